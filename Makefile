@@ -1,0 +1,78 @@
+# Everything that a developer types. `make run` and `make test` need Python 3.11 and make only:
+# they set up `.venv` themselves, from requirements with hashes, and again when those change.
+
+PYTHON ?= python3
+UV ?= uv
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A stamp says that the step is done; it is done again when what it was made from is newer.
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Tests of the page need a browser: without one they are left out, and that is said.
+CHROMIUM := $(shell command -v chromium)
+SELECTION := $(if $(CHROMIUM),,-m "not browser")
+
+.DEFAULT_GOAL := help
+.PHONY: help run test crash check format reference lock clean
+# A recipe that fails leaves no half-made stamp behind.
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(RUN_READY) ## Serve for development: open the URL that it prints
+	@$(BIN)/ws-service serve --dev
+
+test: $(DEV_READY) ## Run all tests (those in a browser need Debian's chromium)
+	@$(if $(CHROMIUM),,echo 'NOTICE: the browser tests are LEFT OUT: chromium is missing (apt-get install chromium)')
+	@$(BIN)/python -m pytest $(SELECTION)
+
+crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
+	$(BIN)/python -m tests.acceptance.crash --times $(or $(TIMES),100)
+
+check: $(DEV_READY) ## Check format, lint, types, layers and generated docs, then run the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/reference.py --check
+	@$(MAKE) --no-print-directory test
+
+format: $(DEV_READY) ## Format the code and repair what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+LOCK := $(UV) pip compile pyproject.toml --group build --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) \
+	--no-emit-index-url --no-emit-find-links --generate-hashes --custom-compile-command 'make lock'
+
+reference: $(DEV_READY) ## Write docs/reference.md anew from the code
+	$(BIN)/python tools/reference.py
+
+lock: ## Pin the requirements anew, with hashes (needs uv; UPGRADE=1 takes the newest)
+	$(LOCK) --output-file requirements/run.txt
+	$(LOCK) --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+
+clean: ## Remove the venv and the caches (the data directory stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .coverage htmlcov dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUN_READY): requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo 'Installing what the service needs into $(VENV) ...'
+	@$(PIP) install --no-deps --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo 'Installing what development needs into $(VENV) ...'
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(RUN_READY) $@

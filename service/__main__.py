@@ -1,0 +1,5 @@
+"""`python -m service` is the command `ws-service`."""
+
+from service.cli import main
+
+main()

@@ -1,0 +1,57 @@
+"""What the commands share that look into a log."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+
+from service.log import migrate
+from service.log.reader import Reader, open_database
+from service.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+Answer = TypeVar("Answer")
+
+console = Console()
+"""Standard output, for people."""
+
+progress_console = Console(stderr=True)
+"""Standard error, so that progress never mixes with what is piped on."""
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended."""
+
+
+def run(work: Coroutine[None, None, Answer]) -> Answer:
+    """Run a command to its end; Ctrl-C and a closed pipe end it without a traceback."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@asynccontextmanager
+async def opened_log() -> AsyncIterator[Reader]:
+    """Open the configured log for reading; raise `ConfigurationError` when there is none."""
+    url = load_settings().database_url
+    await asyncio.to_thread(migrate.check, url)
+    reader = Reader(open_database(url))
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+def moment(recorded_at: int) -> str:
+    """Write a time of the log, in microseconds since 1970, for people: UTC to the millisecond."""
+    time = datetime.fromtimestamp(recorded_at / 1_000_000, UTC)
+    return time.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")

@@ -1,0 +1,34 @@
+"""`ws-service db`: the schema of the database."""
+
+from __future__ import annotations
+
+import typer
+
+from service.log import migrate
+from service.settings import load_settings
+
+app = typer.Typer(help="The schema of the database.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the database to the newest schema; make it if there is none."""
+    url = load_settings().database_url
+    before = migrate.current(url)
+    migrate.upgrade(url)
+    after = migrate.current(url)
+    print(f"schema {after}, as before" if before == after else f"schema {before} -> {after}")
+
+
+@app.command()
+def current() -> None:
+    """Show which schema the database has, and which this version wants."""
+    found = migrate.current(load_settings().database_url)
+    print(f"schema {found or 'none'}, newest is {migrate.newest()}")
+
+
+@app.command()
+def check() -> None:
+    """End with an error unless the database has the newest schema."""
+    migrate.check(load_settings().database_url)
+    print("the database has the newest schema")

@@ -1,0 +1,95 @@
+"""`ws-service matches`: the match history."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from service.cli.common import console, moment, opened_log, run
+from service.log.matches import PlayedMatch, Wanted, find_matches
+
+_AGO = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_REASONS = {
+    "timeup": "by points",
+    "left": "the other left",
+    "forfeit": "the other did not come back",
+    "abandoned": "abandoned",
+}
+
+
+def command(
+    *,
+    user: Annotated[str | None, typer.Option(help="Only those of a user, by id or name.")] = None,
+    game: Annotated[str | None, typer.Option(help="Only those of a game.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only those since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, one match a line.")] = False,
+) -> None:
+    """List matches, the newest first."""
+    wanted = Wanted(user=user, game=game, since=_moment_of(since), limit=limit)
+    run(_list(wanted, as_json=json))
+
+
+async def _list(wanted: Wanted, *, as_json: bool) -> None:
+    async with opened_log() as reader:
+        found = await find_matches(reader, wanted)
+    if as_json:
+        for match in found:
+            print(msgspec.json.encode(match).decode())
+    elif not found:
+        print("no match yet; play one, or ask for others")
+    else:
+        console.print(_table(found))
+
+
+def _table(found: list[PlayedMatch]) -> Table:
+    table = Table("match", "game", "players", "started (UTC)", "seconds", "score", "result")
+    for match in found:
+        seconds = "" if match.ended_at is None else (match.ended_at - match.started_at) / 1e6
+        table.add_row(
+            match.id,
+            match.game,
+            " : ".join(match.players),
+            moment(match.started_at)[:19],
+            f"{seconds:.0f}" if seconds else "",
+            ":".join(map(str, match.scores or [])),
+            _result(match),
+        )
+    return table
+
+
+def _result(match: PlayedMatch) -> str:
+    if match.reason is None:
+        return "live"
+    if match.winner is None:
+        return "abandoned" if match.reason == "abandoned" else "draw"
+    return f"{match.players[match.winner]}, {_REASONS[match.reason]}"
+
+
+def _moment_of(since: str | None) -> int:
+    """Read `--since` as microseconds since 1970."""
+    if since is None:
+        return 0
+    ago = _AGO.fullmatch(since)
+    if ago:
+        return int((time.time() - int(ago[1]) * _SECONDS[ago[2]]) * 1_000_000)
+    try:
+        date = datetime.fromisoformat(since)
+    except ValueError:
+        raise typer.BadParameter(
+            "a time is 30m, 2h, 7d, or a date like 2026-11-24 or 2026-11-24T15:00",
+            param_hint="--since",
+        ) from None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return int(date.timestamp() * 1_000_000)

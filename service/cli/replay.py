@@ -1,0 +1,220 @@
+"""`ws-service replay`: a match again, in the terminal."""
+
+from __future__ import annotations
+
+import re
+import select
+import shutil
+import sys
+import termios
+import time
+import tty
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from service.cli.common import console, opened_log, run
+from service.errors import ServiceError
+from service.games.catalogue import GAMES
+from service.log.matches import find_match, match_events
+from service.replay.core import Replay
+from service.replay.export import ndjson
+from service.replay.terminal import draw, draw_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FRAME_HZ = 30
+SEEK_S = 5
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+KEYS = "space pause, left/right 5 s, +/- speed, q quit"
+
+_PLACE = re.compile(r"(\d+(?:\.\d+)?)(s|t)?")
+
+
+class DoesNotHold(ServiceError):
+    """The recording is not what the rules say."""
+
+
+def command(  # noqa: PLR0913 - these are the options
+    match: Annotated[str, typer.Argument(metavar="ID", help="A match, or how its id begins.")],
+    *,
+    speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Times real time.")] = 1.0,
+    at: Annotated[
+        str | None, typer.Option(help="Print one state: 12s, or 720t for a tick.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare every recorded outcome and state.")
+    ] = False,
+    export: Annotated[
+        Literal["ndjson"] | None, typer.Option(help="Write every frame as NDJSON.")
+    ] = None,
+    hz: Annotated[
+        float | None, typer.Option(min=0.1, help="With --export: frames a second, not every tick.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="With --export: a file.")
+    ] = None,
+) -> None:
+    """Play a match in the terminal, or look at it in other ways."""
+    replay, names = run(_load(match))
+    if verify:
+        _verify(replay)
+    elif export is not None:
+        _export(replay, names, hz, output)
+    elif at is not None:
+        _print_state(replay, names, _tick_of(at, replay), as_json=json)
+    elif sys.stdout.isatty():
+        _play(replay, names, speed)
+    else:
+        _print_state(replay, names, replay.ticks, as_json=json)
+
+
+async def _load(start: str) -> tuple[Replay, list[str]]:
+    async with opened_log() as reader:
+        match = await find_match(reader, start)
+        replay = Replay(await match_events(reader, match), GAMES)
+        users = [str(user) for user in replay.started.players]
+        known = await reader.names(users)
+    return replay, [known.get(user, f"User#{user}") for user in users]
+
+
+def _verify(replay: Replay) -> None:
+    difference = replay.verify()
+    if difference is not None:
+        raise DoesNotHold(
+            f"match {replay.started.match} does not hold at tick {difference.tick}: "
+            f"{difference.what}"
+        )
+    print(f"ok: match {replay.started.match}, {replay.ticks} ticks, {len(replay.inputs)} inputs")
+
+
+def _export(replay: Replay, names: list[str], hz: float | None, output: Path | None) -> None:
+    file = sys.stdout.buffer if output is None else output.open("wb")
+    for line in ndjson(replay, names, hz):
+        file.write(line)
+    file.flush()
+
+
+def _print_state(replay: Replay, names: list[str], tick: int, *, as_json: bool) -> None:
+    if as_json:
+        view = replay.game.view(replay.at(tick), None)
+        print(msgspec.json.encode({"tick": tick, "state": view}).decode())
+    else:
+        width, height = _size()
+        print(draw(replay, tick, names, width, height))
+
+
+def _tick_of(place: str, replay: Replay) -> int:
+    found = _PLACE.fullmatch(place)
+    if not found:
+        raise typer.BadParameter("a place is 12s, 12.5s, or 720t for a tick", param_hint="--at")
+    number = float(found[1])
+    tick = round(number if found[2] == "t" else number * replay.game.tick_hz)
+    return min(tick, replay.ticks)
+
+
+def _size() -> tuple[int, int]:
+    """Return how large a picture may be: the field is twice as wide as high, dots are square."""
+    columns, lines = shutil.get_terminal_size()
+    height = min(lines - 3, columns // 3)
+    return min(columns, height * 3), height
+
+
+class _Playback:
+    """Where the replay is, and how fast it goes."""
+
+    def __init__(self, replay: Replay, speed: float) -> None:
+        self.replay = replay
+        self.speed = speed
+        self.paused = False
+        self.quit = False
+        self.tick = 0.0
+
+    def press(self, key: str) -> None:
+        """Do what a key says."""
+        seek = SEEK_S * self.replay.game.tick_hz
+        if key == "q":
+            self.quit = True
+        elif key == " ":
+            self.paused = not self.paused
+        elif key in {"+", "="}:
+            self.speed = next((speed for speed in SPEEDS if speed > self.speed), self.speed)
+        elif key == "-":
+            slower = [speed for speed in SPEEDS if speed < self.speed]
+            self.speed = slower[-1] if slower else self.speed
+        elif key in {"\x1b[C", "\x1b[D"}:
+            self.tick = max(0.0, self.tick + (seek if key.endswith("C") else -seek))
+
+    def advance(self, seconds: float) -> None:
+        """Go on by this much real time."""
+        if not self.paused:
+            self.tick += seconds * self.speed * self.replay.game.tick_hz
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to show."""
+        return self.quit or (self.tick > self.replay.ticks and not self.paused)
+
+
+def _play(replay: Replay, names: list[str], speed: float) -> None:
+    playback = _Playback(replay, speed)
+    shown = replay.frames()
+    tick, state = next(shown)
+    last = time.monotonic()
+    with (
+        _keys() as keys,
+        Live(console=console, auto_refresh=False, transient=False) as live,
+    ):
+        while True:
+            wanted = min(int(playback.tick), replay.ticks)
+            if wanted < tick:
+                shown = replay.frames(start=wanted)
+                tick, state = next(shown)
+            while tick < wanted:
+                tick, state = next(shown)
+            picture = draw_state(replay, state, tick, names, *_size())
+            status = f"{playback.speed:g}x{'  paused' if playback.paused else ''}   {KEYS}"
+            live.update(Text(f"{picture}\n{status}"), refresh=True)
+            if playback.over:
+                return
+            for key in keys(1 / FRAME_HZ):
+                playback.press(key)
+            now = time.monotonic()
+            playback.advance(now - last)
+            last = now
+
+
+class _Keyboard:
+    """The keys pressed, when standard input is a terminal."""
+
+    def __call__(self, wait_s: float) -> Iterator[str]:
+        if not sys.stdin.isatty():
+            time.sleep(wait_s)
+            return
+        if select.select([sys.stdin], [], [], wait_s)[0]:
+            pressed = sys.stdin.read(1)
+            if pressed == "\x1b" and select.select([sys.stdin], [], [], 0.01)[0]:
+                pressed += sys.stdin.read(2)
+            yield pressed
+
+
+@contextmanager
+def _keys() -> Iterator[_Keyboard]:
+    """Read single keys, and leave the terminal as it was."""
+    if not sys.stdin.isatty():
+        yield _Keyboard()
+        return
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        yield _Keyboard()
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -1,0 +1,76 @@
+"""`ws-service serve`: runs the service until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from service.app import Service
+from service.errors import ConfigurationError
+from service.settings import Settings, dev_secret, load_settings
+from service.telemetry import configure_logging, get_logger
+
+logger = get_logger(__name__)
+
+
+def command(
+    *,
+    dev: Annotated[
+        bool,
+        typer.Option("--dev", help="For development: a secret of its own, and POST /dev/token."),
+    ] = False,
+    accept_lost_tail: Annotated[
+        bool,
+        typer.Option(
+            "--accept-lost-tail", help="Go on with a log that has lost its end, for good."
+        ),
+    ] = False,
+) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
+    settings = load_settings()
+    secret = _secret(settings, dev=dev)
+    configure_logging(settings.log_level, settings.log_format)
+    for warning in settings.warnings():
+        logger.warning(warning)
+    if dev:
+        logger.warning("DEVELOPMENT MODE: POST /dev/token gives anyone a token; never in public")
+    sys.exit(asyncio.run(_serve(Service(settings, secret, dev=dev), accept_lost_tail)))
+
+
+def _secret(settings: Settings, *, dev: bool) -> str:
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    if settings.public_key is not None:
+        return ""
+    if dev:
+        return dev_secret(settings.data_dir)
+    raise ConfigurationError(
+        "JWT_SECRET is not set: set it to the secret that your auth service signs with, "
+        "or try the service with `ws-service serve --dev`"
+    )
+
+
+async def _serve(service: Service, accept_lost_tail: bool) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_, stop.set)
+    try:
+        await service.start(accept_lost_tail=accept_lost_tail)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen or open the data: {error}") from error
+    stopped = asyncio.create_task(stop.wait())
+    failed = asyncio.create_task(service.failed())
+    await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
+    healthy = not failed.done()
+    for task in (stopped, failed):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await service.stop()
+    return 0 if healthy else 1

@@ -1,0 +1,68 @@
+"""Carries out what must happen when a time is over; which times there are, the domain says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from service.domain.deadlines import Deadline, begun_by, pending
+from service.errors import ClientError, Unavailable
+from service.log.records import Origin
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from service.domain.deadlines import Times
+    from service.domain.event import Event, Position
+    from service.engine import Engine
+
+RETRY_S = 1.0
+"""How long to wait with a deadline whose outcome could not be written down."""
+
+logger = get_logger(__name__)
+
+
+class Deadlines:
+    """The clock of everything that expires."""
+
+    def __init__(self, engine: Engine, times: Times) -> None:
+        """Carry out by `engine`."""
+        self._engine = engine
+        self._times = times
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def arm_all(self) -> None:
+        """Begin, after a restart, to count what stands."""
+        for deadline in pending(self._engine.world, self._times):
+            self._arm(deadline, deadline.after_s)
+
+    def observe(self, event: Event, position: Position) -> None:
+        """Begin to count what `event` has begun."""
+        for deadline in begun_by(event, position, self._engine.world, self._times):
+            self._arm(deadline, deadline.after_s)
+
+    async def stop(self) -> None:
+        """Count no more."""
+        for timer in self._timers:
+            timer.cancel()
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _arm(self, deadline: Deadline, after_s: float) -> None:
+        def fire() -> None:
+            self._timers.discard(timer)
+            task = asyncio.create_task(self._carry_out(deadline))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+        timer = asyncio.get_running_loop().call_later(after_s, fire)
+        self._timers.add(timer)
+
+    async def _carry_out(self, deadline: Deadline) -> None:
+        try:
+            await self._engine.execute(deadline.command, Origin("deadline"))
+        except Unavailable:
+            self._arm(deadline, RETRY_S)
+        except ClientError:
+            logger.exception("deadline failed", error_type="internal_error")

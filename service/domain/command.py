@@ -1,0 +1,56 @@
+"""A command: what somebody wants; deciding it gives events or an error, and changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from service.domain.event import Event
+    from service.domain.ids import MatchId, RoomId
+    from service.domain.world import World
+    from service.games.protocol import Game
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that decisions depend on; their outcome stands in the events."""
+
+    invite_needs_lobby: bool = False
+    sockets_per_user_max: int = 10
+    match_duration_s: float = 30
+    reconnect_grace_s: float = 10
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a live match stands right now, as the one who runs it says."""
+
+    tick: int
+    """The next tick that has not been stepped; a pause or an end takes effect there."""
+    input_tick: int
+    """The tick at which an input that is decided now takes effect."""
+    state: Any
+    """The state that an input decided now will meet; for reading only."""
+    state_hash: str
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a decision may use besides the world: rules, games, chance, and live matches."""
+
+    rules: Rules
+    games: Mapping[str, Game]
+    new_room_id: Callable[[], RoomId]
+    new_seed: Callable[[], int]
+    standing: Callable[[MatchId], Standing]
+
+
+class Command(Protocol):
+    """One thing to decide, alone on its streams from the decision until its events are folded."""
+
+    def streams(self, world: World) -> set[str]:
+        """Name the streams that nobody else may decide on meanwhile."""
+
+    def decide(self, world: World, context: Context) -> Sequence[Event]:
+        """Say what happens, in order; raise a `ClientError` when it can't."""

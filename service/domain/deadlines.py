@@ -1,0 +1,119 @@
+"""What must happen when a time is over, as commands; the outcome of each is an event.
+
+A deadline begins with an event. After a restart it counts anew, from `node.started`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.invites import ExpireInvite, InviteSent
+from service.domain.matches import MatchEnded
+from service.domain.matchmaking import GiveUpSearch, SearchStarted
+from service.domain.presence import ExpirePresence, SocketClosed
+from service.domain.rooms import (
+    CloseEmptyRoom,
+    CloseUntakenRoom,
+    ForfeitSeat,
+    RoomCreated,
+    SeatForfeited,
+    SeatLeft,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.domain.command import Command
+    from service.domain.event import Event, Position
+    from service.domain.ids import UserId
+    from service.domain.rooms import Room
+    from service.domain.world import World
+
+
+class Times(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each deadline is; the grace of a seat is an option of its room."""
+
+    presence_grace_s: float = 5
+    invite_ttl_s: float = 60
+    seat_take_s: float = 15
+    room_empty_s: float = 60
+    matchmaking_timeout_s: float = 120
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """What to carry out, and how long after the event at `since`."""
+
+    since: Position
+    after_s: float
+    command: Command
+
+
+def pending(world: World, times: Times) -> Iterator[Deadline]:
+    """List every deadline that stands."""
+    for user in world.presence.absent:
+        yield from _of_presence(user, world, times)
+    for inviter, asked in world.invites.pending.items():
+        for invitee in asked:
+            yield from _of_invite(inviter, invitee, world, times)
+    for game, queue in world.matchmaking.queues.items():
+        for user in queue:
+            yield from _of_search(user, game, world, times)
+    for room in world.rooms.rooms.values():
+        yield from _of_room(room, times)
+
+
+def begun_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:
+    """List the deadlines that `event` has begun; `world` has just folded it."""
+    deadlines: list[Deadline] = []
+    match event:
+        case SocketClosed():
+            deadlines += _of_presence(event.user, world, times)
+            room = world.rooms.rooms.get(world.rooms.seated.get(event.user, ""))
+            deadlines += _of_room(room, times) if room else ()
+        case InviteSent():
+            deadlines += _of_invite(event.inviter, event.invitee, world, times)
+        case SearchStarted():
+            deadlines += _of_search(event.user, event.game, world, times)
+        case RoomCreated() | SeatLeft() | SeatForfeited() | MatchEnded():
+            deadlines += _of_room(world.rooms.rooms[event.room], times)
+        case _:
+            pass
+    return [deadline for deadline in deadlines if deadline.since == position]
+
+
+def _of_presence(user: UserId, world: World, times: Times) -> Iterator[Deadline]:
+    since = world.presence.absent.get(user)
+    if since is not None:
+        yield Deadline(since, times.presence_grace_s, ExpirePresence(user, since))
+
+
+def _of_invite(inviter: UserId, invitee: UserId, world: World, times: Times) -> Iterator[Deadline]:
+    since = world.invites.sent_at(inviter, invitee)
+    if since is not None:
+        yield Deadline(since, times.invite_ttl_s, ExpireInvite(inviter, invitee, since))
+
+
+def _of_search(user: UserId, game: str, world: World, times: Times) -> Iterator[Deadline]:
+    since = world.matchmaking.waiting_since(user, game)
+    if since is not None:
+        yield Deadline(since, times.matchmaking_timeout_s, GiveUpSearch(user, game, since))
+
+
+def _of_room(room: Room, times: Times) -> Iterator[Deadline]:
+    if room.phase == "gathering":
+        yield Deadline(room.created_at, times.seat_take_s, CloseUntakenRoom(room.id))
+    if room.phase in {"ready", "playing"}:
+        for index in room.staying:
+            seat = room.seats[index]
+            if seat.away_since is not None:
+                yield Deadline(
+                    seat.away_since,
+                    room.options["reconnect_grace_s"],
+                    ForfeitSeat(seat.user, room.id, seat.away_since),
+                )
+    if room.empty_since is not None:
+        yield Deadline(
+            room.empty_since, times.room_empty_s, CloseEmptyRoom(room.id, room.empty_since)
+        )

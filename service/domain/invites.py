@@ -1,0 +1,209 @@
+"""Invites: one user asks another to a match; both may ask each other, the first answer counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from service.domain.event import Event, Position, user_stream
+from service.domain.ids import UserId
+from service.domain.presence import UserWentOffline
+from service.domain.rooms import RoomCreated, UserBusy, room_for
+from service.errors import ClientError
+
+if TYPE_CHECKING:
+    from service.domain.command import Context
+    from service.domain.world import World
+
+GAME = "pong"
+"""The game that an invite is for; the classic client names none."""
+
+
+class SelfInvite(ClientError):
+    """You cannot invite yourself; open a second tab with another name to try a match."""
+
+    code = "SELF_INVITE"
+
+
+class UserOffline(ClientError):
+    """That user is not online, so nobody would see the invite."""
+
+    code = "USER_OFFLINE"
+
+
+class UserNotInLobby(ClientError):
+    """That user is not in the lobby just now; try again when he is."""
+
+    code = "USER_NOT_IN_LOBBY"
+
+
+class AlreadyInvited(ClientError):
+    """You have invited this user already; wait for the answer."""
+
+    code = "ALREADY_INVITED"
+
+
+class InviteNotFound(ClientError):
+    """There is no such invite, or it has been answered, withdrawn or expired."""
+
+    code = "INVITE_NOT_FOUND"
+
+
+class _InviteEvent(Event, frozen=True):
+    inviter: UserId
+    invitee: UserId
+
+    @property
+    def stream(self) -> str:
+        """The stream of the user who asked."""
+        return user_stream(self.inviter)
+
+
+class InviteSent(_InviteEvent, frozen=True):
+    """A user asked another to a match."""
+
+    type: ClassVar[str] = "invite.sent"
+
+
+class InviteAccepted(_InviteEvent, frozen=True):
+    """The invited user said yes; their room is created by the same commit."""
+
+    type: ClassVar[str] = "invite.accepted"
+
+
+class InviteDeclined(_InviteEvent, frozen=True):
+    """The invited user said no."""
+
+    type: ClassVar[str] = "invite.declined"
+
+
+class InviteExpired(_InviteEvent, frozen=True):
+    """Nobody answered in time."""
+
+    type: ClassVar[str] = "invite.expired"
+
+
+class Invites(msgspec.Struct):
+    """The invites without an answer: inviter -> invitee -> the event that asked."""
+
+    pending: dict[UserId, dict[UserId, Position]] = {}
+
+    def sent_at(self, inviter: UserId, invitee: UserId) -> Position | None:
+        """Return when `inviter` asked `invitee`, or None when no invite waits."""
+        return self.pending.get(inviter, {}).get(invitee)
+
+    def received_by(self, invitee: UserId) -> list[UserId]:
+        """Everyone whose invite waits for `invitee`'s answer."""
+        return [inviter for inviter, asked in self.pending.items() if invitee in asked]
+
+    def sent(self, event: InviteSent, position: Position) -> None:
+        """Let it wait."""
+        self.pending.setdefault(event.inviter, {})[event.invitee] = position
+
+    def answered(
+        self, event: InviteAccepted | InviteDeclined | InviteExpired, _position: Position
+    ) -> None:
+        """Let it wait no longer."""
+        self._drop(event.inviter, event.invitee)
+
+    def went_offline(self, event: UserWentOffline, _position: Position) -> None:
+        """Withdraw what the user asked and what he was asked."""
+        self._withdraw(event.user)
+
+    def room_created(self, event: RoomCreated, _position: Position) -> None:
+        """Withdraw all invites of those who now play."""
+        for user in event.players:
+            self._withdraw(user)
+
+    def _withdraw(self, user: UserId) -> None:
+        self.pending.pop(user, None)
+        for inviter in self.received_by(user):
+            self._drop(inviter, user)
+
+    def _drop(self, inviter: UserId, invitee: UserId) -> None:
+        asked = self.pending.get(inviter)
+        if asked is not None:
+            asked.pop(invitee, None)
+            if not asked:
+                del self.pending[inviter]
+
+
+class _InviteCommand(msgspec.Struct, frozen=True):
+    inviter: UserId
+    invitee: UserId
+
+    def streams(self, _world: World) -> set[str]:
+        """Both users."""
+        return {user_stream(self.inviter), user_stream(self.invitee)}
+
+
+class SendInvite(_InviteCommand, frozen=True):
+    """Ask a user to a match."""
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Ask, when the other can see it and could come."""
+        if self.inviter == self.invitee:
+            raise SelfInvite
+        if not world.presence.is_online(self.invitee):
+            raise UserOffline
+        if context.rules.invite_needs_lobby and self.invitee not in world.lobby.members:
+            raise UserNotInLobby
+        world.rooms.check_free(self.inviter)
+        if world.rooms.is_busy(self.invitee):
+            raise UserBusy
+        if world.invites.sent_at(self.inviter, self.invitee) is not None:
+            raise AlreadyInvited
+        return [InviteSent(inviter=self.inviter, invitee=self.invitee)]
+
+
+class AcceptInvite(_InviteCommand, frozen=True):
+    """Say yes."""
+
+    def streams(self, world: World) -> set[str]:
+        """Both users, and the finished rooms that they leave for the new one."""
+        both = (self.inviter, self.invitee)
+        return super().streams(world) | world.rooms.streams_of(both)
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Make the room, inviter first, when both are free."""
+        if world.invites.sent_at(self.inviter, self.invitee) is None:
+            raise InviteNotFound
+        world.rooms.check_free(self.invitee)
+        if world.rooms.is_busy(self.inviter):
+            raise UserBusy
+        accepted = InviteAccepted(inviter=self.inviter, invitee=self.invitee)
+        players = [self.inviter, self.invitee]
+        return [accepted, *room_for(players, GAME, world, context)]
+
+
+class DeclineInvite(_InviteCommand, frozen=True):
+    """Say no."""
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Decline what was asked."""
+        if world.invites.sent_at(self.inviter, self.invitee) is None:
+            raise InviteNotFound
+        return [InviteDeclined(inviter=self.inviter, invitee=self.invitee)]
+
+
+class ExpireInvite(_InviteCommand, frozen=True):
+    """The time to answer the invite sent at `since` is over."""
+
+    since: Position
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Expire it, unless it was answered."""
+        if world.invites.sent_at(self.inviter, self.invitee) != self.since:
+            return []
+        return [InviteExpired(inviter=self.inviter, invitee=self.invitee)]
+
+
+FOLD = {
+    InviteSent: Invites.sent,
+    InviteAccepted: Invites.answered,
+    InviteDeclined: Invites.answered,
+    InviteExpired: Invites.answered,
+    UserWentOffline: Invites.went_offline,
+    RoomCreated: Invites.room_created,
+}

@@ -1,0 +1,338 @@
+"""Matches: one play in a room. Here stands what is live; the rules are in `service.games`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+
+from service.domain.event import Event, Position, match_stream, room_stream
+from service.domain.ids import MatchId, RoomId, SocketId, UserId
+from service.errors import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from service.domain.command import Context, Standing
+    from service.domain.world import World
+    from service.games.protocol import GameEvent
+
+INPUT_LEAD_TICKS_MAX = 6
+"""How far ahead of its match an input may take effect, when ticks are late."""
+
+EndReason = Literal["timeup", "left", "forfeit", "abandoned"]
+
+
+class MatchNotRunning(ClientError):
+    """No match is running in this room; it has not begun, or it is over."""
+
+    code = "MATCH_NOT_RUNNING"
+
+
+class MatchIsPaused(ClientError):
+    """The match is paused until everybody is back."""
+
+    code = "MATCH_PAUSED"
+
+
+def room_of(match: MatchId) -> RoomId:
+    """Return the room of a match, whose id is that of the room, a dash, and a number."""
+    return match.rpartition("-")[0]
+
+
+class MatchEvent(Event, frozen=True):
+    """Something in a match; `tick` says when by the clock of the match."""
+
+    match: MatchId
+    tick: int
+
+    @property
+    def reaches(self) -> int:
+        """The tick that the match is at least at, when this event is in the log."""
+        return self.tick
+
+    @property
+    def stream(self) -> str:
+        """The match's own stream: all that its replay needs."""
+        return match_stream(self.match)
+
+    @property
+    def room(self) -> RoomId:
+        """The room that the match is played in."""
+        return room_of(self.match)
+
+
+class MatchStarted(MatchEvent, frozen=True):
+    """A match began; with the inputs that follow, `seed` and `options` decide all that happens."""
+
+    type: ClassVar[str] = "match.started"
+    opens_stream: ClassVar[bool] = True
+    game: str
+    rules_version: int
+    players: list[UserId]
+    seed: int
+    options: dict[str, Any]
+
+
+class MatchInput(MatchEvent, frozen=True):
+    """A player's input, decided by the rules; it takes effect before `tick` is stepped."""
+
+    type: ClassVar[str] = "match.input"
+    seat: int
+    socket: SocketId | None
+    """Who sent it; None when the service let go of the keys of a player who dropped."""
+    input: msgspec.Raw
+
+
+class MatchOutcome(MatchEvent, frozen=True):
+    """What the step of `tick` brought about and everybody must agree on: a serve, a point."""
+
+    type: ClassVar[str] = "match.outcome"
+    outcome: msgspec.Raw
+
+    @property
+    def reaches(self) -> int:
+        """The tick after the one that brought it about, or it would come about twice."""
+        return self.tick + 1
+
+
+class MatchCheckpoint(MatchEvent, frozen=True):
+    """The state before `tick` is stepped, to go on from and to verify against."""
+
+    type: ClassVar[str] = "match.checkpoint"
+    state: msgspec.Raw
+    hash: str
+
+
+class MatchPaused(MatchEvent, frozen=True):
+    """The match stands still before `tick`, since a player is away."""
+
+    type: ClassVar[str] = "match.paused"
+
+
+class MatchResumed(MatchEvent, frozen=True):
+    """Everybody is back; `run` counts how often the match has gone on again."""
+
+    type: ClassVar[str] = "match.resumed"
+    run: int
+
+
+class MatchEnded(MatchEvent, frozen=True):
+    """The match is over; `winner` is a seat, or None for a draw or an abandoned match."""
+
+    type: ClassVar[str] = "match.ended"
+    reason: EndReason
+    winner: int | None
+    scores: list[int]
+    hash: str
+    """The hash of the last state, as in a checkpoint."""
+
+
+class Match(msgspec.Struct):
+    """A live match, as far as the log says."""
+
+    id: MatchId
+    game: str
+    options: dict[str, Any]
+    players: list[UserId]
+    seed: int
+    run: int = 0
+    paused: bool = False
+    tick: int = 0
+    """The last logged tick: where the match goes on after a crash."""
+    replay_from: Position = 0
+    """From here on the log has a checkpoint and every input that matters after it."""
+    checkpoint_at: Position = 0
+    checkpoint_tick: int = 0
+    pressing: dict[int, SocketId] = {}
+    """The socket that each seat's last input came from."""
+
+
+class Matches(msgspec.Struct):
+    """The live matches."""
+
+    live: dict[MatchId, Match] = {}
+
+    def started(self, event: MatchStarted, position: Position) -> None:
+        """Keep what a rebuild of the match needs."""
+        self.live[event.match] = Match(
+            id=event.match,
+            game=event.game,
+            options=event.options,
+            players=event.players,
+            seed=event.seed,
+            replay_from=position,
+            checkpoint_at=position,
+        )
+
+    def input(self, event: MatchInput, _position: Position) -> None:
+        """Note who holds the keys."""
+        match = self._advance(event)
+        if match is None:
+            return
+        if event.socket is None:
+            match.pressing.pop(event.seat, None)
+        else:
+            match.pressing[event.seat] = event.socket
+
+    def outcome(self, event: MatchOutcome, _position: Position) -> None:
+        """Note how far the match is."""
+        self._advance(event)
+
+    def checkpoint(self, event: MatchCheckpoint, position: Position) -> None:
+        """Move the start of a rebuild on, to the checkpoint before this one.
+
+        An input for a tick after this checkpoint may stand before it in the log, but never
+        before one that is further back than an input may be ahead.
+        """
+        match = self._advance(event)
+        if match is not None and event.tick > match.checkpoint_tick + INPUT_LEAD_TICKS_MAX:
+            match.replay_from, match.checkpoint_at = match.checkpoint_at, position
+            match.checkpoint_tick = event.tick
+
+    def paused(self, event: MatchPaused, _position: Position) -> None:
+        """Stand still."""
+        match = self._advance(event)
+        if match is not None:
+            match.paused = True
+
+    def resumed(self, event: MatchResumed, _position: Position) -> None:
+        """Go on."""
+        match = self._advance(event)
+        if match is not None:
+            match.paused = False
+            match.run = event.run
+
+    def ended(self, event: MatchEnded, _position: Position) -> None:
+        """Forget the match; its history stands in the log."""
+        self.live.pop(event.match, None)
+
+    def _advance(self, event: MatchEvent) -> Match | None:
+        match = self.live.get(event.match)
+        if match is not None:
+            match.tick = max(match.tick, event.reaches)
+        return match
+
+
+def ended(
+    match: Match,
+    standing: Standing,
+    context: Context,
+    *,
+    reason: EndReason,
+    winner: int | None,
+) -> MatchEnded:
+    """Make the event that ends `match` where it stands."""
+    return MatchEnded(
+        match=match.id,
+        tick=standing.tick,
+        reason=reason,
+        winner=winner,
+        scores=context.games[match.game].scores(standing.state),
+        hash=standing.state_hash,
+    )
+
+
+def inputs(
+    match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
+) -> list[Event]:
+    """Write a seat's game events down as inputs that take effect at `tick`."""
+    return [
+        MatchInput(
+            match=match.id,
+            tick=tick,
+            seat=seat,
+            socket=socket,
+            input=msgspec.Raw(msgspec.json.encode(event)),
+        )
+        for event in events
+    ]
+
+
+def released(match: Match, seat: int, standing: Standing, context: Context) -> list[Event]:
+    """Let go of whatever `seat` holds."""
+    events = context.games[match.game].release(standing.state, seat)
+    return inputs(match, standing.input_tick, seat, None, events)
+
+
+def paused(match: Match, context: Context) -> list[Event]:
+    """Let the match stand still, with all keys released."""
+    standing = context.standing(match.id)
+    releases = [
+        event
+        for seat in range(len(match.players))
+        for event in released(match, seat, standing, context)
+    ]
+    return [*releases, MatchPaused(match=match.id, tick=standing.tick)]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A player's input. It holds no lock: its tick gives it its place."""
+
+    user: UserId
+    socket: SocketId
+    room: RoomId
+    move: Mapping[str, Any]
+
+    def streams(self, _world: World) -> set[str]:
+        """None."""
+        return set()
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Ask the rules."""
+        room, seat = world.rooms.seat_of(self.user, self.room)
+        match = world.matches.live.get(room.match or "")
+        if match is None:
+            raise MatchNotRunning
+        if match.paused:
+            raise MatchIsPaused
+        standing = context.standing(match.id)
+        events = context.games[match.game].decide(standing.state, seat, self.move)
+        return inputs(match, standing.input_tick, seat, self.socket, events)
+
+
+class PauseAfterRestart(msgspec.Struct, frozen=True):
+    """The service was restarted, so every player of a live match is away."""
+
+    match: MatchId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room of the match."""
+        return {room_stream(room_of(self.match))}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Pause it, if it was running."""
+        match = world.matches.live.get(self.match)
+        return [] if match is None or match.paused else paused(match, context)
+
+
+class FinishMatch(msgspec.Struct, frozen=True):
+    """By its rules, the match is over."""
+
+    match: MatchId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room of the match."""
+        return {room_stream(room_of(self.match))}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """End it, unless somebody has just left it."""
+        match = world.matches.live.get(self.match)
+        if match is None:
+            return []
+        standing = context.standing(match.id)
+        result = context.games[match.game].result(standing.state)
+        if result is None:
+            return []
+        return [ended(match, standing, context, reason="timeup", winner=result.winner)]
+
+
+FOLD = {
+    MatchStarted: Matches.started,
+    MatchInput: Matches.input,
+    MatchOutcome: Matches.outcome,
+    MatchCheckpoint: Matches.checkpoint,
+    MatchPaused: Matches.paused,
+    MatchResumed: Matches.resumed,
+    MatchEnded: Matches.ended,
+}

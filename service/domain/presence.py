@@ -1,0 +1,211 @@
+"""Who is online: users counted by their sockets, with a grace for those whose last one broke."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from service.domain.event import Event, Position, node_stream, room_stream, user_stream
+from service.domain.ids import SocketId, UserId, opened_on
+from service.errors import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.domain.command import Context
+    from service.domain.world import World
+
+CLEAN_CLOSE = 1000
+"""The only close code that counts as going at once: a reload closes with 1001."""
+
+
+class TooManySockets(ClientError):
+    """This user has as many connections open as one user may have; close one first."""
+
+    code = "TOO_MANY_SOCKETS"
+
+
+class NodeStarted(Event, frozen=True):
+    """A node came to life; whatever its earlier lives left open is closed by this event."""
+
+    type: ClassVar[str] = "node.started"
+    node: str
+    incarnation: int
+
+    @property
+    def stream(self) -> str:
+        """The node's own stream."""
+        return node_stream(self.node)
+
+
+class _UserEvent(Event, frozen=True):
+    user: UserId
+
+    @property
+    def stream(self) -> str:
+        """The user's own stream."""
+        return user_stream(self.user)
+
+
+class UserCameOnline(_UserEvent, frozen=True):
+    """The first socket of a user is about to be counted."""
+
+    type: ClassVar[str] = "user.came_online"
+
+
+class SocketOpened(_UserEvent, frozen=True):
+    """A socket of a user was accepted; `kicked` tells that he first learns of a lost seat."""
+
+    type: ClassVar[str] = "socket.opened"
+    socket: SocketId
+    kicked: bool = False
+
+
+class SocketClosed(_UserEvent, frozen=True):
+    """A socket of a user is gone; `code` is the WebSocket close code, 1006 for a broken one."""
+
+    type: ClassVar[str] = "socket.closed"
+    socket: SocketId
+    code: int
+
+
+class UserWentOffline(_UserEvent, frozen=True):
+    """A user closed his last socket, or it broke and he did not come back within the grace."""
+
+    type: ClassVar[str] = "user.went_offline"
+
+
+class Presence(msgspec.Struct):
+    """Everyone online, in the order of coming."""
+
+    sockets: dict[UserId, set[SocketId]] = {}
+    """The open sockets of each user who is online; none while he is in his grace."""
+    absent: dict[UserId, Position] = {}
+    """Who is in his grace, and the event that began it."""
+    incarnations: dict[str, int] = {}
+
+    def is_online(self, user: UserId) -> bool:
+        """Tell whether others see `user` as online."""
+        return user in self.sockets
+
+    def online(self) -> Iterator[UserId]:
+        """Everyone online, once each."""
+        return iter(self.sockets)
+
+    def node_started(self, event: NodeStarted, position: Position) -> None:
+        """Put the users of the node's earlier lives in grace."""
+        self.incarnations[event.node] = event.incarnation
+        for user, sockets in self.sockets.items():
+            if not sockets:
+                continue
+            sockets -= {socket for socket in sockets if opened_on(socket, event.node)}
+            if not sockets:
+                self.absent[user] = position
+
+    def user_came_online(self, event: UserCameOnline, _position: Position) -> None:
+        """Count the user."""
+        self.sockets[event.user] = set()
+
+    def socket_opened(self, event: SocketOpened, _position: Position) -> None:
+        """Count the socket; it ends a grace."""
+        self.sockets[event.user].add(event.socket)
+        self.absent.pop(event.user, None)
+
+    def socket_closed(self, event: SocketClosed, position: Position) -> None:
+        """Stop counting the socket; the last one begins the grace."""
+        sockets = self.sockets[event.user]
+        sockets.discard(event.socket)
+        if not sockets:
+            self.absent[event.user] = position
+
+    def user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
+        """Stop counting the user."""
+        del self.sockets[event.user]
+        self.absent.pop(event.user, None)
+
+
+class StartNode(msgspec.Struct, frozen=True):
+    """A node begins a new life, before it accepts its first socket."""
+
+    node: str
+
+    def streams(self, _world: World) -> set[str]:
+        """The node."""
+        return {node_stream(self.node)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Count one life more."""
+        incarnation = world.presence.incarnations.get(self.node, 0) + 1
+        return [NodeStarted(node=self.node, incarnation=incarnation)]
+
+
+class OpenSocket(msgspec.Struct, frozen=True):
+    """An authenticated connection is accepted."""
+
+    user: UserId
+    socket: SocketId
+
+    def streams(self, _world: World) -> set[str]:
+        """The user."""
+        return {user_stream(self.user)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Open it, unless the user has too many."""
+        sockets = world.presence.sockets.get(self.user)
+        if sockets is not None and len(sockets) >= context.rules.sockets_per_user_max:
+            raise TooManySockets
+        opened = SocketOpened(
+            user=self.user, socket=self.socket, kicked=self.user in world.rooms.kicked
+        )
+        return [opened] if sockets is not None else [UserCameOnline(user=self.user), opened]
+
+
+class CloseSocket(msgspec.Struct, frozen=True):
+    """A connection has ended, for whatever reason."""
+
+    user: UserId
+    socket: SocketId
+    code: int
+
+    def streams(self, world: World) -> set[str]:
+        """The user, and the room where he may be missed."""
+        room = world.rooms.seated.get(self.user)
+        return {user_stream(self.user)} | ({room_stream(room)} if room else set())
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Close it; a clean close of the last one is a farewell."""
+        sockets = world.presence.sockets.get(self.user, set())
+        if self.socket not in sockets:
+            return []
+        closed = SocketClosed(user=self.user, socket=self.socket, code=self.code)
+        events = [closed, *world.rooms.missing(self.user, self.socket, world, context)]
+        if self.code == CLEAN_CLOSE and len(sockets) == 1:
+            events.append(UserWentOffline(user=self.user))
+        return events
+
+
+class ExpirePresence(msgspec.Struct, frozen=True):
+    """The grace that began at `since` is over."""
+
+    user: UserId
+    since: Position
+
+    def streams(self, _world: World) -> set[str]:
+        """The user."""
+        return {user_stream(self.user)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Count the user as gone, unless he came back."""
+        if world.presence.absent.get(self.user) != self.since:
+            return []
+        return [UserWentOffline(user=self.user)]
+
+
+FOLD = {
+    NodeStarted: Presence.node_started,
+    UserCameOnline: Presence.user_came_online,
+    SocketOpened: Presence.socket_opened,
+    SocketClosed: Presence.socket_closed,
+    UserWentOffline: Presence.user_went_offline,
+}

@@ -1,0 +1,50 @@
+"""The world: all projections together, folded event by event from the one log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from service.domain import invites, lobby, matches, matchmaking, presence, rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.event import Event, Position
+
+
+class World(msgspec.Struct):
+    """Everything that is so after the event at `position`."""
+
+    position: int = 0
+    presence: presence.Presence = msgspec.field(default_factory=presence.Presence)
+    lobby: lobby.Lobby = msgspec.field(default_factory=lobby.Lobby)
+    invites: invites.Invites = msgspec.field(default_factory=invites.Invites)
+    matchmaking: matchmaking.Matchmaking = msgspec.field(default_factory=matchmaking.Matchmaking)
+    rooms: rooms.Rooms = msgspec.field(default_factory=rooms.Rooms)
+    matches: matches.Matches = msgspec.field(default_factory=matches.Matches)
+
+    def fold(self, event: Event, position: Position) -> None:
+        """Take the event at `position` in; it must be the next one of the log."""
+        for projection, fold in _FOLDS[type(event)]:
+            fold(getattr(self, projection), event, position)
+        self.position = position
+
+
+_MODULES = {
+    "presence": presence,
+    "lobby": lobby,
+    "invites": invites,
+    "matchmaking": matchmaking,
+    "rooms": rooms,
+    "matches": matches,
+}
+
+_FOLDS: dict[type[Event], list[tuple[str, Callable[[Any, Any, Position], None]]]] = {}
+for _name, _module in _MODULES.items():
+    for _event_type, _fold in _module.FOLD.items():
+        _FOLDS.setdefault(_event_type, []).append((_name, _fold))
+
+EVENT_TYPES: tuple[type[Event], ...] = tuple(_FOLDS)
+"""The closed union of all events."""

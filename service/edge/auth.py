@@ -1,0 +1,109 @@
+"""Who is it? Checks a token and reads the user from it."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import msgspec
+
+from service.domain.ids import UserId, normalise
+from service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from service.settings import Settings
+
+ID_CLAIMS = ("id", "userId", "userID", "sub")
+NAME_CLAIMS = ("name", "username", "email")
+BEARER_PROTOCOL = "bearer."
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class AuthenticationError(ServiceError):
+    """The user is not known; `reason` closes the socket, `error_code` stands in the logs."""
+
+    def __init__(self, reason: str, error_code: str) -> None:
+        """Take the reason for the client and the code for ELK (contract.md)."""
+        super().__init__(reason)
+        self.error_code = error_code
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A user, as a token says."""
+
+    user: UserId
+    name: str | None
+
+
+def clean_name(raw: str) -> str:
+    """Take out what can't be shown or turns the text around it, and the spaces at the ends."""
+    return _CONTROL.sub("", raw).strip()
+
+
+class Authenticator:
+    """Checks tokens by the algorithms of the settings, and no others."""
+
+    def __init__(self, settings: Settings, secret: str) -> None:
+        """Check by the public key of the settings when there is one, else by `secret`."""
+        self._settings = settings
+        self._key = settings.public_key or secret
+
+    def check(self, token: str | None) -> Identity:
+        """Return whose token this is; raise `AuthenticationError` (contract.md, Connecting)."""
+        if not token:
+            raise AuthenticationError("Missing token", "MISSING_WEBSOCKET_TOKEN")
+        try:
+            claims = self._decode(token)
+        except jwt.PyJWTError as error:
+            raise AuthenticationError(
+                "Invalid or expired token", "INVALID_WEBSOCKET_TOKEN"
+            ) from error
+        try:
+            user = normalise(
+                next(claims[name] for name in ID_CLAIMS if claims.get(name) is not None)
+            )
+        except (StopIteration, ValueError) as error:
+            raise AuthenticationError("Invalid token payload", "INVALID_TOKEN_PAYLOAD") from error
+        return Identity(user, self._name(claims))
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        settings = self._settings
+        with warnings.catch_warnings():
+            # A short secret is warned of at start, once.
+            warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
+            return jwt.decode(
+                token,
+                self._key,
+                algorithms=list(settings.jwt_algorithms),
+                audience=settings.jwt_audience,
+                issuer=settings.jwt_issuer,
+                leeway=settings.jwt_leeway_s,
+                options={"verify_aud": settings.jwt_audience is not None, "verify_sub": False},
+            )
+
+    def _name(self, claims: dict[str, Any]) -> str | None:
+        """Read the display name; a token's name that is too long is cut, not refused."""
+        for claim in NAME_CLAIMS:
+            raw = claims.get(claim)
+            name = clean_name(raw) if isinstance(raw, str) else ""
+            if name:
+                return name[: self._settings.name_length_max]
+        return None
+
+
+def token_of(request: web.Request) -> str | None:
+    """Find the token of a handshake: in the query, the Authorization header or a subprotocol."""
+    if request.query.get("token"):
+        return request.query["token"]
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
+        if protocol.strip().startswith(BEARER_PROTOCOL):
+            return protocol.strip().removeprefix(BEARER_PROTOCOL)
+    return None

@@ -1,0 +1,27 @@
+"""With which codes the service closes a WebSocket, and what a client does then."""
+
+from enum import IntEnum
+from typing import Self
+
+
+class CloseCode(IntEnum):
+    """A close code; its description stands in the reference."""
+
+    description: str
+
+    def __new__(cls, code: int, description: str) -> Self:
+        """Make a member of a code and its description."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.description = description
+        return member
+
+    ABNORMAL = 1006, "Never sent: how the service notes a connection that ended without a close."
+    POLICY = 1008, "The token is missing, wrong or expired, or the page's origin is not allowed."
+    TOO_BIG = 1009, "A message above the limit; do not send it again."
+    TRY_AGAIN = 1013, "The event log cannot be written just now; connect again later."
+    DRAINING = 4001, "The service stops or restarts; connect again, after a random while."
+    TOO_SLOW = 4008, "In logs only: the client read too slowly and was cut off; it sees 1006."
+    NO_PONG = 4012, "In logs only: the client did not answer a ping in time; it sees 1006."
+    RATE_LIMITED = 4013, "Messages went on above the limit; connect again and send fewer."
+    TOO_MANY_SOCKETS = 4504, "The user has too many connections; close one before another try."

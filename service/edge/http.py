@@ -1,0 +1,169 @@
+"""What is served beside the sockets: the page, the health of the service, tokens to try it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jwt
+import msgspec
+from aiohttp import web
+
+from service.edge.auth import clean_name
+from service.errors import ClientError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.edge.websocket import WebSockets
+    from service.engine import Engine
+    from service.log.log import EventLog
+
+WEB = Path(__file__).parent.parent / "web"
+
+DEV_TOKEN_TTL_S = 7 * 24 * 3600
+
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class BadName(ClientError):
+    """A name has at least one visible character, and is not too long."""
+
+    code = "BAD_NAME"
+
+
+class HandshakeRate:
+    """How many connections one address may open in a second: a fixed window for each."""
+
+    def __init__(self, per_s: int, trusted_hops: int, clock: Callable[[], float]) -> None:
+        """Allow `per_s`, or any number when that is 0."""
+        self._per_s = per_s
+        self._trusted_hops = trusted_hops
+        self._clock = clock
+        self._window = 0
+        self._counts: dict[str, int] = {}
+
+    def allows(self, request: web.Request) -> bool:
+        """Count this handshake, and tell whether it is one of those that are allowed."""
+        if self._per_s == 0:
+            return True
+        window = int(self._clock())
+        if window != self._window:
+            self._window = window
+            self._counts = {}
+        address = self.address_of(request)
+        self._counts[address] = self._counts.get(address, 0) + 1
+        return self._counts[address] <= self._per_s
+
+    def address_of(self, request: web.Request) -> str:
+        """Return the client's address; each trusted proxy has added one to X-Forwarded-For."""
+        forwarded = [
+            hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop
+        ]
+        if 0 < self._trusted_hops <= len(forwarded):
+            return forwarded[-self._trusted_hops]
+        return request.remote or ""
+
+
+class DevTokens:
+    """Makes a token for any name, for development only: the same name is the same user."""
+
+    def __init__(self, secret: str, algorithm: str, name_length_max: int) -> None:
+        """Sign with the secret that the service checks with."""
+        self._secret = secret
+        self._algorithm = algorithm
+        self._name_length_max = name_length_max
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """Answer `{name}` with `{token, user}`."""
+        try:
+            name = self._name(await request.read())
+        except ClientError as error:
+            raw = msgspec.json.encode({"code": error.code, "message": error.message})
+            return web.Response(body=raw, status=400, content_type="application/json")
+        user = 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+        claims = {"id": user, "name": name, "exp": int(time.time()) + DEV_TOKEN_TTL_S}
+        token = jwt.encode(claims, self._secret, algorithm=self._algorithm)
+        return web.json_response({"token": token, "user": {"id": user, "name": name}})
+
+    def _name(self, body: bytes) -> str:
+        try:
+            raw = msgspec.json.decode(body, type=dict[str, object]).get("name")
+        except msgspec.DecodeError:
+            raw = None
+        name = clean_name(raw) if isinstance(raw, str) else ""
+        if not name:
+            raise BadName("Send a JSON object with a `name` that has a visible character.")
+        if len(name) > self._name_length_max:
+            raise BadName(f"A name has at most {self._name_length_max} characters.")
+        return name
+
+
+class Endpoints:
+    """Everything that the port answers."""
+
+    def __init__(
+        self,
+        websockets: WebSockets,
+        engine: Engine,
+        log: EventLog,
+        handshakes: HandshakeRate,
+        dev_tokens: DevTokens | None,
+    ) -> None:
+        """Answer by these parts; `dev_tokens` only in development."""
+        self._websockets = websockets
+        self._engine = engine
+        self._log = log
+        self._handshakes = handshakes
+        self._dev_tokens = dev_tokens
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """List the routes."""
+        routes: list[web.AbstractRouteDef] = [
+            web.get("/", self._root),
+            web.get("/ws", self._connect),
+            web.get("/web/{file}", self._file),
+            web.get("/healthz", self._healthz),
+            web.get("/readyz", self._readyz),
+        ]
+        if self._dev_tokens is not None:
+            routes.append(web.post("/dev/token", self._dev_tokens.serve))
+        return routes
+
+    async def _root(self, request: web.Request) -> web.StreamResponse:
+        """Take an upgrade as a connection, and anything else as a visit to the page."""
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._connect(request)
+        return web.FileResponse(WEB / "index.html", headers=_HEADERS)
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        if not self._handshakes.allows(request):
+            raise web.HTTPTooManyRequests(text="too many connections, slow down")
+        return await self._websockets.serve(request)
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        path = WEB / request.match_info["file"]
+        if path.parent != WEB or not path.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(path, headers=_HEADERS)
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        """Tell whether the log can be written and the projections are where it ends."""
+        try:
+            await self._log.probe()
+        except Unavailable as error:
+            return web.json_response({"status": "unavailable", "reason": str(error)}, status=503)
+        position, head = self._engine.world.position, self._log.head.position
+        status = "ready" if position == head else "behind"
+        body = {"status": status, "position": position, "head": head}
+        return web.json_response(body, status=200 if position == head else 503)

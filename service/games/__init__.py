@@ -1,0 +1,1 @@
+"""Pure rules of the games, behind the protocol of `service.games.protocol`."""

@@ -1,0 +1,8 @@
+"""The games that can be played here; a new game is added in this one place."""
+
+from collections.abc import Mapping
+
+from service.games.pong import PONG
+from service.games.protocol import Game
+
+GAMES: Mapping[str, Game] = {game.name: game for game in (PONG,)}

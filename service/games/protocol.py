@@ -1,0 +1,80 @@
+"""What a game must offer to be played here: pure rules behind one small protocol.
+
+A game is a plain value that knows nothing of sockets, clocks or databases. Its rules are
+deterministic: no wall clock, no order of sets, no mathematics beyond ``+ - * /``, and chance
+only from `service.games.chance`, whose state is part of the match's state. Then a match is
+its events, and anyone can run it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from service.errors import ClientError
+
+State: TypeAlias = Any
+"""A game's own mutable msgspec struct; it survives a round trip through JSON unchanged."""
+
+
+class InvalidMove(ClientError):
+    """The rules do not allow this move."""
+
+    code = "INVALID_MOVE"
+
+
+class GameEvent(msgspec.Struct, frozen=True, tag_field="kind"):
+    """Something that happened in a match by the rules of its game: an input or an outcome."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How a match ended by its own rules: `winner` is a seat, or None for a draw."""
+
+    winner: int | None
+
+
+class Game(Protocol):
+    """The rules of one game; all is pure, but `apply` and `step` change the `state` given."""
+
+    name: str
+    rules_version: int
+    seats: range
+    """How many players a match may have."""
+    tick_hz: int
+    """Steps a second; 0 for a turn-based game."""
+    state_type: type[msgspec.Struct]
+    event_type: Any
+    """The closed union of the game's events."""
+
+    def setup(self, seed: int, options: Mapping[str, Any]) -> State:
+        """Make the state before the first tick; raise `InvalidOptions` for impossible ones."""
+
+    def decide(self, state: State, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
+        """Turn a player's move into events, none when it changes nothing; raise `InvalidMove`."""
+
+    def release(self, state: State, seat: int) -> list[GameEvent]:
+        """Let go of what `seat` holds, since its player dropped or the match is paused."""
+
+    def apply(self, state: State, event: GameEvent) -> None:
+        """Take an input into `state`."""
+
+    def step(self, state: State) -> Sequence[GameEvent]:
+        """Advance `state` by one tick and return the outcomes worth recording."""
+
+    def result(self, state: State) -> Result | None:
+        """Return how the match ended, or None while it goes on."""
+
+    def scores(self, state: State) -> list[int]:
+        """Return the points by seat."""
+
+    def remaining_ticks(self, state: State) -> int | None:
+        """Return the ticks left on the clock, or None for a game without one."""
+
+    def view(self, state: State, viewer: int | None) -> msgspec.Struct:
+        """Return what a seat, or None for a spectator, may see, as it goes on the wire."""
+
+
+class InvalidOptions(ClientError):
+    """The game cannot be played with these options."""
+
+    code = "INVALID_OPTIONS"

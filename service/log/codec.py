@@ -1,0 +1,46 @@
+"""Events to bytes and back; older forms are lifted to the present one when they are read."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from service.domain.event import Event
+from service.domain.world import EVENT_TYPES
+from service.errors import ServiceError
+
+Upcast: TypeAlias = Callable[[bytes], bytes]
+
+UPCASTS: dict[tuple[str, int], Upcast] = {}
+"""(type, schema_version) -> the pure function that lifts its data to the next version."""
+
+_TYPES = {event_type.type: event_type for event_type in EVENT_TYPES}
+_DECODERS = {
+    event_type.type: msgspec.json.Decoder(event_type, strict=False).decode
+    for event_type in EVENT_TYPES
+}
+_encoder = msgspec.json.Encoder()
+
+
+class UnknownEvent(ServiceError):
+    """The log has an event that this version of the service does not know; use a newer one."""
+
+
+def encode(event: Event) -> bytes:
+    """Write the fields of `event` as JSON."""
+    return _encoder.encode(event)
+
+
+def decode(type_: str, schema_version: int, data: bytes) -> Event:
+    """Read an event; raise `UnknownEvent` for one that a later version wrote."""
+    try:
+        present = _TYPES[type_].schema_version
+    except KeyError:
+        message = f"the log has an event of the unknown type {type_!r}; use a newer version"
+        raise UnknownEvent(message) from None
+    if schema_version > present:
+        message = f"{type_!r} has schema version {schema_version}, known is {present}"
+        raise UnknownEvent(message)
+    for version in range(schema_version, present):
+        data = UPCASTS[type_, version](data)
+    return _DECODERS[type_](data)

@@ -1,0 +1,232 @@
+"""The log as the service sees it: `append`, one group-commit writer, and the recent events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from service.errors import Unavailable
+from service.log.integrity import LogLock, LostTail, SideFile
+from service.log.records import ANY
+from service.log.store import Append, Committed, LogDiverged, Store
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
+
+    from service.domain.event import Position
+    from service.log.reader import Reader
+    from service.log.records import Expect, Head, ProposedEvent, RecordedEvent
+
+BATCH_APPENDS_MAX = 2000
+"""The most appends in one transaction, so that no commit takes long."""
+
+SIDE_FILE_INTERVAL_S = 1.0
+
+Answer = TypeVar("Answer")
+
+logger = get_logger(__name__)
+
+_Waiting: TypeAlias = "tuple[Append, asyncio.Future[list[Position]]]"
+
+
+class Tail:
+    """The most recent events, so that who missed little reads no database."""
+
+    def __init__(self, events_max: int, age_s_max: float) -> None:
+        """Keep at most so many events, and none that is older."""
+        self._events: deque[RecordedEvent] = deque(maxlen=events_max)
+        self._age_us_max = int(age_s_max * 1_000_000)
+
+    def extend(self, recorded: Sequence[RecordedEvent]) -> None:
+        """Take new events in, and let old ones go."""
+        self._events.extend(recorded)
+        oldest_allowed = recorded[-1].recorded_at - self._age_us_max
+        while self._events[0].recorded_at < oldest_allowed:
+            self._events.popleft()
+
+    def after(self, position: Position) -> list[RecordedEvent] | None:
+        """Return the events after `position`, or None when some of them are gone from here."""
+        if not self._events or position < self._events[0].position - 1:
+            return None
+        first = position + 1 - self._events[0].position
+        return [self._events[index] for index in range(max(first, 0), len(self._events))]
+
+
+class EventLog:
+    """The one way to write events; whoever appends waits for the commit of his batch.
+
+    After each commit, in this order: `on_commit` folds and publishes, then the appends are
+    answered. So whoever gets an answer finds the world as after his events.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+        self,
+        path: Path,
+        reader: Reader,
+        tail: Tail,
+        *,
+        node: str,
+        busy_ms: int,
+        accept_lost_tail: bool = False,
+    ) -> None:
+        """Open the log at `path`; raise `LogInUse` or `LostTail`."""
+        self._reader = reader
+        self._tail = tail
+        self._lock = LogLock(path.with_suffix(".lock"))
+        self._store = Store(path, node, busy_ms)
+        self._side_file = SideFile(path.with_suffix(".head"))
+        self._side_file_at = 0.0
+        try:
+            self._side_file.check(self._store.head, self._store.hash_at)
+        except LostTail:
+            if not accept_lost_tail:
+                self._store.close()
+                self._lock.release()
+                raise
+            self._store.begin_epoch()
+            self._side_file.write(self._store.head)
+        self._thread = ThreadPoolExecutor(1, "log-writer")
+        self._queue: deque[_Waiting] = deque()
+        self._waiting = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = False
+        self._on_commit: Callable[[Sequence[RecordedEvent]], None] = lambda _: None
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends."""
+        return self._store.head
+
+    def start(self, on_commit: Callable[[Sequence[RecordedEvent]], None]) -> asyncio.Task[None]:
+        """Begin to write; `on_commit` gets the events of every commit, in order.
+
+        The task ends only by an error, when memory and log no longer agree: `on_commit` has
+        raised, or the log was found to be elsewhere (`LogDiverged`).
+        """
+        self._on_commit = on_commit
+        self._writer = asyncio.create_task(self._write(), name="log-writer")
+        return self._writer
+
+    async def append(
+        self,
+        events: Sequence[ProposedEvent],
+        expect: Expect = ANY,
+        *,
+        names: dict[str, str] | None = None,
+    ) -> list[Position]:
+        """Commit `events`, all or nothing, and return their positions.
+
+        `expect` names versions that streams must be at, else `VersionConflict` is raised.
+        `names` are display names to keep with the same commit. An event id that was recorded
+        before gets its first position. Raises `Unavailable` when nothing can be written now.
+        A caller that is cancelled may still find its events committed.
+        """
+        if self._closing:
+            raise Unavailable("The service is stopping; try again with the next one.")
+        future: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
+        self._queue.append((Append(events, expect, names or {}), future))
+        self._drained.clear()
+        self._waiting.set()
+        return await asyncio.shield(future)
+
+    async def read(self, after: Position) -> AsyncIterator[list[RecordedEvent]]:
+        """Yield pages of the events after a position; recent ones come from memory."""
+        recent = self._tail.after(after)
+        if recent is not None:
+            yield recent
+            return
+        async for page in self._reader.read(after):
+            yield page
+
+    async def probe(self) -> None:
+        """Raise `Unavailable` unless the log can be written."""
+        await self._in_thread(self._store.probe)
+
+    async def save_snapshot(self, code_version: str, position: Position, data: bytes) -> None:
+        """Keep a snapshot of the world as it is after the event at `position`."""
+        await self._in_thread(self._store.save_snapshot, "world", code_version, position, data)
+
+    async def load_snapshot(self, code_version: str) -> tuple[Position, bytes] | None:
+        """Return the snapshot of the world that this code has made of this log, or None."""
+        return await self._in_thread(self._store.load_snapshot, "world", code_version)
+
+    async def close(self) -> None:
+        """Commit what waits, and let go of the database; then nothing can be appended."""
+        self._closing = True
+        if self._writer is not None:
+            drained = asyncio.create_task(self._drained.wait())
+            await asyncio.wait([drained, self._writer], return_when=asyncio.FIRST_COMPLETED)
+            for task in (drained, self._writer):
+                task.cancel()
+            await asyncio.wait([drained, self._writer])
+        if self._store.head.position:
+            await self._in_thread(self._side_file.write, self._store.head)
+        await self._in_thread(self._store.close)
+        self._thread.shutdown()
+        self._lock.release()
+
+    async def _write(self) -> None:
+        batch: list[_Waiting] = []
+        try:
+            while True:
+                await self._waiting.wait()
+                count = min(len(self._queue), BATCH_APPENDS_MAX)
+                batch = [self._queue.popleft() for _ in range(count)]
+                if not self._queue:
+                    self._waiting.clear()
+                await self._write_batch(batch)
+                if not self._queue:
+                    self._drained.set()
+        finally:
+            # Nobody writes any more, so nobody may wait for it.
+            self._closing = True
+            for _, future in (*batch, *self._queue):
+                if not future.done():
+                    future.set_exception(Unavailable("The log is closed."))
+                    future.exception()
+
+    async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            answers = await self._in_thread(self._commit, [append for append, _ in batch])
+        except LogDiverged:
+            raise
+        except Exception as error:
+            if not isinstance(error, Unavailable):
+                logger.exception("append failed", error_type="internal_error")
+            answers = [error] * len(batch)
+        recorded = [
+            one for answer in answers if isinstance(answer, Committed) for one in answer.recorded
+        ]
+        if recorded:
+            self._tail.extend(recorded)
+            self._on_commit(recorded)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.cancelled():
+                continue
+            if isinstance(answer, Committed):
+                future.set_result(answer.positions)
+            else:
+                future.set_exception(answer)
+
+    def _commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
+        """Commit in the writer's thread, and note the new head beside the database."""
+        answers = self._store.commit(batch)
+        now = time.monotonic()
+        if now - self._side_file_at >= SIDE_FILE_INTERVAL_S:
+            self._side_file_at = now
+            try:
+                self._side_file.write(self._store.head)
+            except OSError as error:
+                logger.warning("side file not written", metadata={"reason": str(error)})
+        return answers
+
+    async def _in_thread(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, call, *arguments)

@@ -1,0 +1,115 @@
+"""The match history, asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import select
+
+from service.domain.event import match_stream
+from service.domain.ids import MatchId
+from service.errors import ServiceError
+from service.log.tables import match_players, matches, profiles
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    from service.domain.event import Event
+    from service.log.reader import Reader
+
+
+class NoSuchMatch(ServiceError):
+    """There is no such match."""
+
+
+class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """One match of the history; times are in microseconds since 1970."""
+
+    id: MatchId
+    game: str
+    players: list[str]
+    """Display names, by seat; `User#<id>` where none is known."""
+    users: list[str]
+    started_at: int
+    ended_at: int | None
+    ticks: int | None
+    reason: str | None
+    """timeup, left, forfeit or abandoned; None while the match is live."""
+    winner: int | None
+    scores: list[int] | None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which matches are asked for."""
+
+    user: str | None = None
+    """A user's id or display name."""
+    game: str | None = None
+    since: int = 0
+    """Only matches that started at this time or later."""
+    limit: int = 20
+
+
+async def find_matches(reader: Reader, wanted: Wanted) -> list[PlayedMatch]:
+    """List matches, the newest first."""
+    statement = select(matches).where(matches.c.started_at >= wanted.since)
+    if wanted.game is not None:
+        statement = statement.where(matches.c.game == wanted.game)
+    if wanted.user is not None:
+        statement = statement.where(matches.c.match.in_(_played_by(wanted.user)))
+    statement = statement.order_by(matches.c.started_position.desc()).limit(wanted.limit)
+    async with reader.engine.connect() as connection:
+        rows = (await connection.execute(statement)).mappings().all()
+        seats = (
+            await connection.execute(
+                select(match_players.c.match, match_players.c.user, profiles.c.name)
+                .outerjoin(profiles, profiles.c.user == match_players.c.user)
+                .where(match_players.c.match.in_([row["match"] for row in rows]))
+                .order_by(match_players.c.match, match_players.c.seat)
+            )
+        ).all()
+    return [
+        PlayedMatch(
+            id=row["match"],
+            game=row["game"],
+            players=[
+                name or f"User#{user}" for match, user, name in seats if match == row["match"]
+            ],
+            users=[user for match, user, _ in seats if match == row["match"]],
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            ticks=row["ticks"],
+            reason=row["reason"],
+            winner=row["winner"],
+            scores=None if row["scores"] is None else msgspec.json.decode(row["scores"]),
+        )
+        for row in rows
+    ]
+
+
+async def find_match(reader: Reader, start: str) -> MatchId:
+    """Return the one match whose id begins so; raise `NoSuchMatch` for none or several."""
+    statement = select(matches.c.match).where(matches.c.match.startswith(start, autoescape=True))
+    async with reader.engine.connect() as connection:
+        found: list[str] = list((await connection.execute(statement.limit(3))).scalars())
+    if start in found:
+        return start
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NoSuchMatch(f"several matches begin with {start!r}: {', '.join(found)}, ...")
+    raise NoSuchMatch(f"no match begins with {start!r}: `ws-service matches` lists them")
+
+
+async def match_events(reader: Reader, match: MatchId) -> list[Event]:
+    """Return all events of a match."""
+    pages = reader.read(stream=match_stream(match))
+    return [recorded.event async for page in pages for recorded in page]
+
+
+def _played_by(user: str) -> Select[tuple[str]]:
+    named = select(profiles.c.user).where(profiles.c.name == user)
+    return select(match_players.c.match).where(
+        (match_players.c.user == user) | match_players.c.user.in_(named)
+    )

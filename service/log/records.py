@@ -1,0 +1,100 @@
+"""What goes into the log and what comes out: a proposed event and a recorded one."""
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from service.domain.event import Event, Position
+from service.domain.ids import UserId
+
+Expect: TypeAlias = Mapping[str, int]
+"""The version that each stream must be at for an append; a stream not named may be at any."""
+
+ANY: Expect = {}
+
+GENESIS = bytes(32)
+"""The hash before the first event."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Who caused an event, and the id that ties it to its cause and to the log lines."""
+
+    correlation_id: str = "service"
+    actor: UserId | None = None
+
+
+class ProposedEvent(msgspec.Struct, frozen=True):
+    """An event on its way into the log; the same `event_id` is never recorded twice."""
+
+    event: Event
+    event_id: bytes
+    origin: Origin
+
+
+class RecordedEvent(msgspec.Struct, frozen=True):
+    """An event in the log; `recorded_at` is in microseconds since 1970."""
+
+    position: Position
+    version: int
+    recorded_at: int
+    event: Event
+
+
+class Row(NamedTuple):
+    """A row of the table `events`, column by column."""
+
+    position: Position
+    stream: str
+    version: int
+    type: str
+    schema_version: int
+    event_id: bytes
+    correlation_id: str
+    actor: str | None
+    node: str
+    recorded_at: int
+    data: bytes
+    meta: bytes | None
+    hash: bytes
+
+
+class Head(NamedTuple):
+    """Where the log ends; the epoch changes when its past does, as by a restored backup."""
+
+    position: Position
+    hash: bytes
+    epoch: str
+
+
+def propose(
+    events: Sequence[Event], origin: Origin, new_id: "NewId | None" = None
+) -> list[ProposedEvent]:
+    """Give each event an id."""
+    new_id = new_id or new_event_id
+    return [ProposedEvent(event, new_id(), origin) for event in events]
+
+
+class NewId(msgspec.Struct):
+    """Makes UUIDs of version 7: in the order of time, so that their index grows at one end."""
+
+    _last_ms: int = 0
+
+    def __call__(self) -> bytes:
+        """Make the next one (RFC 9562, section 5.7)."""
+        self._last_ms = max(self._last_ms, time.time_ns() // 1_000_000)
+        tail = bytearray(os.urandom(10))
+        tail[0] = 0x70 | tail[0] & 0x0F
+        tail[2] = 0x80 | tail[2] & 0x3F
+        return self._last_ms.to_bytes(6, "big") + tail
+
+
+new_event_id = NewId()
+
+
+def chain(previous: bytes, unhashed: tuple[object, ...]) -> bytes:
+    """Hash a row without its hash onto the hash of the row before; msgpack keeps fields apart."""
+    return hashlib.sha256(previous + msgspec.msgpack.encode(unhashed)).digest()

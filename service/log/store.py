@@ -1,0 +1,296 @@
+"""The writing side of the database: one connection, used by one thread, one commit a batch."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.errors import ServiceError, Unavailable
+from service.log.codec import encode
+from service.log.history import history_of
+from service.log.records import GENESIS, Head, ProposedEvent, RecordedEvent, Row, chain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from service.domain.event import Position
+    from service.log.records import Expect
+
+VERSIONS_CACHED_MAX = 100_000
+"""How many streams' last versions are kept in memory; others are looked up."""
+
+_INSERT_EVENT = (
+    f"INSERT INTO events ({', '.join(Row._fields)}) "  # noqa: S608 - the names are our own
+    f"VALUES ({', '.join('?' * len(Row._fields))})"
+)
+_MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND position = ?"
+_LAST_VERSION = "SELECT max(version) FROM events WHERE stream = ?"
+_FIRST_POSITION = "SELECT position FROM events WHERE event_id = ?"
+_PUT_NAME = """
+    INSERT INTO profiles (user, name) VALUES (?, ?)
+    ON CONFLICT (user) DO UPDATE SET name = excluded.name
+"""
+_PUT_SNAPSHOT = """
+    INSERT OR REPLACE INTO snapshots (projection, code_version, position, hash, data)
+    VALUES (?, ?, ?, ?, ?)
+"""
+_DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = ?"
+
+PROBE_BYTES = 256 * 1024
+
+
+class VersionConflict(ServiceError):
+    """A stream is not at the version that the append expected."""
+
+
+class LogDiverged(ServiceError):
+    """The log is not where this process left it: start again, and rebuild from it.
+
+    Another process has written to it, or a commit that the disk reported as failed was none.
+    """
+
+
+class Append(NamedTuple):
+    """What one caller wants to be committed, all or nothing."""
+
+    events: Sequence[ProposedEvent]
+    expect: Expect
+    names: dict[str, str]
+    """Display names to keep in `profiles`, by user."""
+
+
+class Committed(NamedTuple):
+    """What became of one append."""
+
+    positions: list[Position]
+    recorded: list[RecordedEvent]
+    """The events that this commit added; none when they had been there before."""
+
+
+class Store:
+    """The connection that writes; every method blocks, and belongs into the writer's thread."""
+
+    def __init__(self, path: Path, node: str, busy_ms: int) -> None:
+        """Open the database at `path`, which is migrated, and go to its end."""
+        self._node = node
+        self._connection = sqlite3.connect(
+            path, isolation_level=None, timeout=busy_ms / 1000, check_same_thread=False
+        )
+        # FULL: what is acknowledged survives the death of the machine (design, section 2).
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._versions: OrderedDict[str, int] = OrderedDict()
+        self._recorded_at = 0
+        self._failed = False
+        self.head = self._read_head()
+
+    def _read_head(self) -> Head:
+        row = self._connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
+        if row is not None:
+            return Head(*row)
+        head = Head(0, GENESIS, uuid.uuid4().hex)
+        self._write_in_transaction("INSERT INTO log_head VALUES (1, ?, ?, ?)", head)
+        return head
+
+    def begin_epoch(self) -> None:
+        """Say that this log has another past than some know."""
+        self.head = self.head._replace(epoch=uuid.uuid4().hex)
+        self._write_in_transaction("UPDATE log_head SET epoch = ?", (self.head.epoch,))
+
+    def hash_at(self, position: Position) -> bytes | None:
+        """Return the hash of the event at `position`, or None if there is no such event."""
+        if position == 0:
+            return GENESIS
+        row = self._connection.execute(
+            "SELECT hash FROM events WHERE position = ?", (position,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
+        """Commit `batch` in one transaction; return what became of each append, in order.
+
+        A version conflict fails the one append; a database that can't be written raises
+        `Unavailable` and nothing of the batch has happened.
+        """
+        try:
+            return self._commit(batch, {})
+        except sqlite3.IntegrityError:
+            # Some event id is in the log already: its append gets its first answer.
+            return self._commit(batch, self._seen(batch))
+        except sqlite3.DatabaseError as error:
+            self._failed = True
+            raise Unavailable(f"The event log cannot be written: {error}.") from error
+
+    def probe(self) -> None:
+        """Write something that changes nothing; raise `Unavailable` when that can't be done.
+
+        After a failure it writes as much as a large batch would, since on a full disk a small
+        write may still find room in the WAL.
+        """
+        position, hash_, _ = self.head
+        try:
+            if self._failed:
+                self._write_in_transaction(_PUT_SNAPSHOT, ("probe", "", 0, b"", bytes(PROBE_BYTES)))
+                self._write_in_transaction(_DROP_SNAPSHOT, ("probe",))
+                self._failed = False
+            self._write_in_transaction(_MOVE_HEAD, (position, hash_, position))
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The event log cannot be written: {error}.") from error
+
+    def save_snapshot(
+        self, projection: str, code_version: str, position: Position, data: bytes
+    ) -> None:
+        """Keep a snapshot in place of the former one."""
+        row = (projection, code_version, position, self.hash_at(position), data)
+        try:
+            self._write_in_transaction(_PUT_SNAPSHOT, row)
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The snapshot cannot be written: {error}.") from error
+
+    def load_snapshot(self, projection: str, code_version: str) -> tuple[Position, bytes] | None:
+        """Return a snapshot of this very log by this very code, or None."""
+        row = self._connection.execute(
+            "SELECT code_version, position, hash, data FROM snapshots WHERE projection = ?",
+            (projection,),
+        ).fetchone()
+        if row is None or row[0] != code_version or self.hash_at(row[1]) != row[2]:
+            return None
+        return row[1], row[3]
+
+    def close(self) -> None:
+        """Close the connection, which also writes the checkpoint of the WAL."""
+        self._connection.close()
+
+    def _commit(
+        self, batch: Sequence[Append], seen: dict[bytes, Position]
+    ) -> list[Committed | Exception]:
+        plan = _Plan(self, seen)
+        answers = [plan.add(append) for append in batch]
+        names = [name for append in batch for name in append.names.items()]
+        if plan.rows or names:
+            self._in_transaction(lambda: self._write(plan, names))
+        self._failed = False
+        self.head = plan.head
+        self._recorded_at = plan.recorded_at
+        self._versions.update(plan.versions)
+        while len(self._versions) > VERSIONS_CACHED_MAX:
+            self._versions.popitem(last=False)
+        return answers
+
+    def _write(self, plan: _Plan, names: list[tuple[str, str]]) -> None:
+        if plan.rows:
+            self._connection.executemany(_INSERT_EVENT, plan.rows)
+            moved = self._connection.execute(
+                _MOVE_HEAD, (plan.head.position, plan.head.hash, self.head.position)
+            )
+            if moved.rowcount != 1:
+                raise LogDiverged
+        for recorded in plan.recorded:
+            for statement, parameters in history_of(recorded):
+                self._connection.execute(statement, parameters)
+        self._connection.executemany(_PUT_NAME, names)
+
+    def _write_in_transaction(self, statement: str, parameters: Sequence[object]) -> None:
+        self._in_transaction(lambda: self._connection.execute(statement, parameters))
+
+    def _in_transaction(self, write: Callable[[], object]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            write()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _seen(self, batch: Sequence[Append]) -> dict[bytes, Position]:
+        seen = {}
+        for append in batch:
+            for event in append.events:
+                row = self._connection.execute(_FIRST_POSITION, (event.event_id,)).fetchone()
+                if row is not None:
+                    seen[event.event_id] = row[0]
+        return seen
+
+    def last_version(self, stream: str) -> int:
+        """Return the version of the last event of `stream`, 0 when it has none."""
+        version = self._versions.get(stream)
+        if version is not None:
+            self._versions.move_to_end(stream)
+            return version
+        row = self._connection.execute(_LAST_VERSION, (stream,)).fetchone()
+        version = row[0] or 0
+        self._versions[stream] = version
+        return version
+
+    def next_recorded_at(self) -> int:
+        """Return the time in microseconds; it never goes back, whatever the clock does."""
+        return max(self._recorded_at, time.time_ns() // 1000)
+
+    @property
+    def node(self) -> str:
+        """The node that writes."""
+        return self._node
+
+
+class _Plan:
+    """The rows of one transaction: versions, positions and hashes, before anything is written."""
+
+    def __init__(self, store: Store, seen: dict[bytes, Position]) -> None:
+        self._store = store
+        self._seen = seen
+        self.head = store.head
+        self.recorded_at = store.next_recorded_at()
+        self.versions: dict[str, int] = {}
+        self.rows: list[Row] = []
+        self.recorded: list[RecordedEvent] = []
+
+    def add(self, append: Append) -> Committed | Exception:
+        """Take one append in, or say why it can't be."""
+        first = [self._seen.get(event.event_id) for event in append.events]
+        known = [position for position in first if position is not None]
+        if known:
+            if len(known) == len(first):
+                return Committed(known, [])
+            return VersionConflict("some events of this append are in the log, others are not")
+        for stream, version in append.expect.items():
+            if self._version(stream) != version:
+                return VersionConflict(
+                    f"{stream} is at version {self._version(stream)}, expected was {version}"
+                )
+        recorded = [self._row(proposed) for proposed in append.events]
+        self.recorded += recorded
+        return Committed([one.position for one in recorded], recorded)
+
+    def _version(self, stream: str) -> int:
+        version = self.versions.get(stream)
+        return self._store.last_version(stream) if version is None else version
+
+    def _row(self, proposed: ProposedEvent) -> RecordedEvent:
+        event, origin = proposed.event, proposed.origin
+        stream = event.stream
+        position, version = self.head.position + 1, self._version(stream) + 1
+        unhashed = (
+            position,
+            stream,
+            version,
+            event.type,
+            event.schema_version,
+            proposed.event_id,
+            origin.correlation_id,
+            None if origin.actor is None else str(origin.actor),
+            self._store.node,
+            self.recorded_at,
+            encode(event),
+            None,
+        )
+        hash_ = chain(self.head.hash, unhashed)
+        self.rows.append(Row(*unhashed, hash_))
+        self.head = Head(position, hash_, self.head.epoch)
+        self.versions[stream] = version
+        self._seen[proposed.event_id] = position
+        return RecordedEvent(position, version, self.recorded_at, event)

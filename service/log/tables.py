@@ -1,0 +1,103 @@
+"""The tables; `migrations/` makes them, a test sees to it that both say the same."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# On SQLite only an INTEGER primary key is the row id itself, which saves an index.
+_Position = BigInteger().with_variant(Integer(), "sqlite")
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", _Position, primary_key=True, autoincrement=False),
+    Column("stream", String(200), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("event_id", LargeBinary(16), nullable=False, unique=True),
+    Column("correlation_id", String(64), nullable=False),
+    Column("actor", String(128)),
+    Column("node", String(64), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("meta", LargeBinary),
+    Column("hash", LargeBinary(32), nullable=False),
+    UniqueConstraint("stream", "version"),
+)
+"""`recorded_at` is in microseconds since 1970; triggers refuse UPDATE and DELETE."""
+
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("epoch", String(32), nullable=False),
+)
+"""One row, with id 1."""
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("projection", String(64), primary_key=True),
+    Column("code_version", String(64), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""A cache: `hash` is that of the event at `position`, so a snapshot of another log is noticed."""
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("user", String(128), primary_key=True),
+    Column("name", Text, nullable=False),
+)
+"""Personal data, kept out of the log so that it can be erased."""
+
+matches = Table(
+    "matches",
+    metadata,
+    Column("match", String(64), primary_key=True),
+    Column("game", String(64), nullable=False),
+    Column("rules_version", Integer, nullable=False),
+    Column("started_position", BigInteger, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("ticks", BigInteger),
+    Column("reason", String(16)),
+    Column("winner", Integer),
+    Column("scores", Text),
+    Index(None, "started_position"),
+    Index(None, "game", "started_position"),
+)
+"""The match history, written in the transaction of the events that it tells of."""
+
+match_players = Table(
+    "match_players",
+    metadata,
+    Column("match", String(64), ForeignKey("matches.match"), primary_key=True),
+    Column("seat", Integer, primary_key=True, autoincrement=False),
+    Column("user", String(128), nullable=False),
+    Index(None, "user", "match"),
+)

@@ -1,0 +1,1 @@
+"""A match, run again from its events."""

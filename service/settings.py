@@ -1,0 +1,547 @@
+"""The settings: one environment variable each, with its unit, default, bounds and help.
+
+`load_settings` reads them once, at start; afterwards they never change. The service's secret
+is here too: the configured one, or that of development, which is kept in the data directory.
+"""
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
+
+import jwt
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.errors import ConfigurationError
+
+Algorithm: TypeAlias = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+
+MASK = "***"
+SECRET_LENGTH_MIN = 8
+DEV_SECRET_FILE = "dev-secret"  # noqa: S105 - the name of a file
+
+# The words of the logger that the replaced service used, so that its deployments keep theirs.
+_FORMER_LEVELS = {"trace": "debug", "warn": "warning", "fatal": "critical"}
+
+
+def _level(value: object) -> object:
+    return _FORMER_LEVELS.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _setting(  # noqa: PLR0913 - one argument for each thing that a setting has
+    env: str,
+    default: object,
+    help_: str,
+    *,
+    unit: str = "",
+    ge: float | None = None,
+    le: float | None = None,
+    allowed: str | None = None,
+    min_length: int | None = None,
+) -> Any:
+    """Make a field of `Settings`; `allowed` says what its type and bounds don't."""
+    return Field(
+        default,
+        validation_alias=env,
+        description=help_,
+        ge=ge,
+        le=le,
+        min_length=min_length,
+        json_schema_extra={"unit": unit, "allowed": allowed},
+    )
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """The environment, by the alias of each field and nothing else; an empty value is none."""
+
+    def get_field_value(
+        self,
+        field: FieldInfo,
+        field_name: str,  # noqa: ARG002 - the alias is the name in the environment
+    ) -> tuple[Any, str, bool]:
+        return os.environ.get(_env(field)) or None, _env(field), False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        found = [self.get_field_value(field, name) for name, field in fields]
+        return {env: value for value, env, _ in found if value is not None}
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting for people to read: all is text, secrets are masked."""
+
+    env: str
+    value: str
+    default: str
+    unit: str
+    allowed: str
+    help: str
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; names end in the unit."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
+    )
+
+    # Where
+    host: str = _setting("WS_HOST", "127.0.0.1", "Address to listen at.")
+    port: int = _setting("WS_PORT", 4000, "Port to listen at; 0 takes a free one.", ge=0, le=65535)
+    data_dir: Path = _setting("WS_DATA_DIR", Path("data"), "Directory of what the service keeps.")
+    database_url: Annotated[str, Field(pattern=r"^sqlite\+aiosqlite:///.")] = Field(
+        default_factory=lambda data: (
+            f"sqlite+aiosqlite:///{data.get('data_dir', 'data')}/ws-service.db"
+        ),
+        validation_alias="WS_DATABASE_URL",
+        description="Database of the event log.",
+        json_schema_extra={
+            "allowed": "sqlite+aiosqlite:///FILE",
+            "default": "sqlite+aiosqlite:///<WS_DATA_DIR>/ws-service.db",
+        },
+    )
+    migrate_at_start: bool = _setting(
+        "WS_MIGRATE_AT_START",
+        default=True,
+        help_="Bring the database to the newest schema at start.",
+    )
+
+    # Logs
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_level)
+    ] = _setting("LOG_LEVEL", "info", "Least severe level that is logged.")
+    log_format: Literal["ecs", "console"] = _setting(
+        "WS_LOG_FORMAT", "ecs", "Form of the logs: JSON for ELK, or for a person."
+    )
+
+    # Tokens
+    jwt_secret: SecretStr | None = _setting(
+        "JWT_SECRET",
+        None,
+        "Secret that tokens are signed with (HS*); 32 bytes or more are safe.",
+        allowed=f"a text of at least {SECRET_LENGTH_MIN} characters",
+        min_length=SECRET_LENGTH_MIN,
+    )
+    jwt_algorithms: Annotated[tuple[Algorithm, ...], BeforeValidator(_split)] = _setting(
+        "JWT_ALGORITHMS", ("HS256",), "Algorithms of accepted tokens.", min_length=1
+    )
+    jwt_public_key: str | None = _setting(
+        "JWT_PUBLIC_KEY",
+        None,
+        "Public key that tokens are checked with (RS*, ES*, EdDSA).",
+        allowed="a public key in PEM; \\n may stand for a line's end",
+    )
+    jwt_audience: str | None = _setting("JWT_AUDIENCE", None, "Required `aud` of tokens.")
+    jwt_issuer: str | None = _setting("JWT_ISSUER", None, "Required `iss` of tokens.")
+    jwt_leeway_s: float = _setting(
+        "JWT_LEEWAY_S", 5, "Clock difference forgiven in `exp` and `nbf`.", unit="s", ge=0, le=300
+    )
+
+    # Limits
+    message_bytes_max: int = _setting(
+        "WS_MESSAGE_BYTES_MAX",
+        65536,
+        "Longest message of a client; a longer one closes its socket with 1009.",
+        unit="bytes",
+        ge=1024,
+        le=16 * 1024**2,
+    )
+    messages_per_s: int = _setting(
+        "WS_MESSAGES_PER_S", 120, "Messages a socket may send.", unit="/s", ge=1, le=100_000
+    )
+    messages_burst: int = _setting(
+        "WS_MESSAGES_BURST", 240, "Messages a socket may send at once.", ge=1, le=1_000_000
+    )
+    handshakes_per_s_per_ip: int = _setting(
+        "WS_HANDSHAKES_PER_S_PER_IP",
+        50,
+        "New connections from one address; 0 is no limit.",
+        unit="/s",
+        ge=0,
+        le=100_000,
+    )
+    sockets_per_user_max: int = _setting(
+        "WS_SOCKETS_PER_USER_MAX", 10, "Sockets (tabs) of one user.", ge=1, le=10_000
+    )
+    name_length_max: int = _setting(
+        "WS_NAME_LENGTH_MAX", 64, "Longest name of a user.", unit="characters", ge=1, le=1024
+    )
+    allowed_origins: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")], ...],
+        BeforeValidator(_split),
+    ] = _setting(
+        "WS_ALLOWED_ORIGINS",
+        ("*",),
+        "Pages that may connect.",
+        allowed="*, or origins like https://play.example.org, separated by commas",
+        min_length=1,
+    )
+    trusted_hops: int = _setting(
+        "WS_TRUSTED_HOPS",
+        0,
+        "Reverse proxies in front, whose entries in X-Forwarded-For are believed.",
+        ge=0,
+        le=16,
+    )
+    friends_max: int = _setting(
+        "WS_FRIENDS_MAX", 1000, "Friends whose status one user may watch.", ge=1, le=100_000
+    )
+
+    # Times
+    presence_grace_s: float = _setting(
+        "WS_PRESENCE_GRACE_S",
+        5,
+        "How long a user whose last socket broke still counts as online.",
+        unit="s",
+        ge=0,
+        le=3600,
+    )
+    user_list_interval_ms: int = _setting(
+        "WS_USER_LIST_INTERVAL_MS",
+        250,
+        "Least time between two `user:list` to everybody.",
+        unit="ms",
+        ge=0,
+        le=60_000,
+    )
+    reconnect_grace_s: float = _setting(
+        "WS_RECONNECT_GRACE_S",
+        10,
+        "How long a player who dropped may come back; 0 forfeits at once.",
+        unit="s",
+        ge=0,
+        le=3600,
+    )
+    match_duration_s: int = _setting(
+        "WS_MATCH_DURATION_S", 30, "Length of a match by the clock.", unit="s", ge=1, le=3600
+    )
+    invite_ttl_s: float = _setting(
+        "WS_INVITE_TTL_S", 60, "How long an invite stands.", unit="s", ge=1, le=86400
+    )
+    seat_take_s: float = _setting(
+        "WS_SEAT_TAKE_S",
+        15,
+        "How long the seats of a new room wait for their players.",
+        unit="s",
+        ge=1,
+        le=3600,
+    )
+    room_empty_s: float = _setting(
+        "WS_ROOM_EMPTY_S", 60, "After how long an empty room closes.", unit="s", ge=0, le=86400
+    )
+    matchmaking_timeout_s: float = _setting(
+        "WS_MATCHMAKING_TIMEOUT_S",
+        120,
+        "After how long the search for an opponent gives up.",
+        unit="s",
+        ge=1,
+        le=86400,
+    )
+    heartbeat_s: float = _setting(
+        "WS_HEARTBEAT_S",
+        20,
+        "Time between pings; a peer has half of it to answer.",
+        unit="s",
+        ge=1,
+        le=3600,
+    )
+    invite_needs_lobby: bool = _setting(
+        "WS_INVITE_NEEDS_LOBBY",
+        default=False,
+        help_="Whether only users in the lobby can be invited.",
+    )
+
+    # Slow sockets
+    slow_bytes: int = _setting(
+        "WS_SLOW_BYTES",
+        256 * 1024,
+        "Unsent bytes above which a socket keeps only the newest state frame.",
+        unit="bytes",
+        ge=1024,
+        le=1024**3,
+    )
+    slow_bytes_max: int = _setting(
+        "WS_SLOW_BYTES_MAX",
+        1024**2,
+        "Unsent bytes above which a socket is cut off.",
+        unit="bytes",
+        ge=1024,
+        le=1024**3,
+    )
+    slow_stall_s: float = _setting(
+        "WS_SLOW_STALL_S",
+        10,
+        "How long a slow socket may take nothing before it is cut off.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )
+
+    # The log
+    checkpoint_s: float = _setting(
+        "WS_CHECKPOINT_S",
+        1,
+        "Time between two checkpoints of a live match.",
+        unit="s",
+        ge=0.1,
+        le=60,
+    )
+    snapshot_events: int = _setting(
+        "WS_SNAPSHOT_EVENTS",
+        50_000,
+        "Events between two snapshots of the projections.",
+        unit="events",
+        ge=1,
+        le=100_000_000,
+    )
+    tail_events_max: int = _setting(
+        "WS_TAIL_EVENTS_MAX",
+        100_000,
+        "Recent events kept in memory, for clients that resume.",
+        unit="events",
+        ge=1,
+        le=10_000_000,
+    )
+    tail_s: float = _setting(
+        "WS_TAIL_S", 600, "Age up to which events are kept in memory.", unit="s", ge=1, le=86400
+    )
+    database_busy_ms: int = _setting(
+        "WS_DATABASE_BUSY_MS",
+        2000,
+        "How long a locked database is waited for.",
+        unit="ms",
+        ge=0,
+        le=60_000,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - it also takes field names
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments (of tests) before the environment, and read no files."""
+        return init_settings, _Environment(settings_cls)
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Self:
+        """Refuse settings that are right by themselves but not together."""
+        if self.slow_bytes > self.slow_bytes_max:
+            message = f"WS_SLOW_BYTES={self.slow_bytes} must not be above WS_SLOW_BYTES_MAX"
+            raise ValueError(message)
+        algorithms = ",".join(self.jwt_algorithms)
+        symmetric = {name.startswith("HS") for name in self.jwt_algorithms}
+        if len(symmetric) > 1:
+            # With both, a public key could be passed off as the secret of HS*.
+            message = f"JWT_ALGORITHMS={algorithms} must not mix HS* with the others"
+            raise ValueError(message)
+        if True in symmetric and self.jwt_public_key is not None:
+            message = f"JWT_PUBLIC_KEY is of no use with JWT_ALGORITHMS={algorithms}: unset one"
+            raise ValueError(message)
+        if False in symmetric:
+            _check_public_key(self.jwt_public_key, self.jwt_algorithms)
+        return self
+
+    @property
+    def public_key(self) -> str | None:
+        """The public key in PEM, with real ends of lines."""
+        return self.jwt_public_key and _pem(self.jwt_public_key)
+
+    def warnings(self) -> list[str]:
+        """Name what works but is not safe."""
+        secret = self.jwt_secret.get_secret_value().encode() if self.jwt_secret else None
+        # RFC 7518, 3.2: a key at least as long as the hash.
+        bits = max(
+            (int(name[2:]) for name in self.jwt_algorithms if name.startswith("HS")), default=0
+        )
+        if secret is not None and len(secret) < bits // 8:
+            names = ",".join(self.jwt_algorithms)
+            return [f"JWT_SECRET has {len(secret)} bytes; {names} wants {bits // 8} or more"]
+        return []
+
+    def table(self) -> list[SettingRow]:
+        """List all settings as they are in force."""
+        return [
+            SettingRow(
+                env=_env(field),
+                value=_text(name, getattr(self, name)),
+                default=_default(field),
+                unit=_extra(field, "unit"),
+                allowed=_allowed(field),
+                help=field.description or "",
+            )
+            for name, field in Settings.model_fields.items()
+        ]
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises `ConfigurationError` with one line that names each wrong variable, its value (unless
+    it is secret) and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        # `from None`: the original holds the values, also secret ones.
+        raise ConfigurationError("; ".join(_complaints(error))) from None
+
+
+def signing_secret(settings: Settings) -> str:
+    """Return the configured secret, else that of development.
+
+    Raises `ConfigurationError` when there is neither.
+    """
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    secret = read_dev_secret(settings.data_dir)
+    if secret is None:
+        message = (
+            "there is no secret to sign tokens with: set JWT_SECRET,"
+            " or start `ws-service serve --dev` once, which makes one for development"
+        )
+        raise ConfigurationError(message)
+    return secret
+
+
+def dev_secret(data_dir: Path) -> str:
+    """Return the secret of development in `data_dir`, made at first use.
+
+    Raises `ConfigurationError` when it can't be kept there.
+    """
+    secret = read_dev_secret(data_dir)
+    if secret is None:
+        secret = secrets.token_urlsafe(32)
+        path = data_dir / DEV_SECRET_FILE
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secret + "\n")
+        except OSError as error:
+            message = f"WS_DATA_DIR={data_dir} must be writable: {error.strerror}"
+            raise ConfigurationError(message) from error
+    return secret
+
+
+def read_dev_secret(data_dir: Path) -> str | None:
+    """Return the secret of development in `data_dir`, or None when none was made.
+
+    Raises `ConfigurationError` when it is there but can't be read.
+    """
+    try:
+        return (data_dir / DEV_SECRET_FILE).read_text().strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        message = f"WS_DATA_DIR={data_dir} must be readable: {error.strerror}"
+        raise ConfigurationError(message) from error
+
+
+def mask_url(url: str) -> str:
+    """Hide the password in the URL of a database, wherever it stands."""
+    url = re.sub(r"(://[^:@/]*:).*@", rf"\1{MASK}@", url)
+    return re.sub(r"([?&]\w*pass\w*=)[^&#]*", rf"\1{MASK}", url, flags=re.IGNORECASE)
+
+
+def _pem(text: str) -> str:
+    return text.replace("\\n", "\n")
+
+
+def _check_public_key(key: str | None, algorithms: tuple[Algorithm, ...]) -> None:
+    """Raise `ValueError` for a key that can't check tokens of these algorithms."""
+    names = ",".join(algorithms)
+    if key is None:
+        message = f"JWT_ALGORITHMS={names} needs JWT_PUBLIC_KEY"
+        raise ValueError(message)
+    if "PRIVATE KEY" in key:
+        message = "JWT_PUBLIC_KEY must be the public key in PEM; it holds a private key"
+        raise ValueError(message)
+    for name in algorithms:
+        try:
+            jwt.get_algorithm_by_name(name).prepare_key(_pem(key))
+        except (jwt.InvalidKeyError, TypeError, ValueError):
+            message = f"JWT_PUBLIC_KEY must be a public key in PEM that fits JWT_ALGORITHMS={names}"
+            raise ValueError(message) from None
+
+
+def _env(field: FieldInfo) -> str:
+    return str(field.validation_alias)
+
+
+def _extra(field: FieldInfo, key: str) -> str:
+    extra = field.json_schema_extra
+    return str(extra.get(key) or "") if isinstance(extra, dict) else ""
+
+
+def _default(field: FieldInfo) -> str:
+    return _extra(field, "default") or _text("", field.default)
+
+
+def _text(name: str, value: object) -> str:
+    """Show a value as it would be set; a secret only that it is there."""
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return mask_url(str(value)) if name == "database_url" else str(value)
+
+
+def _allowed(field: FieldInfo) -> str:
+    """Say in words which values `field` takes."""
+    by_hand = _extra(field, "allowed")
+    if by_hand:
+        return by_hand
+    kind = field.annotation
+    if kind is bool:
+        return "true or false"
+    if kind in (int, float):
+        low = next(bound.ge for bound in field.metadata if isinstance(bound, Ge))
+        high = next(bound.le for bound in field.metadata if isinstance(bound, Le))
+        return f"{'a whole number' if kind is int else 'a number'} from {low} to {high}"
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    if get_origin(kind) is tuple:
+        return "some of " + ", ".join(get_args(get_args(kind)[0])) + ", separated by commas"
+    return "a text"
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    """Make a sentence for each wrong setting."""
+    by_env = {_env(field): (name, field) for name, field in Settings.model_fields.items()}
+    lines = {}
+    for problem in error.errors():
+        if problem["type"] == "default_factory_not_called":
+            # The database's place follows from the settings before it, one of which is wrong.
+            continue
+        env = str(problem["loc"][0]) if problem["loc"] else ""
+        if env not in by_env:
+            # What `_hold_together` says is a sentence already.
+            lines[env] = str(problem.get("ctx", {}).get("error", problem["msg"]))
+            continue
+        name, field = by_env[env]
+        shown = "" if name == "jwt_secret" else "=" + _text(name, os.environ.get(env, ""))
+        lines[env] = f"{env}{shown} is not allowed: it must be {_allowed(field)}"
+    return list(lines.values())

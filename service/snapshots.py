@@ -1,0 +1,80 @@
+"""Snapshots of the world: a cache, so that a start folds only what came after the last one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.world import World
+from service.errors import Unavailable
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from service.domain.event import Event, Position
+    from service.log.log import EventLog
+
+logger = get_logger(__name__)
+
+
+def code_version() -> str:
+    """Fingerprint the code that folds: a snapshot that other code made is not used."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "domain").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def dump(world: World) -> bytes:
+    """Write a world down."""
+    return msgspec.msgpack.encode(world)
+
+
+def restore(data: bytes) -> World:
+    """Read what `dump` has written."""
+    return msgspec.msgpack.decode(data, type=World)
+
+
+async def load_world(log: EventLog) -> World:
+    """Restore the snapshot, if there is one that fits, and fold what came after it."""
+    found = await log.load_snapshot(code_version())
+    world = World() if found is None else restore(found[1])
+    async for page in log.read(world.position):
+        for recorded in page:
+            world.fold(recorded.event, recorded.position)
+    return world
+
+
+class Snapshots:
+    """Writes a snapshot every so many events."""
+
+    def __init__(self, log: EventLog, world: World, every_events: int) -> None:
+        """Count from where `world` is."""
+        self._log = log
+        self._world = world
+        self._every_events = every_events
+        self._next_at = world.position + every_events
+        self._code_version = code_version()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def observe(self, _event: Event, position: Position) -> None:
+        """Write one when it is time, at the end of the batch that is being folded."""
+        if position >= self._next_at:
+            self._next_at = position + self._every_events
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    async def write(self) -> None:
+        """Write one now; that it can't be written harms nothing but the next start."""
+        position, data = self._world.position, dump(self._world)
+        try:
+            await self._log.save_snapshot(self._code_version, position, data)
+        except Unavailable as error:
+            logger.warning("snapshot not written", metadata={"reason": str(error)})
+
+    def _begin(self) -> None:
+        task = asyncio.create_task(self.write())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,406 @@
+"""Runs all live matches: one loop, no task for each. It is given `publish`, and knows no sockets.
+
+A match never runs past what is committed: an input is in the log before its tick is stepped,
+and an outcome before its frame is shown. A slow disk makes ticks late, never wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from service import messages as wire
+from service.deliveries import (
+    START_DELAY_S,
+    Delivery,
+    Sockets,
+    game_paused,
+    game_start,
+    seat_answer,
+)
+from service.domain.command import Standing
+from service.domain.event import room_stream
+from service.domain.matches import (
+    INPUT_LEAD_TICKS_MAX,
+    FinishMatch,
+    MatchCheckpoint,
+    MatchEnded,
+    MatchEvent,
+    MatchInput,
+    MatchOutcome,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+    PauseAfterRestart,
+    room_of,
+)
+from service.domain.rooms import SeatTaken
+from service.errors import Unavailable
+from service.log.records import Origin
+from service.replay.core import Run, encode_state, outcomes_at, rebuild, state_hash
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from service.domain.event import Event, Position
+    from service.domain.ids import MatchId, SocketId
+    from service.domain.matches import Match
+    from service.domain.rooms import Room
+    from service.engine import Engine
+    from service.games.protocol import Game
+
+PHASES = 4
+"""Matches are spread over so many parts of a tick, so that not all are due at once."""
+
+GRID_HZ = 60
+"""How often a phase comes round."""
+
+SLOT_S = 1 / GRID_HZ / PHASES
+
+CATCH_UP_TICKS_MAX = INPUT_LEAD_TICKS_MAX
+"""More missed ticks than these are not caught up: then the match lasts longer."""
+
+RETRY_S = 0.5
+"""How long a match waits when what it brought about could not be written down."""
+
+ORIGIN = Origin("ticker")
+
+logger = get_logger(__name__)
+
+
+class LiveMatch:
+    """A running or paused match, and when its next tick is due."""
+
+    def __init__(self, match: Match, room: Room, run: Run, checkpoint_ticks: int) -> None:
+        """Take a match that stands still; `resume` lets it run."""
+        self.id = match.id
+        self.room = room
+        self.run = run
+        self.paused = True
+        self.finishing = False
+        self.recording = False
+        """An outcome is on its way into the log."""
+        self.log_fails = False
+        self.last_input_tick = run.tick
+        self.last_remaining: int | None = None
+        self.checkpoint_ticks = checkpoint_ticks
+        self.checkpoint_phase = room.created_at % checkpoint_ticks
+        self._holds: list[int] = []
+        self._period_s = 1 / run.game.tick_hz
+        self._due_at = 0.0
+
+    def resume(self, at: float) -> None:
+        """Step the next tick at `at`, and go on from there."""
+        self.paused = False
+        self._due_at = at
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether the next tick may be stepped now."""
+        return not (
+            self.paused
+            or self.finishing
+            or self.recording
+            or now < self._due_at
+            or any(tick <= self.run.tick for tick in self._holds)
+        )
+
+    def step(self, now: float) -> list[MatchOutcome]:
+        """Step one tick; what is further behind than can be caught up is let go."""
+        self._due_at += self._period_s
+        self._due_at = max(self._due_at, now - CATCH_UP_TICKS_MAX * self._period_s)
+        tick = self.run.tick
+        return outcomes_at(self.id, tick, self.run.step())
+
+    def input_tick(self, now: float) -> int:
+        """Choose the tick of an input that arrives now: the next one that is not yet due.
+
+        A tick that is due and waits for a commit takes no more inputs, so that a player who
+        never stops typing can't hold the match up.
+        """
+        overdue = 0 if self.paused else math.ceil((now - self._due_at) / self._period_s)
+        lead = min(max(overdue, 0), CATCH_UP_TICKS_MAX)
+        self.last_input_tick = max(self.last_input_tick, self.run.tick + lead)
+        return self.last_input_tick
+
+    def hold(self, tick: int) -> None:
+        """Do not step `tick` before `release`."""
+        self._holds.append(tick)
+
+    def release(self, tick: int) -> None:
+        """Take one `hold` back."""
+        self._holds.remove(tick)
+
+    @property
+    def remaining_s(self) -> int | None:
+        """The seconds on the clock."""
+        ticks = self.run.game.remaining_ticks(self.run.state)
+        return None if ticks is None else math.ceil(ticks / self.run.game.tick_hz)
+
+
+class Ticker:
+    """All live matches."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        games: Mapping[str, Game],
+        publish: Callable[[Delivery], None],
+        *,
+        checkpoint_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """Run matches of `games`; `clock` is monotonic, in seconds."""
+        self._engine = engine
+        self._games = games
+        self._publish = publish
+        self._checkpoint_s = checkpoint_s
+        self._clock = clock
+        self._grid_at = clock()
+        self._matches: dict[MatchId, LiveMatch] = {}
+        self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
+        self._awake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def recover(
+        self, read: Callable[[Match], Coroutine[None, None, Sequence[Event]]]
+    ) -> None:
+        """After a restart, rebuild every live match from its events, and pause it."""
+        world = self._engine.world
+        for match in list(world.matches.live.values()):
+            game = self._games[match.game]
+            run, unlogged = rebuild(match, await read(match), game)
+            self._add(match, world.rooms.rooms[room_of(match.id)], run)
+            if unlogged:
+                await self._engine.append(unlogged, ORIGIN)
+            await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
+            if game.result(run.state) is not None:
+                await self._engine.execute(FinishMatch(match.id), ORIGIN)
+            logger.info(
+                "match recovered", metadata={"match": match.id, "tick": run.tick, "run": match.run}
+            )
+
+    async def run(self) -> None:
+        """Step what is due, for ever."""
+        slot = 0
+        while True:
+            if not self._matches:
+                self._awake.clear()
+                await self._awake.wait()
+            now = self._clock()
+            newest = int((now - self._grid_at) / SLOT_S)
+            for due in range(max(slot, newest - PHASES + 1), newest + 1):
+                self.advance(due % PHASES, now)
+            slot = newest + 1
+            await asyncio.sleep(max(0.0, self._grid_at + slot * SLOT_S - self._clock()))
+
+    def advance(self, phase: int, now: float) -> None:
+        """Step the matches of one phase that are due at `now`."""
+        for live in list(self._phases[phase].values()):
+            try:
+                self._advance_match(live, now)
+            except Exception:
+                # The fault of one game harms no other; its players can leave.
+                live.paused = True
+                logger.exception(
+                    "match failed", error_type="internal_error", metadata={"match": live.id}
+                )
+
+    async def stop(self) -> None:
+        """Write down where every match stands, and wait for what is on its way."""
+        for live in self._matches.values():
+            if not live.paused and not live.recording:
+                self._checkpoint(live)
+        for task in self._tasks:
+            if task.get_name() == "recording":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # What the engine asks
+
+    def standing(self, match: MatchId) -> Standing:
+        """Say where a live match stands; raise `Unavailable` while it waits for the log."""
+        live = self._matches[match]
+        if live.log_fails:
+            raise Unavailable
+        return Standing(
+            tick=live.run.tick,
+            input_tick=live.input_tick(self._clock()),
+            state=live.run.ahead(),
+            state_hash=state_hash(live.run.state),
+        )
+
+    async def settled(self, streams: set[str]) -> None:
+        """Wait until the matches of these rooms have written down what they brought about."""
+        for live in list(self._matches.values()):
+            while live.recording and room_stream(live.room.id) in streams:
+                if live.log_fails:
+                    raise Unavailable
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def hold(self, event: MatchEvent) -> None:
+        """Step the match no further than `event`; a checkpoint holds nothing."""
+        live = self._matches.get(event.match)
+        if live is not None and not isinstance(event, MatchCheckpoint):
+            live.hold(event.tick)
+
+    def release(self, event: MatchEvent) -> None:
+        """Take one `hold` back."""
+        live = self._matches.get(event.match)
+        if live is not None and not isinstance(event, MatchCheckpoint | MatchStarted):
+            live.release(event.tick)
+
+    # What has happened
+
+    def observe(self, event: Event, _position: Position) -> None:
+        """Do what a committed event says."""
+        match event:
+            case MatchStarted():
+                self._start(event)
+            case MatchInput():
+                live = self._matches.get(event.match)
+                # None: the end was on its way already, and the input takes no effect.
+                if live is not None:
+                    live.run.add_input(event)
+            case MatchPaused():
+                self._matches[event.match].paused = True
+            case MatchResumed():
+                self._begin(self._matches[event.match])
+            case MatchEnded():
+                self._remove(event.match)
+            case SeatTaken():
+                self._welcome_back(event)
+            case _:
+                pass
+
+    def _start(self, event: MatchStarted) -> None:
+        world = self._engine.world
+        game = self._games[event.game]
+        run = Run(game, game.setup(event.seed, event.options))
+        live = self._add(world.matches.live[event.match], world.rooms.rooms[event.room], run)
+        self._begin(live)
+        self._publish_frame(live)
+
+    def _welcome_back(self, event: SeatTaken) -> None:
+        """Show the match to a tab that joins while it runs."""
+        room = self._engine.world.rooms.rooms[event.room]
+        live = self._matches.get(room.match or "")
+        if live is not None:
+            self.show(live, room, room.players.index(event.user), event.socket)
+
+    def show_again(self, room: Room, seat: int, socket: SocketId) -> None:
+        """Tell a tab that has joined before all that it was told then."""
+        for delivery in seat_answer(room, socket, seat, self._engine.names):
+            self._publish(delivery)
+        live = self._matches.get(room.match or "")
+        if live is not None:
+            self.show(live, room, seat, socket)
+
+    def show(self, live: LiveMatch, room: Room, seat: int, socket: SocketId) -> None:
+        """Send one tab the state of a match at once."""
+        here = Sockets((socket,))
+        remaining_s = live.remaining_s or 0
+        self._publish(Delivery(here, game_start(room, seat, remaining_s, self._engine.names)))
+        self._publish(Delivery(here, wire.GameTimer(room.id, remaining_s)))
+        self._publish(Delivery(here, self._frame(live)))
+        if room.away:
+            self._publish(Delivery(here, game_paused(room)))
+
+    def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
+        ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
+        live = LiveMatch(match, room, run, ticks)
+        self._matches[live.id] = live
+        min(self._phases, key=len)[live.id] = live
+        self._awake.set()
+        return live
+
+    def _remove(self, match: MatchId) -> None:
+        del self._matches[match]
+        for phase in self._phases:
+            phase.pop(match, None)
+
+    def _begin(self, live: LiveMatch) -> None:
+        """Let a match run after the start delay, at a time when its phase comes round."""
+        phase = next(index for index, phase in enumerate(self._phases) if live.id in phase)
+        wanted = self._clock() + START_DELAY_S
+        rounds = math.ceil((wanted - self._grid_at) * GRID_HZ)
+        # A little early, so that rounding never makes it wait for the next round.
+        live.resume(self._grid_at + rounds / GRID_HZ + (phase - 0.5) * SLOT_S)
+
+    # Running
+
+    def _advance_match(self, live: LiveMatch, now: float) -> None:
+        stepped = False
+        while live.is_due(now):
+            outcomes = live.step(now)
+            stepped = True
+            if live.run.game.result(live.run.state) is not None:
+                live.finishing = True
+            if outcomes:
+                live.recording = True
+                self._spawn(self._record(live, outcomes), "recording")
+                return
+            if live.finishing:
+                self._spawn(self._finish(live), "recording")
+            if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
+                self._checkpoint(live)
+        if stepped:
+            self._publish_frame(live)
+
+    async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        """Write down what a step brought about, and only then show it."""
+        await self._write(live, lambda: self._engine.append(outcomes, ORIGIN))
+        live.recording = False
+        self._publish_frame(live)
+        if live.finishing:
+            await self._finish(live)
+
+    async def _finish(self, live: LiveMatch) -> None:
+        await self._write(live, lambda: self._engine.execute(FinishMatch(live.id), ORIGIN))
+
+    async def _write(
+        self, live: LiveMatch, write: Callable[[], Coroutine[None, None, object]]
+    ) -> None:
+        """Write something down that the match can't go on without, however long that takes."""
+        while True:
+            try:
+                await write()
+            except Unavailable:
+                live.log_fails = True
+                await asyncio.sleep(RETRY_S)
+            else:
+                live.log_fails = False
+                return
+
+    def _checkpoint(self, live: LiveMatch) -> None:
+        checkpoint = MatchCheckpoint(
+            match=live.id,
+            tick=live.run.tick,
+            state=encode_state(live.run.state),
+            hash=state_hash(live.run.state),
+        )
+        self._spawn(self._write_checkpoint(checkpoint), "checkpoint")
+
+    async def _write_checkpoint(self, checkpoint: MatchCheckpoint) -> None:
+        try:
+            await self._engine.append([checkpoint], ORIGIN)
+        except Unavailable:
+            logger.warning("checkpoint not written", metadata={"match": checkpoint.match})
+
+    def _publish_frame(self, live: LiveMatch) -> None:
+        room = live.room
+        sockets = Sockets(tuple(room.sockets))
+        remaining_s = live.remaining_s
+        if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
+            live.last_remaining = remaining_s
+            self._publish(Delivery(sockets, wire.GameTimer(room.id, remaining_s)))
+        self._publish(Delivery(sockets, self._frame(live), newest_only=True))
+
+    def _frame(self, live: LiveMatch) -> wire.GameUpdate:
+        return wire.GameUpdate(live.room.id, live.run.game.view(live.run.state, None))
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

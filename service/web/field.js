@@ -1,0 +1,132 @@
+// Draws the newest state of a match. All lengths are per cent of the field, both ways; at 3:2
+// the ball comes out square.
+
+const PADDLE = { width: 3.3, height: 25 };
+const BALL = { width: 3.3, height: 5 };
+const TRAIL_LENGTH = 7;
+
+/** @typedef {{p1Y: number, p2Y: number, s1: number, s2: number, ballX?: number, ballY?: number}} State */
+
+/** What stands on the field before the first state has come. */
+const AT_REST = Object.freeze({ p1Y: 37.5, p2Y: 37.5, s1: 0, s2: 0 });
+
+export class Field {
+  #canvas;
+  #context;
+  #colours = { you: "", other: "", ball: "", line: "" };
+  /** @type {State} */ #state = AT_REST;
+  /** @type {{x: number, y: number}[]} */ #trail = [];
+  #youIndex = 0;
+  #frame = 0;
+  #stillness = matchMedia("(prefers-reduced-motion: reduce)");
+
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    new ResizeObserver((entries) => this.#resize(entries[0])).observe(canvas);
+  }
+
+  /** @param {number} index which of the two paddles is the player's own */
+  set youIndex(index) {
+    this.#youIndex = index;
+    this.#ask();
+  }
+
+  /** @returns {State} */
+  get state() {
+    return this.#state;
+  }
+
+  /** Clears the field for the next match. */
+  reset() {
+    this.show(AT_REST);
+  }
+
+  /**
+   * Takes the newest state; it is drawn with the next frame of the screen.
+   * @param {State} state
+   */
+  show(state) {
+    this.#state = state;
+    if (state.ballX === undefined || state.ballY === undefined) {
+      this.#trail = [];
+    } else {
+      this.#trail.push({ x: state.ballX, y: state.ballY });
+      if (this.#trail.length > TRAIL_LENGTH) this.#trail.shift();
+    }
+    this.#ask();
+  }
+
+  #ask() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  /** @param {ResizeObserverEntry} entry */
+  #resize({ contentRect }) {
+    const ratio = window.devicePixelRatio || 1;
+    this.#canvas.width = Math.round(contentRect.width * ratio);
+    this.#canvas.height = Math.round(contentRect.height * ratio);
+    const style = getComputedStyle(this.#canvas);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    this.#colours = {
+      you: colour("--you"),
+      other: colour("--other"),
+      ball: colour("--text"),
+      line: colour("--line"),
+    };
+    this.#draw();
+  }
+
+  #draw() {
+    const { width, height } = this.#canvas;
+    if (!width || !height) return;
+    const { p1Y, p2Y, ballX } = this.#state;
+    this.#context.clearRect(0, 0, width, height);
+    this.#drawNet(width, height);
+    const [left, right] = this.#youIndex === 0 ? ["you", "other"] : ["other", "you"];
+    this.#rectangle(0, p1Y, PADDLE, this.#colours[left]);
+    this.#rectangle(100 - PADDLE.width, p2Y, PADDLE, this.#colours[right]);
+    if (ballX !== undefined) this.#drawBall();
+  }
+
+  /** The newest place is the last of the trail; the older ones fade behind it. */
+  #drawBall() {
+    const places = this.#stillness.matches ? this.#trail.slice(-1) : this.#trail;
+    places.forEach(({ x, y }, index) => {
+      const age = places.length - 1 - index;
+      this.#context.globalAlpha = age === 0 ? 1 : 0.16 * (1 - age / TRAIL_LENGTH);
+      this.#rectangle(x, y, BALL, this.#colours.ball);
+    });
+    this.#context.globalAlpha = 1;
+  }
+
+  #drawNet(width, height) {
+    const dash = height / 41;
+    const thickness = Math.max(1, Math.round(width / 320));
+    this.#context.fillStyle = this.#colours.line;
+    for (let y = 0; y < height; y += 2 * dash) {
+      this.#context.fillRect(
+        Math.round((width - thickness) / 2),
+        Math.round(y),
+        thickness,
+        Math.round(dash),
+      );
+    }
+  }
+
+  /** Edges fall on whole pixels of the device, which keeps them sharp. */
+  #rectangle(x, y, size, colour) {
+    const { width, height } = this.#canvas;
+    this.#context.fillStyle = colour;
+    this.#context.fillRect(
+      Math.round((x * width) / 100),
+      Math.round((y * height) / 100),
+      Math.round((size.width * width) / 100),
+      Math.round((size.height * height) / 100),
+    );
+  }
+}

@@ -1,0 +1,69 @@
+// What the page says in passing: the state of the connection, and toasts.
+
+import { byId, element, setText } from "./dom.js";
+
+const TOAST_MS = 6_000;
+const TOASTS_MAX = 3;
+
+const PLAIN_WORDS = new Map([
+  ["BAD_INVITE", "That invitation could not be sent."],
+  ["SELF_INVITE", "You can't invite yourself. Open a second tab with another name."],
+  ["USER_OFFLINE", "That player has just gone offline."],
+  ["USER_NOT_IN_LOBBY", "That player is not in the lobby right now."],
+  ["INVITE_NOT_FOUND", "That invitation is no longer open."],
+  ["UNAVAILABLE", "The server can't save anything just now, so nothing happened. Try again soon."],
+  ["RATE_LIMITED", "That was too fast. Wait a moment."],
+]);
+
+/**
+ * An error of the server in words for a player.
+ * @param {{code?: string, message?: string}} error
+ * @returns {string}
+ */
+export function plainWords({ code = "", message = "" }) {
+  return PLAIN_WORDS.get(code) ?? (message || "The server could not do that.");
+}
+
+/**
+ * Shows a short message that goes by itself, or by a click.
+ * @param {string} text
+ */
+export function toast(text) {
+  const shelf = byId("toasts");
+  for (const shown of [...shelf.children]) if (shown.textContent === text) shown.remove();
+  const made = element("p", { className: "toast", text });
+  made.addEventListener("click", () => made.remove());
+  setTimeout(() => made.remove(), TOAST_MS);
+  shelf.append(made);
+  while (shelf.children.length > TOASTS_MAX) shelf.firstElementChild?.remove();
+}
+
+let detailTimer = 0;
+
+/**
+ * Shows the state of the connection, which is visible at all times.
+ * @param {import("./connection.js").Status} status
+ */
+export function showStatus(status) {
+  clearInterval(detailTimer);
+  document.body.dataset.connection = status.state;
+  const retryAt = status.state === "connecting" ? status.retryAt : undefined;
+  const reason = status.state === "offline" ? status.reason : undefined;
+  byId("reconnect").hidden = !retryAt && !reason;
+  setText(byId("status-text"), statusText(status));
+  setText(byId("banner"), reason ?? "");
+  byId("banner").hidden = !reason;
+  const detail = byId("status-detail");
+  const tick = () => {
+    const seconds = retryAt ? Math.ceil((retryAt - Date.now()) / 1000) : 0;
+    setText(detail, seconds > 0 ? `${seconds} s` : "");
+  };
+  tick();
+  if (retryAt) detailTimer = setInterval(tick, 250);
+}
+
+function statusText(status) {
+  if (status.state === "online") return "Online";
+  if (status.state === "offline") return status.reason ? "Stopped" : "Not connected";
+  return status.retryAt ? "Reconnecting…" : "Connecting…";
+}

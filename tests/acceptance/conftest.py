@@ -1,0 +1,43 @@
+"""Fixtures of the acceptance tests; `service_process.py` tells how to use them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.service_process import Running, StartService, close_clients
+
+
+@pytest.fixture(autouse=True)
+async def _closed_clients() -> AsyncIterator[None]:
+    yield
+    await close_clients()
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[StartService]:
+    """Start services with settings of their own, each on fresh data."""
+    with ExitStack() as stack:
+        number = 0
+
+        def start(*, dev: bool = False, **settings: str) -> Running:
+            nonlocal number
+            number += 1
+            running = Running(tmp_path / f"data-{number}", settings, dev=dev)
+            stack.callback(running.stop)
+            running.start()
+            return running
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One service for many tests, in development mode; each test uses users of its own."""
+    running = Running(tmp_path_factory.mktemp("service") / "data", {}, dev=True)
+    running.start()
+    yield running
+    running.stop()

@@ -1,0 +1,255 @@
+"""The page, as two people use it, each in a browser of their own.
+
+With PAGE_SCREENSHOTS set to a directory, pictures of the lobby and of a match are left there.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.acceptance.crash import check_data
+from tests.acceptance.service_process import PATIENCE_S, Running, StartService
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+PADDLE_TOP = """
+() => {
+  const canvas = document.getElementById("field");
+  const { width, height } = canvas;
+  const pixels = canvas.getContext("2d").getImageData(SIDE, 0, 1, height).data;
+  const isPaddle = (y) => pixels[4 * y + 3] > 200;
+  for (let y = 0; y < height; y++) {
+    // A paddle is a quarter of the field high, a ball only a twentieth.
+    if (isPaddle(y) && isPaddle(Math.min(y + Math.round(height / 5), height - 1))) {
+      return (100 * y) / height;
+    }
+  }
+  return null;
+}
+"""
+LEFT = PADDLE_TOP.replace("SIDE", "Math.round(0.016 * width)")
+RIGHT = PADDLE_TOP.replace("SIDE", "Math.round(0.984 * width)")
+
+SignIn = Callable[[Running, str], Awaitable["Person"]]
+
+
+class Person:
+    """Somebody in front of the page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda one: self._note(one.type, one.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    async def enter(self, url: str, name: str) -> None:
+        await self.page.goto(url)
+        await self.page.locator("#name").fill(name)
+        await self.page.locator("#signin button[type=submit]").click()
+        await self.sees('body[data-view="lobby"][data-connection="online"]')
+
+    async def sees(self, selector: str) -> None:
+        await expect(self.page.locator(selector)).to_be_visible()
+
+    async def phase(self, *phases: str) -> None:
+        await expect(self.page.locator("#stage")).to_have_attribute(
+            "data-phase", re.compile("|".join(phases))
+        )
+
+    async def score(self) -> str:
+        return await self.page.locator("#score").inner_text()
+
+    async def scored(self) -> None:
+        """Wait for a point."""
+        await expect(self.page.locator("#score")).not_to_have_text(re.compile(r"0\s*:\s*0"))
+
+    async def watches(self, condition: str) -> None:
+        """Look at each frame until the condition holds; the page's policy forbids `eval`."""
+        frames = f"while (!({condition})) await new Promise(requestAnimationFrame)"
+        async with asyncio.timeout(PATIENCE_S):
+            await self.page.evaluate(f"async () => {{ {frames} }}")
+
+    async def result(self) -> str:
+        await self.phase("result")
+        await self.sees("#result")
+        return await self.page.locator("#result").inner_text()
+
+    def _note(self, type_: str, text: str) -> None:
+        # Of reading pixels, as this test does, a browser warns.
+        if type_ == "error":
+            self.complaints.append(text)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    path = shutil.which("chromium")
+    assert path is not None, "chromium is missing: apt-get install chromium"
+    expect.set_options(timeout=PATIENCE_S * 1000)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def sign_in(browser: Browser) -> SignIn:
+    async def sign_in(service: Running, name: str) -> Person:
+        context = await browser.new_context(viewport={"width": 1000, "height": 800})
+        context.set_default_timeout(PATIENCE_S * 1000)
+        person = Person(await context.new_page())
+        await person.enter(service.url, name)
+        return person
+
+    return sign_in
+
+
+async def invite(ana: Person, ben: Person, name: str) -> None:
+    """Let Ana ask Ben, and both come to the match."""
+    row = ana.page.locator("#online li[data-user-id]", has_text=name)
+    await row.locator("button[data-invite]").click()
+    await ben.page.locator("#invites .accept").click()
+    for person in (ana, ben):
+        await person.sees('body[data-view="game"]')
+        await person.phase("ready")
+
+
+async def picture(person: Person, name: str) -> None:
+    directory = os.environ.get("PAGE_SCREENSHOTS")
+    if directory:
+        await person.page.screenshot(path=Path(directory) / name)
+
+
+async def scores_of(service: Running) -> list[tuple[str, list[int]]]:
+    return [
+        (event.data["reason"], event.data["scores"])
+        for event in service.events()
+        if event.type == "match.ended"
+    ]
+
+
+def numbers(text: str) -> list[int]:
+    return [int(found) for found in re.findall(r"\d+", text)]
+
+
+async def test_two_people_invite_play_and_see_the_result(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="4")
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    await expect(ana.page.locator("#online li[data-user-id]")).to_have_count(2)
+    await picture(ana, "page-lobby.png")
+    await invite(ana, ben, "Ben")
+    await ana.page.locator("#start").click()
+    for person in (ana, ben):
+        await person.phase("playing")
+    await ana.page.keyboard.down("w")
+    await ben.page.keyboard.down("ArrowDown")
+    for person in (ana, ben):
+        await person.watches(f"({LEFT})() < 20 && ({RIGHT})() > 60")
+        await expect(person.page.locator("#clock")).to_have_text(re.compile(r"^0:0[0-4]$"))
+    await ana.page.keyboard.up("w")
+    await ana.page.keyboard.down("s")
+    await ana.watches(f"({LEFT})() > 25")
+    await picture(ana, "page-play.png")
+    mine, theirs = await ana.result(), await ben.result()
+    await picture(ben, "page-result.png")
+    ((reason, final),) = await scores_of(service)
+    assert reason == "timeup"
+    assert numbers(await ana.score()) == numbers(await ben.score()) == final
+    assert numbers(mine) == final
+    assert numbers(theirs) == final[::-1]
+    words = {1: ("You won", "You lost"), 0: ("A draw", "A draw"), -1: ("You lost", "You won")}
+    sign = (final[0] > final[1]) - (final[0] < final[1])
+    assert (mine.split(",")[0], theirs.split(",")[0]) == words[sign]
+    await ana.sees("#again")
+    await ana.page.locator("#leave").click()
+    await ana.sees('body[data-view="lobby"]')
+    assert ana.complaints + ben.complaints == []
+
+
+async def test_a_page_that_is_reloaded_in_a_match_comes_back_to_it(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="4")
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    await invite(ana, ben, "Ben")
+    await ben.page.locator("#start").click()
+    await ana.phase("playing")
+    await ana.scored()
+    before = numbers(await ana.score())
+    await ana.page.reload()
+    await ana.sees('body[data-view="game"][data-connection="online"]')
+    await ana.phase("playing")
+    after = numbers(await ana.score())
+    assert all(now >= then for now, then in zip(after, before, strict=True))
+    await ana.result()
+    await ben.result()
+    ((reason, final),) = await scores_of(service)
+    assert reason == "timeup"
+    assert numbers(await ana.score()) == numbers(await ben.score()) == final
+    assert ana.complaints + ben.complaints == []
+
+
+async def test_pages_play_on_by_themselves_after_kill_9_and_a_restart(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="4", WS_RECONNECT_GRACE_S="20")
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    await invite(ana, ben, "Ben")
+    await ana.page.locator("#start").click()
+    for person in (ana, ben):
+        await person.phase("playing")
+        await person.scored()
+    before = numbers(await ana.score())
+    service.kill()
+    for person in (ana, ben):
+        await person.sees('body[data-connection="connecting"]')
+        await person.phase("lost")
+    await asyncio.to_thread(service.restart, WS_PORT=service.url.rpartition(":")[2])
+    for person in (ana, ben):
+        await person.sees('body[data-view="game"][data-connection="online"]')
+    await ana.phase("playing", "result")
+    await ana.result()
+    await ben.result()
+    ((reason, final),) = await scores_of(service)
+    assert reason == "timeup"
+    assert all(now >= then for now, then in zip(final, before, strict=True))
+    assert numbers(await ana.score()) == numbers(await ben.score()) == final
+    # That nobody answers for a while is what a browser itself complains of.
+    refused = re.compile("WebSocket connection to .* failed")
+    assert [one for one in ana.complaints + ben.complaints if not refused.search(one)] == []
+    await asyncio.to_thread(service.kill)
+    await check_data(service)
+
+
+async def test_the_button_for_a_match_brings_two_together(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    await ana.page.locator("#queue").click()
+    await expect(ana.page.locator("#queue")).to_have_text("Stop searching")
+    await ana.page.locator("#queue").click()
+    await expect(ana.page.locator("#queue")).to_have_text("Find a match")
+    for person in (ana, ben):
+        await person.page.locator("#queue").click()
+    for person in (ana, ben):
+        await person.sees('body[data-view="game"]')
+        await person.phase("ready")
+    assert ana.complaints + ben.complaints == []

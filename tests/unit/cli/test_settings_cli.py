@@ -1,0 +1,77 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from service import __version__
+from service.cli import main
+from service.settings import Settings
+
+SECRET = "a-secret-that-is-long-enough-for-hs256"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """Run the command as a shell would and return its exit code."""
+    monkeypatch.setattr("sys.argv", ["ws-service", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+def test_the_table_shows_every_setting_in_force_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    monkeypatch.setenv("WS_INVITE_TTL_S", "77")
+    monkeypatch.setenv("JWT_AUDIENCE", "[bold]x")
+
+    assert run(monkeypatch, "settings") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    cells = {words[0]: words[1:] for words in map(str.split, lines) if words}
+    assert {row.env for row in Settings().table()} <= cells.keys()
+    assert cells["JWT_SECRET"][0] == "***"
+    assert cells["WS_INVITE_TTL_S"][:4] == ["77", "s", "60", "s"]
+    assert cells["JWT_AUDIENCE"][0] == "[bold]x"
+    assert SECRET not in str(lines)
+
+
+def test_programs_get_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+
+    assert run(monkeypatch, "settings", "--json") == 0
+
+    out = capsys.readouterr().out
+    rows = {row["env"]: row for row in json.loads(out)}
+    assert rows["WS_PORT"]["default"] == "4000"
+    assert rows["JWT_SECRET"]["value"] == "***"
+    assert SECRET not in out
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WS_PORT", "x")
+
+    assert run(monkeypatch, "settings") == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "error: WS_PORT=x is not allowed: it must be a whole number from 0 to 65535\n"
+    )
+
+
+def test_the_package_can_be_run_and_tells_its_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.stdout == f"ws-service {__version__}\n"

@@ -1,0 +1,241 @@
+"""The projections against themselves: however the world is rebuilt, it is the same world."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from service.domain.command import Command, Context, Rules, Standing
+from service.domain.deadlines import Times, pending
+from service.domain.event import Event
+from service.domain.invites import GAME, AcceptInvite, DeclineInvite, SendInvite
+from service.domain.lobby import JoinLobby, LeaveLobby
+from service.domain.matches import FinishMatch, MatchCheckpoint, Move, PauseAfterRestart
+from service.domain.matchmaking import JoinQueue, LeaveQueue
+from service.domain.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.rooms import BeginMatch, LeaveRoom, TakeSeat
+from service.domain.world import World
+from service.errors import ClientError
+from service.games.catalogue import GAMES
+from service.games.pong import PONG, PongState
+from service.log.codec import decode, encode
+from service.replay.core import encode_state, state_hash
+from service.snapshots import dump, restore
+
+USERS = st.sampled_from([1, 2, 3, "ana"])
+SOCKETS = st.integers(1, 12)
+
+
+class WorldMachine(RuleBasedStateMachine):
+    """Carries out random commands, purely: decide, then fold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.events: list[Event] = []
+        self.states: dict[str, PongState] = {}
+        self.rooms_made = 0
+        self.sockets_made = 0
+        self.open: list[tuple[int | str, str]] = []
+        self.context = Context(
+            rules=Rules(sockets_per_user_max=3, match_duration_s=1, reconnect_grace_s=1),
+            games=GAMES,
+            new_room_id=self.new_room_id,
+            new_seed=lambda: 7,
+            standing=self.standing,
+        )
+        self.execute(StartNode("n1"))
+
+    def new_room_id(self) -> str:
+        self.rooms_made += 1
+        return f"room{self.rooms_made}"
+
+    def standing(self, match: str) -> Standing:
+        state = self.state_of(match)
+        return Standing(self.tick(match), self.tick(match), state, state_hash(state))
+
+    def state_of(self, match: str) -> PongState:
+        if match not in self.states:
+            live = self.world.matches.live[match]
+            self.states[match] = PONG.setup(live.seed, live.options)
+        return self.states[match]
+
+    def tick(self, match: str) -> int:
+        return PONG.tick_hz - self.state_of(match).ticks_left
+
+    def execute(self, command: Command) -> None:
+        try:
+            decided = command.decide(self.world, self.context)
+        except ClientError:
+            return
+        for event in decided:
+            self.fold(event)
+
+    def fold(self, event: Event) -> None:
+        self.events.append(event)
+        self.world.fold(event, len(self.events))
+
+    def with_socket(self, index: int, make: Callable[[Any, str], Command]) -> None:
+        if self.open:
+            self.execute(make(*self.open[index % len(self.open)]))
+
+    def a_room(self, index: int) -> str:
+        rooms = list(self.world.rooms.rooms)
+        return rooms[index % len(rooms)] if rooms else "nowhere"
+
+    @rule(user=USERS)
+    def open_socket(self, user: int | str) -> None:
+        self.sockets_made += 1
+        incarnation = self.world.presence.incarnations["n1"]
+        socket = f"n1.{incarnation}.{self.sockets_made}"
+        before = len(self.events)
+        self.execute(OpenSocket(user, socket))
+        if len(self.events) > before:
+            self.open.append((user, socket))
+
+    @precondition(lambda self: self.open)
+    @rule(index=SOCKETS, code=st.sampled_from([1000, 1001, 1006]))
+    def close_socket(self, index: int, code: int) -> None:
+        user, socket = self.open.pop(index % len(self.open))
+        self.execute(CloseSocket(user, socket, code))
+
+    @rule()
+    def restart(self) -> None:
+        self.open.clear()
+        self.execute(StartNode("n1"))
+        for match in list(self.world.matches.live):
+            self.execute(PauseAfterRestart(match))
+
+    @rule(index=SOCKETS, joins=st.booleans())
+    def lobby(self, index: int, *, joins: bool) -> None:
+        self.with_socket(index, JoinLobby if joins else LeaveLobby)
+
+    @rule(inviter=USERS, invitee=USERS, kind=st.sampled_from([SendInvite, AcceptInvite]))
+    def invite(
+        self, inviter: int | str, invitee: int | str, kind: type[SendInvite | AcceptInvite]
+    ) -> None:
+        if self.world.presence.is_online(inviter) and self.world.presence.is_online(invitee):
+            self.execute(kind(inviter, invitee))
+
+    @rule(inviter=USERS, invitee=USERS)
+    def decline(self, inviter: int | str, invitee: int | str) -> None:
+        self.execute(DeclineInvite(inviter, invitee))
+
+    @rule(index=SOCKETS, joins=st.booleans())
+    def queue(self, index: int, *, joins: bool) -> None:
+        kind = JoinQueue if joins else LeaveQueue
+        self.with_socket(index, lambda user, _: kind(user, GAME))
+
+    @rule(index=SOCKETS, room=SOCKETS)
+    def take_seat(self, index: int, room: int) -> None:
+        self.with_socket(index, lambda user, socket: TakeSeat(user, socket, self.a_room(room)))
+
+    @rule(index=SOCKETS, room=SOCKETS)
+    def begin(self, index: int, room: int) -> None:
+        self.with_socket(index, lambda user, _: BeginMatch(user, self.a_room(room)))
+
+    @rule(index=SOCKETS, room=SOCKETS)
+    def leave(self, index: int, room: int) -> None:
+        self.with_socket(index, lambda user, _: LeaveRoom(user, self.a_room(room)))
+
+    @rule(index=SOCKETS, room=SOCKETS, action=st.sampled_from(["down", "up"]))
+    def move(self, index: int, room: int, action: str) -> None:
+        move = {"direction": "w", "action": action}
+        self.with_socket(index, lambda user, socket: Move(user, socket, self.a_room(room), move))
+
+    @rule(ticks=st.integers(1, 70))
+    def play(self, ticks: int) -> None:
+        for match in list(self.world.matches.live.values()):
+            state = self.state_of(match.id)
+            if match.paused:
+                continue
+            for _ in range(ticks):
+                PONG.step(state)
+            checkpoint = MatchCheckpoint(
+                match=match.id,
+                tick=self.tick(match.id),
+                state=encode_state(state),
+                hash=state_hash(state),
+            )
+            self.fold(checkpoint)
+            self.execute(FinishMatch(match.id))
+
+    @precondition(lambda self: any(pending(self.world, Times())))
+    @rule(index=SOCKETS)
+    def time_is_over(self, index: int) -> None:
+        deadlines = list(pending(self.world, Times()))
+        self.execute(deadlines[index % len(deadlines)].command)
+
+    @rule()
+    def rebuild(self) -> None:
+        rebuilt = World()
+        for position, event in enumerate(self.events, 1):
+            recorded = decode(event.type, event.schema_version, encode(event))
+            rebuilt.fold(recorded, position)
+        assert rebuilt == self.world
+
+    @rule(part=st.floats(0, 1))
+    def restore_and_go_on(self, part: float) -> None:
+        at = round(part * len(self.events))
+        before = World()
+        for position, event in enumerate(self.events[:at], 1):
+            before.fold(event, position)
+        restored = restore(dump(before))
+        assert restored == before
+        for position, event in enumerate(self.events[at:], at + 1):
+            restored.fold(event, position)
+        assert restored == self.world
+
+    @invariant()
+    def open_sockets_are_those_that_count(self) -> None:
+        counted = {
+            (user, socket)
+            for user, sockets in self.world.presence.sockets.items()
+            for socket in sockets
+        }
+        assert counted == set(self.open)
+
+    @invariant()
+    def nobody_is_where_he_cannot_be(self) -> None:
+        world = self.world
+        online = set(world.presence.online())
+        sockets = {socket for _, socket in self.open}
+        for tabs in world.lobby.members.values():
+            assert tabs
+            assert tabs <= sockets
+        for inviter, asked in world.invites.pending.items():
+            assert {inviter, *asked} <= online
+        for queue in world.matchmaking.queues.values():
+            assert set(queue) <= online
+            assert not any(world.rooms.is_busy(user) for user in queue)
+
+    @invariant()
+    def a_seat_belongs_to_one_user_and_a_user_has_one_seat(self) -> None:
+        rooms = self.world.rooms
+        seated = {
+            room.seats[index].user: room.id
+            for room in rooms.rooms.values()
+            for index in room.staying
+        }
+        assert seated == rooms.seated
+        for room in rooms.rooms.values():
+            assert set(room.sockets) <= {socket for _, socket in self.open}
+            assert (room.phase == "playing") == (room.match in self.world.matches.live)
+
+    @invariant()
+    def a_match_with_somebody_away_stands_still(self) -> None:
+        for room in self.world.rooms.rooms.values():
+            match = self.world.matches.live.get(room.match or "")
+            assert match is None or match.paused or not room.away
+
+
+TestWorld = WorldMachine.TestCase
+TestWorld.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+
+
+def test_a_world_without_events_survives_a_snapshot() -> None:
+    assert restore(dump(World())) == World()
+    assert msgspec.msgpack.decode(dump(World()))["position"] == 0

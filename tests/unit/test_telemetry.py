@@ -1,0 +1,181 @@
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import jwt
+import pytest
+import structlog
+
+from service import __version__
+from service.telemetry import configure_logging, get_logger
+
+TOKEN = jwt.encode({"id": 7}, "a-secret-that-is-long-enough-for-hs256", "HS256")
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def configure() -> Iterator[Configure]:
+    """Configure logging for one test and put everything back after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+
+    def configure(level: str = "info", format_: Literal["ecs", "console"] = "ecs") -> None:
+        configure_logging(level, format_)
+
+    yield configure
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """Return what was logged so far, each line read as JSON."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+def test_an_event_is_one_line_in_ecs(configure: Configure, lines: Lines) -> None:
+    configure()
+
+    get_logger().info("listening", **{"url.full": "http://127.0.0.1:1/"})
+
+    (line,) = lines()
+    assert line["message"] == "listening"
+    assert line["log.level"] == "info"
+    assert line["service"] == {"name": "ws-service", "version": __version__}
+    assert line["url"] == {"full": "http://127.0.0.1:1/"}
+    assert line["@timestamp"].endswith("Z")
+    assert line["ecs.version"]
+    assert not {"level", "timestamp", "event", "_record"} & line.keys()
+
+
+def test_the_fields_of_the_contract_stand_at_the_top(configure: Configure, lines: Lines) -> None:
+    configure()
+    fields = {
+        "correlation_id": "c1",
+        "error_type": "authentication_error",
+        "error_code": "MISSING_WEBSOCKET_TOKEN",
+        "http_status": 401,
+        "metadata": {"path": "/ws"},
+    }
+
+    get_logger().warning("refused", **fields)
+
+    (line,) = lines()
+    assert {key: line[key] for key in fields} == fields
+    assert line["log.level"] == "warning"
+
+
+def test_what_libraries_log_takes_the_same_way(configure: Configure, lines: Lines) -> None:
+    configure()
+
+    logging.getLogger("aiohttp.server").error("Error %s", "here", extra={"error_code": "X"})
+
+    (line,) = lines()
+    assert line["message"] == "Error here"
+    assert line["log.level"] == "error"
+    assert line["log"] == {"logger": "aiohttp.server"}
+    assert line["error_code"] == "X"
+    assert line["service"]["name"] == "ws-service"
+
+
+def test_an_exception_stands_in_its_line(configure: Configure, lines: Lines) -> None:
+    configure()
+    try:
+        int("x")
+    except ValueError:
+        get_logger().exception("failed")
+        logging.getLogger("asyncio").exception("failed too")
+
+    for line in lines():
+        assert "ValueError" in line["error"]["stack_trace"]
+
+
+def test_less_severe_events_are_left_out(configure: Configure, lines: Lines) -> None:
+    configure("warning")
+
+    get_logger().info("quiet")
+    logging.getLogger("asyncio").info("quiet")
+    get_logger().error("loud")
+
+    assert [line["message"] for line in lines()] == ["loud"]
+
+
+@pytest.mark.parametrize("format_", ["ecs", "console"])
+def test_no_token_is_ever_logged(
+    configure: Configure, capsys: pytest.CaptureFixture[str], format_: Literal["ecs", "console"]
+) -> None:
+    configure(format_=format_)
+
+    get_logger().info(f"GET /?token={TOKEN}&since=1", metadata={"list": [f"bearer.{TOKEN}"]})
+    logging.getLogger("aiohttp.access").info("GET /ws?token=opaque-token HTTP/1.1")
+    try:
+        int(TOKEN)
+    except ValueError:
+        get_logger().exception("failed")
+
+    out = capsys.readouterr().out
+    assert "&since=1" in out
+    assert "bearer.***" in out
+    assert "token=***" in out
+    assert "opaque" not in out
+    assert not any(part in out for part in TOKEN.split("."))
+
+
+def test_a_redacted_line_is_still_json(configure: Configure, lines: Lines) -> None:
+    configure()
+
+    get_logger().info('said "token=a" and\ntoken=b\\', other="token=c")
+
+    (line,) = lines()
+    assert line["message"] == 'said "token=***" and\ntoken=***\\'
+    assert line["other"] == "token=***"
+
+
+def test_the_console_format_is_for_a_person(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(format_="console")
+
+    get_logger().info("listening", url="here")
+
+    out = capsys.readouterr().out
+    assert "listening" in out
+    assert "url=here" in out
+    assert not out.startswith("{")
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_service() -> None:
+    program = """
+import sys
+from service.telemetry import configure_logging, get_logger
+configure_logging("info", "ecs")
+get_logger().info("first")
+sys.stdin.readline()
+for _ in range(3):
+    get_logger().info("nobody reads this")
+print("on", file=sys.stderr)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        # Each line is flushed: this one comes while the process waits.
+        assert json.loads(process.stdout.readline())["message"] == "first"
+        process.stdout.close()
+        process.stdout = None
+        _, errors = process.communicate("\n", timeout=60)
+
+    assert errors == "on\n"
+    assert process.returncode == 0

@@ -1,0 +1,160 @@
+"""Writes docs/reference.md from the code; `--check` fails when what is committed is not that."""
+
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import typer
+from typer.core import TyperGroup
+
+from service import messages
+from service.cli import app
+from service.domain.world import EVENT_TYPES
+from service.edge.close_codes import CloseCode
+from service.errors import ClientError
+from service.settings import Settings
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference.md"
+
+INTRODUCTION = """# Reference
+
+Generated from the code by `make reference`; do not edit.
+"""
+
+
+def first_sentence(thing: object) -> str:
+    """Return the line of help of a class."""
+    return (
+        inspect.cleandoc(getattr(thing, "__doc__", None) or "").split("\n\n")[0].replace("\n", " ")
+    )
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Write a table in Markdown."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + " --- |" * len(list(head))
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+    yield ""
+
+
+def type_name(annotation: Any) -> str:
+    """Write a JSON type for people."""
+    (schema,), parts = msgspec.json.schema_components([annotation], ref_template="{name}")
+    return _describe(schema, parts)
+
+
+def _describe(schema: dict[str, Any], parts: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        part = parts[schema["$ref"]]
+        fields = ", ".join(
+            f"{name}: {_describe(field, parts)}" for name, field in part["properties"].items()
+        )
+        return f"{{{fields}}}"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_describe(one, parts) for one in schema["anyOf"]))
+    if "enum" in schema:
+        return " or ".join(f'"{value}"' for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"[{_describe(schema['items'], parts)}, ...]"
+    if schema.get("type") == "object":
+        return f"{{id: {_describe(schema['additionalProperties'], parts)}}}"
+    return str(schema.get("type", "object"))
+
+
+def fields_of(message: type[msgspec.Struct]) -> str:
+    """Write the fields of a message in a line."""
+    fields = [
+        f"{field.encode_name}{'' if field.required else '?'}: {type_name(field.type)}"
+        for field in msgspec.structs.fields(message)
+    ]
+    return f"`{{{', '.join(fields)}}}`" if fields else ""
+
+
+def message_rows(union: Any) -> Iterator[tuple[str, str, str]]:
+    """Describe the messages of one direction."""
+    for message in get_args(union):
+        tag = message.__struct_config__.tag
+        yield f"`{tag}`", fields_of(message), first_sentence(message)
+
+
+def errors() -> list[type[ClientError]]:
+    """Find every error with a code, in the order of the codes."""
+    found, waiting = set(), [ClientError]
+    while waiting:
+        error = waiting.pop()
+        waiting += error.__subclasses__()
+        if "code" in vars(error):
+            found.add(error)
+    return sorted(found, key=lambda error: error.code)
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """List the verbs of the command line."""
+    waiting = [("ws-service", typer.main.get_command(app))]
+    for name, command in waiting:
+        if isinstance(command, TyperGroup):
+            waiting += [(f"{name} {verb}", one) for verb, one in command.commands.items()]
+        else:
+            yield f"`{name}`", first_line(command.help)
+
+
+def first_line(text: str | None) -> str:
+    """Return the first paragraph of a help text."""
+    return inspect.cleandoc(text or "").split("\n\n")[0].replace("\n", " ")
+
+
+def reference() -> str:
+    """Write the whole page."""
+    settings = (
+        (f"`{row.env}`", f"`{row.default}`" if row.default else "", row.unit, row.allowed, row.help)
+        for row in Settings(_env_file=None).table()  # type: ignore[call-arg]
+    )
+    lines = [
+        INTRODUCTION,
+        "## Settings\n",
+        *table(("variable", "default", "unit", "allowed", "help"), settings),
+        "## Commands\n",
+        *table(("command", "help"), sorted(commands())),
+        "## Messages of a client\n",
+        *table(("type", "fields", "meaning"), message_rows(messages.FromClient)),
+        "## Messages to a client\n",
+        *table(("type", "fields", "meaning"), message_rows(messages.ToClient)),
+        "## Error codes\n",
+        "An `error` never closes the connection, and what it refuses has not happened.\n",
+        *table(
+            ("code", "meaning"), ((f"`{error.code}`", first_sentence(error)) for error in errors())
+        ),
+        "## Close codes\n",
+        *table(("code", "meaning"), ((f"`{int(one)}`", one.description) for one in CloseCode)),
+        "## Events\n",
+        "What the log holds. A field is never given another meaning; a new form of an event gets",
+        "a higher schema version.\n",
+        *table(
+            ("type", "fields", "meaning"),
+            (
+                (
+                    f"`{event.type}`",
+                    ", ".join(f"`{name}`" for name in event.__struct_fields__),
+                    first_sentence(event),
+                )
+                for event in sorted(EVENT_TYPES, key=lambda event: event.type)
+            ),
+        ),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> None:
+    """Write the page, or with `--check` compare it."""
+    if sys.argv[1:] != ["--check"]:
+        REFERENCE.write_text(reference())
+    elif not REFERENCE.exists() or REFERENCE.read_text() != reference():
+        sys.exit("docs/reference.md is not what the code says: run `make reference`")
+
+
+if __name__ == "__main__":
+    main()
