@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from service.domain.matches import Match
     from service.domain.rooms import Room
     from service.engine import Engine
-    from service.games.protocol import Game
+    from service.games.protocol import Game, State
 
 PHASES = 4
 """Matches are spread over so many parts of a tick, so that not all are due at once."""
@@ -87,7 +87,8 @@ class LiveMatch:
         self.last_remaining: int | None = None
         self.checkpoint_ticks = checkpoint_ticks
         self.checkpoint_phase = room.created_at % checkpoint_ticks
-        self._holds: list[int] = []
+        self._on_their_way: list[MatchEvent] = []
+        """Decided events that are not committed yet."""
         self._period_s = 1 / run.game.tick_hz
         self._due_at = 0.0
 
@@ -103,7 +104,7 @@ class LiveMatch:
             or self.finishing
             or self.recording
             or now < self._due_at
-            or any(tick <= self.run.tick for tick in self._holds)
+            or any(event.tick <= self.run.tick for event in self._on_their_way)
         )
 
     def step(self, now: float) -> list[MatchOutcome]:
@@ -124,13 +125,30 @@ class LiveMatch:
         self.last_input_tick = max(self.last_input_tick, self.run.tick + lead)
         return self.last_input_tick
 
-    def hold(self, tick: int) -> None:
-        """Do not step `tick` before `release`."""
-        self._holds.append(tick)
+    def hold(self, event: MatchEvent) -> None:
+        """Do not step the tick of `event` before `release`."""
+        self._on_their_way.append(event)
 
-    def release(self, tick: int) -> None:
-        """Take one `hold` back."""
-        self._holds.remove(tick)
+    def release(self, event: MatchEvent) -> None:
+        """Take one `hold` back, if it is not let go of already."""
+        if event in self._on_their_way:
+            self._on_their_way.remove(event)
+
+    def add_input(self, event: MatchInput) -> None:
+        """Let a committed input take effect."""
+        self.release(event)
+        self.run.add_input(event)
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether a pause is on its way, so that what is decided now would come after it."""
+        return any(isinstance(event, MatchPaused) for event in self._on_their_way)
+
+    def ahead(self) -> State:
+        """Return the state as it will be after all inputs, also those on their way."""
+        return self.run.ahead(
+            [event for event in self._on_their_way if isinstance(event, MatchInput)]
+        )
 
     @property
     def remaining_s(self) -> int | None:
@@ -227,7 +245,8 @@ class Ticker:
         return Standing(
             tick=live.run.tick,
             input_tick=live.input_tick(self._clock()),
-            state=live.run.ahead(),
+            state=live.ahead(),
+            pausing=live.is_pausing,
             state_hash=state_hash(live.run.state),
         )
 
@@ -243,13 +262,13 @@ class Ticker:
         """Step the match no further than `event`; a checkpoint holds nothing."""
         live = self._matches.get(event.match)
         if live is not None and not isinstance(event, MatchCheckpoint):
-            live.hold(event.tick)
+            live.hold(event)
 
     def release(self, event: MatchEvent) -> None:
         """Take one `hold` back."""
         live = self._matches.get(event.match)
         if live is not None and not isinstance(event, MatchCheckpoint | MatchStarted):
-            live.release(event.tick)
+            live.release(event)
 
     # What has happened
 
@@ -262,7 +281,7 @@ class Ticker:
                 live = self._matches.get(event.match)
                 # None: the end was on its way already, and the input takes no effect.
                 if live is not None:
-                    live.run.add_input(event)
+                    live.add_input(event)
             case MatchPaused():
                 self._matches[event.match].paused = True
             case MatchResumed():

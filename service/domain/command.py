@@ -33,6 +33,8 @@ class Standing(msgspec.Struct, frozen=True):
     """The tick at which an input that is decided now takes effect."""
     state: Any
     """The state that an input decided now will meet; for reading only."""
+    pausing: bool
+    """Whether a pause is on its way into the log."""
     state_hash: str
 
 

@@ -284,9 +284,9 @@ class Move(msgspec.Struct, frozen=True):
         match = world.matches.live.get(room.match or "")
         if match is None:
             raise MatchNotRunning
-        if match.paused:
-            raise MatchIsPaused
         standing = context.standing(match.id)
+        if match.paused or standing.pausing:
+            raise MatchIsPaused
         events = context.games[match.game].decide(standing.state, seat, self.move)
         return inputs(match, standing.input_tick, seat, self.socket, events)
 

@@ -71,13 +71,15 @@ class Run:
         self.tick += 1
         return self.game.step(self.state)
 
-    def ahead(self) -> State:
-        """Return the state as it will be once all known inputs have taken effect."""
-        if not self._inputs:
+    def ahead(self, more: Sequence[MatchInput] = ()) -> State:
+        """Return the state as it will be once all known inputs, and `more`, have taken effect."""
+        if not self._inputs and not more:
             return self.state
         state = msgspec.json.decode(msgspec.json.encode(self.state), type=self.game.state_type)
         for _, event in self._inputs:
             self.game.apply(state, event)
+        for recorded in more:
+            self.game.apply(state, decode_event(self.game, recorded.input))
         return state
 
 

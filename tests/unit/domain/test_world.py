@@ -55,7 +55,9 @@ class WorldMachine(RuleBasedStateMachine):
 
     def standing(self, match: str) -> Standing:
         state = self.state_of(match)
-        return Standing(self.tick(match), self.tick(match), state, state_hash(state))
+        return Standing(
+            self.tick(match), self.tick(match), state, pausing=False, state_hash=state_hash(state)
+        )
 
     def state_of(self, match: str) -> PongState:
         if match not in self.states:
