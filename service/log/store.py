@@ -183,12 +183,13 @@ class Store:
 
     def _write(self, plan: _Plan, names: list[tuple[str, str]]) -> None:
         if plan.rows:
-            self._connection.executemany(_INSERT_EVENT, plan.rows)
+            # The head first: the rows of another writer must not look like a repetition of ours.
             moved = self._connection.execute(
                 _MOVE_HEAD, (plan.head.position, plan.head.hash, self.head.position)
             )
             if moved.rowcount != 1:
                 raise LogDiverged
+            self._connection.executemany(_INSERT_EVENT, plan.rows)
         for recorded in plan.recorded:
             for statement, parameters in history_of(recorded):
                 self._connection.execute(statement, parameters)

@@ -1,0 +1,215 @@
+"""The writing side of the log: what one commit does, and what it refuses."""
+
+import pytest
+
+from service.domain.matches import MatchEnded, MatchStarted
+from service.errors import Unavailable
+from service.log.records import GENESIS
+from service.log.store import Append, Committed, LogDiverged, Store, VersionConflict
+from tests.integration.log_file import LogFile, append_of, joined, proposed
+
+STARTED = MatchStarted(
+    match="r-1", tick=0, game="pong", rules_version=1, players=[7, "ana"], seed=1, options={}
+)
+ENDED = MatchEnded(match="r-1", tick=60, reason="timeup", winner=1, scores=[0, 2], hash="h")
+
+
+def committed(store: Store, *appends: Append) -> list[list[int]]:
+    """Commit appends of which none fails, and return their positions."""
+    answers = store.commit(appends)
+    assert all(isinstance(answer, Committed) for answer in answers)
+    return [answer.positions for answer in answers if isinstance(answer, Committed)]
+
+
+def test_a_new_log_is_at_its_beginning_and_has_an_epoch(log_file: LogFile) -> None:
+    head = log_file.store().head
+    assert (head.position, head.hash, len(head.epoch)) == (0, GENESIS, 32)
+    assert log_file.store().head == head
+
+
+def test_positions_go_through_all_streams_and_versions_through_each(log_file: LogFile) -> None:
+    store = log_file.store()
+    appends = (append_of(joined(1), joined(2)), append_of(joined(1)))
+    assert committed(store, *appends) == [[1, 2], [3]]
+    assert log_file.query("SELECT position, stream, version FROM events ORDER BY position") == [
+        (1, "user:1", 1),
+        (2, "user:2", 1),
+        (3, "user:1", 2),
+    ]
+    assert (store.head.position, store.hash_at(3)) == (3, store.head.hash)
+
+
+def test_a_version_conflict_fails_only_its_append(log_file: LogFile) -> None:
+    store = log_file.store()
+    before, wrong, after = store.commit(
+        [
+            append_of(joined(1), user_1=0),
+            append_of(joined(2), joined(1), user_2=0, user_1=0),
+            append_of(joined(1), user_1=1, user_2=0),
+        ]
+    )
+    assert isinstance(before, Committed)
+    assert isinstance(wrong, VersionConflict)
+    assert "user:1 is at version 1, expected was 0" in wrong.message
+    assert isinstance(after, Committed)
+    assert after.positions == [2]
+    assert log_file.query("SELECT stream FROM events") == [("user:1",), ("user:1",)]
+
+
+def test_a_version_is_known_to_a_store_that_did_not_write_it(log_file: LogFile) -> None:
+    committed(log_file.store(), append_of(joined(1), joined(1)))
+    store = log_file.store()
+    assert (store.last_version("user:1"), store.last_version("user:2")) == (2, 0)
+    assert committed(store, append_of(joined(1), user_1=2)) == [[3]]
+
+
+def test_a_repeated_append_gets_its_first_positions_and_adds_nothing(log_file: LogFile) -> None:
+    store = log_file.store()
+    once, other = append_of(joined(1), joined(2), user_1=0), append_of(joined(3))
+    assert committed(store, once) == [[1, 2]]
+    # What it expected was true the first time, and it is the first answer that it gets.
+    (repeated, added) = store.commit([once, other])
+    assert repeated == Committed([1, 2], [])
+    assert isinstance(added, Committed)
+    assert added.positions == [3]
+    assert committed(log_file.store(), once, other) == [[1, 2], [3]]
+    assert log_file.query("SELECT count(*) FROM events") == [(3,)]
+
+
+def test_an_append_that_is_twice_in_a_batch_is_recorded_once(log_file: LogFile) -> None:
+    store = log_file.store()
+    once = append_of(joined(1))
+    assert committed(store, once, once) == [[1], [1]]
+    assert store.head.position == 1
+
+
+def test_an_append_of_which_only_a_part_is_in_the_log_is_refused(log_file: LogFile) -> None:
+    store = log_file.store()
+    once = append_of(joined(1))
+    committed(store, once)
+    more = Append([*once.events, *proposed(joined(2))], {}, {})
+    refused, added = store.commit([more, append_of(joined(3))])
+    assert isinstance(refused, VersionConflict)
+    assert isinstance(added, Committed)
+    assert log_file.query("SELECT stream FROM events") == [("user:1",), ("user:3",)]
+
+
+def test_a_batch_that_cannot_be_written_leaves_nothing_and_may_be_tried_again(
+    log_file: LogFile,
+) -> None:
+    store = log_file.store()
+    committed(store, append_of(joined(1)))
+    head, batch = store.head, [append_of(joined(1), STARTED), append_of(joined(2))]
+    other = log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        store.commit(batch)
+    with pytest.raises(Unavailable, match="locked"):
+        store.probe()
+    other.close()
+    assert store.head == head
+    assert log_file.query("SELECT count(*) FROM events") == [(1,)]
+
+    store.probe()
+    assert store.head == head
+    assert committed(store, *batch) == [[2, 3], [4]]
+    assert log_file.query("SELECT max(version) FROM events WHERE stream = 'user:1'") == [(2,)]
+
+
+def test_a_probe_leaves_no_trace(log_file: LogFile) -> None:
+    store = log_file.store()
+    committed(store, append_of(joined(1)))
+    store.probe()
+    assert log_file.query("SELECT position, hash FROM log_head") == [store.head[:2]]
+    assert log_file.query("SELECT count(*) FROM snapshots") == [(0,)]
+
+
+def test_a_log_that_another_writer_has_moved_is_found_to_diverge(log_file: LogFile) -> None:
+    ours, theirs = log_file.store(), log_file.store()
+    committed(theirs, append_of(joined(1)))
+    with pytest.raises(LogDiverged):
+        ours.commit([append_of(joined(2))])
+    assert log_file.query("SELECT stream FROM events") == [("user:1",)]
+    assert committed(theirs, append_of(joined(3))) == [[2]]
+
+
+def test_a_commit_that_happened_though_it_was_said_to_fail_is_found(log_file: LogFile) -> None:
+    """The retry has the same ids: its first answer would hide that nobody folded the events."""
+    ours, once = log_file.store(), append_of(joined(1))
+    committed(log_file.store(), once)
+    with pytest.raises(LogDiverged):
+        ours.commit([once])
+
+
+def test_names_are_kept_with_the_commit_and_the_newest_counts(log_file: LogFile) -> None:
+    store = log_file.store()
+    for name in ("Ana", "Anna"):
+        committed(store, Append(proposed(joined(7)), {}, {"7": name}))
+    assert log_file.query("SELECT user, name FROM profiles") == [("7", "Anna")]
+    committed(store, Append([], {}, {"8": "Ben"}))
+    assert log_file.query("SELECT count(*) FROM profiles") == [(2,)]
+    assert store.head.position == 2
+
+
+def test_the_match_history_is_written_with_the_events_that_it_tells_of(log_file: LogFile) -> None:
+    store = log_file.store()
+    committed(store, append_of(joined(7)), append_of(STARTED))
+    assert log_file.query("SELECT match, game, started_position, reason FROM matches") == [
+        ("r-1", "pong", 2, None)
+    ]
+    assert log_file.query("SELECT seat, user FROM match_players ORDER BY seat") == [
+        (0, "7"),
+        (1, "ana"),
+    ]
+    committed(store, append_of(ENDED))
+    assert log_file.query("SELECT ticks, reason, winner, scores FROM matches") == [
+        (60, "timeup", 1, "[0,2]")
+    ]
+    ((started_at, ended_at),) = log_file.query("SELECT started_at, ended_at FROM matches")
+    assert [(started_at,), (ended_at,)] == log_file.query(
+        "SELECT recorded_at FROM events WHERE stream = 'match:r-1' ORDER BY position"
+    )
+
+
+def test_the_time_of_events_never_goes_back(log_file: LogFile) -> None:
+    """A clock that is set back, also while the service is down, changes no order."""
+    committed(log_file.store(), append_of(joined(1)))
+    future = 4_000_000_000_000_000
+    log_file.change(f"UPDATE events SET recorded_at = {future}")
+    committed(log_file.store(), append_of(joined(1)), append_of(joined(2)))
+    assert log_file.query("SELECT DISTINCT recorded_at FROM events") == [(future,)]
+
+
+def test_a_snapshot_is_used_by_the_code_and_the_log_that_it_was_made_of(log_file: LogFile) -> None:
+    store = log_file.store()
+    assert store.load_snapshot("world", "v1") is None
+    committed(store, append_of(joined(1), joined(2)))
+    store.save_snapshot("world", "v1", 1, b"one")
+    store.save_snapshot("world", "v1", 2, b"two")
+    assert store.load_snapshot("world", "v1") == (2, b"two")
+    assert store.load_snapshot("world", "v2") is None
+    assert store.load_snapshot("other", "v1") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET hash = zeroblob(32) WHERE position = 2",
+        "DELETE FROM events WHERE position = 2",
+    ],
+)
+def test_a_snapshot_of_another_log_is_not_used(log_file: LogFile, change: str) -> None:
+    store = log_file.store()
+    committed(store, append_of(joined(1), joined(2)))
+    store.save_snapshot("world", "v1", 2, b"two")
+    log_file.change(change)
+    assert store.load_snapshot("world", "v1") is None
+
+
+def test_a_snapshot_that_cannot_be_written_is_said_to_be_unavailable(log_file: LogFile) -> None:
+    store = log_file.store()
+    other = log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        store.save_snapshot("world", "v1", 0, b"")
+    other.close()

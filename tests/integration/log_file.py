@@ -1,0 +1,120 @@
+"""A log on a real file, for tests: opened as the service does, and changed as nobody should."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from service.domain.event import Event
+from service.domain.lobby import LobbyJoined
+from service.log.log import EventLog, Tail
+from service.log.reader import Reader, open_database
+from service.log.records import Origin, ProposedEvent, RecordedEvent, propose
+from service.log.store import Append, Store
+
+NODE = "n1"
+ORIGIN = Origin("test", 7)
+BUSY_MS = 20
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+
+
+def joined(user: int | str, number: int = 1) -> Event:
+    """Return an event; its stream is `user:<user>`."""
+    return LobbyJoined(user=user, socket=f"{NODE}.1.{number}")
+
+
+def proposed(*events: Event) -> list[ProposedEvent]:
+    """Give each event an id of its own."""
+    return propose(events, ORIGIN)
+
+
+def append_of(*events: Event, **expect: int) -> Append:
+    """Return an append of new events; `user_1=3` expects the stream `user:1` at version 3."""
+    return Append(
+        proposed(*events), {name.replace("_", ":"): at for name, at in expect.items()}, {}
+    )
+
+
+class LogFile:
+    """A migrated database, and all that was opened on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"sqlite+aiosqlite:///{path}"
+        self.told: list[RecordedEvent] = []
+        """What the logs that were opened here have told after their commits."""
+        self._logs: list[EventLog] = []
+        self._readers: list[Reader] = []
+        self._stores: list[Store] = []
+
+    def store(self) -> Store:
+        """Open the writing side alone; nothing keeps a second one out."""
+        self._stores.append(Store(self.path, NODE, BUSY_MS))
+        return self._stores[-1]
+
+    def reader(self) -> Reader:
+        """Open the reading side."""
+        self._readers.append(Reader(open_database(self.url)))
+        return self._readers[-1]
+
+    def log(
+        self,
+        *,
+        tail: Tail | None = None,
+        reader: Reader | None = None,
+        accept_lost_tail: bool = False,
+    ) -> EventLog:
+        """Open the log; it does not write yet."""
+        self._logs.append(
+            EventLog(
+                self.path,
+                reader or self.reader(),
+                tail or Tail(1000, 600),
+                node=NODE,
+                busy_ms=BUSY_MS,
+                accept_lost_tail=accept_lost_tail,
+            )
+        )
+        return self._logs[-1]
+
+    def started(self, **options: Any) -> EventLog:
+        """Open the log and let it write."""
+        log = self.log(**options)
+        log.start(self.told.extend)
+        return log
+
+    def query(self, statement: str, *parameters: object) -> Rows:
+        """Ask the file."""
+        with closing(self.connect()) as database:
+            return database.execute(statement, parameters).fetchall()
+
+    def change(self, *statements: str) -> None:
+        """Change what the triggers protect."""
+        with closing(self.connect()) as database:
+            for change in ("update", "delete"):
+                database.execute(f"DROP TRIGGER IF EXISTS events_refuse_{change}")
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+
+    def connect(self) -> sqlite3.Connection:
+        """Open the file as any program may."""
+        return sqlite3.connect(self.path)
+
+    async def close(self) -> None:
+        """Close all that is still open."""
+        for log in self._logs:
+            await log.close()
+        for reader in self._readers:
+            await reader.close()
+        for store in self._stores:
+            store.close()
+
+
+def events_of(recorded: Sequence[RecordedEvent]) -> list[Event]:
+    """Return the events without what the log has added."""
+    return [one.event for one in recorded]
