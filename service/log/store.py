@@ -120,7 +120,7 @@ class Store:
             return self._commit(batch, {})
         except sqlite3.IntegrityError:
             # Some event id is in the log already: its append gets its first answer.
-            return self._commit(batch, self._seen(batch))
+            return self._commit(batch, self.seen(batch))
         except sqlite3.DatabaseError as error:
             self._failed = True
             raise Unavailable(f"The event log cannot be written: {error}.") from error
@@ -208,7 +208,8 @@ class Store:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _seen(self, batch: Sequence[Append]) -> dict[bytes, Position]:
+    def seen(self, batch: Sequence[Append]) -> dict[bytes, Position]:
+        """Return the positions of those events of `batch` that are in the log."""
         seen = {}
         for append in batch:
             for event in append.events:
@@ -252,20 +253,29 @@ class _Plan:
 
     def add(self, append: Append) -> Committed | Exception:
         """Take one append in, or say why it can't be."""
+        conflict = self._conflict(append)
+        if conflict is not None:
+            # What a repetition expects was true the first time.
+            self._seen |= self._store.seen([append])
         first = [self._seen.get(event.event_id) for event in append.events]
         known = [position for position in first if position is not None]
+        if known and len(known) == len(first):
+            return Committed(known, [])
         if known:
-            if len(known) == len(first):
-                return Committed(known, [])
             return VersionConflict("some events of this append are in the log, others are not")
+        if conflict is not None:
+            return conflict
+        recorded = [self._row(proposed) for proposed in append.events]
+        self.recorded += recorded
+        return Committed([one.position for one in recorded], recorded)
+
+    def _conflict(self, append: Append) -> VersionConflict | None:
         for stream, version in append.expect.items():
             if self._version(stream) != version:
                 return VersionConflict(
                     f"{stream} is at version {self._version(stream)}, expected was {version}"
                 )
-        recorded = [self._row(proposed) for proposed in append.events]
-        self.recorded += recorded
-        return Committed([one.position for one in recorded], recorded)
+        return None
 
     def _version(self, stream: str) -> int:
         version = self.versions.get(stream)
