@@ -30,6 +30,7 @@ _INSERT_EVENT = (
 _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND position = ?"
 _LAST_VERSION = "SELECT max(version) FROM events WHERE stream = ?"
 _FIRST_POSITION = "SELECT position FROM events WHERE event_id = ?"
+_RECORDED_AT = "SELECT recorded_at FROM events WHERE position = ?"
 _PUT_NAME = """
     INSERT INTO profiles (user, name) VALUES (?, ?)
     ON CONFLICT (user) DO UPDATE SET name = excluded.name
@@ -84,9 +85,9 @@ class Store:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._versions: OrderedDict[str, int] = OrderedDict()
-        self._recorded_at = 0
         self._failed = False
         self.head = self._read_head()
+        self._recorded_at = self._last_recorded_at()
 
     def _read_head(self) -> Head:
         row = self._connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
@@ -95,6 +96,10 @@ class Store:
         head = Head(0, GENESIS, uuid.uuid4().hex)
         self._write_in_transaction("INSERT INTO log_head VALUES (1, ?, ?, ?)", head)
         return head
+
+    def _last_recorded_at(self) -> int:
+        row = self._connection.execute(_RECORDED_AT, (self.head.position,)).fetchone()
+        return 0 if row is None else row[0]
 
     def begin_epoch(self) -> None:
         """Say that this log has another past than some know."""
