@@ -167,7 +167,7 @@ class EventLog:
                 task.cancel()
             await asyncio.wait([drained, self._writer])
         if self._store.head.position:
-            await self._in_thread(self._side_file.write, self._store.head)
+            await self._in_thread(self._note_head)
         await self._in_thread(self._store.close)
         self._thread.shutdown()
         self._lock.release()
@@ -221,11 +221,15 @@ class EventLog:
         now = time.monotonic()
         if now - self._side_file_at >= SIDE_FILE_INTERVAL_S:
             self._side_file_at = now
-            try:
-                self._side_file.write(self._store.head)
-            except OSError as error:
-                logger.warning("side file not written", metadata={"reason": str(error)})
+            self._note_head()
         return answers
+
+    def _note_head(self) -> None:
+        """Write the side file; a disk that is full stops neither commits nor the end."""
+        try:
+            self._side_file.write(self._store.head)
+        except OSError as error:
+            logger.warning("side file not written", metadata={"reason": str(error)})
 
     async def _in_thread(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
         loop = asyncio.get_running_loop()
