@@ -96,7 +96,7 @@ class Reader:
         """Return how many events there are of each type."""
         statement = select(events.c.type, func.count()).group_by(events.c.type)
         async with self.engine.connect() as connection:
-            return dict((await connection.execute(statement)).tuples().all())
+            return dict((await connection.execute(statement)).all())
 
     async def names(self, users: Collection[str]) -> dict[str, str]:
         """Return the display names that are known of `users`."""
@@ -108,7 +108,7 @@ class Reader:
                 statement = select(profiles.c.user, profiles.c.name).where(
                     profiles.c.user.in_(some)
                 )
-                found.update((await connection.execute(statement)).tuples().all())
+                found.update((await connection.execute(statement)).all())
         return found
 
     async def close(self) -> None:

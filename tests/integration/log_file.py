@@ -105,10 +105,14 @@ class LogFile:
         """Open the file as any program may."""
         return sqlite3.connect(self.path)
 
+    async def close_logs(self) -> None:
+        """Close the logs that are open, as the end of the service does."""
+        while self._logs:
+            await self._logs.pop().close()
+
     async def close(self) -> None:
         """Close all that is still open."""
-        for log in self._logs:
-            await log.close()
+        await self.close_logs()
         for reader in self._readers:
             await reader.close()
         for store in self._stores:

@@ -1,0 +1,204 @@
+"""The log as the service writes it: one commit for many, answers after it, and its end."""
+
+import asyncio
+
+import pytest
+
+from service.errors import Unavailable
+from service.log.integrity import LogInUse, LostTail
+from service.log.records import RecordedEvent
+from service.log.store import LogDiverged, VersionConflict
+from tests.integration.log_file import LogFile, events_of, joined, proposed
+
+
+async def test_whoever_is_answered_finds_his_events_folded(log_file: LogFile) -> None:
+    log, seen = log_file.log(), list[str]()
+
+    def fold(recorded: list[RecordedEvent]) -> None:
+        seen.extend(f"folded {one.position}" for one in recorded)
+
+    async def append(user: int) -> None:
+        (position,) = await log.append(proposed(joined(user)))
+        seen.append(f"answered {position}")
+
+    log.start(fold)
+    await asyncio.gather(append(1), append(2))
+    assert seen == ["folded 1", "folded 2", "answered 1", "answered 2"]
+
+
+async def test_appends_of_one_turn_share_a_commit(log_file: LogFile) -> None:
+    log, commits = log_file.log(), list[int]()
+    log.start(lambda recorded: commits.append(len(recorded)))
+    answers = await asyncio.gather(*(log.append(proposed(joined(user))) for user in range(1, 101)))
+    assert answers == [[position] for position in range(1, 101)]
+    assert commits == [100]
+
+
+async def test_a_conflict_is_raised_to_its_caller_alone(log_file: LogFile) -> None:
+    log = log_file.started()
+    answers = await asyncio.gather(
+        log.append(proposed(joined(1)), {"user:1": 0}),
+        log.append(proposed(joined(1)), {"user:1": 0}),
+        log.append(proposed(joined(2))),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[1], VersionConflict)
+    assert (answers[0], answers[2]) == ([1], [2])
+    assert events_of(log_file.told) == [joined(1), joined(2)]
+
+
+async def test_a_repeated_append_is_told_once(log_file: LogFile) -> None:
+    log, once = log_file.started(), proposed(joined(1))
+    assert await log.append(once, {"user:1": 0}) == [1]
+    assert await log.append(once, {"user:1": 0}) == [1]
+    assert len(log_file.told) == 1
+
+
+async def test_an_appender_that_is_cancelled_harms_nobody(log_file: LogFile) -> None:
+    log = log_file.started()
+    waiting = [asyncio.create_task(log.append(proposed(joined(user)))) for user in (1, 2, 3)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    assert await asyncio.gather(waiting[0], waiting[2]) == [[1], [3]]
+    with pytest.raises(asyncio.CancelledError):
+        await waiting[1]
+    # What he wanted was on its way, and is committed and told like the rest.
+    assert events_of(log_file.told) == [joined(1), joined(2), joined(3)]
+    assert await log.append(proposed(joined(4))) == [4]
+
+
+async def test_to_close_commits_what_waits_and_refuses_what_comes(log_file: LogFile) -> None:
+    log = log_file.started()
+    waiting = [asyncio.create_task(log.append(proposed(joined(user)))) for user in (1, 2)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(log_file.close_logs())
+    assert await asyncio.gather(*waiting) == [[1], [2]]
+    await closing
+    with pytest.raises(Unavailable):
+        await log.append(proposed(joined(3)))
+    assert log_file.query("SELECT count(*) FROM events") == [(2,)]
+
+
+async def test_what_cannot_be_written_is_refused_until_it_can(log_file: LogFile) -> None:
+    log, other = log_file.started(), log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        await log.append(proposed(joined(1)))
+    with pytest.raises(Unavailable):
+        await log.probe()
+    other.close()
+    await log.probe()
+    assert await log.append(proposed(joined(2))) == [1]
+    assert events_of(log_file.told) == [joined(2)]
+
+
+async def test_the_writer_ends_when_the_log_is_elsewhere(log_file: LogFile) -> None:
+    log = log_file.log()
+    writer = log.start(log_file.told.extend)
+    log_file.change("UPDATE log_head SET position = 5")
+    with pytest.raises(Unavailable):
+        await log.append(proposed(joined(1)))
+    with pytest.raises(LogDiverged):
+        await writer
+    with pytest.raises(Unavailable):
+        await log.append(proposed(joined(2)))
+    assert log_file.told == []
+
+
+async def test_the_writer_ends_when_memory_did_not_take_an_event(log_file: LogFile) -> None:
+    def fail(_recorded: object) -> None:
+        raise ZeroDivisionError
+
+    log = log_file.log()
+    writer = log.start(fail)
+    with pytest.raises(Unavailable):
+        await log.append(proposed(joined(1)))
+    with pytest.raises(ZeroDivisionError):
+        await writer
+
+
+async def test_a_log_has_one_writer(log_file: LogFile) -> None:
+    log = log_file.started()
+    with pytest.raises(LogInUse, match="stop it first"):
+        log_file.log()
+    await log_file.close_logs()
+    assert await log_file.started().append(proposed(joined(1))) == [1]
+
+
+async def test_a_log_goes_on_where_it_ended(log_file: LogFile) -> None:
+    log = log_file.started()
+    await log.append(proposed(joined(1)))
+    await log_file.close_logs()
+    again = log_file.started()
+    assert again.head == log.head
+    assert await again.append(proposed(joined(1)), {"user:1": 1}) == [2]
+
+
+async def lost(log_file: LogFile) -> None:
+    """Write three events, and lose the last one, as a restored copy of an older file does."""
+    log = log_file.started()
+    for user in (1, 2, 3):
+        await log.append(proposed(joined(user)))
+    await log_file.close_logs()
+    log_file.change(
+        "DELETE FROM events WHERE position = 3",
+        "UPDATE log_head SET position = 2, hash = (SELECT hash FROM events WHERE position = 2)",
+    )
+
+
+async def test_a_log_that_lost_its_tail_is_refused(log_file: LogFile) -> None:
+    await lost(log_file)
+    for _ in range(2):
+        with pytest.raises(LostTail, match="ends at position 2, but it once had the event 3"):
+            log_file.log()
+
+
+async def test_a_log_that_has_another_past_is_refused_though_it_is_as_long(
+    log_file: LogFile,
+) -> None:
+    await lost(log_file)
+    store = log_file.store()
+    with pytest.raises(LostTail):
+        log_file.log()
+    log_file.path.with_suffix(".head").rename(log_file.path.with_suffix(".kept"))
+    store.close()
+    log = log_file.started()
+    assert await log.append(proposed(joined(4))) == [3]
+    await log_file.close_logs()
+    log_file.path.with_suffix(".kept").rename(log_file.path.with_suffix(".head"))
+    with pytest.raises(LostTail):
+        log_file.log()
+
+
+async def test_a_lost_tail_that_is_accepted_begins_an_epoch(log_file: LogFile) -> None:
+    await lost(log_file)
+    ((before,),) = log_file.query("SELECT epoch FROM log_head")
+    log = log_file.started(accept_lost_tail=True)
+    assert log.head.epoch != before
+    assert await log.append(proposed(joined(4)), {"user:3": 0}) == [3]
+    await log_file.close_logs()
+    # From then on it is a log as any other.
+    assert log_file.log().head == log.head
+    assert log_file.query("SELECT epoch FROM log_head") == [(log.head.epoch,)]
+
+
+async def test_to_accept_a_tail_that_is_not_lost_changes_nothing(log_file: LogFile) -> None:
+    log = log_file.started()
+    await log.append(proposed(joined(1)))
+    await log_file.close_logs()
+    assert log_file.log(accept_lost_tail=True).head == log.head
+
+
+async def test_a_side_file_that_cannot_be_written_stops_neither_appends_nor_the_end(
+    log_file: LogFile,
+) -> None:
+    log_file.path.with_suffix(".draft").mkdir()
+    log = log_file.started()
+    assert await log.append(proposed(joined(1))) == [1]
+    await log_file.close_logs()
+    assert log_file.log().head == log.head
+
+
+async def test_a_side_file_that_was_half_written_is_no_reason_to_refuse(log_file: LogFile) -> None:
+    log_file.path.with_suffix(".head").write_bytes(b'{"epoch":')
+    assert log_file.log().head.position == 0

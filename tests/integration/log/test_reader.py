@@ -1,0 +1,113 @@
+"""Reading the log: pages, streams, and from memory what is recent."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from service.log.log import Tail
+from service.log.reader import NAMES_PAGE, PAGE, Reader
+from service.log.records import GENESIS, RecordedEvent
+from tests.integration.log_file import LogFile, append_of, events_of, joined, proposed
+
+One = TypeVar("One")
+
+
+async def all_of(pages: AsyncIterator[Sequence[One]]) -> list[One]:
+    return [one async for page in pages for one in page]
+
+
+def positions(recorded: Sequence[RecordedEvent]) -> list[int]:
+    return [one.position for one in recorded]
+
+
+async def test_an_empty_log_has_no_pages_and_its_head_at_the_beginning(log_file: LogFile) -> None:
+    reader = log_file.reader()
+    assert await all_of(reader.read()) == []
+    assert await all_of(reader.rows()) == []
+    assert (await reader.head()).position == 0
+    assert (await reader.head()).hash == GENESIS
+
+
+async def test_what_is_longer_than_a_page_comes_in_several_without_a_gap(log_file: LogFile) -> None:
+    log_file.store().commit([append_of(joined(user % 2 + 1)) for user in range(2 * PAGE + 1)])
+    pages = [page async for page in log_file.reader().read()]
+    assert [len(page) for page in pages] == [PAGE, PAGE, 1]
+    assert positions([one for page in pages for one in page]) == list(range(1, 2 * PAGE + 2))
+    rows = [len(page) async for page in log_file.reader().rows(PAGE + 1)]
+    assert rows == [PAGE]
+
+
+async def test_a_stream_has_its_own_events_in_order(log_file: LogFile) -> None:
+    log_file.store().commit([append_of(joined(user, at)) for at, user in enumerate((1, 2, 1, 1))])
+    reader = log_file.reader()
+    found = await all_of(reader.read(stream="user:1"))
+    assert events_of(found) == [joined(1, 0), joined(1, 2), joined(1, 3)]
+    assert [one.version for one in found] == [1, 2, 3]
+    assert positions(await all_of(reader.read(1, stream="user:1"))) == [3, 4]
+    assert [row.position for row in await all_of(reader.rows(3, stream="user:1"))] == [4]
+    assert await all_of(reader.read(stream="user:9")) == []
+
+
+async def test_a_row_is_all_that_was_written(log_file: LogFile) -> None:
+    store, append = log_file.store(), append_of(joined("ana"))
+    store.commit([append])
+    (row,) = await all_of(log_file.reader().rows())
+    assert row.event_id == append.events[0].event_id
+    assert (row.stream, row.version, row.type, row.schema_version) == (
+        "user:ana",
+        1,
+        "lobby.joined",
+        1,
+    )
+    assert (row.correlation_id, row.actor, row.node) == ("test", "7", "n1")
+    assert row.data == b'{"user":"ana","socket":"n1.1.1"}'
+    assert row.hash == store.head.hash
+
+
+async def test_types_are_counted(log_file: LogFile) -> None:
+    log_file.store().commit([append_of(joined(1), joined(2))])
+    assert await log_file.reader().counts() == {"lobby.joined": 2}
+
+
+async def test_names_are_found_for_any_number_of_users(log_file: LogFile) -> None:
+    names = {str(user): f"Name {user}" for user in range(NAMES_PAGE + 2)}
+    log_file.store().commit([append_of()._replace(names=names)])
+    reader = log_file.reader()
+    assert await reader.names([*names, "nobody"]) == names
+    assert await reader.names([]) == {}
+
+
+async def test_a_reader_can_write_nothing(log_file: LogFile) -> None:
+    async with log_file.reader().engine.connect() as connection:
+        with pytest.raises(OperationalError, match="readonly"):
+            await connection.execute(text("UPDATE log_head SET position = 9"))
+
+
+class CountingReader(Reader):
+    """A reader that says how much it has read."""
+
+    rows_read = 0
+
+    async def read(
+        self, after: int = 0, *, stream: str | None = None
+    ) -> AsyncIterator[list[RecordedEvent]]:
+        async for page in super().read(after, stream=stream):
+            self.rows_read += len(page)
+            yield page
+
+
+async def test_recent_events_are_read_from_memory_and_older_ones_from_the_database(
+    log_file: LogFile,
+) -> None:
+    reader = CountingReader(log_file.reader().engine)
+    log = log_file.started(reader=reader, tail=Tail(3, 600))
+    for user in (1, 2, 3, 4, 5):
+        await log.append(proposed(joined(user)))
+    for after in (2, 3, 4, 5):
+        assert positions(await all_of(log.read(after))) == list(range(after + 1, 6))
+    assert reader.rows_read == 0
+    assert positions(await all_of(log.read(1))) == [2, 3, 4, 5]
+    assert reader.rows_read == 4

@@ -1,0 +1,94 @@
+"""The hash chain tells what became of a row."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.log.integrity import BrokenChain, ChainCheck
+from service.log.records import GENESIS, Head, Row, chain
+
+LENGTH = 4
+
+
+def rows_of(count: int = LENGTH) -> list[Row]:
+    """Return the rows of a whole log."""
+    rows, hash_ = list[Row](), GENESIS
+    for position in range(1, count + 1):
+        unhashed = (
+            position,
+            "user:1",
+            position,
+            "lobby.joined",
+            1,
+            bytes([position]) * 16,
+            "test",
+            None if position % 2 else "7",
+            "n1",
+            1_700_000_000_000_000 + position,
+            b'{"user":1,"socket":"n1.1.1"}',
+            None,
+        )
+        hash_ = chain(hash_, unhashed)
+        rows.append(Row(*unhashed, hash_))
+    return rows
+
+
+def check(rows: list[Row], head: Head | None = None) -> None:
+    found = ChainCheck()
+    for row in rows:
+        found.take(row)
+    found.finish(head or Head(len(rows), rows[-1].hash if rows else GENESIS, "epoch"))
+
+
+def test_a_whole_log_is_clean_also_when_it_is_empty() -> None:
+    check(rows_of())
+    check([])
+
+
+@given(at=st.integers(0, LENGTH - 1), field=st.sampled_from(Row._fields[1:]))
+def test_a_row_that_was_changed_in_any_field_is_named(at: int, field: str) -> None:
+    rows = rows_of()
+    value = getattr(rows[at], field)
+    changed = value + 1 if isinstance(value, int) else b"x" if isinstance(value, bytes) else "x"
+    rows[at] = rows[at]._replace(**{field: changed})
+    with pytest.raises(BrokenChain, match=f"position {at + 1} was changed"):
+        check(rows)
+
+
+@given(at=st.integers(0, LENGTH - 2))
+def test_a_row_that_is_missing_is_named(at: int) -> None:
+    rows = rows_of()
+    head = Head(LENGTH, rows[-1].hash, "epoch")
+    del rows[at]
+    with pytest.raises(BrokenChain, match=f"position {at + 1} is missing"):
+        check(rows, head)
+
+
+@given(at=st.integers(0, LENGTH - 2))
+def test_rows_that_were_swapped_are_named(at: int) -> None:
+    rows = rows_of()
+    here, there = rows[at], rows[at + 1]
+    rows[at : at + 2] = [
+        there._replace(position=here.position),
+        here._replace(position=there.position),
+    ]
+    with pytest.raises(BrokenChain, match=f"position {at + 1} was changed"):
+        check(rows)
+
+
+def test_a_row_that_was_made_by_somebody_who_knows_no_hash_of_the_row_before_is_named() -> None:
+    rows = rows_of()
+    rows[2] = rows[2]._replace(hash=chain(GENESIS, rows[2][:-1]))
+    with pytest.raises(BrokenChain, match="position 3 was changed"):
+        check(rows)
+
+
+@pytest.mark.parametrize("change", [{"position": LENGTH + 1}, {"position": 0}, {"hash": GENESIS}])
+def test_a_head_that_is_elsewhere_is_found(change: dict[str, object]) -> None:
+    rows = rows_of()
+    with pytest.raises(BrokenChain, match=f"the log ends at {LENGTH}"):
+        check(rows, Head(LENGTH, rows[-1].hash, "epoch")._replace(**change))
+
+
+def test_fields_of_the_same_text_with_another_border_have_another_hash() -> None:
+    assert chain(GENESIS, ("ab", "c")) != chain(GENESIS, ("a", "bc"))
