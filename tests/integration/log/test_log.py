@@ -118,7 +118,7 @@ async def test_the_writer_ends_when_memory_did_not_take_an_event(log_file: LogFi
 
 
 async def test_a_log_has_one_writer(log_file: LogFile) -> None:
-    log = log_file.started()
+    log_file.started()
     with pytest.raises(LogInUse, match="stop it first"):
         log_file.log()
     await log_file.close_logs()
