@@ -17,7 +17,8 @@ def upgrade() -> None:
     before = migrate.current(url)
     migrate.upgrade(url)
     after = migrate.current(url)
-    print(f"schema {after}, as before" if before == after else f"schema {before} -> {after}")
+    same = before == after
+    print(f"schema {after}, as before" if same else f"schema {before or 'none'} -> {after}")
 
 
 @app.command()

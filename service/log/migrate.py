@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import DBAPIError
 
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -31,35 +35,39 @@ def database_path(url: str) -> Path:
 
 
 def upgrade(url: str) -> None:
-    """Bring the database to the newest schema, in one transaction; it may not exist yet."""
+    """Bring the database to the newest schema, in one transaction; it may not exist yet.
+
+    Raises `ConfigurationError` for a database that can't be used or is of a later version.
+    """
+    _refuse_later(current(url))
     database_path(url).parent.mkdir(parents=True, exist_ok=True)
-    engine = _engine(url)
-    with engine.begin() as connection:
+    with _connected(url) as connection:
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    engine.dispose()
 
 
 def current(url: str) -> str | None:
-    """Return the revision of the database, or None when it has none."""
+    """Return the revision of the database, or None when it has none.
+
+    Raises `ConfigurationError` for a database that can't be used.
+    """
     if not database_path(url).exists():
         return None
-    engine = _engine(url)
-    with engine.connect() as connection:
+    with _connected(url) as connection:
         revision: str | None = MigrationContext.configure(connection).get_current_revision()
-    engine.dispose()
     return revision
 
 
 def newest() -> str | None:
     """Return the revision that this version wants."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+    return _revisions().get_current_head()
 
 
 def check(url: str) -> None:
     """Raise `ConfigurationError` unless the database has the newest schema."""
     found, wanted = current(url), newest()
+    _refuse_later(found)
     if found != wanted:
         raise ConfigurationError(
             f"the database has schema {found or 'none'}, this version wants {wanted}: "
@@ -67,5 +75,26 @@ def check(url: str) -> None:
         )
 
 
-def _engine(url: str) -> Engine:
-    return create_engine(make_url(url).set(drivername="sqlite"))
+def _revisions() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config())
+
+
+def _refuse_later(found: str | None) -> None:
+    known = {script.revision for script in _revisions().walk_revisions()}
+    if found is not None and found not in known:
+        raise ConfigurationError(
+            f"the database has schema {found}, which only a later version knows: use that version"
+        )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    engine = create_engine(make_url(url).set(drivername="sqlite"))
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        path = database_path(url)
+        raise ConfigurationError(f"the database {path} can't be used: {error.orig}") from error
+    finally:
+        engine.dispose()

@@ -1,0 +1,65 @@
+"""`ws-service` as a person or a script runs it, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.acceptance.service_process import PATIENCE_S, clean_environment
+
+
+class Finished(NamedTuple):
+    """What a command has left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line with which a command says why it failed."""
+        assert self.code != 0
+        assert self.out == ""
+        assert self.err.startswith("error: ")
+        assert self.err.count("\n") == 1, self.err
+        return self.err.strip()
+
+    @property
+    def output(self) -> str:
+        """What a command has printed that did not fail and had nothing to complain of."""
+        assert (self.code, self.err) == (0, "")
+        return self.out
+
+
+class CommandLine:
+    """The command, with the log of one data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+
+    def arguments(self, *arguments: str) -> list[str]:
+        """Return the command as a program and its arguments."""
+        return [sys.executable, "-m", "service", *arguments]
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Return the environment with these settings and no others."""
+        return clean_environment({"WS_DATA_DIR": str(self.data_dir), **settings})
+
+    def run(self, *arguments: str, **settings: str) -> Finished:
+        """Run the command to its end."""
+        done = subprocess.run(
+            self.arguments(*arguments),
+            env=self.environment(**settings),
+            cwd=self.data_dir.parent,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def __call__(self, *arguments: str, **settings: str) -> str:
+        """Run a command that must not fail, and return what it prints."""
+        return self.run(*arguments, **settings).output

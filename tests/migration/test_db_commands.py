@@ -1,0 +1,58 @@
+"""`ws-service db`, and a start that must not migrate."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import CommandLine
+
+SECRET = {"JWT_SECRET": "a-secret-of-these-tests-of-more-than-32-bytes"}
+
+
+@pytest.fixture
+def ws_service(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path / "data")
+
+
+def test_a_database_is_made_shown_and_checked(ws_service: CommandLine) -> None:
+    assert ws_service("db", "current") == "schema none, newest is 0001\n"
+    check = ws_service.run("db", "check")
+    assert check.code == 2
+    assert check.complaint == (
+        "error: the database has schema none, this version wants 0001: run `ws-service db upgrade`"
+    )
+    assert not ws_service.data_dir.exists()
+
+    assert ws_service("db", "upgrade") == "schema none -> 0001\n"
+    assert ws_service("db", "upgrade") == "schema 0001, as before\n"
+    assert ws_service("db", "current") == "schema 0001, newest is 0001\n"
+    assert ws_service("db", "check") == "the database has the newest schema\n"
+
+
+def test_a_start_that_must_not_migrate_says_how_to(ws_service: CommandLine) -> None:
+    refused = ws_service.run("serve", WS_MIGRATE_AT_START="false", WS_PORT="0", **SECRET)
+    assert refused.code == 2
+    assert "ws-service db upgrade" in refused.complaint
+    assert not ws_service.data_dir.exists()
+
+
+@pytest.mark.parametrize("command", [("db", "upgrade"), ("log", "stats"), ("serve",)])
+def test_a_file_that_is_no_database_is_one_clear_line(
+    ws_service: CommandLine, command: tuple[str, ...]
+) -> None:
+    ws_service.data_dir.mkdir()
+    (ws_service.data_dir / "ws-service.db").write_text("no database at all " * 100)
+    refused = ws_service.run(*command, WS_PORT="0", **SECRET)
+    assert refused.code == 2
+    assert "not a database" in refused.complaint
+
+
+def test_a_database_of_a_later_version_is_one_clear_line(ws_service: CommandLine) -> None:
+    ws_service("db", "upgrade")
+    with closing(sqlite3.connect(ws_service.data_dir / "ws-service.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    refused = ws_service.run("serve", WS_PORT="0", **SECRET)
+    assert (refused.code, "a later version" in refused.complaint) == (2, True)

@@ -1,0 +1,154 @@
+"""The migrations make the tables that the code speaks of, there and back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import Connection
+
+from service.errors import ConfigurationError
+from service.log import migrate
+from service.log.store import Store
+from service.log.tables import metadata
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Name a database that is not there yet, in a directory that is not there either."""
+    return f"sqlite+aiosqlite:///{tmp_path / 'data' / 'log.db'}"
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[Connection]:
+    migrate.upgrade(url)
+    engine = create_engine(f"sqlite:///{migrate.database_path(url)}")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def run(connection: Connection, revision: str) -> None:
+    """Go up or down to a revision."""
+    config = migrate.alembic_config()
+    config.attributes["connection"] = connection
+    (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+    connection.commit()
+
+
+def schema(connection: Connection) -> list[tuple[str, str]]:
+    """Return all that the database was told to make, in its own words."""
+    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+    return [(name, sql) for name, sql in connection.exec_driver_sql(query)]
+
+
+def test_the_migrated_schema_is_that_of_the_tables(connection: Connection) -> None:
+    assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_names_of_constraints_and_indexes_are_those_of_the_tables(connection: Connection) -> None:
+    """What has another name can't be found by a later migration."""
+    inspector = inspect(connection)
+    for name, table in metadata.tables.items():
+        assert inspector.get_pk_constraint(name)["name"] == f"pk_{name}"
+        found = {one["name"] for one in inspector.get_indexes(name)}
+        assert found == {index.name for index in table.indexes}
+    unique = {one["name"] for one in inspector.get_unique_constraints("events")}
+    assert unique == {"uq_events_stream_version", "uq_events_event_id"}
+
+
+def test_up_and_down_and_up_again_is_as_up(connection: Connection) -> None:
+    before = schema(connection)
+    run(connection, "base")
+    assert [name for name, _ in schema(connection)] == ["alembic_version"]
+    run(connection, "head")
+    assert schema(connection) == before
+
+
+def test_to_upgrade_twice_changes_nothing(url: str, connection: Connection) -> None:
+    before = schema(connection)
+    migrate.upgrade(url)
+    assert schema(connection) == before
+
+
+def test_an_upgrade_keeps_what_is_there(url: str) -> None:
+    migrate.upgrade(url)
+    store = Store(migrate.database_path(url), "n1", 20)
+    head = store.head
+    store.close()
+    migrate.upgrade(url)
+    store = Store(migrate.database_path(url), "n1", 20)
+    assert store.head == head
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET data = x'00'",
+        "UPDATE events SET position = position + 1",
+        "DELETE FROM events",
+        "DELETE FROM events WHERE position = 1",
+    ],
+)
+def test_the_database_itself_refuses_to_change_an_event(url: str, statement: str) -> None:
+    migrate.upgrade(url)
+    path = migrate.database_path(url)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute(
+            "INSERT INTO events VALUES (1, 's', 1, 't', 1, x'01', 'c', NULL, 'n', 0, x'02', NULL,"
+            " x'03')"
+        )
+        before = writer.execute("SELECT * FROM events").fetchall()
+        with pytest.raises(sqlite3.IntegrityError, match="events are immutable"):
+            writer.execute(statement)
+        # Neither does any other program.
+        with (
+            closing(sqlite3.connect(path)) as other,
+            pytest.raises(sqlite3.IntegrityError, match="events are immutable"),
+        ):
+            other.execute(statement)
+        assert writer.execute("SELECT * FROM events").fetchall() == before
+
+
+def test_a_database_that_is_not_there_has_no_schema_and_is_not_made_by_looking(url: str) -> None:
+    assert migrate.current(url) is None
+    with pytest.raises(ConfigurationError, match="schema none, this version wants"):
+        migrate.check(url)
+    assert not migrate.database_path(url).exists()
+
+
+def test_a_file_that_is_no_database_is_told_and_left_alone(url: str) -> None:
+    path = migrate.database_path(url)
+    path.parent.mkdir()
+    path.write_text("this is no database, but long enough to be looked at as one " * 20)
+    for work in (migrate.upgrade, migrate.current, migrate.check):
+        with pytest.raises(ConfigurationError, match=r"log\.db can't be used: .* not a database"):
+            work(url)
+    assert path.read_text().startswith("this is no database")
+
+
+def test_a_database_of_a_later_version_is_told(url: str) -> None:
+    migrate.upgrade(url)
+    with closing(sqlite3.connect(migrate.database_path(url))) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    for work in (migrate.upgrade, migrate.check):
+        with pytest.raises(ConfigurationError, match="schema 9999, which only a later version"):
+            work(url)
+
+
+def test_a_database_that_is_locked_is_told(url: str) -> None:
+    migrate.upgrade(url)
+    path = migrate.database_path(url)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ConfigurationError, match="can't be used: database is locked"):
+            migrate.upgrade(f"{url}?timeout=0.02")
