@@ -1,6 +1,7 @@
 """The log as the service writes it: one commit for many, answers after it, and its end."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.integration.log_file import LogFile, events_of, joined, proposed
 async def test_whoever_is_answered_finds_his_events_folded(log_file: LogFile) -> None:
     log, seen = log_file.log(), list[str]()
 
-    def fold(recorded: list[RecordedEvent]) -> None:
+    def fold(recorded: Sequence[RecordedEvent]) -> None:
         seen.extend(f"folded {one.position}" for one in recorded)
 
     async def append(user: int) -> None:
@@ -43,7 +44,7 @@ async def test_a_conflict_is_raised_to_its_caller_alone(log_file: LogFile) -> No
         return_exceptions=True,
     )
     assert isinstance(answers[1], VersionConflict)
-    assert (answers[0], answers[2]) == ([1], [2])
+    assert [answers[0], answers[2]] == [[1], [2]]
     assert events_of(log_file.told) == [joined(1), joined(2)]
 
 
@@ -59,7 +60,7 @@ async def test_an_appender_that_is_cancelled_harms_nobody(log_file: LogFile) -> 
     waiting = [asyncio.create_task(log.append(proposed(joined(user)))) for user in (1, 2, 3)]
     await asyncio.sleep(0)
     waiting[1].cancel()
-    assert await asyncio.gather(waiting[0], waiting[2]) == [[1], [3]]
+    assert [await waiting[0], await waiting[2]] == [[1], [3]]
     with pytest.raises(asyncio.CancelledError):
         await waiting[1]
     # What he wanted was on its way, and is committed and told like the rest.

@@ -1,5 +1,7 @@
 """The hash chain tells what became of a row."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,9 @@ def test_a_whole_log_is_clean_also_when_it_is_empty() -> None:
 def test_a_row_that_was_changed_in_any_field_is_named(at: int, field: str) -> None:
     rows = rows_of()
     value = getattr(rows[at], field)
-    changed = value + 1 if isinstance(value, int) else b"x" if isinstance(value, bytes) else "x"
+    changed: Any = (
+        value + 1 if isinstance(value, int) else b"x" if isinstance(value, bytes) else "x"
+    )
     rows[at] = rows[at]._replace(**{field: changed})
     with pytest.raises(BrokenChain, match=f"position {at + 1} was changed"):
         check(rows)
@@ -84,7 +88,7 @@ def test_a_row_that_was_made_by_somebody_who_knows_no_hash_of_the_row_before_is_
 
 
 @pytest.mark.parametrize("change", [{"position": LENGTH + 1}, {"position": 0}, {"hash": GENESIS}])
-def test_a_head_that_is_elsewhere_is_found(change: dict[str, object]) -> None:
+def test_a_head_that_is_elsewhere_is_found(change: dict[str, Any]) -> None:
     rows = rows_of()
     with pytest.raises(BrokenChain, match=f"the log ends at {LENGTH}"):
         check(rows, Head(LENGTH, rows[-1].hash, "epoch")._replace(**change))
