@@ -296,7 +296,7 @@ class Ticker:
     def _start(self, event: MatchStarted) -> None:
         world = self._engine.world
         game = self._games[event.game]
-        run = Run(game, game.setup(event.seed, event.options))
+        run = Run(game, game.setup(event.seed, event.options, len(event.players)))
         live = self._add(world.matches.live[event.match], world.rooms.rooms[event.room], run)
         self._begin(live)
         self._publish_frame(live)

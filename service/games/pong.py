@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.games.chance import Chance
-from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, Result
+from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, NoTurnClock, Result
 
 TICK_HZ = 60
 
@@ -143,21 +143,19 @@ class PongView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     ball_y: float | UnsetType = UNSET
 
 
-class Pong:
+class Pong(NoTurnClock):
     """The rules of Pong; see `service.games.protocol.Game`."""
 
     name = "pong"
     rules_version = 1
     seats = range(2, 3)
     tick_hz = TICK_HZ
+    ordered = False
     state_type: type[msgspec.Struct] = PongState
     event_type: Any = PongEvent
 
-    def setup(self, seed: int, options: Mapping[str, Any]) -> PongState:
-        """Make the state before the first step; raise `InvalidDuration` for a bad `duration_s`.
-
-        Any other option is somebody else's, such as the room's.
-        """
+    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> PongState:  # noqa: ARG002 - always two
+        """Make the state before the first step; raise `InvalidDuration` for a bad `duration_s`."""
         duration_s = _duration_s(options)
         chance = Chance(seed)
         return PongState(

@@ -41,13 +41,19 @@ class Game(Protocol):
     seats: range
     """How many players a match may have."""
     tick_hz: int
-    """Steps a second; 0 for a turn-based game."""
+    """Steps a second; 0 for a game that only inputs bring on, each of which takes one tick."""
+    ordered: bool
+    """Whether a move may be decided only after the one before it is committed."""
     state_type: type[msgspec.Struct]
     event_type: Any
     """The closed union of the game's events."""
 
-    def setup(self, seed: int, options: Mapping[str, Any]) -> State:
-        """Make the state before the first tick; raise `InvalidOptions` for impossible ones."""
+    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> State:
+        """Make the state before the first tick; raise `InvalidOptions` for impossible ones.
+
+        An option that is not the game's own is somebody else's, such as the room's. The number
+        of `players` is one of `seats`.
+        """
 
     def decide(self, state: State, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
         """Turn a player's move into events, none when it changes nothing; raise `InvalidMove`."""
@@ -55,8 +61,14 @@ class Game(Protocol):
     def release(self, state: State, seat: int) -> list[GameEvent]:
         """Let go of what `seat` holds, since its player dropped or the match is paused."""
 
+    def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:
+        """Return how long the present turn may take, or None when no clock runs for it."""
+
+    def timeout(self, state: State) -> GameEvent:
+        """Return the input that the service makes when the time of the present turn is over."""
+
     def apply(self, state: State, event: GameEvent) -> None:
-        """Take an input into `state`."""
+        """Take an input into `state`; raise `InvalidMove` when the rules do not have it there."""
 
     def step(self, state: State) -> Sequence[GameEvent]:
         """Advance `state` by one tick and return the outcomes worth recording."""
@@ -78,3 +90,31 @@ class InvalidOptions(ClientError):
     """The game cannot be played with these options."""
 
     code = "INVALID_OPTIONS"
+
+
+class NoTurnClock:
+    """Part of a game whose turns, if there are any, may take as long as they like."""
+
+    def turn_s(self, state: State, options: Mapping[str, Any]) -> None:
+        """None, at any time."""
+
+    def timeout(self, state: State) -> GameEvent:
+        """Fail, since no time is ever over."""
+        raise NotImplementedError
+
+
+class OnlyInputs:
+    """Part of a game that only inputs bring on."""
+
+    tick_hz = 0
+
+    def release(self, state: State, seat: int) -> list[GameEvent]:  # noqa: ARG002
+        """Nothing is held."""
+        return []
+
+    def step(self, state: State) -> Sequence[GameEvent]:  # noqa: ARG002
+        """Nothing happens by itself."""
+        return ()
+
+    def remaining_ticks(self, state: State) -> None:
+        """There is no clock of the match."""

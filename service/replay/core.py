@@ -105,7 +105,7 @@ def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, lis
     """
     base = next((one for one in reversed(events) if isinstance(one, MatchCheckpoint)), None)
     if base is None:
-        run = Run(game, game.setup(match.seed, match.options))
+        run = Run(game, game.setup(match.seed, match.options, len(match.players)))
     else:
         run = Run(game, msgspec.json.decode(base.state, type=game.state_type), base.tick)
     for event in events:
@@ -225,7 +225,9 @@ class Replay:
             default=None,
         )
         if base is None:
-            run = Run(self.game, self.game.setup(self.started.seed, self.started.options))
+            started = self.started
+            state = self.game.setup(started.seed, started.options, len(started.players))
+            run = Run(self.game, state)
         else:
             state = msgspec.json.decode(base.state, type=self.game.state_type)
             run = Run(self.game, state, base.tick)

@@ -62,7 +62,7 @@ class WorldMachine(RuleBasedStateMachine):
     def state_of(self, match: str) -> PongState:
         if match not in self.states:
             live = self.world.matches.live[match]
-            self.states[match] = PONG.setup(live.seed, live.options)
+            self.states[match] = PONG.setup(live.seed, live.options, 2)
         return self.states[match]
 
     def tick(self, match: str) -> int:

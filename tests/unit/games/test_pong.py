@@ -44,7 +44,7 @@ HOLDS = st.lists(
 
 
 def beginning(seed: int = 1, **options: Any) -> PongState:
-    return PONG.setup(seed, options)
+    return PONG.setup(seed, options, 2)
 
 
 def playing(ball: Ball | None, left: float = 37.5, right: float = 37.5) -> PongState:
@@ -456,7 +456,7 @@ def test_the_scores_are_a_copy() -> None:
 )
 def test_a_duration_that_makes_no_sense_is_refused_and_told(duration: object) -> None:
     with pytest.raises(InvalidOptions, match=r"`duration_s`.* 3600") as caught:
-        PONG.setup(1, {"duration_s": duration})
+        PONG.setup(1, {"duration_s": duration}, 2)
     assert caught.value.code == "INVALID_OPTIONS"
 
 
@@ -636,7 +636,7 @@ def test_the_serve_delay_is_three_quarters_of_a_second() -> None:
 @pytest.mark.parametrize("seat", [LEFT, RIGHT])
 @pytest.mark.parametrize(("up", "down"), [(True, False), (False, True), (True, True)])
 def test_release_lets_go_of_whatever_is_held(seat: int, *, up: bool, down: bool) -> None:
-    state = PONG.setup(1, {})
+    state = PONG.setup(1, {}, 2)
     PONG.apply(state, KeysHeld(seat, up, down))
     assert PONG.release(state, seat) == [KeysHeld(seat, up=False, down=False)]
 
@@ -648,7 +648,7 @@ def test_the_height_that_counts_is_that_at_the_face(
     y: float, speed_y: float, *, is_hit: bool
 ) -> None:
     # Half a step before the left face; the paddle reaches from 37.5 to 62.5.
-    state = PONG.setup(1, {})
+    state = PONG.setup(1, {}, 2)
     state.ball = ball = Ball(3.3 + 0.75, y, -1.5, speed_y)
     PONG.step(state)
     assert (ball.speed_x > 0) is is_hit

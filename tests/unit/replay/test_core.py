@@ -86,7 +86,7 @@ def play(
     reason: EndReason = "timeup",
 ) -> Played:
     """Play a match of `ticks`; inputs stand in the log `lead` ticks before they take effect."""
-    state = PONG.setup(seed, {"duration_s": SECONDS})
+    state = PONG.setup(seed, {"duration_s": SECONDS}, 2)
     states = [encoded(state)]
     log: list[tuple[int, MatchEvent]] = []
     for tick in range(ticks):
@@ -494,7 +494,7 @@ def test_a_rebuild_begins_at_the_newest_checkpoint() -> None:
 
 
 def test_the_state_ahead_has_inputs_that_the_state_does_not_have_yet() -> None:
-    run = Run(PONG, PONG.setup(1, {}))
+    run = Run(PONG, PONG.setup(1, {}, 2))
     assert run.ahead() is run.state
     held = KeysHeld(0, up=True, down=False)
     run.add_input(MatchInput(match=MATCH, tick=2, seat=0, socket="s", input=raw(held)))
