@@ -126,7 +126,8 @@ class EventLog:
         `expect` names versions that streams must be at, else `VersionConflict` is raised.
         `names` are display names to keep with the same commit. An event id that was recorded
         before gets its first position. Raises `Unavailable` when nothing can be written now.
-        A caller that is cancelled may still find its events committed.
+        A caller that is cancelled goes only when his events are folded, or have failed: until
+        then nobody else may decide on their streams.
         """
         if self._closing:
             raise Unavailable("The service is stopping; try again with the next one.")
@@ -134,7 +135,11 @@ class EventLog:
         self._queue.append((Append(events, expect, names or {}), future))
         self._drained.clear()
         self._waiting.set()
-        return await asyncio.shield(future)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
 
     async def read(self, after: Position) -> AsyncIterator[list[RecordedEvent]]:
         """Yield pages of the events after a position; recent ones come from memory."""

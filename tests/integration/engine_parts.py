@@ -1,0 +1,82 @@
+"""An engine over a real log, with commands that are as simple as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from service.domain.command import Context, Rules, Standing
+from service.domain.event import Event, user_stream
+from service.domain.ids import UserId
+from service.domain.lobby import LobbyJoined
+from service.domain.matches import MatchEvent
+from service.domain.world import World
+from service.engine import Engine, Observer
+from service.errors import ClientError
+from service.games.catalogue import GAMES
+from service.log.log import EventLog
+from tests.integration.log_file import NODE
+
+
+class NoMatches:
+    """A gate where no match is live."""
+
+    async def settled(self, streams: set[str]) -> None:
+        """Wait for nothing."""
+
+    def hold(self, event: MatchEvent) -> None:
+        """Hold nothing."""
+
+    def release(self, event: MatchEvent) -> None:
+        """Release nothing."""
+
+    def standing(self, match: str) -> Standing:
+        """Know of no match."""
+        raise KeyError(match)
+
+
+class Refused(ClientError):
+    """No."""
+
+    code = "REFUSED"
+
+
+class JoinNext(msgspec.Struct, frozen=True):
+    """Add a tab to the lobby, numbered by how many there are: two decided at once would clash."""
+
+    user: UserId
+    max: int = 1000
+
+    def streams(self, _world: World) -> set[str]:
+        """The user."""
+        return {user_stream(self.user)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Count."""
+        count = len(world.lobby.members.get(self.user, ()))
+        if count >= self.max:
+            raise Refused
+        return [LobbyJoined(user=self.user, socket=f"{NODE}.1.{count + 1}")]
+
+
+def engine_on(
+    log: EventLog, world: World, observers: Sequence[Observer] = (), rules: Rules | None = None
+) -> Engine:
+    """Make an engine that changes `world`; the log is not started yet."""
+
+    def publish(_message: Any) -> None:
+        """Tell nobody."""
+
+    engine = Engine(log, world, {}, publish)
+    gate = NoMatches()
+    context = Context(
+        rules=rules or Rules(),
+        games=GAMES,
+        new_room_id=lambda: "room",
+        new_seed=lambda: 7,
+        standing=gate.standing,
+    )
+    engine.connect(context, gate, observers)
+    return engine

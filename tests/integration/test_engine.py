@@ -1,0 +1,176 @@
+"""Many commands at once over one log: nobody decides on what another is about to change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from service.domain.command import Context
+from service.domain.event import Event
+from service.domain.invites import AcceptInvite, InviteNotFound, SendInvite, UserOffline
+from service.domain.presence import OpenSocket, StartNode
+from service.domain.rooms import AlreadyInRoom
+from service.domain.world import World
+from service.engine import Engine
+from service.errors import ClientError, Unavailable
+from service.log.records import Origin, RecordedEvent
+from tests.integration.engine_parts import JoinNext, Refused, engine_on
+from tests.integration.log_file import LogFile, joined
+
+ORIGIN = Origin("test")
+
+
+class Running:
+    """An engine at work, and what it did."""
+
+    def __init__(self, log_file: LogFile) -> None:
+        self.log_file = log_file
+        self.world = World()
+        self.seen: list[tuple[int, Event]] = []
+        self.commits: list[int] = []
+        log = log_file.log()
+        self.engine: Engine = engine_on(log, self.world, [self._observe])
+        log.start(self._committed)
+
+    async def execute(self, *commands: JoinNext) -> list[list[Event] | BaseException]:
+        """Carry out commands at the same time, and return what became of each."""
+        work = (self.engine.execute(command, ORIGIN) for command in commands)
+        return await asyncio.gather(*work, return_exceptions=True)
+
+    def _observe(self, event: Event, position: int) -> None:
+        # An observer finds the world as it is right after the event.
+        assert self.world.position == position
+        self.seen.append((position, event))
+
+    def _committed(self, recorded: Sequence[RecordedEvent]) -> None:
+        self.commits.append(len(recorded))
+        self.engine.committed(recorded)
+
+
+@pytest.fixture
+async def running(log_file: LogFile) -> Running:
+    return Running(log_file)
+
+
+async def locks_of(running: Running) -> int:
+    """Say how many locks there are, after those who held them have gone on."""
+    await asyncio.sleep(0)
+    return len(running.engine._locks._locks)  # noqa: SLF001 - that they go is what is tested
+
+
+async def test_commands_on_a_stream_are_decided_one_after_the_other(running: Running) -> None:
+    answers = await running.execute(*[JoinNext(1)] * 20)
+    assert answers == [[joined(1, number)] for number in range(1, 21)]
+    assert running.world.lobby.members[1] == {f"n1.1.{number}" for number in range(1, 21)}
+
+
+async def test_of_commands_that_exclude_each_other_only_one_succeeds(running: Running) -> None:
+    answers = await running.execute(*[JoinNext(1, max=1)] * 5)
+    assert answers[0] == [joined(1, 1)]
+    assert all(isinstance(answer, Refused) for answer in answers[1:])
+    assert running.seen == [(1, joined(1, 1))]
+
+
+async def test_commands_on_other_streams_share_a_commit(running: Running) -> None:
+    await running.execute(*(JoinNext(user) for user in range(1, 51)))
+    assert running.commits == [50]
+    await running.execute(*[JoinNext(1)] * 3, *[JoinNext(2)] * 3)
+    # Each round has one command of each stream.
+    assert running.commits == [50, 2, 2, 2]
+
+
+async def test_a_command_that_is_refused_leaves_nothing_and_holds_up_nobody(
+    running: Running,
+) -> None:
+    refused, done = await running.execute(JoinNext(1, max=0), JoinNext(1))
+    assert isinstance(refused, Refused)
+    assert done == [joined(1, 1)]
+    assert running.log_file.query("SELECT position, type FROM events") == [(1, "lobby.joined")]
+    assert await locks_of(running) == 0
+
+
+async def test_locks_are_forgotten_when_nobody_wants_them(running: Running) -> None:
+    work = asyncio.gather(*(running.engine.execute(JoinNext(user), ORIGIN) for user in (1, 1, 2)))
+    await asyncio.sleep(0)
+    assert await locks_of(running) == 2
+    await work
+    assert await locks_of(running) == 0
+
+
+async def test_a_command_that_is_cancelled_lets_the_next_one_in(running: Running) -> None:
+    engine = running.engine
+    first, second, third = (asyncio.create_task(engine.execute(JoinNext(1), ORIGIN)) for _ in "abc")
+    await asyncio.sleep(0)
+    first.cancel()
+    second.cancel()
+    events = await third
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    # The first was on its way into the log already, the second had not begun.
+    assert running.world.lobby.members[1] == {"n1.1.1", "n1.1.2"}
+    assert events == [joined(1, 2)]
+    assert await locks_of(running) == 0
+
+
+async def test_observers_see_each_event_once_and_in_order(running: Running) -> None:
+    await running.execute(*(JoinNext(user % 7) for user in range(1, 40)))
+    assert [position for position, _ in running.seen] == list(range(1, 40))
+    assert len({event for _, event in running.seen}) == 39
+    assert running.world.position == 39
+
+
+async def test_when_the_log_cannot_be_written_the_world_stays_as_it_is(running: Running) -> None:
+    other = running.log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    (failed,) = await running.execute(JoinNext(1))
+    assert isinstance(failed, Unavailable)
+    assert (running.world, running.seen) == (World(), [])
+    other.close()
+    assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
+    assert await locks_of(running) == 0
+
+
+async def test_names_are_kept_with_the_commit(running: Running) -> None:
+    await running.engine.execute(JoinNext(7), ORIGIN, names={"7": "Ana"})
+    assert running.log_file.query("SELECT user, name FROM profiles") == [("7", "Ana")]
+
+
+class JoinFirstThen(JoinNext, frozen=True):
+    """A command whose streams change while it waits for them."""
+
+    def streams(self, world: World) -> set[str]:
+        """Another one, as soon as somebody is in the lobby."""
+        return super().streams(world) | ({"user:9"} if world.lobby.members else set())
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Be alone on all of them."""
+        assert world.lobby.members.keys() >= {1}
+        return super().decide(world, context)
+
+
+async def test_a_command_takes_the_locks_that_it_needs_when_it_has_them(running: Running) -> None:
+    answers = await running.execute(JoinNext(1), JoinFirstThen(1), JoinNext(9))
+    assert answers == [[joined(1, 1)], [joined(1, 2)], [joined(9, 1)]]
+    assert await locks_of(running) == 0
+
+
+async def test_of_two_invites_that_cross_one_room_is_made(running: Running) -> None:
+    engine = running.engine
+    await engine.execute(StartNode("n1"), ORIGIN)
+    with pytest.raises(UserOffline):
+        await engine.execute(SendInvite(1, 2), ORIGIN)
+    for user in (1, 2):
+        await engine.execute(OpenSocket(user, f"n1.1.{user}"), ORIGIN)
+    await asyncio.gather(*(engine.execute(SendInvite(*pair), ORIGIN) for pair in ((1, 2), (2, 1))))
+    first, second = await asyncio.gather(
+        *(engine.execute(AcceptInvite(*pair), ORIGIN) for pair in ((1, 2), (2, 1))),
+        return_exceptions=True,
+    )
+    assert isinstance(first, list)
+    assert isinstance(second, InviteNotFound | AlreadyInRoom)
+    assert isinstance(second, ClientError)
+    assert [room.players for room in running.world.rooms.rooms.values()] == [[1, 2]]
