@@ -1,0 +1,239 @@
+"""What happens when a time is over; the times are short, and each test waits for the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from service import deadlines as deadlines_module
+from service.deadlines import Deadlines
+from service.domain.command import Command
+from service.domain.deadlines import Times
+from service.domain.event import Event
+from service.domain.invites import AcceptInvite, InviteExpired, SendInvite
+from service.domain.matchmaking import JoinQueue, SearchGaveUp
+from service.domain.presence import (
+    CloseSocket,
+    NodeStarted,
+    OpenSocket,
+    SocketClosed,
+    StartNode,
+    UserWentOffline,
+)
+from service.domain.rooms import RoomClosed
+from service.errors import Unavailable
+from service.log.records import Origin
+from service.snapshots import load_world
+from tests.integration.engine_parts import engine_on
+from tests.integration.log_file import LogFile
+
+SHORT_S, LONG_S = 0.25, 60
+PATIENCE_S = 10
+BROKEN = 1006
+
+Kind = TypeVar("Kind", bound=Event)
+
+
+class Life:
+    """One life of a service that has an engine and deadlines, and no sockets."""
+
+    def __init__(self, log_file: LogFile, times: Times) -> None:
+        self.log_file = log_file
+        self.times = times
+        self.events: list[Event] = []
+        self.news = asyncio.Event()
+
+    async def begin(self) -> None:
+        self.log = self.log_file.log()
+        self.world = await load_world(self.log)
+        self.engine = engine_on(self.log, self.world, [self._observe])
+        self.deadlines = Deadlines(self.engine, self.times)
+        self.log.start(self.engine.committed)
+        await self.execute(StartNode("n1"))
+        self.deadlines.arm_all()
+
+    async def again(self) -> None:
+        """Die and begin anew: a world that is rebuilt, and nobody who counts from before."""
+        await self.end()
+        await self.begin()
+
+    async def end(self) -> None:
+        await self.deadlines.stop()
+        await self.log_file.close_logs()
+
+    async def execute(self, command: Command) -> list[Event]:
+        return await self.engine.execute(command, Origin("test"))
+
+    async def come(self, *users: int) -> None:
+        for user in users:
+            await self.execute(OpenSocket(user, self.socket(user)))
+
+    async def drop(self, user: int) -> None:
+        await self.execute(CloseSocket(user, self.socket(user), BROKEN))
+
+    def socket(self, user: int) -> str:
+        return f"n1.{self.world.presence.incarnations['n1']}.{user}"
+
+    def all_of(self, kind: type[Kind]) -> list[Kind]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def happened(self, expected: Event) -> None:
+        """Wait until an event has happened."""
+        async with asyncio.timeout(PATIENCE_S):
+            while expected not in self.events:
+                self.news.clear()
+                await self.news.wait()
+
+    def _observe(self, event: Event, position: int) -> None:
+        self.deadlines.observe(event, position)
+        self.events.append(event)
+        self.news.set()
+
+
+@pytest.fixture
+async def life(log_file: LogFile) -> AsyncIterator[Life]:
+    """A life in which invites, graces, searches and rooms are short."""
+    times = Times(
+        presence_grace_s=SHORT_S,
+        invite_ttl_s=SHORT_S,
+        seat_take_s=SHORT_S,
+        room_empty_s=SHORT_S,
+        matchmaking_timeout_s=SHORT_S,
+    )
+    life = Life(log_file, times)
+    await life.begin()
+    yield life
+    await life.end()
+
+
+async def test_an_invite_expires(life: Life) -> None:
+    await life.come(1, 2)
+    await life.execute(SendInvite(1, 2))
+    await life.happened(InviteExpired(inviter=1, invitee=2))
+    assert life.world.invites.pending == {}
+    (actor,) = life.log_file.query(
+        "SELECT correlation_id, actor FROM events WHERE type = 'invite.expired'"
+    )
+    assert actor == ("deadline", None)
+
+
+async def test_what_was_answered_in_time_does_not_expire(life: Life) -> None:
+    await life.come(1, 2, 3, 4)
+    await life.execute(SendInvite(1, 2))
+    await life.execute(AcceptInvite(1, 2))
+    # This one was sent later, so the time of the first one is over before.
+    await life.execute(SendInvite(3, 4))
+    await life.happened(InviteExpired(inviter=3, invitee=4))
+    assert life.all_of(InviteExpired) == [InviteExpired(inviter=3, invitee=4)]
+
+
+async def test_an_invite_that_is_sent_again_has_all_its_time_again(life: Life) -> None:
+    await life.come(1, 2)
+    for _ in range(2):
+        await life.execute(SendInvite(1, 2))
+        await life.happened(InviteExpired(inviter=1, invitee=2))
+        life.events.clear()
+
+
+async def test_a_user_whose_socket_broke_goes_offline(life: Life) -> None:
+    await life.come(1)
+    await life.drop(1)
+    await life.happened(UserWentOffline(user=1))
+
+
+async def test_a_user_who_came_back_stays(life: Life) -> None:
+    await life.come(1, 2)
+    await life.drop(1)
+    await life.come(1)
+    await life.drop(2)
+    await life.happened(UserWentOffline(user=2))
+    assert life.all_of(UserWentOffline) == [UserWentOffline(user=2)]
+
+
+async def test_a_search_gives_up(life: Life) -> None:
+    await life.come(1)
+    await life.execute(JoinQueue(1, "pong"))
+    await life.happened(SearchGaveUp(user=1, game="pong"))
+    assert life.world.matchmaking.queues.get("pong", {}) == {}
+
+
+async def test_a_room_whose_seats_nobody_takes_is_closed(life: Life) -> None:
+    await life.come(1, 2)
+    await life.execute(SendInvite(1, 2))
+    await life.execute(AcceptInvite(1, 2))
+    await life.happened(RoomClosed(room="room", reason="untaken"))
+    assert life.world.rooms.seated == {}
+
+
+async def test_what_cannot_be_written_down_is_tried_again_until_it_can(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines_module, "RETRY_S", SHORT_S)
+    failures, failed = 0, asyncio.Event()
+    execute = life.engine.execute
+
+    async def counted(command: Command, origin: Origin) -> list[Event]:
+        nonlocal failures
+        try:
+            return await execute(command, origin)
+        except Unavailable:
+            failures += 1
+            if failures == 2:
+                failed.set()
+            raise
+
+    monkeypatch.setattr(life.engine, "execute", counted)
+    await life.come(1)
+    await life.drop(1)
+    other = life.log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    async with asyncio.timeout(PATIENCE_S):
+        await failed.wait()
+    assert life.all_of(UserWentOffline) == []
+    other.close()
+    await life.happened(UserWentOffline(user=1))
+    assert life.all_of(UserWentOffline) == [UserWentOffline(user=1)]
+
+
+async def test_what_stood_when_the_service_died_is_counted_anew(life: Life) -> None:
+    short, life.times = life.times, Times()
+    await life.again()
+    await life.come(1, 2, 3)
+    await life.execute(SendInvite(1, 2))
+    await life.execute(JoinQueue(3, "pong"))
+
+    # With a long grace, for who goes offline takes invites and searches with him.
+    life.times = msgspec.structs.replace(short, presence_grace_s=LONG_S)
+    await life.again()
+    await life.happened(InviteExpired(inviter=1, invitee=2))
+    await life.happened(SearchGaveUp(user=3, game="pong"))
+
+
+async def test_who_was_there_when_the_service_died_has_his_grace_from_the_next_start(
+    life: Life,
+) -> None:
+    await life.come(1, 2)
+    await life.again()
+    await life.come(2)
+    await life.happened(UserWentOffline(user=1))
+    # None of their sockets was closed by an event: that the node started anew has done it.
+    assert life.all_of(SocketClosed) == []
+    assert [event.incarnation for event in life.all_of(NodeStarted)] == [1, 2]
+    assert list(life.world.presence.online()) == [2]
+
+
+async def test_nothing_happens_after_the_end(life: Life) -> None:
+    await life.come(1, 2)
+    await life.execute(JoinQueue(1, "pong"))
+    await life.execute(SendInvite(1, 2))
+    await life.deadlines.stop()
+    # Only what begins now has somebody who counts.
+    life.deadlines = Deadlines(life.engine, life.times)
+    await life.drop(2)
+    await life.happened(UserWentOffline(user=2))
+    assert life.all_of(SearchGaveUp) == []
+    assert life.all_of(InviteExpired) == []
