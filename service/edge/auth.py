@@ -21,7 +21,14 @@ ID_CLAIMS = ("id", "userId", "userID", "sub")
 NAME_CLAIMS = ("name", "username", "email")
 BEARER_PROTOCOL = "bearer."
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Controls, what has no width, what turns the text around it, and halves of surrogate pairs,
+# which JSON can write and nobody can encode.
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\u3164\ufeff\ud800-\udfff]"
+)
+# Spaces, and the joiners: those belong between characters, of Persian and of pictures for example.
+_ENDS = "\u200c\u200d" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 
 class AuthenticationError(ServiceError):
@@ -42,7 +49,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 def clean_name(raw: str) -> str:
     """Take out what can't be shown or turns the text around it, and the spaces at the ends."""
-    return _CONTROL.sub("", raw).strip()
+    return _UNSEEN.sub("", raw).strip(_ENDS)
 
 
 class Authenticator:
@@ -59,7 +66,7 @@ class Authenticator:
             raise AuthenticationError("Missing token", "MISSING_WEBSOCKET_TOKEN")
         try:
             claims = self._decode(token)
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, UnicodeEncodeError) as error:
             raise AuthenticationError(
                 "Invalid or expired token", "INVALID_WEBSOCKET_TOKEN"
             ) from error
@@ -67,6 +74,8 @@ class Authenticator:
             user = normalise(
                 next(claims[name] for name in ID_CLAIMS if claims.get(name) is not None)
             )
+            # Half a surrogate pair can't be written down; it raises a `ValueError`.
+            str(user).encode()
         except (StopIteration, ValueError) as error:
             raise AuthenticationError("Invalid token payload", "INVALID_TOKEN_PAYLOAD") from error
         return Identity(user, self._name(claims))

@@ -1,0 +1,269 @@
+"""Tokens: which are believed, and who they say that it is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from pydantic import SecretStr
+
+from service.edge.auth import AuthenticationError, Authenticator, clean_name, token_of
+from service.settings import Settings
+
+SECRET = "a-secret-that-is-long-enough-" * 3
+
+PRIVATE_KEYS = {
+    "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+def settings(**others: Any) -> Settings:
+    return Settings(jwt_secret=SecretStr(SECRET), **others)
+
+
+def signed(claims: Mapping[str, Any], algorithm: str = "HS256", key: Any = SECRET) -> str:
+    return jwt.encode(dict(claims), key, algorithm=algorithm)
+
+
+def identify(token: str | None, **others: Any) -> tuple[int | str, str | None]:
+    found = Authenticator(settings(**others), SECRET).check(token)
+    return found.user, found.name
+
+
+def refused(token: str | None, **others: Any) -> tuple[str, str]:
+    """Return the reason and the code with which a token is refused."""
+    with pytest.raises(AuthenticationError) as error:
+        identify(token, **others)
+    return error.value.message, error.value.error_code
+
+
+MISSING = ("Missing token", "MISSING_WEBSOCKET_TOKEN")
+INVALID = ("Invalid or expired token", "INVALID_WEBSOCKET_TOKEN")
+NOBODY = ("Invalid token payload", "INVALID_TOKEN_PAYLOAD")
+
+
+def part(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def by_hand(header: Mapping[str, Any], claims: Mapping[str, Any], key: bytes | None) -> str:
+    """Make a token as an attacker does, whom no library stops; HS256 unless there is no key."""
+    content = f"{part(json.dumps(header).encode())}.{part(json.dumps(claims).encode())}"
+    if key is None:
+        return f"{content}."
+    return f"{content}.{part(hmac.new(key, content.encode(), hashlib.sha256).digest())}"
+
+
+def public_pem(algorithm: str) -> str:
+    key = PRIVATE_KEYS[algorithm].public_key()
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+def test_a_true_token_says_who_it_is() -> None:
+    assert identify(signed({"id": 7, "name": "Ana"})) == (7, "Ana")
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_without_a_token_it_is_missing(token: str | None) -> None:
+    assert refused(token) == MISSING
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "a.b",
+        "a.b.c",
+        "...",
+        "\u00e9.\u00e9.\u00e9",
+        # What aiohttp makes of a header that is not UTF-8.
+        "\udcff.a.b",
+        part(b"[]") + ".e30.x",
+        part(b"[" * 20_000) + ".e30.x",
+        part(b'{"alg":[]}') + ".e30.eA",
+        part(b'{"alg":"HS256","kid":5}') + ".e30.eA",
+        part(b'{"alg":"HS256","crit":["x"]}') + ".e30.eA",
+        signed({"id": 7}, key="another-secret-that-is-long-enough"),
+        signed({"id": 7})[:-2],
+        signed({"id": 7}, algorithm="HS512"),
+    ],
+)
+def test_what_was_not_signed_with_the_secret_is_refused(token: str) -> None:
+    assert refused(token) == INVALID
+
+
+@pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
+def test_a_token_without_a_signature_is_refused(name: str) -> None:
+    assert refused(by_hand({"alg": name, "typ": "JWT"}, {"id": 7}, None)) == INVALID
+    assert refused(by_hand({"alg": name, "typ": "JWT"}, {"id": 7}, SECRET.encode())) == INVALID
+
+
+def test_an_attacker_who_makes_tokens_by_hand_would_be_believed_with_the_secret() -> None:
+    """So what the tests around this one make is refused for its reason alone."""
+    assert identify(by_hand({"alg": "HS256"}, {"id": 7}, SECRET.encode())) == (7, None)
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
+def test_a_token_may_be_signed_with_a_private_key(algorithm: str) -> None:
+    public = {"jwt_algorithms": (algorithm,), "jwt_public_key": public_pem(algorithm)}
+    token = signed({"id": 7}, algorithm, PRIVATE_KEYS[algorithm])
+    assert identify(token, **public) == (7, None)
+    assert refused(signed({"id": 7}), **public) == INVALID
+    assert refused(token) == INVALID
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
+def test_the_public_key_is_no_secret_to_sign_with(algorithm: str) -> None:
+    pem = public_pem(algorithm)
+    forged = by_hand({"alg": "HS256"}, {"id": 7}, pem.encode())
+    assert refused(forged, jwt_algorithms=(algorithm,), jwt_public_key=pem) == INVALID
+    forged = by_hand({"alg": algorithm}, {"id": 7}, pem.encode())
+    assert refused(forged, jwt_algorithms=(algorithm,), jwt_public_key=pem) == INVALID
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
+def test_another_private_key_is_not_believed(algorithm: str) -> None:
+    others = {"RS256": "ES256", "ES256": "EdDSA", "EdDSA": "RS256"}
+    other = others[algorithm]
+    token = signed({"id": 7}, other, PRIVATE_KEYS[other])
+    public = {"jwt_algorithms": (algorithm,), "jwt_public_key": public_pem(algorithm)}
+    assert refused(token, **public) == INVALID
+
+
+def test_the_time_is_checked_with_a_leeway() -> None:
+    now = time.time()
+    assert identify(signed({"id": 7, "exp": now - 5, "nbf": now + 5}), jwt_leeway_s=30) == (7, None)
+    assert refused(signed({"id": 7, "exp": now - 60}), jwt_leeway_s=30) == INVALID
+    assert refused(signed({"id": 7, "nbf": now + 60}), jwt_leeway_s=30) == INVALID
+    assert refused(signed({"id": 7, "exp": now - 2}), jwt_leeway_s=0) == INVALID
+
+
+@pytest.mark.parametrize("exp", ["soon", float("inf"), [], {}])
+def test_a_time_that_is_none_is_refused(exp: object) -> None:
+    assert refused(by_hand({"alg": "HS256"}, {"id": 7, "exp": exp}, SECRET.encode())) == INVALID
+
+
+@pytest.mark.parametrize(
+    ("setting", "claim"), [("jwt_audience", "aud"), ("jwt_issuer", "iss")], ids=["aud", "iss"]
+)
+def test_audience_and_issuer_are_checked_when_they_are_configured(setting: str, claim: str) -> None:
+    assert identify(signed({"id": 7, claim: "games"}), **{setting: "games"}) == (7, None)
+    assert refused(signed({"id": 7, claim: "shop"}), **{setting: "games"}) == INVALID
+    assert refused(signed({"id": 7}), **{setting: "games"}) == INVALID
+    assert identify(signed({"id": 7, claim: "anything"})) == (7, None)
+
+
+@pytest.mark.parametrize(
+    ("claims", "user"),
+    [
+        ({"id": 1, "userId": 2, "userID": 3, "sub": "4"}, 1),
+        ({"userId": 2, "userID": 3, "sub": "4"}, 2),
+        ({"userID": 3, "sub": "4"}, 3),
+        ({"sub": "4"}, 4),
+        ({"sub": 4}, 4),
+        ({"id": None, "sub": "ana"}, "ana"),
+        ({"id": "42"}, 42),
+        ({"id": "042"}, "042"),
+        ({"id": "9007199254740991"}, 9007199254740991),
+        ({"id": "9007199254740992"}, "9007199254740992"),
+        ({"id": "x" * 128}, "x" * 128),
+    ],
+)
+def test_the_user_is_the_first_claim_that_is_there(
+    claims: Mapping[str, Any], user: int | str
+) -> None:
+    assert identify(signed(claims))[0] == user
+
+
+@pytest.mark.parametrize(
+    "id_", [0, -1, 1.0, 7.5, 1e400, 2**53, True, False, "", "x" * 129, [], {}, [7], "\ud800"]
+)
+def test_an_id_that_can_be_none_is_refused_and_no_other_claim_takes_its_place(id_: object) -> None:
+    token = by_hand({"alg": "HS256"}, {"id": id_, "sub": "ana"}, SECRET.encode())
+    assert refused(token) == NOBODY
+
+
+@pytest.mark.parametrize("claims", [{}, {"name": "Ana"}, {"id": None, "sub": None}])
+def test_a_token_of_nobody_is_refused(claims: Mapping[str, Any]) -> None:
+    assert refused(signed(claims)) == NOBODY
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"name": "Ana", "username": "ana", "email": "a@example.org"}, "Ana"),
+        ({"username": "ana", "email": "a@example.org"}, "ana"),
+        ({"email": "a@example.org"}, "a@example.org"),
+        ({"name": "", "username": "  ", "email": "a@example.org"}, "a@example.org"),
+        ({"name": 7, "username": "ana"}, "ana"),
+        ({"name": "\u202e\u200b", "username": "ana"}, "ana"),
+        ({"name": "\ud800Ana"}, "Ana"),
+        ({"name": "x" * 100}, "x" * 64),
+        ({}, None),
+    ],
+)
+def test_the_name_is_the_first_claim_that_can_be_seen(
+    claims: Mapping[str, Any], name: str | None
+) -> None:
+    token = by_hand({"alg": "HS256"}, {"id": 7, **claims}, SECRET.encode())
+    assert identify(token) == (7, name)
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("Ana", "Ana"),
+        ("  Ana Mar\u00eda  ", "Ana Mar\u00eda"),
+        ("A\tn\na\x00\x7f", "Ana"),
+        ("\u2028A\u2029na\u0085", "Ana"),
+        # All that turns the text around it (Unicode's bidirectional algorithm, UAX 9).
+        ("\u202aA\u202b\u202c\u202d\u202en\u2066\u2067\u2068\u2069a", "Ana"),
+        ("\u200eA\u200f\u061cna", "Ana"),
+        ("\u200b\ufeff\u2060", ""),
+        ("\ud800\udfffAna", "Ana"),
+        ("\u200d\u200c", ""),
+        # What joins belongs to names in Persian, and to pictures.
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+        ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
+        ("\u65e5\u672c", "\u65e5\u672c"),
+    ],
+)
+def test_a_name_has_nothing_that_cannot_be_seen_or_turns_others(raw: str, clean: str) -> None:
+    assert clean_name(raw) == clean
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "token"),
+    [
+        ("/?token=abc", {}, "abc"),
+        ("/ws?x=1&token=a.b-c_d", {}, "a.b-c_d"),
+        ("/", {"Authorization": "Bearer abc"}, "abc"),
+        ("/", {"Authorization": "bearer  abc "}, "abc"),
+        ("/", {"Authorization": "Basic abc"}, None),
+        ("/", {"Authorization": "Bearer"}, None),
+        ("/", {"Sec-WebSocket-Protocol": "ws-service.v1, bearer.abc"}, "abc"),
+        ("/", {"Sec-WebSocket-Protocol": "bearer.abc,ws-service.classic"}, "abc"),
+        ("/", {"Sec-WebSocket-Protocol": "ws-service.v1"}, None),
+        ("/?token=query", {"Authorization": "Bearer header"}, "query"),
+        ("/?token=", {"Authorization": "Bearer header"}, "header"),
+        ("/", {}, None),
+    ],
+)
+def test_a_token_stands_in_the_query_a_header_or_a_subprotocol(
+    path: str, headers: dict[str, str], token: str | None
+) -> None:
+    assert token_of(make_mocked_request("GET", path, headers=headers)) == token
