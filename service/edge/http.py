@@ -64,9 +64,9 @@ class HandshakeRate:
 
     def address_of(self, request: web.Request) -> str:
         """Return the client's address; each trusted proxy has added one to X-Forwarded-For."""
-        forwarded = [
-            hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop
-        ]
+        # A proxy may add a header of its own below the one that the client has sent.
+        headers = ",".join(request.headers.getall("X-Forwarded-For", ()))
+        forwarded = [hop.strip() for hop in headers.split(",") if hop.strip()]
         if 0 < self._trusted_hops <= len(forwarded):
             return forwarded[-self._trusted_hops]
         return request.remote or ""

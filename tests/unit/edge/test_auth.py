@@ -22,7 +22,7 @@ from service.settings import Settings
 
 SECRET = "a-secret-that-is-long-enough-" * 3
 
-PRIVATE_KEYS = {
+PRIVATE_KEYS: dict[str, Any] = {
     "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
@@ -67,10 +67,12 @@ def by_hand(header: Mapping[str, Any], claims: Mapping[str, Any], key: bytes | N
 
 
 def public_pem(algorithm: str) -> str:
-    key = PRIVATE_KEYS[algorithm].public_key()
-    return key.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ).decode()
+    public: bytes = (
+        PRIVATE_KEYS[algorithm]
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return public.decode()
 
 
 def test_a_true_token_says_who_it_is() -> None:

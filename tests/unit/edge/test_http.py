@@ -1,0 +1,75 @@
+"""How many handshakes an address has, and which address that is."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from aiohttp.web import Request
+from multidict import CIMultiDict
+
+from service.edge.http import HandshakeRate
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def handshake(*forwarded: str) -> Request:
+    """Return a request with one header for each `forwarded`; its peer is 127.0.0.1."""
+    headers = CIMultiDict([("X-Forwarded-For", one) for one in forwarded])
+    request = make_mocked_request("GET", "/", headers=headers)
+    return request.clone(remote="127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("trusted_hops", "forwarded", "address"),
+    [
+        (0, [], "127.0.0.1"),
+        (0, ["203.0.113.9"], "127.0.0.1"),
+        (1, ["203.0.113.9"], "203.0.113.9"),
+        # A client may write what it likes; only what the proxies have added is believed.
+        (1, ["6.6.6.6, 203.0.113.9"], "203.0.113.9"),
+        (1, ["6.6.6.6,6.6.6.6 , 203.0.113.9"], "203.0.113.9"),
+        (2, ["6.6.6.6, 203.0.113.9, 10.0.0.1"], "203.0.113.9"),
+        (2, ["203.0.113.9, 10.0.0.1"], "203.0.113.9"),
+        # Some proxies add a header of their own, below that of the client.
+        (1, ["6.6.6.6", "203.0.113.9"], "203.0.113.9"),
+        (2, ["6.6.6.6", "203.0.113.9", "10.0.0.1"], "203.0.113.9"),
+        # Fewer entries than proxies: this did not come through them.
+        (2, ["203.0.113.9"], "127.0.0.1"),
+        (1, [], "127.0.0.1"),
+        (1, [""], "127.0.0.1"),
+        (1, ["2001:db8::9"], "2001:db8::9"),
+    ],
+)
+def test_the_address_is_the_one_that_the_outermost_trusted_proxy_saw(
+    trusted_hops: int, forwarded: list[str], address: str
+) -> None:
+    rate = HandshakeRate(5, trusted_hops, Clock())
+    assert rate.address_of(handshake(*forwarded)) == address
+
+
+def test_each_address_has_so_many_a_second() -> None:
+    clock = Clock()
+    rate = HandshakeRate(2, 1, clock)
+    ana, ben = handshake("203.0.113.1"), handshake("203.0.113.2")
+    assert [rate.allows(ana) for _ in range(4)] == [True, True, False, False]
+    assert [rate.allows(ben) for _ in range(3)] == [True, True, False]
+    clock.now += 1
+    assert [rate.allows(ana) for _ in range(3)] == [True, True, False]
+
+
+def test_a_client_that_writes_other_addresses_is_counted_as_one() -> None:
+    rate = HandshakeRate(2, 1, Clock())
+    forged = [handshake(f"6.6.6.{number}", "203.0.113.9") for number in range(4)]
+    assert [rate.allows(request) for request in forged] == [True, True, False, False]
+
+
+def test_no_limit_is_none() -> None:
+    rate = HandshakeRate(0, 0, Clock())
+    assert all(rate.allows(handshake()) for _ in range(1000))
