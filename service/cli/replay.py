@@ -117,7 +117,7 @@ def _tick_of(place: str, replay: Replay) -> int:
     if not found:
         raise typer.BadParameter("a place is 12s, 12.5s, or 720t for a tick", param_hint="--at")
     number = float(found[1])
-    tick = round(number if found[2] == "t" else number * replay.game.tick_hz)
+    tick = round(number if found[2] == "t" else number * replay.tick_hz)
     return min(tick, replay.ticks)
 
 
@@ -140,7 +140,7 @@ class _Playback:
 
     def press(self, key: str) -> None:
         """Do what a key says."""
-        seek = SEEK_S * self.replay.game.tick_hz
+        seek = SEEK_S * self.replay.tick_hz
         if key == "q":
             self.quit = True
         elif key == " ":
@@ -156,7 +156,7 @@ class _Playback:
     def advance(self, seconds: float) -> None:
         """Go on by this much real time."""
         if not self.paused:
-            self.tick += seconds * self.speed * self.replay.game.tick_hz
+            self.tick += seconds * self.speed * self.replay.tick_hz
 
     @property
     def over(self) -> bool:

@@ -64,11 +64,11 @@ class Game(Protocol):
     def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:
         """Return how long the present turn may take, or None when no clock runs for it."""
 
-    def timeout(self, state: State) -> GameEvent:
-        """Return the input that the service makes when the time of the present turn is over."""
+    def timeout(self, state: State) -> tuple[int, GameEvent]:
+        """Return whose turn takes too long, and the input that the service makes of it."""
 
     def apply(self, state: State, event: GameEvent) -> None:
-        """Take an input into `state`; raise `InvalidMove` when the rules do not have it there."""
+        """Take an input into `state`, or raise `InvalidMove` and leave it as it is."""
 
     def step(self, state: State) -> Sequence[GameEvent]:
         """Advance `state` by one tick and return the outcomes worth recording."""
@@ -98,7 +98,7 @@ class NoTurnClock:
     def turn_s(self, state: State, options: Mapping[str, Any]) -> None:
         """None, at any time."""
 
-    def timeout(self, state: State) -> GameEvent:
+    def timeout(self, state: State) -> tuple[int, GameEvent]:
         """Fail, since no time is ever over."""
         raise NotImplementedError
 
@@ -108,11 +108,11 @@ class OnlyInputs:
 
     tick_hz = 0
 
-    def release(self, state: State, seat: int) -> list[GameEvent]:  # noqa: ARG002
+    def release(self, state: State, seat: int) -> list[GameEvent]:  # noqa: ARG002 - there are no keys
         """Nothing is held."""
         return []
 
-    def step(self, state: State) -> Sequence[GameEvent]:  # noqa: ARG002
+    def step(self, state: State) -> Sequence[GameEvent]:  # noqa: ARG002 - it stays as it is
         """Nothing happens by itself."""
         return ()
 

@@ -6,6 +6,7 @@ The same code rebuilds a live match after a restart, so a replay and a live matc
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from service.domain.matches import (
     MatchStarted,
 )
 from service.errors import ServiceError
+from service.games.protocol import InvalidMove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from service.domain.event import Event
     from service.domain.matches import Match
@@ -51,23 +53,47 @@ def encode_state(state: State) -> msgspec.Raw:
 
 
 class Run:
-    """A match under way: a state, its tick, and the inputs that are still to take effect."""
+    """A match under way: a state, its tick, and the inputs that are still to take effect.
+
+    In a game without ticks of its own each input takes one, in the order of the log.
+    """
 
     def __init__(self, game: Game, state: State, tick: int = 0) -> None:
         """Begin with `state`, which is the one before `tick` is stepped."""
         self.game = game
         self.state = state
         self.tick = tick
+        self.refused: InvalidMove | None = None
+        """Why the latest input that the rules did not have there was left out."""
         self._inputs: deque[tuple[int, GameEvent]] = deque()
 
     def add_input(self, event: MatchInput) -> None:
         """Let a recorded input take effect at its tick; ticks never go down in the log."""
         self._inputs.append((event.tick, decode_event(self.game, event.input)))
 
+    @property
+    def has_inputs(self) -> bool:
+        """Whether there are inputs that are still to take effect."""
+        return bool(self._inputs)
+
+    @property
+    def next_tick(self) -> int:
+        """The tick that is stepped next.
+
+        Without ticks of its own a game skips those of inputs that could not be committed.
+        """
+        if self.game.tick_hz or not self._inputs:
+            return self.tick
+        return max(self.tick, self._inputs[0][0])
+
     def step(self) -> Sequence[GameEvent]:
-        """Take the inputs of this tick, step it, and return its outcomes."""
-        while self._inputs and self._inputs[0][0] <= self.tick:
-            self.game.apply(self.state, self._inputs.popleft()[1])
+        """Take the inputs of the next tick, step it, and return its outcomes."""
+        self.tick = self.next_tick
+        if self.game.tick_hz:
+            while self._inputs and self._inputs[0][0] <= self.tick:
+                self._take(self._inputs.popleft()[1])
+        elif self._inputs:
+            self._take(self._inputs.popleft()[1])
         self.tick += 1
         return self.game.step(self.state)
 
@@ -81,6 +107,13 @@ class Run:
         for recorded in more:
             self.game.apply(state, decode_event(self.game, recorded.input))
         return state
+
+    def _take(self, event: GameEvent) -> None:
+        try:
+            self.game.apply(self.state, event)
+        except InvalidMove as error:
+            # It is in the log, so it can't be answered any more; the match must go on.
+            self.refused = error
 
 
 def decode_event(game: Game, raw: msgspec.Raw) -> GameEvent:
@@ -97,23 +130,32 @@ def outcomes_at(match: str, tick: int, events: Sequence[GameEvent]) -> list[Matc
     ]
 
 
+def ticks_taken(inputs: Iterable[MatchInput], tick: int = 0) -> int:
+    """Return the tick to which a game without ticks of its own is brought by `inputs`."""
+    for event in inputs:
+        tick = max(tick, event.tick) + 1
+    return tick
+
+
 def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, list[MatchOutcome]]:
     """Bring a live match to its last logged tick, from the events since `match.replay_from`.
 
-    Also returns the outcomes on the way that the log does not have yet: the service died
-    before it could write them down.
+    In a game without ticks of its own that is the one after the last input. Also returns the
+    outcomes on the way that the log does not have yet: the service died before it could write
+    them down.
     """
     base = next((one for one in reversed(events) if isinstance(one, MatchCheckpoint)), None)
     if base is None:
         run = Run(game, game.setup(match.seed, match.options, len(match.players)))
     else:
         run = Run(game, msgspec.json.decode(base.state, type=game.state_type), base.tick)
-    for event in events:
-        if isinstance(event, MatchInput) and event.tick >= run.tick:
-            run.add_input(event)
+    inputs = [one for one in events if isinstance(one, MatchInput) and one.tick >= run.tick]
+    for event in inputs:
+        run.add_input(event)
+    until = match.tick if game.tick_hz else ticks_taken(inputs, run.tick)
     logged = {event.tick for event in events if isinstance(event, MatchOutcome)}
     unlogged: list[MatchOutcome] = []
-    while run.tick < match.tick and game.result(run.state) is None:
+    while run.tick < until and game.result(run.state) is None:
         tick = run.tick
         outcomes = run.step()
         if outcomes and tick not in logged:
@@ -139,35 +181,35 @@ class Replay:
         self.events = [event for event in events if isinstance(event, MatchEvent)]
         self.inputs = [event for event in self.events if isinstance(event, MatchInput)]
         self.ended = next((one for one in self.events if isinstance(one, MatchEnded)), None)
-        # Inputs may stand for ticks that never came, or whose outcomes are not written down yet.
-        self.ticks = (
-            self.ended.tick
-            if self.ended
-            else max(one.reaches for one in self.events if not isinstance(one, MatchInput))
-        )
+        self.ticks = self.ended.tick if self.ended else self._ticks_so_far()
         self._checkpoints = [one for one in self.events if isinstance(one, MatchCheckpoint)]
         self._checkpoints_at: dict[int, list[MatchCheckpoint]] = {}
         for checkpoint in self._checkpoints:
             self._checkpoints_at.setdefault(checkpoint.tick, []).append(checkpoint)
 
+    @property
+    def tick_hz(self) -> int:
+        """How many ticks are shown a second: one, when the game itself knows no time."""
+        return self.game.tick_hz or 1
+
+    def last_input(self, tick: int) -> MatchInput | None:
+        """Return the last input before `tick`, or None at the start."""
+        after = bisect_left(self.inputs, tick, key=lambda one: one.tick)
+        return self.inputs[after - 1] if after else None
+
     def at(self, tick: int) -> State:
         """Return the state before `tick` is stepped, or the last one of a shorter match."""
-        tick = max(0, min(tick, self.ticks))
-        run = self._run_from(tick)
-        while run.tick < tick:
-            run.step()
-        return run.state
+        return self._run_to(max(0, min(tick, self.ticks))).state
 
     def frames(self, hz: float | None = None, start: int = 0) -> Iterator[tuple[int, State]]:
         """Yield (tick, state) from `start` to the end, `hz` times a second of the match.
 
+        A game without ticks of its own knows no seconds, so it yields every tick.
         It is one state, which is stepped on: look at it before you ask for the next.
         """
         every = 1 if hz is None else max(1, round(self.game.tick_hz / hz))
         start = max(0, min(start, self.ticks))
-        run = self._run_from(start)
-        while run.tick < start:
-            run.step()
+        run = self._run_to(start)
         yield run.tick, run.state
         while run.tick < self.ticks:
             run.step()
@@ -183,11 +225,13 @@ class Replay:
                 recorded.setdefault(event.tick, []).append(outcome)
         run = self._run_from(0)
         while run.tick < self.ticks:
-            tick = run.tick
-            difference = self._verify_checkpoints(run)
+            difference = self._verify_checkpoints(run) or self._verify_turn(run)
             if difference is not None:
                 return difference
+            tick = run.next_tick
             outcomes = list(run.step())
+            if run.refused is not None:
+                return Difference(tick, f"the rules refuse this input: {run.refused.message}")
             if outcomes != recorded.get(tick, []):
                 return Difference(
                     tick, f"recorded was {recorded.get(tick, [])}, the rules say {outcomes}"
@@ -204,6 +248,17 @@ class Replay:
                 return Difference(run.tick, "the state is not that of the checkpoint")
         return None
 
+    def _verify_turn(self, run: Run) -> Difference | None:
+        """Without ticks of its own a game has an input in each, but where an append failed.
+
+        That can't be when each move is decided only after the one before it is committed.
+        """
+        if self.game.tick_hz:
+            return None
+        if not run.has_inputs or (self.game.ordered and run.next_tick > run.tick):
+            return Difference(run.tick, "the input of this tick is missing")
+        return None
+
     def _verify_end(self, run: Run) -> Difference | None:
         if self.ended is None:
             return None
@@ -213,9 +268,22 @@ class Replay:
         if state_hash(run.state) != self.ended.hash:
             return Difference(run.tick, "the last state is not the recorded one")
         result = self.game.result(run.state)
-        if self.ended.reason == "timeup" and (result is None or result.winner != self.ended.winner):
+        by_the_rules = self.ended.reason in {"timeup", "finished"}
+        if by_the_rules and (result is None or result.winner != self.ended.winner):
             return Difference(run.tick, f"recorded was winner {self.ended.winner}, not {result}")
         return None
+
+    def _ticks_so_far(self) -> int:
+        # Inputs may stand for ticks that never came, or whose outcomes are not written down yet.
+        ticks = max(one.reaches for one in self.events if not isinstance(one, MatchInput))
+        return ticks if self.game.tick_hz else max(ticks, ticks_taken(self.inputs))
+
+    def _run_to(self, tick: int) -> Run:
+        run = self._run_from(tick)
+        while run.next_tick < tick:
+            run.step()
+        run.tick = tick
+        return run
 
     def _run_from(self, tick: int) -> Run:
         """Begin at the nearest checkpoint; at tick 0 there is none, so all is run."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes]:
     """Write `{match, game, players, names, tick_hz, ticks, ...}`, then `{tick, state}` a frame.
 
-    `hz` is how many frames there are for each second of the match; None is every tick.
+    `hz` is how many frames there are for each second of the match; None is every tick. In a
+    game without ticks of its own each frame has the `input` that led to it.
     """
     started, ended = replay.started, replay.ended
     yield _line(
@@ -35,7 +36,9 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
         }
     )
     for tick, state in replay.frames(hz):
-        yield _line({"tick": tick, "state": replay.game.view(state, None)})
+        frame = {"tick": tick, "state": replay.game.view(state, None)}
+        last = None if replay.game.tick_hz else replay.last_input(tick)
+        yield _line(frame if last is None else {**frame, "input": last.input})
 
 
 def _line(value: object) -> bytes:

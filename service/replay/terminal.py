@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.games.connect_four import ConnectFourView
 from service.games.pong import (
     BALL_HEIGHT,
     BALL_WIDTH,
@@ -14,11 +15,16 @@ from service.games.pong import (
     PADDLE_WIDTH,
     PongView,
 )
+from service.games.relay import Relayed, RelayView
 
 if TYPE_CHECKING:
     from service.replay.core import Replay
 
 WIDTH_MIN, HEIGHT_MIN = 24, 8
+
+DISCS = "●○"
+DISCS_IN_LINE = "◉◎"
+"""The discs that have won."""
 
 
 def draw(replay: Replay, tick: int, names: list[str], width: int, height: int) -> str:
@@ -32,15 +38,32 @@ def draw_state(  # noqa: PLR0913, PLR0917 - what a picture needs
 ) -> str:
     """Draw a state that is at hand."""
     view = replay.game.view(state, None)
-    seconds = tick / replay.game.tick_hz if replay.game.tick_hz else tick
     scores = " : ".join(map(str, replay.game.scores(state)))
-    title = f"{names[0]}   {scores}   {names[-1]}".center(width).rstrip()
-    clock = f"{seconds:6.1f} s   tick {tick} of {replay.ticks}".center(width).rstrip()
-    if isinstance(view, PongView):
-        field = draw_pong(view, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN))
-    else:
-        field = msgspec.json.format(msgspec.json.encode(view)).decode()
-    return f"{title}\n{field}\n{clock}"
+    title = f"{names[0]}   {scores}   {names[-1]}"
+    match view:
+        case PongView():
+            field = draw_pong(view, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN))
+        case ConnectFourView():
+            title = f"{DISCS[0]} {title} {DISCS[1]}"
+            field = _centered(draw_connect_four(view, names), width)
+        case RelayView():
+            title = ", ".join(names)
+            field = _draw_last_move(
+                replay, tick, names, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN)
+            )
+        case _:
+            field = msgspec.json.format(msgspec.json.encode(view)).decode()
+    return f"{_centered(title, width)}\n{field}\n{_centered(_clock(replay, tick), width)}"
+
+
+def _clock(replay: Replay, tick: int) -> str:
+    if not replay.game.tick_hz:
+        return f"move {tick} of {replay.ticks}"
+    return f"{tick / replay.game.tick_hz:6.1f} s   tick {tick} of {replay.ticks}"
+
+
+def _centered(text: str, width: int) -> str:
+    return "\n".join(line.center(width).rstrip() for line in text.split("\n"))
 
 
 def draw_pong(view: PongView, width: int, height: int) -> str:
@@ -71,3 +94,51 @@ def _fill(dots: list[list[bool]], x: float, y: float, width: float, height: floa
     for row in dots[max(top, 0) : min(bottom, rows)]:
         for column in range(max(left, 0), min(right, columns)):
             row[column] = True
+
+
+def draw_connect_four(view: ConnectFourView, names: list[str]) -> str:
+    """Draw a board of connect four, with a mark above the last disc, and how it stands."""
+    line = set(view.line)
+    mark = ["▼" if column == view.last_column else " " for column in range(len(view.board[0]))]
+    rows = [
+        [_disc(seat, in_line=(row, column) in line) for column, seat in enumerate(seats)]
+        for row, seats in enumerate(view.board)
+    ]
+    return "\n".join(
+        (
+            f"  {' '.join(mark)}  ",
+            *(f"│ {' '.join(row)} │" for row in rows),
+            f"└{'─' * (2 * len(mark) + 1)}┘",
+            f"  {' '.join(map(str, range(len(mark))))}  ",
+            _standing(view, names),
+        )
+    )
+
+
+def _disc(seat: int | None, *, in_line: bool) -> str:
+    if seat is None:
+        return "·"
+    return (DISCS_IN_LINE if in_line else DISCS)[seat]
+
+
+def _standing(view: ConnectFourView, names: list[str]) -> str:
+    if view.turn is not None:
+        return f"{names[view.turn]} to move"
+    if view.winner is None:
+        return "a draw"
+    if view.timed_out is not None:
+        return f"{names[view.winner]} has won: {names[view.timed_out]} took too long"
+    return f"{names[view.winner]} has won"
+
+
+def _draw_last_move(replay: Replay, tick: int, names: list[str], width: int, height: int) -> str:
+    """Write the last move out, as far as there is room; what it means only its clients know."""
+    last = replay.last_input(tick)
+    if last is None:
+        return "no moves yet"
+    relayed = msgspec.json.decode(last.input, type=Relayed)
+    text = f"{names[relayed.seat]}: {bytes(relayed.move).decode()}"
+    # A client may have sent anything, also what a terminal would take for a command.
+    text = "".join(character if character.isprintable() else "�" for character in text)
+    lines = [text[start : start + width] for start in range(0, len(text), width)]
+    return "\n".join(lines[:height])

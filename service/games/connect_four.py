@@ -1,0 +1,221 @@
+"""Connect four: drop discs into seven columns, four in a row win; `docs/connect-four.md`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from service.games.chance import Chance
+from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, OnlyInputs, Result
+
+COLUMNS = 7
+ROWS = 6
+IN_A_ROW = 4
+
+TURN_DEFAULT_S = 30
+TURN_MIN_S = 1
+TURN_MAX_S = 3600
+
+DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
+"""Along a row, up a column, and up and down aslant."""
+
+Place: TypeAlias = tuple[int, int]
+"""A column from the left and a height above the bottom, both from 0."""
+
+
+class NoSuchColumn(InvalidMove):
+    """The `column` of a move must be an integer from 0 to 6."""
+
+
+class ColumnFull(InvalidMove):
+    """There is no room in this column."""
+
+
+class NotYourTurn(InvalidMove):
+    """It is the other player's turn."""
+
+
+class GameIsOver(InvalidMove):
+    """The game is over."""
+
+
+class InvalidTurnTime(InvalidOptions):
+    """The option `turn_s` must be a number of seconds from 1 to 3600."""
+
+
+class Dropped(GameEvent, frozen=True, tag="dropped"):
+    """An input: `seat` let a disc fall into `column`."""
+
+    seat: int
+    column: int
+
+
+class TimedOut(GameEvent, frozen=True, tag="timed_out"):
+    """An input, made by the service: it was the turn of `seat` for too long."""
+
+    seat: int
+
+
+ConnectFourEvent: TypeAlias = Dropped | TimedOut
+
+
+class ConnectFourState(msgspec.Struct, gc=False):
+    """All there is to know of a match."""
+
+    columns: list[list[int]]
+    """For each column the seats whose discs lie there, from the bottom up."""
+    turn: int | None
+    """Whose turn it is; None when the game is over."""
+    winner: int | None = None
+    line: list[Place] = []
+    """The discs that won; more than four when one disc has completed more than one row."""
+    last_column: int | None = None
+    timed_out: int | None = None
+    """Who lost by taking too long."""
+
+
+class ConnectFourView(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """What everybody sees; a place is `[row, column]`, as in `board`."""
+
+    board: list[list[int | None]]
+    """The rows from the top down: seats, or null where no disc is."""
+    turn: int | None
+    winner: int | None
+    line: list[tuple[int, int]]
+    last_column: int | None
+    timed_out: int | None
+
+
+class ConnectFour(OnlyInputs):
+    """The rules of connect four; see `service.games.protocol.Game`."""
+
+    name = "connect_four"
+    rules_version = 1
+    seats = range(2, 3)
+    ordered = True
+    state_type: type[msgspec.Struct] = ConnectFourState
+    event_type: Any = ConnectFourEvent
+
+    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> ConnectFourState:  # noqa: ARG002 - always two
+        """Leave to chance who begins; raise `InvalidTurnTime` for a bad `turn_s`."""
+        _turn_s(options)
+        return ConnectFourState(
+            columns=[[] for _ in range(COLUMNS)], turn=0 if Chance(seed).flip() else 1
+        )
+
+    def decide(
+        self, state: ConnectFourState, seat: int, move: Mapping[str, Any]
+    ) -> list[GameEvent]:
+        """Let a disc of `seat` fall into the `column` of `move`, or raise an `InvalidMove`."""
+        column = move.get("column")
+        # True and 1.0 equal 1, but they are no integers in JSON.
+        if type(column) is not int:
+            raise NoSuchColumn
+        _check(state, seat, column)
+        return [Dropped(seat, column)]
+
+    def turn_s(self, state: ConnectFourState, options: Mapping[str, Any]) -> float | None:
+        """Return the option `turn_s`, or None when the game is over."""
+        return None if state.turn is None else _turn_s(options)
+
+    def timeout(self, state: ConnectFourState) -> tuple[int, GameEvent]:
+        """Let the player lose whose turn it is."""
+        if state.turn is None:
+            raise GameIsOver
+        return state.turn, TimedOut(state.turn)
+
+    def apply(self, state: ConnectFourState, event: GameEvent) -> None:
+        """Take an input into `state`; raise an `InvalidMove` when it can't be."""
+        match event:
+            case Dropped(seat, column):
+                _check(state, seat, column)
+                _drop(state, seat, column)
+            case TimedOut(seat):
+                _check_turn(state, seat)
+                state.timed_out, state.winner, state.turn = seat, 1 - seat, None
+            case _:
+                pass
+
+    def result(self, state: ConnectFourState) -> Result | None:
+        """Return who won; a full board without four in a row is a draw."""
+        return Result(state.winner) if state.turn is None else None
+
+    def scores(self, state: ConnectFourState) -> list[int]:
+        """Return one point for the winner."""
+        return [int(seat == state.winner) for seat in (0, 1)]
+
+    def view(self, state: ConnectFourState, viewer: int | None) -> ConnectFourView:  # noqa: ARG002 - no secrets
+        """Return what everybody sees."""
+        return ConnectFourView(
+            board=[
+                [column[height] if height < len(column) else None for column in state.columns]
+                for height in reversed(range(ROWS))
+            ],
+            turn=state.turn,
+            winner=state.winner,
+            line=sorted((ROWS - 1 - height, column) for column, height in state.line),
+            last_column=state.last_column,
+            timed_out=state.timed_out,
+        )
+
+
+def _turn_s(options: Mapping[str, Any]) -> float:
+    turn_s = options.get("turn_s", TURN_DEFAULT_S)
+    is_number = isinstance(turn_s, int | float) and not isinstance(turn_s, bool)
+    if not is_number or not TURN_MIN_S <= turn_s <= TURN_MAX_S:
+        raise InvalidTurnTime
+    return float(turn_s)
+
+
+def _check_turn(state: ConnectFourState, seat: int) -> None:
+    if state.turn is None:
+        raise GameIsOver
+    if state.turn != seat:
+        raise NotYourTurn
+
+
+def _check(state: ConnectFourState, seat: int, column: int) -> None:
+    _check_turn(state, seat)
+    if not 0 <= column < COLUMNS:
+        raise NoSuchColumn
+    if len(state.columns[column]) == ROWS:
+        raise ColumnFull
+
+
+def _drop(state: ConnectFourState, seat: int, column: int) -> None:
+    state.columns[column].append(seat)
+    state.last_column = column
+    state.line = _line_through(state.columns, column)
+    if state.line:
+        state.winner, state.turn = seat, None
+    elif all(len(discs) == ROWS for discs in state.columns):
+        state.turn = None
+    else:
+        state.turn = 1 - seat
+
+
+def _line_through(columns: Sequence[Sequence[int]], column: int) -> list[Place]:
+    """Return the discs in a row with the one on top of `column`, where these are four or more."""
+    top = (column, len(columns[column]) - 1)
+    line: set[Place] = set()
+    for across, up in DIRECTIONS:
+        row = [*_alike(columns, top, -across, -up), top, *_alike(columns, top, across, up)]
+        if len(row) >= IN_A_ROW:
+            line.update(row)
+    return sorted(line)
+
+
+def _alike(columns: Sequence[Sequence[int]], start: Place, across: int, up: int) -> Iterator[Place]:
+    """Walk from `start` as long as there are discs of the same seat."""
+    column, height = start
+    seat = columns[column][height]
+    column, height = column + across, height + up
+    while 0 <= column < COLUMNS and 0 <= height < len(columns[column]):
+        if columns[column][height] != seat:
+            return
+        yield column, height
+        column, height = column + across, height + up
+
+
+CONNECT_FOUR = ConnectFour()
+"""The rules hold no state of their own, so one value is enough for all matches."""
