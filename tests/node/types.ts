@@ -1,0 +1,56 @@
+// Uses the client as its types allow; what they must refuse is marked. Only compiled, never run.
+
+import { Client, type Command, type Incoming, Refused } from "../../service/web/client.js";
+
+const client = new Client({
+    url: "wss://play.example.org/",
+    token: async (reason) => (reason === "connect" ? "a.b.c" : "d.e.f"),
+    WebSocket: globalThis.WebSocket,
+});
+
+client.on("status", (status) => {
+    if (status.state === "waiting") console.log(status.retryAt - Date.now(), status.code);
+    if (status.state === "online") console.log(status.resumed);
+    // @ts-expect-error Only a wait says when it ends.
+    console.log(status.retryAt);
+});
+client.on("users", (users) =>
+    [...users.values()].map(({ id, name, status }) => [id, name, status]),
+);
+client.on("chat:message", ({ from, text, roomId }) => console.log(from.name, text, roomId));
+client.on("game:over", ({ winner, scores }) => winner === null || scores[winner]);
+client.on("message", (message) => {
+    if (message.type === "room:state") console.log(message.seats.length, message.phase);
+});
+// @ts-expect-error There is no such message.
+client.on("room:exploded", () => {});
+
+const welcome: Incoming<"welcome"> = await client.connect();
+console.log(welcome.limits.messagesPerS, client.rooms.get("r1")?.host);
+
+const { position, roomId } = await client.request({ type: "room:create", game: "connect_four" });
+console.log(position + 1, roomId?.length);
+const { rooms, cursor } = await client.request({ type: "room:list", limit: 10 });
+console.log(rooms[0]?.players, cursor);
+const pong: Incoming<"pong"> = await client.request({ type: "ping" }, { timeoutMs: 1000 });
+console.log(pong.type);
+client.request({ type: "invite", to: 8 }).catch((error: unknown) => {
+    if (error instanceof Refused) console.log(error.code, error.message);
+});
+// @ts-expect-error A room is joined by its id.
+client.request({ type: "room:join" });
+// @ts-expect-error The client gives the id.
+client.request({ type: "ping", id: "mine" });
+
+const isSent: boolean = client.send({ type: "signal", to: 8, data: { sdp: "…" } });
+const move: Command<"game:move"> = { type: "game:move", roomId: "r1", move: { column: 3 } };
+console.log(isSent, client.send(move));
+// @ts-expect-error `welcome` is for the service to say.
+client.send({ type: "welcome" });
+
+for await (const message of client.messages("room:added", "room:removed")) {
+    console.log(message.type === "room:added" ? message.room.game : message.roomId);
+}
+const next: Incoming<"signal"> = await client.once("signal");
+console.log(next.data);
+client.close();
