@@ -14,7 +14,7 @@ from rich.table import Table
 from service.cli.common import console, moment, opened_log, run
 from service.log.matches import PlayedMatch, Wanted, find_matches
 
-_AGO = re.compile(r"(\d+)([smhd])")
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _REASONS = {
@@ -36,7 +36,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="As JSON, one match a line.")] = False,
 ) -> None:
     """List matches, the newest first."""
-    wanted = Wanted(user=user, game=game, since=_moment_of(since), limit=limit)
+    wanted = Wanted(user=user, game=game, since=parse_since(since, time.time()), limit=limit)
     run(_list(wanted, as_json=json))
 
 
@@ -76,13 +76,13 @@ def _result(match: PlayedMatch) -> str:
     return f"{match.players[match.winner]}, {_REASONS[match.reason]}"
 
 
-def _moment_of(since: str | None) -> int:
-    """Read `--since` as microseconds since 1970."""
+def parse_since(since: str | None, now: float) -> int:
+    """Read `--since` as microseconds since 1970; raise `BadParameter` for what is no time."""
     if since is None:
         return 0
     ago = _AGO.fullmatch(since)
     if ago:
-        return int((time.time() - int(ago[1]) * _SECONDS[ago[2]]) * 1_000_000)
+        return int((now - int(ago[1]) * _SECONDS[ago[2]]) * 1_000_000)
     try:
         date = datetime.fromisoformat(since)
     except ValueError:

@@ -92,7 +92,9 @@ async def find_match(reader: Reader, start: str) -> MatchId:
     """Return the one match whose id begins so; raise `NoSuchMatch` for none or several."""
     statement = select(matches.c.match).where(matches.c.match.startswith(start, autoescape=True))
     async with reader.engine.connect() as connection:
-        found: list[str] = list((await connection.execute(statement.limit(3))).scalars())
+        # In their order the shortest comes first: the one whose whole id was given.
+        first = statement.order_by(matches.c.match).limit(3)
+        found: list[str] = list((await connection.execute(first)).scalars())
     if start in found:
         return start
     if len(found) == 1:

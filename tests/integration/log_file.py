@@ -12,7 +12,15 @@ from service.domain.event import Event
 from service.domain.lobby import LobbyJoined
 from service.log.log import EventLog, Tail
 from service.log.reader import Reader, open_database
-from service.log.records import Origin, ProposedEvent, RecordedEvent, propose
+from service.log.records import (
+    GENESIS,
+    Origin,
+    ProposedEvent,
+    RecordedEvent,
+    Row,
+    chain,
+    propose,
+)
 from service.log.store import Append, Store
 
 NODE = "n1"
@@ -99,6 +107,20 @@ class LogFile:
                 database.execute(f"DROP TRIGGER IF EXISTS events_refuse_{change}")
             for statement in statements:
                 database.execute(statement)
+            database.commit()
+
+    def chain_anew(self) -> None:
+        """Make the hashes fit what the rows say, as somebody would who knows how."""
+        with closing(self.connect()) as database:
+            hash_ = GENESIS
+            columns = ", ".join(Row._fields)
+            query = f"SELECT {columns} FROM events ORDER BY position"  # noqa: S608 - our own names
+            for row in map(Row._make, database.execute(query).fetchall()):
+                hash_ = chain(hash_, tuple(row[:-1]))
+                database.execute(
+                    "UPDATE events SET hash = ? WHERE position = ?", (hash_, row.position)
+                )
+            database.execute("UPDATE log_head SET hash = ?", (hash_,))
             database.commit()
 
     def connect(self) -> sqlite3.Connection:

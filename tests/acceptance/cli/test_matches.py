@@ -1,0 +1,76 @@
+"""`ws-service matches`: the match history, asked in all its ways."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.cli.conftest import DURATION_S, Recorded
+from tests.command_line import CommandLine
+
+
+def found(recorded: Recorded, *options: str) -> list[dict[str, Any]]:
+    """Return the matches that the command finds, as a program gets them."""
+    lines = recorded.ws_service("matches", "--json", *options).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def ids(recorded: Recorded, *options: str) -> list[str]:
+    return [match["id"] for match in found(recorded, *options)]
+
+
+def test_the_newest_match_comes_first_with_all_that_is_known(recorded: Recorded) -> None:
+    left, played = found(recorded)
+    assert (left["id"], played["id"]) == (recorded.left, recorded.played)
+    assert (played["game"], played["players"]) == ("pong", ["Ana", "Ben"])
+    assert (played["reason"], played["ticks"]) == ("timeup", 60 * DURATION_S)
+    assert (left["reason"], left["winner"]) == ("left", 0)
+    ((scores,),) = recorded.file.query(
+        "SELECT data ->> 'scores' FROM events WHERE type = 'match.ended' ORDER BY position LIMIT 1"
+    )
+    assert played["scores"] == json.loads(scores)
+
+
+def test_people_get_a_table(recorded: Recorded) -> None:
+    table = recorded.ws_service("matches", COLUMNS="200")
+    assert len(table.splitlines()) == 6
+    assert recorded.played in table
+    assert "Ana, the other left" in table
+
+
+def test_matches_are_found_by_user_game_and_number(recorded: Recorded) -> None:
+    both = [recorded.left, recorded.played]
+    ana = found(recorded)[1]["users"][0]
+    assert ids(recorded, "--user", ana) == [recorded.played]
+    assert ids(recorded, "--user", "Ben") == both
+    assert ids(recorded, "--game", "pong", "--limit", "1") == [recorded.left]
+
+
+def test_matches_are_found_by_their_time(recorded: Recorded) -> None:
+    left, played = found(recorded)
+    started = datetime.fromtimestamp(left["started_at"] / 1_000_000, UTC)
+    assert ids(recorded, "--since", "2h") == [left["id"], played["id"]]
+    assert ids(recorded, "--since", started.isoformat()) == [left["id"]]
+    assert ids(recorded, "--since", "0s") == []
+
+
+def test_that_there_is_none_is_said_to_people_only(recorded: Recorded) -> None:
+    assert "no match" in recorded.ws_service("matches", "--game", "chess")
+    assert recorded.ws_service("matches", "--game", "chess", "--json") == ""
+
+
+def test_a_time_that_is_none_is_told(recorded: Recorded) -> None:
+    refused = recorded.ws_service.run("matches", "--since", "soon")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--since" in refused.err
+    assert "2h" in refused.err
+
+
+@pytest.mark.parametrize("command", [("matches",), ("replay", "x"), ("log", "verify")])
+def test_where_there_is_no_log_that_is_said(tmp_path: Path, command: tuple[str, ...]) -> None:
+    refused = CommandLine(tmp_path / "data").run(*command)
+    assert refused.code == 2
+    assert "ws-service db upgrade" in refused.complaint
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,42 @@
+from datetime import UTC, datetime
+
+import pytest
+import typer
+
+from service.cli.matches import parse_since
+
+NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        ("30s", "2026-11-24T15:29:30"),
+        ("30m", "2026-11-24T15:00"),
+        ("2h", "2026-11-24T13:30"),
+        ("7d", "2026-11-17T15:30"),
+        ("0s", "2026-11-24T15:30"),
+        # A time without a zone is UTC, whatever the zone of the machine.
+        ("2026-11-24", "2026-11-24T00:00"),
+        ("2026-11-24T15:00", "2026-11-24T15:00"),
+        ("2026-11-24 15:00:01.5", "2026-11-24T15:00:01.500"),
+        ("2026-11-24T15:00+01:00", "2026-11-24T14:00"),
+        ("2026-11-24T15:00Z", "2026-11-24T15:00"),
+    ],
+)
+def test_a_time_is_so_long_ago_or_a_date(since: str, expected: str) -> None:
+    moment = datetime.fromisoformat(expected).replace(tzinfo=UTC)
+    assert parse_since(since, NOW.timestamp()) == int(moment.timestamp() * 1_000_000)
+
+
+def test_without_a_time_it_is_the_beginning() -> None:
+    assert parse_since(None, NOW.timestamp()) == 0
+
+
+@pytest.mark.parametrize(
+    "since",
+    ["soon", "", "5", "5w", "-5m", "1.5h", "2026-13-01", "99999999999999d", "9" * 5000 + "s"],
+)
+def test_anything_else_is_refused_with_what_it_may_be(since: str) -> None:
+    with pytest.raises(typer.BadParameter, match="30m, 2h, 7d, or a date"):
+        parse_since(since, NOW.timestamp())
