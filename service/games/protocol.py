@@ -95,8 +95,9 @@ class InvalidOptions(ClientError):
 class NoTurnClock:
     """Part of a game whose turns, if there are any, may take as long as they like."""
 
-    def turn_s(self, state: State, options: Mapping[str, Any]) -> None:
-        """None, at any time."""
+    def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:  # noqa: ARG002 - none ever
+        """Return None: no clock runs."""
+        return None
 
     def timeout(self, state: State) -> tuple[int, GameEvent]:
         """Fail, since no time is ever over."""
@@ -109,12 +110,13 @@ class OnlyInputs:
     tick_hz = 0
 
     def release(self, state: State, seat: int) -> list[GameEvent]:  # noqa: ARG002 - there are no keys
-        """Nothing is held."""
+        """Return none: nothing is held."""
         return []
 
     def step(self, state: State) -> Sequence[GameEvent]:  # noqa: ARG002 - it stays as it is
-        """Nothing happens by itself."""
+        """Return none: nothing happens by itself."""
         return ()
 
-    def remaining_ticks(self, state: State) -> None:
-        """There is no clock of the match."""
+    def remaining_ticks(self, state: State) -> int | None:  # noqa: ARG002 - none ever
+        """Return None: the match has no clock."""
+        return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from service.games.protocol import GameEvent, NoTurnClock, OnlyInputs
+from service.games.protocol import GameEvent, NoTurnClock, OnlyInputs, Result
 
 PLAYERS_MAX = 16
 
@@ -62,8 +62,9 @@ class Relay(NoTurnClock, OnlyInputs):
             before = f"{state.digest} {event.seat} ".encode()
             state.digest = sha256(before + bytes(event.move)).hexdigest()
 
-    def result(self, state: RelayState) -> None:
-        """There is none: the match ends when its players end it."""
+    def result(self, state: RelayState) -> Result | None:  # noqa: ARG002 - none ever
+        """Return None: the match ends when its players end it."""
+        return None
 
     def scores(self, state: RelayState) -> list[int]:
         """Return no points for anybody."""

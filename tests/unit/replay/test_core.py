@@ -1,19 +1,14 @@
 from collections.abc import Sequence
-from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service.domain.event import Event
 from service.domain.matches import (
-    FOLD,
     EndReason,
-    Match,
     MatchCheckpoint,
     MatchEnded,
-    Matches,
     MatchEvent,
     MatchInput,
     MatchOutcome,
@@ -22,7 +17,6 @@ from service.domain.matches import (
 from service.games.catalogue import GAMES
 from service.games.pong import PONG, KeysHeld, PongState, Scored, Served
 from service.replay.core import (
-    Difference,
     NotAMatch,
     Replay,
     Run,
@@ -32,8 +26,19 @@ from service.replay.core import (
     rebuild,
     state_hash,
 )
+from tests.unit.replay.recordings import (
+    MATCH,
+    Played,
+    an_input,
+    checkpoint,
+    encoded,
+    ended,
+    find,
+    folded,
+    raw,
+    started,
+)
 
-MATCH = "r-1"
 SECONDS = 4
 TICKS = SECONDS * PONG.tick_hz
 LEAD_MAX = 6
@@ -41,40 +46,12 @@ LEAD_MAX = 6
 Keys = tuple[int, KeysHeld]
 """Keys held from a tick on."""
 
-OneEvent = TypeVar("OneEvent", bound=MatchEvent)
-
 FEW = settings(deadline=None, max_examples=25)
 SEEDS = st.integers(0, 2**64 - 1)
 HELD = st.builds(KeysHeld, st.integers(0, 1), st.booleans(), st.booleans())
 KEYS = st.lists(st.tuples(st.integers(0, TICKS - 1), HELD), max_size=30).map(
     lambda keys: sorted(keys, key=lambda one: one[0])
 )
-
-
-class Played(msgspec.Struct):
-    """A match as it was recorded, and the state, as JSON, before each of its ticks."""
-
-    events: list[MatchEvent]
-    states: list[bytes]
-
-    def all_of(self, kind: type[OneEvent]) -> list[OneEvent]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def replay(self) -> Replay:
-        return Replay(self.events, GAMES)
-
-    def changed(self, old: MatchEvent, *new: MatchEvent) -> Replay:
-        """Return the replay of a recording with `new` in the place of `old`."""
-        at = next(index for index, event in enumerate(self.events) if event is old)
-        return Replay([*self.events[:at], *new, *self.events[at + 1 :]], GAMES)
-
-
-def raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
-
-
-def encoded(state: object) -> bytes:
-    return msgspec.json.encode(state)
 
 
 def play(
@@ -92,51 +69,23 @@ def play(
     for tick in range(ticks):
         for at, held in keys:
             if at == tick:
-                event = MatchInput(
-                    match=MATCH, tick=tick, seat=held.seat, socket="s", input=raw(held)
-                )
-                log.append((tick - lead, event))
+                log.append((tick - lead, an_input(tick, held.seat, held)))
                 PONG.apply(state, held)
         log += [(tick, outcome) for outcome in outcomes_at(MATCH, tick, PONG.step(state))]
         states.append(encoded(state))
         if (tick + 1) % PONG.tick_hz == 0 and tick + 1 < ticks:
             log.append((tick, checkpoint(state, tick + 1)))
     result = PONG.result(state)
-    started = MatchStarted(
-        match=MATCH,
-        tick=0,
-        game="pong",
-        rules_version=PONG.rules_version,
-        players=[1, 2],
-        seed=seed,
-        options={"duration_s": SECONDS},
-    )
-    ended = MatchEnded(
-        match=MATCH,
-        tick=ticks,
-        reason=reason,
-        winner=result.winner if result else 0,
-        scores=PONG.scores(state),
-        hash=state_hash(state),
-    )
     log.sort(key=lambda one: (one[0], not isinstance(one[1], MatchInput)))
-    return Played([started, *(event for _, event in log), ended], states)
-
-
-def checkpoint(state: PongState, tick: int) -> MatchCheckpoint:
-    return MatchCheckpoint(
-        match=MATCH, tick=tick, state=encode_state(state), hash=state_hash(state)
+    winner = result.winner if result else 0
+    return Played(
+        [
+            started(PONG, seed, {"duration_s": SECONDS}, players=2),
+            *(event for _, event in log),
+            ended(PONG, state, ticks, reason, winner),
+        ],
+        states,
     )
-
-
-def folded(events: Sequence[Event]) -> tuple[Match, list[Event]]:
-    """Return the live match as the log has it, and what a rebuild of it is given."""
-    matches = Matches(live={})
-    for position, event in enumerate(events, 1):
-        fold: Any = FOLD[type(event)]
-        fold(matches, event, position)
-    match = matches.live[MATCH]
-    return match, list(events[match.replay_from - 1 :])
 
 
 # A true recording
@@ -230,7 +179,7 @@ def test_an_input_that_the_end_came_before_has_no_effect(reason: EndReason) -> N
     ticks = TICKS if reason == "timeup" else 100
     played = play(1, ticks=ticks, reason=reason)
     held = KeysHeld(0, up=True, down=False)
-    late = MatchInput(match=MATCH, tick=ticks + 3, seat=0, socket="s", input=raw(held))
+    late = an_input(ticks + 3, 0, held)
     replay = Replay([*played.events[:-1], late, played.events[-1]], GAMES)
     assert replay.verify() is None
     assert replay.ticks == ticks
@@ -241,17 +190,8 @@ def test_an_input_that_the_end_came_before_has_no_effect(reason: EndReason) -> N
 
 
 def test_an_input_ahead_of_a_live_match_does_not_say_that_its_tick_was_stepped() -> None:
-    started = play(1).events[0]
-    held = raw(KeysHeld(0, up=True, down=False))
-    ahead = MatchInput(match=MATCH, tick=1, seat=0, socket="s", input=held)
-    assert Replay([started, ahead], GAMES).verify() is None
-
-
-def find(replay: Replay) -> Difference:
-    difference = replay.verify()
-    assert difference is not None
-    assert difference.what
-    return difference
+    ahead = an_input(1, 0, KeysHeld(0, up=True, down=False))
+    assert Replay([play(1).events[0], ahead], GAMES).verify() is None
 
 
 @given(SEEDS, KEYS, st.data())
@@ -297,15 +237,15 @@ def test_an_invented_outcome_is_found_at_its_tick(seed: int, keys: list[Keys], t
     played = play(seed, keys)
     assume(tick not in {outcome.tick for outcome in played.all_of(MatchOutcome)})
     (invented,) = outcomes_at(MATCH, tick, [Scored(0, (9, 0))])
-    ended = played.events[-1]
-    assert find(played.changed(ended, invented, ended)).tick == tick
+    end = played.events[-1]
+    assert find(played.changed(end, invented, end)).tick == tick
 
 
 def test_an_invented_outcome_after_the_last_step_is_found() -> None:
     played = play(1)
     (invented,) = outcomes_at(MATCH, TICKS, [Scored(0, (9, 0))])
-    ended = played.events[-1]
-    assert find(played.changed(ended, invented, ended)).tick == TICKS
+    end = played.events[-1]
+    assert find(played.changed(end, invented, end)).tick == TICKS
 
 
 def test_a_changed_outcome_is_found_though_it_is_the_last_event_so_far() -> None:
@@ -367,8 +307,8 @@ def test_a_changed_hash_of_a_checkpoint_at_the_last_tick_is_found() -> None:
     played = play(1)
     state = msgspec.json.decode(played.states[-1], type=PongState)
     last = msgspec.structs.replace(checkpoint(state, TICKS), hash=state_hash("another"))
-    ended = played.events[-1]
-    assert find(played.changed(ended, last, ended)).tick == TICKS
+    end = played.events[-1]
+    assert find(played.changed(end, last, end)).tick == TICKS
 
 
 def test_a_changed_state_of_a_checkpoint_is_found_though_its_hash_is_true() -> None:
@@ -497,7 +437,7 @@ def test_the_state_ahead_has_inputs_that_the_state_does_not_have_yet() -> None:
     run = Run(PONG, PONG.setup(1, {}, 2))
     assert run.ahead() is run.state
     held = KeysHeld(0, up=True, down=False)
-    run.add_input(MatchInput(match=MATCH, tick=2, seat=0, socket="s", input=raw(held)))
+    run.add_input(an_input(2, 0, held))
     assert run.ahead().paddles[0].up
     assert not run.state.paddles[0].up
     run.step()
