@@ -1,0 +1,88 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from service.games.catalogue import GAMES
+from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.pong import PONG
+from service.games.relay import RELAY, Relayed
+from service.replay.core import Replay
+from service.replay.export import ndjson
+from tests.unit.replay.recordings import MATCH, an_input, checkpoint, ended, raw, started
+
+NAMES = ["Ana", "Ben"]
+
+
+def lines(replay: Replay, hz: float | None = None) -> list[dict[str, Any]]:
+    written = list(ndjson(replay, NAMES, hz))
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in written)
+    return [msgspec.json.decode(line) for line in written]
+
+
+def connect_four() -> Replay:
+    state = CONNECT_FOUR.setup(1, {"turn_s": 5}, 2)
+    inputs = [Dropped(0, 3), Dropped(1, 2)]
+    for event in inputs:
+        CONNECT_FOUR.apply(state, event)
+    return Replay(
+        [
+            started(CONNECT_FOUR, 1, {"turn_s": 5}, 2),
+            *(an_input(tick, event.seat, event) for tick, event in enumerate(inputs)),
+            ended(CONNECT_FOUR, state, 2, "left", 1),
+        ],
+        GAMES,
+    )
+
+
+def test_the_first_line_says_what_it_is() -> None:
+    assert lines(connect_four())[0] == {
+        "match": MATCH,
+        "game": "connect_four",
+        "rules_version": 1,
+        "players": [1, 2],
+        "names": NAMES,
+        "options": {"turn_s": 5},
+        "seed": 1,
+        "tick_hz": 0,
+        "ticks": 2,
+        "result": {"reason": "left", "winner": 1, "scores": [0, 0]},
+    }
+
+
+def test_a_game_without_ticks_has_a_frame_for_each_input_with_what_it_was() -> None:
+    _, *frames = lines(connect_four())
+    assert [(frame["tick"], frame.get("input")) for frame in frames] == [
+        (0, None),
+        (1, {"kind": "dropped", "seat": 0, "column": 3}),
+        (2, {"kind": "dropped", "seat": 1, "column": 2}),
+    ]
+    assert frames[2]["state"]["board"][5] == [None, None, 1, 0, None, None, None]
+
+
+@pytest.mark.parametrize("hz", [None, 0.1, 60.0])
+def test_no_move_is_left_out_however_few_frames_are_wanted(hz: float | None) -> None:
+    moves = [Relayed(0, raw({"a": number})) for number in range(20)]
+    replay = Replay(
+        [
+            started(RELAY, 1, {}, 2),
+            *(an_input(tick, move.seat, move) for tick, move in enumerate(moves)),
+        ],
+        GAMES,
+    )
+    header, start, *frames = lines(replay, hz)
+    assert header["result"] is None
+    assert start == {"tick": 0, "state": {"moves": 0}}
+    assert [frame["input"]["move"] for frame in frames] == [{"a": number} for number in range(20)]
+
+
+def test_pong_has_as_many_frames_a_second_as_wanted_and_no_inputs_in_them() -> None:
+    replay = Replay(
+        [started(PONG, 1, {}, 2), checkpoint(PONG.setup(1, {}, 2), PONG.tick_hz)], GAMES
+    )
+    _, *all_frames = lines(replay)
+    assert [frame["tick"] for frame in all_frames] == list(range(61))
+    _, *frames = lines(replay, 10)
+    assert [frame["tick"] for frame in frames] == list(range(0, 61, 6))
+    assert set(frames[-1]) == {"tick", "state"}
+    assert frames[-1] == all_frames[-1]

@@ -1,0 +1,167 @@
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from service.games.catalogue import GAMES
+from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.pong import PONG
+from service.games.protocol import Game, GameEvent
+from service.games.relay import RELAY, Relayed
+from service.replay.core import Replay
+from service.replay.terminal import draw
+from tests.unit.replay.recordings import an_input, checkpoint, raw, started
+
+SEAT_0_BEGINS = 1
+"""A seed of connect four."""
+
+NAMES = ["Ana", "Ben"]
+
+
+def recorded(game: Game, players: int, inputs: Sequence[tuple[int, GameEvent]]) -> Replay:
+    return Replay(
+        [
+            started(game, SEAT_0_BEGINS, {}, players),
+            *(an_input(tick, *one) for tick, one in enumerate(inputs)),
+        ],
+        GAMES,
+    )
+
+
+def dropped(columns: Sequence[int], *, timeout: bool = False) -> Replay:
+    inputs: list[tuple[int, GameEvent]] = [
+        (move % 2, Dropped(move % 2, column)) for move, column in enumerate(columns)
+    ]
+    if timeout:
+        state = CONNECT_FOUR.setup(SEAT_0_BEGINS, {}, 2)
+        for _, event in inputs:
+            CONNECT_FOUR.apply(state, event)
+        inputs.append(CONNECT_FOUR.timeout(state))
+    return recorded(CONNECT_FOUR, 2, inputs)
+
+
+def relayed(*moves: tuple[int, dict[str, Any]], players: int = 2) -> Replay:
+    return recorded(RELAY, players, [(seat, Relayed(seat, raw(move))) for seat, move in moves])
+
+
+def drawn(replay: Replay, tick: int | None = None, width: int = 36, height: int = 12) -> list[str]:
+    names = [*NAMES, "Cid"][: len(replay.started.players)]
+    return draw(replay, replay.ticks if tick is None else tick, names, width, height).split("\n")
+
+
+# Pong
+
+
+def test_pong_is_drawn_with_its_score_and_the_time() -> None:
+    start = started(PONG, 1, {"duration_s": 4}, 2)
+    last = checkpoint(PONG.setup(1, {"duration_s": 4}, 2), 90)
+    picture = drawn(Replay([start, last], GAMES), 30, width=40, height=14)
+    assert picture[0].strip() == "Ana   0 : 0   Ben"
+    assert picture[-1].strip() == "0.5 s   tick 30 of 90"
+    assert len(picture) == 14
+    assert {len(line) for line in picture[1:-1]} == {40}
+
+
+# Connect four
+
+
+def test_connect_four_is_drawn_with_its_discs_and_whose_turn_it_is() -> None:
+    assert drawn(dropped([3, 3, 2])) == [
+        "       ● Ana   0 : 0   Ben ○",
+        "               ▼",
+        "         │ · · · · · · · │",
+        "         │ · · · · · · · │",
+        "         │ · · · · · · · │",
+        "         │ · · · · · · · │",
+        "         │ · · · ○ · · · │",
+        "         │ · · ● ● · · · │",
+        "         └───────────────┘",
+        "           0 1 2 3 4 5 6",
+        "            Ben to move",
+        "             move 3 of 3",
+    ]
+
+
+def test_before_the_first_move_no_column_is_marked() -> None:
+    picture = drawn(dropped([3, 3, 2]), 0)
+    assert picture[1] == ""
+    assert picture[-2:] == ["            Ana to move", "             move 0 of 3"]
+
+
+def test_the_discs_that_have_won_stand_out() -> None:
+    picture = drawn(dropped([0, 0, 1, 1, 2, 2, 3]))
+    assert picture[0].strip() == "● Ana   1 : 0   Ben ○"
+    assert [line.strip() for line in picture[6:8]] == ["│ ○ ○ ○ · · · · │", "│ ◉ ◉ ◉ ◉ · · · │"]
+    assert picture[-2].strip() == "Ana has won"
+
+
+def test_the_second_players_discs_stand_out_too() -> None:
+    picture = drawn(dropped([0, 1, 0, 1, 0, 1, 6, 1]))
+    assert [line.strip() for line in picture[4:8]] == [
+        "│ · ◎ · · · · · │",
+        "│ ● ◎ · · · · · │",
+        "│ ● ◎ · · · · · │",
+        "│ ● ◎ · · · · ● │",
+    ]
+    assert picture[-2].strip() == "Ben has won"
+
+
+def test_a_draw_is_told() -> None:
+    columns = [int(column) for column in "330254564223355224331121550404466660106011"]
+    assert drawn(dropped(columns))[-2].strip() == "a draw"
+
+
+def test_who_took_too_long_is_told() -> None:
+    picture = drawn(dropped([3], timeout=True))
+    assert picture[-2].strip() == "Ana has won: Ben took too long"
+
+
+# The relay
+
+
+def test_the_relay_shows_the_last_move_and_how_many_there_were() -> None:
+    replay = relayed((0, {"e4": 1}), (1, {"e5": [1, 2]}))
+    assert [line.strip() for line in drawn(replay)] == [
+        "Ana, Ben",
+        'Ben: {"e5":[1,2]}',
+        "move 2 of 2",
+    ]
+    assert [line.strip() for line in drawn(replay, 1)] == [
+        "Ana, Ben",
+        'Ana: {"e4":1}',
+        "move 1 of 2",
+    ]
+    assert [line.strip() for line in drawn(replay, 0)] == [
+        "Ana, Ben",
+        "no moves yet",
+        "move 0 of 2",
+    ]
+
+
+@pytest.mark.parametrize(("players", "title"), [(1, "Ana"), (3, "Ana, Ben, Cid")])
+def test_the_relay_shows_all_its_players(players: int, title: str) -> None:
+    assert drawn(relayed(players=players))[0].strip() == title
+
+
+def test_a_long_move_fills_the_picture_and_no_more() -> None:
+    picture = drawn(relayed((0, {"text": "x" * 5000})), width=40, height=12)
+    assert len(picture) == 12
+    assert {len(line) for line in picture[1:-1]} == {40}
+
+
+def test_a_move_cannot_command_the_terminal() -> None:
+    picture = "\n".join(drawn(relayed((0, {"text": "\x1b[2J\x9b2J\r\n\u202e"}))))
+    assert all(character.isprintable() for character in picture.replace("\n", ""))
+
+
+# Any other game
+
+
+class Odd(msgspec.Struct):
+    odd: int
+
+
+def test_a_game_that_has_no_picture_is_shown_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RELAY, "view", lambda _state, _viewer: Odd(3), raising=True)
+    assert drawn(relayed((0, {})))[1:-1] == ["{", '  "odd": 3', "}"]
