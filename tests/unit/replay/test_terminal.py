@@ -79,14 +79,14 @@ def test_connect_four_is_drawn_with_its_discs_and_whose_turn_it_is() -> None:
         "         └───────────────┘",
         "           0 1 2 3 4 5 6",
         "            Ben to move",
-        "             move 3 of 3",
+        "            move 3 of 3",
     ]
 
 
 def test_before_the_first_move_no_column_is_marked() -> None:
     picture = drawn(dropped([3, 3, 2]), 0)
     assert picture[1] == ""
-    assert picture[-2:] == ["            Ana to move", "             move 0 of 3"]
+    assert picture[-2:] == ["            Ana to move", "            move 0 of 3"]
 
 
 def test_the_discs_that_have_won_stand_out() -> None:
