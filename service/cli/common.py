@@ -5,29 +5,35 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from rich.console import Console
 
+from service.errors import ServiceError
 from service.log import migrate
 from service.log.reader import Reader, open_database
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from pathlib import Path
 
 Answer = TypeVar("Answer")
 
 console = Console()
 """Standard output, for people."""
 
-progress_console = Console(stderr=True)
-"""Standard error, so that progress never mixes with what is piped on."""
+progress_console = Console(stderr=True, quiet=not sys.stderr.isatty())
+"""Standard error, so that progress never mixes with what is piped on; only for people."""
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
+
+
+class CannotWrite(ServiceError):
+    """What was asked for can't be written where it should be."""
 
 
 def run(work: Coroutine[None, None, Answer]) -> Answer:
@@ -37,6 +43,20 @@ def run(work: Coroutine[None, None, Answer]) -> Answer:
         return asyncio.run(work)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def opened_output(path: Path | None) -> Iterator[BinaryIO]:
+    """Open a file to write to, or take standard output; raise `CannotWrite` when that fails."""
+    try:
+        if path is None:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        else:
+            with path.open("wb") as file:
+                yield file
+    except OSError as error:
+        raise CannotWrite(f"{path or 'standard output'} can't be written: {error}") from error
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,14 +13,21 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 from sqlalchemy import select
 
-from service.cli.common import console, moment, opened_log, progress_console, run
+from service.cli.common import (
+    console,
+    moment,
+    opened_log,
+    opened_output,
+    progress_console,
+    run,
+)
 from service.domain.matches import MatchEnded, MatchStarted
 from service.domain.world import World
 from service.errors import ServiceError
 from service.log import migrate
 from service.log.codec import decode
 from service.log.integrity import ChainCheck
-from service.log.tables import matches, snapshots
+from service.log.tables import match_players, matches, snapshots
 from service.settings import load_settings
 from service.snapshots import code_version, restore
 
@@ -110,29 +116,41 @@ async def _verify() -> None:
 
 
 class _History:
-    """What the match history must say."""
+    """What the match history must say: for each match its game, players, and how it ended."""
 
     def __init__(self) -> None:
-        self.started: set[str] = set()
-        self.ended: dict[str, tuple[str, list[int]]] = {}
+        self.started: dict[str, tuple[str, list[str]]] = {}
+        self.ended: dict[str, tuple[str, int | None, list[int], int]] = {}
 
     def take(self, event: object) -> None:
         if isinstance(event, MatchStarted):
-            self.started.add(event.match)
+            self.started[event.match] = event.game, [str(user) for user in event.players]
         elif isinstance(event, MatchEnded):
-            self.ended[event.match] = (event.reason, event.scores)
+            self.ended[event.match] = event.reason, event.winner, event.scores, event.tick
+
+    @staticmethod
+    async def _told(reader: Reader, head: Position) -> tuple[dict[str, Any], dict[str, list[str]]]:
+        """Return the rows of all matches that began until `head`, and the players of any."""
+        seats = select(match_players.c.match, match_players.c.user)
+        seats = seats.order_by(match_players.c.match, match_players.c.seat)
+        began = select(matches).where(matches.c.started_position <= head)
+        players: dict[str, list[str]] = {}
+        async with reader.engine.connect() as connection:
+            for match, user in await connection.execute(seats):
+                players.setdefault(match, []).append(user)
+            return {row.match: row for row in await connection.execute(began)}, players
 
     async def compare(self, reader: Reader, head: Position) -> None:
-        statement = select(matches.c.match, matches.c.reason, matches.c.scores)
-        statement = statement.where(matches.c.started_position <= head)
-        async with reader.engine.connect() as connection:
-            rows = {row[0]: row for row in await connection.execute(statement)}
-        if rows.keys() != self.started:
-            match = min(rows.keys() ^ self.started)
+        rows, players = await self._told(reader, head)
+        if rows.keys() != self.started.keys():
+            match = min(rows.keys() ^ self.started.keys())
             raise BrokenProjection(f"match {match} stands in the history or in the log, not both")
-        for match, (reason, scores) in self.ended.items():
-            row = rows[match]
-            if (row[1], row[2] and msgspec.json.decode(row[2])) != (reason, scores):
+        for match, row in rows.items():
+            started = row.game, players.get(match, [])
+            scores = None if row.scores is None else msgspec.json.decode(row.scores)
+            ended = row.reason, row.winner, scores, row.ticks
+            # A match that goes on at this head may have ended meanwhile.
+            if (started, ended) != (self.started[match], self.ended.get(match, ended)):
                 raise BrokenProjection(f"the history of match {match} is not what the log says")
 
 
@@ -200,15 +218,16 @@ def _line(row: Row) -> str:
 
 
 async def _export(after: Position, stream: str | None, output: Path | None) -> None:
-    file = sys.stdout.buffer if output is None else output.open("wb")
-    async with opened_log() as reader:
-        head = (await reader.head()).position
-        with Progress(console=progress_console, transient=True, disable=output is None) as progress:
-            task = progress.add_task("exporting", total=head - after)
-            async for page in reader.rows(after, stream=stream):
-                file.write(b"".join(_exported(row) for row in page))
-                _advance(progress, task, page[-1].position - after)
-    file.flush()
+    with opened_output(output) as file:
+        async with opened_log() as reader:
+            head = (await reader.head()).position
+            with Progress(
+                console=progress_console, transient=True, disable=output is None
+            ) as progress:
+                task = progress.add_task("exporting", total=head - after)
+                async for page in reader.rows(after, stream=stream):
+                    file.write(b"".join(_exported(row) for row in page))
+                    _advance(progress, task, page[-1].position - after)
 
 
 def _advance(progress: Progress, task: TaskID, done: int) -> None:

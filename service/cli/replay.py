@@ -18,7 +18,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from service.cli.common import console, opened_log, run
+from service.cli.common import console, opened_log, opened_output, run
 from service.errors import ServiceError
 from service.games.catalogue import GAMES
 from service.log.matches import find_match, match_events
@@ -97,10 +97,9 @@ def _verify(replay: Replay) -> None:
 
 
 def _export(replay: Replay, names: list[str], hz: float | None, output: Path | None) -> None:
-    file = sys.stdout.buffer if output is None else output.open("wb")
-    for line in ndjson(replay, names, hz):
-        file.write(line)
-    file.flush()
+    with opened_output(output) as file:
+        for line in ndjson(replay, names, hz):
+            file.write(line)
 
 
 def _print_state(replay: Replay, names: list[str], tick: int, *, as_json: bool) -> None:

@@ -69,14 +69,17 @@ async def find_matches(reader: Reader, wanted: Wanted) -> list[PlayedMatch]:
                 .order_by(match_players.c.match, match_players.c.seat)
             )
         ).all()
+    users: dict[str, list[str]] = {row["match"]: [] for row in rows}
+    players: dict[str, list[str]] = {row["match"]: [] for row in rows}
+    for match, user, name in seats:
+        users[match].append(user)
+        players[match].append(name or f"User#{user}")
     return [
         PlayedMatch(
             id=row["match"],
             game=row["game"],
-            players=[
-                name or f"User#{user}" for match, user, name in seats if match == row["match"]
-            ],
-            users=[user for match, user, _ in seats if match == row["match"]],
+            players=players[row["match"]],
+            users=users[row["match"]],
             started_at=row["started_at"],
             ended_at=row["ended_at"],
             ticks=row["ticks"],

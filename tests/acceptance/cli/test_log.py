@@ -1,0 +1,150 @@
+"""`ws-service log`: is the log whole, what is in it, and what comes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from service.snapshots import dump, restore
+from tests.acceptance.cli.conftest import Recorded
+from tests.acceptance.service_process import PATIENCE_S, StartService, fresh_id
+from tests.command_line import CommandLine
+
+
+def head_of(recorded: Recorded) -> int:
+    ((position,),) = recorded.file.query("SELECT position FROM log_head")
+    assert isinstance(position, int)
+    return position
+
+
+def test_a_whole_log_is_found_to_be_whole(recorded: Recorded) -> None:
+    out = recorded.ws_service("log", "verify")
+    assert out.startswith(f"ok: {head_of(recorded)} events, 2 matches, 1 snapshot")
+
+
+def test_an_empty_log_is_whole(tmp_path: Path) -> None:
+    ws_service = CommandLine(tmp_path / "data")
+    ws_service("db", "upgrade")
+    assert ws_service("log", "verify").startswith("ok: 0 events, 0 matches")
+    assert ws_service("log", "tail") == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        (["UPDATE events SET data = data || ' ' WHERE position = 9"], "position 9 was changed"),
+        (["UPDATE events SET actor = '9' WHERE position = 3"], "position 3 was changed"),
+        (["DELETE FROM events WHERE position = 5"], "position 5 is missing"),
+        (
+            ["DELETE FROM events WHERE position = (SELECT max(position) FROM events)"],
+            "the log ends at",
+        ),
+        (["UPDATE log_head SET hash = zeroblob(32)"], "the log ends at"),
+        (["UPDATE matches SET scores = '[99,0]'"], "the history of match"),
+        (["UPDATE matches SET winner = 1 WHERE reason = 'left'"], "the history of match"),
+        (["UPDATE matches SET ticks = 1"], "the history of match"),
+        (["UPDATE match_players SET user = '1' WHERE seat = 0"], "the history of match"),
+        (["DELETE FROM match_players", "DELETE FROM matches"], "stands in the history or"),
+        (
+            ["INSERT INTO matches VALUES ('x-1', 'pong', 1, 1, 1, 1, 1, 'left', 1, '[]')"],
+            "match x-1 stands in",
+        ),
+    ],
+)
+def test_what_is_not_as_it_was_written_is_named(
+    spoiled: Recorded, changes: list[str], what: str
+) -> None:
+    spoiled.file.change(*changes)
+    refused = spoiled.ws_service.run("log", "verify")
+    assert refused.code == 1
+    assert what in refused.complaint
+
+
+def test_a_snapshot_that_is_not_what_the_log_says_is_named(spoiled: Recorded) -> None:
+    """A user more in it would be online for ever."""
+    ((data,),) = spoiled.file.query("SELECT data FROM snapshots")
+    world = restore(data)
+    world.presence.sockets[999] = set()
+    spoiled.file.change(f"UPDATE snapshots SET data = x'{dump(world).hex()}'")  # noqa: S608 - hex
+    refused = spoiled.ws_service.run("log", "verify")
+    assert refused.code == 1
+    assert "the snapshot at position" in refused.complaint
+
+
+def test_the_last_events_are_shown(recorded: Recorded) -> None:
+    head = head_of(recorded)
+    lines = recorded.ws_service("log", "tail", "-n", "3").splitlines()
+    assert [int(line.split()[0]) for line in lines] == [head - 2, head - 1, head]
+    (ended,) = recorded.ws_service(
+        "log", "tail", "-n", "1", "--stream", f"match:{recorded.left}"
+    ).splitlines()
+    assert "match.ended" in ended
+    assert '"reason":"left"' in ended
+
+
+async def test_who_follows_sees_what_comes_until_he_has_enough(
+    start_service: StartService,
+) -> None:
+    service = start_service()
+    ws_service = CommandLine(service.data_dir)
+    following = await asyncio.create_subprocess_exec(
+        *ws_service.arguments("log", "tail", "-n", "0", "--follow"),
+        env=ws_service.environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert following.stdout is not None
+    user = fresh_id()
+    async with asyncio.timeout(PATIENCE_S):
+        # What happens before it looks is not news; so somebody comes and goes until it does.
+        seen = asyncio.create_task(following.stdout.readline())
+        while not seen.done():
+            tab = await service.connect(user, "Ana")
+            await tab.close()
+            await asyncio.wait([seen], timeout=0.2)
+    assert f'"user":{user}' in (await seen).decode()
+    following.send_signal(signal.SIGINT)
+    _, errors = await following.communicate()
+    assert (following.returncode, errors) == (130, b"")
+
+
+def test_whole_events_are_exported(recorded: Recorded, tmp_path: Path) -> None:
+    out = recorded.ws_service("log", "export")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["position"] for event in events] == list(range(1, head_of(recorded) + 1))
+    assert (events[0]["type"], events[0]["data"]) == (
+        "node.started",
+        {"node": "n1", "incarnation": 1},
+    )
+    assert {len(event["hash"]) for event in events} == {64}
+    assert {len(event["event_id"]) for event in events} == {32}
+
+    file = tmp_path / "events.ndjson"
+    assert recorded.ws_service.run("log", "export", "-o", str(file)).code == 0
+    assert file.read_text() == out
+    some = recorded.ws_service("log", "export", "--after", "3", "--stream", "node:n1")
+    assert some == ""
+
+
+@pytest.mark.parametrize("command", [("log", "export"), ("replay", "", "--export", "ndjson")])
+def test_a_file_that_cannot_be_written_is_one_clear_line(
+    recorded: Recorded, command: tuple[str, ...]
+) -> None:
+    arguments = [part or recorded.played for part in command]
+    refused = recorded.ws_service.run(*arguments, "--output", "/does/not/exist")
+    assert refused.code == 1
+    assert "/does/not/exist" in refused.complaint
+
+
+def test_what_is_in_the_log_is_counted(recorded: Recorded) -> None:
+    stats = json.loads(recorded.ws_service("log", "stats", "--json"))
+    assert (stats["events"], stats["types"]["match.ended"]) == (head_of(recorded), 2)
+    assert sum(stats["types"].values()) == stats["events"]
+    assert stats["bytes"] >= (recorded.ws_service.data_dir / "ws-service.db").stat().st_size
+    table = recorded.ws_service("log", "stats")
+    assert "match.ended" in table
+    assert stats["hash"][:16] in table
