@@ -448,6 +448,15 @@ def test_the_state_ahead_has_inputs_that_the_state_does_not_have_yet() -> None:
     assert run.ahead() is run.state
 
 
+def test_the_state_ahead_has_inputs_that_are_on_their_way_into_the_log_too() -> None:
+    run = Run(PONG, PONG.setup(1, {}, 2))
+    run.add_input(an_input(2, 0, KeysHeld(0, up=True, down=False)))
+    state = run.ahead([an_input(3, 1, KeysHeld(1, up=False, down=True))])
+    assert state.paddles[0].up
+    assert state.paddles[1].down
+    assert not run.ahead().paddles[1].down
+
+
 # What is no match
 
 

@@ -284,6 +284,14 @@ def test_an_end_with_more_ticks_than_inputs_is_found_where_they_run_out(played: 
     assert find(played.changed(old, longer)).tick == old.tick
 
 
+@given(ANY)
+@FEW
+def test_a_match_whose_inputs_run_out_can_still_be_looked_at(played: Played) -> None:
+    (old,) = played.all_of(MatchEnded)
+    longer = msgspec.structs.replace(old, tick=old.tick + 2)
+    assert encoded(played.changed(old, longer).at(old.tick + 2)) == played.states[-1]
+
+
 def test_a_checkpoint_after_more_inputs_than_there_are_is_found() -> None:
     moves = [Relayed(0, raw({"a": number})) for number in range(CHECKPOINT_TICKS)]
     logged = relay(moves).events[:-1]
