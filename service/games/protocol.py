@@ -41,7 +41,7 @@ class Game(Protocol):
     seats: range
     """How many players a match may have."""
     tick_hz: int
-    """Steps a second; 0 for a game that only inputs bring on, each of which takes one tick."""
+    """Steps a second; 0 for a game that has none, where each input takes a tick."""
     ordered: bool
     """Whether a move may be decided only after the one before it is committed."""
     state_type: type[msgspec.Struct]
@@ -105,7 +105,7 @@ class NoTurnClock:
 
 
 class OnlyInputs:
-    """Part of a game that only inputs bring on."""
+    """Part of a game without ticks of its own: nothing happens but its inputs."""
 
     tick_hz = 0
 

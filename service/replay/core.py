@@ -88,11 +88,11 @@ class Run:
 
     def step(self) -> Sequence[GameEvent]:
         """Take the inputs of the next tick, step it, and return its outcomes."""
-        self.tick = self.next_tick
         if self.game.tick_hz:
             while self._inputs and self._inputs[0][0] <= self.tick:
                 self._take(self._inputs.popleft()[1])
         elif self._inputs:
+            self.tick = self.next_tick
             self._take(self._inputs.popleft()[1])
         self.tick += 1
         return self.game.step(self.state)
