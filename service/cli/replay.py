@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import shutil
@@ -33,8 +34,12 @@ FRAME_HZ = 30
 SEEK_S = 5
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
+LEFT, RIGHT = "\x1b[D", "\x1b[C"
+KEYS_BYTES_MAX = 1024
+
 KEYS = "space pause, left/right 5 s, +/- speed, q quit"
 
+_KEY = re.compile(r"\x1b\[.|.", re.DOTALL)
 _PLACE = re.compile(r"(\d+(?:\.\d+)?)(s|t)?")
 
 
@@ -149,8 +154,9 @@ class _Playback:
         elif key == "-":
             slower = [speed for speed in SPEEDS if speed < self.speed]
             self.speed = slower[-1] if slower else self.speed
-        elif key in {"\x1b[C", "\x1b[D"}:
-            self.tick = max(0.0, self.tick + (seek if key.endswith("C") else -seek))
+        elif key in {RIGHT, LEFT}:
+            to = self.tick + (seek if key == RIGHT else -seek)
+            self.tick = max(0.0, min(to, float(self.replay.ticks)))
 
     def advance(self, seconds: float) -> None:
         """Go on by this much real time."""
@@ -199,10 +205,9 @@ class _Keyboard:
             time.sleep(wait_s)
             return
         if select.select([sys.stdin], [], [], wait_s)[0]:
-            pressed = sys.stdin.read(1)
-            if pressed == "\x1b" and select.select([sys.stdin], [], [], 0.01)[0]:
-                pressed += sys.stdin.read(2)
-            yield pressed
+            # Not by `sys.stdin`: what waits in its buffer `select` would not see.
+            pressed = os.read(sys.stdin.fileno(), KEYS_BYTES_MAX)
+            yield from _KEY.findall(pressed.decode(errors="replace"))
 
 
 @contextmanager

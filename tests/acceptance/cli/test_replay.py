@@ -1,0 +1,141 @@
+"""`ws-service replay`: one state, all of them, and whether they are true."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.cli.conftest import DURATION_S, Recorded
+from tests.command_line import CommandLine
+
+TICKS = 60 * DURATION_S
+
+
+def test_one_state_is_shown(recorded: Recorded) -> None:
+    shown = recorded.ws_service("replay", recorded.played, "--at", "0s")
+    assert "Ana   0 : 0   Ben" in shown
+    assert f"0.0 s   tick 0 of {TICKS}" in shown
+    assert "█" in shown
+
+
+@pytest.mark.parametrize(("at", "tick"), [("1s", 60), ("0.5", 30), ("90t", 90), ("99s", TICKS)])
+def test_a_state_is_given_to_programs(recorded: Recorded, at: str, tick: int) -> None:
+    found = json.loads(recorded.ws_service("replay", recorded.played, "--at", at, "--json"))
+    assert found["tick"] == tick
+    assert found["state"].keys() >= {"p1Y", "p2Y", "s1", "s2"}
+
+
+@pytest.mark.parametrize("at", ["soon", "-1s", "12m"])
+def test_a_place_that_is_none_is_told(recorded: Recorded, at: str) -> None:
+    refused = recorded.ws_service.run("replay", recorded.played, f"--at={at}")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--at" in refused.err
+
+
+def test_what_is_no_terminal_gets_the_end(recorded: Recorded) -> None:
+    shown = recorded.ws_service("replay", recorded.played)
+    assert f"tick {TICKS} of {TICKS}" in shown
+    ((scores,),) = recorded.file.query(
+        "SELECT scores FROM matches WHERE match = ?", recorded.played
+    )
+    assert "Ana   {} : {}   Ben".format(*json.loads(scores)) in shown
+
+
+def test_every_frame_is_exported(recorded: Recorded, tmp_path: Path) -> None:
+    out = recorded.ws_service("replay", recorded.played, "--export", "ndjson")
+    match, *frames = (json.loads(line) for line in out.splitlines())
+    assert (match["match"], match["names"]) == (recorded.played, ["Ana", "Ben"])
+    assert (match["ticks"], match["result"]["reason"]) == (TICKS, "timeup")
+    assert [frame["tick"] for frame in frames] == list(range(TICKS + 1))
+    last = frames[-1]["state"]
+    assert [last["s1"], last["s2"]] == match["result"]["scores"]
+
+    file = tmp_path / "match.ndjson"
+    arguments = ("replay", recorded.played, "--export", "ndjson", "--hz", "10", "-o", str(file))
+    assert recorded.ws_service(*arguments) == ""
+    ticks = [json.loads(line)["tick"] for line in file.read_text().splitlines()[1:]]
+    assert ticks == list(range(0, TICKS + 1, 6))
+
+
+def test_a_reader_who_has_enough_is_no_error(recorded: Recorded) -> None:
+    arguments = recorded.ws_service.arguments("replay", recorded.played, "--export", "ndjson")
+    with subprocess.Popen(
+        arguments,
+        env=recorded.ws_service.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_true_recording_is_verified(recorded: Recorded) -> None:
+    for match in (recorded.played, recorded.left):
+        assert recorded.ws_service("replay", match, "--verify").startswith(f"ok: match {match}, ")
+
+
+@pytest.mark.parametrize("chained", [False, True], ids=["chain-broken", "chain-made-anew"])
+def test_a_changed_recording_does_not_hold_and_the_tick_is_named(
+    spoiled: Recorded, *, chained: bool
+) -> None:
+    match = spoiled.played
+    ((position, tick, data),) = spoiled.file.query(
+        "SELECT position, data ->> 'tick', data FROM events"
+        " WHERE type = 'match.checkpoint' AND stream = ? ORDER BY position LIMIT 1 OFFSET 1",
+        f"match:{match}",
+    )
+    changed = json.loads(data)
+    changed["state"]["scores"] = [9, 9]
+    spoiled.file.change(
+        f"UPDATE events SET data = x'{json.dumps(changed).encode().hex()}'"  # noqa: S608 - hex
+        f" WHERE position = {position}"
+    )
+    if chained:
+        spoiled.file.chain_anew()
+        # Then only the rules can tell.
+        broken = spoiled.ws_service.run("log", "verify")
+        assert "position" not in broken.err
+    refused = spoiled.ws_service.run("replay", match, "--verify")
+    assert refused.code == 1
+    assert f"match {match} does not hold at tick {tick}: " in refused.complaint
+    assert spoiled.ws_service("replay", spoiled.left, "--verify").startswith("ok")
+
+
+def test_a_match_is_named_by_any_unique_start(recorded: Recorded) -> None:
+    start = recorded.played.rpartition("-")[0]
+    assert recorded.played in recorded.ws_service("replay", start, "--verify")
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        ("nothing", "no match begins with 'nothing': `ws-service matches` lists them"),
+        ("", "several matches begin with ''"),
+    ],
+)
+def test_a_name_of_none_or_of_several_is_told(recorded: Recorded, start: str, what: str) -> None:
+    refused = recorded.ws_service.run("replay", start)
+    assert refused.code == 1
+    assert what in refused.complaint
+
+
+def test_a_match_of_rules_that_are_not_here_is_told(spoiled: Recorded) -> None:
+    spoiled.file.change(
+        """
+        UPDATE events SET data = replace(data, '"rules_version":1', '"rules_version":99')
+        WHERE type = 'match.started'
+        """
+    )
+    refused = spoiled.ws_service.run("replay", spoiled.played, "--verify")
+    assert refused.code == 1
+    assert "version 99" in refused.complaint
+
+
+def test_what_is_no_option_is_told(tmp_path: Path) -> None:
+    refused = CommandLine(tmp_path / "data").run("replay", "x", "--speed", "0")
+    assert (refused.code, "--speed" in refused.err) == (2, True)
