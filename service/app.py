@@ -11,22 +11,30 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from service.deadlines import Deadlines
+from service.deliveries import People
+from service.domain.chat import HISTORY_MAX, ChatSaid
 from service.domain.command import Context, Rules
 from service.domain.deadlines import Times
 from service.domain.event import match_stream
+from service.domain.ids import normalise
 from service.domain.presence import StartNode, UserWentOffline
 from service.edge.auth import Authenticator
+from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.connection import SlowLimits
+from service.edge.greeting import Facts, Greeter
 from service.edge.http import DevTokens, Endpoints, HandshakeRate
-from service.edge.hub import Hub, SlowLimits
+from service.edge.hub import Hub, Intervals
 from service.edge.session import SessionLimits
+from service.edge.token_timer import TokenTimes
 from service.edge.websocket import WebSocketLimits, WebSockets
 from service.engine import Engine
 from service.games.catalogue import GAMES
 from service.log import migrate
-from service.log.log import EventLog, Tail
+from service.log.log import EventLog
 from service.log.reader import Reader, open_database
 from service.log.records import Origin
-from service.snapshots import Snapshots, load_world
+from service.messages import v1
+from service.snapshots import Snapshots, restore_world
 from service.telemetry import get_logger
 from service.ticker import Ticker
 
@@ -36,13 +44,14 @@ if TYPE_CHECKING:
     from service.domain.event import Event, Position
     from service.domain.ids import UserId
     from service.domain.matches import Match
+    from service.log.records import RecordedEvent
     from service.settings import Settings
 
 NODE = "n1"
 """The name of the one node that there is."""
 
-NAMES_KEPT_MIN = 1000
-"""Names of users who are gone are forgotten above this many."""
+KEPT_MIN = 1000
+"""Names of users who are gone, and what was said, are forgotten above this many."""
 
 STOP_TIMEOUT_S = 3
 
@@ -67,35 +76,31 @@ class Service:
         self._reader = Reader(open_database(settings.database_url))
         self._log = log = EventLog(
             migrate.database_path(settings.database_url),
-            self._reader,
-            Tail(settings.tail_events_max, settings.tail_s),
             node=NODE,
             busy_ms=settings.database_busy_ms,
             accept_lost_tail=accept_lost_tail,
         )
-        self._world = world = await load_world(log)
-        self._names: dict[UserId, str] = {}
-        await self._load_names()
-        self._hub = hub = Hub(
-            world,
-            self._names,
-            SlowLimits(
-                bytes_newest_only=settings.slow_bytes,
-                bytes_max=settings.slow_bytes_max,
-                stall_s=settings.slow_stall_s,
-            ),
-            settings.user_list_interval_ms / 1000,
-        )
-        engine = Engine(log, world, self._names, hub.publish)
+        tail_from = await self._tail_from()
+        self._world = world = await restore_world(log, tail_from)
+        self._people = people = People()
+        backlog = Backlog(_backlog_limits(settings), max(tail_from, world.position))
+        self._hub = hub = Hub(world, people, backlog, _intervals(settings))
+        engine = Engine(log, world, people, hub)
+        await self._catch_up(engine, tail_from)
+        hub.start(Greeter(world, people, _facts(settings, log.head.epoch), hub.users, backlog))
         self._ticker = ticker = Ticker(
-            engine, GAMES, hub.publish, checkpoint_s=settings.checkpoint_s, clock=time.monotonic
+            engine, GAMES, hub, checkpoint_s=settings.checkpoint_s, clock=time.monotonic
         )
         self._deadlines = deadlines = Deadlines(engine, _times(settings))
-        self._snapshots = snapshots = Snapshots(log, world, settings.snapshot_events)
+        self._snapshots = snapshots = Snapshots(
+            log, world, settings.snapshot_events, lambda: backlog.start
+        )
+        self._websockets = websockets = self._make_websockets(engine)
         context = Context(
             rules=_rules(settings),
             games=GAMES,
             new_room_id=lambda: secrets.token_hex(6),
+            new_token=new_token,
             new_seed=lambda: secrets.randbits(53),
             standing=ticker.standing,
         )
@@ -107,7 +112,8 @@ class Service:
                 ticker.observe,
                 deadlines.observe,
                 snapshots.observe,
-                self._forget_names,
+                websockets.observe,
+                self._forget_people,
             ],
         )
         writer = log.start(engine.committed)
@@ -118,6 +124,7 @@ class Service:
             writer,
             asyncio.create_task(ticker.run(), name="ticker"),
             asyncio.create_task(hub.watch_stalls(), name="stalls"),
+            asyncio.create_task(hub.beat(), name="heartbeat"),
         ]
         await self._listen(engine)
 
@@ -151,27 +158,41 @@ class Service:
         work = migrate.upgrade if self._settings.migrate_at_start else migrate.check
         await asyncio.to_thread(work, url)
 
-    async def _listen(self, engine: Engine) -> None:
+    async def _tail_from(self) -> Position:
+        """Return after which event the messages are kept for clients that come back."""
         settings = self._settings
-        incarnation = self._world.presence.incarnations[NODE]
+        oldest = int((time.time() - settings.tail_s) * 1_000_000)
+        by_age = await self._reader.first_since(oldest) - 1
+        return max(0, by_age, self._log.head.position - settings.tail_events_max)
+
+    async def _catch_up(self, engine: Engine, tail_from: Position) -> None:
+        """Fold what came after the snapshot, and the last part as if it happened again."""
+        world = self._world
+        async for page in self._reader.read(world.position):
+            await self._load_people_of(page)
+            for recorded in page:
+                if recorded.position > tail_from:
+                    engine.fold(recorded)
+                else:
+                    world.fold(recorded.event, recorded.position)
+        await self._load_people()
+
+    def _make_websockets(self, engine: Engine) -> WebSockets:
+        settings = self._settings
         numbers = itertools.count(1)
-        self._websockets = WebSockets(
+        incarnations = self._world.presence.incarnations
+        return WebSockets(
             engine,
             self._hub,
             self._ticker,
             authenticator=Authenticator(settings, self._secret),
-            limits=WebSocketLimits(
-                session=SessionLimits(
-                    messages_per_s=settings.messages_per_s,
-                    messages_burst=settings.messages_burst,
-                    friends_max=settings.friends_max,
-                ),
-                message_bytes_max=settings.message_bytes_max,
-                heartbeat_s=settings.heartbeat_s,
-                origins=settings.allowed_origins,
-            ),
-            new_socket_id=lambda: f"{NODE}.{incarnation}.{next(numbers)}",
+            limits=_websocket_limits(settings),
+            new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",
+            new_token=new_token,
         )
+
+    async def _listen(self, engine: Engine) -> None:
+        settings = self._settings
         app = web.Application(client_max_size=settings.message_bytes_max)
         endpoints = Endpoints(
             self._websockets,
@@ -207,20 +228,44 @@ class Service:
         settings = self._settings
         return DevTokens(self._secret, settings.jwt_algorithms[0], settings.name_length_max)
 
-    async def _load_names(self) -> None:
+    async def _load_people_of(self, page: Sequence[RecordedEvent]) -> None:
+        """Know who did and said something, before it is told again."""
+        actors = {one.actor for one in page if one.actor is not None}
+        names = await self._reader.names(actors)
+        self._people.names |= {normalise(user): name for user, name in names.items()}
+        said = [one.event.chat for one in page if isinstance(one.event, ChatSaid)]
+        self._people.texts |= await self._reader.texts(said)
+
+    async def _load_people(self) -> None:
+        """Know the names of all who are in the world, and what was said in its rooms."""
         users = self._users_of_world()
         known = await self._reader.names([str(user) for user in users])
-        self._names |= {user: known[str(user)] for user in users if str(user) in known}
+        self._people.names |= {user: known[str(user)] for user in users if str(user) in known}
+        self._people.texts |= await self._reader.texts(list(self._texts_of_world()))
 
     def _users_of_world(self) -> set[UserId]:
-        rooms = self._world.rooms.rooms.values()
-        return {*self._world.presence.online(), *(one for room in rooms for one in room.players)}
+        world = self._world
+        rooms = world.rooms.rooms.values()
+        return {
+            *world.presence.sockets,
+            *(one for room in rooms for one in room.players),
+            *(line.author for lines in world.chat.rooms.values() for line in lines),
+        }
 
-    def _forget_names(self, event: Event, _position: Position) -> None:
-        enough = NAMES_KEPT_MIN + 2 * len(self._world.presence.sockets)
-        if isinstance(event, UserWentOffline) and len(self._names) > enough:
-            for user in self._names.keys() - self._users_of_world():
-                del self._names[user]
+    def _texts_of_world(self) -> set[str]:
+        return {line.chat for lines in self._world.chat.rooms.values() for line in lines}
+
+    def _forget_people(self, event: Event, _position: Position) -> None:
+        """Let go of names and texts that nobody is shown any more, when they are too many."""
+        people, world = self._people, self._world
+        names_max = KEPT_MIN + 2 * len(world.presence.sockets)
+        texts_max = KEPT_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
+        if isinstance(event, UserWentOffline) and len(people.names) > names_max:
+            for user in people.names.keys() - self._users_of_world():
+                del people.names[user]
+        if isinstance(event, ChatSaid) and len(people.texts) > texts_max:
+            for chat in people.texts.keys() - self._texts_of_world():
+                del people.texts[chat]
 
     async def _match_events(self, match: Match) -> Sequence[Event]:
         pages = self._reader.read(match.replay_from - 1, stream=match_stream(match.id))
@@ -233,6 +278,65 @@ def _rules(settings: Settings) -> Rules:
         sockets_per_user_max=settings.sockets_per_user_max,
         match_duration_s=settings.match_duration_s,
         reconnect_grace_s=settings.reconnect_grace_s,
+        spectators_max=settings.spectators_max,
+        rooms_per_user_max=settings.rooms_per_user_max,
+    )
+
+
+def new_token() -> str:
+    """Make a text that nobody can guess."""
+    return secrets.token_hex(8)
+
+
+def _intervals(settings: Settings) -> Intervals:
+    return Intervals(
+        list_s=settings.user_list_interval_ms / 1000,
+        diff_s=settings.user_diff_interval_ms / 1000,
+        heartbeat_s=settings.heartbeat_s,
+    )
+
+
+def _backlog_limits(settings: Settings) -> BacklogLimits:
+    return BacklogLimits(
+        events_max=settings.tail_events_max,
+        age_s=settings.tail_s,
+        frames_max=settings.tail_frames_max,
+    )
+
+
+def _facts(settings: Settings, epoch: str) -> Facts:
+    return Facts(
+        epoch=epoch,
+        heartbeat_ms=round(settings.heartbeat_s * 1000),
+        limits=v1.Limits(
+            message_bytes_max=settings.message_bytes_max,
+            messages_per_s=settings.messages_per_s,
+            messages_burst=settings.messages_burst,
+            chat_length_max=settings.chat_length_max,
+        ),
+    )
+
+
+def _websocket_limits(settings: Settings) -> WebSocketLimits:
+    return WebSocketLimits(
+        session=SessionLimits(
+            messages_per_s=settings.messages_per_s,
+            messages_burst=settings.messages_burst,
+            chat_per_s=settings.chat_per_s,
+            chat_burst=settings.chat_burst,
+            chat_length_max=settings.chat_length_max,
+            friends_max=settings.friends_max,
+        ),
+        slow=SlowLimits(
+            bytes_newest_only=settings.slow_bytes,
+            bytes_max=settings.slow_bytes_max,
+            stall_s=settings.slow_stall_s,
+        ),
+        token=TokenTimes(warning_s=settings.token_warning_s, grace_s=settings.token_grace_s),
+        message_bytes_max=settings.message_bytes_max,
+        heartbeat_s=settings.heartbeat_s,
+        drain_retry_ms=settings.drain_retry_ms,
+        origins=settings.allowed_origins,
     )
 
 

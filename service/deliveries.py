@@ -2,6 +2,10 @@
 
 Most messages speak of the world with the event in it. What ends something speaks to those who
 were there, and so is computed just before the fold.
+
+A delivery may have one message for classic clients and another one for those of protocol v1. One
+that is `durable` goes to users, gets the position of its event, and is kept for who resumes: so
+there is at most one of them for each event and user.
 """
 
 from __future__ import annotations
@@ -11,33 +15,68 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from service import messages as wire
+from service.domain.chat import ChatSaid
 from service.domain.event import Event
-from service.domain.ids import SocketId, UserId
-from service.domain.invites import InviteDeclined, InviteSent
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.invites import InviteDeclined, InviteExpired, InviteSent, UserOffline
 from service.domain.lobby import LobbyJoined, LobbyLeft
-from service.domain.matches import MatchEnded, MatchPaused, MatchResumed, MatchStarted
+from service.domain.matches import (
+    MatchEnded,
+    MatchInput,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+)
 from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
 from service.domain.presence import (
     SocketClosed,
-    SocketOpened,
     UserCameOnline,
+    UserStatusSet,
     UserWentOffline,
 )
 from service.domain.rooms import (
+    HostChanged,
+    NotInRoom,
+    PlayerReadied,
+    PlayerSeated,
     Room,
     RoomBecameReady,
     RoomClosed,
     RoomCreated,
+    RoomLocked,
+    SeatForfeited,
     SeatLeft,
     SeatTaken,
+    SpectatorJoined,
+    SpectatorLeft,
 )
 from service.domain.world import World
+from service.messages import ToClient, classic, v1
 
 START_DELAY_S = 1
 """The clock of a match starts so long after `game:start`, and goes on so long after a pause."""
 
-Names: TypeAlias = Mapping[UserId, str]
+WATCHING_SHOWN_MAX = 20
+"""How many spectators a room shows by name."""
+
+
+class People(msgspec.Struct):
+    """What stands beside the log: the names of users, and what they said."""
+
+    names: dict[UserId, str] = {}
+    texts: dict[str, str] = {}
+
+    def name(self, user: UserId) -> str:
+        """Return the display name; one that is not known is `User#<id>` (contract.md)."""
+        return self.names.get(user) or f"User#{user}"
+
+    def user(self, user: UserId) -> classic.User:
+        """Write a user as he goes on the wire."""
+        return classic.User(user, self.name(user))
+
+    def users(self, users: Iterable[UserId]) -> list[classic.User]:
+        """Write users as they go on the wire."""
+        return [self.user(user) for user in users]
 
 
 class Everyone(msgspec.Struct, frozen=True):
@@ -66,12 +105,19 @@ Audience: TypeAlias = Everyone | Users | Sockets | Watchers
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One message to everybody who is to get it."""
+    """One message to everybody who is to get it, in each dialect; None says nothing there."""
 
     audience: Audience
-    message: wire.ToClient
+    classic: ToClient | None = None
+    v1: ToClient | None = None
+    durable: bool = False
+    """The v1 message follows from the event: it gets the position, and is kept for a resume."""
     newest_only: bool = False
     """A state that the next one replaces: a slow socket may miss it."""
+    frame_ms: int = 0
+    """The message may wait so long for others, to leave with them in one write."""
+    delay_s: float = 0
+    """The message is sent so much later, as to spectators who must not help a player."""
 
 
 class Refresh(msgspec.Struct, frozen=True):
@@ -80,229 +126,526 @@ class Refresh(msgspec.Struct, frozen=True):
     list: Literal["user:list", "lobby:list"]
 
 
-def name_of(user: UserId, names: Names) -> str:
-    """Return the display name; a user whose name is not known is `User#<id>` (contract.md)."""
-    return names.get(user) or f"User#{user}"
+class UserChanged(msgspec.Struct, frozen=True):
+    """A user has come, gone or changed, for those who are told of changes alone."""
+
+    user: UserId
 
 
-def users_of(users: Iterable[UserId], names: Names) -> list[wire.User]:
-    """Write users as they go on the wire."""
-    return [wire.User(user, name_of(user, names)) for user in users]
+class RoomChanged(msgspec.Struct, frozen=True):
+    """A room has changed; its members and those who show the list of rooms are told soon."""
+
+    room: RoomId
 
 
-def user_list(world: World, names: Names) -> wire.UserList:
+Message: TypeAlias = Delivery | Refresh | UserChanged | RoomChanged
+
+
+def both(audience: Audience, message: ToClient, *, durable: bool = False) -> Delivery:
+    """Say the same in both dialects."""
+    return Delivery(audience, message, message, durable=durable)
+
+
+# Lists
+
+
+def user_list(world: World, people: People) -> classic.UserList:
     """Everyone online."""
-    return wire.UserList(users_of(world.presence.online(), names))
+    return classic.UserList(people.users(world.presence.online()))
 
 
-def lobby_list(world: World, names: Names) -> Delivery:
-    """Everyone in the lobby, to everyone in the lobby."""
-    members = world.lobby.members
-    sockets = tuple(socket for tabs in members.values() for socket in tabs)
-    return Delivery(Sockets(sockets), wire.LobbyList(users_of(members, names)))
+def lobby_list(world: World, people: People) -> classic.LobbyList:
+    """Everyone in the lobby whom others may see."""
+    hidden = world.presence.hidden
+    return classic.LobbyList(
+        people.users(user for user in world.lobby.members if user not in hidden)
+    )
 
 
-def before_fold(event: Event, world: World) -> Iterable[Delivery | Refresh]:
+def lobby_sockets(world: World) -> Sockets:
+    """Every tab that shows the lobby."""
+    return Sockets(tuple(socket for tabs in world.lobby.members.values() for socket in tabs))
+
+
+def user_entry(user: UserId, world: World, people: People) -> v1.UserEntry | None:
+    """Write a user as v1 clients see him, or None when they do not."""
+    if not world.presence.is_online(user):
+        return None
+    status: v1.Status | None = world.presence.statuses.get(user)
+    if status is None and world.rooms.is_playing(user):
+        status = "playing"
+    if status is None and user in world.lobby.members:
+        status = "lobby"
+    return v1.UserEntry(user, people.name(user), status or "online")
+
+
+def room_state(room: Room, people: People) -> v1.RoomState:
+    """Write a room as its members see it."""
+    return v1.RoomState(
+        room_id=room.id,
+        v=room.changed_at,
+        game=room.game,
+        phase=room.phase,
+        visibility=room.visibility,
+        locked=room.locked,
+        host=room.host,
+        options=room.options,
+        metadata=room.metadata,
+        seats=[
+            v1.SeatView(
+                user=None if seat.user is None else people.user(seat.user),
+                ready=seat.user in room.ready,
+                away=seat.gone or seat.away_since is not None,
+            )
+            for seat in room.seats
+        ],
+        spectators=len(room.spectators),
+        watching=people.users(
+            user for user, _ in zip(room.spectators, range(WATCHING_SHOWN_MAX), strict=False)
+        ),
+        match_id=room.match,
+    )
+
+
+def room_summary(room: Room, people: People) -> v1.RoomSummary:
+    """Write a room as it stands in lists."""
+    return v1.RoomSummary(
+        room_id=room.id,
+        game=room.game,
+        phase=room.phase,
+        visibility=room.visibility,
+        locked=room.locked,
+        host=room.host,
+        metadata=room.metadata,
+        players=people.users(room.players),
+        seats=len(room.seats),
+        spectators=len(room.spectators),
+        spectators_max=room.spectators_max,
+    )
+
+
+def chat_history(room: Room, user: UserId, world: World, people: People) -> v1.ChatHistory:
+    """Write the last lines of a room, as far as `user` wants to hear them."""
+    return v1.ChatHistory(
+        room.id,
+        [
+            v1.ChatMessage(
+                line.chat, people.user(line.author), people.texts[line.chat], room_id=room.id
+            )
+            for line in world.chat.rooms.get(room.id, ())
+            if line.chat in people.texts and world.chat.hears(user, line.author)
+        ],
+    )
+
+
+# What a new tab is told
+
+
+def invites_waiting(user: UserId, world: World, people: People) -> Iterator[Delivery]:
+    """Say what a user has been asked and has not answered."""
+    for inviter in world.invites.received_by(user):
+        yield _invite_received(inviter, user, world.invites.pending[inviter][user].game, people)
+
+
+def session_state(user: UserId, world: World) -> classic.SessionState:
+    """Say where the user is."""
+    room = world.rooms.seated.get(user) if world.rooms.is_busy(user) else None
+    return classic.SessionState(room is not None, room)
+
+
+def room_start(room: Room, people: People) -> classic.RoomStart:
+    """Say that a room waits for its players."""
+    return classic.RoomStart(room.id, people.users(room.players))
+
+
+def seat_answer(room: Room, socket: SocketId, seat: int, people: People) -> Iterator[Delivery]:
+    """Tell a tab that joins a room which is past gathering who plays."""
+    here = Sockets((socket,))
+    if room.phase != "gathering":
+        yield both(here, classic.GameReady(room.id))
+        yield Delivery(here, classic=_players(room, seat, people))
+
+
+def came_in(
+    room: Room, user: UserId, socket: SocketId, world: World, people: People
+) -> Iterator[Delivery]:
+    """Show a room to a tab that has just come in."""
+    here = Sockets((socket,))
+    yield Delivery(here, v1=room_state(room, people))
+    history = chat_history(room, user, world, people)
+    if history.messages:
+        yield Delivery(here, v1=history)
+
+
+def game_start(room: Room, seat: int, duration_s: int, people: People) -> classic.GameStart:
+    """Say to a classic player that a match runs, with so many seconds left."""
+    return classic.GameStart(room.id, duration_s, seat, people.users(room.players))
+
+
+def game_start_v1(
+    room: Room, seat: int | None, duration_s: int | None, people: People
+) -> v1.GameStart:
+    """Say that a match runs, with so many seconds left, to a player or a spectator."""
+    return v1.GameStart(
+        room_id=room.id,
+        match_id=room.match or "",
+        game=room.game,
+        duration=duration_s,
+        player_index=seat,
+        players=people.users(room.players),
+    )
+
+
+def game_paused(room: Room) -> classic.GamePaused:
+    """Say who is away, and how long he may be."""
+    return classic.GamePaused(room.id, room.away, int(room.options["reconnect_grace_s"] * 1000))
+
+
+def signal(  # noqa: PLR0913 - what a signal is
+    message: v1.SendSignal,
+    to: UserId | None,
+    *,
+    user: UserId,
+    socket: SocketId,
+    world: World,
+    sockets_of: Callable[[UserId], tuple[SocketId, ...]],
+) -> Delivery:
+    """Say who gets a signal; raise `RoomNotFound`, `NotInRoom` or `UserOffline`."""
+    if to is not None:
+        if not world.presence.is_online(to):
+            raise UserOffline("That user is not online.")
+        wanted = message.session_id
+        told = [one for one in sockets_of(to) if one != socket and wanted in {None, one}]
+        heard = told if world.chat.hears(to, user) else []
+        return Delivery(Sockets(tuple(heard)), v1=v1.Signal(user, socket, message.data))
+    room = world.rooms.get(message.room_id or "")
+    if not room.shows(user, socket):
+        raise NotInRoom("This socket has not joined the room.")
+    deaf = [one for one in room.members if not world.chat.hears(one, user)]
+    silent = {socket, *(one for member in deaf for one in sockets_of(member))}
+    return Delivery(
+        Sockets(tuple(one for one in room.sockets if one not in silent)),
+        v1=v1.Signal(user, socket, message.data, room.id),
+        frame_ms=room.options.get("frame_ms", 0),
+    )
+
+
+# Event by event
+
+
+def before_fold(event: Event, world: World, people: People) -> Iterable[Message]:
     """Say who gets which message for `event`, which `world` is about to fold."""
     make = _BEFORE_FOLD.get(type(event))
-    return () if make is None else make(event, world)
+    return () if make is None else make(event, world, people)
 
 
-def after_fold(event: Event, world: World, names: Names) -> Iterable[Delivery | Refresh]:
+def after_fold(event: Event, world: World, people: People) -> Iterable[Message]:
     """Say who gets which message for `event`, which `world` has just folded."""
     make = _AFTER_FOLD.get(type(event))
-    return () if make is None else make(event, world, names)
+    return () if make is None else make(event, world, people)
 
 
-def greeting(event: SocketOpened, world: World, names: Names) -> Iterator[Delivery]:
-    """Say who and where the user is: welcome, session, users, then the rest (design, section 9)."""
-    room_id = world.rooms.seated.get(event.user)
-    room = world.rooms.rooms[room_id] if room_id and world.rooms.is_busy(event.user) else None
-
-    def here(message: wire.ToClient) -> Delivery:
-        return Delivery(Sockets((event.socket,)), message)
-
-    yield here(wire.Welcome(wire.User(event.user, name_of(event.user, names))))
-    if event.kicked:
-        yield here(wire.SessionKickIntro())
-    else:
-        yield here(wire.SessionState(room is not None, room.id if room else None))
-    yield here(user_list(world, names))
-    if room is not None:
-        yield here(wire.RoomStart(room.id, users_of(room.players, names)))
-    for inviter in world.invites.received_by(event.user):
-        yield here(wire.InviteReceived(wire.User(inviter, name_of(inviter, names))))
+def _came_online(event: UserCameOnline, world: World, _people: People) -> Iterator[Message]:
+    if world.presence.is_online(event.user):
+        yield from _seen(event.user, online=True)
 
 
-def seat_answer(room: Room, socket: SocketId, seat: int, names: Names) -> Iterator[Delivery]:
-    """Tell a tab that joins a room which is past gathering who plays."""
-    if room.phase != "gathering":
-        yield Delivery(Sockets((socket,)), wire.GameReady(room.id))
-        yield Delivery(Sockets((socket,)), _players(room, seat, names))
+def _went_offline(event: UserWentOffline, world: World, _people: People) -> Iterator[Message]:
+    if event.user not in world.presence.hidden:
+        yield from _seen(event.user, online=False)
 
 
-def to_seats(room: Room, message: Callable[[int], wire.ToClient]) -> Iterator[Delivery]:
-    """Give each seat's tabs in the game their own message."""
-    for index, seat in enumerate(room.seats):
-        if seat.sockets:
-            yield Delivery(Sockets(tuple(seat.sockets)), message(index))
+def _status_set(event: UserStatusSet, world: World, _people: People) -> Iterator[Message]:
+    if (event.user in world.presence.hidden) != event.hidden:
+        yield from _seen(event.user, online=not event.hidden)
+        yield Refresh("lobby:list")
+    yield UserChanged(event.user)
 
 
-def game_start(room: Room, seat: int, duration_s: int, names: Names) -> wire.GameStart:
-    """Say that a match runs, with so many seconds left."""
-    return wire.GameStart(room.id, duration_s, seat, users_of(room.players, names))
-
-
-def game_paused(room: Room) -> wire.GamePaused:
-    """Say who is away, and how long he may be."""
-    return wire.GamePaused(room.id, room.away, int(room.options["reconnect_grace_s"] * 1000))
-
-
-def _players(room: Room, seat: int, names: Names) -> wire.RoomPlayers:
-    staying = [room.seats[index].user for index in room.staying]
-    return wire.RoomPlayers(room.id, seat, users_of(staying, names))
-
-
-def _came_online(
-    event: UserCameOnline, _world: World, _names: Names
-) -> Iterator[Delivery | Refresh]:
-    yield Delivery(Everyone(), wire.UserOnline(event.user))
-    yield Delivery(Watchers(event.user), wire.FriendsStatusUpdate(event.user, is_online=True))
+def _seen(user: UserId, *, online: bool) -> Iterator[Message]:
+    """Say that others see a user come or go."""
+    told = classic.UserOnline(user) if online else classic.UserOffline(user)
+    yield Delivery(Everyone(), classic=told)
+    yield both(Watchers(user), classic.FriendsStatusUpdate(user, is_online=online))
     yield Refresh("user:list")
-
-
-def _went_offline(
-    event: UserWentOffline, _world: World, _names: Names
-) -> Iterator[Delivery | Refresh]:
-    yield Delivery(Everyone(), wire.UserOffline(event.user))
-    yield Delivery(Watchers(event.user), wire.FriendsStatusUpdate(event.user, is_online=False))
-    yield Refresh("user:list")
+    yield UserChanged(user)
 
 
 def _lobby_changed(
-    _event: LobbyJoined | LobbyLeft, _world: World, _names: Names
-) -> Iterator[Delivery | Refresh]:
+    event: LobbyJoined | LobbyLeft, _world: World, _people: People
+) -> Iterator[Message]:
     yield Refresh("lobby:list")
+    yield UserChanged(event.user)
 
 
-def _tab_closed(event: SocketClosed, world: World) -> Iterator[Refresh]:
+def _tab_closed(event: SocketClosed, world: World, _people: People) -> Iterator[Message]:
     if event.socket in world.lobby.members.get(event.user, ()):
         yield Refresh("lobby:list")
+        yield UserChanged(event.user)
+    room = world.rooms.seated.get(event.user)
+    if room is not None:
+        yield RoomChanged(room)
 
 
-def _invite_sent(event: InviteSent, _world: World, names: Names) -> Iterator[Delivery | Refresh]:
-    inviter = wire.User(event.inviter, name_of(event.inviter, names))
-    yield Delivery(Users((event.invitee,)), wire.InviteReceived(inviter))
+def _invite_sent(event: InviteSent, _world: World, people: People) -> Iterator[Message]:
+    yield _invite_received(event.inviter, event.invitee, event.game, people)
 
 
-def _invite_declined(
-    event: InviteDeclined, _world: World, _names: Names
-) -> Iterator[Delivery | Refresh]:
-    yield Delivery(Users((event.inviter,)), wire.InviteDeclined(event.invitee))
+def _invite_received(inviter: UserId, invitee: UserId, game: str, people: People) -> Delivery:
+    return Delivery(
+        Users((invitee,)),
+        classic.InviteReceived(people.user(inviter)),
+        v1.InviteReceived(people.user(inviter), game),
+        durable=True,
+    )
 
 
-def _search_started(
-    event: SearchStarted, _world: World, _names: Names
-) -> Iterator[Delivery | Refresh]:
-    yield Delivery(Users((event.user,)), wire.MatchmakingSearching())
+def _invite_declined(event: InviteDeclined, _world: World, _people: People) -> Iterator[Message]:
+    yield both(Users((event.inviter,)), classic.InviteDeclined(event.invitee), durable=True)
+
+
+def _invite_expired(event: InviteExpired, _world: World, _people: People) -> Iterator[Message]:
+    expired = v1.InviteExpired(event.inviter, event.invitee)
+    yield Delivery(Users((event.inviter, event.invitee)), v1=expired, durable=True)
+
+
+def _search_started(event: SearchStarted, _world: World, _people: People) -> Iterator[Message]:
+    yield both(Users((event.user,)), classic.MatchmakingSearching(), durable=True)
 
 
 def _search_ended(
-    event: SearchCancelled | SearchGaveUp, _world: World, _names: Names
-) -> Iterator[Delivery | Refresh]:
-    yield Delivery(Users((event.user,)), wire.MatchmakingCancelled())
+    event: SearchCancelled | SearchGaveUp, _world: World, _people: People
+) -> Iterator[Message]:
+    yield both(Users((event.user,)), classic.MatchmakingCancelled(), durable=True)
 
 
-def _room_created(event: RoomCreated, _world: World, names: Names) -> Iterator[Delivery | Refresh]:
-    start = wire.RoomStart(event.room, users_of(event.players, names))
-    yield Delivery(Users(tuple(event.players)), start)
+def _room_created(event: RoomCreated, world: World, people: People) -> Iterator[Message]:
+    if event.players:
+        start = room_start(world.rooms.rooms[event.room], people)
+        yield both(Users(tuple(event.players)), start, durable=True)
+    yield RoomChanged(event.room)
 
 
-def _seat_taken(event: SeatTaken, world: World, names: Names) -> Iterator[Delivery | Refresh]:
-    room, seat = world.rooms.seat_of(event.user, event.room)
-    yield from seat_answer(room, event.socket, seat, names)
-
-
-def _became_ready(
-    event: RoomBecameReady, world: World, names: Names
-) -> Iterator[Delivery | Refresh]:
+def _player_seated(event: PlayerSeated, world: World, people: People) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
-    yield Delivery(Sockets(tuple(room.sockets)), wire.GameReady(room.id))
-    yield from to_seats(room, lambda seat: _players(room, seat, names))
+    joined = v1.RoomJoined(room.id, people.user(event.user), "player", event.seat)
+    yield Delivery(Users(tuple(room.members)), v1=joined, durable=True)
+    yield RoomChanged(room.id)
 
 
-def _seat_left(event: SeatLeft, world: World, names: Names) -> Iterator[Delivery | Refresh]:
+def _seat_taken(event: SeatTaken, world: World, people: People) -> Iterator[Message]:
+    room, seat = world.rooms.seat_of(event.user, event.room)
+    yield from came_in(room, event.user, event.socket, world, people)
+    yield from seat_answer(room, event.socket, seat, people)
+    yield RoomChanged(room.id)
+
+
+def _spectator_joined(event: SpectatorJoined, world: World, people: People) -> Iterator[Message]:
+    """Tell the spectator alone, since a thousand may come at once; others see the room's state."""
+    room = world.rooms.rooms[event.room]
+    if room.spectators[event.user] == {event.socket}:
+        joined = v1.RoomJoined(room.id, people.user(event.user), "spectator", None)
+        yield Delivery(Users((event.user,)), v1=joined, durable=True)
+    yield from came_in(room, event.user, event.socket, world, people)
+    yield RoomChanged(room.id)
+
+
+def _spectator_left(event: SpectatorLeft, _world: World, _people: People) -> Iterator[Message]:
+    left = v1.RoomLeft(event.room, event.user, event.reason)
+    yield Delivery(Users((event.user,)), v1=left, durable=True)
+    yield RoomChanged(event.room)
+
+
+def _became_ready(event: RoomBecameReady, world: World, people: People) -> Iterator[Message]:
+    room = world.rooms.rooms[event.room]
+    ready = classic.GameReady(room.id)
+    yield Delivery(Sockets(tuple(room.player_sockets)), classic=ready)
+    for index, seat in enumerate(room.seats):
+        if seat.sockets:
+            players = _players(room, index, people)
+            yield Delivery(Sockets(tuple(seat.sockets)), classic=players)
+    yield Delivery(Users(tuple(room.members)), v1=ready, durable=True)
+    yield RoomChanged(room.id)
+
+
+def _player_gone(
+    event: SeatLeft | SeatForfeited, world: World, _people: People
+) -> Iterator[Message]:
+    room = world.rooms.rooms[event.room]
+    reason = event.reason if isinstance(event, SeatLeft) else "forfeited"
+    left = v1.RoomLeft(room.id, event.user, reason)
+    yield Delivery(Users(tuple(room.members)), v1=left, durable=True)
+    yield UserChanged(event.user)
+
+
+def _seat_left(event: SeatLeft, world: World, people: People) -> Iterator[Message]:
+    """Tell the players of a finished match who stays."""
     room = world.rooms.rooms[event.room]
     if room.phase == "finished":
-        yield from to_seats(room, lambda seat: _players(room, seat, names))
+        for index, seat in enumerate(room.seats):
+            if seat.sockets:
+                players = _players(room, index, people)
+                yield Delivery(Sockets(tuple(seat.sockets)), classic=players)
+    yield RoomChanged(room.id)
 
 
-def _room_closed(event: RoomClosed, world: World) -> Iterator[Delivery]:
+def _room_changed(
+    event: PlayerReadied | HostChanged | RoomLocked | SeatForfeited,
+    _world: World,
+    _people: People,
+) -> Iterator[Message]:
+    yield RoomChanged(event.room)
+
+
+def _room_closed(event: RoomClosed, world: World, _people: People) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
     if room.phase != "finished":
-        sockets = tuple(socket for index in room.staying for socket in room.seats[index].sockets)
-        yield Delivery(Sockets(sockets), wire.GameEnd(event.room, "you", wire.Scores(0, 0)))
+        end = classic.GameEnd(event.room, "you", classic.Scores(0, 0))
+        yield Delivery(Sockets(tuple(room.player_sockets)), classic=end)
+    closed = v1.RoomClosed(room.id, event.reason)
+    yield Delivery(Users(tuple(room.members)), v1=closed, durable=True)
+    yield RoomChanged(room.id)
 
 
-def _match_started(event: MatchStarted, world: World, names: Names) -> Iterator[Delivery | Refresh]:
+def _match_started(event: MatchStarted, world: World, people: People) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
-    duration_s = int(room.options["duration_s"])
-    yield from to_seats(room, lambda seat: game_start(room, seat, duration_s, names))
+    duration_s = int(room.options["duration_s"]) if event.pace == "ticks" else None
+    for index, seat in enumerate(room.seats):
+        if seat.sockets:
+            start = game_start(room, index, duration_s or 0, people)
+            yield Delivery(Sockets(tuple(seat.sockets)), classic=start)
+        if seat.user is not None:
+            told = game_start_v1(room, index, duration_s, people)
+            yield Delivery(Users((seat.user,)), v1=told, durable=True)
+            yield UserChanged(seat.user)
+    yield to_spectators(room, game_start_v1(room, None, duration_s, people))
+    yield RoomChanged(room.id)
 
 
-def _match_paused(event: MatchPaused, world: World, _names: Names) -> Iterator[Delivery | Refresh]:
+def to_spectators(room: Room, message: ToClient) -> Delivery:
+    """Tell the spectators; where they see everything later, what they see is not resumed."""
+    delay_s = room.options.get("spectator_delay_s", 0)
+    if delay_s:
+        return Delivery(Sockets(tuple(room.spectator_sockets)), v1=message, delay_s=delay_s)
+    return Delivery(Users(tuple(room.spectators)), v1=message, durable=True)
+
+
+def _to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
+    """Tell all who play, also who has just left, and who watches."""
+    yield Delivery(Users(tuple(room.players)), v1=message, durable=True)
+    yield to_spectators(room, message)
+
+
+def _match_input(event: MatchInput, world: World, _people: People) -> Iterator[Message]:
+    """Pass a move on, in a game that has no ticks; else its effect is seen in the states."""
+    match = world.matches.live.get(event.match)
+    if match is not None and match.pace != "ticks":
+        room = world.rooms.rooms[event.room]
+        moved = v1.GameMoved(event.room, event.seat, event.tick, event.input)
+        for delivery in _to_match(room, moved):
+            yield msgspec.structs.replace(delivery, frame_ms=room.options.get("frame_ms", 0))
+
+
+def _match_paused(event: MatchPaused, world: World, _people: People) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
-    yield Delivery(Sockets(tuple(room.sockets)), game_paused(room))
+    paused = game_paused(room)
+    yield Delivery(Sockets(tuple(room.player_sockets)), classic=paused)
+    yield from _to_match(room, paused)
+    yield RoomChanged(room.id)
 
 
-def _match_resumed(
-    event: MatchResumed, world: World, _names: Names
-) -> Iterator[Delivery | Refresh]:
+def _match_resumed(event: MatchResumed, world: World, _people: People) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
-    resumed = wire.GameResumed(room.id, START_DELAY_S * 1000)
-    yield Delivery(Sockets(tuple(room.sockets)), resumed)
+    resumed = classic.GameResumed(room.id, START_DELAY_S * 1000)
+    yield Delivery(Sockets(tuple(room.player_sockets)), classic=resumed)
+    yield from _to_match(room, resumed)
+    yield RoomChanged(room.id)
 
 
-def _match_ended(event: MatchEnded, world: World) -> Iterator[Delivery]:
+def _match_ended(event: MatchEnded, world: World, _people: People) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
-    scores = wire.Scores(*event.scores)
-    if event.reason == "timeup":
+    yield from _classic_end(event, room)
+    over = v1.GameOver(room.id, event.match, event.reason, event.winner, event.scores)
+    yield from _to_match(room, over)
+    yield from (UserChanged(user) for user in room.players)
+    yield RoomChanged(room.id)
+
+
+def _classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
+    s1, s2 = [*event.scores, 0, 0][:2]
+    scores = classic.Scores(s1, s2)
+    if event.reason in {"timeup", "finished"}:
         winner = _NAMES_OF_SEATS.get(event.winner, "draw")
-        timeup = wire.GameTimeup(room.id, winner, scores)
-        yield Delivery(Sockets(tuple(room.sockets)), timeup)
+        timeup = classic.GameTimeup(room.id, winner, scores)
+        yield Delivery(Sockets(tuple(room.player_sockets)), classic=timeup)
     elif event.reason != "abandoned":
-        yield from to_seats(
-            room,
-            lambda seat: wire.GameEnd(
-                room.id, "you" if seat == event.winner else "opponent", scores
-            ),
-        )
+        for index, seat in enumerate(room.seats):
+            if seat.sockets:
+                end = classic.GameEnd(
+                    room.id, "you" if index == event.winner else "opponent", scores
+                )
+                yield Delivery(Sockets(tuple(seat.sockets)), classic=end)
 
 
-_NAMES_OF_SEATS: dict[int | None, Literal["p1", "p2", "draw"]] = {0: "p1", 1: "p2"}
+def _chat_said(event: ChatSaid, world: World, people: People) -> Iterator[Message]:
+    text = people.texts.get(event.chat)
+    if text is None:
+        return
+    author = people.user(event.author)
+    if event.room is not None:
+        message = v1.ChatMessage(event.chat, author, text, room_id=event.room)
+        members = world.rooms.rooms[event.room].members
+    else:
+        to = event.author if event.to is None else event.to
+        message = v1.ChatMessage(event.chat, author, text, to=to)
+        members = [to, event.author]
+    hearing = [user for user in dict.fromkeys(members) if world.chat.hears(user, event.author)]
+    yield Delivery(Users(tuple(hearing)), v1=message, durable=True)
 
-_BEFORE_FOLD: dict[type[Event], Callable[[Any, World], Iterable[Delivery | Refresh]]] = {
+
+def _players(room: Room, seat: int, people: People) -> classic.RoomPlayers:
+    staying = [user for index in room.staying if (user := room.seats[index].user) is not None]
+    return classic.RoomPlayers(room.id, seat, people.users(staying))
+
+
+_NAMES_OF_SEATS: Mapping[int | None, Literal["p1", "p2", "draw"]] = {0: "p1", 1: "p2"}
+
+_Make: TypeAlias = Callable[[Any, World, People], Iterable[Message]]
+
+_BEFORE_FOLD: dict[type[Event], _Make] = {
     SocketClosed: _tab_closed,
+    UserStatusSet: _status_set,
+    SeatLeft: _player_gone,
+    SeatForfeited: _player_gone,
     RoomClosed: _room_closed,
     MatchEnded: _match_ended,
 }
 
-_AFTER_FOLD: dict[type[Event], Callable[[Any, World, Names], Iterable[Delivery | Refresh]]] = {
-    SocketOpened: greeting,
+_AFTER_FOLD: dict[type[Event], _Make] = {
     UserCameOnline: _came_online,
     UserWentOffline: _went_offline,
     LobbyJoined: _lobby_changed,
     LobbyLeft: _lobby_changed,
     InviteSent: _invite_sent,
     InviteDeclined: _invite_declined,
+    InviteExpired: _invite_expired,
     SearchStarted: _search_started,
     SearchCancelled: _search_ended,
     SearchGaveUp: _search_ended,
     RoomCreated: _room_created,
+    PlayerSeated: _player_seated,
     SeatTaken: _seat_taken,
     SeatLeft: _seat_left,
+    SeatForfeited: _room_changed,
+    SpectatorJoined: _spectator_joined,
+    SpectatorLeft: _spectator_left,
     RoomBecameReady: _became_ready,
+    PlayerReadied: _room_changed,
+    HostChanged: _room_changed,
+    RoomLocked: _room_changed,
     MatchStarted: _match_started,
+    MatchInput: _match_input,
     MatchPaused: _match_paused,
     MatchResumed: _match_resumed,
+    ChatSaid: _chat_said,
 }

@@ -6,21 +6,25 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from service.answers import Answer, Answers
 from service.deliveries import after_fold, before_fold
+from service.domain.event import Event
 from service.domain.matches import MatchEvent
-from service.log.records import propose
+from service.log.records import NOTHING, propose
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from service.deliveries import Delivery, Refresh
+    from service.answers import CommandKey
+    from service.deliveries import Message, People
     from service.domain.command import Command, Context
-    from service.domain.event import Event, Position
-    from service.domain.ids import UserId
+    from service.domain.event import Position
     from service.domain.world import World
     from service.log.log import EventLog
-    from service.log.records import Origin, RecordedEvent
+    from service.log.records import Beside, Origin, RecordedEvent
 
 logger = get_logger(__name__)
 
@@ -38,11 +42,29 @@ class Gate(Protocol):
         """Let it run on; the append of `event` was committed, or it failed."""
 
 
+class Publisher(Protocol):
+    """Tells clients what has happened."""
+
+    def publish(self, message: Message, position: Position = 0, /) -> None:
+        """Tell those whom `message` is for; `position` is that of its event."""
+
+    def published(self, position: Position, recorded_at: int, /) -> None:
+        """Know that all messages of the event at `position` were published."""
+
+
 class Observer(Protocol):
     """Somebody who wants to see each event, when it has been folded."""
 
     def __call__(self, event: Event, position: Position, /) -> None:
         """See `event`."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a command has come to."""
+
+    events: list[Event]
+    """None when it changed nothing, or was carried out before."""
+    answer: Answer
 
 
 class Engine:
@@ -52,16 +74,18 @@ class Engine:
         self,
         log: EventLog,
         world: World,
-        names: dict[UserId, str],
-        publish: Callable[[Delivery | Refresh], None],
+        people: People,
+        publisher: Publisher,
     ) -> None:
-        """Change `world` by events of `log`, and tell of it by `publish`."""
+        """Change `world` by events of `log`, and tell of it by `publisher`."""
         self._log = log
         self._locks = _Locks()
-        self._publish = publish
+        self._publisher = publisher
         self._observers: list[Observer] = []
+        self._answers = Answers()
+        self._under_way: dict[CommandKey, asyncio.Future[None]] = {}
         self.world = world
-        self.names = names
+        self.people = people
         self.context: Context
         self.gate: Gate
 
@@ -71,31 +95,38 @@ class Engine:
         self.gate = gate
         self._observers += observers
 
-    async def execute(
-        self, command: Command, origin: Origin, *, names: dict[str, str] | None = None
-    ) -> list[Event]:
-        """Carry `command` out and return its events, which are then committed and folded.
+    async def execute(self, command: Command, origin: Origin, *, beside: Beside = NOTHING) -> Done:
+        """Carry `command` out; its events are then committed and folded.
 
-        `names` are display names to keep with the same commit. Raises the `ClientError` of the
-        decision, or `Unavailable` when the log can't be written; then nothing has happened.
+        `beside` is kept with the same commit. A command with an id (`origin.command`) that its
+        actor has given before is answered as it was then, and changes nothing. Raises the
+        `ClientError` of the decision, or `Unavailable` when the log can't be written; then
+        nothing has happened.
         """
-        async with self._locks.of(command, self.world) as streams:
-            await self.gate.settled(streams)
-            events = list(command.decide(self.world, self.context))
-            if events or names:
-                await self.append(events, origin, names=names)
-            return events
+        if origin.command is None:
+            return await self._carry_out(command, origin, beside)
+        key = (str(origin.actor), origin.command)
+        while key in self._under_way:
+            await asyncio.wait([self._under_way[key]])
+        answer = self._answers.find(key)
+        if answer is not None:
+            return Done([], answer)
+        self._under_way[key] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._carry_out(command, origin, beside)
+        finally:
+            self._under_way.pop(key).set_result(None)
 
     async def append(
-        self, events: Sequence[Event], origin: Origin, *, names: dict[str, str] | None = None
-    ) -> None:
-        """Commit decided events; live matches wait for theirs."""
+        self, events: Sequence[Event], origin: Origin, *, beside: Beside = NOTHING
+    ) -> list[Position]:
+        """Commit decided events and return their positions; live matches wait for theirs."""
         held = [event for event in events if isinstance(event, MatchEvent)]
         expect = {event.stream: 0 for event in events if event.opens_stream}
         for event in held:
             self.gate.hold(event)
         try:
-            await self._log.append(propose(events, origin), expect, names=names)
+            return await self._log.append(propose(events, origin), expect, beside=beside)
         finally:
             for event in held:
                 self.gate.release(event)
@@ -103,13 +134,30 @@ class Engine:
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Fold what was committed, then tell everybody; the log calls this after each commit."""
         for one in recorded:
-            messages: list[Delivery | Refresh] = [*before_fold(one.event, self.world)]
-            self.world.fold(one.event, one.position)
-            messages += after_fold(one.event, self.world, self.names)
-            for message in messages:
-                self._publish(message)
+            self.fold(one)
             for observe in self._observers:
                 observe(one.event, one.position)
+
+    def fold(self, recorded: RecordedEvent) -> None:
+        """Fold an event and publish what follows from it; at start, also for recent ones."""
+        event, position = recorded.event, recorded.position
+        messages = [*before_fold(event, self.world, self.people)]
+        self.world.fold(event, position)
+        self._answers.take(recorded)
+        messages += after_fold(event, self.world, self.people)
+        for message in messages:
+            self._publisher.publish(message, position)
+        self._publisher.published(position, recorded.recorded_at)
+
+    async def _carry_out(self, command: Command, origin: Origin, beside: Beside) -> Done:
+        async with self._locks.of(command, self.world) as streams:
+            await self.gate.settled(streams)
+            events = list(command.decide(self.world, self.context))
+            if not events and not beside.names:
+                return Done(events, Answer(self.world.position))
+            positions = await self.append(events, origin, beside=beside)
+            last = positions[-1] if positions else self.world.position
+            return Done(events, Answer(last, getattr(events[0], "room", None) if events else None))
 
 
 class _Locks:

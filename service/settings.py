@@ -201,6 +201,22 @@ class Settings(BaseSettings):
         "WS_FRIENDS_MAX", 1000, "Friends whose status one user may watch.", ge=1, le=100_000
     )
 
+    chat_per_s: float = _setting(
+        "WS_CHAT_PER_S", 1, "Chat messages a socket may send.", unit="/s", ge=0.01, le=1000
+    )
+    chat_burst: int = _setting(
+        "WS_CHAT_BURST", 10, "Chat messages a socket may send at once.", ge=1, le=10_000
+    )
+    chat_length_max: int = _setting(
+        "WS_CHAT_LENGTH_MAX", 500, "Longest chat message.", unit="characters", ge=1, le=10_000
+    )
+    spectators_max: int = _setting(
+        "WS_SPECTATORS_MAX", 2000, "Spectators that a room may have.", ge=0, le=1_000_000
+    )
+    rooms_per_user_max: int = _setting(
+        "WS_ROOMS_PER_USER_MAX", 10, "Rooms that one user may watch.", ge=1, le=1000
+    )
+
     # Times
     presence_grace_s: float = _setting(
         "WS_PRESENCE_GRACE_S",
@@ -217,6 +233,38 @@ class Settings(BaseSettings):
         unit="ms",
         ge=0,
         le=60_000,
+    )
+    user_diff_interval_ms: int = _setting(
+        "WS_USER_DIFF_INTERVAL_MS",
+        100,
+        "Least time between two `user:diff`, or two states of one room.",
+        unit="ms",
+        ge=0,
+        le=60_000,
+    )
+    token_warning_s: float = _setting(
+        "WS_TOKEN_WARNING_S",
+        60,
+        "How long before the end of its token a client is warned.",
+        unit="s",
+        ge=0,
+        le=86400,
+    )
+    token_grace_s: float = _setting(
+        "WS_TOKEN_GRACE_S",
+        25,
+        "How long after the end of its token a v1 socket stays open.",
+        unit="s",
+        ge=0,
+        le=86400,
+    )
+    drain_retry_ms: int = _setting(
+        "WS_DRAIN_RETRY_MS",
+        3000,
+        "Within which time clients connect again after a stop.",
+        unit="ms",
+        ge=0,
+        le=600_000,
     )
     reconnect_grace_s: float = _setting(
         "WS_RECONNECT_GRACE_S",
@@ -318,6 +366,13 @@ class Settings(BaseSettings):
     )
     tail_s: float = _setting(
         "WS_TAIL_S", 600, "Age up to which events are kept in memory.", unit="s", ge=1, le=86400
+    )
+    tail_frames_max: int = _setting(
+        "WS_TAIL_FRAMES_MAX",
+        1_000_000,
+        "Recent messages kept in memory, counted for each user who is to get one.",
+        ge=1,
+        le=100_000_000,
     )
     database_busy_ms: int = _setting(
         "WS_DATABASE_BUSY_MS",

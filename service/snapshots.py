@@ -14,6 +14,8 @@ from service.errors import Unavailable
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.domain.event import Event, Position
     from service.log.log import EventLog
 
@@ -38,23 +40,29 @@ def restore(data: bytes) -> World:
     return msgspec.msgpack.decode(data, type=World)
 
 
-async def load_world(log: EventLog) -> World:
-    """Restore the snapshot, if there is one that fits, and fold what came after it."""
-    found = await log.load_snapshot(code_version())
-    world = World() if found is None else restore(found[1])
-    async for page in log.read(world.position):
-        for recorded in page:
-            world.fold(recorded.event, recorded.position)
-    return world
+async def restore_world(log: EventLog, at_most: Position) -> World:
+    """Return the world of a snapshot, the newest one that is not after `at_most` if there is one.
+
+    Without any it is the world before the first event. What came after it must be folded.
+    """
+    found = await log.load_snapshot(code_version(), at_most)
+    return World() if found is None else restore(found[1])
 
 
 class Snapshots:
     """Writes a snapshot every so many events."""
 
-    def __init__(self, log: EventLog, world: World, every_events: int) -> None:
-        """Count from where `world` is."""
+    def __init__(
+        self,
+        log: EventLog,
+        world: World,
+        every_events: int,
+        needed_from: Callable[[], Position],
+    ) -> None:
+        """Count from where `world` is; the next start must fold what is after `needed_from`."""
         self._log = log
         self._world = world
+        self._needed_from = needed_from
         self._every_events = every_events
         self._next_at = world.position + every_events
         self._code_version = code_version()
@@ -70,7 +78,9 @@ class Snapshots:
         """Write one now; that it can't be written harms nothing but the next start."""
         position, data = self._world.position, dump(self._world)
         try:
-            await self._log.save_snapshot(self._code_version, position, data)
+            await self._log.save_snapshot(
+                self._code_version, position, data, needed_from=self._needed_from()
+            )
         except Unavailable as error:
             logger.warning("snapshot not written", metadata={"reason": str(error)})
 

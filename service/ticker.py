@@ -1,4 +1,4 @@
-"""Runs all live matches: one loop, no task for each. It is given `publish`, and knows no sockets.
+"""Runs all live matches: one loop, no task for each. It is given a publisher, knows no sockets.
 
 A match never runs past what is committed: an input is in the log before its tick is stepped,
 and an outcome before its frame is shown. A slow disk makes ticks late, never wrong.
@@ -10,13 +10,17 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-from service import messages as wire
+import msgspec
+
 from service.deliveries import (
     START_DELAY_S,
     Delivery,
     Sockets,
+    both,
+    came_in,
     game_paused,
     game_start,
+    game_start_v1,
     seat_answer,
 )
 from service.domain.command import Standing
@@ -35,9 +39,10 @@ from service.domain.matches import (
     PauseAfterRestart,
     room_of,
 )
-from service.domain.rooms import SeatTaken
+from service.domain.rooms import SeatTaken, SpectatorJoined
 from service.errors import Unavailable
 from service.log.records import Origin
+from service.messages import classic, v1
 from service.replay.core import Run, encode_state, outcomes_at, rebuild, state_hash
 from service.telemetry import get_logger
 
@@ -45,10 +50,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from service.domain.event import Event, Position
-    from service.domain.ids import MatchId, SocketId
+    from service.domain.ids import MatchId, RoomId, SocketId, UserId
     from service.domain.matches import Match
     from service.domain.rooms import Room
-    from service.engine import Engine
+    from service.engine import Engine, Publisher
     from service.games.protocol import Game, State
 
 PHASES = 4
@@ -70,11 +75,16 @@ ORIGIN = Origin("ticker")
 logger = get_logger(__name__)
 
 
+CHECKPOINT_INPUTS = 200
+"""How many inputs bring a checkpoint, in a game that only inputs bring on."""
+
+
 class LiveMatch:
     """A running or paused match, and when its next tick is due."""
 
     def __init__(self, match: Match, room: Room, run: Run, checkpoint_ticks: int) -> None:
         """Take a match that stands still; `resume` lets it run."""
+        self.match = match
         self.id = match.id
         self.room = room
         self.run = run
@@ -83,14 +93,19 @@ class LiveMatch:
         self.recording = False
         """An outcome is on its way into the log."""
         self.log_fails = False
-        self.last_input_tick = run.tick
+        self.last_input_tick = run.tick - 1
         self.last_remaining: int | None = None
         self.checkpoint_ticks = checkpoint_ticks
         self.checkpoint_phase = room.created_at % checkpoint_ticks
         self._on_their_way: list[MatchEvent] = []
         """Decided events that are not committed yet."""
-        self._period_s = 1 / run.game.tick_hz
+        self._period_s = 1 / (run.game.tick_hz or 1)
         self._due_at = 0.0
+
+    @property
+    def is_without_ticks(self) -> bool:
+        """Whether only inputs bring this match on."""
+        return not self.run.game.tick_hz
 
     def resume(self, at: float) -> None:
         """Step the next tick at `at`, and go on from there."""
@@ -118,8 +133,13 @@ class LiveMatch:
         """Choose the tick of an input that arrives now: the next one that is not yet due.
 
         A tick that is due and waits for a commit takes no more inputs, so that a player who
-        never stops typing can't hold the match up.
+        never stops typing can't hold the match up. Without ticks of its own, a game gets one by
+        each input.
         """
+        if self.match.pace == "turns":
+            return self.run.tick
+        if self.match.pace == "free":
+            return max(self.run.tick, self.last_input_tick + 1)
         overdue = 0 if self.paused else math.ceil((now - self._due_at) / self._period_s)
         lead = min(max(overdue, 0), CATCH_UP_TICKS_MAX)
         self.last_input_tick = max(self.last_input_tick, self.run.tick + lead)
@@ -128,6 +148,8 @@ class LiveMatch:
     def hold(self, event: MatchEvent) -> None:
         """Do not step the tick of `event` before `release`."""
         self._on_their_way.append(event)
+        if isinstance(event, MatchInput):
+            self.last_input_tick = max(self.last_input_tick, event.tick)
 
     def release(self, event: MatchEvent) -> None:
         """Take one `hold` back, if it is not let go of already."""
@@ -145,7 +167,12 @@ class LiveMatch:
         return any(isinstance(event, MatchPaused) for event in self._on_their_way)
 
     def ahead(self) -> State:
-        """Return the state as it will be after all inputs, also those on their way."""
+        """Return the state as it will be after all inputs, also those on their way.
+
+        Where moves are free, they do not depend on it.
+        """
+        if self.match.pace == "free":
+            return self.run.state
         return self.run.ahead(
             [event for event in self._on_their_way if isinstance(event, MatchInput)]
         )
@@ -164,7 +191,7 @@ class Ticker:
         self,
         engine: Engine,
         games: Mapping[str, Game],
-        publish: Callable[[Delivery], None],
+        publisher: Publisher,
         *,
         checkpoint_s: float,
         clock: Callable[[], float],
@@ -172,7 +199,7 @@ class Ticker:
         """Run matches of `games`; `clock` is monotonic, in seconds."""
         self._engine = engine
         self._games = games
-        self._publish = publish
+        self._publisher = publisher
         self._checkpoint_s = checkpoint_s
         self._clock = clock
         self._grid_at = clock()
@@ -189,7 +216,8 @@ class Ticker:
         for match in list(world.matches.live.values()):
             game = self._games[match.game]
             run, unlogged = rebuild(match, await read(match), game)
-            self._add(match, world.rooms.rooms[room_of(match.id)], run)
+            live = self._add(match, world.rooms.rooms[room_of(match.id)], run)
+            live.paused = match.pace != "free"
             if unlogged:
                 await self._engine.append(unlogged, ORIGIN)
             await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
@@ -282,14 +310,16 @@ class Ticker:
                 # None: the end was on its way already, and the input takes no effect.
                 if live is not None:
                     live.add_input(event)
+                    if live.is_without_ticks:
+                        self._take_input(live)
             case MatchPaused():
                 self._matches[event.match].paused = True
             case MatchResumed():
                 self._begin(self._matches[event.match])
             case MatchEnded():
                 self._remove(event.match)
-            case SeatTaken():
-                self._welcome_back(event)
+            case SeatTaken() | SpectatorJoined():
+                self._welcome(event)
             case _:
                 pass
 
@@ -301,36 +331,49 @@ class Ticker:
         self._begin(live)
         self._publish_frame(live)
 
-    def _welcome_back(self, event: SeatTaken) -> None:
-        """Show the match to a tab that joins while it runs."""
+    def _welcome(self, event: SeatTaken | SpectatorJoined) -> None:
+        """Show the match to a tab that comes in while it runs."""
         room = self._engine.world.rooms.rooms[event.room]
-        live = self._matches.get(room.match or "")
-        if live is not None:
-            self.show(live, room, room.players.index(event.user), event.socket)
+        self._show(room, room.seat_of(event.user), event.socket)
 
-    def show_again(self, room: Room, seat: int, socket: SocketId) -> None:
-        """Tell a tab that has joined before all that it was told then."""
-        for delivery in seat_answer(room, socket, seat, self._engine.names):
-            self._publish(delivery)
-        live = self._matches.get(room.match or "")
-        if live is not None:
-            self.show(live, room, seat, socket)
+    def show_again(self, room_id: RoomId, user: UserId, socket: SocketId) -> None:
+        """Tell a tab that has come in before all that it was told then."""
+        world, people = self._engine.world, self._engine.people
+        room = world.rooms.rooms.get(room_id)
+        if room is None or not room.shows(user, socket):
+            return
+        seat = room.seat_of(user)
+        deliveries = list(came_in(room, user, socket, world, people))
+        if seat is not None:
+            deliveries += seat_answer(room, socket, seat, people)
+        for delivery in deliveries:
+            self._publisher.publish(delivery)
+        self._show(room, seat, socket)
 
-    def show(self, live: LiveMatch, room: Room, seat: int, socket: SocketId) -> None:
-        """Send one tab the state of a match at once."""
-        here = Sockets((socket,))
-        remaining_s = live.remaining_s or 0
-        self._publish(Delivery(here, game_start(room, seat, remaining_s, self._engine.names)))
-        self._publish(Delivery(here, wire.GameTimer(room.id, remaining_s)))
-        self._publish(Delivery(here, self._frame(live)))
-        if room.away:
-            self._publish(Delivery(here, game_paused(room)))
+    def _show(self, room: Room, seat: int | None, socket: SocketId) -> None:
+        """Send one tab the state of the match in its room at once, if one runs."""
+        live = self._matches.get(room.match or "")
+        if live is None:
+            return
+        here, remaining_s, people = Sockets((socket,)), live.remaining_s, self._engine.people
+        start = None if seat is None else game_start(room, seat, remaining_s or 0, people)
+        self._publisher.publish(
+            Delivery(here, start, game_start_v1(room, seat, remaining_s, people))
+        )
+        if seat is None and room.options.get("spectator_delay_s"):
+            return
+        if remaining_s is not None:
+            self._publisher.publish(both(here, classic.GameTimer(room.id, remaining_s)))
+        self._publisher.publish(self._frame(live, (socket,)))
+        if room.away and live.match.pace != "free":
+            self._publisher.publish(both(here, game_paused(room)))
 
     def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
-        live = LiveMatch(match, room, run, ticks)
+        live = LiveMatch(match, room, run, ticks if run.game.tick_hz else CHECKPOINT_INPUTS)
         self._matches[live.id] = live
-        min(self._phases, key=len)[live.id] = live
+        if run.game.tick_hz:
+            min(self._phases, key=len)[live.id] = live
         self._awake.set()
         return live
 
@@ -341,6 +384,9 @@ class Ticker:
 
     def _begin(self, live: LiveMatch) -> None:
         """Let a match run after the start delay, at a time when its phase comes round."""
+        if live.is_without_ticks:
+            live.paused = False
+            return
         phase = next(index for index, phase in enumerate(self._phases) if live.id in phase)
         wanted = self._clock() + START_DELAY_S
         rounds = math.ceil((wanted - self._grid_at) * GRID_HZ)
@@ -365,6 +411,17 @@ class Ticker:
             if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
                 self._checkpoint(live)
         if stepped:
+            self._publish_frame(live)
+
+    def _take_input(self, live: LiveMatch) -> None:
+        """Let an input take effect at once, in a game that only inputs bring on."""
+        live.run.step()
+        if live.run.game.result(live.run.state) is not None and not live.finishing:
+            live.finishing = True
+            self._spawn(self._finish(live), "recording")
+        if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
+            self._checkpoint(live)
+        if live.match.pace == "turns":
             self._publish_frame(live)
 
     async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
@@ -409,15 +466,34 @@ class Ticker:
 
     def _publish_frame(self, live: LiveMatch) -> None:
         room = live.room
-        sockets = Sockets(tuple(room.sockets))
         remaining_s = live.remaining_s
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
-            self._publish(Delivery(sockets, wire.GameTimer(room.id, remaining_s)))
-        self._publish(Delivery(sockets, self._frame(live), newest_only=True))
+            timer = classic.GameTimer(room.id, remaining_s)
+            self._publish_to_room(room, both(Sockets(()), timer))
+        self._publish_to_room(room, self._frame(live, ()))
 
-    def _frame(self, live: LiveMatch) -> wire.GameUpdate:
-        return wire.GameUpdate(live.room.id, live.run.game.view(live.run.state, None))
+    def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
+        """Tell the players, and the spectators: they may have to wait for it."""
+        spectators = tuple(room.spectator_sockets)
+        delay_s = room.options.get("spectator_delay_s", 0) if spectators else 0
+        players = tuple(room.player_sockets)
+        now = players if delay_s else players + spectators
+        replace = msgspec.structs.replace
+        self._publisher.publish(replace(delivery, audience=Sockets(now)))
+        if delay_s:
+            later = replace(delivery, audience=Sockets(spectators), delay_s=delay_s)
+            self._publisher.publish(later)
+
+    def _frame(self, live: LiveMatch, sockets: tuple[SocketId, ...]) -> Delivery:
+        run, room = live.run, live.room.id
+        view = run.game.view(run.state, None)
+        return Delivery(
+            Sockets(sockets),
+            classic.GameUpdate(room, view),
+            v1.GameUpdate(room, live.match.run, run.tick, view),
+            newest_only=True,
+        )
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -1,4 +1,4 @@
-"""The event log, its head and snapshots, the match history and the profiles."""
+"""The event log, its head and snapshots, the match history, profiles and texts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,11 +43,11 @@ def upgrade() -> None:
     op.create_table(
         "snapshots",
         sa.Column("projection", sa.String(64), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("code_version", sa.String(64), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(32), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("projection", name=op.f("pk_snapshots")),
+        sa.PrimaryKeyConstraint("projection", "position", name=op.f("pk_snapshots")),
     )
     op.create_table(
         "profiles",
@@ -56,8 +56,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user", name=op.f("pk_profiles")),
     )
     op.create_table(
+        "texts",
+        sa.Column("chat", sa.String(64), nullable=False),
+        sa.Column("salt", sa.String(64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("chat", name=op.f("pk_texts")),
+    )
+    op.create_table(
         "matches",
-        sa.Column("match", sa.String(64), nullable=False),
+        sa.Column("match", sa.String(96), nullable=False),
         sa.Column("game", sa.String(64), nullable=False),
         sa.Column("rules_version", sa.Integer(), nullable=False),
         sa.Column("started_position", sa.BigInteger(), nullable=False),
@@ -75,7 +82,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "match_players",
-        sa.Column("match", sa.String(64), nullable=False),
+        sa.Column("match", sa.String(96), nullable=False),
         sa.Column("seat", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("user", sa.String(128), nullable=False),
         sa.ForeignKeyConstraint(
@@ -94,5 +101,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take everything away; only an empty database should see this."""
-    for table in ("match_players", "matches", "profiles", "snapshots", "log_head", "events"):
+    for table in (
+        "match_players",
+        "matches",
+        "texts",
+        "profiles",
+        "snapshots",
+        "log_head",
+        "events",
+    ):
         op.drop_table(table)

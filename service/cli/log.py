@@ -90,7 +90,7 @@ async def _verify() -> None:
         # What is written meanwhile is not looked at: the chain is checked up to this head.
         head = await reader.head()
         chain, rebuilt, history = ChainCheck(), World(), _History()
-        found = await _snapshot(reader)
+        found = await _snapshots(reader)
         with Progress(console=progress_console, transient=True) as progress:
             task = progress.add_task("verifying", total=head.position)
             async for page in reader.rows():
@@ -101,7 +101,7 @@ async def _verify() -> None:
                     event = decode(row.type, row.schema_version, row.data)
                     rebuilt.fold(event, row.position)
                     history.take(event)
-                    if found is not None and row.position == found.position and found != rebuilt:
+                    if row.position in found and found[row.position] != rebuilt:
                         raise BrokenProjection(
                             f"the snapshot at position {row.position} is not what the log says"
                         )
@@ -111,7 +111,7 @@ async def _verify() -> None:
     seconds = time.monotonic() - began
     print(
         f"ok: {head.position} events, {len(history.started)} matches, "
-        f"{'1 snapshot' if found else 'no snapshot'}; {head.position / seconds:,.0f} events/s"
+        f"{len(found)} snapshots; {head.position / seconds:,.0f} events/s"
     )
 
 
@@ -154,14 +154,14 @@ class _History:
                 raise BrokenProjection(f"the history of match {match} is not what the log says")
 
 
-async def _snapshot(reader: Reader) -> World | None:
-    """Return the snapshot, if this code has made it."""
-    statement = select(snapshots.c.code_version, snapshots.c.data).where(
-        snapshots.c.projection == "world"
+async def _snapshots(reader: Reader) -> dict[Position, World]:
+    """Return the snapshots that this code has made."""
+    statement = select(snapshots.c.position, snapshots.c.data).where(
+        snapshots.c.projection == "world", snapshots.c.code_version == code_version()
     )
     async with reader.engine.connect() as connection:
-        row = (await connection.execute(statement)).one_or_none()
-    return restore(row[1]) if row is not None and row[0] == code_version() else None
+        rows = (await connection.execute(statement)).all()
+    return {position: restore(data) for position, data in rows}
 
 
 async def _stats(*, as_json: bool) -> None:

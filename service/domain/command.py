@@ -22,6 +22,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     sockets_per_user_max: int = 10
     match_duration_s: float = 30
     reconnect_grace_s: float = 10
+    spectators_max: int = 1000
+    rooms_per_user_max: int = 10
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -44,6 +46,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
     games: Mapping[str, Game]
     new_room_id: Callable[[], RoomId]
+    new_token: Callable[[], str]
+    """Makes a text that nobody can guess, for ids and salts."""
     new_seed: Callable[[], int]
     standing: Callable[[MatchId], Standing]
 

@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.hosting import CloseEmptyRoom, CloseUntakenRoom
 from service.domain.invites import ExpireInvite, InviteSent
-from service.domain.matches import MatchEnded
+from service.domain.matches import MatchEnded, MatchInput, MatchResumed, MatchStarted, TimeOutTurn
 from service.domain.matchmaking import GiveUpSearch, SearchStarted
 from service.domain.presence import ExpirePresence, SocketClosed
-from service.domain.rooms import (
-    CloseEmptyRoom,
-    CloseUntakenRoom,
-    ForfeitSeat,
-    RoomCreated,
-    SeatForfeited,
-    SeatLeft,
-)
+from service.domain.rooms import RoomCreated, SeatForfeited, SeatLeft, SpectatorLeft
+from service.domain.seats import ForfeitSeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +23,7 @@ if TYPE_CHECKING:
     from service.domain.command import Command
     from service.domain.event import Event, Position
     from service.domain.ids import UserId
+    from service.domain.matches import Match
     from service.domain.rooms import Room
     from service.domain.world import World
 
@@ -62,6 +58,8 @@ def pending(world: World, times: Times) -> Iterator[Deadline]:
             yield from _of_search(user, game, world, times)
     for room in world.rooms.rooms.values():
         yield from _of_room(room, times)
+    for match in world.matches.live.values():
+        yield from _of_turn(match)
 
 
 def begun_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:
@@ -76,8 +74,11 @@ def begun_by(event: Event, position: Position, world: World, times: Times) -> li
             deadlines += _of_invite(event.inviter, event.invitee, world, times)
         case SearchStarted():
             deadlines += _of_search(event.user, event.game, world, times)
-        case RoomCreated() | SeatLeft() | SeatForfeited() | MatchEnded():
+        case RoomCreated() | SeatLeft() | SeatForfeited() | SpectatorLeft() | MatchEnded():
             deadlines += _of_room(world.rooms.rooms[event.room], times)
+        case MatchStarted() | MatchInput() | MatchResumed():
+            match = world.matches.live.get(event.match)
+            deadlines += _of_turn(match) if match is not None else ()
         case _:
             pass
     return [deadline for deadline in deadlines if deadline.since == position]
@@ -90,8 +91,9 @@ def _of_presence(user: UserId, world: World, times: Times) -> Iterator[Deadline]
 
 
 def _of_invite(inviter: UserId, invitee: UserId, world: World, times: Times) -> Iterator[Deadline]:
-    since = world.invites.sent_at(inviter, invitee)
-    if since is not None:
+    invite = world.invites.find(inviter, invitee)
+    if invite is not None:
+        since = invite.since
         yield Deadline(since, times.invite_ttl_s, ExpireInvite(inviter, invitee, since))
 
 
@@ -101,13 +103,19 @@ def _of_search(user: UserId, game: str, world: World, times: Times) -> Iterator[
         yield Deadline(since, times.matchmaking_timeout_s, GiveUpSearch(user, game, since))
 
 
+def _of_turn(match: Match) -> Iterator[Deadline]:
+    if match.turn_s is not None and not match.paused:
+        since = match.turn_since
+        yield Deadline(since, match.turn_s, TimeOutTurn(match.id, since))
+
+
 def _of_room(room: Room, times: Times) -> Iterator[Deadline]:
-    if room.phase == "gathering":
+    if room.phase == "gathering" and not room.hosted:
         yield Deadline(room.created_at, times.seat_take_s, CloseUntakenRoom(room.id))
-    if room.phase in {"ready", "playing"}:
+    if room.hosted or room.phase in {"ready", "playing"}:
         for index in room.staying:
             seat = room.seats[index]
-            if seat.away_since is not None:
+            if seat.user is not None and seat.away_since is not None:
                 yield Deadline(
                     seat.away_since,
                     room.options["reconnect_grace_s"],

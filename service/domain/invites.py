@@ -9,15 +9,13 @@ import msgspec
 from service.domain.event import Event, Position, user_stream
 from service.domain.ids import UserId
 from service.domain.presence import UserWentOffline
-from service.domain.rooms import RoomCreated, UserBusy, room_for
+from service.domain.rooms import RoomCreated, UserBusy
+from service.domain.seats import check_game, room_for
 from service.errors import ClientError
 
 if TYPE_CHECKING:
     from service.domain.command import Context
     from service.domain.world import World
-
-GAME = "pong"
-"""The game that an invite is for; the classic client names none."""
 
 
 class SelfInvite(ClientError):
@@ -64,6 +62,7 @@ class InviteSent(_InviteEvent, frozen=True):
     """A user asked another to a match."""
 
     type: ClassVar[str] = "invite.sent"
+    game: str
 
 
 class InviteAccepted(_InviteEvent, frozen=True):
@@ -84,13 +83,20 @@ class InviteExpired(_InviteEvent, frozen=True):
     type: ClassVar[str] = "invite.expired"
 
 
+class Invite(msgspec.Struct, frozen=True):
+    """An invite without an answer, and the event that asked."""
+
+    since: Position
+    game: str
+
+
 class Invites(msgspec.Struct):
-    """The invites without an answer: inviter -> invitee -> the event that asked."""
+    """The invites without an answer: inviter -> invitee -> what he asked."""
 
-    pending: dict[UserId, dict[UserId, Position]] = {}
+    pending: dict[UserId, dict[UserId, Invite]] = {}
 
-    def sent_at(self, inviter: UserId, invitee: UserId) -> Position | None:
-        """Return when `inviter` asked `invitee`, or None when no invite waits."""
+    def find(self, inviter: UserId, invitee: UserId) -> Invite | None:
+        """Return what `inviter` asked `invitee`, or None when no invite waits."""
         return self.pending.get(inviter, {}).get(invitee)
 
     def received_by(self, invitee: UserId) -> list[UserId]:
@@ -99,7 +105,8 @@ class Invites(msgspec.Struct):
 
     def sent(self, event: InviteSent, position: Position) -> None:
         """Let it wait."""
-        self.pending.setdefault(event.inviter, {})[event.invitee] = position
+        invite = Invite(position, event.game)
+        self.pending.setdefault(event.inviter, {})[event.invitee] = invite
 
     def answered(
         self, event: InviteAccepted | InviteDeclined | InviteExpired, _position: Position
@@ -141,10 +148,13 @@ class _InviteCommand(msgspec.Struct, frozen=True):
 class SendInvite(_InviteCommand, frozen=True):
     """Ask a user to a match."""
 
+    game: str
+
     def decide(self, world: World, context: Context) -> list[Event]:
         """Ask, when the other can see it and could come."""
         if self.inviter == self.invitee:
             raise SelfInvite
+        check_game(self.game, context)
         if not world.presence.is_online(self.invitee):
             raise UserOffline
         if context.rules.invite_needs_lobby and self.invitee not in world.lobby.members:
@@ -152,9 +162,9 @@ class SendInvite(_InviteCommand, frozen=True):
         world.rooms.check_free(self.inviter)
         if world.rooms.is_busy(self.invitee):
             raise UserBusy
-        if world.invites.sent_at(self.inviter, self.invitee) is not None:
+        if world.invites.find(self.inviter, self.invitee) is not None:
             raise AlreadyInvited
-        return [InviteSent(inviter=self.inviter, invitee=self.invitee)]
+        return [InviteSent(inviter=self.inviter, invitee=self.invitee, game=self.game)]
 
 
 class AcceptInvite(_InviteCommand, frozen=True):
@@ -167,14 +177,15 @@ class AcceptInvite(_InviteCommand, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Make the room, inviter first, when both are free."""
-        if world.invites.sent_at(self.inviter, self.invitee) is None:
+        invite = world.invites.find(self.inviter, self.invitee)
+        if invite is None:
             raise InviteNotFound
         world.rooms.check_free(self.invitee)
         if world.rooms.is_busy(self.inviter):
             raise UserBusy
         accepted = InviteAccepted(inviter=self.inviter, invitee=self.invitee)
         players = [self.inviter, self.invitee]
-        return [accepted, *room_for(players, GAME, world, context)]
+        return [accepted, *room_for(players, invite.game, world, context)]
 
 
 class DeclineInvite(_InviteCommand, frozen=True):
@@ -182,7 +193,7 @@ class DeclineInvite(_InviteCommand, frozen=True):
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Decline what was asked."""
-        if world.invites.sent_at(self.inviter, self.invitee) is None:
+        if world.invites.find(self.inviter, self.invitee) is None:
             raise InviteNotFound
         return [InviteDeclined(inviter=self.inviter, invitee=self.invitee)]
 
@@ -194,7 +205,8 @@ class ExpireInvite(_InviteCommand, frozen=True):
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Expire it, unless it was answered."""
-        if world.invites.sent_at(self.inviter, self.invitee) != self.since:
+        invite = world.invites.find(self.inviter, self.invitee)
+        if invite is None or invite.since != self.since:
             return []
         return [InviteExpired(inviter=self.inviter, invitee=self.invitee)]
 

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
     from service.domain.command import Context, Standing
     from service.domain.world import World
-    from service.games.protocol import GameEvent
+    from service.games.protocol import Game, GameEvent
 
 INPUT_LEAD_TICKS_MAX = 6
 """How far ahead of its match an input may take effect, when ticks are late."""
 
-EndReason = Literal["timeup", "left", "forfeit", "abandoned"]
+EndReason = Literal["timeup", "finished", "left", "forfeit", "abandoned"]
+"""By the clock or by another rule of the game; or since players left, were away, or all were."""
+
+Pace = Literal["ticks", "turns", "free"]
+"""What moves a match on: its clock; one move after the other; or moves as they come."""
 
 
 class MatchNotRunning(ClientError):
@@ -72,6 +76,9 @@ class MatchStarted(MatchEvent, frozen=True):
     players: list[UserId]
     seed: int
     options: dict[str, Any]
+    pace: Pace
+    turn_s: float | None
+    """How long a turn may take, or None when it may take any time."""
 
 
 class MatchInput(MatchEvent, frozen=True):
@@ -136,6 +143,10 @@ class Match(msgspec.Struct):
     options: dict[str, Any]
     players: list[UserId]
     seed: int
+    pace: Pace
+    turn_s: float | None = None
+    turn_since: Position = 0
+    """The event that began the present turn, or let it go on."""
     run: int = 0
     paused: bool = False
     tick: int = 0
@@ -143,7 +154,8 @@ class Match(msgspec.Struct):
     replay_from: Position = 0
     """From here on the log has a checkpoint and every input that matters after it."""
     checkpoint_at: Position = 0
-    checkpoint_tick: int = 0
+    covered_tick: int = 0
+    """No event before `checkpoint_at` is for a later tick."""
     pressing: dict[int, SocketId] = {}
     """The socket that each seat's last input came from."""
 
@@ -161,15 +173,19 @@ class Matches(msgspec.Struct):
             options=event.options,
             players=event.players,
             seed=event.seed,
+            pace=event.pace,
+            turn_s=event.turn_s,
+            turn_since=position,
             replay_from=position,
             checkpoint_at=position,
         )
 
-    def input(self, event: MatchInput, _position: Position) -> None:
-        """Note who holds the keys."""
+    def input(self, event: MatchInput, position: Position) -> None:
+        """Note who holds the keys, and that the next turn begins."""
         match = self._advance(event)
         if match is None:
             return
+        match.turn_since = position
         if event.socket is None:
             match.pressing.pop(event.seat, None)
         else:
@@ -182,13 +198,14 @@ class Matches(msgspec.Struct):
     def checkpoint(self, event: MatchCheckpoint, position: Position) -> None:
         """Move the start of a rebuild on, to the checkpoint before this one.
 
-        An input for a tick after this checkpoint may stand before it in the log, but never
-        before one that is further back than an input may be ahead.
+        An input for a tick after this checkpoint may stand before it in the log. It never stands
+        before the one before, if that was behind all ticks that the log then had.
         """
-        match = self._advance(event)
-        if match is not None and event.tick > match.checkpoint_tick + INPUT_LEAD_TICKS_MAX:
+        match = self.live.get(event.match)
+        if match is not None and event.tick > match.covered_tick:
             match.replay_from, match.checkpoint_at = match.checkpoint_at, position
-            match.checkpoint_tick = event.tick
+            match.covered_tick = match.tick
+        self._advance(event)
 
     def paused(self, event: MatchPaused, _position: Position) -> None:
         """Stand still."""
@@ -196,11 +213,12 @@ class Matches(msgspec.Struct):
         if match is not None:
             match.paused = True
 
-    def resumed(self, event: MatchResumed, _position: Position) -> None:
+    def resumed(self, event: MatchResumed, position: Position) -> None:
         """Go on."""
         match = self._advance(event)
         if match is not None:
             match.paused = False
+            match.turn_since = position
             match.run = event.run
 
     def ended(self, event: MatchEnded, _position: Position) -> None:
@@ -212,6 +230,13 @@ class Matches(msgspec.Struct):
         if match is not None:
             match.tick = max(match.tick, event.reaches)
         return match
+
+
+def pace_of(game: Game) -> Pace:
+    """Say what moves the matches of a game on."""
+    if game.tick_hz:
+        return "ticks"
+    return "turns" if game.ordered else "free"
 
 
 def ended(
@@ -267,16 +292,18 @@ def paused(match: Match, context: Context) -> list[Event]:
 
 
 class Move(msgspec.Struct, frozen=True):
-    """A player's input. It holds no lock: its tick gives it its place."""
+    """A player's input. Only a game of turns wants a lock, else its tick gives it its place."""
 
     user: UserId
     socket: SocketId
     room: RoomId
     move: Mapping[str, Any]
 
-    def streams(self, _world: World) -> set[str]:
-        """None."""
-        return set()
+    def streams(self, world: World) -> set[str]:
+        """The room, in a game of turns."""
+        room = world.rooms.rooms.get(self.room)
+        match = world.matches.live.get(room.match or "") if room else None
+        return {room_stream(self.room)} if match is not None and match.pace == "turns" else set()
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Ask the rules."""
@@ -303,7 +330,30 @@ class PauseAfterRestart(msgspec.Struct, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Pause it, if it was running."""
         match = world.matches.live.get(self.match)
-        return [] if match is None or match.paused else paused(match, context)
+        if match is None or match.paused or match.pace == "free":
+            return []
+        return paused(match, context)
+
+
+class TimeOutTurn(msgspec.Struct, frozen=True):
+    """The time for the turn that began at `since` is over."""
+
+    match: MatchId
+    since: Position
+
+    def streams(self, _world: World) -> set[str]:
+        """The room of the match."""
+        return {room_stream(room_of(self.match))}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Let the rules say what that means, unless somebody has moved."""
+        match = world.matches.live.get(self.match)
+        if match is None or match.paused or match.turn_since != self.since:
+            return []
+        standing = context.standing(match.id)
+        game = context.games[match.game]
+        seat, event = game.timeout(standing.state)
+        return inputs(match, standing.input_tick, seat, None, [event])
 
 
 class FinishMatch(msgspec.Struct, frozen=True):
@@ -324,7 +374,8 @@ class FinishMatch(msgspec.Struct, frozen=True):
         result = context.games[match.game].result(standing.state)
         if result is None:
             return []
-        return [ended(match, standing, context, reason="timeup", winner=result.winner)]
+        reason: EndReason = "timeup" if match.pace == "ticks" else "finished"
+        return [ended(match, standing, context, reason=reason, winner=result.winner)]
 
 
 FOLD = {

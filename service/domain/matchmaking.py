@@ -9,7 +9,8 @@ import msgspec
 from service.domain.event import Event, Position, queue_stream, user_stream
 from service.domain.ids import UserId
 from service.domain.presence import UserWentOffline
-from service.domain.rooms import RoomCreated, room_for
+from service.domain.rooms import RoomCreated
+from service.domain.seats import check_game, room_for
 from service.errors import ClientError
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Pair the user with who waits longest, or let him wait."""
+        check_game(self.game, context)
         if world.matchmaking.waiting_since(self.user, self.game) is not None:
             raise AlreadySearching
         world.rooms.check_free(self.user)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 CLEAN_CLOSE = 1000
 """The only close code that counts as going at once: a reload closes with 1001."""
+
+
+OwnStatus = Literal["online", "away", "busy"]
+
+HIDDEN_MAX = 100_000
+"""How many hidden users are remembered while they are offline; the oldest are forgotten."""
 
 
 class TooManySockets(ClientError):
@@ -76,6 +82,14 @@ class UserWentOffline(_UserEvent, frozen=True):
     type: ClassVar[str] = "user.went_offline"
 
 
+class UserStatusSet(_UserEvent, frozen=True):
+    """A user says how others are to see him."""
+
+    type: ClassVar[str] = "user.status_set"
+    status: OwnStatus
+    hidden: bool
+
+
 class Presence(msgspec.Struct):
     """Everyone online, in the order of coming."""
 
@@ -84,14 +98,18 @@ class Presence(msgspec.Struct):
     absent: dict[UserId, Position] = {}
     """Who is in his grace, and the event that began it."""
     incarnations: dict[str, int] = {}
+    statuses: dict[UserId, OwnStatus] = {}
+    """What users have set, while they are online, where it is not `online`."""
+    hidden: dict[UserId, None] = {}
+    """Who is to be seen by nobody, in the order of hiding."""
 
     def is_online(self, user: UserId) -> bool:
         """Tell whether others see `user` as online."""
-        return user in self.sockets
+        return user in self.sockets and user not in self.hidden
 
     def online(self) -> Iterator[UserId]:
-        """Everyone online, once each."""
-        return iter(self.sockets)
+        """Everyone whom others see as online, once each."""
+        return (user for user in self.sockets if user not in self.hidden)
 
     def node_started(self, event: NodeStarted, position: Position) -> None:
         """Put the users of the node's earlier lives in grace."""
@@ -123,6 +141,18 @@ class Presence(msgspec.Struct):
         """Stop counting the user."""
         del self.sockets[event.user]
         self.absent.pop(event.user, None)
+        self.statuses.pop(event.user, None)
+
+    def status_set(self, event: UserStatusSet, _position: Position) -> None:
+        """Show the user so, or to nobody."""
+        self.statuses.pop(event.user, None)
+        if event.status != "online":
+            self.statuses[event.user] = event.status
+        self.hidden.pop(event.user, None)
+        if event.hidden:
+            self.hidden[event.user] = None
+            if len(self.hidden) > HIDDEN_MAX:
+                del self.hidden[next(iter(self.hidden))]
 
 
 class StartNode(msgspec.Struct, frozen=True):
@@ -169,9 +199,9 @@ class CloseSocket(msgspec.Struct, frozen=True):
     code: int
 
     def streams(self, world: World) -> set[str]:
-        """The user, and the room where he may be missed."""
-        room = world.rooms.seated.get(self.user)
-        return {user_stream(self.user)} | ({room_stream(room)} if room else set())
+        """The user, and the rooms where he may be missed."""
+        rooms = world.rooms.rooms_of(self.user, [self.socket])
+        return {user_stream(self.user), *(room_stream(room.id) for room in rooms)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Close it; a clean close of the last one is a farewell."""
@@ -179,10 +209,36 @@ class CloseSocket(msgspec.Struct, frozen=True):
         if self.socket not in sockets:
             return []
         closed = SocketClosed(user=self.user, socket=self.socket, code=self.code)
-        events = [closed, *world.rooms.missing(self.user, self.socket, world, context)]
+        events = [
+            *world.rooms.stops_watching(self.user, self.socket),
+            closed,
+            *world.rooms.missing(self.user, self.socket, world, context),
+        ]
         if self.code == CLEAN_CLOSE and len(sockets) == 1:
             events.append(UserWentOffline(user=self.user))
         return events
+
+
+class SetStatus(msgspec.Struct, frozen=True):
+    """A user wants to be seen differently; None leaves a thing as it is."""
+
+    user: UserId
+    status: OwnStatus | None
+    hidden: bool | None
+
+    def streams(self, _world: World) -> set[str]:
+        """The user."""
+        return {user_stream(self.user)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Set it, if it is not so already."""
+        presence = world.presence
+        before = (presence.statuses.get(self.user, "online"), self.user in presence.hidden)
+        status = before[0] if self.status is None else self.status
+        hidden = before[1] if self.hidden is None else self.hidden
+        if (status, hidden) == before:
+            return []
+        return [UserStatusSet(user=self.user, status=status, hidden=hidden)]
 
 
 class ExpirePresence(msgspec.Struct, frozen=True):
@@ -208,4 +264,5 @@ FOLD = {
     SocketOpened: Presence.socket_opened,
     SocketClosed: Presence.socket_closed,
     UserWentOffline: Presence.user_went_offline,
+    UserStatusSet: Presence.status_set,
 }

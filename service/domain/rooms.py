@@ -1,9 +1,13 @@
-"""Rooms: who sits where, who is missing, and what becomes of the match when somebody goes.
+"""Rooms: who sits where, who watches, who is missing, and what stands of it after each event.
 
-A room's life is this table; a room in any phase may be closed:
+A room is made for two users, by an invite or by matchmaking, or by a host who opens it to others.
+Its life is this table; a room in any phase may be closed:
 
-    gathering  --all seats taken-->  ready  --match.started-->  playing
-    playing  --match.ended-->  finished  --match.started (rematch)-->  playing
+    gathering  --enough seats taken-->  ready  --match.started-->  playing
+    ready      --a host's room is short of players-->  gathering
+    playing    --match.ended-->  finished  --match.started (rematch)-->  playing
+
+What is decided about seats stands in `seats`, what a host decides in `hosting`.
 """
 
 from __future__ import annotations
@@ -12,9 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
-from service.domain.event import Event, Position, room_stream, user_stream
+from service.domain.event import Event, Position, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
-from service.domain.matches import MatchEnded, MatchResumed, MatchStarted, ended, paused, released
+from service.domain.matches import MatchEnded, MatchStarted, paused, released
 from service.domain.presence import NodeStarted, SocketClosed, SocketOpened
 from service.errors import ClientError
 
@@ -22,14 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from service.domain.command import Context
-    from service.domain.matches import Match
     from service.domain.world import World
 
 Phase = Literal["gathering", "ready", "playing", "finished"]
+Visibility = Literal["public", "private", "password"]
+LeaveReason = Literal["left", "kicked"]
 CloseReason = Literal["untaken", "left", "forfeited", "empty"]
 
 REMEMBERED_MAX = 10_000
 """How many users' lost seats and left rooms are remembered; the oldest are forgotten."""
+
+BANNED_MAX = 1000
+"""How many users a host may have sent out of one room; the oldest may come back."""
 
 
 class AlreadyInRoom(ClientError):
@@ -80,48 +88,92 @@ class RoomEvent(Event, frozen=True):
 
 
 class RoomCreated(RoomEvent, frozen=True):
-    """A room was made for `players`, who sit in this order."""
+    """A room was made; `players` have their seats already, `host` opened it to others."""
 
     type: ClassVar[str] = "room.created"
     opens_stream: ClassVar[bool] = True
     game: str
     players: list[UserId]
     options: dict[str, Any]
+    seats_min: int
+    seats_max: int
+    host: UserId | None = None
+    visibility: Visibility = "public"
+    password: str | None = None
+    """The password, sealed (see `passwords`)."""
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    spectators_max: int = 0
 
 
-class _SeatEvent(RoomEvent, frozen=True):
+class _MemberEvent(RoomEvent, frozen=True):
     user: UserId
 
 
-class SeatTaken(_SeatEvent, frozen=True):
+class PlayerSeated(_MemberEvent, frozen=True):
+    """A user sat down in a host's room."""
+
+    type: ClassVar[str] = "player.seated"
+    seat: int
+
+
+class SeatTaken(_MemberEvent, frozen=True):
     """A tab of a player shows the game."""
 
     type: ClassVar[str] = "seat.taken"
     socket: SocketId
 
 
-class SeatLeft(_SeatEvent, frozen=True):
-    """A player gave his seat up."""
+class SeatLeft(_MemberEvent, frozen=True):
+    """A player gave his seat up, or was sent out by the host."""
 
     type: ClassVar[str] = "seat.left"
+    reason: LeaveReason = "left"
 
 
-class SeatForfeited(_SeatEvent, frozen=True):
+class SeatForfeited(_MemberEvent, frozen=True):
     """A player was away for longer than the grace of the room."""
 
     type: ClassVar[str] = "seat.forfeited"
 
 
+class SpectatorJoined(_MemberEvent, frozen=True):
+    """A tab of a user watches."""
+
+    type: ClassVar[str] = "spectator.joined"
+    socket: SocketId
+
+
+class SpectatorLeft(_MemberEvent, frozen=True):
+    """A user watches no longer: he left, was sent out, or closed his last watching tab."""
+
+    type: ClassVar[str] = "spectator.left"
+    reason: Literal["left", "kicked", "offline"]
+
+
 class RoomBecameReady(RoomEvent, frozen=True):
-    """All seats are taken for the first time."""
+    """Enough seats are taken for a match."""
 
     type: ClassVar[str] = "room.became_ready"
 
 
-class RematchAsked(_SeatEvent, frozen=True):
-    """A player wants to play again; the match starts when all have asked."""
+class PlayerReadied(_MemberEvent, frozen=True):
+    """A player wants the match, or the next one, to start; or wants it no longer."""
 
-    type: ClassVar[str] = "rematch.asked"
+    type: ClassVar[str] = "player.readied"
+    ready: bool
+
+
+class HostChanged(_MemberEvent, frozen=True):
+    """Another member is the host now."""
+
+    type: ClassVar[str] = "host.changed"
+
+
+class RoomLocked(RoomEvent, frozen=True):
+    """The host lets nobody in any more, or again."""
+
+    type: ClassVar[str] = "room.locked"
+    locked: bool
 
 
 class RoomClosed(RoomEvent, frozen=True):
@@ -134,13 +186,14 @@ class RoomClosed(RoomEvent, frozen=True):
 class Seat(msgspec.Struct):
     """One player's place; it belongs to the user, not to a tab."""
 
-    user: UserId
+    user: UserId | None = None
+    """None while the seat is free."""
     sockets: set[SocketId] = set()
     """The tabs that show the game."""
     away_since: Position | None = None
     """The event that took the last of these tabs."""
     gone: bool = False
-    """Left or forfeited: the seat stays empty, once the end of its match has been told."""
+    """Left or forfeited in a match: the seat is free when its end has been told."""
 
 
 class Room(msgspec.Struct):
@@ -150,33 +203,76 @@ class Room(msgspec.Struct):
     game: str
     options: dict[str, Any]
     seats: list[Seat]
+    seats_min: int
     created_at: Position
+    hosted: bool = False
+    """Whether it was opened by a host, and not made for certain users."""
+    host: UserId | None = None
+    visibility: Visibility = "public"
+    password: str | None = None
+    metadata: dict[str, Any] = {}
+    locked: bool = False
+    banned: dict[UserId, None] = {}
+    spectators: dict[UserId, set[SocketId]] = {}
+    spectators_max: int = 0
     phase: Phase = "gathering"
     match: MatchId | None = None
     matches_played: int = 0
-    rematch: set[UserId] = set()
+    ready: set[UserId] = set()
+    """Who wants the next match to start."""
+    changed_at: Position = 0
+    """The last event that changed what members and lists show of the room."""
     empty_since: Position | None = None
-    """In a finished room: the event since which nobody looks at it."""
+    """The event since which nobody looks at it, while nothing is played."""
 
     @property
     def players(self) -> list[UserId]:
-        """The users of all seats, in their order."""
-        return [seat.user for seat in self.seats]
+        """The users of all seats that are not free, in their order."""
+        return [seat.user for seat in self.seats if seat.user is not None]
+
+    @property
+    def player_sockets(self) -> list[SocketId]:
+        """Every tab of a player that shows the game."""
+        return [socket for seat in self.seats for socket in seat.sockets]
+
+    @property
+    def spectator_sockets(self) -> list[SocketId]:
+        """Every tab of a spectator."""
+        return [socket for sockets in self.spectators.values() for socket in sockets]
 
     @property
     def sockets(self) -> list[SocketId]:
         """Every tab that shows the game."""
-        return [socket for seat in self.seats for socket in seat.sockets]
+        return self.player_sockets + self.spectator_sockets
 
     @property
     def staying(self) -> list[int]:
         """The seats whose players have neither left nor forfeited."""
-        return [index for index, seat in enumerate(self.seats) if not seat.gone]
+        return [
+            index
+            for index, seat in enumerate(self.seats)
+            if seat.user is not None and not seat.gone
+        ]
+
+    @property
+    def members(self) -> list[UserId]:
+        """Those who sit, and those who watch."""
+        seated = [self.seats[index].user for index in self.staying]
+        return [user for user in seated if user is not None] + list(self.spectators)
 
     @property
     def away(self) -> list[UserId]:
         """Those who are missing and may come back."""
-        return [seat.user for seat in self.seats if seat.away_since is not None and not seat.gone]
+        return [
+            seat.user
+            for seat in self.seats
+            if seat.user is not None and seat.away_since is not None and not seat.gone
+        ]
+
+    @property
+    def free_seat(self) -> int | None:
+        """The first seat that is free, or None."""
+        return next((index for index, seat in enumerate(self.seats) if seat.user is None), None)
 
     def seat_of(self, user: UserId) -> int | None:
         """Return where `user` sits, or None when he has no seat here, or no longer."""
@@ -185,12 +281,21 @@ class Room(msgspec.Struct):
                 return index
         return None
 
+    def shows(self, user: UserId, socket: SocketId) -> bool:
+        """Tell whether `socket` of `user` shows this room."""
+        seat = self.seat_of(user)
+        if seat is not None:
+            return socket in self.seats[seat].sockets
+        return socket in self.spectators.get(user, ())
+
 
 class Rooms(msgspec.Struct):
     """All rooms, and who sits in which."""
 
     rooms: dict[RoomId, Room] = {}
     seated: dict[UserId, RoomId] = {}
+    watching: dict[SocketId, set[RoomId]] = {}
+    """The rooms that each tab of a spectator shows."""
     kicked: dict[UserId, RoomId] = {}
     """Who lost a seat while away and has not been told."""
     left: dict[UserId, RoomId] = {}
@@ -201,6 +306,11 @@ class Rooms(msgspec.Struct):
         room = self.seated.get(user)
         return room is not None and self.rooms[room].phase != "finished"
 
+    def is_playing(self, user: UserId) -> bool:
+        """Tell whether `user` is in a match."""
+        room = self.seated.get(user)
+        return room is not None and self.rooms[room].phase == "playing"
+
     def check_free(self, user: UserId) -> None:
         """Raise `AlreadyInRoom` when `user` is needed in a room."""
         if self.is_busy(user):
@@ -210,15 +320,27 @@ class Rooms(msgspec.Struct):
         """Name the streams of the rooms where `users` sit."""
         return {room_stream(self.seated[user]) for user in users if user in self.seated}
 
-    def seat_of(self, user: UserId, room_id: RoomId) -> tuple[Room, int]:
-        """Return the room and the seat of `user`; raise `RoomNotFound` or `NotInRoom`."""
+    def get(self, room_id: RoomId) -> Room:
+        """Return a room; raise `RoomNotFound`."""
         room = self.rooms.get(room_id)
         if room is None:
             raise RoomNotFound
+        return room
+
+    def seat_of(self, user: UserId, room_id: RoomId) -> tuple[Room, int]:
+        """Return the room and the seat of `user`; raise `RoomNotFound` or `NotInRoom`."""
+        room = self.get(room_id)
         seat = room.seat_of(user)
         if seat is None:
             raise NotInRoom
         return room, seat
+
+    def rooms_of(self, user: UserId, sockets: Iterable[SocketId]) -> list[Room]:
+        """Return where `user` sits and what his `sockets` watch."""
+        ids = {room for socket in sockets for room in self.watching.get(socket, ())}
+        if user in self.seated:
+            ids.add(self.seated[user])
+        return [self.rooms[room] for room in sorted(ids)]
 
     def missing(
         self, user: UserId, socket: SocketId, world: World, context: Context
@@ -226,77 +348,159 @@ class Rooms(msgspec.Struct):
         """Say what the loss of `socket` means for the match that `user` plays."""
         room = self.rooms.get(self.seated.get(user, ""))
         match = world.matches.live.get(room.match or "") if room else None
-        if room is None or match is None or match.paused:
+        if room is None or match is None or match.paused or match.pace == "free":
             return []
-        index = room.players.index(user)
+        index = _index_of(room, user)
         if room.seats[index].sockets == {socket}:
             return paused(match, context)
         if match.pressing.get(index) == socket:
             return released(match, index, context.standing(match.id), context)
         return []
 
+    def stops_watching(self, user: UserId, socket: SocketId) -> list[Event]:
+        """Say which rooms `user` watches no longer, when `socket` is gone."""
+        events: list[Event] = []
+        for room_id in sorted(self.watching.get(socket, ())):
+            room = self.rooms[room_id]
+            if room.spectators[user] == {socket}:
+                events.append(SpectatorLeft(room=room.id, user=user, reason="offline"))
+                events += new_host(room, {user})
+        return events
+
+    # The fold
+
     def created(self, event: RoomCreated, position: Position) -> None:
         """Make the room and seat its players."""
         seats = [Seat(user=user) for user in event.players]
-        self.rooms[event.room] = Room(event.room, event.game, event.options, seats, position)
+        seats += [Seat() for _ in range(event.seats_max - len(seats))]
+        self.rooms[event.room] = Room(
+            id=event.room,
+            game=event.game,
+            options=event.options,
+            seats=seats,
+            seats_min=event.seats_min,
+            created_at=position,
+            hosted=event.host is not None,
+            host=event.host,
+            visibility=event.visibility,
+            password=event.password,
+            metadata=event.metadata,
+            spectators_max=event.spectators_max,
+            changed_at=position,
+        )
         for user in event.players:
             self.seated[user] = event.room
 
-    def taken(self, event: SeatTaken, _position: Position) -> None:
+    def player_seated(self, event: PlayerSeated, position: Position) -> None:
+        """Give the user the seat."""
+        room = self.rooms[event.room]
+        room.seats[event.seat] = Seat(user=event.user)
+        room.changed_at = position
+        self._stop_watching(room, event.user)
+        self.seated[event.user] = event.room
+
+    def taken(self, event: SeatTaken, position: Position) -> None:
         """The player is here."""
         room = self.rooms[event.room]
-        seat = room.seats[room.players.index(event.user)]
+        seat = room.seats[_index_of(room, event.user)]
         seat.sockets.add(event.socket)
         seat.away_since = None
         room.empty_since = None
+        room.changed_at = position
 
     def gone(self, event: SeatLeft | SeatForfeited, position: Position) -> None:
-        """The seat stays empty."""
+        """The seat is free; in a match it stays empty until its end."""
         room = self.rooms[event.room]
-        seat = room.seats[room.players.index(event.user)]
-        seat.gone = True
-        if room.phase != "playing":
-            seat.sockets = set()
-        self.seated.pop(event.user, None)
-        room.rematch.discard(event.user)
-        if isinstance(event, SeatForfeited):
-            _remember(self.kicked, event.user, event.room)
+        index = _index_of(room, event.user)
+        if room.phase == "playing":
+            room.seats[index].gone = True
         else:
+            room.seats[index] = Seat()
+        self.seated.pop(event.user, None)
+        room.ready.discard(event.user)
+        room.changed_at = position
+        if isinstance(event, SeatLeft):
             _remember(self.left, event.user, event.room)
+            if event.reason == "kicked":
+                _ban(room, event.user)
+        elif room.phase == "playing" or not room.hosted:
+            _remember(self.kicked, event.user, event.room)
+        if room.phase == "ready" and len(room.staying) < room.seats_min:
+            room.phase = "gathering"
         _note_empty(room, position)
 
-    def ready(self, event: RoomBecameReady, _position: Position) -> None:
-        """The match may begin."""
-        self.rooms[event.room].phase = "ready"
-
-    def rematch_asked(self, event: RematchAsked, _position: Position) -> None:
-        """Note the wish."""
-        self.rooms[event.room].rematch.add(event.user)
-
-    def match_started(self, event: MatchStarted, _position: Position) -> None:
-        """Play."""
+    def spectator_joined(self, event: SpectatorJoined, position: Position) -> None:
+        """Let the tab watch."""
         room = self.rooms[event.room]
+        room.spectators.setdefault(event.user, set()).add(event.socket)
+        room.empty_since = None
+        room.changed_at = position
+        self.watching.setdefault(event.socket, set()).add(event.room)
+
+    def spectator_left(self, event: SpectatorLeft, position: Position) -> None:
+        """Let none of his tabs watch any more."""
+        room = self.rooms[event.room]
+        self._stop_watching(room, event.user)
+        if event.reason == "kicked":
+            _ban(room, event.user)
+        room.changed_at = position
+        _note_empty(room, position)
+
+    def became_ready(self, event: RoomBecameReady, position: Position) -> None:
+        """The match may begin."""
+        room = self.rooms[event.room]
+        room.phase = "ready"
+        room.changed_at = position
+
+    def readied(self, event: PlayerReadied, position: Position) -> None:
+        """Note the wish."""
+        room = self.rooms[event.room]
+        room.changed_at = position
+        if event.ready:
+            room.ready.add(event.user)
+        else:
+            room.ready.discard(event.user)
+
+    def host_changed(self, event: HostChanged, position: Position) -> None:
+        """Obey another one."""
+        room = self.rooms[event.room]
+        room.host = event.user
+        room.changed_at = position
+
+    def room_locked(self, event: RoomLocked, position: Position) -> None:
+        """Let nobody in, or everybody."""
+        room = self.rooms[event.room]
+        room.locked = event.locked
+        room.changed_at = position
+
+    def match_started(self, event: MatchStarted, position: Position) -> None:
+        """Play; the players move up to the first seats, so that seats count as in the match."""
+        room = self.rooms[event.room]
+        room.seats.sort(key=lambda seat: seat.user is None)
         room.phase = "playing"
         room.match = event.match
         room.matches_played += 1
-        room.rematch = set()
+        room.ready = set()
+        room.changed_at = position
 
     def match_ended(self, event: MatchEnded, position: Position) -> None:
         """Keep the room for a rematch."""
         room = self.rooms[event.room]
         room.phase = "finished"
         room.match = None
-        for seat in room.seats:
-            if seat.gone:
-                seat.sockets = set()
+        room.seats = [Seat() if seat.gone else seat for seat in room.seats]
+        room.changed_at = position
         _note_empty(room, position)
 
     def closed(self, event: RoomClosed, _position: Position) -> None:
         """Forget the room."""
-        for user in self.rooms.pop(event.room).players:
+        room = self.rooms.pop(event.room)
+        for user in room.players:
             if self.seated.get(user) == event.room:
                 del self.seated[user]
                 _remember(self.left, user, event.room)
+        for user in list(room.spectators):
+            self._stop_watching(room, user)
 
     def socket_opened(self, event: SocketOpened, _position: Position) -> None:
         """Whoever was kicked has now been told."""
@@ -307,15 +511,43 @@ class Rooms(msgspec.Struct):
         """The player has a tab less, maybe none."""
         room = self.rooms.get(self.seated.get(event.user, ""))
         if room is not None:
-            seat = room.seats[room.players.index(event.user)]
+            seat = room.seats[_index_of(room, event.user)]
             _lose(room, seat, {event.socket}, position)
+        for watched in self.watching.pop(event.socket, ()):
+            _lose_spectator(self.rooms[watched], event.user, {event.socket}, position)
 
     def node_started(self, event: NodeStarted, position: Position) -> None:
         """All tabs of the node's earlier lives are gone."""
         for room in self.rooms.values():
             for seat in room.seats:
-                lost = {socket for socket in seat.sockets if opened_on(socket, event.node)}
-                _lose(room, seat, lost, position)
+                _lose(room, seat, _of_node(seat.sockets, event.node), position)
+            for user, sockets in list(room.spectators.items()):
+                _lose_spectator(room, user, _of_node(sockets, event.node), position)
+        for socket in _of_node(self.watching, event.node):
+            del self.watching[socket]
+
+    def _stop_watching(self, room: Room, user: UserId) -> None:
+        for socket in room.spectators.pop(user, ()):
+            watched = self.watching[socket]
+            watched.discard(room.id)
+            if not watched:
+                del self.watching[socket]
+
+
+def new_host(room: Room, leavers: set[UserId]) -> list[Event]:
+    """Let the next member be the host, when the host is one of `leavers`."""
+    if room.host not in leavers:
+        return []
+    heirs = [user for user in room.members if user not in leavers]
+    return [HostChanged(room=room.id, user=heirs[0])] if heirs else []
+
+
+def _index_of(room: Room, user: UserId) -> int:
+    return next(index for index, seat in enumerate(room.seats) if seat.user == user)
+
+
+def _of_node(sockets: Iterable[SocketId], node: str) -> set[SocketId]:
+    return {socket for socket in sockets if opened_on(socket, node)}
 
 
 def _lose(room: Room, seat: Seat, lost: set[SocketId], position: Position) -> None:
@@ -323,12 +555,30 @@ def _lose(room: Room, seat: Seat, lost: set[SocketId], position: Position) -> No
         seat.sockets -= lost
         if not seat.sockets:
             seat.away_since = position
+            room.changed_at = position
             _note_empty(room, position)
 
 
+def _lose_spectator(room: Room, user: UserId, lost: set[SocketId], position: Position) -> None:
+    sockets = room.spectators.get(user)
+    if sockets is None or not sockets & lost:
+        return
+    sockets -= lost
+    if not sockets:
+        del room.spectators[user]
+        room.changed_at = position
+        _note_empty(room, position)
+
+
 def _note_empty(room: Room, position: Position) -> None:
-    if room.phase == "finished" and room.empty_since is None and not room.sockets:
+    if room.phase != "playing" and room.empty_since is None and not room.sockets:
         room.empty_since = position
+
+
+def _ban(room: Room, user: UserId) -> None:
+    room.banned[user] = None
+    if len(room.banned) > BANNED_MAX:
+        del room.banned[next(iter(room.banned))]
 
 
 def _remember(memory: dict[UserId, RoomId], user: UserId, room: RoomId) -> None:
@@ -338,217 +588,18 @@ def _remember(memory: dict[UserId, RoomId], user: UserId, room: RoomId) -> None:
         del memory[next(iter(memory))]
 
 
-def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
-    """Make a room for `players`, who leave the finished rooms where they still sit."""
-    leaving: dict[RoomId, set[UserId]] = {}
-    for player in players:
-        if player in world.rooms.seated:
-            leaving.setdefault(world.rooms.seated[player], set()).add(player)
-    events: list[Event] = []
-    for room_id, leavers in leaving.items():
-        events += _left(world.rooms.rooms[room_id], leavers)
-    options = {
-        "duration_s": context.rules.match_duration_s,
-        "reconnect_grace_s": context.rules.reconnect_grace_s,
-    }
-    room_id = context.new_room_id()
-    return [*events, RoomCreated(room=room_id, game=game, players=players, options=options)]
-
-
-def _left(room: Room, leavers: set[UserId]) -> list[Event]:
-    """Let `leavers` go from a room where nothing is played; the last one closes it."""
-    staying = {room.seats[index].user for index in room.staying}
-    events: list[Event] = [
-        SeatLeft(room=room.id, user=user) for user in room.players if user in leavers
-    ]
-    if room.phase != "finished" or staying <= leavers:
-        events.append(RoomClosed(room=room.id, reason="left"))
-    return events
-
-
-class TakeSeat(msgspec.Struct, frozen=True):
-    """A tab of a player shows the game."""
-
-    user: UserId
-    socket: SocketId
-    room: RoomId
-
-    def streams(self, _world: World) -> set[str]:
-        """The user and the room."""
-        return {user_stream(self.user), room_stream(self.room)}
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """Take it; the last one to come makes the room ready, or lets a paused match go on."""
-        room, index = world.rooms.seat_of(self.user, self.room)
-        if self.socket in room.seats[index].sockets:
-            return []
-        taken = SeatTaken(room=room.id, user=self.user, socket=self.socket)
-        others = [room.seats[seat] for seat in room.staying if seat != index]
-        if not all(other.sockets for other in others):
-            return [taken]
-        match = world.matches.live.get(room.match or "")
-        if room.phase == "gathering":
-            return [taken, RoomBecameReady(room=room.id)]
-        if match is not None and match.paused:
-            return [taken, _everybody_back(room, match, context)]
-        return [taken]
-
-
-def _everybody_back(room: Room, match: Match, context: Context) -> Event:
-    standing = context.standing(match.id)
-    if len(room.staying) == 1:
-        return ended(match, standing, context, reason="forfeit", winner=room.staying[0])
-    return MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1)
-
-
-class BeginMatch(msgspec.Struct, frozen=True):
-    """A player wants to start the match, or a rematch."""
-
-    user: UserId
-    room: RoomId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """Start it when everybody is here, and after a result when everybody asks for it."""
-        room, _ = world.rooms.seat_of(self.user, self.room)
-        if room.phase == "playing":
-            raise MatchAlreadyStarted
-        if room.phase == "gathering" or not all(seat.sockets for seat in room.seats):
-            raise RoomNotReady
-        if room.phase == "ready":
-            return [_started(room, context)]
-        if self.user in room.rematch:
-            return []
-        asked = RematchAsked(room=room.id, user=self.user)
-        if room.rematch | {self.user} == set(room.players):
-            return [asked, _started(room, context)]
-        return [asked]
-
-
-def _started(room: Room, context: Context) -> MatchStarted:
-    return MatchStarted(
-        match=f"{room.id}-{room.matches_played + 1}",
-        tick=0,
-        game=room.game,
-        rules_version=context.games[room.game].rules_version,
-        players=room.players,
-        seed=context.new_seed(),
-        options=room.options,
-    )
-
-
-class LeaveRoom(msgspec.Struct, frozen=True):
-    """A player gives his seat up."""
-
-    user: UserId
-    room: RoomId
-
-    def streams(self, _world: World) -> set[str]:
-        """The user and the room."""
-        return {user_stream(self.user), room_stream(self.room)}
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """Let him go; in a match the other one wins at once."""
-        if world.rooms.seated.get(self.user) != self.room:
-            if world.rooms.left.get(self.user) == self.room:
-                return []
-            world.rooms.seat_of(self.user, self.room)
-        room, index = world.rooms.seat_of(self.user, self.room)
-        match = world.matches.live.get(room.match or "")
-        if match is None:
-            return _left(room, {self.user})
-        left = SeatLeft(room=room.id, user=self.user)
-        staying = [seat for seat in room.staying if seat != index]
-        return [left, *_decided(room, match, staying, "left", context)]
-
-
-class ForfeitSeat(msgspec.Struct, frozen=True):
-    """The grace that began at `since` is over."""
-
-    user: UserId
-    room: RoomId
-    since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The user and the room."""
-        return {user_stream(self.user), room_stream(self.room)}
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """Take the seat, unless he came back; whoever is here wins, else the next to come."""
-        room = world.rooms.rooms.get(self.room)
-        index = room.seat_of(self.user) if room else None
-        if room is None or index is None or room.seats[index].away_since != self.since:
-            return []
-        forfeited = SeatForfeited(room=room.id, user=self.user)
-        match = world.matches.live.get(room.match or "")
-        if match is None:
-            return [forfeited, RoomClosed(room=room.id, reason="forfeited")]
-        staying = [seat for seat in room.staying if seat != index]
-        if staying and not room.seats[staying[0]].sockets:
-            return [forfeited]
-        return [forfeited, *_decided(room, match, staying, "forfeit", context)]
-
-
-def _decided(
-    room: Room,
-    match: Match,
-    staying: list[int],
-    reason: Literal["left", "forfeit"],
-    context: Context,
-) -> list[Event]:
-    """End a match that only those who are `staying` could still play."""
-    standing = context.standing(match.id)
-    if staying:
-        return [ended(match, standing, context, reason=reason, winner=staying[0])]
-    abandoned = ended(match, standing, context, reason="abandoned", winner=None)
-    return [abandoned, RoomClosed(room=room.id, reason="forfeited")]
-
-
-class CloseUntakenRoom(msgspec.Struct, frozen=True):
-    """The time to take the seats is over."""
-
-    room: RoomId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
-
-    def decide(self, world: World, _context: Context) -> list[Event]:
-        """Close the room if somebody never came."""
-        room = world.rooms.rooms.get(self.room)
-        if room is None or room.phase != "gathering":
-            return []
-        return [RoomClosed(room=room.id, reason="untaken")]
-
-
-class CloseEmptyRoom(msgspec.Struct, frozen=True):
-    """Nobody has looked at this finished room since `since`."""
-
-    room: RoomId
-    since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
-
-    def decide(self, world: World, _context: Context) -> list[Event]:
-        """Close it, unless somebody came back."""
-        room = world.rooms.rooms.get(self.room)
-        if room is None or room.empty_since != self.since:
-            return []
-        return [RoomClosed(room=room.id, reason="empty")]
-
-
 FOLD = {
     RoomCreated: Rooms.created,
+    PlayerSeated: Rooms.player_seated,
     SeatTaken: Rooms.taken,
     SeatLeft: Rooms.gone,
     SeatForfeited: Rooms.gone,
-    RoomBecameReady: Rooms.ready,
-    RematchAsked: Rooms.rematch_asked,
+    SpectatorJoined: Rooms.spectator_joined,
+    SpectatorLeft: Rooms.spectator_left,
+    RoomBecameReady: Rooms.became_ready,
+    PlayerReadied: Rooms.readied,
+    HostChanged: Rooms.host_changed,
+    RoomLocked: Rooms.room_locked,
     RoomClosed: Rooms.closed,
     MatchStarted: Rooms.match_started,
     MatchEnded: Rooms.match_ended,

@@ -10,6 +10,7 @@ import jwt
 import msgspec
 
 from service.domain.ids import UserId, normalise
+from service.edge.close_codes import CloseCode
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ _ENDS = "\u200c\u200d" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 class AuthenticationError(ServiceError):
     """The user is not known; `reason` closes the socket, `error_code` stands in the logs."""
 
-    def __init__(self, reason: str, error_code: str) -> None:
-        """Take the reason for the client and the code for ELK (contract.md)."""
+    def __init__(
+        self, reason: str, error_code: str, close_code: CloseCode = CloseCode.POLICY
+    ) -> None:
+        """Take the reason and the close code for the client, and the code for ELK (contract.md)."""
         super().__init__(reason)
         self.error_code = error_code
+        self.close_code = close_code
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -45,6 +49,8 @@ class Identity(msgspec.Struct, frozen=True):
 
     user: UserId
     name: str | None
+    issued_at_s: float | None = None
+    expires_at_s: float | None = None
 
 
 def clean_name(raw: str) -> str:
@@ -78,7 +84,7 @@ class Authenticator:
             str(user).encode()
         except (StopIteration, ValueError) as error:
             raise AuthenticationError("Invalid token payload", "INVALID_TOKEN_PAYLOAD") from error
-        return Identity(user, self._name(claims))
+        return Identity(user, self._name(claims), claims.get("iat"), claims.get("exp"))
 
     def _decode(self, token: str) -> dict[str, Any]:
         settings = self._settings

@@ -23,5 +23,7 @@ class CloseCode(IntEnum):
     DRAINING = 4001, "The service stops or restarts; connect again, after a random while."
     TOO_SLOW = 4008, "In logs only: the client read too slowly and was cut off; it sees 1006."
     NO_PONG = 4012, "In logs only: the client did not answer a ping in time; it sees 1006."
+    TOKEN_EXPIRED = 4005, "The token of a v1 socket has been expired for a while; get a new one."
     RATE_LIMITED = 4013, "Messages went on above the limit; connect again and send fewer."
+    REVOKED = 4503, "The user was sent away: his tokens until now are refused; do not try again."
     TOO_MANY_SOCKETS = 4504, "The user has too many connections; close one before another try."

@@ -1,14 +1,13 @@
 """The hub: all open sockets, and the way of a message to them. Nothing here ever waits.
 
-A message is encoded and framed once, whoever gets it; the frames that one socket gets within a
-turn of the loop leave in one write. A slow socket loses states that newer ones replace, then
-itself; never does it delay another.
+A message is encoded and framed once for each dialect, whoever gets it; the frames that one socket
+gets within a turn of the loop, or within a frame tick where that is allowed, leave in one write.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
@@ -16,171 +15,111 @@ from service.deliveries import (
     Delivery,
     Everyone,
     Refresh,
+    RoomChanged,
     Sockets,
+    UserChanged,
     Users,
     Watchers,
     lobby_list,
+    lobby_sockets,
     user_list,
 )
 from service.domain.presence import SocketOpened
-from service.edge.close_codes import CloseCode
-from service.telemetry import get_logger
+from service.edge.dialect import V1
+from service.edge.feeds import RoomFeed, UserFeed
+from service.edge.frames import frame
+from service.messages import v1
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from service.deliveries import Audience, Names
+    from service.deliveries import Audience, Message, People
     from service.domain.event import Event, Position
     from service.domain.ids import SocketId, UserId
     from service.domain.world import World
+    from service.edge.backlog import Backlog
+    from service.edge.connection import Connection
+    from service.edge.greeting import Greeter
     from service.messages import ToClient
-
-TEXT_FRAME = 0x81
-"""FIN and the opcode of a text frame (RFC 6455, section 5.2)."""
-
-_LENGTH_7_MAX = 125
-_LENGTH_16_MAX = 0xFFFF
 
 STALL_CHECK_S = 1.0
 
-logger = get_logger(__name__)
 
-_encoder = msgspec.json.Encoder()
+class Intervals(msgspec.Struct, frozen=True, kw_only=True):
+    """The least times between two of the same kind."""
 
-
-def frame(message: ToClient) -> bytes:
-    """Write a message as an unmasked text frame, ready for any socket."""
-    payload = _encoder.encode(message)
-    length = len(payload)
-    if length <= _LENGTH_7_MAX:
-        return bytes((TEXT_FRAME, length)) + payload
-    if length <= _LENGTH_16_MAX:
-        return bytes((TEXT_FRAME, 126)) + length.to_bytes(2, "big") + payload
-    return bytes((TEXT_FRAME, 127)) + length.to_bytes(8, "big") + payload
-
-
-class SlowLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a socket may leave unread."""
-
-    bytes_newest_only: int = 256 * 1024
-    bytes_max: int = 1024 * 1024
-    stall_s: float = 10
-
-
-class Connection:
-    """One open socket, as far as writing goes."""
-
-    def __init__(self, socket: SocketId, user: UserId, transport: asyncio.Transport) -> None:
-        """Write to `transport`, whose handshake is over."""
-        self.socket = socket
-        self.user = user
-        self.friends: frozenset[UserId] = frozenset()
-        self.transport = transport
-        self.aborted = False
-        self._frames: list[bytes] = []
-        self._newest: bytes | None = None
-        self._written = 0
-        self._progress = (0, 0.0)
-
-    def queue(self, data: bytes) -> None:
-        """Send a frame with the next flush."""
-        self._frames.append(data)
-
-    def queue_newest(self, data: bytes, limits: SlowLimits) -> None:
-        """Send a state with the next flush, or only the newest one when the socket is slow."""
-        if self.transport.get_write_buffer_size() > limits.bytes_newest_only:
-            self._newest = data
-        else:
-            self._newest = None
-            self._frames.append(data)
-
-    def flush(self, limits: SlowLimits) -> None:
-        """Write what is queued, at once; give a socket up that has left too much unread."""
-        if self.transport.is_closing():
-            self._frames.clear()
-            return
-        buffered = self.transport.get_write_buffer_size()
-        if self._newest is not None and buffered <= limits.bytes_newest_only:
-            self._frames.append(self._newest)
-            self._newest = None
-        if not self._frames:
-            return
-        data = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
-        self._frames.clear()
-        self._written += len(data)
-        if buffered + len(data) > limits.bytes_max and buffered:
-            self.abort("too much unread")
-        else:
-            self.transport.write(data)
-
-    def check_progress(self, now: float, limits: SlowLimits) -> None:
-        """Give up a socket that has read nothing for too long."""
-        buffered = self.transport.get_write_buffer_size()
-        read = self._written - buffered
-        if not buffered or read > self._progress[0]:
-            self._progress = (read, now)
-            self.flush(limits)
-        elif now - self._progress[1] > limits.stall_s:
-            self.abort("nothing read")
-
-    def abort(self, reason: str) -> None:
-        """Drop the connection; a close frame could not reach the client any more."""
-        self.aborted = True
-        logger.warning(
-            "slow client dropped",
-            error_type="websocket_error",
-            error_code=str(int(CloseCode.TOO_SLOW)),
-            metadata={"socket": self.socket, "reason": reason},
-        )
-        self.transport.abort()
+    list_s: float
+    diff_s: float
+    heartbeat_s: float
 
 
 class Hub:
     """All open sockets of this node."""
 
     def __init__(
-        self, world: World, names: Names, limits: SlowLimits, list_interval_s: float
+        self, world: World, people: People, backlog: Backlog, intervals: Intervals
     ) -> None:
-        """Send lists of `world` at most every `list_interval_s`."""
+        """Tell of `world`, and keep in `backlog` what those who are away are to get."""
         self._world = world
-        self._names = names
-        self._limits = limits
-        self._list_interval_s = list_interval_s
+        self._people = people
+        self._backlog = backlog
+        self._intervals = intervals
         self._connections: dict[SocketId, Connection] = {}
         self._arriving: dict[SocketId, Connection] = {}
         self._of_users: dict[UserId, dict[SocketId, Connection]] = {}
         self._watchers: dict[UserId, set[SocketId]] = {}
         self._unflushed: set[Connection] = set()
+        self._waiting: set[Connection] = set()
+        """Sockets whose frames may wait for the next frame tick."""
         self._stale: set[str] = set()
+        self.users = UserFeed(world, people, intervals.diff_s, self._send_to_v1)
+        self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets)
+        self.greeter: Greeter
 
     def __len__(self) -> int:
         """Count the open sockets."""
         return len(self._connections)
 
+    def start(self, greeter: Greeter) -> None:
+        """Begin with the world as it is; nobody is connected."""
+        self.greeter = greeter
+        self.users.start()
+        self.rooms.start()
+        self._stale = set()
+
+    # Sockets
+
     def expect(self, connection: Connection) -> None:
-        """Reach this socket by its id alone, so that its greeting is the first that it gets."""
+        """Greet this socket when its opening is committed."""
         self._arriving[connection.socket] = connection
 
-    def observe(self, event: Event, _position: Position) -> None:
-        """Reach a socket by all ways as soon as it has been greeted."""
+    def observe(self, event: Event, position: Position) -> None:
+        """Greet a socket that was opened, and reach it from now on."""
         if isinstance(event, SocketOpened) and event.socket in self._arriving:
-            self.add(self._arriving.pop(event.socket))
-
-    def add(self, connection: Connection) -> None:
-        """Reach this socket from now on."""
-        self._connections[connection.socket] = connection
-        self._of_users.setdefault(connection.user, {})[connection.socket] = connection
+            connection = self._arriving.pop(event.socket)
+            connection.opened_at = position
+            self._connections[connection.socket] = connection
+            self._of_users.setdefault(connection.user, {})[connection.socket] = connection
+            for data in self.greeter.greet(connection, event):
+                connection.queue(data)
+            self._flush_soon((connection,))
 
     def remove(self, connection: Connection) -> None:
         """Reach this socket no longer."""
         self.watch(connection, frozenset())
+        self.rooms.unsubscribe(connection.socket)
         self._arriving.pop(connection.socket, None)
         self._connections.pop(connection.socket, None)
         self._unflushed.discard(connection)
+        self._waiting.discard(connection)
         sockets = self._of_users.get(connection.user, {})
         sockets.pop(connection.socket, None)
         if not sockets:
             self._of_users.pop(connection.user, None)
+
+    def sockets_of(self, user: UserId) -> tuple[SocketId, ...]:
+        """Name the open sockets of a user."""
+        return tuple(self._of_users.get(user, ()))
 
     def watch(self, connection: Connection, friends: frozenset[UserId]) -> None:
         """Tell this socket when one of `friends` comes or goes, and of nobody else."""
@@ -193,32 +132,47 @@ class Hub:
             self._watchers.setdefault(friend, set()).add(connection.socket)
         connection.friends = friends
 
-    def publish(self, delivery: Delivery | Refresh) -> None:
-        """Send one message to all who are to get it, or let a list be sent soon."""
-        if isinstance(delivery, Refresh):
-            self._refresh(delivery.list)
-            return
-        connections = list(self._resolve(delivery.audience))
-        if not connections:
-            return
-        data = frame(delivery.message)
-        for connection in connections:
-            if delivery.newest_only:
-                connection.queue_newest(data, self._limits)
-            else:
-                connection.queue(data)
-        self._flush_soon(connections)
+    # Messages
+
+    def publish(self, message: Message, position: Position = 0) -> None:
+        """Tell all who are to be told; `position` is that of the event behind it."""
+        match message:
+            case Delivery():
+                self._deliver(message, position)
+            case Refresh():
+                self._refresh(message.list)
+            case UserChanged():
+                self.users.change(message.user)
+            case RoomChanged():
+                self.rooms.change(message.room)
+            case _:
+                assert_never(message)
+
+    def published(self, position: Position, recorded_at: int) -> None:
+        """Close the event at `position` in the backlog."""
+        self._backlog.close(position, recorded_at)
 
     def send(self, connection: Connection, message: ToClient) -> None:
         """Send one message to one socket."""
-        connection.queue(frame(message))
+        self.send_frames(connection, (frame(message),))
+
+    def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
+        """Send frames to one socket."""
+        for data in frames:
+            connection.queue(data)
         self._flush_soon((connection,))
 
     def flush(self) -> None:
-        """Write what is queued for every socket."""
+        """Write what is queued for every socket and waits for nothing."""
         unflushed, self._unflushed = self._unflushed, set()
         for connection in unflushed:
-            connection.flush(self._limits)
+            connection.flush()
+
+    async def beat(self) -> None:
+        """Tell v1 clients how far the log is, for ever, so that they can resume from there."""
+        while True:
+            await asyncio.sleep(self._intervals.heartbeat_s)
+            self._send_to_v1(frame(v1.Heartbeat(self._world.position)))
 
     async def watch_stalls(self) -> None:
         """Give up sockets that make no progress, for ever."""
@@ -226,7 +180,36 @@ class Hub:
         while True:
             await asyncio.sleep(STALL_CHECK_S)
             for connection in list(self._connections.values()):
-                connection.check_progress(loop.time(), self._limits)
+                connection.check_progress(loop.time())
+
+    def _deliver(self, delivery: Delivery, position: Position) -> None:
+        if delivery.delay_s:
+            now = msgspec.structs.replace(delivery, delay_s=0)
+            loop = asyncio.get_running_loop()
+            loop.call_later(delivery.delay_s, self._deliver, now, position)
+            return
+        frames: dict[bool, bytes | None] = {}
+        if delivery.durable and delivery.v1 is not None and isinstance(delivery.audience, Users):
+            kept = frames[True] = frame(delivery.v1, position)
+            self._backlog.add(position, delivery.audience.users, kept)
+        told: list[Connection] = []
+        for connection in self._resolve(delivery.audience):
+            is_v1 = connection.dialect is V1
+            if is_v1 not in frames:
+                message = delivery.v1 if is_v1 else delivery.classic
+                frames[is_v1] = None if message is None else frame(message)
+            data = frames[is_v1]
+            if data is None:
+                continue
+            if delivery.newest_only:
+                connection.queue_newest(data)
+            else:
+                connection.queue(data)
+            told.append(connection)
+        if delivery.frame_ms:
+            self._flush_at_tick(told, delivery.frame_ms)
+        elif told:
+            self._flush_soon(told)
 
     def _resolve(self, audience: Audience) -> Iterator[Connection]:
         match audience:
@@ -242,23 +225,47 @@ class Hub:
 
     def _known(self, sockets: Iterable[SocketId]) -> Iterator[Connection]:
         for socket in sockets:
-            connection = self._connections.get(socket) or self._arriving.get(socket)
+            connection = self._connections.get(socket)
             if connection is not None:
                 yield connection
+
+    def _send_to_v1(self, data: bytes) -> None:
+        self._send([one for one in self._connections.values() if one.dialect is V1], data)
+
+    def _send_to_sockets(self, sockets: tuple[SocketId, ...], data: bytes) -> None:
+        self._send([one for one in self._known(sockets) if one.dialect is V1], data)
+
+    def _send(self, connections: list[Connection], data: bytes) -> None:
+        for connection in connections:
+            connection.queue(data)
+        self._flush_soon(connections)
 
     def _flush_soon(self, connections: Iterable[Connection]) -> None:
         if not self._unflushed:
             asyncio.get_running_loop().call_soon(self.flush)
         self._unflushed.update(connections)
 
+    def _flush_at_tick(self, connections: Iterable[Connection], frame_ms: int) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(frame_ms / 1000, self._flush_waiting)
+        self._waiting.update(connections)
+
+    def _flush_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for connection in waiting:
+            connection.flush()
+
+    # Lists of classic clients
+
     def _refresh(self, list_: str) -> None:
         if not self._stale:
-            asyncio.get_running_loop().call_later(self._list_interval_s, self._send_stale)
+            asyncio.get_running_loop().call_later(self._intervals.list_s, self._send_stale)
         self._stale.add(list_)
 
     def _send_stale(self) -> None:
         stale, self._stale = self._stale, set()
         if "user:list" in stale:
-            self.publish(Delivery(Everyone(), user_list(self._world, self._names)))
+            self.publish(Delivery(Everyone(), classic=user_list(self._world, self._people)))
         if "lobby:list" in stale:
-            self.publish(lobby_list(self._world, self._names))
+            lobby = lobby_list(self._world, self._people)
+            self.publish(Delivery(lobby_sockets(self._world), classic=lobby))

@@ -1,21 +1,36 @@
-"""One client's session, without any I/O: a frame goes in, what is to be done comes out."""
+"""One client's session, without any I/O: a frame goes in, what is to be done comes out.
+
+Both dialects take this one way: what a client of the other one can't send, its decoder refuses.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeAlias, assert_never
+import hashlib
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias, assert_never
 
 import msgspec
 
-from service import messages as wire
+from service.domain.chat import Mute, Say
 from service.domain.command import Command
-from service.domain.ids import SocketId, UserId, normalise
-from service.domain.invites import GAME, AcceptInvite, DeclineInvite, SendInvite
+from service.domain.event import Position
+from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.ids import RoomId, SocketId, UserId, normalise
+from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
 from service.domain.lobby import JoinLobby, LeaveLobby
 from service.domain.matches import Move
 from service.domain.matchmaking import JoinQueue, LeaveQueue
-from service.domain.rooms import BeginMatch, LeaveRoom, TakeSeat
+from service.domain.presence import SetStatus
+from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge.close_codes import CloseCode
+from service.edge.dialect import V1, Dialect
 from service.errors import ClientError
+from service.log.records import NOTHING, Beside, Text
+from service.messages import FromClient, classic, v1
+from service.messages.base import COMMAND_ID_LENGTH_MAX
+
+EXTRAS_BYTES_MAX = 4096
+"""How long the options or the metadata of a room may be."""
 
 
 class BadJson(ClientError):
@@ -66,11 +81,19 @@ class RateLimited(ClientError):
     code = "RATE_LIMITED"
 
 
+class ResumeFrom(msgspec.Struct, frozen=True):
+    """How far a client that was away had come, in which epoch of the log."""
+
+    position: Position
+    epoch: str
+
+
 class Execute(msgspec.Struct, frozen=True):
     """Carry out a command; `message` is what asked for it."""
 
     command: Command
-    message: wire.FromClient
+    message: FromClient
+    beside: Beside = NOTHING
 
 
 class ShowUsers(msgspec.Struct, frozen=True):
@@ -81,10 +104,54 @@ class ShowLobby(msgspec.Struct, frozen=True):
     """Answer with `lobby:list`."""
 
 
+class ShowRooms(msgspec.Struct, frozen=True):
+    """Answer with a page of rooms."""
+
+    game: str | None
+    after: RoomId | None
+    limit: int
+
+
+class SubscribeRooms(msgspec.Struct, frozen=True):
+    """Tell of changes of the list of rooms from now on, or no longer."""
+
+    game: str | None
+    wanted: bool
+
+
+class ShowFriends(msgspec.Struct, frozen=True):
+    """Answer with the status of the user's friends, as the user service knows them."""
+
+
 class WatchFriends(msgspec.Struct, frozen=True):
     """Answer with the status of these users, and tell of each change from now on."""
 
     friends: frozenset[UserId]
+
+
+class PassSignal(msgspec.Struct, frozen=True):
+    """Pass a signal on."""
+
+    message: v1.SendSignal
+    to: UserId | None
+
+
+class SendMissed(msgspec.Struct, frozen=True):
+    """Send again what was missed."""
+
+    wanted: ResumeFrom
+
+
+class RefreshToken(msgspec.Struct, frozen=True):
+    """Take a newer token."""
+
+    token: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Send a message back at once."""
+
+    message: v1.Pong
 
 
 class Close(msgspec.Struct, frozen=True):
@@ -94,7 +161,27 @@ class Close(msgspec.Struct, frozen=True):
     reason: str
 
 
-Action: TypeAlias = Execute | ShowUsers | ShowLobby | WatchFriends | Close
+Action: TypeAlias = (
+    Execute
+    | ShowUsers
+    | ShowLobby
+    | ShowRooms
+    | SubscribeRooms
+    | ShowFriends
+    | WatchFriends
+    | PassSignal
+    | SendMissed
+    | RefreshToken
+    | Answer
+    | Close
+)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a frame asks for, and the id under which it wants to be answered."""
+
+    action: Action
+    id: str | None = None
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,43 +189,52 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     messages_per_s: float = 120
     messages_burst: float = 240
+    chat_per_s: float = 1
+    chat_burst: float = 10
+    chat_length_max: int = 500
     friends_max: int = 1000
+
+
+class Refused(Exception):
+    """A frame asks for what nobody can ask; `error` says why."""
+
+    def __init__(self, error: ClientError, id_: str | None) -> None:
+        """Take the error, and the id under which the frame wants to be answered."""
+        super().__init__(error.message)
+        self.error = error
+        self.id = id_
 
 
 class _Head(msgspec.Struct):
     type: str
+    id: Any = None
 
 
-_decoder = msgspec.json.Decoder(wire.FromClient)
 _head_decoder = msgspec.json.Decoder(_Head)
-_TYPES: frozenset[str] = frozenset(
-    message.__struct_config__.tag for message in wire.FromClient.__args__
-)
 
 
-def decode(text: str) -> wire.FromClient:
-    """Read a message; raise the `ClientError` that says what is wrong with it."""
-    try:
-        message: wire.FromClient = _decoder.decode(text)
-    except msgspec.ValidationError as error:
-        raise _explain(text, error) from error
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise BadJson from error
-    return message
+class _Bucket:
+    """A token bucket: so many at once, and so many a second."""
 
+    def __init__(self, per_s: float, burst: float, now: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = burst
+        self._at = now
 
-def _explain(text: str, error: msgspec.ValidationError) -> ClientError:
-    try:
-        type_ = _head_decoder.decode(text).type
-    except msgspec.ValidationError:
-        return BadMessage("A message is a JSON object with a text `type`.")
-    except (msgspec.DecodeError, RecursionError):
-        return BadJson()
-    if type_ not in _TYPES:
-        return UnknownType(f"There is no message of the type {type_[:40]!r}.")
-    if type_ in {"invite", "invite:send"}:
-        return BadInvite(f"{error}.")
-    return BadMessage(f"{type_}: {error}.")
+    def take(self, now: float) -> bool:
+        """Take one, if there is one."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    @property
+    def is_full_enough(self) -> bool:
+        """Whether more than half is left."""
+        return self._tokens > self._burst / 2
 
 
 class Session:
@@ -146,95 +242,225 @@ class Session:
 
     binary_frame: ClassVar[ClientError] = BinaryFrame()
 
-    def __init__(self, user: UserId, socket: SocketId, limits: SessionLimits, now: float) -> None:
-        """Begin at `now`, in seconds of a monotonic clock."""
+    def __init__(  # noqa: PLR0913 - what a session is
+        self,
+        user: UserId,
+        socket: SocketId,
+        dialect: Dialect,
+        *,
+        limits: SessionLimits,
+        new_token: Callable[[], str],
+        now: float,
+    ) -> None:
+        """Begin at `now`, in seconds of a monotonic clock; `new_token` makes ids of texts."""
         self.user = user
         self.socket = socket
+        self._dialect = dialect
         self._limits = limits
-        self._tokens = float(limits.messages_burst)
+        self._new_token = new_token
+        self._messages = _Bucket(limits.messages_per_s, limits.messages_burst, now)
+        self._chat = _Bucket(limits.chat_per_s, limits.chat_burst, now)
         self._refused = 0
-        self._at = now
+        self._now = now
 
-    def receive(self, text: str, now: float) -> Action:
-        """Say what a text frame asks for; raise a `ClientError` for what nobody can ask."""
-        if not self._allowed(now):
+    def receive(self, text: str, now: float) -> Request:
+        """Say what a text frame asks for; raise `Refused` for what nobody can ask."""
+        self._now = now
+        if not self._messages.take(now):
             self._refused += 1
             if self._refused > self._limits.messages_burst:
-                return Close(CloseCode.RATE_LIMITED, "Rate limited")
-            raise RateLimited
-        return self._action(decode(text))
-
-    def _allowed(self, now: float) -> bool:
-        """Take a token from the bucket, which refills with time (token bucket)."""
-        limits = self._limits
-        refill = (now - self._at) * limits.messages_per_s
-        self._tokens = min(limits.messages_burst, self._tokens + refill)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        if self._tokens > limits.messages_burst / 2:
+                return Request(Close(CloseCode.RATE_LIMITED, "Rate limited"))
+            raise Refused(RateLimited(), self._id_in(text))
+        if self._messages.is_full_enough:
             self._refused = 0
-        return True
+        try:
+            message: FromClient = self._dialect.decoder.decode(text)
+        except msgspec.ValidationError as error:
+            raise Refused(self._explain(text, error), self._id_in(text)) from error
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise Refused(BadJson(), None) from error
+        id_ = self._id_of(message.id)
+        try:
+            return Request(self._action(message, id_), id_)
+        except ClientError as error:
+            raise Refused(error, id_) from error
 
-    def _action(self, message: wire.FromClient) -> Action:
+    def _id_of(self, raw: Any) -> str | None:
+        """Read the id of a message; classic clients have none, whatever they write there."""
+        if self._dialect is not V1 or raw is None:
+            return None
+        if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
+            raise Refused(
+                BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."), None
+            )
+        return raw
+
+    def _id_in(self, text: str) -> str | None:
+        """Read the id of a message that is wrong otherwise."""
+        try:
+            return self._id_of(_head_decoder.decode(text).id)
+        except (msgspec.DecodeError, RecursionError, Refused):
+            return None
+
+    def _explain(self, text: str, error: msgspec.ValidationError) -> ClientError:
+        try:
+            type_ = _head_decoder.decode(text).type
+        except msgspec.ValidationError:
+            return BadMessage("A message is a JSON object with a text `type`.")
+        except (msgspec.DecodeError, RecursionError):
+            return BadJson()
+        if type_ not in self._dialect.types:
+            return UnknownType(f"There is no message of the type {type_[:40]!r}.")
+        if type_ in {"invite", "invite:send"}:
+            return BadInvite(f"{error}.")
+        return BadMessage(f"{type_}: {error}.")
+
+    def _action(self, message: FromClient, id_: str | None) -> Action:  # noqa: C901, PLR0911, PLR0912 - one a message
         match message:
-            case wire.UserListRequest():
+            case classic.UserListRequest() | v1.UserSync():
                 return ShowUsers()
-            case wire.LobbyRequest():
+            case classic.LobbyRequest():
                 return ShowLobby()
-            case wire.FriendsSubscribe():
+            case classic.FriendsSubscribe():
                 return self._watch(message)
-            case wire.FriendsStatusRequest():
-                raise UserServiceUnavailable
+            case classic.FriendsStatusRequest():
+                return ShowFriends()
+            case v1.RoomList():
+                return ShowRooms(message.game, message.cursor, message.limit)
+            case v1.RoomSubscribe():
+                return SubscribeRooms(message.game, wanted=True)
+            case v1.RoomUnsubscribe():
+                return SubscribeRooms(None, wanted=False)
+            case v1.SendSignal():
+                return self._signal(message)
+            case v1.Resume():
+                return SendMissed(ResumeFrom(message.position, message.epoch))
+            case v1.AuthRefresh():
+                return RefreshToken(message.token)
+            case v1.Ping():
+                return Answer(v1.Pong() if id_ is None else v1.Pong(id_))
+            case v1.ChatSend():
+                return self._say(message)
             case _:
                 return Execute(self._command(message), message)
 
-    def _command(self, message: wire.FromClient) -> Command:  # noqa: C901, PLR0911, PLR0912 - one a message
+    def _command(self, message: _Commanding) -> Command:  # noqa: C901, PLR0911, PLR0912 - one a message
         user, socket = self.user, self.socket
         match message:
-            case wire.LobbyJoin():
+            case classic.LobbyJoin():
                 return JoinLobby(user, socket)
-            case wire.LobbyLeave():
+            case classic.LobbyLeave():
                 return LeaveLobby(user, socket)
-            case wire.Invite() | wire.InviteSend():
-                return SendInvite(user, _invitee(message))
-            case wire.InviteAcceptedByClient():
+            case classic.Invite() | classic.InviteSend():
+                return SendInvite(user, _invitee(message), message.game)
+            case classic.InviteAcceptedByClient():
                 return AcceptInvite(normalise(message.inviter), user)
-            case wire.InviteDeclinedByClient():
+            case classic.InviteDeclinedByClient():
                 return DeclineInvite(normalise(message.inviter), user)
-            case wire.MatchmakingJoin():
-                return JoinQueue(user, GAME)
-            case wire.MatchmakingLeave():
-                return LeaveQueue(user, GAME)
-            case wire.GameJoin():
+            case classic.MatchmakingJoin():
+                return JoinQueue(user, message.game)
+            case classic.MatchmakingLeave():
+                return LeaveQueue(user, message.game)
+            case classic.GameJoin():
                 return TakeSeat(user, socket, message.room_id)
-            case wire.GameBegin():
+            case classic.GameBegin():
                 return BeginMatch(user, message.room_id)
-            case wire.GameMove():
-                move = {"direction": message.direction, "action": message.action}
-                return Move(user, socket, message.room_id, move)
-            case wire.GameLeave():
+            case classic.GameMove() | v1.GameMove():
+                return Move(user, socket, message.room_id, _move(message))
+            case classic.GameLeave() | v1.RoomLeave():
                 return LeaveRoom(user, message.room_id)
-            case (
-                wire.UserListRequest()
-                | wire.LobbyRequest()
-                | wire.FriendsSubscribe()
-                | wire.FriendsStatusRequest()
-            ):
-                raise AssertionError(message)
+            case v1.UserStatus():
+                return SetStatus(user, message.status, message.hidden)
+            case v1.RoomCreate():
+                return CreateRoom(user, socket, message.room_id, _plan(message))
+            case v1.RoomJoin():
+                plan = _plan(message) if message.or_create else None
+                room, password = message.room_id, message.password
+                return JoinRoom(user, socket, room, message.role, password, plan)
+            case v1.RoomReady():
+                return SetReady(user, message.room_id, message.ready)
+            case v1.RoomKick():
+                return KickFromRoom(user, message.room_id, normalise(message.user_id))
+            case v1.RoomLock():
+                return LockRoom(user, message.room_id, message.locked)
+            case v1.ChatMute():
+                return Mute(user, normalise(message.user_id), message.muted)
             case _:
                 assert_never(message)
 
-    def _watch(self, message: wire.FriendsSubscribe) -> Action:
+    def _watch(self, message: classic.FriendsSubscribe) -> Action:
         friends = frozenset(normalise(friend) for friend in message.friend_ids)
         if len(friends) > self._limits.friends_max:
             raise TooManyFriends(f"At most {self._limits.friends_max} friends can be watched.")
         return WatchFriends(friends)
 
+    def _signal(self, message: v1.SendSignal) -> Action:
+        if (message.to is None) == (message.room_id is None):
+            raise BadMessage("signal: send it to one of `to` and `roomId`.")
+        return PassSignal(message, None if message.to is None else normalise(message.to))
 
-def _invitee(message: wire.Invite) -> UserId:
+    def _say(self, message: v1.ChatSend) -> Action:
+        if (message.to is None) == (message.room_id is None):
+            raise BadMessage("chat:send: say it to one of `to` and `roomId`.")
+        if len(message.text) > self._limits.chat_length_max:
+            raise BadMessage(f"chat:send: at most {self._limits.chat_length_max} characters.")
+        if not self._chat.take(self._now):
+            raise RateLimited("You say too much at once; wait a little.")
+        chat, salt = self._new_token(), self._new_token()
+        digest = hashlib.sha256(f"{salt}{message.text}".encode()).hexdigest()
+        to = None if message.to is None else normalise(message.to)
+        say = Say(self.user, chat, digest, message.room_id, to)
+        return Execute(say, message, Beside(texts={chat: Text(salt, message.text)}))
+
+
+_Commanding: TypeAlias = (
+    classic.LobbyJoin
+    | classic.LobbyLeave
+    | classic.Invite
+    | classic.InviteSend
+    | classic.InviteAcceptedByClient
+    | classic.InviteDeclinedByClient
+    | classic.MatchmakingJoin
+    | classic.MatchmakingLeave
+    | classic.GameJoin
+    | classic.GameBegin
+    | classic.GameMove
+    | classic.GameLeave
+    | v1.GameMove
+    | v1.UserStatus
+    | v1.RoomCreate
+    | v1.RoomJoin
+    | v1.RoomLeave
+    | v1.RoomReady
+    | v1.RoomKick
+    | v1.RoomLock
+    | v1.ChatMute
+)
+"""The messages that ask for a command and nothing beside it."""
+
+
+def _invitee(message: classic.Invite) -> UserId:
     invitee = message.to if message.to is not None else message.to_user_id
     if invitee is None:
         raise BadInvite
     return normalise(invitee)
+
+
+def _move(message: classic.GameMove | v1.GameMove) -> dict[str, Any]:
+    if isinstance(message, v1.GameMove) and message.move is not None:
+        return message.move
+    return {"direction": message.direction, "action": message.action}
+
+
+def _plan(message: v1.RoomSettings) -> RoomPlan:
+    for name, extra in (("options", message.options), ("metadata", message.metadata)):
+        if len(msgspec.json.encode(extra)) > EXTRAS_BYTES_MAX:
+            raise BadMessage(f"The {name} of a room are at most {EXTRAS_BYTES_MAX} bytes.")
+    return RoomPlan(
+        game=message.game,
+        options=message.options,
+        metadata=message.metadata,
+        visibility=message.visibility,
+        password=message.password,
+        spectators_max=message.max_spectators,
+    )

@@ -9,37 +9,51 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 from aiohttp import WSMsgType, web
 
-from service import messages as wire
-from service.deliveries import Refresh, lobby_list, user_list
+from service.deliveries import Refresh, UserChanged, lobby_list, signal, user_list
+from service.domain.access import SessionsRevoked
 from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode
-from service.edge.hub import Connection
+from service.edge.connection import Connection, SlowLimits
+from service.edge.dialect import PROTOCOLS, V1, dialect_of
+from service.edge.room_list import room_page
 from service.edge.session import (
+    Answer,
     BinaryFrame,
     Close,
     Execute,
+    PassSignal,
+    RefreshToken,
+    Refused,
+    ResumeFrom,
+    SendMissed,
     Session,
+    ShowFriends,
     ShowLobby,
+    ShowRooms,
     ShowUsers,
+    SubscribeRooms,
+    UserServiceUnavailable,
     WatchFriends,
 )
+from service.edge.token_timer import TokenTimer, TokenTimes
 from service.errors import ClientError, Unavailable
-from service.log.records import Origin
+from service.log.records import NOTHING, Beside, Origin
+from service.messages import FromClient, classic, v1
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-    from service.domain.ids import SocketId
+    from service.domain.event import Event, Position
+    from service.domain.ids import SocketId, UserId
     from service.edge.auth import Authenticator
     from service.edge.hub import Hub
-    from service.edge.session import Action, SessionLimits
+    from service.edge.session import Action, Request, SessionLimits
     from service.engine import Engine
     from service.ticker import Ticker
 
-CLASSIC_PROTOCOL = "ws-service.classic"
-"""What a client offers beside its `bearer.<JWT>`; a server must select one of those offered."""
+POSITION_DIGITS_MAX = 18
 
 CLOSE_RETRY_S = 1.0
 """How long to wait with the end of a socket that could not be written down."""
@@ -47,12 +61,27 @@ CLOSE_RETRY_S = 1.0
 logger = get_logger(__name__)
 
 
+class OtherUser(ClientError):
+    """The token is that of another user; connect again to be him."""
+
+    code = "OTHER_USER"
+
+
+class BadToken(ClientError):
+    """The token is missing, wrong or expired."""
+
+    code = "BAD_TOKEN"
+
+
 class WebSocketLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection may do."""
 
     session: SessionLimits
+    slow: SlowLimits
+    token: TokenTimes
     message_bytes_max: int
     heartbeat_s: float
+    drain_retry_ms: int
     origins: tuple[str, ...]
 
 
@@ -68,6 +97,7 @@ class WebSockets:
         authenticator: Authenticator,
         limits: WebSocketLimits,
         new_socket_id: Callable[[], SocketId],
+        new_token: Callable[[], str],
     ) -> None:
         """Serve connections with these parts."""
         self._engine = engine
@@ -76,7 +106,8 @@ class WebSockets:
         self._authenticator = authenticator
         self._limits = limits
         self._new_socket_id = new_socket_id
-        self._open: set[web.WebSocketResponse] = set()
+        self._new_token = new_token
+        self._open: dict[SocketId, _Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -86,7 +117,7 @@ class WebSockets:
             raise web.HTTPServiceUnavailable(text="restarting, try again")
         correlation_id = uuid.uuid4().hex
         ws = web.WebSocketResponse(
-            protocols=(CLASSIC_PROTOCOL,),
+            protocols=PROTOCOLS,
             max_msg_size=self._limits.message_bytes_max,
             heartbeat=self._limits.heartbeat_s,
             compress=False,
@@ -101,21 +132,34 @@ class WebSockets:
                 error_type="authentication_error",
                 error_code=error.error_code,
             )
-            await ws.close(code=CloseCode.POLICY, message=error.message.encode())
+            await ws.close(code=error.close_code, message=error.message.encode())
             return ws
-        self._open.add(ws)
-        try:
-            await self._serve_user(request, ws, identity, correlation_id)
-        finally:
-            self._open.discard(ws)
+        transport = request.transport
+        if transport is not None:
+            connection = Connection(
+                self._new_socket_id(),
+                identity.user,
+                dialect_of(ws.ws_protocol),
+                transport=transport,
+                limits=self._limits.slow,
+                resume=_resume_of(request),
+            )
+            await self._serve_user(_Socket(ws, connection, correlation_id), identity)
         return ws
 
     async def stop(self) -> None:
         """Accept no more, and close all with 4001; the next `node.started` tells of their ends."""
         self._draining = True
+        for socket in self._open.values():
+            if socket.connection.dialect is V1:
+                draining = v1.ServerDraining(self._limits.drain_retry_ms)
+                self._hub.send(socket.connection, draining)
+        self._hub.flush()
         closing = [
-            asyncio.create_task(ws.close(code=CloseCode.DRAINING, message=b"Server is restarting"))
-            for ws in self._open
+            asyncio.create_task(
+                socket.ws.close(code=CloseCode.DRAINING, message=b"Server is restarting")
+            )
+            for socket in self._open.values()
         ]
         if closing:
             await asyncio.wait(closing, timeout=2)
@@ -126,136 +170,229 @@ class WebSockets:
         """Accept no more connections."""
         self._draining = True
 
+    def observe(self, event: Event, _position: Position) -> None:
+        """Close the sockets of a user who was sent away."""
+        if isinstance(event, SessionsRevoked):
+            for socket in self._hub.sockets_of(event.user):
+                self._close(self._open[socket], CloseCode.REVOKED, "Revoked")
+
     def _admit(self, request: web.Request) -> Identity:
         origin = request.headers.get("Origin")
         if origin is not None and not {"*", origin} & set(self._limits.origins):
             raise AuthenticationError("Origin not allowed", "ORIGIN_NOT_ALLOWED")
-        return self._authenticator.check(token_of(request))
+        identity = self._authenticator.check(token_of(request))
+        if not self._engine.world.access.allows(identity.user, identity.issued_at_s):
+            raise AuthenticationError("Revoked", "TOKEN_REVOKED", CloseCode.REVOKED)
+        return identity
 
-    async def _serve_user(
-        self,
-        request: web.Request,
-        ws: web.WebSocketResponse,
-        identity: Identity,
-        correlation_id: str,
-    ) -> None:
-        transport = request.transport
-        if transport is None:
-            return
-        loop = asyncio.get_running_loop()
-        socket = self._new_socket_id()
-        session = Session(identity.user, socket, self._limits.session, loop.time())
-        connection = Connection(socket, identity.user, transport)
-        origin = Origin(correlation_id, identity.user)
+    async def _serve_user(self, socket: _Socket, identity: Identity) -> None:
+        connection, ws = socket.connection, socket.ws
+        session = Session(
+            identity.user,
+            connection.socket,
+            connection.dialect,
+            limits=self._limits.session,
+            new_token=self._new_token,
+            now=asyncio.get_running_loop().time(),
+        )
         self._hub.expect(connection)
+        self._open[connection.socket] = socket
         try:
-            if not await self._opened(ws, identity, socket, origin):
+            if not await self._opened(socket, identity):
                 return
-            await self._converse(ws, session, connection, origin)
+            if connection.dialect is V1:
+                socket.timer = self._token_timer(socket)
+                socket.timer.begin(identity.expires_at_s)
+            await self._converse(socket, session)
         finally:
+            del self._open[connection.socket]
             self._hub.remove(connection)
+            if socket.timer is not None:
+                socket.timer.stop()
             if isinstance(ws.exception(), TimeoutError):
                 logger.warning(
                     "client did not answer a ping",
-                    correlation_id=correlation_id,
+                    correlation_id=socket.correlation_id,
                     error_type="websocket_error",
                     error_code=str(int(CloseCode.NO_PONG)),
                 )
             code = ws.close_code or CloseCode.ABNORMAL
             if not self._draining:
-                self._end(CloseSocket(identity.user, socket, code), origin)
+                self._end(CloseSocket(identity.user, connection.socket, code), socket.origin())
 
-    async def _opened(
-        self, ws: web.WebSocketResponse, identity: Identity, socket: SocketId, origin: Origin
-    ) -> bool:
+    def _token_timer(self, socket: _Socket) -> TokenTimer:
+        def warn(left_ms: int) -> None:
+            self._hub.send(socket.connection, v1.TokenExpiring(left_ms))
+
+        def close() -> None:
+            self._close(socket, CloseCode.TOKEN_EXPIRED, "Token expired")
+
+        return TokenTimer(self._limits.token, warn, close)
+
+    async def _opened(self, socket: _Socket, identity: Identity) -> bool:
         """Append the opening of the socket; what follows from it greets the client."""
-        names, user = self._engine.names, identity.user
-        renamed = identity.name is not None and names.get(user) != identity.name
-        was_online = self._engine.world.presence.is_online(user)
-        if renamed:
-            names[user] = identity.name or ""
+        user = identity.user
         try:
             await self._engine.execute(
-                OpenSocket(user, socket),
-                origin,
-                names={str(user): names[user]} if renamed else None,
+                OpenSocket(user, socket.connection.socket),
+                socket.origin(),
+                beside=self._renamed(user, identity.name),
             )
         except TooManySockets as error:
-            await ws.close(code=CloseCode.TOO_MANY_SOCKETS, message=error.code.encode())
+            await socket.ws.close(code=CloseCode.TOO_MANY_SOCKETS, message=error.code.encode())
             return False
         except Unavailable as error:
-            await ws.close(code=CloseCode.TRY_AGAIN, message=error.code.encode())
+            await socket.ws.close(code=CloseCode.TRY_AGAIN, message=error.code.encode())
             return False
-        if renamed and was_online:
-            self._hub.publish(Refresh("user:list"))
         return True
 
-    async def _converse(
-        self,
-        ws: web.WebSocketResponse,
-        session: Session,
-        connection: Connection,
-        origin: Origin,
-    ) -> None:
+    def _renamed(self, user: UserId, name: str | None) -> Beside:
+        """Take the name of a token; who is online already is told of anew."""
+        names = self._engine.people.names
+        if name is None or names.get(user) == name:
+            return NOTHING
+        names[user] = name
+        if self._engine.world.presence.is_online(user):
+            self._hub.publish(Refresh("user:list"))
+            self._hub.publish(UserChanged(user))
+        return Beside(names={str(user): name})
+
+    async def _converse(self, socket: _Socket, session: Session) -> None:
         loop = asyncio.get_running_loop()
-        async for frame in ws:
+        async for frame in socket.ws:
             if frame.type is WSMsgType.ERROR:
                 return
+            id_: str | None = None
             try:
                 if frame.type is not WSMsgType.TEXT:
                     raise BinaryFrame
-                action = session.receive(frame.data, loop.time())
-                if isinstance(action, Close):
+                request = session.receive(frame.data, loop.time())
+                id_ = request.id
+                if isinstance(request.action, Close):
                     self._hub.flush()
-                    await ws.close(code=action.code, message=action.reason.encode())
+                    code, reason = request.action.code, request.action.reason
+                    await socket.ws.close(code=code, message=reason.encode())
                     return
-                await self._perform(action, connection, origin)
+                await self._perform(request, socket)
+            except Refused as refused:
+                self._refuse(socket, refused.error, refused.id)
             except ClientError as error:
-                logger.debug(
-                    "message refused",
-                    correlation_id=origin.correlation_id,
-                    error_type="validation_error",
-                    error_code=error.code,
-                )
-                self._hub.send(connection, wire.Error(error.code, error.message))
+                self._refuse(socket, error, id_)
 
-    async def _perform(self, action: Action, connection: Connection, origin: Origin) -> None:
-        world, names = self._engine.world, self._engine.names
+    def _refuse(self, socket: _Socket, error: ClientError, id_: str | None) -> None:
+        logger.debug(
+            "message refused",
+            correlation_id=socket.correlation_id,
+            error_type="validation_error",
+            error_code=error.code,
+        )
+        answer = classic.Error(error.code, error.message, msgspec.UNSET if id_ is None else id_)
+        self._hub.send(socket.connection, answer)
+
+    async def _perform(self, request: Request, socket: _Socket) -> None:
+        action = request.action
+        if isinstance(action, Execute):
+            done = await self._engine.execute(
+                action.command, socket.origin(request.id), beside=self._kept(action.beside)
+            )
+            if not done.events:
+                self._answer_again(action.message, socket.connection)
+            position, room = done.answer.position, done.answer.room
+        else:
+            self._perform_at_once(action, socket)
+            position, room = self._engine.world.position, None
+        if request.id is not None and not isinstance(action, Answer):
+            ack = v1.Ack(request.id, position, msgspec.UNSET if room is None else room)
+            self._hub.send(socket.connection, ack)
+
+    def _kept(self, beside: Beside) -> Beside:
+        """Know what is said before it is told."""
+        self._engine.people.texts |= {chat: text.text for chat, text in beside.texts.items()}
+        return beside
+
+    def _perform_at_once(self, action: Action, socket: _Socket) -> None:  # noqa: C901, PLR0912 - one each
+        world, people = self._engine.world, self._engine.people
+        hub, connection = self._hub, socket.connection
         match action:
-            case Execute(command, message):
-                events = await self._engine.execute(command, origin)
-                if not events:
-                    self._answer_again(message, connection)
+            case ShowUsers() if connection.dialect is V1:
+                hub.send_frames(connection, hub.users.frames())
             case ShowUsers():
-                self._hub.send(connection, user_list(world, names))
+                hub.send(connection, user_list(world, people))
             case ShowLobby():
-                self._hub.send(connection, lobby_list(world, names).message)
+                hub.send(connection, lobby_list(world, people))
+            case ShowRooms(game, after, limit):
+                hub.send(connection, room_page(world, people, game, after, limit))
+            case SubscribeRooms(game, wanted):
+                if wanted:
+                    hub.rooms.subscribe(connection.socket, game)
+                else:
+                    hub.rooms.unsubscribe(connection.socket)
+            case ShowFriends():
+                raise UserServiceUnavailable
             case WatchFriends(friends):
-                self._hub.watch(connection, friends)
+                hub.watch(connection, friends)
                 statuses = {friend: world.presence.is_online(friend) for friend in friends}
-                self._hub.send(connection, wire.FriendsStatus(statuses))
-            case Close():
+                hub.send(connection, classic.FriendsStatus(statuses))
+            case PassSignal(message, to):
+                hub.publish(
+                    signal(
+                        message,
+                        to,
+                        user=connection.user,
+                        socket=connection.socket,
+                        world=world,
+                        sockets_of=hub.sockets_of,
+                    )
+                )
+            case SendMissed(wanted):
+                missed = hub.greeter.resume(connection.user, wanted, connection.opened_at)
+                hub.send_frames(connection, missed)
+            case RefreshToken(token):
+                self._refresh(socket, token)
+            case Answer(message):
+                hub.send(connection, message)
+            case Execute() | Close():
                 raise AssertionError(action)
             case _:
                 assert_never(action)
 
-    def _answer_again(self, message: wire.FromClient, connection: Connection) -> None:
+    def _refresh(self, socket: _Socket, token: str) -> None:
+        """Take a newer token of the same user."""
+        try:
+            identity = self._authenticator.check(token)
+        except AuthenticationError as error:
+            raise BadToken from error
+        if identity.user != socket.connection.user:
+            raise OtherUser
+        if not self._engine.world.access.allows(identity.user, identity.issued_at_s):
+            raise BadToken
+        if socket.timer is not None:
+            socket.timer.begin(identity.expires_at_s)
+
+    def _answer_again(self, message: FromClient, connection: Connection) -> None:
         """Answer a command that changed nothing with what its sender wants to know."""
+        world, people = self._engine.world, self._engine.people
         match message:
-            case wire.MatchmakingLeave():
-                self._hub.send(connection, wire.MatchmakingCancelled())
-            case wire.LobbyJoin():
-                lobby = lobby_list(self._engine.world, self._engine.names)
-                self._hub.send(connection, lobby.message)
-            case wire.GameJoin():
-                room, seat = self._engine.world.rooms.seat_of(connection.user, message.room_id)
-                self._ticker.show_again(room, seat, connection.socket)
+            case classic.MatchmakingLeave():
+                self._hub.send(connection, classic.MatchmakingCancelled())
+            case classic.LobbyJoin():
+                self._hub.send(connection, lobby_list(world, people))
+            case classic.GameJoin() | v1.RoomJoin():
+                self._ticker.show_again(message.room_id, connection.user, connection.socket)
             case _:
                 pass
 
+    def _close(self, socket: _Socket, code: CloseCode, reason: str) -> None:
+        """Close a socket from outside of its own task."""
+        self._hub.flush()
+        self._spawn(_closed(socket.ws, code, reason))
+
     def _end(self, command: CloseSocket, origin: Origin) -> None:
         """Write the end of a socket down, however long that takes."""
-        task = asyncio.create_task(self._write_end(command, origin))
+        self._spawn(self._write_end(command, origin))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -267,3 +404,32 @@ class WebSockets:
                 await asyncio.sleep(CLOSE_RETRY_S)
             else:
                 return
+
+
+class _Socket:
+    """One connection, and the glue around it."""
+
+    def __init__(
+        self, ws: web.WebSocketResponse, connection: Connection, correlation_id: str
+    ) -> None:
+        self.ws = ws
+        self.connection = connection
+        self.correlation_id = correlation_id
+        self.timer: TokenTimer | None = None
+
+    def origin(self, command: str | None = None) -> Origin:
+        """Say who causes what follows."""
+        return Origin(self.correlation_id, self.connection.user, command)
+
+
+async def _closed(ws: web.WebSocketResponse, code: CloseCode, reason: str) -> None:
+    await ws.close(code=code, message=reason.encode())
+
+
+def _resume_of(request: web.Request) -> ResumeFrom | None:
+    """Read `?since=N&epoch=E`; what can't be a position is answered by a `resync`."""
+    since = request.query.get("since")
+    if since is None:
+        return None
+    position = int(since) if since.isdecimal() and len(since) <= POSITION_DIGITS_MAX else -1
+    return ResumeFrom(position, request.query.get("epoch", ""))

@@ -8,6 +8,7 @@ import msgspec
 from service.domain.event import Event
 from service.domain.world import EVENT_TYPES
 from service.errors import ServiceError
+from service.log.records import Meta
 
 Upcast: TypeAlias = Callable[[bytes], bytes]
 
@@ -20,6 +21,7 @@ _DECODERS = {
     for event_type in EVENT_TYPES
 }
 _encoder = msgspec.json.Encoder()
+_decode_meta = msgspec.json.Decoder(Meta).decode
 
 
 class UnknownEvent(ServiceError):
@@ -29,6 +31,16 @@ class UnknownEvent(ServiceError):
 def encode(event: Event) -> bytes:
     """Write the fields of `event` as JSON."""
     return _encoder.encode(event)
+
+
+def encode_meta(meta: Meta | None) -> bytes | None:
+    """Write what stands beside an event."""
+    return None if meta is None else _encoder.encode(meta)
+
+
+def decode_meta(data: bytes | None) -> Meta | None:
+    """Read what stands beside an event."""
+    return None if data is None else _decode_meta(data)
 
 
 def decode(type_: str, schema_version: int, data: bytes) -> Event:

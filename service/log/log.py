@@ -1,8 +1,9 @@
-"""The log as the service sees it: `append`, one group-commit writer, and the recent events."""
+"""The log as the service sees it: `append`, and one group-commit writer."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from service.errors import Unavailable
 from service.log.integrity import LogLock, LostTail, SideFile
-from service.log.records import ANY
+from service.log.records import ANY, NOTHING
 from service.log.store import Append, Committed, LogDiverged, Store
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from service.domain.event import Position
-    from service.log.reader import Reader
-    from service.log.records import Expect, Head, ProposedEvent, RecordedEvent
+    from service.log.records import Beside, Expect, Head, ProposedEvent, RecordedEvent
 
 BATCH_APPENDS_MAX = 2000
 """The most appends in one transaction, so that no commit takes long."""
@@ -34,29 +34,6 @@ logger = get_logger(__name__)
 _Waiting: TypeAlias = "tuple[Append, asyncio.Future[list[Position]]]"
 
 
-class Tail:
-    """The most recent events, so that who missed little reads no database."""
-
-    def __init__(self, events_max: int, age_s_max: float) -> None:
-        """Keep at most so many events, and none that is older."""
-        self._events: deque[RecordedEvent] = deque(maxlen=events_max)
-        self._age_us_max = int(age_s_max * 1_000_000)
-
-    def extend(self, recorded: Sequence[RecordedEvent]) -> None:
-        """Take new events in, and let old ones go."""
-        self._events.extend(recorded)
-        oldest_allowed = recorded[-1].recorded_at - self._age_us_max
-        while self._events[0].recorded_at < oldest_allowed:
-            self._events.popleft()
-
-    def after(self, position: Position) -> list[RecordedEvent] | None:
-        """Return the events after `position`, or None when some of them are gone from here."""
-        if not self._events or position < self._events[0].position - 1:
-            return None
-        first = position + 1 - self._events[0].position
-        return [self._events[index] for index in range(max(first, 0), len(self._events))]
-
-
 class EventLog:
     """The one way to write events; whoever appends waits for the commit of his batch.
 
@@ -64,19 +41,15 @@ class EventLog:
     answered. So whoever gets an answer finds the world as after his events.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+    def __init__(
         self,
         path: Path,
-        reader: Reader,
-        tail: Tail,
         *,
         node: str,
         busy_ms: int,
         accept_lost_tail: bool = False,
     ) -> None:
         """Open the log at `path`; raise `LogInUse` or `LostTail`."""
-        self._reader = reader
-        self._tail = tail
         self._lock = LogLock(path.with_suffix(".lock"))
         self._store = Store(path, node, busy_ms)
         self._side_file = SideFile(path.with_suffix(".head"))
@@ -119,12 +92,12 @@ class EventLog:
         events: Sequence[ProposedEvent],
         expect: Expect = ANY,
         *,
-        names: dict[str, str] | None = None,
+        beside: Beside = NOTHING,
     ) -> list[Position]:
         """Commit `events`, all or nothing, and return their positions.
 
         `expect` names versions that streams must be at, else `VersionConflict` is raised.
-        `names` are display names to keep with the same commit. An event id that was recorded
+        `beside` is kept with the same commit. An event id that was recorded
         before gets its first position. Raises `Unavailable` when nothing can be written now.
         A caller that is cancelled goes only when his events are folded, or have failed: until
         then nobody else may decide on their streams.
@@ -132,7 +105,7 @@ class EventLog:
         if self._closing:
             raise Unavailable("The service is stopping; try again with the next one.")
         future: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
-        self._queue.append((Append(events, expect, names or {}), future))
+        self._queue.append((Append(events, expect, beside), future))
         self._drained.clear()
         self._waiting.set()
         try:
@@ -141,26 +114,28 @@ class EventLog:
             await asyncio.wait([future])
             raise
 
-    async def read(self, after: Position) -> AsyncIterator[list[RecordedEvent]]:
-        """Yield pages of the events after a position; recent ones come from memory."""
-        recent = self._tail.after(after)
-        if recent is not None:
-            yield recent
-            return
-        async for page in self._reader.read(after):
-            yield page
-
     async def probe(self) -> None:
         """Raise `Unavailable` unless the log can be written."""
         await self._in_thread(self._store.probe)
 
-    async def save_snapshot(self, code_version: str, position: Position, data: bytes) -> None:
-        """Keep a snapshot of the world as it is after the event at `position`."""
-        await self._in_thread(self._store.save_snapshot, "world", code_version, position, data)
+    async def save_snapshot(
+        self, code_version: str, position: Position, data: bytes, *, needed_from: Position
+    ) -> None:
+        """Keep a snapshot of the world as it is after the event at `position`.
 
-    async def load_snapshot(self, code_version: str) -> tuple[Position, bytes] | None:
-        """Return the snapshot of the world that this code has made of this log, or None."""
-        return await self._in_thread(self._store.load_snapshot, "world", code_version)
+        Older ones go, but for one from which the events after `needed_from` can be folded.
+        """
+        save = functools.partial(self._store.save_snapshot, needed_from=needed_from)
+        await self._in_thread(save, "world", code_version, position, data)
+
+    async def load_snapshot(
+        self, code_version: str, at_most: Position
+    ) -> tuple[Position, bytes] | None:
+        """Return a snapshot of the world that this code has made of this log, or None.
+
+        It is the newest one that is not after `at_most`, or else the oldest one.
+        """
+        return await self._in_thread(self._store.load_snapshot, "world", code_version, at_most)
 
     async def close(self) -> None:
         """Commit what waits, and let go of the database; then nothing can be appended."""
@@ -210,7 +185,6 @@ class EventLog:
             one for answer in answers if isinstance(answer, Committed) for one in answer.recorded
         ]
         if recorded:
-            self._tail.extend(recorded)
             self._on_commit(recorded)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.cancelled():

@@ -8,13 +8,14 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from service.log.codec import decode
+from service.log.codec import decode, decode_meta
 from service.log.records import GENESIS, Head, RecordedEvent, Row
-from service.log.tables import events, log_head, profiles
+from service.log.tables import events, log_head, profiles, texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
+    from sqlalchemy import Column
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from service.domain.event import Position
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 PAGE = 5000
 """Rows a page."""
 
-NAMES_PAGE = 500
-"""Names asked for at once; SQLite allows some thousand parameters."""
+KEYS_PAGE = 500
+"""Keys asked for at once; SQLite allows some thousand parameters."""
 
 _recorded = select(
     events.c.position,
@@ -32,6 +33,8 @@ _recorded = select(
     events.c.type,
     events.c.schema_version,
     events.c.data,
+    events.c.actor,
+    events.c.meta,
 )
 _rows = select(*(events.c[name] for name in Row._fields))
 
@@ -66,8 +69,10 @@ class Reader:
             if not page:
                 return
             yield [
-                RecordedEvent(position, version, recorded_at, decode(type_, schema, data))
-                for position, version, recorded_at, type_, schema, data in page
+                RecordedEvent(
+                    position, version, at, decode(type_, schema, data), actor, decode_meta(meta)
+                )
+                for position, version, at, type_, schema, data, actor, meta in page
             ]
             after = page[-1][0]
 
@@ -98,17 +103,40 @@ class Reader:
         async with self.engine.connect() as connection:
             return dict((await connection.execute(statement)).all())
 
+    async def first_since(self, recorded_at: int) -> Position:
+        """Return the position of the first event that was recorded then or later, or the head's.
+
+        The times never go back, so a few looks find it without an index.
+        """
+        low, high = 1, (await self.head()).position
+        async with self.engine.connect() as connection:
+            while low < high:
+                middle = (low + high) // 2
+                statement = select(events.c.recorded_at).where(events.c.position == middle)
+                if (await connection.execute(statement)).scalar_one() < recorded_at:
+                    low = middle + 1
+                else:
+                    high = middle
+        return low
+
     async def names(self, users: Collection[str]) -> dict[str, str]:
         """Return the display names that are known of `users`."""
-        wanted = list(users)
+        return await self._values(profiles.c.user, profiles.c.name, users)
+
+    async def texts(self, chats: Collection[str]) -> dict[str, str]:
+        """Return what was said, by the ids of the chat, as far as it was not erased."""
+        return await self._values(texts.c.chat, texts.c.text, chats)
+
+    async def _values(
+        self, key: Column[str], value: Column[str], wanted: Collection[str]
+    ) -> dict[str, str]:
+        keys = list(wanted)
         found: dict[str, str] = {}
         async with self.engine.connect() as connection:
-            for start in range(0, len(wanted), NAMES_PAGE):
-                some = wanted[start : start + NAMES_PAGE]
-                statement = select(profiles.c.user, profiles.c.name).where(
-                    profiles.c.user.in_(some)
-                )
-                found.update((await connection.execute(statement)).all())
+            for start in range(0, len(keys), KEYS_PAGE):
+                some = keys[start : start + KEYS_PAGE]
+                statement = select(key, value).where(key.in_(some))
+                found.update((await connection.execute(statement)).tuples().all())
         return found
 
     async def close(self) -> None:

@@ -25,6 +25,16 @@ class Origin(msgspec.Struct, frozen=True):
 
     correlation_id: str = "service"
     actor: UserId | None = None
+    command: str | None = None
+    """The id that the actor gave to his command, so that it is carried out once."""
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What stands beside the first event of a command that has an id."""
+
+    command: str
+    events: int
+    """How many events the command made; they stand one after the other."""
 
 
 class ProposedEvent(msgspec.Struct, frozen=True):
@@ -33,6 +43,7 @@ class ProposedEvent(msgspec.Struct, frozen=True):
     event: Event
     event_id: bytes
     origin: Origin
+    meta: Meta | None = None
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):
@@ -42,6 +53,27 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     version: int
     recorded_at: int
     event: Event
+    actor: str | None = None
+    meta: Meta | None = None
+
+
+class Text(msgspec.Struct, frozen=True):
+    """What somebody said, and the salt of its hash in the log."""
+
+    salt: str
+    text: str
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """Personal data to keep with the same commit, outside the log: it can be erased there."""
+
+    names: dict[str, str] = {}
+    """Display names, by user."""
+    texts: dict[str, Text] = {}
+    """Chat, by the id in its event."""
+
+
+NOTHING = Beside()
 
 
 class Row(NamedTuple):
@@ -73,9 +105,13 @@ class Head(NamedTuple):
 def propose(
     events: Sequence[Event], origin: Origin, new_id: "NewId | None" = None
 ) -> list[ProposedEvent]:
-    """Give each event an id."""
+    """Give each event an id; the first one names the command that it belongs to."""
     new_id = new_id or new_event_id
-    return [ProposedEvent(event, new_id(), origin) for event in events]
+    meta = None if origin.command is None else Meta(origin.command, len(events))
+    return [
+        ProposedEvent(event, new_id(), origin, None if index else meta)
+        for index, event in enumerate(events)
+    ]
 
 
 class NewId(msgspec.Struct):

@@ -9,9 +9,9 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ServiceError, Unavailable
-from service.log.codec import encode
+from service.log.codec import encode, encode_meta
 from service.log.history import history_of
-from service.log.records import GENESIS, Head, ProposedEvent, RecordedEvent, Row, chain
+from service.log.records import GENESIS, Beside, Head, ProposedEvent, RecordedEvent, Row, chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,11 +35,17 @@ _PUT_NAME = """
     INSERT INTO profiles (user, name) VALUES (?, ?)
     ON CONFLICT (user) DO UPDATE SET name = excluded.name
 """
+_PUT_TEXT = "INSERT OR IGNORE INTO texts (chat, salt, text) VALUES (?, ?, ?)"
 _PUT_SNAPSHOT = """
     INSERT OR REPLACE INTO snapshots (projection, code_version, position, hash, data)
     VALUES (?, ?, ?, ?, ?)
 """
-_DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = ?"
+_DROP_SNAPSHOTS = """
+    DELETE FROM snapshots WHERE projection = ? AND (
+        code_version <> ? OR position < (
+            SELECT max(position) FROM snapshots WHERE projection = ? AND position <= ?))
+"""
+_DROP_PROBE = "DELETE FROM snapshots WHERE projection = 'probe'"
 
 PROBE_BYTES = 256 * 1024
 
@@ -60,8 +66,7 @@ class Append(NamedTuple):
 
     events: Sequence[ProposedEvent]
     expect: Expect
-    names: dict[str, str]
-    """Display names to keep in `profiles`, by user."""
+    beside: Beside
 
 
 class Committed(NamedTuple):
@@ -140,31 +145,54 @@ class Store:
         try:
             if self._failed:
                 self._write_in_transaction(_PUT_SNAPSHOT, ("probe", "", 0, b"", bytes(PROBE_BYTES)))
-                self._write_in_transaction(_DROP_SNAPSHOT, ("probe",))
+                self._write_in_transaction(_DROP_PROBE, ())
                 self._failed = False
             self._write_in_transaction(_MOVE_HEAD, (position, hash_, position))
         except sqlite3.DatabaseError as error:
             raise Unavailable(f"The event log cannot be written: {error}.") from error
 
     def save_snapshot(
-        self, projection: str, code_version: str, position: Position, data: bytes
+        self,
+        projection: str,
+        code_version: str,
+        position: Position,
+        data: bytes,
+        *,
+        needed_from: Position,
     ) -> None:
-        """Keep a snapshot in place of the former one."""
+        """Keep a snapshot, and those before it from which `needed_from` can still be reached."""
         row = (projection, code_version, position, self.hash_at(position), data)
+        needed = (projection, code_version, projection, needed_from)
+
+        def write() -> None:
+            self._connection.execute(_PUT_SNAPSHOT, row)
+            self._connection.execute(_DROP_SNAPSHOTS, needed)
+
         try:
-            self._write_in_transaction(_PUT_SNAPSHOT, row)
+            self._in_transaction(write)
         except sqlite3.DatabaseError as error:
             raise Unavailable(f"The snapshot cannot be written: {error}.") from error
 
-    def load_snapshot(self, projection: str, code_version: str) -> tuple[Position, bytes] | None:
-        """Return a snapshot of this very log by this very code, or None."""
-        row = self._connection.execute(
-            "SELECT code_version, position, hash, data FROM snapshots WHERE projection = ?",
-            (projection,),
-        ).fetchone()
-        if row is None or row[0] != code_version or self.hash_at(row[1]) != row[2]:
+    def load_snapshot(
+        self, projection: str, code_version: str, at_most: Position
+    ) -> tuple[Position, bytes] | None:
+        """Return a snapshot of this very log by this very code, or None.
+
+        It is the newest one that is not after `at_most`, or else the oldest one.
+        """
+        rows = self._connection.execute(
+            "SELECT position, hash FROM snapshots WHERE projection = ? AND code_version = ?",
+            (projection, code_version),
+        ).fetchall()
+        good = sorted(position for position, hash_ in rows if self.hash_at(position) == hash_)
+        if not good:
             return None
-        return row[1], row[3]
+        wanted = max((position for position in good if position <= at_most), default=good[0])
+        (data,) = self._connection.execute(
+            "SELECT data FROM snapshots WHERE projection = ? AND position = ?",
+            (projection, wanted),
+        ).fetchone()
+        return wanted, data
 
     def close(self) -> None:
         """Close the connection, which also writes the checkpoint of the WAL."""
@@ -175,9 +203,9 @@ class Store:
     ) -> list[Committed | Exception]:
         plan = _Plan(self, seen)
         answers = [plan.add(append) for append in batch]
-        names = [name for append in batch for name in append.names.items()]
-        if plan.rows or names:
-            self._in_transaction(lambda: self._write(plan, names))
+        beside = [append.beside for append in batch]
+        if plan.rows or any(one.names for one in beside):
+            self._in_transaction(lambda: self._write(plan, beside))
         self._failed = False
         self.head = plan.head
         self._recorded_at = plan.recorded_at
@@ -186,7 +214,7 @@ class Store:
             self._versions.popitem(last=False)
         return answers
 
-    def _write(self, plan: _Plan, names: list[tuple[str, str]]) -> None:
+    def _write(self, plan: _Plan, beside: Sequence[Beside]) -> None:
         if plan.rows:
             # The head first: the rows of another writer must not look like a repetition of ours.
             moved = self._connection.execute(
@@ -198,7 +226,13 @@ class Store:
         for recorded in plan.recorded:
             for statement, parameters in history_of(recorded):
                 self._connection.execute(statement, parameters)
-        self._connection.executemany(_PUT_NAME, names)
+        self._connection.executemany(
+            _PUT_NAME, [name for one in beside for name in one.names.items()]
+        )
+        self._connection.executemany(
+            _PUT_TEXT,
+            [(chat, text.salt, text.text) for one in beside for chat, text in one.texts.items()],
+        )
 
     def _write_in_transaction(self, statement: str, parameters: Sequence[object]) -> None:
         self._in_transaction(lambda: self._connection.execute(statement, parameters))
@@ -302,11 +336,11 @@ class _Plan:
             self._store.node,
             self.recorded_at,
             encode(event),
-            None,
+            encode_meta(proposed.meta),
         )
         hash_ = chain(self.head.hash, unhashed)
         self.rows.append(Row(*unhashed, hash_))
         self.head = Head(position, hash_, self.head.epoch)
         self.versions[stream] = version
         self._seen[proposed.event_id] = position
-        return RecordedEvent(position, version, self.recorded_at, event)
+        return RecordedEvent(position, version, self.recorded_at, event, unhashed[7], proposed.meta)

@@ -60,8 +60,8 @@ snapshots = Table(
     "snapshots",
     metadata,
     Column("projection", String(64), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("code_version", String(64), nullable=False),
-    Column("position", BigInteger, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
@@ -75,10 +75,19 @@ profiles = Table(
 )
 """Personal data, kept out of the log so that it can be erased."""
 
+texts = Table(
+    "texts",
+    metadata,
+    Column("chat", String(64), primary_key=True),
+    Column("salt", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+)
+"""What was said; the log has the hash of salt and text."""
+
 matches = Table(
     "matches",
     metadata,
-    Column("match", String(64), primary_key=True),
+    Column("match", String(96), primary_key=True),
     Column("game", String(64), nullable=False),
     Column("rules_version", Integer, nullable=False),
     Column("started_position", BigInteger, nullable=False),
@@ -96,7 +105,7 @@ matches = Table(
 match_players = Table(
     "match_players",
     metadata,
-    Column("match", String(64), ForeignKey("matches.match"), primary_key=True),
+    Column("match", String(96), ForeignKey("matches.match"), primary_key=True),
     Column("seat", Integer, primary_key=True, autoincrement=False),
     Column("user", String(128), nullable=False),
     Index(None, "user", "match"),

@@ -34,11 +34,11 @@ from service.domain.event import Event, match_stream
 from service.domain.world import World
 from service.games.catalogue import GAMES
 from service.log.integrity import ChainCheck
-from service.log.log import EventLog, Tail
+from service.log.log import EventLog
 from service.log.reader import Reader, open_database
 from service.log.records import Row
 from service.replay.core import Replay
-from service.snapshots import load_world
+from service.snapshots import restore_world
 from tests.acceptance.service_process import PATIENCE_S, Client, Message, Running, fresh_id
 from tests.acceptance.service_process import Event as LoggedEvent
 
@@ -419,11 +419,14 @@ class Verifier:
         path = self._scratch / "ws-service.db"
         reader = Reader(open_database(f"sqlite+aiosqlite:///{path}"))
         # This also compares the side file with the log, as a start does.
-        log = EventLog(path, reader, Tail(1, 1), node="n1", busy_ms=2000)
+        log = EventLog(path, node="n1", busy_ms=2000)
         try:
             await self._walk(reader)
             self._chain.finish(await reader.head())
-            restored = await load_world(log)
+            restored = await restore_world(log, log.head.position)
+            async for page in reader.read(restored.position):
+                for recorded in page:
+                    restored.fold(recorded.event, recorded.position)
             self._check_world(restored)
             await self._check_history(reader)
         finally:

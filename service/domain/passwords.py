@@ -1,0 +1,21 @@
+"""Passwords of rooms: sealed with a salt, so that who reads the log does not read them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+WORK = 1024
+"""The cost of scrypt: some milliseconds, since it is paid on the loop of the service."""
+
+
+def seal(password: str, salt: str) -> str:
+    """Return what may stand in an event."""
+    digest = hashlib.scrypt(password.encode(), salt=salt.encode(), n=WORK, r=8, p=1, dklen=24)
+    return f"{salt}:{digest.hex()}"
+
+
+def opens(sealed: str, password: str) -> bool:
+    """Tell whether `password` is the one that was sealed."""
+    salt = sealed.partition(":")[0]
+    return hmac.compare_digest(sealed, seal(password, salt))

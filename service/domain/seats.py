@@ -1,0 +1,284 @@
+"""Decisions about seats: who takes, leaves or loses one, and what that means for the match."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from service.domain.event import Event, Position, room_stream, user_stream
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.matches import Match, MatchResumed, MatchStarted, ended, pace_of
+from service.domain.rooms import (
+    MatchAlreadyStarted,
+    PlayerReadied,
+    Room,
+    RoomBecameReady,
+    RoomClosed,
+    RoomCreated,
+    RoomNotReady,
+    SeatForfeited,
+    SeatLeft,
+    SeatTaken,
+    SpectatorLeft,
+    new_host,
+)
+from service.errors import ClientError
+
+if TYPE_CHECKING:
+    from service.domain.command import Context
+    from service.domain.world import World
+    from service.games.protocol import Game
+
+
+class UnknownGame(ClientError):
+    """There is no such game here."""
+
+    code = "UNKNOWN_GAME"
+
+
+def check_game(name: str, context: Context) -> Game:
+    """Return the game called `name`; raise `UnknownGame`."""
+    game = context.games.get(name)
+    if game is None:
+        raise UnknownGame(f"There is no game {name[:40]!r}: {', '.join(context.games)}.")
+    return game
+
+
+def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
+    """Make a room for `players`, who leave the finished rooms where they still sit."""
+    seats = context.games[game].seats
+    options: dict[str, Any] = {
+        "duration_s": context.rules.match_duration_s,
+        "reconnect_grace_s": context.rules.reconnect_grace_s,
+    }
+    created = RoomCreated(
+        room=context.new_room_id(),
+        game=game,
+        players=players,
+        options=options,
+        seats_min=seats.start,
+        seats_max=len(players),
+        spectators_max=context.rules.spectators_max,
+    )
+    return [*leave_finished(players, world), created]
+
+
+def leave_finished(users: list[UserId], world: World) -> list[Event]:
+    """Let `users` go from the rooms where they sit, in which nothing is played any more."""
+    leaving: dict[RoomId, set[UserId]] = {}
+    for user in users:
+        if user in world.rooms.seated:
+            leaving.setdefault(world.rooms.seated[user], set()).add(user)
+    return [
+        event
+        for room, leavers in leaving.items()
+        for event in left(world.rooms.rooms[room], leavers)
+    ]
+
+
+def left(room: Room, leavers: set[UserId]) -> list[Event]:
+    """Let `leavers` go from a room where nothing is played; the last member closes it."""
+    events: list[Event] = [
+        SeatLeft(room=room.id, user=user) for user in room.players if user in leavers
+    ]
+    broken_off = not room.hosted and room.phase != "finished"
+    if broken_off or set(room.members) <= leavers:
+        return [*events, RoomClosed(room=room.id, reason="left")]
+    return [*events, *new_host(room, leavers)]
+
+
+class TakeSeat(msgspec.Struct, frozen=True):
+    """A tab of a player shows the game."""
+
+    user: UserId
+    socket: SocketId
+    room: RoomId
+
+    def streams(self, _world: World) -> set[str]:
+        """The user and the room."""
+        return {user_stream(self.user), room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Take it; the last one to come makes the room ready, or lets a paused match go on."""
+        room, index = world.rooms.seat_of(self.user, self.room)
+        if self.socket in room.seats[index].sockets:
+            return []
+        taken = SeatTaken(room=room.id, user=self.user, socket=self.socket)
+        others = [room.seats[seat] for seat in room.staying if seat != index]
+        if not all(other.sockets for other in others):
+            return [taken]
+        return [taken, *everybody_here(room, len(room.staying), world, context)]
+
+
+def everybody_here(room: Room, players: int, world: World, context: Context) -> list[Event]:
+    """Say what follows when each of the `players` in a room has a tab that shows it."""
+    if room.phase == "gathering" and players >= room.seats_min:
+        return [RoomBecameReady(room=room.id)]
+    match = world.matches.live.get(room.match or "")
+    if match is None or not match.paused:
+        return []
+    standing = context.standing(match.id)
+    if players < room.seats_min:
+        winner = room.staying[0]
+        return [ended(match, standing, context, reason="forfeit", winner=winner)]
+    return [MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1)]
+
+
+class BeginMatch(msgspec.Struct, frozen=True):
+    """A player wants to start the match, or a rematch."""
+
+    user: UserId
+    room: RoomId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room."""
+        return {room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Start it when everybody is here; a rematch, or in a host's room, when all ask for it."""
+        room, _ = world.rooms.seat_of(self.user, self.room)
+        if room.phase == "playing":
+            raise MatchAlreadyStarted
+        if not _is_complete(room):
+            raise RoomNotReady
+        if room.phase == "ready" and not room.hosted:
+            return [_started(room, context)]
+        return readied(room, self.user, context, ready=True)
+
+
+class SetReady(msgspec.Struct, frozen=True):
+    """A player is ready for the match, or is so no longer."""
+
+    user: UserId
+    room: RoomId
+    ready: bool
+
+    def streams(self, _world: World) -> set[str]:
+        """The room."""
+        return {room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Note it; the last one starts the match."""
+        room, _ = world.rooms.seat_of(self.user, self.room)
+        if room.phase == "playing":
+            raise MatchAlreadyStarted
+        return readied(room, self.user, context, ready=self.ready)
+
+
+def readied(room: Room, user: UserId, context: Context, *, ready: bool) -> list[Event]:
+    """Note that a player is ready or not, and start when all are."""
+    if (user in room.ready) == ready:
+        return []
+    noted = PlayerReadied(room=room.id, user=user, ready=ready)
+    if ready and _is_complete(room) and set(room.players) <= room.ready | {user}:
+        return [noted, _started(room, context)]
+    return [noted]
+
+
+def _is_complete(room: Room) -> bool:
+    seated = [room.seats[index] for index in room.staying]
+    return len(seated) >= room.seats_min and all(seat.sockets for seat in seated)
+
+
+def _started(room: Room, context: Context) -> MatchStarted:
+    game = context.games[room.game]
+    seed = context.new_seed()
+    state = game.setup(seed, room.options, len(room.players))
+    return MatchStarted(
+        match=f"{room.id}-{room.matches_played + 1}",
+        tick=0,
+        game=room.game,
+        rules_version=game.rules_version,
+        players=room.players,
+        seed=seed,
+        options=room.options,
+        pace=pace_of(game),
+        turn_s=game.turn_s(state, room.options),
+    )
+
+
+class LeaveRoom(msgspec.Struct, frozen=True):
+    """A player gives his seat up, or a spectator watches no longer."""
+
+    user: UserId
+    room: RoomId
+
+    def streams(self, _world: World) -> set[str]:
+        """The user and the room."""
+        return {user_stream(self.user), room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Let him go; in a match of two the other one wins at once."""
+        room = world.rooms.rooms.get(self.room)
+        if room is not None and self.user in room.spectators:
+            return stopped_watching(room, self.user, "left")
+        if world.rooms.seated.get(self.user) != self.room:
+            if world.rooms.left.get(self.user) == self.room:
+                return []
+            world.rooms.seat_of(self.user, self.room)
+        room, index = world.rooms.seat_of(self.user, self.room)
+        match = world.matches.live.get(room.match or "")
+        if match is None:
+            return left(room, {self.user})
+        leaves = SeatLeft(room=room.id, user=self.user)
+        return [
+            leaves,
+            *new_host(room, {self.user}),
+            *_without(room, match, index, "left", context),
+        ]
+
+
+def stopped_watching(room: Room, user: UserId, reason: Literal["left", "kicked"]) -> list[Event]:
+    """Let a spectator go; the last member closes the room."""
+    gone = SpectatorLeft(room=room.id, user=user, reason=reason)
+    if set(room.members) <= {user}:
+        return [gone, RoomClosed(room=room.id, reason="left")]
+    return [gone, *new_host(room, {user})]
+
+
+class ForfeitSeat(msgspec.Struct, frozen=True):
+    """The grace that began at `since` is over."""
+
+    user: UserId
+    room: RoomId
+    since: Position
+
+    def streams(self, _world: World) -> set[str]:
+        """The user and the room."""
+        return {user_stream(self.user), room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Take the seat, unless he came back; whoever is here wins, else the next to come."""
+        room = world.rooms.rooms.get(self.room)
+        index = room.seat_of(self.user) if room else None
+        if room is None or index is None or room.seats[index].away_since != self.since:
+            return []
+        forfeited = SeatForfeited(room=room.id, user=self.user)
+        match = world.matches.live.get(room.match or "")
+        gone = [forfeited, *new_host(room, {self.user})]
+        if match is None:
+            return gone if room.hosted else [*gone, RoomClosed(room=room.id, reason="forfeited")]
+        staying = [room.seats[seat] for seat in room.staying if seat != index]
+        if staying and not any(seat.sockets for seat in staying):
+            return gone
+        return [*gone, *_without(room, match, index, "forfeit", context)]
+
+
+def _without(
+    room: Room, match: Match, gone: int, reason: Literal["left", "forfeit"], context: Context
+) -> list[Event]:
+    """Say what becomes of a match that the player of the seat `gone` plays no longer."""
+    staying = [index for index in room.staying if index != gone]
+    if len(staying) < room.seats_min:
+        standing = context.standing(match.id)
+        if staying:
+            return [ended(match, standing, context, reason=reason, winner=staying[0])]
+        abandoned = ended(match, standing, context, reason="abandoned", winner=None)
+        if room.spectators:
+            return [abandoned]
+        return [abandoned, RoomClosed(room=room.id, reason="forfeited")]
+    if match.paused and all(room.seats[index].sockets for index in staying):
+        standing = context.standing(match.id)
+        return [MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1)]
+    return []

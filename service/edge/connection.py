@@ -1,0 +1,109 @@
+"""One open socket, as far as writing goes: what is queued, and what happens when it is slow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.edge.close_codes import CloseCode
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from service.domain.event import Position
+    from service.domain.ids import SocketId, UserId
+    from service.edge.dialect import Dialect
+    from service.edge.session import ResumeFrom
+
+logger = get_logger(__name__)
+
+
+class SlowLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a socket may leave unread."""
+
+    bytes_newest_only: int = 256 * 1024
+    bytes_max: int = 1024 * 1024
+    stall_s: float = 10
+
+
+class Connection:
+    """One open socket."""
+
+    def __init__(  # noqa: PLR0913 - what a connection is
+        self,
+        socket: SocketId,
+        user: UserId,
+        dialect: Dialect,
+        *,
+        transport: asyncio.Transport,
+        limits: SlowLimits,
+        resume: ResumeFrom | None = None,
+    ) -> None:
+        """Write to `transport`, whose handshake is over."""
+        self.socket = socket
+        self.user = user
+        self.dialect = dialect
+        self.resume = resume
+        self.opened_at: Position = 0
+        """The position at which its live messages begin."""
+        self.friends: frozenset[UserId] = frozenset()
+        self.transport = transport
+        self._limits = limits
+        self._frames: list[bytes] = []
+        self._newest: bytes | None = None
+        self._written = 0
+        self._progress = (0, 0.0)
+
+    def queue(self, data: bytes) -> None:
+        """Send a frame with the next flush."""
+        self._frames.append(data)
+
+    def queue_newest(self, data: bytes) -> None:
+        """Send a state with the next flush, or only the newest one when the socket is slow."""
+        if self.transport.get_write_buffer_size() > self._limits.bytes_newest_only:
+            self._newest = data
+        else:
+            self._newest = None
+            self._frames.append(data)
+
+    def flush(self) -> None:
+        """Write what is queued, at once; give a socket up that has left too much unread."""
+        frames = self._frames
+        if self.transport.is_closing():
+            frames.clear()
+            return
+        buffered = self.transport.get_write_buffer_size()
+        if self._newest is not None and buffered <= self._limits.bytes_newest_only:
+            frames.append(self._newest)
+            self._newest = None
+        if not frames:
+            return
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        frames.clear()
+        self._written += len(data)
+        if buffered + len(data) > self._limits.bytes_max and buffered:
+            self.abort("too much unread")
+        else:
+            self.transport.write(data)
+
+    def check_progress(self, now: float) -> None:
+        """Give up a socket that has read nothing for too long."""
+        buffered = self.transport.get_write_buffer_size()
+        read = self._written - buffered
+        if not buffered or read > self._progress[0]:
+            self._progress = (read, now)
+            self.flush()
+        elif now - self._progress[1] > self._limits.stall_s:
+            self.abort("nothing read")
+
+    def abort(self, reason: str) -> None:
+        """Drop the connection; a close frame could not reach the client any more."""
+        logger.warning(
+            "slow client dropped",
+            error_type="websocket_error",
+            error_code=str(int(CloseCode.TOO_SLOW)),
+            metadata={"socket": self.socket, "reason": reason},
+        )
+        self.transport.abort()

@@ -1,0 +1,179 @@
+"""Lists that change often, told to protocol v1 clients as changes, coalesced and encoded once.
+
+They carry `v` and no position: whoever misses one starts again from a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from service.deliveries import room_state, room_summary, user_entry
+from service.edge.frames import frame
+from service.messages import v1
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.deliveries import People
+    from service.domain.ids import RoomId, SocketId, UserId
+    from service.domain.world import World
+
+
+class UserFeed:
+    """Who is online: a snapshot, and what has changed since.
+
+    A new client gets the last snapshot and the changes after it, as they were encoded for all.
+    A new snapshot is made when the changes are as many as its users. So the entries that are ever
+    encoded grow with the changes, not with changes times users.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        people: People,
+        interval_s: float,
+        send: Callable[[bytes], None],
+    ) -> None:
+        """Tell of `world` by `send`, at most every `interval_s`."""
+        self._world = world
+        self._people = people
+        self._interval_s = interval_s
+        self._send = send
+        self._shown: dict[UserId, v1.UserEntry] = {}
+        self._changed: set[UserId] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._frames: list[bytes] = []
+        """The snapshot, and the changes since."""
+        self._changes = 0
+        self.v = 0
+        self.entries_encoded = 0
+
+    def start(self) -> None:
+        """Begin with the world as it is."""
+        self._changed = set(self._world.presence.sockets)
+        self._update()
+        self._take_snapshot()
+
+    def change(self, user: UserId) -> None:
+        """Tell of this user soon."""
+        self._changed.add(user)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._tell)
+
+    def frames(self) -> list[bytes]:
+        """Return what brings a client to the present `v`."""
+        if self._changes > len(self._shown):
+            self._take_snapshot()
+        return self._frames
+
+    def _tell(self) -> None:
+        self._timer = None
+        diff = self._update()
+        if diff is not None:
+            told = frame(diff)
+            self._frames.append(told)
+            self._send(told)
+
+    def _update(self) -> v1.UserDiff | None:
+        """Take the changes in and return them, or None when all is as it was."""
+        joins: list[v1.UserEntry] = []
+        leaves: list[UserId] = []
+        updates: list[v1.UserEntry] = []
+        for user in self._changed:
+            before = self._shown.get(user)
+            now = user_entry(user, self._world, self._people)
+            if now == before:
+                continue
+            if now is None:
+                del self._shown[user]
+                leaves.append(user)
+            else:
+                self._shown[user] = now
+                (joins if before is None else updates).append(now)
+        self._changed = set()
+        count = len(joins) + len(leaves) + len(updates)
+        if not count:
+            return None
+        self._changes += count
+        self.entries_encoded += count
+        self.v += 1
+        return v1.UserDiff(self.v, joins, leaves, updates)
+
+    def _take_snapshot(self) -> None:
+        self._frames = [frame(v1.UserList(list(self._shown.values()), self.v))]
+        self._changes = 0
+        self.entries_encoded += len(self._shown)
+
+
+class RoomFeed:
+    """How rooms change: to their members, and to those who show the list of rooms."""
+
+    def __init__(
+        self,
+        world: World,
+        people: People,
+        interval_s: float,
+        send: Callable[[tuple[SocketId, ...], bytes], None],
+    ) -> None:
+        """Tell of `world` by `send`, at most every `interval_s`."""
+        self._world = world
+        self._people = people
+        self._interval_s = interval_s
+        self._send = send
+        self._subscribers: dict[SocketId, str | None] = {}
+        self._listed: dict[RoomId, str] = {}
+        """The rooms that are in the list, and their games."""
+        self._changed: set[RoomId] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin with the world as it is."""
+        self._listed = {
+            room.id: room.game
+            for room in self._world.rooms.rooms.values()
+            if room.visibility != "private"
+        }
+        self._changed = set()
+
+    def change(self, room: RoomId) -> None:
+        """Tell of this room soon."""
+        self._changed.add(room)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._tell)
+
+    def subscribe(self, socket: SocketId, game: str | None) -> None:
+        """Tell this socket of rooms, or of those of one game."""
+        self._subscribers[socket] = game
+
+    def unsubscribe(self, socket: SocketId) -> None:
+        """Tell this socket of rooms no longer."""
+        self._subscribers.pop(socket, None)
+
+    def _tell(self) -> None:
+        self._timer = None
+        changed, self._changed = self._changed, set()
+        for room_id in changed:
+            room = self._world.rooms.rooms.get(room_id)
+            if room is not None and room.sockets:
+                self._send(tuple(room.sockets), frame(room_state(room, self._people)))
+            self._tell_subscribers(room_id)
+
+    def _tell_subscribers(self, room_id: RoomId) -> None:
+        room = self._world.rooms.rooms.get(room_id)
+        before = self._listed.pop(room_id, None)
+        message: v1.RoomAdded | v1.RoomUpdated | v1.RoomRemoved
+        if room is None or room.visibility == "private":
+            if before is None:
+                return
+            game = before
+            message = v1.RoomRemoved(room_id)
+        else:
+            game = self._listed[room_id] = room.game
+            summary = room_summary(room, self._people)
+            message = v1.RoomAdded(summary) if before is None else v1.RoomUpdated(summary)
+        told = tuple(
+            socket for socket, wanted in self._subscribers.items() if wanted in {None, game}
+        )
+        if told:
+            self._send(told, frame(message))

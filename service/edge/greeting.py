@@ -1,0 +1,132 @@
+"""What a client is told first: who and where it is, and what it missed (docs/protocol.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.deliveries import (
+    People,
+    invites_waiting,
+    room_start,
+    room_state,
+    session_state,
+    user_list,
+)
+from service.edge.dialect import V1
+from service.edge.frames import frame
+from service.messages import classic, v1
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.domain.event import Position
+    from service.domain.ids import UserId
+    from service.domain.presence import SocketOpened
+    from service.domain.world import World
+    from service.edge.backlog import Backlog
+    from service.edge.connection import Connection
+    from service.edge.feeds import UserFeed
+    from service.edge.session import ResumeFrom
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What `welcome` says of the service."""
+
+    epoch: str
+    heartbeat_ms: int
+    limits: v1.Limits
+
+
+class Greeter:
+    """Greets new sockets, and sends again what was missed."""
+
+    def __init__(
+        self, world: World, people: People, facts: Facts, users: UserFeed, backlog: Backlog
+    ) -> None:
+        """Speak of `world`."""
+        self._world = world
+        self._people = people
+        self._facts = facts
+        self._users = users
+        self._backlog = backlog
+        self.resumes = {"resumed": 0, "too_old": 0, "wrong_epoch": 0, "from_the_future": 0}
+        """How many clients have resumed, by what came of it."""
+
+    def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
+        """Tell a socket that was just opened who and where it is."""
+        if connection.dialect is V1:
+            yield from self._greet_v1(connection, opened)
+            return
+        yield frame(classic.Welcome(self._people.user(connection.user)))
+        yield self._session(opened)
+        yield frame(user_list(self._world, self._people))
+        yield from self._own_room_start(connection.user)
+        for invite in invites_waiting(connection.user, self._world, self._people):
+            if invite.classic is not None:
+                yield frame(invite.classic)
+
+    def resume(self, user: UserId, wanted: ResumeFrom, to: Position) -> Iterator[bytes]:
+        """Send what `user` missed up to `to`; else say that all begins anew, and how it stands."""
+        missed = self._backlog.between(user, wanted.position, to)
+        if wanted.epoch != self._facts.epoch:
+            yield from self._resync(user, "wrong_epoch")
+        elif wanted.position > to:
+            yield from self._resync(user, "from_the_future")
+        elif missed is None:
+            yield from self._resync(user, "too_old")
+        else:
+            self.resumes["resumed"] += 1
+            yield from missed
+            yield frame(v1.Resumed(wanted.position, to))
+            yield from self._own_room_state(user)
+
+    def _greet_v1(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
+        user, position = connection.user, self._world.position
+        yield frame(
+            v1.Welcome(
+                user=self._people.user(user),
+                session_id=connection.socket,
+                protocol=V1.protocol,
+                epoch=self._facts.epoch,
+                position=position,
+                heartbeat_ms=self._facts.heartbeat_ms,
+                limits=self._facts.limits,
+            )
+        )
+        yield self._session(opened)
+        yield from self._users.frames()
+        if connection.resume is not None:
+            yield from self.resume(user, connection.resume, position)
+        else:
+            yield from self._standing(user)
+
+    def _session(self, opened: SocketOpened) -> bytes:
+        if opened.kicked:
+            return frame(classic.SessionKickIntro())
+        return frame(session_state(opened.user, self._world))
+
+    def _resync(self, user: UserId, reason: v1.ResyncReason) -> Iterator[bytes]:
+        self.resumes[reason] += 1
+        yield frame(v1.Resync(reason, self._facts.epoch, self._world.position))
+        yield from self._users.frames()
+        yield from self._standing(user)
+
+    def _standing(self, user: UserId) -> Iterator[bytes]:
+        """Say what stands for a user who knows nothing."""
+        yield from self._own_room_start(user)
+        yield from self._own_room_state(user)
+        for invite in invites_waiting(user, self._world, self._people):
+            if invite.v1 is not None:
+                yield frame(invite.v1)
+
+    def _own_room_start(self, user: UserId) -> Iterator[bytes]:
+        if self._world.rooms.is_busy(user):
+            room = self._world.rooms.rooms[self._world.rooms.seated[user]]
+            yield frame(room_start(room, self._people))
+
+    def _own_room_state(self, user: UserId) -> Iterator[bytes]:
+        if user in self._world.rooms.seated:
+            room = self._world.rooms.rooms[self._world.rooms.seated[user]]
+            yield frame(room_state(room, self._people))

@@ -1,0 +1,29 @@
+"""The list of rooms, page by page."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from service.deliveries import room_summary
+from service.messages import v1
+
+if TYPE_CHECKING:
+    from service.deliveries import People
+    from service.domain.ids import RoomId
+    from service.domain.world import World
+
+
+def room_page(
+    world: World, people: People, game: str | None, after: RoomId | None, limit: int
+) -> v1.RoomPage:
+    """Return rooms that are not private, in the order of their ids, after that of the cursor."""
+    ids = sorted(
+        room.id
+        for room in world.rooms.rooms.values()
+        if room.visibility != "private" and game in {None, room.game}
+    )
+    start = 0 if after is None else bisect_right(ids, after)
+    page = ids[start : start + limit]
+    cursor = page[-1] if start + limit < len(ids) else None
+    return v1.RoomPage([room_summary(world.rooms.rooms[one], people) for one in page], cursor)

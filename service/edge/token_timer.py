@@ -1,0 +1,52 @@
+"""Watches the end of the token of one v1 socket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class TokenTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """When a client is warned before the end of its token, and closed after it."""
+
+    warning_s: float
+    grace_s: float
+
+
+class TokenTimer:
+    """Warns before the end of a token, and closes some time after it; a renewal begins anew."""
+
+    def __init__(
+        self, times: TokenTimes, warn: Callable[[int], None], close: Callable[[], None]
+    ) -> None:
+        """`warn` gets the milliseconds that are left."""
+        self._times = times
+        self._warn = warn
+        self._close = close
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def begin(self, expires_at_s: float | None) -> None:
+        """Watch a token; one without an end needs no watching."""
+        self.stop()
+        if expires_at_s is None:
+            return
+        left_s = expires_at_s - time.time()
+        loop = asyncio.get_running_loop()
+        warn_in_s = max(0.0, left_s - self._times.warning_s)
+        told_ms = max(0, int((left_s - warn_in_s) * 1000))
+        self._timers = [
+            loop.call_later(warn_in_s, self._warn, told_ms),
+            loop.call_later(max(0.0, left_s + self._times.grace_s), self._close),
+        ]
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = []

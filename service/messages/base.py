@@ -1,0 +1,28 @@
+"""What all messages share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+DEFAULT_GAME = "pong"
+"""The game of a message that names none, as those of classic clients."""
+
+COMMAND_ID_LENGTH_MAX = 64
+
+WireRoomId: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+WireGame: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class FromClientMessage(
+    msgspec.Struct, frozen=True, tag_field="type", rename="camel", kw_only=True
+):
+    """A message of a client."""
+
+    id: Any = None
+    """In protocol v1, a text of 1 to 64 characters: the answer has it, too."""
+
+
+class ToClientMessage(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
+    """A message to a client."""
