@@ -60,9 +60,9 @@ def _describe(schema: dict[str, Any], parts: dict[str, Any]) -> str:
         return " or ".join(f'"{value}"' for value in schema["enum"])
     if schema.get("type") == "array":
         return f"[{_describe(schema['items'], parts)}, ...]"
-    if schema.get("type") == "object":
+    if isinstance(schema.get("additionalProperties"), dict):
         return f"{{id: {_describe(schema['additionalProperties'], parts)}}}"
-    return str(schema.get("type", "object"))
+    return str(schema.get("type", "any"))
 
 
 def fields_of(message: type[msgspec.Struct]) -> str:
