@@ -363,8 +363,8 @@ export class Client {
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.#lost(code, reason);
-    // A close always follows, and says as much.
-    socket.onerror = () => {};
+    // Node 22 tells of a handshake that fails by this alone; else a close with 1006 follows.
+    socket.onerror = () => this.#lost(CODE_ABNORMAL, "");
     this.#heardAt = Date.now();
     this.#checkTimer = setInterval(() => this.#check(), CHECK_EVERY_MS);
   }
@@ -438,7 +438,11 @@ export class Client {
     this.#socket = null;
     clearInterval(this.#checkTimer);
     clearTimeout(this.#limitedTimer);
-    if (socket) socket.onmessage = socket.onclose = null;
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
+      // A socket of the package `ws` throws an error that nobody takes.
+      socket.onerror = () => {};
+    }
     if (this.#welcomedAt && Date.now() - this.#welcomedAt > STABLE_MS) this.#attempt = 0;
     this.#welcomedAt = 0;
     this.#rejoins.clear();

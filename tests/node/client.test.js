@@ -111,6 +111,16 @@ test("only a connection that has held begins the waits anew", async () => {
   assert.equal(ana.status.retryAt - Date.now(), 250);
 });
 
+test("a try that fails without a close, as in Node 22, is followed by others as well", async () => {
+  const ana = client();
+  ana.connect();
+  await settle();
+  const socket = FakeWebSocket.newest;
+  socket.onerror();
+  socket.ends();
+  assert.equal(ana.status.retryAt - Date.now(), 250, "and counts once");
+});
+
 test("connect cuts a wait short", async () => {
   const ana = client();
   ana.connect();

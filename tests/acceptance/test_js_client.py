@@ -1,0 +1,75 @@
+"""The JavaScript client: its own tests run in Node, against services that they start."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import service
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "service" / "web"
+NODE_MIN = 22
+
+TESTS = sorted(path.name for path in (ROOT / "tests" / "node").glob("*.test.js"))
+
+
+def find_node() -> str:
+    """Return a Node that is new enough: the one that `npm ci` brings, or the machine's own."""
+    for path in (str(ROOT / "node_modules" / ".bin" / "node"), shutil.which("node")):
+        if path is None or not Path(path).exists():
+            continue
+        version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+        if int(version.stdout.lstrip("v").partition(".")[0]) >= NODE_MIN:
+            return path
+    return pytest.skip(f"there is no Node {NODE_MIN} or newer: npm ci")
+
+
+def run(*command: str, cwd: Path = ROOT) -> str:
+    """Run a command and return what it writes; show that when it fails."""
+    environment = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def find_npm() -> Sequence[str]:
+    npm = shutil.which("npm")
+    return [npm] if npm is not None else pytest.skip("there is no npm")
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_the_tests_of_the_client_pass_in_node(name: str) -> None:
+    node = find_node()
+    output = run(
+        node, "--test", "--test-timeout=100000", "--test-reporter=tap", f"tests/node/{name}"
+    )
+    passed = re.search(r"^# pass (\d+)$", output, re.MULTILINE)
+    assert passed is not None, output
+    assert int(passed[1]) > 0, output
+
+
+def test_the_package_holds_the_client_with_its_types_and_the_version_of_the_service() -> None:
+    output = run(*find_npm(), "pack", "--dry-run", "--json", "--ignore-scripts", cwd=PACKAGE)
+    (packed,) = json.loads(output)
+    assert packed["version"] == service.__version__
+    assert {file["path"] for file in packed["files"]} == {
+        "README.md",
+        "client.d.ts",
+        "client.js",
+        "messages.d.ts",
+        "package.json",
+    }
+
+
+def test_the_client_needs_nothing_but_itself() -> None:
+    text = (PACKAGE / "client.js").read_text()
+    assert re.findall(r"^\s*import\b|\bimport\(|\brequire\(", text, re.MULTILINE) == []
