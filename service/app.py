@@ -222,11 +222,10 @@ class Service:
         )
 
     def _dev_tokens(self) -> DevTokens | None:
-        """Only in development, and only where the service has a secret to sign with."""
-        if not self._dev or not self._secret:
+        """Only in development, and only where tokens are checked by a secret."""
+        if not self._dev or self._settings.public_key is not None:
             return None
-        settings = self._settings
-        return DevTokens(self._secret, settings.jwt_algorithms[0], settings.name_length_max)
+        return DevTokens(self._settings, self._secret)
 
     async def _load_people_of(self, page: Sequence[RecordedEvent]) -> None:
         """Know who did and said something, before it is told again."""

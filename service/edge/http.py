@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from service.edge.websocket import WebSockets
     from service.engine import Engine
     from service.log.log import EventLog
+    from service.settings import Settings
 
 WEB = Path(__file__).parent.parent / "web"
 
@@ -75,11 +76,13 @@ class HandshakeRate:
 class DevTokens:
     """Makes a token for any name, for development only: the same name is the same user."""
 
-    def __init__(self, secret: str, algorithm: str, name_length_max: int) -> None:
-        """Sign with the secret that the service checks with."""
+    def __init__(self, settings: Settings, secret: str) -> None:
+        """Sign with the secret that the service checks with, and say what it wants to be said."""
         self._secret = secret
-        self._algorithm = algorithm
-        self._name_length_max = name_length_max
+        self._algorithm = settings.jwt_algorithms[0]
+        self._name_length_max = settings.name_length_max
+        required = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+        self._claims = {claim: value for claim, value in required.items() if value is not None}
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer `{name}` with `{token, user}`."""
@@ -89,7 +92,8 @@ class DevTokens:
             raw = msgspec.json.encode({"code": error.code, "message": error.message})
             return web.Response(body=raw, status=400, content_type="application/json")
         user = 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
-        claims = {"id": user, "name": name, "exp": int(time.time()) + DEV_TOKEN_TTL_S}
+        exp = int(time.time()) + DEV_TOKEN_TTL_S
+        claims = {"id": user, "name": name, "exp": exp, **self._claims}
         token = jwt.encode(claims, self._secret, algorithm=self._algorithm)
         return web.json_response({"token": token, "user": {"id": user, "name": name}})
 

@@ -1,0 +1,109 @@
+"""What the port answers besides sockets."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from tests.acceptance.service_process import PATIENCE_S, Running, StartService, token
+
+
+def raw(service: Running, target: str, method: str = "GET") -> tuple[int, bytes]:
+    """Ask for a path as it is written; clients tidy it."""
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
+        connection.sendall(
+            f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+async def test_the_page_and_its_parts_are_served_and_keep_to_themselves(service: Running) -> None:
+    async with aiohttp.ClientSession(service.url) as http:
+        for path, type_ in (("/", "text/html"), ("/web/index.html", "text/html")):
+            async with http.get(path) as response:
+                assert (response.status, response.content_type) == (200, type_)
+                policy = response.headers["Content-Security-Policy"]
+                assert policy.startswith("default-src 'self'")
+                assert response.headers["X-Content-Type-Options"] == "nosniff"
+                # The token stands in the address of no page, and goes nowhere else.
+                assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/web/../settings.py",
+        "/web/..%2fsettings.py",
+        "/web/%2e%2e/settings.py",
+        "/web/%2e%2e%2fsettings.py",
+        "/web/..",
+        "/web/",
+        "/web/%00",
+        "/web/nothing.js",
+        "/web//etc/passwd",
+        "/web/%2fetc%2fpasswd",
+        "/settings.py",
+    ],
+)
+def test_nothing_else_is_served(service: Running, target: str) -> None:
+    status, body = raw(service, target)
+    assert status in {403, 404}
+    assert b"import" not in body
+    assert b"root:" not in body
+
+
+async def test_it_tells_that_it_lives_and_that_it_is_ready(service: Running) -> None:
+    ana = await service.connect(7_000_001, "Ana")
+    await ana.sync()
+    async with aiohttp.ClientSession(service.url) as http:
+        async with http.get("/healthz") as response:
+            assert (response.status, await response.json()) == (200, {"status": "alive"})
+        async with http.get("/readyz") as response:
+            ready = await response.json()
+            assert response.status == 200
+    assert ready["status"] == "ready"
+    assert ready["position"] == ready["head"] > 0
+
+
+def test_a_socket_is_no_place_for_a_visit(service: Running) -> None:
+    status, _ = raw(service, "/ws")
+    assert 400 <= status < 500
+
+
+async def test_handshakes_above_the_rate_of_an_address_are_refused(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_HANDSHAKES_PER_S_PER_IP="3", WS_TRUSTED_HOPS="1")
+    statuses = []
+    async with aiohttp.ClientSession(service.ws_url) as http:
+        # A window lasts a second; of these at least some come in the same one.
+        for number in range(12):
+            try:
+                forwarded = {"X-Forwarded-For": f"6.6.6.{number}, 203.0.113.9"}
+                async with http.ws_connect(f"/?token={token(7)}", headers=forwarded) as tab:
+                    statuses.append(101)
+                    await tab.receive_json()
+            except aiohttp.WSServerHandshakeError as error:
+                statuses.append(error.status)
+        assert statuses[:3] == [101] * 3
+        assert 429 in statuses
+        forwarded = {"X-Forwarded-For": "6.6.6.6, 203.0.113.10"}
+        async with http.ws_connect(f"/?token={token(8)}", headers=forwarded) as tab:
+            assert (await tab.receive_json())["type"] == "welcome"
+    # Pages and health are not counted.
+    assert [raw(service, "/healthz")[0] for _ in range(12)] == [200] * 12
+
+
+async def test_bytes_that_are_no_text_in_a_token_are_refused_like_any_other(
+    service: Running,
+) -> None:
+    tab = await service.connect(
+        greeted=False, additional_headers={"Authorization": "Bearer \xff.\xff.\xff"}
+    )
+    assert await tab.closed() == (1008, "Invalid or expired token")
