@@ -1,0 +1,145 @@
+"""Snapshots of the world: when they are written, and how much of the log a start then reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from pydantic import SecretStr
+
+from service import snapshots as snapshots_module
+from service.app import Service
+from service.domain.world import World
+from service.log.codec import decode
+from service.log.log import EventLog
+from service.log.records import RecordedEvent
+from service.settings import Settings
+from service.snapshots import Snapshots, restore_world
+from tests.integration.log_file import LogFile, append_of, joined, proposed
+
+MANY = 100_000
+KEPT = 100
+"""The recent events that a service keeps in memory, and so reads at every start."""
+MORE = KEPT + 37
+FEW = 20
+"""What a service itself may write when it starts and ends."""
+SECRET = "a-secret-that-is-long-enough-for-hs256"
+
+
+def fill(log_file: LogFile, count: int) -> None:
+    """Let some users come to the lobby and be there, so many times."""
+    store = log_file.store()
+    start = store.head.position
+    store.commit([append_of(*(joined(at % 50, at % 7) for at in range(start, start + count)))])
+
+
+async def test_a_start_reads_only_what_came_after_a_snapshot(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = list[str]()
+
+    def counted(type_: str, schema_version: int, data: bytes) -> object:
+        decoded.append(type_)
+        return decode(type_, schema_version, data)
+
+    async def start_and_stop() -> int:
+        decoded.clear()
+        service = Service(settings, SECRET, dev=False)
+        await service.start()
+        read = len(decoded)
+        await service.stop()
+        return read
+
+    monkeypatch.setattr("service.log.reader.decode", counted)
+    settings = Settings(
+        database_url=log_file.url, port=0, jwt_secret=SecretStr(SECRET), tail_events_max=KEPT
+    )
+    fill(log_file, MANY)
+    assert MANY <= await start_and_stop() <= MANY + FEW
+    fill(log_file, MORE)
+    assert MORE <= await start_and_stop() <= MORE + FEW
+    for _ in range(2):
+        # Nothing has come; what is read is what is kept in memory, and since which snapshot.
+        assert await start_and_stop() <= MORE + 2 * FEW
+
+
+class Growing:
+    """A log that writes snapshots while it grows."""
+
+    def __init__(self, log: EventLog, *, every: int, needed_from: int = 1_000_000) -> None:
+        self.log = log
+        self.world = World()
+        self.snapshots = Snapshots(log, self.world, every, lambda: needed_from)
+        log.start(self._fold)
+
+    def _fold(self, recorded: Sequence[RecordedEvent]) -> None:
+        for one in recorded:
+            self.world.fold(one.event, one.position)
+            self.snapshots.observe(one.event, one.position)
+
+    async def append(self, count: int) -> None:
+        await self.log.append(proposed(*(joined(user) for user in range(1, count + 1))))
+
+
+def snapshots_of(log_file: LogFile) -> list[int]:
+    return [at for (at,) in log_file.query("SELECT position FROM snapshots ORDER BY position")]
+
+
+async def test_one_is_written_every_so_many_events(log_file: LogFile) -> None:
+    growing = Growing(log_file.log(), every=10)
+    await growing.append(9)
+    assert snapshots_of(log_file) == []
+    await growing.append(3)
+    # It is on its way to the writer after a turn or two; the probe comes behind it.
+    for _ in range(2):
+        await asyncio.sleep(0)
+    await growing.log.probe()
+    assert snapshots_of(log_file) == [12]
+    assert await restore_world(growing.log, 12) == growing.world
+
+
+async def test_a_snapshot_is_kept_as_long_as_events_after_it_are_needed(log_file: LogFile) -> None:
+    growing = Growing(log_file.log(), every=1000, needed_from=5)
+    for _ in range(4):
+        await growing.append(3)
+        await growing.snapshots.write()
+    # The one at 3 is the last from which all after 5 can be folded.
+    assert snapshots_of(log_file) == [3, 6, 9, 12]
+    assert (await restore_world(growing.log, 5)).position == 3
+    assert (await restore_world(growing.log, 100)).position == 12
+    assert (await restore_world(growing.log, 1)).position == 3
+
+
+async def test_a_snapshot_from_which_nothing_is_needed_goes(log_file: LogFile) -> None:
+    growing = Growing(log_file.log(), every=1000)
+    for _ in range(3):
+        await growing.append(3)
+        await growing.snapshots.write()
+    assert snapshots_of(log_file) == [9]
+
+
+async def test_a_snapshot_of_other_code_is_not_used_and_goes(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing = Growing(log_file.log(), every=1000, needed_from=0)
+    await growing.append(3)
+    await growing.snapshots.write()
+    monkeypatch.setattr(snapshots_module, "code_version", lambda: "other")
+    assert await restore_world(growing.log, 3) == World()
+    other = Snapshots(growing.log, growing.world, 1000, lambda: 0)
+    await growing.append(3)
+    await other.write()
+    assert snapshots_of(log_file) == [6]
+
+
+async def test_that_none_can_be_written_harms_nobody(log_file: LogFile) -> None:
+    growing = Growing(log_file.log(), every=1000)
+    await growing.append(5)
+    other = log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    await growing.snapshots.write()
+    other.close()
+    assert snapshots_of(log_file) == []
+    await growing.append(1)
+    assert growing.world.position == 6
