@@ -136,7 +136,8 @@ class Reader:
             for start in range(0, len(keys), KEYS_PAGE):
                 some = keys[start : start + KEYS_PAGE]
                 statement = select(key, value).where(key.in_(some))
-                found.update((await connection.execute(statement)).tuples().all())
+                for key_, value_ in await connection.execute(statement):
+                    found[key_] = value_
         return found
 
     async def close(self) -> None:

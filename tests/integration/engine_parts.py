@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
+from service.deliveries import Message, People
 from service.domain.command import Context, Rules, Standing
 from service.domain.event import Event, user_stream
 from service.domain.ids import UserId
@@ -18,6 +18,16 @@ from service.errors import ClientError
 from service.games.catalogue import GAMES
 from service.log.log import EventLog
 from tests.integration.log_file import NODE
+
+
+class Nobody:
+    """A publisher to whom nobody listens."""
+
+    def publish(self, message: Message, position: int = 0, /) -> None:
+        """Tell nobody."""
+
+    def published(self, position: int, recorded_at: int, /) -> None:
+        """Keep nothing."""
 
 
 class NoMatches:
@@ -65,16 +75,13 @@ def engine_on(
     log: EventLog, world: World, observers: Sequence[Observer] = (), rules: Rules | None = None
 ) -> Engine:
     """Make an engine that changes `world`; the log is not started yet."""
-
-    def publish(_message: Any) -> None:
-        """Tell nobody."""
-
-    engine = Engine(log, world, {}, publish)
+    engine = Engine(log, world, People(), Nobody())
     gate = NoMatches()
     context = Context(
         rules=rules or Rules(),
         games=GAMES,
         new_room_id=lambda: "room",
+        new_token=lambda: "token",
         new_seed=lambda: 7,
         standing=gate.standing,
     )

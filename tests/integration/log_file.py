@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 from service.domain.event import Event
 from service.domain.lobby import LobbyJoined
-from service.log.log import EventLog, Tail
+from service.log.log import EventLog
 from service.log.reader import Reader, open_database
 from service.log.records import (
     GENESIS,
+    NOTHING,
     Origin,
     ProposedEvent,
     RecordedEvent,
@@ -43,7 +44,7 @@ def proposed(*events: Event) -> list[ProposedEvent]:
 def append_of(*events: Event, **expect: int) -> Append:
     """Return an append of new events; `user_1=3` expects the stream `user:1` at version 3."""
     return Append(
-        proposed(*events), {name.replace("_", ":"): at for name, at in expect.items()}, {}
+        proposed(*events), {name.replace("_", ":"): at for name, at in expect.items()}, NOTHING
     )
 
 
@@ -72,16 +73,12 @@ class LogFile:
     def log(
         self,
         *,
-        tail: Tail | None = None,
-        reader: Reader | None = None,
         accept_lost_tail: bool = False,
     ) -> EventLog:
         """Open the log; it does not write yet."""
         self._logs.append(
             EventLog(
                 self.path,
-                reader or self.reader(),
-                tail or Tail(1000, 600),
                 node=NODE,
                 busy_ms=BUSY_MS,
                 accept_lost_tail=accept_lost_tail,

@@ -25,9 +25,10 @@ from service.domain.presence import (
     UserWentOffline,
 )
 from service.domain.rooms import RoomClosed
+from service.engine import Done
 from service.errors import Unavailable
 from service.log.records import Origin
-from service.snapshots import load_world
+from service.snapshots import restore_world
 from tests.integration.engine_parts import engine_on
 from tests.integration.log_file import LogFile
 
@@ -49,7 +50,10 @@ class Life:
 
     async def begin(self) -> None:
         self.log = self.log_file.log()
-        self.world = await load_world(self.log)
+        self.world = await restore_world(self.log, self.log.head.position)
+        async for page in self.log_file.reader().read(self.world.position):
+            for recorded in page:
+                self.world.fold(recorded.event, recorded.position)
         self.engine = engine_on(self.log, self.world, [self._observe])
         self.deadlines = Deadlines(self.engine, self.times)
         self.log.start(self.engine.committed)
@@ -66,7 +70,7 @@ class Life:
         await self.log_file.close_logs()
 
     async def execute(self, command: Command) -> list[Event]:
-        return await self.engine.execute(command, Origin("test"))
+        return (await self.engine.execute(command, Origin("test"))).events
 
     async def come(self, *users: int) -> None:
         for user in users:
@@ -112,7 +116,7 @@ async def life(log_file: LogFile) -> AsyncIterator[Life]:
 
 async def test_an_invite_expires(life: Life) -> None:
     await life.come(1, 2)
-    await life.execute(SendInvite(1, 2))
+    await life.execute(SendInvite(1, 2, "pong"))
     await life.happened(InviteExpired(inviter=1, invitee=2))
     assert life.world.invites.pending == {}
     (actor,) = life.log_file.query(
@@ -123,10 +127,10 @@ async def test_an_invite_expires(life: Life) -> None:
 
 async def test_what_was_answered_in_time_does_not_expire(life: Life) -> None:
     await life.come(1, 2, 3, 4)
-    await life.execute(SendInvite(1, 2))
+    await life.execute(SendInvite(1, 2, "pong"))
     await life.execute(AcceptInvite(1, 2))
     # This one was sent later, so the time of the first one is over before.
-    await life.execute(SendInvite(3, 4))
+    await life.execute(SendInvite(3, 4, "pong"))
     await life.happened(InviteExpired(inviter=3, invitee=4))
     assert life.all_of(InviteExpired) == [InviteExpired(inviter=3, invitee=4)]
 
@@ -134,7 +138,7 @@ async def test_what_was_answered_in_time_does_not_expire(life: Life) -> None:
 async def test_an_invite_that_is_sent_again_has_all_its_time_again(life: Life) -> None:
     await life.come(1, 2)
     for _ in range(2):
-        await life.execute(SendInvite(1, 2))
+        await life.execute(SendInvite(1, 2, "pong"))
         await life.happened(InviteExpired(inviter=1, invitee=2))
         life.events.clear()
 
@@ -163,7 +167,7 @@ async def test_a_search_gives_up(life: Life) -> None:
 
 async def test_a_room_whose_seats_nobody_takes_is_closed(life: Life) -> None:
     await life.come(1, 2)
-    await life.execute(SendInvite(1, 2))
+    await life.execute(SendInvite(1, 2, "pong"))
     await life.execute(AcceptInvite(1, 2))
     await life.happened(RoomClosed(room="room", reason="untaken"))
     assert life.world.rooms.seated == {}
@@ -176,7 +180,7 @@ async def test_what_cannot_be_written_down_is_tried_again_until_it_can(
     failures, failed = 0, asyncio.Event()
     execute = life.engine.execute
 
-    async def counted(command: Command, origin: Origin) -> list[Event]:
+    async def counted(command: Command, origin: Origin) -> Done:
         nonlocal failures
         try:
             return await execute(command, origin)
@@ -203,7 +207,7 @@ async def test_what_stood_when_the_service_died_is_counted_anew(life: Life) -> N
     short, life.times = life.times, Times()
     await life.again()
     await life.come(1, 2, 3)
-    await life.execute(SendInvite(1, 2))
+    await life.execute(SendInvite(1, 2, "pong"))
     await life.execute(JoinQueue(3, "pong"))
 
     # With a long grace, for who goes offline takes invites and searches with him.
@@ -229,7 +233,7 @@ async def test_who_was_there_when_the_service_died_has_his_grace_from_the_next_s
 async def test_nothing_happens_after_the_end(life: Life) -> None:
     await life.come(1, 2)
     await life.execute(JoinQueue(1, "pong"))
-    await life.execute(SendInvite(1, 2))
+    await life.execute(SendInvite(1, 2, "pong"))
     await life.deadlines.stop()
     # Only what begins now has somebody who counts.
     life.deadlines = Deadlines(life.engine, life.times)

@@ -13,9 +13,9 @@ from service.domain.invites import AcceptInvite, InviteNotFound, SendInvite, Use
 from service.domain.presence import OpenSocket, StartNode
 from service.domain.rooms import AlreadyInRoom
 from service.domain.world import World
-from service.engine import Engine
+from service.engine import Done, Engine
 from service.errors import ClientError, Unavailable
-from service.log.records import Origin, RecordedEvent
+from service.log.records import Beside, Origin, RecordedEvent
 from tests.integration.engine_parts import JoinNext, Refused, engine_on
 from tests.integration.log_file import LogFile, joined
 
@@ -36,8 +36,11 @@ class Running:
 
     async def execute(self, *commands: JoinNext) -> list[list[Event] | BaseException]:
         """Carry out commands at the same time, and return what became of each."""
-        work = (self.engine.execute(command, ORIGIN) for command in commands)
+        work = (self._events_of(command) for command in commands)
         return await asyncio.gather(*work, return_exceptions=True)
+
+    async def _events_of(self, command: JoinNext) -> list[Event]:
+        return (await self.engine.execute(command, ORIGIN)).events
 
     def _observe(self, event: Event, position: int) -> None:
         # An observer finds the world as it is right after the event.
@@ -105,7 +108,7 @@ async def test_a_command_that_is_cancelled_lets_the_next_one_in(running: Running
     await asyncio.sleep(0)
     first.cancel()
     second.cancel()
-    events = await third
+    events = (await third).events
     with pytest.raises(asyncio.CancelledError):
         await first
     with pytest.raises(asyncio.CancelledError):
@@ -135,7 +138,7 @@ async def test_when_the_log_cannot_be_written_the_world_stays_as_it_is(running: 
 
 
 async def test_names_are_kept_with_the_commit(running: Running) -> None:
-    await running.engine.execute(JoinNext(7), ORIGIN, names={"7": "Ana"})
+    await running.engine.execute(JoinNext(7), ORIGIN, beside=Beside(names={"7": "Ana"}))
     assert running.log_file.query("SELECT user, name FROM profiles") == [("7", "Ana")]
 
 
@@ -162,15 +165,17 @@ async def test_of_two_invites_that_cross_one_room_is_made(running: Running) -> N
     engine = running.engine
     await engine.execute(StartNode("n1"), ORIGIN)
     with pytest.raises(UserOffline):
-        await engine.execute(SendInvite(1, 2), ORIGIN)
+        await engine.execute(SendInvite(1, 2, "pong"), ORIGIN)
     for user in (1, 2):
         await engine.execute(OpenSocket(user, f"n1.1.{user}"), ORIGIN)
-    await asyncio.gather(*(engine.execute(SendInvite(*pair), ORIGIN) for pair in ((1, 2), (2, 1))))
+    await asyncio.gather(
+        *(engine.execute(SendInvite(*pair, "pong"), ORIGIN) for pair in ((1, 2), (2, 1)))
+    )
     first, second = await asyncio.gather(
         *(engine.execute(AcceptInvite(*pair), ORIGIN) for pair in ((1, 2), (2, 1))),
         return_exceptions=True,
     )
-    assert isinstance(first, list)
+    assert isinstance(first, Done)
     assert isinstance(second, InviteNotFound | AlreadyInRoom)
     assert isinstance(second, ClientError)
     assert [room.players for room in running.world.rooms.rooms.values()] == [[1, 2]]

@@ -13,7 +13,7 @@ from service.domain.event import Event
 from service.domain.lobby import LobbyJoined
 from service.log import migrate
 from service.log.integrity import ChainCheck
-from service.log.log import EventLog, Tail
+from service.log.log import EventLog
 from service.log.reader import Reader, open_database
 from service.log.records import Origin, ProposedEvent, RecordedEvent, new_event_id
 from service.log.store import VersionConflict
@@ -48,7 +48,7 @@ class LogMachine(RuleBasedStateMachine):
 
     async def _open(self) -> None:
         self.reader = Reader(open_database(self.url))
-        self.log = EventLog(self.path, self.reader, Tail(5, 600), node="n1", busy_ms=100)
+        self.log = EventLog(self.path, node="n1", busy_ms=100)
         self.log.start(self.told.extend)
 
     async def _close(self) -> None:
@@ -122,7 +122,7 @@ class LogMachine(RuleBasedStateMachine):
         after %= len(self.model) + 1
 
         async def read() -> list[RecordedEvent]:
-            return [one async for page in self.log.read(after) for one in page]
+            return [one async for page in self.reader.read(after) for one in page]
 
         found = self.run(read())
         assert [(one.position, one.event) for one in found] == [

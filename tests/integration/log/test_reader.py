@@ -1,4 +1,4 @@
-"""Reading the log: pages, streams, and from memory what is recent."""
+"""Reading the log: pages, streams, and what stands beside it."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
@@ -7,10 +7,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from service.log.log import Tail
-from service.log.reader import NAMES_PAGE, PAGE, Reader
-from service.log.records import GENESIS, RecordedEvent
-from tests.integration.log_file import LogFile, append_of, events_of, joined, proposed
+from service.log.reader import KEYS_PAGE, PAGE
+from service.log.records import GENESIS, Beside, RecordedEvent, Text
+from tests.integration.log_file import LogFile, append_of, events_of, joined
 
 One = TypeVar("One")
 
@@ -73,8 +72,8 @@ async def test_types_are_counted(log_file: LogFile) -> None:
 
 
 async def test_names_are_found_for_any_number_of_users(log_file: LogFile) -> None:
-    names = {str(user): f"Name {user}" for user in range(NAMES_PAGE + 2)}
-    log_file.store().commit([append_of()._replace(names=names)])
+    names = {str(user): f"Name {user}" for user in range(KEYS_PAGE + 2)}
+    log_file.store().commit([append_of()._replace(beside=Beside(names=names))])
     reader = log_file.reader()
     assert await reader.names([*names, "nobody"]) == names
     assert await reader.names([]) == {}
@@ -86,28 +85,19 @@ async def test_a_reader_can_write_nothing(log_file: LogFile) -> None:
             await connection.execute(text("UPDATE log_head SET position = 9"))
 
 
-class CountingReader(Reader):
-    """A reader that says how much it has read."""
-
-    rows_read = 0
-
-    async def read(
-        self, after: int = 0, *, stream: str | None = None
-    ) -> AsyncIterator[list[RecordedEvent]]:
-        async for page in super().read(after, stream=stream):
-            self.rows_read += len(page)
-            yield page
+async def test_texts_are_found_until_they_are_erased(log_file: LogFile) -> None:
+    texts = {"c1": Text("salt", "hello"), "c2": Text("pepper", "bye")}
+    log_file.store().commit([append_of(joined(1))._replace(beside=Beside(texts=texts))])
+    reader = log_file.reader()
+    assert await reader.texts(["c1", "c2", "c3"]) == {"c1": "hello", "c2": "bye"}
+    log_file.change("DELETE FROM texts WHERE chat = 'c1'")
+    assert await reader.texts(["c1", "c2"]) == {"c2": "bye"}
 
 
-async def test_recent_events_are_read_from_memory_and_older_ones_from_the_database(
-    log_file: LogFile,
-) -> None:
-    reader = CountingReader(log_file.reader().engine)
-    log = log_file.started(reader=reader, tail=Tail(3, 600))
-    for user in (1, 2, 3, 4, 5):
-        await log.append(proposed(joined(user)))
-    for after in (2, 3, 4, 5):
-        assert positions(await all_of(log.read(after))) == list(range(after + 1, 6))
-    assert reader.rows_read == 0
-    assert positions(await all_of(log.read(1))) == [2, 3, 4, 5]
-    assert reader.rows_read == 4
+async def test_the_first_event_since_a_time_is_found(log_file: LogFile) -> None:
+    reader = log_file.reader()
+    assert await reader.first_since(0) == 1
+    log_file.store().commit([append_of(*(joined(user) for user in range(1, 8)))])
+    log_file.change("UPDATE events SET recorded_at = 100 * (position / 2)")
+    found = [await reader.first_since(at) for at in (0, 1, 100, 101, 300, 301)]
+    assert found == [1, 2, 2, 4, 6, 7]

@@ -4,12 +4,20 @@ import pytest
 
 from service.domain.matches import MatchEnded, MatchStarted
 from service.errors import Unavailable
-from service.log.records import GENESIS
+from service.log.records import GENESIS, NOTHING, Beside
 from service.log.store import Append, Committed, LogDiverged, Store, VersionConflict
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 STARTED = MatchStarted(
-    match="r-1", tick=0, game="pong", rules_version=1, players=[7, "ana"], seed=1, options={}
+    match="r-1",
+    tick=0,
+    game="pong",
+    rules_version=1,
+    players=[7, "ana"],
+    seed=1,
+    options={},
+    pace="ticks",
+    turn_s=None,
 )
 ENDED = MatchEnded(match="r-1", tick=60, reason="timeup", winner=1, scores=[0, 2], hash="h")
 
@@ -87,7 +95,7 @@ def test_an_append_of_which_only_a_part_is_in_the_log_is_refused(log_file: LogFi
     store = log_file.store()
     once = append_of(joined(1))
     committed(store, once)
-    more = Append([*once.events, *proposed(joined(2))], {}, {})
+    more = Append([*once.events, *proposed(joined(2))], {}, NOTHING)
     refused, added = store.commit([more, append_of(joined(3))])
     assert isinstance(refused, VersionConflict)
     assert isinstance(added, Committed)
@@ -144,9 +152,9 @@ def test_a_commit_that_happened_though_it_was_said_to_fail_is_found(log_file: Lo
 def test_names_are_kept_with_the_commit_and_the_newest_counts(log_file: LogFile) -> None:
     store = log_file.store()
     for name in ("Ana", "Anna"):
-        committed(store, Append(proposed(joined(7)), {}, {"7": name}))
+        committed(store, Append(proposed(joined(7)), {}, Beside(names={"7": name})))
     assert log_file.query("SELECT user, name FROM profiles") == [("7", "Anna")]
-    committed(store, Append([], {}, {"8": "Ben"}))
+    committed(store, Append([], {}, Beside(names={"8": "Ben"})))
     assert log_file.query("SELECT count(*) FROM profiles") == [(2,)]
     assert store.head.position == 2
 
@@ -181,13 +189,33 @@ def test_the_time_of_events_never_goes_back(log_file: LogFile) -> None:
 
 def test_a_snapshot_is_used_by_the_code_and_the_log_that_it_was_made_of(log_file: LogFile) -> None:
     store = log_file.store()
-    assert store.load_snapshot("world", "v1") is None
+    assert store.load_snapshot("world", "v1", 9) is None
     committed(store, append_of(joined(1), joined(2)))
-    store.save_snapshot("world", "v1", 1, b"one")
-    store.save_snapshot("world", "v1", 2, b"two")
-    assert store.load_snapshot("world", "v1") == (2, b"two")
-    assert store.load_snapshot("world", "v2") is None
-    assert store.load_snapshot("other", "v1") is None
+    store.save_snapshot("world", "v1", 2, b"two", needed_from=2)
+    assert store.load_snapshot("world", "v1", 9) == (2, b"two")
+    assert store.load_snapshot("world", "v2", 9) is None
+    assert store.load_snapshot("other", "v1", 9) is None
+
+
+def test_the_newest_snapshot_before_a_position_is_found_else_the_oldest(log_file: LogFile) -> None:
+    store = log_file.store()
+    committed(store, append_of(*(joined(user) for user in range(1, 10))))
+    for position in (2, 4, 6):
+        store.save_snapshot("world", "v1", position, b"%d" % position, needed_from=2)
+    found = [store.load_snapshot("world", "v1", at_most) for at_most in (1, 2, 5, 9)]
+    assert found == [(2, b"2"), (2, b"2"), (4, b"4"), (6, b"6")]
+
+
+def test_snapshots_that_nobody_needs_go(log_file: LogFile) -> None:
+    store = log_file.store()
+    committed(store, append_of(*(joined(user) for user in range(1, 10))))
+    store.save_snapshot("world", "v0", 1, b"", needed_from=0)
+    for position in (2, 4, 6):
+        store.save_snapshot("world", "v1", position, b"", needed_from=2)
+    kept = "SELECT position FROM snapshots ORDER BY position"
+    assert log_file.query(kept) == [(2,), (4,), (6,)]
+    store.save_snapshot("world", "v1", 8, b"", needed_from=5)
+    assert log_file.query(kept) == [(4,), (6,), (8,)]
 
 
 @pytest.mark.parametrize(
@@ -200,9 +228,9 @@ def test_a_snapshot_is_used_by_the_code_and_the_log_that_it_was_made_of(log_file
 def test_a_snapshot_of_another_log_is_not_used(log_file: LogFile, change: str) -> None:
     store = log_file.store()
     committed(store, append_of(joined(1), joined(2)))
-    store.save_snapshot("world", "v1", 2, b"two")
+    store.save_snapshot("world", "v1", 2, b"two", needed_from=2)
     log_file.change(change)
-    assert store.load_snapshot("world", "v1") is None
+    assert store.load_snapshot("world", "v1", 9) is None
 
 
 def test_a_snapshot_that_cannot_be_written_is_said_to_be_unavailable(log_file: LogFile) -> None:
@@ -210,5 +238,5 @@ def test_a_snapshot_that_cannot_be_written_is_said_to_be_unavailable(log_file: L
     other = log_file.connect()
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable):
-        store.save_snapshot("world", "v1", 0, b"")
+        store.save_snapshot("world", "v1", 0, b"", needed_from=0)
     other.close()

@@ -8,25 +8,36 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from service.domain.access import RevokeSessions
+from service.domain.chat import Mute, Say
 from service.domain.command import Command, Context, Rules, Standing
 from service.domain.deadlines import Times, pending
 from service.domain.event import Event
-from service.domain.invites import GAME, AcceptInvite, DeclineInvite, SendInvite
+from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
 from service.domain.lobby import JoinLobby, LeaveLobby
-from service.domain.matches import FinishMatch, MatchCheckpoint, Move, PauseAfterRestart
+from service.domain.matches import (
+    FinishMatch,
+    Match,
+    MatchCheckpoint,
+    MatchInput,
+    Move,
+    PauseAfterRestart,
+)
 from service.domain.matchmaking import JoinQueue, LeaveQueue
-from service.domain.presence import CloseSocket, OpenSocket, StartNode
-from service.domain.rooms import BeginMatch, LeaveRoom, TakeSeat
+from service.domain.presence import CloseSocket, OpenSocket, SetStatus, StartNode
+from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.world import World
 from service.errors import ClientError
 from service.games.catalogue import GAMES
-from service.games.pong import PONG, PongState
 from service.log.codec import decode, encode
-from service.replay.core import encode_state, state_hash
+from service.replay.core import Run, encode_state, state_hash
 from service.snapshots import dump, restore
 
 USERS = st.sampled_from([1, 2, 3, "ana"])
 SOCKETS = st.integers(1, 12)
+GAME_NAMES = st.sampled_from(sorted(GAMES))
+MOVES = {"pong": {"direction": "w", "action": "down"}, "relay": {"any": "thing"}}
 
 
 class WorldMachine(RuleBasedStateMachine):
@@ -36,7 +47,7 @@ class WorldMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.events: list[Event] = []
-        self.states: dict[str, PongState] = {}
+        self.runs: dict[str, Run] = {}
         self.rooms_made = 0
         self.sockets_made = 0
         self.open: list[tuple[int | str, str]] = []
@@ -44,6 +55,7 @@ class WorldMachine(RuleBasedStateMachine):
             rules=Rules(sockets_per_user_max=3, match_duration_s=1, reconnect_grace_s=1),
             games=GAMES,
             new_room_id=self.new_room_id,
+            new_token=lambda: "salt",
             new_seed=lambda: 7,
             standing=self.standing,
         )
@@ -54,19 +66,15 @@ class WorldMachine(RuleBasedStateMachine):
         return f"room{self.rooms_made}"
 
     def standing(self, match: str) -> Standing:
-        state = self.state_of(match)
-        return Standing(
-            self.tick(match), self.tick(match), state, pausing=False, state_hash=state_hash(state)
-        )
+        run = self.run_of(self.world.matches.live[match])
+        return Standing(run.tick, run.tick, run.state, False, state_hash(run.state))  # noqa: FBT003
 
-    def state_of(self, match: str) -> PongState:
-        if match not in self.states:
-            live = self.world.matches.live[match]
-            self.states[match] = PONG.setup(live.seed, live.options, 2)
-        return self.states[match]
-
-    def tick(self, match: str) -> int:
-        return PONG.tick_hz - self.state_of(match).ticks_left
+    def run_of(self, match: Match) -> Run:
+        if match.id not in self.runs:
+            game = GAMES[match.game]
+            state = game.setup(match.seed, match.options, len(match.players))
+            self.runs[match.id] = Run(game, state)
+        return self.runs[match.id]
 
     def execute(self, command: Command) -> None:
         try:
@@ -79,6 +87,12 @@ class WorldMachine(RuleBasedStateMachine):
     def fold(self, event: Event) -> None:
         self.events.append(event)
         self.world.fold(event, len(self.events))
+        match = self.world.matches.live.get(getattr(event, "match", ""))
+        if isinstance(event, MatchInput) and match is not None and match.pace != "ticks":
+            run = self.run_of(match)
+            run.add_input(event)
+            run.step()
+            self.execute(FinishMatch(match.id))
 
     def with_socket(self, index: int, make: Callable[[Any, str], Command]) -> None:
         if self.open:
@@ -115,21 +129,81 @@ class WorldMachine(RuleBasedStateMachine):
     def lobby(self, index: int, *, joins: bool) -> None:
         self.with_socket(index, JoinLobby if joins else LeaveLobby)
 
-    @rule(inviter=USERS, invitee=USERS, kind=st.sampled_from([SendInvite, AcceptInvite]))
-    def invite(
-        self, inviter: int | str, invitee: int | str, kind: type[SendInvite | AcceptInvite]
-    ) -> None:
-        if self.world.presence.is_online(inviter) and self.world.presence.is_online(invitee):
-            self.execute(kind(inviter, invitee))
+    @rule(inviter=USERS, invitee=USERS, game=GAME_NAMES | st.none())
+    def invite(self, inviter: int | str, invitee: int | str, game: str | None) -> None:
+        """Invite to a game, or accept."""
+        if inviter in self.world.presence.sockets and invitee in self.world.presence.sockets:
+            self.execute(
+                AcceptInvite(inviter, invitee)
+                if game is None
+                else SendInvite(inviter, invitee, game)
+            )
 
     @rule(inviter=USERS, invitee=USERS)
     def decline(self, inviter: int | str, invitee: int | str) -> None:
         self.execute(DeclineInvite(inviter, invitee))
 
-    @rule(index=SOCKETS, joins=st.booleans())
-    def queue(self, index: int, *, joins: bool) -> None:
+    @rule(index=SOCKETS, joins=st.booleans(), game=GAME_NAMES)
+    def queue(self, index: int, game: str, *, joins: bool) -> None:
         kind = JoinQueue if joins else LeaveQueue
-        self.with_socket(index, lambda user, _: kind(user, GAME))
+        self.with_socket(index, lambda user, _: kind(user, game))
+
+    @rule(index=SOCKETS, game=GAME_NAMES, visibility=st.sampled_from(["public", "password"]))
+    def create_room(self, index: int, game: str, visibility: Any) -> None:
+        plan = RoomPlan(game=game, visibility=visibility, password="open", spectators_max=2)
+        self.with_socket(index, lambda user, socket: CreateRoom(user, socket, None, plan))
+
+    @rule(
+        index=SOCKETS,
+        room=SOCKETS,
+        role=st.sampled_from(["player", "spectator"]),
+        password=st.sampled_from(["open", "wrong"]),
+    )
+    def join_room(self, index: int, room: int, role: Any, password: str) -> None:
+        self.with_socket(
+            index,
+            lambda user, socket: JoinRoom(user, socket, self.a_room(room), role, password, None),
+        )
+
+    @rule(index=SOCKETS, room=SOCKETS, ready=st.booleans())
+    def set_ready(self, index: int, room: int, *, ready: bool) -> None:
+        self.with_socket(index, lambda user, _: SetReady(user, self.a_room(room), ready))
+
+    @rule(room=SOCKETS)
+    def everybody_is_ready(self, room: int) -> None:
+        found = self.world.rooms.rooms.get(self.a_room(room))
+        for user in found.players if found else ():
+            self.execute(SetReady(user, self.a_room(room), ready=True))
+
+    @rule(index=SOCKETS, room=SOCKETS, whom=USERS)
+    def kick(self, index: int, room: int, whom: int | str) -> None:
+        self.with_socket(index, lambda user, _: KickFromRoom(user, self.a_room(room), whom))
+
+    @rule(index=SOCKETS, room=SOCKETS, locked=st.booleans())
+    def lock(self, index: int, room: int, *, locked: bool) -> None:
+        self.with_socket(index, lambda user, _: LockRoom(user, self.a_room(room), locked))
+
+    @rule(index=SOCKETS, room=SOCKETS, to=USERS | st.none())
+    def say(self, index: int, room: int, to: int | str | None) -> None:
+        chat = f"chat{len(self.events)}"
+        where = self.a_room(room) if to is None else None
+        self.with_socket(index, lambda user, _: Say(user, chat, "digest", where, to))
+
+    @rule(user=USERS, whom=USERS, muted=st.booleans())
+    def mute(self, user: int | str, whom: int | str, *, muted: bool) -> None:
+        self.execute(Mute(user, whom, muted))
+
+    @rule(
+        index=SOCKETS,
+        status=st.sampled_from(["online", "away", None]),
+        hidden=st.sampled_from([True, False, None]),
+    )
+    def set_status(self, index: int, status: Any, *, hidden: bool | None) -> None:
+        self.with_socket(index, lambda user, _: SetStatus(user, status, hidden))
+
+    @rule(user=USERS, now_s=st.integers(1, 3))
+    def revoke(self, user: int | str, now_s: int) -> None:
+        self.execute(RevokeSessions(user, now_s))
 
     @rule(index=SOCKETS, room=SOCKETS)
     def take_seat(self, index: int, room: int) -> None:
@@ -143,24 +217,27 @@ class WorldMachine(RuleBasedStateMachine):
     def leave(self, index: int, room: int) -> None:
         self.with_socket(index, lambda user, _: LeaveRoom(user, self.a_room(room)))
 
-    @rule(index=SOCKETS, room=SOCKETS, action=st.sampled_from(["down", "up"]))
-    def move(self, index: int, room: int, action: str) -> None:
-        move = {"direction": "w", "action": action}
+    @rule(index=SOCKETS, room=SOCKETS, column=st.integers(0, 7))
+    def move(self, index: int, room: int, column: int) -> None:
+        found = self.world.rooms.rooms.get(self.a_room(room))
+        move = MOVES.get(found.game if found else "", {"column": column})
         self.with_socket(index, lambda user, socket: Move(user, socket, self.a_room(room), move))
 
     @rule(ticks=st.integers(1, 70))
     def play(self, ticks: int) -> None:
         for match in list(self.world.matches.live.values()):
-            state = self.state_of(match.id)
+            run = self.run_of(match)
             if match.paused:
                 continue
-            for _ in range(ticks):
-                PONG.step(state)
+            if match.pace == "ticks":
+                for _ in range(ticks):
+                    run.game.step(run.state)
+                    run.tick += 1
             checkpoint = MatchCheckpoint(
                 match=match.id,
-                tick=self.tick(match.id),
-                state=encode_state(state),
-                hash=state_hash(state),
+                tick=run.tick,
+                state=encode_state(run.state),
+                hash=state_hash(run.state),
             )
             self.fold(checkpoint)
             self.execute(FinishMatch(match.id))
@@ -203,7 +280,7 @@ class WorldMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_is_where_he_cannot_be(self) -> None:
         world = self.world
-        online = set(world.presence.online())
+        online = set(world.presence.sockets)
         sockets = {socket for _, socket in self.open}
         for tabs in world.lobby.members.values():
             assert tabs
@@ -213,6 +290,7 @@ class WorldMachine(RuleBasedStateMachine):
         for queue in world.matchmaking.queues.values():
             assert set(queue) <= online
             assert not any(world.rooms.is_busy(user) for user in queue)
+        assert set(world.presence.statuses) <= online
 
     @invariant()
     def a_seat_belongs_to_one_user_and_a_user_has_one_seat(self) -> None:
@@ -228,10 +306,29 @@ class WorldMachine(RuleBasedStateMachine):
             assert (room.phase == "playing") == (room.match in self.world.matches.live)
 
     @invariant()
+    def who_watches_is_known_by_room_and_by_socket(self) -> None:
+        by_socket: dict[str, set[str]] = {}
+        for room in self.world.rooms.rooms.values():
+            assert not set(room.spectators) & {room.seats[index].user for index in room.staying}
+            assert len(room.spectators) <= room.spectators_max
+            for tabs in room.spectators.values():
+                assert tabs
+                for socket in tabs:
+                    by_socket.setdefault(socket, set()).add(room.id)
+        assert by_socket == self.world.rooms.watching
+
+    @invariant()
+    def a_room_without_anybody_is_about_to_close(self) -> None:
+        deadlines = {getattr(one.command, "room", None) for one in pending(self.world, Times())}
+        for room in self.world.rooms.rooms.values():
+            if not room.sockets:
+                assert room.id in deadlines
+
+    @invariant()
     def a_match_with_somebody_away_stands_still(self) -> None:
         for room in self.world.rooms.rooms.values():
             match = self.world.matches.live.get(room.match or "")
-            assert match is None or match.paused or not room.away
+            assert match is None or match.pace == "free" or match.paused or not room.away
 
 
 TestWorld = WorldMachine.TestCase
