@@ -14,6 +14,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests of the page need a browser: without one they are left out, and that is said.
 CHROMIUM := $(shell command -v chromium)
 SELECTION := $(if $(CHROMIUM),,-m "not browser")
+# The same for what is checked by tools of Node: the JavaScript client, types, and contracts.
+NPM := $(shell command -v npm)
+NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help run test crash check format reference lock clean
@@ -28,6 +31,7 @@ run: $(RUN_READY) ## Serve for development: open the URL that it prints
 
 test: $(DEV_READY) ## Run all tests (those in a browser need Debian's chromium)
 	@$(if $(CHROMIUM),,echo 'NOTICE: the browser tests are LEFT OUT: chromium is missing (apt-get install chromium)')
+	@$(if $(NPM),,echo 'NOTICE: the tests in Node are LEFT OUT: npm is missing (apt-get install npm)')
 	@$(BIN)/python -m pytest $(SELECTION)
 
 crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
@@ -39,6 +43,8 @@ check: $(DEV_READY) ## Check format, lint, types, layers and generated docs, the
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python -m tools.asyncapi --check
+	$(if $(NPM),node tools/message_types.js --check)
 	@$(MAKE) --no-print-directory test
 
 format: $(DEV_READY) ## Format the code and repair what ruff can
@@ -48,15 +54,17 @@ format: $(DEV_READY) ## Format the code and repair what ruff can
 LOCK := $(UV) pip compile pyproject.toml --group build --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) \
 	--no-emit-index-url --no-emit-find-links --generate-hashes --custom-compile-command 'make lock'
 
-reference: $(DEV_READY) ## Write docs/reference.md anew from the code
+reference: $(DEV_READY) ## Write docs/reference.md and the contract documents anew from the code
 	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.asyncapi
+	node tools/message_types.js
 
 lock: ## Pin the requirements anew, with hashes (needs uv; UPGRADE=1 takes the newest)
 	$(LOCK) --output-file requirements/run.txt
 	$(LOCK) --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
 
 clean: ## Remove the venv and the caches (the data directory stays)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	rm -rf .coverage htmlcov dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -71,8 +79,14 @@ $(RUN_READY): requirements/run.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python
+$(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python $(if $(NPM),$(NODE_READY))
 	@echo 'Installing what development needs into $(VENV) ...'
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(RUN_READY) $@
+
+# Without the scripts of packages: none of them needs its own, and one tells home that it is used.
+$(NODE_READY): package.json package-lock.json
+	@echo 'Installing what checks the page and the contract into node_modules ...'
+	@npm ci --ignore-scripts --silent
+	@touch $@
