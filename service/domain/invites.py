@@ -9,7 +9,7 @@ import msgspec
 from service.domain.event import Event, Position, user_stream
 from service.domain.ids import UserId
 from service.domain.presence import UserWentOffline
-from service.domain.rooms import RoomCreated, UserBusy
+from service.domain.rooms import PlayerSeated, RoomCreated, UserBusy
 from service.domain.seats import check_game, room_for
 from service.errors import ClientError
 
@@ -123,6 +123,10 @@ class Invites(msgspec.Struct):
         for user in event.players:
             self._withdraw(user)
 
+    def player_seated(self, event: PlayerSeated, _position: Position) -> None:
+        """Withdraw all invites of who sat down elsewhere."""
+        self._withdraw(event.user)
+
     def _withdraw(self, user: UserId) -> None:
         self.pending.pop(user, None)
         for inviter in self.received_by(user):
@@ -218,4 +222,5 @@ FOLD = {
     InviteExpired: Invites.answered,
     UserWentOffline: Invites.went_offline,
     RoomCreated: Invites.room_created,
+    PlayerSeated: Invites.player_seated,
 }

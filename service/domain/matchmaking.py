@@ -9,7 +9,7 @@ import msgspec
 from service.domain.event import Event, Position, queue_stream, user_stream
 from service.domain.ids import UserId
 from service.domain.presence import UserWentOffline
-from service.domain.rooms import RoomCreated
+from service.domain.rooms import PlayerSeated, RoomCreated
 from service.domain.seats import check_game, room_for
 from service.errors import ClientError
 
@@ -82,6 +82,10 @@ class Matchmaking(msgspec.Struct):
         """Who plays does not wait."""
         for user in event.players:
             self._drop(user)
+
+    def player_seated(self, event: PlayerSeated, _position: Position) -> None:
+        """Who sits in a host's room does not wait."""
+        self._drop(event.user)
 
     def _drop(self, user: UserId) -> None:
         for game, queue in list(self.queues.items()):
@@ -161,4 +165,5 @@ FOLD = {
     SearchGaveUp: Matchmaking.ended,
     UserWentOffline: Matchmaking.went_offline,
     RoomCreated: Matchmaking.room_created,
+    PlayerSeated: Matchmaking.player_seated,
 }

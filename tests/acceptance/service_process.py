@@ -207,6 +207,27 @@ class Running:
             await client.expect("user:list")
         return client
 
+    async def connect_v1(
+        self,
+        user: int | str,
+        name: str | None = None,
+        *,
+        since: int | None = None,
+        epoch: str = "",
+        token_: str | None = None,
+    ) -> Client:
+        """Open a tab that speaks protocol v1, as one that resumes when it says `since`."""
+        query = "" if since is None else f"?since={since}&epoch={epoch}"
+        client = await self.connect(
+            path=f"/{query}",
+            greeted=False,
+            subprotocols=subprotocols("ws-service.v1", f"bearer.{token_ or token(user, name)}"),
+        )
+        client.welcome = await client.expect("welcome")
+        client.user = client.welcome["user"]
+        await client.expect("user:list")
+        return client
+
     def database(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Read the SQLite file of the log, without writing to it."""
         uri = f"file:{self.data_dir / 'ws-service.db'}?mode=ro"
@@ -273,6 +294,8 @@ class Client:
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.user: dict[str, Any] = {}
+        self.welcome: Message = {}
+        """Protocol v1: what the service said of itself."""
         self.received: list[Message] = []
         self._next = 0
         self._friends: list[int | str] = []
@@ -344,6 +367,27 @@ class Client:
         answer = await self.expect("friends:status", where=lambda one: mark in one["statuses"])
         return [message for message in self.received[before : self._next] if message is not answer]
 
+    async def command(self, type_: str, *, id_: str | None = None, **fields: Any) -> Message:
+        """Send a command of protocol v1, and return its `ack` or `error`."""
+        id_ = id_ or f"c{next(_numbers)}"
+        before = len(self.received)
+
+        def answers() -> list[Message]:
+            return [one for one in self.received[before:] if _answers(one, id_)]
+
+        await self.send(type_, id=id_, **fields)
+        async with asyncio.timeout(PATIENCE_S), self._news:
+            await self._news.wait_for(lambda: answers() or self._reader.done())
+        if not answers():
+            raise ConnectionError(f"closed with {self.close_code} {self.close_reason}")
+        return answers()[0]
+
+    @property
+    def cursor(self) -> int:
+        """Protocol v1: how far this client has come."""
+        moved = [one["position"] for one in self.received if _moves_cursor(one)]
+        return int(max([self.welcome["position"], *moved]))
+
     async def watch(self, *friends: int | str) -> Message:
         """Subscribe to the status of friends, so that `sync` keeps the subscription."""
         self._friends = [*friends]
@@ -395,6 +439,14 @@ class Client:
     async def _notify(self) -> None:
         async with self._news:
             self._news.notify_all()
+
+
+def _answers(message: Message, id_: str) -> bool:
+    return message["type"] in {"ack", "error"} and message.get("id") == id_
+
+
+def _moves_cursor(message: Message) -> bool:
+    return "position" in message and message["type"] not in {"ack", "welcome", "resync"}
 
 
 async def close_clients() -> None:
