@@ -121,7 +121,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
         epoch=EPOCH,
         position=812,
         heartbeat_ms=20_000,
-        limits=v1.Limits(65_536, 120, 240, 500),
+        limits=v1.Limits(65_536, 120.0, 240.0, 500),
     ),
     v1.Heartbeat(840),
     v1.Resumed(812, 840),

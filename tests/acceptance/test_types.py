@@ -1,0 +1,25 @@
+"""The TypeScript types, by the compiler that their users have."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    if not (ROOT / "node_modules").exists() or shutil.which("node") is None:
+        pytest.skip("there is no npm, or no `npm ci` was done")
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def test_the_types_of_the_messages_are_what_their_schema_says() -> None:
+    done = run("node", "tools/message_types.js", "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_program_with_these_types_and_those_of_the_client_compiles() -> None:
+    done = run("node", "node_modules/typescript/bin/tsc", "--project", "tests/node")
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,0 +1,105 @@
+"""Which messages carry a position: every event there is, through the real deliveries."""
+
+import msgspec
+
+from service.deliveries import Delivery, People, after_fold, before_fold
+from service.domain.access import SessionsRevoked
+from service.domain.chat import ChatSaid, UserMuted
+from service.domain.invites import InviteAccepted, InviteDeclined, InviteExpired, InviteSent
+from service.domain.lobby import LobbyJoined, LobbyLeft
+from service.domain.matches import (
+    MatchCheckpoint,
+    MatchEnded,
+    MatchInput,
+    MatchOutcome,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+)
+from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.presence import (
+    NodeStarted,
+    SocketClosed,
+    SocketOpened,
+    UserCameOnline,
+    UserStatusSet,
+    UserWentOffline,
+)
+from service.domain.rooms import (
+    HostChanged,
+    PlayerReadied,
+    PlayerSeated,
+    RoomBecameReady,
+    RoomClosed,
+    RoomCreated,
+    RoomLocked,
+    SeatForfeited,
+    SeatLeft,
+    SeatTaken,
+    SpectatorJoined,
+    SpectatorLeft,
+)
+from service.domain.world import EVENT_TYPES, World
+from tools.schemas import WITH_POSITION
+
+OPTIONS = {"duration_s": 30, "reconnect_grace_s": 10}
+RAW = msgspec.Raw(b"{}")
+
+HISTORY = (
+    NodeStarted("n1", 1),
+    *(UserCameOnline(user) for user in (7, 8, 9)),
+    *(SocketOpened(user, f"n1.1.{user}") for user in (7, 8, 9)),
+    UserStatusSet(9, "away", hidden=False),
+    UserMuted(9, 8, muted=True),
+    LobbyJoined(7, "n1.1.7"),
+    LobbyLeft(7, "n1.1.7"),
+    InviteSent(7, 8, "relay"),
+    InviteDeclined(7, 8),
+    InviteSent(7, 8, "relay"),
+    InviteExpired(7, 8),
+    SearchStarted(9, "relay"),
+    SearchCancelled(9, "relay"),
+    SearchStarted(9, "relay"),
+    SearchGaveUp(9, "relay"),
+    InviteSent(7, 8, "relay"),
+    InviteAccepted(7, 8),
+    RoomCreated("r1", "relay", [7, 8], OPTIONS, 2, 2, spectators_max=1),
+    SeatTaken("r1", 7, "n1.1.7"),
+    SeatTaken("r1", 8, "n1.1.8"),
+    RoomBecameReady("r1"),
+    SpectatorJoined("r1", 9, "n1.1.9"),
+    PlayerReadied("r1", 7, ready=True),
+    PlayerReadied("r1", 8, ready=True),
+    MatchStarted("r1-1", 0, "relay", 1, [7, 8], 1, OPTIONS, "free", None),
+    MatchInput("r1-1", 0, 0, "n1.1.7", RAW),
+    MatchOutcome("r1-1", 1, RAW),
+    MatchCheckpoint("r1-1", 1, RAW, ""),
+    MatchPaused("r1-1", 1),
+    MatchResumed("r1-1", 1, 1),
+    MatchEnded("r1-1", 1, "finished", None, [0, 0], ""),
+    ChatSaid("c1", 7, "", room="r1"),
+    SpectatorLeft("r1", 9, "left"),
+    SeatForfeited("r1", 8),
+    RoomClosed("r1", "forfeited"),
+    RoomCreated("r2", "relay", [], OPTIONS, 2, 2, host=9),
+    PlayerSeated("r2", 9, 0),
+    PlayerSeated("r2", 7, 1),
+    RoomLocked("r2", locked=True),
+    SeatLeft("r2", 9),
+    HostChanged("r2", 7),
+    SocketClosed(9, "n1.1.9", 1000),
+    UserWentOffline(9),
+    SessionsRevoked(8, 1),
+)
+
+
+def test_exactly_the_messages_of_the_contract_follow_from_the_log() -> None:
+    world, people = World(), People(texts={"c1": "Well played!"})
+    durable = set()
+    for position, event in enumerate(HISTORY, start=1):
+        messages = [*before_fold(event, world, people)]
+        world.fold(event, position)
+        messages += after_fold(event, world, people)
+        durable |= {type(one.v1) for one in messages if isinstance(one, Delivery) and one.durable}
+    assert durable == WITH_POSITION
+    assert {type(event) for event in HISTORY} == set(EVENT_TYPES)
