@@ -533,7 +533,10 @@ export class Client {
       case "room:state":
         return this.#rooms.apply(message);
       case "room:left":
-        if (message.userId === this.user.id) this.#rooms.forget(message.roomId);
+        // Who was only away is joined again.
+        if (message.userId === this.user.id && message.reason !== "offline") {
+          this.#rooms.forget(message.roomId);
+        }
         break;
       case "room:closed":
         this.#rooms.forget(message.roomId);

@@ -87,6 +87,7 @@ export class Controls {
 export function listenToKeyboard(controls) {
   addEventListener("keydown", (event) => {
     if (controls.mode === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target instanceof HTMLInputElement) return; // Somebody writes in the chat.
     const direction = BY_KEY.get(event.key.toLowerCase()) ?? BY_CODE.get(event.code);
     if (!direction) return;
     event.preventDefault(); // Arrows would scroll the page.

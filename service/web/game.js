@@ -1,8 +1,12 @@
-// One match, from taking the seat to the result. The server rules; this module shows.
+// One room, from coming in to the result, for those who play and those who watch. The server
+// rules; this module shows.
 
-import { byId, setText } from "./dom.js";
+import { Board } from "./board.js";
+import { Chat } from "./chat.js";
 import { Controls, listenToKeyboard, listenToTouch } from "./controls.js";
+import { byId, setText } from "./dom.js";
 import { Field } from "./field.js";
+import { GAMES } from "./games.js";
 
 /** Between `game:start` and the first tick. */
 const START_DELAY_MS = 1_000;
@@ -15,6 +19,9 @@ const KEYS = [
   { up: "ArrowUp", down: "ArrowDown" },
 ];
 
+/** The controls of each phase; in the others the keys belong to the page. */
+const MODES = { playing: "live", countdown: "ready", paused: "ready" };
+
 /**
  * @typedef {"idle" | "joining" | "waiting" | "ready" | "starting" | "countdown" | "playing"
  *   | "paused" | "result" | "lost"} Phase lost: the connection is gone
@@ -22,39 +29,49 @@ const KEYS = [
  */
 
 export class Game {
+  #act;
   #send;
+  #onLeave;
   #field = new Field(/** @type {HTMLCanvasElement} */ (byId("field")));
-  #controls = new Controls((direction, pressed) => this.#move(direction, pressed));
+  #board = new Board((column) => this.#drop(column));
+  #chat = new Chat({
+    say: (roomId, text) => this.#act({ type: "chat:send", roomId, text }),
+    sideOf: (userId) => this.#sideOf(userId),
+  });
+  #controls = new Controls((direction, pressed) => this.#press(direction, pressed));
   /** @type {Phase} */ #phase = "idle";
   #roomId = "";
+  #game = "pong";
+  #isPlayer = true;
   #me = /** @type {User | null} */ (null);
   /** @type {User[]} */ #players = [];
   #youIndex = 0;
+  /** The newest `room:state`. */
+  #room = /** @type {any} */ (null);
   /** What the present phase counts down to, on the clock of `performance.now()`. */
   #deadline = 0;
   #phaseTimer = 0;
   /** @type {string[]} */ #awayNames = [];
   #outcome = { text: "", detail: "" };
-  /** Whether this socket has taken the seat. */
-  #isJoined = false;
-  #opponentIsOnline = true;
-  /** Whether the room still has both its players. */
-  #roomIsFull = true;
   #isRematch = false;
 
   /**
-   * @param {{send: (message: {type: string}) => boolean, onLeave: () => void}} ports
+   * @param {{act: (command: {type: string}) => Promise<boolean>,
+   *   send: (message: {type: string}) => boolean, onLeave: () => void}} ports
+   *   `act` answers whether the command was carried out
    */
-  constructor({ send, onLeave }) {
+  constructor({ act, send, onLeave }) {
+    this.#act = act;
     this.#send = send;
+    this.#onLeave = onLeave;
     listenToKeyboard(this.#controls);
     listenToTouch(this.#controls, byId("pads"));
     listenToTouch(this.#controls, byId("field"));
     byId("start").addEventListener("click", () => this.#begin());
     byId("again").addEventListener("click", () => this.#begin());
     byId("leave").addEventListener("click", () => {
-      const hasLeft = !this.#roomId || this.#send({ type: "game:leave", roomId: this.#roomId });
-      if (hasLeft) onLeave();
+      if (this.#roomId) this.#act({ type: "room:leave", roomId: this.#roomId });
+      this.#onLeave();
     });
   }
 
@@ -63,9 +80,24 @@ export class Game {
     return this.#phase;
   }
 
+  /** @returns {boolean} whether this user plays here, or else watches */
+  get isPlayer() {
+    return this.#isPlayer;
+  }
+
+  /** @returns {string} */
+  get roomId() {
+    return this.#roomId;
+  }
+
   /** @param {User} me */
   set me(me) {
     this.#me = me;
+  }
+
+  /** @param {number} lengthMax */
+  set chatLengthMax(lengthMax) {
+    this.#chat.lengthMax = lengthMax;
   }
 
   /** The server has said that there is a room; which one, it says next. */
@@ -74,58 +106,45 @@ export class Game {
   }
 
   /**
-   * Takes the seat, once on each connection.
+   * Takes the seat, unless it is taken already.
    * @param {{roomId: string, players: User[]}} start
    */
   join({ roomId, players }) {
-    const isSameRoom = roomId === this.#roomId;
-    if (isSameRoom && this.#isJoined) return;
-    this.#isJoined = this.#send({ type: "game:join", roomId });
-    if (isSameRoom && this.#phase === "result") return;
-    this.#roomId = roomId;
-    this.#opponentIsOnline = this.#roomIsFull = true;
-    this.#isRematch = false;
-    this.#field.reset();
-    this.#showScore(0, 0);
-    setText(byId("clock"), "");
-    this.#seat(
-      players,
-      players.findIndex(({ id }) => id === this.#me?.id),
-    );
-    this.#enter("waiting");
+    if (roomId === this.#roomId) return;
+    if (this.#roomId && !this.#isPlayer) this.#act({ type: "room:leave", roomId: this.#roomId });
+    this.#show(roomId, true);
+    this.#seat(players, this.#indexOfMe(players));
+    this.#act({ type: "game:join", roomId });
+  }
+
+  /**
+   * Watches what others play.
+   * @param {string} roomId
+   * @returns {Promise<boolean>} whether the room let us in
+   */
+  watch(roomId) {
+    this.#show(roomId, false);
+    return this.#act({ type: "room:join", roomId, role: "spectator" });
   }
 
   /** The match is no longer shown. */
   leave() {
     this.#roomId = "";
-    this.#isJoined = false;
+    this.#room = null;
+    this.#chat.open("");
     this.#enter("idle");
   }
 
   /** The connection is gone; a result stays to be read. */
   disconnected() {
-    this.#isJoined = false;
     if (this.#phase !== "idle" && this.#phase !== "result") this.#enter("lost");
   }
 
   /** The room is gone. Only a result can still be shown. */
   roomGone() {
     this.#roomId = "";
-    this.#roomIsFull = false;
+    this.#room = null;
     this.#enter("result");
-  }
-
-  /** @param {User[]} users everyone online: without an opponent there is no rematch */
-  setOnline(users) {
-    this.#opponentIsOnline = users.some(({ id }) => id === this.#opponent?.id);
-    if (this.#phase === "result") this.#render();
-  }
-
-  /** The server has refused something; a start that was asked for will not come. */
-  refused() {
-    if (this.#phase !== "starting") return;
-    if (this.#isRematch) this.#roomIsFull = false;
-    this.#enter(this.#isRematch ? "result" : "ready");
   }
 
   /**
@@ -133,15 +152,16 @@ export class Game {
    * @param {any} message
    */
   handle(message) {
-    if (message.roomId !== undefined && message.roomId !== this.#roomId) return;
+    if (message.roomId !== this.#roomId) return;
     switch (message.type) {
+      case "room:state":
+        this.#changed(message);
+        break;
+      case "room:left":
+        this.#left(message.userId);
+        break;
       case "game:ready":
         if (this.#phase === "waiting") this.#enter("ready");
-        break;
-      case "room:players":
-        this.#roomIsFull = message.players.length > 1;
-        if (this.#roomIsFull) this.#seat(message.players, message.youIndex);
-        if (this.#phase === "result") this.#render();
         break;
       case "game:start":
         this.#started(message);
@@ -158,9 +178,14 @@ export class Game {
       case "game:resumed":
         this.#enter("countdown", message.startsInMs);
         break;
-      case "game:timeup":
-      case "game:end":
+      case "game:over":
         this.#ended(message);
+        break;
+      case "chat:history":
+        this.#chat.history(message);
+        break;
+      case "chat:message":
+        this.#chat.said(message);
         break;
     }
   }
@@ -169,12 +194,46 @@ export class Game {
     return this.#players[1 - this.#youIndex];
   }
 
-  get #canPlayAgain() {
-    return this.#roomIsFull && this.#opponentIsOnline;
-  }
-
   get #opponentName() {
     return this.#opponent?.name ?? "the other player";
+  }
+
+  get #opponentSeat() {
+    return this.#room?.seats.find(({ user }) => user && user.id !== this.#me?.id);
+  }
+
+  get #canPlayAgain() {
+    return this.#isPlayer && Boolean(this.#opponentSeat) && !this.#opponentSeat.away;
+  }
+
+  /** A disc may be dropped by whose turn it is. */
+  get #isMyTurn() {
+    return this.#isPlayer && this.#board.state.turn === this.#youIndex;
+  }
+
+  /** Those who watch see the left side in the colour of a player's own. */
+  #sideOf(userId) {
+    const index = this.#players.findIndex(({ id }) => id === userId);
+    return index === -1 ? "" : index === this.#youIndex ? "you" : "other";
+  }
+
+  #indexOfMe(players) {
+    return players.findIndex(({ id }) => id === this.#me?.id);
+  }
+
+  #show(roomId, isPlayer) {
+    this.#roomId = roomId;
+    this.#room = null;
+    this.#isPlayer = isPlayer;
+    this.#isRematch = false;
+    this.#field.reset();
+    this.#board.reset();
+    this.#showScore(0, 0);
+    setText(byId("clock"), "");
+    this.#chat.open(roomId);
+    this.#chat.watching = 0;
+    this.#seat([], 0);
+    this.#enter("waiting");
   }
 
   #seat(players, youIndex) {
@@ -187,68 +246,124 @@ export class Game {
     });
   }
 
-  #begin() {
-    if (!this.#send({ type: "game:begin", roomId: this.#roomId })) return;
-    this.#isRematch = this.#phase === "result";
-    this.#enter("starting", BEGIN_PATIENCE_MS);
+  #changed(room) {
+    this.#room = room;
+    this.#game = room.game;
+    this.#chat.watching = room.spectators;
+    const players = room.seats.flatMap(({ user }) => user ?? []);
+    // Who has left after the result still stands beside his score.
+    if (players.length > 1) this.#seat(players, this.#indexOfMe(players));
+    const phase = this.#phaseOf(room);
+    if (phase && ["waiting", "lost"].includes(this.#phase)) this.#enter(phase);
+    else this.#render();
   }
 
-  #started({ duration, playerIndex, players }) {
-    this.#seat(players ?? this.#players, playerIndex);
-    this.#showClock(duration);
+  /** The state of the room says so as well, but a little later. */
+  #left(userId) {
+    if (!this.#room) return;
+    const seats = this.#room.seats.map((seat) =>
+      seat.user?.id === userId ? { ...seat, user: null } : seat,
+    );
+    this.#room = { ...this.#room, seats };
+    this.#render();
+  }
+
+  /** What a room that is not in play lets us show; of a match we are told more. */
+  #phaseOf({ phase }) {
+    if (phase === "playing") return null;
+    if (phase === "finished") return "result";
+    return phase === "ready" && this.#isPlayer ? "ready" : "waiting";
+  }
+
+  #begin() {
+    this.#isRematch = this.#phase === "result";
+    this.#enter("starting", BEGIN_PATIENCE_MS);
+    this.#act({ type: "game:begin", roomId: this.#roomId }).then((isDone) => {
+      if (!isDone && this.#phase === "starting") this.#enter(this.#isRematch ? "result" : "ready");
+    });
+  }
+
+  #started({ game, duration, playerIndex, players }) {
+    this.#game = game;
+    this.#seat(players, playerIndex);
+    if (duration !== null) this.#showClock(duration);
     // On the way back into a match, a pause that was told first stands.
     if (this.#phase === "paused" || this.#phase === "countdown") return;
-    this.#field.reset();
-    this.#showScore(0, 0);
-    this.#enter("countdown", START_DELAY_MS);
+    if (this.#phase !== "lost") {
+      this.#field.reset();
+      this.#board.reset();
+      this.#showScore(0, 0);
+    }
+    if (game === "pong") this.#enter("countdown", START_DELAY_MS);
+    else this.#enter("playing");
   }
 
   #updated(state) {
     if (this.#phase === "result") return;
+    if (this.#game === "pong") this.#updatedField(state);
+    else {
+      this.#board.show(state);
+      this.#render();
+    }
+  }
+
+  #updatedField(state) {
     const before = this.#field.state;
     this.#field.show(state);
     this.#showScore(state.s1, state.s2);
-    // Who comes back into a match in play has nothing to wait for.
+    // Who comes into a match in play has nothing to wait for.
     const ballMoves =
       before.ballX !== undefined && state.ballX !== undefined && before.ballX !== state.ballX;
     if (ballMoves && this.#phase === "countdown") this.#enter("playing");
   }
 
-  #paused({ away = [], graceMs }) {
+  #paused({ away, graceMs }) {
     const names = this.#players.filter(({ id }) => away.includes(id) && id !== this.#me?.id);
     this.#awayNames = names.map(({ name }) => name);
     this.#enter("paused", graceMs);
   }
 
-  /** `game:timeup` names a side, `game:end` may also say `you` or `opponent`. */
-  #ended({ type, winner, scores }) {
-    const wasForfeit = type === "game:end";
-    if (wasForfeit) this.#roomIsFull = false;
-    if (this.#phase === "result") return this.#render();
-    const mine = `p${this.#youIndex + 1}`;
-    const score = scores ?? this.#field.state;
-    this.#showScore(score.s1, score.s2);
-    const won = winner === "you" || winner === mine;
-    const isDraw = winner === "draw" || !winner;
-    const text = isDraw ? (wasForfeit ? "No winner" : "A draw") : won ? "You won" : "You lost";
-    const reason = this.#phase === "paused" ? "did not come back in time." : "left the match.";
-    const [yours, theirs] = this.#youIndex === 0 ? [score.s1, score.s2] : [score.s2, score.s1];
-    byId("result").classList.toggle("won", won);
+  #ended({ reason, winner, scores }) {
+    this.#showScore(scores[0], scores[1]);
+    byId("result").classList.toggle("won", this.#isPlayer && winner === this.#youIndex);
     this.#outcome = {
-      text: wasForfeit ? text : `${text}, ${yours} to ${theirs}`,
-      detail: wasForfeit && won ? `${this.#opponentName} ${reason}` : "",
+      text: this.#resultWords(winner, reason, scores),
+      detail: this.#resultDetail(winner, reason),
     };
     this.#enter("result");
   }
 
-  #move(direction, pressed) {
-    const key = KEYS[this.#youIndex][direction];
+  #resultWords(winner, reason, scores) {
+    if (reason === "abandoned") return "No winner";
+    const isPlayedOut = this.#game === "pong" && reason === "timeup";
+    const [s1, s2] = scores;
+    const [yours, theirs] = this.#youIndex === 0 ? [s1, s2] : [s2, s1];
+    const count = isPlayedOut ? `, ${yours} to ${theirs}` : "";
+    if (winner === null) return `A draw${count}`;
+    if (!this.#isPlayer) return `${this.#players[winner]?.name} won${count}`;
+    return `You ${winner === this.#youIndex ? "won" : "lost"}${count}`;
+  }
+
+  #resultDetail(winner, reason) {
+    const loser = this.#players[1 - winner];
+    const isMine = this.#isPlayer && loser?.id === this.#me?.id;
+    if (winner === null || isMine) return "";
+    if (reason === "left") return `${loser?.name} left the match.`;
+    if (reason === "forfeit") return `${loser?.name} did not come back in time.`;
+    return "";
+  }
+
+  #press(direction, pressed) {
     this.#send({
       type: "game:move",
       roomId: this.#roomId,
-      direction: key,
+      direction: KEYS[this.#youIndex][direction],
       action: pressed ? "down" : "up",
     });
+  }
+
+  #drop(column) {
+    this.#act({ type: "game:move", roomId: this.#roomId, move: { column } });
   }
 
   #showScore(s1, s2) {
@@ -271,12 +386,12 @@ export class Game {
     this.#deadline = performance.now() + lastsMs;
     clearInterval(this.#phaseTimer);
     this.#phaseTimer = lastsMs ? setInterval(() => this.#tick(), TICK_MS) : 0;
-    this.#controls.setMode(
-      phase === "playing" ? "live" : phase === "countdown" || phase === "paused" ? "ready" : "off",
-    );
+    const plays = this.#isPlayer && this.#game === "pong";
+    this.#controls.setMode((plays && MODES[phase]) || "off");
     this.#render();
-    if (isNew && phase === "ready") byId("start").focus({ preventScroll: true });
-    if (isNew && phase === "result")
+    if (!isNew || document.activeElement === byId("chat-text")) return;
+    if (phase === "ready") byId("start").focus({ preventScroll: true });
+    if (phase === "result")
       byId(this.#canPlayAgain ? "again" : "leave").focus({ preventScroll: true });
   }
 
@@ -292,10 +407,15 @@ export class Game {
     const phase = this.#phase;
     const { title, text = "", count = "" } = this.#words(leftMs);
     const isOver = phase === "result";
+    const view = byId("view-game");
+    view.dataset.game = this.#game;
+    view.dataset.role = this.#isPlayer ? "player" : "spectator";
+    byId("field").hidden = this.#game !== "pong";
+    byId("board").hidden = this.#game === "pong";
     byId("stage").dataset.phase = phase;
     byId("overlay").hidden = phase === "playing" || phase === "idle";
     setText(byId("result"), isOver ? this.#outcome.text : "");
-    byId("result").hidden = !isOver;
+    byId("result").hidden = !isOver || !this.#outcome.text;
     setText(byId("overlay-title"), title);
     byId("overlay-title").hidden = !title;
     setText(byId("overlay-text"), text);
@@ -304,7 +424,21 @@ export class Game {
     byId("overlay-count").hidden = !count;
     byId("start").hidden = phase !== "ready";
     byId("again").hidden = !(isOver && this.#canPlayAgain);
+    this.#renderBoard();
     this.#placeLeave(isOver || (phase === "starting" && this.#isRematch));
+  }
+
+  #renderBoard() {
+    const isLive = this.#game === "connect_four" && this.#phase === "playing";
+    this.#board.play({
+      youIndex: this.#youIndex,
+      names: this.#players.map(({ name }) => name),
+      canDrop: isLive && this.#isMyTurn,
+    });
+    const { turn } = this.#board.state;
+    const whose = this.#isMyTurn ? "Your turn" : `${this.#players[turn]?.name}’s turn`;
+    setText(byId("turn"), isLive && turn !== null ? whose : "");
+    byId("turn").classList.toggle("you", this.#isMyTurn);
   }
 
   /** After the result, the way out belongs beside the rematch; before, out of the way. */
@@ -312,7 +446,7 @@ export class Game {
     const leave = byId("leave");
     const place = byId(isOver ? "overlay-actions" : "leave-place");
     if (leave.parentElement !== place) place.append(leave);
-    setText(leave, isOver ? "Back to lobby" : "Give up");
+    setText(leave, isOver ? "Back to lobby" : this.#isPlayer ? "Give up" : "Stop watching");
   }
 
   /** @param {number} leftMs */
@@ -322,10 +456,14 @@ export class Game {
       case "joining":
         return { title: "Finding your match…" };
       case "waiting":
-        return { title: `Waiting for ${this.#opponentName} to sit down…` };
+        return {
+          title: this.#isPlayer
+            ? `Waiting for ${this.#opponentName} to sit down…`
+            : "Waiting for the match to begin…",
+        };
       case "ready":
         return {
-          title: `You play on the ${this.#youIndex === 0 ? "left" : "right"}`,
+          title: GAMES[this.#game],
           text: "Either of you may start.",
         };
       case "starting":
@@ -340,14 +478,20 @@ export class Game {
           : { title, text: "Time is up." };
       }
       case "result":
-        return {
-          title:
-            this.#outcome.detail || (this.#canPlayAgain ? "" : `${this.#opponentName} is gone.`),
-        };
+        return { title: this.#outcome.detail || this.#afterwards };
       case "lost":
-        return { title: "Connection lost", text: "Your seat is kept for a moment." };
+        return {
+          title: "Connection lost",
+          text: this.#isPlayer ? "Your seat is kept for a moment." : "",
+        };
       default:
         return { title: "" };
     }
+  }
+
+  get #afterwards() {
+    if (!this.#isPlayer) return "";
+    if (!this.#canPlayAgain) return `${this.#opponentName} is gone.`;
+    return this.#opponentSeat.ready ? `${this.#opponentName} wants to play again.` : "";
   }
 }

@@ -1,101 +1,89 @@
 // The start page: who is online, invitations, the queue for a match.
 
 import { button, byId, element, setText } from "./dom.js";
+import { GAMES } from "./games.js";
 import { toast } from "./notices.js";
 
 const ROWS_MAX = 200;
 const FILTER_FROM = 13;
-const INVITE_TTL_MS = 60_000;
-const ALREADY_QUEUED = /QUEUE|SEARCH/;
 
-/** @typedef {{id: number | string, name: string}} User */
+/** Where a user is, by his status; those who come first in this list stand first. */
+const PLACES = {
+  lobby: "in the lobby",
+  online: "elsewhere",
+  busy: "busy",
+  away: "away",
+  playing: "playing",
+};
+
+/** @typedef {{id: number | string, name: string, status: keyof typeof PLACES}} User */
 
 export class Lobby {
-  #send;
-  /** @type {User | null} */ #me = null;
+  #act;
+  #meId = /** @type {number | string | null} */ (null);
   /** @type {Map<string, User>} */ #users = new Map();
-  /** @type {Set<string>} */ #present = new Set();
-  /** Invited by this page, with the timer that ends the wait. @type {Map<string, number>} */
-  #invited = new Map();
-  #lastInvited = "";
-  /** @type {Map<string, {row: HTMLElement, timer: number}>} */ #received = new Map();
+  /** Invited by this page, without an answer. @type {Set<string>} */ #invited = new Set();
+  /** The rows of the invitations to this user. @type {Map<string, HTMLElement>} */
+  #received = new Map();
   #searching = false;
 
-  /** @param {(message: {type: string}) => boolean} send */
-  constructor(send) {
-    this.#send = send;
+  /**
+   * @param {(command: {type: string}) => Promise<boolean>} act answers whether it was carried out
+   */
+  constructor(act) {
+    this.#act = act;
     byId("queue").addEventListener("click", () => this.#toggleQueue());
     byId("filter").addEventListener("input", () => this.#renderPeople());
   }
 
-  /**
-   * A connection is there: what is pending comes anew from the server.
-   * @param {User} me
-   */
-  welcome(me) {
-    if (this.#me?.id !== me.id) {
-      this.#users.clear();
-      byId("online").replaceChildren();
-    }
-    this.#me = me;
-    this.clear();
+  /** @param {{id: number | string}} me */
+  set me({ id }) {
+    this.#meId = id;
   }
 
-  /**
-   * The page shows the lobby.
-   * @param {string} [note] what the user should know first
-   */
-  enter(note = "") {
-    this.#send({ type: "lobby:join" });
-    // Its members hear of changes only, and a second tab of a member changes nothing.
-    this.#send({ type: "lobby:request" });
-    // A lost connection may have cost the place in the queue.
-    if (this.#searching) this.#send({ type: "matchmaking:join" });
+  /** @param {string} note what the user should know first, or nothing */
+  set note(note) {
     setText(byId("note"), note);
     byId("note").hidden = !note;
   }
 
-  /** The page leaves the lobby for a match. */
-  leave() {
-    this.#send({ type: "lobby:leave" });
-    this.setSearching(false);
-    this.clear();
+  /** A lost connection may have cost the place in the queue. */
+  searchAgain() {
+    if (this.#searching) this.#act({ type: "matchmaking:join", game: this.#game });
   }
 
   /** Forgets invitations, both ways. */
   clear() {
-    for (const timer of this.#invited.values()) clearTimeout(timer);
     this.#invited.clear();
     for (const id of [...this.#received.keys()]) this.#forget(id);
     this.#renderPeople();
   }
 
-  /** @param {User[]} users everyone online */
+  /** @param {ReadonlyMap<number | string, User>} users everyone online */
   setUsers(users) {
-    this.#users = new Map(users.map((user) => [String(user.id), user]));
+    this.#users = new Map([...users].map(([id, user]) => [String(id), user]));
     for (const id of [...this.#received.keys()]) if (!this.#users.has(id)) this.#forget(id);
-    for (const id of [...this.#invited.keys()]) if (!this.#users.has(id)) this.#uninvite(id);
+    for (const id of [...this.#invited]) if (!this.#users.has(id)) this.#invited.delete(id);
     this.#renderPeople();
   }
 
-  /** @param {User[]} users those on their start page */
-  setPresent(users) {
-    this.#present = new Set(users.map(({ id }) => String(id)));
-    this.#renderPeople();
-  }
-
-  /** @param {User} from */
-  inviteReceived(from) {
+  /** @param {{from: {id: number | string, name: string}, game: string}} invite */
+  inviteReceived({ from, game }) {
     const id = String(from.id);
     this.#forget(id);
     const answer = (type) => () => {
-      this.#send({ type, from: from.id });
+      this.#act({ type, from: from.id });
       this.#forget(id);
     };
     const row = element(
       "li",
       { data: { userId: id } },
-      element("p", {}, element("strong", { text: from.name }), " wants to play."),
+      element(
+        "p",
+        {},
+        element("strong", { text: from.name }),
+        ` wants to play ${GAMES[game] ?? game}.`,
+      ),
       element(
         "div",
         { className: "actions" },
@@ -103,8 +91,7 @@ export class Lobby {
         button("Decline", answer("invite:declined"), { className: "decline" }),
       ),
     );
-    const timer = setTimeout(() => this.#forget(id), INVITE_TTL_MS);
-    this.#received.set(id, { row, timer });
+    this.#received.set(id, row);
     byId("invites").append(row);
     this.#renderInvites();
   }
@@ -116,10 +103,17 @@ export class Lobby {
     toast(`${user?.name ?? "Your opponent"} declined.`);
   }
 
+  /** @param {{from: number | string, to: number | string}} invite which nobody has answered */
+  inviteExpired({ from, to }) {
+    this.#forget(String(from));
+    this.#uninvite(String(to));
+  }
+
   /** @param {boolean} searching whether the server looks for an opponent */
   setSearching(searching) {
     this.#searching = searching;
     byId("queue").classList.toggle("searching", searching);
+    /** @type {HTMLFieldSetElement} */ (byId("games")).disabled = searching;
     setText(byId("queue"), searching ? "Stop searching" : "Find a match");
     setText(
       byId("queue-hint"),
@@ -127,71 +121,54 @@ export class Lobby {
     );
   }
 
-  /**
-   * An error of the server that may concern this page.
-   * @param {{code?: string}} error
-   * @returns {boolean} whether it needs no words, since all is as the user wants it
-   */
-  settlesError({ code = "" }) {
-    if (code.startsWith("ALREADY") && ALREADY_QUEUED.test(code)) {
-      this.setSearching(true); // Another tab of this user searches.
-      return true;
-    }
-    const isAboutInvite = code.includes("INVITE") || code.startsWith("USER_");
-    if (isAboutInvite && !code.startsWith("ALREADY")) this.#uninvite(this.#lastInvited);
-    return false;
+  /** The game that is chosen for invites and the queue. */
+  get #game() {
+    const chosen = document.querySelector("#games input:checked");
+    return /** @type {HTMLInputElement} */ (chosen).value;
   }
 
   #toggleQueue() {
-    this.#send({ type: this.#searching ? "matchmaking:leave" : "matchmaking:join" });
+    if (this.#searching) this.#act({ type: "matchmaking:leave" });
+    else this.#act({ type: "matchmaking:join", game: this.#game });
   }
 
   /** @param {User} user */
-  #invite(user) {
+  async #invite(user) {
     const id = String(user.id);
-    this.#lastInvited = id;
-    this.#invited.set(
-      id,
-      setTimeout(() => this.#uninvite(id), INVITE_TTL_MS),
-    );
-    this.#send({ type: "invite", to: user.id });
+    this.#invited.add(id);
     this.#renderPeople();
+    if (!(await this.#act({ type: "invite", to: user.id, game: this.#game }))) this.#uninvite(id);
   }
 
   #uninvite(id) {
-    clearTimeout(this.#invited.get(id));
     if (this.#invited.delete(id)) this.#renderPeople();
   }
 
   #forget(id) {
-    const invite = this.#received.get(id);
-    if (!invite) return;
-    clearTimeout(invite.timer);
-    invite.row.remove();
-    this.#received.delete(id);
-    this.#renderInvites();
+    this.#received.get(id)?.remove();
+    if (this.#received.delete(id)) this.#renderInvites();
   }
 
   #renderInvites() {
     const count = this.#received.size;
     byId("invites-section").hidden = count === 0;
-    document.title = `${count ? `(${count}) ` : ""}Pong · ws-service`;
+    document.title = `${count ? `(${count}) ` : ""}Play · ws-service`;
   }
 
   /** Rows that stay are kept as elements, so that the focus stays where it is. */
   #renderPeople() {
-    const others = [...this.#users.values()].filter(({ id }) => id !== this.#me?.id);
+    const others = [...this.#users.values()].filter(({ id }) => id !== this.#meId);
     const words = /** @type {HTMLInputElement} */ (byId("filter")).value.trim().toLowerCase();
     const found = words ? others.filter(({ name }) => name.toLowerCase().includes(words)) : others;
-    const rank = ({ id }) => (this.#present.has(String(id)) ? 0 : 1);
+    const rank = ({ status }) => Object.keys(PLACES).indexOf(status);
     found.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 
     const list = byId("online");
     const kept = new Map(
       [...list.children].map((row) => [/** @type {HTMLElement} */ (row).dataset.userId, row]),
     );
-    const me = this.#me && !words ? [this.#me] : [];
-    [...me, ...found.slice(0, ROWS_MAX)].forEach((user, place) => {
+    const me = this.#users.get(String(this.#meId));
+    [...(me && !words ? [me] : []), ...found.slice(0, ROWS_MAX)].forEach((user, place) => {
       const id = String(user.id);
       const row = /** @type {HTMLElement} */ (kept.get(id) ?? this.#row(user));
       kept.delete(id);
@@ -200,11 +177,11 @@ export class Lobby {
     });
     for (const row of kept.values()) row.remove();
 
-    setText(byId("online-count"), String(others.length + (this.#me ? 1 : 0)));
+    setText(byId("online-count"), String(this.#users.size));
     const left = found.length - ROWS_MAX;
     setText(byId("online-more"), left > 0 ? `and ${left} more` : "");
     byId("filter-label").hidden = others.length < FILTER_FROM && !words;
-    byId("alone").hidden = others.length > 0 || !this.#me;
+    byId("alone").hidden = others.length > 0 || !me;
   }
 
   /** @param {User} user */
@@ -216,7 +193,7 @@ export class Lobby {
       element("span", { className: "name" }),
       element("span", { className: "where" }),
     );
-    if (user.id !== this.#me?.id) {
+    if (user.id !== this.#meId) {
       row.append(button("Invite", () => this.#invite(user), { data: { invite: id } }));
     }
     return row;
@@ -224,18 +201,14 @@ export class Lobby {
 
   #renderRow(row, user) {
     const id = String(user.id);
-    const isMe = user.id === this.#me?.id;
-    const isPresent = this.#present.has(id);
-    row.classList.toggle("elsewhere", !isMe && !isPresent);
+    const isMe = user.id === this.#meId;
+    row.classList.toggle("elsewhere", !isMe && user.status !== "lobby");
     setText(row.querySelector(".name"), user.name);
-    setText(
-      row.querySelector(".where"),
-      isMe ? "you" : isPresent ? "in the lobby" : "not in the lobby",
-    );
+    setText(row.querySelector(".where"), isMe ? "you" : PLACES[user.status]);
     const invite = row.querySelector("button");
     if (!invite) return;
-    invite.disabled = this.#invited.has(id);
-    setText(invite, invite.disabled ? "Invited" : "Invite");
+    invite.disabled = this.#invited.has(id) || user.status === "playing";
+    setText(invite, this.#invited.has(id) ? "Invited" : "Invite");
     invite.setAttribute("aria-label", `${invite.textContent} ${user.name}`);
   }
 }

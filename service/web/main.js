@@ -1,27 +1,65 @@
-// Wires the page: one connection, three views, and a table from message to reaction.
+// Wires the page: one client, three views, and a table from message to reaction.
 
-import { Connection } from "./connection.js";
+import { Client, NoAnswer, Refused } from "./client.js";
 import { byId, setText } from "./dom.js";
 import { Game } from "./game.js";
 import { Lobby } from "./lobby.js";
 import { plainWords, showStatus, toast } from "./notices.js";
-import { NotInDevelopmentMode, currentToken, keepToken, tokenForName } from "./session.js";
+import { LiveRooms } from "./rooms.js";
+import {
+  NotInDevelopmentMode,
+  currentToken,
+  forget,
+  keep,
+  renewedToken,
+  tokenForName,
+} from "./session.js";
 
-/** The room is not there any more, or this user has no seat in it. */
-const ROOM_IS_GONE = new Set(["ROOM_NOT_FOUND", "ROOM_CLOSED", "NOT_IN_ROOM", "NOT_SEATED"]);
-/** Both players may press "Start"; the second one only comes late. */
-const HARMLESS = new Set(["MATCH_ALREADY_STARTED"]);
+const BAD_TOKEN = 1008;
+const ROOMS_SHOWN_MAX = 100;
+/** The room is not there any more, or this user has no place in it. */
+const ROOM_IS_GONE = new Set(["ROOM_NOT_FOUND", "NOT_IN_ROOM"]);
+/** What the page shows anyway: both may press "Start", and a key may come after the end. */
+const HARMLESS = new Set(["MATCH_ALREADY_STARTED", "MATCH_NOT_RUNNING", "MATCH_PAUSED"]);
 
-/** @type {Connection | null} */
-let connection = null;
+/** @type {Client | null} */
+let client = null;
 
-const send = (message) => {
-  const isSent = Boolean(connection?.send(message));
-  if (!isSent) toast("Not connected. Wait until the page is back online.");
-  return isSent;
-};
-const lobby = new Lobby(send);
-const game = new Game({ send, onLeave: () => showLobby() });
+const lobby = new Lobby(act);
+const live = new LiveRooms(watch);
+const game = new Game({
+  act,
+  send: (message) => Boolean(client?.send(message)),
+  onLeave: () => showLobby(),
+});
+
+/**
+ * Carries out a command; what goes wrong is told to the user.
+ * @param {any} command
+ * @returns {Promise<boolean>} whether it was carried out
+ */
+async function act(command) {
+  try {
+    await client?.request(command);
+    return true;
+  } catch (error) {
+    if (error instanceof Refused) refused(error, command.roomId);
+    else if (error instanceof NoAnswer) toast("The server did not answer. Try again.");
+    return false;
+  }
+}
+
+/** @param {{code: string, message: string}} error */
+function refused(error, roomId = "") {
+  if (HARMLESS.has(error.code)) return;
+  if (error.code === "ALREADY_SEARCHING") {
+    lobby.setSearching(true); // In another tab.
+  } else if (ROOM_IS_GONE.has(error.code) && roomId && roomId === game.roomId) {
+    roomGone("That match is no longer there.");
+  } else {
+    toast(plainWords(error));
+  }
+}
 
 /** @param {"signin" | "lobby" | "game"} view */
 function show(view) {
@@ -33,9 +71,9 @@ function show(view) {
 }
 
 function showSignIn(problem = "") {
-  connection?.close();
-  connection = null;
-  keepToken(null);
+  client?.close();
+  client = null;
+  forget();
   game.leave();
   lobby.clear();
   setText(byId("signin-error"), problem);
@@ -44,79 +82,131 @@ function showSignIn(problem = "") {
 
 function showLobby(note = "") {
   game.leave();
+  lobby.note = note;
   show("lobby");
-  lobby.enter(note);
+  if (client?.status.state === "online") attendLobby();
 }
 
-function signIn(token) {
-  keepToken(token);
-  connection = new Connection(token, {
-    onMessage: (message) => {
-      if (Object.hasOwn(reactions, message.type)) reactions[message.type](message);
-    },
-    onStatus: (status) => {
-      showStatus(status);
-      if (status.state !== "online") game.disconnected();
-    },
-    onRefused: (reason) => showSignIn(`You need to sign in again: ${reason || "token refused"}.`),
+/** Asks for what a tab is told that shows the lobby. */
+function attendLobby() {
+  act({ type: "lobby:join" });
+  act({ type: "room:subscribe" });
+  act({ type: "room:list", limit: ROOMS_SHOWN_MAX });
+  lobby.searchAgain();
+}
+
+function showGame() {
+  if (document.body.dataset.view === "lobby") {
+    act({ type: "lobby:leave" });
+    act({ type: "room:unsubscribe" });
+    lobby.setSearching(false);
+    lobby.clear();
+  }
+  show("game");
+}
+
+/** @param {string} roomId */
+async function watch(roomId) {
+  const isIn = game.watch(roomId);
+  showGame();
+  if (!(await isIn) && game.roomId === roomId) showLobby();
+}
+
+/** A result is still shown when its room is gone. */
+function roomGone(note) {
+  if (game.phase === "result") game.roomGone();
+  else showLobby(note);
+}
+
+/** @param {import("./client.js").Status} status */
+function statusChanged(status) {
+  showStatus(status);
+  if (status.state === "online") online(status.resumed);
+  else game.disconnected();
+  if (status.state === "closed" && status.code === BAD_TOKEN) {
+    showSignIn(`You need to sign in again: ${status.reason || "token refused"}.`);
+  }
+}
+
+/** @param {boolean} resumed whether all that was missed has been told, so that the page stands */
+function online(resumed) {
+  game.me = lobby.me = client.user;
+  game.chatLengthMax = client.limits.chatLengthMax;
+  setText(byId("who"), client.user.name);
+  setText(byId("signin-error"), "");
+  if (!resumed) startAnew();
+  if (document.body.dataset.view === "lobby") attendLobby();
+}
+
+/** What the server knows of us follows; where we are, it has said. */
+function startAnew() {
+  lobby.clear();
+  if (client.session.inRoom) {
+    game.expect();
+    showGame();
+  } else if (game.phase === "lost" && game.isPlayer) {
+    showLobby("That match is over.");
+  } else if (document.body.dataset.view !== "game") {
+    show("lobby");
+  }
+}
+
+function signIn(token, name = null) {
+  keep(token, name);
+  start(token);
+}
+
+/** @param {string} token */
+function start(token) {
+  client = new Client({
+    url: "/ws",
+    token: (reason) => (reason === "connect" ? token : renewedToken()),
   });
-  connection.open();
+  client.on("status", statusChanged);
+  for (const [type, react] of Object.entries(reactions)) client.on(type, react);
+  client.connect();
 }
 
 const toGame = (message) => game.handle(message);
 
 /** @type {Record<string, (message: any) => void>} */
 const reactions = {
-  welcome: ({ user }) => {
-    game.me = user;
-    lobby.welcome(user);
-    setText(byId("who"), user.name);
-    setText(byId("signin-error"), "");
-  },
-  "session:state": ({ inRoom }) => {
-    if (inRoom) {
-      lobby.setSearching(false);
-      game.expect();
-      show("game");
-    } else if (game.phase === "result") {
-      game.roomGone();
-    } else {
-      showLobby(game.phase === "idle" ? "" : "That match is over.");
-    }
-  },
   "session:kickIntro": () => showLobby("You lost your seat in the last match while you were away."),
-  "user:list": ({ users }) => {
-    lobby.setUsers(users);
-    game.setOnline(users);
-  },
-  "lobby:list": ({ users }) => lobby.setPresent(users),
-  "invite:received": ({ from }) => lobby.inviteReceived(from),
+  users: (users) => lobby.setUsers(users),
+  "invite:received": (invite) => lobby.inviteReceived(invite),
   "invite:declined": ({ from }) => lobby.inviteDeclined(from),
+  "invite:expired": (invite) => lobby.inviteExpired(invite),
   "matchmaking:searching": () => lobby.setSearching(true),
   "matchmaking:cancelled": () => lobby.setSearching(false),
+  "room:list": ({ rooms }) => live.replace(rooms, client.user.id),
+  "room:added": ({ room }) => live.put(room),
+  "room:updated": ({ room }) => live.put(room),
+  "room:removed": ({ roomId }) => live.remove(roomId),
   "room:start": (message) => {
-    if (document.body.dataset.view === "lobby") lobby.leave();
     game.join(message);
-    show("game");
+    showGame();
   },
-  "room:players": toGame,
+  "room:left": (message) => {
+    if (message.userId !== client.user.id) game.handle(message);
+    // Who was only away is let in again by the client.
+    else if (message.roomId === game.roomId && message.reason !== "offline") {
+      roomGone("You are out of that room.");
+    }
+  },
+  "room:closed": ({ roomId }) => {
+    if (roomId === game.roomId) roomGone("That room is closed.");
+  },
+  "room:state": toGame,
   "game:ready": toGame,
   "game:start": toGame,
   "game:update": toGame,
   "game:timer": toGame,
   "game:paused": toGame,
   "game:resumed": toGame,
-  "game:timeup": toGame,
-  "game:end": toGame,
-  error: (error) => {
-    if (HARMLESS.has(error.code) || lobby.settlesError(error)) return;
-    if (ROOM_IS_GONE.has(error.code) && game.phase !== "idle") {
-      showLobby("That match is no longer there.");
-    } else {
-      game.refused();
-      toast(plainWords(error));
-    }
-  },
+  "game:over": toGame,
+  "chat:history": toGame,
+  "chat:message": toGame,
+  error: (error) => refused(error, error.roomId),
 };
 
 byId("signin").addEventListener("submit", async (event) => {
@@ -124,7 +214,7 @@ byId("signin").addEventListener("submit", async (event) => {
   const name = /** @type {HTMLInputElement} */ (byId("name")).value.trim();
   try {
     const token = await tokenForName(name);
-    if (!connection) signIn(token); // The button may have been pressed twice.
+    if (!client) signIn(token, name); // The button may have been pressed twice.
   } catch (error) {
     const needsToken = error instanceof NotInDevelopmentMode;
     setText(
@@ -143,10 +233,10 @@ byId("token-form").addEventListener("submit", (event) => {
   field.value = "";
 });
 byId("signout").addEventListener("click", () => showSignIn());
-byId("reconnect").addEventListener("click", () => connection?.open());
-addEventListener("online", () => connection?.open());
+byId("reconnect").addEventListener("click", () => client?.connect());
+addEventListener("online", () => client?.connect());
 
-showStatus({ state: "offline" });
+showStatus({ state: "idle" });
 const token = currentToken();
-if (token) signIn(token);
+if (token) start(token);
 else show("signin");

@@ -12,7 +12,9 @@ const PLAIN_WORDS = new Map([
   ["USER_NOT_IN_LOBBY", "That player is not in the lobby right now."],
   ["INVITE_NOT_FOUND", "That invitation is no longer open."],
   ["UNAVAILABLE", "The server can't save anything just now, so nothing happened. Try again soon."],
-  ["RATE_LIMITED", "That was too fast. Wait a moment."],
+  ["RATE_LIMITED", "That was too fast. It goes on in a moment."],
+  ["ROOM_NOT_FOUND", "That match is no longer there."],
+  ["ROOM_FULL", "Nobody else can watch there."],
 ]);
 
 /**
@@ -40,17 +42,32 @@ export function toast(text) {
 
 let detailTimer = 0;
 
+/** Why the server lets nobody come back by himself. */
+const FINAL_WORDS = new Map([
+  [4503, "The server ended your session."],
+  [4504, "You have too many tabs open. Close some, then try again."],
+]);
+
+/** The states of the client, as the page's style knows them. */
+const CONNECTION = {
+  idle: "offline",
+  connecting: "connecting",
+  waiting: "connecting",
+  online: "online",
+  closed: "offline",
+};
+
 /**
  * Shows the state of the connection, which is visible at all times.
- * @param {import("./connection.js").Status} status
+ * @param {import("./client.js").Status} status
  */
 export function showStatus(status) {
   clearInterval(detailTimer);
-  document.body.dataset.connection = status.state;
-  const retryAt = status.state === "connecting" ? status.retryAt : undefined;
-  const reason = status.state === "offline" ? status.reason : undefined;
+  document.body.dataset.connection = CONNECTION[status.state];
+  const retryAt = status.state === "waiting" ? status.retryAt : undefined;
+  const reason = status.state === "closed" ? FINAL_WORDS.get(status.code) : undefined;
   byId("reconnect").hidden = !retryAt && !reason;
-  setText(byId("status-text"), statusText(status));
+  setText(byId("status-text"), statusText(status.state, Boolean(reason)));
   setText(byId("banner"), reason ?? "");
   byId("banner").hidden = !reason;
   const detail = byId("status-detail");
@@ -62,8 +79,9 @@ export function showStatus(status) {
   if (retryAt) detailTimer = setInterval(tick, 250);
 }
 
-function statusText(status) {
-  if (status.state === "online") return "Online";
-  if (status.state === "offline") return status.reason ? "Stopped" : "Not connected";
-  return status.retryAt ? "Reconnecting…" : "Connecting…";
+function statusText(state, isStopped) {
+  if (state === "online") return "Online";
+  if (state === "waiting") return "Reconnecting…";
+  if (state === "connecting") return "Connecting…";
+  return isStopped ? "Stopped" : "Not connected";
 }

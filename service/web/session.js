@@ -1,7 +1,8 @@
 // The token of this tab. `sessionStorage` belongs to one tab and outlives a reload, so two tabs
 // of one machine can be two people.
 
-const KEY = "ws-service.token";
+const TOKEN = "ws-service.token";
+const NAME = "ws-service.name";
 
 /** The server is not in development mode: names get no tokens here. */
 export class NotInDevelopmentMode extends Error {}
@@ -16,27 +17,38 @@ export function currentToken() {
   if (given) {
     url.searchParams.delete("token");
     history.replaceState(null, "", url);
-    keepToken(given);
+    keep(given);
     return given;
   }
-  try {
-    return sessionStorage.getItem(KEY);
-  } catch {
-    return null; // Storage may be forbidden; then a reload asks for the name again.
-  }
+  return read(TOKEN);
 }
 
 /**
- * Keeps the token for reloads of this tab; `null` forgets it.
- * @param {string | null} token
+ * Keeps the token for reloads of this tab.
+ * @param {string} token
+ * @param {string | null} [name] whose it is, if the server gives a token for a name
  */
-export function keepToken(token) {
-  try {
-    if (token) sessionStorage.setItem(KEY, token);
-    else sessionStorage.removeItem(KEY);
-  } catch {
-    // See `currentToken`.
-  }
+export function keep(token, name = null) {
+  write(TOKEN, token);
+  write(NAME, name);
+}
+
+/** Forgets who this tab is. */
+export function forget() {
+  write(TOKEN, null);
+  write(NAME, null);
+}
+
+/**
+ * A newer token of the same user; the old one, when there is no way to another.
+ * @returns {Promise<string>}
+ */
+export async function renewedToken() {
+  const name = read(NAME);
+  if (name === null) return currentToken() ?? "";
+  const token = await tokenForName(name);
+  keep(token, name);
+  return token;
 }
 
 /**
@@ -63,4 +75,22 @@ export async function tokenForName(name) {
     throw new Error(answer.message || "The server could not sign you in.");
   }
   return answer.token;
+}
+
+/** Storage may be forbidden; then a reload asks for the name again. */
+function read(key) {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function write(key, value) {
+  try {
+    if (value === null) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, value);
+  } catch {
+    // See `read`.
+  }
 }

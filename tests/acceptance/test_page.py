@@ -119,14 +119,27 @@ def sign_in(browser: Browser) -> SignIn:
     return sign_in
 
 
-async def invite(ana: Person, ben: Person, name: str) -> None:
+async def invite(ana: Person, ben: Person, name: str, game: str = "Pong") -> None:
     """Let Ana ask Ben, and both come to the match."""
+    await ana.page.locator("#games label", has_text=game).click()
     row = ana.page.locator("#online li[data-user-id]", has_text=name)
     await row.locator("button[data-invite]").click()
     await ben.page.locator("#invites .accept").click()
     for person in (ana, ben):
         await person.sees('body[data-view="game"]')
         await person.phase("ready")
+
+
+async def watch(eve: Person, name: str) -> None:
+    """Let Eve watch the match of somebody."""
+    row = eve.page.locator("#live li", has_text=name)
+    await row.locator("button[data-watch]").click()
+    await eve.sees('#view-game[data-role="spectator"]')
+
+
+async def say(person: Person, text: str) -> None:
+    await person.page.locator("#chat-text").fill(text)
+    await person.page.locator("#chat-text").press("Enter")
 
 
 async def picture(person: Person, name: str) -> None:
@@ -183,6 +196,66 @@ async def test_two_people_invite_play_and_see_the_result(
     assert ana.complaints + ben.complaints == []
 
 
+async def test_somebody_watches_a_match_and_talks_with_the_players(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="8")
+    people = [await sign_in(service, name) for name in ("Ana", "Ben", "Eve")]
+    ana, ben, eve = people
+    await invite(ana, ben, "Ben")
+    await ana.page.locator("#start").click()
+    await watch(eve, "Ana and Ben")
+    await eve.phase("playing")
+    assert await eve.page.locator(".player").all_inner_texts() == ["Ana", "Ben"]
+    await expect(ana.page.locator("#watching")).to_have_text("1 watching")
+    await say(eve, "who wins?")
+    await say(ben, "sww")
+    for person in people:
+        lines = person.page.locator("#chat-log li")
+        await expect(lines).to_have_text(["Eve who wins?", "Ben sww"])
+    # What is written in the chat moves no paddle.
+    await ana.watches(f"({RIGHT})() == null || Math.abs(({RIGHT})() - 37.5) < 1")
+    await picture(eve, "page-watch.png")
+    words = await eve.result()
+    await ana.result()
+    ((reason, final),) = await scores_of(service)
+    assert reason == "timeup"
+    assert numbers(await eve.score()) == final
+    won = {1: "Ana won", 0: "A draw", -1: "Ben won"}[(final[0] > final[1]) - (final[0] < final[1])]
+    assert words == f"{won}, {final[0]} to {final[1]}"
+    await expect(eve.page.locator("#again")).to_be_hidden()
+    await eve.page.locator("#leave").click()
+    await eve.sees('body[data-view="lobby"]')
+    await expect(ana.page.locator("#watching")).to_have_text("")
+    assert [complaint for person in people for complaint in person.complaints] == []
+
+
+async def test_two_people_play_connect_four(start_service: StartService, sign_in: SignIn) -> None:
+    service = start_service(dev=True)
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    await invite(ana, ben, "Ben", "Connect four")
+    await ben.page.locator("#start").click()
+    for person in (ana, ben):
+        await person.phase("playing")
+    turn = ana.page.locator("#turn")
+    await expect(turn).to_have_text(re.compile("turn$"))
+    first, second = (ana, ben) if await turn.inner_text() == "Your turn" else (ben, ana)
+    for _ in range(3):
+        for person, column in ((first, 2), (second, 4)):
+            await expect(person.page.locator("#turn")).to_have_text("Your turn")
+            await person.page.locator(f'#board [data-column="{column}"]').click()
+    await expect(first.page.locator('#board [data-column="2"] .you')).to_have_count(3)
+    await expect(second.page.locator('#board [data-column="2"] .other')).to_have_count(3)
+    await expect(first.page.locator("#turn")).to_have_text("Your turn")
+    await picture(first, "page-connect-four.png")
+    await first.page.locator('#board [data-column="2"]').press("Enter")
+    assert (await first.result(), await second.result()) == ("You won", "You lost")
+    await expect(second.page.locator("#board .line")).to_have_count(4)
+    assert [reason for reason, _ in await scores_of(service)] == ["finished"]
+    await second.sees("#again")
+    assert ana.complaints + ben.complaints == []
+
+
 async def test_a_page_that_is_reloaded_in_a_match_comes_back_to_it(
     start_service: StartService, sign_in: SignIn
 ) -> None:
@@ -213,27 +286,30 @@ async def test_pages_play_on_by_themselves_after_kill_9_and_a_restart(
     ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
     await invite(ana, ben, "Ben")
     await ana.page.locator("#start").click()
-    for person in (ana, ben):
+    eve = await sign_in(service, "Eve")
+    await watch(eve, "Ana")
+    for person in (ana, ben, eve):
         await person.phase("playing")
         await person.scored()
     before = numbers(await ana.score())
     service.kill()
-    for person in (ana, ben):
+    for person in (ana, ben, eve):
         await person.sees('body[data-connection="connecting"]')
         await person.phase("lost")
     await asyncio.to_thread(service.restart, WS_PORT=service.url.rpartition(":")[2])
-    for person in (ana, ben):
+    for person in (ana, ben, eve):
         await person.sees('body[data-view="game"][data-connection="online"]')
     await ana.phase("playing", "result")
-    await ana.result()
-    await ben.result()
+    for person in (ana, ben, eve):
+        await person.result()
     ((reason, final),) = await scores_of(service)
     assert reason == "timeup"
     assert all(now >= then for now, then in zip(final, before, strict=True))
-    assert numbers(await ana.score()) == numbers(await ben.score()) == final
-    # That nobody answers for a while is what a browser itself complains of.
-    refused = re.compile("WebSocket connection to .* failed")
-    assert [one for one in ana.complaints + ben.complaints if not refused.search(one)] == []
+    for person in (ana, ben, eve):
+        assert numbers(await person.score()) == final
+        # That nobody answers for a while is what a browser itself complains of.
+        refused = re.compile("WebSocket connection to .* failed")
+        assert [one for one in person.complaints if not refused.search(one)] == []
     await asyncio.to_thread(service.kill)
     await check_data(service)
 

@@ -543,6 +543,16 @@ test("a seat that was lost while away is not taken again", async () => {
   );
 });
 
+test("a spectator who left by being away watches again", async () => {
+  const ana = await onlineClient();
+  ana.request({ type: "room:join", roomId: "r1", role: "spectator" });
+  acknowledge("room:join");
+  const socket = await reconnect();
+  socket.says("room:left", { roomId: "r1", userId: 7, reason: "offline", position: 105 });
+  socket.says("resumed", { from: 100, to: 110 });
+  assert.equal(socket.sentOf("room:join")[0].role, "spectator");
+});
+
 test("close ends everything, and says goodbye", async () => {
   const ana = await onlineClient();
   const asked = ana.request({ type: "ping" });

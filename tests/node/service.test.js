@@ -102,8 +102,9 @@ test("a spectator is no player, and sees the match at once", async (t) => {
   await until(ana, () => ana.rooms.get(roomId)?.spectators === 1);
   assert.equal(ana.rooms.get(roomId).seats.length, 2);
   const moved = next(eve, "game:moved");
-  await ana.request({ type: "game:move", roomId, move: { column: 3 } });
-  assert.equal((await moved).move.column, 3);
+  const player = update.state.turn === 0 ? ana : ben;
+  await player.request({ type: "game:move", roomId, move: { column: 3 } });
+  assert.equal((await moved).seat, update.state.turn);
 });
 
 test("rooms that are open are listed page by page", async (t) => {
@@ -162,17 +163,20 @@ test("a client that was cut off hears what it missed, each once and in order", a
   assert.deepEqual(heard, ["1", "2", "3", "4", "5"]);
 });
 
-test("a client that comes back is in its rooms again", async (t) => {
+test("players and spectators who come back are in their room again", async (t) => {
   const ana = await service.connect(t, "Ana");
+  const eve = await service.connect(t, "Eve");
   const ben = await service.connect(t, "Ben", { url: service.directUrl });
   const roomId = await room(ana, ben);
+  await eve.request({ type: "room:join", roomId, role: "spectator" });
   service.network.cut();
-  await online(ana);
+  await Promise.all([online(ana), online(eve)]);
   // The answer comes after those to the commands before it, as joining again is.
-  await ana.request({ type: "ping" });
-  const signalled = next(ana, "signal");
-  ben.send({ type: "signal", roomId, data: "for this socket" });
-  assert.equal((await signalled).data, "for this socket");
+  await Promise.all([ana, eve].map((client) => client.request({ type: "ping" })));
+  const signalled = Promise.all([ana, eve].map((client) => next(client, "signal")));
+  ben.send({ type: "signal", roomId, data: "to these sockets" });
+  for (const { data } of await signalled) assert.equal(data, "to these sockets");
+  await until(ben, () => ben.rooms.get(roomId).spectators === 1);
 });
 
 test("what was lost on the way is found wherever the connection breaks", async (t) => {
