@@ -1,0 +1,212 @@
+"""A client that is cut off again and again gets exactly what the log has for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from service.deliveries import Delivery, People, Users, after_fold, before_fold
+from service.domain.world import World
+from service.log.reader import Reader, open_database
+from tests.acceptance.service_process import (
+    PATIENCE_S,
+    Client,
+    Message,
+    Running,
+    StartService,
+    close_clients,
+)
+
+USERS = 50
+CUTS = 200
+KILLS = 3
+ROOM = "arena"
+PLAYERS = (1, 2, 3)
+FREE = 100
+"""Who watches, and so may be invited."""
+LOST = (ConnectionClosed, ConnectionError, OSError, InvalidHandshake, AssertionError, TimeoutError)
+
+
+class Listener:
+    """A client that only keeps its cursor, and what has a position, over all its connections."""
+
+    def __init__(self, service: Running, user: int, role: str) -> None:
+        self.service = service
+        self.user = user
+        self.role = role
+        self.heard: list[Message] = []
+        self.began_at = 0
+        self._epoch = ""
+        self._cursor: int | None = None
+        self.tab: Client | None = None
+
+    async def connect(self) -> Client:
+        """Connect, as one that resumes unless it is the first time, and look at the room again."""
+        tab = await self.service.connect_v1(
+            self.user, f"User {self.user}", since=self._cursor, epoch=self._epoch
+        )
+        self.tab = tab
+        if self._cursor is None:
+            self._cursor = self.began_at = tab.welcome["position"]
+            self._epoch = tab.welcome["epoch"]
+        await tab.send("room:join", roomId=ROOM, role=self.role, orCreate=True, game="relay")
+        await tab.send("room:ready", roomId=ROOM)
+        await tab.send("game:move", roomId=ROOM, move={"cursor": self._cursor})
+        return tab
+
+    async def cut(self) -> None:
+        """Lose the connection; what has come until now has come."""
+        assert self.tab is not None
+        await self.tab.drop()
+        self.take()
+
+    def take(self) -> None:
+        """Go through what came by the last connection, as a real client does."""
+        assert self.tab is not None
+        assert self._cursor is not None
+        for message in self.tab.received:
+            assert message["type"] != "resync", message
+            if message["type"] in {"heartbeat", "resumed"}:
+                told: int = message["position" if message["type"] == "heartbeat" else "to"]
+                self._cursor = max(self._cursor, told)
+            elif "position" in message and message["type"] not in {"welcome", "ack"}:
+                self.heard.append(message)
+                self._cursor = message["position"]
+        self.tab = None
+
+
+async def meant_for(service: Running, user: int, after: int) -> list[tuple[int, str]]:
+    """Say, from the log alone, what a user was to be told, of what is after a position."""
+    world, found = World(), list[tuple[int, str]]()
+    people = People(texts=dict(service.database(TEXTS)))
+    url = f"sqlite+aiosqlite:///{service.data_dir / 'ws-service.db'}"
+    reader = Reader(open_database(url))
+    async for page in reader.read():
+        for one in page:
+            messages = [*before_fold(one.event, world, people)]
+            world.fold(one.event, one.position)
+            messages += after_fold(one.event, world, people)
+            found += [
+                (one.position, type_of(message))
+                for message in messages
+                if isinstance(message, Delivery)
+                and message.durable
+                and isinstance(message.audience, Users)
+                and user in message.audience.users
+                and one.position > after
+            ]
+    await reader.close()
+    return found
+
+
+TEXTS = "SELECT chat, text FROM texts"
+
+
+def type_of(delivery: Delivery) -> str:
+    assert delivery.v1 is not None
+    return str(delivery.v1.__struct_config__.tag)
+
+
+async def bot(service: Running, user: int, chance: random.Random) -> None:
+    """Come, go, talk, invite and play, until the test is over; the service may die meanwhile."""
+    while True:
+        with contextlib.suppress(*LOST):
+            tab = await service.connect_v1(user, f"User {user}")
+            role = "player" if user in PLAYERS else "spectator"
+            await tab.send("room:join", roomId=ROOM, role=role, orCreate=True, game="relay")
+            for _ in range(chance.randint(5, 40)):
+                await asyncio.sleep(chance.uniform(0.05, 0.3))
+                await act(tab, user, chance)
+            await (tab.drop() if chance.random() < 0.5 else tab.close(1000))
+
+
+async def act(tab: Client, user: int, chance: random.Random) -> None:
+    if user in PLAYERS:
+        await tab.send("room:ready", roomId=ROOM)
+        await tab.send("game:move", roomId=ROOM, move={"number": chance.randint(0, 9)})
+        return
+    what: list[Callable[[], Awaitable[Any]]] = [
+        lambda: tab.send("lobby:join"),
+        lambda: tab.send("lobby:leave"),
+        lambda: tab.send("invite", to=FREE),
+        lambda: tab.send("chat:send", roomId=ROOM, text="to all"),
+        lambda: tab.send("chat:send", to=chance.choice((1, FREE)), text="to one"),
+        lambda: tab.send("room:leave", roomId=ROOM),
+        lambda: tab.send("room:join", roomId=ROOM, role="spectator"),
+    ]
+    await chance.choice(what)()
+
+
+async def test_a_client_that_is_cut_off_200_times_gets_everything_once_and_in_order(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_INVITE_TTL_S="1", WS_PRESENCE_GRACE_S="1")
+    chance = random.Random(7)  # noqa: S311 - the same moments, as far as the machine lets them
+    listeners = [Listener(service, 1, "player"), Listener(service, FREE, "spectator")]
+    for listener in listeners:
+        await listener.connect()
+    bots = [
+        asyncio.create_task(bot(service, user, random.Random(user)))  # noqa: S311 - the same
+        for user in range(2, USERS + 2)
+    ]
+    kills = set(chance.sample(range(20, CUTS - 20), KILLS))
+    for number in range(CUTS):
+        await asyncio.sleep(chance.uniform(0.0, 0.12))
+        for listener in listeners:
+            await listener.cut()
+        if number in kills:
+            await asyncio.to_thread(service.restart)
+        for listener in listeners:
+            await listener.connect()
+    for one in bots:
+        one.cancel()
+    await asyncio.gather(*bots, return_exceptions=True)
+    for listener in listeners:
+        await settled(listener)
+    service.kill()
+    for listener in listeners:
+        heard = [(one["position"], one["type"]) for one in listener.heard]
+        meant = await meant_for(service, listener.user, listener.began_at)
+        assert heard == meant[: len(heard)]
+        # What came after the end is that of the other one, and of their leaving.
+        assert all(position > heard[-1][0] for position, _ in meant[len(heard) :])
+        assert len(heard) > CUTS / 2
+    types = {one["type"] for listener in listeners for one in listener.heard}
+    assert types >= {"chat:message", "invite:received", "invite:expired", "game:moved"}
+
+
+async def settled(listener: Listener) -> None:
+    """Hear everything to the end of what the bots have done."""
+    assert listener.tab is not None
+    await listener.tab.command("chat:send", to=listener.user, text="the end")
+    async with asyncio.timeout(PATIENCE_S):
+        await listener.tab.expect("chat:message", text="the end")
+    await listener.cut()
+
+
+async def test_a_command_whose_connection_is_cut_before_its_ack_happens_once(
+    start_service: StartService,
+) -> None:
+    service = start_service()
+    chance = random.Random(11)  # noqa: S311 - the same moments
+    friend = await service.connect_v1(2, "Ben")
+    for number in range(40):
+        command = {"to": 2, "text": f"{number}", "id": f"say-{number}"}
+        tab = await service.connect_v1(1, "Ana")
+        await tab.send("chat:send", **command)
+        await asyncio.sleep(chance.uniform(0, 0.004))
+        await tab.drop()
+        again = await service.connect_v1(1, "Ana")
+        # The limit for chat is by socket, so each new one may speak.
+        await again.send("chat:send", **command)
+        await again.expect("ack", id=f"say-{number}")
+        await again.close()
+    await friend.sync()
+    said = [one["text"] for one in friend.received if one["type"] == "chat:message"]
+    assert said == [str(number) for number in range(40)]
+    await close_clients()
