@@ -19,12 +19,12 @@ NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash check format reference lock clean
+.PHONY: help run test crash bench bench-quick check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUN_READY) ## Serve for development: open the URL that it prints
 	@$(BIN)/ws-service serve --dev
@@ -36,6 +36,12 @@ test: $(DEV_READY) ## Run all tests (those in a browser need Debian's chromium)
 
 crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
 	$(BIN)/python -m tests.acceptance.crash --times $(or $(TIMES),100)
+
+bench: $(DEV_READY) ## Measure the service and its peers, and write docs/performance.md
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(DEV_READY) ## The same in short, and only printed
+	$(BIN)/python -m benchmarks --quick
 
 check: $(DEV_READY) ## Check format, lint, types, layers and generated docs, then run the tests
 	$(BIN)/ruff format --check .

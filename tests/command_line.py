@@ -1,12 +1,18 @@
-"""`ws-service` as a person or a script runs it, in a process of its own."""
+"""`ws-service` as a person or a script runs it."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
+from service.cli import main
 from tests.acceptance.service_process import PATIENCE_S, clean_environment
 
 
@@ -48,7 +54,26 @@ class CommandLine:
         return clean_environment({"WS_DATA_DIR": str(self.data_dir), **settings})
 
     def run(self, *arguments: str, **settings: str) -> Finished:
-        """Run the command to its end."""
+        """Run the command to its end, in this process, which saves the time to start one."""
+        out, err = (TextIOWrapper(BytesIO(), write_through=True) for _ in range(2))
+        code: int | str | None = 0
+        on_broken_pipe = signal.getsignal(signal.SIGPIPE)
+        with (
+            patch.dict(os.environ, self.environment(**settings), clear=True),
+            patch.object(sys, "argv", ["ws-service", *arguments]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code
+            finally:
+                signal.signal(signal.SIGPIPE, on_broken_pipe)
+        return Finished(int(code or 0), *(_written(file) for file in (out, err)))
+
+    def run_apart(self, *arguments: str, **settings: str) -> Finished:
+        """Run the command to its end, in a process of its own."""
         done = subprocess.run(
             self.arguments(*arguments),
             env=self.environment(**settings),
@@ -63,3 +88,8 @@ class CommandLine:
     def __call__(self, *arguments: str, **settings: str) -> str:
         """Run a command that must not fail, and return what it prints."""
         return self.run(*arguments, **settings).output
+
+
+def _written(file: TextIOWrapper) -> str:
+    file.seek(0)
+    return file.read()

@@ -39,6 +39,8 @@ CHANNEL = "#/channels/socket"
 EXAMPLE_ID = "a1-17"
 EXAMPLE_POSITION = 841
 
+TITLES = {CLASSIC.name: "ws-service: the classic contract", V1.name: "ws-service: protocol v1"}
+
 DESCRIPTIONS = {
     CLASSIC.name: (
         "What a client speaks that offers no WebSocket subprotocol, or `ws-service.classic`. "
@@ -73,7 +75,7 @@ def document(dialect: DialectOfContract) -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": f"ws-service, {dialect.protocol.removeprefix('ws-service.')}",
+            "title": TITLES[dialect.name],
             "version": __version__,
             "description": DESCRIPTIONS[dialect.name],
             "license": {"name": "MIT"},

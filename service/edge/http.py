@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 WEB = Path(__file__).parent.parent / "web"
+CONTRACT = WEB / "contract"
 
 DEV_TOKEN_TTL_S = 7 * 24 * 3600
 
@@ -134,6 +135,8 @@ class Endpoints:
             web.get("/", self._root),
             web.get("/ws", self._connect),
             web.get("/web/{file}", self._file),
+            web.get("/docs", self._docs),
+            web.get("/docs/{file}", self._document),
             web.get("/healthz", self._healthz),
             web.get("/readyz", self._readyz),
         ]
@@ -153,10 +156,13 @@ class Endpoints:
         return await self._websockets.serve(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        path = WEB / request.match_info["file"]
-        if path.parent != WEB or not path.is_file():
-            raise web.HTTPNotFound
-        return web.FileResponse(path, headers=_HEADERS)
+        return _file_in(WEB, request)
+
+    async def _docs(self, _request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(WEB / "docs.html", headers=_HEADERS)
+
+    async def _document(self, request: web.Request) -> web.StreamResponse:
+        return _file_in(CONTRACT, request)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
@@ -171,3 +177,11 @@ class Endpoints:
         status = "ready" if position == head else "behind"
         body = {"status": status, "position": position, "head": head}
         return web.json_response(body, status=200 if position == head else 503)
+
+
+def _file_in(directory: Path, request: web.Request) -> web.FileResponse:
+    """Answer with the file that the URL names."""
+    path = directory / request.match_info["file"]
+    if path.parent != directory or not path.is_file():
+        raise web.HTTPNotFound
+    return web.FileResponse(path, headers=_HEADERS)

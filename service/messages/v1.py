@@ -290,7 +290,7 @@ class InviteExpired(ToClientMessage, frozen=True, tag="invite:expired", rename={
 
 
 class SeatView(msgspec.Struct, frozen=True):
-    """A seat; `user` is None while it is free."""
+    """A seat; `user` is null while it is free."""
 
     user: User | None
     ready: bool = False
@@ -359,7 +359,7 @@ class RoomSummary(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RoomPage(ToClientMessage, frozen=True, tag="room:list"):
-    """A page of the rooms that are not private; `cursor` asks for the next one, None is the end."""
+    """A page of the rooms that are not private; `cursor` asks for the next one, null is the end."""
 
     rooms: list[RoomSummary]
     cursor: RoomId | None
@@ -389,7 +389,7 @@ class RoomRemoved(ToClientMessage, frozen=True, tag="room:removed"):
 class GameStart(ToClientMessage, frozen=True, tag="game:start"):
     """A match begins, or you come into one that runs; has a `position` when it begins.
 
-    `duration` is the seconds left, None without a clock; `playerIndex` is your seat, None for a
+    `duration` is the seconds left, null without a clock; `playerIndex` is your seat, null for a
     spectator.
     """
 
@@ -420,7 +420,7 @@ class GameMoved(ToClientMessage, frozen=True, tag="game:moved"):
 
 
 class GameOver(ToClientMessage, frozen=True, tag="game:over"):
-    """A match is over; `winner` is a seat, None for a draw; has a `position`."""
+    """A match is over; `winner` is a seat, null for a draw; has a `position`."""
 
     room_id: RoomId
     match_id: MatchId

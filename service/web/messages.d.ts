@@ -796,7 +796,7 @@ export interface RoomState {
     matchId: string | null;
 }
 /**
- * A seat; `user` is None while it is free.
+ * A seat; `user` is null while it is free.
  */
 export interface SeatView {
     user: User | null;
@@ -843,7 +843,7 @@ export interface RoomClosed {
     position?: number;
 }
 /**
- * A page of the rooms that are not private; `cursor` asks for the next one, None is the end.
+ * A page of the rooms that are not private; `cursor` asks for the next one, null is the end.
  */
 export interface RoomPage {
     type: "room:list";
@@ -903,7 +903,7 @@ export interface GameReady {
 /**
  * A match begins, or you come into one that runs; has a `position` when it begins.
  *
- * `duration` is the seconds left, None without a clock; `playerIndex` is your seat, None for a spectator.
+ * `duration` is the seconds left, null without a clock; `playerIndex` is your seat, null for a spectator.
  */
 export interface GameStart {
     type: "game:start";
@@ -976,7 +976,7 @@ export interface GameMoved {
     position?: number;
 }
 /**
- * A match is over; `winner` is a seat, None for a draw; has a `position`.
+ * A match is over; `winner` is a seat, null for a draw; has a `position`.
  */
 export interface GameOver {
     type: "game:over";

@@ -32,7 +32,7 @@ def test_a_database_is_made_shown_and_checked(ws_service: CommandLine) -> None:
 
 
 def test_a_start_that_must_not_migrate_says_how_to(ws_service: CommandLine) -> None:
-    refused = ws_service.run("serve", WS_MIGRATE_AT_START="false", WS_PORT="0", **SECRET)
+    refused = ws_service.run_apart("serve", WS_MIGRATE_AT_START="false", WS_PORT="0", **SECRET)
     assert refused.code == 2
     assert "ws-service db upgrade" in refused.complaint
     assert not ws_service.data_dir.exists()
@@ -44,7 +44,7 @@ def test_a_file_that_is_no_database_is_one_clear_line(
 ) -> None:
     ws_service.data_dir.mkdir()
     (ws_service.data_dir / "ws-service.db").write_text("no database at all " * 100)
-    refused = ws_service.run(*command, WS_PORT="0", **SECRET)
+    refused = ws_service.run_apart(*command, WS_PORT="0", **SECRET)
     assert refused.code == 2
     assert "not a database" in refused.complaint
 
@@ -54,5 +54,5 @@ def test_a_database_of_a_later_version_is_one_clear_line(ws_service: CommandLine
     with closing(sqlite3.connect(ws_service.data_dir / "ws-service.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
-    refused = ws_service.run("serve", WS_PORT="0", **SECRET)
+    refused = ws_service.run_apart("serve", WS_PORT="0", **SECRET)
     assert (refused.code, "a later version" in refused.complaint) == (2, True)

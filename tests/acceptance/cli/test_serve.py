@@ -99,7 +99,7 @@ async def test_a_signal_in_the_midst_of_the_start_ends_it_cleanly(
 
 
 def test_without_a_secret_it_says_what_to_set(ws_service: CommandLine) -> None:
-    refused = ws_service.run("serve", WS_PORT="0")
+    refused = ws_service.run_apart("serve", WS_PORT="0")
     assert refused.code == 2
     assert "JWT_SECRET" in refused.complaint
     assert "serve --dev" in refused.complaint
@@ -107,7 +107,7 @@ def test_without_a_secret_it_says_what_to_set(ws_service: CommandLine) -> None:
 
 
 def test_wrong_settings_are_named_in_one_line(ws_service: CommandLine) -> None:
-    refused = ws_service.run(
+    refused = ws_service.run_apart(
         "serve", WS_PORT="x", WS_INVITE_TTL_S="-1", JWT_SECRET="short", LOG_LEVEL="loud"
     )
     assert refused.code == 2
@@ -119,7 +119,9 @@ def test_wrong_settings_are_named_in_one_line(ws_service: CommandLine) -> None:
 def test_a_port_that_is_taken_is_named_in_one_line(ws_service: CommandLine) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        refused = ws_service.run("serve", WS_PORT=str(port), JWT_SECRET=SECRET, LOG_LEVEL="error")
+        refused = ws_service.run_apart(
+            "serve", WS_PORT=str(port), JWT_SECRET=SECRET, LOG_LEVEL="error"
+        )
     assert refused.code == 2
     assert "127.0.0.1" in refused.complaint
     assert f"{port}): address already in use" in refused.complaint
@@ -128,7 +130,7 @@ def test_a_port_that_is_taken_is_named_in_one_line(ws_service: CommandLine) -> N
 
 
 def test_an_address_that_is_none_of_this_machine_is_one_clear_line(ws_service: CommandLine) -> None:
-    refused = ws_service.run(
+    refused = ws_service.run_apart(
         "serve", WS_HOST="192.0.2.1", WS_PORT="0", JWT_SECRET=SECRET, LOG_LEVEL="error"
     )
     assert refused.code == 2
@@ -139,7 +141,9 @@ def test_data_that_cannot_be_kept_are_one_clear_line(ws_service: CommandLine) ->
     ws_service.data_dir.write_text("a file where a directory should be")
     for options in ((), ("--dev",)):
         secret = {} if options else {"JWT_SECRET": SECRET}
-        refused = ws_service.run("serve", *options, WS_PORT="0", LOG_LEVEL="critical", **secret)
+        refused = ws_service.run_apart(
+            "serve", *options, WS_PORT="0", LOG_LEVEL="critical", **secret
+        )
         assert refused.code == 2
         assert str(ws_service.data_dir) in refused.complaint
 

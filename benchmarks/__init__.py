@@ -1,0 +1,1 @@
+"""The instrument: what the service and its peers cost, measured side by side."""

@@ -1,0 +1,141 @@
+"""`python -m benchmarks`: measures the service and its peers side by side."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from benchmarks import contenders, report
+from benchmarks.contenders import ROOT, newest_node, system_node, version_of
+from benchmarks.figures import FULL, QUICK, Measured, figures
+from benchmarks.logs import Logs
+from benchmarks.processes import BenchmarkError
+from service import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
+
+    from benchmarks.figures import Figure, Scale
+
+PAGE = ROOT / "docs/performance.md"
+PLOTS = ROOT / "docs/performance"
+
+TABLE_COLUMNS = 140
+"""A table that is cut off says less than one that is too wide."""
+
+console = Console(width=max(Console().width, TABLE_COLUMNS))
+
+
+def main(  # noqa: PLR0913 - each is an option of the command
+    only: Annotated[
+        list[str] | None, typer.Argument(help="Figures, such as F1 or P; all of them if none.")
+    ] = None,
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Short, and with one peer.")] = False,
+    rounds: Annotated[int | None, typer.Option(min=1, help="How often each is measured.")] = None,
+    load: Annotated[
+        float, typer.Option(min=0.01, max=10, help="Part of the load of F, G and E to offer.")
+    ] = 1.0,
+    json: Annotated[Path | None, typer.Option(help="Write all samples into this file.")] = None,
+    write: Annotated[bool, typer.Option(help="Write docs/performance.md and its plots.")] = True,
+) -> None:
+    """Measure, print a table, and write docs/performance.md.
+
+    A quick run, or one of some figures only, writes nothing.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    scale = QUICK if quick else FULL
+    scale = scale._replace(rounds=rounds or scale.rounds, span=scale.span._replace(load=load))
+    writes = write and not quick and not only
+    if writes:
+        # An hour later would be a bad time to find that matplotlib is missing.
+        importlib.import_module("benchmarks.plots")
+    began = time.monotonic()
+    try:
+        contenders.prepare()
+        results = _measure(scale, only or [])
+    except KeyboardInterrupt:
+        console.print("interrupted; everything that was started has ended")
+        raise typer.Exit(130) from None
+    except BenchmarkError as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(1) from None
+    console.print(report.console_table(results))
+    console.print(report.legend(results), highlight=False)
+    console.print(f"took {time.monotonic() - began:.0f} s")
+    if json is not None:
+        samples = {key: measured.samples for key, measured in results.items()}
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(samples)))
+    if writes:
+        _write(results, scale)
+
+
+def _measure(scale: Scale, only: Sequence[str]) -> Mapping[str, Measured]:
+    with Logs() as logs:
+        chosen = [figure for figure in figures(scale, logs) if _is_wanted(figure.key, only)]
+        if not chosen:
+            raise BenchmarkError(f"there is no figure {' or '.join(only)}")
+        results = {figure.key: Measured(figure) for figure in chosen}
+        for measured in results.values():
+            for round_ in range(scale.rounds):
+                for contender in measured.figure.measurements:
+                    _take(measured, contender, round_ + 1)
+        return results
+
+
+def _is_wanted(key: str, only: Sequence[str]) -> bool:
+    return not only or key in only or key.split(maxsplit=1)[0] in only
+
+
+def _take(measured: Measured, contender: str, round_: int) -> None:
+    """Take one sample; a contender that fails once is not tried again."""
+    if contender in measured.failures:
+        return
+    figure: Figure = measured.figure
+    where = f"{figure.key:8} round {round_}  {contender:26}"
+    try:
+        with console.status(where):
+            sample = figure.measurements[contender]()
+    except BenchmarkError as error:
+        measured.failures[contender] = str(error)
+        console.print(f"{where} [red]failed:[/] {str(error)[-400:]}", highlight=False)
+    else:
+        measured.samples.setdefault(contender, []).append(sample)
+        details = ", ".join(f"{name} {value:.3g}" for name, value in sample.details.items())
+        line = f"{where} {sample.value:12,.2f}  [dim]{details}[/]"
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _write(results: Mapping[str, Measured], scale: Scale) -> None:
+    # Only here: whoever prints the table alone needs no matplotlib.
+    from benchmarks.plots import write_plots  # noqa: PLC0415
+
+    names = write_plots(results, PLOTS)
+    how = f"{scale.rounds} rounds of {scale.span.window_s:.0f} s, {scale.span.load:.0%} of the load"
+    PAGE.write_text(report.markdown(results, _versions(), names, how))
+    console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def _versions() -> dict[str, str]:
+    found = system_node()
+    return {
+        "ws-service": __version__,
+        "newest Node": version_of(newest_node()),
+        "system Node": "none" if found is None else version_of(found),
+    }
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,159 @@
+"""Durable appends: `EventLog.append` under many producers, and a bare `sqlite3` beside it.
+
+Run as `python -m benchmarks.appends MODE DIR SECONDS`; it prints one line of JSON. `service` fills
+a log in DIR and notes its batches; `raw` and `ready` write the same rows again in the same batches,
+on a connection with the same pragmas and nothing around it: `raw` encodes and hashes each event as
+the log must, `ready` finds the rows made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from benchmarks import measure
+from service.domain.matches import MatchInput
+from service.log import migrate
+from service.log.codec import decode, encode
+from service.log.log import EventLog
+from service.log.records import GENESIS, Origin, Row, chain, propose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from service.domain.event import Event
+    from service.log.records import RecordedEvent
+
+PRODUCERS = 128
+
+_INSERT = f"INSERT INTO events VALUES ({', '.join('?' * len(Row._fields))})"  # noqa: S608 - question marks
+_MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1"
+
+
+class Appended(msgspec.Struct):
+    """What a run has measured."""
+
+    events: int
+    wall_s: float
+    cpu_s: float
+    batches: list[int]
+    """The events of each transaction."""
+    latencies_ms: dict[float, float] = {}
+    """How long a producer waited, by percentile."""
+
+    @property
+    def events_per_s(self) -> float:
+        """The figure."""
+        return self.events / self.wall_s
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    mode, directory, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+    if mode == "service":
+        appended = asyncio.run(_append(directory, seconds))
+        (directory / "batches").write_bytes(msgspec.json.encode(appended.batches))
+    else:
+        appended = _write_again(directory, hashing=mode == "raw")
+    sys.stdout.buffer.write(msgspec.json.encode(appended))
+
+
+# By the log
+
+
+async def _append(directory: Path, seconds: float) -> Appended:
+    path = _new_database(directory / "service.db")
+    log = EventLog(path, node="n1", busy_ms=2000)
+    batches: list[int] = []
+    waits_ms: list[float] = []
+
+    def committed(recorded: Sequence[RecordedEvent]) -> None:
+        batches.append(len(recorded))
+
+    log.start(committed)
+    began, cpu = time.monotonic(), time.process_time()
+    until = began + seconds
+    await asyncio.gather(*(_produce(log, number, until, waits_ms) for number in range(PRODUCERS)))
+    wall_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
+    await log.close()
+    return Appended(sum(batches), wall_s, cpu_s, batches, measure.percentiles(waits_ms))
+
+
+async def _produce(log: EventLog, number: int, until: float, waits_ms: list[float]) -> None:
+    origin = Origin("0123456789abcdef0123456789abcdef", 1000 + number)
+    for event in _inputs(number):
+        at = time.monotonic()
+        if at >= until:
+            return
+        await log.append(propose([event], origin))
+        waits_ms.append((time.monotonic() - at) * 1000)
+
+
+def _inputs(number: int) -> Iterator[Event]:
+    """Play a match without an end."""
+    tick = 0
+    while True:
+        tick += 15
+        yield MatchInput(
+            match=f"{number:012x}-1",
+            tick=tick,
+            seat=tick % 2,
+            socket=f"n1.1.{number}",
+            input=msgspec.Raw(b'{"type":"keys_held","seat":0,"up":true,"down":false}'),
+        )
+
+
+# By hand
+
+
+def _write_again(directory: Path, *, hashing: bool) -> Appended:
+    batches = msgspec.json.decode((directory / "batches").read_bytes(), type=list[int])
+    with closing(sqlite3.connect(directory / "service.db")) as source:
+        rows = [Row(*row) for row in source.execute("SELECT * FROM events ORDER BY position")]
+        epoch = source.execute("SELECT epoch FROM log_head").fetchone()[0]
+    events = [decode(row.type, row.schema_version, row.data) for row in rows]
+    path = _new_database(directory / "raw.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("INSERT INTO log_head VALUES (1, 0, ?, ?)", (GENESIS, epoch))
+        began, cpu = time.monotonic(), time.process_time()
+        hash_, done = GENESIS, 0
+        for size in batches:
+            batch = rows[done : done + size]
+            if hashing:
+                batch = list(_hashed(batch, events[done : done + size], hash_))
+            hash_, done = batch[-1].hash, done + size
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(_INSERT, batch)
+            connection.execute(_MOVE_HEAD, (done, hash_))
+            connection.execute("COMMIT")
+        wall_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
+    if hash_ != rows[-1].hash:
+        raise AssertionError("these are not the same rows")
+    return Appended(done, wall_s, cpu_s, batches)
+
+
+def _hashed(rows: Sequence[Row], events: Sequence[Event], hash_: bytes) -> Iterator[Row]:
+    for row, event in zip(rows, events, strict=True):
+        unhashed = (*row[:10], encode(event), None)
+        hash_ = chain(hash_, unhashed)
+        yield Row(*unhashed, hash_)
+
+
+def _new_database(path: Path) -> Path:
+    for file in path.parent.glob(f"{path.stem}.*"):
+        file.unlink()
+    migrate.upgrade(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+if __name__ == "__main__":
+    main()

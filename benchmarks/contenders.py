@@ -1,0 +1,183 @@
+"""Who is measured: the service and its peers, how they are started, and how they are spoken to."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import jwt
+
+from benchmarks.generator import compiled, text
+from benchmarks.processes import START_TIMEOUT_S, BenchmarkError, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from benchmarks.processes import Server
+
+HERE = Path(__file__).parent / "peers"
+ROOT = Path(__file__).parent.parent
+
+SECRET = "a-secret-of-the-benchmarks-of-forty-bytes"  # noqa: S105 - it guards nothing
+TOKEN_TTL_S = 24 * 3600
+
+V1_HEADER = "Sec-WebSocket-Protocol: ws-service.v1"
+
+SERVICE_SETTINGS = {
+    "WS_PORT": "0",
+    "WS_LOG_FORMAT": "ecs",
+    # The whole load comes from one address, and a sender stands for many.
+    "WS_HANDSHAKES_PER_S_PER_IP": "0",
+    "WS_MESSAGES_PER_S": "100000",
+    "WS_MESSAGES_BURST": "1000000",
+    "WS_MATCH_DURATION_S": "3600",
+}
+
+
+class Dialect(Protocol):
+    """How messages look on the wire of some server."""
+
+    greeting: Sequence[str]
+    """The script with which every connection begins."""
+
+    def target(self, token: str) -> str:
+        """Say where a user connects."""
+
+    def write(self, message: dict[str, Any]) -> str:
+        """Write a message to the server."""
+
+    def part(self, type_: str) -> str:
+        """Say what every message of this type from the server contains."""
+
+
+class Json:
+    """Text frames of JSON, as the contract has them."""
+
+    greeting: Sequence[str] = ('await "type":"welcome"',)
+
+    def target(self, token: str) -> str:
+        """The token stands in the query."""
+        return f"/?token={token}"
+
+    def write(self, message: dict[str, Any]) -> str:
+        """A flat object."""
+        return text(message)
+
+    def part(self, type_: str) -> str:
+        """Its type."""
+        return f'"type":"{type_}"'
+
+
+class SocketIo:
+    """Events of Socket.IO 5 over Engine.IO 4, without polling first."""
+
+    greeting: Sequence[str] = ("await 0{", "send 40", "await 40{")
+
+    def target(self, token: str) -> str:
+        """The token stands in the query."""
+        return f"/socket.io/?EIO=4&transport=websocket&token={token}"
+
+    def write(self, message: dict[str, Any]) -> str:
+        """An event with one argument."""
+        fields = {name: value for name, value in message.items() if name != "type"}
+        return "42" + text([message["type"], fields])
+
+    def part(self, type_: str) -> str:
+        """Its name."""
+        return f'42["{type_}"'
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server that is measured."""
+
+    name: str
+    command: Callable[[], Sequence[str]]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = field(default_factory=Json)
+    is_floor: bool = False
+    """It knows no users and no rooms, and is there to show the limit of the machine."""
+
+    @contextmanager
+    def started(
+        self, settings: Mapping[str, str] | None = None, patience_s: float = START_TIMEOUT_S
+    ) -> Iterator[Server]:
+        """Run it, over data of its own if no others are given."""
+        with tempfile.TemporaryDirectory(prefix="ws-bench-") as data:
+            given = {"JWT_SECRET": SECRET, **self.settings, **(settings or {})}
+            given.setdefault("WS_DATA_DIR", data)
+            with running(self.command(), given, ROOT, patience_s) as server:
+                yield server
+
+
+def token(user: int) -> str:
+    """Sign a token of a user, as the auth service does."""
+    claims = {"id": user, "name": f"User {user}", "exp": int(time.time()) + TOKEN_TTL_S}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+def newest_node() -> Path:
+    """Find the Node that the peers bring with them."""
+    machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return HERE / f"node_modules/node-linux-{machine}/bin/node"
+
+
+def system_node() -> Path | None:
+    """Find the Node of the machine."""
+    found = shutil.which("node")
+    return None if found is None else Path(found)
+
+
+def version_of(node: Path) -> str:
+    """Ask a Node for its version: `20.20.2`."""
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
+    return answer.stdout.strip().removeprefix("v")
+
+
+def prepare() -> None:
+    """Install what the peers need, from their lockfile, unless it is there."""
+    lockfile, installed = HERE / "package-lock.json", HERE / "node_modules/.package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lockfile.stat().st_mtime:
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise BenchmarkError("npm is missing: the peers need it")
+    subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HERE, check=True)
+    installed.touch()
+
+
+def _script(node: Callable[[], Path | None], name: str) -> Callable[[], list[str]]:
+    return lambda: [str(node()), str(HERE / name)]
+
+
+SERVICE = Contender(
+    "ws-service", lambda: [sys.executable, "-m", "service", "serve"], SERVICE_SETTINGS
+)
+FASTIFY = Contender(
+    "Fastify + ws, newest Node",
+    _script(newest_node, "fastify_ws.mjs"),
+    {"MATCH_DURATION_S": "3600", "NODE_ENV": "production"},
+)
+FASTIFY_SYSTEM = Contender(
+    "Fastify + ws, system Node",
+    _script(system_node, "fastify_ws.mjs"),
+    {"MATCH_DURATION_S": "3600", "NODE_ENV": "production"},
+)
+SOCKET_IO = Contender(
+    "socket.io, newest Node",
+    _script(newest_node, "socketio.mjs"),
+    {"NODE_ENV": "production"},
+    SocketIo(),
+)
+AIOHTTP = Contender("aiohttp, send_str", lambda: [sys.executable, str(HERE / "aiohttp_peer.py")])
+SEND_LOOP = Contender(
+    "C, a send each", lambda: [str(compiled(HERE / "send_loop.c"))], is_floor=True
+)

@@ -1,0 +1,269 @@
+"""The figures that are promised, who is measured for each, and when a promise is kept."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks import workloads
+from benchmarks.contenders import AIOHTTP, FASTIFY, FASTIFY_SYSTEM, SEND_LOOP, SERVICE, SOCKET_IO
+from benchmarks.workloads import Rooms, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from benchmarks.contenders import Contender
+    from benchmarks.logs import Logs
+    from benchmarks.workloads import Sample
+
+SPARE_FILES = 200
+"""A process has more open files than connections."""
+
+FRAME_MS = 16
+ONE_BY_ONE = Rooms(rooms=1, members=1000, senders=1, period_s=1 / 200)
+IN_EIGHTS = ONE_BY_ONE._replace(period_s=8 / 200, burst=8)
+GAMES = Rooms(rooms=200, members=5, senders=5, period_s=1 / 30)
+PING_CLIENTS, PINGS_PER_S = 100, 100.0
+
+
+class Goal(NamedTuple):
+    """A limit for the median of the service, alone or as a part of what others have."""
+
+    limit: float
+    against: Sequence[tuple[str, str]] = ()
+    """Figures and contenders; the best of them counts."""
+    at_least: bool = False
+
+    def met(self, value: float) -> bool:
+        """Tell whether a value, or a ratio, keeps the promise."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the promises."""
+
+    key: str
+    title: str
+    unit: str
+    measurements: Mapping[str, Callable[[], Sample]]
+    """By contender, in the order in which they take turns."""
+    goal: Goal | None = None
+    ours: str = SERVICE.name
+    """Which measurement the goal is about."""
+
+
+@dataclass
+class Measured:
+    """What has come of a figure so far."""
+
+    figure: Figure
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def median(self, contender: str) -> float | None:
+        """Return the value in the middle of all rounds."""
+        samples = self.samples.get(contender)
+        return statistics.median(one.value for one in samples) if samples else None
+
+    def detail(self, contender: str, name: str) -> float | None:
+        """The same of a detail."""
+        samples = self.samples.get(contender, ())
+        values = [one.details[name] for one in samples if name in one.details]
+        return statistics.median(values) if values else None
+
+
+class Scale(NamedTuple):
+    """How much is measured."""
+
+    rounds: int
+    span: Span
+    idle: int
+    joins: tuple[int, int]
+    matches: Sequence[int]
+    events: tuple[int, int]
+    rebuilt: int
+    append_s: float
+    all_peers: bool
+
+
+QUICK = Scale(
+    rounds=1,
+    span=Span(0.3, 1.2),
+    idle=2000,
+    joins=(500, 2000),
+    matches=(100,),
+    events=(10_000, 1_000_000),
+    rebuilt=200_000,
+    append_s=1.5,
+    all_peers=False,
+)
+FULL = Scale(
+    rounds=5,
+    span=Span(1.0, 5.0),
+    idle=20_000,
+    joins=(500, 2000),
+    matches=(100, 250, 500, 1000),
+    events=(10_000, 10_000_000),
+    rebuilt=1_000_000,
+    append_s=5.0,
+    all_peers=True,
+)
+
+
+def figures(scale: Scale, logs: Logs) -> list[Figure]:
+    """List what is measured, in the order of the table."""
+    return [*_fan_out(scale), *_log(scale, logs), *_edge(scale), *_matches(scale)]
+
+
+def better_fastify(figure: str) -> list[tuple[str, str]]:
+    """Both Nodes; the better one counts."""
+    return [(figure, FASTIFY.name), (figure, FASTIFY_SYSTEM.name)]
+
+
+def _fan_out(scale: Scale) -> list[Figure]:
+    unit = "CPU s per million deliveries"
+    fastify = [FASTIFY, FASTIFY_SYSTEM] if scale.all_peers else [FASTIFY]
+    others = [SOCKET_IO, AIOHTTP] if scale.all_peers else []
+    floor = [SEND_LOOP] if scale.all_peers else []
+
+    def relays(contenders: Sequence[Contender], rooms: Rooms) -> dict[str, Callable[[], Sample]]:
+        return {one.name: partial(workloads.relay, one, rooms, scale.span) for one in contenders}
+
+    return [
+        Figure(
+            "F1",
+            "one room of 1000, a message at a time",
+            unit,
+            relays([*fastify, *others, *floor, SERVICE], ONE_BY_ONE),
+            Goal(0.85, better_fastify("F1")),
+        ),
+        Figure(
+            "F2",
+            "the same, 8 messages at once",
+            unit,
+            relays([*fastify, *others, SERVICE], IN_EIGHTS),
+            Goal(0.15, better_fastify("F2")),
+        ),
+        Figure(
+            "F3",
+            "as F1, in a room with a 16 ms frame tick",
+            unit,
+            relays([SERVICE], ONE_BY_ONE._replace(frame_ms=FRAME_MS)),
+            Goal(0.30, better_fastify("F1")),
+        ),
+        Figure(
+            "G",
+            "200 rooms x 5 players x 30 messages/s",
+            unit,
+            relays([*fastify, *others, SERVICE], GAMES),
+            Goal(0.85, better_fastify("G")),
+        ),
+        Figure(
+            "G tick",
+            "as G, with the frame tick",
+            unit,
+            relays([SERVICE], GAMES._replace(frame_ms=FRAME_MS)),
+            Goal(0.60, better_fastify("G")),
+        ),
+        Figure(
+            "G logged",
+            "as G, every message in the log first",
+            unit,
+            relays([SERVICE], GAMES._replace(logged=True)),
+        ),
+        Figure(
+            "E",
+            "round trips of 100 clients, 100 pings/s each",
+            "CPU s per million round trips",
+            {
+                one.name: partial(workloads.round_trips, one, PING_CLIENTS, PINGS_PER_S, scale.span)
+                for one in [*fastify, *others, SERVICE]
+            },
+            Goal(0.70, better_fastify("E")),
+        ),
+    ]
+
+
+def _log(scale: Scale, logs: Logs) -> list[Figure]:
+    short, long = (f"{events:,} events" for events in scale.events)
+    return [
+        Figure(
+            "A",
+            "durable appends, 128 producers, FULL",
+            "events/s",
+            {
+                SERVICE.name: partial(logs.appends, "service", scale.append_s),
+                "raw sqlite3": partial(logs.appends, "raw", scale.append_s),
+                "raw sqlite3, rows ready": partial(logs.appends, "ready", scale.append_s),
+            },
+            Goal(0.8, [("A", "raw sqlite3")], at_least=True),
+        ),
+        Figure(
+            "R",
+            f"rebuild of {scale.rebuilt:,} events",
+            "events per CPU s",
+            {SERVICE.name: partial(logs.rebuild, scale.rebuilt)},
+            Goal(400_000, at_least=True),
+        ),
+        Figure(
+            "S",
+            "start until a client is welcomed",
+            "s",
+            {
+                short: partial(logs.start, scale.events[0]),
+                long: partial(logs.start, scale.events[1]),
+            },
+            Goal(1.25, [("S", short)]),
+            ours=long,
+        ),
+    ]
+
+
+def _edge(scale: Scale) -> list[Figure]:
+    connections = min(scale.idle, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES)
+    few, many = scale.joins
+    return [
+        Figure(
+            "M",
+            f"memory of {connections:,} idle connections",
+            "KiB each",
+            {
+                one.name: partial(workloads.idle, one, connections)
+                for one in [FASTIFY, AIOHTTP, SERVICE]
+            },
+            Goal(24),
+        ),
+        Figure(
+            "L",
+            f"{many} users joining at once, and {few}",
+            "CPU ms per join",
+            {
+                f"{SERVICE.name}, {few} users": partial(workloads.joins, SERVICE, few),
+                f"{SERVICE.name}, {many} users": partial(workloads.joins, SERVICE, many),
+                f"{FASTIFY.name}, {many} users": partial(workloads.joins, FASTIFY, many),
+            },
+            Goal(1.25, [("L", f"{SERVICE.name}, {few} users")]),
+            ours=f"{SERVICE.name}, {many} users",
+        ),
+    ]
+
+
+def _matches(scale: Scale) -> list[Figure]:
+    most = max(scale.matches)
+    return [
+        Figure(
+            f"P {count}",
+            f"{count} live matches of Pong on one core",
+            "ms that the p99 tick is late",
+            {
+                one.name: partial(workloads.matches, one, count, scale.span)
+                for one in [FASTIFY, SERVICE]
+            },
+            Goal(8) if count == most else None,
+        )
+        for count in scale.matches
+    ]

@@ -1,0 +1,248 @@
+"""The load generator: a plan for `generator.c`, and what it measures.
+
+A plan opens connections; each follows a script, then is ready. Lines of a script:
+
+- `send TEXT` sends a message
+- `await PART` waits for a frame that contains PART
+- `room PART` the same, and remembers the frame's `roomId` as `$R`
+- `barrier` waits until all connections are here; a plan has at most one in each script
+- `if PART<tab>TEXT` sends TEXT if the frame that was last waited for contains PART
+
+A connection with `messages` is a sender: it sends one after the other, at a fixed rate, however
+late the answers are. In a message `$T` is the time at which it was due.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from benchmarks import measure
+from benchmarks.processes import GENERATOR_CORE, SERVER_CORE, BenchmarkError, pinned, stop
+
+if TYPE_CHECKING:
+    import array
+    from collections.abc import Sequence
+    from types import TracebackType
+
+HERE = Path(__file__).parent
+BUILD = HERE / ".build"
+
+
+@dataclass
+class Connection:
+    """One connection: where it connects, its script, and what it sends when it is ready."""
+
+    target: str
+    script: Sequence[str] = ()
+    messages: Sequence[str] = ()
+
+
+@dataclass
+class Plan:
+    """What the generator is to do; times are in seconds."""
+
+    port: int
+    connections: Sequence[Connection]
+    pids: Sequence[int] = ()
+    """Whose CPU time is measured."""
+    header: str = ""
+    concurrency: int = 64
+    """How many connections are on their way to being ready at a time."""
+    leaders: int = 0
+    """So many are ready before the others begin."""
+    period_s: float = 0.0
+    """Between two messages of one sender; the senders are spread over it."""
+    burst: int = 1
+    """So many messages are due at once."""
+    warmup_s: float = 0.0
+    window_s: float = 1.0
+    drain_s: float = 1.0
+    """How long to wait at most for what was sent."""
+    fanout: int = 0
+    """How many deliveries a message leads to."""
+    stamp: str = ""
+    """The digits after it are the due time of the message that is delivered."""
+    watch: str = ""
+    """Frames that contain it are counted, with the time of their arrival."""
+    count: str = ""
+    """Counted in all text frames, from the beginning."""
+    refuse: str = '"type":"error"'
+    """A frame that contains it fails the script."""
+
+    def lines(self) -> list[str]:
+        """Write the plan as the generator reads it."""
+        options: dict[str, object] = {
+            "concurrency": self.concurrency,
+            "leaders": self.leaders,
+            "period_us": _us(self.period_s),
+            "burst": self.burst,
+            "warmup_us": _us(self.warmup_s),
+            "window_us": _us(self.window_s),
+            "drain_us": _us(self.drain_s),
+            "fanout": self.fanout,
+            "stamp": self.stamp,
+            "watch": self.watch,
+            "count": self.count,
+            "refuse": self.refuse,
+            "header": self.header,
+        }
+        lines = [f"server 127.0.0.1 {self.port}", *(f"pid {pid}" for pid in self.pids)]
+        lines += [f"{name} {value}" for name, value in options.items() if value != ""]
+        for connection in self.connections:
+            lines.append(f"connection {connection.target}")
+            lines += connection.script
+            lines += [f"message {message}" for message in connection.messages]
+        return lines
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What the generator has counted; all but those with `all` are of the window."""
+
+    connections: int
+    connect_s: float
+    window_s: float
+    sent: int
+    deliveries: int
+    sent_all: int
+    delivered_all: int
+    watched: int
+    counted: int
+    """How often `count` was seen, from the first connection on."""
+    frames: int
+    bytes: int
+    window_bytes: int
+    gone: int
+    """Connections that the server has ended."""
+    late_mean_us: float
+    """How late the generator itself was in sending."""
+    late_max_us: int
+    server_cpu_s: float
+    generator_cpu_s: float
+
+    @property
+    def generator_busy(self) -> float:
+        """Which part of its core the generator used."""
+        return self.generator_cpu_s / self.window_s
+
+
+@dataclass(frozen=True)
+class Result:
+    """The counts, and each latency and arrival."""
+
+    counts: Counts
+    latencies_us: array.array[int]
+    arrivals_us: dict[int, list[int]]
+    """By the number of the connection."""
+    others_busy: float
+    """Which part of the server's core somebody else had, or the host of this machine took."""
+
+
+class Generator:
+    """A generator whose connections are open; the end of the block closes them."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Prepare to carry out `plan`."""
+        self._plan = plan
+
+    def __enter__(self) -> Self:
+        """Connect, and follow all scripts to their ends."""
+        self._directory = Path(tempfile.mkdtemp(prefix="ws-bench-"))
+        try:
+            plan = self._directory / "plan"
+            files = [f"{name} {self._directory / name}" for name in ("latencies", "arrivals")]
+            plan.write_text("\n".join([*files, *self._plan.lines(), ""]))
+            self._process = subprocess.Popen(
+                pinned(GENERATOR_CORE, [str(compiled(HERE / "generator.c")), str(plan)]),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except BaseException:
+            shutil.rmtree(self._directory)
+            raise
+        try:
+            self._line()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        stop(self._process)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        shutil.rmtree(self._directory)
+
+    def measure(self) -> Result:
+        """Send as planned, and return what came of it."""
+        began, others_s = time.monotonic(), self._others_s()
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.write(b"go\n")
+        self._process.stdin.flush()
+        counts = msgspec.json.decode(self._line(), type=Counts)
+        others_s = max(0.0, self._others_s() - others_s)
+        return Result(
+            counts,
+            measure.read_numbers(self._directory / "latencies"),
+            measure.arrivals_by_connection(self._directory / "arrivals"),
+            others_s / (time.monotonic() - began),
+        )
+
+    def _others_s(self) -> float:
+        servers_s = sum(measure.cpu_s(pid) for pid in self._plan.pids)
+        return measure.core_busy_s(SERVER_CORE) - servers_s
+
+    def _line(self) -> bytes:
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+        line = self._process.stdout.readline()
+        if not line:
+            assert self._process.stderr is not None  # noqa: S101 - it is a pipe
+            raise BenchmarkError(self._process.stderr.read().decode(errors="replace").strip())
+        return line
+
+
+def run(plan: Plan) -> Result:
+    """Connect, measure, and close."""
+    with Generator(plan) as generator:
+        return generator.measure()
+
+
+def compiled(source: Path) -> Path:
+    """Compile a C program, unless it has been compiled already."""
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    program = BUILD / f"{source.stem}-{digest}"
+    if not program.exists():
+        BUILD.mkdir(exist_ok=True)
+        draft = program.with_suffix(".draft")
+        gcc = shutil.which("gcc")
+        if gcc is None:
+            raise BenchmarkError("gcc is missing: the generator is compiled at run time")
+        subprocess.run([gcc, "-O2", "-o", str(draft), str(source)], check=True)
+        draft.replace(program)
+    return program
+
+
+def text(message: Any) -> str:
+    """Write a message as JSON without spaces."""
+    return json.dumps(message, separators=(",", ":"))
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)

@@ -1,0 +1,96 @@
+"""Figures of the log, taken in processes of their own, over data that is kept for a run."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from benchmarks import long_log, workloads
+from benchmarks.appends import Appended
+from benchmarks.contenders import ROOT, SERVICE
+from benchmarks.processes import SERVER_CORE, BenchmarkError, clean_environment, pinned, stop
+from benchmarks.rebuild import Rebuilt
+from benchmarks.workloads import Sample
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+REBUILD_PATIENCE_S = 900.0
+"""The first start over a log has no snapshot, and folds all of it."""
+
+
+class Logs:
+    """The logs of one run; the end of the block removes them."""
+
+    def __enter__(self) -> Self:
+        """Make a place for them."""
+        self._temporary = tempfile.TemporaryDirectory(prefix="ws-bench-logs-")
+        self._directory = Path(self._temporary.name)
+        self._templates: list[long_log.Template] = []
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Remove them."""
+        self._temporary.cleanup()
+
+    def appends(self, mode: str, seconds: float) -> Sample:
+        """Append durably; the value is events a second by the clock."""
+        directory = self._directory / "appends"
+        directory.mkdir(exist_ok=True)
+        answer = _run("benchmarks.appends", mode, str(directory), str(seconds))
+        appended = msgspec.json.decode(answer, type=Appended)
+        return Sample(
+            appended.events_per_s,
+            {
+                "events_per_batch": appended.events / len(appended.batches),
+                "cpu_us_per_event": appended.cpu_s / appended.events * 1_000_000,
+            },
+            appended.latencies_ms,
+        )
+
+    def rebuild(self, events: int) -> Sample:
+        """Fold a log that has no snapshot; the value is events for each second of CPU."""
+        directory = self._built(events, "bare")
+        answer = _run("benchmarks.rebuild", str(directory))
+        rebuilt = msgspec.json.decode(answer, type=Rebuilt)
+        details = {"events_per_s": rebuilt.events / rebuilt.wall_s}
+        return Sample(rebuilt.events / rebuilt.cpu_s, details)
+
+    def start(self, events: int) -> Sample:
+        """Start over a log with the snapshot that the service itself has written."""
+        directory = self._directory / f"{events}-snapshot"
+        if not directory.exists():
+            self._built(events, "snapshot")
+            data = {"WS_DATA_DIR": str(directory)}
+            with SERVICE.started(data, REBUILD_PATIENCE_S) as server:
+                stop(server.process, signal.SIGTERM)
+        return workloads.start(directory)
+
+    def _built(self, events: int, kind: str) -> Path:
+        directory = self._directory / f"{events}-{kind}"
+        if not directory.exists():
+            if not self._templates:
+                self._templates = long_log.record(self._directory / "recorded")
+            long_log.build(directory, self._templates, events)
+        return directory
+
+
+def _run(module: str, *arguments: str) -> bytes:
+    command = pinned(SERVER_CORE, [sys.executable, "-m", module, *arguments])
+    answer = subprocess.run(
+        command, cwd=ROOT, env=clean_environment({}), capture_output=True, check=False
+    )
+    if answer.returncode:
+        raise BenchmarkError(answer.stderr.decode(errors="replace")[-2000:])
+    return answer.stdout

@@ -1,0 +1,243 @@
+"""What is printed, and what is written into the docs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich import box
+from rich.table import Table
+
+from benchmarks.measure import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from benchmarks.figures import Figure, Measured
+
+KEPT_UP_MIN = 0.95
+"""Below this part of the offered load, a server counts as saturated."""
+
+_HEAD = """\
+# Performance
+
+What the service costs, beside the services that it could be replaced by, on one machine in one
+run. `make bench` writes this page; `make bench-quick` prints the same table from shorter
+measurements, in under two minutes. The work of each figure is in `benchmarks/workloads.py`, the
+peers are in `benchmarks/peers/`.
+"""
+
+_HOW_TO_READ = """\
+## How to read it
+
+- Contenders take turns (A B A B ...); each figure is the median of all rounds. A contender is
+  started anew each time, alone with the generator.
+- The server has core 0 to itself and the generator core 1. **CPU time of the server per unit of
+  work** is the main figure, user and system, all threads: it holds when others use the machine
+  too, as long as they do not crowd the caches.
+- **ratio** compares with the better one of the two Nodes, for F3 with F1.
+- **kept up** is the part of the offered load that was delivered within the window. Below
+  95 % a server was saturated: then latencies grow without a limit, and work that waits can be
+  joined, which flatters whoever joins it. So a goal never counts as met by such a row. `--load 0.5`
+  offers half of the load, for machines that are slower or not quiet.
+- Latencies count from the moment when a message was *due*, whatever made it late, the generator
+  included (open loop). **generator** is the part of its core that the generator used; near 100 %
+  it is the limit itself. **others** is the part of the server's core that somebody else had
+  meanwhile: above a few per cent the machine was not quiet, and the run is worth repeating.
+- P: ticks are due on a grid of 60 Hz, whose phase is fitted to the frames that a client gets; a
+  tick that no frame shows in time is late until one does.
+- S: the log is an evening that the service itself recorded, repeated with other users, rooms and
+  matches. Its first start folds all of it and writes the snapshot; later starts are measured,
+  with a warm page cache.
+- A: `raw sqlite3` encodes and hashes the same events and writes the same rows in the same
+  batches, on one thread with nothing around it; `rows ready` does not even encode them.
+- M counts resident memory, of the process alone: what the kernel keeps for a socket is not in it.
+"""
+
+_NOT_SHOWN = """\
+## What the figures do not show
+
+- A network: all is loopback, where `send` also pays for the receiver's interrupt. Real
+  connections are slower and lose packets, and TLS belongs to a proxy here.
+- More than one core: Node and Python alike use one here, and both scale by processes.
+- The peers store nothing. The service logs connections, rooms, seats, inputs and points before it
+  tells of them; F, G and E are measured without logged messages (`G logged` with them), P with
+  all that the service logs, on this machine's disk. The peers' matches end with their process.
+- The peers have the plainest form that does the work. Fastify and `ws` can be tuned as well, for
+  instance by corking a socket.
+- The C loop checks no token, reads no JSON and has no rooms. It is a floor, not a peer.
+- Memory and start-up after weeks; clients of all speeds; several nodes (X needs a cluster and
+  is not in this run).
+"""
+
+
+class Verdict(NamedTuple):
+    """A goal beside what was measured."""
+
+    ratio: float | None
+    text: str
+
+
+def verdict(figure: Figure, results: Mapping[str, Measured]) -> Verdict:
+    """Say whether the goal of a figure is met, and by how much."""
+    goal = figure.goal
+    ours = results[figure.key].median(figure.ours)
+    if goal is None:
+        return Verdict(None, "beside")
+    if ours is None:
+        return Verdict(None, "not measured")
+    value, ratio = ours, None
+    if goal.against:
+        theirs = [
+            median
+            for key, contender in goal.against
+            if key in results and (median := results[key].median(contender)) is not None
+        ]
+        if not theirs:
+            return Verdict(None, "not compared")
+        value = ratio = ours / (max(theirs) if goal.at_least else min(theirs))
+    away = f"{abs(value / goal.limit - 1):.0%}"
+    saturated = _is_saturated(results, [(figure.key, figure.ours), *goal.against])
+    if goal.met(value):
+        return Verdict(ratio, "not shown: saturated" if saturated else f"met by {away}")
+    return Verdict(ratio, f"missed by {away}" + (", saturated" if saturated else ""))
+
+
+def _is_saturated(results: Mapping[str, Measured], compared: Sequence[tuple[str, str]]) -> bool:
+    parts = [
+        results[key].detail(contender, "kept_up") for key, contender in compared if key in results
+    ]
+    return any(part is not None and part < KEPT_UP_MIN for part in parts)
+
+
+def goal_text(figure: Figure) -> str:
+    """Write a goal down: `<= 0.85 x`."""
+    if figure.goal is None:
+        return ""
+    sign = ">=" if figure.goal.at_least else "<="
+    times = " x" if figure.goal.against else ""
+    return f"{sign} {_number(figure.goal.limit)}{times}"
+
+
+def console_table(results: Mapping[str, Measured]) -> Table:
+    """Make the table that is printed."""
+    table = Table(title="Medians of all rounds", box=box.SIMPLE)
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True)
+    for measured in results.values():
+        key, *_ = next(rows := _rows(measured, results))
+        for _, *row in rows:
+            table.add_row(key, *row)
+            key = ""
+        table.add_section()
+    return table
+
+
+def legend(results: Mapping[str, Measured]) -> str:
+    """Say what the rows of the table are."""
+    return "\n".join(
+        f"{key:9} {measured.figure.title}: {measured.figure.unit}"
+        for key, measured in results.items()
+    )
+
+
+def markdown(
+    results: Mapping[str, Measured],
+    versions: Mapping[str, str],
+    plots: Sequence[str],
+    how: str,
+) -> str:
+    """Write the page."""
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    facts = "\n".join(f"- {name}: {value}" for name, value in {**machine(), **versions}.items())
+    pictures = "\n".join(f"![{name}](performance/{name}.svg)" for name in plots)
+    return "\n".join(
+        [
+            _HEAD,
+            f"Measured on {today}, {how}.\n",
+            facts,
+            "",
+            *_markdown_table(results),
+            "",
+            *_failures(results),
+            pictures,
+            "",
+            _HOW_TO_READ,
+            _NOT_SHOWN,
+        ]
+    )
+
+
+_COLUMNS = (
+    "",
+    "contender",
+    "median",
+    "ratio",
+    "goal",
+    "verdict",
+    "kept up",
+    "p50 ms",
+    "p99 ms",
+    "generator",
+    "others",
+)
+_LEFT = {"", "contender", "verdict"}
+
+
+def _rows(measured: Measured, results: Mapping[str, Measured]) -> Iterator[tuple[str, ...]]:
+    figure = measured.figure
+    judged = verdict(figure, results)
+    yield (figure.key, f"{figure.title} ({figure.unit})", *[""] * (len(_COLUMNS) - 2))
+    for contender in figure.measurements:
+        median = measured.median(contender)
+        is_ours = contender == figure.ours
+        yield (
+            "",
+            contender,
+            "failed" if median is None else _number(median),
+            _number(judged.ratio) if is_ours and judged.ratio is not None else "",
+            goal_text(figure) if is_ours else "",
+            judged.text if is_ours else "",
+            _percent(measured.detail(contender, "kept_up")),
+            _latency(measured, contender, 50.0),
+            _latency(measured, contender, 99.0),
+            _percent(measured.detail(contender, "generator_busy")),
+            _percent(measured.detail(contender, "others_busy")),
+        )
+
+
+def _markdown_table(results: Mapping[str, Measured]) -> Iterator[str]:
+    yield "| " + " | ".join(_COLUMNS) + " |"
+    yield "|" + "|".join("---" if name in _LEFT else "--:" for name in _COLUMNS) + "|"
+    for measured in results.values():
+        for key, contender, *rest in _rows(measured, results):
+            bold = f"**{key}**" if key else ""
+            yield "| " + " | ".join([bold, contender, *rest]) + " |"
+
+
+def _failures(results: Mapping[str, Measured]) -> list[str]:
+    lines = [
+        f"- {key}, {contender}: {reason.splitlines()[-1][:300]}"
+        for key, measured in results.items()
+        for contender, reason in measured.failures.items()
+    ]
+    return ["Not measured:\n", *lines, ""] if lines else []
+
+
+def _latency(measured: Measured, contender: str, point: float) -> str:
+    values = [
+        one.latencies_ms[point]
+        for one in measured.samples.get(contender, ())
+        if point in one.latencies_ms
+    ]
+    return _number(sorted(values)[len(values) // 2]) if values else ""
+
+
+def _number(value: float) -> str:
+    if value >= 1000:  # noqa: PLR2004 - from here on decimals say nothing
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _percent(part: float | None) -> str:
+    return "" if part is None else f"{part:.0%}"

@@ -1,0 +1,89 @@
+"""The contract, as the service gives it to programs and shows it to people."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.acceptance.service_process import PATIENCE_S, Running
+from tests.acceptance.test_page import ARGUMENTS
+
+CONTRACT = Path(__file__).parents[2] / "service" / "web" / "contract"
+DOCUMENTS = {"v1": "asyncapi-v1.json", "classic": "asyncapi-classic.json"}
+
+
+def committed(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((CONTRACT / name).read_text())
+    return document
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    path = shutil.which("chromium")
+    assert path is not None, "chromium is missing: apt-get install chromium"
+    expect.set_options(timeout=PATIENCE_S * 1000)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        page = await browser.new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
+        yield page
+        await browser.close()
+
+
+async def test_the_documents_are_served_as_they_are_committed(service: Running) -> None:
+    async with aiohttp.ClientSession(service.url) as http:
+        for name in (*DOCUMENTS.values(), "messages.schema.json"):
+            async with http.get(f"/docs/{name}") as response:
+                assert response.content_type == "application/json"
+                assert await response.json() == committed(name)
+        for path in ("/docs/none.json", "/docs/..%2Fdocs.js", "/docs/../client.py"):
+            async with http.get(path) as response:
+                assert response.status == 404
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dialect", DOCUMENTS)
+async def test_the_page_shows_each_message_of_a_dialect_with_help_and_example(
+    service: Running, page: Page, dialect: str
+) -> None:
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda one: asked.append(one.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda one: errors.append(one.text) if "Policy" in one.text else None)
+    await page.goto(f"{service.url}/docs#{dialect}")
+    document = committed(DOCUMENTS[dialect])
+    for name, message in document["components"]["messages"].items():
+        shown = page.locator(f'[id="{dialect}/{name}"]')
+        await expect(shown.locator("h3")).to_contain_text(message["name"])
+        await expect(shown).to_contain_text(message["summary"].replace("`", ""))
+        example = await shown.locator("pre").inner_text()
+        assert json.loads(example) == message["examples"][0]["payload"]
+    codes = await page.locator(f'[id="{dialect}/closes"] td code').all_inner_texts()
+    assert {str(one["code"]) for one in document["x-close-codes"]} <= {*codes}
+    assert errors == []
+    assert {urlsplit(url).netloc for url in asked} == {urlsplit(service.url).netloc}
+
+
+@pytest.mark.browser
+async def test_a_search_leaves_what_has_all_its_words_and_an_address_names_one_thing(
+    service: Running, page: Page
+) -> None:
+    await page.goto(f"{service.url}/docs#v1/GameOver")
+    await expect(page.locator('[id="v1/GameOver"]')).to_be_in_viewport()
+    await page.keyboard.press("/")
+    await page.keyboard.type("room cursor")
+    await expect(page.locator("article:visible h3")).to_have_text(["room:list", "room:list"])
+    await expect(page.locator("#contents .coded:visible")).to_have_count(2)
+    await page.locator("#search").fill("TOO_MANY_SOCKETS")
+    await expect(page.locator("main section:visible h2")).to_have_text(["Error codes"])
+    await page.locator("#search").fill("")
+    await page.locator("#documents a", has_text="Classic").click()
+    await expect(page.locator("h1")).to_have_text("ws-service: the classic contract")
+    await expect(page.locator('[id="classic/UserOnline"]')).to_be_visible()
