@@ -45,17 +45,20 @@ def command(
 def _secret(settings: Settings, *, dev: bool) -> str:
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
-    if settings.public_key is not None:
+    if settings.secret_is_in_vault or not settings.checks_by_secret:
         return ""
     if dev:
         return dev_secret(settings.data_dir)
     raise ConfigurationError(
         "JWT_SECRET is not set: set it to the secret that your auth service signs with, "
+        "set VAULT_ADDR to read it from Vault, "
         "or try the service with `ws-service serve --dev`"
     )
 
 
 async def _serve(service: Service, accept_lost_tail: bool) -> int:
+    # Until the keys are there nothing is open, so a signal may simply end the process.
+    await service.fetch_keys()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGINT, signal.SIGTERM):
