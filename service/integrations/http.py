@@ -40,16 +40,18 @@ async def ask(
     Redirects are not followed: the headers may hold a token that is for this address only. A
     session for each request costs little where one goes out every minute, and can't be left open.
     """
+    headers = {"Content-Type": "application/json", **(headers or {})}
     timeout = aiohttp.ClientTimeout(total=timeout_s)
+    raw = None if body is None else msgspec.json.encode(body)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.request(
-                method, url, headers=headers, json=body, allow_redirects=False
+                method, url, headers=headers, data=raw, allow_redirects=False
             ) as response,
         ):
-            raw = await _read(response)
-            return Answer(response.status, msgspec.json.decode(raw) if raw else None)
+            answer = await _read(response)
+            return Answer(response.status, msgspec.json.decode(answer) if answer else None)
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {timeout_s:g} s") from error
     except aiohttp.ClientConnectorError as error:
