@@ -11,6 +11,8 @@ async def test_somebody_signs(provider: Provider) -> None:
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +21,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -38,6 +41,12 @@ class SigningKey:
         headers = {} if self.kid is None else {"kid": self.kid}
         body = {"exp": int(time.time()) + 3600, "id": 7, **(claims or {}), **more}
         return jwt.encode(body, self.private, self.algorithm, headers)
+
+    def pem(self) -> bytes:
+        """Write the public key in PEM."""
+        public: Any = self.private.public_key()
+        pem: bytes = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return pem
 
     def jwk(self, **more: Any) -> dict[str, Any]:
         """Write the public key as it is published."""
@@ -104,6 +113,11 @@ class Provider:
         await self.released.wait()
         return await self.publishing()
 
+    async def moved(self) -> web.StreamResponse:
+        """Send the client elsewhere; where it goes are the keys."""
+        self.behaviour = self.publishing
+        return web.Response(status=302, headers={"Location": self.url})
+
     def saying(self, body: str | bytes | object) -> Callable[[], Awaitable[web.StreamResponse]]:
         """Make a behaviour that gives this body, whatever it is."""
 
@@ -117,6 +131,18 @@ class Provider:
         self.requests += 1
         self.asked.set()
         return await self.behaviour()
+
+
+def forge(secret: bytes, **header: str) -> str:
+    """Make a token by hand, as an attacker does: with any header, and a MAC by any secret."""
+    parts = [header, {"id": 7, "exp": int(time.time()) + 3600}]
+    text = ".".join(_base64url(json.dumps(part).encode()) for part in parts)
+    mac = hmac.digest(secret, text.encode(), "sha256") if secret else b""
+    return f"{text}.{_base64url(mac)}"
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _make(algorithm: str) -> PrivateKey:
