@@ -1,1 +1,1 @@
-"""The services beside this one, as clients see them: each is slow, down or wrong at times."""
+"""Clients of the other services; each knows its neighbour's form and nothing of this house."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import jwt
 import msgspec
 
-from service.integrations.http import NoAnswer, ask
+from service.integrations.ask import NoAnswer, ask
 from service.integrations.pace import Pace
 from service.telemetry import get_logger
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 import msgspec
 
 from service.errors import ServiceError
-from service.integrations.http import NoAnswer, ask
+from service.integrations.ask import NoAnswer, ask
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.integrations.http import Answer
+    from service.integrations.ask import Answer
 
 RENEW_AFTER = 2 / 3
 """The part of a token's life after which it is renewed."""

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.edge.auth import AuthenticationError, Authenticator, Issuer
-from service.integrations.http import ANSWER_BYTES_MAX
+from service.integrations.ask import ANSWER_BYTES_MAX
 from service.integrations.jwks import Jwks, JwksTimes
 from tests.identity_provider import Provider, SigningKey, forge
 

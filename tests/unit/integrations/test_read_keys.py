@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from service.integrations.http import NoAnswer
+from service.integrations.ask import NoAnswer
 from service.integrations.jwks import read_keys
 from tests.identity_provider import SigningKey
 
