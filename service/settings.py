@@ -623,14 +623,16 @@ def load_settings() -> Settings:
 def signing_secret(settings: Settings) -> str:
     """Return the configured secret, else that of development.
 
-    Raises `ConfigurationError` when there is neither.
+    Raises `ConfigurationError` when there is neither, or when another one stands in Vault.
     """
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
+    if settings.secret_is_in_vault:
+        raise ConfigurationError("only `serve` reads the secret from Vault: set JWT_SECRET as well")
     secret = read_dev_secret(settings.data_dir)
     if secret is None:
         message = (
-            "there is no secret to sign tokens with: set JWT_SECRET (it is not read from Vault),"
+            "there is no secret to sign tokens with: set JWT_SECRET,"
             " or start `ws-service serve --dev` once, which makes one for development"
         )
         raise ConfigurationError(message)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,23 +57,32 @@ def _secret(settings: Settings, *, dev: bool) -> str:
 
 
 async def _serve(service: Service, accept_lost_tail: bool) -> int:
-    # Until the keys are there nothing is open, so a signal may simply end the process.
-    await service.fetch_keys()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_, stop.set)
+    stopped = asyncio.create_task(stop.wait())
+    keys = asyncio.create_task(service.fetch_keys())
+    await asyncio.wait([stopped, keys], return_when=asyncio.FIRST_COMPLETED)
+    if not keys.done():
+        # Told to stop while it waits for Vault; nothing is open yet.
+        await _cancel(keys)
+        return 0
+    await keys
     try:
         await service.start(accept_lost_tail=accept_lost_tail)
     except OSError as error:
         raise ConfigurationError(f"cannot listen or open the data: {error}") from error
-    stopped = asyncio.create_task(stop.wait())
     failed = asyncio.create_task(service.failed())
     await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
     healthy = not failed.done()
-    for task in (stopped, failed):
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    await _cancel(stopped)
+    await _cancel(failed)
     await service.stop()
     return 0 if healthy else 1
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

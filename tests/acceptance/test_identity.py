@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -82,9 +83,9 @@ async def line_of(service: Running, message: str) -> list[dict[str, Any]]:
             await asyncio.sleep(0.02)
 
 
-async def failed_start(**settings: str) -> tuple[int | None, str, str]:
-    """Start a service that can't start; return its code and what it wrote out and as errors."""
-    process = await asyncio.create_subprocess_exec(
+async def serve(**settings: str) -> asyncio.subprocess.Process:
+    """Start a service that does not come to listen."""
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "service",
@@ -93,6 +94,11 @@ async def failed_start(**settings: str) -> tuple[int | None, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def failed_start(**settings: str) -> tuple[int | None, str, str]:
+    """Start a service that can't start; return its code and what it wrote out and as errors."""
+    process = await serve(**settings)
     async with asyncio.timeout(PATIENCE_S):
         out, errors = await process.communicate()
     return process.returncode, out.decode(), errors.decode()
@@ -153,6 +159,21 @@ async def test_a_start_without_vault_ends_with_one_line_and_code_2(openbao: Open
     lines = [json.loads(line) for line in out.splitlines()]
     assert {line["error_code"] for line in lines} == {"VAULT_READ_ERROR"}
     assert ROOT not in out + errors
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+async def test_a_start_that_waits_for_vault_can_be_stopped(
+    openbao: OpenBao, signal_: signal.Signals
+) -> None:
+    openbao.kill()
+    process = await serve(VAULT_ADDR=openbao.address, VAULT_TOKEN=ROOT)
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_S):
+        assert b"no secret from Vault yet" in await process.stdout.readline()
+        process.send_signal(signal_)
+        _, errors = await process.communicate()
+
+    assert (process.returncode, errors) == (0, b"")
 
 
 async def test_without_a_secret_and_without_vault_it_is_said_what_to_set() -> None:

@@ -459,6 +459,16 @@ def test_the_configured_secret_comes_before_that_of_development(tmp_path: Path) 
     assert signing_secret(Settings(data_dir=tmp_path)) == made
 
 
+def test_the_secret_of_development_is_not_taken_for_that_in_vault(tmp_path: Path) -> None:
+    dev_secret(tmp_path)
+    settings = Settings(
+        data_dir=tmp_path, vault_addr="https://vault.example", vault_token=SecretStr("x")
+    )
+
+    with pytest.raises(ConfigurationError, match="only `serve` reads the secret from Vault"):
+        signing_secret(settings)
+
+
 def test_without_any_secret_it_is_said_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="set JWT_SECRET"):
         signing_secret(Settings(data_dir=tmp_path))
