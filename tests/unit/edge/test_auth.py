@@ -49,7 +49,9 @@ def door(*issuers: Issuer, **others: Any) -> Authenticator:
     """Make what checks tokens, of `issuers` or of the one that stands in the settings."""
     given = settings(**others)
     fixed = Issuer(
-        keys=FixedKey(given.public_key or SECRET), name=given.jwt_issuer, audience=given.jwt_audience
+        keys=FixedKey(given.public_key or SECRET),
+        name=given.jwt_issuer,
+        audience=given.jwt_audience,
     )
     return Authenticator(
         issuers or (fixed,),
@@ -69,9 +71,7 @@ def at_once(check: Coroutine[Any, Any, Identity]) -> Identity:
     raise AssertionError("it waits for something")
 
 
-def identify(
-    token: str | None, *issuers: Issuer, **others: Any
-) -> tuple[int | str, str | None]:
+def identify(token: str | None, *issuers: Issuer, **others: Any) -> tuple[int | str, str | None]:
     found = at_once(door(*issuers, **others).check(token))
     return found.user, found.name
 
