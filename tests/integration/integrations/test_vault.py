@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from structlog.testing import capture_logs
 
 from service.errors import ConfigurationError
@@ -170,6 +172,28 @@ async def test_a_vault_that_is_down_is_named(openbao: OpenBao) -> None:
     told = await reason(client(openbao, VaultToken(ROOT)).read(PATH, KEY))
 
     assert told.startswith("no connection: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("<html>", "HTTP 200 without JSON"),
+        ("", "not an answer of Vault: "),
+        ("[]", "not an answer of Vault: "),
+        ('{"data": {"ttl": "soon"}}', "not an answer of Vault: "),
+        ('{"auth": null}', "not an answer of Vault: "),
+    ],
+)
+@pytest.mark.parametrize("credentials", [VaultToken(ROOT), BY_ROLE], ids=["token", "role"])
+async def test_what_is_no_vault_is_named(
+    credentials: VaultToken | AppRole, body: str, told: str
+) -> None:
+    async def answer(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text=body, content_type="application/json")
+
+    async with RawTestServer(answer) as server:
+        vault = Vault(str(server.make_url("/")), credentials, timeout_s=5, clock=Clock())
+        assert (await reason(vault.read(PATH, KEY))).startswith(told)
 
 
 # The client's own token
