@@ -42,22 +42,24 @@ async def ask(
     """
     headers = {"Content-Type": "application/json", **(headers or {})}
     timeout = aiohttp.ClientTimeout(total=timeout_s)
-    raw = None if body is None else msgspec.json.encode(body)
+    sent = None if body is None else msgspec.json.encode(body)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.request(
-                method, url, headers=headers, data=raw, allow_redirects=False
+                method, url, headers=headers, data=sent, allow_redirects=False
             ) as response,
         ):
-            answer = await _read(response)
-            return Answer(response.status, msgspec.json.decode(answer) if answer else None)
+            raw = await _read(response)
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {timeout_s:g} s") from error
     except aiohttp.ClientConnectorError as error:
         raise NoAnswer(f"no connection: {error.os_error}") from error
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, UnicodeError) as error:
+        # The last one is of a host that can be none.
         raise NoAnswer(str(error) or type(error).__name__) from error
+    try:
+        return Answer(response.status, msgspec.json.decode(raw) if raw else None)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NoAnswer(f"HTTP {response.status} without JSON") from error
 

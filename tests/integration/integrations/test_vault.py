@@ -196,6 +196,22 @@ async def test_what_is_no_vault_is_named(
         assert (await reason(vault.read(PATH, KEY))).startswith(told)
 
 
+async def test_a_gateway_before_vault_that_fails_is_named() -> None:
+    async def answer(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"message": "bad gateway"}, status=502)
+
+    async with RawTestServer(answer) as server:
+        vault = Vault(str(server.make_url("/")), BY_ROLE, timeout_s=5, clock=Clock())
+        told = await reason(vault.read(PATH, KEY))
+
+    assert told == "HTTP 502 at auth/approle/login: no reason given"
+
+
+def test_what_signs_in_can_be_printed_without_telling_it() -> None:
+    assert repr(VaultToken(ROOT)) == "VaultToken()"
+    assert repr(BY_ROLE) == f"AppRole({ROLE_ID!r})"
+
+
 # The client's own token
 
 
