@@ -20,6 +20,7 @@ from tests.acceptance.service_process import (
     clean_environment,
     fresh_id,
     make_token,
+    subprotocols,
 )
 from tests.identity_provider import Provider, SigningKey
 from tests.openbao import ROLE_ID, ROOT, SECRET_ID, OpenBao
@@ -221,6 +222,14 @@ async def test_the_tokens_of_several_issuers_are_accepted_and_their_keys_followe
 
     ours.publish(first, second)
     await accepted_in_the_end(service, second.sign(ana, iss="ours"))
+
+    v1 = await service.connect(
+        token_=first.sign(ana, iss="ours"), subprotocols=subprotocols("ws-service.v1")
+    )
+    await v1.send("auth:refresh", id="1", token=second.sign(ana, iss="ours"))
+    await v1.expect("ack", id="1")
+    await v1.send("auth:refresh", id="2", token=second.sign(ana, iss="theirs"))
+    await v1.expect("error", id="2", code="BAD_TOKEN")
 
     for provider in providers:
         await provider.stop()
