@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from service.domain.deadlines import Times
 from service.domain.event import match_stream
 from service.domain.ids import normalise
 from service.domain.presence import StartNode, UserWentOffline
-from service.edge.auth import Authenticator
+from service.edge.auth import Authenticator, FixedKey, Issuer
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.connection import SlowLimits
 from service.edge.greeting import Facts, Greeter
@@ -29,11 +30,15 @@ from service.edge.token_timer import TokenTimes
 from service.edge.websocket import WebSocketLimits, WebSockets
 from service.engine import Engine
 from service.games.catalogue import GAMES
+from service.integrations.jwks import Jwks, JwksTimes
+from service.integrations.vault import AppRole, Vault, VaultToken
+from service.integrations.vault_secret import SecretRules, VaultSecret
 from service.log import migrate
 from service.log.log import EventLog
 from service.log.reader import Reader, open_database
 from service.log.records import Origin
 from service.messages import v1
+from service.settings import SECRET_LENGTH_MIN
 from service.snapshots import Snapshots, restore_world
 from service.telemetry import get_logger
 from service.ticker import Ticker
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
     from service.domain.event import Event, Position
     from service.domain.ids import UserId
     from service.domain.matches import Match
+    from service.edge.auth import Keys
     from service.log.records import RecordedEvent
     from service.settings import Settings
 
@@ -66,8 +72,16 @@ class Service:
         self._settings = settings
         self._secret = secret
         self._dev = dev
+        self._issuers = _issuers(settings, secret)
         self._background: list[asyncio.Task[None]] = []
         self.url = ""
+
+    async def fetch_keys(self) -> None:
+        """Fetch the keys that tokens are checked with; nothing is open yet.
+
+        Raises `ConfigurationError` when Vault gives no secret.
+        """
+        await asyncio.gather(*(source.start() for source in self._key_sources()))
 
     async def start(self, *, accept_lost_tail: bool = False) -> None:
         """Open the log, rebuild the world, go on with live matches, and accept sockets."""
@@ -125,6 +139,7 @@ class Service:
             asyncio.create_task(ticker.run(), name="ticker"),
             asyncio.create_task(hub.watch_stalls(), name="stalls"),
             asyncio.create_task(hub.beat(), name="heartbeat"),
+            *(asyncio.create_task(source.run(), name="keys") for source in self._key_sources()),
         ]
         await self._listen(engine)
 
@@ -185,7 +200,12 @@ class Service:
             engine,
             self._hub,
             self._ticker,
-            authenticator=Authenticator(settings, self._secret),
+            authenticator=Authenticator(
+                self._issuers,
+                settings.jwt_algorithms,
+                leeway_s=settings.jwt_leeway_s,
+                name_length_max=settings.name_length_max,
+            ),
             limits=_websocket_limits(settings),
             new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",
             new_token=new_token,
@@ -221,9 +241,14 @@ class Service:
             metadata={"position": self._world.position, "matches": len(self._world.matches.live)},
         )
 
+    def _key_sources(self) -> list[VaultSecret | Jwks]:
+        """The keys that have to be followed."""
+        keys = [issuer.keys for issuer in self._issuers]
+        return [source for source in keys if isinstance(source, VaultSecret | Jwks)]
+
     def _dev_tokens(self) -> DevTokens | None:
-        """Only in development, and only where tokens are checked by a secret."""
-        if not self._dev or self._settings.public_key is not None:
+        """Only in development, and only where tokens are checked by a secret that is set."""
+        if not self._dev or not self._settings.checks_by_secret or not self._secret:
             return None
         return DevTokens(self._settings, self._secret)
 
@@ -269,6 +294,65 @@ class Service:
     async def _match_events(self, match: Match) -> Sequence[Event]:
         pages = self._reader.read(match.replay_from - 1, stream=match_stream(match.id))
         return [recorded.event async for page in pages for recorded in page]
+
+
+def _issuers(settings: Settings, secret: str) -> list[Issuer]:
+    """Everybody whose tokens are accepted, with the source of the keys."""
+    if settings.jwt_issuers is not None:
+        return [
+            Issuer(
+                keys=_jwks(settings, issuer.jwks_url),
+                name=name,
+                audience=issuer.audience or settings.jwt_audience,
+            )
+            for name, issuer in settings.jwt_issuers.items()
+        ]
+    keys: Keys
+    if settings.secret_is_in_vault:
+        keys = _vault_secret(settings)
+    elif settings.jwt_jwks_url is not None:
+        keys = _jwks(settings, settings.jwt_jwks_url)
+    else:
+        keys = FixedKey(settings.public_key or secret)
+    return [Issuer(keys=keys, name=settings.jwt_issuer, audience=settings.jwt_audience)]
+
+
+def _jwks(settings: Settings, url: str) -> Jwks:
+    times = JwksTimes(
+        refresh_s=settings.jwks_refresh_s,
+        cooldown_s=settings.jwks_cooldown_s,
+        timeout_s=settings.jwks_timeout_s,
+    )
+    return Jwks(url, settings.jwt_algorithms, times, clock=time.monotonic)
+
+
+def _vault_secret(settings: Settings) -> VaultSecret:
+    token, secret_id = settings.vault_token, settings.vault_secret_id
+    vault = Vault(
+        settings.vault_addr or "",
+        VaultToken(token.get_secret_value())
+        if token
+        else AppRole(
+            settings.vault_role_id or "", secret_id.get_secret_value() if secret_id else ""
+        ),
+        timeout_s=settings.vault_timeout_s,
+        clock=time.monotonic,
+    )
+    rules = SecretRules(
+        path=settings.vault_path,
+        key=settings.vault_key,
+        length_min=SECRET_LENGTH_MIN,
+        poll_s=settings.vault_poll_s,
+        grace_s=settings.vault_grace_s,
+        start_timeout_s=settings.vault_start_timeout_s,
+    )
+    return VaultSecret(
+        vault,
+        rules,
+        weaknesses=settings.warnings_of,
+        clock=time.monotonic,
+        now=lambda: datetime.now(UTC),
+    )
 
 
 def _rules(settings: Settings) -> Rules:

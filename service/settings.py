@@ -4,16 +4,18 @@
 is here too: the configured one, or that of development, which is kept in the data directory.
 """
 
+import json
 import os
 import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
+from urllib.parse import urlsplit
 
 import jwt
 from annotated_types import Ge, Le
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -22,6 +24,9 @@ from service.errors import ConfigurationError
 Algorithm: TypeAlias = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
+
+HTTP_URL = r"^https?://[^/@\s?#]+(/[^\s#]*)?$"
+"""A URL without a user and a password, which would stand in logs."""
 
 MASK = "***"
 SECRET_LENGTH_MIN = 8
@@ -33,6 +38,17 @@ _FORMER_LEVELS = {"trace": "debug", "warn": "warning", "fatal": "critical"}
 
 def _level(value: object) -> object:
     return _FORMER_LEVELS.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+class IssuerSettings(BaseModel, frozen=True, extra="forbid"):
+    """One of several issuers: where its keys are published, and for whom its tokens must be."""
+
+    jwks_url: str = Field(pattern=HTTP_URL)
+    audience: str | None = None
+
+
+def _json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def _split(value: object) -> object:
@@ -145,10 +161,103 @@ class Settings(BaseSettings):
         "Public key that tokens are checked with (RS*, ES*, EdDSA).",
         allowed="a public key in PEM; \\n may stand for a line's end",
     )
+    jwt_jwks_url: Annotated[str, Field(pattern=HTTP_URL)] | None = _setting(
+        "JWT_JWKS_URL",
+        None,
+        "Where the keys that tokens are checked with are published (RS*, ES*, EdDSA).",
+        allowed="a URL of a JSON Web Key Set, without user and password",
+    )
+    jwt_issuers: Annotated[
+        dict[Annotated[str, Field(min_length=1)], IssuerSettings] | None, BeforeValidator(_json)
+    ] = _setting(
+        "JWT_ISSUERS",
+        None,
+        "Several issuers at once, by their `iss`; `audience` may take the place of JWT_AUDIENCE.",
+        allowed='JSON like {"auth.example.org": {"jwks_url": "https://...", "audience": "games"}}',
+        min_length=1,
+    )
     jwt_audience: str | None = _setting("JWT_AUDIENCE", None, "Required `aud` of tokens.")
     jwt_issuer: str | None = _setting("JWT_ISSUER", None, "Required `iss` of tokens.")
     jwt_leeway_s: float = _setting(
         "JWT_LEEWAY_S", 5, "Clock difference forgiven in `exp` and `nbf`.", unit="s", ge=0, le=300
+    )
+    jwks_refresh_s: float = _setting(
+        "JWT_JWKS_REFRESH_S",
+        300,
+        "Time after which published keys are fetched again.",
+        unit="s",
+        ge=1,
+        le=86400,
+    )
+    jwks_cooldown_s: float = _setting(
+        "JWT_JWKS_COOLDOWN_S",
+        10,
+        "Least time between two fetches, however many tokens name an unknown key.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )
+    jwks_timeout_s: float = _setting(
+        "JWT_JWKS_TIMEOUT_S",
+        5,
+        "How long the answer with the keys is waited for.",
+        unit="s",
+        ge=0.1,
+        le=60,
+    )
+
+    # Vault
+    vault_addr: Annotated[str, Field(pattern=HTTP_URL)] | None = _setting(
+        "VAULT_ADDR",
+        None,
+        "Vault that holds the secret when JWT_SECRET is not set.",
+        allowed="a URL like https://vault.example.org:8200, without user and password",
+    )
+    vault_token: SecretStr | None = _setting("VAULT_TOKEN", None, "Token to sign in to Vault with.")
+    vault_role_id: str | None = _setting(
+        "VAULT_ROLE_ID", None, "Role to sign in to Vault with, by AppRole, in place of a token."
+    )
+    vault_secret_id: SecretStr | None = _setting(
+        "VAULT_SECRET_ID", None, "Secret id of the role; it must be good for more than one login."
+    )
+    vault_path: Annotated[str, Field(pattern=r"^[^/\s?#][^\s?#]*/data/[^\s?#]+$")] = _setting(
+        "VAULT_PATH",
+        "secret/data/jwt",
+        "Path of the secret (key-value engine, version 2).",
+        allowed="a path like secret/data/jwt",
+    )
+    vault_key: str = _setting("VAULT_KEY", "JWT_SECRET", "Key of the secret at its path.")
+    vault_poll_s: float = _setting(
+        "VAULT_POLL_S",
+        60,
+        "Time after which the secret is read again, so that it may be rotated.",
+        unit="s",
+        ge=0.1,
+        le=86400,
+    )
+    vault_grace_s: float = _setting(
+        "VAULT_GRACE_S",
+        3600,
+        "How long tokens signed with the former secret are still accepted.",
+        unit="s",
+        ge=0,
+        le=30 * 86400,
+    )
+    vault_start_timeout_s: float = _setting(
+        "VAULT_START_TIMEOUT_S",
+        30,
+        "How long a start waits for a Vault that gives no secret.",
+        unit="s",
+        ge=0,
+        le=3600,
+    )
+    vault_timeout_s: float = _setting(
+        "VAULT_TIMEOUT_S",
+        5,
+        "How long one answer of Vault is waited for.",
+        unit="s",
+        ge=0.1,
+        le=60,
     )
 
     # Limits
@@ -407,12 +516,49 @@ class Settings(BaseSettings):
             # With both, a public key could be passed off as the secret of HS*.
             message = f"JWT_ALGORITHMS={algorithms} must not mix HS* with the others"
             raise ValueError(message)
-        if True in symmetric and self.jwt_public_key is not None:
-            message = f"JWT_PUBLIC_KEY is of no use with JWT_ALGORITHMS={algorithms}: unset one"
+        sources = self._sources_of_public_keys()
+        if True in symmetric and sources:
+            message = f"{sources[0]} is of no use with JWT_ALGORITHMS={algorithms}: unset one"
             raise ValueError(message)
         if False in symmetric:
+            _check_sources(sources, algorithms)
+        if self.jwt_public_key is not None:
             _check_public_key(self.jwt_public_key, self.jwt_algorithms)
+        if self.jwt_issuers is not None and self.jwt_issuer is not None:
+            message = "JWT_ISSUER is of no use with JWT_ISSUERS, which names them all: unset one"
+            raise ValueError(message)
+        if self.secret_is_in_vault:
+            self._check_vault()
         return self
+
+    def _sources_of_public_keys(self) -> list[str]:
+        values = {
+            "JWT_PUBLIC_KEY": self.jwt_public_key,
+            "JWT_JWKS_URL": self.jwt_jwks_url,
+            "JWT_ISSUERS": self.jwt_issuers,
+        }
+        return [env for env, value in values.items() if value is not None]
+
+    def _check_vault(self) -> None:
+        """Raise `ValueError` when there is not exactly one way to sign in."""
+        role = (self.vault_role_id, self.vault_secret_id)
+        if (self.vault_token is None) == (role == (None, None)) or role.count(None) == 1:
+            raise ValueError(
+                "VAULT_ADDR needs either VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID"
+            )
+        token = self.vault_token.get_secret_value() if self.vault_token else ""
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("VAULT_TOKEN must be one line of plain characters")
+
+    @property
+    def checks_by_secret(self) -> bool:
+        """Whether tokens are signed with a secret (HS*), and not with a private key."""
+        return self.jwt_algorithms[0].startswith("HS")
+
+    @property
+    def secret_is_in_vault(self) -> bool:
+        """Whether the secret is read from Vault; one that is set here comes before it."""
+        return self.checks_by_secret and self.jwt_secret is None and self.vault_addr is not None
 
     @property
     def public_key(self) -> str | None:
@@ -421,14 +567,29 @@ class Settings(BaseSettings):
 
     def warnings(self) -> list[str]:
         """Name what works but is not safe."""
-        secret = self.jwt_secret.get_secret_value().encode() if self.jwt_secret else None
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
+        urls = [self.jwt_jwks_url, *(one.jwks_url for one in (self.jwt_issuers or {}).values())]
+        if self.secret_is_in_vault:
+            urls.append(self.vault_addr)
+        return [
+            *(self.warnings_of(secret) if secret is not None else ()),
+            *(
+                f"{url} is asked without TLS: whoever stands in between can let anybody in"
+                for url in urls
+                if url is not None and _is_open_to_others(url)
+            ),
+        ]
+
+    def warnings_of(self, secret: str) -> list[str]:
+        """Name what is not safe about a secret, wherever it comes from."""
         # RFC 7518, 3.2: a key at least as long as the hash.
         bits = max(
             (int(name[2:]) for name in self.jwt_algorithms if name.startswith("HS")), default=0
         )
-        if secret is not None and len(secret) < bits // 8:
+        length = len(secret.encode())
+        if length < bits // 8:
             names = ",".join(self.jwt_algorithms)
-            return [f"JWT_SECRET has {len(secret)} bytes; {names} wants {bits // 8} or more"]
+            return [f"JWT_SECRET has {length} bytes; {names} wants {bits // 8} or more"]
         return []
 
     def table(self) -> list[SettingRow]:
@@ -436,7 +597,7 @@ class Settings(BaseSettings):
         return [
             SettingRow(
                 env=_env(field),
-                value=_text(name, getattr(self, name)),
+                value=_text(getattr(self, name)),
                 default=_default(field),
                 unit=_extra(field, "unit"),
                 allowed=_allowed(field),
@@ -462,10 +623,12 @@ def load_settings() -> Settings:
 def signing_secret(settings: Settings) -> str:
     """Return the configured secret, else that of development.
 
-    Raises `ConfigurationError` when there is neither.
+    Raises `ConfigurationError` when there is neither, or when another one stands in Vault.
     """
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
+    if settings.secret_is_in_vault:
+        raise ConfigurationError("only `serve` reads the secret from Vault: set JWT_SECRET as well")
     secret = read_dev_secret(settings.data_dir)
     if secret is None:
         message = (
@@ -510,7 +673,7 @@ def read_dev_secret(data_dir: Path) -> str | None:
 
 
 def mask_url(url: str) -> str:
-    """Hide the password in the URL of a database, wherever it stands."""
+    """Hide the password in a URL, wherever it stands."""
     url = re.sub(r"(://[^:@/]*:).*@", rf"\1{MASK}@", url)
     return re.sub(r"([?&]\w*pass\w*=)[^&#]*", rf"\1{MASK}", url, flags=re.IGNORECASE)
 
@@ -519,12 +682,25 @@ def _pem(text: str) -> str:
     return text.replace("\\n", "\n")
 
 
-def _check_public_key(key: str | None, algorithms: tuple[Algorithm, ...]) -> None:
+def _is_open_to_others(url: str) -> bool:
+    """Tell whether what comes from `url` goes over a network in the clear."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
+
+
+def _check_sources(sources: list[str], algorithms: str) -> None:
+    """Raise `ValueError` when public keys do not come from exactly one place."""
+    if not sources:
+        message = f"JWT_ALGORITHMS={algorithms} needs JWT_PUBLIC_KEY, JWT_JWKS_URL or JWT_ISSUERS"
+        raise ValueError(message)
+    if len(sources) > 1:
+        message = f"{' and '.join(sources)} can't be used together: unset all but one"
+        raise ValueError(message)
+
+
+def _check_public_key(key: str, algorithms: tuple[Algorithm, ...]) -> None:
     """Raise `ValueError` for a key that can't check tokens of these algorithms."""
     names = ",".join(algorithms)
-    if key is None:
-        message = f"JWT_ALGORITHMS={names} needs JWT_PUBLIC_KEY"
-        raise ValueError(message)
     if "PRIVATE KEY" in key:
         message = "JWT_PUBLIC_KEY must be the public key in PEM; it holds a private key"
         raise ValueError(message)
@@ -540,28 +716,32 @@ def _env(field: FieldInfo) -> str:
     return str(field.validation_alias)
 
 
+def _is_secret(field: FieldInfo) -> bool:
+    return SecretStr in get_args(field.annotation)
+
+
 def _extra(field: FieldInfo, key: str) -> str:
     extra = field.json_schema_extra
     return str(extra.get(key) or "") if isinstance(extra, dict) else ""
 
 
 def _default(field: FieldInfo) -> str:
-    return _extra(field, "default") or _text("", field.default)
+    return _extra(field, "default") or _text(field.default)
 
 
-def _text(name: str, value: object) -> str:
+def _text(value: object) -> str:
     """Show a value as it would be set; a secret only that it is there."""
     if value is None:
         return ""
     if isinstance(value, SecretStr):
         return MASK
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
+    if isinstance(value, bool | float):
+        return str(value).lower() if isinstance(value, bool) else f"{value:g}"
     if isinstance(value, tuple):
         return ",".join(value)
-    return mask_url(str(value)) if name == "database_url" else str(value)
+    if isinstance(value, dict):
+        return json.dumps({key: one.model_dump(exclude_none=True) for key, one in value.items()})
+    return mask_url(str(value))
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -583,9 +763,14 @@ def _allowed(field: FieldInfo) -> str:
     return "a text"
 
 
+def _place_in(loc: tuple[int | str, ...]) -> str:
+    """Say where in a value of several parts, each with its name, the wrong one is."""
+    return f" at {'.'.join(map(str, loc[1:]))}" if isinstance(loc[-1], str) and loc[1:] else ""
+
+
 def _complaints(error: ValidationError) -> list[str]:
     """Make a sentence for each wrong setting."""
-    by_env = {_env(field): (name, field) for name, field in Settings.model_fields.items()}
+    by_env = {_env(field): field for field in Settings.model_fields.values()}
     lines = {}
     for problem in error.errors():
         if problem["type"] == "default_factory_not_called":
@@ -596,7 +781,8 @@ def _complaints(error: ValidationError) -> list[str]:
             # What `_hold_together` says is a sentence already.
             lines[env] = str(problem.get("ctx", {}).get("error", problem["msg"]))
             continue
-        name, field = by_env[env]
-        shown = "" if name == "jwt_secret" else "=" + _text(name, os.environ.get(env, ""))
-        lines[env] = f"{env}{shown} is not allowed: it must be {_allowed(field)}"
+        field = by_env[env]
+        shown = "" if _is_secret(field) else "=" + _text(os.environ.get(env, ""))
+        where = _place_in(problem["loc"])
+        lines[env] = f"{env}{shown} is not allowed{where}: it must be {_allowed(field)}"
     return list(lines.values())

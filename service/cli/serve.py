@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,12 +45,13 @@ def command(
 def _secret(settings: Settings, *, dev: bool) -> str:
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
-    if settings.public_key is not None:
+    if settings.secret_is_in_vault or not settings.checks_by_secret:
         return ""
     if dev:
         return dev_secret(settings.data_dir)
     raise ConfigurationError(
         "JWT_SECRET is not set: set it to the secret that your auth service signs with, "
+        "set VAULT_ADDR to read it from Vault, "
         "or try the service with `ws-service serve --dev`"
     )
 
@@ -60,17 +61,28 @@ async def _serve(service: Service, accept_lost_tail: bool) -> int:
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_, stop.set)
+    stopped = asyncio.create_task(stop.wait())
+    keys = asyncio.create_task(service.fetch_keys())
+    await asyncio.wait([stopped, keys], return_when=asyncio.FIRST_COMPLETED)
+    if not keys.done():
+        # Told to stop while it waits for Vault; nothing is open yet.
+        await _cancel(keys)
+        return 0
+    await keys
     try:
         await service.start(accept_lost_tail=accept_lost_tail)
     except OSError as error:
         raise ConfigurationError(f"cannot listen or open the data: {error}") from error
-    stopped = asyncio.create_task(stop.wait())
     failed = asyncio.create_task(service.failed())
     await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
     healthy = not failed.done()
-    for task in (stopped, failed):
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    await _cancel(stopped)
+    await _cancel(failed)
     await service.stop()
     return 0 if healthy else 1
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

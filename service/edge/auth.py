@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 import msgspec
@@ -15,8 +17,6 @@ from service.errors import ServiceError
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-    from service.settings import Settings
 
 ID_CLAIMS = ("id", "userId", "userID", "sub")
 NAME_CLAIMS = ("name", "username", "email")
@@ -58,20 +58,61 @@ def clean_name(raw: str) -> str:
     return _UNSEEN.sub("", raw).strip(_ENDS)
 
 
+class Keys(Protocol):
+    """Where the keys come from that the tokens of one issuer are checked with."""
+
+    async def candidates(self, token: str) -> Sequence[Any]:
+        """Return the keys that may have signed this token: mostly one, or none.
+
+        Raises `jwt.PyJWTError` for what is no token. Returns at once, unless a key must be
+        fetched that was not known before.
+        """
+
+
+class FixedKey:
+    """One key that never changes: a secret, or a public key in PEM."""
+
+    def __init__(self, key: str) -> None:
+        """Check every token with `key`."""
+        self._keys = (key,)
+
+    async def candidates(self, _token: str) -> Sequence[str]:
+        """Return it."""
+        return self._keys
+
+
+class Issuer(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody whose tokens are accepted; `name` and `audience` are checked when they are set."""
+
+    keys: Keys
+    name: str | None = None
+    audience: str | None = None
+
+
 class Authenticator:
     """Checks tokens by the algorithms of the settings, and no others."""
 
-    def __init__(self, settings: Settings, secret: str) -> None:
-        """Check by the public key of the settings when there is one, else by `secret`."""
-        self._settings = settings
-        self._key = settings.public_key or secret
+    def __init__(
+        self,
+        issuers: Sequence[Issuer],
+        algorithms: Sequence[str],
+        *,
+        leeway_s: float,
+        name_length_max: int,
+    ) -> None:
+        """Accept the tokens of `issuers`; of several, each has its name."""
+        self._issuers = {issuer.name: issuer for issuer in issuers}
+        self._only = issuers[0] if len(issuers) == 1 else None
+        self._algorithms = list(algorithms)
+        self._leeway_s = leeway_s
+        self._name_length_max = name_length_max
 
-    def check(self, token: str | None) -> Identity:
+    async def check(self, token: str | None) -> Identity:
         """Return whose token this is; raise `AuthenticationError` (contract.md, Connecting)."""
         if not token:
             raise AuthenticationError("Missing token", "MISSING_WEBSOCKET_TOKEN")
         try:
-            claims = self._decode(token)
+            claims = await self._claims(token)
         except (jwt.PyJWTError, UnicodeEncodeError) as error:
             raise AuthenticationError(
                 "Invalid or expired token", "INVALID_WEBSOCKET_TOKEN"
@@ -86,19 +127,36 @@ class Authenticator:
             raise AuthenticationError("Invalid token payload", "INVALID_TOKEN_PAYLOAD") from error
         return Identity(user, self._name(claims), claims.get("iat"), claims.get("exp"))
 
-    def _decode(self, token: str) -> dict[str, Any]:
-        settings = self._settings
+    async def _claims(self, token: str) -> dict[str, Any]:
+        issuer = self._only or self._issuer_of(token)
+        keys = await issuer.keys.candidates(token)
+        if not keys:
+            raise AuthenticationError("Invalid or expired token", "UNKNOWN_TOKEN_KEY")
+        for key in keys[:-1]:
+            with contextlib.suppress(jwt.InvalidSignatureError):
+                return self._decode(token, key, issuer)
+        return self._decode(token, keys[-1], issuer)
+
+    def _issuer_of(self, token: str) -> Issuer:
+        """Find who says to have issued a token; the keys of that one will tell."""
+        name = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
+            raise jwt.InvalidIssuerError("no such issuer")
+        return issuer
+
+    def _decode(self, token: str, key: Any, issuer: Issuer) -> dict[str, Any]:
         with warnings.catch_warnings():
             # A short secret is warned of at start, once.
             warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
             return jwt.decode(
                 token,
-                self._key,
-                algorithms=list(settings.jwt_algorithms),
-                audience=settings.jwt_audience,
-                issuer=settings.jwt_issuer,
-                leeway=settings.jwt_leeway_s,
-                options={"verify_aud": settings.jwt_audience is not None, "verify_sub": False},
+                key,
+                algorithms=self._algorithms,
+                audience=issuer.audience,
+                issuer=issuer.name,
+                leeway=self._leeway_s,
+                options={"verify_aud": issuer.audience is not None, "verify_sub": False},
             )
 
     def _name(self, claims: dict[str, Any]) -> str | None:
@@ -107,7 +165,7 @@ class Authenticator:
             raw = claims.get(claim)
             name = clean_name(raw) if isinstance(raw, str) else ""
             if name:
-                return name[: self._settings.name_length_max]
+                return name[: self._name_length_max]
         return None
 
 

@@ -124,7 +124,7 @@ class WebSockets:
         )
         await ws.prepare(request)
         try:
-            identity = self._admit(request)
+            identity = await self._admit(request)
         except AuthenticationError as error:
             logger.warning(
                 "handshake refused",
@@ -176,17 +176,21 @@ class WebSockets:
             for socket in self._hub.sockets_of(event.user):
                 self._close(self._open[socket], CloseCode.REVOKED, "Revoked")
 
-    def _admit(self, request: web.Request) -> Identity:
+    async def _admit(self, request: web.Request) -> Identity:
         origin = request.headers.get("Origin")
         if origin is not None and not {"*", origin} & set(self._limits.origins):
             raise AuthenticationError("Origin not allowed", "ORIGIN_NOT_ALLOWED")
-        identity = self._authenticator.check(token_of(request))
+        identity = await self._authenticator.check(token_of(request))
         if not self._engine.world.access.allows(identity.user, identity.issued_at_s):
             raise AuthenticationError("Revoked", "TOKEN_REVOKED", CloseCode.REVOKED)
         return identity
 
     async def _serve_user(self, socket: _Socket, identity: Identity) -> None:
         connection, ws = socket.connection, socket.ws
+        if self._draining:
+            # The service was told to stop while a key was fetched.
+            await ws.close(code=CloseCode.DRAINING, message=b"Server is restarting")
+            return
         session = Session(
             identity.user,
             connection.socket,
@@ -299,7 +303,10 @@ class WebSockets:
                 self._answer_again(action.message, socket.connection)
             position, room = done.answer.position, done.answer.room
         else:
-            self._perform_at_once(action, socket)
+            if isinstance(action, RefreshToken):
+                await self._refresh(socket, action.token)
+            else:
+                self._perform_at_once(action, socket)
             position, room = self._engine.world.position, None
         if request.id is not None and not isinstance(action, Answer):
             ack = v1.Ack(request.id, position, msgspec.UNSET if room is None else room)
@@ -347,19 +354,17 @@ class WebSockets:
             case SendMissed(wanted):
                 missed = hub.greeter.resume(connection.user, wanted, connection.opened_at)
                 hub.send_frames(connection, missed)
-            case RefreshToken(token):
-                self._refresh(socket, token)
             case Answer(message):
                 hub.send(connection, message)
-            case Execute() | Close():
+            case Execute() | RefreshToken() | Close():
                 raise AssertionError(action)
             case _:
                 assert_never(action)
 
-    def _refresh(self, socket: _Socket, token: str) -> None:
+    async def _refresh(self, socket: _Socket, token: str) -> None:
         """Take a newer token of the same user."""
         try:
-            identity = self._authenticator.check(token)
+            identity = await self._authenticator.check(token)
         except AuthenticationError as error:
             raise BadToken from error
         if identity.user != socket.connection.user:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from service.errors import ConfigurationError
 from service.settings import (
+    IssuerSettings,
     Settings,
     dev_secret,
     load_settings,
@@ -31,7 +32,7 @@ Refusal = Callable[..., str]
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith(("WS_", "JWT_", "LOG_")):
+        if name.startswith(("WS_", "JWT_", "LOG_", "VAULT_")):
             monkeypatch.delenv(name)
 
 
@@ -147,6 +148,9 @@ def test_levels_of_the_replaced_service_are_understood(
         ("JWT_ALGORITHMS", ",", "some of HS256, "),
         ("WS_ALLOWED_ORIGINS", "https://a.example/", "origins like https://"),
         ("WS_DATABASE_URL", "mysql://db/x", "sqlite+aiosqlite:///FILE"),
+        ("VAULT_ADDR", "vault:8200", "a URL like https://"),
+        ("VAULT_PATH", "/secret/data/jwt", "a path like secret/data/jwt"),
+        ("VAULT_PATH", "secret/jwt", "a path like secret/data/jwt"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(
@@ -182,7 +186,145 @@ def test_symmetric_and_asymmetric_algorithms_do_not_mix(refusal: Refusal) -> Non
 
 
 def test_an_asymmetric_algorithm_needs_a_public_key(refusal: Refusal) -> None:
-    assert refusal(JWT_ALGORITHMS="RS256") == "JWT_ALGORITHMS=RS256 needs JWT_PUBLIC_KEY"
+    line = refusal(JWT_ALGORITHMS="RS256")
+
+    assert line == "JWT_ALGORITHMS=RS256 needs JWT_PUBLIC_KEY, JWT_JWKS_URL or JWT_ISSUERS"
+
+
+ISSUERS = '{"auth": {"jwks_url": "https://auth.example.org/keys", "audience": "games"}}'
+
+
+@pytest.mark.parametrize(
+    ("env", "value"),
+    [("JWT_JWKS_URL", "https://auth.example.org/keys"), ("JWT_ISSUERS", ISSUERS)],
+)
+def test_published_keys_are_not_for_algorithms_with_a_secret(
+    refusal: Refusal, env: str, value: str
+) -> None:
+    assert refusal(**{env: value}) == f"{env} is of no use with JWT_ALGORITHMS=HS256: unset one"
+
+
+def test_public_keys_come_from_one_place(refusal: Refusal) -> None:
+    line = refusal(
+        JWT_ALGORITHMS="RS256", JWT_JWKS_URL="https://a.example/keys", JWT_ISSUERS=ISSUERS
+    )
+
+    assert line == "JWT_JWKS_URL and JWT_ISSUERS can't be used together: unset all but one"
+
+
+def test_several_issuers_have_each_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_ALGORITHMS", "ES256")
+    monkeypatch.setenv(
+        "JWT_ISSUERS", ISSUERS[:-1] + ', "other": {"jwks_url": "https://other.example"}}'
+    )
+
+    issuers = load_settings().jwt_issuers
+
+    assert issuers is not None
+    assert [(name, one.jwks_url, one.audience) for name, one in issuers.items()] == [
+        ("auth", "https://auth.example.org/keys", "games"),
+        ("other", "https://other.example", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ("auth=https://a.example", ""),
+        ("{}", ""),
+        ("[]", ""),
+        ('{"auth": "https://a.example"}', " at auth"),
+        ('{"auth": {}}', " at auth.jwks_url"),
+        ('{"auth": {"jwks_url": "ftp://a.example"}}', " at auth.jwks_url"),
+        ('{"auth": {"jwks_url": "https://a.example", "aud": "games"}}', " at auth.aud"),
+    ],
+)
+def test_a_wrong_list_of_issuers_is_refused_with_the_place(
+    refusal: Refusal, value: str, place: str
+) -> None:
+    line = refusal(JWT_ALGORITHMS="ES256", JWT_ISSUERS=value)
+
+    assert line.startswith(f"JWT_ISSUERS={value} is not allowed{place}: it must be JSON like ")
+
+
+def test_one_required_issuer_does_not_go_with_a_list_of_them(refusal: Refusal) -> None:
+    line = refusal(JWT_ALGORITHMS="ES256", JWT_ISSUERS=ISSUERS, JWT_ISSUER="auth")
+
+    assert line.startswith("JWT_ISSUER is of no use with JWT_ISSUERS")
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown(refusal: Refusal) -> None:
+    line = refusal(
+        JWT_ALGORITHMS="ES256",
+        JWT_JWKS_URL="https://me:hunter2@a.example/keys",
+        VAULT_ADDR="https://me:hunter2@vault.example",
+    )
+
+    assert "JWT_JWKS_URL=https://me:***@a.example/keys is not allowed" in line
+    assert "VAULT_ADDR=https://me:***@vault.example is not allowed" in line
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {},
+        {"VAULT_ROLE_ID": "role"},
+        {"VAULT_SECRET_ID": "hunter2"},
+        {"VAULT_TOKEN": "hunter2", "VAULT_SECRET_ID": "hunter2"},
+        {"VAULT_TOKEN": "hunter2", "VAULT_ROLE_ID": "role", "VAULT_SECRET_ID": "hunter2"},
+    ],
+)
+def test_vault_needs_one_way_to_sign_in(refusal: Refusal, credentials: dict[str, str]) -> None:
+    line = refusal(VAULT_ADDR="https://vault.example", **credentials)
+
+    assert line == "VAULT_ADDR needs either VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID"
+
+
+def test_a_token_of_vault_that_no_header_can_hold_is_refused_and_not_shown(
+    refusal: Refusal,
+) -> None:
+    line = refusal(VAULT_ADDR="https://vault.example", VAULT_TOKEN="hunter2\nhunter2")
+
+    assert line == "VAULT_TOKEN must be one line of plain characters"
+
+
+def test_a_secret_that_is_set_comes_before_vault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_ADDR", "https://vault.example")
+    monkeypatch.setenv("VAULT_TOKEN", "hunter2")
+    assert load_settings().secret_is_in_vault
+
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    assert not load_settings().secret_is_in_vault
+
+
+def test_vault_is_not_asked_when_tokens_are_checked_with_public_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VAULT_ADDR", "https://vault.example")
+    monkeypatch.setenv("JWT_ALGORITHMS", "ES256")
+    monkeypatch.setenv("JWT_ISSUERS", ISSUERS)
+
+    assert not load_settings().secret_is_in_vault
+
+
+def asking(url: str) -> list[Settings]:
+    """Make settings that fetch keys from `url`, in each of the ways."""
+    return [
+        Settings(vault_addr=url, vault_token=SecretStr("x")),
+        Settings(jwt_algorithms=("ES256",), jwt_jwks_url=url),
+        Settings(jwt_algorithms=("ES256",), jwt_issuers={"a": IssuerSettings(jwks_url=url)}),
+    ]
+
+
+def test_an_address_without_tls_works_with_a_warning() -> None:
+    for settings in asking("http://vault:8200"):
+        (line,) = settings.warnings()
+        assert line.startswith("http://vault:8200 is asked without TLS")
+
+
+@pytest.mark.parametrize("url", ["https://vault", "http://127.0.0.1:8200", "http://localhost"])
+def test_tls_and_this_machine_itself_are_safe(url: str) -> None:
+    assert [settings.warnings() for settings in asking(url)] == [[], [], []]
 
 
 def test_a_public_key_without_an_algorithm_for_it_is_refused(refusal: Refusal) -> None:
@@ -260,6 +402,26 @@ def test_the_table_masks_the_secret() -> None:
     assert SECRET not in str(rows)
 
 
+def test_the_table_masks_what_signs_in_to_vault() -> None:
+    settings = Settings(vault_role_id="role", vault_secret_id=SecretStr("hunter2"))
+
+    rows = {row.env: row.value for row in settings.table()}
+
+    assert (rows["VAULT_ROLE_ID"], rows["VAULT_SECRET_ID"]) == ("role", "***")
+    assert (rows["VAULT_TOKEN"], rows["VAULT_PATH"]) == ("", "secret/data/jwt")
+
+
+def test_the_table_shows_issuers_as_they_are_set() -> None:
+    settings = Settings(
+        jwt_algorithms=("ES256",),
+        jwt_issuers={"a": IssuerSettings(jwks_url="https://a.example", audience="games")},
+    )
+
+    rows = {row.env: row.value for row in settings.table()}
+
+    assert rows["JWT_ISSUERS"] == ('{"a": {"jwks_url": "https://a.example", "audience": "games"}}')
+
+
 @pytest.mark.parametrize(
     ("url", "masked"),
     [
@@ -295,6 +457,16 @@ def test_the_configured_secret_comes_before_that_of_development(tmp_path: Path) 
 
     assert signing_secret(Settings(data_dir=tmp_path, jwt_secret=SecretStr(SECRET))) == SECRET
     assert signing_secret(Settings(data_dir=tmp_path)) == made
+
+
+def test_the_secret_of_development_is_not_taken_for_that_in_vault(tmp_path: Path) -> None:
+    dev_secret(tmp_path)
+    settings = Settings(
+        data_dir=tmp_path, vault_addr="https://vault.example", vault_token=SecretStr("x")
+    )
+
+    with pytest.raises(ConfigurationError, match="only `serve` reads the secret from Vault"):
+        signing_secret(settings)
 
 
 def test_without_any_secret_it_is_said_what_to_set(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import jwt
@@ -17,7 +17,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import SecretStr
 
-from service.edge.auth import AuthenticationError, Authenticator, clean_name, token_of
+from service.edge.auth import (
+    AuthenticationError,
+    Authenticator,
+    FixedKey,
+    Identity,
+    Issuer,
+    clean_name,
+    token_of,
+)
 from service.settings import Settings
 
 SECRET = "a-secret-that-is-long-enough-" * 3
@@ -37,15 +45,41 @@ def signed(claims: Mapping[str, Any], algorithm: str = "HS256", key: Any = SECRE
     return jwt.encode(dict(claims), key, algorithm=algorithm)
 
 
-def identify(token: str | None, **others: Any) -> tuple[int | str, str | None]:
-    found = Authenticator(settings(**others), SECRET).check(token)
+def door(*issuers: Issuer, **others: Any) -> Authenticator:
+    """Make what checks tokens, of `issuers` or of the one that stands in the settings."""
+    given = settings(**others)
+    fixed = Issuer(
+        keys=FixedKey(given.public_key or SECRET),
+        name=given.jwt_issuer,
+        audience=given.jwt_audience,
+    )
+    return Authenticator(
+        issuers or (fixed,),
+        given.jwt_algorithms,
+        leeway_s=given.jwt_leeway_s,
+        name_length_max=given.name_length_max,
+    )
+
+
+def at_once(check: Coroutine[Any, Any, Identity]) -> Identity:
+    """Return what a check answers; with keys that are there it waits for nothing."""
+    try:
+        check.send(None)
+    except StopIteration as done:
+        found: Identity = done.value
+        return found
+    raise AssertionError("it waits for something")
+
+
+def identify(token: str | None, *issuers: Issuer, **others: Any) -> tuple[int | str, str | None]:
+    found = at_once(door(*issuers, **others).check(token))
     return found.user, found.name
 
 
-def refused(token: str | None, **others: Any) -> tuple[str, str]:
+def refused(token: str | None, *issuers: Issuer, **others: Any) -> tuple[str, str]:
     """Return the reason and the code with which a token is refused."""
     with pytest.raises(AuthenticationError) as error:
-        identify(token, **others)
+        identify(token, *issuers, **others)
     return error.value.message, error.value.error_code
 
 
@@ -167,6 +201,60 @@ def test_audience_and_issuer_are_checked_when_they_are_configured(setting: str, 
     assert refused(signed({"id": 7, claim: "shop"}), **{setting: "games"}) == INVALID
     assert refused(signed({"id": 7}), **{setting: "games"}) == INVALID
     assert identify(signed({"id": 7, claim: "anything"})) == (7, None)
+
+
+class SeveralKeys:
+    """A source that gives some keys, the newest first."""
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = keys
+
+    async def candidates(self, _token: str) -> tuple[str, ...]:
+        return self._keys
+
+
+FORMER = "the-secret-that-stood-there-until-lately"
+
+
+def test_a_former_secret_is_believed_while_its_source_gives_it() -> None:
+    rotated = Issuer(keys=SeveralKeys(SECRET, FORMER))
+    assert identify(signed({"id": 7}), rotated) == (7, None)
+    assert identify(signed({"id": 7}, key=FORMER), rotated) == (7, None)
+    assert refused(signed({"id": 7, "exp": 1}, key=FORMER), rotated) == INVALID
+    assert refused(signed({"id": 7, "exp": 1}), rotated) == INVALID
+    assert refused(signed({"id": 7}, key="another-secret-that-is-long-enough"), rotated) == INVALID
+
+
+def test_a_token_whose_key_nobody_knows_has_a_code_of_its_own() -> None:
+    unknown = ("Invalid or expired token", "UNKNOWN_TOKEN_KEY")
+    assert refused(signed({"id": 7}), Issuer(keys=SeveralKeys())) == unknown
+
+
+def test_each_of_several_issuers_is_believed_with_its_own_key_alone() -> None:
+    issuers = (
+        Issuer(keys=FixedKey(SECRET), name="ours", audience="games"),
+        Issuer(keys=FixedKey(FORMER), name="theirs"),
+    )
+    ours = {"id": 7, "iss": "ours", "aud": ["games", "shop"]}
+    theirs = {"id": 8, "iss": "theirs"}
+    assert identify(signed(ours), *issuers) == (7, None)
+    assert identify(signed(theirs, key=FORMER), *issuers) == (8, None)
+    assert refused(signed(ours, key=FORMER), *issuers) == INVALID
+    assert refused(signed(theirs), *issuers) == INVALID
+    assert refused(signed({**ours, "aud": "shop"}), *issuers) == INVALID
+
+
+@pytest.mark.parametrize("iss", [None, "", "nobody", 7, ["ours"], {}])
+def test_an_issuer_that_is_not_known_is_refused(iss: object) -> None:
+    issuers = [Issuer(keys=FixedKey(SECRET), name=name) for name in ("ours", "theirs")]
+    token = by_hand({"alg": "HS256"}, {"id": 7, "iss": iss}, SECRET.encode())
+    assert refused(token, *issuers) == INVALID
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "\udcff.a.b", part(b"[" * 20_000) + ".e30.x"])
+def test_rubbish_of_no_issuer_is_refused(token: str) -> None:
+    issuers = [Issuer(keys=FixedKey(SECRET), name=name) for name in ("ours", "theirs")]
+    assert refused(token, *issuers) == INVALID
 
 
 @pytest.mark.parametrize(

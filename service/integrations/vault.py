@@ -1,0 +1,243 @@
+"""Vault, as much of it as the service needs: it signs in, stays signed in, and reads a secret."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
+
+import msgspec
+
+from service.errors import ServiceError
+from service.integrations.ask import NoAnswer, ask
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.integrations.ask import Answer
+
+RENEW_AFTER = 2 / 3
+"""The part of a token's life after which it is renewed."""
+
+RENEW_WAIT_S_MIN = 1.0
+"""The last lives that a token gets before its last end are ever shorter."""
+
+RENEW_RETRY_S = 5.0
+
+REASON_LENGTH_MAX = 200
+
+_OK = 200
+_FORBIDDEN = 403
+_NOT_FOUND = 404
+
+logger = get_logger(__name__)
+
+
+class VaultError(ServiceError):
+    """Vault did not give what it was asked for."""
+
+
+class VaultDenied(VaultError):
+    """Vault knows the token no longer, or the token may not do that."""
+
+
+class VaultToken(msgspec.Struct, frozen=True):
+    """Sign in with a token that somebody has made."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return "VaultToken()"
+
+
+class AppRole(msgspec.Struct, frozen=True):
+    """Sign in as a role of the auth method AppRole, which makes a token."""
+
+    role_id: str
+    secret_id: str
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"AppRole({self.role_id!r})"
+
+
+class Version(msgspec.Struct, frozen=True):
+    """A secret text as KV version 2 keeps it: former versions can be read as well."""
+
+    value: str
+    number: int
+    created_at: datetime
+
+
+class Vault:
+    """A client that keeps its own token alive."""
+
+    def __init__(
+        self,
+        address: str,
+        credentials: VaultToken | AppRole,
+        *,
+        timeout_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """Ask the Vault at `address`, and wait at most `timeout_s` for each answer."""
+        self._address = address.rstrip("/")
+        self._credentials = credentials
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._token: str | None = None
+        self._renew_at = math.inf
+
+    @property
+    def renew_in_s(self) -> float:
+        """How long the token needs no care; infinite when it does not end."""
+        return max(self._renew_at - self._clock(), 0)
+
+    async def read(self, path: str, key: str, number: int | None = None) -> Version:
+        """Return the newest version of a secret text, or that with this number.
+
+        Raises `VaultError` when it can't be read. A token that Vault knows no longer (it was
+        revoked, or Vault was restored) is replaced if there is a role to sign in with.
+        """
+        if self._token is None:
+            await self._sign_in()
+        elif not self.renew_in_s:
+            await self._renew()
+        query = "" if number is None else f"?version={number}"
+        try:
+            answer = await self._call("GET", path + query, self._token)
+        except VaultDenied:
+            if isinstance(self._credentials, VaultToken):
+                raise
+            await self._sign_in()
+            answer = await self._call("GET", path + query, self._token)
+        if answer.status == _NOT_FOUND:
+            raise VaultError(f"there is nothing at {path}")
+        try:
+            return _version(answer.body, key)
+        except msgspec.ValidationError as error:
+            raise VaultError(f"{path} has no text under {key} (is it KV version 2?)") from error
+
+    async def _sign_in(self) -> None:
+        match self._credentials:
+            case VaultToken(token):
+                await self._look_up(token)
+                self._token = token
+            case AppRole() as role:
+                answer = await self._call("POST", "auth/approle/login", None, role)
+                login = _read(answer, _Login).auth
+                self._token = login.client_token
+                self._lives(login.lease_duration)
+            case _:
+                assert_never(self._credentials)
+
+    async def _look_up(self, token: str) -> None:
+        """Learn when the token ends; one that may not look itself up is used until it does."""
+        try:
+            answer = await self._call("GET", "auth/token/lookup-self", token)
+        except VaultDenied:
+            self._lives(0)
+            return
+        found = _read(answer, _LookUp).data
+        self._lives(found.ttl if found.renewable else 0)
+
+    async def _renew(self) -> None:
+        """Let the token live on; a role signs in again, which works past the last end of a token.
+
+        When that fails the token is still good for a while, so reading goes on.
+        """
+        try:
+            if isinstance(self._credentials, AppRole):
+                await self._sign_in()
+                return
+            answer = await self._call("POST", "auth/token/renew-self", self._token, {})
+            self._lives(_read(answer, _Login).auth.lease_duration)
+        except VaultError as error:
+            self._renew_at = self._clock() + RENEW_RETRY_S
+            logger.warning(
+                "the token of Vault can't be renewed",
+                error_type="external_service_error",
+                error_code="VAULT_READ_ERROR",
+                metadata={"reason": error.message},
+            )
+
+    def _lives(self, ttl_s: int) -> None:
+        """Renew the token in time; a life of 0 has no end."""
+        wait_s = max(ttl_s * RENEW_AFTER, RENEW_WAIT_S_MIN) if ttl_s else math.inf
+        self._renew_at = self._clock() + wait_s
+
+    async def _call(self, method: str, path: str, token: str | None, body: object = None) -> Answer:
+        headers = {"X-Vault-Request": "true"} | ({} if token is None else {"X-Vault-Token": token})
+        url = f"{self._address}/v1/{path}"
+        try:
+            answer = await ask(method, url, timeout_s=self._timeout_s, headers=headers, body=body)
+        except NoAnswer as error:
+            raise VaultError(error.message) from error
+        if answer.status in {_OK, _NOT_FOUND}:
+            return answer
+        reason = f"HTTP {answer.status} at {path}: {_reason(answer)}"
+        raise VaultDenied(reason) if answer.status == _FORBIDDEN else VaultError(reason)
+
+
+class _Metadata(msgspec.Struct):
+    version: int
+    created_time: datetime
+
+
+class _Kv(msgspec.Struct):
+    data: dict[str, Any]
+    metadata: _Metadata
+
+
+class _Read(msgspec.Struct):
+    data: _Kv
+
+
+class _Auth(msgspec.Struct):
+    client_token: str
+    lease_duration: int
+
+
+class _Login(msgspec.Struct):
+    auth: _Auth
+
+
+class _Token(msgspec.Struct):
+    ttl: int
+    renewable: bool = False
+
+
+class _LookUp(msgspec.Struct):
+    data: _Token
+
+
+class _Errors(msgspec.Struct):
+    errors: list[str]
+
+
+Body = TypeVar("Body")
+
+
+def _read(answer: Answer, type_: type[Body]) -> Body:
+    """Read an answer that must have this form."""
+    try:
+        return msgspec.convert(answer.body, type_)
+    except msgspec.ValidationError as error:
+        raise VaultError(f"not an answer of Vault: {error}") from error
+
+
+def _version(body: Any, key: str) -> Version:
+    kv = msgspec.convert(body, _Read).data
+    value = msgspec.convert(kv.data.get(key), str)
+    return Version(value, kv.metadata.version, kv.metadata.created_time)
+
+
+def _reason(answer: Answer) -> str:
+    """Read what Vault says is wrong, in one line."""
+    try:
+        errors = msgspec.convert(answer.body, _Errors).errors
+    except msgspec.ValidationError:
+        errors = []
+    return " ".join("; ".join(errors).split())[:REASON_LENGTH_MAX] or "no reason given"

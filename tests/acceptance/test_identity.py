@@ -1,0 +1,239 @@
+"""Keys that come from elsewhere: the secret from a real OpenBao, public keys from an issuer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.service_process import (
+    PATIENCE_S,
+    Client,
+    Running,
+    StartService,
+    clean_environment,
+    fresh_id,
+    make_token,
+    subprotocols,
+)
+from tests.identity_provider import Provider, SigningKey
+from tests.openbao import ROLE_ID, ROOT, SECRET_ID, OpenBao
+
+PATH = "secret/data/jwt"
+FIRST = "the-first-secret-of-the-tests-of-forty-bytes"
+SECOND = "the-second-secret-of-the-tests-of-forty-bytes"
+REFUSED = (1008, "Invalid or expired token")
+
+
+@pytest.fixture
+def openbao() -> Iterator[OpenBao]:
+    server = OpenBao()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def providers() -> AsyncIterator[tuple[Provider, Provider]]:
+    both = Provider("ours"), Provider("theirs")
+    for provider in both:
+        await provider.start()
+    yield both
+    for provider in both:
+        await provider.stop()
+
+
+def signed(secret: str) -> str:
+    return make_token({"id": fresh_id(), "name": "Ana"}, secret=secret)
+
+
+async def accepted(service: Running, token: str) -> Client:
+    return await service.connect(token_=token)
+
+
+async def accepted_in_the_end(service: Running, token: str) -> None:
+    """Come again until the token is accepted: within the cooldown its key is not looked for."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            client = await service.connect(token_=token, greeted=False)
+            with contextlib.suppress(ConnectionError):
+                assert (await client.next())["type"] == "welcome"
+                return
+
+
+async def refused(service: Running, token: str) -> dict[str, Any]:
+    """See that a token is refused, and return the line in the logs that says so."""
+    client = await service.connect(token_=token, greeted=False)
+    assert await client.closed() == REFUSED
+    return (await line_of(service, "handshake refused"))[-1]
+
+
+async def line_of(service: Running, message: str) -> list[dict[str, Any]]:
+    """Wait until the service has logged this, and return all such lines."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = [line for line in service.logs if line["message"] == message]
+            if found:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def serve(**settings: str) -> asyncio.subprocess.Process:
+    """Start a service that does not come to listen."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "service",
+        "serve",
+        env=clean_environment({"WS_PORT": "0", **settings}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def failed_start(**settings: str) -> tuple[int | None, str, str]:
+    """Start a service that can't start; return its code and what it wrote out and as errors."""
+    process = await serve(**settings)
+    async with asyncio.timeout(PATIENCE_S):
+        out, errors = await process.communicate()
+    return process.returncode, out.decode(), errors.decode()
+
+
+async def test_the_secret_in_vault_is_rotated_under_a_running_service(
+    openbao: OpenBao, start_service: StartService
+) -> None:
+    await openbao.put(PATH, JWT_SECRET=FIRST)
+    await openbao.make_role(token_ttl="1h")
+    service = start_service(
+        JWT_SECRET="",
+        VAULT_ADDR=openbao.address,
+        VAULT_ROLE_ID=ROLE_ID,
+        VAULT_SECRET_ID=SECRET_ID,
+        VAULT_POLL_S="0.1",
+    )
+    ana = await accepted(service, signed(FIRST))
+    assert (await refused(service, signed(SECOND)))["error_code"] == "INVALID_WEBSOCKET_TOKEN"
+
+    await openbao.put(PATH, JWT_SECRET=SECOND)
+    await line_of(service, "secret rotated")
+    await accepted(service, signed(SECOND))
+    await accepted(service, signed(FIRST))
+    assert await ana.sync() is not None
+
+    # Vault dies; nobody notices but the operator.
+    openbao.kill()
+    (line, *_) = await line_of(service, "Vault can't be read, the last secret stays")
+    assert line["error_code"] == "VAULT_READ_ERROR"
+    assert line["error_type"] == "external_service_error"
+    await accepted(service, signed(SECOND))
+
+    # It comes back with all of it lost and made anew.
+    openbao.start()
+    await openbao.put(PATH, JWT_SECRET=FIRST)
+    await openbao.put(PATH, JWT_SECRET=SECOND)
+    await openbao.make_role(token_ttl="1h")
+    await line_of(service, "Vault can be read again")
+
+    # Without a grace the former secret is over with the next start.
+    service.restart(VAULT_GRACE_S="0")
+    await accepted(service, signed(SECOND))
+    await refused(service, signed(FIRST))
+    assert not any(secret in service.output for secret in (FIRST, SECOND, SECRET_ID, ROOT))
+
+
+async def test_a_start_without_vault_ends_with_one_line_and_code_2(openbao: OpenBao) -> None:
+    openbao.kill()
+
+    code, out, errors = await failed_start(
+        VAULT_ADDR=openbao.address, VAULT_TOKEN=ROOT, VAULT_START_TIMEOUT_S="0.5"
+    )
+
+    assert code == 2
+    assert errors.startswith("error: Vault gave no secret within VAULT_START_TIMEOUT_S=0.5: ")
+    assert errors.count("\n") == 1
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert {line["error_code"] for line in lines} == {"VAULT_READ_ERROR"}
+    assert ROOT not in out + errors
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+async def test_a_start_that_waits_for_vault_can_be_stopped(
+    openbao: OpenBao, signal_: signal.Signals
+) -> None:
+    openbao.kill()
+    process = await serve(VAULT_ADDR=openbao.address, VAULT_TOKEN=ROOT)
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_S):
+        assert b"no secret from Vault yet" in await process.stdout.readline()
+        process.send_signal(signal_)
+        _, errors = await process.communicate()
+
+    assert (process.returncode, errors) == (0, b"")
+
+
+async def test_without_a_secret_and_without_vault_it_is_said_what_to_set() -> None:
+    code, out, errors = await failed_start()
+
+    assert (code, out) == (2, "")
+    assert "JWT_SECRET" in errors
+    assert "VAULT_ADDR" in errors
+    assert errors.count("\n") == 1
+
+
+async def test_a_secret_that_is_set_comes_before_vault(
+    openbao: OpenBao, start_service: StartService
+) -> None:
+    await openbao.put(PATH, JWT_SECRET=SECOND)
+    service = start_service(JWT_SECRET=FIRST, VAULT_ADDR=openbao.address, VAULT_TOKEN=ROOT)
+
+    await accepted(service, signed(FIRST))
+    await refused(service, signed(SECOND))
+
+
+async def test_the_tokens_of_several_issuers_are_accepted_and_their_keys_followed(
+    providers: tuple[Provider, Provider], start_service: StartService
+) -> None:
+    ours, theirs = providers
+    first, second, other = (SigningKey(kid, "ES256") for kid in ("first", "second", "other"))
+    ours.publish(first)
+    theirs.publish(other)
+    issuers = {one.name: {"jwks_url": one.url} for one in providers}
+    # The service is started by a thread: the issuers must be able to answer meanwhile.
+    service = await asyncio.to_thread(
+        start_service,
+        JWT_SECRET="",
+        JWT_ALGORITHMS="ES256,RS256",
+        JWT_ISSUERS=json.dumps(issuers),
+        JWT_JWKS_COOLDOWN_S="0.1",
+        JWT_JWKS_REFRESH_S="1",
+    )
+    ana = {"id": fresh_id(), "name": "Ana"}
+    await accepted(service, first.sign(ana, iss="ours"))
+    await accepted(service, other.sign(ana, iss="theirs"))
+    assert (await refused(service, first.sign(ana, iss="theirs")))["error_code"] == (
+        "UNKNOWN_TOKEN_KEY"
+    )
+
+    ours.publish(first, second)
+    await accepted_in_the_end(service, second.sign(ana, iss="ours"))
+
+    v1 = await service.connect(
+        token_=first.sign(ana, iss="ours"), subprotocols=subprotocols("ws-service.v1")
+    )
+    await v1.send("auth:refresh", id="1", token=second.sign(ana, iss="ours"))
+    await v1.expect("ack", id="1")
+    await v1.send("auth:refresh", id="2", token=second.sign(ana, iss="theirs"))
+    await v1.expect("error", id="2", code="BAD_TOKEN")
+
+    for provider in providers:
+        await provider.stop()
+    await accepted(service, second.sign(ana, iss="ours"))
+    await refused(service, SigningKey("third", "ES256").sign(ana, iss="ours"))
+    (line, *_) = await line_of(service, "keys can't be fetched, the known ones stay")
+    assert line["error_code"] == "JWKS_READ_ERROR"

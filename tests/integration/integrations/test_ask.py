@@ -1,0 +1,70 @@
+"""One request to another service, against servers that answer all sorts of things."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from service.integrations.ask import ANSWER_BYTES_MAX, Answer, NoAnswer, ask
+
+
+@asynccontextmanager
+async def answering(*parts: bytes) -> AsyncIterator[str]:
+    """Answer each request with these bytes and close; give the address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.writelines(parts)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+def http(body: bytes, status: str = "200 OK", length: int | None = None) -> bytes:
+    size = len(body) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n\r\n".encode() + body
+
+
+async def asked(*parts: bytes) -> Answer:
+    async with answering(*parts) as url:
+        return await ask("GET", url, timeout_s=10)
+
+
+async def failure(*parts: bytes) -> str:
+    with pytest.raises(NoAnswer) as caught:
+        await asked(*parts)
+    return caught.value.message
+
+
+async def test_json_is_read_whatever_the_status() -> None:
+    assert await asked(http(b'{"a": 1}')) == Answer(200, {"a": 1})
+    assert await asked(http(b'{"errors": []}', "503 Sealed")) == Answer(503, {"errors": []})
+    assert await asked(http(b"", "204 No Content")) == Answer(204, None)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b'"\xff"', b"[" * 100_000, b"{} {}"])
+async def test_what_is_no_json_is_no_answer(body: bytes) -> None:
+    assert await failure(http(body)) == "HTTP 200 without JSON"
+
+
+async def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (ANSWER_BYTES_MAX + 1)
+
+    assert await failure(endless) == f"an answer of more than {ANSWER_BYTES_MAX} bytes"
+    assert (await asked(http(b" " * (ANSWER_BYTES_MAX - 1) + b"1"))).body == 1
+
+
+@pytest.mark.parametrize("raw", [b"", b"rubbish\r\n\r\n", http(b'{"a": 1}', length=100)])
+async def test_an_answer_that_breaks_off_or_is_no_http_is_none(raw: bytes) -> None:
+    assert await failure(raw)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70, "127.0.0.1:99999", "[x"])
+async def test_a_host_that_can_be_none_is_no_answer(host: str) -> None:
+    with pytest.raises(NoAnswer):
+        await ask("GET", f"http://{host}/", timeout_s=10)
