@@ -11,9 +11,14 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Tests of the page need a browser: without one they are left out, and that is said.
-CHROMIUM := $(shell command -v chromium)
-SELECTION := $(if $(CHROMIUM),,-m "not browser")
+# Some tests need more than Python: without it they are left out, and that is said.
+# Their marker, and the Debian package that brings what they need.
+LEFT_OUT := \
+	$(if $(shell command -v chromium),,browser:chromium) \
+	$(if $(shell command -v promtool),,prometheus:prometheus) \
+	$(if $(wildcard /usr/lib/*/rsyslog/omelasticsearch.so),,rsyslog:rsyslog-elasticsearch)
+SELECTION := $(foreach one,$(LEFT_OUT),and not $(word 1,$(subst :, ,$(one))))
+SELECTION := $(if $(SELECTION),-m "$(wordlist 2,99,$(SELECTION))")
 
 .DEFAULT_GOAL := help
 .PHONY: help run test crash check format reference lock clean
@@ -26,8 +31,8 @@ help: ## Show this list
 run: $(RUN_READY) ## Serve for development: open the URL that it prints
 	@$(BIN)/ws-service serve --dev
 
-test: $(DEV_READY) ## Run all tests (those in a browser need Debian's chromium)
-	@$(if $(CHROMIUM),,echo 'NOTICE: the browser tests are LEFT OUT: chromium is missing (apt-get install chromium)')
+test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
+	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
 	@$(BIN)/python -m pytest $(SELECTION)
 
 crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
