@@ -55,6 +55,8 @@ class Metrics:
     def __init__(self) -> None:
         """Begin at zero."""
         self.registry = registry = CollectorRegistry()
+        self.labels: dict[str, str] = {}
+        """The label of each metric that has one."""
         ProcessCollector(registry=registry)
         build = Info("ws_build", "Version of the service.", registry=registry)
         build.info({"version": __version__})
@@ -165,6 +167,7 @@ class Metrics:
         return Counter(f"ws_{name}", help_, registry=self.registry)
 
     def _counters(self, name: str, label: str, help_: str) -> _Counters:
+        self.labels[f"ws_{name}"] = label
         return _Counters(Counter(f"ws_{name}", help_, [label], registry=self.registry))
 
     def _histogram(self, name: str, help_: str, buckets: tuple[float, ...]) -> Histogram:
