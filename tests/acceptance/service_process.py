@@ -114,11 +114,11 @@ class Running:
         self._process: subprocess.Popen[str] | None = None
         self._readers: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Start the process, and wait until it listens."""
+    def start(self, *options: str) -> None:
+        """Start the process with these options of `serve`, and wait until it listens."""
         assert self._process is None, "it runs already"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", *(["--dev"] if self._dev else [])],
+            [sys.executable, "-m", "service", "serve", *(["--dev"] if self._dev else []), *options],
             env=clean_environment(self.settings),
             cwd=self.data_dir.parent,
             stdin=subprocess.DEVNULL,
@@ -165,12 +165,12 @@ class Running:
         self._process.kill()
         self._wait()
 
-    def restart(self, **settings: str) -> None:
+    def restart(self, *options: str, **settings: str) -> None:
         """Start it again on the same data, after a `kill` if it still runs."""
         if self._process is not None:
             self.kill()
         self.settings |= settings
-        self.start()
+        self.start(*options)
 
     async def terminate(self) -> int:
         """Ask it to stop (SIGTERM), wait until it has, and return its exit code."""
