@@ -11,10 +11,16 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Tests of the page need a browser: without one they are left out, and that is said.
-CHROMIUM := $(shell command -v chromium)
-SELECTION := $(if $(CHROMIUM),,-m "not browser")
-# The same for what is checked by tools of Node: the JavaScript client, types, and contracts.
+# Some tests need more than Python: without it they are left out, and that is said.
+# Their marker, and the Debian package that brings what they need.
+LEFT_OUT := \
+	$(if $(shell command -v chromium),,browser:chromium) \
+	$(if $(shell command -v npm),,node:npm) \
+	$(if $(shell command -v promtool),,prometheus:prometheus) \
+	$(if $(wildcard /usr/lib/*/rsyslog/omelasticsearch.so),,rsyslog:rsyslog-elasticsearch)
+SELECTION := $(foreach one,$(LEFT_OUT),and not $(word 1,$(subst :, ,$(one))))
+SELECTION := $(if $(SELECTION),-m "$(wordlist 2,99,$(SELECTION))")
+# What checks the page and the contract: the JavaScript client, types, and documents.
 NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
@@ -29,9 +35,8 @@ help: ## Show this list
 run: $(RUN_READY) ## Serve for development: open the URL that it prints
 	@$(BIN)/ws-service serve --dev
 
-test: $(DEV_READY) ## Run all tests (those in a browser need Debian's chromium)
-	@$(if $(CHROMIUM),,echo 'NOTICE: the browser tests are LEFT OUT: chromium is missing (apt-get install chromium)')
-	@$(if $(NPM),,echo 'NOTICE: the tests in Node are LEFT OUT: npm is missing (apt-get install npm)')
+test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
+	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
 	@$(BIN)/python -m pytest $(SELECTION)
 
 crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost

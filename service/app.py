@@ -40,7 +40,7 @@ from service.log.records import Origin
 from service.messages import v1
 from service.settings import SECRET_LENGTH_MIN
 from service.snapshots import Snapshots, restore_world
-from service.telemetry import get_logger
+from service.telemetry import Metrics, get_logger, traces
 from service.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -87,23 +87,33 @@ class Service:
         """Open the log, rebuild the world, go on with live matches, and accept sockets."""
         settings = self._settings
         await self._migrate()
+        self._metrics = metrics = Metrics()
+        if settings.otel_endpoint is not None:
+            traces.start(settings.otel_endpoint)
         self._reader = Reader(open_database(settings.database_url))
         self._log = log = EventLog(
             migrate.database_path(settings.database_url),
             node=NODE,
             busy_ms=settings.database_busy_ms,
             accept_lost_tail=accept_lost_tail,
+            metrics=metrics,
         )
         tail_from = await self._tail_from()
         self._world = world = await restore_world(log, tail_from)
         self._people = people = People()
         backlog = Backlog(_backlog_limits(settings), max(tail_from, world.position))
-        self._hub = hub = Hub(world, people, backlog, _intervals(settings))
+        self._hub = hub = Hub(world, people, backlog, _intervals(settings), metrics)
         engine = Engine(log, world, people, hub)
         await self._catch_up(engine, tail_from)
-        hub.start(Greeter(world, people, _facts(settings, log.head.epoch), hub.users, backlog))
+        facts = _facts(settings, log.head.epoch)
+        hub.start(Greeter(world, people, facts, hub.users, backlog, metrics=metrics))
         self._ticker = ticker = Ticker(
-            engine, GAMES, hub, checkpoint_s=settings.checkpoint_s, clock=time.monotonic
+            engine,
+            GAMES,
+            hub,
+            checkpoint_s=settings.checkpoint_s,
+            clock=time.monotonic,
+            metrics=metrics,
         )
         self._deadlines = deadlines = Deadlines(engine, _times(settings))
         self._snapshots = snapshots = Snapshots(
@@ -129,6 +139,15 @@ class Service:
                 websockets.observe,
                 self._forget_people,
             ],
+        )
+        metrics.read(
+            sockets_open=lambda: len(hub),
+            users_online=lambda: len(world.presence.sockets),
+            rooms_open=lambda: len(world.rooms.rooms),
+            matches_live=lambda: len(world.matches.live),
+            append_queue_length=lambda: log.waiting,
+            projection_lag_events=lambda: log.head.position - world.position,
+            snapshot_age_seconds=lambda: snapshots.age_s,
         )
         writer = log.start(engine.committed)
         await engine.execute(StartNode(NODE), Origin())
@@ -166,6 +185,7 @@ class Service:
         await self._runner.cleanup()
         await self._log.close()
         await self._reader.close()
+        await asyncio.to_thread(traces.stop)
         logger.info("stopped", metadata={"position": self._log.head.position})
 
     async def _migrate(self) -> None:
@@ -209,6 +229,7 @@ class Service:
             limits=_websocket_limits(settings),
             new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",
             new_token=new_token,
+            metrics=self._metrics,
         )
 
     async def _listen(self, engine: Engine) -> None:
@@ -220,6 +241,7 @@ class Service:
             self._log,
             HandshakeRate(settings.handshakes_per_s_per_ip, settings.trusted_hops, time.monotonic),
             self._dev_tokens(),
+            metrics=self._metrics,
         )
         app.add_routes(endpoints.routes())
         self._runner = web.AppRunner(

@@ -13,7 +13,7 @@ from service.deliveries import after_fold, before_fold
 from service.domain.event import Event
 from service.domain.matches import MatchEvent
 from service.log.records import NOTHING, propose
-from service.telemetry import get_logger
+from service.telemetry import get_logger, traces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -150,6 +150,10 @@ class Engine:
         self._publisher.published(position, recorded.recorded_at)
 
     async def _carry_out(self, command: Command, origin: Origin, beside: Beside) -> Done:
+        with traces.span("engine.execute", command=type(command).__name__):
+            return await self._decide_and_append(command, origin, beside)
+
+    async def _decide_and_append(self, command: Command, origin: Origin, beside: Beside) -> Done:
         async with self._locks.of(command, self.world) as streams:
             await self.gate.settled(streams)
             events = list(command.decide(self.world, self.context))

@@ -144,6 +144,14 @@ class Settings(BaseSettings):
         "WS_LOG_FORMAT", "ecs", "Form of the logs: JSON for ELK, or for a person."
     )
 
+    # Traces
+    otel_endpoint: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] | None = _setting(
+        "WS_OTEL_ENDPOINT",
+        None,
+        "OpenTelemetry collector (OTLP/HTTP) that traces are sent to; unset: no traces.",
+        allowed="a URL like http://collector:4318; it needs the extra otel",
+    )
+
     # Tokens
     jwt_secret: SecretStr | None = _setting(
         "JWT_SECRET",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,12 @@ class Snapshots:
         self._next_at = world.position + every_events
         self._code_version = code_version()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._written_at = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """The time since one was written, or since the start."""
+        return time.monotonic() - self._written_at
 
     def observe(self, _event: Event, position: Position) -> None:
         """Write one when it is time, at the end of the batch that is being folded."""
@@ -83,6 +90,8 @@ class Snapshots:
             )
         except Unavailable as error:
             logger.warning("snapshot not written", metadata={"reason": str(error)})
+        else:
+            self._written_at = time.monotonic()
 
     def _begin(self) -> None:
         task = asyncio.create_task(self.write())

@@ -44,7 +44,7 @@ from service.errors import Unavailable
 from service.log.records import Origin
 from service.messages import classic, v1
 from service.replay.core import Run, encode_state, outcomes_at, rebuild, state_hash
-from service.telemetry import get_logger
+from service.telemetry import Metrics, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -187,7 +187,7 @@ class LiveMatch:
 class Ticker:
     """All live matches."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         engine: Engine,
         games: Mapping[str, Game],
@@ -195,8 +195,10 @@ class Ticker:
         *,
         checkpoint_s: float,
         clock: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
         """Run matches of `games`; `clock` is monotonic, in seconds."""
+        self._metrics = metrics
         self._engine = engine
         self._games = games
         self._publisher = publisher
@@ -234,10 +236,13 @@ class Ticker:
             if not self._matches:
                 self._awake.clear()
                 await self._awake.wait()
+                # Nothing was due meanwhile, so nothing is late.
+                slot = int((self._clock() - self._grid_at) / SLOT_S)
             now = self._clock()
             newest = int((now - self._grid_at) / SLOT_S)
             for due in range(max(slot, newest - PHASES + 1), newest + 1):
                 self.advance(due % PHASES, now)
+            self._metrics.ticked(max(0.0, self._clock() - self._grid_at - slot * SLOT_S))
             slot = newest + 1
             await asyncio.sleep(max(0.0, self._grid_at + slot * SLOT_S - self._clock()))
 

@@ -16,6 +16,7 @@ from service.domain.world import EVENT_TYPES
 from service.edge.close_codes import CloseCode
 from service.errors import ClientError
 from service.settings import Settings
+from service.telemetry import Metrics
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference.md"
 
@@ -107,6 +108,15 @@ def first_line(text: str | None) -> str:
     return inspect.cleandoc(text or "").split("\n\n")[0].replace("\n", " ")
 
 
+def metrics() -> Iterator[tuple[str, str, str, str]]:
+    """List what `/metrics` shows, by the names under which a query finds it."""
+    all_ = Metrics()
+    suffixes = {"counter": "_total", "info": "_info"}
+    for family in sorted(all_.registry.collect(), key=lambda family: family.name):
+        name, label = family.name + suffixes.get(family.type, ""), all_.labels.get(family.name)
+        yield f"`{name}`", family.type, f"`{label}`" if label else "", family.documentation
+
+
 def reference() -> str:
     """Write the whole page."""
     settings = (
@@ -134,6 +144,10 @@ def reference() -> str:
         ),
         "## Close codes\n",
         *table(("code", "meaning"), ((f"`{int(one)}`", one.description) for one in CloseCode)),
+        "## Metrics\n",
+        "`GET /metrics` shows them, in the text format of Prometheus or in OpenMetrics. A",
+        "histogram has the series `_bucket`, `_count` and `_sum`.\n",
+        *table(("name", "type", "label", "meaning"), metrics()),
         "## Events\n",
         "What the log holds. A field is never given another meaning; a new form of an event gets",
         "a higher schema version.\n",

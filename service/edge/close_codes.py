@@ -27,3 +27,11 @@ class CloseCode(IntEnum):
     RATE_LIMITED = 4013, "Messages went on above the limit; connect again and send fewer."
     REVOKED = 4503, "The user was sent away: his tokens until now are refused; do not try again."
     TOO_MANY_SOCKETS = 4504, "The user has too many connections; close one before another try."
+
+
+_STANDARD = range(1000, 1016)
+
+
+def label_of(code: int) -> str:
+    """Name a close code for the metrics, where a client's own ones would be without number."""
+    return str(int(code)) if code in _STANDARD or code in set(CloseCode) else "other"

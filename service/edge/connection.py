@@ -50,6 +50,7 @@ class Connection:
         """The position at which its live messages begin."""
         self.friends: frozenset[UserId] = frozenset()
         self.transport = transport
+        self.aborted = False
         self._limits = limits
         self._frames: list[bytes] = []
         self._newest: bytes | None = None
@@ -68,25 +69,29 @@ class Connection:
             self._newest = None
             self._frames.append(data)
 
-    def flush(self) -> None:
-        """Write what is queued, at once; give a socket up that has left too much unread."""
+    def flush(self) -> int:
+        """Write what is queued, at once, and return how many bytes that were.
+
+        A socket that has left too much unread is given up.
+        """
         frames = self._frames
         if self.transport.is_closing():
             frames.clear()
-            return
+            return 0
         buffered = self.transport.get_write_buffer_size()
         if self._newest is not None and buffered <= self._limits.bytes_newest_only:
             frames.append(self._newest)
             self._newest = None
         if not frames:
-            return
+            return 0
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         frames.clear()
         self._written += len(data)
         if buffered + len(data) > self._limits.bytes_max and buffered:
             self.abort("too much unread")
-        else:
-            self.transport.write(data)
+            return 0
+        self.transport.write(data)
+        return len(data)
 
     def check_progress(self, now: float) -> None:
         """Give up a socket that has read nothing for too long."""
@@ -100,6 +105,7 @@ class Connection:
 
     def abort(self, reason: str) -> None:
         """Drop the connection; a close frame could not reach the client any more."""
+        self.aborted = True
         logger.warning(
             "slow client dropped",
             error_type="websocket_error",

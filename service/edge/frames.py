@@ -16,6 +16,8 @@ TEXT_FRAME = 0x81
 _LENGTH_7_MAX = 125
 _LENGTH_16_MAX = 0xFFFF
 
+_TYPE = b'"type":"'
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -30,3 +32,9 @@ def frame(message: ToClient, position: Position | None = None) -> bytes:
     if length <= _LENGTH_16_MAX:
         return bytes((TEXT_FRAME, 126)) + length.to_bytes(2, "big") + payload
     return bytes((TEXT_FRAME, 127)) + length.to_bytes(8, "big") + payload
+
+
+def type_of(data: bytes) -> str:
+    """Read the type of a message in its frame, where the encoder writes it first."""
+    begin = data.index(_TYPE) + len(_TYPE)
+    return data[begin : data.index(b'"', begin)].decode()

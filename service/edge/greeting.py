@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from service.edge.connection import Connection
     from service.edge.feeds import UserFeed
     from service.edge.session import ResumeFrom
+    from service.telemetry import Metrics
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +43,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Greeter:
     """Greets new sockets, and sends again what was missed."""
 
-    def __init__(
-        self, world: World, people: People, facts: Facts, users: UserFeed, backlog: Backlog
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+        self,
+        world: World,
+        people: People,
+        facts: Facts,
+        users: UserFeed,
+        backlog: Backlog,
+        *,
+        metrics: Metrics,
     ) -> None:
         """Speak of `world`."""
         self._world = world
@@ -51,8 +59,7 @@ class Greeter:
         self._facts = facts
         self._users = users
         self._backlog = backlog
-        self.resumes = {"resumed": 0, "too_old": 0, "wrong_epoch": 0, "from_the_future": 0}
-        """How many clients have resumed, by what came of it."""
+        self._metrics = metrics
 
     def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
         """Tell a socket that was just opened who and where it is."""
@@ -77,7 +84,7 @@ class Greeter:
         elif missed is None:
             yield from self._resync(user, "too_old")
         else:
-            self.resumes["resumed"] += 1
+            self._metrics.resumed("resumed")
             yield from missed
             yield frame(v1.Resumed(wanted.position, to))
             yield from self._own_room_state(user)
@@ -108,7 +115,7 @@ class Greeter:
         return frame(session_state(opened.user, self._world))
 
     def _resync(self, user: UserId, reason: v1.ResyncReason) -> Iterator[bytes]:
-        self.resumes[reason] += 1
+        self._metrics.resumed(reason)
         yield frame(v1.Resync(reason, self._facts.epoch, self._world.position))
         yield from self._users.frames()
         yield from self._standing(user)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import jwt
 import msgspec
 from aiohttp import web
+from prometheus_client.exposition import choose_encoder
 
 from service.edge.auth import clean_name
 from service.errors import ClientError, Unavailable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from service.engine import Engine
     from service.log.log import EventLog
     from service.settings import Settings
+    from service.telemetry import Metrics
 
 WEB = Path(__file__).parent.parent / "web"
 CONTRACT = WEB / "contract"
@@ -114,13 +116,15 @@ class DevTokens:
 class Endpoints:
     """Everything that the port answers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         websockets: WebSockets,
         engine: Engine,
         log: EventLog,
         handshakes: HandshakeRate,
         dev_tokens: DevTokens | None,
+        *,
+        metrics: Metrics,
     ) -> None:
         """Answer by these parts; `dev_tokens` only in development."""
         self._websockets = websockets
@@ -128,6 +132,7 @@ class Endpoints:
         self._log = log
         self._handshakes = handshakes
         self._dev_tokens = dev_tokens
+        self._metrics = metrics
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """List the routes."""
@@ -139,6 +144,7 @@ class Endpoints:
             web.get("/docs/{file}", self._document),
             web.get("/healthz", self._healthz),
             web.get("/readyz", self._readyz),
+            web.get("/metrics", self._scrape),
         ]
         if self._dev_tokens is not None:
             routes.append(web.post("/dev/token", self._dev_tokens.serve))
@@ -152,6 +158,7 @@ class Endpoints:
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if not self._handshakes.allows(request):
+            self._metrics.handshake_refused("RATE_LIMITED")
             raise web.HTTPTooManyRequests(text="too many connections, slow down")
         return await self._websockets.serve(request)
 
@@ -177,6 +184,12 @@ class Endpoints:
         status = "ready" if position == head else "behind"
         body = {"status": status, "position": position, "head": head}
         return web.json_response(body, status=200 if position == head else 503)
+
+    async def _scrape(self, request: web.Request) -> web.Response:
+        """Answer in the text format of Prometheus, or in OpenMetrics for who asks for that."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        body = encode(self._metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
 
 def _file_in(directory: Path, request: web.Request) -> web.FileResponse:

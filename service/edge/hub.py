@@ -7,6 +7,7 @@ gets within a turn of the loop, or within a frame tick where that is allowed, le
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
@@ -27,7 +28,7 @@ from service.deliveries import (
 from service.domain.presence import SocketOpened
 from service.edge.dialect import V1
 from service.edge.feeds import RoomFeed, UserFeed
-from service.edge.frames import frame
+from service.edge.frames import frame, type_of
 from service.messages import v1
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from service.edge.connection import Connection
     from service.edge.greeting import Greeter
     from service.messages import ToClient
+    from service.telemetry import Metrics
 
 STALL_CHECK_S = 1.0
 
@@ -57,9 +59,15 @@ class Hub:
     """All open sockets of this node."""
 
     def __init__(
-        self, world: World, people: People, backlog: Backlog, intervals: Intervals
+        self,
+        world: World,
+        people: People,
+        backlog: Backlog,
+        intervals: Intervals,
+        metrics: Metrics,
     ) -> None:
         """Tell of `world`, and keep in `backlog` what those who are away are to get."""
+        self._metrics = metrics
         self._world = world
         self._people = people
         self._backlog = backlog
@@ -100,9 +108,7 @@ class Hub:
             connection.opened_at = position
             self._connections[connection.socket] = connection
             self._of_users.setdefault(connection.user, {})[connection.socket] = connection
-            for data in self.greeter.greet(connection, event):
-                connection.queue(data)
-            self._flush_soon((connection,))
+            self.send_frames(connection, self.greeter.greet(connection, event))
 
     def remove(self, connection: Connection) -> None:
         """Reach this socket no longer."""
@@ -160,13 +166,13 @@ class Hub:
         """Send frames to one socket."""
         for data in frames:
             connection.queue(data)
+            self._metrics.sent(type_of(data), 1)
         self._flush_soon((connection,))
 
     def flush(self) -> None:
         """Write what is queued for every socket and waits for nothing."""
         unflushed, self._unflushed = self._unflushed, set()
-        for connection in unflushed:
-            connection.flush()
+        self._write(unflushed)
 
     async def beat(self) -> None:
         """Tell v1 clients how far the log is, for ever, so that they can resume from there."""
@@ -192,7 +198,7 @@ class Hub:
         if delivery.durable and delivery.v1 is not None and isinstance(delivery.audience, Users):
             kept = frames[True] = frame(delivery.v1, position)
             self._backlog.add(position, delivery.audience.users, kept)
-        told: list[Connection] = []
+        told: dict[bool, list[Connection]] = {False: [], True: []}
         for connection in self._resolve(delivery.audience):
             is_v1 = connection.dialect is V1
             if is_v1 not in frames:
@@ -205,11 +211,15 @@ class Hub:
                 connection.queue_newest(data)
             else:
                 connection.queue(data)
-            told.append(connection)
-        if delivery.frame_ms:
-            self._flush_at_tick(told, delivery.frame_ms)
-        elif told:
-            self._flush_soon(told)
+            told[is_v1].append(connection)
+        for is_v1, connections in told.items():
+            data = frames.get(is_v1)
+            if connections and data is not None:
+                self._metrics.sent(type_of(data), len(connections))
+                if delivery.frame_ms:
+                    self._flush_at_tick(connections, delivery.frame_ms)
+                else:
+                    self._flush_soon(connections)
 
     def _resolve(self, audience: Audience) -> Iterator[Connection]:
         match audience:
@@ -236,6 +246,7 @@ class Hub:
         self._send([one for one in self._known(sockets) if one.dialect is V1], data)
 
     def _send(self, connections: list[Connection], data: bytes) -> None:
+        self._metrics.sent(type_of(data), len(connections))
         for connection in connections:
             connection.queue(data)
         self._flush_soon(connections)
@@ -252,8 +263,12 @@ class Hub:
 
     def _flush_waiting(self) -> None:
         waiting, self._waiting = self._waiting, set()
-        for connection in waiting:
-            connection.flush()
+        self._write(waiting)
+
+    def _write(self, connections: Iterable[Connection]) -> None:
+        started_at = time.perf_counter()
+        written = sum([connection.flush() for connection in connections])
+        self._metrics.flushed(written, time.perf_counter() - started_at)
 
     # Lists of classic clients
 

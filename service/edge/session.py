@@ -255,6 +255,8 @@ class Session:
         """Begin at `now`, in seconds of a monotonic clock; `new_token` makes ids of texts."""
         self.user = user
         self.socket = socket
+        self.type_received = ""
+        """The type of the message in hand; empty when the frame could not be read."""
         self._dialect = dialect
         self._limits = limits
         self._new_token = new_token
@@ -266,6 +268,7 @@ class Session:
     def receive(self, text: str, now: float) -> Request:
         """Say what a text frame asks for; raise `Refused` for what nobody can ask."""
         self._now = now
+        self.type_received = ""
         if not self._messages.take(now):
             self._refused += 1
             if self._refused > self._limits.messages_burst:
@@ -279,6 +282,7 @@ class Session:
             raise Refused(self._explain(text, error), self._id_in(text)) from error
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Refused(BadJson(), None) from error
+        self.type_received = str(message.__struct_config__.tag)
         id_ = self._id_of(message.id)
         try:
             return Request(self._action(message, id_), id_)

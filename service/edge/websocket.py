@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from http import HTTPStatus
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from service.deliveries import Refresh, UserChanged, lobby_list, signal, user_list
 from service.domain.access import SessionsRevoked
 from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
 from service.edge.auth import AuthenticationError, Identity, token_of
-from service.edge.close_codes import CloseCode
+from service.edge.close_codes import CloseCode, label_of
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import PROTOCOLS, V1, dialect_of
 from service.edge.room_list import room_page
@@ -40,7 +41,8 @@ from service.edge.token_timer import TokenTimer, TokenTimes
 from service.errors import ClientError, Unavailable
 from service.log.records import NOTHING, Beside, Origin
 from service.messages import FromClient, classic, v1
-from service.telemetry import get_logger
+from service.telemetry import Metrics, get_logger, traces
+from service.telemetry.metrics import INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -98,8 +100,10 @@ class WebSockets:
         limits: WebSocketLimits,
         new_socket_id: Callable[[], SocketId],
         new_token: Callable[[], str],
+        metrics: Metrics,
     ) -> None:
         """Serve connections with these parts."""
+        self._metrics = metrics
         self._engine = engine
         self._hub = hub
         self._ticker = ticker
@@ -126,11 +130,14 @@ class WebSockets:
         try:
             identity = await self._admit(request)
         except AuthenticationError as error:
+            self._metrics.handshake_refused(error.error_code)
             logger.warning(
                 "handshake refused",
                 correlation_id=correlation_id,
                 error_type="authentication_error",
                 error_code=error.error_code,
+                # What HTTP would have said, had the upgrade not been completed to say more.
+                http_status=int(HTTPStatus.UNAUTHORIZED),
             )
             await ws.close(code=error.close_code, message=error.message.encode())
             return ws
@@ -191,13 +198,15 @@ class WebSockets:
             # The service was told to stop while a key was fetched.
             await ws.close(code=CloseCode.DRAINING, message=b"Server is restarting")
             return
+        loop = asyncio.get_running_loop()
+        opened_at = loop.time()
         session = Session(
             identity.user,
             connection.socket,
             connection.dialect,
             limits=self._limits.session,
             new_token=self._new_token,
-            now=asyncio.get_running_loop().time(),
+            now=opened_at,
         )
         self._hub.expect(connection)
         self._open[connection.socket] = socket
@@ -213,16 +222,33 @@ class WebSockets:
             self._hub.remove(connection)
             if socket.timer is not None:
                 socket.timer.stop()
-            if isinstance(ws.exception(), TimeoutError):
-                logger.warning(
-                    "client did not answer a ping",
-                    correlation_id=socket.correlation_id,
-                    error_type="websocket_error",
-                    error_code=str(int(CloseCode.NO_PONG)),
-                )
+            self._tell_end(socket, loop.time() - opened_at)
             code = ws.close_code or CloseCode.ABNORMAL
             if not self._draining:
                 self._end(CloseSocket(identity.user, connection.socket, code), socket.origin())
+
+    def _tell_end(self, socket: _Socket, lasted_s: float) -> None:
+        """Log and count how a connection ended, by the code that says most."""
+        code = socket.ws.close_code or CloseCode.ABNORMAL
+        if socket.connection.aborted:
+            code = CloseCode.TOO_SLOW
+            self._metrics.slow_client_dropped()
+        elif isinstance(socket.ws.exception(), TimeoutError):
+            code = CloseCode.NO_PONG
+            logger.warning(
+                "client did not answer a ping",
+                correlation_id=socket.correlation_id,
+                error_type="websocket_error",
+                error_code=str(int(code)),
+            )
+        self._metrics.disconnected(label_of(code))
+        logger.info(
+            "disconnected",
+            correlation_id=socket.correlation_id,
+            # ECS counts in nanoseconds.
+            **{"user.id": str(socket.connection.user), "event.duration": int(lasted_s * 1e9)},
+            metadata={"socket": socket.connection.socket, "close_code": int(code)},
+        )
 
     def _token_timer(self, socket: _Socket) -> TokenTimer:
         def warn(left_ms: int) -> None:
@@ -243,11 +269,22 @@ class WebSockets:
                 beside=self._renamed(user, identity.name),
             )
         except TooManySockets as error:
+            self._metrics.handshake_refused(error.code)
             await socket.ws.close(code=CloseCode.TOO_MANY_SOCKETS, message=error.code.encode())
             return False
         except Unavailable as error:
+            self._metrics.handshake_refused(error.code)
             await socket.ws.close(code=CloseCode.TRY_AGAIN, message=error.code.encode())
             return False
+        logger.info(
+            "connected",
+            correlation_id=socket.correlation_id,
+            **{"user.id": str(user)},
+            metadata={
+                "socket": socket.connection.socket,
+                "protocol": socket.connection.dialect.protocol,
+            },
+        )
         return True
 
     def _renamed(self, user: UserId, name: str | None) -> Beside:
@@ -268,20 +305,33 @@ class WebSockets:
                 return
             id_: str | None = None
             try:
-                if frame.type is not WSMsgType.TEXT:
-                    raise BinaryFrame
-                request = session.receive(frame.data, loop.time())
+                request = self._receive(frame, session, loop.time())
                 id_ = request.id
                 if isinstance(request.action, Close):
                     self._hub.flush()
                     code, reason = request.action.code, request.action.reason
                     await socket.ws.close(code=code, message=reason.encode())
                     return
-                await self._perform(request, socket)
+                with traces.span(
+                    "websocket.message",
+                    type=session.type_received,
+                    correlation_id=socket.correlation_id,
+                ):
+                    await self._perform(request, socket)
             except Refused as refused:
                 self._refuse(socket, refused.error, refused.id)
             except ClientError as error:
                 self._refuse(socket, error, id_)
+
+    def _receive(self, frame: WSMessage, session: Session, now: float) -> Request:
+        """Read a frame, and count it by the type of its message."""
+        if frame.type is not WSMsgType.TEXT:
+            self._metrics.received(INVALID)
+            raise BinaryFrame
+        try:
+            return session.receive(frame.data, now)
+        finally:
+            self._metrics.received(session.type_received or INVALID)
 
     def _refuse(self, socket: _Socket, error: ClientError, id_: str | None) -> None:
         logger.debug(
@@ -290,6 +340,7 @@ class WebSockets:
             error_type="validation_error",
             error_code=error.code,
         )
+        self._metrics.refused(error.code)
         answer = classic.Error(error.code, error.message, msgspec.UNSET if id_ is None else id_)
         self._hub.send(socket.connection, answer)
 

@@ -13,7 +13,8 @@ from service.errors import Unavailable
 from service.log.integrity import LogLock, LostTail, SideFile
 from service.log.records import ANY, NOTHING
 from service.log.store import Append, Committed, LogDiverged, Store
-from service.telemetry import get_logger
+from service.telemetry import Metrics, get_logger, traces
+from service.telemetry.traces import SpanRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ Answer = TypeVar("Answer")
 
 logger = get_logger(__name__)
 
-_Waiting: TypeAlias = "tuple[Append, asyncio.Future[list[Position]]]"
+_Waiting: TypeAlias = "tuple[Append, asyncio.Future[list[Position]], SpanRef]"
 
 
 class EventLog:
@@ -48,8 +49,10 @@ class EventLog:
         node: str,
         busy_ms: int,
         accept_lost_tail: bool = False,
+        metrics: Metrics | None = None,
     ) -> None:
         """Open the log at `path`; raise `LogInUse` or `LostTail`."""
+        self._metrics = metrics or Metrics()
         self._lock = LogLock(path.with_suffix(".lock"))
         self._store = Store(path, node, busy_ms)
         self._side_file = SideFile(path.with_suffix(".head"))
@@ -76,6 +79,11 @@ class EventLog:
     def head(self) -> Head:
         """Where the log ends."""
         return self._store.head
+
+    @property
+    def waiting(self) -> int:
+        """How many appends wait for the next commit."""
+        return len(self._queue)
 
     def start(self, on_commit: Callable[[Sequence[RecordedEvent]], None]) -> asyncio.Task[None]:
         """Begin to write; `on_commit` gets the events of every commit, in order.
@@ -105,14 +113,15 @@ class EventLog:
         if self._closing:
             raise Unavailable("The service is stopping; try again with the next one.")
         future: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
-        self._queue.append((Append(events, expect, beside), future))
-        self._drained.clear()
-        self._waiting.set()
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            raise
+        with traces.span("log.append", events=len(events)):
+            self._queue.append((Append(events, expect, beside), future, traces.here()))
+            self._drained.clear()
+            self._waiting.set()
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                await asyncio.wait([future])
+                raise
 
     async def probe(self) -> None:
         """Raise `Unavailable` unless the log can be written."""
@@ -167,17 +176,20 @@ class EventLog:
         finally:
             # Nobody writes any more, so nobody may wait for it.
             self._closing = True
-            for _, future in (*batch, *self._queue):
+            for _, future, _ in (*batch, *self._queue):
                 if not future.done():
                     future.set_exception(Unavailable("The log is closed."))
                     future.exception()
 
     async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
+        started_at = time.perf_counter()
         try:
-            answers = await self._in_thread(self._commit, [append for append, _ in batch])
+            with traces.span("log.commit", [span for _, _, span in batch], appends=len(batch)):
+                answers = await self._in_thread(self._commit, [append for append, _, _ in batch])
         except LogDiverged:
             raise
         except Exception as error:
+            self._metrics.commit_failed()
             if not isinstance(error, Unavailable):
                 logger.exception("append failed", error_type="internal_error")
             answers = [error] * len(batch)
@@ -185,8 +197,9 @@ class EventLog:
             one for answer in answers if isinstance(answer, Committed) for one in answer.recorded
         ]
         if recorded:
+            self._metrics.committed(len(recorded), time.perf_counter() - started_at)
             self._on_commit(recorded)
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future, _), answer in zip(batch, answers, strict=True):
             if future.cancelled():
                 continue
             if isinstance(answer, Committed):

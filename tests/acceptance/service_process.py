@@ -39,6 +39,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests.ecs import validation as ecs
+
 Message: TypeAlias = dict[str, Any]
 
 SECRET = "a-secret-of-the-acceptance-tests-of-forty-bytes"
@@ -106,16 +108,17 @@ class Running:
         """All log lines of all lives."""
         self.errors: list[str] = []
         """All that was written to standard error."""
+        self._lines_checked = 0
         self.url = ""
         self._dev = dev
         self._process: subprocess.Popen[str] | None = None
         self._readers: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Start the process, and wait until it listens."""
+    def start(self, *options: str) -> None:
+        """Start the process with these options of `serve`, and wait until it listens."""
         assert self._process is None, "it runs already"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", *(["--dev"] if self._dev else [])],
+            [sys.executable, "-m", "service", "serve", *(["--dev"] if self._dev else []), *options],
             env=clean_environment(self.settings),
             cwd=self.data_dir.parent,
             stdin=subprocess.DEVNULL,
@@ -162,12 +165,12 @@ class Running:
         self._process.kill()
         self._wait()
 
-    def restart(self, **settings: str) -> None:
+    def restart(self, *options: str, **settings: str) -> None:
         """Start it again on the same data, after a `kill` if it still runs."""
         if self._process is not None:
             self.kill()
         self.settings |= settings
-        self.start()
+        self.start(*options)
 
     async def terminate(self) -> int:
         """Ask it to stop (SIGTERM), wait until it has, and return its exit code."""
@@ -255,12 +258,22 @@ class Running:
             for reader in self._readers:
                 reader.join()
             self._process = None
+        self._check_lines()
         return code
+
+    def _check_lines(self) -> None:
+        """Check that all it has logged in this life is ECS, as the contract wants it."""
+        new, self._lines_checked = self.lines[self._lines_checked :], len(self.lines)
+        if self.settings["WS_LOG_FORMAT"] == "ecs":
+            ecs.check(new)
 
     def _read_logs(self, process: subprocess.Popen[str], listening: threading.Event) -> None:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
+                if not line.endswith("\n"):
+                    # It was killed in the middle of a line.
+                    break
                 self.lines.append(line.rstrip("\n"))
                 entry = json.loads(line)
                 if entry.get("message") == "listening":

@@ -1,0 +1,7 @@
+"""What the service tells of itself: logs, metrics and traces."""
+
+from service.telemetry.logs import configure_logging, get_logger
+from service.telemetry.metrics import Metrics
+from service.telemetry.traces import traces
+
+__all__ = ["Metrics", "configure_logging", "get_logger", "traces"]

@@ -1,0 +1,22 @@
+import sys
+
+import pytest
+
+from service.errors import ConfigurationError
+from service.telemetry.traces import Traces
+
+
+def test_without_a_collector_there_are_no_spans() -> None:
+    traces = Traces()
+    with traces.span("outer", events=1) as outer, traces.span("inner", [traces.here()]) as inner:
+        assert outer is inner is None
+    assert traces.here() is None
+    traces.stop()
+
+
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "service.telemetry.otel", raising=False)
+    # What the import system finds where a package was not installed.
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(ConfigurationError, match=r"pip install ws-service\[otel\]"):
+        Traces().start("http://127.0.0.1:4318")

@@ -1,0 +1,130 @@
+"""What lies in deploy/ can be read, and speaks of fields, codes and metrics that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.telemetry import Metrics
+from tests.ecs.validation import FIELDS, OWN_FIELDS
+
+CHECKOUT = Path(__file__).parent.parent.parent
+DEPLOY = CHECKOUT / "deploy"
+OPERATIONS = (CHECKOUT / "docs" / "operations.md").read_text()
+SERIES = {"counter": ("_total",), "info": ("_info",), "histogram": ("_bucket", "_count", "_sum")}
+
+# Of the contract, and two of our own that stand for what a client can't be told.
+ERROR_CODES = {
+    "MISSING_WEBSOCKET_TOKEN",
+    "INVALID_WEBSOCKET_TOKEN",
+    "INVALID_TOKEN_PAYLOAD",
+    "ORIGIN_NOT_ALLOWED",
+    "MATCH_SAVE_FAILED",
+    "VAULT_READ_ERROR",
+    "4008",
+    "4012",
+}
+
+
+def dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((DEPLOY / "grafana" / "ws-service.json").read_text())
+    return found
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def queries() -> Iterator[str]:
+    yield from (rule["expr"] for rule in rules())
+    yield from (
+        target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", ())
+    )
+
+
+def series() -> set[str]:
+    return {
+        family.name + suffix
+        for family in Metrics().registry.collect()
+        for suffix in SERIES.get(family.type, ("",))
+    }
+
+
+def mapped(properties: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, field in properties.items():
+        if "properties" in field:
+            yield from mapped(field["properties"], f"{above}{name}.")
+        else:
+            yield above + name, field["type"]
+
+
+def test_every_query_asks_for_metrics_that_there_are() -> None:
+    asked = {name for query in queries() for name in re.findall(r"\b(?:ws|process)_\w+", query)}
+    assert len(asked) > 20
+    assert asked <= series()
+
+
+def test_every_metric_of_our_own_stands_in_the_dashboard() -> None:
+    text = " ".join(queries())
+    for family in Metrics().registry.collect():
+        assert family.name in text or family.name.startswith("process_"), family.name
+
+
+def test_every_panel_has_a_place_of_its_own() -> None:
+    panels = dashboard()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+
+
+def test_every_alert_is_explained_to_who_is_woken_by_it() -> None:
+    for rule in rules():
+        assert f"`{rule['alert']}`" in OPERATIONS
+
+
+def test_the_index_gives_every_field_the_type_that_ecs_and_the_contract_give_it() -> None:
+    template = json.loads((DEPLOY / "elk" / "index-template.json").read_text())["template"]
+    fields = dict(mapped(template["mappings"]["properties"]))
+    assert fields == {name: (FIELDS | OWN_FIELDS)[name] for name in fields}
+    assert OWN_FIELDS.keys() < fields.keys()
+    policy = json.loads((DEPLOY / "elk" / "ilm-policy.json").read_text())["policy"]
+    assert template["settings"]["index.lifecycle.name"] == "ws-service"
+    assert {"hot", "delete"} < policy["phases"].keys()
+
+
+def test_there_is_a_saved_search_for_every_error_code() -> None:
+    lines = (DEPLOY / "elk" / "saved-searches.ndjson").read_text().splitlines()
+    view, *searches = [json.loads(line) for line in lines]
+    assert view["type"] == "index-pattern"
+    asked = set()
+    for search in searches:
+        assert search["type"] == "search"
+        (reference,) = search["references"]
+        assert reference["id"] == view["id"]
+        source = json.loads(search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
+        assert source["indexRefName"] == reference["name"]
+        query = source["query"]["query"]
+        (field,) = set(re.findall(r"([\w.]+): ", query))
+        assert field in FIELDS | OWN_FIELDS
+        asked |= set(re.findall(r'error_code: "(\w+)"', query))
+        columns = search["attributes"]["columns"]
+        assert set(columns) <= (FIELDS | OWN_FIELDS).keys()
+    assert asked == ERROR_CODES
+
+
+@pytest.mark.parametrize("path", ["elk/filebeat.yml", "prometheus/prometheus.yml"])
+def test_the_other_configuration_can_be_read(path: str) -> None:
+    assert isinstance(yaml.safe_load((DEPLOY / path).read_text()), dict)
