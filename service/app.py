@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import secrets
 import time
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.bearers import Bearers, sealing
 from service.deadlines import Deadlines
 from service.domain.command import Context, Rules
 from service.domain.deadlines import Times
 from service.domain.event import match_stream
+from service.domain.outbox import USER_SERVICE
 from service.domain.presence import StartNode, UserWentOffline
-from service.edge.auth import Authenticator
+from service.edge.auth import Authenticator, clean_name
 from service.edge.http import DevTokens, Endpoints, HandshakeRate
 from service.edge.hub import Hub, SlowLimits
 from service.edge.session import SessionLimits
 from service.edge.websocket import WebSocketLimits, WebSockets
 from service.engine import Engine
 from service.games.catalogue import GAMES
+from service.integrations import webhooks
+from service.integrations.breaker import Breaker
+from service.integrations.user_service import Limits, UserService
 from service.log import migrate
 from service.log.log import EventLog, Tail
 from service.log.reader import Reader, open_database
 from service.log.records import Origin
+from service.outbox import OutboxRunner, Pace, Route, SavesMatches
+from service.people import People
+from service.settings import seal_secret
 from service.snapshots import Snapshots, load_world
 from service.telemetry import get_logger
 from service.ticker import Ticker
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
     from service.domain.event import Event, Position
     from service.domain.ids import UserId
     from service.domain.matches import Match
+    from service.domain.outbox import Consumer
     from service.settings import Settings
 
 NODE = "n1"
@@ -43,6 +53,9 @@ NODE = "n1"
 
 NAMES_KEPT_MIN = 1000
 """Names of users who are gone are forgotten above this many."""
+
+OUTBOX_CONCURRENCY = 8
+"""Finished matches on their way to one consumer at once."""
 
 STOP_TIMEOUT_S = 3
 
@@ -92,6 +105,26 @@ class Service:
         )
         self._deadlines = deadlines = Deadlines(engine, _times(settings))
         self._snapshots = snapshots = Snapshots(log, world, settings.snapshot_events)
+        self._bearers = bearers = Bearers(
+            world, log, self._reader, sealing(self._secret or seal_secret(settings.data_dir))
+        )
+        self._users = users = _user_service(settings)
+        self._people = people = People(
+            engine,
+            users,
+            bearers,
+            publish=hub.publish,
+            clean_name=self._clean_name,
+            retry_s=settings.breaker_pause_s,
+        )
+        self.outbox = outbox = OutboxRunner(
+            engine,
+            log,
+            self._reader,
+            _routes(settings, users, bearers),
+            _pace(settings),
+            chance=random.random,
+        )
         context = Context(
             rules=_rules(settings),
             games=GAMES,
@@ -107,6 +140,9 @@ class Service:
                 ticker.observe,
                 deadlines.observe,
                 snapshots.observe,
+                bearers.observe,
+                people.observe,
+                outbox.observe,
                 self._forget_names,
             ],
         )
@@ -114,6 +150,8 @@ class Service:
         await engine.execute(StartNode(NODE), Origin())
         deadlines.arm_all()
         await ticker.recover(self._match_events)
+        people.start()
+        await outbox.start()
         self._background = [
             writer,
             asyncio.create_task(ticker.run(), name="ticker"),
@@ -142,6 +180,11 @@ class Service:
         await self._snapshots.write()
         await self._websockets.stop()
         await self._runner.cleanup()
+        await self._people.stop()
+        await self.outbox.stop()
+        await self._bearers.stop()
+        if self._users is not None:
+            await self._users.close()
         await self._log.close()
         await self._reader.close()
         logger.info("stopped", metadata={"position": self._log.head.position})
@@ -159,6 +202,7 @@ class Service:
             engine,
             self._hub,
             self._ticker,
+            self._people,
             authenticator=Authenticator(settings, self._secret),
             limits=WebSocketLimits(
                 session=SessionLimits(
@@ -200,6 +244,9 @@ class Service:
             metadata={"position": self._world.position, "matches": len(self._world.matches.live)},
         )
 
+    def _clean_name(self, raw: str) -> str:
+        return clean_name(raw)[: self._settings.name_length_max]
+
     def _dev_tokens(self) -> DevTokens | None:
         """Only in development, and only where the service has a secret to sign with."""
         if not self._dev or not self._secret:
@@ -225,6 +272,48 @@ class Service:
     async def _match_events(self, match: Match) -> Sequence[Event]:
         pages = self._reader.read(match.replay_from - 1, stream=match_stream(match.id))
         return [recorded.event async for page in pages for recorded in page]
+
+
+def _user_service(settings: Settings) -> UserService | None:
+    if settings.user_service_url is None:
+        return None
+    limits = Limits(
+        timeout_s=settings.user_service_timeout_s,
+        save_timeout_s=settings.outbox_timeout_s,
+        concurrency=settings.user_service_concurrency,
+        names_max=settings.user_service_names_max,
+        name_age_s=settings.user_service_name_age_s,
+    )
+    return UserService(settings.user_service_url, limits, _breaker(settings))
+
+
+def _routes(
+    settings: Settings, users: UserService | None, bearers: Bearers
+) -> dict[Consumer, Route]:
+    """List everybody who gets finished matches."""
+    routes: dict[Consumer, Route] = {}
+    if users is not None:
+        token = settings.user_service_token
+        saves = SavesMatches(users, bearers, token.get_secret_value() if token else None)
+        routes[USER_SERVICE] = Route(saves, _breaker(settings))
+    if settings.webhook_secret is not None:
+        secret = settings.webhook_secret.get_secret_value()
+        for url in settings.webhook_urls:
+            hook = webhooks.Webhook(url, secret, settings.outbox_timeout_s, OUTBOX_CONCURRENCY)
+            routes[webhooks.name_of(url)] = Route(hook, _breaker(settings))
+    return routes
+
+
+def _breaker(settings: Settings) -> Breaker:
+    return Breaker(settings.breaker_failures, settings.breaker_pause_s, time.monotonic)
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(
+        retry_s=settings.outbox_retry_s,
+        retry_s_max=settings.outbox_retry_s_max,
+        concurrency=OUTBOX_CONCURRENCY,
+    )
 
 
 def _rules(settings: Settings) -> Rules:

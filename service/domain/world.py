@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from service.domain import invites, lobby, matches, matchmaking, presence, rooms
+from service.domain import invites, lobby, matches, matchmaking, outbox, presence, rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ class World(msgspec.Struct):
     matchmaking: matchmaking.Matchmaking = msgspec.field(default_factory=matchmaking.Matchmaking)
     rooms: rooms.Rooms = msgspec.field(default_factory=rooms.Rooms)
     matches: matches.Matches = msgspec.field(default_factory=matches.Matches)
+    outbox: outbox.Outbox = msgspec.field(default_factory=outbox.Outbox)
 
     def fold(self, event: Event, position: Position) -> None:
         """Take the event at `position` in; it must be the next one of the log."""
@@ -39,6 +40,7 @@ _MODULES = {
     "matchmaking": matchmaking,
     "rooms": rooms,
     "matches": matches,
+    "outbox": outbox,
 }
 
 _FOLDS: dict[type[Event], list[tuple[str, Callable[[Any, Any, Position], None]]]] = {}

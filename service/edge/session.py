@@ -54,12 +54,6 @@ class TooManyFriends(ClientError):
     code = "TOO_MANY_FRIENDS"
 
 
-class UserServiceUnavailable(ClientError):
-    """No user service is configured, so your friends are not known here."""
-
-    code = "USER_SERVICE_UNAVAILABLE"
-
-
 class RateLimited(ClientError):
     """Too many messages; this one was not carried out. Slow down, or the connection is closed."""
 
@@ -81,6 +75,10 @@ class ShowLobby(msgspec.Struct, frozen=True):
     """Answer with `lobby:list`."""
 
 
+class ShowFriends(msgspec.Struct, frozen=True):
+    """Answer with the status of the user's friends, when the user service has told who they are."""
+
+
 class WatchFriends(msgspec.Struct, frozen=True):
     """Answer with the status of these users, and tell of each change from now on."""
 
@@ -94,7 +92,7 @@ class Close(msgspec.Struct, frozen=True):
     reason: str
 
 
-Action: TypeAlias = Execute | ShowUsers | ShowLobby | WatchFriends | Close
+Action: TypeAlias = Execute | ShowUsers | ShowLobby | ShowFriends | WatchFriends | Close
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +184,7 @@ class Session:
             case wire.FriendsSubscribe():
                 return self._watch(message)
             case wire.FriendsStatusRequest():
-                raise UserServiceUnavailable
+                return ShowFriends()
             case _:
                 return Execute(self._command(message), message)
 

@@ -20,6 +20,7 @@ from service.edge.session import (
     Close,
     Execute,
     Session,
+    ShowFriends,
     ShowLobby,
     ShowUsers,
     WatchFriends,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from service.edge.hub import Hub
     from service.edge.session import Action, SessionLimits
     from service.engine import Engine
+    from service.people import People
     from service.ticker import Ticker
 
 CLASSIC_PROTOCOL = "ws-service.classic"
@@ -64,6 +66,7 @@ class WebSockets:
         engine: Engine,
         hub: Hub,
         ticker: Ticker,
+        people: People,
         *,
         authenticator: Authenticator,
         limits: WebSocketLimits,
@@ -73,11 +76,13 @@ class WebSockets:
         self._engine = engine
         self._hub = hub
         self._ticker = ticker
+        self._people = people
         self._authenticator = authenticator
         self._limits = limits
         self._new_socket_id = new_socket_id
         self._open: set[web.WebSocketResponse] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: set[SocketId] = set()
         self._draining = False
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -151,6 +156,8 @@ class WebSockets:
         try:
             if not await self._opened(ws, identity, socket, origin):
                 return
+            token = token_of(request) or ""
+            self._people.came(identity.user, token, named=identity.name is not None)
             await self._converse(ws, session, connection, origin)
         finally:
             self._hub.remove(connection)
@@ -230,6 +237,8 @@ class WebSockets:
                 self._hub.send(connection, user_list(world, names))
             case ShowLobby():
                 self._hub.send(connection, lobby_list(world, names).message)
+            case ShowFriends():
+                self._show_friends(connection)
             case WatchFriends(friends):
                 self._hub.watch(connection, friends)
                 statuses = {friend: world.presence.is_online(friend) for friend in friends}
@@ -238,6 +247,31 @@ class WebSockets:
                 raise AssertionError(action)
             case _:
                 assert_never(action)
+
+    def _show_friends(self, connection: Connection) -> None:
+        """Ask for the user's friends, beside whatever else he does; one answer serves many asks."""
+        if connection.socket in self._asking:
+            return
+        self._asking.add(connection.socket)
+        task = asyncio.create_task(self._answer_friends(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer_friends(self, connection: Connection) -> None:
+        message: wire.FriendsStatusResponse | wire.Error
+        try:
+            friends = await self._people.friends(connection.user)
+        except ClientError as error:
+            message = wire.Error(error.code, error.message)
+        else:
+            online = self._engine.world.presence.is_online
+            some = friends[: self._limits.session.friends_max]
+            message = wire.FriendsStatusResponse(
+                [wire.FriendStatus(friend, online(friend)) for friend in some]
+            )
+        finally:
+            self._asking.discard(connection.socket)
+        self._hub.send(connection, message)
 
     def _answer_again(self, message: wire.FromClient, connection: Connection) -> None:
         """Answer a command that changed nothing with what its sender wants to know."""

@@ -157,6 +157,13 @@ class EventLog:
         """Return the snapshot of the world that this code has made of this log, or None."""
         return await self._in_thread(self._store.load_snapshot, "world", code_version)
 
+    async def note(self, statement: str, **parameters: object) -> None:
+        """Change what stands beside the log and does not follow from it, as a delivery's attempts.
+
+        Raises `Unavailable` when nothing can be written now.
+        """
+        await self._in_thread(self._store.note, statement, parameters)
+
     async def close(self) -> None:
         """Commit what waits, and let go of the database; then nothing can be appended."""
         self._closing = True
