@@ -16,7 +16,7 @@ CHROMIUM := $(shell command -v chromium)
 SELECTION := $(if $(CHROMIUM),,-m "not browser")
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash check format reference lock clean
+.PHONY: help run platform test crash check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
 
@@ -25,6 +25,9 @@ help: ## Show this list
 
 run: $(RUN_READY) ## Serve for development: open the URL that it prints
 	@$(BIN)/ws-service serve --dev
+
+platform: $(DEV_READY) ## Run the whole example platform: open the URL that it prints
+	@$(BIN)/python -m examples.platform
 
 test: $(DEV_READY) ## Run all tests (those in a browser need Debian's chromium)
 	@$(if $(CHROMIUM),,echo 'NOTICE: the browser tests are LEFT OUT: chromium is missing (apt-get install chromium)')
