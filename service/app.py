@@ -311,7 +311,7 @@ def _breaker(settings: Settings) -> Breaker:
 def _pace(settings: Settings) -> Pace:
     return Pace(
         retry_s=settings.outbox_retry_s,
-        retry_s_max=settings.outbox_retry_s_max,
+        retry_max_s=settings.outbox_retry_max_s,
         concurrency=OUTBOX_CONCURRENCY,
     )
 

@@ -80,7 +80,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how many at once."""
 
     retry_s: float = 1
-    retry_s_max: float = 300
+    retry_max_s: float = 300
     concurrency: int = 8
 
     def after(self, attempts: int, chance: float) -> float:
@@ -89,7 +89,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         The bound doubles each time. Half of the time is chance, so that matches that failed
         together do not come together again.
         """
-        bound = min(self.retry_s_max, self.retry_s * 2.0 ** min(attempts - 1, 60))
+        bound = min(self.retry_max_s, self.retry_s * 2.0 ** min(attempts - 1, 60))
         return bound * (1 + chance) / 2
 
 

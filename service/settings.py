@@ -239,8 +239,8 @@ class Settings(BaseSettings):
         ge=0.05,
         le=3600,
     )
-    outbox_retry_s_max: float = _setting(
-        "WS_OUTBOX_RETRY_S_MAX",
+    outbox_retry_max_s: float = _setting(
+        "WS_OUTBOX_RETRY_MAX_S",
         300,
         "Longest wait between two deliveries of a match.",
         unit="s",
