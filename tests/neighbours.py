@@ -137,6 +137,7 @@ class ExampleUsers(_Server):
         fault = self.fault
         if fault is Fault.HANG:
             await self._released.wait()
+            return web.Response(status=503)
         if fault in _STATUS:
             return web.Response(status=_STATUS[fault])
         answer = await handler(request)
