@@ -33,6 +33,7 @@ from service.log.outbox import (
     NOTE_REASON,
     due,
     next_due,
+    oldest,
 )
 from service.log.records import Origin
 from service.telemetry import get_logger
@@ -145,6 +146,7 @@ class OutboxRunner:
         self._chance = chance
         self._clock = clock
         self._news = {consumer: asyncio.Event() for consumer in routes}
+        self._oldest: dict[Consumer, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.attempts = 0
         """How often something was sent, since the start."""
@@ -156,6 +158,15 @@ class OutboxRunner:
         """How many matches wait for each consumer, those that are not configured included."""
         waiting = self._engine.world.outbox.waiting
         return {one: len(waiting.get(one, ())) for one in self._routes.keys() | waiting.keys()}
+
+    @property
+    def lag_s(self) -> dict[Consumer, float]:
+        """How long ago the match ended that waits longest for each consumer; 0 when none does."""
+        now = self._now()
+        return {
+            one: (now - self._oldest.get(one, now)) / 1_000_000 if self.waiting[one] else 0
+            for one in self._routes
+        }
 
     async def start(self) -> None:
         """Write down who is configured, and begin to deliver."""
@@ -212,6 +223,7 @@ class OutboxRunner:
     async def _wait(self, consumer: Consumer) -> None:
         """Wait for the end of a match, the next retry, or a look at what others have noted."""
         next_at = await next_due(self._reader, consumer)
+        self._oldest[consumer] = await oldest(self._reader, consumer) or self._now()
         wait_s = LOOK_AGAIN_S
         if next_at is not None:
             wait_s = min(wait_s, max(0.0, (next_at - self._now()) / 1_000_000))
@@ -282,12 +294,13 @@ class OutboxRunner:
 
     def _tell(self, consumer: Consumer, one: Due, outcome: Rejected | Unknown) -> None:
         final = isinstance(outcome, Rejected)
+        status = {} if outcome.status is None else {"http_status": outcome.status}
         (logger.error if final else logger.warning)(
             "match refused" if final else "match not delivered yet",
             correlation_id=one.match.id,
             error_type="external_service_error",
             error_code="MATCH_SAVE_FAILED" if final else "MATCH_SAVE_DELAYED",
-            http_status=outcome.status,
+            **status,
             metadata={
                 "consumer": consumer,
                 "match": one.match.id,

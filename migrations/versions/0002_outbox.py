@@ -28,6 +28,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("consumer", "match", name=op.f("pk_outbox")),
     )
     op.create_index(op.f("ix_outbox_consumer_next_at"), "outbox", ["consumer", "next_at"])
+    op.create_index(
+        op.f("ix_outbox_consumer_state_position"), "outbox", ["consumer", "state", "position"]
+    )
     op.create_table(
         "bearers",
         sa.Column("match", sa.String(64), nullable=False),

@@ -171,7 +171,7 @@ class UserService:
             status, body = await self._fetch(self._asking, path, headers)
         except UNREACHABLE as error:
             self._breaker.failed()
-            self._warn(path, describe(error), None)
+            self._warn(path, describe(error))
             raise UserServiceUnavailable from error
         except BaseException:
             self._breaker.unused()
@@ -181,7 +181,7 @@ class UserService:
         else:
             self._breaker.succeeded()
         if status not in (OK, NOT_FOUND):
-            self._warn(path, f"HTTP {status}", status)
+            self._warn(path, f"HTTP {status}", http_status=status)
             raise UserServiceUnavailable
         return status, body
 
@@ -192,13 +192,13 @@ class UserService:
         async with session.get(url, headers=headers, allow_redirects=False) as response:
             return response.status, await read(response)
 
-    def _warn(self, path: str, reason: str, status: int | None) -> None:
+    def _warn(self, path: str, reason: str, **fields: int) -> None:
         logger.warning(
             "user service failed",
             error_type="external_service_error",
             error_code="USER_SERVICE_UNAVAILABLE",
-            http_status=status,
             metadata={"path": path, "reason": reason},
+            **fields,
         )
 
 

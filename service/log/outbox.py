@@ -194,6 +194,19 @@ async def next_due(reader: Reader, consumer: Consumer) -> int | None:
         return (await connection.execute(statement)).scalar_one_or_none()
 
 
+async def oldest(reader: Reader, consumer: Consumer) -> int | None:
+    """Return when the match ended that waits longest for `consumer`, or None when none waits."""
+    statement = (
+        select(matches.c.ended_at)
+        .join(outbox, outbox.c.match == matches.c.match)
+        .where(outbox.c.consumer == consumer, outbox.c.state == "waiting")
+        .order_by(outbox.c.position)
+        .limit(1)
+    )
+    async with reader.engine.connect() as connection:
+        return (await connection.execute(statement)).scalar_one_or_none()
+
+
 async def entries(reader: Reader, *, start: str = "") -> list[Entry]:
     """List what waits or was refused, the oldest first; `start` is that of a match's id."""
     statement = (

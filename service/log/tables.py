@@ -111,6 +111,7 @@ outbox = Table(
     Column("next_at", BigInteger),
     Column("last_error", Text),
     Index(None, "consumer", "next_at"),
+    Index(None, "consumer", "state", "position"),
 )
 """What waits for whom: the keys and `state` follow from the log, in the transaction of its events.
 

@@ -200,6 +200,7 @@ async def test_attempts_and_the_last_error_can_be_seen(house: House, hook: Answe
     assert entry.attempts >= 2
     assert entry.last_error == "it rains"
     assert house.outbox.failures >= 2
+    assert 0 < house.outbox.lag_s["hook"] < PATIENCE_S
 
 
 async def test_an_outcome_that_can_not_be_written_is_not_fetched_again(

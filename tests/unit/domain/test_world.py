@@ -15,6 +15,7 @@ from service.domain.invites import GAME, AcceptInvite, DeclineInvite, SendInvite
 from service.domain.lobby import JoinLobby, LeaveLobby
 from service.domain.matches import FinishMatch, MatchCheckpoint, Move, PauseAfterRestart
 from service.domain.matchmaking import JoinQueue, LeaveQueue
+from service.domain.outbox import Delivered, Rejected, Settle, Subscribe
 from service.domain.presence import CloseSocket, OpenSocket, StartNode
 from service.domain.rooms import BeginMatch, LeaveRoom, TakeSeat
 from service.domain.world import World
@@ -148,6 +149,15 @@ class WorldMachine(RuleBasedStateMachine):
         move = {"direction": "w", "action": action}
         self.with_socket(index, lambda user, socket: Move(user, socket, self.a_room(room), move))
 
+    @rule(consumers=st.frozensets(st.sampled_from(["user-service", "webhook-a"])))
+    def subscribe(self, consumers: frozenset[str]) -> None:
+        self.execute(Subscribe(consumers))
+
+    @rule(outcome=st.sampled_from([Delivered(), Rejected(400, "no")]))
+    def settle(self, outcome: Delivered | Rejected) -> None:
+        for consumer, matches in sorted(self.world.outbox.waiting.items()):
+            self.execute(Settle(consumer, min(matches), outcome))
+
     @rule(ticks=st.integers(1, 70))
     def play(self, ticks: int) -> None:
         for match in list(self.world.matches.live.values()):
@@ -226,6 +236,12 @@ class WorldMachine(RuleBasedStateMachine):
         for room in rooms.rooms.values():
             assert set(room.sockets) <= {socket for _, socket in self.open}
             assert (room.phase == "playing") == (room.match in self.world.matches.live)
+
+    @invariant()
+    def only_finished_matches_wait_to_be_delivered(self) -> None:
+        for matches in self.world.outbox.waiting.values():
+            assert matches
+            assert not matches & self.world.matches.live.keys()
 
     @invariant()
     def a_match_with_somebody_away_stands_still(self) -> None:
