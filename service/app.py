@@ -244,15 +244,15 @@ class Service:
             metadata={"position": self._world.position, "matches": len(self._world.matches.live)},
         )
 
-    def _clean_name(self, raw: str) -> str:
-        return clean_name(raw)[: self._settings.name_length_max]
-
     def _dev_tokens(self) -> DevTokens | None:
         """Only in development, and only where the service has a secret to sign with."""
         if not self._dev or not self._secret:
             return None
         settings = self._settings
         return DevTokens(self._secret, settings.jwt_algorithms[0], settings.name_length_max)
+
+    def _clean_name(self, raw: str) -> str:
+        return clean_name(raw)[: self._settings.name_length_max]
 
     async def _load_names(self) -> None:
         users = self._users_of_world()
@@ -272,6 +272,25 @@ class Service:
     async def _match_events(self, match: Match) -> Sequence[Event]:
         pages = self._reader.read(match.replay_from - 1, stream=match_stream(match.id))
         return [recorded.event async for page in pages for recorded in page]
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        invite_needs_lobby=settings.invite_needs_lobby,
+        sockets_per_user_max=settings.sockets_per_user_max,
+        match_duration_s=settings.match_duration_s,
+        reconnect_grace_s=settings.reconnect_grace_s,
+    )
+
+
+def _times(settings: Settings) -> Times:
+    return Times(
+        presence_grace_s=settings.presence_grace_s,
+        invite_ttl_s=settings.invite_ttl_s,
+        seat_take_s=settings.seat_take_s,
+        room_empty_s=settings.room_empty_s,
+        matchmaking_timeout_s=settings.matchmaking_timeout_s,
+    )
 
 
 def _user_service(settings: Settings) -> UserService | None:
@@ -313,23 +332,4 @@ def _pace(settings: Settings) -> Pace:
         retry_s=settings.outbox_retry_s,
         retry_max_s=settings.outbox_retry_max_s,
         concurrency=OUTBOX_CONCURRENCY,
-    )
-
-
-def _rules(settings: Settings) -> Rules:
-    return Rules(
-        invite_needs_lobby=settings.invite_needs_lobby,
-        sockets_per_user_max=settings.sockets_per_user_max,
-        match_duration_s=settings.match_duration_s,
-        reconnect_grace_s=settings.reconnect_grace_s,
-    )
-
-
-def _times(settings: Settings) -> Times:
-    return Times(
-        presence_grace_s=settings.presence_grace_s,
-        invite_ttl_s=settings.invite_ttl_s,
-        seat_take_s=settings.seat_take_s,
-        room_empty_s=settings.room_empty_s,
-        matchmaking_timeout_s=settings.matchmaking_timeout_s,
     )

@@ -154,100 +154,6 @@ class Settings(BaseSettings):
         "JWT_LEEWAY_S", 5, "Clock difference forgiven in `exp` and `nbf`.", unit="s", ge=0, le=300
     )
 
-    # The user service
-    user_service_url: Annotated[str, Field(pattern=_HTTP_URL)] | None = _setting(
-        "USER_SERVICE_URL",
-        None,
-        "User service: names, friends, and where finished matches are saved.",
-        allowed="a URL like http://users:3000",
-    )
-    user_service_token: SecretStr | None = _setting(
-        "USER_SERVICE_TOKEN",
-        None,
-        "Token to save a match with when the player's own has expired.",
-    )
-    user_service_timeout_s: float = _setting(
-        "USER_SERVICE_TIMEOUT_S",
-        2,
-        "How long an answer about names and friends is waited for.",
-        unit="s",
-        ge=0.05,
-        le=60,
-    )
-    user_service_concurrency: int = _setting(
-        "USER_SERVICE_CONCURRENCY",
-        16,
-        "Requests at once for names and friends; the same again for matches.",
-        ge=1,
-        le=1000,
-    )
-    user_service_name_age_s: float = _setting(
-        "USER_SERVICE_NAME_AGE_S",
-        300,
-        "How long a name that the user service gave is not asked for again.",
-        unit="s",
-        ge=0,
-        le=86400,
-    )
-    user_service_names_max: int = _setting(
-        "USER_SERVICE_NAMES_MAX",
-        10_000,
-        "Names of the user service kept in memory.",
-        ge=1,
-        le=10_000_000,
-    )
-    breaker_failures: int = _setting(
-        "WS_BREAKER_FAILURES",
-        5,
-        "Failures in a row after which another service is left alone for a while.",
-        ge=1,
-        le=1000,
-    )
-    breaker_pause_s: float = _setting(
-        "WS_BREAKER_PAUSE_S", 10, "How long it is left alone.", unit="s", ge=0.05, le=3600
-    )
-
-    # Finished matches
-    webhook_urls: Annotated[
-        tuple[Annotated[str, Field(pattern=_HTTP_URL)], ...], BeforeValidator(_split)
-    ] = _setting(
-        "WS_WEBHOOK_URLS",
-        (),
-        "Who else is told of each finished match.",
-        allowed="URLs like https://stats.example.org/matches, separated by commas",
-    )
-    webhook_secret: SecretStr | None = _setting(
-        "WS_WEBHOOK_SECRET",
-        None,
-        "Secret that webhooks are signed with.",
-        allowed=f"whsec_ and base64, or a text of at least {SECRET_LENGTH_MIN} characters",
-        min_length=SECRET_LENGTH_MIN,
-    )
-    outbox_timeout_s: float = _setting(
-        "WS_OUTBOX_TIMEOUT_S",
-        10,
-        "How long a consumer of finished matches may take to answer.",
-        unit="s",
-        ge=0.05,
-        le=300,
-    )
-    outbox_retry_s: float = _setting(
-        "WS_OUTBOX_RETRY_S",
-        1,
-        "Wait after the first failed delivery; it doubles with each further one.",
-        unit="s",
-        ge=0.05,
-        le=3600,
-    )
-    outbox_retry_max_s: float = _setting(
-        "WS_OUTBOX_RETRY_MAX_S",
-        300,
-        "Longest wait between two deliveries of a match.",
-        unit="s",
-        ge=0.05,
-        le=86400,
-    )
-
     # Limits
     message_bytes_max: int = _setting(
         "WS_MESSAGE_BYTES_MAX",
@@ -423,6 +329,100 @@ class Settings(BaseSettings):
         unit="ms",
         ge=0,
         le=60_000,
+    )
+
+    # The user service
+    user_service_url: Annotated[str, Field(pattern=_HTTP_URL)] | None = _setting(
+        "USER_SERVICE_URL",
+        None,
+        "User service: names, friends, and where finished matches are saved.",
+        allowed="a URL like http://users:3000",
+    )
+    user_service_token: SecretStr | None = _setting(
+        "USER_SERVICE_TOKEN",
+        None,
+        "Token to save a match with when the player's own has expired.",
+    )
+    user_service_timeout_s: float = _setting(
+        "USER_SERVICE_TIMEOUT_S",
+        2,
+        "How long an answer about names and friends is waited for.",
+        unit="s",
+        ge=0.05,
+        le=60,
+    )
+    user_service_concurrency: int = _setting(
+        "USER_SERVICE_CONCURRENCY",
+        16,
+        "Requests at once for names and friends; the same again for matches.",
+        ge=1,
+        le=1000,
+    )
+    user_service_name_age_s: float = _setting(
+        "USER_SERVICE_NAME_AGE_S",
+        300,
+        "How long a name that the user service gave is not asked for again.",
+        unit="s",
+        ge=0,
+        le=86400,
+    )
+    user_service_names_max: int = _setting(
+        "USER_SERVICE_NAMES_MAX",
+        10_000,
+        "Names of the user service kept in memory.",
+        ge=1,
+        le=10_000_000,
+    )
+    breaker_failures: int = _setting(
+        "WS_BREAKER_FAILURES",
+        5,
+        "Failures in a row after which another service is left alone for a while.",
+        ge=1,
+        le=1000,
+    )
+    breaker_pause_s: float = _setting(
+        "WS_BREAKER_PAUSE_S", 10, "How long it is left alone.", unit="s", ge=0.05, le=3600
+    )
+
+    # Finished matches
+    webhook_urls: Annotated[
+        tuple[Annotated[str, Field(pattern=_HTTP_URL)], ...], BeforeValidator(_split)
+    ] = _setting(
+        "WS_WEBHOOK_URLS",
+        (),
+        "Who else is told of each finished match.",
+        allowed="URLs like https://stats.example.org/matches, separated by commas",
+    )
+    webhook_secret: SecretStr | None = _setting(
+        "WS_WEBHOOK_SECRET",
+        None,
+        "Secret that webhooks are signed with.",
+        allowed=f"whsec_ and base64, or a text of at least {SECRET_LENGTH_MIN} characters",
+        min_length=SECRET_LENGTH_MIN,
+    )
+    outbox_timeout_s: float = _setting(
+        "WS_OUTBOX_TIMEOUT_S",
+        10,
+        "How long a consumer of finished matches may take to answer.",
+        unit="s",
+        ge=0.05,
+        le=300,
+    )
+    outbox_retry_s: float = _setting(
+        "WS_OUTBOX_RETRY_S",
+        1,
+        "Wait after the first failed delivery; it doubles with each further one.",
+        unit="s",
+        ge=0.05,
+        le=3600,
+    )
+    outbox_retry_max_s: float = _setting(
+        "WS_OUTBOX_RETRY_MAX_S",
+        300,
+        "Longest wait between two deliveries of a match.",
+        unit="s",
+        ge=0.05,
+        le=86400,
     )
 
     @classmethod
