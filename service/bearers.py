@@ -22,7 +22,7 @@ from service.domain.outbox import USER_SERVICE, higher
 from service.domain.presence import UserWentOffline
 from service.errors import Unavailable
 from service.log.outbox import (
-    FORGET_BEARER,
+    FORGET_THIS_BEARER,
     KEEP_BEARER,
     UNBLOCK,
     sealed_bearer,
@@ -110,22 +110,30 @@ class Bearers:
         sealed = await sealed_bearer(self._reader, match, user)
         if sealed is None:
             return None
-        try:
-            return self._fresh(self._seal.decrypt(sealed).decode())
-        except InvalidToken:
-            return None
+        token = self._fresh(self._unseal(sealed))
+        if token is None:
+            await self._log.note(FORGET_THIS_BEARER, match=match, sealed=sealed)
+        return token
 
     async def refused(self, match: MatchId, user: UserId, token: str) -> None:
         """Use a token no more that the user service does not take."""
         if self._online.get(user) == token:
             del self._online[user]
-        await self._log.note(FORGET_BEARER, match=match)
+        sealed = await sealed_bearer(self._reader, match, user)
+        if sealed is not None and self._unseal(sealed) == token:
+            await self._log.note(FORGET_THIS_BEARER, match=match, sealed=sealed)
 
     async def stop(self) -> None:
         """Write nothing more."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _unseal(self, sealed: bytes) -> str | None:
+        try:
+            return self._seal.decrypt(sealed).decode()
+        except InvalidToken:
+            return None
 
     def _fresh(self, token: str | None) -> str | None:
         if token is None or expires_at(token) < self._clock() + EXPIRY_MARGIN_S:

@@ -56,9 +56,11 @@ NOTE_FAILURE = """
 """Without `next_at` it is tried again when a token comes."""
 
 NOTE_BLOCKED = """
-    UPDATE outbox SET next_at = NULL, last_error = :reason
+    UPDATE outbox SET last_error = :reason,
+        next_at = CASE WHEN EXISTS (SELECT 1 FROM bearers WHERE match = :match) THEN 0 END
     WHERE consumer = :consumer AND match = :match
 """
+"""It waits for a token, unless one has come since it was looked for."""
 
 NOTE_REASON = """
     UPDATE outbox SET last_error = :reason WHERE consumer = :consumer AND match = :match
@@ -89,6 +91,9 @@ KEEP_BEARER = """
 """A token that comes when its match has just been settled is not kept."""
 
 FORGET_BEARER = "DELETE FROM bearers WHERE match = :match"
+
+FORGET_THIS_BEARER = "DELETE FROM bearers WHERE match = :match AND sealed = :sealed"
+"""For one that is of no use; a newer one may have taken its place meanwhile."""
 
 
 def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -33,7 +33,7 @@ from service.log.log import EventLog, Tail
 from service.log.outbox import KEEP_BEARER, entries, sealed_bearer
 from service.log.reader import Reader, open_database
 from service.log.records import Origin
-from service.outbox import OutboxRunner, Pace, Route
+from service.outbox import OutboxRunner, Pace, Port, Route
 from tests.acceptance.service_process import make_token
 
 PATIENCE_S = 10.0
@@ -75,7 +75,7 @@ class _OpenGate:
 class House:
     """A log, a world that folds it, and an outbox; nothing else of the service."""
 
-    def __init__(self, directory: Path, **consumers: Answers) -> None:
+    def __init__(self, directory: Path, **consumers: Port) -> None:
         self.consumers = consumers
         self.events: list[Event] = []
         self._path = directory / "log.db"
@@ -300,6 +300,53 @@ async def test_a_kept_token_is_found_again_with_the_same_secret_only(
     assert await bearers.for_match("a-1", 12) is None
 
 
+class Meanwhile:
+    """Finds no token, and waits until the player has brought one, before it says so."""
+
+    def __init__(self) -> None:
+        self.house: House
+        self.attempts = 0
+
+    async def deliver(self, match: FinishedMatch) -> Outcome:
+        self.attempts += 1
+        if self.attempts > 1:
+            return Delivered()
+        bearers = Bearers(
+            self.house.world, self.house.log, self.house.reader, sealing("one secret")
+        )
+        bearers.came(12, make_token({"id": 12}))
+        async with asyncio.timeout(PATIENCE_S):
+            while await sealed_bearer(self.house.reader, match.id, 12) is None:
+                pass
+        return TokenNeeded("no token")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_token_that_comes_while_it_is_missed_is_not_overlooked(directory: Path) -> None:
+    port = Meanwhile()
+    house = port.house = House(directory, **{USER_SERVICE: port})
+    await house.start()
+    await house.finish("a-1")
+    await house.settled(1)
+    assert port.attempts == 2
+    await house.stop()
+
+
+async def test_a_token_that_is_refused_makes_no_room_for_a_newer_one_to_be_lost(
+    saving: tuple[House, Bearers],
+) -> None:
+    house, bearers = saving
+    await house.begin("a-1", [7, 12])
+    old, new = make_token({"id": 12, "n": 1}), make_token({"id": 12, "n": 2})
+    await keep(house, "a-1", new, sealing("one secret"))
+    await bearers.refused("a-1", 12, old)
+    assert await bearers.for_match("a-1", 12) == new
+    await bearers.refused("a-1", 12, new)
+    assert await bearers.for_match("a-1", 12) is None
+
+
 async def test_a_token_that_ends_in_a_moment_is_not_used(saving: tuple[House, Bearers]) -> None:
     house, bearers = saving
     await house.begin("a-1", [7, 12])
@@ -311,7 +358,9 @@ async def test_a_token_is_not_kept_for_a_match_that_is_settled_or_unknown(
     saving: tuple[House, Bearers],
 ) -> None:
     house, _ = saving
-    house.consumers[USER_SERVICE].answer = lambda _: Delivered()
+    consumer = house.consumers[USER_SERVICE]
+    assert isinstance(consumer, Answers)
+    consumer.answer = lambda _: Delivered()
     await house.finish("a-1")
     await house.settled(1)
     for match in ("a-1", "nowhere-1"):
