@@ -171,6 +171,11 @@ class Hook(_Server):
         app.add_routes([web.post("/hook", self._take)])
         return app
 
+    @property
+    def ids(self) -> list[str]:
+        """What was sent, in its order."""
+        return [request.headers["webhook-id"] for request in self.requests]
+
     async def _take(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.read())
         await self._note(request)

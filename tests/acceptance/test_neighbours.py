@@ -228,6 +228,25 @@ async def test_the_services_own_token_saves_what_a_players_token_can_not(
 # Webhooks
 
 
+async def test_no_result_is_lost_or_settled_twice_whenever_we_are_killed(
+    start: Start, hook: Hook
+) -> None:
+    service = start(WS_WEBHOOK_URLS=f"{hook.url}/hook", WS_WEBHOOK_SECRET=HOOK_SECRET)
+    played = []
+    for number in range(4):
+        played.append((await play(service)).match)
+        if number % 2:
+            # The hook has it, and we may or may not know.
+            await hook.until(lambda: played[-1] in hook.ids)
+        service.restart()
+    for match in played:
+        await logged(service, "result.delivered", match=match)
+    assert set(hook.ids) == set(played)
+    service.kill()
+    log = await check_data(service)
+    assert sorted(one.data["match"] for one in log.of_type["result.delivered"]) == sorted(played)
+
+
 async def test_every_webhook_gets_a_signed_match_at_its_own_pace(start: Start, hook: Hook) -> None:
     async with Hook() as other:
         other.status = 503
