@@ -25,7 +25,7 @@ NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash bench bench-quick check format reference lock clean
+.PHONY: help run platform test crash bench bench-quick check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
 
@@ -34,6 +34,9 @@ help: ## Show this list
 
 run: $(RUN_READY) ## Serve for development: open the URL that it prints
 	@$(BIN)/ws-service serve --dev
+
+platform: $(DEV_READY) ## Run the whole example platform: open the URL that it prints
+	@$(BIN)/python -m examples.platform
 
 test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
 	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import secrets
 import time
 from datetime import UTC, datetime
@@ -11,15 +12,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.bearers import Bearers, sealing
 from service.deadlines import Deadlines
 from service.deliveries import People
+from service.directory import UserDirectory
 from service.domain.chat import HISTORY_MAX, ChatSaid
 from service.domain.command import Context, Rules
 from service.domain.deadlines import Times
 from service.domain.event import match_stream
 from service.domain.ids import normalise
+from service.domain.outbox import USER_SERVICE
 from service.domain.presence import StartNode, UserWentOffline
-from service.edge.auth import Authenticator, FixedKey, Issuer
+from service.edge.auth import Authenticator, FixedKey, Issuer, clean_name
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.connection import SlowLimits
 from service.edge.greeting import Facts, Greeter
@@ -30,7 +34,10 @@ from service.edge.token_timer import TokenTimes
 from service.edge.websocket import WebSocketLimits, WebSockets
 from service.engine import Engine
 from service.games.catalogue import GAMES
+from service.integrations import webhooks
+from service.integrations.breaker import Breaker
 from service.integrations.jwks import Jwks, JwksTimes
+from service.integrations.user_service import Limits, UserService
 from service.integrations.vault import AppRole, Vault, VaultToken
 from service.integrations.vault_secret import SecretRules, VaultSecret
 from service.log import migrate
@@ -38,7 +45,8 @@ from service.log.log import EventLog
 from service.log.reader import Reader, open_database
 from service.log.records import Origin
 from service.messages import v1
-from service.settings import SECRET_LENGTH_MIN
+from service.outbox import OutboxRunner, Pace, Route, SavesMatches
+from service.settings import SECRET_LENGTH_MIN, seal_secret
 from service.snapshots import Snapshots, restore_world
 from service.telemetry import Metrics, get_logger, traces
 from service.ticker import Ticker
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
     from service.domain.event import Event, Position
     from service.domain.ids import UserId
     from service.domain.matches import Match
+    from service.domain.outbox import Consumer
     from service.edge.auth import Keys
     from service.log.records import RecordedEvent
     from service.settings import Settings
@@ -58,6 +67,9 @@ NODE = "n1"
 
 KEPT_MIN = 1000
 """Names of users who are gone, and what was said, are forgotten above this many."""
+
+OUTBOX_CONCURRENCY = 8
+"""Finished matches on their way to one consumer at once."""
 
 STOP_TIMEOUT_S = 3
 
@@ -119,6 +131,26 @@ class Service:
         self._snapshots = snapshots = Snapshots(
             log, world, settings.snapshot_events, lambda: backlog.start
         )
+        self._bearers = bearers = Bearers(
+            world, log, self._reader, sealing(self._secret or seal_secret(settings.data_dir))
+        )
+        self._users = users = _user_service(settings)
+        self._directory = directory = UserDirectory(
+            engine,
+            users,
+            bearers,
+            publish=hub.publish,
+            clean_name=self._clean_name,
+            retry_s=settings.breaker_pause_s,
+        )
+        self.outbox = outbox = OutboxRunner(
+            engine,
+            log,
+            self._reader,
+            _routes(settings, users, bearers),
+            _pace(settings),
+            chance=random.random,
+        )
         self._websockets = websockets = self._make_websockets(engine)
         context = Context(
             rules=_rules(settings),
@@ -137,6 +169,9 @@ class Service:
                 deadlines.observe,
                 snapshots.observe,
                 websockets.observe,
+                bearers.observe,
+                directory.observe,
+                outbox.observe,
                 self._forget_people,
             ],
         )
@@ -153,6 +188,8 @@ class Service:
         await engine.execute(StartNode(NODE), Origin())
         deadlines.arm_all()
         await ticker.recover(self._match_events)
+        directory.start()
+        await outbox.start()
         self._background = [
             writer,
             asyncio.create_task(ticker.run(), name="ticker"),
@@ -183,6 +220,11 @@ class Service:
         await self._snapshots.write()
         await self._websockets.stop()
         await self._runner.cleanup()
+        await self._directory.stop()
+        await self.outbox.stop()
+        await self._bearers.stop()
+        if self._users is not None:
+            await self._users.close()
         await self._log.close()
         await self._reader.close()
         await asyncio.to_thread(traces.stop)
@@ -220,6 +262,7 @@ class Service:
             engine,
             self._hub,
             self._ticker,
+            self._directory,
             authenticator=Authenticator(
                 self._issuers,
                 settings.jwt_algorithms,
@@ -267,6 +310,9 @@ class Service:
         """The keys that have to be followed."""
         keys = [issuer.keys for issuer in self._issuers]
         return [source for source in keys if isinstance(source, VaultSecret | Jwks)]
+
+    def _clean_name(self, raw: str) -> str:
+        return clean_name(raw)[: self._settings.name_length_max]
 
     def _dev_tokens(self) -> DevTokens | None:
         """Only in development, and only where tokens are checked by a secret that is set."""
@@ -452,4 +498,46 @@ def _times(settings: Settings) -> Times:
         seat_take_s=settings.seat_take_s,
         room_empty_s=settings.room_empty_s,
         matchmaking_timeout_s=settings.matchmaking_timeout_s,
+    )
+
+
+def _user_service(settings: Settings) -> UserService | None:
+    if settings.user_service_url is None:
+        return None
+    limits = Limits(
+        timeout_s=settings.user_service_timeout_s,
+        save_timeout_s=settings.outbox_timeout_s,
+        concurrency=settings.user_service_concurrency,
+        names_max=settings.user_service_names_max,
+        name_age_s=settings.user_service_name_age_s,
+    )
+    return UserService(settings.user_service_url, limits, _breaker(settings))
+
+
+def _routes(
+    settings: Settings, users: UserService | None, bearers: Bearers
+) -> dict[Consumer, Route]:
+    """List everybody who gets finished matches."""
+    routes: dict[Consumer, Route] = {}
+    if users is not None:
+        token = settings.user_service_token
+        saves = SavesMatches(users, bearers, token.get_secret_value() if token else None)
+        routes[USER_SERVICE] = Route(saves, _breaker(settings))
+    if settings.webhook_secret is not None:
+        secret = settings.webhook_secret.get_secret_value()
+        for url in settings.webhook_urls:
+            hook = webhooks.Webhook(url, secret, settings.outbox_timeout_s, OUTBOX_CONCURRENCY)
+            routes[webhooks.name_of(url)] = Route(hook, _breaker(settings))
+    return routes
+
+
+def _breaker(settings: Settings) -> Breaker:
+    return Breaker(settings.breaker_failures, settings.breaker_pause_s, time.monotonic)
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(
+        retry_s=settings.outbox_retry_s,
+        retry_max_s=settings.outbox_retry_max_s,
+        concurrency=OUTBOX_CONCURRENCY,
     )

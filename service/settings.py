@@ -31,6 +31,9 @@ HTTP_URL = r"^https?://[^/@\s?#]+(/[^\s#]*)?$"
 MASK = "***"
 SECRET_LENGTH_MIN = 8
 DEV_SECRET_FILE = "dev-secret"  # noqa: S105 - the name of a file
+SEAL_SECRET_FILE = "seal-secret"  # noqa: S105 - the name of a file
+
+_HTTP_URL = r"^https?://[^/\s,]+[^\s,]*$"
 
 # The words of the logger that the replaced service used, so that its deployments keep theirs.
 _FORMER_LEVELS = {"trace": "debug", "warn": "warning", "fatal": "critical"}
@@ -500,6 +503,100 @@ class Settings(BaseSettings):
         le=60_000,
     )
 
+    # The user service
+    user_service_url: Annotated[str, Field(pattern=_HTTP_URL)] | None = _setting(
+        "USER_SERVICE_URL",
+        None,
+        "User service: names, friends, and where finished matches are saved.",
+        allowed="a URL like http://users:3000",
+    )
+    user_service_token: SecretStr | None = _setting(
+        "USER_SERVICE_TOKEN",
+        None,
+        "Token to save a match with when the player's own has expired.",
+    )
+    user_service_timeout_s: float = _setting(
+        "USER_SERVICE_TIMEOUT_S",
+        2,
+        "How long an answer about names and friends is waited for.",
+        unit="s",
+        ge=0.05,
+        le=60,
+    )
+    user_service_concurrency: int = _setting(
+        "USER_SERVICE_CONCURRENCY",
+        16,
+        "Requests at once for names and friends; the same again for matches.",
+        ge=1,
+        le=1000,
+    )
+    user_service_name_age_s: float = _setting(
+        "USER_SERVICE_NAME_AGE_S",
+        300,
+        "How long a name that the user service gave is not asked for again.",
+        unit="s",
+        ge=0,
+        le=86400,
+    )
+    user_service_names_max: int = _setting(
+        "USER_SERVICE_NAMES_MAX",
+        10_000,
+        "Names of the user service kept in memory.",
+        ge=1,
+        le=10_000_000,
+    )
+    breaker_failures: int = _setting(
+        "WS_BREAKER_FAILURES",
+        5,
+        "Failures in a row after which another service is left alone for a while.",
+        ge=1,
+        le=1000,
+    )
+    breaker_pause_s: float = _setting(
+        "WS_BREAKER_PAUSE_S", 10, "How long it is left alone.", unit="s", ge=0.05, le=3600
+    )
+
+    # Finished matches
+    webhook_urls: Annotated[
+        tuple[Annotated[str, Field(pattern=_HTTP_URL)], ...], BeforeValidator(_split)
+    ] = _setting(
+        "WS_WEBHOOK_URLS",
+        (),
+        "Who else is told of each finished match.",
+        allowed="URLs like https://stats.example.org/matches, separated by commas",
+    )
+    webhook_secret: SecretStr | None = _setting(
+        "WS_WEBHOOK_SECRET",
+        None,
+        "Secret that webhooks are signed with.",
+        allowed=f"whsec_ and base64, or a text of at least {SECRET_LENGTH_MIN} characters",
+        min_length=SECRET_LENGTH_MIN,
+    )
+    outbox_timeout_s: float = _setting(
+        "WS_OUTBOX_TIMEOUT_S",
+        10,
+        "How long a consumer of finished matches may take to answer.",
+        unit="s",
+        ge=0.05,
+        le=300,
+    )
+    outbox_retry_s: float = _setting(
+        "WS_OUTBOX_RETRY_S",
+        1,
+        "Wait after the first failed delivery; it doubles with each further one.",
+        unit="s",
+        ge=0.05,
+        le=3600,
+    )
+    outbox_retry_max_s: float = _setting(
+        "WS_OUTBOX_RETRY_MAX_S",
+        300,
+        "Longest wait between two deliveries of a match.",
+        unit="s",
+        ge=0.05,
+        le=86400,
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -517,6 +614,9 @@ class Settings(BaseSettings):
         """Refuse settings that are right by themselves but not together."""
         if self.slow_bytes > self.slow_bytes_max:
             message = f"WS_SLOW_BYTES={self.slow_bytes} must not be above WS_SLOW_BYTES_MAX"
+            raise ValueError(message)
+        if self.webhook_urls and self.webhook_secret is None:
+            message = "WS_WEBHOOK_URLS needs WS_WEBHOOK_SECRET, which webhooks are signed with"
             raise ValueError(message)
         algorithms = ",".join(self.jwt_algorithms)
         symmetric = {name.startswith("HS") for name in self.jwt_algorithms}
@@ -652,10 +752,30 @@ def dev_secret(data_dir: Path) -> str:
 
     Raises `ConfigurationError` when it can't be kept there.
     """
-    secret = read_dev_secret(data_dir)
+    return _made_secret(data_dir, DEV_SECRET_FILE)
+
+
+def seal_secret(data_dir: Path) -> str:
+    """Return the secret that stored tokens are encrypted with, made at first use.
+
+    Raises `ConfigurationError` when it can't be kept in `data_dir`.
+    """
+    return _made_secret(data_dir, SEAL_SECRET_FILE)
+
+
+def read_dev_secret(data_dir: Path) -> str | None:
+    """Return the secret of development in `data_dir`, or None when none was made.
+
+    Raises `ConfigurationError` when it is there but can't be read.
+    """
+    return _read_secret(data_dir, DEV_SECRET_FILE)
+
+
+def _made_secret(data_dir: Path, file: str) -> str:
+    secret = _read_secret(data_dir, file)
     if secret is None:
         secret = secrets.token_urlsafe(32)
-        path = data_dir / DEV_SECRET_FILE
+        path = data_dir / file
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
@@ -666,13 +786,9 @@ def dev_secret(data_dir: Path) -> str:
     return secret
 
 
-def read_dev_secret(data_dir: Path) -> str | None:
-    """Return the secret of development in `data_dir`, or None when none was made.
-
-    Raises `ConfigurationError` when it is there but can't be read.
-    """
+def _read_secret(data_dir: Path, file: str) -> str | None:
     try:
-        return (data_dir / DEV_SECRET_FILE).read_text().strip() or None
+        return (data_dir / file).read_text().strip() or None
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -746,7 +862,7 @@ def _text(value: object) -> str:
     if isinstance(value, bool | float):
         return str(value).lower() if isinstance(value, bool) else f"{value:g}"
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(mask_url(part) for part in value)
     if isinstance(value, dict):
         return json.dumps({key: one.model_dump(exclude_none=True) for key, one in value.items()})
     return mask_url(str(value))

@@ -99,7 +99,7 @@ def commands() -> Iterator[tuple[str, str]]:
     for name, command in waiting:
         if isinstance(command, TyperGroup):
             waiting += [(f"{name} {verb}", one) for verb, one in command.commands.items()]
-        else:
+        if not isinstance(command, TyperGroup) or command.invoke_without_command:
             yield f"`{name}`", first_line(command.help)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from service import __version__
-from service.cli import db, log, matches, replay, serve, settings, token
+from service.cli import db, log, matches, outbox, replay, serve, settings, token
 from service.errors import ConfigurationError, ServiceError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("serve")(serve.command)
 app.add_typer(db.app, name="db")
 app.add_typer(log.app, name="log")
 app.command("matches")(matches.command)
+app.add_typer(outbox.app, name="outbox")
 app.command("replay")(replay.command)
 app.command("settings")(settings.command)
 app.command("token")(token.command)

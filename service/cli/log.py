@@ -27,6 +27,7 @@ from service.errors import ServiceError
 from service.log import migrate
 from service.log.codec import decode
 from service.log.integrity import ChainCheck
+from service.log.outbox import waiting_now
 from service.log.tables import match_players, matches, snapshots
 from service.settings import load_settings
 from service.snapshots import code_version, restore
@@ -48,7 +49,7 @@ class BrokenProjection(ServiceError):
 
 @app.command()
 def verify() -> None:
-    """Check the hash chain, and that snapshot and match history are what the log says."""
+    """Check the hash chain, and that all that is kept beside the log is what it says."""
     run(_verify())
 
 
@@ -87,6 +88,7 @@ def export(
 async def _verify() -> None:
     began = time.monotonic()
     async with opened_log() as reader:
+        waits_at, waiting = await waiting_now(reader)
         # What is written meanwhile is not looked at: the chain is checked up to this head.
         head = await reader.head()
         chain, rebuilt, history = ChainCheck(), World(), _History()
@@ -104,6 +106,10 @@ async def _verify() -> None:
                     if row.position in found and found[row.position] != rebuilt:
                         raise BrokenProjection(
                             f"the snapshot at position {row.position} is not what the log says"
+                        )
+                    if row.position == waits_at and rebuilt.outbox.waiting != waiting:
+                        raise BrokenProjection(
+                            f"the outbox at position {row.position} is not what the log says"
                         )
                 progress.update(task, completed=chain.position)
         chain.finish(head)

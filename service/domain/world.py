@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from service.domain import access, chat, invites, lobby, matches, matchmaking, presence, rooms
+from service.domain import (
+    access,
+    chat,
+    invites,
+    lobby,
+    matches,
+    matchmaking,
+    outbox,
+    presence,
+    rooms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +36,7 @@ class World(msgspec.Struct):
     matches: matches.Matches = msgspec.field(default_factory=matches.Matches)
     chat: chat.Chat = msgspec.field(default_factory=chat.Chat)
     access: access.Access = msgspec.field(default_factory=access.Access)
+    outbox: outbox.Outbox = msgspec.field(default_factory=outbox.Outbox)
 
     def fold(self, event: Event, position: Position) -> None:
         """Take the event at `position` in; it must be the next one of the log."""
@@ -43,6 +54,7 @@ _MODULES = {
     "matches": matches,
     "chat": chat,
     "access": access,
+    "outbox": outbox,
 }
 
 _FOLDS: dict[type[Event], list[tuple[str, Callable[[Any, Any, Position], None]]]] = {}

@@ -69,12 +69,6 @@ class TooManyFriends(ClientError):
     code = "TOO_MANY_FRIENDS"
 
 
-class UserServiceUnavailable(ClientError):
-    """No user service is configured, so your friends are not known here."""
-
-    code = "USER_SERVICE_UNAVAILABLE"
-
-
 class RateLimited(ClientError):
     """Too many messages; this one was not carried out. Slow down, or the connection is closed."""
 

@@ -34,7 +34,6 @@ from service.edge.session import (
     ShowRooms,
     ShowUsers,
     SubscribeRooms,
-    UserServiceUnavailable,
     WatchFriends,
 )
 from service.edge.token_timer import TokenTimer, TokenTimes
@@ -47,6 +46,7 @@ from service.telemetry.metrics import INVALID
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from service.directory import UserDirectory
     from service.domain.event import Event, Position
     from service.domain.ids import SocketId, UserId
     from service.edge.auth import Authenticator
@@ -95,6 +95,7 @@ class WebSockets:
         engine: Engine,
         hub: Hub,
         ticker: Ticker,
+        directory: UserDirectory,
         *,
         authenticator: Authenticator,
         limits: WebSocketLimits,
@@ -107,12 +108,14 @@ class WebSockets:
         self._engine = engine
         self._hub = hub
         self._ticker = ticker
+        self._directory = directory
         self._authenticator = authenticator
         self._limits = limits
         self._new_socket_id = new_socket_id
         self._new_token = new_token
         self._open: dict[SocketId, _Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: set[SocketId] = set()
         self._draining = False
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -151,7 +154,8 @@ class WebSockets:
                 limits=self._limits.slow,
                 resume=_resume_of(request),
             )
-            await self._serve_user(_Socket(ws, connection, correlation_id), identity)
+            socket = _Socket(ws, connection, correlation_id)
+            await self._serve_user(socket, identity, token_of(request) or "")
         return ws
 
     async def stop(self) -> None:
@@ -192,7 +196,7 @@ class WebSockets:
             raise AuthenticationError("Revoked", "TOKEN_REVOKED", CloseCode.REVOKED)
         return identity
 
-    async def _serve_user(self, socket: _Socket, identity: Identity) -> None:
+    async def _serve_user(self, socket: _Socket, identity: Identity, token: str) -> None:
         connection, ws = socket.connection, socket.ws
         if self._draining:
             # The service was told to stop while a key was fetched.
@@ -216,6 +220,7 @@ class WebSockets:
             if connection.dialect is V1:
                 socket.timer = self._token_timer(socket)
                 socket.timer.begin(identity.expires_at_s)
+            self._directory.came(identity.user, token, named=identity.name is not None)
             await self._converse(socket, session)
         finally:
             del self._open[connection.socket]
@@ -386,7 +391,7 @@ class WebSockets:
                 else:
                     hub.rooms.unsubscribe(connection.socket)
             case ShowFriends():
-                raise UserServiceUnavailable
+                self._show_friends(connection)
             case WatchFriends(friends):
                 hub.watch(connection, friends)
                 statuses = {friend: world.presence.is_online(friend) for friend in friends}
@@ -412,6 +417,28 @@ class WebSockets:
             case _:
                 assert_never(action)
 
+    def _show_friends(self, connection: Connection) -> None:
+        """Ask for the user's friends, beside whatever else he does; one answer serves many asks."""
+        if connection.socket not in self._asking:
+            self._asking.add(connection.socket)
+            self._spawn(self._answer_friends(connection))
+
+    async def _answer_friends(self, connection: Connection) -> None:
+        message: classic.FriendsStatusResponse | classic.Error
+        try:
+            friends = await self._directory.friends(connection.user)
+        except ClientError as error:
+            message = classic.Error(error.code, error.message)
+        else:
+            online = self._engine.world.presence.is_online
+            some = friends[: self._limits.session.friends_max]
+            message = classic.FriendsStatusResponse(
+                [classic.FriendStatus(friend, online(friend)) for friend in some]
+            )
+        finally:
+            self._asking.discard(connection.socket)
+        self._hub.send(connection, message)
+
     async def _refresh(self, socket: _Socket, token: str) -> None:
         """Take a newer token of the same user."""
         try:
@@ -424,6 +451,7 @@ class WebSockets:
             raise BadToken
         if socket.timer is not None:
             socket.timer.begin(identity.expires_at_s)
+        self._directory.came(identity.user, token, named=identity.name is not None)
 
     def _answer_again(self, message: FromClient, connection: Connection) -> None:
         """Answer a command that changed nothing with what its sender wants to know."""

@@ -146,6 +146,13 @@ class EventLog:
         """
         return await self._in_thread(self._store.load_snapshot, "world", code_version, at_most)
 
+    async def note(self, statement: str, **parameters: object) -> None:
+        """Change what stands beside the log and does not follow from it, as a delivery's attempts.
+
+        Raises `Unavailable` when nothing can be written now.
+        """
+        await self._in_thread(self._store.note, statement, parameters)
+
     async def close(self) -> None:
         """Commit what waits, and let go of the database; then nothing can be appended."""
         self._closing = True

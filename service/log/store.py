@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from service.errors import ServiceError, Unavailable
 from service.log.codec import encode, encode_meta
 from service.log.history import history_of
+from service.log.outbox import outbox_of
 from service.log.records import GENESIS, Beside, Head, ProposedEvent, RecordedEvent, Row, chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from service.domain.event import Position
@@ -173,6 +174,13 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise Unavailable(f"The snapshot cannot be written: {error}.") from error
 
+    def note(self, statement: str, parameters: Mapping[str, object]) -> None:
+        """Change what stands beside the log and does not follow from it."""
+        try:
+            self._write_in_transaction(statement, parameters)
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The database cannot be written: {error}.") from error
+
     def load_snapshot(
         self, projection: str, code_version: str, at_most: Position
     ) -> tuple[Position, bytes] | None:
@@ -224,7 +232,7 @@ class Store:
                 raise LogDiverged
             self._connection.executemany(_INSERT_EVENT, plan.rows)
         for recorded in plan.recorded:
-            for statement, parameters in history_of(recorded):
+            for statement, parameters in (*history_of(recorded), *outbox_of(recorded)):
                 self._connection.execute(statement, parameters)
         self._connection.executemany(
             _PUT_NAME, [name for one in beside for name in one.names.items()]
@@ -234,7 +242,9 @@ class Store:
             [(chat, text.salt, text.text) for one in beside for chat, text in one.texts.items()],
         )
 
-    def _write_in_transaction(self, statement: str, parameters: Sequence[object]) -> None:
+    def _write_in_transaction(
+        self, statement: str, parameters: Sequence[object] | Mapping[str, object]
+    ) -> None:
         self._in_transaction(lambda: self._connection.execute(statement, parameters))
 
     def _in_transaction(self, write: Callable[[], object]) -> None:

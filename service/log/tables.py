@@ -102,6 +102,41 @@ matches = Table(
 )
 """The match history, written in the transaction of the events that it tells of."""
 
+consumers = Table(
+    "consumers",
+    metadata,
+    Column("consumer", String(64), primary_key=True),
+)
+"""Who gets finished matches, as the log says."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("consumer", String(64), primary_key=True),
+    Column("match", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger),
+    Column("last_error", Text),
+    Index(None, "consumer", "next_at"),
+    Index(None, "consumer", "state", "position"),
+)
+"""What waits for whom: the keys and `state` follow from the log, in the transaction of its events.
+
+`attempts`, `next_at` and `last_error` are notes of the one who delivers. Without `next_at`, a row
+that is `waiting` waits for a token, and one that is `rejected` for an operator.
+"""
+
+bearers = Table(
+    "bearers",
+    metadata,
+    Column("match", String(64), primary_key=True),
+    Column("user", String(128), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""The encrypted token of the player who saves a match, until it is saved."""
+
 match_players = Table(
     "match_players",
     metadata,

@@ -25,6 +25,7 @@ from service.domain.matches import (
     PauseAfterRestart,
 )
 from service.domain.matchmaking import JoinQueue, LeaveQueue
+from service.domain.outbox import Delivered, Rejected, Settle, Subscribe
 from service.domain.presence import CloseSocket, OpenSocket, SetStatus, StartNode
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.world import World
@@ -223,6 +224,15 @@ class WorldMachine(RuleBasedStateMachine):
         move = MOVES.get(found.game if found else "", {"column": column})
         self.with_socket(index, lambda user, socket: Move(user, socket, self.a_room(room), move))
 
+    @rule(consumers=st.frozensets(st.sampled_from(["user-service", "webhook-a"])))
+    def subscribe(self, consumers: frozenset[str]) -> None:
+        self.execute(Subscribe(consumers))
+
+    @rule(outcome=st.sampled_from([Delivered(), Rejected(400, "no")]))
+    def settle(self, outcome: Delivered | Rejected) -> None:
+        for consumer, matches in sorted(self.world.outbox.waiting.items()):
+            self.execute(Settle(consumer, min(matches), outcome))
+
     @rule(ticks=st.integers(1, 70))
     def play(self, ticks: int) -> None:
         for match in list(self.world.matches.live.values()):
@@ -323,6 +333,12 @@ class WorldMachine(RuleBasedStateMachine):
         for room in self.world.rooms.rooms.values():
             if not room.sockets:
                 assert room.id in deadlines
+
+    @invariant()
+    def only_finished_matches_wait_to_be_delivered(self) -> None:
+        for matches in self.world.outbox.waiting.values():
+            assert matches
+            assert not matches & self.world.matches.live.keys()
 
     @invariant()
     def a_match_with_somebody_away_stands_still(self) -> None:

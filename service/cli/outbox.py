@@ -1,0 +1,95 @@
+"""`ws-service outbox`: the finished matches that wait for other services."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from service.cli.common import console, moment, opened_log, run
+from service.errors import ServiceError
+from service.log import migrate
+from service.log.outbox import RETRY, entries
+from service.settings import load_settings
+
+if TYPE_CHECKING:
+    from service.log.outbox import Entry
+
+app = typer.Typer(
+    help="Look into the outbox of finished matches, also while the service runs.",
+    invoke_without_command=True,
+)
+
+
+class NothingWaits(ServiceError):
+    """No such match waits, and none was refused."""
+
+
+@app.callback()
+def listing(
+    context: typer.Context,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, one entry a line.")] = False,
+) -> None:
+    """List what waits for other services or was refused, the oldest first."""
+    if context.invoked_subcommand is None:
+        run(_list(as_json=json))
+
+
+@app.command()
+def retry(
+    match: Annotated[str, typer.Argument(help="The id of a match, or any start of it.")],
+) -> None:
+    """Deliver a match at once, also one that was refused; the running service does it."""
+    run(_retry(match))
+
+
+async def _list(*, as_json: bool) -> None:
+    async with opened_log() as reader:
+        found = await entries(reader)
+    if as_json:
+        for entry in found:
+            print(msgspec.json.encode(entry).decode())
+    elif not found:
+        print("nothing waits")
+    else:
+        console.print(_table(found))
+
+
+def _table(found: list[Entry]) -> Table:
+    table = Table("match", "consumer", "ended (UTC)", "state", "attempts", "next", "last error")
+    for entry in found:
+        table.add_row(
+            entry.match,
+            entry.consumer,
+            moment(entry.ended_at)[:19],
+            entry.state,
+            str(entry.attempts),
+            _next(entry),
+            entry.last_error or "",
+        )
+    return table
+
+
+def _next(entry: Entry) -> str:
+    if entry.next_at is None:
+        return "" if entry.state == "rejected" else "with a token"
+    return moment(entry.next_at)[:19] if entry.next_at else "now"
+
+
+async def _retry(start: str) -> None:
+    url = load_settings().database_url
+    async with opened_log() as reader:
+        found = await entries(reader, start=start)
+    if not found:
+        raise NothingWaits(f"no match that begins with {start!r} waits or was refused")
+    # A short write beside the log, which the service, if it runs, finds when it looks again.
+    with closing(sqlite3.connect(migrate.database_path(url))) as database, database:
+        for entry in found:
+            database.execute(RETRY, {"consumer": entry.consumer, "match": entry.match})
+    for entry in found:
+        print(f"{entry.match} will be delivered to {entry.consumer}")

@@ -1,0 +1,226 @@
+"""The user service (contract.md): names, friends, and finished matches."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from service.domain.ids import normalise
+from service.domain.outbox import Rejected, higher
+from service.errors import ClientError
+from service.integrations.http import UNREACHABLE, describe, moment, open_session, post, read
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from aiohttp import ClientSession
+
+    from service.domain.ids import UserId
+    from service.domain.outbox import Delivered, FinishedMatch, Unknown
+    from service.integrations.breaker import Breaker
+
+UNAUTHORISED = 401
+NOT_FOUND = 404
+OK = 200
+
+logger = get_logger(__name__)
+
+
+Answer = TypeVar("Answer")
+
+
+class UserServiceUnavailable(ClientError):
+    """The user service does not answer, or none is configured; your friends are not known now."""
+
+    code = "USER_SERVICE_UNAVAILABLE"
+
+
+class TokenRefused(msgspec.Struct, frozen=True):
+    """The user service does not know this token, or no longer; the match it has not looked at."""
+
+
+class _Public(msgspec.Struct):
+    name: str | None = None
+
+
+class _Friend(msgspec.Struct):
+    id: int | str
+
+
+class _Me(msgspec.Struct):
+    friends: list[_Friend] = []
+
+
+class _MeAnswer(msgspec.Struct):
+    user: _Me
+
+
+_Key: TypeAlias = "tuple[str, UserId]"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is asked, and how long an answer holds."""
+
+    timeout_s: float = 2
+    save_timeout_s: float = 10
+    concurrency: int = 16
+    names_max: int = 10_000
+    name_age_s: float = 300
+
+
+class UserService:
+    """Asks the user service; every request is short, and none is sent while it is ill."""
+
+    def __init__(
+        self,
+        url: str,
+        limits: Limits,
+        breaker: Breaker,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask at `url`; `breaker` guards names and friends, the outbox has its own."""
+        self._url = url.rstrip("/")
+        self._limits = limits
+        self._breaker = breaker
+        self._clock = clock
+        self._names: OrderedDict[UserId, tuple[str | None, float]] = OrderedDict()
+        self._flights: dict[_Key, asyncio.Task[Any]] = {}
+        self._asking = open_session(limits.timeout_s, limits.concurrency)
+        self._saving = open_session(limits.save_timeout_s, limits.concurrency)
+
+    async def name(self, user: UserId) -> str | None:
+        """Return the display name of `user`, or None when he has none there.
+
+        Raises `UserServiceUnavailable`.
+        """
+        known = self._names.get(user)
+        if known is not None and self._clock() - known[1] < self._limits.name_age_s:
+            return known[0]
+        name: str | None = await self._alone(("name", user), lambda: self._ask_name(user))
+        return name
+
+    async def friends(self, user: UserId, bearer: str) -> list[UserId]:
+        """Return the friends of `user`, asked with his own token.
+
+        Raises `UserServiceUnavailable`.
+        """
+        friends: list[UserId] = await self._alone(
+            ("friends", user), lambda: self._ask_friends(bearer)
+        )
+        return friends
+
+    async def save(
+        self, match: FinishedMatch, bearer: str
+    ) -> Delivered | Rejected | Unknown | TokenRefused:
+        """Save a finished match; the same match may be sent again, and is the same then."""
+        headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": match.id}
+        body = msgspec.json.encode(create_match(match))
+        outcome = await post(self._saving, f"{self._url}/users/me", body, headers)
+        refused = isinstance(outcome, Rejected) and outcome.status == UNAUTHORISED
+        return TokenRefused() if refused else outcome
+
+    async def close(self) -> None:
+        """Ask no more."""
+        for flight in list(self._flights.values()):
+            flight.cancel()
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        await self._asking.close()
+        await self._saving.close()
+
+    async def _alone(self, key: _Key, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Ask once for all who want the same at the same time (single flight)."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.create_task(ask())
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        return await asyncio.shield(flight)
+
+    def _landed(self, key: _Key, flight: asyncio.Task[Any]) -> None:
+        del self._flights[key]
+        if not flight.cancelled():
+            # An error is of no interest when nobody waits for the answer any more.
+            flight.exception()
+
+    async def _ask_name(self, user: UserId) -> str | None:
+        status, body = await self._get(f"/users/public/{quote(str(user), safe='')}")
+        name = None if status == NOT_FOUND else _decoded(body, _Public).name
+        self._names[user] = (name, self._clock())
+        self._names.move_to_end(user)
+        if len(self._names) > self._limits.names_max:
+            self._names.popitem(last=False)
+        return name
+
+    async def _ask_friends(self, bearer: str) -> list[UserId]:
+        _, body = await self._get("/users/me", {"Authorization": f"Bearer {bearer}"})
+        try:
+            return [normalise(friend.id) for friend in _decoded(body, _MeAnswer).user.friends]
+        except ValueError as error:
+            raise UserServiceUnavailable("The user service gives friends who can't be.") from error
+
+    async def _get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+        if not self._breaker.ask():
+            raise UserServiceUnavailable
+        try:
+            status, body = await self._fetch(self._asking, path, headers)
+        except UNREACHABLE as error:
+            self._breaker.failed()
+            self._warn(path, describe(error))
+            raise UserServiceUnavailable from error
+        except BaseException:
+            self._breaker.unused()
+            raise
+        if status >= 500:  # noqa: PLR2004 - the class of server errors
+            self._breaker.failed()
+        else:
+            self._breaker.succeeded()
+        if status not in (OK, NOT_FOUND):
+            self._warn(path, f"HTTP {status}", http_status=status)
+            raise UserServiceUnavailable
+        return status, body
+
+    async def _fetch(
+        self, session: ClientSession, path: str, headers: dict[str, str] | None
+    ) -> tuple[int, bytes]:
+        url = self._url + path
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
+            return response.status, await read(response)
+
+    def _warn(self, path: str, reason: str, **fields: int) -> None:
+        logger.warning(
+            "user service failed",
+            error_type="external_service_error",
+            error_code="USER_SERVICE_UNAVAILABLE",
+            metadata={"path": path, "reason": reason},
+            **fields,
+        )
+
+
+def _decoded(body: bytes, type_: type[Answer]) -> Answer:
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except msgspec.DecodeError as error:
+        raise UserServiceUnavailable("The user service's answer is not understood.") from error
+
+
+def create_match(match: FinishedMatch) -> dict[str, Any]:
+    """Write a match in the form of the contract: `player1` is the player with the higher id."""
+    first = higher(match.players)
+    second = 1 - first
+    return {
+        "action": "create_match",
+        "matchData": {
+            "type": "ONE_VS_ONE",
+            "date": moment(match.ended_at),
+            "player1Id": match.players[first],
+            "player2Id": match.players[second],
+            "player1Score": match.scores[first],
+            "player2Score": match.scores[second],
+        },
+    }

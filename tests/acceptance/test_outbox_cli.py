@@ -1,0 +1,58 @@
+"""`ws-service outbox` and `log verify` on what a service has left."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+from tests.acceptance.crash import begin_match
+from tests.acceptance.service_process import Running, StartService, clean_environment
+
+NOWHERE = "http://127.0.0.1:9/hook"
+"""The discard port, where nobody listens."""
+
+
+def cli(service: Running, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        env=clean_environment(service.settings) | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def with_a_match_that_waits(start_service: StartService) -> tuple[Running, str]:
+    service = start_service(WS_WEBHOOK_URLS=NOWHERE, WS_WEBHOOK_SECRET="a secret of webhooks")
+    seated = await begin_match(service)
+    await seated.left.send("game:leave", roomId=seated.room)
+    await seated.right.expect("game:end")
+    service.kill()
+    return service, seated.match
+
+
+async def test_what_waits_is_listed_for_people_and_for_programs(
+    start_service: StartService,
+) -> None:
+    service, match = await with_a_match_that_waits(start_service)
+    assert match in cli(service, "outbox").stdout
+    (entry,) = map(json.loads, cli(service, "outbox", "--json").stdout.splitlines())
+    assert (entry["match"], entry["state"]) == (match, "waiting")
+    assert entry["consumer"].startswith("webhook-")
+    assert match in cli(service, "outbox", "retry", match).stdout
+    unknown = cli(service, "outbox", "retry", "zzz")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "'zzz'" in unknown.stderr
+
+
+async def test_an_outbox_that_is_not_what_the_log_says_is_noticed(
+    start_service: StartService,
+) -> None:
+    service, _ = await with_a_match_that_waits(start_service)
+    assert cli(service, "log", "verify").returncode == 0
+    with closing(sqlite3.connect(service.data_dir / "ws-service.db")) as database, database:
+        database.execute("DELETE FROM outbox")
+    verified = cli(service, "log", "verify")
+    assert verified.returncode == 1
+    assert "the outbox" in verified.stderr

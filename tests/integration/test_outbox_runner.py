@@ -1,0 +1,367 @@
+"""The outbox over a real log, with consumers that answer as a test wants."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from service.bearers import Bearers, sealing
+from service.deliveries import People
+from service.domain.event import Event, Position
+from service.domain.ids import UserId
+from service.domain.matches import MatchEnded, MatchStarted
+from service.domain.outbox import (
+    FOLD,
+    USER_SERVICE,
+    Delivered,
+    FinishedMatch,
+    Outcome,
+    Rejected,
+    TokenNeeded,
+    Unknown,
+)
+from service.domain.world import World
+from service.engine import Done, Engine
+from service.errors import Unavailable
+from service.integrations.breaker import Breaker
+from service.log import migrate
+from service.log.log import EventLog
+from service.log.outbox import KEEP_BEARER, entries, sealed_bearer
+from service.log.reader import Reader, open_database
+from service.log.records import Origin
+from service.outbox import OutboxRunner, Pace, Port, Route
+from tests.acceptance.service_process import make_token
+from tests.integration.engine_parts import Nobody, NoMatches
+
+PATIENCE_S = 10.0
+
+
+class Answers:
+    """A consumer; `answer` says what it makes of a match."""
+
+    def __init__(self, answer: Callable[[FinishedMatch], Outcome] = lambda _: Delivered()) -> None:
+        self.answer = answer
+        self.got: list[str] = []
+        self._news = asyncio.Condition()
+
+    async def deliver(self, match: FinishedMatch) -> Outcome:
+        async with self._news:
+            self.got.append(match.id)
+            self._news.notify_all()
+        return self.answer(match)
+
+    async def close(self) -> None:
+        pass
+
+    async def until(self, condition: Callable[[Counter[str]], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S), self._news:
+            await self._news.wait_for(lambda: condition(Counter(self.got)))
+
+
+class House:
+    """A log, a world that folds it, and an outbox; nothing else of the service."""
+
+    def __init__(self, directory: Path, **consumers: Port) -> None:
+        self.consumers = consumers
+        self.events: list[Event] = []
+        self._path = directory / "log.db"
+        self._url = f"sqlite+aiosqlite:///{self._path}"
+        self._news = asyncio.Condition()
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        await asyncio.to_thread(migrate.upgrade, self._url)
+        self.reader = Reader(open_database(self._url))
+        self.log = EventLog(self._path, node="n1", busy_ms=100)
+        self.world = World()
+        async for page in self.reader.read():
+            for recorded in page:
+                self.fold(recorded.event)
+        self.engine = Engine(self.log, self.world, People(), Nobody())
+        routes = {
+            name: Route(port, Breaker(3, 0.05, time.monotonic))
+            for name, port in self.consumers.items()
+        }
+        pace = Pace(retry_s=0.02, retry_max_s=0.1, concurrency=2)
+        self.outbox = OutboxRunner(
+            self.engine, self.log, self.reader, routes, pace, chance=lambda: 1
+        )
+        no_rules: Any = None
+        self.engine.connect(no_rules, NoMatches(), [])
+        self.log.start(self.committed)
+        await self.outbox.start()
+
+    async def stop(self) -> None:
+        await self.outbox.stop()
+        await self.log.close()
+        await self.reader.close()
+
+    def committed(self, recorded: Sequence[Any]) -> None:
+        """Fold without rooms: these matches have none."""
+        for one in recorded:
+            self.fold(one.event)
+            self.outbox.observe(one.event, one.position)
+            self.observe(one.event, one.position)
+
+    def fold(self, event: Event) -> None:
+        fold: Any = FOLD.get(type(event))
+        if fold is not None:
+            fold(self.world.outbox, event, 0)
+
+    def observe(self, event: Event, _position: Position) -> None:
+        self.events.append(event)
+        note = asyncio.create_task(self._note())
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+
+    async def _note(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def begin(self, match: str, players: list[UserId]) -> None:
+        started = MatchStarted(
+            match=match,
+            tick=0,
+            game="pong",
+            rules_version=1,
+            players=players,
+            seed=1,
+            options={},
+            pace="ticks",
+            turn_s=None,
+        )
+        await self.engine.append([started], Origin())
+
+    async def finish(self, *matches: str) -> None:
+        for match in matches:
+            await self.begin(match, [7, 12])
+            ended = MatchEnded(
+                match=match, tick=9, reason="timeup", winner=0, scores=[2, 1], hash=""
+            )
+            await self.engine.append([ended], Origin())
+
+    async def settled(self, count: int, type_: str = "result.delivered") -> None:
+        async with asyncio.timeout(PATIENCE_S), self._news:
+            await self._news.wait_for(
+                lambda: sum(event.type == type_ for event in self.events) >= count
+            )
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+async def hook() -> Answers:
+    return Answers()
+
+
+@pytest.fixture
+async def house(directory: Path, hook: Answers) -> AsyncIterator[House]:
+    house = House(directory, hook=hook)
+    await house.start()
+    yield house
+    await house.stop()
+
+
+async def test_every_finished_match_is_delivered_once(house: House, hook: Answers) -> None:
+    matches = [f"r{number}-1" for number in range(20)]
+    await house.finish(*matches)
+    await house.settled(20)
+    assert sorted(hook.got) == sorted(matches)
+    assert house.outbox.waiting == {"hook": 0}
+    assert await entries(house.reader) == []
+
+
+async def test_a_match_that_always_fails_keeps_no_other_from_coming(
+    house: House, hook: Answers
+) -> None:
+    hook.answer = lambda match: Unknown("poison", 500) if match.id == "bad-1" else Delivered()
+    await house.finish("bad-1", "a-1", "b-1", "c-1", "d-1")
+    await house.settled(4)
+    await hook.until(lambda got: got["bad-1"] >= 4)
+    assert house.outbox.waiting == {"hook": 1}
+    hook.answer = lambda _: Delivered()
+    await house.settled(5)
+
+
+async def test_attempts_and_the_last_error_can_be_seen(house: House, hook: Answers) -> None:
+    hook.answer = lambda _: Unknown("it rains")
+    await house.finish("a-1")
+    await hook.until(lambda got: got["a-1"] >= 3)
+    (entry,) = await entries(house.reader)
+    assert entry.attempts >= 2
+    assert entry.last_error == "it rains"
+    assert house.outbox.failures >= 2
+    assert 0 < house.outbox.lag_s["hook"] < PATIENCE_S
+
+
+async def test_an_outcome_that_can_not_be_written_is_not_fetched_again(
+    house: House, hook: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.outbox.LOG_RETRY_S", 0.01)
+    execute, failures = house.engine.execute, iter(range(3))
+
+    async def failing(command: Any, origin: Origin) -> Done:
+        if next(failures, None) is not None:
+            raise Unavailable
+        return await execute(command, origin)
+
+    monkeypatch.setattr(house.engine, "execute", failing)
+    await house.finish("a-1")
+    await house.settled(1)
+    assert hook.got == ["a-1"]
+
+
+async def test_a_consumer_that_breaks_is_asked_again(house: House, hook: Answers) -> None:
+    def break_(_: FinishedMatch) -> Outcome:
+        raise ZeroDivisionError
+
+    hook.answer = break_
+    await house.finish("a-1")
+    await hook.until(lambda got: got["a-1"] >= 2)
+    hook.answer = lambda _: Delivered()
+    await house.settled(1)
+
+
+async def test_what_waits_outlives_the_process_and_the_consumer(directory: Path) -> None:
+    hook = Answers(lambda _: Unknown("down"))
+    house = House(directory, hook=hook)
+    await house.start()
+    await house.finish("a-1")
+    await hook.until(lambda got: got["a-1"] >= 1)
+    await house.stop()
+
+    without = House(directory)
+    await without.start()
+    assert without.outbox.waiting == {"hook": 1}
+    await without.finish("b-1")
+    await without.stop()
+
+    hook = Answers()
+    house = House(directory, hook=hook)
+    await house.start()
+    await house.settled(1)
+    assert hook.got == ["a-1"]
+    await house.stop()
+
+
+async def test_a_match_without_a_token_is_not_tried_again_and_is_no_failure(
+    house: House, hook: Answers
+) -> None:
+    hook.answer = lambda match: (
+        TokenNeeded("no token") if match.id == "a-1" else Rejected(410, "Gone")
+    )
+    await house.finish("a-1", "b-1")
+    await house.settled(1, "result.rejected")
+    waiting, rejected = await entries(house.reader)
+    assert (waiting.state, waiting.next_at, waiting.attempts) == ("waiting", None, 0)
+    assert (rejected.state, rejected.last_error) == ("rejected", "Gone")
+    assert house.outbox.failures == 0
+    assert hook.got == ["a-1", "b-1"]
+
+
+# Tokens
+
+
+@pytest.fixture
+async def saving(directory: Path) -> AsyncIterator[tuple[House, Bearers]]:
+    house = House(directory, **{USER_SERVICE: Answers(lambda _: Unknown("down"))})
+    await house.start()
+    yield house, Bearers(house.world, house.log, house.reader, sealing("one secret"))
+    await house.stop()
+
+
+async def keep(house: House, match: str, token: str, seal: Fernet) -> None:
+    sealed = seal.encrypt(token.encode())
+    await house.log.note(KEEP_BEARER, consumer=USER_SERVICE, match=match, user="12", sealed=sealed)
+
+
+async def test_a_kept_token_is_found_again_with_the_same_secret_only(
+    saving: tuple[House, Bearers],
+) -> None:
+    house, bearers = saving
+    await house.begin("a-1", [7, 12])
+    token = make_token({"id": 12})
+    await keep(house, "a-1", token, sealing("one secret"))
+    assert await bearers.for_match("a-1", 12) == token
+    assert await bearers.for_match("a-1", 7) is None
+    sealed = await sealed_bearer(house.reader, "a-1", 12)
+    assert sealed is not None
+    assert token.encode() not in sealed
+    await keep(house, "a-1", token, sealing("another secret"))
+    assert await bearers.for_match("a-1", 12) is None
+
+
+class Meanwhile:
+    """Finds no token, and waits until the player has brought one, before it says so."""
+
+    def __init__(self) -> None:
+        self.house: House
+        self.attempts = 0
+
+    async def deliver(self, match: FinishedMatch) -> Outcome:
+        self.attempts += 1
+        if self.attempts > 1:
+            return Delivered()
+        bearers = Bearers(
+            self.house.world, self.house.log, self.house.reader, sealing("one secret")
+        )
+        bearers.came(12, make_token({"id": 12}))
+        async with asyncio.timeout(PATIENCE_S):
+            while await sealed_bearer(self.house.reader, match.id, 12) is None:
+                pass
+        return TokenNeeded("no token")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_token_that_comes_while_it_is_missed_is_not_overlooked(directory: Path) -> None:
+    port = Meanwhile()
+    house = port.house = House(directory, **{USER_SERVICE: port})
+    await house.start()
+    await house.finish("a-1")
+    await house.settled(1)
+    assert port.attempts == 2
+    await house.stop()
+
+
+async def test_a_token_that_is_refused_makes_no_room_for_a_newer_one_to_be_lost(
+    saving: tuple[House, Bearers],
+) -> None:
+    house, bearers = saving
+    await house.begin("a-1", [7, 12])
+    old, new = make_token({"id": 12, "n": 1}), make_token({"id": 12, "n": 2})
+    await keep(house, "a-1", new, sealing("one secret"))
+    await bearers.refused("a-1", 12, old)
+    assert await bearers.for_match("a-1", 12) == new
+    await bearers.refused("a-1", 12, new)
+    assert await bearers.for_match("a-1", 12) is None
+
+
+async def test_a_token_that_ends_in_a_moment_is_not_used(saving: tuple[House, Bearers]) -> None:
+    house, bearers = saving
+    await house.begin("a-1", [7, 12])
+    await keep(house, "a-1", make_token({"id": 12}, ttl_s=2), sealing("one secret"))
+    assert await bearers.for_match("a-1", 12) is None
+
+
+async def test_a_token_is_not_kept_for_a_match_that_is_settled_or_unknown(
+    saving: tuple[House, Bearers],
+) -> None:
+    house, _ = saving
+    consumer = house.consumers[USER_SERVICE]
+    assert isinstance(consumer, Answers)
+    consumer.answer = lambda _: Delivered()
+    await house.finish("a-1")
+    await house.settled(1)
+    for match in ("a-1", "nowhere-1"):
+        await keep(house, match, "token", sealing("one secret"))
+        assert await sealed_bearer(house.reader, match, 12) is None
