@@ -136,8 +136,7 @@ class Reader:
             for start in range(0, len(keys), KEYS_PAGE):
                 some = keys[start : start + KEYS_PAGE]
                 statement = select(key, value).where(key.in_(some))
-                for key_, value_ in await connection.execute(statement):
-                    found[key_] = value_
+                found |= {row[0]: row[1] for row in await connection.execute(statement)}
         return found
 
     async def close(self) -> None:
