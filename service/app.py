@@ -23,11 +23,14 @@ from service.domain.event import match_stream
 from service.domain.ids import normalise
 from service.domain.outbox import USER_SERVICE
 from service.domain.presence import StartNode, UserWentOffline
+from service.edge.api.calls import Parts
+from service.edge.api.replays import Replays
+from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer, clean_name
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.connection import SlowLimits
 from service.edge.greeting import Facts, Greeter
-from service.edge.http import DevTokens, Endpoints, HandshakeRate
+from service.edge.http import AddressRate, DevTokens, Endpoints
 from service.edge.hub import Hub, Intervals
 from service.edge.session import SessionLimits
 from service.edge.token_timer import TokenTimes
@@ -151,6 +154,12 @@ class Service:
             _pace(settings),
             chance=random.random,
         )
+        self._authenticator = Authenticator(
+            self._issuers,
+            settings.jwt_algorithms,
+            leeway_s=settings.jwt_leeway_s,
+            name_length_max=settings.name_length_max,
+        )
         self._websockets = websockets = self._make_websockets(engine)
         context = Context(
             rules=_rules(settings),
@@ -263,12 +272,7 @@ class Service:
             self._hub,
             self._ticker,
             self._directory,
-            authenticator=Authenticator(
-                self._issuers,
-                settings.jwt_algorithms,
-                leeway_s=settings.jwt_leeway_s,
-                name_length_max=settings.name_length_max,
-            ),
+            authenticator=self._authenticator,
             limits=_websocket_limits(settings),
             new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",
             new_token=new_token,
@@ -282,11 +286,12 @@ class Service:
             self._websockets,
             engine,
             self._log,
-            HandshakeRate(settings.handshakes_per_s_per_ip, settings.trusted_hops, time.monotonic),
+            self._rate(settings.handshakes_per_s_per_ip),
             self._dev_tokens(),
             metrics=self._metrics,
         )
         app.add_routes(endpoints.routes())
+        app.add_subapp(PREFIX, self._make_api(engine).app())
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -313,6 +318,18 @@ class Service:
 
     def _clean_name(self, raw: str) -> str:
         return clean_name(raw)[: self._settings.name_length_max]
+
+    def _make_api(self, engine: Engine) -> Api:
+        settings = self._settings
+        replays = Replays(self._reader, GAMES)
+        return Api(
+            Parts(engine, self._hub, self._reader, replays, time.time),
+            self._authenticator,
+            self._rate(settings.requests_per_s_per_ip),
+        )
+
+    def _rate(self, per_s: int) -> AddressRate:
+        return AddressRate(per_s, self._settings.trusted_hops, time.monotonic)
 
     def _dev_tokens(self) -> DevTokens | None:
         """Only in development, and only where tokens are checked by a secret that is set."""

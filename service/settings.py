@@ -294,6 +294,14 @@ class Settings(BaseSettings):
         ge=0,
         le=100_000,
     )
+    requests_per_s_per_ip: int = _setting(
+        "WS_REQUESTS_PER_S_PER_IP",
+        50,
+        "Requests of one address to the API; 0 is no limit.",
+        unit="/s",
+        ge=0,
+        le=100_000,
+    )
     sockets_per_user_max: int = _setting(
         "WS_SOCKETS_PER_USER_MAX", 10, "Sockets (tabs) of one user.", ge=1, le=10_000
     )

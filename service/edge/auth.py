@@ -6,6 +6,7 @@ import contextlib
 import re
 import warnings
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 ID_CLAIMS = ("id", "userId", "userID", "sub")
 NAME_CLAIMS = ("name", "username", "email")
 BEARER_PROTOCOL = "bearer."
+
+
+class Scope(StrEnum):
+    """What the token of another service of the platform allows it, by the claim `scope`."""
+
+    ADMIN = "admin"
+    PUBLISH = "publish"
+
 
 # Controls, what has no width, what turns the text around it, and halves of surrogate pairs,
 # which JSON can write and nobody can encode.
@@ -51,6 +60,13 @@ class Identity(msgspec.Struct, frozen=True):
     name: str | None
     issued_at_s: float | None = None
     expires_at_s: float | None = None
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks over HTTP: a user, or another service, which has scopes and may be nobody."""
+
+    identity: Identity | None
+    scopes: frozenset[Scope]
 
 
 def clean_name(raw: str) -> str:
@@ -109,14 +125,26 @@ class Authenticator:
 
     async def check(self, token: str | None) -> Identity:
         """Return whose token this is; raise `AuthenticationError` (contract.md, Connecting)."""
+        return self._identity(await self._claims(token))
+
+    async def check_caller(self, token: str | None) -> Caller:
+        """Return who asks over HTTP; raise `AuthenticationError` for a token of nobody."""
+        claims = await self._claims(token)
+        scopes = _scopes(claims)
+        is_nobody = all(claims.get(name) is None for name in ID_CLAIMS)
+        return Caller(None if scopes and is_nobody else self._identity(claims), scopes)
+
+    async def _claims(self, token: str | None) -> dict[str, Any]:
         if not token:
             raise AuthenticationError("Missing token", "MISSING_WEBSOCKET_TOKEN")
         try:
-            claims = await self._claims(token)
+            return await self._verified(token)
         except (jwt.PyJWTError, UnicodeEncodeError) as error:
             raise AuthenticationError(
                 "Invalid or expired token", "INVALID_WEBSOCKET_TOKEN"
             ) from error
+
+    def _identity(self, claims: dict[str, Any]) -> Identity:
         try:
             user = normalise(
                 next(claims[name] for name in ID_CLAIMS if claims.get(name) is not None)
@@ -127,7 +155,7 @@ class Authenticator:
             raise AuthenticationError("Invalid token payload", "INVALID_TOKEN_PAYLOAD") from error
         return Identity(user, self._name(claims), claims.get("iat"), claims.get("exp"))
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _verified(self, token: str) -> dict[str, Any]:
         issuer = self._only or self._issuer_of(token)
         keys = await issuer.keys.candidates(token)
         if not keys:
@@ -173,10 +201,23 @@ def token_of(request: web.Request) -> str | None:
     """Find the token of a handshake: in the query, the Authorization header or a subprotocol."""
     if request.query.get("token"):
         return request.query["token"]
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
+    bearer = bearer_of(request)
+    if bearer is not None:
+        return bearer
     for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
         if protocol.strip().startswith(BEARER_PROTOCOL):
             return protocol.strip().removeprefix(BEARER_PROTOCOL)
     return None
+
+
+def bearer_of(request: web.Request) -> str | None:
+    """Find the token of the Authorization header."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else None
+
+
+def _scopes(claims: dict[str, Any]) -> frozenset[Scope]:
+    """Read the scopes, a text with spaces or a list; those of others are none of ours."""
+    raw = claims.get("scope")
+    named = raw.split() if isinstance(raw, str) else raw if isinstance(raw, list) else []
+    return frozenset(scope for scope in Scope if scope in named)

@@ -43,8 +43,8 @@ class BadName(ClientError):
     code = "BAD_NAME"
 
 
-class HandshakeRate:
-    """How many connections one address may open in a second: a fixed window for each."""
+class AddressRate:
+    """How often one address may ask for something in a second: a fixed window for each."""
 
     def __init__(self, per_s: int, trusted_hops: int, clock: Callable[[], float]) -> None:
         """Allow `per_s`, or any number when that is 0."""
@@ -55,7 +55,7 @@ class HandshakeRate:
         self._counts: dict[str, int] = {}
 
     def allows(self, request: web.Request) -> bool:
-        """Count this handshake, and tell whether it is one of those that are allowed."""
+        """Count this request, and tell whether it is one of those that are allowed."""
         if self._per_s == 0:
             return True
         window = int(self._clock())
@@ -121,7 +121,7 @@ class Endpoints:
         websockets: WebSockets,
         engine: Engine,
         log: EventLog,
-        handshakes: HandshakeRate,
+        handshakes: AddressRate,
         dev_tokens: DevTokens | None,
         *,
         metrics: Metrics,

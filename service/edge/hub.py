@@ -154,6 +154,11 @@ class Hub:
             case _:
                 assert_never(message)
 
+    def count(self, delivery: Delivery) -> int:
+        """Count the sockets that would get something of `delivery` now."""
+        told = [one.dialect is V1 for one in self._resolve(delivery.audience)]
+        return sum(delivery.v1 is not None if v1_ else delivery.classic is not None for v1_ in told)
+
     def published(self, position: Position, recorded_at: int) -> None:
         """Close the event at `position` in the backlog."""
         self._backlog.close(position, recorded_at)

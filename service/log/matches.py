@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import select
 
-from service.domain.event import match_stream
+from service.domain.event import match_stream, room_stream
 from service.domain.ids import MatchId
+from service.domain.matches import EndReason, room_of
+from service.domain.rooms import RoomCreated
 from service.errors import ServiceError
 from service.log.tables import match_players, matches, profiles
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from collections.abc import Iterator, Sequence
 
-    from service.domain.event import Event
+    from sqlalchemy import ColumnElement, Select
+
+    from service.domain.event import Event, Position
     from service.log.reader import Reader
 
 
@@ -31,11 +35,13 @@ class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
     players: list[str]
     """Display names, by seat; `User#<id>` where none is known."""
     users: list[str]
+    position: int
+    """The place in the log of the event that began it."""
     started_at: int
     ended_at: int | None
     ticks: int | None
-    reason: str | None
-    """timeup, left, forfeit or abandoned; None while the match is live."""
+    reason: EndReason | None
+    """How it ended; None while the match is live."""
     winner: int | None
     scores: list[int] | None
 
@@ -43,21 +49,23 @@ class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which matches are asked for."""
 
+    match: MatchId | None = None
     user: str | None = None
     """A user's id or display name."""
+    user_id: str | None = None
     game: str | None = None
     since: int = 0
     """Only matches that started at this time or later."""
+    reason: str | None = None
+    """How they ended, or `live`."""
+    before: Position | None = None
+    """Only matches that began before this place in the log."""
     limit: int = 20
 
 
 async def find_matches(reader: Reader, wanted: Wanted) -> list[PlayedMatch]:
     """List matches, the newest first."""
-    statement = select(matches).where(matches.c.started_at >= wanted.since)
-    if wanted.game is not None:
-        statement = statement.where(matches.c.game == wanted.game)
-    if wanted.user is not None:
-        statement = statement.where(matches.c.match.in_(_played_by(wanted.user)))
+    statement = select(matches).where(*_conditions(wanted))
     statement = statement.order_by(matches.c.started_position.desc()).limit(wanted.limit)
     async with reader.engine.connect() as connection:
         rows = (await connection.execute(statement)).mappings().all()
@@ -80,6 +88,7 @@ async def find_matches(reader: Reader, wanted: Wanted) -> list[PlayedMatch]:
             game=row["game"],
             players=players[row["match"]],
             users=users[row["match"]],
+            position=row["started_position"],
             started_at=row["started_at"],
             ended_at=row["ended_at"],
             ticks=row["ticks"],
@@ -111,6 +120,33 @@ async def match_events(reader: Reader, match: MatchId) -> list[Event]:
     """Return all events of a match."""
     pages = reader.read(stream=match_stream(match))
     return [recorded.event async for page in pages for recorded in page]
+
+
+async def not_public(reader: Reader, found: Sequence[PlayedMatch]) -> set[MatchId]:
+    """Tell which of these matches were played in rooms that are not for everybody to see."""
+    made = await reader.beginnings({room_stream(room_of(match.id)) for match in found})
+    hidden = {
+        one.room for one in made if isinstance(one, RoomCreated) and one.visibility != "public"
+    }
+    return {match.id for match in found if room_of(match.id) in hidden}
+
+
+def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    yield matches.c.started_at >= wanted.since
+    if wanted.match is not None:
+        yield matches.c.match == wanted.match
+    if wanted.game is not None:
+        yield matches.c.game == wanted.game
+    if wanted.user is not None:
+        yield matches.c.match.in_(_played_by(wanted.user))
+    if wanted.user_id is not None:
+        played = select(match_players.c.match).where(match_players.c.user == wanted.user_id)
+        yield matches.c.match.in_(played)
+    if wanted.reason is not None:
+        live = wanted.reason == "live"
+        yield matches.c.reason.is_(None) if live else matches.c.reason == wanted.reason
+    if wanted.before is not None:
+        yield matches.c.started_position < wanted.before
 
 
 def _played_by(user: str) -> Select[tuple[str]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from service.domain.event import Position
+    from service.domain.event import Event, Position
 
 PAGE = 5000
 """Rows a page."""
@@ -61,20 +61,26 @@ class Reader:
         self, after: Position = 0, *, stream: str | None = None
     ) -> AsyncIterator[list[RecordedEvent]]:
         """Yield pages of the events after a position, all of them or those of one stream."""
+        while page := await self.page(after, stream=stream):
+            yield page
+            after = page[-1].position
+
+    async def page(
+        self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
+    ) -> list[RecordedEvent]:
+        """Return the first events after a position, of all or of one stream."""
         statement = _recorded if stream is None else _recorded.where(events.c.stream == stream)
-        statement = statement.order_by(events.c.position).limit(PAGE)
-        while True:
-            async with self.engine.connect() as connection:
-                page = (await connection.execute(statement.where(events.c.position > after))).all()
-            if not page:
-                return
-            yield [
-                RecordedEvent(
-                    position, version, at, decode(type_, schema, data), actor, decode_meta(meta)
-                )
-                for position, version, at, type_, schema, data, actor, meta in page
-            ]
-            after = page[-1][0]
+        statement = statement.where(events.c.position > after)
+        async with self.engine.connect() as connection:
+            rows = (
+                await connection.execute(statement.order_by(events.c.position).limit(limit))
+            ).all()
+        return [
+            RecordedEvent(
+                position, version, at, decode(type_, schema, data), actor, decode_meta(meta)
+            )
+            for position, version, at, type_, schema, data, actor, meta in rows
+        ]
 
     async def rows(
         self, after: Position = 0, *, stream: str | None = None
@@ -118,6 +124,13 @@ class Reader:
                 else:
                     high = middle
         return low
+
+    async def beginnings(self, streams: Collection[str]) -> list[Event]:
+        """Return the first event of each of `streams`."""
+        statement = select(events.c.type, events.c.schema_version, events.c.data)
+        first = statement.where(events.c.stream.in_(streams), events.c.version == 1)
+        async with self.engine.connect() as connection:
+            return [decode(*row) for row in (await connection.execute(first)).tuples()]
 
     async def names(self, users: Collection[str]) -> dict[str, str]:
         """Return the display names that are known of `users`."""

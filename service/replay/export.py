@@ -35,7 +35,16 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
             else {"reason": ended.reason, "winner": ended.winner, "scores": ended.scores},
         }
     )
-    for tick, state in replay.frames(hz):
+    yield from frame_lines(replay, hz)
+
+
+def frame_lines(
+    replay: Replay, hz: float | None = None, start: int = 0, to: int | None = None
+) -> Iterator[bytes]:
+    """Write the frames between two ticks, the last one included."""
+    for tick, state in replay.frames(hz, start):
+        if to is not None and tick > to:
+            return
         frame = {"tick": tick, "state": replay.game.view(state, None)}
         last = None if replay.game.tick_hz else replay.last_input(tick)
         yield _line(frame if last is None else {**frame, "input": last.input})

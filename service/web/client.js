@@ -199,6 +199,7 @@ export class Client {
   #idCount = 0;
 
   constructor({ url, token, WebSocket = globalThis.WebSocket, attemptsMax = Infinity }) {
+    if (!WebSocket) throw new TypeError("there is no global WebSocket here: give one as an option");
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#askToken = token;

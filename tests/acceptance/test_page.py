@@ -314,6 +314,21 @@ async def test_pages_play_on_by_themselves_after_kill_9_and_a_restart(
     await check_data(service)
 
 
+async def test_two_tabs_of_one_browser_are_two_people(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana = await sign_in(service, "Ana")
+    ben = Person(await ana.page.context.new_page())
+    await ben.enter(service.url, "Ben")
+    await invite(ana, ben, "Ben")
+    for person, name in ((ana, "Ana"), (ben, "Ben")):
+        await person.page.reload()
+        await person.phase("ready")
+        await expect(person.page.locator("#who")).to_have_text(name)
+    assert ana.complaints + ben.complaints == []
+
+
 async def test_the_button_for_a_match_brings_two_together(
     start_service: StartService, sign_in: SignIn
 ) -> None:

@@ -12,9 +12,9 @@ from service.domain.event import Event, user_stream
 from service.domain.ids import UserId
 from service.domain.lobby import LobbyJoined
 from service.domain.matches import MatchEvent
+from service.domain.presence import TooManySockets
 from service.domain.world import World
 from service.engine import Engine, Observer
-from service.errors import ClientError
 from service.games.catalogue import GAMES
 from service.log.log import EventLog
 from tests.integration.log_file import NODE
@@ -47,12 +47,6 @@ class NoMatches:
         raise KeyError(match)
 
 
-class Refused(ClientError):
-    """No."""
-
-    code = "REFUSED"
-
-
 class JoinNext(msgspec.Struct, frozen=True):
     """Add a tab to the lobby, numbered by how many there are: two decided at once would clash."""
 
@@ -67,7 +61,7 @@ class JoinNext(msgspec.Struct, frozen=True):
         """Count."""
         count = len(world.lobby.members.get(self.user, ()))
         if count >= self.max:
-            raise Refused
+            raise TooManySockets
         return [LobbyJoined(user=self.user, socket=f"{NODE}.1.{count + 1}")]
 
 

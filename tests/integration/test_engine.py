@@ -10,13 +10,13 @@ import pytest
 from service.domain.command import Context
 from service.domain.event import Event
 from service.domain.invites import AcceptInvite, InviteNotFound, SendInvite, UserOffline
-from service.domain.presence import OpenSocket, StartNode
+from service.domain.presence import OpenSocket, StartNode, TooManySockets
 from service.domain.rooms import AlreadyInRoom
 from service.domain.world import World
 from service.engine import Done, Engine
 from service.errors import ClientError, Unavailable
 from service.log.records import Beside, Origin, RecordedEvent
-from tests.integration.engine_parts import JoinNext, Refused, engine_on
+from tests.integration.engine_parts import JoinNext, engine_on
 from tests.integration.log_file import LogFile, joined
 
 ORIGIN = Origin("test")
@@ -72,7 +72,7 @@ async def test_commands_on_a_stream_are_decided_one_after_the_other(running: Run
 async def test_of_commands_that_exclude_each_other_only_one_succeeds(running: Running) -> None:
     answers = await running.execute(*[JoinNext(1, max=1)] * 5)
     assert answers[0] == [joined(1, 1)]
-    assert all(isinstance(answer, Refused) for answer in answers[1:])
+    assert all(isinstance(answer, TooManySockets) for answer in answers[1:])
     assert running.seen == [(1, joined(1, 1))]
 
 
@@ -88,7 +88,7 @@ async def test_a_command_that_is_refused_leaves_nothing_and_holds_up_nobody(
     running: Running,
 ) -> None:
     refused, done = await running.execute(JoinNext(1, max=0), JoinNext(1))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, TooManySockets)
     assert done == [joined(1, 1)]
     assert running.log_file.query("SELECT position, type FROM events") == [(1, "lobby.joined")]
     assert await locks_of(running) == 0

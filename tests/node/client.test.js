@@ -62,6 +62,10 @@ afterEach(() => {
   mock.restoreAll();
 });
 
+test("a client without any WebSocket says what it needs", () => {
+  assert.throws(() => client({ WebSocket: null }), /give one as an option/);
+});
+
 test("the token goes in the list of protocols and never in the URL", async () => {
   client().connect();
   await settle();

@@ -37,6 +37,54 @@ test("a service that dies and comes back has lost nothing, and does nothing twic
   await until(ana, () => seated().length === 2);
 });
 
+test("clients that are cut off again and again hear the same, each once and in order", async (t) => {
+  const service = await started(t, {
+    WS_CHAT_PER_S: "1000",
+    WS_CHAT_BURST: "1000",
+    WS_PRESENCE_GRACE_S: "60",
+    WS_RECONNECT_GRACE_S: "60",
+  });
+  const clients = [];
+  for (const name of ["Ana", "Ben", "Cyd"]) clients.push(await service.connect(t, name));
+  const roomId = await room(...clients);
+  const heard = clients.map(listen);
+  for (const client of clients) {
+    // There is no need to wait for what the test is about.
+    client.on("status", ({ state }) => state === "waiting" && setImmediate(() => client.connect()));
+  }
+  let said = 0;
+  const talk = async (client) => {
+    for (let number = 0; number < 30; number++) {
+      await say(client, roomId, `${client.user.name} ${number}`);
+      said++;
+      if (said % 4 === 0) service.network.cut();
+      if (said === 45) await service.kill().then(() => service.start());
+    }
+  };
+  await Promise.all(clients.map(talk));
+  for (const [index, client] of clients.entries())
+    await until(client, () => heard[index].length >= 90);
+  for (const client of clients) {
+    const own = heard[0].filter((text) => text.startsWith(client.user.name));
+    assert.deepEqual(
+      own,
+      Array.from({ length: 30 }, (_, number) => `${client.user.name} ${number}`),
+    );
+  }
+  assert.deepEqual(heard[1], heard[0]);
+  assert.deepEqual(heard[2], heard[0]);
+});
+
+test("an idle client stays, and its cursor moves on with the log", async (t) => {
+  const service = await started(t, { WS_HEARTBEAT_S: "1" });
+  const ana = await service.connect(t, "Ana");
+  const { sessionId, cursor } = ana;
+  await service.connect(t, "Ben");
+  for (let beat = 0; beat < 4; beat++) await ana.once("heartbeat");
+  assert.deepEqual([ana.status.state, ana.sessionId], ["online", sessionId]);
+  assert.ok(ana.cursor.position > cursor.position);
+});
+
 test("a service that stops says so, and the client comes back to the next one", async (t) => {
   const service = await started(t);
   const ana = await service.connect(t, "Ana");
@@ -85,6 +133,22 @@ test("a token is replaced before it ends, and the socket stays", async (t) => {
   await ana.request({ type: "ping" });
   assert.deepEqual(reasons, ["connect", "expiring"]);
   assert.equal(ana.sessionId, sessionId);
+});
+
+test("a token that was not replaced ends the socket, and another one begins the next", async (t) => {
+  const service = await started(t, { JWT_LEEWAY_S: "0", WS_TOKEN_GRACE_S: "0" });
+  const id = freshId();
+  const ana = new Client({
+    url: service.url,
+    token: (reason) => {
+      if (reason === "expiring") throw new Error("the auth service is away");
+      return makeToken(id, "Ana", reason === "connect" ? 2 : 3600);
+    },
+  });
+  t.after(() => ana.close());
+  await ana.connect();
+  assert.equal((await lost(ana)).code, 4005);
+  assert.equal((await online(ana)).resumed, true);
 });
 
 test("a token that is refused is replaced by another one", async (t) => {

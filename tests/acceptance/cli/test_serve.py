@@ -17,6 +17,7 @@ import pytest
 
 from tests.acceptance.service_process import PATIENCE_S, SECRET
 from tests.command_line import CommandLine
+from tests.integration.log_file import LogFile
 
 STOP_S_MAX = 5
 
@@ -87,7 +88,7 @@ async def test_a_signal_ends_it_cleanly(ws_service: CommandLine, signal_: signal
         await service.listening()
         assert await service.ended_by(signal_) == 0
     assert service.lines[-1]["message"] == "stopped"
-    assert ws_service("log", "verify").startswith("ok: 1 events")
+    assert ws_service.run_apart("log", "verify").output.startswith("ok: 1 events")
 
 
 async def test_a_signal_in_the_midst_of_the_start_ends_it_cleanly(
@@ -197,3 +198,17 @@ async def test_a_token_for_development_is_one_that_the_service_takes(
             http.ws_connect(f"{url}/?token={body['token']}") as tab,
         ):
             assert (await tab.receive_json())["type"] == "welcome"
+
+
+def test_a_log_that_cannot_be_written_at_the_start_is_one_clear_line(
+    ws_service: CommandLine,
+) -> None:
+    ws_service("db", "upgrade")
+    database = LogFile(ws_service.data_dir / "ws-service.db")
+    database.store().close()
+    with closing(database.connect()) as other:
+        other.execute("BEGIN IMMEDIATE")
+        settings = {"WS_PORT": "0", "WS_DATABASE_BUSY_MS": "50", "JWT_SECRET": SECRET}
+        refused = ws_service.run_apart("serve", LOG_LEVEL="critical", **settings)
+    assert refused.code == 1
+    assert "database is locked" in refused.complaint

@@ -1,0 +1,189 @@
+"""Problems: how the API says that it can't do what was asked (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import ClassVar
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, UnsetType
+
+from service.domain.rooms import RoomNotFound
+from service.errors import ClientError, ServiceError, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+NONE: Mapping[str, str] = MappingProxyType({})
+AGAIN_SOON = MappingProxyType({"Retry-After": "1"})
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong: `code` is for programs, `detail` for people, `field` is what is wrong."""
+
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | UnsetType = UNSET
+    type: str = "about:blank"
+
+
+class Refusal(ServiceError):
+    """The request can't be answered; the subclasses say why."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+    code: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]] = NONE
+
+    def __init__(self, message: str | None = None, field: str | None = None) -> None:
+        """Take the detail, and the parameter or the field of the body that is wrong."""
+        super().__init__(message)
+        self.field = field
+
+
+class BadParameter(Refusal):
+    """A parameter, or a field of the body, is missing, unknown or wrong; `field` names it."""
+
+    code = "BAD_PARAMETER"
+
+
+class BadBody(Refusal):
+    """The body must be one JSON object in UTF-8."""
+
+    code = "BAD_BODY"
+
+
+class NotJson(Refusal):
+    """The body must have the `Content-Type` `application/json`."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "NOT_JSON"
+
+
+class Unauthorized(Refusal):
+    """Send a valid token: `Authorization: Bearer <JWT>`."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "UNAUTHORIZED"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class ScopeMissing(Refusal):
+    """This needs the token of a service that has the scope for it."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "SCOPE_MISSING"
+
+
+class MatchNotFound(Refusal):
+    """There is no such match, or it is not for you to see."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "MATCH_NOT_FOUND"
+
+
+class MatchIsLive(Refusal):
+    """The match is not over yet; join its room as a spectator to watch it."""
+
+    status = HTTPStatus.CONFLICT
+    code = "MATCH_IS_LIVE"
+
+
+class NotReplayable(Refusal):
+    """The match can't be played again here: its rules are gone, or it is too long."""
+
+    status = HTTPStatus.CONFLICT
+    code = "NOT_REPLAYABLE"
+
+
+class TooManyReplays(Refusal):
+    """As many matches as is allowed are being played again just now; try again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "TOO_MANY_REPLAYS"
+    headers = AGAIN_SOON
+
+
+class TooManyRequests(Refusal):
+    """There were too many requests from your address in this second; slow down."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "RATE_LIMITED"
+    headers = AGAIN_SOON
+
+
+class PathNotFound(Refusal):
+    """There is nothing at this path."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "NOT_FOUND"
+
+
+class MethodNotAllowed(Refusal):
+    """This can't be done with this path; the header `Allow` says what can."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    code = "METHOD_NOT_ALLOWED"
+
+
+class BodyTooLarge(Refusal):
+    """The body is longer than a message may be."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "BODY_TOO_LARGE"
+
+
+class Broken(Refusal):
+    """The service has failed; its log says why."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "INTERNAL_ERROR"
+
+
+_OF_THE_SERVER = {one.status: one for one in (PathNotFound, MethodNotAllowed, BodyTooLarge)}
+
+_STATUS_OF: Mapping[type[ClientError], HTTPStatus] = {
+    RoomNotFound: HTTPStatus.NOT_FOUND,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def refused(error: Refusal) -> web.Response:
+    """Answer with a refusal."""
+    return _response(error.status, error.code, error.message, error.headers, error.field)
+
+
+def failed(error: ClientError) -> web.Response:
+    """Answer with an error that clients of the sockets get, too."""
+    status = _STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
+    headers = AGAIN_SOON if status is HTTPStatus.SERVICE_UNAVAILABLE else NONE
+    return _response(status, error.code, error.message, headers)
+
+
+def not_served(error: web.HTTPException) -> web.Response:
+    """Answer with what the HTTP server itself refuses: a path, a method, a size."""
+    status = HTTPStatus(error.status)
+    refusal = _OF_THE_SERVER.get(status)
+    if refusal is None:
+        return _response(status, f"HTTP_{error.status}", error.reason)
+    kept = {name: value for name, value in error.headers.items() if name == "Allow"}
+    return _response(status, refusal.code, refusal().message, kept)
+
+
+def _response(
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] = NONE,
+    field: str | None = None,
+) -> web.Response:
+    problem = Problem(status.phrase, int(status), code, detail, UNSET if field is None else field)
+    return web.Response(
+        body=msgspec.json.encode(problem),
+        status=status,
+        content_type=MEDIA_TYPE,
+        headers={**headers, "Cache-Control": "no-store"},
+    )

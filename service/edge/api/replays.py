@@ -1,0 +1,102 @@
+"""Matches played again for the API, on a thread of their own, so that the loop never waits."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from service.domain.event import match_stream
+from service.edge.api.problems import NotReplayable, TooManyReplays
+from service.replay.core import NotAMatch, Replay
+from service.replay.export import frame_lines
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from service.domain.event import Event
+    from service.domain.ids import MatchId
+    from service.edge.api.shapes import FramesWanted
+    from service.games.protocol import Game
+    from service.log.reader import Reader
+    from service.replay.core import Difference
+
+AT_ONCE_MAX = 16
+"""How many requests may play a match again at the same time."""
+
+EVENTS_MAX = 200_000
+"""The longest match that is played again here; all of its events are in memory meanwhile."""
+
+READ_AT_ONCE = 500
+"""How many events are read in one turn of the loop."""
+
+SLICE_BYTES = 32 * 1024
+SLICE_FRAMES = 500
+"""How much is played before another request's match has its turn."""
+
+Result = TypeVar("Result")
+
+
+class Replays:
+    """Plays matches again, one slice of one match after the other."""
+
+    def __init__(self, reader: Reader, games: Mapping[str, Game]) -> None:
+        """Read the matches by `reader`, and play them by the rules of `games`."""
+        self._reader = reader
+        self._games = games
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replays")
+        self._under_way = 0
+
+    def stop(self) -> None:
+        """Play no more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Count one request more meanwhile; raise `TooManyReplays` when there are too many."""
+        if self._under_way >= AT_ONCE_MAX:
+            raise TooManyReplays
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def load(self, match: MatchId) -> Replay:
+        """Read a match; raise `NotReplayable` when it can't be played again."""
+        events: list[Event] = []
+        after, stream = 0, match_stream(match)
+        while page := await self._reader.page(after, stream=stream, limit=READ_AT_ONCE):
+            events += [recorded.event for recorded in page]
+            after = page[-1].position
+            if len(events) > EVENTS_MAX:
+                raise NotReplayable("The match is too long to be played again here.")
+        try:
+            return await self._in_thread(lambda: Replay(events, self._games))
+        except NotAMatch as error:
+            raise NotReplayable(error.message) from error
+
+    async def frames(self, replay: Replay, wanted: FramesWanted) -> AsyncIterator[bytes]:
+        """Yield the frames that are wanted, as NDJSON, some at a time."""
+        lines = frame_lines(replay, wanted.hz, wanted.start, wanted.to)
+        while some := await self._in_thread(lambda: _slice(lines)):
+            yield some
+
+    async def verify(self, replay: Replay) -> Difference | None:
+        """Compare a recording with the rules."""
+        return await self._in_thread(replay.verify)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _slice(lines: Iterator[bytes]) -> bytes:
+    taken: list[bytes] = []
+    size = 0
+    for line in lines:
+        taken.append(line)
+        size += len(line)
+        if size >= SLICE_BYTES or len(taken) == SLICE_FRAMES:
+            break
+    return b"".join(taken)

@@ -1,0 +1,364 @@
+"""All that can be asked of the API: the handlers, and the table that names them.
+
+The paths that are served and the OpenAPI document both follow from `ROUTES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET
+
+from service.deliveries import Delivery, Everyone, Sockets, Users, room_summary, user_entry
+from service.domain.access import RevokeSessions
+from service.domain.event import match_stream
+from service.domain.ids import normalise
+from service.domain.matches import (
+    MatchCheckpoint,
+    MatchEnded,
+    MatchEvent,
+    MatchInput,
+    MatchOutcome,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+    room_of,
+)
+from service.edge.api import shapes
+from service.edge.api.calls import NEVER_CHANGES, Call, Parts, Route
+from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
+from service.edge.auth import Scope
+from service.edge.room_list import room_page
+from service.games.catalogue import GAMES
+from service.log.matches import Wanted, find_matches, not_public
+from service.log.records import Origin
+from service.messages import v1
+from service.messages.classic import User
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from service.deliveries import Audience
+    from service.domain.ids import MatchId
+    from service.edge.auth import Caller
+    from service.log.matches import PlayedMatch
+    from service.log.records import RecordedEvent
+
+FRAMES_MAX = 100_000
+"""How many frames one request may ask for."""
+
+STALL_S = 10
+"""How long a client may take nothing of a stream before it is cut off."""
+
+_SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
+    MatchStarted: ("game", "players", "options"),
+    MatchInput: ("seat", "input"),
+    MatchOutcome: ("outcome",),
+    MatchCheckpoint: ("hash",),
+    MatchPaused: (),
+    MatchResumed: ("run",),
+    MatchEnded: ("reason", "winner", "scores", "hash"),
+}
+"""What a spectator may see of each event: not the seed, a whole state, or a player's socket."""
+
+
+async def list_users(parts: Parts, call: Call[shapes.UsersWanted]) -> shapes.UserPage:
+    """Lists who is online, with the status that others see."""
+    after = None if call.asked.cursor is None else shapes.user_key(normalise(call.asked.cursor))
+    online = (
+        user
+        for user in parts.world.presence.online()
+        if after is None or shapes.user_key(user) > after
+    )
+    limit = call.asked.limit
+    page = heapq.nsmallest(limit + 1, online, shapes.user_key)
+    entries = [user_entry(user, parts.world, parts.people) for user in page[:limit]]
+    return shapes.UserPage(
+        users=[entry for entry in entries if entry is not None],
+        cursor=str(page[limit - 1]) if len(page) > limit else None,
+    )
+
+
+async def list_rooms(parts: Parts, call: Call[shapes.RoomsWanted]) -> shapes.RoomPage:
+    """Lists the rooms that are not private."""
+    asked = call.asked
+    page = room_page(parts.world, parts.people, asked.game, asked.cursor, asked.limit)
+    return shapes.RoomPage(rooms=page.rooms, cursor=page.cursor)
+
+
+async def show_room(parts: Parts, call: Call[shapes.RoomNamed]) -> shapes.Room:
+    """Shows a room; who knows the id of a private one may see it, as he may join it."""
+    room = parts.world.rooms.get(call.asked.room_id)
+    summary = msgspec.structs.asdict(room_summary(room, parts.people))
+    return shapes.Room(**summary, options=room.options, match_id=room.match)
+
+
+async def list_matches(parts: Parts, call: Call[shapes.MatchesWanted]) -> shapes.MatchPage:
+    """Lists matches, live and over; those of rooms that are not public to their players alone."""
+    asked = call.asked
+    since = 0 if asked.since is None else int(asked.since.timestamp() * 1_000_000)
+    wanted = Wanted(
+        user_id=None if asked.user is None else str(normalise(asked.user)),
+        game=asked.game,
+        since=since,
+        reason=asked.reason,
+        before=asked.cursor,
+        limit=asked.limit + 1,
+    )
+    found = await find_matches(parts.reader, wanted)
+    page = found[: asked.limit]
+    seen = await _seen_by(call.caller, page, parts)
+    return shapes.MatchPage(
+        matches=[_match(match) for match in seen],
+        cursor=page[-1].position if len(found) > len(page) else None,
+    )
+
+
+async def show_match(parts: Parts, call: Call[shapes.MatchNamed]) -> shapes.Match:
+    """Shows a match, live or over."""
+    return _match(await _find(call.asked.match_id, call.caller, parts))
+
+
+async def list_events(parts: Parts, call: Call[shapes.EventsWanted]) -> shapes.EventPage:
+    """Lists what happened in a match that is over, as far as a spectator may see it."""
+    asked = call.asked
+    match = await _find_over(asked.match_id, call.caller, parts)
+    found = await parts.reader.page(
+        asked.cursor, stream=match_stream(match.id), limit=asked.limit + 1
+    )
+    page = found[: asked.limit]
+    return shapes.EventPage(
+        events=[_event(recorded) for recorded in page],
+        cursor=page[-1].position if len(found) > len(page) else None,
+    )
+
+
+async def stream_frames(parts: Parts, call: Call[shapes.FramesWanted]) -> web.StreamResponse:
+    """Plays a match that is over again: a line of NDJSON for each frame, as a spectator saw it."""
+    asked, request = call.asked, call.request
+    match = await _find_over(asked.match_id, call.caller, parts)
+    _check_length(match, asked)
+    response = web.StreamResponse(headers=NEVER_CHANGES)
+    response.content_type = "application/x-ndjson"
+    if request.method == "HEAD":
+        return response
+    with parts.replays.turn():
+        replay = await parts.replays.load(match.id)
+        await response.prepare(request)
+        with suppress(ConnectionError):  # The client has seen enough.
+            await _send(parts.replays.frames(replay, asked), response, request)
+    return response
+
+
+async def verify_match(parts: Parts, call: Call[shapes.MatchNamed]) -> shapes.Verification:
+    """Plays a match that is over again, and compares every recorded outcome and state."""
+    match = await _find_over(call.asked.match_id, call.caller, parts)
+    with parts.replays.turn():
+        difference = await parts.replays.verify(await parts.replays.load(match.id))
+    return shapes.Verification(
+        holds=difference is None,
+        tick=None if difference is None else difference.tick,
+        difference=None if difference is None else difference.what,
+    )
+
+
+async def revoke_sessions(parts: Parts, call: Call[shapes.UserNamed]) -> None:
+    """Sends a user away: closes his sockets with 4503, and refuses tokens issued until now."""
+    command = RevokeSessions(normalise(call.asked.user), int(parts.now()))
+    await parts.engine.execute(command, Origin(uuid.uuid4().hex))
+
+
+async def publish_message(parts: Parts, call: Call[shapes.Announcement]) -> shapes.Told:
+    """Sends `server:message` to a user, a room or everybody who is connected; it is not kept."""
+    data = msgspec.Raw(msgspec.json.encode(call.asked.data))
+    delivery = Delivery(_audience(call.asked.to, parts), v1=v1.ServerMessage(data))
+    sockets = parts.hub.count(delivery)
+    parts.hub.publish(delivery)
+    return shapes.Told(sockets=sockets)
+
+
+ROUTES: tuple[Route[Any], ...] = (
+    Route("GET", "/users", list_users, asks=shapes.UsersWanted, answers=shapes.UserPage),
+    Route("GET", "/rooms", list_rooms, asks=shapes.RoomsWanted, answers=shapes.RoomPage),
+    Route(
+        "GET",
+        "/rooms/{roomId}",
+        show_room,
+        asks=shapes.RoomNamed,
+        answers=shapes.Room,
+        problems=(404,),
+    ),
+    Route("GET", "/matches", list_matches, asks=shapes.MatchesWanted, answers=shapes.MatchPage),
+    Route(
+        "GET",
+        "/matches/{matchId}",
+        show_match,
+        asks=shapes.MatchNamed,
+        answers=shapes.Match,
+        problems=(404,),
+    ),
+    Route(
+        "GET",
+        "/matches/{matchId}/events",
+        list_events,
+        asks=shapes.EventsWanted,
+        answers=shapes.EventPage,
+        of_the_past=True,
+        problems=(404, 409),
+    ),
+    Route(
+        "GET",
+        "/matches/{matchId}/frames",
+        stream_frames,
+        asks=shapes.FramesWanted,
+        answers=shapes.Frame,
+        lines=True,
+        of_the_past=True,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "GET",
+        "/matches/{matchId}/verify",
+        verify_match,
+        asks=shapes.MatchNamed,
+        answers=shapes.Verification,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "DELETE",
+        "/sessions",
+        revoke_sessions,
+        asks=shapes.UserNamed,
+        answers=None,
+        scope=Scope.ADMIN,
+        problems=(503,),
+    ),
+    Route(
+        "POST",
+        "/messages",
+        publish_message,
+        asks=shapes.Announcement,
+        answers=shapes.Told,
+        scope=Scope.PUBLISH,
+        problems=(404, 413, 415),
+    ),
+)
+
+
+# Matches
+
+
+async def _find(match: MatchId, caller: Caller, parts: Parts) -> PlayedMatch:
+    """Return a match that the caller may see; raise `MatchNotFound`."""
+    found = await find_matches(parts.reader, Wanted(match=match))
+    seen = await _seen_by(caller, found, parts)
+    if not seen:
+        raise MatchNotFound
+    return seen[0]
+
+
+async def _find_over(match: MatchId, caller: Caller, parts: Parts) -> PlayedMatch:
+    """Return a match that is over; a live one would show here what its spectators see later."""
+    found = await _find(match, caller, parts)
+    if found.ended_at is None:
+        raise MatchIsLive
+    return found
+
+
+async def _seen_by(
+    caller: Caller, found: Sequence[PlayedMatch], parts: Parts
+) -> Sequence[PlayedMatch]:
+    """Leave out what was not public, unless the caller has played there, or is a service."""
+    if caller.scopes:
+        return found
+    hidden = await not_public(parts.reader, found)
+    user = None if caller.identity is None else str(caller.identity.user)
+    return [match for match in found if match.id not in hidden or user in match.users]
+
+
+def _match(match: PlayedMatch) -> shapes.Match:
+    game = GAMES.get(match.game)
+    return shapes.Match(
+        match_id=match.id,
+        room_id=room_of(match.id),
+        game=match.game,
+        players=[
+            User(normalise(user), name)
+            for user, name in zip(match.users, match.players, strict=True)
+        ],
+        started_at=_time(match.started_at),
+        ended_at=None if match.ended_at is None else _time(match.ended_at),
+        ticks=match.ticks,
+        tick_hz=None if game is None else game.tick_hz,
+        reason=match.reason,
+        winner=match.winner,
+        scores=match.scores,
+    )
+
+
+def _event(recorded: RecordedEvent) -> shapes.Event:
+    event = recorded.event
+    if not isinstance(event, MatchEvent):
+        raise TypeError(event)
+    return shapes.Event(
+        position=recorded.position,
+        recorded_at=_time(recorded.recorded_at),
+        type=event.type,
+        tick=event.tick,
+        data={name: getattr(event, name) for name in _SHOWN[type(event)]},
+    )
+
+
+def _check_length(match: PlayedMatch, wanted: shapes.FramesWanted) -> None:
+    """Raise `BadParameter` when more frames are wanted than one request may have."""
+    game = GAMES.get(match.game)
+    tick_hz = 0 if game is None else game.tick_hz
+    every = max(1, round(tick_hz / wanted.hz)) if wanted.hz else 1
+    frames = (min(wanted.to, match.ticks or 0) - wanted.start) // every
+    if frames > FRAMES_MAX:
+        message = f"These are more than {FRAMES_MAX} frames: ask for fewer, by `hz`, `from`, `to`."
+        raise BadParameter(message, "to")
+
+
+async def _send(
+    frames: AsyncIterator[bytes], response: web.StreamResponse, request: web.Request
+) -> None:
+    """Send a stream to its end; it is cut off when that can't be, since a status was sent."""
+    try:
+        async for some in frames:
+            async with asyncio.timeout(STALL_S):
+                await response.write(some)
+    except TimeoutError:
+        _cut(request)
+    except BaseException:
+        _cut(request)
+        raise
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _time(recorded_at: int) -> datetime:
+    return datetime.fromtimestamp(recorded_at / 1_000_000, UTC)
+
+
+# Messages
+
+
+def _audience(to: shapes.Recipient | str, parts: Parts) -> Audience:
+    if not isinstance(to, shapes.Recipient):
+        return Everyone()
+    if (to.user is UNSET) == (to.room_id is UNSET):
+        raise BadParameter("Name a `user` or a `roomId`: one of both.", "to")
+    if to.room_id is not UNSET:
+        return Sockets(tuple(parts.world.rooms.get(to.room_id).sockets))
+    return Users((normalise(to.user),))

@@ -1,0 +1,133 @@
+"""Serves the routes: who asks, what is asked, the answer or the problem."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from service.edge.api.calls import Call, Parts, Route
+from service.edge.api.problems import (
+    Broken,
+    NotJson,
+    Refusal,
+    ScopeMissing,
+    TooManyRequests,
+    Unauthorized,
+    failed,
+    not_served,
+    refused,
+)
+from service.edge.api.reading import read_body, read_parameters
+from service.edge.api.routes import ROUTES
+from service.edge.api.shapes import Parameters
+from service.edge.auth import AuthenticationError, bearer_of
+from service.errors import ClientError
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from service.edge.auth import Authenticator, Caller
+    from service.edge.http import AddressRate
+
+PREFIX = "/api"
+VERSION = "/v1"
+
+logger = get_logger(__name__)
+
+
+class Api:
+    """The API over HTTP."""
+
+    def __init__(self, parts: Parts, authenticator: Authenticator, rate: AddressRate) -> None:
+        """Answer by `parts` those whom `authenticator` knows, each address at `rate`."""
+        self._parts = parts
+        self._authenticator = authenticator
+        self._rate = rate
+
+    def app(self) -> web.Application:
+        """Make what is served below `PREFIX`."""
+        app = web.Application(middlewares=[self._tell_problems])
+        for route in ROUTES:
+            handler = self._handler(route)
+            app.router.add_route(route.method, VERSION + route.path, handler)
+            if route.method == "GET":
+                app.router.add_route("HEAD", VERSION + route.path, handler)
+        app.on_cleanup.append(self._stop)
+        return app
+
+    async def _stop(self, _app: web.Application) -> None:
+        self._parts.replays.stop()
+
+    def _handler(self, route: Route[Any]) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            caller = await self._caller(request)
+            if route.scope is not None and route.scope not in caller.scopes:
+                raise ScopeMissing(f"This needs the token of a service with scope `{route.scope}`.")
+            asked = await _asked(route, request)
+            answer = await route.handler(self._parts, Call(asked, caller, request))
+            return _response(route, request, answer)
+
+        return answer
+
+    async def _caller(self, request: web.Request) -> Caller:
+        try:
+            caller = await self._authenticator.check_caller(bearer_of(request))
+        except AuthenticationError as error:
+            raise Unauthorized(f"{error.message}: send `Authorization: Bearer <JWT>`.") from error
+        identity, access = caller.identity, self._parts.world.access
+        if identity is not None and not access.allows(identity.user, identity.issued_at_s):
+            raise Unauthorized("The token was revoked: get a new one.")
+        return caller
+
+    def _check_rate(self, request: web.Request) -> None:
+        if not self._rate.allows(request):
+            raise TooManyRequests
+
+    @web.middleware
+    async def _tell_problems(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Make a problem of whatever goes wrong."""
+        try:
+            self._check_rate(request)
+            return await handler(request)
+        except Refusal as error:
+            return refused(error)
+        except ClientError as error:
+            return failed(error)
+        except web.HTTPException as error:
+            return not_served(error)
+        except Exception:
+            logger.exception(
+                "request failed",
+                error_type="internal_error",
+                metadata={"method": request.method, "path": request.path},
+            )
+            return refused(Broken())
+
+
+async def _asked(route: Route[Any], request: web.Request) -> Any:
+    if not route.has_body:
+        return read_parameters(route.asks, request.match_info, request.query)
+    read_parameters(Parameters, request.match_info, request.query)
+    if request.content_type != "application/json":
+        raise NotJson
+    return read_body(route.asks, await request.read())
+
+
+def _response(route: Route[Any], request: web.Request, answer: object) -> web.StreamResponse:
+    """Send an answer; nothing, when the client says that it has it already."""
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    if answer is None:
+        return web.Response(status=204, headers=route.cache)
+    body = msgspec.json.encode(answer)
+    response = web.Response(body=body, content_type="application/json", headers=route.cache)
+    if route.method == "GET":
+        etag = hashlib.sha256(body).hexdigest()[:32]
+        if any(known.value in {etag, "*"} for known in request.if_none_match or ()):
+            response = web.Response(status=304, headers=route.cache)
+        response.etag = etag
+    return response

@@ -1,0 +1,76 @@
+"""What users have missed is kept within its bounds, and what is gone is never given in part."""
+
+from service.edge.backlog import Backlog, BacklogLimits
+
+ANA, BEN = 7, "ben"
+
+
+def filled(count: int, *, start: int = 0, **limits: int) -> Backlog:
+    """Return a backlog of events a second apart; Ana gets a frame for each, Ben for every other."""
+    backlog = Backlog(BacklogLimits(**limits), start)
+    for position in range(start + 1, start + count + 1):
+        users: list[int | str] = [ANA, BEN] if position % 2 else [ANA]
+        backlog.add(position, users, f"{position}".encode())
+        backlog.close(position, position * 1_000_000)
+    return backlog
+
+
+def between(backlog: Backlog, user: int | str, after: int, to: int = 1000) -> list[int] | None:
+    frames = backlog.between(user, after, to)
+    return None if frames is None else [int(frame) for frame in frames]
+
+
+def test_each_user_gets_what_was_for_him_between_two_positions_and_in_order() -> None:
+    backlog = filled(6)
+    assert between(backlog, ANA, 0) == [1, 2, 3, 4, 5, 6]
+    assert between(backlog, BEN, 0) == [1, 3, 5]
+    assert between(backlog, ANA, 2, 4) == [3, 4]
+    assert between(backlog, ANA, 6) == []
+    assert between(backlog, "nobody", 0) == []
+
+
+def test_it_keeps_so_many_events_and_says_when_older_ones_are_asked_for() -> None:
+    backlog = filled(6, events_max=2)
+    assert between(backlog, ANA, 4) == [5, 6]
+    assert between(backlog, BEN, 4) == [5]
+    assert between(backlog, ANA, 3) is None
+    # Also to whom nothing is missing: that is not known any more.
+    assert between(backlog, "nobody", 3) is None
+
+
+def test_it_keeps_none_that_is_older_than_the_age_allowed() -> None:
+    backlog = filled(6, age_s=2)
+    assert between(backlog, ANA, 3) == [4, 5, 6]
+    assert between(backlog, ANA, 2) is None
+
+
+def test_it_keeps_so_many_frames_however_few_events_they_are_of() -> None:
+    backlog = filled(6, frames_max=4)
+    # Six, five and four have four frames, with the one of five for both.
+    assert between(backlog, ANA, 3) == [4, 5, 6]
+    assert between(backlog, ANA, 2) is None
+
+
+def test_events_without_frames_count_and_go_too() -> None:
+    backlog = Backlog(BacklogLimits(events_max=2))
+    for position in (1, 2, 3):
+        backlog.close(position, position)
+    assert between(backlog, ANA, 1) == []
+    assert between(backlog, ANA, 0) is None
+
+
+def test_a_backlog_that_began_later_than_the_log_says_so() -> None:
+    backlog = filled(2, start=100)
+    assert between(backlog, ANA, 100) == [101, 102]
+    assert between(backlog, ANA, 99) is None
+
+
+def test_several_frames_of_an_event_go_together() -> None:
+    backlog = Backlog(BacklogLimits(events_max=1))
+    for position in (1, 2):
+        backlog.add(position, [ANA], b"%d" % (position * 10))
+        backlog.add(position, [ANA, BEN], b"%d" % (position * 10 + 1))
+        backlog.close(position, position)
+    assert between(backlog, ANA, 1) == [20, 21]
+    assert between(backlog, BEN, 1) == [21]
+    assert between(backlog, ANA, 0) is None
