@@ -95,13 +95,23 @@ class Sockets(msgspec.Struct, frozen=True):
     sockets: tuple[SocketId, ...]
 
 
+class InRoom(msgspec.Struct, frozen=True):
+    """The sockets that show a room: those of its players, of its spectators, or of both."""
+
+    room: RoomId
+    players: bool = True
+    spectators: bool = True
+    but: SocketId | None = None
+    """The one that is left out, since the message comes from it."""
+
+
 class Watchers(msgspec.Struct, frozen=True):
     """The sockets that asked for the status of this user."""
 
     user: UserId
 
 
-Audience: TypeAlias = Everyone | Users | Sockets | Watchers
+Audience: TypeAlias = Everyone | Users | Sockets | InRoom | Watchers
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -321,10 +331,13 @@ def signal(  # noqa: PLR0913 - what a signal is
     room = world.rooms.get(message.room_id or "")
     if not room.shows(user, socket):
         raise NotInRoom("This socket has not joined the room.")
-    deaf = [one for one in room.members if not world.chat.hears(one, user)]
-    silent = {socket, *(one for member in deaf for one in sockets_of(member))}
+    audience: Audience = InRoom(room.id, but=socket)
+    deaf = world.chat.muters_of(user, room.members) if world.chat.muted else ()
+    if deaf:
+        silent = {socket, *(one for member in deaf for one in sockets_of(member))}
+        audience = Sockets(tuple(one for one in room.sockets if one not in silent))
     return Delivery(
-        Sockets(tuple(one for one in room.sockets if one not in silent)),
+        audience,
         v1=v1.Signal(user, socket, message.data, room.id),
         frame_ms=room.options.get("frame_ms", 0),
     )

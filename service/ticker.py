@@ -14,7 +14,9 @@ import msgspec
 
 from service.deliveries import (
     START_DELAY_S,
+    Audience,
     Delivery,
+    InRoom,
     Sockets,
     both,
     came_in,
@@ -369,7 +371,7 @@ class Ticker:
             return
         if remaining_s is not None:
             self._publisher.publish(both(here, classic.GameTimer(room.id, remaining_s)))
-        self._publisher.publish(self._frame(live, (socket,)))
+        self._publisher.publish(self._frame(live, here))
         if room.away and live.match.pace != "free":
             self._publisher.publish(both(here, game_paused(room)))
 
@@ -475,26 +477,25 @@ class Ticker:
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
             timer = classic.GameTimer(room.id, remaining_s)
-            self._publish_to_room(room, both(Sockets(()), timer))
-        self._publish_to_room(room, self._frame(live, ()))
+            self._publish_to_room(room, both(InRoom(room.id), timer))
+        self._publish_to_room(room, self._frame(live, InRoom(room.id)))
 
     def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
         """Tell the players, and the spectators: they may have to wait for it."""
-        spectators = tuple(room.spectator_sockets)
-        delay_s = room.options.get("spectator_delay_s", 0) if spectators else 0
-        players = tuple(room.player_sockets)
-        now = players if delay_s else players + spectators
+        delay_s = room.options.get("spectator_delay_s", 0)
+        if not delay_s or not room.spectators:
+            self._publisher.publish(delivery)
+            return
+        now, later = InRoom(room.id, spectators=False), InRoom(room.id, players=False)
         replace = msgspec.structs.replace
-        self._publisher.publish(replace(delivery, audience=Sockets(now)))
-        if delay_s:
-            later = replace(delivery, audience=Sockets(spectators), delay_s=delay_s)
-            self._publisher.publish(later)
+        self._publisher.publish(replace(delivery, audience=now))
+        self._publisher.publish(replace(delivery, audience=later, delay_s=delay_s))
 
-    def _frame(self, live: LiveMatch, sockets: tuple[SocketId, ...]) -> Delivery:
+    def _frame(self, live: LiveMatch, audience: Audience) -> Delivery:
         run, room = live.run, live.room.id
         view = run.game.view(run.state, None)
         return Delivery(
-            Sockets(sockets),
+            audience,
             classic.GameUpdate(room, view),
             v1.GameUpdate(room, live.match.run, run.tick, view),
             newest_only=True,

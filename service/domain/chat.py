@@ -16,6 +16,8 @@ from service.domain.rooms import NotInRoom, RoomClosed
 from service.errors import ClientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from service.domain.command import Context
     from service.domain.world import World
 
@@ -83,6 +85,10 @@ class Chat(msgspec.Struct):
     def hears(self, user: UserId, author: UserId) -> bool:
         """Tell whether `user` wants to hear of `author`."""
         return author not in self.muted.get(user, ())
+
+    def muters_of(self, author: UserId, users: Iterable[UserId]) -> list[UserId]:
+        """Return those of `users` who do not want to hear of `author`."""
+        return [user for user in users if not self.hears(user, author)]
 
     def said(self, event: ChatSaid, _position: Position) -> None:
         """Remember what was said in a room."""

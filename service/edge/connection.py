@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.edge.close_codes import CloseCode
+from service.edge.dialect import V1, Dialect
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from service.domain.event import Position
     from service.domain.ids import SocketId, UserId
-    from service.edge.dialect import Dialect
     from service.edge.session import ResumeFrom
 
 logger = get_logger(__name__)
@@ -51,15 +51,13 @@ class Connection:
         self.friends: frozenset[UserId] = frozenset()
         self.transport = transport
         self.aborted = False
+        self.is_v1 = dialect is V1
+        self.frames: list[bytes] = []
+        """What leaves with the next flush."""
         self._limits = limits
-        self._frames: list[bytes] = []
         self._newest: bytes | None = None
         self._written = 0
         self._progress = (0, 0.0)
-
-    def queue(self, data: bytes) -> None:
-        """Send a frame with the next flush."""
-        self._frames.append(data)
 
     def queue_newest(self, data: bytes) -> None:
         """Send a state with the next flush, or only the newest one when the socket is slow."""
@@ -67,18 +65,18 @@ class Connection:
             self._newest = data
         else:
             self._newest = None
-            self._frames.append(data)
+            self.frames.append(data)
 
     def flush(self) -> int:
         """Write what is queued, at once, and return how many bytes that were.
 
         A socket that has left too much unread is given up.
         """
-        frames = self._frames
-        if self.transport.is_closing():
+        frames, transport = self.frames, self.transport
+        if transport.is_closing():
             frames.clear()
             return 0
-        buffered = self.transport.get_write_buffer_size()
+        buffered = transport.get_write_buffer_size()
         if self._newest is not None and buffered <= self._limits.bytes_newest_only:
             frames.append(self._newest)
             self._newest = None
@@ -86,12 +84,13 @@ class Connection:
             return 0
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         frames.clear()
-        self._written += len(data)
-        if buffered + len(data) > self._limits.bytes_max and buffered:
+        size = len(data)
+        self._written += size
+        if buffered and buffered + size > self._limits.bytes_max:
             self.abort("too much unread")
             return 0
-        self.transport.write(data)
-        return len(data)
+        transport.write(data)
+        return size
 
     def check_progress(self, now: float) -> None:
         """Give up a socket that has read nothing for too long."""

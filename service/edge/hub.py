@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
 
 from service.deliveries import (
     Delivery,
     Everyone,
+    InRoom,
     Refresh,
     RoomChanged,
     Sockets,
@@ -26,7 +27,7 @@ from service.deliveries import (
     user_list,
 )
 from service.domain.presence import SocketOpened
-from service.edge.dialect import V1
+from service.domain.rooms import RoomClosed
 from service.edge.feeds import RoomFeed, UserFeed
 from service.edge.frames import frame, type_of
 from service.messages import v1
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from service.deliveries import Audience, Message, People
     from service.domain.event import Event, Position
-    from service.domain.ids import SocketId, UserId
+    from service.domain.ids import RoomId, SocketId, UserId
     from service.domain.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
@@ -53,6 +54,14 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     list_s: float
     diff_s: float
     heartbeat_s: float
+
+
+class _Shown(NamedTuple):
+    """The sockets that show a room, as of its last change."""
+
+    changed_at: Position
+    players: list[Connection]
+    spectators: list[Connection]
 
 
 class Hub:
@@ -80,6 +89,7 @@ class Hub:
         self._waiting: set[Connection] = set()
         """Sockets whose frames may wait for the next frame tick."""
         self._stale: set[str] = set()
+        self._rooms_shown: dict[RoomId, _Shown] = {}
         self.users = UserFeed(world, people, intervals.diff_s, self._send_to_v1)
         self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets)
         self.greeter: Greeter
@@ -102,7 +112,9 @@ class Hub:
         self._arriving[connection.socket] = connection
 
     def observe(self, event: Event, position: Position) -> None:
-        """Greet a socket that was opened, and reach it from now on."""
+        """Greet a socket that was opened, and reach it from now on; forget a closed room."""
+        if isinstance(event, RoomClosed):
+            self._rooms_shown.pop(event.room, None)
         if isinstance(event, SocketOpened) and event.socket in self._arriving:
             connection = self._arriving.pop(event.socket)
             connection.opened_at = position
@@ -156,7 +168,7 @@ class Hub:
 
     def count(self, delivery: Delivery) -> int:
         """Count the sockets that would get something of `delivery` now."""
-        told = [one.dialect is V1 for one in self._resolve(delivery.audience)]
+        told = [one.is_v1 for one in self._resolve(delivery.audience)]
         return sum(delivery.v1 is not None if v1_ else delivery.classic is not None for v1_ in told)
 
     def published(self, position: Position, recorded_at: int) -> None:
@@ -170,7 +182,7 @@ class Hub:
     def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
         """Send frames to one socket."""
         for data in frames:
-            connection.queue(data)
+            connection.frames.append(data)
             self._metrics.sent(type_of(data), 1)
         self._flush_soon((connection,))
 
@@ -199,44 +211,68 @@ class Hub:
             loop = asyncio.get_running_loop()
             loop.call_later(delivery.delay_s, self._deliver, now, position)
             return
-        frames: dict[bool, bytes | None] = {}
+        kept: bytes | None = None
         if delivery.durable and delivery.v1 is not None and isinstance(delivery.audience, Users):
-            kept = frames[True] = frame(delivery.v1, position)
+            kept = frame(delivery.v1, position)
             self._backlog.add(position, delivery.audience.users, kept)
-        told: dict[bool, list[Connection]] = {False: [], True: []}
+        classics: list[Connection] = []
+        ones: list[Connection] = []
         for connection in self._resolve(delivery.audience):
-            is_v1 = connection.dialect is V1
-            if is_v1 not in frames:
-                message = delivery.v1 if is_v1 else delivery.classic
-                frames[is_v1] = None if message is None else frame(message)
-            data = frames[is_v1]
-            if data is None:
-                continue
-            if delivery.newest_only:
-                connection.queue_newest(data)
-            else:
-                connection.queue(data)
-            told[is_v1].append(connection)
-        for is_v1, connections in told.items():
-            data = frames.get(is_v1)
-            if connections and data is not None:
-                self._metrics.sent(type_of(data), len(connections))
-                if delivery.frame_ms:
-                    self._flush_at_tick(connections, delivery.frame_ms)
-                else:
-                    self._flush_soon(connections)
+            (ones if connection.is_v1 else classics).append(connection)
+        if classics and delivery.classic is not None:
+            self._hand_out(frame(delivery.classic), classics, delivery)
+        if ones and delivery.v1 is not None:
+            self._hand_out(kept or frame(delivery.v1), ones, delivery)
 
-    def _resolve(self, audience: Audience) -> Iterator[Connection]:
+    def _hand_out(self, data: bytes, connections: list[Connection], delivery: Delivery) -> None:
+        """Queue a frame for each of these sockets, and see to it that they are flushed."""
+        self._metrics.sent(type_of(data), len(connections))
+        if delivery.newest_only:
+            for connection in connections:
+                connection.queue_newest(data)
+        else:
+            for connection in connections:
+                connection.frames.append(data)
+        if delivery.frame_ms:
+            self._flush_at_tick(connections, delivery.frame_ms)
+        else:
+            self._flush_soon(connections)
+
+    def _resolve(self, audience: Audience) -> Iterable[Connection]:
         match audience:
-            case Everyone():
-                yield from self._connections.values()
-            case Users(users):
-                for user in users:
-                    yield from self._of_users.get(user, {}).values()
+            case InRoom():
+                return self._shown(audience)
             case Sockets(sockets):
-                yield from self._known(sockets)
+                return self._known(sockets)
+            case Users(users):
+                return [
+                    connection
+                    for user in users
+                    for connection in self._of_users.get(user, {}).values()
+                ]
+            case Everyone():
+                return self._connections.values()
             case Watchers(user):
-                yield from self._known(self._watchers.get(user, ()))
+                return self._known(self._watchers.get(user, ()))
+
+    def _shown(self, audience: InRoom) -> list[Connection]:
+        """Find the sockets that show a room; they are kept until the room changes."""
+        room = self._world.rooms.rooms.get(audience.room)
+        if room is None:
+            return []
+        shown = self._rooms_shown.get(room.id)
+        if shown is None or shown.changed_at != room.changed_at:
+            shown = self._rooms_shown[room.id] = _Shown(
+                room.changed_at,
+                list(self._known(room.player_sockets)),
+                list(self._known(room.spectator_sockets)),
+            )
+        found = shown.players if audience.players else []
+        if audience.spectators:
+            found = found + shown.spectators
+        if audience.but is None:
+            return found
+        return [connection for connection in found if connection.socket != audience.but]
 
     def _known(self, sockets: Iterable[SocketId]) -> Iterator[Connection]:
         for socket in sockets:
@@ -245,15 +281,15 @@ class Hub:
                 yield connection
 
     def _send_to_v1(self, data: bytes) -> None:
-        self._send([one for one in self._connections.values() if one.dialect is V1], data)
+        self._send([one for one in self._connections.values() if one.is_v1], data)
 
     def _send_to_sockets(self, sockets: tuple[SocketId, ...], data: bytes) -> None:
-        self._send([one for one in self._known(sockets) if one.dialect is V1], data)
+        self._send([one for one in self._known(sockets) if one.is_v1], data)
 
     def _send(self, connections: list[Connection], data: bytes) -> None:
         self._metrics.sent(type_of(data), len(connections))
         for connection in connections:
-            connection.queue(data)
+            connection.frames.append(data)
         self._flush_soon(connections)
 
     def _flush_soon(self, connections: Iterable[Connection]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, assert_never
 
@@ -17,6 +18,7 @@ from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import PROTOCOLS, V1, dialect_of
+from service.edge.inbound import EagerResponse
 from service.edge.room_list import room_page
 from service.edge.session import (
     Answer,
@@ -26,6 +28,7 @@ from service.edge.session import (
     PassSignal,
     RefreshToken,
     Refused,
+    Request,
     ResumeFrom,
     SendMissed,
     Session,
@@ -48,10 +51,10 @@ if TYPE_CHECKING:
 
     from service.directory import UserDirectory
     from service.domain.event import Event, Position
-    from service.domain.ids import SocketId, UserId
+    from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.auth import Authenticator
     from service.edge.hub import Hub
-    from service.edge.session import Action, Request, SessionLimits
+    from service.edge.session import Action, SessionLimits
     from service.engine import Engine
     from service.ticker import Ticker
 
@@ -123,7 +126,7 @@ class WebSockets:
         if self._draining:
             raise web.HTTPServiceUnavailable(text="restarting, try again")
         correlation_id = uuid.uuid4().hex
-        ws = web.WebSocketResponse(
+        ws = EagerResponse(
             protocols=PROTOCOLS,
             max_msg_size=self._limits.message_bytes_max,
             heartbeat=self._limits.heartbeat_s,
@@ -304,39 +307,93 @@ class WebSockets:
         return Beside(names={str(user): name})
 
     async def _converse(self, socket: _Socket, session: Session) -> None:
-        loop = asyncio.get_running_loop()
+        """Carry out a message after the other; those that need not wait are taken as they come."""
+
+        def take(frame: WSMessage) -> WSMessage | None:
+            if socket.is_busy:
+                return frame
+            request = self._read(frame, socket, session)
+            if request is None:
+                return None
+            if isinstance(request.action, Execute | RefreshToken | Close):
+                return frame._replace(data=request)
+            self._carry_out_at_once(request, socket, session)
+            return None
+
+        socket.ws.take_by(take)
         async for frame in socket.ws:
             if frame.type is WSMsgType.ERROR:
                 return
-            id_: str | None = None
+            is_read = isinstance(frame.data, Request)
+            request = frame.data if is_read else self._read(frame, socket, session)
+            if request is None:
+                continue
+            if isinstance(request.action, Close):
+                self._hub.flush()
+                code, reason = request.action.code, request.action.reason
+                await socket.ws.close(code=code, message=reason.encode())
+                return
+            socket.is_busy = True
             try:
-                request = self._receive(frame, session, loop.time())
-                id_ = request.id
-                if isinstance(request.action, Close):
-                    self._hub.flush()
-                    code, reason = request.action.code, request.action.reason
-                    await socket.ws.close(code=code, message=reason.encode())
-                    return
-                with traces.span(
-                    "websocket.message",
-                    type=session.type_received,
-                    correlation_id=socket.correlation_id,
-                ):
-                    await self._perform(request, socket)
-            except Refused as refused:
-                self._refuse(socket, refused.error, refused.id)
-            except ClientError as error:
-                self._refuse(socket, error, id_)
+                await self._carry_out(request, socket, session)
+            finally:
+                socket.is_busy = False
 
-    def _receive(self, frame: WSMessage, session: Session, now: float) -> Request:
-        """Read a frame, and count it by the type of its message."""
-        if frame.type is not WSMsgType.TEXT:
-            self._metrics.received(INVALID)
-            raise BinaryFrame
+    def _read(self, frame: WSMessage, socket: _Socket, session: Session) -> Request | None:
+        """Read a frame, and count it by the type of its message; refuse what nobody can ask."""
         try:
-            return session.receive(frame.data, now)
+            if frame.type is not WSMsgType.TEXT:
+                session.type_received = ""
+                raise BinaryFrame
+            return session.receive(frame.data, asyncio.get_running_loop().time())
+        except Refused as refused:
+            self._refuse(socket, refused.error, refused.id)
+        except ClientError as error:
+            self._refuse(socket, error, None)
         finally:
             self._metrics.received(session.type_received or INVALID)
+        return None
+
+    async def _carry_out(self, request: Request, socket: _Socket, session: Session) -> None:
+        action = request.action
+        if not isinstance(action, Execute | RefreshToken):
+            self._carry_out_at_once(request, socket, session)
+            return
+        with _span(socket, session):
+            try:
+                if isinstance(action, Execute):
+                    await self._execute(action, request.id, socket)
+                else:
+                    await self._refresh(socket, action.token)
+                    self._acknowledge(socket, request.id, self._engine.world.position)
+            except ClientError as error:
+                self._refuse(socket, error, request.id)
+
+    def _carry_out_at_once(self, request: Request, socket: _Socket, session: Session) -> None:
+        with _span(socket, session):
+            try:
+                self._perform(request.action, socket)
+            except ClientError as error:
+                self._refuse(socket, error, request.id)
+            else:
+                if not isinstance(request.action, Answer):
+                    self._acknowledge(socket, request.id, self._engine.world.position)
+
+    async def _execute(self, action: Execute, id_: str | None, socket: _Socket) -> None:
+        # What is said must be known before it is told.
+        texts = {chat: text.text for chat, text in action.beside.texts.items()}
+        self._engine.people.texts |= texts
+        done = await self._engine.execute(action.command, socket.origin(id_), beside=action.beside)
+        if not done.events:
+            self._answer_again(action.message, socket.connection)
+        self._acknowledge(socket, id_, done.answer.position, done.answer.room)
+
+    def _acknowledge(
+        self, socket: _Socket, id_: str | None, position: Position, room: RoomId | None = None
+    ) -> None:
+        if id_ is not None:
+            ack = v1.Ack(id_, position, msgspec.UNSET if room is None else room)
+            self._hub.send(socket.connection, ack)
 
     def _refuse(self, socket: _Socket, error: ClientError, id_: str | None) -> None:
         logger.debug(
@@ -349,31 +406,7 @@ class WebSockets:
         answer = classic.Error(error.code, error.message, msgspec.UNSET if id_ is None else id_)
         self._hub.send(socket.connection, answer)
 
-    async def _perform(self, request: Request, socket: _Socket) -> None:
-        action = request.action
-        if isinstance(action, Execute):
-            done = await self._engine.execute(
-                action.command, socket.origin(request.id), beside=self._kept(action.beside)
-            )
-            if not done.events:
-                self._answer_again(action.message, socket.connection)
-            position, room = done.answer.position, done.answer.room
-        else:
-            if isinstance(action, RefreshToken):
-                await self._refresh(socket, action.token)
-            else:
-                self._perform_at_once(action, socket)
-            position, room = self._engine.world.position, None
-        if request.id is not None and not isinstance(action, Answer):
-            ack = v1.Ack(request.id, position, msgspec.UNSET if room is None else room)
-            self._hub.send(socket.connection, ack)
-
-    def _kept(self, beside: Beside) -> Beside:
-        """Know what is said before it is told."""
-        self._engine.people.texts |= {chat: text.text for chat, text in beside.texts.items()}
-        return beside
-
-    def _perform_at_once(self, action: Action, socket: _Socket) -> None:  # noqa: C901, PLR0912 - one each
+    def _perform(self, action: Action, socket: _Socket) -> None:  # noqa: C901, PLR0912 - one each
         world, people = self._engine.world, self._engine.people
         hub, connection = self._hub, socket.connection
         match action:
@@ -493,17 +526,23 @@ class WebSockets:
 class _Socket:
     """One connection, and the glue around it."""
 
-    def __init__(
-        self, ws: web.WebSocketResponse, connection: Connection, correlation_id: str
-    ) -> None:
+    def __init__(self, ws: EagerResponse, connection: Connection, correlation_id: str) -> None:
         self.ws = ws
         self.connection = connection
         self.correlation_id = correlation_id
         self.timer: TokenTimer | None = None
+        self.is_busy = False
+        """Whether a command is under way, so that later messages have to wait."""
 
     def origin(self, command: str | None = None) -> Origin:
         """Say who causes what follows."""
         return Origin(self.correlation_id, self.connection.user, command)
+
+
+def _span(socket: _Socket, session: Session) -> AbstractContextManager[object]:
+    return traces.span(
+        "websocket.message", type=session.type_received, correlation_id=socket.correlation_id
+    )
 
 
 async def _closed(ws: web.WebSocketResponse, code: CloseCode, reason: str) -> None:

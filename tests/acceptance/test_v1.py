@@ -596,6 +596,17 @@ async def test_a_ping_is_answered(service: Running) -> None:
     await ana.expect("pong", id="p1")
 
 
+async def test_answers_come_in_the_order_of_what_was_asked(service: Running) -> None:
+    """Some messages are carried out as they come, others wait for a commit: none overtakes."""
+    ana, _ = await two(service)
+    for number in range(20):
+        await ana.send("user:status", id=f"c{number}", status=("away", "busy")[number % 2])
+        await ana.send("ping", id=f"p{number}")
+    await ana.expect("pong", id="p19")
+    answers = [one["id"] for one in of_type(ana.received, "ack", "pong", "error")]
+    assert answers == [f"{kind}{number}" for number in range(20) for kind in "cp"]
+
+
 # Both dialects
 
 

@@ -1,0 +1,97 @@
+"""Messages that are taken in the callback that reads them, over a real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import WSMessage, WSMsgType, web
+
+from service.edge import inbound
+from service.edge.inbound import EagerResponse
+
+Take = Callable[[WSMessage], WSMessage | None]
+
+
+class Server:
+    """Echoes what its task gets, and answers what is taken at once with `taken:`."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.waited: list[str] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.errors: list[object] = []
+
+    async def handle(self, request: web.Request) -> EagerResponse:
+        ws = EagerResponse()
+        await ws.prepare(request)
+        ws.take_by(self.take)
+        async for frame in ws:
+            self.waited.append(frame.data)
+            await self.may_go_on.wait()
+            if frame.type is WSMsgType.TEXT:
+                await ws.send_str(f"waited:{frame.data}")
+        self.errors.append(ws.exception())
+        return ws
+
+    def take(self, frame: WSMessage) -> WSMessage | None:
+        if frame.data == "fail":
+            raise ZeroDivisionError
+        if frame.data.startswith("slow"):
+            return frame
+        self.taken.append(frame.data)
+        return None
+
+
+@asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    app = web.Application()
+    app.router.add_get("/", server.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"http://127.0.0.1:{port}/") as ws,
+    ):
+        yield ws
+    await runner.cleanup()
+
+
+def test_this_version_of_aiohttp_has_what_is_needed() -> None:
+    assert inbound.IS_EAGER, "aiohttp has changed: see service/edge/inbound.py"
+
+
+async def test_what_is_taken_wakes_no_task_and_what_is_left_does() -> None:
+    server = Server()
+    async with connected(server) as ws:
+        for text in ("a", "b", "slow", "c"):
+            await ws.send_str(text)
+        assert await ws.receive_str() == "waited:slow"
+    assert "slow" in server.waited
+    assert server.taken[:2] == ["a", "b"]
+    assert sorted(server.taken + server.waited) == ["a", "b", "c", "slow"]
+
+
+async def test_an_error_ends_the_socket_and_nothing_else() -> None:
+    server = Server()
+    async with connected(server) as ws:
+        await ws.send_str("fail")
+        frame = await ws.receive()
+        assert frame.type in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING}
+    assert isinstance(server.errors[0], ZeroDivisionError)
+
+
+async def test_without_the_private_parts_all_messages_wait_for_the_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inbound, "IS_EAGER", False)
+    server = Server()
+    async with connected(server) as ws:
+        for text in ("a", "b"):
+            await ws.send_str(text)
+            assert await ws.receive_str() == f"waited:{text}"
+    assert (server.taken, server.waited) == ([], ["a", "b"])
