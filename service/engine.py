@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from service.answers import Answer, Answers
+from service.answers import Answer, Answers, answer_of
 from service.deliveries import after_fold, before_fold
 from service.domain.event import Event
 from service.domain.matches import MatchEvent
@@ -160,8 +160,9 @@ class Engine:
             if not events and not beside.names:
                 return Done(events, Answer(self.world.position))
             positions = await self.append(events, origin, beside=beside)
-            last = positions[-1] if positions else self.world.position
-            return Done(events, Answer(last, getattr(events[0], "room", None) if events else None))
+            if not events:
+                return Done(events, Answer(self.world.position))
+            return Done(events, answer_of(events[-1], positions[-1]))
 
 
 class _Locks:

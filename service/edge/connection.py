@@ -55,17 +55,12 @@ class Connection:
         self.frames: list[bytes] = []
         """What leaves with the next flush."""
         self._limits = limits
-        self._newest: bytes | None = None
+        self.is_slow = False
+        """Whether so much is unread that of states only the newest one is kept."""
+        self.newest: bytes | None = None
+        """The state that a slow socket gets when it has read what came before."""
         self._written = 0
         self._progress = (0, 0.0)
-
-    def queue_newest(self, data: bytes) -> None:
-        """Send a state with the next flush, or only the newest one when the socket is slow."""
-        if self.transport.get_write_buffer_size() > self._limits.bytes_newest_only:
-            self._newest = data
-        else:
-            self._newest = None
-            self.frames.append(data)
 
     def flush(self) -> int:
         """Write what is queued, at once, and return how many bytes that were.
@@ -77,9 +72,10 @@ class Connection:
             frames.clear()
             return 0
         buffered = transport.get_write_buffer_size()
-        if self._newest is not None and buffered <= self._limits.bytes_newest_only:
-            frames.append(self._newest)
-            self._newest = None
+        self.is_slow = buffered > self._limits.bytes_newest_only
+        if self.newest is not None and not self.is_slow:
+            frames.append(self.newest)
+            self.newest = None
         if not frames:
             return 0
         data = frames[0] if len(frames) == 1 else b"".join(frames)

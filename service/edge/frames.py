@@ -34,7 +34,12 @@ def frame(message: ToClient, position: Position | None = None) -> bytes:
     return bytes((TEXT_FRAME, 127)) + length.to_bytes(8, "big") + payload
 
 
-def type_of(data: bytes) -> str:
+def type_of(message: ToClient) -> str:
+    """Return the type of a message, as it stands in its frame."""
+    return message.__struct_config__.tag  # type: ignore[return-value]
+
+
+def type_in(data: bytes) -> str:
     """Read the type of a message in its frame, where the encoder writes it first."""
     begin = data.index(_TYPE) + len(_TYPE)
     return data[begin : data.index(b'"', begin)].decode()

@@ -29,7 +29,7 @@ from service.deliveries import (
 from service.domain.presence import SocketOpened
 from service.domain.rooms import RoomClosed
 from service.edge.feeds import RoomFeed, UserFeed
-from service.edge.frames import frame, type_of
+from service.edge.frames import frame, type_in, type_of
 from service.messages import v1
 
 if TYPE_CHECKING:
@@ -56,12 +56,20 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float
 
 
+class _Told(NamedTuple):
+    """Sockets by the dialect that they speak."""
+
+    classics: list[Connection]
+    ones: list[Connection]
+
+
 class _Shown(NamedTuple):
     """The sockets that show a room, as of its last change."""
 
     changed_at: Position
-    players: list[Connection]
-    spectators: list[Connection]
+    everybody: _Told
+    players: _Told
+    spectators: _Told
 
 
 class Hub:
@@ -168,8 +176,9 @@ class Hub:
 
     def count(self, delivery: Delivery) -> int:
         """Count the sockets that would get something of `delivery` now."""
-        told = [one.is_v1 for one in self._resolve(delivery.audience)]
-        return sum(delivery.v1 is not None if v1_ else delivery.classic is not None for v1_ in told)
+        told = self._resolve(delivery.audience)
+        classics = 0 if delivery.classic is None else len(told.classics)
+        return classics + (0 if delivery.v1 is None else len(told.ones))
 
     def published(self, position: Position, recorded_at: int) -> None:
         """Close the event at `position` in the backlog."""
@@ -183,7 +192,7 @@ class Hub:
         """Send frames to one socket."""
         for data in frames:
             connection.frames.append(data)
-            self._metrics.sent(type_of(data), 1)
+            self._metrics.sent(type_in(data), 1)
         self._flush_soon((connection,))
 
     def flush(self) -> None:
@@ -215,21 +224,22 @@ class Hub:
         if delivery.durable and delivery.v1 is not None and isinstance(delivery.audience, Users):
             kept = frame(delivery.v1, position)
             self._backlog.add(position, delivery.audience.users, kept)
-        classics: list[Connection] = []
-        ones: list[Connection] = []
-        for connection in self._resolve(delivery.audience):
-            (ones if connection.is_v1 else classics).append(connection)
-        if classics and delivery.classic is not None:
-            self._hand_out(frame(delivery.classic), classics, delivery)
-        if ones and delivery.v1 is not None:
-            self._hand_out(kept or frame(delivery.v1), ones, delivery)
+        told = self._resolve(delivery.audience)
+        if told.classics and delivery.classic is not None:
+            self._metrics.sent(type_of(delivery.classic), len(told.classics))
+            self._hand_out(frame(delivery.classic), told.classics, delivery)
+        if told.ones and delivery.v1 is not None:
+            self._metrics.sent(type_of(delivery.v1), len(told.ones))
+            self._hand_out(kept or frame(delivery.v1), told.ones, delivery)
 
     def _hand_out(self, data: bytes, connections: list[Connection], delivery: Delivery) -> None:
         """Queue a frame for each of these sockets, and see to it that they are flushed."""
-        self._metrics.sent(type_of(data), len(connections))
         if delivery.newest_only:
             for connection in connections:
-                connection.queue_newest(data)
+                if connection.is_slow:
+                    connection.newest = data
+                else:
+                    connection.frames.append(data)
         else:
             for connection in connections:
                 connection.frames.append(data)
@@ -238,41 +248,43 @@ class Hub:
         else:
             self._flush_soon(connections)
 
-    def _resolve(self, audience: Audience) -> Iterable[Connection]:
+    def _resolve(self, audience: Audience) -> _Told:
         match audience:
             case InRoom():
                 return self._shown(audience)
             case Sockets(sockets):
-                return self._known(sockets)
+                return _by_dialect(self._known(sockets))
             case Users(users):
-                return [
+                return _by_dialect(
                     connection
                     for user in users
                     for connection in self._of_users.get(user, {}).values()
-                ]
+                )
             case Everyone():
-                return self._connections.values()
+                return _by_dialect(self._connections.values())
             case Watchers(user):
-                return self._known(self._watchers.get(user, ()))
+                return _by_dialect(self._known(self._watchers.get(user, ())))
 
-    def _shown(self, audience: InRoom) -> list[Connection]:
+    def _shown(self, audience: InRoom) -> _Told:
         """Find the sockets that show a room; they are kept until the room changes."""
         room = self._world.rooms.rooms.get(audience.room)
         if room is None:
-            return []
+            return _Told([], [])
         shown = self._rooms_shown.get(room.id)
         if shown is None or shown.changed_at != room.changed_at:
             shown = self._rooms_shown[room.id] = _Shown(
                 room.changed_at,
-                list(self._known(room.player_sockets)),
-                list(self._known(room.spectator_sockets)),
+                _by_dialect(self._known(room.sockets)),
+                _by_dialect(self._known(room.player_sockets)),
+                _by_dialect(self._known(room.spectator_sockets)),
             )
-        found = shown.players if audience.players else []
-        if audience.spectators:
-            found = found + shown.spectators
+        if audience.players and audience.spectators:
+            found = shown.everybody
+        else:
+            found = shown.players if audience.players else shown.spectators
         if audience.but is None:
             return found
-        return [connection for connection in found if connection.socket != audience.but]
+        return _Told(*([one for one in some if one.socket != audience.but] for some in found))
 
     def _known(self, sockets: Iterable[SocketId]) -> Iterator[Connection]:
         for socket in sockets:
@@ -287,7 +299,7 @@ class Hub:
         self._send([one for one in self._known(sockets) if one.is_v1], data)
 
     def _send(self, connections: list[Connection], data: bytes) -> None:
-        self._metrics.sent(type_of(data), len(connections))
+        self._metrics.sent(type_in(data), len(connections))
         for connection in connections:
             connection.frames.append(data)
         self._flush_soon(connections)
@@ -325,3 +337,10 @@ class Hub:
         if "lobby:list" in stale:
             lobby = lobby_list(self._world, self._people)
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))
+
+
+def _by_dialect(connections: Iterable[Connection]) -> _Told:
+    told = _Told([], [])
+    for connection in connections:
+        (told.ones if connection.is_v1 else told.classics).append(connection)
+    return told

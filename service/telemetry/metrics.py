@@ -6,6 +6,7 @@ socket. Every label takes few values: nothing that a client makes up becomes one
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from prometheus_client import (
@@ -17,11 +18,13 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from service import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ResumeOutcome: TypeAlias = Literal["resumed", "too_old", "wrong_epoch", "from_the_future"]
 
@@ -63,7 +66,7 @@ class Metrics:
         self._gauges = {
             name: Gauge(f"ws_{name}", help_, registry=registry) for name, help_ in GAUGES.items()
         }
-        self._received = self._counters(
+        self._received = self._tally(
             "messages_received",
             "type",
             "Frames of clients by the type of their message; `invalid` could not be read.",
@@ -71,7 +74,7 @@ class Metrics:
         self._refused = self._counters(
             "messages_refused", "code", "Messages answered with an error, by its code."
         )
-        self._sent = self._counters(
+        self._sent = self._tally(
             "messages_sent", "type", "Messages queued for sockets, one for each socket."
         )
         self._handshakes_refused = self._counters(
@@ -119,7 +122,7 @@ class Metrics:
 
     def received(self, type_: str) -> None:
         """Count a frame of a client; `type_` is one that the service knows, or `INVALID`."""
-        self._received[type_].inc()
+        self._received.counts[type_] += 1
 
     def refused(self, code: str) -> None:
         """Count a message that was answered with an error."""
@@ -127,7 +130,7 @@ class Metrics:
 
     def sent(self, type_: str, sockets: int) -> None:
         """Count a message to so many sockets."""
-        self._sent[type_].inc(sockets)
+        self._sent.counts[type_] += sockets
 
     def flushed(self, bytes_: int, duration_s: float) -> None:
         """Note how much was written to all sockets together, and how long that took."""
@@ -170,6 +173,12 @@ class Metrics:
         self.labels[f"ws_{name}"] = label
         return _Counters(Counter(f"ws_{name}", help_, [label], registry=self.registry))
 
+    def _tally(self, name: str, label: str, help_: str) -> _Tally:
+        self.labels[f"ws_{name}"] = label
+        tally = _Tally(f"ws_{name}", label, help_)
+        self.registry.register(tally)
+        return tally
+
     def _histogram(self, name: str, help_: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(f"ws_{name}", help_, buckets=buckets, registry=self.registry)
 
@@ -184,3 +193,20 @@ class _Counters(dict[str, Counter]):
     def __missing__(self, value: str) -> Counter:
         counter = self[value] = self._parent.labels(value)
         return counter
+
+
+class _Tally(Collector):
+    """Counts by the value of a label, where the library's own counters would cost too much."""
+
+    def __init__(self, name: str, label: str, help_: str) -> None:
+        self.counts = Tally[str]()
+        self._name = name
+        self._label = label
+        self._help = help_
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Tell what was counted until now."""
+        family = CounterMetricFamily(self._name, self._help, labels=[self._label])
+        for value, count in self.counts.items():
+            family.add_metric([value], count)
+        yield family

@@ -72,6 +72,21 @@ async def test_a_command_is_acknowledged_after_the_messages_of_its_events(servic
     assert ("room:joined") in [type_ for _, type_ in durable(before)]
 
 
+async def test_the_ack_names_the_room_that_was_made_not_the_one_that_was_left(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_MATCH_DURATION_S="1")
+    ana = await service.connect_v1(1, "Ana")
+    ben = await service.connect_v1(2, "Ben")
+    finished = await in_match("pong", ana, ben)
+    await ana.expect("game:over")
+    ack = await ana.command("room:create", id_="next", game="relay", roomId="next")
+    assert (finished != "next", ack["roomId"]) == (True, "next")
+    service.restart()
+    ana = await service.connect_v1(1, "Ana")
+    assert await ana.command("room:create", id_="next", game="relay") == ack
+
+
 async def test_an_error_names_the_command_that_it_refuses(service: Running) -> None:
     ana, _ = await two(service)
     refused = await ana.command("room:join", roomId="nowhere")
