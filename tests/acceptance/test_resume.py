@@ -145,7 +145,9 @@ async def act(tab: Client, user: int, chance: random.Random) -> None:
 async def test_a_client_that_is_cut_off_200_times_gets_everything_once_and_in_order(
     start_service: StartService,
 ) -> None:
-    service = start_service(WS_INVITE_TTL_S="1", WS_PRESENCE_GRACE_S="1")
+    service = start_service(
+        WS_INVITE_TTL_S="1", WS_PRESENCE_GRACE_S="1", WS_SOCKETS_PER_USER_MAX="100"
+    )
     chance = random.Random(7)  # noqa: S311 - the same moments, as far as the machine lets them
     listeners = [Listener(service, 1, "player"), Listener(service, FREE, "spectator")]
     for listener in listeners:

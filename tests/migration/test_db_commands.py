@@ -17,17 +17,17 @@ def ws_service(tmp_path: Path) -> CommandLine:
 
 
 def test_a_database_is_made_shown_and_checked(ws_service: CommandLine) -> None:
-    assert ws_service("db", "current") == "schema none, newest is 0001\n"
+    assert ws_service("db", "current") == "schema none, newest is 0002\n"
     check = ws_service.run("db", "check")
     assert check.code == 2
     assert check.complaint == (
-        "error: the database has schema none, this version wants 0001: run `ws-service db upgrade`"
+        "error: the database has schema none, this version wants 0002: run `ws-service db upgrade`"
     )
     assert not ws_service.data_dir.exists()
 
-    assert ws_service("db", "upgrade") == "schema none -> 0001\n"
-    assert ws_service("db", "upgrade") == "schema 0001, as before\n"
-    assert ws_service("db", "current") == "schema 0001, newest is 0001\n"
+    assert ws_service("db", "upgrade") == "schema none -> 0002\n"
+    assert ws_service("db", "upgrade") == "schema 0002, as before\n"
+    assert ws_service("db", "current") == "schema 0002, newest is 0002\n"
     assert ws_service("db", "check") == "the database has the newest schema\n"
 
 

@@ -17,6 +17,13 @@ from service.domain.matches import (
     MatchStarted,
 )
 from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.outbox import (
+    ConsumerSubscribed,
+    ConsumerUnsubscribed,
+    ResultDelivered,
+    ResultRejected,
+    ResultRequeued,
+)
 from service.domain.presence import (
     NodeStarted,
     SocketClosed,
@@ -90,6 +97,11 @@ HISTORY = (
     SocketClosed(9, "n1.1.9", 1000),
     UserWentOffline(9),
     SessionsRevoked(8, 1),
+    ConsumerSubscribed("user-service"),
+    ResultRejected("user-service", "room-1", 409),
+    ResultRequeued("user-service", "room-1"),
+    ResultDelivered("user-service", "room-1"),
+    ConsumerUnsubscribed("user-service"),
 )
 
 
