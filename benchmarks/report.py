@@ -38,12 +38,13 @@ _HOW_TO_READ = """\
 - **ratio** compares with the better one of the two Nodes, for F3 with F1.
 - **kept up** is the part of the offered load that was delivered within the window. Below
   95 % a server was saturated: then latencies grow without a limit, and work that waits can be
-  joined, which flatters whoever joins it. So a goal never counts as met by such a row. `--load 0.5`
-  offers half of the load, for machines that are slower or not quiet.
+  joined, which flatters whoever joins it. So a goal never counts as met by such a row. The load of
+  F, G and E is halved beforehand until Fastify keeps up in F1 (above it stands by how much).
 - Latencies count from the moment when a message was *due*, whatever made it late, the generator
-  included (open loop). **generator** is the part of its core that the generator used; near 100 %
-  it is the limit itself. **others** is the part of the server's core that somebody else had
-  meanwhile: above a few per cent the machine was not quiet, and the run is worth repeating.
+  included (open loop). **generator** is the part of the time in which the generator had something
+  to do; near 100 % it is the limit itself. It polls, so that no server pays for waking it.
+- **others** is the part of the server's core that somebody else had meanwhile: above a few per
+  cent the machine was not quiet, and the run is worth repeating.
 - P: ticks are due on a grid of 60 Hz, whose phase is fitted to the frames that a client gets; a
   tick that no frame shows in time is late until one does.
 - S: the log is an evening that the service itself recorded, repeated with other users, rooms and
