@@ -558,6 +558,10 @@ static void send_due(uint64_t due, uint64_t number) {
     flush(c);
 }
 
+static uint64_t due_at(uint64_t number, uint64_t start) {
+    return start + number * plan.period_us / senders_count;
+}
+
 static clockid_t cpu_clock(int pid) {
     clockid_t clock;
     if (clock_getcpuclockid(pid, &clock)) fail("no process %d", pid);
@@ -617,17 +621,17 @@ int main(int count, char **arguments) {
         uint64_t now = now_us();
         if (!first.at_us && now >= window_from) first = take_reading();
         if (now >= window_to) break;
-        if (senders_count) {
-            uint64_t due = start + number * plan.period_us / senders_count;
-            if (due <= now) {
-                send_due(due, number++);
-                /* Reading goes on between the messages of a generator that is behind. */
-                if (number % 16) continue;
-            }
+        if (senders_count && due_at(number, start) <= now) {
+            send_due(due_at(number, start), number);
+            /* Reading goes on between the messages of a generator that is behind. */
+            if (++number % 16) continue;
         }
         poll_once();
     }
     last = take_reading();
+    /* What was due is sent, however late. */
+    for (; senders_count && due_at(number, start) < window_to; number++)
+        send_due(due_at(number, start), number);
     uint64_t expected = sent_all * plan.fanout, drain_until = now_us() + plan.drain_us;
     while (stamped_all < expected && now_us() < drain_until) turn(10000);
     if (latencies_file) fclose(latencies_file);
