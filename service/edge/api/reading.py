@@ -45,8 +45,8 @@ def read_parameters(asks: type[Asked], path: Mapping[str, str], query: MultiMapp
 def read_body(asks: type[Asked], body: bytes) -> Asked:
     """Read a JSON object; raise `BadBody` or `BadParameter`."""
     try:
-        # Strings that are passed on unread must be text, too.
-        return msgspec.json.decode(body.decode(), type=asks)
+        # Not strict, since to JSON Schema 7.0 is an integer.
+        return msgspec.json.decode(body.decode(), type=asks, strict=False)
     except msgspec.ValidationError as error:
         raise _bad(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
