@@ -75,8 +75,8 @@ def _bad(message: str) -> BadParameter:
     place = _PLACE.search(message)
     what = _PLACE.sub("", message)
     named = _NAMED.search(what)
-    parts = [place[1] if place else "", named[1] if named else ""]
-    field = ".".join(part for part in parts if part) or None
+    parts = [found[1] for found in (place, named) if found and (found is named or found[1])]
+    field = ".".join(parts) if parts else None
     if named:
         there = "is missing" if "required" in what else "is not known here"
         return BadParameter(f"`{field}` {there}.", field)
