@@ -46,11 +46,12 @@ def find_npm() -> Sequence[str]:
     return [npm] if npm is not None else pytest.skip("there is no npm")
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", TESTS)
 def test_the_tests_of_the_client_pass_in_node(name: str) -> None:
     node = find_node()
     output = run(
-        node, "--test", "--test-timeout=100000", "--test-reporter=tap", f"tests/node/{name}"
+        node, "--test", "--test-timeout=200000", "--test-reporter=tap", f"tests/node/{name}"
     )
     passed = re.search(r"^# pass (\d+)$", output, re.MULTILINE)
     assert passed is not None, output
