@@ -34,7 +34,7 @@ LOADED = ("F1", "F2", "F3", "G", "E")
 BUSY_MAX = 0.8
 TRIAL = Span(0.3, 1.0)
 
-TABLE_COLUMNS = 140
+TABLE_COLUMNS = 165
 """A table that is cut off says less than one that is too wide."""
 
 console = Console(width=max(Console().width, TABLE_COLUMNS))
