@@ -12,11 +12,12 @@ import msgspec
 import typer
 from rich.console import Console
 
-from benchmarks import contenders, report
-from benchmarks.contenders import ROOT, newest_node, system_node, version_of
-from benchmarks.figures import FULL, QUICK, Measured, figures
+from benchmarks import contenders, report, workloads
+from benchmarks.contenders import FASTIFY, ROOT, newest_node, system_node, version_of
+from benchmarks.figures import FULL, ONE_BY_ONE, QUICK, Measured, figures
 from benchmarks.logs import Logs
 from benchmarks.processes import BenchmarkError
+from benchmarks.workloads import Span
 from service import __version__
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs/performance.md"
 PLOTS = ROOT / "docs/performance"
 
-TABLE_COLUMNS = 140
+LOADS = (1.0, 0.5, 0.25, 0.125)
+LOADED = ("F1", "F2", "F3", "G", "E")
+BUSY_MAX = 0.8
+TRIAL = Span(0.3, 1.0)
+
+TABLE_COLUMNS = 165
 """A table that is cut off says less than one that is too wide."""
 
 console = Console(width=max(Console().width, TABLE_COLUMNS))
@@ -42,25 +48,34 @@ def main(  # noqa: PLR0913 - each is an option of the command
     quick: Annotated[bool, typer.Option("--quick", help="Short, and with one peer.")] = False,
     rounds: Annotated[int | None, typer.Option(min=1, help="How often each is measured.")] = None,
     load: Annotated[
-        float, typer.Option(min=0.01, max=10, help="Part of the load of F, G and E to offer.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            min=0.01, max=10, help="Part of the load of F, G and E; else as this machine can take."
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write all samples into this file.")] = None,
-    write: Annotated[bool, typer.Option(help="Write docs/performance.md and its plots.")] = True,
+    write: Annotated[
+        bool | None,
+        typer.Option(help="Write docs/performance.md; if not said, only a full run does."),
+    ] = None,
 ) -> None:
     """Measure, print a table, and write docs/performance.md.
 
-    A quick run, or one of some figures only, writes nothing.
+    CPU time for a unit of work is comparable only while every server keeps up. So the load is
+    halved until Fastify has some of its core to spare.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_, _interrupt)
     scale = QUICK if quick else FULL
-    scale = scale._replace(rounds=rounds or scale.rounds, span=scale.span._replace(load=load))
-    writes = write and not quick and not only
+    scale = scale._replace(rounds=rounds or scale.rounds)
+    writes = write if write is not None else not (quick or only)
     if writes:
         # An hour later would be a bad time to find that matplotlib is missing.
         importlib.import_module("benchmarks.plots")
     began = time.monotonic()
     try:
         contenders.prepare()
+        scale = scale._replace(span=scale.span._replace(load=load or _bearable_load(only or [])))
         results = _measure(scale, only or [])
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started has ended")
@@ -76,6 +91,19 @@ def main(  # noqa: PLR0913 - each is an option of the command
         json.write_bytes(msgspec.json.format(msgspec.json.encode(samples)))
     if writes:
         _write(results, scale)
+
+
+def _bearable_load(only: Sequence[str]) -> float:
+    """Find the part of the load at which Fastify has some of its core to spare."""
+    if not any(_is_wanted(key, only) for key in LOADED):
+        return 1.0
+    for load in LOADS:
+        sample = workloads.relay(FASTIFY, ONE_BY_ONE, TRIAL._replace(load=load))
+        kept_up, busy = sample.details["kept_up"], sample.details["server_busy"]
+        console.print(f"load {load}: Fastify delivers {kept_up:.0%}, its core is {busy:.0%} busy")
+        if kept_up >= report.KEPT_UP_MIN and busy <= BUSY_MAX:
+            return load
+    return LOADS[-1]
 
 
 def _measure(scale: Scale, only: Sequence[str]) -> Mapping[str, Measured]:

@@ -171,6 +171,11 @@ FASTIFY_SYSTEM = Contender(
     _script(system_node, "fastify_ws.mjs"),
     {"MATCH_DURATION_S": "3600", "NODE_ENV": "production"},
 )
+FASTIFY_SILENT = Contender(
+    "Fastify + ws, no user lists",
+    _script(newest_node, "fastify_ws.mjs"),
+    {"USER_LISTS": "0", "NODE_ENV": "production"},
+)
 SOCKET_IO = Contender(
     "socket.io, newest Node",
     _script(newest_node, "socketio.mjs"),

@@ -9,7 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import workloads
-from benchmarks.contenders import AIOHTTP, FASTIFY, FASTIFY_SYSTEM, SEND_LOOP, SERVICE, SOCKET_IO
+from benchmarks.contenders import (
+    AIOHTTP,
+    FASTIFY,
+    FASTIFY_SILENT,
+    FASTIFY_SYSTEM,
+    SEND_LOOP,
+    SERVICE,
+    SOCKET_IO,
+)
 from benchmarks.workloads import Rooms, Span
 
 if TYPE_CHECKING:
@@ -233,7 +241,7 @@ def _edge(scale: Scale) -> list[Figure]:
             "KiB each",
             {
                 one.name: partial(workloads.idle, one, connections)
-                for one in [FASTIFY, AIOHTTP, SERVICE]
+                for one in [FASTIFY_SILENT, AIOHTTP, SERVICE]
             },
             Goal(24),
         ),

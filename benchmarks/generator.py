@@ -128,11 +128,13 @@ class Counts(msgspec.Struct, frozen=True):
     late_max_us: int
     server_cpu_s: float
     generator_cpu_s: float
+    generator_busy_s: float
+    """It polls all the time; this is the time in which it had something to do."""
 
     @property
     def generator_busy(self) -> float:
-        """Which part of its core the generator used."""
-        return self.generator_cpu_s / self.window_s
+        """Which part of the time the generator had something to do."""
+        return self.generator_busy_s / self.window_s
 
 
 @dataclass(frozen=True)

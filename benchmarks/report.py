@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.figures import Figure, Measured
+
+OTHERS_MAX = 0.1
+"""Above this part of its core, a server was disturbed."""
 
 KEPT_UP_MIN = 0.95
 """Below this part of the offered load, a server counts as saturated."""
@@ -32,18 +36,20 @@ _HOW_TO_READ = """\
 
 - Contenders take turns (A B A B ...); each figure is the median of all rounds. A contender is
   started anew each time, alone with the generator.
-- The server has core 0 to itself and the generator core 1. **CPU time of the server per unit of
+- The server is kept to core 0 and the generator to core 1. **CPU time of the server per unit of
   work** is the main figure, user and system, all threads: it holds when others use the machine
   too, as long as they do not crowd the caches.
 - **ratio** compares with the better one of the two Nodes, for F3 with F1.
 - **kept up** is the part of the offered load that was delivered within the window. Below
   95 % a server was saturated: then latencies grow without a limit, and work that waits can be
-  joined, which flatters whoever joins it. So a goal never counts as met by such a row. `--load 0.5`
-  offers half of the load, for machines that are slower or not quiet.
+  joined, which flatters whoever joins it. So a goal never counts as met by such a row. The load
+  (the members of the room of F, the rooms of G, the pings of E) is halved beforehand until Fastify
+  has some of its core to spare in F1; above stands which part of it was offered.
 - Latencies count from the moment when a message was *due*, whatever made it late, the generator
-  included (open loop). **generator** is the part of its core that the generator used; near 100 %
-  it is the limit itself. **others** is the part of the server's core that somebody else had
-  meanwhile: above a few per cent the machine was not quiet, and the run is worth repeating.
+  included (open loop). **generator** is the part of the time in which the generator had something
+  to do; near 100 % it is the limit itself. It polls, so that no server pays for waking it.
+- **others** is the part of the server's core that somebody else had meanwhile: above a few per
+  cent the machine was not quiet, and the run is worth repeating.
 - P: ticks are due on a grid of 60 Hz, whose phase is fitted to the frames that a client gets; a
   tick that no frame shows in time is late until one does.
 - S: the log is an evening that the service itself recorded, repeated with other users, rooms and
@@ -155,6 +161,7 @@ def markdown(
         [
             _HEAD,
             f"Measured on {today}, {how}.\n",
+            _disturbance(results),
             facts,
             "",
             *_markdown_table(results),
@@ -222,6 +229,23 @@ def _failures(results: Mapping[str, Measured]) -> list[str]:
         for contender, reason in measured.failures.items()
     ]
     return ["Not measured:\n", *lines, ""] if lines else []
+
+
+def _disturbance(results: Mapping[str, Measured]) -> str:
+    """Warn of a run that was not alone on its machine."""
+    parts = [
+        part
+        for measured in results.values()
+        for contender in measured.samples
+        if (part := measured.detail(contender, "others_busy")) is not None
+    ]
+    if not parts or statistics.median(parts) <= OTHERS_MAX:
+        return ""
+    return (
+        f"**The machine was not quiet**: others had {statistics.median(parts):.0%} of the server's "
+        "core. These figures show that the instrument works; measure again before you believe "
+        "them.\n"
+    )
 
 
 def _latency(measured: Measured, contender: str, point: float) -> str:

@@ -63,6 +63,12 @@ class Rooms(NamedTuple):
     frame_ms: int | None = None
     logged: bool = False
 
+    def scaled(self, load: float) -> Rooms:
+        """Offer a part of the load: as often, so that as much comes together, but to fewer."""
+        if self.rooms > 1:
+            return self._replace(rooms=max(1, round(self.rooms * load)))
+        return self._replace(members=max(self.senders + 1, round(self.members * load)))
+
     @property
     def deliveries_per_s(self) -> float:
         """What a server that keeps up delivers."""
@@ -77,10 +83,11 @@ class Rooms(NamedTuple):
 
 def relay(contender: Contender, rooms: Rooms, span: Span) -> Sample:
     """Let messages be relayed in rooms; the value is CPU seconds for a million deliveries."""
+    rooms = rooms.scaled(span.load)
     with contender.started() as server:
         result = generator.run(_rooms_plan(contender, server, rooms, span))
     counts = result.counts
-    expected = rooms.deliveries_per_s * span.load * counts.window_s
+    expected = rooms.deliveries_per_s * counts.window_s
     return _sample(result, counts.deliveries, kept_up=counts.deliveries / expected)
 
 
@@ -242,7 +249,7 @@ def _rooms_plan(contender: Contender, server: Server, rooms: Rooms, span: Span) 
         header=V1_HEADER,
         # The one who sends makes the room; where all do, it may be any of them.
         leaders=rooms.senders if rooms.rooms == 1 else 0,
-        period_s=rooms.period_s / span.load,
+        period_s=rooms.period_s,
         burst=rooms.burst,
         warmup_s=span.warmup_s,
         window_s=span.window_s,

@@ -16,6 +16,7 @@ import msgspec
 
 from service import __version__
 from service.edge.close_codes import CloseCode
+from service.edge.http import BadName
 from service.messages import FromClientMessage, ToClientMessage, classic, v1
 from tools import reference
 from tools.examples import FROM_CLIENT, TO_CLIENT
@@ -103,6 +104,7 @@ def document(dialect: DialectOfContract) -> dict[str, Any]:
         "x-error-codes": [
             {"code": error.code, "description": unwrapped(error.__doc__)}
             for error in reference.errors()
+            if error is not BadName
         ],
         "x-close-codes": [{"code": int(one), "description": one.description} for one in CloseCode],
     }

@@ -9,6 +9,8 @@ import * as pong from "./pong.mjs";
 const SECRET = process.env.JWT_SECRET;
 const TICK_MS = 1000 / 60;
 const CATCH_UP_TICKS_MAX = 6;
+// Lists for all of twenty thousand users are more than anything can send.
+const TELLS_WHO_IS_THERE = process.env.USER_LISTS !== "0";
 
 const users = new Map(); // id -> {id, name, sockets}
 const rooms = new Map(); // id -> Set of sockets
@@ -48,6 +50,7 @@ function accept(ws, claims) {
   ws.on("close", () => leave(ws));
   send(ws, { type: "welcome", user: { id: user.id, name: user.name } });
   send(ws, { type: "session:state", inRoom: false, roomId: null });
+  if (!TELLS_WHO_IS_THERE) return;
   if (isNew) usersChanged();
   else send(ws, userList());
 }
@@ -65,7 +68,7 @@ function leave(ws) {
 let listIsStale = false;
 
 function usersChanged() {
-  if (listIsStale) return;
+  if (listIsStale || !TELLS_WHO_IS_THERE) return;
   listIsStale = true;
   setTimeout(() => {
     listIsStale = false;

@@ -85,17 +85,17 @@ class Users {
     this.#v = v;
   }
 
-  /** Takes a `user:diff`; answers "applied", "stale", or "gap" when a whole list is needed. */
+  /** Takes a `user:diff`; answers false when one before it is missing, so that a list is needed. */
   apply({ v, joins, leaves, updates }) {
-    if (this.#v === null || v <= this.#v) return "stale";
+    if (this.#v === null || v <= this.#v) return true;
     if (v !== this.#v + 1) {
       this.#v = null;
-      return "gap";
+      return false;
     }
     for (const id of leaves) this.#entries.delete(id);
     for (const user of [...joins, ...updates]) this.#entries.set(user.id, user);
     this.#v = v;
-    return "applied";
+    return true;
   }
 }
 
@@ -345,15 +345,15 @@ export class Client {
     this.#setStatus({ state: "connecting" });
     try {
       this.#token ??= await this.#askToken(this.#tokenWasRefused ? "refused" : "connect");
+      if (opening !== this.#opening) return;
+      if (TOKEN.test(this.#token)) this.#openSocket();
+      else this.#refused("The token is not a JWT");
     } catch (error) {
       if (opening === this.#opening) this.#retry(CODE_ABNORMAL, String(error?.message ?? error));
-      return;
     }
-    if (opening !== this.#opening) return;
-    if (!TOKEN.test(this.#token)) {
-      this.#refused("The token is not a JWT");
-      return;
-    }
+  }
+
+  #openSocket() {
     const url = new URL(this.#url);
     this.#resumes = this.#cursor !== null;
     if (this.#resumes) {
@@ -529,7 +529,7 @@ export class Client {
         this.#users.replace(message);
         break;
       case "user:diff":
-        if (this.#users.apply(message) === "gap") this.#transmit('{"type":"user:sync"}');
+        if (!this.#users.apply(message)) this.#transmit('{"type":"user:sync"}');
         break;
       case "room:state":
         return this.#rooms.apply(message);
@@ -607,11 +607,11 @@ export class Client {
 
   /** Answers whether the page is to hear of an error: one that answers a request is thrown there. */
   #failed({ id, code, message }) {
-    if (code === "RATE_LIMITED") {
+    const join = this.#rejoins.get(id);
+    if (code === "RATE_LIMITED" || (join && code === "UNAVAILABLE")) {
       this.#sendAgainSoon();
       return true;
     }
-    const join = this.#rejoins.get(id);
     if (join) {
       this.#rejoins.delete(id);
       this.#rooms.forget(join.roomId);
@@ -640,7 +640,7 @@ export class Client {
     }
   }
 
-  /** A message above the rate was not read, so its id is not known: all without an answer go. */
+  /** Of a message above the rate the id may not be known, so all that have no answer are sent. */
   #sendAgainSoon() {
     clearTimeout(this.#limitedTimer);
     this.#limitedTimer = setTimeout(() => this.#sendUnanswered(), RATE_LIMITED_WAIT_MS);

@@ -181,13 +181,12 @@ function bodyOf(document, { content = {} }) {
 
 function operationArticle(document, path, method, operation, shared) {
   const parameters = [...shared, ...(operation.parameters ?? [])].map((one) => {
-    const parameter = resolved(document, one);
-    const remarks = [parameter.description, remarkOn({ ...parameter.schema, description: "" })];
+    const { name, required, schema = {}, description, in: place } = resolved(document, one);
     return {
-      name: parameter.name,
-      isRequired: parameter.required ?? false,
-      type: [...typeOf(parameter.schema ?? {}), ` in ${parameter.in}`],
-      remark: remarks.filter(Boolean).join("; "),
+      name,
+      isRequired: required ?? false,
+      type: [...typeOf(schema), ` in ${place}`],
+      remark: remarkOn({ ...schema, description }),
     };
   });
   const responses = Object.entries(operation.responses ?? {}).map(([status, one]) => {

@@ -234,7 +234,9 @@ byId("token-form").addEventListener("submit", (event) => {
 });
 byId("signout").addEventListener("click", () => showSignIn());
 byId("reconnect").addEventListener("click", () => client?.connect());
-addEventListener("online", () => client?.connect());
+addEventListener("online", () => {
+  if (client?.status.state === "waiting") client.connect();
+});
 
 showStatus({ state: "idle" });
 const token = currentToken();

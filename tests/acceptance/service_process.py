@@ -102,6 +102,7 @@ class Running:
             "JWT_SECRET": SECRET,
             # All clients come from one address.
             "WS_HANDSHAKES_PER_S_PER_IP": "0",
+            "WS_REQUESTS_PER_S_PER_IP": "0",
             **settings,
         }
         self.lines: list[str] = []

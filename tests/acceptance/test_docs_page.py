@@ -72,6 +72,15 @@ async def test_the_page_shows_each_message_of_a_dialect_with_help_and_example(
 
 
 @pytest.mark.browser
+async def test_the_page_shows_each_operation_of_the_api(service: Running, page: Page) -> None:
+    await page.goto(f"{service.url}/docs#rest")
+    document = committed("openapi.json")
+    operations = [(path, verb) for path, item in document["paths"].items() for verb in item]
+    shown = page.locator('[id="rest/operations"] article h3')
+    await expect(shown).to_have_text([f"{verb.upper()}{path}" for path, verb in operations])
+
+
+@pytest.mark.browser
 async def test_a_search_leaves_what_has_all_its_words_and_an_address_names_one_thing(
     service: Running, page: Page
 ) -> None:

@@ -252,7 +252,12 @@ async def test_two_people_play_connect_four(start_service: StartService, sign_in
     assert (await first.result(), await second.result()) == ("You won", "You lost")
     await expect(second.page.locator("#board .line")).to_have_count(4)
     assert [reason for reason, _ in await scores_of(service)] == ["finished"]
-    await second.sees("#again")
+    await second.page.locator("#again").click()
+    await expect(first.page.locator("#overlay-title")).to_contain_text("wants to play again")
+    await first.page.locator("#again").click()
+    for person in (ana, ben):
+        await person.phase("playing")
+        await expect(person.page.locator("#board :is(.you, .other)")).to_have_count(0)
     assert ana.complaints + ben.complaints == []
 
 

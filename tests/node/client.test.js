@@ -392,6 +392,31 @@ test("what is above the rate is sent again after a while", async () => {
   await asked;
 });
 
+test("a room that could not be joined again just now is joined a little later", async () => {
+  const ana = await onlineClient();
+  ana.request({ type: "room:join", roomId: "r1" });
+  acknowledge("room:join");
+  const socket = await reconnect();
+  socket.says("resumed", { from: 100, to: 101 });
+  const [{ id }] = socket.sentOf("room:join");
+  socket.says("error", { id, code: "UNAVAILABLE", message: "The log can't be written." });
+  await pass(1_000);
+  assert.equal(socket.sentOf("room:join").length, 2);
+});
+
+test("a socket that can't even be made is tried again, and the status says why", async () => {
+  class Forbidden {
+    constructor() {
+      throw new Error("not from this page");
+    }
+  }
+  const ana = client({ WebSocket: Forbidden });
+  ana.connect();
+  await settle();
+  assert.equal(ana.status.state, "waiting");
+  assert.equal(ana.status.reason, "not from this page");
+});
+
 test("what is longer than the service takes is not sent", async () => {
   const ana = await onlineClient();
   const text = "é".repeat(600);

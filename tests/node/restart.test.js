@@ -7,8 +7,11 @@ import { Client } from "../../service/web/client.js";
 import { Service, freshId, makeToken } from "./service.js";
 import { listen, lost, next, online, room, say, until } from "./talk.js";
 
+/** Nobody is counted as gone while a test's service is, however slow the machine. */
+const PATIENT = { WS_PRESENCE_GRACE_S: "60", WS_RECONNECT_GRACE_S: "60" };
+
 async function started(t, settings = {}) {
-  const service = await new Service(settings).start();
+  const service = await new Service({ ...PATIENT, ...settings }).start();
   t.after(() => service.stop());
   return service;
 }
@@ -41,8 +44,6 @@ test("clients that are cut off again and again hear the same, each once and in o
   const service = await started(t, {
     WS_CHAT_PER_S: "1000",
     WS_CHAT_BURST: "1000",
-    WS_PRESENCE_GRACE_S: "60",
-    WS_RECONNECT_GRACE_S: "60",
   });
   const clients = [];
   for (const name of ["Ana", "Ben", "Cyd"]) clients.push(await service.connect(t, name));
@@ -149,16 +150,4 @@ test("a token that was not replaced ends the socket, and another one begins the 
   await ana.connect();
   assert.equal((await lost(ana)).code, 4005);
   assert.equal((await online(ana)).resumed, true);
-});
-
-test("a token that is refused is replaced by another one", async (t) => {
-  const service = await started(t);
-  const id = freshId();
-  const ana = new Client({
-    url: service.url,
-    token: (reason) => makeToken(id, "Ana", reason === "refused" ? 3600 : -3600),
-  });
-  t.after(() => ana.close());
-  await ana.connect();
-  assert.equal(ana.user.id, id);
 });

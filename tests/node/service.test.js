@@ -3,15 +3,21 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { Refused } from "../../service/web/client.js";
-import { Service } from "./service.js";
+import { Client, Refused } from "../../service/web/client.js";
+import { Service, freshId, makeToken } from "./service.js";
 import { listen, lost, next, online, room, say, until } from "./talk.js";
 
 /** @type {Service} */
 let service;
 
 before(async () => {
-  service = await new Service({ WS_CHAT_PER_S: "1000", WS_CHAT_BURST: "1000" }).start();
+  service = await new Service({
+    WS_CHAT_PER_S: "1000",
+    WS_CHAT_BURST: "1000",
+    // Nobody is counted as gone while he is cut off, however slow the machine.
+    WS_PRESENCE_GRACE_S: "60",
+    WS_RECONNECT_GRACE_S: "60",
+  }).start();
 });
 after(() => service.stop());
 
@@ -209,4 +215,15 @@ test("a command whose answer is lost happens once", async (t) => {
   await say(ana, roomId, "then");
   await until(ben, () => heard.includes("then"));
   assert.deepEqual(heard, ["once", "then"]);
+});
+
+test("a token that is refused is replaced by another one", async (t) => {
+  const id = freshId();
+  const ana = new Client({
+    url: service.url,
+    token: (reason) => makeToken(id, "Ana", reason === "refused" ? 3600 : -3600),
+  });
+  t.after(() => ana.close());
+  await ana.connect();
+  assert.equal(ana.user.id, id);
 });

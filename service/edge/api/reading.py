@@ -45,8 +45,8 @@ def read_parameters(asks: type[Asked], path: Mapping[str, str], query: MultiMapp
 def read_body(asks: type[Asked], body: bytes) -> Asked:
     """Read a JSON object; raise `BadBody` or `BadParameter`."""
     try:
-        # Strings that are passed on unread must be text, too.
-        return msgspec.json.decode(body.decode(), type=asks)
+        # Not strict, since to JSON Schema 7.0 is an integer.
+        return msgspec.json.decode(body.decode(), type=asks, strict=False)
     except msgspec.ValidationError as error:
         raise _bad(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -75,8 +75,8 @@ def _bad(message: str) -> BadParameter:
     place = _PLACE.search(message)
     what = _PLACE.sub("", message)
     named = _NAMED.search(what)
-    parts = [place[1] if place else "", named[1] if named else ""]
-    field = ".".join(part for part in parts if part) or None
+    parts = [found[1] for found in (place, named) if found and (found is named or found[1])]
+    field = ".".join(parts) if parts else None
     if named:
         there = "is missing" if "required" in what else "is not known here"
         return BadParameter(f"`{field}` {there}.", field)

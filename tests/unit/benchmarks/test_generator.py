@@ -99,7 +99,7 @@ def sender(messages: list[str], script: tuple[str, ...] = ()) -> Connection:
 async def test_all_deliveries_are_counted_however_their_frames_are_cut_and_joined() -> None:
     def answer(payload: bytes) -> list[bytes]:
         long, longest = b"x" * 300 + payload, b"x" * 70_000 + payload
-        data = b"".join(frame(one) for one in (payload, long, longest, payload, b"other"))
+        data = b"".join(frame(one) for one in (payload, b"other", long, longest, payload))
         # In pieces, none of which ends where a frame does.
         return [data[:1], data[1:170], data[170:171], data[171:60_000], data[60_000:]]
 
@@ -117,8 +117,7 @@ async def test_all_deliveries_are_counted_however_their_frames_are_cut_and_joine
         counts = (await run(plan)).counts
     assert len(server.texts) == counts.sent_all == 3 * 10
     assert counts.delivered_all == 4 * counts.sent_all
-    # The last one may be on its way when the last stamped delivery is counted.
-    assert counts.counted in {counts.sent_all, counts.sent_all - 1}
+    assert counts.counted == counts.sent_all
 
 
 async def test_each_sender_sends_its_messages_in_turn_with_the_time_at_which_they_were_due() -> (
@@ -200,7 +199,7 @@ async def test_watched_frames_are_counted_by_connection_with_their_arrivals() ->
             server.port,
             [sender([]), sender(["$T"])],
             period_s=0.05,
-            window_s=0.2,
+            window_s=1,
             watch="tick",
         )
         result = await run(plan)

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from service.cli import main
 from service.cli.token import InvalidArgument, make_token, parse_ttl
+from service.edge.auth import Scope
 from service.errors import ConfigurationError
 from service.settings import Settings, dev_secret
 
@@ -100,6 +101,23 @@ def test_a_name_that_is_too_long_is_refused() -> None:
     make_token(settings, "7", "Ana", HOUR)
     with pytest.raises(InvalidArgument, match="1 to 3 characters"):
         make_token(settings, "7", "Anna", HOUR)
+
+
+def test_a_service_has_its_scopes_and_need_be_nobody() -> None:
+    settings = Settings(jwt_secret=SecretStr(SECRET))
+
+    service = claims(make_token(settings, None, None, HOUR, [Scope.ADMIN, Scope.PUBLISH]))
+    somebody = claims(make_token(settings, "7", None, HOUR, [Scope.ADMIN]))
+
+    assert service.keys() == {"iat", "exp", "scope"}
+    assert service["scope"] == "admin publish"
+    assert (somebody["id"], somebody["scope"]) == (7, "admin")
+
+
+@pytest.mark.parametrize(("user", "missing"), [(None, "--id"), ("7", "--name")])
+def test_a_user_needs_an_id_and_a_name(user: str | None, missing: str) -> None:
+    with pytest.raises(InvalidArgument, match=missing):
+        make_token(Settings(jwt_secret=SecretStr(SECRET)), user, None, HOUR)
 
 
 def test_no_token_is_made_without_a_secret(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from service.domain.matches import (
 )
 from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
 from service.domain.outbox import (
+    USER_SERVICE,
     ConsumerSubscribed,
     ConsumerUnsubscribed,
     ResultDelivered,
@@ -54,6 +55,7 @@ RAW = msgspec.Raw(b"{}")
 
 HISTORY = (
     NodeStarted("n1", 1),
+    ConsumerSubscribed(USER_SERVICE),
     *(UserCameOnline(user) for user in (7, 8, 9)),
     *(SocketOpened(user, f"n1.1.{user}") for user in (7, 8, 9)),
     UserStatusSet(9, "away", hidden=False),
@@ -84,6 +86,10 @@ HISTORY = (
     MatchPaused("r1-1", 1),
     MatchResumed("r1-1", 1, 1),
     MatchEnded("r1-1", 1, "finished", None, [0, 0], ""),
+    ResultRejected(USER_SERVICE, "r1-1", 404),
+    ResultRequeued(USER_SERVICE, "r1-1"),
+    ResultDelivered(USER_SERVICE, "r1-1"),
+    ConsumerUnsubscribed(USER_SERVICE),
     ChatSaid("c1", 7, "", room="r1"),
     SpectatorLeft("r1", 9, "left"),
     SeatForfeited("r1", 8),
@@ -97,11 +103,6 @@ HISTORY = (
     SocketClosed(9, "n1.1.9", 1000),
     UserWentOffline(9),
     SessionsRevoked(8, 1),
-    ConsumerSubscribed("user-service"),
-    ResultRejected("user-service", "room-1", 409),
-    ResultRequeued("user-service", "room-1"),
-    ResultDelivered("user-service", "room-1"),
-    ConsumerUnsubscribed("user-service"),
 )
 
 

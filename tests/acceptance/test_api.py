@@ -1,0 +1,582 @@
+"""The API over HTTP: what it shows, to whom, and how it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
+
+from tests.acceptance.service_process import (
+    PATIENCE_S,
+    Client,
+    Running,
+    StartService,
+    fresh_id,
+    make_token,
+    of_type,
+    token,
+)
+
+SERVICE = make_token({"scope": "admin publish"})
+"""The token of another service of the platform."""
+
+OPENAPI = Path(__file__).parents[2] / "service" / "web" / "contract" / "openapi.json"
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.text)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The lines of the body, read."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+async def ask(  # noqa: PLR0913 - what a request may have
+    service: Running,
+    path: str,
+    by: str | None = SERVICE,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    **query: Any,
+) -> Answer:
+    """Ask the API with a token."""
+    sent = {} if by is None else {"Authorization": f"Bearer {by}"}
+    async with (
+        aiohttp.ClientSession(service.url) as http,
+        http.request(
+            method,
+            f"/api/v1{path}",
+            params=query,
+            data=body,
+            headers={**sent, **(headers or {})},
+            timeout=aiohttp.ClientTimeout(PATIENCE_S),
+        ) as response,
+    ):
+        return Answer(response.status, response.headers.copy(), await response.text())
+
+
+async def get(service: Running, path: str, by: str | None = SERVICE, **query: Any) -> Any:
+    """Return what is there."""
+    answer = await ask(service, path, by, **query)
+    assert answer.status == 200, answer
+    return answer.json
+
+
+async def publish(service: Running, to: Any, data: Any) -> Answer:
+    """Tell somebody something."""
+    return await ask(
+        service,
+        "/messages",
+        method="POST",
+        headers={"Content-Type": "application/json"},
+        body=json.dumps({"to": to, "data": data}).encode(),
+    )
+
+
+async def pages(service: Running, path: str, name: str, **query: Any) -> list[Any]:
+    """Turn all pages of a list."""
+    found: list[Any] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = await get(service, path, **query, **cursor)
+        assert len(page[name]) <= query["limit"]
+        found += page[name]
+        if page["cursor"] is None:
+            return found
+        cursor = {"cursor": page["cursor"]}
+
+
+async def two(service: Running) -> tuple[Client, Client]:
+    return (
+        await service.connect_v1(fresh_id(), "Ana"),
+        await service.connect_v1(fresh_id(), "Ben"),
+    )
+
+
+async def room_of(host: Client, **fields: Any) -> str:
+    ack = await host.command("room:create", **fields)
+    return str(ack["roomId"])
+
+
+async def match_of(ana: Client, ben: Client, game: str, **fields: Any) -> tuple[str, str]:
+    """Begin a match; return its room and itself."""
+    room = await room_of(ana, game=game, **fields)
+    password = {name: fields[name] for name in ("password",) if name in fields}
+    await ben.command("room:join", roomId=room, **password)
+    for client in (ana, ben):
+        await client.command("room:ready", roomId=room)
+    return room, str((await ana.expect("game:start", roomId=room))["matchId"])
+
+
+async def played(ana: Client, ben: Client, **fields: Any) -> str:
+    """Play a match of three moves in the relay; Ana wins."""
+    room, match = await match_of(ana, ben, "relay", **fields)
+    await ana.command("game:move", roomId=room, move={"step": 1})
+    for client in (ana, ben):
+        result = {"result": {"winner": 0, "scores": [2, 1]}}
+        await client.command("game:move", roomId=room, move=result)
+    await ana.expect("game:over", matchId=match)
+    for client in (ana, ben):
+        await client.command("room:leave", roomId=room)
+    return match
+
+
+# Who is online, and where
+
+
+async def test_users_are_listed_with_what_others_see_of_them(service: Running) -> None:
+    ana, ben = await two(service)
+    cleo = await service.connect(f"cleo-{fresh_id()}", "Cleo")
+    await ana.command("user:status", status="busy")
+    await ben.command("user:status", hidden=True)
+    await match_of(ana, await service.connect_v1(fresh_id()), "relay")
+
+    found = await pages(service, "/users", "users", limit=2)
+
+    ids = [user["id"] for user in found]
+    assert len(ids) == len(set(ids))
+    assert {"id": ana.id, "name": "Ana", "status": "busy"} in found
+    assert {"id": cleo.id, "name": "Cleo", "status": "online"} in found
+    assert ben.id not in ids
+    numbers = [id_ for id_ in ids if isinstance(id_, int)]
+    assert ids[: len(numbers)] == sorted(numbers)
+
+
+async def test_rooms_are_listed_by_game_but_not_private_ones(service: Running) -> None:
+    ana, ben = await two(service)
+    cleo, dan = await two(service)
+    four = await room_of(ana, game="connect_four", metadata={"level": 3})
+    await room_of(ben, game="relay")
+    locked = await room_of(cleo, game="connect_four", visibility="password", password="1")
+    private = await room_of(dan, game="connect_four", visibility="private")
+
+    found = await pages(service, "/rooms", "rooms", game="connect_four", limit=1)
+
+    by_id = {room["roomId"]: room for room in found}
+    assert {room["game"] for room in found} == {"connect_four"}
+    assert by_id[four]["players"] == [{"id": ana.id, "name": "Ana"}]
+    assert by_id[four]["metadata"] == {"level": 3}
+    assert by_id[locked]["visibility"] == "password"
+    assert private not in by_id
+    # Who knows the id may join, and so may see it.
+    shown = await get(service, f"/rooms/{private}", token(fresh_id()))
+    assert (shown["host"], shown["matchId"], shown["seats"]) == (dan.id, None, 2)
+    assert "password" not in await get(service, f"/rooms/{locked}")
+
+
+# Matches
+
+
+async def test_matches_are_found_by_user_game_time_and_end(service: Running) -> None:
+    ana, ben = await two(service)
+    before = datetime.now(UTC).isoformat()
+    first, second, third = [await played(ana, ben) for _ in range(3)]
+    room, live = await match_of(ana, ben, "connect_four")
+
+    async def found(**query: Any) -> list[str]:
+        answer = await pages(service, "/matches", "matches", user=ana.id, limit=2, **query)
+        return [match["matchId"] for match in answer]
+
+    assert await found() == [live, third, second, first]
+    assert await found(game="relay") == [third, second, first]
+    assert await found(reason="live") == [live]
+    assert await found(reason="finished", since=before) == [third, second, first]
+    assert await found(since=datetime.now(UTC).isoformat()) == []
+    assert await pages(service, "/matches", "matches", user="Ana", limit=100) == []
+
+    shown = await get(service, f"/matches/{live}", token(fresh_id()))
+    assert (shown["roomId"], shown["tickHz"], shown["endedAt"]) == (room, 0, None)
+    shown = await get(service, f"/matches/{first}", token(fresh_id()))
+    assert shown["players"] == [{"id": ana.id, "name": "Ana"}, {"id": ben.id, "name": "Ben"}]
+    assert (shown["reason"], shown["winner"], shown["scores"]) == ("finished", 0, [2, 1])
+    assert before <= shown["startedAt"].replace("Z", "+00:00") <= shown["endedAt"]
+
+
+async def test_the_events_of_a_match_are_those_of_the_log_without_secrets(
+    service: Running,
+) -> None:
+    ana, ben = await two(service)
+    match = await played(ana, ben)
+
+    events = await pages(service, f"/matches/{match}/events", "events", limit=2)
+
+    logged = [event for event in service.events() if event.stream == f"match:{match}"]
+    assert [(one["position"], one["type"]) for one in events] == [
+        (one.position, one.type) for one in logged
+    ]
+    assert events[0]["data"]["players"] == [ana.id, ben.id]
+    inputs = [one["data"] for one in events if one["type"] == "match.input"]
+    assert inputs[0]["input"] == {"kind": "relayed", "seat": 0, "move": {"step": 1}}
+    assert events[-1]["data"]["reason"] == "finished"
+    hidden = {"seed", "socket", "state"}
+    assert hidden & {name for one in logged for name in one.data} == hidden - {"state"}
+    assert not hidden & {name for one in events for name in one["data"]}
+
+
+async def test_a_live_match_is_watched_in_its_room_and_not_here(service: Running) -> None:
+    ana, ben = await two(service)
+    _, match = await match_of(ana, ben, "connect_four")
+
+    for what in ("events", "frames", "verify"):
+        answer = await ask(service, f"/matches/{match}/{what}")
+        assert (answer.status, answer.json["code"]) == (409, "MATCH_IS_LIVE")
+
+
+async def test_frames_are_what_spectators_saw_at_any_rate_and_from_any_tick(
+    service: Running,
+) -> None:
+    ana, ben = await two(service)
+    room, match = await match_of(ana, ben, "pong", options={"duration_s": 2})
+    await ana.command("game:move", roomId=room, direction="w", action="down")
+    await ana.expect("game:over", matchId=match)
+    seen = {one["tick"]: one["state"] for one in of_type(ana.received, "game:update")}
+
+    answer = await ask(service, f"/matches/{match}/frames", token(ben.id))
+
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    frames = {one["tick"]: one["state"] for one in answer.lines}
+    ticks = (await get(service, f"/matches/{match}"))["ticks"]
+    assert list(frames) == list(range(ticks + 1))
+    assert len(seen) > 20
+    assert {tick: frames[tick] for tick in seen} == seen
+
+    async def some(**query: Any) -> list[int]:
+        lines = (await ask(service, f"/matches/{match}/frames", **query)).lines
+        assert all(frames[one["tick"]] == one["state"] for one in lines)
+        return [one["tick"] for one in lines]
+
+    assert await some(**{"from": 30, "to": 60, "hz": 6}) == [30, 40, 50, 60]
+    assert await some(hz=0.1) == [0, ticks]
+    assert await some(**{"from": ticks + 5}) == [ticks]
+    assert await some(**{"from": 9, "to": 3}) == []
+
+    holds = {"holds": True, "tick": None, "difference": None}
+    assert await get(service, f"/matches/{match}/verify") == holds
+
+
+async def test_the_frames_of_a_game_without_ticks_have_the_moves(service: Running) -> None:
+    match = await played(*await two(service))
+    first, second, *_ = (await ask(service, f"/matches/{match}/frames")).lines
+    assert first == {"tick": 0, "state": {"moves": 0}}
+    assert second["input"] == {"kind": "relayed", "seat": 0, "move": {"step": 1}}
+
+
+@pytest.mark.parametrize("room", [{"visibility": "private"}, {"visibility": "password"}])
+async def test_a_match_that_was_not_public_is_shown_to_its_players_alone(
+    service: Running, room: dict[str, str]
+) -> None:
+    ana, ben = await two(service)
+    password = {"password": "1234"} if room["visibility"] == "password" else {}
+    match = await played(ana, ben, **room, **password)
+
+    async def sees(by: str) -> bool:
+        found = (await get(service, "/matches", by, user=ana.id))["matches"]
+        paths = [f"/matches/{match}", *(f"/matches/{match}/{one}" for one in ("events", "frames"))]
+        statuses = {(await ask(service, path, by)).status for path in paths}
+        assert statuses == ({200} if found else {404})
+        return bool(found)
+
+    assert await sees(token(ana.id))
+    assert await sees(token(ben.id))
+    assert await sees(SERVICE)
+    assert not await sees(token(fresh_id()))
+
+
+async def test_an_answer_that_the_client_has_is_not_sent_again(service: Running) -> None:
+    match = await played(*await two(service))
+    for path, kept in (
+        (f"/matches/{match}", "private, no-cache"),
+        (f"/matches/{match}/events", "private, max-age=86400, immutable"),
+    ):
+        first = await ask(service, path)
+        assert first.headers["Cache-Control"] == kept
+        etag = first.headers["ETag"]
+        again = await ask(service, path, headers={"If-None-Match": f'"x", {etag}'})
+        assert (again.status, again.text, again.headers["ETag"]) == (304, "", etag)
+        other = await ask(service, path, headers={"If-None-Match": '"x"'})
+        assert (other.status, other.text) == (200, first.text)
+
+
+async def test_head_says_what_get_would_say_without_the_body(service: Running) -> None:
+    match = await played(*await two(service))
+    for path in (f"/matches/{match}", f"/matches/{match}/frames"):
+        asked, head = await ask(service, path), await ask(service, path, method="HEAD")
+        assert (head.status, head.text) == (200, "")
+        assert head.headers["Content-Type"] == asked.headers["Content-Type"]
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        None,
+        "",
+        "nonsense",
+        make_token({"id": 7}, secret="another-secret-of-more-than-32-bytes"),
+        make_token({"id": 7}, ttl_s=-60),
+        make_token({"name": "nobody"}),
+        make_token({"scope": "openid profile"}),
+    ],
+)
+async def test_a_request_needs_a_valid_token(service: Running, by: str | None) -> None:
+    answer = await ask(service, "/users", by)
+    assert (answer.status, answer.json["code"]) == (401, "UNAUTHORIZED")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_a_token_in_the_address_is_not_taken(service: Running) -> None:
+    assert (await ask(service, "/users", None, token=token(7))).status == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope", "status"),
+    [
+        ("DELETE", "/sessions?user=1", None, 403),
+        ("DELETE", "/sessions?user=1", "publish", 403),
+        ("DELETE", "/sessions?user=1", "openid admin", 204),
+        ("DELETE", "/sessions?user=1", ["admin"], 204),
+        ("POST", "/messages", None, 403),
+        ("POST", "/messages", "admin", 403),
+        ("POST", "/messages", ["publish"], 200),
+    ],
+)
+async def test_a_service_may_do_what_its_scope_says(
+    service: Running, method: str, path: str, scope: Any, status: int
+) -> None:
+    by = token(fresh_id()) if scope is None else make_token({"scope": scope})
+    answer = await ask(
+        service,
+        path,
+        by,
+        method=method,
+        headers={"Content-Type": "application/json"},
+        body=b'{"to": {"user": 1}, "data": 1}' if method == "POST" else None,
+    )
+    assert answer.status == status
+    if status == 403:
+        assert answer.json["code"] == "SCOPE_MISSING"
+
+
+async def test_a_revoked_user_is_sent_away_and_stays_away_until_a_new_token(
+    start_service: StartService,
+) -> None:
+    service = start_service()
+    now = int(time.time())
+    old, new = ({"id": 7, "name": "Ana", "iat": iat} for iat in (now, now + 3))
+    undated = {"id": 7, "name": "Ana"}
+    ben = await service.connect(8, "Ben")
+    tabs = [
+        await service.connect(token_=make_token(old)),
+        await service.connect_v1(7, token_=make_token(undated)),
+    ]
+
+    answer = await ask(service, "/sessions", method="DELETE", user=7)
+
+    assert (answer.status, answer.text) == (204, "")
+    assert [await tab.closed() for tab in tabs] == [(4503, "Revoked")] * 2
+    revoked = [event for event in service.events() if event.type == "sessions.revoked"]
+    assert [event.data["user"] for event in revoked] == [7]
+    for _ in ("now", "after a crash"):
+        for claims in (old, undated):
+            refused = await service.connect(token_=make_token(claims), greeted=False)
+            assert await refused.closed() == (4503, "Revoked")
+            assert (await ask(service, "/users", make_token(claims))).status == 401
+        back = await service.connect(token_=make_token(new))
+        assert back.user == {"id": 7, "name": "Ana"}
+        assert (await ask(service, "/users", make_token(new))).status == 200
+        service.restart()
+    assert ben.close_code != 4503
+    assert (await ask(service, "/users", token(8))).status == 200
+
+
+async def test_an_address_has_so_many_requests_a_second(start_service: StartService) -> None:
+    service = start_service(WS_REQUESTS_PER_S_PER_IP="2")
+    answers = [await ask(service, "/users") for _ in range(2)]
+    while answers[-1].status == 200:
+        answers += await asyncio.gather(*(ask(service, "/users") for _ in range(9)))
+    assert answers[0].status == 200
+    refused = [answer for answer in answers if answer.status != 200]
+    assert {(one.status, one.json["code"]) for one in refused} == {(429, "RATE_LIMITED")}
+    assert {one.headers["Retry-After"] for one in refused} == {"1"}
+    await service.connect(7, "Ana")
+
+
+# Messages of other services
+
+
+async def test_a_message_goes_to_all_sockets_of_a_user_and_is_not_kept(service: Running) -> None:
+    ana, ben = await two(service)
+    tab = await service.connect_v1(ana.id, "Ana")
+    classic = await service.connect(ana.id, "Ana")
+    before = service.events()[-1].position
+
+    answer = await publish(service, {"user": ana.id}, {"text": "maintenance\u2028 at ten"})
+
+    assert (answer.status, answer.json) == (200, {"sockets": 2})
+    told = {"type": "server:message", "data": {"text": "maintenance\u2028 at ten"}}
+    assert await ana.expect("server:message") == told
+    assert await tab.expect("server:message") == told
+    for other in (ben, classic):
+        assert not of_type(await other.sync(), "server:message")
+    assert not [one for one in service.events(after=before) if "maintenance" in str(one.data)]
+
+
+async def test_a_message_goes_to_who_has_joined_a_room_or_to_all(service: Running) -> None:
+    ana, ben = await two(service)
+    cleo = await service.connect_v1(fresh_id(), "Cleo")
+    room = await room_of(ana, game="relay")
+    await cleo.command("room:join", roomId=room, role="spectator")
+
+    assert (await publish(service, {"roomId": room}, [1])).json == {"sockets": 2}
+    for client in (ana, cleo):
+        assert (await client.expect("server:message"))["data"] == [1]
+    assert not of_type(await ben.sync(), "server:message")
+
+    assert (await publish(service, "all", None)).json["sockets"] >= 3
+    for client in (ana, ben, cleo):
+        assert (await client.expect("server:message"))["data"] is None
+    assert (await publish(service, {"user": fresh_id()}, 1)).json == {"sockets": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "field"),
+    [
+        (b'{"to": "all"}', 400, "BAD_PARAMETER", "data"),
+        (b'{"data": 1}', 400, "BAD_PARAMETER", "to"),
+        (b'{"to": "some", "data": 1}', 400, "BAD_PARAMETER", "to"),
+        (b'{"to": {}, "data": 1}', 400, "BAD_PARAMETER", "to"),
+        (b'{"to": {"user": 1, "roomId": "a"}, "data": 1}', 400, "BAD_PARAMETER", "to"),
+        (b'{"to": {"user": 0}, "data": 1}', 400, "BAD_PARAMETER", "to.user"),
+        (b'{"to": {"room": "a"}, "data": 1}', 400, "BAD_PARAMETER", "to.room"),
+        (b'{"to": "all", "data": 1, "more": 1}', 400, "BAD_PARAMETER", "more"),
+        (b'{"to": {"roomId": "nowhere"}, "data": 1}', 404, "ROOM_NOT_FOUND", None),
+        (b"[]", 400, "BAD_PARAMETER", None),
+        (b"", 400, "BAD_BODY", None),
+        (b'{"to": "all", "data": "\xff"}', 400, "BAD_BODY", None),
+        (b'{"to": "all", "data": "\\ud800"}', 400, "BAD_BODY", None),
+        (b'{"to": "all", "data": "\x01"}', 400, "BAD_BODY", None),
+        (b'{"to": "all", "data": ' + b"[" * 9999 + b"]" * 9999 + b"}", 400, "BAD_BODY", None),
+        (b'{"to": "all", "data": "' + b"x" * 65536 + b'"}', 413, "BODY_TOO_LARGE", None),
+    ],
+)
+async def test_a_body_that_is_wrong_is_refused_with_the_field(
+    service: Running, body: bytes, status: int, code: str, field: str | None
+) -> None:
+    sent = {"Content-Type": "application/json"}
+    answer = await ask(service, "/messages", method="POST", headers=sent, body=body)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json
+    assert (answer.status, problem["status"], problem["code"]) == (status, status, code)
+    assert problem.get("field") == field
+
+
+async def test_a_body_says_that_it_is_json(service: Running) -> None:
+    answer = await ask(service, "/messages", method="POST", body=b"{}")
+    assert (answer.status, answer.json["code"]) == (415, "NOT_JSON")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "expected"),
+    [
+        ("GET", "/users?limit=0", (400, "BAD_PARAMETER", "limit")),
+        ("GET", "/users?limit=101", (400, "BAD_PARAMETER", "limit")),
+        ("GET", "/users?limit=ten", (400, "BAD_PARAMETER", "limit")),
+        ("GET", "/users?limit=", (400, "BAD_PARAMETER", "limit")),
+        ("GET", "/users?limit=1&limit=2", (400, "BAD_PARAMETER", "limit")),
+        ("GET", "/users?page=2", (400, "BAD_PARAMETER", "page")),
+        ("GET", "/rooms?game=", (400, "BAD_PARAMETER", "game")),
+        ("GET", "/rooms/nowhere", (404, "ROOM_NOT_FOUND", None)),
+        ("GET", "/rooms/nowhere?roomId=x", (400, "BAD_PARAMETER", "roomId")),
+        ("GET", f"/rooms/{'x' * 65}", (400, "BAD_PARAMETER", "roomId")),
+        ("GET", "/matches?since=yesterday", (400, "BAD_PARAMETER", "since")),
+        ("GET", "/matches?since=2026-11-24T10:00:00", (400, "BAD_PARAMETER", "since")),
+        ("GET", "/matches?since=1764000000", (400, "BAD_PARAMETER", "since")),
+        ("GET", "/matches?reason=boredom", (400, "BAD_PARAMETER", "reason")),
+        ("GET", "/matches?cursor=-1", (400, "BAD_PARAMETER", "cursor")),
+        ("GET", "/matches?cursor=null", (400, "BAD_PARAMETER", "cursor")),
+        ("GET", "/matches/nothing", (404, "MATCH_NOT_FOUND", None)),
+        ("GET", "/matches/nothing/events", (404, "MATCH_NOT_FOUND", None)),
+        ("GET", "/matches/nothing/frames?hz=0", (400, "BAD_PARAMETER", "hz")),
+        ("GET", "/matches/nothing/frames?hz=nan", (400, "BAD_PARAMETER", "hz")),
+        ("GET", "/matches/nothing/frames?from=1.5", (400, "BAD_PARAMETER", "from")),
+        ("DELETE", "/sessions", (400, "BAD_PARAMETER", "user")),
+        ("GET", "/nothing", (404, "NOT_FOUND", None)),
+        ("PUT", "/users", (405, "METHOD_NOT_ALLOWED", None)),
+        ("GET", "/sessions?user=7", (405, "METHOD_NOT_ALLOWED", None)),
+    ],
+)
+async def test_what_is_wrong_is_a_problem_that_names_the_field(
+    service: Running, method: str, target: str, expected: tuple[int, str, str | None]
+) -> None:
+    status, code, field = expected
+    answer = await ask(service, target, method=method)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json
+    assert (answer.status, problem["status"], problem["code"]) == (status, status, code)
+    assert problem.get("field") == field
+    assert problem["type"] == "about:blank"
+    assert problem["title"]
+    assert field is None or f"`{field}`" in problem["detail"]
+    if status == 405:
+        assert answer.headers["Allow"] in {"GET,HEAD", "DELETE"}
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+async def test_whatever_is_asked_the_answer_is_as_the_document_says(
+    service: Running, mode: GenerationMode
+) -> None:
+    match = await played(*await two(service))
+    await asyncio.to_thread(_try_everything, service.url, mode, match)
+    assert "request failed" not in [line["message"] for line in service.logs]
+
+
+def _try_everything(url: str, mode: GenerationMode, match: str) -> None:
+    document = schemathesis.openapi.from_dict(json.loads(OPENAPI.read_text()))
+    for result in document.get_all_operations():
+        assert isinstance(result, Ok), result.err()
+        operation = result.ok()
+
+        @settings(
+            max_examples=25,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def holds(case: Case[Any]) -> None:
+            if mode is GenerationMode.POSITIVE and "matchId" in case.path_parameters:
+                case.path_parameters["matchId"] = match
+            case.call_and_validate(
+                base_url=url, headers={"Authorization": f"Bearer {SERVICE}"}, timeout=PATIENCE_S
+            )
+
+        holds()

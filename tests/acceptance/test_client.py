@@ -1,0 +1,275 @@
+"""The Python client against the real service, through a network that is cut and `kill -9`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import pytest
+
+from service.client import Client, Closed, Message, NoAnswer, Refused, connect
+from tests.acceptance.service_process import (
+    PATIENCE_S,
+    Running,
+    StartService,
+    fresh_id,
+    make_token,
+    token,
+)
+
+CUTS = 20
+
+
+class Network:
+    """A TCP proxy with an address that stays: connections through it can be cut."""
+
+    def __init__(self, service: Running) -> None:
+        self.service = service
+        self.is_deaf = False
+        """Whether what the service says is lost."""
+        self._server: asyncio.Server
+        self._pipes: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.sockets[0].getsockname()
+        return f"ws://{host}:{port}"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+
+    def cut(self) -> None:
+        """Break every connection."""
+        for writer in self._pipes.values():
+            writer.transport.abort()
+
+    async def stop(self) -> None:
+        self._server.close()
+        self.cut()
+        if self._pipes:
+            await asyncio.wait([*self._pipes])
+
+    async def _connected(
+        self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+    ) -> None:
+        host, _, port = self.service.ws_url.removeprefix("ws://").partition(":")
+        try:
+            from_service, to_service = await asyncio.open_connection(host, int(port))
+        except (OSError, ValueError):
+            to_client.transport.abort()
+            return
+        self._pipe(self._pass_on(from_client, to_service), to_client)
+        self._pipe(self._pass_on(from_service, to_client, to_client=True), to_service)
+
+    def _pipe(self, work: Coroutine[Any, Any, None], writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(work)
+        self._pipes[task] = writer
+        task.add_done_callback(self._pipes.pop)
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_client: bool = False
+    ) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                if not (to_client and self.is_deaf):
+                    writer.write(data)
+        writer.transport.abort()
+
+
+@pytest.fixture
+async def network(start_service: StartService) -> AsyncIterator[Network]:
+    network = Network(start_service(WS_ROOM_EMPTY_S="600", WS_CHAT_PER_S="1000"))
+    await network.start()
+    yield network
+    await network.stop()
+
+
+def open_client(network: Network, user: int, name: str) -> Client:
+    """Connect through the network, without long waits."""
+    return connect(network.url, token(user, name), jitter=lambda: 0.05)
+
+
+async def expect(client: Client, type_: str, **fields: object) -> Message:
+    """Take messages up to one of this type with these fields."""
+    async with asyncio.timeout(PATIENCE_S):
+        async for message in client:
+            if message["type"] == type_ and fields.items() <= message.items():
+                return message
+    raise AssertionError(type_)
+
+
+async def test_a_command_is_answered_and_messages_are_iterated_over(service: Running) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    async with (
+        connect(service.ws_url, token(ana, "Ana")) as first,
+        connect(service.ws_url, token(ben, "Ben")) as second,
+    ):
+        assert first.welcome["user"] == {"id": ana, "name": "Ana"}
+        assert (await first.command("invite", to=ben))["position"] > 0
+        assert (await expect(second, "invite:received"))["from"]["id"] == ana
+        assert await second.send("invite:declined", **{"from": ana})
+        await expect(first, "invite:declined")
+        with pytest.raises(Refused) as refused:
+            await first.command("invite", to=ana)
+        assert refused.value.code == "SELF_INVITE"
+        assert (await first.command("ping"))["type"] == "pong"
+        with pytest.raises(ValueError, match="more than 65536 bytes"):
+            await first.command("chat:send", to=ben, text="x" * 70_000)
+
+
+async def test_what_was_said_while_connections_were_cut_and_the_service_killed_comes_once(
+    network: Network,
+) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    said = [f"line {number}" for number in range(CUTS)]
+
+    async def talk(client: Client) -> None:
+        for number, text in enumerate(said):
+            saying = asyncio.create_task(client.command("chat:send", to=ben, text=text))
+            # The command is on its way, or even carried out, when its connection breaks.
+            await asyncio.sleep(0.001 * number)
+            if number % 7 == 6:
+                await asyncio.to_thread(network.service.restart)
+            network.cut()
+            await saying
+
+    async def listen(client: Client) -> list[Message]:
+        heard = [await expect(client, "chat:message")]
+        while heard[-1]["text"] != said[-1]:
+            heard.append(await expect(client, "chat:message"))
+        return heard
+
+    async with open_client(network, ana, "Ana") as first, open_client(network, ben, "Ben") as other:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(talk(first))
+            listening = [group.create_task(listen(client)) for client in (first, other)]
+        logged = [one.position for one in network.service.events() if one.type == "chat.said"]
+        for task in listening:
+            assert [message["text"] for message in task.result()] == said
+            assert [message["position"] for message in task.result()] == logged
+
+
+async def test_rooms_are_joined_again_by_who_plays_and_who_watches(network: Network) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    async with open_client(network, ana, "Ana") as first, open_client(network, ben, "Ben") as other:
+        room = (await first.command("room:create", game="relay"))["roomId"]
+        await other.command("room:join", roomId=room, role="spectator")
+        for restart in (False, True):
+            if restart:
+                await asyncio.to_thread(network.service.restart)
+            network.cut()
+            await expect(first, "resumed")
+            await expect(other, "resumed")
+            await other.command("ping")
+            await first.command("ping")
+            # Only the sockets that have joined the room can send to it, and hear of it.
+            assert await first.send("signal", roomId=room, data={"restart": restart})
+            signal = await expect(other, "signal", roomId=room)
+            assert signal["data"] == {"restart": restart}
+
+
+async def test_a_match_goes_on_after_kill_9_without_a_word_of_its_bots(network: Network) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    async with open_client(network, ana, "Ana") as first, open_client(network, ben, "Ben") as other:
+        room = (await first.command("room:create", game="pong", options={"duration_s": 3}))[
+            "roomId"
+        ]
+        await other.command("room:join", roomId=room)
+        for bot in (first, other):
+            await bot.command("room:ready", roomId=room)
+        await expect(first, "game:update")
+        await asyncio.to_thread(network.service.restart)
+        await expect(first, "resumed")
+        await expect(first, "game:resumed", roomId=room)
+        over = await expect(other, "game:over", roomId=room)
+        assert over["reason"] == "timeup"
+
+
+async def test_a_command_whose_answer_is_lost_happens_once(network: Network) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    await network.service.connect(ben, "Ben")
+    async with open_client(network, ana, "Ana") as first:
+        network.is_deaf = True
+        inviting = asyncio.create_task(first.command("chat:send", to=ben, text="Are you there?"))
+        await until(lambda: any(one.type == "chat.said" for one in network.service.events()))
+        network.is_deaf = False
+        network.cut()
+        answer = await inviting
+        (said,) = [one for one in network.service.events() if one.type == "chat.said"]
+        assert answer["position"] == said.position
+        assert (await expect(first, "chat:message"))["position"] == said.position
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await asyncio.to_thread(happened):
+            pass
+
+
+async def test_without_an_answer_in_time_a_command_may_have_happened(network: Network) -> None:
+    async with open_client(network, fresh_id(), "Ana") as client:
+        network.is_deaf = True
+        with pytest.raises(NoAnswer):
+            await client.command("ping", timeout_s=0.2)
+        network.is_deaf = False
+
+
+async def test_a_command_that_can_not_be_carried_out_just_now_is_sent_again(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_CHAT_BURST="1", WS_CHAT_PER_S="2")
+    ana = fresh_id()
+    async with connect(service.ws_url, token(ana, "Ana"), jitter=lambda: 0.0) as client:
+        for text in ("one", "two", "three"):
+            await client.command("chat:send", to=ana, text=text)
+        assert len([one for one in service.events() if one.type == "chat.said"]) == 3
+
+
+async def test_a_service_that_stops_says_when_to_come_back(network: Network) -> None:
+    async with open_client(network, fresh_id(), "Ana") as client:
+        assert await network.service.terminate() == 0
+        assert (await expect(client, "server:draining"))["retryMs"] > 0
+        await asyncio.to_thread(network.service.start)
+        await expect(client, "resumed")
+
+
+async def test_what_cannot_connect_at_first_raises(service: Running, network: Network) -> None:
+    with pytest.raises(Closed) as closed:
+        async with connect(service.ws_url, make_token({"id": 7}, ttl_s=-60)):
+            pass
+    assert closed.value.code == 1008
+    network.service.kill()
+    with pytest.raises(aiohttp.ClientError):
+        async with open_client(network, 7, "Ana"):
+            pass
+
+
+async def test_a_client_whose_token_is_refused_on_its_way_back_stops(network: Network) -> None:
+    async with open_client(network, fresh_id(), "Ana") as client:
+        network.service.restart(JWT_SECRET="another-secret-of-more-than-thirty-two-bytes")
+        with pytest.raises(Closed) as closed:
+            await expect(client, "resumed")
+        assert closed.value.code == 1008
+        with pytest.raises(Closed):
+            await client.command("ping")
+
+
+async def test_a_token_that_ends_is_renewed_on_the_live_socket(start_service: StartService) -> None:
+    service = start_service(WS_TOKEN_WARNING_S="1", WS_TOKEN_GRACE_S="0.1", JWT_LEEWAY_S="0")
+    user = fresh_id()
+    asked: list[str] = []
+
+    async def new_token() -> str:
+        asked.append(make_token({"id": user}, ttl_s=1.5 if not asked else 600))
+        return asked[-1]
+
+    started = time.time()
+    async with connect(service.ws_url, new_token) as client:
+        await expect(client, "token:expiring")
+        await until(lambda: len(asked) == 2)
+        # The old token's end, and the grace after it, go by.
+        await until(lambda: time.time() > started + 2.5)
+        assert (await client.command("ping", timeout_s=1))["type"] == "pong"
+        assert len(asked) == 2

@@ -1,0 +1,92 @@
+from service.client.memory import Cursor, Joins, Message
+
+WELCOME = {"type": "welcome", "epoch": "e1", "position": 10}
+
+
+def after(*messages: Message) -> Cursor:
+    cursor = Cursor()
+    cursor.query()
+    for message in messages:
+        cursor.take(message)
+    return cursor
+
+
+def test_the_first_connection_asks_for_nothing_and_begins_where_the_log_is() -> None:
+    cursor = Cursor()
+    assert cursor.query() == {}
+    assert not cursor.take(WELCOME)
+    assert not cursor.take({"type": "session:state", "inRoom": False, "roomId": None})
+    assert cursor.take({"type": "user:list", "users": [], "v": 1})
+    assert cursor.query() == {"since": "10", "epoch": "e1"}
+
+
+def test_the_cursor_moves_on_by_events_heartbeats_and_the_end_of_a_resume() -> None:
+    assert after(WELCOME, {"type": "room:left", "position": 12}).position == 12
+    assert after(WELCOME, {"type": "heartbeat", "position": 15}).position == 15
+    assert after(WELCOME, {"type": "resumed", "from": 10, "to": 20}).position == 20
+
+
+def test_an_ack_moves_no_cursor_and_nothing_moves_it_back() -> None:
+    assert after(WELCOME, {"type": "ack", "id": "1", "position": 30}).position == 10
+    assert after(WELCOME, {"type": "heartbeat", "position": 9}).position == 10
+
+
+def test_a_connection_that_resumes_does_not_begin_at_its_welcome() -> None:
+    cursor = after(WELCOME)
+    cursor.query()
+    assert not cursor.take(WELCOME | {"position": 50})
+    assert not cursor.take({"type": "user:list", "users": [], "v": 1})
+    assert not cursor.take({"type": "room:left", "position": 12})
+    # Lost again before the end: what came after 12 is still to come.
+    assert cursor.query()["since"] == "12"
+    assert cursor.take({"type": "resumed", "from": 12, "to": 50})
+    assert cursor.position == 50
+
+
+def test_a_resync_begins_anew_also_further_back_and_in_another_epoch() -> None:
+    cursor = after(WELCOME)
+    cursor.query()
+    cursor.take({"type": "resync", "reason": "wrong_epoch", "epoch": "e2", "position": 3})
+    assert cursor.query() == {"since": "3", "epoch": "e2"}
+
+
+def joined(*answered: tuple[Message, Message]) -> Joins:
+    joins = Joins()
+    for command, answer in answered:
+        joins.answered(command, answer)
+    return joins
+
+
+CREATED = ({"type": "room:create", "game": "relay"}, {"type": "ack", "roomId": "r1"})
+WATCHED = ({"type": "room:join", "roomId": "r2", "role": "spectator"}, {"type": "ack"})
+SEATED = ({"type": "game:join", "roomId": "r3"}, {"type": "ack"})
+
+
+def test_each_room_is_joined_again_as_it_was_joined() -> None:
+    assert joined(CREATED, WATCHED, SEATED).again([]) == [
+        {"type": "room:join", "roomId": "r1"},
+        {"type": "room:join", "roomId": "r2", "role": "spectator"},
+        {"type": "game:join", "roomId": "r3"},
+    ]
+
+
+def test_a_room_that_was_left_or_is_closed_or_being_left_is_not_joined_again() -> None:
+    joins = joined(CREATED, WATCHED, SEATED, ({"type": "game:leave", "roomId": "r3"}, {}))
+    joins.take({"type": "room:left", "roomId": "r1", "userId": 8, "reason": "left"}, 7)
+    joins.take({"type": "room:closed", "roomId": "r2"}, 7)
+    assert [join["roomId"] for join in joins.again([])] == ["r1"]
+    assert joins.again([{"type": "room:leave", "roomId": "r1"}]) == []
+    joins.take({"type": "room:left", "roomId": "r1", "userId": 7, "reason": "kicked"}, 7)
+    assert joins.again([]) == []
+
+
+def test_who_lost_his_seat_while_away_only_watches_again() -> None:
+    joins = joined(CREATED, WATCHED, SEATED)
+    joins.take({"type": "session:kickIntro"}, 7)
+    assert [join["roomId"] for join in joins.again([])] == ["r2"]
+
+
+def test_who_watches_is_out_when_his_connection_is_lost_and_watches_again() -> None:
+    joins = joined(WATCHED)
+    joins.take({"type": "room:left", "roomId": "r2", "userId": 7, "reason": "offline"}, 7)
+    assert [join["roomId"] for join in joins.again([])] == ["r2"]

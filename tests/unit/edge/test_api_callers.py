@@ -1,0 +1,52 @@
+"""Who asks over HTTP, as a token says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+import pytest
+
+from service.edge.auth import (
+    AuthenticationError,
+    Authenticator,
+    Caller,
+    FixedKey,
+    Identity,
+    Issuer,
+    Scope,
+)
+
+SECRET = "a-secret-that-is-long-enough-" * 3
+
+
+async def caller(**claims: Any) -> Caller:
+    door = Authenticator([Issuer(keys=FixedKey(SECRET))], ["HS256"], leeway_s=0, name_length_max=64)
+    return await door.check_caller(jwt.encode(claims, SECRET))
+
+
+@pytest.mark.parametrize(
+    ("scope", "scopes"),
+    [
+        ("admin", {Scope.ADMIN}),
+        ("openid publish  admin", {Scope.ADMIN, Scope.PUBLISH}),
+        (["publish", "openid", 7, {"admin": True}], {Scope.PUBLISH}),
+    ],
+)
+async def test_a_service_has_the_scopes_that_are_ours_and_need_be_nobody(
+    scope: Any, scopes: set[Scope]
+) -> None:
+    assert await caller(scope=scope) == Caller(None, frozenset(scopes))
+
+
+@pytest.mark.parametrize("scope", ["administrator", "ADMIN", "openid", {"admin": 1}, True, 7, None])
+async def test_any_other_scope_is_none(scope: Any) -> None:
+    assert await caller(id=7, scope=scope) == Caller(Identity(7, None), frozenset())
+    with pytest.raises(AuthenticationError):
+        await caller(scope=scope)
+
+
+async def test_a_service_that_is_somebody_must_be_a_user() -> None:
+    assert await caller(id=7, scope="admin") == Caller(Identity(7, None), frozenset({Scope.ADMIN}))
+    with pytest.raises(AuthenticationError):
+        await caller(id="", scope="admin")

@@ -1,0 +1,139 @@
+"""How a request is read: every value, or a sentence that names what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import MultiDict
+
+from service.edge.api.problems import BadBody, BadParameter, Refusal
+from service.edge.api.reading import read_body, read_parameters
+from service.edge.api.routes import ROUTES
+from service.edge.api.shapes import (
+    Announcement,
+    EventsWanted,
+    FramesWanted,
+    MatchesWanted,
+    Recipient,
+    RoomsWanted,
+)
+
+
+def refused(
+    asks: Any, query: dict[str, str], path: dict[str, str] | None = None
+) -> tuple[Any, str]:
+    """Return the field that is refused, and the sentence."""
+    with pytest.raises(BadParameter) as error:
+        read_parameters(asks, path or {}, MultiDict(query))
+    return error.value.field, error.value.message
+
+
+def test_numbers_texts_and_times_are_read_by_what_they_are_for() -> None:
+    wanted = read_parameters(
+        MatchesWanted,
+        {},
+        MultiDict({"user": "7", "cursor": "7", "since": "2026-11-24T10:00:00+01:00"}),
+    )
+    assert wanted == MatchesWanted(
+        user="7", cursor=7, since=datetime(2026, 11, 24, 9, tzinfo=UTC), limit=50
+    )
+    frames = read_parameters(FramesWanted, {"matchId": "7"}, MultiDict({"hz": "2.5", "from": "0"}))
+    assert frames == FramesWanted(match_id="7", hz=2.5, start=0)
+    assert read_parameters(RoomsWanted, {}, MultiDict({"game": "null"})).game == "null"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"limit": "0"}, "`limit`: expected `int` >= 1."),
+        ({"limit": "1e1"}, "`limit`: expected `int`, got `str`."),
+        ({"limit": "5.0"}, "`limit`: expected `int`, got `str`."),
+        ({"limit": "٣"}, "`limit`: expected `int`, got `str`."),
+        ({"cursor": "null"}, "`cursor`: expected `int`, got `str`."),
+        ({"cursor": "9" * 30}, "`cursor`: expected `int`, got `str`."),
+        ({"colour": "red"}, "`colour` is not known here."),
+        ({"": "red"}, "`` is not known here."),
+    ],
+)
+def test_the_sentence_names_the_parameter(query: dict[str, str], sentence: str) -> None:
+    assert refused(EventsWanted, query, {"matchId": "m"}) == (next(iter(query)), sentence)
+
+
+def test_what_is_missing_or_given_twice_is_named() -> None:
+    assert refused(EventsWanted, {}) == ("matchId", "`matchId` is missing.")
+    again = refused(EventsWanted, {"matchId": "other"}, {"matchId": "m"})
+    assert again == ("matchId", "`matchId` is given more than once.")
+
+
+def test_a_body_is_read() -> None:
+    assert read_body(Announcement, b'{"to": {"user": 7.0}, "data": [1]}') == Announcement(
+        to=Recipient(user=7), data=[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"to": {"user": []}, "data": 1}', "to.user"),
+        (b'{"to": {"users": 1}, "data": 1}', "to.users"),
+        (b'{"to": "all"}', "data"),
+        (b"7", None),
+    ],
+)
+def test_what_is_wrong_in_a_body_is_named_with_its_place(body: bytes, field: str | None) -> None:
+    with pytest.raises(BadParameter) as error:
+        read_body(Announcement, body)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"to": "\xff"}', b'{"data": ' + b"[" * 5000])
+def test_what_is_no_json_is_a_bad_body(body: bytes) -> None:
+    with pytest.raises(BadBody):
+        read_body(Announcement, body)
+
+
+def complaint_of(read: Callable[[], object]) -> Refusal | None:
+    try:
+        read()
+    except Refusal as error:
+        return error
+    return None
+
+
+@given(
+    st.sampled_from([route for route in ROUTES if not route.has_body]),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["limit", "cursor", "user", "since", "hz", "from", "to", "x", "matchId"]
+            )
+            | st.text(),
+            st.text() | st.integers().map(str) | st.floats().map(str),
+        )
+    ),
+)
+def test_whatever_the_query_says_it_is_read_or_refused_with_a_sentence(
+    route: Any, query: list[tuple[str, str]]
+) -> None:
+    complaint = complaint_of(lambda: read_parameters(route.asks, {}, MultiDict(query)))
+    assert complaint is None or (complaint.field is not None and complaint.message.endswith("."))
+
+
+@given(
+    st.binary()
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.sampled_from(["to", "data", "user"]), inner)
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_whatever_the_body_is_it_is_read_or_refused(body: bytes) -> None:
+    complaint = complaint_of(lambda: read_body(Announcement, body))
+    assert complaint is None or complaint.message.endswith(".")
