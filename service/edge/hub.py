@@ -284,7 +284,11 @@ class Hub:
             found = shown.players if audience.players else shown.spectators
         if audience.but is None:
             return found
-        return _Told(*([one for one in some if one.socket != audience.but] for some in found))
+        but = audience.but
+        return _Told(
+            [one for one in found.classics if one.socket != but],
+            [one for one in found.ones if one.socket != but],
+        )
 
     def _known(self, sockets: Iterable[SocketId]) -> Iterator[Connection]:
         for socket in sockets:

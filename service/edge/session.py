@@ -315,6 +315,15 @@ class Session:
 
     def _action(self, message: FromClient, id_: str | None) -> Action:  # noqa: C901, PLR0911, PLR0912 - one a message
         match message:
+            # First what comes most often: a pattern costs time even where it does not match.
+            case v1.SendSignal():
+                return self._signal(message)
+            case classic.GameMove() | v1.GameMove():
+                return Execute(
+                    Move(self.user, self.socket, message.room_id, _move(message)), message
+                )
+            case v1.Ping():
+                return Answer(v1.Pong() if id_ is None else v1.Pong(id_))
             case classic.UserListRequest() | v1.UserSync():
                 return ShowUsers()
             case classic.LobbyRequest():
@@ -329,14 +338,10 @@ class Session:
                 return SubscribeRooms(message.game, wanted=True)
             case v1.RoomUnsubscribe():
                 return SubscribeRooms(None, wanted=False)
-            case v1.SendSignal():
-                return self._signal(message)
             case v1.Resume():
                 return SendMissed(ResumeFrom(message.position, message.epoch))
             case v1.AuthRefresh():
                 return RefreshToken(message.token)
-            case v1.Ping():
-                return Answer(v1.Pong() if id_ is None else v1.Pong(id_))
             case v1.ChatSend():
                 return self._say(message)
             case _:
@@ -363,8 +368,6 @@ class Session:
                 return TakeSeat(user, socket, message.room_id)
             case classic.GameBegin():
                 return BeginMatch(user, message.room_id)
-            case classic.GameMove() | v1.GameMove():
-                return Move(user, socket, message.room_id, _move(message))
             case classic.GameLeave() | v1.RoomLeave():
                 return LeaveRoom(user, message.room_id)
             case v1.UserStatus():
@@ -422,9 +425,7 @@ _Commanding: TypeAlias = (
     | classic.MatchmakingLeave
     | classic.GameJoin
     | classic.GameBegin
-    | classic.GameMove
     | classic.GameLeave
-    | v1.GameMove
     | v1.UserStatus
     | v1.RoomCreate
     | v1.RoomJoin

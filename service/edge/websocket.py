@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from contextlib import AbstractContextManager
 from http import HTTPStatus
@@ -205,8 +206,7 @@ class WebSockets:
             # The service was told to stop while a key was fetched.
             await ws.close(code=CloseCode.DRAINING, message=b"Server is restarting")
             return
-        loop = asyncio.get_running_loop()
-        opened_at = loop.time()
+        opened_at = time.monotonic()
         session = Session(
             identity.user,
             connection.socket,
@@ -230,7 +230,7 @@ class WebSockets:
             self._hub.remove(connection)
             if socket.timer is not None:
                 socket.timer.stop()
-            self._tell_end(socket, loop.time() - opened_at)
+            self._tell_end(socket, time.monotonic() - opened_at)
             code = ws.close_code or CloseCode.ABNORMAL
             if not self._draining:
                 self._end(CloseSocket(identity.user, connection.socket, code), socket.origin())
@@ -345,7 +345,7 @@ class WebSockets:
             if frame.type is not WSMsgType.TEXT:
                 session.type_received = ""
                 raise BinaryFrame
-            return session.receive(frame.data, asyncio.get_running_loop().time())
+            return session.receive(frame.data, time.monotonic())
         except Refused as refused:
             self._refuse(socket, refused.error, refused.id)
         except ClientError as error:
@@ -410,6 +410,19 @@ class WebSockets:
         world, people = self._engine.world, self._engine.people
         hub, connection = self._hub, socket.connection
         match action:
+            case PassSignal(message, to):
+                hub.publish(
+                    signal(
+                        message,
+                        to,
+                        user=connection.user,
+                        socket=connection.socket,
+                        world=world,
+                        sockets_of=hub.sockets_of,
+                    )
+                )
+            case Answer(message):
+                hub.send(connection, message)
             case ShowUsers() if connection.dialect is V1:
                 hub.send_frames(connection, hub.users.frames())
             case ShowUsers():
@@ -429,22 +442,9 @@ class WebSockets:
                 hub.watch(connection, friends)
                 statuses = {friend: world.presence.is_online(friend) for friend in friends}
                 hub.send(connection, classic.FriendsStatus(statuses))
-            case PassSignal(message, to):
-                hub.publish(
-                    signal(
-                        message,
-                        to,
-                        user=connection.user,
-                        socket=connection.socket,
-                        world=world,
-                        sockets_of=hub.sockets_of,
-                    )
-                )
             case SendMissed(wanted):
                 missed = hub.greeter.resume(connection.user, wanted, connection.opened_at)
                 hub.send_frames(connection, missed)
-            case Answer(message):
-                hub.send(connection, message)
             case Execute() | RefreshToken() | Close():
                 raise AssertionError(action)
             case _:

@@ -24,5 +24,5 @@ class FromClientMessage(
     """In protocol v1, a text of 1 to 64 characters: the answer has it, too."""
 
 
-class ToClientMessage(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
+class ToClientMessage(msgspec.Struct, frozen=True, tag_field="type", rename="camel", gc=False):
     """A message to a client."""

@@ -6,7 +6,7 @@ socket. Every label takes few values: nothing that a client makes up becomes one
 
 from __future__ import annotations
 
-from collections import Counter as Tally
+from collections import defaultdict
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from prometheus_client import (
@@ -199,7 +199,7 @@ class _Tally(Collector):
     """Counts by the value of a label, where the library's own counters would cost too much."""
 
     def __init__(self, name: str, label: str, help_: str) -> None:
-        self.counts = Tally[str]()
+        self.counts = defaultdict[str, int](int)
         self._name = name
         self._label = label
         self._help = help_
