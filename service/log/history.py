@@ -26,6 +26,10 @@ _ENDED = """
 """
 
 
+TOLD_OF = frozenset({MatchStarted, MatchEnded})
+"""The events that change the match history."""
+
+
 def history_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
     """Say what `recorded` changes in the match history: statements and their parameters."""
     event = recorded.event

@@ -7,7 +7,7 @@ import functools
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from service.errors import Unavailable
 from service.log.integrity import LogLock, LostTail, SideFile
@@ -32,7 +32,38 @@ Answer = TypeVar("Answer")
 
 logger = get_logger(__name__)
 
-_Waiting: TypeAlias = "tuple[Append, asyncio.Future[list[Position]], SpanRef]"
+
+class _Waiting:
+    """An append, and whoever waits for it, even when he has been cancelled."""
+
+    def __init__(
+        self, append: Append, future: asyncio.Future[list[Position]], span: SpanRef
+    ) -> None:
+        self.append = append
+        self.span = span
+        self._future = future
+        self._end: asyncio.Event | None = None
+        self._is_settled = False
+
+    def settle(self, answer: Committed | Exception) -> None:
+        """Answer, once, unless nobody listens any more."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        if self._end is not None:
+            self._end.set()
+        if self._future.done():
+            return
+        if isinstance(answer, Committed):
+            self._future.set_result(answer.positions)
+        else:
+            self._future.set_exception(answer)
+
+    async def settled(self) -> None:
+        """Wait until there is an answer."""
+        if not self._is_settled:
+            self._end = asyncio.Event()
+            await self._end.wait()
 
 
 class EventLog:
@@ -114,13 +145,14 @@ class EventLog:
             raise Unavailable("The service is stopping; try again with the next one.")
         future: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
         with traces.span("log.append", events=len(events)):
-            self._queue.append((Append(events, expect, beside), future, traces.here()))
+            waiting = _Waiting(Append(events, expect, beside), future, traces.here())
+            self._queue.append(waiting)
             self._drained.clear()
             self._waiting.set()
             try:
-                return await asyncio.shield(future)
+                return await future
             except asyncio.CancelledError:
-                await asyncio.wait([future])
+                await waiting.settled()
                 raise
 
     async def probe(self) -> None:
@@ -183,16 +215,14 @@ class EventLog:
         finally:
             # Nobody writes any more, so nobody may wait for it.
             self._closing = True
-            for _, future, _ in (*batch, *self._queue):
-                if not future.done():
-                    future.set_exception(Unavailable("The log is closed."))
-                    future.exception()
+            for waiting in (*batch, *self._queue):
+                waiting.settle(Unavailable("The log is closed."))
 
     async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
         started_at = time.perf_counter()
         try:
-            with traces.span("log.commit", [span for _, _, span in batch], appends=len(batch)):
-                answers = await self._in_thread(self._commit, [append for append, _, _ in batch])
+            with traces.span("log.commit", [one.span for one in batch], appends=len(batch)):
+                answers = await self._in_thread(self._commit, [one.append for one in batch])
         except LogDiverged:
             raise
         except Exception as error:
@@ -206,13 +236,8 @@ class EventLog:
         if recorded:
             self._metrics.committed(len(recorded), time.perf_counter() - started_at)
             self._on_commit(recorded)
-        for (_, future, _), answer in zip(batch, answers, strict=True):
-            if future.cancelled():
-                continue
-            if isinstance(answer, Committed):
-                future.set_result(answer.positions)
-            else:
-                future.set_exception(answer)
+        for waiting, answer in zip(batch, answers, strict=True):
+            waiting.settle(answer)
 
     def _commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
         """Commit in the writer's thread, and note the new head beside the database."""

@@ -96,6 +96,13 @@ FORGET_THIS_BEARER = "DELETE FROM bearers WHERE match = :match AND sealed = :sea
 """For one that is of no use; a newer one may have taken its place meanwhile."""
 
 
+TOLD_OF = frozenset(
+    {ConsumerSubscribed, ConsumerUnsubscribed, MatchEnded, ResultDelivered, ResultRejected}
+    | {ResultRequeued}
+)
+"""The events that change the outbox."""
+
+
 def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
     """Say what `recorded` changes in the outbox: statements and their parameters."""
     event = recorded.event

@@ -26,16 +26,11 @@ PAGE = 5000
 KEYS_PAGE = 500
 """Keys asked for at once; SQLite allows some thousand parameters."""
 
-_recorded = select(
-    events.c.position,
-    events.c.version,
-    events.c.recorded_at,
-    events.c.type,
-    events.c.schema_version,
-    events.c.data,
-    events.c.actor,
-    events.c.meta,
-)
+_RECORDED = """
+    SELECT position, version, recorded_at, type, schema_version, data, actor, meta FROM events
+"""
+_OF_ALL = f"{_RECORDED} WHERE position > ? ORDER BY position LIMIT ?"
+_OF_STREAM = f"{_RECORDED} WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
 _rows = select(*(events.c[name] for name in Row._fields))
 
 
@@ -68,13 +63,18 @@ class Reader:
     async def page(
         self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
     ) -> list[RecordedEvent]:
-        """Return the first events after a position, of all or of one stream."""
-        statement = _recorded if stream is None else _recorded.where(events.c.stream == stream)
-        statement = statement.where(events.c.position > after)
+        """Return the first events after a position, of all or of one stream.
+
+        This is what a start waits for, so the rows come from the driver as they are.
+        """
+        asked: tuple[str, tuple[object, ...]] = (_OF_ALL, (after, limit))
+        if stream is not None:
+            asked = (_OF_STREAM, (stream, after, limit))
         async with self.engine.connect() as connection:
-            rows = (
-                await connection.execute(statement.order_by(events.c.position).limit(limit))
-            ).all()
+            driver = (await connection.get_raw_connection()).driver_connection
+            if driver is None:
+                raise AssertionError(self.engine)
+            rows = await driver.execute_fetchall(*asked)
         return [
             RecordedEvent(
                 position, version, at, decode(type_, schema, data), actor, decode_meta(meta)

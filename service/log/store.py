@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ServiceError, Unavailable
+from service.log import history, outbox
 from service.log.codec import encode, encode_meta
 from service.log.history import history_of
 from service.log.outbox import outbox_of
@@ -47,6 +48,9 @@ _DROP_SNAPSHOTS = """
             SELECT max(position) FROM snapshots WHERE projection = ? AND position <= ?))
 """
 _DROP_PROBE = "DELETE FROM snapshots WHERE projection = 'probe'"
+
+_TOLD_BESIDE = history.TOLD_OF | outbox.TOLD_OF
+"""The events that change a table beside the log; all others, which are most, do not."""
 
 PROBE_BYTES = 256 * 1024
 
@@ -232,8 +236,9 @@ class Store:
                 raise LogDiverged
             self._connection.executemany(_INSERT_EVENT, plan.rows)
         for recorded in plan.recorded:
-            for statement, parameters in (*history_of(recorded), *outbox_of(recorded)):
-                self._connection.execute(statement, parameters)
+            if type(recorded.event) in _TOLD_BESIDE:
+                for statement, parameters in (*history_of(recorded), *outbox_of(recorded)):
+                    self._connection.execute(statement, parameters)
         self._connection.executemany(
             _PUT_NAME, [name for one in beside for name in one.names.items()]
         )
