@@ -10,7 +10,7 @@ Position: TypeAlias = int
 """The place of an event in the whole log: 1, 2, 3, ... in the order of commits, without a gap."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """What happened, named in the past tense; `stream` is the one history that it belongs to.
 
     The fields of an event never change their meaning. A new form gets a higher

@@ -20,6 +20,10 @@ _DECODERS = {
     event_type.type: msgspec.json.Decoder(event_type, strict=False).decode
     for event_type in EVENT_TYPES
 }
+_PRESENT = {
+    (event_type.type, event_type.schema_version): _DECODERS[event_type.type]
+    for event_type in EVENT_TYPES
+}
 _encoder = msgspec.json.Encoder()
 _decode_meta = msgspec.json.Decoder(Meta).decode
 
@@ -38,13 +42,19 @@ def encode_meta(meta: Meta | None) -> bytes | None:
     return None if meta is None else _encoder.encode(meta)
 
 
-def decode_meta(data: bytes | None) -> Meta | None:
+def decode_meta(data: bytes) -> Meta:
     """Read what stands beside an event."""
-    return None if data is None else _decode_meta(data)
+    return _decode_meta(data)
 
 
 def decode(type_: str, schema_version: int, data: bytes) -> Event:
     """Read an event; raise `UnknownEvent` for one that a later version wrote."""
+    decode_present = _PRESENT.get((type_, schema_version))
+    return _lifted(type_, schema_version, data) if decode_present is None else decode_present(data)
+
+
+def _lifted(type_: str, schema_version: int, data: bytes) -> Event:
+    """Read an event that is not of the present form."""
     try:
         present = _TYPES[type_].schema_version
     except KeyError:

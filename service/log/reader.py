@@ -77,7 +77,12 @@ class Reader:
             rows = await driver.execute_fetchall(*asked)
         return [
             RecordedEvent(
-                position, version, at, decode(type_, schema, data), actor, decode_meta(meta)
+                position,
+                version,
+                at,
+                decode(type_, schema, data),
+                actor,
+                None if meta is None else decode_meta(meta),
             )
             for position, version, at, type_, schema, data, actor, meta in rows
         ]

@@ -37,7 +37,7 @@ class Meta(msgspec.Struct, frozen=True):
     """How many events the command made; they stand one after the other."""
 
 
-class ProposedEvent(msgspec.Struct, frozen=True):
+class ProposedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event on its way into the log; the same `event_id` is never recorded twice."""
 
     event: Event
@@ -46,7 +46,7 @@ class ProposedEvent(msgspec.Struct, frozen=True):
     meta: Meta | None = None
 
 
-class RecordedEvent(msgspec.Struct, frozen=True):
+class RecordedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event in the log; `recorded_at` is in microseconds since 1970."""
 
     position: Position
