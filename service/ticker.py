@@ -208,6 +208,8 @@ class Ticker:
         self._clock = clock
         self._grid_at = clock()
         self._matches: dict[MatchId, LiveMatch] = {}
+        self._of_rooms: dict[str, LiveMatch] = {}
+        """The same by the stream of their room."""
         self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
         self._awake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -287,8 +289,9 @@ class Ticker:
 
     async def settled(self, streams: set[str]) -> None:
         """Wait until the matches of these rooms have written down what they brought about."""
-        for live in list(self._matches.values()):
-            while live.recording and room_stream(live.room.id) in streams:
+        for stream in streams & self._of_rooms.keys():
+            live = self._of_rooms[stream]
+            while live.recording:
                 if live.log_fails:
                     raise Unavailable
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -379,13 +382,15 @@ class Ticker:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
         live = LiveMatch(match, room, run, ticks if run.game.tick_hz else CHECKPOINT_INPUTS)
         self._matches[live.id] = live
+        self._of_rooms[room_stream(room.id)] = live
         if run.game.tick_hz:
             min(self._phases, key=len)[live.id] = live
         self._awake.set()
         return live
 
     def _remove(self, match: MatchId) -> None:
-        del self._matches[match]
+        live = self._matches.pop(match)
+        del self._of_rooms[room_stream(live.room.id)]
         for phase in self._phases:
             phase.pop(match, None)
 

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 BATCH_APPENDS_MAX = 2000
 """The most appends in one transaction, so that no commit takes long."""
 
+COMMIT_PAUSE_S = 0.003
+"""The least time between two commits of few appends."""
+
+GATHERED_MAX = 16
+"""So many appends are committed at once, whenever the last commit was."""
+
 SIDE_FILE_INTERVAL_S = 1.0
 
 Answer = TypeVar("Answer")
@@ -202,14 +208,17 @@ class EventLog:
 
     async def _write(self) -> None:
         batch: list[_Waiting] = []
+        committed_at = 0.0
         try:
             while True:
                 await self._waiting.wait()
+                await self._gather(committed_at)
                 count = min(len(self._queue), BATCH_APPENDS_MAX)
                 batch = [self._queue.popleft() for _ in range(count)]
                 if not self._queue:
                     self._waiting.clear()
                 await self._write_batch(batch)
+                committed_at = time.monotonic()
                 if not self._queue:
                     self._drained.set()
         finally:
@@ -217,6 +226,16 @@ class EventLog:
             self._closing = True
             for waiting in (*batch, *self._queue):
                 waiting.settle(Unavailable("The log is closed."))
+
+    async def _gather(self, committed_at: float) -> None:
+        """Let a few more appends come in, when the last commit was only just now.
+
+        A commit costs the same for one append as for many. A single append after a pause does not
+        wait, and neither does a batch that is large already.
+        """
+        pause_s = COMMIT_PAUSE_S - (time.monotonic() - committed_at)
+        if pause_s > 0 and len(self._queue) < GATHERED_MAX and not self._closing:
+            await asyncio.sleep(pause_s)
 
     async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
         started_at = time.perf_counter()
