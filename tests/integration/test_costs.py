@@ -1,0 +1,218 @@
+"""What a message costs, counted and not timed: encodes, writes, transactions, list entries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from service.deliveries import Delivery, InRoom, People, both
+from service.domain.event import Event
+from service.domain.presence import NodeStarted, SocketOpened, UserCameOnline
+from service.domain.rooms import RoomCreated, SpectatorJoined
+from service.domain.world import World
+from service.edge import feeds, hub
+from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.connection import Connection, SlowLimits
+from service.edge.dialect import CLASSIC, V1, Dialect
+from service.edge.feeds import UserFeed
+from service.edge.hub import Hub, Intervals
+from service.messages import classic, v1
+from service.telemetry import Metrics
+from tests.integration.log_file import LogFile, joined, proposed
+
+PATIENCE_S = 10
+ROOM = "room"
+INTERVALS = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
+
+
+class CountingTransport:
+    """A transport that takes everything at once and counts the writes: a fake, for counting."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+        self.written = asyncio.Event()
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        self.written.set()
+
+
+class House:
+    """A world with a room full of spectators, and the hub that they are connected to."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.hub = Hub(self.world, People(), Backlog(BacklogLimits()), INTERVALS, Metrics())
+        self.transports: list[CountingTransport] = []
+        self.fold(NodeStarted(node="n1", incarnation=1))
+        self.fold(
+            RoomCreated(
+                room=ROOM, game="relay", players=[], options={}, seats_min=1, seats_max=2, host=1
+            )
+        )
+
+    def fold(self, event: Event) -> None:
+        self.world.fold(event, self.world.position + 1)
+
+    def watch(self, user: int, dialect: Dialect) -> None:
+        """Let a user come and watch the room."""
+        socket = f"n1.1.{user}"
+        transport = CountingTransport()
+        self.transports.append(transport)
+        connection = Connection(
+            socket,
+            user,
+            dialect,
+            transport=cast(asyncio.Transport, transport),
+            limits=SlowLimits(),
+        )
+        self.fold(UserCameOnline(user=user))
+        opened = SocketOpened(user=user, socket=socket)
+        self.fold(opened)
+        self.hub.greeter = cast(Any, NoGreeting())
+        self.hub.expect(connection)
+        self.hub.observe(opened, self.world.position)
+        self.fold(SpectatorJoined(room=ROOM, user=user, socket=socket))
+
+
+class NoGreeting:
+    def greet(self, *_: object) -> tuple[bytes, ...]:
+        return ()
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every message that is encoded from now on."""
+    found: list[object] = []
+
+    def counting(frame: Callable[..., bytes]) -> Callable[..., bytes]:
+        def count(message: object, *arguments: Any) -> bytes:
+            found.append(message)
+            return frame(message, *arguments)
+
+        return count
+
+    for module in (hub, feeds):
+        monkeypatch.setattr(module, "frame", counting(module.frame))
+    return found
+
+
+async def next_turn() -> None:
+    """Let the hub flush."""
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+
+def pong() -> Delivery:
+    return both(InRoom(ROOM), v1.Pong())
+
+
+@pytest.mark.parametrize(("dialects", "encodes"), [((V1,), 1), ((CLASSIC, V1), 2)])
+async def test_a_message_to_many_is_encoded_once_for_each_dialect_and_written_once_for_each_socket(
+    encoded: list[object], dialects: tuple[Dialect, ...], encodes: int
+) -> None:
+    house = House()
+    for user in range(1, 101):
+        house.watch(user, dialects[user % len(dialects)])
+    house.hub.publish(pong())
+    await next_turn()
+    assert len(encoded) == encodes
+    assert [len(transport.writes) for transport in house.transports] == [1] * 100
+
+
+async def test_messages_of_one_turn_leave_in_one_write() -> None:
+    house = House()
+    for user in range(1, 11):
+        house.watch(user, V1)
+    for _ in range(8):
+        house.hub.publish(pong())
+    await next_turn()
+    assert [len(transport.writes) for transport in house.transports] == [1] * 10
+    assert house.transports[0].writes[0].count(b'"pong"') == 8
+
+
+async def test_messages_within_a_frame_tick_leave_in_one_write() -> None:
+    house = House()
+    house.watch(1, V1)
+    (transport,) = house.transports
+    await next_turn()
+    for _ in range(3):
+        house.hub.publish(Delivery(InRoom(ROOM), v1=v1.Pong(), frame_ms=16))
+        await next_turn()
+    assert transport.writes == []
+    async with asyncio.timeout(PATIENCE_S):
+        await transport.written.wait()
+    assert transport.writes[0].count(b'"pong"') == 3
+
+
+async def test_the_sender_is_left_out_and_who_comes_later_is_found() -> None:
+    house = House()
+    for user in (1, 2):
+        house.watch(user, V1)
+    house.hub.publish(Delivery(InRoom(ROOM, but="n1.1.1"), v1=v1.Pong()))
+    await next_turn()
+    house.watch(3, V1)
+    house.hub.publish(pong())
+    await next_turn()
+    assert [len(transport.writes) for transport in house.transports] == [1, 2, 1]
+
+
+async def test_a_message_that_nobody_can_get_is_not_encoded(encoded: list[object]) -> None:
+    house = House()
+    house.watch(1, V1)
+    house.hub.publish(Delivery(InRoom(ROOM), classic=classic.UserOnline(7)))
+    await next_turn()
+    assert encoded == []
+    assert house.transports[0].writes == []
+
+
+async def test_appends_of_one_turn_are_one_transaction(log_file: LogFile) -> None:
+    log = log_file.started()
+    statements: list[str] = []
+    store = log._store  # noqa: SLF001 - what goes to the database is what is counted
+    store._connection.set_trace_callback(statements.append)  # noqa: SLF001 - the same
+    await asyncio.gather(*(log.append(proposed(joined(user))) for user in range(1, 101)))
+    assert statements.count("COMMIT") == 1
+    assert sum(one.startswith("INSERT INTO events") for one in statements) == 100
+    assert sum(one.startswith("UPDATE log_head") for one in statements) == 1
+
+
+async def test_two_thousand_who_join_at_once_cost_list_entries_by_their_number(
+    encoded: list[object],
+) -> None:
+    """Each gets the list once; it is encoded for all together, and grows by what has changed."""
+    joins = 2000
+    world = World()
+    world.fold(NodeStarted(node="n1", incarnation=1), 1)
+    told = asyncio.Event()
+    feed = UserFeed(world, People(), 0.001, lambda _: told.set())
+    feed.start()
+    for user in range(1, joins + 1):
+        for event in (
+            UserCameOnline(user=user),
+            SocketOpened(user=user, socket=f"n1.1.{user}"),
+        ):
+            world.fold(event, world.position + 1)
+        feed.change(user)
+        assert feed.frames()
+        if user % 20 == 0:
+            # So many come between two changes that are told.
+            told.clear()
+            async with asyncio.timeout(PATIENCE_S):
+                await told.wait()
+    entries = sum(
+        len(one.users) if isinstance(one, v1.UserList) else len(one.joins)
+        for one in encoded
+        if isinstance(one, v1.UserList | v1.UserDiff)
+    )
+    assert entries == feed.entries_encoded
+    assert entries <= 4 * joins
