@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -15,11 +16,12 @@ from service.replay.export import frame_lines
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
-    from service.domain.event import Event
+    from service.domain.event import Event, Position
     from service.domain.ids import MatchId
     from service.edge.api.shapes import FramesWanted
     from service.games.protocol import Game
     from service.log.reader import Reader
+    from service.log.records import RecordedEvent
     from service.replay.core import Difference
 
 AT_ONCE_MAX = 16
@@ -28,12 +30,12 @@ AT_ONCE_MAX = 16
 EVENTS_MAX = 200_000
 """The longest match that is played again here; all of its events are in memory meanwhile."""
 
-READ_AT_ONCE = 500
-"""How many events are read in one turn of the loop."""
+READ_AT_ONCE = 200
+"""How many events are read for one request, before it is another's turn."""
 
+SLICE_S = 0.004
 SLICE_BYTES = 32 * 1024
-SLICE_FRAMES = 500
-"""How much is played before another request's match has its turn."""
+"""How long one match is played, and how much, before another request's has its turn."""
 
 Result = TypeVar("Result")
 
@@ -46,6 +48,7 @@ class Replays:
         self._reader = reader
         self._games = games
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replays")
+        self._reading = asyncio.Lock()
         self._under_way = 0
 
     def stop(self) -> None:
@@ -67,7 +70,7 @@ class Replays:
         """Read a match; raise `NotReplayable` when it can't be played again."""
         events: list[Event] = []
         after, stream = 0, match_stream(match)
-        while page := await self._reader.page(after, stream=stream, limit=READ_AT_ONCE):
+        while page := await self._page(stream, after):
             events += [recorded.event for recorded in page]
             after = page[-1].position
             if len(events) > EVENTS_MAX:
@@ -87,6 +90,11 @@ class Replays:
         """Compare a recording with the rules."""
         return await self._in_thread(replay.verify)
 
+    async def _page(self, stream: str, after: Position) -> list[RecordedEvent]:
+        """Read a little, alone, since what was read is decoded on the loop."""
+        async with self._reading:
+            return await self._reader.page(after, stream=stream, limit=READ_AT_ONCE)
+
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
@@ -94,9 +102,10 @@ class Replays:
 def _slice(lines: Iterator[bytes]) -> bytes:
     taken: list[bytes] = []
     size = 0
+    until = time.monotonic() + SLICE_S
     for line in lines:
         taken.append(line)
         size += len(line)
-        if size >= SLICE_BYTES or len(taken) == SLICE_FRAMES:
+        if size >= SLICE_BYTES or time.monotonic() >= until:
             break
     return b"".join(taken)
