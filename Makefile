@@ -60,6 +60,7 @@ check: $(DEV_READY) ## Check format, lint, types, layers and generated docs, the
 	$(BIN)/python -m tools.asyncapi --check
 	$(BIN)/python tools/openapi.py --check
 	$(if $(NPM),node tools/message_types.js --check)
+	$(if $(NPM),npm run --silent check)
 	@$(MAKE) --no-print-directory test
 
 format: $(DEV_READY) ## Format the code and repair what ruff can
