@@ -121,7 +121,17 @@ class Service:
         engine = Engine(log, world, people, hub)
         await self._catch_up(engine, tail_from)
         facts = _facts(settings, log.head.epoch)
-        hub.start(Greeter(world, people, facts, hub.users, backlog, metrics=metrics))
+        hub.start(
+            Greeter(
+                world,
+                people,
+                facts,
+                hub.users,
+                backlog,
+                user_list=hub.user_list,
+                metrics=metrics,
+            )
+        )
         self._ticker = ticker = Ticker(
             engine,
             GAMES,

@@ -12,14 +12,13 @@ from service.deliveries import (
     room_start,
     room_state,
     session_state,
-    user_list,
 )
 from service.edge.dialect import V1
 from service.edge.frames import frame
 from service.messages import classic, v1
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from service.domain.event import Position
     from service.domain.ids import UserId
@@ -51,14 +50,16 @@ class Greeter:
         users: UserFeed,
         backlog: Backlog,
         *,
+        user_list: Callable[[], bytes],
         metrics: Metrics,
     ) -> None:
-        """Speak of `world`."""
+        """Speak of `world`; `user_list` is the one for classic clients."""
         self._world = world
         self._people = people
         self._facts = facts
         self._users = users
         self._backlog = backlog
+        self._user_list = user_list
         self._metrics = metrics
 
     def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
@@ -68,7 +69,7 @@ class Greeter:
             return
         yield frame(classic.Welcome(self._people.user(connection.user)))
         yield self._session(opened)
-        yield frame(user_list(self._world, self._people))
+        yield self._user_list()
         yield from self._own_room_start(connection.user)
         for invite in invites_waiting(connection.user, self._world, self._people):
             if invite.classic is not None:

@@ -98,6 +98,8 @@ class Hub:
         """Sockets whose frames may wait for the next frame tick."""
         self._stale: set[str] = set()
         self._rooms_shown: dict[RoomId, _Shown] = {}
+        self._user_list: bytes | None = None
+        """The list for classic clients, while nobody has come, gone or changed."""
         self.users = UserFeed(world, people, intervals.diff_s, self._send_to_v1)
         self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets)
         self.greeter: Greeter
@@ -168,6 +170,7 @@ class Hub:
             case Refresh():
                 self._refresh(message.list)
             case UserChanged():
+                self._user_list = None
                 self.users.change(message.user)
             case RoomChanged():
                 self.rooms.change(message.room)
@@ -194,6 +197,12 @@ class Hub:
             connection.frames.append(data)
             self._metrics.sent(type_in(data), 1)
         self._flush_soon((connection,))
+
+    def user_list(self) -> bytes:
+        """Return the frame of everyone online, for classic clients."""
+        if self._user_list is None:
+            self._user_list = frame(user_list(self._world, self._people))
+        return self._user_list
 
     def flush(self) -> None:
         """Write what is queued for every socket and waits for nothing."""
@@ -337,7 +346,8 @@ class Hub:
     def _send_stale(self) -> None:
         stale, self._stale = self._stale, set()
         if "user:list" in stale:
-            self.publish(Delivery(Everyone(), classic=user_list(self._world, self._people)))
+            classics = _by_dialect(self._connections.values()).classics
+            self._send(classics, self.user_list())
         if "lobby:list" in stale:
             lobby = lobby_list(self._world, self._people)
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))

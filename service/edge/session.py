@@ -29,6 +29,11 @@ from service.log.records import NOTHING, Beside, Text
 from service.messages import FromClient, classic, v1
 from service.messages.base import COMMAND_ID_LENGTH_MAX
 
+LIST_COST = 10
+"""A message that asks for a whole list counts for so many, since the list may be long."""
+
+_Listing: TypeAlias = v1.UserSync | v1.RoomList
+
 EXTRAS_BYTES_MAX = 4096
 """How long the options or the metadata of a room may be."""
 
@@ -216,13 +221,13 @@ class _Bucket:
         self._tokens = burst
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Take one, if there is one."""
+    def take(self, now: float, count: int = 1) -> bool:
+        """Take so many, if they are there."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < count:
             return False
-        self._tokens -= 1
+        self._tokens -= count
         return True
 
     @property
@@ -278,6 +283,8 @@ class Session:
             raise Refused(BadJson(), None) from error
         self.type_received = str(message.__struct_config__.tag)
         id_ = self._id_of(message.id)
+        if isinstance(message, _Listing) and not self._messages.take(now, LIST_COST - 1):
+            raise Refused(RateLimited("Too many lists at once; slow down."), id_)
         try:
             return Request(self._action(message, id_), id_)
         except ClientError as error:

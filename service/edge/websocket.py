@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
-from service.deliveries import Refresh, UserChanged, lobby_list, signal, user_list
+from service.deliveries import Refresh, UserChanged, lobby_list, signal
 from service.domain.access import SessionsRevoked
 from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
 from service.edge.auth import AuthenticationError, Identity, token_of
@@ -426,7 +426,7 @@ class WebSockets:
             case ShowUsers() if connection.dialect is V1:
                 hub.send_frames(connection, hub.users.frames())
             case ShowUsers():
-                hub.send(connection, user_list(world, people))
+                hub.send_frames(connection, (hub.user_list(),))
             case ShowLobby():
                 hub.send(connection, lobby_list(world, people))
             case ShowRooms(game, after, limit):
