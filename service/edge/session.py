@@ -1,6 +1,6 @@
 """One client's session, without any I/O: a frame goes in, what is to be done comes out.
 
-Both dialects take this one way: what a client of the other one can't send, its decoder refuses.
+All dialects take this one way: what a client of another one can't send, its decoder refuses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from service.domain.matchmaking import JoinQueue, LeaveQueue
 from service.domain.presence import SetStatus
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge.close_codes import CloseCode
-from service.edge.dialect import V1, Dialect
+from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.errors import ClientError
 from service.log.records import NOTHING, Beside, Text
 from service.messages import FromClient, classic, v1
@@ -212,10 +212,11 @@ class _Head(msgspec.Struct):
 _head_decoder = msgspec.json.Decoder(_Head)
 
 
-class _Bucket:
+class Bucket:
     """A token bucket: so many at once, and so many a second."""
 
     def __init__(self, per_s: float, burst: float, now: float) -> None:
+        """Begin full, at `now`."""
         self._per_s = per_s
         self._burst = burst
         self._tokens = burst
@@ -259,8 +260,8 @@ class Session:
         self._dialect = dialect
         self._limits = limits
         self._new_token = new_token
-        self._messages = _Bucket(limits.messages_per_s, limits.messages_burst, now)
-        self._chat = _Bucket(limits.chat_per_s, limits.chat_burst, now)
+        self._messages = Bucket(limits.messages_per_s, limits.messages_burst, now)
+        self._chat = Bucket(limits.chat_per_s, limits.chat_burst, now)
         self._refused = 0
         self._now = now
 
@@ -292,8 +293,10 @@ class Session:
 
     def _id_of(self, raw: Any) -> str | None:
         """Read the id of a message; classic clients have none, whatever they write there."""
-        if self._dialect is not V1 or raw is None:
+        if self._dialect is CLASSIC or raw is None:
             return None
+        if self._dialect is SOCKET_IO:
+            return str(raw)
         if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
             raise Refused(
                 BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."), None
