@@ -267,4 +267,7 @@ async def _read(ws: web.WebSocketResponse, link: Link) -> None:
                 await link.receive(frame.data)
             elif frame.type is WSMsgType.BINARY:
                 await link.receive_binary()
+            if link.is_closed:
+                break
     link.lost(ws.close_code or CloseCode.ABNORMAL)
+    await ws.close()
