@@ -204,6 +204,7 @@ class Service:
             append_queue_length=lambda: log.waiting,
             projection_lag_events=lambda: log.head.position - world.position,
             snapshot_age_seconds=lambda: snapshots.age_s,
+            outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),
         )
         writer = log.start(engine.committed)
         await engine.execute(StartNode(NODE), Origin())
