@@ -204,6 +204,16 @@ async def test_who_does_not_poll_is_cut_off_when_too_much_waits(
     assert dropped["metadata"]["reason"] == "too much unread"
 
 
+async def test_who_is_nobody_may_leave_no_more_unread(
+    start_service: StartService, http: aiohttp.ClientSession
+) -> None:
+    service = start_service(WS_SLOW_BYTES="1024", WS_SLOW_BYTES_MAX="4096")
+    polls = await Polls.open(http, service)
+    answers = [await polls.post(f"40/{'x' * 3000},") for _ in range(4)]
+    assert answers == [200, 200, 200, 400]
+    await polls.closed()
+
+
 async def test_who_takes_nothing_for_a_while_is_cut_off(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:

@@ -101,7 +101,10 @@ export class Frames {
   }
 
   static of(test, service, query = "EIO=4&transport=websocket") {
-    return new Frames(test, `${new URL(service.url).origin.replace("http", "ws")}/socket.io/?${query}`);
+    return new Frames(
+      test,
+      `${new URL(service.url).origin.replace("http", "ws")}/socket.io/?${query}`,
+    );
   }
 
   next() {

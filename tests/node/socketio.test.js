@@ -116,10 +116,14 @@ test("what is asked during an upgrade is carried out once and in order", async (
   upgraded.then(() => (isUpgraded = true));
   await next(ana, "connect");
   const answers = [];
-  while (!isUpgraded) answers.push(await ask(ana, "lobby:join"), await ask(ana, "lobby:leave"));
+  do answers.push(await ask(ana, "lobby:join"), await ask(ana, "lobby:leave"));
+  while (!isUpgraded);
   for (let number = 0; number < 10; number++) answers.push(ask(ana, "lobby:join"));
   const positions = (await Promise.all(answers)).map(({ position }) => position);
-  assert.deepEqual(positions, [...positions].sort((one, other) => one - other));
+  assert.deepEqual(
+    positions,
+    [...positions].sort((one, other) => one - other),
+  );
   assert.equal(ana.io.engine.transport.name, "websocket");
 });
 

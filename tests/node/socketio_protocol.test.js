@@ -60,7 +60,11 @@ suite("Engine.IO: handshake", () => {
 
   for (const query of ["transport=polling", "EIO=abc&transport=polling", "EIO=3&transport=polling"])
     test(`an unknown version is refused: ${query}`, async () => {
-      await refused(await fetch(`${origin()}/socket.io/?${query}`), 5, "Unsupported protocol version");
+      await refused(
+        await fetch(`${origin()}/socket.io/?${query}`),
+        5,
+        "Unsupported protocol version",
+      );
     });
 
   for (const query of ["EIO=4", "EIO=4&transport=abc"])
@@ -80,7 +84,11 @@ suite("Engine.IO: handshake", () => {
   });
 
   test("what says to be a WebSocket and is none is refused", async () => {
-    await refused(await fetch(`${origin()}/socket.io/?EIO=4&transport=websocket`), 3, "Bad request");
+    await refused(
+      await fetch(`${origin()}/socket.io/?EIO=4&transport=websocket`),
+      3,
+      "Bad request",
+    );
   });
 
   for (const query of [
@@ -228,7 +236,7 @@ suite("Socket.IO: connect and disconnect", () => {
     await frames.starting("40{");
   });
 
-  for (const packet of ["4abc", "40{", '42["lobby:join"]', "41", "44{}", '430[]', "47"])
+  for (const packet of ["4abc", "40{", '42["lobby:join"]', "41", "44{}", "430[]", "47"])
     test(`a connection can't begin by ${packet}`, async (t) => {
       const frames = Frames.of(t, service);
       await frames.starting("0");

@@ -1,6 +1,6 @@
 """One Engine.IO connection, by polling, by a WebSocket, or from the one to the other.
 
-It carries at most one Socket.IO session at a time, of which it is the `Channel`'s other end.
+It carries at most one Socket.IO session at a time, and may carry one after the other.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-from aiohttp import WSMessage, WSMsgType, web
 
 from service.edge.close_codes import CloseCode
 from service.edge.connection import Connection
@@ -18,27 +17,22 @@ from service.edge.session import Bucket
 from service.edge.socketio import packets
 from service.edge.socketio.packets import MAIN, Engine, InvalidPacket, Kind
 from service.edge.socketio.polling import Polling
+from service.edge.socketio.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aiohttp import web
+
     from service.domain.ids import SocketId, UserId
-    from service.edge.channel import Take
     from service.edge.connection import SlowLimits, Transport
     from service.edge.session import SessionLimits
     from service.edge.websocket import Connect
 
     Serve: TypeAlias = Callable[["Link", "Session", str | None, Connect], Awaitable[None]]
 
-NORMAL = 1000
 NO_STATUS = 1005
 """What a browser notes when a WebSocket is closed without a code, as this client closes one."""
-
-AHEAD_MAX = 64
-"""Events that are taken in before the one that is carried out is done."""
-
-_FINAL = {CloseCode.POLICY, CloseCode.REVOKED, CloseCode.TOO_MANY_SOCKETS}
-"""After these a client is not to try again by itself, as it does when its transport is closed."""
 
 
 class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +112,10 @@ class Link:
             self._session.connection.transport = transport
 
     def send(self, frame: bytes) -> None:
-        """Send a packet after what was written before."""
-        if not self.transport.is_closing():
+        """Send a packet after what was written before; who reads none of it is given up."""
+        if self.transport.get_write_buffer_size() > self._limits.slow.bytes_max:
+            self.transport.abort()
+        elif not self.transport.is_closing():
             self.transport.write(frame)
 
     async def close(self, code: int, reason: str) -> None:
@@ -261,86 +257,3 @@ class Link:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class Session:
-    """One Socket.IO session, read and closed as a WebSocket is (`Channel`)."""
-
-    def __init__(self, link: Link) -> None:
-        """Begin, before anything is known of its user."""
-        self.connection: Connection | None = None
-        self.close_code: int | None = None
-        self._link = link
-        self._inbox: asyncio.Queue[WSMessage | int] = asyncio.Queue(AHEAD_MAX)
-        self._take: Take | None = None
-
-    async def take(self, packet: packets.Packet) -> None:
-        """Take a packet of the session; what the client acknowledges, nobody has asked about."""
-        match packet.kind:
-            case Kind.EVENT:
-                text = packets.message_of(packet)
-                await self._hand_in(WSMessage(WSMsgType.TEXT, text, None))
-            case Kind.BINARY_EVENT:
-                await self._hand_in(WSMessage(WSMsgType.BINARY, b"", None))
-            case Kind.DISCONNECT:
-                self._link.leave(self)
-                await self._inbox.put(NORMAL)
-            case _:
-                pass
-
-    def take_by(self, take: Take) -> None:
-        """Let `take` have each event as it comes, unless others wait before it."""
-        self._take = take
-
-    async def _hand_in(self, frame: WSMessage) -> None:
-        left: WSMessage | None = frame
-        if self._take is not None and self._inbox.empty():
-            left = self._take(frame)
-        if left is not None:
-            await self._inbox.put(left)
-
-    def end(self, code: int) -> None:
-        """Begin no more; what was taken in before is still carried out."""
-        self._link.leave(self)
-        if self.close_code is None:
-            self.close_code = code
-            if self._inbox.empty():
-                self._inbox.put_nowait(code)
-
-    def drop(self) -> None:
-        """Carry out nothing of what waits."""
-        while not self._inbox.empty():
-            self._inbox.get_nowait()
-
-    def exception(self) -> BaseException | None:
-        """Return what broke the connection."""
-        return self._link.error
-
-    async def close(self, *, code: int, message: bytes) -> bool:
-        """End it, and say so in the way after which its client does what the code asks for."""
-        if self.close_code is not None:
-            return False
-        self.drop()
-        self.end(code)
-        reason = message.decode()
-        if code not in _FINAL:
-            await self._link.close(code, reason)
-        elif self.connection is not None and self.connection.opened_at:
-            self._link.send(packets.DISCONNECT_FRAME)
-        else:
-            self._link.send(packets.connect_error_frame(reason, code))
-        return True
-
-    def __aiter__(self) -> Session:
-        """Iterate over the events of the client."""
-        return self
-
-    async def __anext__(self) -> WSMessage:
-        """Return the next event."""
-        if self.close_code is not None and self._inbox.empty():
-            raise StopAsyncIteration
-        item = await self._inbox.get()
-        if isinstance(item, int):
-            self.close_code = self.close_code or item
-            raise StopAsyncIteration
-        return item

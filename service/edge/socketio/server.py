@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.edge.http import AddressRate
-    from service.edge.socketio.link import LinkLimits, Session
+    from service.edge.socketio.link import LinkLimits
+    from service.edge.socketio.session import Session
     from service.edge.websocket import Connect, WebSockets
     from service.telemetry import Metrics
 
@@ -261,7 +262,7 @@ class SocketIo:
 
 
 async def _read(ws: web.WebSocketResponse, link: Link) -> None:
-    with contextlib.suppress(InvalidPacket):
+    try:
         async for frame in ws:
             if frame.type is WSMsgType.TEXT:
                 await link.receive(frame.data)
@@ -269,5 +270,9 @@ async def _read(ws: web.WebSocketResponse, link: Link) -> None:
                 await link.receive_binary()
             if link.is_closed:
                 break
-    link.lost(ws.close_code or CloseCode.ABNORMAL)
+    except InvalidPacket:
+        # The link has closed itself.
+        pass
+    finally:
+        link.lost(ws.close_code or CloseCode.ABNORMAL)
     await ws.close()
