@@ -302,6 +302,7 @@ class Hub:
         but = audience.but
         return _Told(
             [one for one in found.classics if one.socket != but],
+            [one for one in found.socket_ios if one.socket != but],
             [one for one in found.ones if one.socket != but],
         )
 
