@@ -19,7 +19,10 @@ def make_hub() -> Hub:
     hub = Hub(world, people, backlog, intervals, metrics)
     limits = v1.Limits(message_bytes_max=1, messages_per_s=1, messages_burst=1, chat_length_max=1)
     facts = Facts(epoch="e", heartbeat_ms=1, limits=limits)
-    hub.start(Greeter(world, people, facts, hub.users, backlog, metrics=metrics))
+    greeter = Greeter(
+        world, people, facts, hub.users, backlog, user_list=hub.user_list, metrics=metrics
+    )
+    hub.start(greeter)
     return hub
 
 
