@@ -64,8 +64,9 @@ for (const transports of [["websocket"], ["polling"]]) {
       origin: new URL(service.directUrl).origin,
     });
     const left = next(ana, "disconnect");
-    service.network.cut();
+    service.network.down();
     await left;
+    service.network.up();
     await next(ana, "user:list");
     assert.equal((await ask(ben, "invite", { to: ana.userId })).ok, true);
     assert.deepEqual(
