@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import msgspec
 
@@ -240,8 +240,6 @@ class Bucket:
 class Session:
     """What one connection of a user may ask, and how often."""
 
-    binary_frame: ClassVar[ClientError] = BinaryFrame()
-
     def __init__(  # noqa: PLR0913 - what a session is
         self,
         user: UserId,
@@ -265,15 +263,20 @@ class Session:
         self._refused = 0
         self._now = now
 
-    def receive(self, text: str, now: float) -> Request:
-        """Say what a text frame asks for; raise `Refused` for what nobody can ask."""
+    def receive(self, text: str | None, now: float) -> Request:
+        """Say what a text frame asks for; raise `Refused` for what nobody can ask.
+
+        None is a binary frame, which asks for nothing, but counts like any other.
+        """
         self._now = now
         self.type_received = ""
         if not self._messages.take(now):
             self._refused += 1
             if self._refused > self._limits.messages_burst:
                 return Request(Close(CloseCode.RATE_LIMITED, "Rate limited"))
-            raise Refused(RateLimited(), self._id_in(text))
+            raise Refused(RateLimited(), None if text is None else self._id_in(text))
+        if text is None:
+            raise Refused(BinaryFrame(), None)
         if self._messages.is_full_enough:
             self._refused = 0
         try:

@@ -23,7 +23,6 @@ from service.edge.inbound import EagerResponse
 from service.edge.room_list import room_page
 from service.edge.session import (
     Answer,
-    BinaryFrame,
     Close,
     Execute,
     PassSignal,
@@ -361,14 +360,10 @@ class WebSockets:
     def _read(self, frame: WSMessage, socket: _Socket, session: Session) -> Request | None:
         """Read a frame, and count it by the type of its message; refuse what nobody can ask."""
         try:
-            if frame.type is not WSMsgType.TEXT:
-                session.type_received = ""
-                raise BinaryFrame
-            return session.receive(frame.data, time.monotonic())
+            text = frame.data if frame.type is WSMsgType.TEXT else None
+            return session.receive(text, time.monotonic())
         except Refused as refused:
             self._refuse(socket, refused.error, refused.id)
-        except ClientError as error:
-            self._refuse(socket, error, None)
         finally:
             self._metrics.received(session.type_received or INVALID)
         return None

@@ -90,6 +90,17 @@ def test_who_sends_too_much_is_refused_and_then_closed() -> None:
     assert isinstance(answers[40], Close)
 
 
+def test_binary_frames_count_like_others() -> None:
+    one = session()
+    for _ in range(20):
+        with pytest.raises(Refused) as caught:
+            one.receive(None, 0)
+        assert caught.value.error.code == "BINARY_FRAME"
+    with pytest.raises(Refused) as caught:
+        one.receive(None, 0)
+    assert caught.value.error.code == "RATE_LIMITED"
+
+
 def test_a_message_more_may_be_sent_as_time_goes_by() -> None:
     one = session()
     for _ in range(20):
