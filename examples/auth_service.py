@@ -26,6 +26,9 @@ from examples.secret import ALGORITHM, read_secret
 from examples.serving import serve
 
 FRONTEND = Path(__file__).parent / "frontend"
+SOCKET_IO = Path(__file__).parents[1] / "node_modules/socket.io-client/dist/socket.io.esm.min.js"
+"""The client of Socket.IO for pages; `npm ci` brings it."""
+
 TOKEN_TTL_S = 8 * 3600
 NAME_LENGTH_MAX = 32
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
@@ -63,6 +66,7 @@ class AuthService:
                 web.post("/sign-up", self.sign_up),
                 web.post("/sign-in", self.sign_in),
                 web.route("*", "/users/{path:.*}", self.forward),
+                web.get("/socket.io.js", self.socket_io),
                 web.static("/frontend", FRONTEND),
             ]
         )
@@ -71,6 +75,12 @@ class AuthService:
     async def page(self, _request: web.Request) -> web.StreamResponse:
         """Show the frontend."""
         return web.FileResponse(FRONTEND / "index.html")
+
+    async def socket_io(self, _request: web.Request) -> web.StreamResponse:
+        """Give the page the client of Socket.IO, where it is installed."""
+        if not SOCKET_IO.exists():
+            raise web.HTTPNotFound
+        return web.FileResponse(SOCKET_IO)
 
     async def config(self, _request: web.Request) -> web.Response:
         """Tell the page where its sockets go."""

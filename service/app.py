@@ -33,6 +33,8 @@ from service.edge.greeting import Facts, Greeter
 from service.edge.http import AddressRate, DevTokens, Endpoints
 from service.edge.hub import Hub, Intervals
 from service.edge.session import SessionLimits
+from service.edge.socketio.link import LinkLimits
+from service.edge.socketio.server import SocketIo
 from service.edge.token_timer import TokenTimes
 from service.edge.websocket import WebSocketLimits, WebSockets
 from service.engine import Engine
@@ -121,7 +123,17 @@ class Service:
         engine = Engine(log, world, people, hub)
         await self._catch_up(engine, tail_from)
         facts = _facts(settings, log.head.epoch)
-        hub.start(Greeter(world, people, facts, hub.users, backlog, metrics=metrics))
+        hub.start(
+            Greeter(
+                world,
+                people,
+                facts,
+                hub.users,
+                backlog,
+                user_list=hub.user_list,
+                metrics=metrics,
+            )
+        )
         self._ticker = ticker = Ticker(
             engine,
             GAMES,
@@ -192,6 +204,7 @@ class Service:
             append_queue_length=lambda: log.waiting,
             projection_lag_events=lambda: log.head.position - world.position,
             snapshot_age_seconds=lambda: snapshots.age_s,
+            outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),
         )
         writer = log.start(engine.committed)
         await engine.execute(StartNode(NODE), Origin())
@@ -228,6 +241,7 @@ class Service:
         await self._ticker.stop()
         await self._snapshots.write()
         await self._websockets.stop()
+        await self._socket_io.stop()
         await self._runner.cleanup()
         await self._directory.stop()
         await self.outbox.stop()
@@ -282,15 +296,23 @@ class Service:
     async def _listen(self, engine: Engine) -> None:
         settings = self._settings
         app = web.Application(client_max_size=settings.message_bytes_max)
+        handshakes = self._rate(settings.handshakes_per_s_per_ip)
+        self._socket_io = SocketIo(
+            self._websockets,
+            handshakes,
+            _link_limits(settings),
+            settings.allowed_origins,
+            metrics=self._metrics,
+        )
         endpoints = Endpoints(
             self._websockets,
             engine,
             self._log,
-            self._rate(settings.handshakes_per_s_per_ip),
+            handshakes,
             self._dev_tokens(),
             metrics=self._metrics,
         )
-        app.add_routes(endpoints.routes())
+        app.add_routes([*endpoints.routes(), *self._socket_io.routes()])
         app.add_subapp(PREFIX, self._make_api(engine).app())
         self._runner = web.AppRunner(
             app,
@@ -485,21 +507,41 @@ def _facts(settings: Settings, epoch: str) -> Facts:
     )
 
 
+def _session_limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        messages_per_s=settings.messages_per_s,
+        messages_burst=settings.messages_burst,
+        chat_per_s=settings.chat_per_s,
+        chat_burst=settings.chat_burst,
+        chat_length_max=settings.chat_length_max,
+        friends_max=settings.friends_max,
+    )
+
+
+def _slow_limits(settings: Settings) -> SlowLimits:
+    return SlowLimits(
+        bytes_newest_only=settings.slow_bytes,
+        bytes_max=settings.slow_bytes_max,
+        stall_s=settings.slow_stall_s,
+    )
+
+
+def _link_limits(settings: Settings) -> LinkLimits:
+    return LinkLimits(
+        session=_session_limits(settings),
+        slow=_slow_limits(settings),
+        payload_bytes_max=settings.message_bytes_max,
+        ping_s=settings.heartbeat_s,
+        # A plain socket has as long to answer a ping.
+        pong_s=settings.heartbeat_s / 2,
+        connect_s=settings.socketio_connect_s,
+    )
+
+
 def _websocket_limits(settings: Settings) -> WebSocketLimits:
     return WebSocketLimits(
-        session=SessionLimits(
-            messages_per_s=settings.messages_per_s,
-            messages_burst=settings.messages_burst,
-            chat_per_s=settings.chat_per_s,
-            chat_burst=settings.chat_burst,
-            chat_length_max=settings.chat_length_max,
-            friends_max=settings.friends_max,
-        ),
-        slow=SlowLimits(
-            bytes_newest_only=settings.slow_bytes,
-            bytes_max=settings.slow_bytes_max,
-            stall_s=settings.slow_stall_s,
-        ),
+        session=_session_limits(settings),
+        slow=_slow_limits(settings),
         token=TokenTimes(warning_s=settings.token_warning_s, grace_s=settings.token_grace_s),
         message_bytes_max=settings.message_bytes_max,
         heartbeat_s=settings.heartbeat_s,

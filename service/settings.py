@@ -427,6 +427,14 @@ class Settings(BaseSettings):
         ge=1,
         le=86400,
     )
+    socketio_connect_s: float = _setting(
+        "WS_SOCKETIO_CONNECT_S",
+        10,
+        "How long a Socket.IO connection may be open without a session.",
+        unit="s",
+        ge=0.1,
+        le=300,
+    )
     heartbeat_s: float = _setting(
         "WS_HEARTBEAT_S",
         20,

@@ -2,8 +2,23 @@
 
 const RECONNECT_MS = 1000;
 const BAD_TOKEN = 1008;
+const BROKEN = 1006;
 
-export class Socket extends EventTarget {
+class Messages extends EventTarget {
+  /** @param {Record<string, (message: any) => void>} handlers by type of message */
+  handle(handlers) {
+    for (const [type, handler] of Object.entries(handlers)) {
+      this.addEventListener(type, (event) => handler(/** @type {CustomEvent} */ (event).detail));
+    }
+  }
+
+  tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** A plain WebSocket. */
+export class Socket extends Messages {
   #url;
   #socket = /** @type {WebSocket | null} */ (null);
 
@@ -19,11 +34,11 @@ export class Socket extends EventTarget {
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(data);
-      this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+      this.tell(message.type, message);
     };
     socket.onclose = ({ code, reason }) => {
       if (this.#socket !== socket) return;
-      this.dispatchEvent(new CustomEvent("closed", { detail: { code, reason } }));
+      this.tell("closed", { code, reason });
       if (code !== BAD_TOKEN) setTimeout(() => this.#socket === socket && this.open(token), RECONNECT_MS);
     };
   }
@@ -39,11 +54,40 @@ export class Socket extends EventTarget {
       this.#socket.send(JSON.stringify({ type, ...fields }));
     }
   }
+}
 
-  /** @param {Record<string, (message: any) => void>} handlers by type of message */
-  handle(handlers) {
-    for (const [type, handler] of Object.entries(handlers)) {
-      this.addEventListener(type, (event) => handler(/** @type {CustomEvent} */ (event).detail));
-    }
+/** The same by `socket.io-client`, which connects again by itself. */
+export class SocketIo extends Messages {
+  #url;
+  #socket = null;
+
+  /** @param {string} url where the service is, without the token */
+  constructor(url) {
+    super();
+    this.#url = url;
+  }
+
+  async open(token) {
+    const { io } = await import("/socket.io.js");
+    const socket = io(this.#url, { auth: { token }, forceNew: true });
+    this.#socket = socket;
+    socket.onAny((type, fields) => this.tell(type, fields));
+    socket.on("disconnect", (reason) => {
+      if (this.#socket === socket) this.tell("closed", { code: BROKEN, reason });
+    });
+    // A socket that is not active any more was refused.
+    socket.on("connect_error", ({ message }) => {
+      this.tell("closed", { code: socket.active ? BROKEN : BAD_TOKEN, reason: message });
+    });
+  }
+
+  close() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.disconnect();
+  }
+
+  send(type, fields = {}) {
+    if (this.#socket?.connected) this.#socket.emit(type, fields);
   }
 }

@@ -1,6 +1,6 @@
 // The page: signs in at the auth service, and then speaks nothing but the classic contract.
 
-import { Socket } from "./contract.js";
+import { Socket, SocketIo } from "./contract.js";
 import { draw } from "./field.js";
 import * as platform from "./platform.js";
 
@@ -8,7 +8,8 @@ const KEYS = ["w", "s", "ArrowUp", "ArrowDown"];
 const element = (id) => document.getElementById(id);
 
 const { wsUrl } = await platform.config();
-const socket = new Socket(wsUrl);
+const isSocketIo = new URLSearchParams(location.search).get("transport") === "socketio";
+const socket = isSocketIo ? new SocketIo(wsUrl) : new Socket(wsUrl);
 
 let myId = null;
 let roomId = null;

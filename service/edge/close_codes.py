@@ -17,6 +17,7 @@ class CloseCode(IntEnum):
         return member
 
     ABNORMAL = 1006, "Never sent: how the service notes a connection that ended without a close."
+    PROTOCOL = 1002, "A Socket.IO client has sent what is no packet, or a packet out of turn."
     POLICY = 1008, "The token is missing, wrong or expired, or the page's origin is not allowed."
     TOO_BIG = 1009, "A message above the limit; do not send it again."
     TRY_AGAIN = 1013, "The event log cannot be written just now; connect again later."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -11,8 +11,6 @@ from service.edge.dialect import V1, Dialect
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    import asyncio
-
     from service.domain.event import Position
     from service.domain.ids import SocketId, UserId
     from service.edge.session import ResumeFrom
@@ -28,6 +26,22 @@ class SlowLimits(msgspec.Struct, frozen=True, kw_only=True):
     stall_s: float = 10
 
 
+class Transport(Protocol):
+    """The part of `asyncio.Transport` that frames leave by."""
+
+    def write(self, data: bytes) -> None:
+        """Send frames, without waiting."""
+
+    def get_write_buffer_size(self) -> int:
+        """Tell how many bytes have not left yet."""
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more can be sent."""
+
+    def abort(self) -> None:
+        """Close at once; what has not left is lost."""
+
+
 class Connection:
     """One open socket."""
 
@@ -37,7 +51,7 @@ class Connection:
         user: UserId,
         dialect: Dialect,
         *,
-        transport: asyncio.Transport,
+        transport: Transport,
         limits: SlowLimits,
         resume: ResumeFrom | None = None,
     ) -> None:

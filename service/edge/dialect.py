@@ -1,12 +1,21 @@
-"""The two ways to speak with a client; which one it is, the WebSocket subprotocol says."""
+"""The ways to speak with a client.
+
+A plain WebSocket chooses by its subprotocol. Socket.IO has a path of its own, and there the
+messages of the classic contract are events.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import msgspec
 
-from service.messages import FromClassicClient, FromV1Client
+from service.edge.frames import frame
+from service.edge.socketio.packets import event_frame
+from service.messages import FromClassicClient, FromV1Client, ToClient
+
+Framing: TypeAlias = Callable[[ToClient], bytes]
 
 
 class Dialect(msgspec.Struct, frozen=True, eq=False):
@@ -16,15 +25,18 @@ class Dialect(msgspec.Struct, frozen=True, eq=False):
     decoder: msgspec.json.Decoder[Any]
     types: frozenset[str]
     """The types of the messages that a client may send."""
+    frame: Framing = frame
+    """Writes a message as a WebSocket frame."""
 
 
-def _dialect(protocol: str, union: Any) -> Dialect:
+def _dialect(protocol: str, union: Any, framing: Framing = frame) -> Dialect:
     types = frozenset(message.__struct_config__.tag for message in union.__args__)
-    return Dialect(protocol, msgspec.json.Decoder(union), types)
+    return Dialect(protocol, msgspec.json.Decoder(union), types, framing)
 
 
 CLASSIC = _dialect("ws-service.classic", FromClassicClient)
 V1 = _dialect("ws-service.v1", FromV1Client)
+SOCKET_IO = _dialect("socket.io", FromClassicClient, event_frame)
 
 PROTOCOLS = (V1.protocol, CLASSIC.protocol)
 """The subprotocols that are selected when a client offers them, the best one first."""

@@ -1,12 +1,18 @@
-"""Messages as WebSocket frames, ready for any socket: unmasked text frames (RFC 6455, 5.2)."""
+"""Messages as WebSocket frames, ready for any socket: unmasked text frames (RFC 6455, 5.2).
+
+What goes out is a frame until the end, also to clients who poll: only then it is unwrapped.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.domain.event import Position
     from service.messages import ToClient
 
@@ -16,7 +22,13 @@ TEXT_FRAME = 0x81
 _LENGTH_7_MAX = 125
 _LENGTH_16_MAX = 0xFFFF
 
-_TYPE = b'"type":"'
+_LENGTH_16 = 126
+_LENGTH_64 = 127
+
+_TYPE = re.compile(rb'(?:\{"type":|\d\[)"([^"]*)"')
+"""Where the type of a message stands: it comes first, in a plain message and in an event."""
+
+_TYPE_WITHIN = 128
 
 _encoder = msgspec.json.Encoder()
 
@@ -26,12 +38,17 @@ def frame(message: ToClient, position: Position | None = None) -> bytes:
     payload = _encoder.encode(message)
     if position is not None:
         payload = b'%b,"position":%d}' % (payload[:-1], position)
+    return text_frame(payload)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Write a text as a frame."""
     length = len(payload)
     if length <= _LENGTH_7_MAX:
         return bytes((TEXT_FRAME, length)) + payload
     if length <= _LENGTH_16_MAX:
-        return bytes((TEXT_FRAME, 126)) + length.to_bytes(2, "big") + payload
-    return bytes((TEXT_FRAME, 127)) + length.to_bytes(8, "big") + payload
+        return bytes((TEXT_FRAME, _LENGTH_16)) + length.to_bytes(2, "big") + payload
+    return bytes((TEXT_FRAME, _LENGTH_64)) + length.to_bytes(8, "big") + payload
 
 
 def type_of(message: ToClient) -> str:
@@ -40,6 +57,20 @@ def type_of(message: ToClient) -> str:
 
 
 def type_in(data: bytes) -> str:
-    """Read the type of a message in its frame, where the encoder writes it first."""
-    begin = data.index(_TYPE) + len(_TYPE)
-    return data[begin : data.index(b'"', begin)].decode()
+    """Read the type of a message in its frame; what has none answers one of a client."""
+    found = _TYPE.search(data, 0, _TYPE_WITHIN)
+    return "ack" if found is None else found[1].decode()
+
+
+def texts_of(frames: bytes) -> Iterator[bytes]:
+    """Unwrap frames, one after the other."""
+    begin = 0
+    while begin < len(frames):
+        length = frames[begin + 1]
+        begin += 2
+        if length > _LENGTH_7_MAX:
+            size = 2 if length == _LENGTH_16 else 8
+            length = int.from_bytes(frames[begin : begin + size], "big")
+            begin += size
+        yield frames[begin : begin + length]
+        begin += length

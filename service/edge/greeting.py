@@ -12,14 +12,13 @@ from service.deliveries import (
     room_start,
     room_state,
     session_state,
-    user_list,
 )
 from service.edge.dialect import V1
 from service.edge.frames import frame
 from service.messages import classic, v1
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from service.domain.event import Position
     from service.domain.ids import UserId
@@ -27,8 +26,10 @@ if TYPE_CHECKING:
     from service.domain.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
+    from service.edge.dialect import Dialect
     from service.edge.feeds import UserFeed
     from service.edge.session import ResumeFrom
+    from service.messages import ToClient
     from service.telemetry import Metrics
 
 
@@ -51,14 +52,16 @@ class Greeter:
         users: UserFeed,
         backlog: Backlog,
         *,
+        user_list: Callable[[Dialect], bytes],
         metrics: Metrics,
     ) -> None:
-        """Speak of `world`."""
+        """Speak of `world`; `user_list` is the one for classic clients."""
         self._world = world
         self._people = people
         self._facts = facts
         self._users = users
         self._backlog = backlog
+        self._user_list = user_list
         self._metrics = metrics
 
     def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
@@ -66,13 +69,15 @@ class Greeter:
         if connection.dialect is V1:
             yield from self._greet_v1(connection, opened)
             return
-        yield frame(classic.Welcome(self._people.user(connection.user)))
-        yield self._session(opened)
-        yield frame(user_list(self._world, self._people))
-        yield from self._own_room_start(connection.user)
+        write = connection.dialect.frame
+        yield write(classic.Welcome(self._people.user(connection.user)))
+        yield write(self._session(opened))
+        yield self._user_list(connection.dialect)
+        for start in self._own_room_start(connection.user):
+            yield write(start)
         for invite in invites_waiting(connection.user, self._world, self._people):
             if invite.classic is not None:
-                yield frame(invite.classic)
+                yield write(invite.classic)
 
     def resume(self, user: UserId, wanted: ResumeFrom, to: Position) -> Iterator[bytes]:
         """Send what `user` missed up to `to`; else say that all begins anew, and how it stands."""
@@ -102,17 +107,17 @@ class Greeter:
                 limits=self._facts.limits,
             )
         )
-        yield self._session(opened)
+        yield frame(self._session(opened))
         yield from self._users.frames()
         if connection.resume is not None:
             yield from self.resume(user, connection.resume, position)
         else:
             yield from self._standing(user)
 
-    def _session(self, opened: SocketOpened) -> bytes:
+    def _session(self, opened: SocketOpened) -> ToClient:
         if opened.kicked:
-            return frame(classic.SessionKickIntro())
-        return frame(session_state(opened.user, self._world))
+            return classic.SessionKickIntro()
+        return session_state(opened.user, self._world)
 
     def _resync(self, user: UserId, reason: v1.ResyncReason) -> Iterator[bytes]:
         self._metrics.resumed(reason)
@@ -122,16 +127,17 @@ class Greeter:
 
     def _standing(self, user: UserId) -> Iterator[bytes]:
         """Say what stands for a user who knows nothing."""
-        yield from self._own_room_start(user)
+        for start in self._own_room_start(user):
+            yield frame(start)
         yield from self._own_room_state(user)
         for invite in invites_waiting(user, self._world, self._people):
             if invite.v1 is not None:
                 yield frame(invite.v1)
 
-    def _own_room_start(self, user: UserId) -> Iterator[bytes]:
+    def _own_room_start(self, user: UserId) -> Iterator[ToClient]:
         if self._world.rooms.is_busy(user):
             room = self._world.rooms.rooms[self._world.rooms.seated[user]]
-            yield frame(room_start(room, self._people))
+            yield room_start(room, self._people)
 
     def _own_room_state(self, user: UserId) -> Iterator[bytes]:
         if user in self._world.rooms.seated:

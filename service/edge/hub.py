@@ -28,6 +28,7 @@ from service.deliveries import (
 )
 from service.domain.presence import SocketOpened
 from service.domain.rooms import RoomClosed
+from service.edge.dialect import CLASSIC, SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed
 from service.edge.frames import frame, type_in, type_of
 from service.messages import v1
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from service.domain.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
+    from service.edge.dialect import Dialect
     from service.edge.greeting import Greeter
     from service.messages import ToClient
     from service.telemetry import Metrics
@@ -60,6 +62,7 @@ class _Told(NamedTuple):
     """Sockets by the dialect that they speak."""
 
     classics: list[Connection]
+    socket_ios: list[Connection]
     ones: list[Connection]
 
 
@@ -98,6 +101,8 @@ class Hub:
         """Sockets whose frames may wait for the next frame tick."""
         self._stale: set[str] = set()
         self._rooms_shown: dict[RoomId, _Shown] = {}
+        self._user_lists: dict[Dialect, bytes] = {}
+        """The lists for clients without protocol v1, while nobody has come, gone or changed."""
         self.users = UserFeed(world, people, intervals.diff_s, self._send_to_v1)
         self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets)
         self.greeter: Greeter
@@ -168,6 +173,7 @@ class Hub:
             case Refresh():
                 self._refresh(message.list)
             case UserChanged():
+                self._user_lists.clear()
                 self.users.change(message.user)
             case RoomChanged():
                 self.rooms.change(message.room)
@@ -177,7 +183,7 @@ class Hub:
     def count(self, delivery: Delivery) -> int:
         """Count the sockets that would get something of `delivery` now."""
         told = self._resolve(delivery.audience)
-        classics = 0 if delivery.classic is None else len(told.classics)
+        classics = 0 if delivery.classic is None else len(told.classics) + len(told.socket_ios)
         return classics + (0 if delivery.v1 is None else len(told.ones))
 
     def published(self, position: Position, recorded_at: int) -> None:
@@ -186,7 +192,7 @@ class Hub:
 
     def send(self, connection: Connection, message: ToClient) -> None:
         """Send one message to one socket."""
-        self.send_frames(connection, (frame(message),))
+        self.send_frames(connection, (connection.dialect.frame(message),))
 
     def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
         """Send frames to one socket."""
@@ -194,6 +200,12 @@ class Hub:
             connection.frames.append(data)
             self._metrics.sent(type_in(data), 1)
         self._flush_soon((connection,))
+
+    def user_list(self, dialect: Dialect) -> bytes:
+        """Return the frame of everyone online, for clients without protocol v1."""
+        if dialect not in self._user_lists:
+            self._user_lists[dialect] = dialect.frame(user_list(self._world, self._people))
+        return self._user_lists[dialect]
 
     def flush(self) -> None:
         """Write what is queued for every socket and waits for nothing."""
@@ -228,6 +240,9 @@ class Hub:
         if told.classics and delivery.classic is not None:
             self._metrics.sent(type_of(delivery.classic), len(told.classics))
             self._hand_out(frame(delivery.classic), told.classics, delivery)
+        if told.socket_ios and delivery.classic is not None:
+            self._metrics.sent(type_of(delivery.classic), len(told.socket_ios))
+            self._hand_out(SOCKET_IO.frame(delivery.classic), told.socket_ios, delivery)
         if told.ones and delivery.v1 is not None:
             self._metrics.sent(type_of(delivery.v1), len(told.ones))
             self._hand_out(kept or frame(delivery.v1), told.ones, delivery)
@@ -269,7 +284,7 @@ class Hub:
         """Find the sockets that show a room; they are kept until the room changes."""
         room = self._world.rooms.rooms.get(audience.room)
         if room is None:
-            return _Told([], [])
+            return _Told([], [], [])
         shown = self._rooms_shown.get(room.id)
         if shown is None or shown.changed_at != room.changed_at:
             shown = self._rooms_shown[room.id] = _Shown(
@@ -287,6 +302,7 @@ class Hub:
         but = audience.but
         return _Told(
             [one for one in found.classics if one.socket != but],
+            [one for one in found.socket_ios if one.socket != but],
             [one for one in found.ones if one.socket != but],
         )
 
@@ -337,14 +353,21 @@ class Hub:
     def _send_stale(self) -> None:
         stale, self._stale = self._stale, set()
         if "user:list" in stale:
-            self.publish(Delivery(Everyone(), classic=user_list(self._world, self._people)))
+            told = _by_dialect(self._connections.values())
+            self._send(told.classics, self.user_list(CLASSIC))
+            self._send(told.socket_ios, self.user_list(SOCKET_IO))
         if "lobby:list" in stale:
             lobby = lobby_list(self._world, self._people)
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))
 
 
 def _by_dialect(connections: Iterable[Connection]) -> _Told:
-    told = _Told([], [])
+    told = _Told([], [], [])
     for connection in connections:
-        (told.ones if connection.is_v1 else told.classics).append(connection)
+        if connection.is_v1:
+            told.ones.append(connection)
+        elif connection.dialect is SOCKET_IO:
+            told.socket_ios.append(connection)
+        else:
+            told.classics.append(connection)
     return told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from service.deliveries import room_summary
@@ -18,12 +18,15 @@ def room_page(
     world: World, people: People, game: str | None, after: RoomId | None, limit: int
 ) -> v1.RoomPage:
     """Return rooms that are not private, in the order of their ids, after that of the cursor."""
-    ids = sorted(
-        room.id
-        for room in world.rooms.rooms.values()
-        if room.visibility != "private" and game in {None, room.game}
+    ids = nsmallest(
+        limit + 1,
+        (
+            room.id
+            for room in world.rooms.rooms.values()
+            if room.visibility != "private"
+            and game in {None, room.game}
+            and (after is None or room.id > after)
+        ),
     )
-    start = 0 if after is None else bisect_right(ids, after)
-    page = ids[start : start + limit]
-    cursor = page[-1] if start + limit < len(ids) else None
-    return v1.RoomPage([room_summary(world.rooms.rooms[one], people) for one in page], cursor)
+    page = [room_summary(world.rooms.rooms[one], people) for one in ids[:limit]]
+    return v1.RoomPage(page, ids[limit - 1] if len(ids) > limit else None)

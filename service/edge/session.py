@@ -1,13 +1,13 @@
 """One client's session, without any I/O: a frame goes in, what is to be done comes out.
 
-Both dialects take this one way: what a client of the other one can't send, its decoder refuses.
+All dialects take this one way: what a client of another one can't send, its decoder refuses.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import msgspec
 
@@ -23,11 +23,16 @@ from service.domain.matchmaking import JoinQueue, LeaveQueue
 from service.domain.presence import SetStatus
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge.close_codes import CloseCode
-from service.edge.dialect import V1, Dialect
+from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.errors import ClientError
 from service.log.records import NOTHING, Beside, Text
 from service.messages import FromClient, classic, v1
 from service.messages.base import COMMAND_ID_LENGTH_MAX
+
+LIST_COST = 10
+"""A message that asks for a whole list counts for so many, since the list may be long."""
+
+_Listing: TypeAlias = v1.UserSync | v1.RoomList
 
 EXTRAS_BYTES_MAX = 4096
 """How long the options or the metadata of a room may be."""
@@ -207,22 +212,23 @@ class _Head(msgspec.Struct):
 _head_decoder = msgspec.json.Decoder(_Head)
 
 
-class _Bucket:
+class Bucket:
     """A token bucket: so many at once, and so many a second."""
 
     def __init__(self, per_s: float, burst: float, now: float) -> None:
+        """Begin full, at `now`."""
         self._per_s = per_s
         self._burst = burst
         self._tokens = burst
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Take one, if there is one."""
+    def take(self, now: float, count: int = 1) -> bool:
+        """Take so many, if they are there."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < count:
             return False
-        self._tokens -= 1
+        self._tokens -= count
         return True
 
     @property
@@ -233,8 +239,6 @@ class _Bucket:
 
 class Session:
     """What one connection of a user may ask, and how often."""
-
-    binary_frame: ClassVar[ClientError] = BinaryFrame()
 
     def __init__(  # noqa: PLR0913 - what a session is
         self,
@@ -254,20 +258,25 @@ class Session:
         self._dialect = dialect
         self._limits = limits
         self._new_token = new_token
-        self._messages = _Bucket(limits.messages_per_s, limits.messages_burst, now)
-        self._chat = _Bucket(limits.chat_per_s, limits.chat_burst, now)
+        self._messages = Bucket(limits.messages_per_s, limits.messages_burst, now)
+        self._chat = Bucket(limits.chat_per_s, limits.chat_burst, now)
         self._refused = 0
         self._now = now
 
-    def receive(self, text: str, now: float) -> Request:
-        """Say what a text frame asks for; raise `Refused` for what nobody can ask."""
+    def receive(self, text: str | None, now: float) -> Request:
+        """Say what a text frame asks for; raise `Refused` for what nobody can ask.
+
+        None is a binary frame, which asks for nothing, but counts like any other.
+        """
         self._now = now
         self.type_received = ""
         if not self._messages.take(now):
             self._refused += 1
             if self._refused > self._limits.messages_burst:
                 return Request(Close(CloseCode.RATE_LIMITED, "Rate limited"))
-            raise Refused(RateLimited(), self._id_in(text))
+            raise Refused(RateLimited(), None if text is None else self._id_in(text))
+        if text is None:
+            raise Refused(BinaryFrame(), None)
         if self._messages.is_full_enough:
             self._refused = 0
         try:
@@ -278,6 +287,8 @@ class Session:
             raise Refused(BadJson(), None) from error
         self.type_received = str(message.__struct_config__.tag)
         id_ = self._id_of(message.id)
+        if isinstance(message, _Listing) and not self._messages.take(now, LIST_COST - 1):
+            raise Refused(RateLimited("Too many lists at once; slow down."), id_)
         try:
             return Request(self._action(message, id_), id_)
         except ClientError as error:
@@ -285,8 +296,10 @@ class Session:
 
     def _id_of(self, raw: Any) -> str | None:
         """Read the id of a message; classic clients have none, whatever they write there."""
-        if self._dialect is not V1 or raw is None:
+        if self._dialect is CLASSIC or raw is None:
             return None
+        if self._dialect is SOCKET_IO:
+            return str(raw)
         if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
             raise Refused(
                 BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."), None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
-from service.deliveries import Refresh, UserChanged, lobby_list, signal, user_list
+from service.deliveries import Refresh, UserChanged, lobby_list, signal
 from service.domain.access import SessionsRevoked
 from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
 from service.edge.auth import AuthenticationError, Identity, token_of
@@ -23,7 +23,6 @@ from service.edge.inbound import EagerResponse
 from service.edge.room_list import room_page
 from service.edge.session import (
     Answer,
-    BinaryFrame,
     Close,
     Execute,
     PassSignal,
@@ -49,15 +48,19 @@ from service.telemetry.metrics import INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import TypeAlias
 
     from service.directory import UserDirectory
     from service.domain.event import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.auth import Authenticator
+    from service.edge.channel import Channel
     from service.edge.hub import Hub
     from service.edge.session import Action, SessionLimits
     from service.engine import Engine
     from service.ticker import Ticker
+
+    Connect: TypeAlias = Callable[[SocketId, UserId], Connection]
 
 POSITION_DIGITS_MAX = 18
 
@@ -126,7 +129,6 @@ class WebSockets:
         """Take a connection from its handshake to its end."""
         if self._draining:
             raise web.HTTPServiceUnavailable(text="restarting, try again")
-        correlation_id = uuid.uuid4().hex
         ws = EagerResponse(
             protocols=PROTOCOLS,
             max_msg_size=self._limits.message_bytes_max,
@@ -134,8 +136,30 @@ class WebSockets:
             compress=False,
         )
         await ws.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return ws
+
+        def connect(socket: SocketId, user: UserId) -> Connection:
+            return Connection(
+                socket,
+                user,
+                dialect_of(ws.ws_protocol),
+                transport=transport,
+                limits=self._limits.slow,
+                resume=_resume_of(request),
+            )
+
+        await self.attend(request, token_of(request), ws, connect)
+        return ws
+
+    async def attend(
+        self, request: web.Request, token: str | None, ws: Channel, connect: Connect
+    ) -> None:
+        """Find out who it is, and serve him over `ws` to its end."""
+        correlation_id = uuid.uuid4().hex
         try:
-            identity = await self._admit(request)
+            identity = await self._admit(request, token)
         except AuthenticationError as error:
             self._metrics.handshake_refused(error.error_code)
             logger.warning(
@@ -147,20 +171,9 @@ class WebSockets:
                 http_status=int(HTTPStatus.UNAUTHORIZED),
             )
             await ws.close(code=error.close_code, message=error.message.encode())
-            return ws
-        transport = request.transport
-        if transport is not None:
-            connection = Connection(
-                self._new_socket_id(),
-                identity.user,
-                dialect_of(ws.ws_protocol),
-                transport=transport,
-                limits=self._limits.slow,
-                resume=_resume_of(request),
-            )
-            socket = _Socket(ws, connection, correlation_id)
-            await self._serve_user(socket, identity, token_of(request) or "")
-        return ws
+            return
+        connection = connect(self._new_socket_id(), identity.user)
+        await self._serve_user(_Socket(ws, connection, correlation_id), identity, token or "")
 
     async def stop(self) -> None:
         """Accept no more, and close all with 4001; the next `node.started` tells of their ends."""
@@ -181,6 +194,11 @@ class WebSockets:
         for task in [*closing, *self._tasks]:
             task.cancel()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether no more connections are accepted."""
+        return self._draining
+
     def refuse_new(self) -> None:
         """Accept no more connections."""
         self._draining = True
@@ -191,11 +209,11 @@ class WebSockets:
             for socket in self._hub.sockets_of(event.user):
                 self._close(self._open[socket], CloseCode.REVOKED, "Revoked")
 
-    async def _admit(self, request: web.Request) -> Identity:
+    async def _admit(self, request: web.Request, token: str | None) -> Identity:
         origin = request.headers.get("Origin")
         if origin is not None and not {"*", origin} & set(self._limits.origins):
             raise AuthenticationError("Origin not allowed", "ORIGIN_NOT_ALLOWED")
-        identity = await self._authenticator.check(token_of(request))
+        identity = await self._authenticator.check(token)
         if not self._engine.world.access.allows(identity.user, identity.issued_at_s):
             raise AuthenticationError("Revoked", "TOKEN_REVOKED", CloseCode.REVOKED)
         return identity
@@ -342,14 +360,10 @@ class WebSockets:
     def _read(self, frame: WSMessage, socket: _Socket, session: Session) -> Request | None:
         """Read a frame, and count it by the type of its message; refuse what nobody can ask."""
         try:
-            if frame.type is not WSMsgType.TEXT:
-                session.type_received = ""
-                raise BinaryFrame
-            return session.receive(frame.data, time.monotonic())
+            text = frame.data if frame.type is WSMsgType.TEXT else None
+            return session.receive(text, time.monotonic())
         except Refused as refused:
             self._refuse(socket, refused.error, refused.id)
-        except ClientError as error:
-            self._refuse(socket, error, None)
         finally:
             self._metrics.received(session.type_received or INVALID)
         return None
@@ -426,7 +440,7 @@ class WebSockets:
             case ShowUsers() if connection.dialect is V1:
                 hub.send_frames(connection, hub.users.frames())
             case ShowUsers():
-                hub.send(connection, user_list(world, people))
+                hub.send_frames(connection, (hub.user_list(connection.dialect),))
             case ShowLobby():
                 hub.send(connection, lobby_list(world, people))
             case ShowRooms(game, after, limit):
@@ -526,7 +540,7 @@ class WebSockets:
 class _Socket:
     """One connection, and the glue around it."""
 
-    def __init__(self, ws: EagerResponse, connection: Connection, correlation_id: str) -> None:
+    def __init__(self, ws: Channel, connection: Connection, correlation_id: str) -> None:
         self.ws = ws
         self.connection = connection
         self.correlation_id = correlation_id
@@ -535,8 +549,9 @@ class _Socket:
         """Whether a command is under way, so that later messages have to wait."""
 
     def origin(self, command: str | None = None) -> Origin:
-        """Say who causes what follows."""
-        return Origin(self.correlation_id, self.connection.user, command)
+        """Say who causes what follows; the ids of other clients than v1 begin again and again."""
+        named = command if self.connection.dialect is V1 else None
+        return Origin(self.correlation_id, self.connection.user, named)
 
 
 def _span(socket: _Socket, session: Session) -> AbstractContextManager[object]:
@@ -545,7 +560,7 @@ def _span(socket: _Socket, session: Session) -> AbstractContextManager[object]:
     )
 
 
-async def _closed(ws: web.WebSocketResponse, code: CloseCode, reason: str) -> None:
+async def _closed(ws: Channel, code: CloseCode, reason: str) -> None:
     await ws.close(code=code, message=reason.encode())
 
 

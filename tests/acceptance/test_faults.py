@@ -216,13 +216,14 @@ async def slow_client_is_cut_off(service: Running, reason: str) -> None:
     narrow.settimeout(0)
     await asyncio.get_running_loop().sock_connect(narrow, (host, int(port)))
     slow = await service.connect(fresh_id(), "Slow", sock=narrow)
+    watcher = await service.connect(fresh_id(), "Watcher")
     seated = await begin_match(service)
     await seated.serve()
 
     slow.connection.transport.pause_reading()
     friends = [f"{number:060}" for number in range(900)]
     flood = asyncio.create_task(send_all(slow, "friends:subscribe", friendIds=friends))
-    await seated.right.expect("user:offline", userId=slow.id)
+    await watcher.expect("user:offline", userId=slow.id)
     flood.cancel()
     dropped = [one for one in service.logs if one["message"] == "slow client dropped"]
     assert [(one["error_code"], one["metadata"]["reason"]) for one in dropped] == [("4008", reason)]

@@ -4,13 +4,17 @@ import asyncio
 import re
 import shutil
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from examples.platform import Platform
 from tests.acceptance.service_process import PATIENCE_S, clean_environment
 
 pytestmark = pytest.mark.browser
@@ -95,4 +99,79 @@ async def test_two_people_sign_up_become_friends_play_and_find_their_match_saved
             await expect(ben.locator("#me")).to_have_text("Ben")
             await ben.wait_for_load_state("networkidle")
     await expect(saved).to_have_text(re.compile(r"\d+ : \d+ against Ana"))
+    assert complaints == []
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    """The same, with its parts at hand."""
+    platform = Platform(tmp_path)
+    try:
+        await platform.start()
+        yield platform
+    finally:
+        await platform.stop()
+
+
+def connections_of(page: Page) -> list[str]:
+    """Collect the URLs of the WebSockets that a page opens from now on."""
+    urls: list[str] = []
+    page.on("websocket", lambda socket: urls.append(socket.url))
+    return urls
+
+
+def saved_matches(data: Path) -> list[tuple[int, int]]:
+    """Read who played whom from the database of the user service."""
+    uri = f"file:{data / 'user_service.db'}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        return database.execute("SELECT player1, player2 FROM matches").fetchall()
+
+
+async def results_wait(platform: Platform, count: int) -> None:
+    """Wait until so many results wait for the user service."""
+    async with asyncio.timeout(2 * PATIENCE_S), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{platform.ws_url}/metrics") as answer:
+                if f"ws_outbox_backlog {count}.0" in await answer.text():
+                    return
+
+
+async def test_a_result_is_saved_once_though_its_consumer_was_away_and_the_service_was_killed(
+    browser: Browser, platform: Platform, tmp_path: Path
+) -> None:
+    complaints: list[str] = []
+    ana = await sign_up(browser, f"{platform.url}/?transport=socketio", "Ana", complaints)
+    ben = await sign_up(browser, platform.url, "Ben", complaints)
+    hers, his = connections_of(ana), connections_of(ben)
+    await platform.kill("user_service")
+
+    line = ana.locator("#players li", has_text="Ben")
+    await line.get_by_role("button", name="Invite").click()
+    await ben.click("#accept")
+    await expect(ana.locator("#notice")).to_contain_text("begin")
+    await ben.click("#begin")
+    for page in (ana, ben):
+        await expect(page.locator("#clock")).to_contain_text("s")
+
+    await platform.kill("ws-service")
+    for page in (ana, ben):
+        await expect(page.locator("#notice")).to_contain_text("broke")
+    await platform.start_again("ws-service")
+    for page in (ana, ben):
+        await expect(page.locator("#notice")).to_have_text("")
+        await expect(page.locator("#clock")).to_contain_text("s")
+    assert {"/socket.io/" in url for url in hers} == {True}
+    assert {"/socket.io/" in url for url in his} == {False}
+
+    await ben.click("#leave")
+    await expect(ana.locator("#notice")).to_contain_text("you win")
+    await results_wait(platform, 1)
+    await platform.kill("ws-service")
+    await platform.start_again("ws-service")
+    await results_wait(platform, 1)
+    assert saved_matches(tmp_path) == []
+
+    await platform.start_again("user_service")
+    await results_wait(platform, 0)
+    assert saved_matches(tmp_path) == [(2, 1)]
     assert complaints == []

@@ -1,0 +1,259 @@
+"""One Engine.IO connection, by polling, by a WebSocket, or from the one to the other.
+
+It carries at most one Socket.IO session at a time, and may carry one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from service.edge.close_codes import CloseCode
+from service.edge.connection import Connection
+from service.edge.dialect import SOCKET_IO
+from service.edge.session import Bucket
+from service.edge.socketio import packets
+from service.edge.socketio.packets import MAIN, Engine, InvalidPacket, Kind
+from service.edge.socketio.polling import Polling
+from service.edge.socketio.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+    from service.domain.ids import SocketId, UserId
+    from service.edge.connection import SlowLimits, Transport
+    from service.edge.session import SessionLimits
+    from service.edge.websocket import Connect
+
+    Serve: TypeAlias = Callable[["Link", "Session", str | None, Connect], Awaitable[None]]
+
+NO_STATUS = 1005
+"""What a browser notes when a WebSocket is closed without a code, as this client closes one."""
+
+
+class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection may do."""
+
+    session: SessionLimits
+    slow: SlowLimits
+    payload_bytes_max: int
+    ping_s: float
+    pong_s: float
+    connect_s: float
+
+
+class Link:
+    """One Engine.IO connection."""
+
+    def __init__(
+        self,
+        sid: str,
+        request: web.Request,
+        limits: LinkLimits,
+        *,
+        serve: Serve,
+        closed: Callable[[Link], None],
+    ) -> None:
+        """Begin by polling; `serve` serves a session to its end, and `closed` is told the end."""
+        self.sid = sid
+        self.request = request
+        """The handshake."""
+        self.error: BaseException | None = None
+        self.is_closed = False
+        self.is_upgrading = False
+        self.is_posting = False
+        self.sessions = 0
+        """How many it has carried."""
+        self._limits = limits
+        self._serve = serve
+        self._closed = closed
+        self._loop = asyncio.get_running_loop()
+        self._ws: web.WebSocketResponse | None = None
+        self.polling = Polling(self._given_up)
+        self.transport: Transport = self.polling
+        self._session: Session | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._packets = Bucket(
+            limits.session.messages_per_s, limits.session.messages_burst, self._loop.time()
+        )
+        self._connect_timer = self._loop.call_later(limits.connect_s, self._nobody_came)
+        self._heart = self._loop.call_later(limits.ping_s, self._ping)
+
+    @property
+    def is_upgraded(self) -> bool:
+        """Whether it goes over a WebSocket."""
+        return self._ws is not None
+
+    # The transport
+
+    def open(self) -> None:
+        """Tell the client how this connection goes."""
+        opened = packets.Opened(
+            self.sid,
+            [] if self._ws is not None else ["websocket"],
+            round(self._limits.ping_s * 1000),
+            round(self._limits.pong_s * 1000),
+            self._limits.payload_bytes_max,
+        )
+        self.send(packets.open_frame(opened))
+
+    def go_over(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+        """Use a WebSocket from now on; it begins with what was not yet polled."""
+        waiting = self.polling.take()
+        self.polling.close()
+        self._ws, self.transport = ws, transport
+        if waiting:
+            transport.write(waiting)
+        if self._session is not None and self._session.connection is not None:
+            self._session.connection.transport = transport
+
+    def send(self, frame: bytes) -> None:
+        """Send a packet after what was written before; who reads none of it is given up."""
+        if self.transport.get_write_buffer_size() > self._limits.slow.bytes_max:
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            self.transport.write(frame)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the transport; unless it was to end, its client connects again."""
+        if self.is_closed:
+            return
+        if self._ws is None:
+            self.send(packets.CLOSE_FRAME)
+        self.lost(code)
+        if self._ws is not None:
+            await self._ws.close(code=code, message=reason.encode())
+
+    def lost(self, code: int) -> None:
+        """Take note that the transport has ended."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._heart.cancel()
+        self._connect_timer.cancel()
+        self.polling.close()
+        if self._session is not None:
+            self._session.end(code)
+        self._closed(self)
+
+    async def ended(self) -> None:
+        """Return when the sessions that it has carried are over."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _given_up(self) -> None:
+        self.lost(CloseCode.ABNORMAL)
+
+    def _nobody_came(self) -> None:
+        self._spawn(self.close(CloseCode.POLICY, "Nobody has connected"))
+
+    # The heart
+
+    def _ping(self) -> None:
+        self.send(packets.PING_FRAME)
+        self._heart = self._loop.call_later(self._limits.pong_s, self._no_pong)
+
+    def _pong(self) -> None:
+        self._heart.cancel()
+        self._heart = self._loop.call_later(self._limits.ping_s, self._ping)
+
+    def _no_pong(self) -> None:
+        self.error = TimeoutError()
+        self.lost(CloseCode.ABNORMAL)
+        self.transport.abort()
+
+    # What the client sends
+
+    async def receive(self, packet: str) -> None:
+        """Take an Engine.IO packet; the client waits while too many events do.
+
+        One that is wrong closes the connection, and raises `InvalidPacket`.
+        """
+        if self.is_closed:
+            return
+        try:
+            match packet[:1]:
+                case Engine.MESSAGE:
+                    await self._take(packet[1:])
+                case Engine.PONG:
+                    self._pong()
+                case Engine.CLOSE:
+                    self.lost(NO_STATUS)
+                case packets.BINARY:
+                    await self.receive_binary()
+                case Engine.NOOP:
+                    pass
+                case _:
+                    raise InvalidPacket  # noqa: TRY301 - what no packet is, is said in one place
+        except InvalidPacket:
+            await self.close(CloseCode.PROTOCOL, "Invalid packet")
+            raise
+
+    async def receive_binary(self) -> None:
+        """Take a binary packet, which nobody understands; the event before it was answered."""
+        await self._spend()
+
+    async def _take(self, text: str) -> None:
+        packet = packets.read(text)
+        if packet.kind is not Kind.EVENT and not await self._spend():
+            return
+        if packet.namespace != MAIN:
+            if packet.kind is Kind.CONNECT:
+                self.send(packets.unknown_namespace_frame(packet.namespace))
+            return
+        session = self._session
+        if session is None and packet.kind is Kind.CONNECT:
+            self._connect(packets.token_in(packet))
+        elif session is None or packet.kind in {Kind.CONNECT, Kind.CONNECT_ERROR}:
+            raise InvalidPacket
+        else:
+            await session.take(packet)
+
+    async def _spend(self) -> bool:
+        """Count a packet that no session counts; too many of them close the connection."""
+        if self._packets.take(self._loop.time()):
+            return True
+        await self.close(CloseCode.RATE_LIMITED, "Rate limited")
+        return False
+
+    # The session
+
+    def _connect(self, token: str | None) -> None:
+        self._connect_timer.cancel()
+        self._session = session = Session(self)
+        self.sessions += 1
+
+        def connect(socket: SocketId, user: UserId) -> Connection:
+            session.connection = connection = Connection(
+                socket, user, SOCKET_IO, transport=self.transport, limits=self._limits.slow
+            )
+            # It goes out with the greeting, once the opening is committed.
+            connection.frames.append(packets.connected_frame(socket))
+            return connection
+
+        async def serve() -> None:
+            try:
+                await self._serve(self, session, token, connect)
+            finally:
+                session.end(CloseCode.ABNORMAL)
+                session.drop()
+
+        self._spawn(serve())
+
+    def leave(self, session: Session) -> None:
+        """Carry this session no longer; another one may begin."""
+        if self._session is session:
+            self._session = None
+            if not self.is_closed:
+                self._connect_timer = self._loop.call_later(
+                    self._limits.connect_s, self._nobody_came
+                )
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

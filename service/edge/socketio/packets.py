@@ -1,0 +1,213 @@
+"""The packets of Engine.IO 4 and Socket.IO 5, read and written; no I/O.
+
+An Engine.IO packet is a digit and a text. The text of a message is a Socket.IO packet: a digit,
+a namespace unless it is `/`, the number of an acknowledgement where one is wanted, and JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.edge.frames import text_frame
+from service.messages import ToClient, classic, v1
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAIN = "/"
+"""The one namespace that there is."""
+
+SEPARATOR = "\x1e"
+"""Between the packets of a payload, which is what is polled or posted."""
+
+BINARY = "b"
+"""Begins a binary packet in a payload."""
+
+
+class Engine(StrEnum):
+    """The types of Engine.IO packets."""
+
+    OPEN = "0"
+    CLOSE = "1"
+    PING = "2"
+    PONG = "3"
+    MESSAGE = "4"
+    UPGRADE = "5"
+    NOOP = "6"
+
+
+class Kind(IntEnum):
+    """The types of Socket.IO packets."""
+
+    CONNECT = 0
+    DISCONNECT = 1
+    EVENT = 2
+    ACK = 3
+    CONNECT_ERROR = 4
+    BINARY_EVENT = 5
+    BINARY_ACK = 6
+
+
+PROBE = Engine.PING + "probe"
+PROBED = Engine.PONG + "probe"
+
+CLOSE_FRAME = text_frame(Engine.CLOSE.encode())
+PING_FRAME = text_frame(Engine.PING.encode())
+DISCONNECT_FRAME = text_frame(b"41")
+
+_PACKET = re.compile(
+    r"(?:([0-4])|([56])\d{1,9}-)"  # what it is; how many attachments follow
+    r"(?:(/[^,]*)(?:,|$))?"  # the namespace
+    r"(\d{1,15})?"  # the number of the acknowledgement
+    r"(.*)",
+    re.DOTALL | re.ASCII,
+)
+
+_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_name_decoder = msgspec.json.Decoder(str)
+_encoder = msgspec.json.Encoder()
+
+
+class InvalidPacket(Exception):
+    """A client has sent what is no packet, or one that can't come at that time."""
+
+
+class Packet(msgspec.Struct, frozen=True):
+    """A Socket.IO packet of a client."""
+
+    kind: Kind
+    namespace: str
+    id: str | None
+    """The number under which the client wants to be answered."""
+    data: str
+
+
+class Opened(msgspec.Struct, frozen=True, rename="camel"):
+    """What the first packet of a connection says."""
+
+    sid: str
+    upgrades: list[str]
+    ping_interval: int
+    ping_timeout: int
+    max_payload: int
+
+
+class _Auth(msgspec.Struct):
+    token: str | None = None
+
+
+_auth_decoder = msgspec.json.Decoder(_Auth)
+
+
+class _Connected(msgspec.Struct):
+    sid: str
+
+
+class _ErrorData(msgspec.Struct):
+    code: int
+
+
+class _ConnectError(msgspec.Struct, omit_defaults=True):
+    message: str
+    data: _ErrorData | None = None
+
+
+# From clients
+
+
+def split(payload: str) -> Iterator[str]:
+    """Take a payload apart into Engine.IO packets."""
+    yield from payload.split(SEPARATOR)
+
+
+def read(text: str) -> Packet:
+    """Read a Socket.IO packet; raise `InvalidPacket`."""
+    found = _PACKET.fullmatch(text)
+    if found is None:
+        raise InvalidPacket
+    plain, binary, namespace, id_, data = found.groups()
+    # A namespace may carry a query, which says nothing here.
+    namespace = (namespace or MAIN).partition("?")[0]
+    return Packet(Kind(int(plain or binary)), namespace, id_, data)
+
+
+def token_in(packet: Packet) -> str | None:
+    """Read the token in the `auth` of a CONNECT packet; raise `InvalidPacket`."""
+    try:
+        return _auth_decoder.decode(packet.data).token if packet.data else None
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise InvalidPacket from error
+
+
+def message_of(packet: Packet) -> str:
+    """Write an event as a message of the classic contract; raise `InvalidPacket`.
+
+    The name of the event is its `type`, the number of the acknowledgement its `id`. What is no
+    object has no fields, and further arguments mean nothing.
+    """
+    try:
+        name, *arguments = _list_decoder.decode(packet.data)
+        _name_decoder.decode(name)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise InvalidPacket from error
+    fields = bytes(arguments[0]).strip() if arguments else b""
+    inner = fields[1:-1].strip() if fields.startswith(b"{") else b""
+    # Of two equal keys the last one counts, so no field can take the place of the number.
+    id_ = (packet.id or "null").encode()
+    parts = (b'"type":%b' % bytes(name), inner, b'"id":%b' % id_)
+    return (b"{%b}" % b",".join(part for part in parts if part)).decode()
+
+
+# To clients
+
+
+def open_frame(opened: Opened) -> bytes:
+    """Write the first packet of a connection."""
+    return text_frame(b"0" + _encoder.encode(opened))
+
+
+def connected_frame(sid: str) -> bytes:
+    """Answer a CONNECT packet with the id of the session."""
+    return text_frame(b"40" + _encoder.encode(_Connected(sid)))
+
+
+def connect_error_frame(message: str, code: int) -> bytes:
+    """Refuse a CONNECT packet, by the close code and the reason that a plain socket would see."""
+    return text_frame(b"44" + _encoder.encode(_ConnectError(message, _ErrorData(code))))
+
+
+def unknown_namespace_frame(namespace: str) -> bytes:
+    """Refuse a CONNECT packet for another namespace than the one that there is."""
+    error = _encoder.encode(_ConnectError("Invalid namespace"))
+    return text_frame(b"44%b,%b" % (namespace.encode(), error))
+
+
+def event_frame(message: ToClient) -> bytes:
+    """Write a message as an event named by its type, or an answer as an acknowledgement."""
+    match message:
+        case v1.Ack():
+            return _ack_frame(message.id, {"ok": True, **_said(message)})
+        case classic.Error(code, text, str(id_)):
+            return _ack_frame(id_, {"error": {"code": code, "message": text}})
+        case _:
+            # The encoder writes the type first.
+            payload = _encoder.encode(message).removeprefix(b'{"type":"')
+            name, _, fields = payload.partition(b'"')
+            return text_frame(b'42["%b",{%b]' % (name, fields.removeprefix(b",")))
+
+
+def _said(ack: v1.Ack) -> dict[str, object]:
+    said: dict[str, object] = {"position": ack.position}
+    if ack.room_id is not msgspec.UNSET:
+        said["roomId"] = ack.room_id
+    return said
+
+
+def _ack_frame(id_: str, answer: dict[str, object]) -> bytes:
+    return text_frame(b"43%b[%b]" % (id_.encode(), _encoder.encode(answer)))

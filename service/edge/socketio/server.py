@@ -1,0 +1,278 @@
+"""The path `/socket.io/`: handshakes, polls, posts and upgrades, as Engine.IO 4 wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import TYPE_CHECKING, ClassVar
+
+from aiohttp import WSMsgType, web
+
+from service.edge.auth import token_of
+from service.edge.close_codes import CloseCode
+from service.edge.socketio import packets
+from service.edge.socketio.link import Link
+from service.edge.socketio.packets import InvalidPacket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.edge.http import AddressRate
+    from service.edge.socketio.link import LinkLimits
+    from service.edge.socketio.session import Session
+    from service.edge.websocket import Connect, WebSockets
+    from service.telemetry import Metrics
+
+PATH = "/socket.io/"
+
+UPGRADE_S = 10.0
+"""How long a client may take from its probe to its going over."""
+
+STOP_S = 2.0
+
+
+class BadRequest(Exception):
+    """What the client has got wrong, by the codes of Engine.IO."""
+
+    code: ClassVar[int] = 3
+    message: ClassVar[str] = "Bad request"
+
+
+class UnknownTransport(BadRequest):
+    """There are `polling` and `websocket`."""
+
+    code = 0
+    message = "Transport unknown"
+
+
+class UnknownSession(BadRequest):
+    """The connection has ended, or never was."""
+
+    code = 1
+    message = "Session ID unknown"
+
+
+class BadHandshakeMethod(BadRequest):
+    """A connection begins with GET."""
+
+    code = 2
+    message = "Bad handshake method"
+
+
+class UnsupportedVersion(BadRequest):
+    """Only Engine.IO 4 is spoken here, that is `socket.io-client` 3 and 4."""
+
+    code = 5
+    message = "Unsupported protocol version"
+
+
+class SocketIo:
+    """All Engine.IO connections of this node."""
+
+    def __init__(
+        self,
+        websockets: WebSockets,
+        handshakes: AddressRate,
+        limits: LinkLimits,
+        origins: Sequence[str],
+        *,
+        metrics: Metrics,
+    ) -> None:
+        """Hand sessions over to `websockets`; pages of `origins` may poll."""
+        self._websockets = websockets
+        self._handshakes = handshakes
+        self._limits = limits
+        self._origins = frozenset(origins)
+        self._metrics = metrics
+        self._links: dict[str, Link] = {}
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """List the routes."""
+        return [web.route("*", path, self._serve) for path in (PATH, PATH.rstrip("/"))]
+
+    async def stop(self) -> None:
+        """Close what no session has closed, and wait for the sessions' ends."""
+        links = list(self._links.values())
+        for link in links:
+            await link.close(CloseCode.DRAINING, "Server is restarting")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await asyncio.gather(*(link.ended() for link in links))
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer, also with what went wrong, in a form that the page may read."""
+        response: web.StreamResponse
+        try:
+            response = await self._answer(request)
+        except BadRequest as error:
+            body = {"code": error.code, "message": error.message}
+            response = web.json_response(body, status=400)
+        except web.HTTPRequestEntityTooLarge as error:
+            response = error
+        if not response.prepared:
+            response.headers.update(self._permission(request))
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return web.Response(status=204)
+        link = self._link_of(request)
+        if link is None:
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return refusal
+        if request.query["transport"] == "websocket":
+            return await self._websocket(request, link)
+        if request.method == "POST" and link is not None:
+            return await self._post(request, link)
+        return await self._poll(request, link)
+
+    def _link_of(self, request: web.Request) -> Link | None:
+        """Find the connection that a request belongs to; None if it is to begin one."""
+        query = request.query
+        if query.get("transport") not in {"polling", "websocket"}:
+            raise UnknownTransport
+        is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if is_upgrade != (query["transport"] == "websocket"):
+            raise BadRequest
+        sid = query.get("sid")
+        if sid is None:
+            if request.method != "GET":
+                raise BadHandshakeMethod
+            if query.get("EIO") != "4":
+                raise UnsupportedVersion
+            return None
+        link = self._links.get(sid)
+        if link is None:
+            raise UnknownSession
+        if request.method not in {"GET", "POST"} or link.is_upgraded:
+            raise BadRequest
+        return link
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        """Tell why there is no new connection now, if so."""
+        if not self._handshakes.allows(request):
+            self._metrics.handshake_refused("RATE_LIMITED")
+            return web.Response(status=429, text="too many connections, slow down")
+        if self._websockets.is_draining:
+            return web.Response(status=503, text="restarting, try again")
+        return None
+
+    async def _poll(self, request: web.Request, link: Link | None) -> web.Response:
+        if link is None:
+            link = self._begin(request)
+            link.open()
+        elif link.polling.is_polled:
+            await link.close(CloseCode.PROTOCOL, "Two polls at once")
+            raise BadRequest
+        text = await link.polling.poll()
+        if request.transport is None:
+            # What was taken for this poll has gone with it.
+            link.lost(CloseCode.ABNORMAL)
+        return web.Response(text=text, headers={"Cache-Control": "no-store"})
+
+    async def _post(self, request: web.Request, link: Link) -> web.Response:
+        if link.is_posting:
+            await link.close(CloseCode.PROTOCOL, "Two posts at once")
+            raise BadRequest
+        link.is_posting = True
+        try:
+            for packet in packets.split((await request.read()).decode()):
+                await link.receive(packet)
+        except web.HTTPRequestEntityTooLarge:
+            await link.close(CloseCode.TOO_BIG, "Too big")
+            raise
+        except UnicodeDecodeError as error:
+            await link.close(CloseCode.PROTOCOL, "Invalid packet")
+            raise BadRequest from error
+        except InvalidPacket as error:
+            raise BadRequest from error
+        finally:
+            link.is_posting = False
+        return web.Response(text="ok")
+
+    async def _websocket(self, request: web.Request, link: Link | None) -> web.StreamResponse:
+        if link is not None and link.is_upgrading:
+            raise BadRequest
+        ws = web.WebSocketResponse(max_msg_size=self._limits.payload_bytes_max, compress=False)
+        await ws.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return ws
+        if link is None:
+            link = self._begin(request)
+            link.go_over(ws, transport)
+            link.open()
+        elif await self._probed(link, ws):
+            link.go_over(ws, transport)
+        else:
+            await ws.close()
+            return ws
+        await _read(ws, link)
+        return ws
+
+    async def _probed(self, link: Link, ws: web.WebSocketResponse) -> bool:
+        """Let the client try the WebSocket while it polls, and tell whether it goes over."""
+        link.is_upgrading = True
+        try:
+            async with asyncio.timeout(UPGRADE_S):
+                if (await ws.receive()).data != packets.PROBE:
+                    return False
+                link.polling.release()
+                await ws.send_str(packets.PROBED)
+                return (await ws.receive()).data == packets.Engine.UPGRADE and not link.is_closed
+        except TimeoutError:
+            return False
+        finally:
+            link.is_upgrading = False
+            link.polling.hold()
+
+    def _begin(self, request: web.Request) -> Link:
+        sid = secrets.token_urlsafe(15)
+        link = Link(sid, request, self._limits, serve=self._attend, closed=self._forget)
+        self._links[sid] = link
+        return link
+
+    def _forget(self, link: Link) -> None:
+        del self._links[link.sid]
+
+    async def _attend(
+        self, link: Link, session: Session, token: str | None, connect: Connect
+    ) -> None:
+        """Serve a session; each further one of a connection counts as a handshake of its own."""
+        request = link.request
+        if link.sessions > 1 and not self._handshakes.allows(request):
+            self._metrics.handshake_refused("RATE_LIMITED")
+            await session.close(code=CloseCode.RATE_LIMITED, message=b"Rate limited")
+            return
+        await self._websockets.attend(request, token or token_of(request), session, connect)
+
+    def _permission(self, request: web.Request) -> dict[str, str]:
+        """Let pages of other origins poll, if they may connect."""
+        origin = request.headers.get("Origin")
+        if origin is None or not {"*", origin} & self._origins:
+            return {"Vary": "Origin"}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type",
+            "Vary": "Origin",
+        }
+
+
+async def _read(ws: web.WebSocketResponse, link: Link) -> None:
+    try:
+        async for frame in ws:
+            if frame.type is WSMsgType.TEXT:
+                await link.receive(frame.data)
+            elif frame.type is WSMsgType.BINARY:
+                await link.receive_binary()
+            if link.is_closed:
+                break
+    except InvalidPacket:
+        # The link has closed itself.
+        pass
+    finally:
+        link.lost(ws.close_code or CloseCode.ABNORMAL)
+    await ws.close()

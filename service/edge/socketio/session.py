@@ -1,0 +1,108 @@
+"""One Socket.IO session: what a client has sent waits here until it is carried out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import WSMessage, WSMsgType
+
+from service.edge.close_codes import CloseCode
+from service.edge.socketio import packets
+from service.edge.socketio.packets import Kind
+
+if TYPE_CHECKING:
+    from service.edge.channel import Take
+    from service.edge.connection import Connection
+    from service.edge.socketio.link import Link
+
+NORMAL = 1000
+
+AHEAD_MAX = 64
+"""Events that are taken in before the one that is carried out is done."""
+
+_FINAL = {CloseCode.POLICY, CloseCode.REVOKED, CloseCode.TOO_MANY_SOCKETS}
+"""After these a client is not to try again by itself, as it does when its transport is closed."""
+
+
+class Session:
+    """One Socket.IO session, read and closed as a WebSocket is (`Channel`)."""
+
+    def __init__(self, link: Link) -> None:
+        """Begin, before anything is known of its user."""
+        self.connection: Connection | None = None
+        self.close_code: int | None = None
+        self._link = link
+        self._inbox: asyncio.Queue[WSMessage | int] = asyncio.Queue(AHEAD_MAX)
+        self._take: Take | None = None
+
+    async def take(self, packet: packets.Packet) -> None:
+        """Take a packet of the session; what the client acknowledges, nobody has asked about."""
+        match packet.kind:
+            case Kind.EVENT:
+                text = packets.message_of(packet)
+                await self._hand_in(WSMessage(WSMsgType.TEXT, text, None))
+            case Kind.BINARY_EVENT:
+                await self._hand_in(WSMessage(WSMsgType.BINARY, b"", None))
+            case Kind.DISCONNECT:
+                self._link.leave(self)
+                await self._inbox.put(NORMAL)
+            case _:
+                pass
+
+    def take_by(self, take: Take) -> None:
+        """Let `take` have each event as it comes, unless others wait before it."""
+        self._take = take
+
+    async def _hand_in(self, frame: WSMessage) -> None:
+        left: WSMessage | None = frame
+        if self._take is not None and self._inbox.empty():
+            left = self._take(frame)
+        if left is not None:
+            await self._inbox.put(left)
+
+    def end(self, code: int) -> None:
+        """Begin no more; what was taken in before is still carried out."""
+        self._link.leave(self)
+        if self.close_code is None:
+            self.close_code = code
+            if self._inbox.empty():
+                self._inbox.put_nowait(code)
+
+    def drop(self) -> None:
+        """Carry out nothing of what waits."""
+        while not self._inbox.empty():
+            self._inbox.get_nowait()
+
+    def exception(self) -> BaseException | None:
+        """Return what broke the connection."""
+        return self._link.error
+
+    async def close(self, *, code: int, message: bytes) -> bool:
+        """End it, and say so in the way after which its client does what the code asks for."""
+        if self.close_code is not None:
+            return False
+        self.drop()
+        self.end(code)
+        reason = message.decode()
+        if code not in _FINAL:
+            await self._link.close(code, reason)
+        elif self.connection is not None and self.connection.opened_at:
+            self._link.send(packets.DISCONNECT_FRAME)
+        else:
+            self._link.send(packets.connect_error_frame(reason, code))
+        return True
+
+    def __aiter__(self) -> Session:
+        """Iterate over the events of the client."""
+        return self
+
+    async def __anext__(self) -> WSMessage:
+        """Return the next event."""
+        if self.close_code is not None and self._inbox.empty():
+            raise StopAsyncIteration
+        item = await self._inbox.get()
+        if isinstance(item, int):
+            self.close_code = self.close_code or item
+            raise StopAsyncIteration
+        return item

@@ -1,0 +1,50 @@
+from service.deliveries import Delivery, Everyone, People
+from service.domain.presence import SocketOpened
+from service.domain.world import World
+from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.connection import Connection, SlowLimits
+from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
+from service.edge.frames import texts_of
+from service.edge.greeting import Facts, Greeter
+from service.edge.hub import Hub, Intervals
+from service.edge.socketio.polling import Polling
+from service.messages import classic, v1
+from service.telemetry import Metrics
+
+
+def make_hub() -> Hub:
+    world, people, metrics = World(), People(), Metrics()
+    backlog = Backlog(BacklogLimits())
+    intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
+    hub = Hub(world, people, backlog, intervals, metrics)
+    limits = v1.Limits(message_bytes_max=1, messages_per_s=1, messages_burst=1, chat_length_max=1)
+    facts = Facts(epoch="e", heartbeat_ms=1, limits=limits)
+    greeter = Greeter(
+        world, people, facts, hub.users, backlog, user_list=hub.user_list, metrics=metrics
+    )
+    hub.start(greeter)
+    return hub
+
+
+def come(hub: Hub, number: int, dialect: Dialect) -> Connection:
+    """Open a socket of a user of its own."""
+    transport = Polling(lambda: None)
+    socket = f"n1.1.{number}"
+    connection = Connection(socket, number, dialect, transport=transport, limits=SlowLimits())
+    hub.expect(connection)
+    hub.observe(SocketOpened(user=number, socket=socket), number)
+    return connection
+
+
+async def test_a_broadcast_is_encoded_once_for_all_clients_of_socket_io() -> None:
+    hub = make_hub()
+    plain, *others = [
+        come(hub, number, dialect)
+        for number, dialect in enumerate((CLASSIC, SOCKET_IO, SOCKET_IO, SOCKET_IO), 1)
+    ]
+    hub.publish(Delivery(Everyone(), classic=classic.UserOnline(7)))
+    frames = [connection.frames[-1] for connection in others]
+    assert frames[0] is frames[1] is frames[2]
+    assert list(texts_of(frames[0])) == [b'42["user:online",{"userId":7}]']
+    assert list(texts_of(plain.frames[-1])) == [b'{"type":"user:online","userId":7}']
+    hub.flush()

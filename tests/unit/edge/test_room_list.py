@@ -1,0 +1,41 @@
+"""The list of rooms, page by page."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.deliveries import People
+from service.domain.rooms import RoomCreated
+from service.domain.world import World
+from service.edge.room_list import room_page
+
+IDS = st.text("abcxyz0189", min_size=1, max_size=4)
+VISIBLE = st.sampled_from(["public", "private", "password"])
+
+
+@given(rooms=st.dictionaries(IDS, VISIBLE, max_size=12), limit=st.integers(1, 5))
+def test_the_pages_are_all_rooms_that_are_not_private_once_each_in_order(
+    rooms: dict[str, str], limit: int
+) -> None:
+    world, people = World(), People()
+    for position, (room, visibility) in enumerate(rooms.items(), 1):
+        created = RoomCreated(
+            room=room,
+            game="relay",
+            players=[],
+            options={},
+            seats_min=1,
+            seats_max=2,
+            visibility=visibility,  # type: ignore[arg-type]
+        )
+        world.fold(created, position)
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = room_page(world, people, "relay", cursor, limit)
+        assert len(page.rooms) <= limit
+        found += [one.room_id for one in page.rooms]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert found == sorted(room for room in rooms if rooms[room] != "private")
+    assert room_page(world, people, "pong", None, limit).rooms == []

@@ -1,0 +1,130 @@
+"""What a frame asks for, without any I/O."""
+
+from typing import Any
+
+import pytest
+
+from service.domain.matches import Move
+from service.edge.dialect import CLASSIC, V1, Dialect
+from service.edge.session import (
+    LIST_COST,
+    Answer,
+    Close,
+    Execute,
+    PassSignal,
+    RateLimited,
+    Refused,
+    Session,
+    SessionLimits,
+    ShowRooms,
+)
+from service.messages import v1
+
+LIMITS = SessionLimits(messages_per_s=1, messages_burst=20, chat_per_s=1, chat_burst=2)
+
+
+def session(dialect: Dialect = V1, limits: SessionLimits = LIMITS) -> Session:
+    return Session(7, "n1.1.1", dialect, limits=limits, new_token=lambda: "token", now=0)
+
+
+def refusal(text: str, one: Session | None = None) -> tuple[str, str | None]:
+    with pytest.raises(Refused) as caught:
+        (one or session()).receive(text, 0)
+    return caught.value.error.code, caught.value.id
+
+
+def test_a_ping_is_answered_with_its_id() -> None:
+    request = session().receive('{"type":"ping","id":"p"}', 0)
+    assert request.action == Answer(v1.Pong("p"))
+    assert request.id == "p"
+
+
+def test_a_move_of_both_dialects_is_one_command() -> None:
+    text = '{"type":"game:move","roomId":"r","direction":"w","action":"down"}'
+    move = Move(7, "n1.1.1", "r", {"direction": "w", "action": "down"})
+    for dialect in (CLASSIC, V1):
+        action = session(dialect).receive(text, 0).action
+        assert isinstance(action, Execute)
+        assert action.command == move
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "BAD_JSON"),
+        ("[]", "BAD_MESSAGE"),
+        ("{}", "BAD_MESSAGE"),
+        ('{"type":7}', "BAD_MESSAGE"),
+        ('{"type":"nothing"}', "UNKNOWN_TYPE"),
+        ('{"type":"signal","data":1}', "BAD_MESSAGE"),
+        ('{"type":"signal","data":1,"to":8,"roomId":"r"}', "BAD_MESSAGE"),
+        ('{"type":"chat:send","text":"","roomId":"r"}', "BAD_MESSAGE"),
+        ('{"type":"chat:send","text":"x"}', "BAD_MESSAGE"),
+        ('{"type":"invite","to":0}', "BAD_INVITE"),
+        ('{"type":"invite","to":1.5}', "BAD_INVITE"),
+        ('{"type":"room:join","roomId":"../x"}', "BAD_MESSAGE"),
+        ('{"type":"resume","position":-1,"epoch":""}', "BAD_MESSAGE"),
+        ('{"type":"room:create","metadata":' + '{"a":' * 50_000, "BAD_JSON"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_code(text: str, code: str) -> None:
+    assert refusal(text) == (code, None)
+
+
+def test_a_refusal_names_the_id_where_it_can_be_read() -> None:
+    assert refusal('{"type":"room:join","id":"j","roomId":7}') == ("BAD_MESSAGE", "j")
+    assert refusal('{"type":"nothing","id":"n"}') == ("UNKNOWN_TYPE", "n")
+    assert refusal('{"type":"nothing","id":"n"}', session(CLASSIC)) == ("UNKNOWN_TYPE", None)
+
+
+def test_who_sends_too_much_is_refused_and_then_closed() -> None:
+    one = session()
+    answers: list[Any] = []
+    for _ in range(60):
+        try:
+            answers.append(one.receive('{"type":"ping"}', 0).action)
+        except Refused as refused:
+            answers.append(refused.error)
+    assert all(isinstance(answer, Answer) for answer in answers[:20])
+    assert all(isinstance(answer, RateLimited) for answer in answers[20:40])
+    assert isinstance(answers[40], Close)
+
+
+def test_binary_frames_count_like_others() -> None:
+    one = session()
+    for _ in range(20):
+        with pytest.raises(Refused) as caught:
+            one.receive(None, 0)
+        assert caught.value.error.code == "BINARY_FRAME"
+    with pytest.raises(Refused) as caught:
+        one.receive(None, 0)
+    assert caught.value.error.code == "RATE_LIMITED"
+
+
+def test_a_message_more_may_be_sent_as_time_goes_by() -> None:
+    one = session()
+    for _ in range(20):
+        one.receive('{"type":"ping"}', 0)
+    assert refusal('{"type":"ping"}', one)[0] == "RATE_LIMITED"
+    assert isinstance(one.receive('{"type":"ping"}', 1).action, Answer)
+
+
+def test_a_whole_list_counts_for_many_messages() -> None:
+    one = session()
+    assert isinstance(one.receive('{"type":"room:list"}', 0).action, ShowRooms)
+    assert isinstance(one.receive('{"type":"user:sync"}', 0).action, object)
+    assert LIMITS.messages_burst == 2 * LIST_COST
+    assert refusal('{"type":"room:list","id":"l"}', one) == ("RATE_LIMITED", "l")
+
+
+def test_what_is_said_stands_beside_its_command_and_only_its_hash_in_it() -> None:
+    action = session().receive('{"type":"chat:send","roomId":"r","text":"hello"}', 0).action
+    assert isinstance(action, Execute)
+    assert [text.text for text in action.beside.texts.values()] == ["hello"]
+    assert "hello" not in repr(action.command)
+
+
+def test_the_data_of_a_signal_is_passed_on_as_it_came() -> None:
+    action = session().receive('{"type":"signal","to":"8","data":{"a": [1,  2]}}', 0).action
+    assert isinstance(action, PassSignal)
+    assert (action.to, bytes(action.message.data)) == (8, b'{"a": [1,  2]}')

@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from service.domain.ids import RoomId
+from service.edge.frames import text_frame, texts_of, type_in
+from service.edge.socketio import packets
+from service.edge.socketio.packets import InvalidPacket, Kind, Packet
+from service.messages import classic, v1
+
+
+def text_of(frame: bytes) -> str:
+    (text,) = texts_of(frame)
+    return text.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "packet"),
+    [
+        ("0", Packet(Kind.CONNECT, "/", None, "")),
+        ('0{"token":"a,1-"}', Packet(Kind.CONNECT, "/", None, '{"token":"a,1-"}')),
+        ("0/admin", Packet(Kind.CONNECT, "/admin", None, "")),
+        ("0/admin?a=1,{}", Packet(Kind.CONNECT, "/admin", None, "{}")),
+        ("1", Packet(Kind.DISCONNECT, "/", None, "")),
+        ('2["a"]', Packet(Kind.EVENT, "/", None, '["a"]')),
+        ('212["a"]', Packet(Kind.EVENT, "/", "12", '["a"]')),
+        ('2/admin,12["a"]', Packet(Kind.EVENT, "/admin", "12", '["a"]')),
+        ("30[]", Packet(Kind.ACK, "/", "0", "[]")),
+        ('51-7["a"]', Packet(Kind.BINARY_EVENT, "/", "7", '["a"]')),
+    ],
+)
+def test_a_packet_is_read(text: str, packet: Packet) -> None:
+    assert packets.read(text) == packet
+
+
+@pytest.mark.parametrize("text", ["", "a", "7", '5["a"]', "é"])
+def test_what_is_no_packet_is_refused(text: str) -> None:
+    with pytest.raises(InvalidPacket):
+        packets.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('2["lobby:join"]', {"type": "lobby:join", "id": None}),
+        ('20["lobby:join",{}]', {"type": "lobby:join", "id": 0}),
+        ('20["invite", { "to" : 7 } ]', {"type": "invite", "to": 7, "id": 0}),
+        ('20["invite",{"to":7,"id":1}]', {"type": "invite", "to": 7, "id": 0}),
+        ('20["invite",7]', {"type": "invite", "id": 0}),
+        ('20["invite",null,{"to":7}]', {"type": "invite", "id": 0}),
+        ('20["\\u0069nvite",{"to":7}]', {"type": "invite", "to": 7, "id": 0}),
+    ],
+)
+def test_an_event_is_a_message_with_the_number_of_its_acknowledgement(
+    text: str, message: object
+) -> None:
+    assert json.loads(packets.message_of(packets.read(text))) == message
+
+
+@pytest.mark.parametrize("data", ["", "{}", "[]", "[3]", "[null]", '["a"', '["a",{]', "[" * 5000])
+def test_what_is_no_event_is_refused(data: str) -> None:
+    with pytest.raises(InvalidPacket):
+        packets.message_of(Packet(Kind.EVENT, "/", None, data))
+
+
+@pytest.mark.parametrize(
+    ("data", "token"),
+    [("", None), ("{}", None), ('{"token":"a"}', "a"), ('{"token":3}', None), ("[]", None)],
+)
+def test_the_token_is_read_from_the_auth_of_a_connect(data: str, token: str | None) -> None:
+    assert packets.token_in(Packet(Kind.CONNECT, "/", None, data)) == token
+
+
+def test_an_auth_that_is_no_json_is_refused() -> None:
+    with pytest.raises(InvalidPacket):
+        packets.token_in(Packet(Kind.CONNECT, "/", None, "{"))
+
+
+def test_a_message_is_an_event_named_by_its_type() -> None:
+    online = packets.event_frame(classic.UserOnline(7))
+    assert text_of(online) == '42["user:online",{"userId":7}]'
+    assert type_in(online) == "user:online"
+    searching = packets.event_frame(classic.MatchmakingSearching())
+    assert text_of(searching) == '42["matchmaking:searching",{}]'
+
+
+def test_an_answer_is_an_acknowledgement() -> None:
+    ack = packets.event_frame(v1.Ack("12", 34))
+    assert text_of(ack) == '4312[{"ok":true,"position":34}]'
+    assert type_in(ack) == "ack"
+    room = packets.event_frame(v1.Ack("12", 34, RoomId("r")))
+    assert text_of(room) == '4312[{"ok":true,"position":34,"roomId":"r"}]'
+    error = packets.event_frame(classic.Error("BAD", "It is bad.", "12"))
+    assert text_of(error) == '4312[{"error":{"code":"BAD","message":"It is bad."}}]'
+    plain = packets.event_frame(classic.Error("BAD", "It is bad."))
+    assert text_of(plain) == '42["error",{"code":"BAD","message":"It is bad."}]'
+
+
+def test_frames_that_were_joined_are_unwrapped_one_by_one() -> None:
+    texts = [b"", b"2", b"x" * 125, b"x" * 126, b"x" * 65535, b"x" * 65536]
+    assert list(texts_of(b"".join(map(text_frame, texts)))) == texts
