@@ -67,7 +67,7 @@ class People(msgspec.Struct):
     texts: dict[str, str] = {}
 
     def name(self, user: UserId) -> str:
-        """Return the display name; one that is not known is `User#<id>` (contract.md)."""
+        """Return the display name; one that is not known is `User#<id>`."""
         return self.names.get(user) or f"User#{user}"
 
     def user(self, user: UserId) -> classic.User:

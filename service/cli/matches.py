@@ -19,6 +19,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _REASONS = {
     "timeup": "by points",
+    "finished": "by the rules",
     "left": "the other left",
     "forfeit": "the other did not come back",
     "abandoned": "abandoned",
@@ -63,12 +64,13 @@ def _table(found: list[PlayedMatch]) -> Table:
             moment(match.started_at)[:19],
             f"{seconds:.0f}" if seconds else "",
             ":".join(map(str, match.scores or [])),
-            _result(match),
+            result_of(match),
         )
     return table
 
 
-def _result(match: PlayedMatch) -> str:
+def result_of(match: PlayedMatch) -> str:
+    """Say in words how a match ended."""
     if match.reason is None:
         return "live"
     if match.winner is None:

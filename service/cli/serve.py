@@ -36,7 +36,10 @@ def command(
     """Serve until Ctrl-C or SIGTERM."""
     settings = load_settings()
     secret = _secret(settings, dev=dev)
-    configure_logging(settings.log_level, settings.log_format)
+    is_chosen = "log_format" in settings.model_fields_set
+    configure_logging(
+        settings.log_level, "console" if dev and not is_chosen else settings.log_format
+    )
     for warning in settings.warnings():
         logger.warning(warning)
     if dev:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 UserId: TypeAlias = int | str
-"""An integer from 1 to 2^53-1, or any other text of at most 128 characters (contract.md)."""
+"""An integer from 1 to 2^53-1, or any other text of at most 128 characters."""
 
 SocketId: TypeAlias = str
 """`node.incarnation.number`, so that a fold sees which life of which node a socket belongs to."""

@@ -47,7 +47,7 @@ class AuthenticationError(ServiceError):
     def __init__(
         self, reason: str, error_code: str, close_code: CloseCode = CloseCode.POLICY
     ) -> None:
-        """Take the reason and the close code for the client, and the code for ELK (contract.md)."""
+        """Take the reason and the close code for the client, and the code for ELK."""
         super().__init__(reason)
         self.error_code = error_code
         self.close_code = close_code
@@ -124,7 +124,7 @@ class Authenticator:
         self._name_length_max = name_length_max
 
     async def check(self, token: str | None) -> Identity:
-        """Return whose token this is; raise `AuthenticationError` (contract.md, Connecting)."""
+        """Return whose token this is; raise `AuthenticationError`."""
         return self._identity(await self._claims(token))
 
     async def check_caller(self, token: str | None) -> Caller:

@@ -1,4 +1,4 @@
-"""The user service (contract.md): names, friends, and finished matches."""
+"""The user service of the platform: names, friends, and finished matches."""
 
 from __future__ import annotations
 

@@ -27,6 +27,11 @@ ERROR_CODES = {
     "ORIGIN_NOT_ALLOWED",
     "MATCH_SAVE_FAILED",
     "VAULT_READ_ERROR",
+    "TOKEN_REVOKED",
+    "UNKNOWN_TOKEN_KEY",
+    "JWKS_READ_ERROR",
+    "MATCH_SAVE_DELAYED",
+    "USER_SERVICE_UNAVAILABLE",
     "4008",
     "4012",
 }
@@ -103,6 +108,16 @@ def test_the_index_gives_every_field_the_type_that_ecs_and_the_contract_give_it(
     policy = json.loads((DEPLOY / "elk" / "ilm-policy.json").read_text())["policy"]
     assert template["settings"]["index.lifecycle.name"] == "ws-service"
     assert {"hot", "delete"} < policy["phases"].keys()
+
+
+def test_every_code_that_the_service_logs_is_known_here() -> None:
+    logged = set()
+    for path in (CHECKOUT / "service").rglob("*.py"):
+        text = path.read_text()
+        logged |= set(re.findall(r'error_code="([A-Z_]+)"', text))
+        logged |= set(re.findall(r'AuthenticationError\(\s*"[^"]+",\s*"([A-Z_]+)"', text))
+    assert logged
+    assert logged <= ERROR_CODES
 
 
 def test_there_is_a_saved_search_for_every_error_code() -> None:

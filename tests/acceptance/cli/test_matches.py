@@ -3,10 +3,13 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from service.cli.matches import result_of
+from service.domain.matches import EndReason
+from service.log.matches import PlayedMatch
 from tests.acceptance.cli.conftest import DURATION_S, Recorded
 from tests.command_line import CommandLine
 
@@ -31,6 +34,29 @@ def test_the_newest_match_comes_first_with_all_that_is_known(recorded: Recorded)
         "SELECT data ->> 'scores' FROM events WHERE type = 'match.ended' ORDER BY position LIMIT 1"
     )
     assert played["scores"] == json.loads(scores)
+
+
+def test_there_is_a_word_for_each_end() -> None:
+    reasons = get_args(EndReason)
+    told = [
+        result_of(
+            PlayedMatch(
+                id="r-1",
+                position=1,
+                game="pong",
+                players=["Ana", "Ben"],
+                users=["1", "2"],
+                started_at=0,
+                ended_at=1,
+                ticks=1,
+                reason=reason,
+                winner=0,
+                scores=[1, 0],
+            )
+        )
+        for reason in reasons
+    ]
+    assert len(set(told)) == len(reasons)
 
 
 def test_people_get_a_table(recorded: Recorded) -> None:

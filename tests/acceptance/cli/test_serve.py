@@ -68,7 +68,7 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     process = await asyncio.create_subprocess_exec(
         *ws_service.arguments("serve", *options),
-        env=ws_service.environment(WS_PORT="0", **settings),
+        env=ws_service.environment(**{"WS_PORT": "0", "WS_LOG_FORMAT": "ecs", **settings}),
         cwd=ws_service.data_dir.parent,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -178,6 +178,20 @@ async def test_for_development_it_makes_a_secret_once_and_says_so(ws_service: Co
             http.ws_connect(f"{url}/ws?token={body['token']}") as tab,
         ):
             assert (await tab.receive_json())["user"] == body["user"]
+
+
+@pytest.mark.parametrize("options", [("--dev",), ()])
+async def test_a_person_who_tries_it_reads_lines_and_not_json(
+    ws_service: CommandLine, options: tuple[str, ...]
+) -> None:
+    secret = {} if options else {"JWT_SECRET": SECRET}
+    async with serving(ws_service, *options, WS_LOG_FORMAT="", **secret) as service:
+        assert service.process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            line = await service.process.stdout.readline()
+        assert line.startswith(b"{") == (not options)
+        service.process.send_signal(signal.SIGTERM)
+        await service.process.communicate()
 
 
 async def test_without_dev_nobody_is_given_a_token(ws_service: CommandLine) -> None:
