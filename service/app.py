@@ -195,8 +195,9 @@ class Service:
         )
         writer = log.start(engine.committed)
         await engine.execute(StartNode(NODE), Origin())
-        deadlines.arm_all()
         await ticker.recover(self._match_events)
+        # A deadline may ask where a match stands, so all matches must stand somewhere.
+        deadlines.arm_all()
         directory.start()
         await outbox.start()
         self._background = [
