@@ -305,6 +305,19 @@ async def test_a_match_that_was_not_public_is_shown_to_its_players_alone(
     assert not await sees(token(fresh_id()))
 
 
+async def test_a_room_that_is_made_anew_under_its_id_hides_its_own_matches(
+    service: Running,
+) -> None:
+    ana, ben = await two(service)
+    id_ = f"club-{ana.id}"
+    public, _ = [
+        await played(ana, ben, roomId=id_, visibility=visibility)
+        for visibility in ("public", "private")
+    ]
+    found = (await get(service, "/matches", token(fresh_id()), user=ana.id))["matches"]
+    assert [one["matchId"] for one in found] == [public]
+
+
 async def test_an_answer_that_the_client_has_is_not_sent_again(service: Running) -> None:
     match = await played(*await two(service))
     for path, kept in (

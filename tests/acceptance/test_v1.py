@@ -380,6 +380,21 @@ async def test_a_room_that_cannot_be_is_refused(
     assert (await ana.command("room:create", **fields))["code"] == code
 
 
+async def test_the_id_of_a_closed_room_may_be_used_again(service: Running) -> None:
+    ana, ben = await two(service)
+    id_ = f"club-{ana.id}"
+    matches: list[str] = []
+    for _ in range(2):
+        for client in (ana, ben):
+            await joined(id_, client, orCreate=True, game="relay")
+        for client in (ana, ben):
+            assert (await client.command("room:ready", roomId=id_))["type"] == "ack"
+        matches.append((await ben.expect("game:start", roomId=id_))["matchId"])
+        for client in (ana, ben):
+            assert (await client.command("room:leave", roomId=id_))["type"] == "ack"
+    assert len(set(matches)) == 2
+
+
 async def test_a_user_has_one_seat(service: Running) -> None:
     ana, _ = await two(service)
     await room_of(ana, game="relay")
