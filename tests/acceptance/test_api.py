@@ -305,6 +305,24 @@ async def test_a_match_that_was_not_public_is_shown_to_its_players_alone(
     assert not await sees(token(fresh_id()))
 
 
+async def test_who_is_revoked_while_he_comes_in_is_sent_away_too(
+    start_service: StartService,
+) -> None:
+    service = start_service()
+    old = int(time.time()) - 60
+
+    async def comes_in(user: int) -> list[tuple[int | None, str]]:
+        claims = make_token({"id": user, "name": "Ana", "iat": old})
+        _, *tabs = await asyncio.gather(
+            ask(service, "/sessions", method="DELETE", user=user),
+            *(service.connect(token_=claims, greeted=False) for _ in range(4)),
+        )
+        return [await tab.closed() for tab in tabs]
+
+    for _ in range(20):
+        assert await comes_in(fresh_id()) == [(4503, "Revoked")] * 4
+
+
 async def test_a_room_that_is_made_anew_under_its_id_hides_its_own_matches(
     service: Running,
 ) -> None:
