@@ -255,6 +255,7 @@ class Service:
     async def _catch_up(self, engine: Engine, tail_from: Position) -> None:
         """Fold what came after the snapshot, and the last part as if it happened again."""
         world = self._world
+        await self._load_people()
         async for page in self._reader.read(world.position):
             await self._load_people_of(page)
             for recorded in page:

@@ -311,12 +311,13 @@ async def test_who_is_revoked_while_he_comes_in_is_sent_away_too(
     service = start_service()
     old = int(time.time()) - 60
 
-    async def comes_in(user: int) -> list[tuple[int | None, str]]:
+    async def comes_in(user: int) -> list[tuple[int | None, str | None]]:
         claims = make_token({"id": user, "name": "Ana", "iat": old})
-        _, *tabs = await asyncio.gather(
-            ask(service, "/sessions", method="DELETE", user=user),
-            *(service.connect(token_=claims, greeted=False) for _ in range(4)),
+        revoking = asyncio.create_task(ask(service, "/sessions", method="DELETE", user=user))
+        tabs = await asyncio.gather(
+            *(service.connect(token_=claims, greeted=False) for _ in range(4))
         )
+        await revoking
         return [await tab.closed() for tab in tabs]
 
     for _ in range(20):

@@ -194,6 +194,27 @@ async def test_resume_is_also_a_message(service: Running) -> None:
     assert len(of_type(ben.received, "chat:message")) == 2
 
 
+async def test_who_resumes_after_a_restart_is_told_the_names_of_all(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_SNAPSHOT_EVENTS="10", WS_TAIL_EVENTS_MAX="10")
+    ana, ben = await two(service)
+    room = await room_of(ana, game="relay")
+    await joined(room, ben)
+    await ana.command("room:ready", roomId=room)
+    # All that Ana did is older than what is folded again after the restart.
+    for status in ("away", "busy") * 25:
+        await ben.command("user:status", status=status)
+    await ben.command("room:ready", roomId=room)
+    start = await ben.expect("game:start")
+
+    service.restart()
+
+    since, epoch = start["position"] - 1, ben.welcome["epoch"]
+    back = await service.connect_v1(ben.id, "Ben", since=since, epoch=epoch)
+    assert await back.expect("game:start") == start
+
+
 @pytest.mark.parametrize(
     ("since", "epoch", "reason"),
     [
@@ -278,6 +299,9 @@ async def test_a_hidden_user_is_seen_by_nobody(start_service: StartService) -> N
     fresh = await service.connect_v1(4, "Dan")
     known = {one["id"] for one in fresh.received[2]["users"]}
     assert 2 not in known
+    room = await room_of(ana, game="relay")
+    await joined(room, ben, role="spectator")
+    assert (await ana.expect("room:state", spectators=1))["watching"] == []
     await ben.send("user:status", hidden=False)
     await classic.expect("user:online", userId=2)
     await classic.expect("friends:status:update", userId=2, isOnline=True)
