@@ -425,6 +425,17 @@ async def test_a_user_has_one_seat(service: Running) -> None:
     assert (await ana.command("room:create", game="relay"))["code"] == "ALREADY_IN_ROOM"
 
 
+async def test_who_leaves_the_queue_of_one_game_waits_on_in_that_of_another(
+    start_service: StartService,
+) -> None:
+    ana, ben = await two(start_service())
+    for game in ("pong", "connect_four"):
+        await ana.command("matchmaking:join", game=game)
+    await ana.command("matchmaking:leave", game="pong")
+    await ben.command("matchmaking:join", game="connect_four")
+    assert (await ben.expect("room:start"))["players"] == [ana.user, ben.user]
+
+
 # Matches
 
 
