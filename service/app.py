@@ -208,8 +208,9 @@ class Service:
         )
         writer = log.start(engine.committed)
         await engine.execute(StartNode(NODE), Origin())
-        deadlines.arm_all()
         await ticker.recover(self._match_events)
+        # A deadline may ask where a match stands, so all matches must stand somewhere.
+        deadlines.arm_all()
         directory.start()
         await outbox.start()
         self._background = [
@@ -268,6 +269,7 @@ class Service:
     async def _catch_up(self, engine: Engine, tail_from: Position) -> None:
         """Fold what came after the snapshot, and the last part as if it happened again."""
         world = self._world
+        await self._load_people()
         async for page in self._reader.read(world.position):
             await self._load_people_of(page)
             for recorded in page:

@@ -10,6 +10,7 @@ there is at most one of them for each event and user.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -189,8 +190,9 @@ def user_entry(user: UserId, world: World, people: People) -> v1.UserEntry | Non
     return v1.UserEntry(user, people.name(user), status or "online")
 
 
-def room_state(room: Room, people: People) -> v1.RoomState:
-    """Write a room as its members see it."""
+def room_state(room: Room, world: World, people: People) -> v1.RoomState:
+    """Write a room as its members see it; a hidden spectator is counted, but not named."""
+    watching = (user for user in room.spectators if user not in world.presence.hidden)
     return v1.RoomState(
         room_id=room.id,
         v=room.changed_at,
@@ -210,9 +212,7 @@ def room_state(room: Room, people: People) -> v1.RoomState:
             for seat in room.seats
         ],
         spectators=len(room.spectators),
-        watching=people.users(
-            user for user, _ in zip(room.spectators, range(WATCHING_SHOWN_MAX), strict=False)
-        ),
+        watching=people.users(itertools.islice(watching, WATCHING_SHOWN_MAX)),
         match_id=room.match,
     )
 
@@ -281,7 +281,7 @@ def came_in(
 ) -> Iterator[Delivery]:
     """Show a room to a tab that has just come in."""
     here = Sockets((socket,))
-    yield Delivery(here, v1=room_state(room, people))
+    yield Delivery(here, v1=room_state(room, world, people))
     history = chat_history(room, user, world, people)
     if history.messages:
         yield Delivery(here, v1=history)

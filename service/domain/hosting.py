@@ -220,6 +220,7 @@ def _opened(
         spectators_max=allowed
         if plan.spectators_max is None
         else min(plan.spectators_max, allowed),
+        named=command.room is not None,
     )
     if not plays:
         return [created, SpectatorJoined(room=room_id, user=user, socket=socket)]

@@ -71,8 +71,8 @@ class Matchmaking(msgspec.Struct):
         self.queues.setdefault(event.game, {})[event.user] = position
 
     def ended(self, event: SearchCancelled | SearchGaveUp, _position: Position) -> None:
-        """Let the user wait no longer."""
-        self._drop(event.user)
+        """Let the user wait no longer for this game."""
+        self._drop_from(event.game, event.user)
 
     def went_offline(self, event: UserWentOffline, _position: Position) -> None:
         """Who is gone does not wait."""
@@ -88,10 +88,14 @@ class Matchmaking(msgspec.Struct):
         self._drop(event.user)
 
     def _drop(self, user: UserId) -> None:
-        for game, queue in list(self.queues.items()):
-            queue.pop(user, None)
-            if not queue:
-                del self.queues[game]
+        for game in list(self.queues):
+            self._drop_from(game, user)
+
+    def _drop_from(self, game: str, user: UserId) -> None:
+        queue = self.queues[game]
+        queue.pop(user, None)
+        if not queue:
+            del self.queues[game]
 
 
 class JoinQueue(msgspec.Struct, frozen=True):

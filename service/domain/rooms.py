@@ -91,7 +91,7 @@ class RoomCreated(RoomEvent, frozen=True):
     """A room was made; `players` have their seats already, `host` opened it to others."""
 
     type: ClassVar[str] = "room.created"
-    opens_stream: ClassVar[bool] = True
+    schema_version: ClassVar[int] = 2
     game: str
     players: list[UserId]
     options: dict[str, Any]
@@ -103,6 +103,8 @@ class RoomCreated(RoomEvent, frozen=True):
     """The password, sealed (see `passwords`)."""
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     spectators_max: int = 0
+    named: bool = False
+    """Whether a client chose the id: another room may have it, when this one is closed."""
 
 
 class _MemberEvent(RoomEvent, frozen=True):
@@ -217,7 +219,8 @@ class Room(msgspec.Struct):
     spectators_max: int = 0
     phase: Phase = "gathering"
     match: MatchId | None = None
-    matches_played: int = 0
+    last_match: int = 0
+    """The number of the last match, which no match of an earlier room of this id has."""
     ready: set[UserId] = set()
     """Who wants the next match to start."""
     changed_at: Position = 0
@@ -386,6 +389,7 @@ class Rooms(msgspec.Struct):
             password=event.password,
             metadata=event.metadata,
             spectators_max=event.spectators_max,
+            last_match=position if event.named else 0,
             changed_at=position,
         )
         for user in event.players:
@@ -479,7 +483,7 @@ class Rooms(msgspec.Struct):
         room.seats.sort(key=lambda seat: seat.user is None)
         room.phase = "playing"
         room.match = event.match
-        room.matches_played += 1
+        room.last_match += 1
         room.ready = set()
         room.changed_at = position
 

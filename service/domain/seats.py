@@ -186,7 +186,7 @@ def _started(room: Room, context: Context) -> MatchStarted:
     seed = context.new_seed()
     state = game.setup(seed, room.options, len(room.players))
     return MatchStarted(
-        match=f"{room.id}-{room.matches_played + 1}",
+        match=f"{room.id}-{room.last_match + 1}",
         tick=0,
         game=room.game,
         rules_version=game.rules_version,

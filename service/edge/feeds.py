@@ -156,7 +156,8 @@ class RoomFeed:
         for room_id in changed:
             room = self._world.rooms.rooms.get(room_id)
             if room is not None and room.sockets:
-                self._send(tuple(room.sockets), frame(room_state(room, self._people)))
+                state = room_state(room, self._world, self._people)
+                self._send(tuple(room.sockets), frame(state))
             self._tell_subscribers(room_id)
 
     def _tell_subscribers(self, room_id: RoomId) -> None:

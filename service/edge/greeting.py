@@ -142,4 +142,4 @@ class Greeter:
     def _own_room_state(self, user: UserId) -> Iterator[bytes]:
         if user in self._world.rooms.seated:
             room = self._world.rooms.rooms[self._world.rooms.seated[user]]
-            yield frame(room_state(room, self._people))
+            yield frame(room_state(room, self._world, self._people))

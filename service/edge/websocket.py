@@ -214,9 +214,13 @@ class WebSockets:
         if origin is not None and not {"*", origin} & set(self._limits.origins):
             raise AuthenticationError("Origin not allowed", "ORIGIN_NOT_ALLOWED")
         identity = await self._authenticator.check(token)
-        if not self._engine.world.access.allows(identity.user, identity.issued_at_s):
+        if not self._is_allowed(identity):
             raise AuthenticationError("Revoked", "TOKEN_REVOKED", CloseCode.REVOKED)
         return identity
+
+    def _is_allowed(self, identity: Identity) -> bool:
+        """Tell whether this token was issued after its user was last sent away, if he ever was."""
+        return self._engine.world.access.allows(identity.user, identity.issued_at_s)
 
     async def _serve_user(self, socket: _Socket, identity: Identity, token: str) -> None:
         connection, ws = socket.connection, socket.ws
@@ -237,6 +241,10 @@ class WebSockets:
         self._open[connection.socket] = socket
         try:
             if not await self._opened(socket, identity):
+                return
+            if not self._is_allowed(identity):
+                # He was sent away while this socket was not yet among those to be closed.
+                await ws.close(code=CloseCode.REVOKED, message=b"Revoked")
                 return
             if connection.dialect is V1:
                 socket.timer = self._token_timer(socket)
@@ -494,7 +502,7 @@ class WebSockets:
             raise BadToken from error
         if identity.user != socket.connection.user:
             raise OtherUser
-        if not self._engine.world.access.allows(identity.user, identity.issued_at_s):
+        if not self._is_allowed(identity):
             raise BadToken
         if socket.timer is not None:
             socket.timer.begin(identity.expires_at_s)

@@ -124,11 +124,21 @@ async def match_events(reader: Reader, match: MatchId) -> list[Event]:
 
 async def not_public(reader: Reader, found: Sequence[PlayedMatch]) -> set[MatchId]:
     """Tell which of these matches were played in rooms that are not for everybody to see."""
-    made = await reader.beginnings({room_stream(room_of(match.id)) for match in found})
-    hidden = {
-        one.room for one in made if isinstance(one, RoomCreated) and one.visibility != "public"
-    }
-    return {match.id for match in found if room_of(match.id) in hidden}
+    rooms = {room_stream(room_of(match.id)) for match in found}
+    made = await reader.of_type(rooms, RoomCreated.type)
+    hidden: set[MatchId] = set()
+    for match in found:
+        # A room may be made anew under its id; the match was played in the last one before it.
+        seen = [
+            one.visibility
+            for position, one in made
+            if isinstance(one, RoomCreated)
+            and one.room == room_of(match.id)
+            and position < match.position
+        ]
+        if seen and seen[-1] != "public":
+            hidden.add(match.id)
+    return hidden
 
 
 def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:

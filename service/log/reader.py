@@ -130,12 +130,16 @@ class Reader:
                     high = middle
         return low
 
-    async def beginnings(self, streams: Collection[str]) -> list[Event]:
-        """Return the first event of each of `streams`."""
-        statement = select(events.c.type, events.c.schema_version, events.c.data)
-        first = statement.where(events.c.stream.in_(streams), events.c.version == 1)
+    async def of_type(self, streams: Collection[str], type_: str) -> list[tuple[Position, Event]]:
+        """Return the events of this type in `streams`, in their order."""
+        statement = (
+            select(events.c.position, events.c.type, events.c.schema_version, events.c.data)
+            .where(events.c.stream.in_(streams), events.c.type == type_)
+            .order_by(events.c.position)
+        )
         async with self.engine.connect() as connection:
-            return [decode(*row) for row in (await connection.execute(first)).tuples()]
+            rows = await connection.execute(statement)
+            return [(row[0], decode(row[1], row[2], row[3])) for row in rows]
 
     async def names(self, users: Collection[str]) -> dict[str, str]:
         """Return the display names that are known of `users`."""

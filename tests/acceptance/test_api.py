@@ -305,6 +305,38 @@ async def test_a_match_that_was_not_public_is_shown_to_its_players_alone(
     assert not await sees(token(fresh_id()))
 
 
+async def test_who_is_revoked_while_he_comes_in_is_sent_away_too(
+    start_service: StartService,
+) -> None:
+    service = start_service()
+    old = int(time.time()) - 60
+
+    async def comes_in(user: int) -> list[tuple[int | None, str | None]]:
+        claims = make_token({"id": user, "name": "Ana", "iat": old})
+        revoking = asyncio.create_task(ask(service, "/sessions", method="DELETE", user=user))
+        tabs = await asyncio.gather(
+            *(service.connect(token_=claims, greeted=False) for _ in range(4))
+        )
+        await revoking
+        return [await tab.closed() for tab in tabs]
+
+    for _ in range(20):
+        assert await comes_in(fresh_id()) == [(4503, "Revoked")] * 4
+
+
+async def test_a_room_that_is_made_anew_under_its_id_hides_its_own_matches(
+    service: Running,
+) -> None:
+    ana, ben = await two(service)
+    id_ = f"club-{ana.id}"
+    public, _ = [
+        await played(ana, ben, roomId=id_, visibility=visibility)
+        for visibility in ("public", "private")
+    ]
+    found = (await get(service, "/matches", token(fresh_id()), user=ana.id))["matches"]
+    assert [one["matchId"] for one in found] == [public]
+
+
 async def test_an_answer_that_the_client_has_is_not_sent_again(service: Running) -> None:
     match = await played(*await two(service))
     for path, kept in (

@@ -106,6 +106,19 @@ async def test_a_match_to_which_nobody_comes_back_is_abandoned(
     await check_data(service)
 
 
+async def test_without_a_grace_every_match_is_abandoned_at_once_after_a_restart(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_RECONNECT_GRACE_S="0")
+    begun = {(await begin_match(service)).match for _ in range(3)}
+    service.kill()
+    service.restart()
+    for match in begun:
+        assert (await logged(service, "match.ended", match=match)).data["reason"] == "abandoned"
+    service.kill()
+    await check_data(service)
+
+
 async def test_who_comes_back_alone_wins_and_the_other_is_told_once(
     start_service: StartService,
 ) -> None:

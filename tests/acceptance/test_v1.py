@@ -194,6 +194,27 @@ async def test_resume_is_also_a_message(service: Running) -> None:
     assert len(of_type(ben.received, "chat:message")) == 2
 
 
+async def test_who_resumes_after_a_restart_is_told_the_names_of_all(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_SNAPSHOT_EVENTS="10", WS_TAIL_EVENTS_MAX="10")
+    ana, ben = await two(service)
+    room = await room_of(ana, game="relay")
+    await joined(room, ben)
+    await ana.command("room:ready", roomId=room)
+    # All that Ana did is older than what is folded again after the restart.
+    for status in ("away", "busy") * 25:
+        await ben.command("user:status", status=status)
+    await ben.command("room:ready", roomId=room)
+    start = await ben.expect("game:start")
+
+    service.restart()
+
+    since, epoch = start["position"] - 1, ben.welcome["epoch"]
+    back = await service.connect_v1(ben.id, "Ben", since=since, epoch=epoch)
+    assert await back.expect("game:start") == start
+
+
 @pytest.mark.parametrize(
     ("since", "epoch", "reason"),
     [
@@ -278,6 +299,9 @@ async def test_a_hidden_user_is_seen_by_nobody(start_service: StartService) -> N
     fresh = await service.connect_v1(4, "Dan")
     known = {one["id"] for one in fresh.received[2]["users"]}
     assert 2 not in known
+    room = await room_of(ana, game="relay")
+    await joined(room, ben, role="spectator")
+    assert (await ana.expect("room:state", spectators=1))["watching"] == []
     await ben.send("user:status", hidden=False)
     await classic.expect("user:online", userId=2)
     await classic.expect("friends:status:update", userId=2, isOnline=True)
@@ -380,10 +404,36 @@ async def test_a_room_that_cannot_be_is_refused(
     assert (await ana.command("room:create", **fields))["code"] == code
 
 
+async def test_the_id_of_a_closed_room_may_be_used_again(service: Running) -> None:
+    ana, ben = await two(service)
+    id_ = f"club-{ana.id}"
+    matches: list[str] = []
+    for _ in range(2):
+        for client in (ana, ben):
+            await joined(id_, client, orCreate=True, game="relay")
+        for client in (ana, ben):
+            assert (await client.command("room:ready", roomId=id_))["type"] == "ack"
+        matches.append((await ben.expect("game:start", roomId=id_))["matchId"])
+        for client in (ana, ben):
+            assert (await client.command("room:leave", roomId=id_))["type"] == "ack"
+    assert len(set(matches)) == 2
+
+
 async def test_a_user_has_one_seat(service: Running) -> None:
     ana, _ = await two(service)
     await room_of(ana, game="relay")
     assert (await ana.command("room:create", game="relay"))["code"] == "ALREADY_IN_ROOM"
+
+
+async def test_who_leaves_the_queue_of_one_game_waits_on_in_that_of_another(
+    start_service: StartService,
+) -> None:
+    ana, ben = await two(start_service())
+    for game in ("pong", "connect_four"):
+        await ana.command("matchmaking:join", game=game)
+    await ana.command("matchmaking:leave", game="pong")
+    await ben.command("matchmaking:join", game="connect_four")
+    assert (await ben.expect("room:start"))["players"] == [ana.user, ben.user]
 
 
 # Matches
