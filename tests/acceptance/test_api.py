@@ -591,10 +591,16 @@ async def test_whatever_is_asked_the_answer_is_as_the_document_says(
 
 
 def _try_everything(url: str, mode: GenerationMode, match: str) -> None:
-    document = schemathesis.openapi.from_dict(json.loads(OPENAPI.read_text()))
+    described = json.loads(OPENAPI.read_text())
+    # The token is ours in every request, so it is no part of what is made wrong here.
+    del described["components"]["securitySchemes"]
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            operation.pop("security", None)
+    document = schemathesis.openapi.from_dict(described)
     for result in document.get_all_operations():
         assert isinstance(result, Ok), result.err()
-        operation = result.ok()
+        tried = result.ok()
 
         @settings(
             max_examples=25,
@@ -603,7 +609,7 @@ def _try_everything(url: str, mode: GenerationMode, match: str) -> None:
             deadline=None,
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=operation.as_strategy(generation_mode=mode))
+        @given(case=tried.as_strategy(generation_mode=mode))
         def holds(case: Case[Any]) -> None:
             if mode is GenerationMode.POSITIVE and "matchId" in case.path_parameters:
                 case.path_parameters["matchId"] = match
