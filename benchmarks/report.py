@@ -65,7 +65,7 @@ _NOT_SHOWN = """\
 
 - A network: all is loopback, where `send` also pays for the receiver's interrupt. Real
   connections are slower and lose packets, and TLS belongs to a proxy here.
-- More than one core: Node and Python alike use one here, and both scale by processes.
+- More than one core: Node and Python alike use one here; the service runs as one process.
 - The peers store nothing. The service logs connections, rooms, seats, inputs and points before it
   tells of them; F, G and E are measured without logged messages (`G logged` with them), P with
   all that the service logs, on this machine's disk. The peers' matches end with their process.
