@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.domain.event import Position
-    from service.messages import ToClient
+    from service.messages import FromClient, ToClient
 
 TEXT_FRAME = 0x81
 """FIN and the opcode of a text frame."""
@@ -51,7 +51,7 @@ def text_frame(payload: bytes) -> bytes:
     return bytes((TEXT_FRAME, _LENGTH_64)) + length.to_bytes(8, "big") + payload
 
 
-def type_of(message: ToClient) -> str:
+def type_of(message: ToClient | FromClient) -> str:
     """Return the type of a message, as it stands in its frame."""
     return message.__struct_config__.tag  # type: ignore[return-value]
 

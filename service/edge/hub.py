@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, assert_never
 
 import msgspec
 
@@ -34,7 +34,7 @@ from service.edge.frames import frame, type_in, type_of
 from service.messages import v1
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from service.deliveries import Audience, Message, People
     from service.domain.event import Event, Position
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 STALL_CHECK_S = 1.0
+
+Answer = TypeVar("Answer")
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +99,8 @@ class Hub:
         self._of_users: dict[UserId, dict[SocketId, Connection]] = {}
         self._watchers: dict[UserId, set[SocketId]] = {}
         self._unflushed: set[Connection] = set()
+        self._flushes = False
+        """Whether a flush is about to come anyway."""
         self._waiting: set[Connection] = set()
         """Sockets whose frames may wait for the next frame tick."""
         self._stale: set[str] = set()
@@ -192,7 +196,9 @@ class Hub:
 
     def send(self, connection: Connection, message: ToClient) -> None:
         """Send one message to one socket."""
-        self.send_frames(connection, (connection.dialect.frame(message),))
+        connection.frames.append(connection.dialect.frame(message))
+        self._metrics.sent(type_of(message), 1)
+        self._flush_soon((connection,))
 
     def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
         """Send frames to one socket."""
@@ -209,8 +215,23 @@ class Hub:
 
     def flush(self) -> None:
         """Write what is queued for every socket and waits for nothing."""
-        unflushed, self._unflushed = self._unflushed, set()
-        self._write(unflushed)
+        unflushed = self._unflushed
+        if unflushed:
+            self._unflushed = set()
+            self._write(unflushed)
+
+    def flush_after(self, read: Callable[[bytes], Answer], data: bytes) -> Answer:
+        """Let `read` have what a socket has received, and flush what that has led to.
+
+        It saves the loop a callback. If other sockets' data comes in the same turn, the transport
+        joins what is written.
+        """
+        self._flushes = True
+        try:
+            return read(data)
+        finally:
+            self._flushes = False
+            self.flush()
 
     async def beat(self) -> None:
         """Tell v1 clients how far the log is, for ever, so that they can resume from there."""
@@ -325,7 +346,7 @@ class Hub:
         self._flush_soon(connections)
 
     def _flush_soon(self, connections: Iterable[Connection]) -> None:
-        if not self._unflushed:
+        if not self._unflushed and not self._flushes:
             asyncio.get_running_loop().call_soon(self.flush)
         self._unflushed.update(connections)
 

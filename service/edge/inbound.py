@@ -1,12 +1,13 @@
 """Takes a client's messages in the callback that reads them, without waking a task for each.
 
-This needs private parts of aiohttp, which are used in this module alone. Where they are not as
+What they bring about is written at the end of that callback, and no other one is needed for it: a
+message costs one turn of the loop. This needs private parts of aiohttp, which are used in this module alone. Where they are not as
 expected, messages are read by the task as usual, and a test fails loudly.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import WSMessage, WSMsgType, web, web_ws
 
@@ -17,17 +18,41 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-_NAME = "WebSocketDataQueue"
-_Queue: Any = getattr(web_ws, _NAME, None)
+_QUEUE, _READER = "WebSocketDataQueue", "WebSocketReader"
+_Queue: Any = getattr(web_ws, _QUEUE, None)
+_Reader: Any = getattr(web_ws, _READER, None)
 
-IS_EAGER = _Queue is not None and all(
-    hasattr(_Queue, name) for name in ("feed_data", "set_exception", "_buffer")
+IS_EAGER = all(
+    hasattr(part, name)
+    for part, names in (
+        (_Queue, ("feed_data", "set_exception", "_buffer")),
+        (_Reader, ("feed_data",)),
+        (
+            web.WebSocketResponse,
+            ("_post_start", "_on_data_received", "_heartbeat_when", "_cancel_pong_response_cb"),
+        ),
+    )
+    for name in names
 )
 """Whether aiohttp has what this module needs."""
+
+_TEXT = WSMsgType.TEXT
+
+
+class Around(Protocol):
+    """Does something before and after the data of a socket is read."""
+
+    def __call__(self, read: Callable[[bytes], Any], data: bytes, /) -> Any:
+        """Call `read` with `data`, and return what it does."""
 
 
 class EagerResponse(web.WebSocketResponse):
     """A WebSocket whose messages may be taken when they are read; the rest waits for the task."""
+
+    def __init__(self, around: Around, **options: Any) -> None:
+        """Let `around` be called for what is read at once; the options are those of aiohttp."""
+        super().__init__(**options)
+        self._around = around
 
     def take_by(self, take: Callable[[WSMessage], WSMessage | None]) -> None:
         """Give text messages to `take`; what that returns, and whatever follows it, waits.
@@ -36,16 +61,35 @@ class EagerResponse(web.WebSocketResponse):
         """
         if isinstance(self._reader, _EagerQueue):
             self._reader.take = take
+            self._parser.around = self._around
 
     def _post_start(self, *arguments: Any) -> None:
         if not IS_EAGER:
             super()._post_start(*arguments)
             return
-        setattr(web_ws, _NAME, _EagerQueue)
+        setattr(web_ws, _QUEUE, _EagerQueue)
+        setattr(web_ws, _READER, _EagerReader)
         try:
             super()._post_start(*arguments)
         finally:
-            setattr(web_ws, _NAME, _Queue)
+            setattr(web_ws, _QUEUE, _Queue)
+            setattr(web_ws, _READER, _Reader)
+
+    def _on_data_received(self) -> None:
+        """Put the next ping off: the client is there. aiohttp's own schedules a callback for it."""
+        self._heartbeat_when = self._loop.time() + self._heartbeat
+        self._cancel_pong_response_cb()
+
+
+class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
+    """Parses the frames of one socket."""
+
+    around: Around | None = None
+
+    def feed_data(self, data: bytes) -> Any:
+        """Read what has come."""
+        read = super().feed_data
+        return read(data) if self.around is None else self.around(read, data)
 
 
 class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
@@ -56,7 +100,7 @@ class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
     def feed_data(self, data: WSMessage, size: int) -> None:
         """Offer a message before it has to wait."""
         left: WSMessage | None = data
-        if self.take is not None and not self._buffer and data.type is WSMsgType.TEXT:
+        if self.take is not None and not self._buffer and data.type is _TEXT:
             try:
                 left = self.take(data)
             except Exception as error:

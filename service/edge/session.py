@@ -24,6 +24,7 @@ from service.domain.presence import SetStatus
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
+from service.edge.frames import type_of
 from service.errors import ClientError
 from service.log.records import NOTHING, Beside, Text
 from service.messages import FromClient, classic, v1
@@ -32,7 +33,7 @@ from service.messages.base import COMMAND_ID_LENGTH_MAX
 LIST_COST = 10
 """A message that asks for a whole list counts for so many, since the list may be long."""
 
-_Listing: TypeAlias = v1.UserSync | v1.RoomList
+_LISTING = (v1.UserSync, v1.RoomList)
 
 EXTRAS_BYTES_MAX = 4096
 """How long the options or the metadata of a room may be."""
@@ -285,9 +286,9 @@ class Session:
             raise Refused(self._explain(text, error), self._id_in(text)) from error
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Refused(BadJson(), None) from error
-        self.type_received = str(message.__struct_config__.tag)
-        id_ = self._id_of(message.id)
-        if isinstance(message, _Listing) and not self._messages.take(now, LIST_COST - 1):
+        self.type_received = type_of(message)
+        id_ = None if message.id is None else self._id_of(message.id)
+        if isinstance(message, _LISTING) and not self._messages.take(now, LIST_COST - 1):
             raise Refused(RateLimited("Too many lists at once; slow down."), id_)
         try:
             return Request(self._action(message, id_), id_)

@@ -67,6 +67,11 @@ POSITION_DIGITS_MAX = 18
 CLOSE_RETRY_S = 1.0
 """How long to wait with the end of a socket that could not be written down."""
 
+_TEXT = WSMsgType.TEXT
+
+_FOR_THE_TASK = (Execute, RefreshToken, Close)
+"""The actions that have to wait for something."""
+
 logger = get_logger(__name__)
 
 
@@ -130,6 +135,7 @@ class WebSockets:
         if self._draining:
             raise web.HTTPServiceUnavailable(text="restarting, try again")
         ws = EagerResponse(
+            self._hub.flush_after,
             protocols=PROTOCOLS,
             max_msg_size=self._limits.message_bytes_max,
             heartbeat=self._limits.heartbeat_s,
@@ -341,8 +347,8 @@ class WebSockets:
             request = self._read(frame, socket, session)
             if request is None:
                 return None
-            if isinstance(request.action, Execute | RefreshToken | Close):
-                return frame._replace(data=request)
+            if isinstance(request.action, _FOR_THE_TASK):
+                return WSMessage(WSMsgType.TEXT, request, None)
             self._carry_out_at_once(request, socket, session)
             return None
 
@@ -368,7 +374,7 @@ class WebSockets:
     def _read(self, frame: WSMessage, socket: _Socket, session: Session) -> Request | None:
         """Read a frame, and count it by the type of its message; refuse what nobody can ask."""
         try:
-            text = frame.data if frame.type is WSMsgType.TEXT else None
+            text = frame.data if frame.type is _TEXT else None
             return session.receive(text, time.monotonic())
         except Refused as refused:
             self._refuse(socket, refused.error, refused.id)
@@ -378,7 +384,7 @@ class WebSockets:
 
     async def _carry_out(self, request: Request, socket: _Socket, session: Session) -> None:
         action = request.action
-        if not isinstance(action, Execute | RefreshToken):
+        if not isinstance(action, _FOR_THE_TASK):
             self._carry_out_at_once(request, socket, session)
             return
         with _span(socket, session):
@@ -398,7 +404,7 @@ class WebSockets:
             except ClientError as error:
                 self._refuse(socket, error, request.id)
             else:
-                if not isinstance(request.action, Answer):
+                if request.id is not None and not isinstance(request.action, Answer):
                     self._acknowledge(socket, request.id, self._engine.world.position)
 
     async def _execute(self, action: Execute, id_: str | None, socket: _Socket) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,12 +21,14 @@ class Server:
     def __init__(self) -> None:
         self.taken: list[str] = []
         self.waited: list[str] = []
+        self.read: list[list[str]] = []
+        """What was taken by the end of each callback that read something."""
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.errors: list[object] = []
 
     async def handle(self, request: web.Request) -> EagerResponse:
-        ws = EagerResponse()
+        ws = EagerResponse(self.around)
         await ws.prepare(request)
         ws.take_by(self.take)
         async for frame in ws:
@@ -35,6 +38,11 @@ class Server:
                 await ws.send_str(f"waited:{frame.data}")
         self.errors.append(ws.exception())
         return ws
+
+    def around(self, read: Callable[[bytes], Any], data: bytes) -> Any:
+        answer = read(data)
+        self.read.append(list(self.taken))
+        return answer
 
     def take(self, frame: WSMessage) -> WSMessage | None:
         if frame.data == "fail":
@@ -74,6 +82,15 @@ async def test_what_is_taken_wakes_no_task_and_what_is_left_does() -> None:
     assert "slow" in server.waited
     assert server.taken[:2] == ["a", "b"]
     assert sorted(server.taken + server.waited) == ["a", "b", "c", "slow"]
+
+
+async def test_something_can_be_done_at_the_end_of_the_callback_that_reads() -> None:
+    server = Server()
+    async with connected(server) as ws:
+        await ws.send_str("a")
+        await ws.send_str("slow")
+        assert await ws.receive_str() == "waited:slow"
+    assert server.read[0][:1] == ["a"]
 
 
 async def test_an_error_ends_the_socket_and_nothing_else() -> None:
