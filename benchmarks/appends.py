@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import uvloop
 
 from benchmarks import measure
 from service.domain.matches import MatchInput
@@ -58,7 +59,7 @@ def main() -> None:
     """Do what the arguments say."""
     mode, directory, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
     if mode == "service":
-        appended = asyncio.run(_append(directory, seconds))
+        appended = uvloop.run(_append(directory, seconds))
         (directory / "batches").write_bytes(msgspec.json.encode(appended.batches))
     else:
         appended = _write_again(directory, hashing=mode == "raw")

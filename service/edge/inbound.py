@@ -1,7 +1,8 @@
 """Takes a client's messages in the callback that reads them, without waking a task for each.
 
-What they bring about is written at the end of that callback, and no other one is needed for it: a
-message costs one turn of the loop. This needs private parts of aiohttp, which are used in this module alone. Where they are not as
+What they bring about is written at the end of that callback, so that no other one is needed for it.
+
+This needs private parts of aiohttp, which are used in this module alone. Where they are not as
 expected, messages are read by the task as usual, and a test fails loudly.
 """
 
@@ -61,7 +62,7 @@ class EagerResponse(web.WebSocketResponse):
         """
         if isinstance(self._reader, _EagerQueue):
             self._reader.take = take
-            self._parser.around = self._around
+            self._parser.around = self._around  # type: ignore[union-attr]
 
     def _post_start(self, *arguments: Any) -> None:
         if not IS_EAGER:
@@ -77,8 +78,9 @@ class EagerResponse(web.WebSocketResponse):
 
     def _on_data_received(self) -> None:
         """Put the next ping off: the client is there. aiohttp's own schedules a callback for it."""
-        self._heartbeat_when = self._loop.time() + self._heartbeat
-        self._cancel_pong_response_cb()
+        if self._heartbeat is not None and self._loop is not None:
+            self._heartbeat_when = self._loop.time() + self._heartbeat
+            self._cancel_pong_response_cb()
 
 
 class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]

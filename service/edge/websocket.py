@@ -384,7 +384,7 @@ class WebSockets:
 
     async def _carry_out(self, request: Request, socket: _Socket, session: Session) -> None:
         action = request.action
-        if not isinstance(action, _FOR_THE_TASK):
+        if not isinstance(action, Execute | RefreshToken):
             self._carry_out_at_once(request, socket, session)
             return
         with _span(socket, session):

@@ -1,13 +1,17 @@
-"""The log as the service sees it: `append`, and one group-commit writer."""
+"""The log as the service sees it: `append`, and one thread that commits what waits, together.
+
+The thread takes whatever has come in while it was busy. It does not wait for the loop: what it has
+committed is folded while the next batch is on its way to the disk.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 import time
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from service.errors import Unavailable
 from service.log.integrity import LogLock, LostTail, SideFile
@@ -23,8 +27,10 @@ if TYPE_CHECKING:
     from service.domain.event import Position
     from service.log.records import Beside, Expect, Head, ProposedEvent, RecordedEvent
 
+    Then: TypeAlias = Callable[[Committed | Exception], None]
+
 BATCH_APPENDS_MAX = 2000
-"""The most appends in one transaction, so that no commit takes long."""
+"""About the most appends in one transaction, so that no commit takes long."""
 
 COMMIT_PAUSE_S = 0.003
 """The least time between two commits of few appends."""
@@ -34,42 +40,71 @@ GATHERED_MAX = 16
 
 SIDE_FILE_INTERVAL_S = 1.0
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 logger = get_logger(__name__)
 
 
-class _Waiting:
-    """An append, and whoever waits for it, even when he has been cancelled."""
+class _Waiting(NamedTuple):
+    """An append, and who is told what has become of it."""
 
-    def __init__(
-        self, append: Append, future: asyncio.Future[list[Position]], span: SpanRef
-    ) -> None:
-        self.append = append
-        self.span = span
-        self._future = future
-        self._end: asyncio.Event | None = None
+    append: Append
+    then: Then
+    span: SpanRef
+
+
+class _Answer:
+    """What has become of an append, for a coroutine that waits for it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[list[Position]] = self._loop.create_future()
         self._is_settled = False
+        self._end: asyncio.Future[None] | None = None
 
     def settle(self, answer: Committed | Exception) -> None:
-        """Answer, once, unless nobody listens any more."""
-        if self._is_settled:
-            return
+        """Take it; it is of no use to a caller that was cancelled."""
         self._is_settled = True
         if self._end is not None:
-            self._end.set()
-        if self._future.done():
+            self._end.set_result(None)
+        if self.future.done():
             return
         if isinstance(answer, Committed):
-            self._future.set_result(answer.positions)
+            self.future.set_result(answer.positions)
         else:
-            self._future.set_exception(answer)
+            self.future.set_exception(answer)
 
     async def settled(self) -> None:
-        """Wait until there is an answer."""
+        """Wait until it is there."""
         if not self._is_settled:
-            self._end = asyncio.Event()
-            await self._end.wait()
+            self._end = self._loop.create_future()
+            await asyncio.shield(self._end)
+
+
+class _Call:
+    """Something else that the thread does for a coroutine."""
+
+    def __init__(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self._loop.create_future()
+        self._call = call
+        self._arguments = arguments
+
+    def carry_out(self) -> None:
+        try:
+            result = self._call(*self._arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for
+            self._loop.call_soon_threadsafe(self._settle, None, error)
+        else:
+            self._loop.call_soon_threadsafe(self._settle, result, None)
+
+    def _settle(self, result: Any, error: Exception | None) -> None:
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
 
 
 class EventLog:
@@ -103,24 +138,31 @@ class EventLog:
                 raise
             self._store.begin_epoch()
             self._side_file.write(self._store.head)
-        self._thread = ThreadPoolExecutor(1, "log-writer")
-        self._queue: deque[_Waiting] = deque()
-        self._waiting = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._drained.set()
-        self._writer: asyncio.Task[None] | None = None
-        self._closing = False
-        self._on_commit: Callable[[Sequence[RecordedEvent]], None] = lambda _: None
+        self._loop: asyncio.AbstractEventLoop
+        self._on_commit: Callable[[Sequence[RecordedEvent]], None]
+        self._new: list[_Waiting] = []
+        """What was submitted in this turn of the loop."""
+        self._unanswered = 0
+        self._all_answered: asyncio.Future[None] | None = None
+        """Is set when somebody waits for it."""
+        self._failure: asyncio.Future[None] | None = None
+        self._is_broken = False
+        self._is_closing = False
+        self._is_closed = False
+        self._committed_at = 0.0
+        self._queue: SimpleQueue[list[_Waiting] | _Call] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
+        self._thread.start()
 
     @property
     def head(self) -> Head:
-        """Where the log ends."""
+        """Where the log ends; what it ends with may be on its way to being folded."""
         return self._store.head
 
     @property
     def waiting(self) -> int:
-        """How many appends wait for the next commit."""
-        return len(self._queue)
+        """How many appends wait for their answer."""
+        return self._unanswered
 
     def start(self, on_commit: Callable[[Sequence[RecordedEvent]], None]) -> asyncio.Task[None]:
         """Begin to write; `on_commit` gets the events of every commit, in order.
@@ -128,9 +170,10 @@ class EventLog:
         The task ends only by an error, when memory and log no longer agree: `on_commit` has
         raised, or the log was found to be elsewhere (`LogDiverged`).
         """
+        self._loop = asyncio.get_running_loop()
         self._on_commit = on_commit
-        self._writer = asyncio.create_task(self._write(), name="log-writer")
-        return self._writer
+        self._failure = self._loop.create_future()
+        return asyncio.create_task(_raised(self._failure), name="log-writer")
 
     async def append(
         self,
@@ -147,19 +190,33 @@ class EventLog:
         A caller that is cancelled goes only when his events are folded, or have failed: until
         then nobody else may decide on their streams.
         """
-        if self._closing:
-            raise Unavailable("The service is stopping; try again with the next one.")
-        future: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
+        answer = _Answer()
         with traces.span("log.append", events=len(events)):
-            waiting = _Waiting(Append(events, expect, beside), future, traces.here())
-            self._queue.append(waiting)
-            self._drained.clear()
-            self._waiting.set()
+            self.submit(events, answer.settle, expect, beside=beside)
             try:
-                return await future
+                return await answer.future
             except asyncio.CancelledError:
-                await waiting.settled()
+                await answer.settled()
                 raise
+
+    def submit(
+        self,
+        events: Sequence[ProposedEvent],
+        then: Then,
+        expect: Expect = ANY,
+        *,
+        beside: Beside = NOTHING,
+    ) -> None:
+        """Do as `append`, and call `then` with what becomes of it, after the fold.
+
+        Raises `Unavailable` when the log is closing.
+        """
+        if self._is_closing:
+            raise Unavailable("The service is stopping; try again with the next one.")
+        if not self._new:
+            self._loop.call_soon(self._hand_over)
+        self._new.append(_Waiting(Append(events, expect, beside), then, traces.here()))
+        self._unanswered += 1
 
     async def probe(self) -> None:
         """Raise `Unavailable` unless the log can be written."""
@@ -193,73 +250,112 @@ class EventLog:
 
     async def close(self) -> None:
         """Commit what waits, and let go of the database; then nothing can be appended."""
-        self._closing = True
-        if self._writer is not None:
-            drained = asyncio.create_task(self._drained.wait())
-            await asyncio.wait([drained, self._writer], return_when=asyncio.FIRST_COMPLETED)
-            for task in (drained, self._writer):
-                task.cancel()
-            await asyncio.wait([drained, self._writer])
-        if self._store.head.position:
-            await self._in_thread(self._note_head)
-        await self._in_thread(self._store.close)
-        self._thread.shutdown()
+        self._is_closing = True
+        if self._unanswered:
+            self._all_answered = self._loop.create_future()
+            await self._all_answered
+        if self._failure is not None:
+            self._failure.cancel()
+        await self._in_thread(self._end)
+        await asyncio.to_thread(self._thread.join)
         self._lock.release()
 
-    async def _write(self) -> None:
-        batch: list[_Waiting] = []
-        committed_at = 0.0
-        try:
-            while True:
-                await self._waiting.wait()
-                await self._gather(committed_at)
-                count = min(len(self._queue), BATCH_APPENDS_MAX)
-                batch = [self._queue.popleft() for _ in range(count)]
-                if not self._queue:
-                    self._waiting.clear()
-                await self._write_batch(batch)
-                committed_at = time.monotonic()
-                if not self._queue:
-                    self._drained.set()
-        finally:
-            # Nobody writes any more, so nobody may wait for it.
-            self._closing = True
-            for waiting in (*batch, *self._queue):
-                waiting.settle(Unavailable("The log is closed."))
+    # In the loop
 
-    async def _gather(self, committed_at: float) -> None:
-        """Let a few more appends come in, when the last commit was only just now.
+    def _hand_over(self) -> None:
+        """Give the thread what was submitted in this turn."""
+        new, self._new = self._new, []
+        self._queue.put(new)
 
-        A commit costs the same for one append as for many. A single append after a pause does not
-        wait, and neither does a batch that is large already.
-        """
-        pause_s = COMMIT_PAUSE_S - (time.monotonic() - committed_at)
-        if pause_s > 0 and len(self._queue) < GATHERED_MAX and not self._closing:
-            await asyncio.sleep(pause_s)
+    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        """Let the thread do something between two batches; it is done even if nobody waits."""
+        asked = _Call(call, arguments)
+        self._queue.put(asked)
+        result: Result = await asked.future
+        return result
 
-    async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
-        started_at = time.perf_counter()
-        try:
-            with traces.span("log.commit", [one.span for one in batch], appends=len(batch)):
-                answers = await self._in_thread(self._commit, [one.append for one in batch])
-        except LogDiverged:
-            raise
-        except Exception as error:
-            self._metrics.commit_failed()
-            if not isinstance(error, Unavailable):
-                logger.exception("append failed", error_type="internal_error")
-            answers = [error] * len(batch)
+    def _tell(
+        self, batch: Sequence[_Waiting], answers: list[Committed | Exception], began_at: float
+    ) -> None:
+        """Fold what was committed and publish it, and then answer."""
         recorded = [
             one for answer in answers if isinstance(answer, Committed) for one in answer.recorded
         ]
-        if recorded:
-            self._metrics.committed(len(recorded), time.perf_counter() - started_at)
-            self._on_commit(recorded)
+        if recorded and not self._is_broken:
+            self._metrics.committed(len(recorded), time.perf_counter() - began_at)
+            try:
+                self._on_commit(recorded)
+            except Exception as error:  # noqa: BLE001 - it is raised by the task of `start`
+                self._fail(error)
+        if self._is_broken:
+            answers = [Unavailable("The log is closed.")] * len(batch)
+        self._unanswered -= len(batch)
         for waiting, answer in zip(batch, answers, strict=True):
-            waiting.settle(answer)
+            waiting.then(answer)
+        if self._all_answered is not None and not self._unanswered:
+            self._all_answered.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        """Write no more: memory and log do not agree."""
+        self._is_broken = self._is_closing = True
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_exception(error)
+
+    # In the thread
+
+    def _work(self) -> None:
+        while not self._is_closed:
+            work = self._queue.get()
+            if isinstance(work, _Call):
+                work.carry_out()
+                continue
+            call = self._gather(work)
+            self._write(work)
+            if call is not None:
+                call.carry_out()
+
+    def _gather(self, batch: list[_Waiting]) -> _Call | None:
+        """Add what else has been submitted; return what is not an append and came after it.
+
+        A commit costs the same for one append as for many. So when the last commit was only just
+        now, a few more may come in. A single append after a pause does not wait, and neither does
+        a batch that is large already.
+        """
+        pause_s = COMMIT_PAUSE_S - (time.monotonic() - self._committed_at)
+        if pause_s > 0 and len(batch) < GATHERED_MAX and not self._is_closing:
+            time.sleep(pause_s)
+        while len(batch) < BATCH_APPENDS_MAX:
+            try:
+                more = self._queue.get_nowait()
+            except Empty:
+                break
+            if isinstance(more, _Call):
+                return more
+            batch += more
+        return None
+
+    def _write(self, batch: Sequence[_Waiting]) -> None:
+        """Commit a batch, and let the loop know."""
+        began_at = time.perf_counter()
+        tell = self._loop.call_soon_threadsafe
+        answers: list[Committed | Exception]
+        try:
+            with traces.span("log.commit", [one.span for one in batch], appends=len(batch)):
+                answers = self._commit([one.append for one in batch])
+        except Exception as error:
+            if isinstance(error, LogDiverged):
+                tell(self._fail, error)
+            elif not isinstance(error, Unavailable):
+                logger.exception("append failed", error_type="internal_error")
+            self._metrics.commit_failed()
+            answers = [error] * len(batch)
+        self._committed_at = time.monotonic()
+        tell(self._tell, batch, answers, began_at)
 
     def _commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
-        """Commit in the writer's thread, and note the new head beside the database."""
+        """Commit, and note the new head beside the database."""
+        if self._is_broken:
+            raise Unavailable
         answers = self._store.commit(batch)
         now = time.monotonic()
         if now - self._side_file_at >= SIDE_FILE_INTERVAL_S:
@@ -274,6 +370,13 @@ class EventLog:
         except OSError as error:
             logger.warning("side file not written", metadata={"reason": str(error)})
 
-    async def _in_thread(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, call, *arguments)
+    def _end(self) -> None:
+        """Let go of the database."""
+        self._is_closed = True
+        if self._store.head.position:
+            self._note_head()
+        self._store.close()
+
+
+async def _raised(failure: asyncio.Future[None]) -> None:
+    await failure

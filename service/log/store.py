@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import time
 import uuid
@@ -13,7 +14,16 @@ from service.log import history, outbox
 from service.log.codec import encode, encode_meta
 from service.log.history import history_of
 from service.log.outbox import outbox_of
-from service.log.records import GENESIS, Beside, Head, ProposedEvent, RecordedEvent, Row, chain
+from service.log.records import (
+    GENESIS,
+    NOTHING,
+    Beside,
+    Head,
+    ProposedEvent,
+    RecordedEvent,
+    Row,
+    chain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +35,18 @@ if TYPE_CHECKING:
 VERSIONS_CACHED_MAX = 100_000
 """How many streams' last versions are kept in memory; others are looked up."""
 
-_INSERT_EVENT = (
-    f"INSERT INTO events ({', '.join(Row._fields)}) "  # noqa: S608 - the names are our own
-    f"VALUES ({', '.join('?' * len(Row._fields))})"
-)
+INSERTED_AT_ONCE_MAX = 64
+"""How many events one statement inserts: each statement gives the GIL away, and has to get it back.
+
+There is one prepared statement for each number of them.
+"""
+
+_COLUMNS = ", ".join(Row._fields)
+_VALUES = f"({', '.join('?' * len(Row._fields))})"
+_INSERT_EVENTS = [
+    f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_VALUES] * count)}"  # noqa: S608 - our own
+    for count in range(INSERTED_AT_ONCE_MAX + 1)
+]
 _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND position = ?"
 _LAST_VERSION = "SELECT max(version) FROM events WHERE stream = ?"
 _FIRST_POSITION = "SELECT position FROM events WHERE event_id = ?"
@@ -87,9 +105,13 @@ class Store:
 
     def __init__(self, path: Path, node: str, busy_ms: int) -> None:
         """Open the database at `path`, which is migrated, and go to its end."""
-        self._node = node
+        self.node = node
         self._connection = sqlite3.connect(
-            path, isolation_level=None, timeout=busy_ms / 1000, check_same_thread=False
+            path,
+            isolation_level=None,
+            timeout=busy_ms / 1000,
+            check_same_thread=False,
+            cached_statements=2 * INSERTED_AT_ONCE_MAX,
         )
         # FULL: what is acknowledged survives the death of the machine (design, section 2).
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -132,7 +154,7 @@ class Store:
         `Unavailable` and nothing of the batch has happened.
         """
         try:
-            return self._commit(batch, {})
+            return self._commit(batch)
         except sqlite3.IntegrityError:
             # Some event id is in the log already: its append gets its first answer.
             return self._commit(batch, self.seen(batch))
@@ -211,12 +233,15 @@ class Store:
         self._connection.close()
 
     def _commit(
-        self, batch: Sequence[Append], seen: dict[bytes, Position]
+        self, batch: Sequence[Append], seen: dict[bytes, Position] | None = None
     ) -> list[Committed | Exception]:
         plan = _Plan(self, seen)
         answers = [plan.add(append) for append in batch]
-        beside = [append.beside for append in batch]
-        if plan.rows or any(one.names for one in beside):
+        if seen is None and plan.has_conflicts:
+            # What a repetition expects was true the first time.
+            return self._commit(batch, self.seen(batch))
+        beside = [append.beside for append in batch if append.beside is not NOTHING]
+        if plan.rows or beside:
             self._in_transaction(lambda: self._write(plan, beside))
         self._failed = False
         self.head = plan.head
@@ -234,18 +259,21 @@ class Store:
             )
             if moved.rowcount != 1:
                 raise LogDiverged
-            self._connection.executemany(_INSERT_EVENT, plan.rows)
+            for first in range(0, len(plan.rows), INSERTED_AT_ONCE_MAX):
+                rows = plan.rows[first : first + INSERTED_AT_ONCE_MAX]
+                values = list(itertools.chain.from_iterable(rows))
+                self._connection.execute(_INSERT_EVENTS[len(rows)], values)
         for recorded in plan.recorded:
             if type(recorded.event) in _TOLD_BESIDE:
                 for statement, parameters in (*history_of(recorded), *outbox_of(recorded)):
                     self._connection.execute(statement, parameters)
-        self._connection.executemany(
-            _PUT_NAME, [name for one in beside for name in one.names.items()]
-        )
-        self._connection.executemany(
-            _PUT_TEXT,
-            [(chat, text.salt, text.text) for one in beside for chat, text in one.texts.items()],
-        )
+        for one in beside:
+            self._write_beside(one)
+
+    def _write_beside(self, beside: Beside) -> None:
+        self._connection.executemany(_PUT_NAME, list(beside.names.items()))
+        texts = [(chat, text.salt, text.text) for chat, text in beside.texts.items()]
+        self._connection.executemany(_PUT_TEXT, texts)
 
     def _write_in_transaction(
         self, statement: str, parameters: Sequence[object] | Mapping[str, object]
@@ -287,41 +315,54 @@ class Store:
         """Return the time in microseconds; it never goes back, whatever the clock does."""
         return max(self._recorded_at, time.time_ns() // 1000)
 
-    @property
-    def node(self) -> str:
-        """The node that writes."""
-        return self._node
-
 
 class _Plan:
     """The rows of one transaction: versions, positions and hashes, before anything is written."""
 
-    def __init__(self, store: Store, seen: dict[bytes, Position]) -> None:
+    def __init__(self, store: Store, seen: dict[bytes, Position] | None) -> None:
+        """Look for repetitions only if `seen` says which events are in the log already.
+
+        Where nobody looks, the database refuses an event id that it has.
+        """
         self._store = store
         self._seen = seen
-        self.head = store.head
+        self._position, self._hash, self._epoch = store.head
         self.recorded_at = store.next_recorded_at()
         self.versions: dict[str, int] = {}
-        self.rows: list[Row] = []
+        self.rows: list[tuple[object, ...]] = []
         self.recorded: list[RecordedEvent] = []
+        self.has_conflicts = False
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends after these rows."""
+        return Head(self._position, self._hash, self._epoch)
 
     def add(self, append: Append) -> Committed | Exception:
         """Take one append in, or say why it can't be."""
-        conflict = self._conflict(append)
-        if conflict is not None:
-            # What a repetition expects was true the first time.
-            self._seen |= self._store.seen([append])
-        first = [self._seen.get(event.event_id) for event in append.events]
-        known = [position for position in first if position is not None]
-        if known and len(known) == len(first):
-            return Committed(known, [])
-        if known:
-            return VersionConflict("some events of this append are in the log, others are not")
-        if conflict is not None:
-            return conflict
+        if self._seen is not None:
+            known = self._known(append, self._seen)
+            if known is not None:
+                return known
+        if append.expect:
+            conflict = self._conflict(append)
+            if conflict is not None:
+                self.has_conflicts = True
+                return conflict
+        first = self._position + 1
         recorded = [self._row(proposed) for proposed in append.events]
         self.recorded += recorded
-        return Committed([one.position for one in recorded], recorded)
+        return Committed(list(range(first, self._position + 1)), recorded)
+
+    def _known(self, append: Append, seen: dict[bytes, Position]) -> Committed | Exception | None:
+        """Answer an append that was made before as it was then."""
+        first = [seen.get(event.event_id) for event in append.events]
+        known = [position for position in first if position is not None]
+        if not known:
+            return None
+        if len(known) == len(first):
+            return Committed(known, [])
+        return VersionConflict("some events of this append are in the log, others are not")
 
     def _conflict(self, append: Append) -> VersionConflict | None:
         for stream, version in append.expect.items():
@@ -338,7 +379,8 @@ class _Plan:
     def _row(self, proposed: ProposedEvent) -> RecordedEvent:
         event, origin = proposed.event, proposed.origin
         stream = event.stream
-        position, version = self.head.position + 1, self._version(stream) + 1
+        position, version = self._position + 1, self._version(stream) + 1
+        actor = None if origin.actor is None else str(origin.actor)
         unhashed = (
             position,
             stream,
@@ -347,15 +389,16 @@ class _Plan:
             event.schema_version,
             proposed.event_id,
             origin.correlation_id,
-            None if origin.actor is None else str(origin.actor),
+            actor,
             self._store.node,
             self.recorded_at,
             encode(event),
             encode_meta(proposed.meta),
         )
-        hash_ = chain(self.head.hash, unhashed)
-        self.rows.append(Row(*unhashed, hash_))
-        self.head = Head(position, hash_, self.head.epoch)
+        self._hash = chain(self._hash, unhashed)
+        self._position = position
+        self.rows.append((*unhashed, self._hash))
         self.versions[stream] = version
-        self._seen[proposed.event_id] = position
-        return RecordedEvent(position, version, self.recorded_at, event, unhashed[7], proposed.meta)
+        if self._seen is not None:
+            self._seen[proposed.event_id] = position
+        return RecordedEvent(position, version, self.recorded_at, event, actor, proposed.meta)
