@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from service.log.records import NOTHING, propose
 from service.telemetry import get_logger, traces
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from service.answers import CommandKey
     from service.deliveries import Message, People
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from service.domain.world import World
     from service.log.log import EventLog
     from service.log.records import Beside, Origin, RecordedEvent
+    from service.log.store import Committed
 
 logger = get_logger(__name__)
 
@@ -131,6 +132,43 @@ class Engine:
             for event in held:
                 self.gate.release(event)
 
+    def submit(
+        self, command: Command, origin: Origin, then: Callable[[Exception | None], None]
+    ) -> bool:
+        """Carry `command` out without waiting, and call `then` when its events are folded.
+
+        Returns False, and does nothing, when it has to be executed: it wants a lock, or it has an
+        id. Raises the `ClientError` of the decision; what keeps the events from being written is
+        given to `then`.
+        """
+        if origin.command is not None or command.streams(self.world):
+            return False
+        with _span(command):
+            events = command.decide(self.world, self.context)
+            if events:
+                self.append_soon(events, origin, then)
+            else:
+                then(None)
+        return True
+
+    def append_soon(
+        self, events: Sequence[Event], origin: Origin, then: Callable[[Exception | None], None]
+    ) -> None:
+        """Do as `append`, without waiting: `then` gets what has kept it from being done, or None.
+
+        Raises `Unavailable` when the log is closing.
+        """
+        held = [event for event in events if isinstance(event, MatchEvent)]
+
+        def settle(answer: Committed | Exception) -> None:
+            for event in held:
+                self.gate.release(event)
+            then(answer if isinstance(answer, Exception) else None)
+
+        self._log.submit(propose(events, origin), settle)
+        for event in held:
+            self.gate.hold(event)
+
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Fold what was committed, then tell everybody; the log calls this after each commit."""
         for one in recorded:
@@ -150,7 +188,7 @@ class Engine:
         self._publisher.published(position, recorded.recorded_at)
 
     async def _carry_out(self, command: Command, origin: Origin, beside: Beside) -> Done:
-        with traces.span("engine.execute", command=type(command).__name__):
+        with _span(command):
             return await self._decide_and_append(command, origin, beside)
 
     async def _decide_and_append(self, command: Command, origin: Origin, beside: Beside) -> Done:
@@ -163,6 +201,10 @@ class Engine:
             if not events:
                 return Done(events, Answer(self.world.position))
             return Done(events, answer_of(events[-1], positions[-1]))
+
+
+def _span(command: Command) -> AbstractContextManager[object]:
+    return traces.span("engine.execute", command=type(command).__name__)
 
 
 class _Locks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,7 +46,7 @@ from service.domain.rooms import SeatTaken, SpectatorJoined
 from service.errors import Unavailable
 from service.log.records import Origin
 from service.messages import classic, v1
-from service.replay.core import Run, encode_state, outcomes_at, rebuild, state_hash
+from service.replay.core import Run, checkpoint_of, outcomes_at, rebuild, state_hash
 from service.telemetry import Metrics, get_logger
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class LiveMatch:
         self._on_their_way: list[MatchEvent] = []
         """Decided events that are not committed yet."""
         self._period_s = 1 / (run.game.tick_hz or 1)
+        self._caught_up_s = CATCH_UP_TICKS_MAX * self._period_s
         self._due_at = 0.0
 
     @property
@@ -116,20 +118,17 @@ class LiveMatch:
 
     def is_due(self, now: float) -> bool:
         """Tell whether the next tick may be stepped now."""
-        return not (
-            self.paused
-            or self.finishing
-            or self.recording
-            or now < self._due_at
-            or any(event.tick <= self.run.tick for event in self._on_their_way)
-        )
-
-    def step(self, now: float) -> list[MatchOutcome]:
-        """Step one tick; what is further behind than can be caught up is let go."""
-        self._due_at += self._period_s
-        self._due_at = max(self._due_at, now - CATCH_UP_TICKS_MAX * self._period_s)
+        if now < self._due_at or self.paused or self.finishing or self.recording:
+            return False
         tick = self.run.tick
-        return outcomes_at(self.id, tick, self.run.step())
+        return not self._on_their_way or all(event.tick > tick for event in self._on_their_way)
+
+    def step(self, now: float) -> Sequence[MatchOutcome]:
+        """Step one tick; what is further behind than can be caught up is let go."""
+        self._due_at = max(self._due_at + self._period_s, now - self._caught_up_s)
+        tick = self.run.tick
+        outcomes = self.run.step()
+        return outcomes_at(self.id, tick, outcomes) if outcomes else ()
 
     def input_tick(self, now: float) -> int:
         """Choose the tick of an input that arrives now: the next one that is not yet due.
@@ -212,6 +211,8 @@ class Ticker:
         """The same by the stream of their room."""
         self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
         self._awake = asyncio.Event()
+        self._checkpoints: list[MatchCheckpoint] = []
+        """Those that are not on their way yet."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def recover(
@@ -261,12 +262,15 @@ class Ticker:
                 logger.exception(
                     "match failed", error_type="internal_error", metadata={"match": live.id}
                 )
+        self._write_checkpoints()
 
     async def stop(self) -> None:
         """Write down where every match stands, and wait for what is on its way."""
         for live in self._matches.values():
             if not live.paused and not live.recording:
                 self._checkpoint(live)
+        with suppress(Unavailable):
+            await self._engine.append(self._checkpoints, ORIGIN)
         for task in self._tasks:
             if task.get_name() == "recording":
                 task.cancel()
@@ -284,7 +288,7 @@ class Ticker:
             input_tick=live.input_tick(self._clock()),
             state=live.ahead(),
             pausing=live.is_pausing,
-            state_hash=state_hash(live.run.state),
+            state_hash=lambda: state_hash(live.run.state),
         )
 
     async def settled(self, streams: set[str]) -> None:
@@ -409,10 +413,11 @@ class Ticker:
 
     def _advance_match(self, live: LiveMatch, now: float) -> None:
         stepped = False
+        run = live.run
         while live.is_due(now):
             outcomes = live.step(now)
             stepped = True
-            if live.run.game.result(live.run.state) is not None:
+            if run.game.result(run.state) is not None:
                 live.finishing = True
             if outcomes:
                 live.recording = True
@@ -420,7 +425,7 @@ class Ticker:
                 return
             if live.finishing:
                 self._spawn(self._finish(live), "recording")
-            if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
+            if run.tick % live.checkpoint_ticks == live.checkpoint_phase:
                 self._checkpoint(live)
         if stepped:
             self._publish_frame(live)
@@ -433,6 +438,7 @@ class Ticker:
             self._spawn(self._finish(live), "recording")
         if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
             self._checkpoint(live)
+            self._write_checkpoints()
         if live.match.pace == "turns":
             self._publish_frame(live)
 
@@ -462,19 +468,21 @@ class Ticker:
                 return
 
     def _checkpoint(self, live: LiveMatch) -> None:
-        checkpoint = MatchCheckpoint(
-            match=live.id,
-            tick=live.run.tick,
-            state=encode_state(live.run.state),
-            hash=state_hash(live.run.state),
-        )
-        self._spawn(self._write_checkpoint(checkpoint), "checkpoint")
+        self._checkpoints.append(checkpoint_of(live.id, live.run))
 
-    async def _write_checkpoint(self, checkpoint: MatchCheckpoint) -> None:
-        try:
-            await self._engine.append([checkpoint], ORIGIN)
-        except Unavailable:
-            logger.warning("checkpoint not written", metadata={"match": checkpoint.match})
+    def _write_checkpoints(self) -> None:
+        """Write down all that are due; when they can't be, later ones will do."""
+        if not self._checkpoints:
+            return
+        checkpoints, self._checkpoints = self._checkpoints, []
+
+        def then(error: Exception | None) -> None:
+            if error is not None:
+                matches = [checkpoint.match for checkpoint in checkpoints]
+                logger.warning("checkpoints not written", metadata={"matches": matches})
+
+        with suppress(Unavailable):
+            self._engine.append_soon(checkpoints, ORIGIN, then)
 
     def _publish_frame(self, live: LiveMatch) -> None:
         room = live.room

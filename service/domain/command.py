@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from service.domain.event import Event
     from service.domain.ids import MatchId, RoomId
@@ -37,7 +38,8 @@ class Standing(msgspec.Struct, frozen=True):
     """The state that an input decided now will meet; for reading only."""
     pausing: bool
     """Whether a pause is on its way into the log."""
-    state_hash: str
+    state_hash: Callable[[], str]
+    """Hashes the present state, as it stands in checkpoints."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

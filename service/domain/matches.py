@@ -254,7 +254,7 @@ def ended(
         reason=reason,
         winner=winner,
         scores=context.games[match.game].scores(standing.state),
-        hash=standing.state_hash,
+        hash=standing.state_hash(),
     )
 
 

@@ -14,6 +14,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from service.deliveries import Refresh, UserChanged, lobby_list, signal
 from service.domain.access import SessionsRevoked
+from service.domain.matches import Move
 from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of
@@ -347,7 +348,10 @@ class WebSockets:
             request = self._read(frame, socket, session)
             if request is None:
                 return None
-            if isinstance(request.action, _FOR_THE_TASK):
+            action = request.action
+            if isinstance(action, _FOR_THE_TASK):
+                if isinstance(action, Execute) and self._submit(action, request.id, socket):
+                    return None
                 return WSMessage(WSMsgType.TEXT, request, None)
             self._carry_out_at_once(request, socket, session)
             return None
@@ -356,6 +360,7 @@ class WebSockets:
         async for frame in socket.ws:
             if frame.type is WSMsgType.ERROR:
                 return
+            await socket.until_idle()
             is_read = isinstance(frame.data, Request)
             request = frame.data if is_read else self._read(frame, socket, session)
             if request is None:
@@ -369,7 +374,7 @@ class WebSockets:
             try:
                 await self._carry_out(request, socket, session)
             finally:
-                socket.is_busy = False
+                socket.idle()
 
     def _read(self, frame: WSMessage, socket: _Socket, session: Session) -> Request | None:
         """Read a frame, and count it by the type of its message; refuse what nobody can ask."""
@@ -406,6 +411,28 @@ class WebSockets:
             else:
                 if request.id is not None and not isinstance(request.action, Answer):
                     self._acknowledge(socket, request.id, self._engine.world.position)
+
+    def _submit(self, action: Execute, id_: str | None, socket: _Socket) -> bool:
+        """Carry out an input of a player without waiting for its commit, if that can be done."""
+        if not isinstance(action.command, Move):
+            return False
+
+        def then(error: Exception | None) -> None:
+            socket.idle()
+            if error is not None:
+                self._refuse(
+                    socket, error if isinstance(error, ClientError) else Unavailable(), id_
+                )
+
+        socket.is_busy = True
+        try:
+            is_taken = self._engine.submit(action.command, socket.origin(id_), then)
+        except ClientError as error:
+            then(error)
+            return True
+        if not is_taken:
+            socket.idle()
+        return is_taken
 
     async def _execute(self, action: Execute, id_: str | None, socket: _Socket) -> None:
         # What is said must be known before it is told.
@@ -561,6 +588,20 @@ class _Socket:
         self.timer: TokenTimer | None = None
         self.is_busy = False
         """Whether a command is under way, so that later messages have to wait."""
+        self._became_idle: asyncio.Future[None] | None = None
+
+    def idle(self) -> None:
+        """Go on with later messages."""
+        self.is_busy = False
+        if self._became_idle is not None:
+            self._became_idle.set_result(None)
+            self._became_idle = None
+
+    async def until_idle(self) -> None:
+        """Wait for the command that is under way."""
+        if self.is_busy:
+            self._became_idle = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._became_idle)
 
     def origin(self, command: str | None = None) -> Origin:
         """Say who causes what follows; the ids of other clients than v1 begin again and again."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from service.domain.event import Event
+    from service.domain.ids import MatchId
     from service.domain.matches import Match
     from service.games.protocol import Game, GameEvent, State
 
@@ -42,14 +43,24 @@ class Difference(msgspec.Struct, frozen=True):
     what: str
 
 
-def state_hash(state: State) -> str:
-    """Hash a state, as it stands in checkpoints."""
-    return hashlib.sha256(msgspec.json.encode(state)).hexdigest()[:32]
-
-
 def encode_state(state: State) -> msgspec.Raw:
     """Write a state down for a checkpoint."""
     return msgspec.Raw(msgspec.json.encode(state))
+
+
+def state_hash(state: State) -> str:
+    """Hash a state, as it stands in checkpoints."""
+    return _hash(encode_state(state))
+
+
+def checkpoint_of(match: MatchId, run: Run) -> MatchCheckpoint:
+    """Write down where a match stands."""
+    state = encode_state(run.state)
+    return MatchCheckpoint(match=match, tick=run.tick, state=state, hash=_hash(state))
+
+
+def _hash(state: msgspec.Raw) -> str:
+    return hashlib.sha256(state).hexdigest()[:32]
 
 
 class Run:
@@ -88,12 +99,8 @@ class Run:
 
     def step(self) -> Sequence[GameEvent]:
         """Take the inputs of the next tick, step it, and return its outcomes."""
-        if self.game.tick_hz:
-            while self._inputs and self._inputs[0][0] <= self.tick:
-                self._take(self._inputs.popleft()[1])
-        elif self._inputs:
-            self.tick = self.next_tick
-            self._take(self._inputs.popleft()[1])
+        if self._inputs:
+            self._take_inputs()
         self.tick += 1
         return self.game.step(self.state)
 
@@ -107,6 +114,14 @@ class Run:
         for recorded in more:
             self.game.apply(state, decode_event(self.game, recorded.input))
         return state
+
+    def _take_inputs(self) -> None:
+        if self.game.tick_hz:
+            while self._inputs and self._inputs[0][0] <= self.tick:
+                self._take(self._inputs.popleft()[1])
+        else:
+            self.tick = self.next_tick
+            self._take(self._inputs.popleft()[1])
 
     def _take(self, event: GameEvent) -> None:
         try:

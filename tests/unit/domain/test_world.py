@@ -68,7 +68,7 @@ class WorldMachine(RuleBasedStateMachine):
 
     def standing(self, match: str) -> Standing:
         run = self.run_of(self.world.matches.live[match])
-        return Standing(run.tick, run.tick, run.state, False, state_hash(run.state))  # noqa: FBT003
+        return Standing(run.tick, run.tick, run.state, False, lambda: state_hash(run.state))  # noqa: FBT003
 
     def run_of(self, match: Match) -> Run:
         if match.id not in self.runs:
