@@ -90,6 +90,7 @@ class LiveMatch:
         self.match = match
         self.id = match.id
         self.room = room
+        self.everybody = InRoom(room.id)
         self.run = run
         self.paused = True
         self.finishing = False
@@ -490,13 +491,13 @@ class Ticker:
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
             timer = classic.GameTimer(room.id, remaining_s)
-            self._publish_to_room(room, both(InRoom(room.id), timer))
-        self._publish_to_room(room, self._frame(live, InRoom(room.id)))
+            self._publish_to_room(room, both(live.everybody, timer))
+        self._publish_to_room(room, self._frame(live, live.everybody))
 
     def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
         """Tell the players, and the spectators: they may have to wait for it."""
-        delay_s = room.options.get("spectator_delay_s", 0)
-        if not delay_s or not room.spectators:
+        delay_s = room.options.get("spectator_delay_s", 0) if room.spectators else 0
+        if not delay_s:
             self._publisher.publish(delivery)
             return
         now, later = InRoom(room.id, spectators=False), InRoom(room.id, players=False)

@@ -86,10 +86,8 @@ class Connection:
             frames.clear()
             return 0
         buffered = transport.get_write_buffer_size()
-        self.is_slow = buffered > self._limits.bytes_newest_only
-        if self.newest is not None and not self.is_slow:
-            frames.append(self.newest)
-            self.newest = None
+        if buffered or self.is_slow:
+            self._slow_down(buffered)
         if not frames:
             return 0
         data = frames[0] if len(frames) == 1 else b"".join(frames)
@@ -101,6 +99,13 @@ class Connection:
             return 0
         transport.write(data)
         return size
+
+    def _slow_down(self, buffered: int) -> None:
+        """Keep only the newest state while too much is unread; then it leaves as well."""
+        self.is_slow = buffered > self._limits.bytes_newest_only
+        if self.newest is not None and not self.is_slow:
+            self.frames.append(self.newest)
+            self.newest = None
 
     def check_progress(self, now: float) -> None:
         """Give up a socket that has read nothing for too long."""

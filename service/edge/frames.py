@@ -25,6 +25,8 @@ _LENGTH_16_MAX = 0xFFFF
 _LENGTH_16 = 126
 _LENGTH_64 = 127
 
+_SHORT_HEADS = [bytes((TEXT_FRAME, length)) for length in range(_LENGTH_7_MAX + 1)]
+
 _TYPE = re.compile(rb'(?:\{"type":|\d\[)"([^"]*)"')
 """Where the type of a message stands: it comes first, in a plain message and in an event."""
 
@@ -45,7 +47,7 @@ def text_frame(payload: bytes) -> bytes:
     """Write a text as a frame."""
     length = len(payload)
     if length <= _LENGTH_7_MAX:
-        return bytes((TEXT_FRAME, length)) + payload
+        return _SHORT_HEADS[length] + payload
     if length <= _LENGTH_16_MAX:
         return bytes((TEXT_FRAME, _LENGTH_16)) + length.to_bytes(2, "big") + payload
     return bytes((TEXT_FRAME, _LENGTH_64)) + length.to_bytes(8, "big") + payload

@@ -270,14 +270,10 @@ class Hub:
 
     def _hand_out(self, data: bytes, connections: list[Connection], delivery: Delivery) -> None:
         """Queue a frame for each of these sockets, and see to it that they are flushed."""
-        if delivery.newest_only:
-            for connection in connections:
-                if connection.is_slow:
-                    connection.newest = data
-                else:
-                    connection.frames.append(data)
-        else:
-            for connection in connections:
+        for connection in connections:
+            if delivery.newest_only and connection.is_slow:
+                connection.newest = data
+            else:
                 connection.frames.append(data)
         if delivery.frame_ms:
             self._flush_at_tick(connections, delivery.frame_ms)
