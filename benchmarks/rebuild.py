@@ -14,6 +14,7 @@ import msgspec
 
 from service.domain.world import World
 from service.log.reader import Reader, open_database
+from service.snapshots import fold_log
 
 
 class Rebuilt(msgspec.Struct):
@@ -28,9 +29,7 @@ async def _rebuild(directory: Path) -> Rebuilt:
     reader = Reader(open_database(f"sqlite+aiosqlite:///{directory / 'ws-service.db'}"))
     world = World()
     began, cpu = time.monotonic(), time.process_time()
-    async for page in reader.read(0):
-        for recorded in page:
-            world.fold(recorded.event, recorded.position)
+    await fold_log(world, reader, (await reader.head()).position)
     rebuilt = Rebuilt(world.position, time.monotonic() - began, time.process_time() - cpu)
     await reader.close()
     return rebuilt

@@ -52,7 +52,7 @@ from service.log.records import Origin
 from service.messages import v1
 from service.outbox import OutboxRunner, Pace, Route, SavesMatches
 from service.settings import SECRET_LENGTH_MIN, seal_secret
-from service.snapshots import Snapshots, restore_world
+from service.snapshots import Snapshots, fold_log, restore_world
 from service.telemetry import Metrics, get_logger, traces
 from service.ticker import Ticker
 
@@ -268,15 +268,12 @@ class Service:
 
     async def _catch_up(self, engine: Engine, tail_from: Position) -> None:
         """Fold what came after the snapshot, and the last part as if it happened again."""
-        world = self._world
+        await fold_log(self._world, self._reader, tail_from)
         await self._load_people()
-        async for page in self._reader.read(world.position):
+        async for page in self._reader.read(self._world.position):
             await self._load_people_of(page)
             for recorded in page:
-                if recorded.position > tail_from:
-                    engine.fold(recorded)
-                else:
-                    world.fold(recorded.event, recorded.position)
+                engine.fold(recorded)
         await self._load_people()
 
     def _make_websockets(self, engine: Engine) -> WebSockets:

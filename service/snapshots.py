@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from service.domain.event import Event, Position
     from service.log.log import EventLog
+    from service.log.reader import Reader
 
 logger = get_logger(__name__)
 
@@ -48,6 +49,13 @@ async def restore_world(log: EventLog, at_most: Position) -> World:
     """
     found = await log.load_snapshot(code_version(), at_most)
     return World() if found is None else restore(found[1])
+
+
+async def fold_log(world: World, reader: Reader, until: Position) -> None:
+    """Fold what came after `world`, up to the event at `until`, and tell nobody of it."""
+    async for page in reader.events(world.position, until):
+        for position, event in page:
+            world.fold(event, position)
 
 
 class Snapshots:

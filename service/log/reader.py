@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
@@ -13,7 +13,7 @@ from service.log.records import GENESIS, Head, RecordedEvent, Row
 from service.log.tables import events, log_head, profiles, texts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Sequence
 
     from sqlalchemy import Column
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -31,6 +31,10 @@ _RECORDED = """
 """
 _OF_ALL = f"{_RECORDED} WHERE position > ? ORDER BY position LIMIT ?"
 _OF_STREAM = f"{_RECORDED} WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
+_EVENTS_ALONE = """
+    SELECT position, type, schema_version, data FROM events
+    WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
+"""
 _rows = select(*(events.c[name] for name in Row._fields))
 
 
@@ -63,18 +67,11 @@ class Reader:
     async def page(
         self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
     ) -> list[RecordedEvent]:
-        """Return the first events after a position, of all or of one stream.
-
-        This is what a start waits for, so the rows come from the driver as they are.
-        """
-        asked: tuple[str, tuple[object, ...]] = (_OF_ALL, (after, limit))
-        if stream is not None:
-            asked = (_OF_STREAM, (stream, after, limit))
-        async with self.engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            if driver is None:
-                raise AssertionError(self.engine)
-            rows = await driver.execute_fetchall(*asked)
+        """Return the first events after a position, of all or of one stream."""
+        if stream is None:
+            rows = await self._fetch(_OF_ALL, after, limit)
+        else:
+            rows = await self._fetch(_OF_STREAM, stream, after, limit)
         return [
             RecordedEvent(
                 position,
@@ -86,6 +83,28 @@ class Reader:
             )
             for position, version, at, type_, schema, data, actor, meta in rows
         ]
+
+    async def events(
+        self, after: Position, until: Position
+    ) -> AsyncIterator[list[tuple[Position, Event]]]:
+        """Yield pages of the events after a position up to another, and nothing of them but that.
+
+        A start without a snapshot waits for all of them.
+        """
+        while rows := await self._fetch(_EVENTS_ALONE, after, until, PAGE):
+            yield [
+                (position, decode(type_, schema, data)) for position, type_, schema, data in rows
+            ]
+            after = rows[-1][0]
+
+    async def _fetch(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
+        """Return rows as they come from the driver, without a thing added to any of them."""
+        async with self.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            if driver is None:
+                raise AssertionError(self.engine)
+            rows: Sequence[tuple[Any, ...]] = await driver.execute_fetchall(statement, parameters)
+            return rows
 
     async def rows(
         self, after: Position = 0, *, stream: str | None = None
