@@ -50,6 +50,9 @@ class Around(Protocol):
 class EagerResponse(web.WebSocketResponse):
     """A WebSocket whose messages may be taken when they are read; the rest waits for the task."""
 
+    # aiohttp's own attributes stand in a dictionary that is just full.
+    __slots__ = ("_around",)
+
     def __init__(self, around: Around, **options: Any) -> None:
         """Let `around` be called for what is read at once; the options are those of aiohttp."""
         super().__init__(**options)
@@ -86,7 +89,11 @@ class EagerResponse(web.WebSocketResponse):
 class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
     """Parses the frames of one socket."""
 
-    around: Around | None = None
+    __slots__ = ("around",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.around: Around | None = None
 
     def feed_data(self, data: bytes) -> Any:
         """Read what has come."""
@@ -97,7 +104,11 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
 class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
     """The queue between aiohttp's parser and the task."""
 
-    take: Callable[[WSMessage], WSMessage | None] | None = None
+    __slots__ = ("take",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.take: Callable[[WSMessage], WSMessage | None] | None = None
 
     def feed_data(self, data: WSMessage, size: int) -> None:
         """Offer a message before it has to wait."""

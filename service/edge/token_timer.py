@@ -29,7 +29,7 @@ class TokenTimer:
         self._times = times
         self._warn = warn
         self._close = close
-        self._timers: list[asyncio.TimerHandle] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, expires_at_s: float | None) -> None:
         """Watch a token; one without an end needs no watching."""
@@ -40,13 +40,15 @@ class TokenTimer:
         loop = asyncio.get_running_loop()
         warn_in_s = max(0.0, left_s - self._times.warning_s)
         told_ms = max(0, int((left_s - warn_in_s) * 1000))
-        self._timers = [
-            loop.call_later(warn_in_s, self._warn, told_ms),
-            loop.call_later(max(0.0, left_s + self._times.grace_s), self._close),
-        ]
+        close_at = loop.time() + max(0.0, left_s + self._times.grace_s)
+        self._timer = loop.call_later(warn_in_s, self._tell, told_ms, close_at)
 
     def stop(self) -> None:
         """Watch no longer."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers = []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self, left_ms: int, close_at: float) -> None:
+        self._warn(left_ms)
+        self._timer = asyncio.get_running_loop().call_at(close_at, self._close)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 VERSIONS_CACHED_MAX = 100_000
 """How many streams' last versions are kept in memory; others are looked up."""
 
-INSERTED_AT_ONCE_MAX = 64
+INSERTED_AT_ONCE_MAX = 16
 """How many events one statement inserts: each statement gives the GIL away, and has to get it back.
 
 There is one prepared statement for each number of them.

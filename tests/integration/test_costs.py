@@ -182,7 +182,7 @@ async def test_appends_of_one_turn_are_one_transaction(log_file: LogFile) -> Non
     store._connection.set_trace_callback(statements.append)  # noqa: SLF001 - the same
     await asyncio.gather(*(log.append(proposed(joined(user))) for user in range(1, 101)))
     assert statements.count("COMMIT") == 1
-    assert sum(one.startswith("INSERT INTO events") for one in statements) == 2
+    assert sum(one.startswith("INSERT INTO events") for one in statements) == 7
     assert sum(one.startswith("UPDATE log_head") for one in statements) == 1
 
 
