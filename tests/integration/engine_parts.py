@@ -65,6 +65,19 @@ class JoinNext(msgspec.Struct, frozen=True):
         return [LobbyJoined(user=self.user, socket=f"{NODE}.1.{count + 1}")]
 
 
+class JoinAtOnce(JoinNext, frozen=True):
+    """The same, where it does not matter what others decide: it wants no lock."""
+
+    def streams(self, _world: World) -> set[str]:
+        """None."""
+        return set()
+
+
+def never(answer: object) -> None:
+    """Be called by nobody."""
+    raise AssertionError(answer)
+
+
 def engine_on(
     log: EventLog, world: World, observers: Sequence[Observer] = (), rules: Rules | None = None
 ) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,9 +20,10 @@ from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.feeds import UserFeed
 from service.edge.hub import Hub, Intervals
+from service.log.store import INSERTED_AT_ONCE_MAX
 from service.messages import classic, v1
 from service.telemetry import Metrics
-from tests.integration.log_file import LogFile, joined, proposed
+from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 PATIENCE_S = 10
 ROOM = "room"
@@ -140,6 +142,39 @@ async def test_messages_of_one_turn_leave_in_one_write() -> None:
     assert house.transports[0].writes[0].count(b'"pong"') == 8
 
 
+async def test_what_a_read_brings_about_is_written_before_the_loop_goes_on() -> None:
+    house = House()
+    for user in range(1, 11):
+        house.watch(user, V1)
+    await next_turn()
+
+    def read(data: bytes) -> int:
+        for _ in data:
+            house.hub.publish(pong())
+        assert house.transports[0].writes == []
+        return len(data)
+
+    assert house.hub.flush_after(read, b"eight of") == 8
+    assert [len(transport.writes) for transport in house.transports] == [1] * 10
+    await next_turn()
+    assert [len(transport.writes) for transport in house.transports] == [1] * 10
+
+
+async def test_a_read_that_fails_writes_what_it_has_brought_about() -> None:
+    house = House()
+    house.watch(1, V1)
+
+    def read(_data: bytes) -> None:
+        house.hub.publish(pong())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        house.hub.flush_after(read, b"")
+    house.hub.publish(pong())
+    await next_turn()
+    assert [one.count(b'"pong"') for one in house.transports[0].writes] == [1, 1]
+
+
 async def test_messages_within_a_frame_tick_leave_in_one_write() -> None:
     house = House()
     house.watch(1, V1)
@@ -182,8 +217,21 @@ async def test_appends_of_one_turn_are_one_transaction(log_file: LogFile) -> Non
     store._connection.set_trace_callback(statements.append)  # noqa: SLF001 - the same
     await asyncio.gather(*(log.append(proposed(joined(user))) for user in range(1, 101)))
     assert statements.count("COMMIT") == 1
-    assert sum(one.startswith("INSERT INTO events") for one in statements) == 7
+    inserts = sum(one.startswith("INSERT INTO events") for one in statements)
+    assert inserts == math.ceil(100 / INSERTED_AT_ONCE_MAX)
     assert sum(one.startswith("UPDATE log_head") for one in statements) == 1
+
+
+async def test_a_large_batch_is_inserted_by_few_statements_and_a_small_one_by_one(
+    log_file: LogFile,
+) -> None:
+    store = log_file.store()
+    statements: list[str] = []
+    store._connection.set_trace_callback(statements.append)  # noqa: SLF001 - the same
+    for count, inserts in ((1, 1), (INSERTED_AT_ONCE_MAX, 1), (3 * INSERTED_AT_ONCE_MAX + 1, 4)):
+        statements.clear()
+        store.commit([append_of(joined(1)) for _ in range(count)])
+        assert sum(one.startswith("INSERT INTO events") for one in statements) == inserts
 
 
 async def test_two_thousand_who_join_at_once_cost_list_entries_by_their_number(

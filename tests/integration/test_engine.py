@@ -16,7 +16,7 @@ from service.domain.world import World
 from service.engine import Done, Engine
 from service.errors import ClientError, Unavailable
 from service.log.records import Beside, Origin, RecordedEvent
-from tests.integration.engine_parts import JoinNext, engine_on
+from tests.integration.engine_parts import JoinAtOnce, JoinNext, engine_on, never
 from tests.integration.log_file import LogFile, joined
 
 ORIGIN = Origin("test")
@@ -135,6 +135,48 @@ async def test_when_the_log_cannot_be_written_the_world_stays_as_it_is(running: 
     other.close()
     assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
     assert await locks_of(running) == 0
+
+
+async def test_what_wants_no_lock_is_decided_at_once_and_answered_when_it_is_folded(
+    running: Running,
+) -> None:
+    told: asyncio.Future[tuple[Exception | None, list[tuple[int, Event]]]] = asyncio.Future()
+
+    def then(error: Exception | None) -> None:
+        told.set_result((error, list(running.seen)))
+
+    assert running.engine.submit(JoinAtOnce(1), ORIGIN, then)
+    assert not told.done()
+    assert running.seen == []
+    assert await told == (None, [(1, joined(1, 1))])
+
+
+async def test_what_wants_a_lock_or_has_an_id_is_not_carried_out_at_once(running: Running) -> None:
+    origin = Origin("test", 1, "c1")
+    assert not running.engine.submit(JoinNext(1), ORIGIN, never)
+    assert not running.engine.submit(JoinAtOnce(1), origin, never)
+    await running.engine.execute(JoinAtOnce(1), origin)
+    assert [event for _, event in running.seen] == [joined(1, 1)]
+
+
+async def test_a_decision_at_once_that_is_refused_leaves_nothing(running: Running) -> None:
+    with pytest.raises(TooManySockets):
+        running.engine.submit(JoinAtOnce(1, max=0), ORIGIN, never)
+    assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
+    assert running.log_file.query("SELECT count(*) FROM events") == [(1,)]
+
+
+async def test_who_submits_is_told_that_the_log_cannot_be_written(running: Running) -> None:
+    other = running.log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    told: asyncio.Future[Exception | None] = asyncio.Future()
+    assert running.engine.submit(JoinAtOnce(1), ORIGIN, told.set_result)
+    assert isinstance(await told, Unavailable)
+    assert (running.world, running.seen) == (World(), [])
+    other.close()
+    await running.log_file.close_logs()
+    with pytest.raises(Unavailable):
+        running.engine.submit(JoinAtOnce(1), ORIGIN, never)
 
 
 async def test_names_are_kept_with_the_commit(running: Running) -> None:

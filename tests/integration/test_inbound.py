@@ -26,9 +26,11 @@ class Server:
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.errors: list[object] = []
+        self.responses: list[EagerResponse] = []
 
     async def handle(self, request: web.Request) -> EagerResponse:
-        ws = EagerResponse(self.around)
+        ws = EagerResponse(self.around, heartbeat=60)
+        self.responses.append(ws)
         await ws.prepare(request)
         ws.take_by(self.take)
         async for frame in ws:
@@ -91,6 +93,18 @@ async def test_something_can_be_done_at_the_end_of_the_callback_that_reads() -> 
         await ws.send_str("slow")
         assert await ws.receive_str() == "waited:slow"
     assert server.read[0][:1] == ["a"]
+
+
+async def test_what_is_read_puts_the_next_ping_off() -> None:
+    server = Server()
+    async with connected(server) as ws:
+        await ws.send_str("slow")
+        await ws.receive_str()
+        (response,) = server.responses
+        response._heartbeat_when = 0.0  # noqa: SLF001 - when aiohttp pings, if nothing is heard
+        await ws.send_str("slow")
+        await ws.receive_str()
+        assert response._heartbeat_when > 0  # noqa: SLF001 - the same
 
 
 async def test_an_error_ends_the_socket_and_nothing_else() -> None:

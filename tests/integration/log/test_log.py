@@ -9,6 +9,7 @@ from service.errors import Unavailable
 from service.log.integrity import LogInUse, LostTail
 from service.log.records import RecordedEvent
 from service.log.store import LogDiverged, VersionConflict
+from tests.integration.engine_parts import never
 from tests.integration.log_file import LogFile, events_of, joined, proposed
 
 
@@ -116,6 +117,36 @@ async def test_the_writer_ends_when_memory_did_not_take_an_event(log_file: LogFi
         await log.append(proposed(joined(1)))
     with pytest.raises(ZeroDivisionError):
         await writer
+
+
+async def test_after_a_failure_nothing_more_is_committed(log_file: LogFile) -> None:
+    def fail(_recorded: object) -> None:
+        raise ZeroDivisionError
+
+    log = log_file.log()
+    writer = log.start(fail)
+    first = asyncio.create_task(log.append(proposed(joined(1))))
+    await asyncio.wait([first])
+    with pytest.raises(Unavailable):
+        log.submit(proposed(joined(2)), never)
+    await log_file.close_logs()
+    assert log_file.query("SELECT count(*) FROM events") == [(1,)]
+    with pytest.raises(ZeroDivisionError):
+        await writer
+    with pytest.raises(Unavailable):
+        await first
+
+
+async def test_what_is_asked_of_the_thread_is_done_between_the_appends_around_it(
+    log_file: LogFile,
+) -> None:
+    log = log_file.started()
+    first = asyncio.create_task(log.append(proposed(joined(1))))
+    await asyncio.sleep(0)
+    probe = asyncio.create_task(log.probe())
+    await asyncio.sleep(0)
+    second = asyncio.create_task(log.append(proposed(joined(2))))
+    assert await asyncio.gather(first, probe, second) == [[1], None, [2]]
 
 
 async def test_a_log_has_one_writer(log_file: LogFile) -> None:
