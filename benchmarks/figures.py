@@ -189,7 +189,7 @@ def _fan_out(scale: Scale) -> list[Figure]:
             "CPU s per million round trips",
             {
                 one.name: partial(workloads.round_trips, one, PING_CLIENTS, PINGS_PER_S, scale.span)
-                for one in [*fastify, *others, SERVICE]
+                for one in [*fastify, *others, *floor, SERVICE]
             },
             Goal(0.70, better_fastify("E")),
         ),

@@ -234,6 +234,8 @@ def _connection(
     contender: Contender, user: int, script: Sequence[str] = (), messages: Sequence[str] = ()
 ) -> Connection:
     dialect = contender.dialect
+    if contender.is_floor:
+        return Connection("/", (), messages)
     return Connection(dialect.target(token(user)), [*dialect.greeting, *script], messages)
 
 

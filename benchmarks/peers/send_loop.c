@@ -1,5 +1,6 @@
 /* The least that a fan-out can cost: each frame that comes in is sent to all other sockets, with
- * one `send` for each. No JWT, no JSON, no rooms: a floor of the machine, not a peer.
+ * one `send` for each; a ping goes back to where it came from. No JWT, no JSON, no rooms: a floor
+ * of the machine, not a peer.
  *
  * It answers the one key of the generator, and trusts it in all else.
  */
@@ -20,6 +21,7 @@
 #define SOCKETS_MAX 65536
 #define READ_BYTES 65536
 #define EVENTS_MAX 256
+#define PING "\"type\":\"ping\""
 #define ANSWER                                                                       \
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -34,6 +36,15 @@ static void drop(int socket) {
     close(socket);
 }
 
+static void deliver(int from, const unsigned char *frame, size_t length) {
+    if (memmem(frame, length, PING, strlen(PING))) {
+        send(from, frame, length, MSG_NOSIGNAL);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        if (open_sockets[i] != from) send(open_sockets[i], frame, length, MSG_NOSIGNAL);
+}
+
 static void relay(int from, unsigned char *data, size_t length) {
     static unsigned char frame[READ_BYTES + 4];
     size_t at = 0;
@@ -46,10 +57,7 @@ static void relay(int from, unsigned char *data, size_t length) {
         if (payload < 126) frame[1] = payload;
         else frame[1] = 126, frame[2] = payload >> 8, frame[3] = payload, out = 4;
         for (size_t i = 0; i < payload; i++) frame[out + i] = mask[4 + i] ^ mask[i & 3];
-        if ((data[at] & 0x0f) == 1)
-            for (int i = 0; i < count; i++)
-                if (open_sockets[i] != from)
-                    send(open_sockets[i], frame, out + payload, MSG_NOSIGNAL);
+        if ((data[at] & 0x0f) == 1) deliver(from, frame, out + payload);
         at += head + 4 + payload;
     }
 }
