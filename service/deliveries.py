@@ -103,7 +103,7 @@ class InRoom(msgspec.Struct, frozen=True):
     players: bool = True
     spectators: bool = True
     but: SocketId | None = None
-    """The one that is left out, since the message comes from it."""
+    """The one that the message comes from: all others in the room get it."""
 
 
 class Watchers(msgspec.Struct, frozen=True):

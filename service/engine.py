@@ -14,6 +14,7 @@ from service.domain.event import Event
 from service.domain.matches import MatchEvent
 from service.log.records import NOTHING, propose
 from service.telemetry import get_logger, traces
+from service.telemetry.traces import NO_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -204,6 +205,8 @@ class Engine:
 
 
 def _span(command: Command) -> AbstractContextManager[object]:
+    if not traces.is_on:
+        return NO_SPAN
     return traces.span("engine.execute", command=type(command).__name__)
 
 

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 STALL_CHECK_S = 1.0
 
+SENDERS_KEPT_MAX = 16
+"""For so many who send to a room it is kept who the others are: each has a list of his own."""
+
 Answer = TypeVar("Answer")
 
 
@@ -75,6 +78,8 @@ class _Shown(NamedTuple):
     everybody: _Told
     players: _Told
     spectators: _Told
+    others: dict[SocketId, _Told]
+    """Everybody but one, for those who have sent something."""
 
 
 class Hub:
@@ -270,8 +275,9 @@ class Hub:
 
     def _hand_out(self, data: bytes, connections: list[Connection], delivery: Delivery) -> None:
         """Queue a frame for each of these sockets, and see to it that they are flushed."""
+        newest_only = delivery.newest_only
         for connection in connections:
-            if delivery.newest_only and connection.is_slow:
+            if newest_only and connection.is_slow:
                 connection.newest = data
             else:
                 connection.frames.append(data)
@@ -309,19 +315,13 @@ class Hub:
                 _by_dialect(self._known(room.sockets)),
                 _by_dialect(self._known(room.player_sockets)),
                 _by_dialect(self._known(room.spectator_sockets)),
+                {},
             )
+        if audience.but is not None:
+            return _others(shown, audience.but)
         if audience.players and audience.spectators:
-            found = shown.everybody
-        else:
-            found = shown.players if audience.players else shown.spectators
-        if audience.but is None:
-            return found
-        but = audience.but
-        return _Told(
-            [one for one in found.classics if one.socket != but],
-            [one for one in found.socket_ios if one.socket != but],
-            [one for one in found.ones if one.socket != but],
-        )
+            return shown.everybody
+        return shown.players if audience.players else shown.spectators
 
     def _known(self, sockets: Iterable[SocketId]) -> Iterator[Connection]:
         for socket in sockets:
@@ -376,6 +376,20 @@ class Hub:
         if "lobby:list" in stale:
             lobby = lobby_list(self._world, self._people)
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))
+
+
+def _others(shown: _Shown, but: SocketId) -> _Told:
+    others = shown.others.get(but)
+    if others is None:
+        found = shown.everybody
+        others = _Told(
+            [one for one in found.classics if one.socket != but],
+            [one for one in found.socket_ios if one.socket != but],
+            [one for one in found.ones if one.socket != but],
+        )
+        if len(shown.others) < SENDERS_KEPT_MAX:
+            shown.others[but] = others
+    return others
 
 
 def _by_dialect(connections: Iterable[Connection]) -> _Told:

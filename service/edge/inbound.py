@@ -30,7 +30,7 @@ IS_EAGER = all(
         (_Reader, ("feed_data",)),
         (
             web.WebSocketResponse,
-            ("_post_start", "_on_data_received", "_heartbeat_when", "_cancel_pong_response_cb"),
+            ("_post_start", "_on_data_received", "_heartbeat_when", "_pong_response_cb"),
         ),
     )
     for name in names
@@ -83,7 +83,8 @@ class EagerResponse(web.WebSocketResponse):
         """Put the next ping off: the client is there. aiohttp's own schedules a callback for it."""
         if self._heartbeat is not None and self._loop is not None:
             self._heartbeat_when = self._loop.time() + self._heartbeat
-            self._cancel_pong_response_cb()
+            if self._pong_response_cb is not None:
+                self._cancel_pong_response_cb()
 
 
 class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
@@ -97,8 +98,9 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
 
     def feed_data(self, data: bytes) -> Any:
         """Read what has come."""
-        read = super().feed_data
-        return read(data) if self.around is None else self.around(read, data)
+        if self.around is None:
+            return super().feed_data(data)
+        return self.around(super().feed_data, data)
 
 
 class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]

@@ -257,6 +257,7 @@ class Session:
         self.type_received = ""
         """The type of the message in hand; empty when the frame could not be read."""
         self._dialect = dialect
+        self._decode = dialect.decoder.decode
         self._limits = limits
         self._new_token = new_token
         self._messages = Bucket(limits.messages_per_s, limits.messages_burst, now)
@@ -278,10 +279,10 @@ class Session:
             raise Refused(RateLimited(), None if text is None else self._id_in(text))
         if text is None:
             raise Refused(BinaryFrame(), None)
-        if self._messages.is_full_enough:
+        if self._refused and self._messages.is_full_enough:
             self._refused = 0
         try:
-            message: FromClient = self._dialect.decoder.decode(text)
+            message: FromClient = self._decode(text)
         except msgspec.ValidationError as error:
             raise Refused(self._explain(text, error), self._id_in(text)) from error
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:

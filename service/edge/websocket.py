@@ -46,6 +46,7 @@ from service.log.records import NOTHING, Beside, Origin
 from service.messages import FromClient, classic, v1
 from service.telemetry import Metrics, get_logger, traces
 from service.telemetry.metrics import INVALID
+from service.telemetry.traces import NO_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -403,13 +404,14 @@ class WebSockets:
                 self._refuse(socket, error, request.id)
 
     def _carry_out_at_once(self, request: Request, socket: _Socket, session: Session) -> None:
+        action = request.action
         with _span(socket, session):
             try:
-                self._perform(request.action, socket)
+                self._perform(action, socket)
             except ClientError as error:
                 self._refuse(socket, error, request.id)
             else:
-                if request.id is not None and not isinstance(request.action, Answer):
+                if request.id is not None and not isinstance(action, Answer):
                     self._acknowledge(socket, request.id, self._engine.world.position)
 
     def _submit(self, action: Execute, id_: str | None, socket: _Socket) -> bool:
@@ -610,6 +612,8 @@ class _Socket:
 
 
 def _span(socket: _Socket, session: Session) -> AbstractContextManager[object]:
+    if not traces.is_on:
+        return NO_SPAN
     return traces.span(
         "websocket.message", type=session.type_received, correlation_id=socket.correlation_id
     )
