@@ -85,6 +85,27 @@ CHECKPOINT_INPUTS = 200
 class LiveMatch:
     """A running or paused match, and when its next tick is due."""
 
+    # Many take turns many times a second: each should lie together in memory.
+    __slots__ = (
+        "_caught_up_s",
+        "_due_at",
+        "_on_their_way",
+        "_period_s",
+        "checkpoint_phase",
+        "checkpoint_ticks",
+        "everybody",
+        "finishing",
+        "id",
+        "last_input_tick",
+        "last_remaining",
+        "log_fails",
+        "match",
+        "paused",
+        "recording",
+        "room",
+        "run",
+    )
+
     def __init__(self, match: Match, room: Room, run: Run, checkpoint_ticks: int) -> None:
         """Take a match that stands still; `resume` lets it run."""
         self.match = match

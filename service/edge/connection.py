@@ -45,6 +45,25 @@ class Transport(Protocol):
 class Connection:
     """One open socket."""
 
+    # There are many, and each is looked at for each message that it gets.
+    __slots__ = (
+        "_limits",
+        "_progress",
+        "_written",
+        "aborted",
+        "dialect",
+        "frames",
+        "friends",
+        "is_slow",
+        "is_v1",
+        "newest",
+        "opened_at",
+        "resume",
+        "socket",
+        "transport",
+        "user",
+    )
+
     def __init__(  # noqa: PLR0913 - what a connection is
         self,
         socket: SocketId,

@@ -69,6 +69,8 @@ class Run:
     In a game without ticks of its own each input takes one, in the order of the log.
     """
 
+    __slots__ = ("_inputs", "game", "refused", "state", "tick")
+
     def __init__(self, game: Game, state: State, tick: int = 0) -> None:
         """Begin with `state`, which is the one before `tick` is stepped."""
         self.game = game
