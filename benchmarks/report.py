@@ -50,14 +50,26 @@ _HOW_TO_READ = """\
   to do; near 100 % it is the limit itself. It polls, so that no server pays for waking it.
 - **others** is the part of the server's core that somebody else had meanwhile: above a few per
   cent the machine was not quiet, and the run is worth repeating.
+- The C loop of F1 and E does nothing but its system calls. What it takes is the limit of this
+  machine for anybody who sends each message by itself; `rows ready` of A is that of the disk.
 - P: ticks are due on a grid of 60 Hz, whose phase is fitted to the frames that a client gets; a
   tick that no frame shows in time is late until one does.
 - S: the log is an evening that the service itself recorded, repeated with other users, rooms and
   matches. Its first start folds all of it and writes the snapshot; later starts are measured,
   with a warm page cache.
+- R, S, M and P are absolute, and this core may be slower than the one that the goals were set on:
+  there the C loop of F1 took 2.3 CPU seconds for a million deliveries.
 - A: `raw sqlite3` encodes and hashes the same events and writes the same rows in the same
   batches, on one thread with nothing around it; `rows ready` does not even encode them.
 - M counts resident memory, of the process alone: what the kernel keeps for a socket is not in it.
+"""
+
+_WHERE = """\
+## Where the time goes
+
+`docs/decisions/0013-what-bounds-the-figures.md` has the profiles, what was done about them, and why
+the goals that are missed are missed. To profile a run yourself, begin it (`python -m benchmarks G`)
+and let `perf record -g -p PID` or `py-spy record --gil -p PID` look at the server meanwhile.
 """
 
 _NOT_SHOWN = """\
@@ -170,6 +182,7 @@ def markdown(
             pictures,
             "",
             _HOW_TO_READ,
+            _WHERE,
             _NOT_SHOWN,
         ]
     )

@@ -20,6 +20,24 @@ if TYPE_CHECKING:
     from service.domain.world import World
 
 
+TELLING_PART_MAX = 0.1
+"""Which part of a core may go into telling everybody who is there; matches need the rest."""
+
+SEND_S = 10e-6
+"""About what it costs to write to one socket."""
+
+SEND_BYTE_S = 1e-9
+"""About what each byte adds to it."""
+
+
+def pause_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
+    """Return how long to wait between two messages of so many bytes to so many sockets.
+
+    With few of them it is the setting; a crowd that comes in would keep the loop busy with it.
+    """
+    return max(least_s, sockets * (SEND_S + bytes_ * SEND_BYTE_S) / TELLING_PART_MAX)
+
+
 class UserFeed:
     """Who is online: a snapshot, and what has changed since.
 
@@ -32,13 +50,13 @@ class UserFeed:
         self,
         world: World,
         people: People,
-        interval_s: float,
+        pause_s: Callable[[], float],
         send: Callable[[bytes], None],
     ) -> None:
-        """Tell of `world` by `send`, at most every `interval_s`."""
+        """Tell of `world` by `send`, and let that wait for others as long as `pause_s` says."""
         self._world = world
         self._people = people
-        self._interval_s = interval_s
+        self._pause_s = pause_s
         self._send = send
         self._shown: dict[UserId, v1.UserEntry] = {}
         self._changed: set[UserId] = set()
@@ -59,7 +77,7 @@ class UserFeed:
         """Tell of this user soon."""
         self._changed.add(user)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._tell)
+            self._timer = asyncio.get_running_loop().call_later(self._pause_s(), self._tell)
 
     def frames(self) -> list[bytes]:
         """Return what brings a client to the present `v`."""

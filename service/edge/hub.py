@@ -29,7 +29,7 @@ from service.deliveries import (
 from service.domain.presence import SocketOpened
 from service.domain.rooms import RoomClosed
 from service.edge.dialect import CLASSIC, SOCKET_IO
-from service.edge.feeds import RoomFeed, UserFeed
+from service.edge.feeds import RoomFeed, UserFeed, pause_s
 from service.edge.frames import frame, type_in, type_of
 from service.messages import v1
 
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 STALL_CHECK_S = 1.0
+
+LIST_ENTRY_BYTES = 32
+"""About what a user adds to the list of all."""
 
 SENDERS_KEPT_MAX = 16
 """For so many who send to a room it is kept who the others are: each has a list of his own."""
@@ -112,7 +115,7 @@ class Hub:
         self._rooms_shown: dict[RoomId, _Shown] = {}
         self._user_lists: dict[Dialect, bytes] = {}
         """The lists for clients without protocol v1, while nobody has come, gone or changed."""
-        self.users = UserFeed(world, people, intervals.diff_s, self._send_to_v1)
+        self.users = UserFeed(world, people, self._diff_pause_s, self._send_to_v1)
         self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets)
         self.greeter: Greeter
 
@@ -364,15 +367,24 @@ class Hub:
 
     def _refresh(self, list_: str) -> None:
         if not self._stale:
-            asyncio.get_running_loop().call_later(self._intervals.list_s, self._send_stale)
+            asyncio.get_running_loop().call_later(self._list_pause_s(), self._send_stale)
         self._stale.add(list_)
+
+    def _list_pause_s(self) -> float:
+        bytes_ = LIST_ENTRY_BYTES * len(self._world.presence.sockets)
+        return pause_s(self._intervals.list_s, len(self._connections), bytes_)
+
+    def _diff_pause_s(self) -> float:
+        return pause_s(self._intervals.diff_s, len(self._connections))
 
     def _send_stale(self) -> None:
         stale, self._stale = self._stale, set()
         if "user:list" in stale:
             told = _by_dialect(self._connections.values())
-            self._send(told.classics, self.user_list(CLASSIC))
-            self._send(told.socket_ios, self.user_list(SOCKET_IO))
+            if told.classics:
+                self._send(told.classics, self.user_list(CLASSIC))
+            if told.socket_ios:
+                self._send(told.socket_ios, self.user_list(SOCKET_IO))
         if "lobby:list" in stale:
             lobby = lobby_list(self._world, self._people)
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))
