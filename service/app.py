@@ -165,6 +165,7 @@ class Service:
             _routes(settings, users, bearers),
             _pace(settings),
             chance=random.random,
+            metrics=metrics,
         )
         self._authenticator = Authenticator(
             self._issuers,
@@ -204,6 +205,7 @@ class Service:
             append_queue_length=lambda: log.waiting,
             projection_lag_events=lambda: log.head.position - world.position,
             snapshot_age_seconds=lambda: snapshots.age_s,
+            outbox_lag_seconds=lambda: max(outbox.lag_s.values(), default=0),
             outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),
         )
         writer = log.start(engine.committed)

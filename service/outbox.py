@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from service.log.log import EventLog
     from service.log.outbox import Due
     from service.log.reader import Reader
+    from service.telemetry import Metrics
 
 LOOK_AGAIN_S = 2.0
 """How soon it is noticed that a token has come, or that an operator wants a retry."""
@@ -135,6 +136,7 @@ class OutboxRunner:
         pace: Pace,
         *,
         chance: Callable[[], float],
+        metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Deliver by `routes`; `clock` is in seconds since 1970, since waiting outlives us."""
@@ -147,11 +149,8 @@ class OutboxRunner:
         self._clock = clock
         self._news = {consumer: asyncio.Event() for consumer in routes}
         self._oldest: dict[Consumer, int] = {}
+        self._metrics = metrics
         self._tasks: list[asyncio.Task[None]] = []
-        self.attempts = 0
-        """How often something was sent, since the start."""
-        self.failures = 0
-        """How often the outcome was unknown, since the start."""
 
     @property
     def waiting(self) -> dict[Consumer, int]:
@@ -237,7 +236,6 @@ class OutboxRunner:
             self._routes[consumer].breaker.unused()
             await self._engine.execute(Requeue(consumer, one.match.id), Origin(one.match.id))
             return
-        self.attempts += 1
         try:
             outcome = await self._routes[consumer].port.deliver(one.match)
         except Exception as error:
@@ -256,7 +254,7 @@ class OutboxRunner:
                 if was_ill:
                     await self._log.note(HURRY, consumer=consumer)
             case Unknown():
-                self.failures += 1
+                self._metrics.delivery_failed()
                 breaker.failed()
                 await self._note_failure(consumer, one, outcome)
             case TokenNeeded(reason):

@@ -357,7 +357,7 @@ class Settings(BaseSettings):
     user_list_interval_ms: int = _setting(
         "WS_USER_LIST_INTERVAL_MS",
         250,
-        "Least time between two `user:list` to everybody.",
+        "Least time between two `user:list` to everybody; it is longer for a crowd.",
         unit="ms",
         ge=0,
         le=60_000,
@@ -365,7 +365,7 @@ class Settings(BaseSettings):
     user_diff_interval_ms: int = _setting(
         "WS_USER_DIFF_INTERVAL_MS",
         100,
-        "Least time between two `user:diff`, or two states of one room.",
+        "Least time between two `user:diff`, longer for a crowd, or two states of one room.",
         unit="ms",
         ge=0,
         le=60_000,

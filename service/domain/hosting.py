@@ -28,6 +28,7 @@ from service.domain.rooms import (
 from service.domain.seats import (
     TakeSeat,
     check_game,
+    default_options,
     everybody_here,
     leave_finished,
     stopped_watching,
@@ -163,7 +164,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         if self.user not in room.spectators and len(room.spectators) >= room.spectators_max:
             raise RoomFull
         sockets = world.presence.sockets.get(self.user, set())
-        watched = {one for socket in sockets for one in world.rooms.watching.get(socket, ())}
+        watched = world.rooms.watched_by(sockets)
         if room.id not in watched and len(watched) >= context.rules.rooms_per_user_max:
             raise TooManyRooms
         return SpectatorJoined(room=room.id, user=self.user, socket=self.socket)
@@ -247,11 +248,7 @@ def _options(
     game: Game, options: Mapping[str, Any], players: int, context: Context
 ) -> dict[str, Any]:
     """Check the options that are the room's, and let the game check its own."""
-    complete = {
-        "duration_s": context.rules.match_duration_s,
-        "reconnect_grace_s": context.rules.reconnect_grace_s,
-        **options,
-    }
+    complete = {**default_options(context), **options}
     _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
     _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)
     if complete.get("frame_ms", 0) not in FRAME_MS:

@@ -340,10 +340,14 @@ class Rooms(msgspec.Struct):
 
     def rooms_of(self, user: UserId, sockets: Iterable[SocketId]) -> list[Room]:
         """Return where `user` sits and what his `sockets` watch."""
-        ids = {room for socket in sockets for room in self.watching.get(socket, ())}
+        ids = self.watched_by(sockets)
         if user in self.seated:
             ids.add(self.seated[user])
         return [self.rooms[room] for room in sorted(ids)]
+
+    def watched_by(self, sockets: Iterable[SocketId]) -> set[RoomId]:
+        """Name the rooms that any of `sockets` watches."""
+        return {room for socket in sockets for room in self.watching.get(socket, ())}
 
     def missing(
         self, user: UserId, socket: SocketId, world: World, context: Context

@@ -45,18 +45,22 @@ def check_game(name: str, context: Context) -> Game:
     return game
 
 
-def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
-    """Make a room for `players`, who leave the finished rooms where they still sit."""
-    seats = context.games[game].seats
-    options: dict[str, Any] = {
+def default_options(context: Context) -> dict[str, Any]:
+    """Return the options of a room for which nobody has chosen any."""
+    return {
         "duration_s": context.rules.match_duration_s,
         "reconnect_grace_s": context.rules.reconnect_grace_s,
     }
+
+
+def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
+    """Make a room for `players`, who leave the finished rooms where they still sit."""
+    seats = context.games[game].seats
     created = RoomCreated(
         room=context.new_room_id(),
         game=game,
         players=players,
-        options=options,
+        options=default_options(context),
         seats_min=seats.start,
         seats_max=len(players),
         spectators_max=context.rules.spectators_max,

@@ -30,7 +30,7 @@ SEND_BYTE_S = 1e-9
 """About what each byte adds to it."""
 
 
-def pause_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
+def telling_pause_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
     """Return how long to wait between two messages of so many bytes to so many sockets.
 
     With few of them it is the setting; a crowd that comes in would keep the loop busy with it.

@@ -29,7 +29,7 @@ from service.deliveries import (
 from service.domain.presence import SocketOpened
 from service.domain.rooms import RoomClosed
 from service.edge.dialect import CLASSIC, SOCKET_IO
-from service.edge.feeds import RoomFeed, UserFeed, pause_s
+from service.edge.feeds import RoomFeed, UserFeed, telling_pause_s
 from service.edge.frames import frame, type_in, type_of
 from service.messages import v1
 
@@ -231,8 +231,7 @@ class Hub:
     def flush_after(self, read: Callable[[bytes], Answer], data: bytes) -> Answer:
         """Let `read` have what a socket has received, and flush what that has led to.
 
-        It saves the loop a callback. If other sockets' data comes in the same turn, the transport
-        joins what is written.
+        It saves the loop a callback. What others bring about in the same turn is written apart.
         """
         self._flushes = True
         try:
@@ -372,10 +371,10 @@ class Hub:
 
     def _list_pause_s(self) -> float:
         bytes_ = LIST_ENTRY_BYTES * len(self._world.presence.sockets)
-        return pause_s(self._intervals.list_s, len(self._connections), bytes_)
+        return telling_pause_s(self._intervals.list_s, len(self._connections), bytes_)
 
     def _diff_pause_s(self) -> float:
-        return pause_s(self._intervals.diff_s, len(self._connections))
+        return telling_pause_s(self._intervals.diff_s, len(self._connections))
 
     def _send_stale(self) -> None:
         stale, self._stale = self._stale, set()

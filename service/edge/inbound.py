@@ -81,7 +81,9 @@ class EagerResponse(web.WebSocketResponse):
 
     def _on_data_received(self) -> None:
         """Put the next ping off: the client is there. aiohttp's own schedules a callback for it."""
-        if self._heartbeat is not None and self._loop is not None:
+        if not IS_EAGER:
+            super()._on_data_received()
+        elif self._heartbeat is not None and self._loop is not None:
             self._heartbeat_when = self._loop.time() + self._heartbeat
             if self._pong_response_cb is not None:
                 self._cancel_pong_response_cb()

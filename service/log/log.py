@@ -253,7 +253,7 @@ class EventLog:
         self._is_closing = True
         if self._unanswered:
             self._all_answered = self._loop.create_future()
-            await self._all_answered
+            await asyncio.shield(self._all_answered)
         if self._failure is not None:
             self._failure.cancel()
         await self._in_thread(self._end)
@@ -291,9 +291,14 @@ class EventLog:
             answers = [Unavailable("The log is closed.")] * len(batch)
         self._unanswered -= len(batch)
         for waiting, answer in zip(batch, answers, strict=True):
-            waiting.then(answer)
+            try:
+                waiting.then(answer)
+            except Exception:
+                # The fault of one who waits is no reason to leave the others without an answer.
+                logger.exception("answer failed", error_type="internal_error")
         if self._all_answered is not None and not self._unanswered:
             self._all_answered.set_result(None)
+            self._all_answered = None
 
     def _fail(self, error: Exception) -> None:
         """Write no more: memory and log do not agree."""

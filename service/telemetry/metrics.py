@@ -42,6 +42,7 @@ GAUGES = {
     "projection_lag_events": "Committed events that are not folded yet.",
     "snapshot_age_seconds": "Time since a snapshot was written, or since the start if none was.",
     "outbox_backlog": "Results that wait to be delivered to other services.",
+    "outbox_lag_seconds": "Time since the end of the match that waits longest to be delivered.",
 }
 """What is read at each scrape; a gauge that nobody reads stays 0."""
 
@@ -99,6 +100,10 @@ class Metrics:
         )
         self._commits_failed = self._counter(
             "commits_failed", "Batches of events that could not be committed."
+        )
+        self._deliveries_failed = self._total(
+            "deliveries_failed",
+            "Results sent to other services without an answer; they are sent again.",
         )
         self._fanout = self._histogram(
             "fanout_duration_seconds",
@@ -163,6 +168,10 @@ class Metrics:
     def commit_failed(self) -> None:
         """Count a batch that could not be committed."""
         self._commits_failed.inc()
+
+    def delivery_failed(self) -> None:
+        """Count a result of which nobody knows whether it has arrived."""
+        self._deliveries_failed.count += 1
 
     def ticked(self, lateness_s: float) -> None:
         """Note how late the matches that were due have been stepped."""

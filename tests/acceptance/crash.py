@@ -539,6 +539,11 @@ class Seated(NamedTuple):
 async def begin_match(service: Running) -> Seated:
     """Let two new users invite, accept, sit down and begin."""
     left, right = await service.connect(fresh_id(), "Ana"), await service.connect(fresh_id(), "Ben")
+    return await begin_match_of(left, right)
+
+
+async def begin_match_of(left: Client, right: Client) -> Seated:
+    """Let two who are here do so."""
     await left.send("invite", to=right.id)
     await right.expect("invite:received")
     await right.send("invite:accepted", **{"from": left.id})

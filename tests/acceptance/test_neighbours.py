@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.crash import Seated, check_data, logged
+from tests.acceptance.crash import Seated, begin_match_of, check_data, logged
 from tests.acceptance.service_process import (
     SECRET,
-    Client,
     Running,
     StartService,
     clean_environment,
@@ -69,20 +68,6 @@ async def outbox(service: Running, *arguments: str) -> list[dict[str, Any]]:
     return [] if arguments else [json.loads(line) for line in output.splitlines()]
 
 
-async def begin(left: Client, right: Client) -> Seated:
-    """Let two who are here begin a match."""
-    await left.send("invite", to=right.id)
-    await right.expect("invite:received")
-    await right.send("invite:accepted", **{"from": left.id})
-    room = (await left.expect("room:start"))["roomId"]
-    for tab in (left, right):
-        await tab.send("game:join", roomId=room)
-    await left.expect("game:ready")
-    await left.send("game:begin", roomId=room)
-    await right.expect("game:start")
-    return Seated(room, left, right)
-
-
 async def play(service: Running, *, token_ttl_s: float = 3600) -> Seated:
     """Play a match that the left one, who has the lower id, gives up."""
     ids = [fresh_id(), fresh_id()]
@@ -90,7 +75,7 @@ async def play(service: Running, *, token_ttl_s: float = 3600) -> Seated:
         await service.connect(token_=make_token({"id": user, "name": "N"}, ttl_s=token_ttl_s))
         for user in ids
     ]
-    seated = await begin(left, right)
+    seated = await begin_match_of(left, right)
     await left.send("game:leave", roomId=seated.room)
     await right.expect("game:end")
     return seated
@@ -109,7 +94,7 @@ async def test_a_result_arrives_once_though_the_user_service_was_down_and_we_wer
     await users.stop()
     service = start(USER_SERVICE_URL=users.url, WS_MATCH_DURATION_S="1")
     left, right = await service.connect(fresh_id(), "Ana"), await service.connect(fresh_id(), "Ben")
-    seated = await begin(left, right)
+    seated = await begin_match_of(left, right)
     scores = (await left.expect("game:timeup"))["scores"]
     while not (waiting := await outbox(service)) or not waiting[0]["attempts"]:
         pass
@@ -219,7 +204,7 @@ async def test_the_services_own_token_saves_what_a_players_token_can_not(
     left, right = [
         await service.connect(token_=make_token({"id": user, "name": "N"}, ttl_s=4)) for user in ids
     ]
-    seated = await begin(left, right)
+    seated = await begin_match_of(left, right)
     await left.send("game:leave", roomId=seated.room)
     await users.saved(1)
     assert users.requests[-1].headers["Authorization"] == f"Bearer {own}"

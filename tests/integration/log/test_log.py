@@ -137,6 +137,15 @@ async def test_after_a_failure_nothing_more_is_committed(log_file: LogFile) -> N
         await first
 
 
+async def test_one_who_fails_to_take_his_answer_keeps_it_from_nobody_else(
+    log_file: LogFile,
+) -> None:
+    log = log_file.started()
+    log.submit(proposed(joined(1)), never)
+    assert await log.append(proposed(joined(2))) == [2]
+    assert events_of(log_file.told) == [joined(1), joined(2)]
+
+
 async def test_what_is_asked_of_the_thread_is_done_between_the_appends_around_it(
     log_file: LogFile,
 ) -> None:
