@@ -69,7 +69,7 @@ static struct {
     struct sockaddr_in address;
     int pids[PIDS_MAX], pids_count;
     int concurrency, leaders, burst;
-    uint64_t period_us, warmup_us, window_us, drain_us, fanout;
+    uint64_t patience_us, period_us, warmup_us, window_us, drain_us, fanout;
     char *stamp, *watch, *count, *refuse, *header, *latencies, *arrivals;
 } plan = {.concurrency = 64, .burst = 1, .window_us = 1000000};
 
@@ -158,6 +158,7 @@ static void take_line(char *line) {
     else if ((rest = rest_of(line, "burst"))) plan.burst = atoi(rest);
     else if ((rest = rest_of(line, "period_us"))) plan.period_us = strtoull(rest, NULL, 10);
     else if ((rest = rest_of(line, "warmup_us"))) plan.warmup_us = strtoull(rest, NULL, 10);
+    else if ((rest = rest_of(line, "patience_us"))) plan.patience_us = strtoull(rest, NULL, 10);
     else if ((rest = rest_of(line, "window_us"))) plan.window_us = strtoull(rest, NULL, 10);
     else if ((rest = rest_of(line, "drain_us"))) plan.drain_us = strtoull(rest, NULL, 10);
     else if ((rest = rest_of(line, "fanout"))) plan.fanout = strtoull(rest, NULL, 10);
@@ -596,6 +597,9 @@ int main(int count, char **arguments) {
     while (ready_count < connections_count) {
         turn(100000);
         if (at_barrier == connections_count) lift_barrier();
+        if (now_us() - connect_from > plan.patience_us)
+            fail("%d of %d connections were ready in %.0f s: the server is saturated",
+                 ready_count, connections_count, plan.patience_us / 1e6);
         if (now_us() - script_progress_at > 30000000) {
             for (int i = 0; i < opened; i++)
                 if (connections[i].state == SCRIPTED)

@@ -60,6 +60,8 @@ class Plan:
     """How many connections are on their way to being ready at a time."""
     leaders: int = 0
     """So many are ready before the others begin."""
+    patience_s: float = 180.0
+    """How long all of them together may take to be ready."""
     period_s: float = 0.0
     """Between two messages of one sender; the senders are spread over it."""
     burst: int = 1
@@ -84,6 +86,7 @@ class Plan:
         options: dict[str, object] = {
             "concurrency": self.concurrency,
             "leaders": self.leaders,
+            "patience_us": _us(self.patience_s),
             "period_us": _us(self.period_s),
             "burst": self.burst,
             "warmup_us": _us(self.warmup_s),

@@ -193,6 +193,17 @@ async def test_what_the_server_refuses_is_told() -> None:
             await run(Plan(server.port, [sender([], ("send a", "await b"))]))
 
 
+async def test_a_server_that_does_not_get_ready_in_time_is_given_up() -> None:
+    async with Server(lambda payload: [frame(payload)]).running() as server:
+        plan = Plan(
+            server.port,
+            [sender([], ("send a", "await a")), sender([], ("send a", "await b"))],
+            patience_s=0.3,
+        )
+        with pytest.raises(BenchmarkError, match="1 of 2 connections were ready in"):
+            await run(plan)
+
+
 async def test_watched_frames_are_counted_by_connection_with_their_arrivals() -> None:
     async with Server(lambda _: [frame(b"tick") * 3]).running() as server:
         plan = Plan(
