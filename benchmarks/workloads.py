@@ -264,8 +264,6 @@ def _member(contender: Contender, rooms: Rooms, member: int, room: int) -> Conne
     room_id = f"bench-{room + 1}"
     sends = member < rooms.senders
     messages = [_written(contender, _message(room_id, rooms))] if sends else []
-    if contender.is_floor:
-        return Connection("/", (), messages)
     write, ack = contender.dialect.write, f"await {contender.dialect.part('ack')}"
     script = [f"send {write(_join(room_id, rooms, plays=sends))}", ack]
     if rooms.logged:
