@@ -95,10 +95,10 @@ class Metrics:
             # There from the start, so that the first one is seen as a rise.
             self._resumes[outcome].inc(0)
         self._sent_bytes = self._total("sent_bytes", "Bytes handed to sockets, framed.")
-        self._slow_clients = self._counter(
+        self._slow_clients = self._total(
             "slow_clients_dropped", "Sockets that were cut off because they did not read."
         )
-        self._commits_failed = self._counter(
+        self._commits_failed = self._total(
             "commits_failed", "Batches of events that could not be committed."
         )
         self._deliveries_failed = self._total(
@@ -154,7 +154,7 @@ class Metrics:
 
     def slow_client_dropped(self) -> None:
         """Count a socket that was cut off because it did not read."""
-        self._slow_clients.inc()
+        self._slow_clients.count += 1
 
     def resumed(self, outcome: ResumeOutcome) -> None:
         """Count a client that came back."""
@@ -167,7 +167,7 @@ class Metrics:
 
     def commit_failed(self) -> None:
         """Count a batch that could not be committed."""
-        self._commits_failed.inc()
+        self._commits_failed.count += 1
 
     def delivery_failed(self) -> None:
         """Count a result of which nobody knows whether it has arrived."""
@@ -176,9 +176,6 @@ class Metrics:
     def ticked(self, lateness_s: float) -> None:
         """Note how late the matches that were due have been stepped."""
         self._tick.observe(lateness_s)
-
-    def _counter(self, name: str, help_: str) -> Counter:
-        return Counter(f"ws_{name}", help_, registry=self.registry)
 
     def _counters(self, name: str, label: str, help_: str) -> _Counters:
         self.labels[f"ws_{name}"] = label
