@@ -14,7 +14,6 @@ from service.domain.event import Event
 from service.domain.matches import MatchEvent
 from service.log.records import NOTHING, propose
 from service.telemetry import get_logger, traces
-from service.telemetry.traces import NO_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -123,15 +122,12 @@ class Engine:
         self, events: Sequence[Event], origin: Origin, *, beside: Beside = NOTHING
     ) -> list[Position]:
         """Commit decided events and return their positions; live matches wait for theirs."""
-        held = [event for event in events if isinstance(event, MatchEvent)]
-        expect = {event.stream: 0 for event in events if event.opens_stream}
-        for event in held:
-            self.gate.hold(event)
+        self._hold(events)
         try:
-            return await self._log.append(propose(events, origin), expect, beside=beside)
+            proposed = propose(events, origin)
+            return await self._log.append(proposed, _opening(events), beside=beside)
         finally:
-            for event in held:
-                self.gate.release(event)
+            self._release(events)
 
     def submit(
         self, command: Command, origin: Origin, then: Callable[[Exception | None], None]
@@ -159,16 +155,13 @@ class Engine:
 
         Raises `Unavailable` when the log is closing.
         """
-        held = [event for event in events if isinstance(event, MatchEvent)]
 
         def settle(answer: Committed | Exception) -> None:
-            for event in held:
-                self.gate.release(event)
+            self._release(events)
             then(answer if isinstance(answer, Exception) else None)
 
-        self._log.submit(propose(events, origin), settle)
-        for event in held:
-            self.gate.hold(event)
+        self._log.submit(propose(events, origin), settle, _opening(events))
+        self._hold(events)
 
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Fold what was committed, then tell everybody; the log calls this after each commit."""
@@ -188,6 +181,16 @@ class Engine:
             self._publisher.publish(message, position)
         self._publisher.published(position, recorded.recorded_at)
 
+    def _hold(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, MatchEvent):
+                self.gate.hold(event)
+
+    def _release(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, MatchEvent):
+                self.gate.release(event)
+
     async def _carry_out(self, command: Command, origin: Origin, beside: Beside) -> Done:
         with _span(command):
             return await self._decide_and_append(command, origin, beside)
@@ -204,9 +207,12 @@ class Engine:
             return Done(events, answer_of(events[-1], positions[-1]))
 
 
+def _opening(events: Sequence[Event]) -> dict[str, int]:
+    """Expect of the streams that these events open that there is nothing in them yet."""
+    return {event.stream: 0 for event in events if event.opens_stream}
+
+
 def _span(command: Command) -> AbstractContextManager[object]:
-    if not traces.is_on:
-        return NO_SPAN
     return traces.span("engine.execute", command=type(command).__name__)
 
 

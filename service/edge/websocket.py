@@ -46,7 +46,6 @@ from service.log.records import NOTHING, Beside, Origin
 from service.messages import FromClient, classic, v1
 from service.telemetry import Metrics, get_logger, traces
 from service.telemetry.metrics import INVALID
-from service.telemetry.traces import NO_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -612,8 +611,6 @@ class _Socket:
 
 
 def _span(socket: _Socket, session: Session) -> AbstractContextManager[object]:
-    if not traces.is_on:
-        return NO_SPAN
     return traces.span(
         "websocket.message", type=session.type_received, correlation_id=socket.correlation_id
     )

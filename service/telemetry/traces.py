@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 SpanRef: TypeAlias = "SpanContext | None"
 
-NO_SPAN: AbstractContextManager[object] = nullcontext()
-"""Stands for a span while nothing is collected."""
+_NO_SPAN: AbstractContextManager[object] = nullcontext()
 
 
 class Traces:
@@ -43,17 +42,12 @@ class Traces:
             self._exporter.stop()
             self._exporter = None
 
-    @property
-    def is_on(self) -> bool:
-        """Whether spans are collected; where one is opened often, ask before you describe it."""
-        return self._exporter is not None
-
     def span(
         self, name: str, links: Sequence[SpanRef] = (), **attributes: str | int
     ) -> AbstractContextManager[object]:
         """Open a span; `links` are those whose work it does besides the one around it."""
         if self._exporter is None:
-            return NO_SPAN
+            return _NO_SPAN
         return self._exporter.span(name, links, attributes)
 
     def here(self) -> SpanRef:
