@@ -392,12 +392,7 @@ class Hub:
 def _others(shown: _Shown, but: SocketId) -> _Told:
     others = shown.others.get(but)
     if others is None:
-        found = shown.everybody
-        others = _Told(
-            [one for one in found.classics if one.socket != but],
-            [one for one in found.socket_ios if one.socket != but],
-            [one for one in found.ones if one.socket != but],
-        )
+        others = _Told(*([one for one in some if one.socket != but] for some in shown.everybody))
         if len(shown.others) < SENDERS_KEPT_MAX:
             shown.others[but] = others
     return others

@@ -288,7 +288,7 @@ class Session:
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Refused(BadJson(), None) from error
         self.type_received = type_of(message)
-        id_ = None if message.id is None else self._id_of(message.id)
+        id_ = self._id_of(message.id)
         if isinstance(message, _LISTING) and not self._messages.take(now, LIST_COST - 1):
             raise Refused(RateLimited("Too many lists at once; slow down."), id_)
         try:
