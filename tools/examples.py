@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from service.messages import FromClientMessage, ToClientMessage, classic, v1
+from service.messages.features import FEATURE_NAMES
 
 Wire: TypeAlias = dict[str, Any]
 
@@ -122,6 +123,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
         position=812,
         heartbeat_ms=20_000,
         limits=v1.Limits(65_536, 120.0, 240.0, 500),
+        features=FEATURE_NAMES,
     ),
     v1.Heartbeat(840),
     v1.Resumed(812, 840),

@@ -15,6 +15,7 @@ from service.cli import app
 from service.domain.world import EVENT_TYPES
 from service.edge.close_codes import CloseCode
 from service.errors import ClientError
+from service.messages.features import FEATURES
 from service.settings import Settings
 from service.telemetry import Metrics
 
@@ -137,6 +138,9 @@ def reference() -> str:
         *table(("type", "fields", "meaning"), message_rows(messages.FromV1Client)),
         "## Messages of protocol v1, to a client\n",
         *table(("type", "fields", "meaning"), message_rows(messages.ToV1Client)),
+        "## Features\n",
+        "What `welcome.features` lists: what this version knows beyond the protocol v1 of 0.1.0.\n",
+        *table(("name", "meaning"), ((f"`{name}`", meaning) for name, meaning in FEATURES)),
         "## Error codes\n",
         "An `error` never closes the connection, and what it refuses has not happened.\n",
         *table(

@@ -20,6 +20,7 @@ from service.messages.base import (
     WireRoomId,
 )
 from service.messages.classic import Key, User
+from service.messages.features import FEATURE_NAMES, Feature
 
 NewRoomId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.~-]{1,64}$")]
 Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -193,7 +194,10 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):
-    """The first message: who you are, where the log is, and what you may do."""
+    """The first message: who you are, where the log is, and what you may do.
+
+    `features` names what the service knows beyond 0.1.0; a client ignores names it does not know.
+    """
 
     user: User
     session_id: SocketId
@@ -202,6 +206,7 @@ class Welcome(ToClientMessage, frozen=True, tag="welcome"):
     position: int
     heartbeat_ms: int
     limits: Limits
+    features: tuple[Feature, ...] = FEATURE_NAMES
 
 
 class Heartbeat(ToClientMessage, frozen=True, tag="heartbeat"):

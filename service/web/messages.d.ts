@@ -553,6 +553,8 @@ export interface Pong {
 }
 /**
  * The first message: who you are, where the log is, and what you may do.
+ *
+ * `features` names what the service knows beyond 0.1.0; a client ignores names it does not know.
  */
 export interface Welcome {
     type: "welcome";
@@ -563,6 +565,7 @@ export interface Welcome {
     position: number;
     heartbeatMs: number;
     limits: Limits;
+    features: "error_ids"[];
 }
 /**
  * A user, as others see him.

@@ -1,0 +1,20 @@
+"""What the service knows beyond the protocol v1 of 0.1.0, as `welcome.features` announces it.
+
+A name is added when a client may send or expect something new, and is never taken away. A client
+sends a newer field or message only where the name that belongs to it is listed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+FEATURES: tuple[tuple[str, str], ...] = (
+    ("error_ids", "An `error` carries the `id` of its command wherever one can be read."),
+)
+"""The name of each feature, in the order in which they came, and what it means."""
+
+FEATURE_NAMES: tuple[str, ...] = tuple(name for name, _ in FEATURES)
+
+Feature: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(FEATURE_NAMES)})]
