@@ -201,7 +201,7 @@ def _opened(
     plays = not isinstance(command, JoinRoom) or command.role == "player"
     if plays:
         world.rooms.check_free(user)
-    seats_max = _seats(game, plan.options)
+    seats_min, seats_max = seats_of(game, plan.options)
     options = _options(game, plan.options, seats_max, context)
     password = plan.password if plan.visibility == "password" else None
     if plan.visibility == "password" and password is None:
@@ -212,7 +212,7 @@ def _opened(
         game=game.name,
         players=[],
         options=options,
-        seats_min=game.seats.start,
+        seats_min=seats_min,
         seats_max=seats_max,
         host=user,
         visibility=plan.visibility,
@@ -225,7 +225,7 @@ def _opened(
     )
     if not plays:
         return [created, SpectatorJoined(room=room_id, user=user, socket=socket)]
-    ready = [RoomBecameReady(room=room_id)] if game.seats.start == 1 else []
+    ready = [RoomBecameReady(room=room_id)] if seats_min == 1 else []
     return [
         *leave_finished([user], world),
         created,
@@ -235,12 +235,22 @@ def _opened(
     ]
 
 
-def _seats(game: Game, options: Mapping[str, Any]) -> int:
-    seats = options.get("seats", game.seats.stop - 1)
-    if not isinstance(seats, int) or isinstance(seats, bool) or seats not in game.seats:
-        raise InvalidOptions(
-            f"The option `seats` must be from {game.seats.start} to {game.seats.stop - 1}."
-        )
+def seats_of(game: Game, options: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many players a match needs to begin, and how many seats there are.
+
+    The option `seats` says both, unless `seats_min` asks for fewer; without it the game does.
+    Raises `InvalidOptions`.
+    """
+    least, most = game.seats.start, game.seats.stop - 1
+    seats_max = _seats(options, "seats", most, least, most)
+    default = seats_max if "seats" in options else least
+    return _seats(options, "seats_min", default, least, seats_max), seats_max
+
+
+def _seats(options: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    seats = options.get(name, default)
+    if not isinstance(seats, int) or isinstance(seats, bool) or not least <= seats <= most:
+        raise InvalidOptions(f"The option `{name}` must be from {least} to {most}.")
     return seats
 
 

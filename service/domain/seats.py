@@ -55,13 +55,12 @@ def default_options(context: Context) -> dict[str, Any]:
 
 def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
     """Make a room for `players`, who leave the finished rooms where they still sit."""
-    seats = context.games[game].seats
     created = RoomCreated(
         room=context.new_room_id(),
         game=game,
         players=players,
         options=default_options(context),
-        seats_min=seats.start,
+        seats_min=len(players),
         seats_max=len(players),
         spectators_max=context.rules.spectators_max,
     )
@@ -123,10 +122,15 @@ def everybody_here(room: Room, players: int, world: World, context: Context) -> 
     if match is None or not match.paused:
         return []
     standing = context.standing(match.id)
-    if players < room.seats_min:
+    if players < _players_min(match, context):
         winner = room.staying[0]
         return [ended(match, standing, context, reason="forfeit", winner=winner)]
     return [MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1)]
+
+
+def _players_min(match: Match, context: Context) -> int:
+    """Return how many players a match needs to go on: the game says, not the room."""
+    return context.games[match.game].seats.start
 
 
 class BeginMatch(msgspec.Struct, frozen=True):
@@ -274,7 +278,7 @@ def _without(
 ) -> list[Event]:
     """Say what becomes of a match that the player of the seat `gone` plays no longer."""
     staying = [index for index in room.staying if index != gone]
-    if len(staying) < room.seats_min:
+    if len(staying) < _players_min(match, context):
         standing = context.standing(match.id)
         if staying:
             return [ended(match, standing, context, reason=reason, winner=staying[0])]

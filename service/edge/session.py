@@ -463,6 +463,8 @@ def _invitee(message: classic.Invite) -> UserId:
 def _move(message: classic.GameMove | v1.GameMove) -> dict[str, Any]:
     if isinstance(message, v1.GameMove) and message.move is not None:
         return message.move
+    if message.direction is None or message.action is None:
+        raise BadMessage("game:move: send `move`, or both `direction` and `action`.")
     return {"direction": message.direction, "action": message.action}
 
 

@@ -1,0 +1,97 @@
+"""A world that commands are carried out in, purely: decide, then fold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from service.domain.command import Command, Context, Rules, Standing
+from service.domain.event import Event
+from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.matches import Match, MatchInput
+from service.domain.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.seats import SetReady
+from service.domain.world import World
+from service.games.catalogue import GAMES
+from service.replay.core import Run, state_hash
+
+ROOM = "room"
+
+
+class Story:
+    """One service without a log; sockets are named after the user and a letter, as `n1.1.7a`."""
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.world = World()
+        self.events: list[Event] = []
+        self.runs: dict[str, Run] = {}
+        self.measured: dict[str, Any] = {}
+        """What the service has measured of each match, as fields of `Standing`."""
+        self.context = Context(
+            rules=rules or Rules(),
+            games=GAMES,
+            new_room_id=lambda: ROOM,
+            new_token=lambda: "salt",
+            new_seed=lambda: 7,
+            standing=self.standing,
+        )
+        self.do(StartNode("n1"))
+
+    def do(self, command: Command) -> list[Event]:
+        """Carry a command out and return its events."""
+        decided = list(command.decide(self.world, self.context))
+        for event in decided:
+            self.fold(event)
+        return decided
+
+    def fold(self, event: Event) -> None:
+        self.events.append(event)
+        self.world.fold(event, len(self.events))
+        match = self.world.matches.live.get(getattr(event, "match", ""))
+        if match is not None and isinstance(event, MatchInput):
+            run = self.run_of(match)
+            run.add_input(event)
+            run.step()
+
+    def standing(self, match: str) -> Standing:
+        run = self.run_of(self.world.matches.live[match])
+        standing = Standing(
+            tick=run.tick,
+            input_tick=run.tick,
+            state=run.ahead(),
+            pausing=False,
+            state_hash=lambda: state_hash(run.state),
+        )
+        return msgspec.structs.replace(standing, **self.measured)
+
+    def run_of(self, match: Match) -> Run:
+        if match.id not in self.runs:
+            game = GAMES[match.game]
+            state = game.setup(match.seed, match.options, len(match.players))
+            self.runs[match.id] = Run(game, state)
+        return self.runs[match.id]
+
+    def open(self, user: int, tab: str = "a") -> str:
+        socket = f"n1.{self.world.presence.incarnations['n1']}.{user}{tab}"
+        self.do(OpenSocket(user, socket))
+        return socket
+
+    def close(self, user: int, socket: str, code: int = 1006) -> list[Event]:
+        return self.do(CloseSocket(user, socket, code))
+
+    def match(self, game: str, *users: int, **options: Any) -> Match:
+        """Begin a match of `users` in a host's room."""
+        for user in users:
+            socket = self.open(user)
+            if user == users[0]:
+                self.do(CreateRoom(user, socket, ROOM, RoomPlan(game=game, options=options)))
+            else:
+                self.do(JoinRoom(user, socket, ROOM, "player", None, None))
+        for user in users:
+            self.do(SetReady(user, ROOM, ready=True))
+        return self.world.matches.live[f"{ROOM}-{self.match_number}"]
+
+    @property
+    def match_number(self) -> int:
+        return self.world.rooms.rooms[ROOM].last_match
