@@ -23,6 +23,9 @@ PROTOCOL = "ws-service.v1"
 
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 15.0
+RETRY_WITH_SEAT_MAX_S = 3.0
+"""Whoever has a seat tries again before its grace is over."""
+
 STABLE_S = 5.0
 """Only a connection that held for so long proves that the service is well again."""
 
@@ -37,6 +40,9 @@ ANSWER_WITHIN_S_MAX = 240.0
 
 CODE_NORMAL = 1000
 CODE_ABNORMAL = 1006
+CODE_SILENT = 4000
+"""Sent when the service has fallen silent: not a clean close, since this client comes back."""
+
 CODE_TOKEN_EXPIRED = 4005
 FINAL_CODES = frozenset({1008, 4503, 4504})
 """A bad token, sent away, too many sockets: coming back by itself would do harm."""
@@ -54,6 +60,17 @@ def connect(url: str, token: Token, *, jitter: Callable[[], float] = _jitter) ->
     `jitter` is a random number from 0 to 1, by which each wait before a try is multiplied.
     """
     return Client(url, token, jitter)
+
+
+def wait_s_max(attempt: int, drain_s: float | None, *, has_seat: bool) -> float:
+    """Return the most to wait before a try: the 1st, 2nd, ... since the connection was lost.
+
+    `drain_s` is within which time a service that stops asked its clients to come back.
+    """
+    wait_s = drain_s
+    if wait_s is None:
+        wait_s = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0 ** (attempt - 1))
+    return min(RETRY_WITH_SEAT_MAX_S, wait_s) if has_seat else wait_s
 
 
 class Client:
@@ -203,7 +220,7 @@ class Client:
                 while not self._take(await self._receive()):
                     pass
             except BaseException:
-                await self._ws.close()
+                await self._ws.close(code=CODE_SILENT)
                 raise
         self._is_online = True
         unanswered = [one for one in self._pending.values() if not one.answer.done()]
@@ -223,7 +240,7 @@ class Client:
                 self._raise_if_final(closed)
             except TimeoutError:
                 # No socket tells of a link that is silently dead.
-                await self._ws.close()
+                await self._ws.close(code=CODE_SILENT)
             finally:
                 self._is_online = False
             if now() - opened_at > STABLE_S:
@@ -250,11 +267,10 @@ class Client:
 
     def _wait_s_max(self) -> float:
         """Return the most to wait before a try; the clients of a restarted service spread."""
-        if self._drain_s is not None:
-            drain_s, self._drain_s = self._drain_s, None
-            return drain_s
-        self._attempt += 1
-        return min(RETRY_MAX_S, RETRY_FIRST_S * 2.0 ** (self._attempt - 1))
+        drain_s, self._drain_s = self._drain_s, None
+        if drain_s is None:
+            self._attempt += 1
+        return wait_s_max(self._attempt, drain_s, has_seat=self._joins.has_seat)
 
     def _raise_if_final(self, closed: Closed) -> None:
         expired = closed.code == CODE_TOKEN_EXPIRED and isinstance(self._token, str)

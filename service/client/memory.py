@@ -50,6 +50,14 @@ class Joins:
     def __init__(self) -> None:
         """Begin in no room."""
         self._joins: dict[str, Message] = {}
+        self._seat: str | None = None
+
+    @property
+    def has_seat(self) -> bool:
+        """Whether a match may wait for this client."""
+        return self._seat is not None or any(
+            join.get("role") != "spectator" for join in self._joins.values()
+        )
 
     def answered(self, command: Message, answer: Message) -> None:
         """Take a command that was carried out."""
@@ -61,7 +69,7 @@ class Joins:
             case {"type": "game:join", "roomId": room}:
                 self._joins[room] = {"type": "game:join", "roomId": room}
             case {"type": "room:leave" | "game:leave", "roomId": room}:
-                self._joins.pop(room, None)
+                self._forget(room)
             case _:
                 pass
 
@@ -72,11 +80,16 @@ class Joins:
                 # Whoever watches is out as soon as he is gone, and comes back with his connection.
                 pass
             case {"type": "room:left", "userId": gone, "roomId": room} if gone == user:
-                self._joins.pop(room, None)
+                self._forget(room)
             case {"type": "room:closed", "roomId": room}:
-                self._joins.pop(room, None)
+                self._forget(room)
+            case {"type": "session:state", "inRoom": in_room, "roomId": room}:
+                self._seat = room if in_room else None
+            case {"type": "room:start", "roomId": room}:
+                self._seat = room
             case {"type": "session:kickIntro"}:
                 # The seat was lost; to take one again is for the user to say.
+                self._seat = None
                 self._joins = {
                     room: join
                     for room, join in self._joins.items()
@@ -84,6 +97,11 @@ class Joins:
                 }
             case _:
                 pass
+
+    def _forget(self, room: str) -> None:
+        self._joins.pop(room, None)
+        if self._seat == room:
+            self._seat = None
 
     def again(self, unanswered: list[Message]) -> list[Message]:
         """Return what joins each room on another connection.

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from service.domain.command import Context
     from service.domain.world import World
 
-CLEAN_CLOSE = 1000
-"""The only close code that counts as going at once: a reload closes with 1001."""
+CLEAN_CLOSES = frozenset({1000, 1005})
+"""The close codes that count as going at once: 1005 is a close without a code, the usual logout.
+
+A reload closes with 1001.
+"""
 
 
 OwnStatus = Literal["online", "away", "busy"]
@@ -214,7 +217,7 @@ class CloseSocket(msgspec.Struct, frozen=True):
             closed,
             *world.rooms.missing(self.user, self.socket, world, context),
         ]
-        if self.code == CLEAN_CLOSE and len(sockets) == 1:
+        if self.code in CLEAN_CLOSES and len(sockets) == 1:
             events.append(UserWentOffline(user=self.user))
         return events
 

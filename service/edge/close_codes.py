@@ -16,6 +16,7 @@ class CloseCode(IntEnum):
         member.description = description
         return member
 
+    NO_STATUS = 1005, "Never sent: how the service notes a close without a code; it counts as 1000."
     ABNORMAL = 1006, "Never sent: how the service notes a connection that ended without a close."
     PROTOCOL = 1002, "A Socket.IO client has sent what is no packet, or a packet out of turn."
     POLICY = 1008, "The token is missing, wrong or expired, or the page's origin is not allowed."
@@ -28,6 +29,16 @@ class CloseCode(IntEnum):
     RATE_LIMITED = 4013, "Messages went on above the limit; connect again and send fewer."
     REVOKED = 4503, "The user was sent away: his tokens until now are refused; do not try again."
     TOO_MANY_SOCKETS = 4504, "The user has too many connections; close one before another try."
+
+
+def noted(close_code: int | None) -> int:
+    """Return the code by which the end of a connection is noted.
+
+    aiohttp says 0 of a close frame without a code, and None when no close frame came.
+    """
+    if close_code is None:
+        return CloseCode.ABNORMAL
+    return close_code or CloseCode.NO_STATUS
 
 
 _STANDARD = range(1000, 1016)

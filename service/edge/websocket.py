@@ -17,7 +17,7 @@ from service.domain.access import SessionsRevoked
 from service.domain.matches import Move
 from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
 from service.edge.auth import AuthenticationError, Identity, token_of
-from service.edge.close_codes import CloseCode, label_of
+from service.edge.close_codes import CloseCode, label_of, noted
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import PROTOCOLS, V1, dialect_of
 from service.edge.inbound import EagerResponse
@@ -264,13 +264,13 @@ class WebSockets:
             if socket.timer is not None:
                 socket.timer.stop()
             self._tell_end(socket, time.monotonic() - opened_at)
-            code = ws.close_code or CloseCode.ABNORMAL
+            code = noted(ws.close_code)
             if not self._draining:
                 self._end(CloseSocket(identity.user, connection.socket, code), socket.origin())
 
     def _tell_end(self, socket: _Socket, lasted_s: float) -> None:
         """Log and count how a connection ended, by the code that says most."""
-        code = socket.ws.close_code or CloseCode.ABNORMAL
+        code = noted(socket.ws.close_code)
         if socket.connection.aborted:
             code = CloseCode.TOO_SLOW
             self._metrics.slow_client_dropped()

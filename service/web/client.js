@@ -10,6 +10,8 @@ const PROTOCOL = "ws-service.v1";
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 15_000;
+/** Who has a seat comes back before its grace is over. */
+const RETRY_WITH_SEAT_MAX_MS = 3_000;
 /** Only a connection that held for so long proves that the service is well again. */
 const STABLE_MS = 5_000;
 
@@ -26,6 +28,8 @@ const RATE_LIMITED_WAIT_MS = 1_000;
 
 const CODE_NORMAL = 1000;
 const CODE_ABNORMAL = 1006;
+/** Sent when the service has fallen silent: not a clean close, since this client comes back. */
+const CODE_SILENT = 4000;
 const CODE_BAD_TOKEN = 1008;
 const CODE_TOKEN_EXPIRED = 4005;
 /** Sent away, or too many sockets: coming back by itself would do harm. */
@@ -66,8 +70,8 @@ export class Closed extends Error {
  * How long to wait before a try: exponential, with full jitter, so that the clients of a restarted
  * service do not all come back at once. The first try after a loss is `attempt` 0.
  */
-function retryDelayMs(attempt) {
-  return Math.random() * Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** attempt);
+function retryDelayMs(attempt, maxMs) {
+  return Math.random() * Math.min(maxMs, RETRY_FIRST_MS * 2 ** attempt);
 }
 
 /** Everyone online: a list that came once, and the changes since then. */
@@ -105,6 +109,8 @@ class Rooms {
   /** The versions that this connection has told; after a restart they may begin anew. */
   #versions = new Map();
   #joins = new Map();
+  /** The room that the service has named as the one where this user has a seat. */
+  #seat = null;
 
   get states() {
     return this.#states;
@@ -117,6 +123,17 @@ class Rooms {
 
   connected() {
     this.#versions.clear();
+  }
+
+  /** Whether a match may wait for this client. */
+  get hasSeat() {
+    return (
+      this.#seat !== null || [...this.#joins.values()].some(({ role }) => role !== "spectator")
+    );
+  }
+
+  seatedIn(roomId) {
+    this.#seat = roomId;
   }
 
   /** Takes a `room:state`; answers whether it is news. */
@@ -143,10 +160,12 @@ class Rooms {
   forget(roomId) {
     this.#states.delete(roomId);
     this.#joins.delete(roomId);
+    if (this.#seat === roomId) this.#seat = null;
   }
 
   /** Seats were lost while nobody was connected; taking them again is for the user to say. */
   forgetSeats() {
+    this.#seat = null;
     for (const [roomId, { role }] of this.#joins) if (role !== "spectator") this.forget(roomId);
   }
 
@@ -376,7 +395,7 @@ export class Client {
       ? HEARTBEATS_MISSED_MAX * this.#welcome.heartbeatMs
       : OPEN_WITHIN_MS;
     if (Date.now() - this.#heardAt <= quietMs) return;
-    this.#socket.close();
+    this.#socket.close(CODE_SILENT);
     this.#lost(CODE_ABNORMAL, "Nothing was heard for too long");
   }
 
@@ -413,8 +432,11 @@ export class Client {
       this.#end(code, reason);
       return;
     }
+    const maxMs = this.#rooms.hasSeat ? RETRY_WITH_SEAT_MAX_MS : RETRY_MAX_MS;
     const delayMs =
-      this.#drainMs === null ? retryDelayMs(this.#attempt++) : Math.random() * this.#drainMs;
+      this.#drainMs === null
+        ? retryDelayMs(this.#attempt++, maxMs)
+        : Math.random() * (this.#rooms.hasSeat ? Math.min(maxMs, this.#drainMs) : this.#drainMs);
     this.#drainMs = null;
     this.#retryTimer = setTimeout(() => this.#open(), delayMs);
     this.#setStatus({ state: "waiting", retryAt: Date.now() + delayMs, code, reason });
@@ -517,6 +539,10 @@ export class Client {
         break;
       case "session:state":
         this.#session = message;
+        this.#rooms.seatedIn(message.inRoom ? message.roomId : null);
+        break;
+      case "room:start":
+        this.#rooms.seatedIn(message.roomId);
         break;
       case "session:kickIntro":
         this.#session = { type: "session:state", inRoom: false, roomId: null };

@@ -166,6 +166,20 @@ async def test_a_broken_socket_has_a_grace_and_a_clean_close_has_none(
     await ana.expect("user:offline", userId=2)
 
 
+@pytest.mark.parametrize("is_v1", [False, True])
+async def test_a_close_without_a_code_is_a_clean_one(
+    start_service: StartService,
+    is_v1: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    service = start_service(WS_PRESENCE_GRACE_S="60")
+    ana = await service.connect(1, "Ana")
+    ben = await (service.connect_v1 if is_v1 else service.connect)(2, "Ben")
+    await ana.expect("user:online", userId=2)
+    # A masked close frame without a body, as a browser sends it for `ws.close()`.
+    ben.connection.transport.write(b"\x88\x80\0\0\0\0")
+    await ana.expect("user:offline", userId=2)
+
+
 async def test_the_lobby_is_told_to_its_members(service: Running) -> None:
     ana, ben = await two(service)
     await ana.send("lobby:join")

@@ -101,6 +101,35 @@ test("a try that fails is followed by others, later and later, up to a limit", a
   assert.deepEqual(waits, [250, 500, 1000, 2000, 4000, 7500, 7500, 7500]);
 });
 
+for (const [how, seated] of [
+  ["the session says so", (socket) => socket.says("session:state", { inRoom: true, roomId: "r1" })],
+  ["a room was made", (socket) => socket.says("room:start", { roomId: "r1", players: [] })],
+]) {
+  test(`a client with a seat never waits longer than three seconds: ${how}`, async () => {
+    mock.method(Math, "random", () => 1);
+    const ana = await onlineClient();
+    seated(FakeWebSocket.newest);
+    FakeWebSocket.newest.says("server:draining", { retryMs: 60_000 });
+    for (let attempt = 0; attempt < 8; attempt++) {
+      FakeWebSocket.newest.ends();
+      assert.ok(ana.status.retryAt - Date.now() <= 3_000);
+      await pass(3_000);
+    }
+    FakeWebSocket.newest.greets();
+    FakeWebSocket.newest.says("room:closed", { roomId: "r1", reason: "left" });
+    FakeWebSocket.newest.ends();
+    assert.ok(ana.status.retryAt - Date.now() > 3_000, "the seat is gone");
+  });
+}
+
+test("a connection that fell silent is not closed as if the user had left", async () => {
+  await onlineClient();
+  const socket = FakeWebSocket.newest;
+  await pass(24_000);
+  for (let second = 0; second < 3 && !socket.closedWith; second++) await pass(1_000);
+  assert.equal(socket.closedWith, 4000);
+});
+
 test("only a connection that has held begins the waits anew", async () => {
   const ana = await onlineClient();
   FakeWebSocket.newest.ends();

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     Serve: TypeAlias = Callable[["Link", "Session", str | None, Connect], Awaitable[None]]
 
-NO_STATUS = 1005
-"""What a browser notes when a WebSocket is closed without a code, as this client closes one."""
-
 
 class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection may do."""
@@ -182,7 +179,7 @@ class Link:
                 case Engine.PONG:
                     self._pong()
                 case Engine.CLOSE:
-                    self.lost(NO_STATUS)
+                    self.lost(CloseCode.NO_STATUS)
                 case packets.BINARY:
                     await self.receive_binary()
                 case Engine.NOOP:

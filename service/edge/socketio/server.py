@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from aiohttp import WSMsgType, web
 
 from service.edge.auth import token_of
-from service.edge.close_codes import CloseCode
+from service.edge.close_codes import CloseCode, noted
 from service.edge.socketio import packets
 from service.edge.socketio.link import Link
 from service.edge.socketio.packets import InvalidPacket
@@ -274,5 +274,5 @@ async def _read(ws: web.WebSocketResponse, link: Link) -> None:
         # The link has closed itself.
         pass
     finally:
-        link.lost(ws.close_code or CloseCode.ABNORMAL)
+        link.lost(noted(ws.close_code))
     await ws.close()

@@ -1,3 +1,5 @@
+import pytest
+
 from service.client.memory import Cursor, Joins, Message
 
 WELCOME = {"type": "welcome", "epoch": "e1", "position": 10}
@@ -90,3 +92,38 @@ def test_who_watches_is_out_when_his_connection_is_lost_and_watches_again() -> N
     joins = joined(WATCHED)
     joins.take({"type": "room:left", "roomId": "r2", "userId": 7, "reason": "offline"}, 7)
     assert [join["roomId"] for join in joins.again([])] == ["r2"]
+
+
+SESSION_WITH_SEAT = {"type": "session:state", "inRoom": True, "roomId": "r1"}
+
+
+@pytest.mark.parametrize(
+    "message", [SESSION_WITH_SEAT, {"type": "room:start", "roomId": "r1", "players": []}]
+)
+def test_a_client_knows_of_its_seat_before_it_joins_the_room(message: Message) -> None:
+    joins = Joins()
+    joins.take(message, 7)
+    joins.take({"type": "room:left", "roomId": "r1", "userId": 8, "reason": "left"}, 7)
+    assert joins.has_seat
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "room:left", "roomId": "r1", "userId": 7, "reason": "forfeited"},
+        {"type": "room:closed", "roomId": "r1", "reason": "left"},
+        {"type": "session:kickIntro"},
+        {"type": "session:state", "inRoom": False, "roomId": None},
+    ],
+)
+def test_a_seat_that_is_lost_is_known_to_be(message: Message) -> None:
+    joins = Joins()
+    joins.take(SESSION_WITH_SEAT, 7)
+    joins.take(message, 7)
+    assert not joins.has_seat
+
+
+def test_a_room_that_is_only_watched_is_no_seat() -> None:
+    assert not joined(WATCHED).has_seat
+    assert joined(WATCHED, SEATED).has_seat
+    assert not joined(WATCHED, SEATED, ({"type": "game:leave", "roomId": "r3"}, {})).has_seat
