@@ -200,6 +200,11 @@ class LiveMatch:
             [event for event in self._on_their_way if isinstance(event, MatchInput)]
         )
 
+    def held(self) -> Mapping[int, Mapping[SocketId, list[str]]]:
+        """Return the keys that the tabs of each seat will hold, as `ahead` the state."""
+        coming = {one.seat: one.held for one in self._on_their_way if isinstance(one, MatchInput)}
+        return {**self.match.pressing, **coming} if coming else self.match.pressing
+
     @property
     def remaining_s(self) -> int | None:
         """The seconds on the clock."""
@@ -311,6 +316,7 @@ class Ticker:
             state=live.ahead(),
             pausing=live.is_pausing,
             state_hash=lambda: state_hash(live.run.state),
+            held=live.held(),
         )
 
     async def settled(self, streams: set[str]) -> None:

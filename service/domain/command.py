@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from service.domain.event import Event
-    from service.domain.ids import MatchId, RoomId
+    from service.domain.ids import MatchId, RoomId, SocketId
     from service.domain.world import World
     from service.games.protocol import Game
 
@@ -40,6 +40,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Whether a pause is on its way into the log."""
     state_hash: Callable[[], str]
     """Hashes the present state, as it stands in checkpoints."""
+    held: Mapping[int, Mapping[SocketId, list[str]]] = {}
+    """The keys that the tabs of each seat will hold, after all inputs that are on their way."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from service.domain.command import Context, Standing
     from service.domain.world import World
-    from service.games.protocol import Game, GameEvent
+    from service.games.protocol import Game, GameEvent, Key
 
 INPUT_LEAD_TICKS_MAX = 6
 """How far ahead of its match an input may take effect, when ticks are late."""
@@ -85,10 +85,13 @@ class MatchInput(MatchEvent, frozen=True):
     """A player's input, decided by the rules; it takes effect before `tick` is stepped."""
 
     type: ClassVar[str] = "match.input"
+    schema_version: ClassVar[int] = 2
     seat: int
     socket: SocketId | None
-    """Who sent it; None when the service let go of the keys of a player who dropped."""
+    """Who sent it; None when the service let go of keys whose tab is gone."""
     input: msgspec.Raw
+    held: dict[SocketId, list[str]] = msgspec.field(default_factory=dict)
+    """The keys that each tab of the player holds from now on."""
 
 
 class MatchOutcome(MatchEvent, frozen=True):
@@ -156,8 +159,8 @@ class Match(msgspec.Struct):
     checkpoint_at: Position = 0
     covered_tick: int = 0
     """No event before `checkpoint_at` is for a later tick."""
-    pressing: dict[int, SocketId] = {}
-    """The socket that each seat's last input came from."""
+    pressing: dict[int, dict[SocketId, list[str]]] = {}
+    """The keys that each seat holds, by the tab that holds them."""
 
 
 class Matches(msgspec.Struct):
@@ -186,10 +189,10 @@ class Matches(msgspec.Struct):
         if match is None:
             return
         match.turn_since = position
-        if event.socket is None:
-            match.pressing.pop(event.seat, None)
+        if event.held:
+            match.pressing[event.seat] = event.held
         else:
-            match.pressing[event.seat] = event.socket
+            match.pressing.pop(event.seat, None)
 
     def outcome(self, event: MatchOutcome, _position: Position) -> None:
         """Note how far the match is."""
@@ -212,6 +215,7 @@ class Matches(msgspec.Struct):
         match = self._advance(event)
         if match is not None:
             match.paused = True
+            match.pressing = {}
 
     def resumed(self, event: MatchResumed, position: Position) -> None:
         """Go on."""
@@ -274,10 +278,52 @@ def inputs(
     ]
 
 
-def released(match: Match, seat: int, standing: Standing, context: Context) -> list[Event]:
-    """Let go of whatever `seat` holds."""
-    events = context.games[match.game].release(standing.state, seat)
-    return inputs(match, standing.input_tick, seat, None, events)
+def pressed(
+    match: Match, seat: int, socket: SocketId, key: Key, standing: Standing, game: Game
+) -> list[Event]:
+    """Press a key for the tab `socket`, or let it go; none when that changes nothing.
+
+    A tab lets go only what it holds itself. Where it holds nothing of the key, its user has
+    gone on in this tab, and lets go for all.
+    """
+    before = standing.held.get(seat, {})
+    mine = before.get(socket, [])
+    if key.down:
+        after = before if key.name in mine else {**before, socket: [*mine, key.name]}
+    else:
+        owners = [socket] if key.name in mine else list(before)
+        after = {
+            tab: [name for name in keys if name != key.name] if tab in owners else keys
+            for tab, keys in before.items()
+        }
+    return _holding(match, seat, socket, after, standing, game)
+
+
+def let_go(
+    match: Match, seat: int, socket: SocketId | None, standing: Standing, context: Context
+) -> list[Event]:
+    """Let go of whatever `seat` holds in the tab `socket`, or in all tabs."""
+    before = standing.held.get(seat, {})
+    after = {tab: keys for tab, keys in before.items() if socket not in {None, tab}}
+    return _holding(match, seat, None, after, standing, context.games[match.game])
+
+
+def _holding(  # noqa: PLR0913 - what an input is
+    match: Match,
+    seat: int,
+    socket: SocketId | None,
+    after: Mapping[SocketId, list[str]],
+    standing: Standing,
+    game: Game,
+) -> list[Event]:
+    held = {tab: keys for tab, keys in after.items() if keys}
+    if held == standing.held.get(seat, {}):
+        return []
+    event = game.hold(seat, {name for keys in held.values() for name in keys})
+    return [
+        msgspec.structs.replace(written, held=held)
+        for written in inputs(match, standing.input_tick, seat, socket, [event])
+    ]
 
 
 def paused(match: Match, context: Context) -> list[Event]:
@@ -286,7 +332,7 @@ def paused(match: Match, context: Context) -> list[Event]:
     releases = [
         event
         for seat in range(len(match.players))
-        for event in released(match, seat, standing, context)
+        for event in let_go(match, seat, None, standing, context)
     ]
     return [*releases, MatchPaused(match=match.id, tick=standing.tick)]
 
@@ -314,7 +360,11 @@ class Move(msgspec.Struct, frozen=True):
         standing = context.standing(match.id)
         if match.paused or standing.pausing:
             raise MatchIsPaused
-        events = context.games[match.game].decide(standing.state, seat, self.move)
+        game = context.games[match.game]
+        key = game.key_in(self.move)
+        if key is not None:
+            return pressed(match, seat, self.socket, key, standing, game)
+        events = game.decide(standing.state, seat, self.move)
         return inputs(match, standing.input_tick, seat, self.socket, events)
 
 

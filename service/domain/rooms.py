@@ -18,7 +18,7 @@ import msgspec
 
 from service.domain.event import Event, Position, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
-from service.domain.matches import MatchEnded, MatchStarted, paused, released
+from service.domain.matches import MatchEnded, MatchStarted, let_go, paused
 from service.domain.presence import NodeStarted, SocketClosed, SocketOpened
 from service.errors import ClientError
 
@@ -360,9 +360,7 @@ class Rooms(msgspec.Struct):
         index = _index_of(room, user)
         if room.seats[index].sockets == {socket}:
             return paused(match, context)
-        if match.pressing.get(index) == socket:
-            return released(match, index, context.standing(match.id), context)
-        return []
+        return let_go(match, index, socket, context.standing(match.id), context)
 
     def stops_watching(self, user: UserId, socket: SocketId) -> list[Event]:
         """Say which rooms `user` watches no longer, when `socket` is gone."""

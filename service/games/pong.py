@@ -5,14 +5,21 @@ numbers are those of the contract with existing clients ("Pong as the frontend d
 unless their comment says that they are ours. Seat 0 plays on the left, seat 1 on the right.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.games.chance import Chance
-from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, NoTurnClock, Result
+from service.games.protocol import (
+    GameEvent,
+    InvalidMove,
+    InvalidOptions,
+    Key,
+    NoTurnClock,
+    Result,
+)
 
 TICK_HZ = 60
 
@@ -21,6 +28,9 @@ DURATION_MAX_S = 3600
 """Ours: no match is longer than an hour."""
 
 LEFT, RIGHT = 0, 1
+
+UP, DOWN = "up", "down"
+"""The keys of a player, by which way the paddle goes."""
 
 FIELD = 100.0
 PADDLE_WIDTH = 3.3
@@ -172,18 +182,19 @@ class Pong(NoTurnClock):
         Raises `UnknownKey` or `UnknownAction`. Pages repeat `down` while a key is held.
         """
         paddle = state.paddles[seat]
-        pressed = _is_pressed(move)
-        if _is_up_key(move):
-            held = KeysHeld(seat, pressed, paddle.down)
-        else:
-            held = KeysHeld(seat, paddle.up, pressed)
-        unchanged = held.up == paddle.up and held.down == paddle.down
-        return [] if unchanged else [held]
+        key = self.key_in(move)
+        held = {UP: paddle.up, DOWN: paddle.down, key.name: key.down}
+        unchanged = held == {UP: paddle.up, DOWN: paddle.down}
+        return [] if unchanged else [self.hold(seat, [name for name in held if held[name]])]
 
-    def release(self, state: PongState, seat: int) -> list[GameEvent]:
-        """Let go of the keys that `seat` holds, if any."""
-        paddle = state.paddles[seat]
-        return [KeysHeld(seat, up=False, down=False)] if paddle.up or paddle.down else []
+    def key_in(self, move: Mapping[str, Any]) -> Key:
+        """Return `up` or `down`; raise `UnknownKey` or `UnknownAction`."""
+        pressed = _is_pressed(move)
+        return Key(UP if _is_up_key(move) else DOWN, pressed)
+
+    def hold(self, seat: int, keys: Collection[str]) -> KeysHeld:
+        """Make the input by which `seat` holds these keys, `up` and `down`, and no other."""
+        return KeysHeld(seat, up=UP in keys, down=DOWN in keys)
 
     def apply(self, state: PongState, event: GameEvent) -> None:
         """Take held keys into `state`; outcomes are in it already, by the step they came from."""

@@ -6,7 +6,7 @@ only from `service.games.chance`, whose state is part of the match's state. Then
 its events, and anyone can run it again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -25,6 +25,13 @@ class InvalidMove(ClientError):
 
 class GameEvent(msgspec.Struct, frozen=True, tag_field="kind"):
     """Something that happened in a match by the rules of its game: an input or an outcome."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key of a game that a move presses or lets go, whatever it is on the keyboard."""
+
+    name: str
+    down: bool
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -58,8 +65,15 @@ class Game(Protocol):
     def decide(self, state: State, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
         """Turn a player's move into events, none when it changes nothing; raise `InvalidMove`."""
 
-    def release(self, state: State, seat: int) -> list[GameEvent]:
-        """Let go of what `seat` holds, since its player dropped or the match is paused."""
+    def key_in(self, move: Mapping[str, Any]) -> Key | None:
+        """Return the key that a move presses or lets go, or None where moves are no keys.
+
+        The service remembers which tab holds which key, and lets go what a tab that is gone has
+        held. Raises `InvalidMove`.
+        """
+
+    def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
+        """Make the input by which `seat` holds exactly these `keys`; asked for no others."""
 
     def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:
         """Return how long the present turn may take, or None when no clock runs for it."""
@@ -109,9 +123,13 @@ class OnlyInputs:
 
     tick_hz = 0
 
-    def release(self, state: State, seat: int) -> list[GameEvent]:  # noqa: ARG002 - there are no keys
-        """Return none: nothing is held."""
-        return []
+    def key_in(self, move: Mapping[str, Any]) -> Key | None:  # noqa: ARG002 - there are no keys
+        """Return None: moves are no keys."""
+        return None
+
+    def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
+        """Fail, since there are no keys."""
+        raise NotImplementedError
 
     def step(self, state: State) -> Sequence[GameEvent]:  # noqa: ARG002 - it stays as it is
         """Return none: nothing happens by itself."""

@@ -18,7 +18,30 @@ def _room_created_2(data: bytes) -> bytes:
     return data[:-1] + b',"named":false}'
 
 
-UPCASTS: dict[tuple[str, int], Upcast] = {("room.created", 1): _room_created_2}
+class _Keys(msgspec.Struct):
+    kind: str = ""
+    up: bool = False
+    down: bool = False
+
+
+class _MatchInput1(msgspec.Struct):
+    socket: str | None
+    input: _Keys
+
+
+def _match_input_2(data: bytes) -> bytes:
+    """Say of the keys of Pong that the tab which was used last holds them all, as was assumed."""
+    before = msgspec.json.decode(data, type=_MatchInput1)
+    keys = [name for name in ("up", "down") if getattr(before.input, name)]
+    is_held = before.socket is not None and before.input.kind == "keys_held" and keys
+    held = {before.socket: keys} if is_held else {}
+    return data[:-1] + b',"held":' + msgspec.json.encode(held) + b"}"
+
+
+UPCASTS: dict[tuple[str, int], Upcast] = {
+    ("room.created", 1): _room_created_2,
+    ("match.input", 1): _match_input_2,
+}
 """(type, schema_version) -> the pure function that lifts its data to the next version."""
 
 _TYPES = {event_type.type: event_type for event_type in EVENT_TYPES}

@@ -62,6 +62,7 @@ class Story:
             state=run.ahead(),
             pausing=False,
             state_hash=lambda: state_hash(run.state),
+            held=self.world.matches.live[match].pressing,
         )
         return msgspec.structs.replace(standing, **self.measured)
 

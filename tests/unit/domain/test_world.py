@@ -68,7 +68,14 @@ class WorldMachine(RuleBasedStateMachine):
 
     def standing(self, match: str) -> Standing:
         run = self.run_of(self.world.matches.live[match])
-        return Standing(run.tick, run.tick, run.state, False, lambda: state_hash(run.state))  # noqa: FBT003
+        return Standing(
+            tick=run.tick,
+            input_tick=run.tick,
+            state=run.state,
+            pausing=False,
+            state_hash=lambda: state_hash(run.state),
+            held=self.world.matches.live[match].pressing,
+        )
 
     def run_of(self, match: Match) -> Run:
         if match.id not in self.runs:

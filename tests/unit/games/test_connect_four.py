@@ -359,6 +359,6 @@ def test_nothing_happens_without_an_input() -> None:
     state = after([3, 3, 2])
     before = encoded(state)
     assert list(CONNECT_FOUR.step(state)) == []
-    assert CONNECT_FOUR.release(state, 0) == []
+    assert CONNECT_FOUR.key_in({"column": 3}) is None
     assert CONNECT_FOUR.remaining_ticks(state) is None
     assert encoded(state) == before

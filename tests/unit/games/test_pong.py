@@ -26,7 +26,7 @@ from service.games.pong import (
     Scored,
     Served,
 )
-from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, Result
+from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, Result, Key
 
 UP = {"direction": "w", "action": "down"}
 DOWN = {"direction": "s", "action": "down"}
@@ -510,16 +510,25 @@ def test_a_key_that_is_not_held_is_released_without_an_event() -> None:
     assert PONG.decide(beginning(), LEFT, {"direction": "s", "action": "up"}) == []
 
 
-def test_release_lets_go_of_both_keys() -> None:
+def test_holding_no_keys_lets_go_of_both() -> None:
     state = held(RIGHT, up=True, down=True)
-    (event,) = PONG.release(state, RIGHT)
+    event = PONG.hold(RIGHT, ())
     assert event == KeysHeld(RIGHT, up=False, down=False)
     PONG.apply(state, event)
-    assert PONG.release(state, RIGHT) == []
+    assert PONG.decide(state, RIGHT, {**UP, "action": "up"}) == []
 
 
-def test_release_of_nothing_gives_no_event() -> None:
-    assert PONG.release(held(RIGHT, up=True), LEFT) == []
+@pytest.mark.parametrize(
+    ("direction", "action", "key"),
+    [
+        ("w", "down", Key("up", down=True)),
+        ("ArrowUp", "up", Key("up", down=False)),
+        ("s", "up", Key("down", down=False)),
+        ("ArrowDown", "down", Key("down", down=True)),
+    ],
+)
+def test_a_move_is_a_key_that_goes_down_or_up(direction: str, action: str, key: Key) -> None:
+    assert PONG.key_in({"direction": direction, "action": action}) == key
 
 
 @pytest.mark.parametrize("key", ["left", "W", "", None, 1, ["w"], {"w": 1}])
@@ -634,11 +643,9 @@ def test_the_serve_delay_is_three_quarters_of_a_second() -> None:
 
 
 @pytest.mark.parametrize("seat", [LEFT, RIGHT])
-@pytest.mark.parametrize(("up", "down"), [(True, False), (False, True), (True, True)])
-def test_release_lets_go_of_whatever_is_held(seat: int, *, up: bool, down: bool) -> None:
-    state = PONG.setup(1, {}, 2)
-    PONG.apply(state, KeysHeld(seat, up, down))
-    assert PONG.release(state, seat) == [KeysHeld(seat, up=False, down=False)]
+@pytest.mark.parametrize("keys", [["up"], ["down"], ["up", "down"], []])
+def test_exactly_the_given_keys_are_held(seat: int, keys: list[str]) -> None:
+    assert PONG.hold(seat, keys) == KeysHeld(seat, up="up" in keys, down="down" in keys)
 
 
 @pytest.mark.parametrize(

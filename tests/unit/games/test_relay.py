@@ -135,5 +135,6 @@ def test_no_clock_runs() -> None:
     assert RELAY.remaining_ticks(state) is None
     with pytest.raises(NotImplementedError):
         RELAY.timeout(state)
-    assert list(RELAY.step(state)) == RELAY.release(state, 0) == []
+    assert list(RELAY.step(state)) == []
+    assert RELAY.key_in({"direction": "w", "action": "down"}) is None
     assert state == after([(0, {})])

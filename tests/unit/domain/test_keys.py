@@ -1,0 +1,151 @@
+"""Who holds which key: a key goes up with the tab that holds it, and with no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.event import Event
+from service.domain.matches import MatchInput, Move, PauseAfterRestart
+from service.domain.presence import StartNode
+from service.domain.seats import TakeSeat
+from service.games.pong import KeysHeld, PongState
+from service.log.codec import decode, encode
+from service.replay.core import decode_event
+from tests.unit.domain.story import ROOM, Story
+
+
+class Player:
+    """A player of Pong with several tabs; what is asked is how the paddle is held."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self.match = self.story.match("pong", 1, 2)
+        self.tabs = {"a": next(iter(self.seat.sockets))}
+        for tab in "bc":
+            self.tabs[tab] = self.story.open(1, tab)
+            self.story.do(TakeSeat(1, self.tabs[tab], ROOM))
+
+    @property
+    def seat(self):  # noqa: ANN201 - a seat
+        return self.story.world.rooms.rooms[ROOM].seats[0]
+
+    def type(self, tab: str, key: str, action: str) -> list[Event]:
+        move = {"direction": key, "action": action}
+        return self.story.do(Move(1, self.tabs[tab], ROOM, move))
+
+    def close(self, tab: str, code: int = 1001) -> list[Event]:
+        return self.story.close(1, self.tabs[tab], code)
+
+    @property
+    def held(self) -> str:
+        state: PongState = self.story.run_of(self.match).state
+        paddle = state.paddles[0]
+        return "w" * paddle.up + "s" * paddle.down
+
+
+@pytest.fixture
+def player() -> Player:
+    return Player()
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1006, 4008])
+def test_the_key_of_a_closed_tab_goes_up_though_another_tab_has_typed_since(
+    player: Player, code: int
+) -> None:
+    player.type("a", "w", "down")
+    player.type("b", "s", "down")
+    player.type("b", "s", "up")
+    assert player.held == "w"
+    player.close("a", code)
+    assert player.held == ""
+
+
+def test_only_the_keys_of_the_closed_tab_go_up(player: Player) -> None:
+    player.type("a", "w", "down")
+    player.type("b", "s", "down")
+    player.close("b")
+    assert player.held == "w"
+    player.type("c", "s", "down")
+    player.close("a")
+    assert player.held == "s"
+
+
+def test_a_key_that_two_tabs_hold_stays_down_until_both_are_gone(player: Player) -> None:
+    player.type("a", "w", "down")
+    player.type("b", "ArrowUp", "down")
+    player.close("a")
+    assert player.held == "w"
+    player.close("b")
+    assert player.held == ""
+
+
+def test_a_tab_lets_go_only_of_what_it_holds(player: Player) -> None:
+    player.type("a", "w", "down")
+    player.type("b", "w", "down")
+    player.type("b", "w", "up")
+    assert player.held == "w"
+    player.type("a", "w", "up")
+    assert player.held == ""
+
+
+def test_a_key_that_goes_up_in_a_tab_that_does_not_hold_it_is_up(player: Player) -> None:
+    """Its user has gone on in that tab, as after a reconnect."""
+    player.type("a", "w", "down")
+    player.type("a", "s", "down")
+    player.type("b", "w", "up")
+    assert player.held == "s"
+
+
+def test_repeats_of_a_tab_are_written_once_each_tab(player: Player) -> None:
+    assert len(player.type("a", "w", "down")) == 1
+    assert player.type("a", "w", "down") == []
+    assert len(player.type("b", "w", "down")) == 1
+    assert player.type("b", "w", "down") == player.type("a", "ArrowUp", "down") == []
+    assert player.type("c", "s", "up") == []
+
+
+def test_a_tab_that_holds_nothing_goes_without_an_input(player: Player) -> None:
+    player.type("a", "w", "down")
+    assert [event.type for event in player.close("b")] == ["socket.closed"]
+
+
+def test_a_pause_lets_go_of_all_keys_of_all_tabs(player: Player) -> None:
+    for tab, key in zip("abc", "wsw", strict=True):
+        player.type(tab, key, "down")
+    player.close("a")
+    player.close("b")
+    player.type("c", "s", "down")
+    events = player.close("c")
+    assert [event.type for event in events] == ["socket.closed", "match.input", "match.paused"]
+    assert player.held == ""
+    assert player.match.pressing == {}
+
+
+def test_a_restart_lets_go_of_all_keys(player: Player) -> None:
+    player.type("a", "w", "down")
+    player.type("b", "s", "down")
+    player.story.do(StartNode("n1"))
+    player.story.do(PauseAfterRestart(player.match.id))
+    assert (player.held, player.match.pressing) == ("", {})
+
+
+def test_inputs_that_are_on_their_way_count(player: Player) -> None:
+    """What is decided before the commit of an earlier input knows of that input."""
+    socket = player.tabs["a"]
+    player.story.measured = {"held": {0: {player.tabs["b"]: ["down"]}}}
+    (event,) = player.story.do(Move(1, socket, ROOM, {"direction": "w", "action": "down"}))
+    assert isinstance(event, MatchInput)
+    assert event.held == {player.tabs["b"]: ["down"], socket: ["up"]}
+    held = decode_event(player.story.context.games["pong"], event.input)
+    assert held == KeysHeld(0, up=True, down=True)
+
+
+def test_in_an_old_log_the_tab_that_was_used_last_holds_all_keys(player: Player) -> None:
+    for tab, key in (("a", "w"), ("b", "s")):
+        (event,) = player.type(tab, key, "down")
+        fields = encode(event)
+        old = fields[: fields.index(b',"held"')] + b"}"
+        player.story.fold(decode("match.input", 1, old))
+    assert player.match.pressing == {0: {player.tabs["b"]: ["up", "down"]}}
+    player.close("b")
+    assert player.held == ""
