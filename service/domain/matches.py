@@ -8,6 +8,7 @@ import msgspec
 
 from service.domain.event import Event, Position, match_stream, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId
+from service.domain.keys import Held, after_key, names
 from service.errors import ClientError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from service.domain.command import Context, Standing
     from service.domain.world import World
-    from service.games.protocol import Game, GameEvent, Key
+    from service.games.protocol import Game, GameEvent
 
 INPUT_LEAD_TICKS_MAX = 6
 """How far ahead of its match an input may take effect, when ticks are late."""
@@ -278,61 +279,40 @@ def inputs(
     ]
 
 
-def pressed(
-    match: Match, seat: int, socket: SocketId, key: Key, standing: Standing, game: Game
-) -> list[Event]:
-    """Press a key for the tab `socket`, or let it go; none when that changes nothing.
-
-    A tab lets go only what it holds itself. Where it holds nothing of the key, its user has
-    gone on in this tab, and lets go for all.
-    """
-    before = standing.held.get(seat, {})
-    mine = before.get(socket, [])
-    if key.down:
-        after = before if key.name in mine else {**before, socket: [*mine, key.name]}
-    else:
-        owners = [socket] if key.name in mine else list(before)
-        after = {
-            tab: [name for name in keys if name != key.name] if tab in owners else keys
-            for tab, keys in before.items()
-        }
-    return _holding(match, seat, socket, after, standing, game)
-
-
-def let_go(
-    match: Match, seat: int, socket: SocketId | None, standing: Standing, context: Context
-) -> list[Event]:
-    """Let go of whatever `seat` holds in the tab `socket`, or in all tabs."""
-    before = standing.held.get(seat, {})
-    after = {tab: keys for tab, keys in before.items() if socket not in {None, tab}}
-    return _holding(match, seat, None, after, standing, context.games[match.game])
-
-
-def _holding(  # noqa: PLR0913 - what an input is
+def holding(  # noqa: PLR0913 - what an input is
     match: Match,
     seat: int,
-    socket: SocketId | None,
-    after: Mapping[SocketId, list[str]],
+    after: Held,
     standing: Standing,
     game: Game,
+    *,
+    socket: SocketId | None = None,
 ) -> list[Event]:
-    held = {tab: keys for tab, keys in after.items() if keys}
-    if held == standing.held.get(seat, {}):
+    """Let the tabs of `seat` hold these keys, by an input of `socket`; none if they do already."""
+    if after == standing.held.get(seat, {}):
         return []
-    event = game.hold(seat, {name for keys in held.values() for name in keys})
-    return [
-        msgspec.structs.replace(written, held=held)
-        for written in inputs(match, standing.input_tick, seat, socket, [event])
-    ]
+    event = game.hold(seat, names(after))
+    written = MatchInput(
+        match=match.id,
+        tick=standing.input_tick,
+        seat=seat,
+        socket=socket,
+        input=msgspec.Raw(msgspec.json.encode(event)),
+        held=dict(after),
+    )
+    return [written]
+
+
+def released(match: Match, seat: int, standing: Standing, context: Context) -> list[Event]:
+    """Let go of whatever `seat` holds in any tab."""
+    return holding(match, seat, {}, standing, context.games[match.game])
 
 
 def paused(match: Match, context: Context) -> list[Event]:
     """Let the match stand still, with all keys released."""
     standing = context.standing(match.id)
     releases = [
-        event
-        for seat in range(len(match.players))
-        for event in let_go(match, seat, None, standing, context)
+        event for seat in standing.held for event in released(match, seat, standing, context)
     ]
     return [*releases, MatchPaused(match=match.id, tick=standing.tick)]
 
@@ -363,7 +343,8 @@ class Move(msgspec.Struct, frozen=True):
         game = context.games[match.game]
         key = game.key_in(self.move)
         if key is not None:
-            return pressed(match, seat, self.socket, key, standing, game)
+            after = after_key(standing.held.get(seat, {}), self.socket, key)
+            return holding(match, seat, after, standing, game, socket=self.socket)
         events = game.decide(standing.state, seat, self.move)
         return inputs(match, standing.input_tick, seat, self.socket, events)
 

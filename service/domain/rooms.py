@@ -18,7 +18,8 @@ import msgspec
 
 from service.domain.event import Event, Position, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
-from service.domain.matches import MatchEnded, MatchStarted, let_go, paused
+from service.domain.keys import without_tab
+from service.domain.matches import MatchEnded, MatchStarted, holding, paused
 from service.domain.presence import NodeStarted, SocketClosed, SocketOpened
 from service.errors import ClientError
 
@@ -360,7 +361,9 @@ class Rooms(msgspec.Struct):
         index = _index_of(room, user)
         if room.seats[index].sockets == {socket}:
             return paused(match, context)
-        return let_go(match, index, socket, context.standing(match.id), context)
+        standing, game = context.standing(match.id), context.games[match.game]
+        held = without_tab(standing.held.get(index, {}), socket)
+        return holding(match, index, held, standing, game)
 
     def stops_watching(self, user: UserId, socket: SocketId) -> list[Event]:
         """Say which rooms `user` watches no longer, when `socket` is gone."""

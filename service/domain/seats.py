@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.event import Event, Position, room_stream, user_stream
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.matches import Match, MatchResumed, MatchStarted, ended, let_go, pace_of
+from service.domain.matches import Match, MatchResumed, MatchStarted, ended, pace_of, released
 from service.domain.rooms import (
     MatchAlreadyStarted,
     PlayerReadied,
@@ -289,4 +289,4 @@ def _without(
     if match.paused and all(room.seats[index].sockets for index in staying):
         standing = context.standing(match.id)
         return [MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1)]
-    return let_go(match, gone, None, context.standing(match.id), context)
+    return released(match, gone, context.standing(match.id), context)

@@ -7,6 +7,7 @@ import pytest
 from service.domain.event import Event
 from service.domain.matches import MatchInput, Move, PauseAfterRestart
 from service.domain.presence import StartNode
+from service.domain.rooms import Seat
 from service.domain.seats import TakeSeat
 from service.games.pong import KeysHeld, PongState
 from service.log.codec import decode, encode
@@ -26,7 +27,7 @@ class Player:
             self.story.do(TakeSeat(1, self.tabs[tab], ROOM))
 
     @property
-    def seat(self):  # noqa: ANN201 - a seat
+    def seat(self) -> Seat:
         return self.story.world.rooms.rooms[ROOM].seats[0]
 
     def type(self, tab: str, key: str, action: str) -> list[Event]:

@@ -26,7 +26,7 @@ from service.games.pong import (
     Scored,
     Served,
 )
-from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, Result, Key
+from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, Key, Result
 
 UP = {"direction": "w", "action": "down"}
 DOWN = {"direction": "s", "action": "down"}
