@@ -211,8 +211,6 @@ class Service:
         writer = log.start(engine.committed)
         await engine.execute(StartNode(NODE), Origin())
         await ticker.recover(self._match_events)
-        # A deadline may ask where a match stands, so all matches must stand somewhere.
-        deadlines.arm_all()
         directory.start()
         await outbox.start()
         self._background = [
@@ -558,6 +556,7 @@ def _times(settings: Settings) -> Times:
         seat_take_s=settings.seat_take_s,
         room_empty_s=settings.room_empty_s,
         matchmaking_timeout_s=settings.matchmaking_timeout_s,
+        restart_grace_s=settings.restart_grace_s,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.domain.deadlines import Deadline, begun_by, pending
+from service.domain.deadlines import Deadline, after_start, begun_by, pending
+from service.domain.presence import SocketOpened
 from service.errors import ClientError, Unavailable
 from service.log.records import Origin
 from service.telemetry import get_logger
@@ -30,16 +31,19 @@ class Deadlines:
         self._times = times
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
-
-    def arm_all(self) -> None:
-        """Begin, after a restart, to count what stands."""
-        for deadline in pending(self._engine.world, self._times):
-            self._arm(deadline, deadline.after_s)
+        self._is_open = False
+        """Whether a socket was accepted since the start; nothing is counted before."""
 
     def observe(self, event: Event, position: Position) -> None:
-        """Begin to count what `event` has begun."""
-        for deadline in begun_by(event, position, self._engine.world, self._times):
-            self._arm(deadline, deadline.after_s)
+        """Begin to count what `event` has begun; the first socket begins what stood before it."""
+        world, times = self._engine.world, self._times
+        if self._is_open:
+            for deadline in begun_by(event, position, world, times):
+                self._arm(deadline, deadline.after_s)
+        elif isinstance(event, SocketOpened):
+            self._is_open = True
+            for deadline in pending(world, times):
+                self._arm(deadline, after_start(deadline, times).after_s)
 
     async def stop(self) -> None:
         """Count no more."""

@@ -402,6 +402,15 @@ class Settings(BaseSettings):
         ge=0,
         le=3600,
     )
+    restart_grace_s: float = _setting(
+        "WS_RESTART_GRACE_S",
+        60,
+        "How long seats, users, invites and rooms wait at least after a start of the service,"
+        " counted from the first socket that it accepts.",
+        unit="s",
+        ge=0,
+        le=3600,
+    )
     match_duration_s: int = _setting(
         "WS_MATCH_DURATION_S", 30, "Length of a match by the clock.", unit="s", ge=1, le=3600
     )

@@ -1,6 +1,8 @@
 """What must happen when a time is over, as commands; the outcome of each is an event.
 
-A deadline begins with an event. After a restart it counts anew, from `node.started`.
+A deadline begins with an event. Those that stand when the service starts count anew from the first
+socket that it accepts, and none of them is shorter than the restart grace: while the service was
+away, nobody could come back in time.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
     seat_take_s: float = 15
     room_empty_s: float = 60
     matchmaking_timeout_s: float = 120
+    restart_grace_s: float = 60
+    """What stands at a start waits at least so long, so that every client has come back before."""
 
 
 class Deadline(msgspec.Struct, frozen=True):
@@ -60,6 +64,12 @@ def pending(world: World, times: Times) -> Iterator[Deadline]:
         yield from _of_room(room, times)
     for match in world.matches.live.values():
         yield from _of_turn(match)
+
+
+def after_start(deadline: Deadline, times: Times) -> Deadline:
+    """Return `deadline` as it counts when it stood before the first socket after a start."""
+    after_s = max(deadline.after_s, times.restart_grace_s)
+    return msgspec.structs.replace(deadline, after_s=after_s)
 
 
 def begun_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:

@@ -92,10 +92,12 @@ async def test_a_match_goes_on_after_kill_9_with_its_score_clock_and_players(
 async def test_a_match_to_which_nobody_comes_back_is_abandoned(
     start_service: StartService,
 ) -> None:
-    service = start_service(WS_RECONNECT_GRACE_S="0.5")
+    service = start_service(WS_RECONNECT_GRACE_S="0.5", WS_RESTART_GRACE_S="0.5")
     seated = await begin_match(service)
     await kill_in_rally(service, seated)
     service.restart()
+    # Nothing is counted before the first socket.
+    await service.connect(fresh_id(), "Cleo")
     ended = await logged(service, "match.ended", match=seated.match)
     assert (ended.data["reason"], ended.data["winner"]) == ("abandoned", None)
     assert sum(ended.data["scores"]) >= 1
@@ -106,15 +108,19 @@ async def test_a_match_to_which_nobody_comes_back_is_abandoned(
     await check_data(service)
 
 
-async def test_without_a_grace_every_match_is_abandoned_at_once_after_a_restart(
+async def test_also_without_a_grace_a_match_waits_for_its_players_after_a_restart(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_RECONNECT_GRACE_S="0")
-    begun = {(await begin_match(service)).match for _ in range(3)}
-    service.kill()
+    seated = await begin_match(service)
     service.restart()
-    for match in begun:
-        assert (await logged(service, "match.ended", match=match)).data["reason"] == "abandoned"
+    left = await come_back(service, seated, seated.left)
+    await left.expect("game:paused")
+    right = await come_back(service, seated, seated.right)
+    await left.expect("game:resumed", roomId=seated.room)
+    # From then on the room's own grace holds.
+    await right.drop()
+    assert (await left.expect("game:end"))["winner"] == "you"
     service.kill()
     await check_data(service)
 
@@ -122,7 +128,7 @@ async def test_without_a_grace_every_match_is_abandoned_at_once_after_a_restart(
 async def test_who_comes_back_alone_wins_and_the_other_is_told_once(
     start_service: StartService,
 ) -> None:
-    service = start_service(WS_RECONNECT_GRACE_S="2")
+    service = start_service(WS_RECONNECT_GRACE_S="2", WS_RESTART_GRACE_S="0")
     seated = await begin_match(service)
     await kill_in_rally(service, seated)
     shown = scores(last(seated.right, "game:update"))
@@ -131,7 +137,6 @@ async def test_who_comes_back_alone_wins_and_the_other_is_told_once(
     right = await come_back(service, seated, seated.right)
     assert (await right.expect("game:paused"))["away"] == [seated.left.id]
     end = await right.expect("game:end", roomId=seated.room)
-    # The grace counts from the restart; `listening` came a little later.
     assert time.monotonic() - restarted_at > 1
     assert end["winner"] == "you"
     assert (end["scores"]["s1"], end["scores"]["s2"]) == shown
@@ -153,7 +158,7 @@ async def way_in(service: Running, tab: Client) -> str:
 async def test_invites_the_queue_and_who_is_online_outlive_a_crash_the_lobby_does_not(
     start_service: StartService,
 ) -> None:
-    service = start_service(WS_PRESENCE_GRACE_S="3")
+    service = start_service(WS_PRESENCE_GRACE_S="3", WS_RESTART_GRACE_S="3")
     names = ("Ana", "Ben", "Cleo", "Dan", "Eva")
     ana, ben, cleo, dan, eva = [await service.connect(fresh_id(), name) for name in names]
     await ana.send("lobby:join")

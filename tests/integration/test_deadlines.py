@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -58,7 +58,6 @@ class Life:
         self.deadlines = Deadlines(self.engine, self.times)
         self.log.start(self.engine.committed)
         await self.execute(StartNode("n1"))
-        self.deadlines.arm_all()
 
     async def again(self) -> None:
         """Die and begin anew: a world that is rebuilt, and nobody who counts from before."""
@@ -107,6 +106,7 @@ async def life(log_file: LogFile) -> AsyncIterator[Life]:
         seat_take_s=SHORT_S,
         room_empty_s=SHORT_S,
         matchmaking_timeout_s=SHORT_S,
+        restart_grace_s=SHORT_S,
     )
     life = Life(log_file, times)
     await life.begin()
@@ -213,6 +213,7 @@ async def test_what_stood_when_the_service_died_is_counted_anew(life: Life) -> N
     # With a long grace, for who goes offline takes invites and searches with him.
     life.times = msgspec.structs.replace(short, presence_grace_s=LONG_S)
     await life.again()
+    await life.come(4)
     await life.happened(InviteExpired(inviter=1, invitee=2))
     await life.happened(SearchGaveUp(user=3, game="pong"))
 
@@ -230,13 +231,43 @@ async def test_who_was_there_when_the_service_died_has_his_grace_from_the_next_s
     assert list(life.world.presence.online()) == [2]
 
 
+async def test_what_stood_at_a_start_waits_for_the_restart_grace_at_least(life: Life) -> None:
+    life.times = msgspec.structs.replace(life.times, restart_grace_s=3 * SHORT_S)
+    await life.come(1, 2)
+    await life.again()
+    # What begins after the first socket has its own time alone, and so is over before.
+    await life.come(3)
+    await life.drop(3)
+    await life.happened(UserWentOffline(user=2))
+    assert [event.user for event in life.all_of(UserWentOffline)] == [3, 1, 2]
+
+
+async def test_no_time_passes_between_a_start_and_its_first_socket(life: Life) -> None:
+    await life.come(1)
+    life.times = Times()
+    counts = asyncio.get_running_loop().call_later
+    armed: list[float] = []
+
+    def note(after_s: float, *arguments: Any) -> asyncio.TimerHandle:
+        armed.append(after_s)
+        return counts(after_s, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "call_later", note)
+        await life.again()
+        assert not [after_s for after_s in armed if after_s == life.times.restart_grace_s]
+        await life.come(2)
+    assert [after_s for after_s in armed if after_s == life.times.restart_grace_s]
+
+
 async def test_nothing_happens_after_the_end(life: Life) -> None:
     await life.come(1, 2)
     await life.execute(JoinQueue(1, "pong"))
     await life.execute(SendInvite(1, 2, "pong"))
     await life.deadlines.stop()
-    # Only what begins now has somebody who counts.
-    life.deadlines = Deadlines(life.engine, life.times)
+    # Only the absence that begins now is short.
+    life.deadlines = Deadlines(life.engine, Times(presence_grace_s=SHORT_S))
+    await life.come(3)
     await life.drop(2)
     await life.happened(UserWentOffline(user=2))
     assert life.all_of(SearchGaveUp) == []
