@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.answers import KEPT_US
 from service.bearers import Bearers, sealing
 from service.deadlines import Deadlines
 from service.deliveries import People
 from service.directory import UserDirectory
-from service.domain.chat import HISTORY_MAX, ChatSaid
 from service.domain.command import Context, Rules
 from service.domain.deadlines import Times
 from service.domain.event import match_stream
-from service.domain.ids import normalise
 from service.domain.outbox import USER_SERVICE
-from service.domain.presence import StartNode, UserWentOffline
+from service.domain.presence import StartNode
 from service.edge.api.calls import Parts
 from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
@@ -35,6 +34,7 @@ from service.edge.hub import Hub, Intervals
 from service.edge.session import SessionLimits
 from service.edge.socketio.link import LinkLimits
 from service.edge.socketio.server import SocketIo
+from service.edge.tail import Ages, Refill
 from service.edge.token_timer import TokenTimes
 from service.edge.websocket import WebSocketLimits, WebSockets
 from service.engine import Engine
@@ -51,27 +51,24 @@ from service.log.reader import Reader, open_database
 from service.log.records import Origin
 from service.messages import v1
 from service.outbox import OutboxRunner, Pace, Route, SavesMatches
+from service.recovery import KnownPeople, TailLimits, recover, refill
 from service.settings import SECRET_LENGTH_MIN, seal_secret
-from service.snapshots import Snapshots, fold_log, restore_world
+from service.snapshots import Snapshots
 from service.telemetry import Metrics, get_logger, traces
 from service.ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.domain.event import Event, Position
-    from service.domain.ids import UserId
+    from service.domain.event import Event
     from service.domain.matches import Match
     from service.domain.outbox import Consumer
+    from service.domain.world import World
     from service.edge.auth import Keys
-    from service.log.records import RecordedEvent
     from service.settings import Settings
 
 NODE = "n1"
 """The name of the one node that there is."""
-
-KEPT_MIN = 1000
-"""Names of users who are gone, and what was said, are forgotten above this many."""
 
 OUTBOX_CONCURRENCY = 8
 """Finished matches on their way to one consumer at once."""
@@ -115,13 +112,20 @@ class Service:
             accept_lost_tail=accept_lost_tail,
             metrics=metrics,
         )
-        tail_from = await self._tail_from()
-        self._world = world = await restore_world(log, tail_from)
+        recovered = await recover(
+            log,
+            self._reader,
+            _tail_limits(settings),
+            snapshot_events=settings.snapshot_events,
+            now_us=time.time_ns() // 1000,
+        )
+        self._world = world = recovered.world
         self._people = people = People()
-        backlog = Backlog(_backlog_limits(settings), max(tail_from, world.position))
+        known = KnownPeople(people, world, self._reader)
+        backlog = Backlog(_backlog_limits(settings), recovered.before_tail.position)
         self._hub = hub = Hub(world, people, backlog, _intervals(settings), metrics)
         engine = Engine(log, world, people, hub)
-        await self._catch_up(engine, tail_from)
+        await self._refill(backlog, recovered.before_tail, known, engine)
         facts = _facts(settings, log.head.epoch)
         hub.start(
             Greeter(
@@ -194,7 +198,7 @@ class Service:
                 bearers.observe,
                 directory.observe,
                 outbox.observe,
-                self._forget_people,
+                known.observe,
             ],
         )
         metrics.read(
@@ -259,22 +263,15 @@ class Service:
         work = migrate.upgrade if self._settings.migrate_at_start else migrate.check
         await asyncio.to_thread(work, url)
 
-    async def _tail_from(self) -> Position:
-        """Return after which event the messages are kept for clients that come back."""
-        settings = self._settings
-        oldest = int((time.time() - settings.tail_s) * 1_000_000)
-        by_age = await self._reader.first_since(oldest) - 1
-        return max(0, by_age, self._log.head.position - settings.tail_events_max)
-
-    async def _catch_up(self, engine: Engine, tail_from: Position) -> None:
-        """Fold what came after the snapshot, and the last part as if it happened again."""
-        await fold_log(self._world, self._reader, tail_from)
-        await self._load_people()
-        async for page in self._reader.read(self._world.position):
-            await self._load_people_of(page)
-            for recorded in page:
-                engine.fold(recorded)
-        await self._load_people()
+    async def _refill(
+        self, backlog: Backlog, before: World, known: KnownPeople, engine: Engine
+    ) -> None:
+        """Fill the backlog with what clients may have missed, and know whom it speaks of."""
+        await known.load(before)
+        ages = Ages(time.time_ns() // 1000, time.monotonic())
+        tail = Refill(backlog, before, self._people, ages, engine.remember)
+        await refill(tail, before.position, self._reader, known)
+        await known.load()
 
     def _make_websockets(self, engine: Engine) -> WebSockets:
         settings = self._settings
@@ -357,45 +354,6 @@ class Service:
         if not self._dev or not self._settings.checks_by_secret or not self._secret:
             return None
         return DevTokens(self._settings, self._secret)
-
-    async def _load_people_of(self, page: Sequence[RecordedEvent]) -> None:
-        """Know who did and said something, before it is told again."""
-        actors = {one.actor for one in page if one.actor is not None}
-        names = await self._reader.names(actors)
-        self._people.names |= {normalise(user): name for user, name in names.items()}
-        said = [one.event.chat for one in page if isinstance(one.event, ChatSaid)]
-        self._people.texts |= await self._reader.texts(said)
-
-    async def _load_people(self) -> None:
-        """Know the names of all who are in the world, and what was said in its rooms."""
-        users = self._users_of_world()
-        known = await self._reader.names([str(user) for user in users])
-        self._people.names |= {user: known[str(user)] for user in users if str(user) in known}
-        self._people.texts |= await self._reader.texts(list(self._texts_of_world()))
-
-    def _users_of_world(self) -> set[UserId]:
-        world = self._world
-        rooms = world.rooms.rooms.values()
-        return {
-            *world.presence.sockets,
-            *(one for room in rooms for one in room.players),
-            *(line.author for lines in world.chat.rooms.values() for line in lines),
-        }
-
-    def _texts_of_world(self) -> set[str]:
-        return {line.chat for lines in self._world.chat.rooms.values() for line in lines}
-
-    def _forget_people(self, event: Event, _position: Position) -> None:
-        """Let go of names and texts that nobody is shown any more, when they are too many."""
-        people, world = self._people, self._world
-        names_max = KEPT_MIN + 2 * len(world.presence.sockets)
-        texts_max = KEPT_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
-        if isinstance(event, UserWentOffline) and len(people.names) > names_max:
-            for user in people.names.keys() - self._users_of_world():
-                del people.names[user]
-        if isinstance(event, ChatSaid) and len(people.texts) > texts_max:
-            for chat in people.texts.keys() - self._texts_of_world():
-                del people.texts[chat]
 
     async def _match_events(self, match: Match) -> Sequence[Event]:
         pages = self._reader.read(match.replay_from - 1, stream=match_stream(match.id))
@@ -490,6 +448,14 @@ def _backlog_limits(settings: Settings) -> BacklogLimits:
         events_max=settings.tail_events_max,
         age_s=settings.tail_s,
         frames_max=settings.tail_frames_max,
+    )
+
+
+def _tail_limits(settings: Settings) -> TailLimits:
+    return TailLimits(
+        # The commands of the last minutes are known again, too.
+        age_s=max(settings.tail_s, KEPT_US / 1_000_000),
+        events_max=settings.tail_events_max,
     )
 
 

@@ -49,7 +49,7 @@ class Publisher(Protocol):
     def publish(self, message: Message, position: Position = 0, /) -> None:
         """Tell those whom `message` is for; `position` is that of its event."""
 
-    def published(self, position: Position, recorded_at: int, /) -> None:
+    def published(self, position: Position, /) -> None:
         """Know that all messages of the event at `position` were published."""
 
 
@@ -171,7 +171,7 @@ class Engine:
                 observe(one.event, one.position)
 
     def fold(self, recorded: RecordedEvent) -> None:
-        """Fold an event and publish what follows from it; at start, also for recent ones."""
+        """Fold an event and publish what follows from it."""
         event, position = recorded.event, recorded.position
         messages = [*before_fold(event, self.world, self.people)]
         self.world.fold(event, position)
@@ -179,7 +179,11 @@ class Engine:
         messages += after_fold(event, self.world, self.people)
         for message in messages:
             self._publisher.publish(message, position)
-        self._publisher.published(position, recorded.recorded_at)
+        self._publisher.published(position)
+
+    def remember(self, recorded: RecordedEvent) -> None:
+        """Know the command that a recent event belongs to, without folding it; for the start."""
+        self._answers.take(recorded)
 
     def _hold(self, events: Sequence[Event]) -> None:
         for event in events:

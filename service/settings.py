@@ -504,7 +504,7 @@ class Settings(BaseSettings):
     tail_events_max: int = _setting(
         "WS_TAIL_EVENTS_MAX",
         100_000,
-        "Recent events kept in memory, for clients that resume.",
+        "Recent events that somebody was told of, kept in memory for clients that resume.",
         unit="events",
         ge=1,
         le=10_000_000,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from service.domain.world import World
-from service.errors import Unavailable
+from service.errors import ServiceError, Unavailable
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -21,34 +23,78 @@ if TYPE_CHECKING:
     from service.log.log import EventLog
     from service.log.reader import Reader
 
+_CHECKSUM = hashlib.sha256
+_CHECKSUM_BYTES = _CHECKSUM().digest_size
+
+_DROP = "DELETE FROM snapshots WHERE projection = 'world' AND position = :position"
+
 logger = get_logger(__name__)
+
+
+class DamagedSnapshot(ServiceError):
+    """A snapshot is not what was written."""
 
 
 def code_version() -> str:
     """Fingerprint the code that folds: a snapshot that other code made is not used."""
     digest = hashlib.sha256()
-    for path in sorted((Path(__file__).parent / "domain").glob("*.py")):
+    domain = Path(__file__).parent / "domain"
+    for path in [Path(__file__), *sorted(domain.rglob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
 
 
 def dump(world: World) -> bytes:
-    """Write a world down."""
-    return msgspec.msgpack.encode(world)
+    """Write a world down, behind a checksum."""
+    data = msgspec.msgpack.encode(world)
+    return _CHECKSUM(data).digest() + data
 
 
 def restore(data: bytes) -> World:
-    """Read what `dump` has written."""
-    return msgspec.msgpack.decode(data, type=World)
+    """Read what `dump` has written; raise `DamagedSnapshot` when it is anything else."""
+    if not isinstance(data, bytes):
+        raise DamagedSnapshot("it is no bytes")
+    checksum, dumped = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+    if _CHECKSUM(dumped).digest() != checksum:
+        raise DamagedSnapshot("its checksum does not match")
+    try:
+        return msgspec.msgpack.decode(dumped, type=World)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise DamagedSnapshot(str(error)) from error
 
 
 async def restore_world(log: EventLog, at_most: Position) -> World:
-    """Return the world of a snapshot, the newest one that is not after `at_most` if there is one.
+    """Return the world of the newest snapshot that is not after `at_most`.
 
-    Without any it is the world before the first event. What came after it must be folded.
+    Without any it is the world before the first event. What came after it must be folded. A
+    snapshot is only a cache: one that is damaged is warned of, forgotten, and does no harm.
     """
-    found = await log.load_snapshot(code_version(), at_most)
-    return World() if found is None else restore(found[1])
+    while True:
+        try:
+            found = await log.load_snapshot(code_version(), at_most)
+            if found is None:
+                return World()
+            position, data = found
+            return _restore_at(position, data)
+        except sqlite3.DatabaseError as error:
+            logger.warning("snapshots can't be read", metadata={"reason": str(error)})
+            return World()
+        except DamagedSnapshot as error:
+            logger.warning(
+                "damaged snapshot not used; the world is rebuilt from the log",
+                error_code="SNAPSHOT_DAMAGED",
+                metadata={"position": position, "reason": error.message},
+            )
+            with suppress(Unavailable):
+                await log.note(_DROP, position=position)
+            at_most = position - 1
+
+
+def _restore_at(position: Position, data: bytes) -> World:
+    world = restore(data)
+    if world.position != position:
+        raise DamagedSnapshot(f"it is of position {world.position}")
+    return world
 
 
 async def fold_log(world: World, reader: Reader, until: Position) -> None:

@@ -1,7 +1,8 @@
 """The recent messages of each user, so that who comes back is sent what he missed.
 
 Whom an event concerns is decided when it is folded; here it is kept, as frames, within bounds of
-age and number. At start it is filled by folding the last part of the log again.
+age and number. Events that have no frame for anybody, such as the inputs of a match with ticks, do
+not count. At start it is filled from the last part of the log (`service.edge.tail`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,14 @@ class BacklogLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How much is kept."""
 
     events_max: int = 100_000
+    """Counted are the events that somebody gets a frame for."""
     age_s: float = 600
     frames_max: int = 1_000_000
     """Counted for each user who is to get one."""
+
+
+STEPS = 100
+"""How often, in the time that a frame is kept, `start` moves on where no events have frames."""
 
 
 class Backlog:
@@ -33,9 +39,10 @@ class Backlog:
     def __init__(self, limits: BacklogLimits, start: Position = 0) -> None:
         """Begin after the event at `start`."""
         self._limits = limits
-        self._age_us = int(limits.age_s * 1_000_000)
         self._of_users: dict[UserId, deque[tuple[Position, bytes]]] = {}
-        self._events: deque[tuple[Position, int, list[UserId]]] = deque()
+        self._events: deque[tuple[Position, float, list[UserId]]] = deque()
+        """Those with frames, and now and then one without, so that `start` moves on."""
+        self._events_with_frames = 0
         self._frames = 0
         self._pending: list[UserId] = []
         self.start = start
@@ -51,11 +58,18 @@ class Backlog:
         self._pending += users
         self._frames += len(users)
 
-    def close(self, position: Position, recorded_at: int) -> None:
-        """Say that the event at `position` has no more frames, and let go of what is too old."""
-        self._events.append((position, recorded_at, self._pending))
+    def close(self, position: Position, at: float) -> None:
+        """Say that the event at `position` has no more frames, and let go of what is too old.
+
+        `at` is when it happened, in seconds of a clock that never goes back.
+        """
+        if self._pending:
+            self._events_with_frames += 1
+        elif self._events and at - self._events[-1][1] < self._limits.age_s / STEPS:
+            return
+        self._events.append((position, at, self._pending))
         self._pending = []
-        while self._events and self._is_too_much(recorded_at):
+        while self._events and self._is_too_much(at):
             self._drop_oldest()
 
     def between(self, user: UserId, after: Position, to: Position) -> list[bytes] | None:
@@ -65,16 +79,17 @@ class Backlog:
         frames = self._of_users.get(user, ())
         return [frame for position, frame in frames if after < position <= to]
 
-    def _is_too_much(self, now: int) -> bool:
+    def _is_too_much(self, now: float) -> bool:
         return (
-            len(self._events) > self._limits.events_max
+            self._events_with_frames > self._limits.events_max
             or self._frames > self._limits.frames_max
-            or self._events[0][1] < now - self._age_us
+            or self._events[0][1] < now - self._limits.age_s
         )
 
     def _drop_oldest(self) -> None:
         self.start, _, users = self._events.popleft()
         self._frames -= len(users)
+        self._events_with_frames -= bool(users)
         for user in users:
             frames = self._of_users[user]
             frames.popleft()

@@ -31,6 +31,7 @@ from service.domain.rooms import RoomClosed
 from service.edge.dialect import CLASSIC, SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, telling_pause_s
 from service.edge.frames import frame, type_in, type_of
+from service.edge.tail import keep
 from service.messages import v1
 
 if TYPE_CHECKING:
@@ -88,15 +89,21 @@ class _Shown(NamedTuple):
 class Hub:
     """All open sockets of this node."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         world: World,
         people: People,
         backlog: Backlog,
         intervals: Intervals,
         metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Tell of `world`, and keep in `backlog` what those who are away are to get."""
+        """Tell of `world`, and keep in `backlog` what those who are away are to get.
+
+        `clock` is that of the backlog's ages, in seconds.
+        """
+        self._clock = clock
         self._metrics = metrics
         self._world = world
         self._people = people
@@ -198,9 +205,9 @@ class Hub:
         classics = 0 if delivery.classic is None else len(told.classics) + len(told.socket_ios)
         return classics + (0 if delivery.v1 is None else len(told.ones))
 
-    def published(self, position: Position, recorded_at: int) -> None:
+    def published(self, position: Position) -> None:
         """Close the event at `position` in the backlog."""
-        self._backlog.close(position, recorded_at)
+        self._backlog.close(position, self._clock())
 
     def send(self, connection: Connection, message: ToClient) -> None:
         """Send one message to one socket."""
@@ -260,10 +267,7 @@ class Hub:
             loop = asyncio.get_running_loop()
             loop.call_later(delivery.delay_s, self._deliver, now, position)
             return
-        kept: bytes | None = None
-        if delivery.durable and delivery.v1 is not None and isinstance(delivery.audience, Users):
-            kept = frame(delivery.v1, position)
-            self._backlog.add(position, delivery.audience.users, kept)
+        kept = keep(self._backlog, delivery, position)
         told = self._resolve(delivery.audience)
         if told.classics and delivery.classic is not None:
             self._metrics.sent(type_of(delivery.classic), len(told.classics))

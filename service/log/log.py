@@ -235,9 +235,9 @@ class EventLog:
     async def load_snapshot(
         self, code_version: str, at_most: Position
     ) -> tuple[Position, bytes] | None:
-        """Return a snapshot of the world that this code has made of this log, or None.
+        """Return the newest snapshot not after `at_most` that this code has made of this log.
 
-        It is the newest one that is not after `at_most`, or else the oldest one.
+        None when there is no such one.
         """
         return await self._in_thread(self._store.load_snapshot, "world", code_version, at_most)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
@@ -35,7 +35,40 @@ _EVENTS_ALONE = """
     SELECT position, type, schema_version, data FROM events
     WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
 """
+_TAIL = """
+    SELECT position, stream, version, recorded_at, type, schema_version, data, actor, meta
+    FROM events WHERE position > ? AND type NOT IN ({}) ORDER BY position LIMIT ?
+"""
+_LAST_BEFORE = """
+    SELECT position FROM events WHERE position > ? AND recorded_at < ?
+    ORDER BY position DESC LIMIT 1
+"""
 _rows = select(*(events.c[name] for name in Row._fields))
+
+
+class StoredEvent(NamedTuple):
+    """An event as it is stored, for a reader who needs few of them decoded."""
+
+    position: Position
+    stream: str
+    version: int
+    recorded_at: int
+    type: str
+    schema_version: int
+    data: bytes
+    actor: str | None
+    meta: bytes | None
+
+    def decoded(self) -> RecordedEvent:
+        """Decode it."""
+        return RecordedEvent(
+            self.position,
+            self.version,
+            self.recorded_at,
+            decode(self.type, self.schema_version, self.data),
+            self.actor,
+            None if self.meta is None else decode_meta(self.meta),
+        )
 
 
 def open_database(url: str) -> AsyncEngine:
@@ -97,6 +130,15 @@ class Reader:
             ]
             after = rows[-1][0]
 
+    async def stored(
+        self, after: Position, *, without: Sequence[str]
+    ) -> AsyncIterator[list[StoredEvent]]:
+        """Yield pages of the events after a position but for some types, and decode none."""
+        statement = _TAIL.format(", ".join("?" * len(without)))
+        while rows := await self._fetch(statement, after, *without, PAGE):
+            yield [StoredEvent(*row) for row in rows]
+            after = rows[-1][0]
+
     async def _fetch(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
         """Return rows as they come from the driver, without a thing added to any of them."""
         async with self.engine.connect() as connection:
@@ -133,21 +175,14 @@ class Reader:
         async with self.engine.connect() as connection:
             return dict((await connection.execute(statement)).all())
 
-    async def first_since(self, recorded_at: int) -> Position:
-        """Return the position of the first event that was recorded then or later, or the head's.
+    async def last_before(self, recorded_at: int, *, after: Position) -> Position:
+        """Return the last event that was recorded earlier than that, or `after`.
 
-        The times never go back, so a few looks find it without an index.
+        It walks back from the end: times are in order only as far as the clock was.
         """
-        low, high = 1, (await self.head()).position
-        async with self.engine.connect() as connection:
-            while low < high:
-                middle = (low + high) // 2
-                statement = select(events.c.recorded_at).where(events.c.position == middle)
-                if (await connection.execute(statement)).scalar_one() < recorded_at:
-                    low = middle + 1
-                else:
-                    high = middle
-        return low
+        rows = await self._fetch(_LAST_BEFORE, after, recorded_at)
+        position: Position = rows[0][0] if rows else after
+        return position
 
     async def of_type(self, streams: Collection[str], type_: str) -> list[tuple[Position, Event]]:
         """Return the events of this type in `streams`, in their order."""

@@ -210,23 +210,23 @@ class Store:
     def load_snapshot(
         self, projection: str, code_version: str, at_most: Position
     ) -> tuple[Position, bytes] | None:
-        """Return a snapshot of this very log by this very code, or None.
+        """Return the newest snapshot not after `at_most` of this very log by this very code.
 
-        It is the newest one that is not after `at_most`, or else the oldest one.
+        None when there is no such one.
         """
         rows = self._connection.execute(
-            "SELECT position, hash FROM snapshots WHERE projection = ? AND code_version = ?",
-            (projection, code_version),
+            "SELECT position, hash FROM snapshots"
+            " WHERE projection = ? AND code_version = ? AND position <= ? ORDER BY position DESC",
+            (projection, code_version, at_most),
         ).fetchall()
-        good = sorted(position for position, hash_ in rows if self.hash_at(position) == hash_)
-        if not good:
-            return None
-        wanted = max((position for position in good if position <= at_most), default=good[0])
-        (data,) = self._connection.execute(
-            "SELECT data FROM snapshots WHERE projection = ? AND position = ?",
-            (projection, wanted),
-        ).fetchone()
-        return wanted, data
+        for position, hash_ in rows:
+            if self.hash_at(position) == hash_:
+                (data,) = self._connection.execute(
+                    "SELECT data FROM snapshots WHERE projection = ? AND position = ?",
+                    (projection, position),
+                ).fetchone()
+                return position, data
+        return None
 
     def close(self) -> None:
         """Close the connection, which also writes the checkpoint of the WAL."""

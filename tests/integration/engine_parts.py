@@ -26,7 +26,7 @@ class Nobody:
     def publish(self, message: Message, position: int = 0, /) -> None:
         """Tell nobody."""
 
-    def published(self, position: int, recorded_at: int, /) -> None:
+    def published(self, position: int, /) -> None:
         """Keep nothing."""
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from service import snapshots as snapshots_module
 from service.app import Service
@@ -14,13 +16,15 @@ from service.domain.world import World
 from service.log.codec import decode
 from service.log.log import EventLog
 from service.log.records import RecordedEvent
+from service.recovery import READ_PER_EVENT_MAX
 from service.settings import Settings
-from service.snapshots import Snapshots, restore_world
+from service.snapshots import Snapshots, dump, restore, restore_world
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 MANY = 100_000
 KEPT = 100
-"""The recent events that a service keeps in memory, and so reads at every start."""
+"""The events with frames that a service keeps in memory."""
+READ_FOR_TAIL = READ_PER_EVENT_MAX * KEPT
 MORE = KEPT + 37
 FEW = 20
 """What a service itself may write when it starts and ends."""
@@ -56,12 +60,12 @@ async def test_a_start_reads_only_what_came_after_a_snapshot(
         database_url=log_file.url, port=0, jwt_secret=SecretStr(SECRET), tail_events_max=KEPT
     )
     fill(log_file, MANY)
-    assert MANY <= await start_and_stop() <= MANY + FEW
+    assert MANY <= await start_and_stop() <= MANY + READ_FOR_TAIL + FEW
+    # What is new is read twice: for the world, and for those who come back.
     fill(log_file, MORE)
-    assert MORE <= await start_and_stop() <= MORE + FEW
+    assert MORE <= await start_and_stop() <= READ_FOR_TAIL + 2 * MORE + FEW
     for _ in range(2):
-        # Nothing has come; what is read is what is kept in memory, and since which snapshot.
-        assert await start_and_stop() <= MORE + 2 * FEW
+        assert await start_and_stop() <= READ_FOR_TAIL + 2 * MORE + 2 * FEW
 
 
 class Growing:
@@ -108,7 +112,7 @@ async def test_a_snapshot_is_kept_as_long_as_events_after_it_are_needed(log_file
     assert snapshots_of(log_file) == [3, 6, 9, 12]
     assert (await restore_world(growing.log, 5)).position == 3
     assert (await restore_world(growing.log, 100)).position == 12
-    assert (await restore_world(growing.log, 1)).position == 3
+    assert (await restore_world(growing.log, 1)).position == 0
 
 
 async def test_a_snapshot_from_which_nothing_is_needed_goes(log_file: LogFile) -> None:
@@ -131,6 +135,56 @@ async def test_a_snapshot_of_other_code_is_not_used_and_goes(
     await growing.append(3)
     await other.write()
     assert snapshots_of(log_file) == [6]
+
+
+def damaged(data: bytes) -> dict[str, bytes]:
+    """Damage a snapshot in all the ways that a disk, or a person, may."""
+    other = restore(data)
+    other.presence.sockets[999] = set()
+    return {
+        "empty": b"",
+        "halved": data[: len(data) // 2],
+        "garbage": b"\xde\xad\xbe\xef" * 10,
+        "an empty map": b"\x80",
+        "a flipped bit": data[:-1] + bytes([data[-1] ^ 1]),
+        "the data of another world behind its checksum": data[:32] + dump(other)[32:],
+        "deeper than can be read": _sealed(b"\x91" * 100_000),
+        "not a world": _sealed(b"\xc0"),
+        "of another position": dump(World(position=2)),
+    }
+
+
+def _sealed(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest() + data
+
+
+async def test_a_damaged_snapshot_is_warned_of_and_the_world_comes_from_before_it(
+    log_file: LogFile,
+) -> None:
+    growing = Growing(log_file.log(), every=1000, needed_from=0)
+    await growing.append(3)
+    await growing.snapshots.write()
+    await growing.append(3)
+    await growing.snapshots.write()
+    ((whole,),) = log_file.query("SELECT data FROM snapshots WHERE position = 6")
+    for name, data in damaged(whole).items():
+        log_file.change(
+            "DELETE FROM snapshots WHERE position = 6",
+            "INSERT INTO snapshots SELECT projection, 6, code_version, (SELECT hash FROM events"  # noqa: S608 - hex
+            f" WHERE position = 6), x'{data.hex()}' FROM snapshots WHERE position = 3",
+        )
+        with capture_logs() as logs:
+            assert (await restore_world(growing.log, 6)).position == 3, name
+        assert [line["error_code"] for line in logs] == ["SNAPSHOT_DAMAGED"], name
+        assert snapshots_of(log_file) == [3], name
+
+
+async def test_a_snapshot_that_is_no_bytes_is_damaged(log_file: LogFile) -> None:
+    growing = Growing(log_file.log(), every=1000, needed_from=0)
+    await growing.append(3)
+    await growing.snapshots.write()
+    log_file.change("UPDATE snapshots SET data = 'text'")
+    assert await restore_world(growing.log, 3) == World()
 
 
 async def test_that_none_can_be_written_harms_nobody(log_file: LogFile) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from service.domain.lobby import LobbyLeft
 from service.log.reader import KEYS_PAGE, PAGE
 from service.log.records import GENESIS, Beside, RecordedEvent, Text
 from tests.integration.log_file import LogFile, append_of, events_of, joined
@@ -94,10 +95,30 @@ async def test_texts_are_found_until_they_are_erased(log_file: LogFile) -> None:
     assert await reader.texts(["c1", "c2"]) == {"c2": "bye"}
 
 
-async def test_the_first_event_since_a_time_is_found(log_file: LogFile) -> None:
+async def test_the_last_event_before_a_time_is_found_from_the_end(log_file: LogFile) -> None:
     reader = log_file.reader()
-    assert await reader.first_since(0) == 1
+    assert await reader.last_before(1, after=0) == 0
     log_file.store().commit([append_of(*(joined(user) for user in range(1, 8)))])
     log_file.change("UPDATE events SET recorded_at = 100 * (position / 2)")
-    found = [await reader.first_since(at) for at in (0, 1, 100, 101, 300, 301)]
-    assert found == [1, 2, 2, 4, 6, 7]
+    found = [await reader.last_before(at, after=0) for at in (0, 1, 100, 101, 300, 301)]
+    assert found == [0, 1, 1, 3, 5, 7]
+    assert await reader.last_before(101, after=5) == 5
+
+
+async def test_times_that_go_back_are_looked_at_from_the_end(log_file: LogFile) -> None:
+    log_file.store().commit([append_of(*(joined(user) for user in range(1, 5)))])
+    log_file.change("UPDATE events SET recorded_at = CASE WHEN position = 2 THEN 900 ELSE 100 END")
+    assert await log_file.reader().last_before(500, after=0) == 4
+    assert await log_file.reader().last_before(50, after=0) == 0
+
+
+async def test_stored_events_come_undecoded_and_without_some_types(log_file: LogFile) -> None:
+    log_file.store().commit([append_of(joined(1), LobbyLeft(user=1, socket="n1.1.1"), joined(2))])
+    reader = log_file.reader()
+    pages = [page async for page in reader.stored(0, without=("lobby.left", "match.input"))]
+    (found,) = pages
+    assert [(one.position, one.stream, one.type) for one in found] == [
+        (1, "user:1", "lobby.joined"),
+        (3, "user:2", "lobby.joined"),
+    ]
+    assert [found[1].decoded()] == (await all_of(reader.read(2)))

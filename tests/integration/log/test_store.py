@@ -197,13 +197,13 @@ def test_a_snapshot_is_used_by_the_code_and_the_log_that_it_was_made_of(log_file
     assert store.load_snapshot("other", "v1", 9) is None
 
 
-def test_the_newest_snapshot_before_a_position_is_found_else_the_oldest(log_file: LogFile) -> None:
+def test_the_newest_snapshot_before_a_position_is_found_else_none(log_file: LogFile) -> None:
     store = log_file.store()
     committed(store, append_of(*(joined(user) for user in range(1, 10))))
     for position in (2, 4, 6):
         store.save_snapshot("world", "v1", position, b"%d" % position, needed_from=2)
     found = [store.load_snapshot("world", "v1", at_most) for at_most in (1, 2, 5, 9)]
-    assert found == [(2, b"2"), (2, b"2"), (4, b"4"), (6, b"6")]
+    assert found == [None, (2, b"2"), (4, b"4"), (6, b"6")]
 
 
 def test_snapshots_that_nobody_needs_go(log_file: LogFile) -> None:

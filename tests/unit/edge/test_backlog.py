@@ -11,7 +11,7 @@ def filled(count: int, *, start: int = 0, **limits: int) -> Backlog:
     for position in range(start + 1, start + count + 1):
         users: list[int | str] = [ANA, BEN] if position % 2 else [ANA]
         backlog.add(position, users, f"{position}".encode())
-        backlog.close(position, position * 1_000_000)
+        backlog.close(position, position)
     return backlog
 
 
@@ -51,12 +51,27 @@ def test_it_keeps_so_many_frames_however_few_events_they_are_of() -> None:
     assert between(backlog, ANA, 2) is None
 
 
-def test_events_without_frames_count_and_go_too() -> None:
+def test_events_without_frames_push_none_out_that_has_some() -> None:
     backlog = Backlog(BacklogLimits(events_max=2))
-    for position in (1, 2, 3):
-        backlog.close(position, position)
-    assert between(backlog, ANA, 1) == []
+    backlog.add(1, [ANA], b"1")
+    for position in range(1, 1000):
+        backlog.close(position, position / 1000)
+    backlog.add(1000, [ANA], b"1000")
+    backlog.close(1000, 1)
+    assert between(backlog, ANA, 0) == [1, 1000]
+    backlog.add(1001, [ANA], b"1001")
+    backlog.close(1001, 1)
+    assert between(backlog, ANA, 1, 2000) == [1000, 1001]
     assert between(backlog, ANA, 0) is None
+
+
+def test_the_start_moves_on_with_time_also_where_nobody_gets_frames() -> None:
+    backlog = Backlog(BacklogLimits(age_s=100))
+    for position in range(1, 1001):
+        backlog.close(position, position)
+    assert 890 <= backlog.start <= 900
+    assert between(backlog, ANA, 900) == []
+    assert between(backlog, ANA, 800) is None
 
 
 def test_a_backlog_that_began_later_than_the_log_says_so() -> None:

@@ -1,0 +1,152 @@
+"""What a start rebuilds from the log: the world, the names that it shows, and the backlog.
+
+The world comes from the newest snapshot. The backlog needs an older world as well, from before the
+messages that clients may still resume from; where no snapshot is old enough, that one is rebuilt
+from the beginning. So any start serves the same, however the service has ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.chat import HISTORY_MAX, ChatSaid
+from service.domain.ids import normalise
+from service.domain.matches import MatchCheckpoint, MatchInput, MatchOutcome
+from service.domain.presence import UserWentOffline
+from service.errors import Unavailable
+from service.snapshots import code_version, dump, fold_log, restore, restore_world
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.deliveries import People
+    from service.domain.event import Event, Position
+    from service.domain.ids import UserId
+    from service.domain.world import World
+    from service.edge.tail import Refill
+    from service.log.log import EventLog
+    from service.log.reader import Reader, StoredEvent
+
+READ_PER_EVENT_MAX = 20
+"""How many events of the log a start reads at most for each one that the backlog may hold."""
+
+WITHOUT_FRAMES = (MatchCheckpoint.type, MatchOutcome.type)
+"""The types of events that no client is told of, and no audience depends on."""
+
+KEPT_MIN = 1000
+"""Names of users who are gone, and what was said, are forgotten above this many."""
+
+logger = get_logger(__name__)
+
+
+class TailLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How far back the messages are wanted."""
+
+    age_s: float
+    events_max: int
+
+
+class Recovered(msgspec.Struct):
+    """What was rebuilt."""
+
+    world: World
+    """The world after the last event of the log."""
+    before_tail: World
+    """The world from which the backlog is refilled."""
+
+
+async def recover(
+    log: EventLog, reader: Reader, limits: TailLimits, *, snapshot_events: int, now_us: int
+) -> Recovered:
+    """Rebuild both worlds; `now_us` is the time in microseconds since 1970.
+
+    When none of the snapshots can be used, one is written, so that the next start is quick again.
+    """
+    head = log.head.position
+    tail_from = await reader.last_before(
+        now_us - int(limits.age_s * 1_000_000),
+        after=max(0, head - READ_PER_EVENT_MAX * limits.events_max),
+    )
+    before = await restore_world(log, tail_from)
+    restored_at = before.position
+    await fold_log(before, reader, tail_from)
+    if before.position - restored_at >= snapshot_events:
+        await _save(log, before)
+    world = await restore_world(log, head)
+    if world.position <= before.position:
+        world = restore(dump(before))
+    await fold_log(world, reader, head)
+    return Recovered(world, before)
+
+
+async def refill(refill: Refill, after: Position, reader: Reader, known: KnownPeople) -> None:
+    """Let `refill` take the events after a position."""
+    async for page in reader.stored(after, without=WITHOUT_FRAMES):
+        await known.load_of(page)
+        for stored in page:
+            refill.take(stored)
+
+
+async def _save(log: EventLog, world: World) -> None:
+    try:
+        await log.save_snapshot(
+            code_version(), world.position, dump(world), needed_from=world.position
+        )
+    except Unavailable as error:
+        logger.warning("snapshot not written", metadata={"reason": str(error)})
+
+
+class KnownPeople:
+    """Keeps the names and texts in memory that somebody may be shown, and no others for long."""
+
+    def __init__(self, people: People, world: World, reader: Reader) -> None:
+        """Keep in `people` what `world` shows."""
+        self._people = people
+        self._world = world
+        self._reader = reader
+
+    async def load(self, world: World | None = None) -> None:
+        """Know the names of all who are in the world, and what was said in its rooms."""
+        users = _users_of(world or self._world)
+        known = await self._reader.names([str(user) for user in users])
+        self._people.names |= {user: known[str(user)] for user in users if str(user) in known}
+        self._people.texts |= await self._reader.texts(list(_texts_of(world or self._world)))
+
+    async def load_of(self, page: Sequence[StoredEvent]) -> None:
+        """Know who did and said something, before it is told again."""
+        actors = {
+            one.actor for one in page if one.actor is not None and one.type != MatchInput.type
+        }
+        names = await self._reader.names(actors)
+        self._people.names |= {normalise(user): name for user, name in names.items()}
+        decoded = [one.decoded().event for one in page if one.type == ChatSaid.type]
+        said = [event.chat for event in decoded if isinstance(event, ChatSaid)]
+        self._people.texts |= await self._reader.texts(said)
+
+    def observe(self, event: Event, _position: Position) -> None:
+        """Let go of names and texts that nobody is shown any more, when they are too many."""
+        people, world = self._people, self._world
+        names_max = KEPT_MIN + 2 * len(world.presence.sockets)
+        texts_max = KEPT_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
+        if isinstance(event, UserWentOffline) and len(people.names) > names_max:
+            for user in people.names.keys() - _users_of(world):
+                del people.names[user]
+        if isinstance(event, ChatSaid) and len(people.texts) > texts_max:
+            for chat in people.texts.keys() - _texts_of(world):
+                del people.texts[chat]
+
+
+def _users_of(world: World) -> set[UserId]:
+    rooms = world.rooms.rooms.values()
+    return {
+        *world.presence.sockets,
+        *(one for room in rooms for one in room.players),
+        *(line.author for lines in world.chat.rooms.values() for line in lines),
+    }
+
+
+def _texts_of(world: World) -> set[str]:
+    return {line.chat for lines in world.chat.rooms.values() for line in lines}

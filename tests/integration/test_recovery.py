@@ -1,0 +1,153 @@
+"""What a start rebuilds: any start serves the same messages to those who come back."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import pytest
+
+from service.deliveries import People
+from service.domain.event import Event
+from service.domain.invites import InviteDeclined, InviteSent
+from service.domain.matches import MatchInput
+from service.domain.world import World
+from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.tail import Ages, Refill
+from service.log.codec import decode
+from service.log.records import RecordedEvent
+from service.recovery import KnownPeople, TailLimits, recover, refill
+from service.snapshots import code_version, dump
+from tests.integration.log_file import LogFile, append_of, joined
+
+HOUR_US = 3_600_000_000
+LIMITS = TailLimits(age_s=600, events_max=1000)
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def invited(number: int) -> Event:
+    return InviteSent(1, 2, "pong") if number % 2 else InviteDeclined(1, 2)
+
+
+class Started:
+    """What a start has made of a log."""
+
+    def __init__(self, world: World, backlog: Backlog, remembered: list[RecordedEvent]) -> None:
+        self.world = world
+        self.backlog = backlog
+        self.remembered = remembered
+
+    def missed(self, after: int) -> int | None:
+        """Count the frames that either user missed after a position."""
+        found = [self.backlog.between(user, after, 10**9) for user in (1, 2)]
+        return None if None in found else sum(len(frames or ()) for frames in found)
+
+
+async def start(
+    log_file: LogFile, *, limits: TailLimits = LIMITS, snapshot_events: int = 10**6
+) -> Started:
+    log, reader = log_file.log(), log_file.reader()
+    recovered = await recover(log, reader, limits, snapshot_events=snapshot_events, now_us=now_us())
+    people, remembered = People(), list[RecordedEvent]()
+    known = KnownPeople(people, recovered.world, reader)
+    backlog = Backlog(BacklogLimits(), recovered.before_tail.position)
+    tail = Refill(backlog, recovered.before_tail, people, Ages(now_us(), 0.0), remembered.append)
+    await refill(tail, recovered.before_tail.position, reader, known)
+    await log_file.close_logs()
+    return Started(recovered.world, backlog, remembered)
+
+
+def fill(log_file: LogFile) -> World:
+    """Write ten old events and ten new ones, and return the world after them."""
+    store = log_file.store()
+    events = [invited(number) for number in range(1, 21)]
+    store.commit([append_of(*events)])
+    log_file.change(
+        f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position <= 10"  # noqa: S608
+    )
+    log_file.chain_anew()
+    world = World()
+    for position, event in enumerate(events, 1):
+        world.fold(event, position)
+    return world
+
+
+def save(log_file: LogFile, *positions: int) -> None:
+    """Write the snapshots that a service would have written at these positions."""
+    store = log_file.store()
+    for at in positions:
+        world = World()
+        for position in range(1, at + 1):
+            world.fold(invited(position), position)
+        store.save_snapshot("world", code_version(), at, dump(world), needed_from=0)
+    store.close()
+
+
+@pytest.mark.parametrize("snapshots", [(), (20,), (4, 20), (4, 10, 15), (15,), (3,)])
+async def test_with_any_snapshots_the_world_and_the_missed_messages_are_the_same(
+    log_file: LogFile, snapshots: tuple[int, ...]
+) -> None:
+    world = fill(log_file)
+    save(log_file, *snapshots)
+    started = await start(log_file)
+    assert started.world == world
+    assert started.backlog.start == 10
+    assert (started.missed(9), started.missed(10), started.missed(19)) == (None, 10, 1)
+
+
+async def test_a_start_without_a_snapshot_writes_one_so_that_the_next_is_quick(
+    log_file: LogFile,
+) -> None:
+    fill(log_file)
+    await start(log_file, snapshot_events=10)
+    assert log_file.query("SELECT position FROM snapshots") == [(10,)]
+
+
+async def test_no_more_is_read_than_so_many_times_what_is_kept(log_file: LogFile) -> None:
+    log_file.store().commit([append_of(*(invited(number) for number in range(1, 101)))])
+    started = await start(log_file, limits=TailLimits(age_s=600, events_max=2))
+    assert started.backlog.start == 60
+
+
+async def test_inputs_of_a_match_with_ticks_are_not_decoded_for_the_tail(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [
+        MatchInput(match="r-1", tick=tick, seat=0, socket="n1.1.1", input=msgspec.Raw(b"{}"))
+        for tick in range(50)
+    ]
+    log_file.store().commit([append_of(*inputs, invited(1), joined(3))])
+    decoded = list[str]()
+
+    def counted(type_: str, schema_version: int, data: bytes) -> Event:
+        decoded.append(type_)
+        return decode(type_, schema_version, data)
+
+    recovered = await recover(
+        log_file.log(), log_file.reader(), LIMITS, snapshot_events=10**6, now_us=now_us()
+    )
+    monkeypatch.setattr("service.log.reader.decode", counted)
+    backlog, people = Backlog(BacklogLimits()), People()
+    tail = Refill(
+        backlog, recovered.before_tail, people, Ages(now_us(), 0.0), list[RecordedEvent]().append
+    )
+    known = KnownPeople(people, recovered.world, log_file.reader())
+    await refill(tail, 0, log_file.reader(), known)
+    assert decoded == ["invite.sent", "lobby.joined"]
+    assert len(backlog.between(2, 0, 100) or ()) == 1
+
+
+async def test_commands_of_the_last_minutes_are_known_again(log_file: LogFile) -> None:
+    world = fill(log_file)
+    started = await start(log_file)
+    assert world.position == 20
+    assert [one.position for one in started.remembered] == list(range(11, 21))
+
+
+def test_ages_never_go_back_and_nothing_is_younger_than_now() -> None:
+    ages = Ages(100_000_000, 1000.0)
+    found = [ages.at(second * 1_000_000) for second in (40, 70, 50, 400, 90)]
+    assert found == [940, 970, 970, 1000, 1000]
