@@ -536,16 +536,19 @@ def _match_started(event: MatchStarted, world: World, people: People) -> Iterato
 
 
 def to_spectators(room: Room, message: ToClient) -> Delivery:
-    """Tell the spectators; where they see everything later, what they see is not resumed."""
+    """Tell the spectators; where they see everything later, what they see is not resumed.
+
+    Who spectates is then looked up when the message is sent: who has left meanwhile gets nothing.
+    """
     delay_s = room.options.get("spectator_delay_s", 0)
     if delay_s:
-        return Delivery(Sockets(tuple(room.spectator_sockets)), v1=message, delay_s=delay_s)
+        return Delivery(InRoom(room.id, players=False), v1=message, delay_s=delay_s)
     return Delivery(Users(tuple(room.spectators)), v1=message, durable=True)
 
 
 def _to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
-    """Tell all who play, also who has just left, and who watches."""
-    yield Delivery(Users(tuple(room.players)), v1=message, durable=True)
+    """Tell all who play, and who watches; not who has left."""
+    yield Delivery(Users(tuple(room.staying_players)), v1=message, durable=True)
     yield to_spectators(room, message)
 
 

@@ -179,10 +179,17 @@ class JoinRoom(msgspec.Struct, frozen=True):
         return [
             *leave_finished([self.user], world),
             PlayerSeated(room=room.id, user=self.user, seat=seat),
-            SeatTaken(room=room.id, user=self.user, socket=self.socket),
+            *(
+                SeatTaken(room=room.id, user=self.user, socket=tab)
+                for tab in [self.socket, *self._watching_tabs(room)]
+            ),
             *self._hosting(room),
             *(everybody_here(room, len(others) + 1, world, context) if everybody else ()),
         ]
+
+    def _watching_tabs(self, room: Room) -> list[SocketId]:
+        """The user's other tabs that watch the room: they go on showing it, as a player's."""
+        return sorted(room.spectators.get(self.user, set()) - {self.socket})
 
     def _hosting(self, room: Room) -> list[Event]:
         """Make who comes into a host's room that nobody is in any more its host."""

@@ -196,7 +196,10 @@ class Seat(msgspec.Struct):
     away_since: Position | None = None
     """The event that took the last of these tabs."""
     gone: bool = False
-    """Left or forfeited in a match: the seat is free when its end has been told."""
+    """Left or forfeited in a match, whose numbers of seats stay; the seat is free at its end.
+
+    It has no sockets any more: nobody who has left hears of what follows.
+    """
 
 
 class Room(msgspec.Struct):
@@ -259,10 +262,14 @@ class Room(msgspec.Struct):
         ]
 
     @property
+    def staying_players(self) -> list[UserId]:
+        """The users of the seats whose players have neither left nor forfeited."""
+        return [seat.user for seat in self.seats if seat.user is not None and not seat.gone]
+
+    @property
     def members(self) -> list[UserId]:
         """Those who sit, and those who watch."""
-        seated = [self.seats[index].user for index in self.staying]
-        return [user for user in seated if user is not None] + list(self.spectators)
+        return [*self.staying_players, *self.spectators]
 
     @property
     def away(self) -> list[UserId]:
@@ -422,7 +429,7 @@ class Rooms(msgspec.Struct):
         room = self.rooms[event.room]
         index = _index_of(room, event.user)
         if room.phase == "playing":
-            room.seats[index].gone = True
+            room.seats[index] = Seat(user=event.user, gone=True)
         else:
             room.seats[index] = Seat()
         self.seated.pop(event.user, None)

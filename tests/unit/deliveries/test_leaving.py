@@ -1,0 +1,179 @@
+"""Who has left a room hears nothing more of it; who only sits down elsewhere goes on hearing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from service.deliveries import (
+    Delivery,
+    InRoom,
+    People,
+    Sockets,
+    Users,
+    after_fold,
+    before_fold,
+    signal,
+)
+from service.domain.chat import Say
+from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
+from service.domain.matches import Move
+from service.domain.rooms import SeatForfeited
+from service.domain.seats import ForfeitSeat, LeaveRoom, SetReady, TakeSeat
+from service.edge.frames import type_of
+from service.messages import v1
+from tests.unit.domain.story import ROOM, Story
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.domain.event import Event
+
+A, B, LEAVER, WATCHER = 1, 2, 3, 4
+
+
+class Told(Story):
+    """A story that keeps what each socket is told of the room, by type."""
+
+    def __init__(self) -> None:
+        self.people = People(texts={"chat": "psst"})
+        self.told: list[tuple[str, str]] = []
+        super().__init__()
+
+    def fold(self, event: Event) -> None:
+        messages = [*before_fold(event, self.world, self.people)]
+        super().fold(event)
+        messages += after_fold(event, self.world, self.people)
+        for message in messages:
+            if isinstance(message, Delivery):
+                self.tell(message)
+
+    def tell(self, delivery: Delivery) -> None:
+        message = delivery.v1 or delivery.classic
+        assert message is not None
+        self.told += [(socket, type_of(message)) for socket in self.resolve(delivery.audience)]
+
+    def resolve(self, audience: Any) -> Iterator[str]:
+        match audience:
+            case Users(users):
+                for user in users:
+                    yield from self.world.presence.sockets.get(user, ())
+            case Sockets(sockets):
+                yield from sockets
+            case InRoom(room_id):
+                room = self.world.rooms.rooms[room_id]
+                yield from room.player_sockets if audience.players else ()
+                yield from room.spectator_sockets if audience.spectators else ()
+            case _:
+                pass
+
+    def heard(self, user: int) -> list[str]:
+        """What all tabs of a user have heard; it is forgotten then."""
+        sockets = self.world.presence.sockets[user]
+        heard = [name for socket, name in self.told if socket in sockets]
+        self.told = []
+        return heard
+
+    def play_on(self) -> None:
+        """Let those who stay do whatever is told to a room."""
+        socket = next(iter(self.world.presence.sockets[A]))
+        self.do(Move(A, socket, ROOM, {"secret": 1}))
+        self.do(Say(A, "chat", "digest", ROOM, None))
+        self.tell(
+            signal(
+                v1.SendSignal(data=msgspec.Raw(b'"psst"'), room_id=ROOM),
+                None,
+                user=A,
+                socket=socket,
+                world=self.world,
+                sockets_of=lambda user: tuple(self.world.presence.sockets[user]),
+            )
+        )
+        # What the ticker sends by itself: frames and the clock.
+        self.tell(Delivery(InRoom(ROOM), v1=v1.Heartbeat(1)))
+        away = next(iter(self.world.presence.sockets[B]))
+        self.close(B, away)
+        self.do(ForfeitSeat(B, ROOM, len(self.events)))
+
+
+def match_of_three() -> Told:
+    story = Told()
+    story.match("relay", A, B, LEAVER, seats=3, seats_min=2)
+    story.told = []
+    return story
+
+
+def test_who_stays_hears_all_of_that() -> None:
+    story = match_of_three()
+    story.play_on()
+    assert set(story.heard(LEAVER)) > {"game:moved", "signal", "heartbeat", "room:left"}
+
+
+def test_who_has_left_a_match_hears_that_and_nothing_more() -> None:
+    story = match_of_three()
+    story.do(LeaveRoom(LEAVER, ROOM))
+    assert story.heard(LEAVER) == ["room:left"]
+    story.play_on()
+    assert story.heard(LEAVER) == []
+
+
+def test_who_has_forfeited_hears_nothing_more_also_when_back() -> None:
+    story = match_of_three()
+    story.close(LEAVER, next(iter(story.world.presence.sockets[LEAVER])))
+    story.open(LEAVER, "b")
+    events = story.do(ForfeitSeat(LEAVER, ROOM, away_since(story, LEAVER)))
+    assert isinstance(events[0], SeatForfeited)
+    assert story.heard(LEAVER)[-1] == "room:left"
+    story.play_on()
+    assert story.heard(LEAVER) == []
+
+
+def away_since(story: Story, user: int) -> int:
+    room = story.world.rooms.rooms[ROOM]
+    seat = room.seat_of(user)
+    assert seat is not None
+    since = room.seats[seat].away_since
+    assert since is not None
+    return since
+
+
+def test_a_spectator_who_was_sent_out_hears_nothing_more() -> None:
+    story = match_of_three()
+    story.do(JoinRoom(WATCHER, story.open(WATCHER), ROOM, "spectator", None, None))
+    story.do(KickFromRoom(A, ROOM, WATCHER))
+    assert story.heard(WATCHER)[-1] == "room:left"
+    story.play_on()
+    assert story.heard(WATCHER) == []
+
+
+def test_what_spectators_see_later_is_for_those_who_still_watch_then() -> None:
+    story = Told()
+    story.match("relay", A, B, seats=2, spectator_delay_s=5)
+    story.do(JoinRoom(WATCHER, story.open(WATCHER), ROOM, "spectator", None, None))
+    delayed: list[Delivery] = []
+    story.tell = lambda delivery: delayed.append(delivery) if delivery.delay_s else None  # type: ignore[method-assign]
+    story.do(Move(A, next(iter(story.world.presence.sockets[A])), ROOM, {"secret": 1}))
+    (moved,) = delayed
+    assert list(story.resolve(moved.audience)) == [*story.world.presence.sockets[WATCHER]]
+    story.do(LeaveRoom(WATCHER, ROOM))
+    assert list(story.resolve(moved.audience)) == []
+
+
+@pytest.mark.parametrize("tab", ["b", "c"])
+def test_the_other_tabs_of_a_spectator_who_sits_down_go_on_showing_the_room(tab: str) -> None:
+    story = Told()
+    story.do(CreateRoom(A, story.open(A), ROOM, RoomPlan(game="relay", options={"seats": 2})))
+    tabs = {name: story.open(B, name) for name in "abc"}
+    for name in "ab":
+        story.do(JoinRoom(B, tabs[name], ROOM, "spectator", None, None))
+    story.do(JoinRoom(B, tabs[tab], ROOM, "player", None, None))
+    room = story.world.rooms.rooms[ROOM]
+    assert room.seats[1].sockets == {tabs["a"], tabs["b"], tabs[tab]}
+    assert room.phase == "ready"
+    # It is told what it shows now, as every tab that takes the seat is.
+    assert (tabs["a"], "room:state") in story.told
+    for user in (A, B):
+        story.do(SetReady(user, ROOM, ready=True))
+    assert story.do(TakeSeat(B, tabs["a"], ROOM)) == []
