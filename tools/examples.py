@@ -128,6 +128,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
     v1.Heartbeat(840),
     v1.Resumed(812, 840),
     v1.Resync("too_old", EPOCH, 120_812),
+    v1.Greeted(120_812),
     v1.TokenExpiring(60_000),
     v1.ServerDraining(3000),
     v1.ServerMessage(msgspec.Raw(b'{"notice":"The cup begins at eight."}')),
@@ -136,6 +137,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
         32, [v1.UserEntry("guest-17", "Cleo", "online")], [9], [v1.UserEntry(8, "Ben", "away")]
     ),
     v1.InviteReceived(ANA, "pong"),
+    v1.InviteSent(BEN, "pong"),
     v1.InviteExpired(7, 8),
     v1.RoomState(
         room_id=ROOM,

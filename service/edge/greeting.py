@@ -126,13 +126,16 @@ class Greeter:
         yield from self._standing(user)
 
     def _standing(self, user: UserId) -> Iterator[bytes]:
-        """Say what stands for a user who knows nothing."""
+        """Say what stands for a user who knows nothing, and that this was all of it."""
         for start in self._own_room_start(user):
             yield frame(start)
         yield from self._own_room_state(user)
         for invite in invites_waiting(user, self._world, self._people):
             if invite.v1 is not None:
                 yield frame(invite.v1)
+        for invitee, sent in self._world.invites.pending.get(user, {}).items():
+            yield frame(v1.InviteSent(self._people.user(invitee), sent.game))
+        yield frame(v1.Greeted(self._world.position))
 
     def _own_room_start(self, user: UserId) -> Iterator[ToClient]:
         if self._world.rooms.is_busy(user):

@@ -108,6 +108,7 @@ ToV1Client: TypeAlias = (
     | v1.Heartbeat
     | v1.Resumed
     | v1.Resync
+    | v1.Greeted
     | v1.TokenExpiring
     | v1.ServerDraining
     | v1.ServerMessage
@@ -119,6 +120,7 @@ ToV1Client: TypeAlias = (
     | classic.FriendsStatusResponse
     | v1.InviteReceived
     | classic.InviteDeclined
+    | v1.InviteSent
     | v1.InviteExpired
     | classic.MatchmakingSearching
     | classic.MatchmakingCancelled

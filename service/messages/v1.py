@@ -230,6 +230,15 @@ class Resync(ToClientMessage, frozen=True, tag="resync"):
     position: int
 
 
+class Greeted(ToClientMessage, frozen=True, tag="greeted"):
+    """All that stands at the position `to` has been sent, after `welcome` or `resync`.
+
+    Before it a client must not resume: what is still missing would never be sent again.
+    """
+
+    to: int
+
+
 class TokenExpiring(ToClientMessage, frozen=True, tag="token:expiring"):
     """Your token ends; send `auth:refresh` with a newer one."""
 
@@ -281,6 +290,13 @@ class InviteReceived(
     """Somebody asks you to a match; has a `position`."""
 
     inviter: User
+    game: str
+
+
+class InviteSent(ToClientMessage, frozen=True, tag="invite:sent"):
+    """An invite of yours has no answer yet; told with what stands, as after a reload."""
+
+    to: User
     game: str
 
 

@@ -49,6 +49,7 @@ export type ToV1Client =
     | Heartbeat
     | Resumed
     | Resync
+    | Greeted
     | TokenExpiring
     | ServerDraining
     | ServerMessage
@@ -60,6 +61,7 @@ export type ToV1Client =
     | FriendsStatusResponse
     | InviteReceived
     | InviteDeclined
+    | InviteSent
     | InviteExpired
     | MatchmakingSearching
     | MatchmakingCancelled
@@ -565,7 +567,7 @@ export interface Welcome {
     position: number;
     heartbeatMs: number;
     limits: Limits;
-    features: "error_ids"[];
+    features: ("error_ids" | "greeted" | "sent_invites")[];
 }
 /**
  * A user, as others see him.
@@ -620,6 +622,15 @@ export interface Resync {
     reason: "from_the_future" | "too_old" | "wrong_epoch";
     epoch: string;
     position: number;
+}
+/**
+ * All that stands at the position `to` has been sent, after `welcome` or `resync`.
+ *
+ * Before it a client must not resume: what is still missing would never be sent again.
+ */
+export interface Greeted {
+    type: "greeted";
+    to: number;
 }
 /**
  * Your token ends; send `auth:refresh` with a newer one.
@@ -728,6 +739,14 @@ export interface InviteDeclined {
      * The position of its event in the log; not there when it tells what stands.
      */
     position?: number;
+}
+/**
+ * An invite of yours has no answer yet; told with what stands, as after a reload.
+ */
+export interface InviteSent {
+    type: "invite:sent";
+    to: User;
+    game: string;
 }
 /**
  * Nobody answered an invite in time; to both; has a `position`.

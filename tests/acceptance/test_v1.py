@@ -737,3 +737,37 @@ def knows(client: Client) -> int:
             known |= {one["id"] for one in message["joins"]}
             known -= set(message["leaves"])
     return len(known)
+
+
+async def test_the_end_of_what_stands_is_marked_after_a_greeting_and_after_a_resync(
+    service: Running,
+) -> None:
+    ana, ben = await two(service)
+    await ana.command("invite", to=ben.id, game="connect_four")
+    for since in (None, -1):
+        inviter = await service.connect_v1(ana.id, "Ana", since=since, epoch=ana.welcome["epoch"])
+        told = await inviter.expect("invite:sent")
+        assert told == {
+            "type": "invite:sent",
+            "to": {"id": ben.id, "name": "Ben"},
+            "game": "connect_four",
+        }
+        assert (await inviter.next())["type"] == "greeted"
+        invited = await service.connect_v1(ben.id, "Ben", since=since, epoch=ana.welcome["epoch"])
+        await invited.expect("invite:received")
+        assert (await invited.next())["to"] >= ana.welcome["position"]
+    await ben.command("invite:declined", **{"from": ana.id})
+    again = await service.connect_v1(ana.id, "Ana")
+    await again.expect("greeted")
+    assert "invite:sent" not in [one["type"] for one in again.received]
+
+
+async def test_what_was_missed_ends_with_resumed_and_no_other_mark(service: Running) -> None:
+    ana, _ = await two(service)
+    again = await service.connect_v1(
+        ana.id, "Ana", since=ana.welcome["position"], epoch=ana.welcome["epoch"]
+    )
+    await again.expect("resumed")
+    await again.send("ping")
+    await again.expect("pong")
+    assert "greeted" not in [one["type"] for one in again.received]
