@@ -20,6 +20,9 @@ class ServiceError(Exception):
 class ConfigurationError(ServiceError):
     """The settings do not allow the service to start."""
 
+    error_code: ClassVar[str] = "START_REFUSED"
+    """What the log line of a refused start is searched by."""
+
 
 class ClientError(ServiceError):
     """What a client asked for cannot be done; `code` is what it may act upon."""

@@ -14,8 +14,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from service.errors import Unavailable
-from service.log.integrity import LogLock, LostTail, SideFile
+from service.log.lock import LogLock
 from service.log.records import ANY, NOTHING
+from service.log.side_file import LostTail, SideFile
 from service.log.store import Append, Committed, LogDiverged, Store
 from service.telemetry import Metrics, get_logger, traces
 from service.telemetry.traces import SpanRef

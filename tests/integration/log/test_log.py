@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from service.errors import Unavailable
-from service.log.integrity import LogInUse, LostTail
+from service.log.lock import LogInUse
 from service.log.records import RecordedEvent
+from service.log.side_file import LostTail
 from service.log.store import LogDiverged, VersionConflict
 from tests.integration.engine_parts import never
 from tests.integration.log_file import LogFile, events_of, joined, proposed
