@@ -124,7 +124,7 @@ class Service:
         known = KnownPeople(people, world, self._reader)
         backlog = Backlog(_backlog_limits(settings), recovered.before_tail.position)
         self._hub = hub = Hub(world, people, backlog, _intervals(settings), metrics)
-        engine = Engine(log, world, people, hub)
+        engine = Engine(log, world, people, hub, metrics)
         await self._refill(backlog, recovered.before_tail, known, engine)
         facts = _facts(settings, log.head.epoch)
         hub.start(

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 EXPIRY_MARGIN_S = 5
 """A token that ends sooner is not worth a request."""
 
+RETRY_S = 1.0
+"""How long to wait with a token that could not be kept."""
+
 logger = get_logger(__name__)
 
 
@@ -153,13 +156,17 @@ class Bearers:
                 await self._log.note(UNBLOCK, consumer=USER_SERVICE, match=match)
 
     async def _keep(self, match: MatchId, user: UserId, token: str) -> None:
-        await self._log.note(
-            KEEP_BEARER,
-            consumer=USER_SERVICE,
-            match=match,
-            user=str(user),
-            sealed=self._seal.encrypt(token.encode()),
-        )
+        """Keep a token, however long that takes; when it comes too late, nothing is kept."""
+        sealed = self._seal.encrypt(token.encode())
+        while True:
+            try:
+                await self._log.note(
+                    KEEP_BEARER, consumer=USER_SERVICE, match=match, user=str(user), sealed=sealed
+                )
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

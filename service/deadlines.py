@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.deadlines import Deadline, after_start, begun_by, pending
 from service.domain.presence import SocketOpened
-from service.errors import ClientError, Unavailable
+from service.errors import ClientError, InternalError, Unavailable
 from service.log.records import Origin
 from service.telemetry import get_logger
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 RETRY_S = 1.0
 """How long to wait with a deadline whose outcome could not be written down."""
+
+FAULT_RETRY_S = 30.0
+"""How long to wait with a deadline over which the service has failed."""
 
 logger = get_logger(__name__)
 
@@ -68,5 +71,8 @@ class Deadlines:
             await self._engine.execute(deadline.command, Origin("deadline"))
         except Unavailable:
             self._arm(deadline, RETRY_S)
+        except InternalError:
+            # The fault is logged; those concerned still wait for what must happen.
+            self._arm(deadline, FAULT_RETRY_S)
         except ClientError:
             logger.exception("deadline failed", error_type="internal_error")

@@ -590,7 +590,8 @@ def _match_ended(event: MatchEnded, world: World, _people: People) -> Iterator[M
 def _classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
     s1, s2 = [*event.scores, 0, 0][:2]
     scores = classic.Scores(s1, s2)
-    if event.reason in {"timeup", "finished"}:
+    if event.reason in {"timeup", "finished", "void"}:
+        # Only `game:timeup` can say that nobody has won.
         winner = _NAMES_OF_SEATS.get(event.winner, "draw")
         timeup = classic.GameTimeup(room.id, winner, scores)
         yield Delivery(Sockets(tuple(room.player_sockets)), classic=timeup)

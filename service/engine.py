@@ -12,22 +12,24 @@ from service.answers import Answer, Answers, answer_of
 from service.deliveries import after_fold, before_fold
 from service.domain.event import Event
 from service.domain.matches import MatchEvent
+from service.domain.rules import MoveFailed
+from service.errors import ClientError, InternalError
 from service.log.records import NOTHING, propose
-from service.telemetry import get_logger, traces
+from service.telemetry import Metrics, note_fault, traces
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from service.answers import CommandKey
     from service.deliveries import Message, People
     from service.domain.command import Command, Context
     from service.domain.event import Position
+    from service.domain.ids import MatchId
     from service.domain.world import World
     from service.log.log import EventLog
     from service.log.records import Beside, Origin, RecordedEvent
     from service.log.store import Committed
-
-logger = get_logger(__name__)
+    from service.telemetry import FaultPart
 
 
 class Gate(Protocol):
@@ -41,6 +43,9 @@ class Gate(Protocol):
 
     def release(self, event: MatchEvent) -> None:
         """Let it run on; the append of `event` was committed, or it failed."""
+
+    def move_failed(self, match: MatchId, seat: int) -> None:
+        """Know that the rules have raised over a move; a match where they go on so is ended."""
 
 
 class Publisher(Protocol):
@@ -77,8 +82,10 @@ class Engine:
         world: World,
         people: People,
         publisher: Publisher,
+        metrics: Metrics | None = None,
     ) -> None:
         """Change `world` by events of `log`, and tell of it by `publisher`."""
+        self._metrics = metrics or Metrics()
         self._log = log
         self._locks = _Locks()
         self._publisher = publisher
@@ -101,7 +108,8 @@ class Engine:
 
         `beside` is kept with the same commit. A command with an id (`origin.command`) that its
         actor has given before is answered as it was then, and changes nothing. Raises the
-        `ClientError` of the decision, or `Unavailable` when the log can't be written; then
+        `ClientError` of the decision, `Unavailable` when the log can't be written, or
+        `InternalError` for a fault of the service or of a game's rules, which is logged here; then
         nothing has happened.
         """
         if origin.command is None:
@@ -135,17 +143,22 @@ class Engine:
         """Carry `command` out without waiting, and call `then` when its events are folded.
 
         Returns False, and does nothing, when it has to be executed: it wants a lock, or it has an
-        id. Raises the `ClientError` of the decision; what keeps the events from being written is
-        given to `then`.
+        id. Raises the `ClientError` of the decision, or `InternalError` as `execute` does; what
+        keeps the events from being written is given to `then`.
         """
         if origin.command is not None or command.streams(self.world):
             return False
-        with _span(command):
-            events = command.decide(self.world, self.context)
-            if events:
-                self.append_soon(events, origin, then)
-            else:
-                then(None)
+        try:
+            with _span(command):
+                events = command.decide(self.world, self.context)
+                if events:
+                    self.append_soon(events, origin, then)
+                    return True
+        except ClientError:
+            raise
+        except Exception as error:
+            raise self._failed(command, error) from error
+        then(None)
         return True
 
     def append_soon(
@@ -168,22 +181,55 @@ class Engine:
         for one in recorded:
             self.fold(one)
             for observe in self._observers:
-                observe(one.event, one.position)
+                try:
+                    observe(one.event, one.position)
+                except Exception as error:  # noqa: BLE001 - it harms this observer and event alone
+                    self._note(error, "observer", one)
 
     def fold(self, recorded: RecordedEvent) -> None:
-        """Fold an event and publish what follows from it."""
+        """Fold an event and publish what follows from it.
+
+        Raises `FoldFailed`. Any other fault costs the message, or what follows from this event.
+        """
         event, position = recorded.event, recorded.position
-        messages = [*before_fold(event, self.world, self.people)]
+        messages: list[Message] = []
+        self._collect(messages, before_fold, recorded)
         self.world.fold(event, position)
-        self._answers.take(recorded)
-        messages += after_fold(event, self.world, self.people)
+        try:
+            self._answers.take(recorded)
+        except Exception as error:  # noqa: BLE001 - only the id of this command is not known again
+            self._note(error, "command", recorded)
+        self._collect(messages, after_fold, recorded)
         for message in messages:
-            self._publisher.publish(message, position)
-        self._publisher.published(position)
+            try:
+                self._publisher.publish(message, position)
+            except Exception as error:  # noqa: BLE001 - it harms this message alone
+                self._note(error, "delivery", recorded)
+        try:
+            self._publisher.published(position)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._note(error, "delivery", recorded)
 
     def remember(self, recorded: RecordedEvent) -> None:
         """Know the command that a recent event belongs to, without folding it; for the start."""
         self._answers.take(recorded)
+
+    def _collect(
+        self,
+        messages: list[Message],
+        rule: Callable[[Event, World, People], Iterable[Message]],
+        recorded: RecordedEvent,
+    ) -> None:
+        """Add the messages of a delivery rule, up to where it fails."""
+        try:
+            messages += rule(recorded.event, self.world, self.people)
+        except Exception as error:  # noqa: BLE001 - the event is folded in any case
+            self._note(error, "delivery", recorded)
+
+    def _note(self, error: Exception, part: FaultPart, recorded: RecordedEvent) -> None:
+        note_fault(
+            self._metrics, part, error, position=recorded.position, event=recorded.event.type
+        )
 
     def _hold(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -196,8 +242,23 @@ class Engine:
                 self.gate.release(event)
 
     async def _carry_out(self, command: Command, origin: Origin, beside: Beside) -> Done:
-        with _span(command):
-            return await self._decide_and_append(command, origin, beside)
+        try:
+            with _span(command):
+                return await self._decide_and_append(command, origin, beside)
+        except ClientError:
+            raise
+        except Exception as error:
+            raise self._failed(command, error) from error
+
+    def _failed(self, command: Command, error: Exception) -> InternalError:
+        """Tell of a fault, which costs this command and nothing else."""
+        if isinstance(error, MoveFailed):
+            cause = error.__cause__ or error
+            note_fault(self._metrics, "move", cause, match=error.match, seat=error.seat)
+            self.gate.move_failed(error.match, error.seat)
+        else:
+            note_fault(self._metrics, "command", error, command=type(command).__name__)
+        return InternalError()
 
     async def _decide_and_append(self, command: Command, origin: Origin, beside: Beside) -> Done:
         async with self._locks.of(command, self.world) as streams:

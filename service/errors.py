@@ -30,6 +30,12 @@ class ClientError(ServiceError):
     code: ClassVar[str]
 
 
+class InternalError(ClientError):
+    """The service has failed over this, and nothing was done; the fault is in its log."""
+
+    code = "INTERNAL_ERROR"
+
+
 class Unavailable(ClientError):
     """The event log cannot be written just now, so nothing has happened; try again."""
 

@@ -137,13 +137,16 @@ class Snapshots:
 
     async def write(self) -> None:
         """Write one now; that it can't be written harms nothing but the next start."""
-        position, data = self._world.position, dump(self._world)
+        position = self._world.position
         try:
+            data = dump(self._world)
             await self._log.save_snapshot(
                 self._code_version, position, data, needed_from=self._needed_from()
             )
         except Unavailable as error:
             logger.warning("snapshot not written", metadata={"reason": str(error)})
+        except Exception:
+            logger.exception("snapshot not written", error_type="internal_error")
         else:
             self._written_at = time.monotonic()
 

@@ -27,10 +27,10 @@ from service.deliveries import (
     seat_answer,
 )
 from service.domain.command import Standing
+from service.domain.ending import FinishMatch, VoidMatch
 from service.domain.event import room_stream
 from service.domain.matches import (
     INPUT_LEAD_TICKS_MAX,
-    FinishMatch,
     MatchCheckpoint,
     MatchEnded,
     MatchEvent,
@@ -44,10 +44,11 @@ from service.domain.matches import (
 )
 from service.domain.rooms import SeatTaken, SpectatorJoined
 from service.errors import Unavailable
+from service.games.protocol import RulesFailed
 from service.log.records import Origin
 from service.messages import classic, v1
 from service.replay.core import Run, checkpoint_of, outcomes_at, rebuild, state_hash
-from service.telemetry import Metrics, get_logger
+from service.telemetry import Metrics, get_logger, note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
     from service.domain.matches import Match
     from service.domain.rooms import Room
     from service.engine import Engine, Publisher
-    from service.games.protocol import Game, State
+    from service.games.catalogue import Catalogue
+    from service.games.protocol import State
 
 PHASES = 4
 """Matches are spread over so many parts of a tick, so that not all are due at once."""
@@ -72,6 +74,12 @@ CATCH_UP_TICKS_MAX = INPUT_LEAD_TICKS_MAX
 
 RETRY_S = 0.5
 """How long a match waits when what it brought about could not be written down."""
+
+FAULT_RETRY_MAX_S = 30.0
+"""The longest pause before an end that could not be decided is tried again."""
+
+MOVE_FAULTS_MAX = 3
+"""So many moves of a seat, one after the other, over which the rules fail make a match void."""
 
 ORIGIN = Origin("ticker")
 
@@ -94,12 +102,14 @@ class LiveMatch:
         "checkpoint_phase",
         "checkpoint_ticks",
         "everybody",
+        "failed",
         "finishing",
         "id",
         "last_input_tick",
         "last_remaining",
         "log_fails",
         "match",
+        "move_faults",
         "paused",
         "recording",
         "room",
@@ -118,6 +128,11 @@ class LiveMatch:
         self.recording = False
         """An outcome is on its way into the log."""
         self.log_fails = False
+        """That outcome could not be written yet, and is tried again and again."""
+        self.failed = False
+        """The rules have failed; the void end is on its way."""
+        self.move_faults: dict[int, int] = {}
+        """For each seat how many moves the rules have failed over, since one that they took."""
         self.last_input_tick = run.tick - 1
         self.last_remaining: int | None = None
         self.checkpoint_ticks = checkpoint_ticks
@@ -140,7 +155,7 @@ class LiveMatch:
 
     def is_due(self, now: float) -> bool:
         """Tell whether the next tick may be stepped now."""
-        if now < self._due_at or self.paused or self.finishing or self.recording:
+        if now < self._due_at or self.paused or self.finishing or self.recording or self.failed:
             return False
         tick = self.run.tick
         return not self._on_their_way or all(event.tick > tick for event in self._on_their_way)
@@ -218,7 +233,7 @@ class Ticker:
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         engine: Engine,
-        games: Mapping[str, Game],
+        games: Catalogue,
         publisher: Publisher,
         *,
         checkpoint_s: float,
@@ -248,18 +263,34 @@ class Ticker:
         """After a restart, rebuild every live match from its events, and pause it."""
         world = self._engine.world
         for match in list(world.matches.live.values()):
-            game = self._games[match.game]
-            run, unlogged = rebuild(match, await read(match), game)
-            live = self._add(match, world.rooms.rooms[room_of(match.id)], run)
+            events = await read(match)
+            try:
+                run, unlogged = self._rebuild(match, events)
+                live = self._add(match, world.rooms.rooms[room_of(match.id)], run)
+                is_over = run.game.result(run.state) is not None
+            except Exception as error:  # noqa: BLE001 - it harms this match alone
+                self._note(error, match.id)
+                await self._engine.execute(VoidMatch(match.id, match.tick), ORIGIN)
+                continue
             live.paused = match.pace != "free"
             if unlogged:
                 await self._engine.append(unlogged, ORIGIN)
             await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
-            if game.result(run.state) is not None:
+            if is_over:
                 await self._engine.execute(FinishMatch(match.id), ORIGIN)
             logger.info(
                 "match recovered", metadata={"match": match.id, "tick": run.tick, "run": match.run}
             )
+
+    def _rebuild(self, match: Match, events: Sequence[Event]) -> tuple[Run, list[MatchOutcome]]:
+        """Bring a match to its last logged tick; raise what its rules raise, or `RulesFailed`."""
+        game = self._games.rules(match.game, match.rules_version)
+        if game is None:
+            raise RulesFailed(
+                f"Match {match.id} began with version {match.rules_version} of the rules of "
+                f"{match.game}, which is not here."
+            )
+        return rebuild(match, events, game)
 
     async def run(self) -> None:
         """Step what is due, for ever."""
@@ -283,23 +314,22 @@ class Ticker:
         for live in list(self._phases[phase].values()):
             try:
                 self._advance_match(live, now)
-            except Exception:
-                # The fault of one game harms no other; its players can leave.
-                live.paused = True
-                logger.exception(
-                    "match failed", error_type="internal_error", metadata={"match": live.id}
-                )
+            except Exception as error:  # noqa: BLE001 - the fault of one game harms no other
+                self._fail(live, error)
         self._write_checkpoints()
 
     async def stop(self) -> None:
         """Write down where every match stands, and wait for what is on its way."""
         for live in self._matches.values():
-            if not live.paused and not live.recording:
-                self._checkpoint(live)
+            if not live.paused and not live.recording and not live.failed:
+                try:
+                    self._checkpoint(live)
+                except Exception as error:  # noqa: BLE001 - the others are written
+                    self._note(error, live.id)
         with suppress(Unavailable):
             await self._engine.append(self._checkpoints, ORIGIN)
         for task in self._tasks:
-            if task.get_name() == "recording":
+            if task.get_name() in {"recording", "void"}:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -307,13 +337,18 @@ class Ticker:
 
     def standing(self, match: MatchId) -> Standing:
         """Say where a live match stands; raise `Unavailable` while it waits for the log."""
-        live = self._matches[match]
-        if live.log_fails:
+        live = self._matches.get(match)
+        if live is None or live.log_fails or live.failed:
             raise Unavailable
+        try:
+            ahead = live.ahead()
+        except Exception as error:
+            self._fail(live, error)
+            raise Unavailable from error
         return Standing(
             tick=live.run.tick,
             input_tick=live.input_tick(self._clock()),
-            state=live.ahead(),
+            state=ahead,
             pausing=live.is_pausing,
             state_hash=lambda: state_hash(live.run.state),
             held=live.held(),
@@ -340,6 +375,15 @@ class Ticker:
         if live is not None and not isinstance(event, MatchCheckpoint | MatchStarted):
             live.release(event)
 
+    def move_failed(self, match: MatchId, seat: int) -> None:
+        """Count a move that the rules have failed over; too many in a row end the match."""
+        live = self._matches.get(match)
+        if live is None:
+            return
+        live.move_faults[seat] = live.move_faults.get(seat, 0) + 1
+        if live.move_faults[seat] >= MOVE_FAULTS_MAX:
+            self._void(live, live.run.tick)
+
     # What has happened
 
     def observe(self, event: Event, _position: Position) -> None:
@@ -347,17 +391,11 @@ class Ticker:
         match event:
             case MatchStarted():
                 self._start(event)
-            case MatchInput():
+            case MatchInput() | MatchPaused() | MatchResumed():
                 live = self._matches.get(event.match)
-                # None: the end was on its way already, and the input takes no effect.
+                # None: the end was on its way already, and the event takes no effect.
                 if live is not None:
-                    live.add_input(event)
-                    if live.is_without_ticks:
-                        self._take_input(live)
-            case MatchPaused():
-                self._matches[event.match].paused = True
-            case MatchResumed():
-                self._begin(self._matches[event.match])
+                    self._go_on(live, event)
             case MatchEnded():
                 self._remove(event.match)
             case SeatTaken() | SpectatorJoined():
@@ -365,11 +403,36 @@ class Ticker:
             case _:
                 pass
 
+    def _go_on(self, live: LiveMatch, event: MatchInput | MatchPaused | MatchResumed) -> None:
+        """Let a committed event take effect in its match."""
+        match event:
+            case MatchInput():
+                try:
+                    self._take(live, event)
+                except Exception as error:  # noqa: BLE001 - it harms this match alone
+                    self._fail(live, error)
+            case MatchPaused():
+                live.paused = True
+            case MatchResumed():
+                self._begin(live)
+
+    def _take(self, live: LiveMatch, event: MatchInput) -> None:
+        if event.socket is not None:
+            live.move_faults.pop(event.seat, None)
+        live.add_input(event)
+        if live.is_without_ticks and not live.failed:
+            self._take_input(live)
+
     def _start(self, event: MatchStarted) -> None:
         world = self._engine.world
-        game = self._games[event.game]
-        run = Run(game, game.setup(event.seed, event.options, len(event.players)))
-        live = self._add(world.matches.live[event.match], world.rooms.rooms[event.room], run)
+        match = world.matches.live[event.match]
+        try:
+            run, _ = self._rebuild(match, [event])
+            live = self._add(match, world.rooms.rooms[event.room], run)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._note(error, event.match)
+            self._spawn(self._write_void(VoidMatch(event.match, 0)), "void")
+            return
         self._begin(live)
         self._publish_frame(live)
 
@@ -395,8 +458,14 @@ class Ticker:
     def _show(self, room: Room, seat: int | None, socket: SocketId) -> None:
         """Send one tab the state of the match in its room at once, if one runs."""
         live = self._matches.get(room.match or "")
-        if live is None:
+        if live is None or live.failed:
             return
+        try:
+            self._show_match(live, room, seat, socket)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._fail(live, error)
+
+    def _show_match(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
         here, remaining_s, people = Sockets((socket,)), live.remaining_s, self._engine.people
         start = None if seat is None else game_start(room, seat, remaining_s or 0, people)
         self._publisher.publish(
@@ -421,7 +490,9 @@ class Ticker:
         return live
 
     def _remove(self, match: MatchId) -> None:
-        live = self._matches.pop(match)
+        live = self._matches.pop(match, None)
+        if live is None:
+            return
         del self._of_rooms[room_stream(live.room.id)]
         for phase in self._phases:
             phase.pop(match, None)
@@ -472,28 +543,70 @@ class Ticker:
 
     async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
         """Write down what a step brought about, and only then show it."""
-        await self._write(live, lambda: self._engine.append(outcomes, ORIGIN))
+        try:
+            await self._write_outcomes(live, outcomes)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            live.recording = False
+            self._note(error, live.id)
+            self._void(live, outcomes[0].tick)
+            return
         live.recording = False
         self._publish_frame(live)
         if live.finishing:
             await self._finish(live)
 
-    async def _finish(self, live: LiveMatch) -> None:
-        await self._write(live, lambda: self._engine.execute(FinishMatch(live.id), ORIGIN))
-
-    async def _write(
-        self, live: LiveMatch, write: Callable[[], Coroutine[None, None, object]]
-    ) -> None:
-        """Write something down that the match can't go on without, however long that takes."""
+    async def _write_outcomes(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        """Write outcomes down, without which the match can't go on, however long that takes."""
         while True:
             try:
-                await write()
+                await self._engine.append(outcomes, ORIGIN)
             except Unavailable:
                 live.log_fails = True
                 await asyncio.sleep(RETRY_S)
             else:
                 live.log_fails = False
                 return
+
+    async def _finish(self, live: LiveMatch) -> None:
+        """Write the end down, however long that takes; a match whose end fails is void."""
+        while live.id in self._engine.world.matches.live and not live.failed:
+            try:
+                await self._engine.execute(FinishMatch(live.id), ORIGIN)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            except Exception as error:  # noqa: BLE001 - it harms this match alone
+                self._note(error, live.id)
+                self._void(live, live.run.tick)
+            else:
+                return
+
+    def _fail(self, live: LiveMatch, error: Exception) -> None:
+        """End a match as void, since its rules have failed; it harms no other."""
+        self._note(error, live.id)
+        self._void(live, live.run.tick)
+
+    def _void(self, live: LiveMatch, tick: int) -> None:
+        if not live.failed:
+            live.failed = True
+            self._spawn(self._write_void(VoidMatch(live.id, tick)), "void")
+
+    async def _write_void(self, command: VoidMatch) -> None:
+        """Write a void end down, however long that takes."""
+        pause_s = RETRY_S
+        while True:
+            try:
+                await self._engine.execute(command, ORIGIN)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            except Exception as error:  # noqa: BLE001 - its players wait for it
+                self._note(error, command.match)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, FAULT_RETRY_MAX_S)
+            else:
+                return
+
+    def _note(self, error: Exception, match: MatchId) -> None:
+        note_fault(self._metrics, "rules", error, match=match)
 
     def _checkpoint(self, live: LiveMatch) -> None:
         self._checkpoints.append(checkpoint_of(live.id, live.run))
@@ -509,10 +622,19 @@ class Ticker:
                 matches = [checkpoint.match for checkpoint in checkpoints]
                 logger.warning("checkpoints not written", metadata={"matches": matches})
 
-        with suppress(Unavailable):
+        try:
             self._engine.append_soon(checkpoints, ORIGIN, then)
+        except Unavailable as error:
+            then(error)
 
     def _publish_frame(self, live: LiveMatch) -> None:
+        """Show where a match stands; it is void when its rules can't say."""
+        try:
+            self._publish_state(live)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._fail(live, error)
+
+    def _publish_state(self, live: LiveMatch) -> None:
         room = live.room
         remaining_s = live.remaining_s
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:

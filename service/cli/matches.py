@@ -23,6 +23,7 @@ _REASONS = {
     "left": "the other left",
     "forfeit": "the other did not come back",
     "abandoned": "abandoned",
+    "void": "void",
 }
 
 
@@ -74,7 +75,7 @@ def result_of(match: PlayedMatch) -> str:
     if match.reason is None:
         return "live"
     if match.winner is None:
-        return "abandoned" if match.reason == "abandoned" else "draw"
+        return match.reason if match.reason in {"abandoned", "void"} else "draw"
     return f"{match.players[match.winner]}, {_REASONS[match.reason]}"
 
 

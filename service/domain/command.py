@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from service.domain.event import Event
     from service.domain.ids import MatchId, RoomId, SocketId
     from service.domain.world import World
-    from service.games.protocol import Game
+    from service.games.catalogue import Catalogue
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """All that a decision may use besides the world: rules, games, chance, and live matches."""
 
     rules: Rules
-    games: Mapping[str, Game]
+    games: Catalogue
     new_room_id: Callable[[], RoomId]
     new_token: Callable[[], str]
     """Makes a text that nobody can guess, for ids and salts."""

@@ -9,20 +9,25 @@ import msgspec
 from service.domain.event import Event, Position, match_stream, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId
 from service.domain.keys import Held, after_key, names
+from service.domain.rules import ask_for_move, ask_rules
 from service.errors import ClientError
+from service.games.protocol import RulesFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from service.domain.command import Context, Standing
     from service.domain.world import World
-    from service.games.protocol import Game, GameEvent
+    from service.games.protocol import Game, GameEvent, Result
 
 INPUT_LEAD_TICKS_MAX = 6
 """How far ahead of its match an input may take effect, when ticks are late."""
 
-EndReason = Literal["timeup", "finished", "left", "forfeit", "abandoned"]
-"""By the clock or by another rule of the game; or since players left, were away, or all were."""
+EndReason = Literal["timeup", "finished", "left", "forfeit", "abandoned", "void"]
+"""By the clock or by another rule of the game; or since players left, were away, or all were.
+
+A match is `void` when its rules have failed, or are not here any more: it has no result.
+"""
 
 Pace = Literal["ticks", "turns", "free"]
 """What moves a match on: its clock; one move after the other; or moves as they come."""
@@ -129,14 +134,15 @@ class MatchResumed(MatchEvent, frozen=True):
 
 
 class MatchEnded(MatchEvent, frozen=True):
-    """The match is over; `winner` is a seat, or None for a draw or an abandoned match."""
+    """The match is over; `winner` is a seat, or None for a draw, an abandoned or a void match."""
 
     type: ClassVar[str] = "match.ended"
+    schema_version: ClassVar[int] = 2
     reason: EndReason
     winner: int | None
     scores: list[int]
     hash: str
-    """The hash of the last state, as in a checkpoint."""
+    """The hash of the last state, as in a checkpoint; empty when the match is void."""
 
 
 class Match(msgspec.Struct):
@@ -144,6 +150,7 @@ class Match(msgspec.Struct):
 
     id: MatchId
     game: str
+    rules_version: int
     options: dict[str, Any]
     players: list[UserId]
     seed: int
@@ -174,6 +181,7 @@ class Matches(msgspec.Struct):
         self.live[event.match] = Match(
             id=event.match,
             game=event.game,
+            rules_version=event.rules_version,
             options=event.options,
             players=event.players,
             seed=event.seed,
@@ -252,15 +260,45 @@ def ended(
     reason: EndReason,
     winner: int | None,
 ) -> MatchEnded:
-    """Make the event that ends `match` where it stands."""
+    """Make the event that ends `match` where it stands.
+
+    When the rules say that it is over already, it ends with their result, whatever has come in
+    between. When they fail, it ends as void.
+    """
+    try:
+        result = result_of(match, standing, context)
+        scores = ask_rules(match, context, lambda game: _checked(game.scores(standing.state)))
+        hash_ = ask_rules(match, context, lambda _: standing.state_hash())
+    except RulesFailed:
+        return voided(match, standing.tick)
+    if result is not None:
+        reason, winner = "timeup" if match.pace == "ticks" else "finished", result.winner
     return MatchEnded(
         match=match.id,
         tick=standing.tick,
         reason=reason,
         winner=winner,
-        scores=context.games[match.game].scores(standing.state),
-        hash=standing.state_hash(),
+        scores=scores,
+        hash=hash_,
     )
+
+
+def result_of(match: Match, standing: Standing, context: Context) -> Result | None:
+    """Return the result by the rules, or None while the match goes on; raise `RulesFailed`."""
+    result = ask_rules(match, context, lambda game: game.result(standing.state))
+    if result is not None and result.winner not in {None, *range(len(match.players))}:
+        raise RulesFailed(f"The rules of {match.game} name the winner {result.winner!r}.")
+    return result
+
+
+def _checked(scores: list[int]) -> list[int]:
+    return msgspec.convert(scores, list[int])
+
+
+def voided(match: Match, tick: int) -> MatchEnded:
+    """Make the event that ends `match` without a result, since its rules can't be asked."""
+    scores = [0] * len(match.players)
+    return MatchEnded(match=match.id, tick=tick, reason="void", winner=None, scores=scores, hash="")
 
 
 def inputs(
@@ -304,16 +342,28 @@ def holding(  # noqa: PLR0913 - what an input is
 
 
 def released(match: Match, seat: int, standing: Standing, context: Context) -> list[Event]:
-    """Let go of whatever `seat` holds in any tab."""
-    return holding(match, seat, {}, standing, context.games[match.game])
+    """Let go of whatever `seat` holds in any tab; the match is void when its rules fail."""
+    return let_go(match, seat, {}, standing, context)
+
+
+def let_go(
+    match: Match, seat: int, after: Held, standing: Standing, context: Context
+) -> list[Event]:
+    """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
+    try:
+        return ask_rules(match, context, lambda game: holding(match, seat, after, standing, game))
+    except RulesFailed:
+        return [voided(match, standing.tick)]
 
 
 def paused(match: Match, context: Context) -> list[Event]:
-    """Let the match stand still, with all keys released."""
+    """Let the match stand still, with all keys released; it is void when its rules fail."""
     standing = context.standing(match.id)
-    releases = [
-        event for seat in standing.held for event in released(match, seat, standing, context)
-    ]
+    releases: list[Event] = []
+    for seat in standing.held:
+        releases += released(match, seat, standing, context)
+        if releases and isinstance(releases[-1], MatchEnded):
+            return releases[-1:]
     return [*releases, MatchPaused(match=match.id, tick=standing.tick)]
 
 
@@ -340,13 +390,16 @@ class Move(msgspec.Struct, frozen=True):
         standing = context.standing(match.id)
         if match.paused or standing.pausing:
             raise MatchIsPaused
-        game = context.games[match.game]
-        key = game.key_in(self.move)
-        if key is not None:
-            after = after_key(standing.held.get(seat, {}), self.socket, key)
-            return holding(match, seat, after, standing, game, socket=self.socket)
-        events = game.decide(standing.state, seat, self.move)
-        return inputs(match, standing.input_tick, seat, self.socket, events)
+
+        def decided(game: Game) -> list[Event]:
+            key = game.key_in(self.move)
+            if key is not None:
+                after = after_key(standing.held.get(seat, {}), self.socket, key)
+                return holding(match, seat, after, standing, game, socket=self.socket)
+            events = game.decide(standing.state, seat, self.move)
+            return inputs(match, standing.input_tick, seat, self.socket, events)
+
+        return ask_for_move(match, context, seat, decided)
 
 
 class PauseAfterRestart(msgspec.Struct, frozen=True):
@@ -382,31 +435,18 @@ class TimeOutTurn(msgspec.Struct, frozen=True):
         if match is None or match.paused or match.turn_since != self.since:
             return []
         standing = context.standing(match.id)
-        game = context.games[match.game]
-        seat, event = game.timeout(standing.state)
-        return inputs(match, standing.input_tick, seat, None, [event])
+        try:
+            if result_of(match, standing, context) is not None:
+                # It is over already, and its end is on its way.
+                return []
+            return ask_rules(match, context, lambda game: _timed_out(game, match, standing))
+        except RulesFailed:
+            return [voided(match, standing.tick)]
 
 
-class FinishMatch(msgspec.Struct, frozen=True):
-    """By its rules, the match is over."""
-
-    match: MatchId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room of the match."""
-        return {room_stream(room_of(self.match))}
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """End it, unless somebody has just left it."""
-        match = world.matches.live.get(self.match)
-        if match is None:
-            return []
-        standing = context.standing(match.id)
-        result = context.games[match.game].result(standing.state)
-        if result is None:
-            return []
-        reason: EndReason = "timeup" if match.pace == "ticks" else "finished"
-        return [ended(match, standing, context, reason=reason, winner=result.winner)]
+def _timed_out(game: Game, match: Match, standing: Standing) -> list[Event]:
+    seat, event = game.timeout(standing.state)
+    return inputs(match, standing.input_tick, seat, None, [event])
 
 
 FOLD = {

@@ -22,6 +22,9 @@ USER_SERVICE = "user-service"
 PLAYERS_OF_USER_SERVICE = 2
 """The user service takes matches of one against one."""
 
+WITHOUT_RESULT = frozenset({"abandoned", "void"})
+"""Matches that ended so were not finished: there is nothing to save."""
+
 Consumer: TypeAlias = str
 
 
@@ -129,7 +132,7 @@ def higher(players: Sequence[UserId]) -> int:
 
 def gets(consumer: Consumer, event: MatchEnded) -> bool:
     """Tell whether a consumer is told of this end."""
-    if event.reason == "abandoned":
+    if event.reason in WITHOUT_RESULT:
         return False
     return consumer != USER_SERVICE or len(event.scores) == PLAYERS_OF_USER_SERVICE
 

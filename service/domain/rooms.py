@@ -19,7 +19,7 @@ import msgspec
 from service.domain.event import Event, Position, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
 from service.domain.keys import without_tab
-from service.domain.matches import MatchEnded, MatchStarted, holding, paused
+from service.domain.matches import MatchEnded, MatchStarted, let_go, paused
 from service.domain.presence import NodeStarted, SocketClosed, SocketOpened
 from service.errors import ClientError
 
@@ -368,9 +368,9 @@ class Rooms(msgspec.Struct):
         index = _index_of(room, user)
         if room.seats[index].sockets == {socket}:
             return paused(match, context)
-        standing, game = context.standing(match.id), context.games[match.game]
+        standing = context.standing(match.id)
         held = without_tab(standing.held.get(index, {}), socket)
-        return holding(match, index, held, standing, game)
+        return let_go(match, index, held, standing, context)
 
     def stops_watching(self, user: UserId, socket: SocketId) -> list[Event]:
         """Say which rooms `user` watches no longer, when `socket` is gone."""

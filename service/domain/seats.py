@@ -130,7 +130,8 @@ def everybody_here(room: Room, players: int, world: World, context: Context) -> 
 
 def _players_min(match: Match, context: Context) -> int:
     """Return how many players a match needs to go on: the game says, not the room."""
-    return context.games[match.game].seats.start
+    game = context.games.rules(match.game, match.rules_version)
+    return len(match.players) if game is None else game.seats.start
 
 
 class BeginMatch(msgspec.Struct, frozen=True):
@@ -190,7 +191,7 @@ def _is_complete(room: Room) -> bool:
 
 
 def _started(room: Room, context: Context) -> MatchStarted:
-    game = context.games[room.game]
+    game = check_game(room.game, context)
     seed = context.new_seed()
     state = game.setup(seed, room.options, len(room.players))
     return MatchStarted(

@@ -17,11 +17,25 @@ from service.domain import (
     presence,
     rooms,
 )
+from service.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.domain.event import Event, Position
+
+
+class FoldFailed(ServiceError):
+    """An event of the log can't be folded, so that nobody knows how things stand after it."""
+
+    def __init__(self, position: Position, type_: str, error: Exception) -> None:
+        """Name the event, and what is wrong with it."""
+        super().__init__(
+            f"the event at position {position} ({type_}) can't be folded: {error!r}. Start the "
+            "version that wrote it, or leave this one event out, for good, by `ws-service log "
+            f"skip {position} --reason TEXT`"
+        )
+        self.position = position
 
 
 class World(msgspec.Struct):
@@ -39,9 +53,15 @@ class World(msgspec.Struct):
     outbox: outbox.Outbox = msgspec.field(default_factory=outbox.Outbox)
 
     def fold(self, event: Event, position: Position) -> None:
-        """Take the event at `position` in; it must be the next one of the log."""
-        for projection, fold in _FOLDS[type(event)]:
-            fold(getattr(self, projection), event, position)
+        """Take the event at `position` in; it must be the next one of the log.
+
+        Raises `FoldFailed`; the world is then of no use any more.
+        """
+        try:
+            for projection, fold in _FOLDS[type(event)]:
+                fold(getattr(self, projection), event, position)
+        except Exception as error:
+            raise FoldFailed(position, event.type, error) from error
         self.position = position
 
 

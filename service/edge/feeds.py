@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from service.deliveries import room_state, room_summary, user_entry
 from service.edge.frames import frame
 from service.messages import v1
+from service.telemetry import Metrics, note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,10 +53,12 @@ class UserFeed:
         people: People,
         pause_s: Callable[[], float],
         send: Callable[[bytes], None],
+        metrics: Metrics | None = None,
     ) -> None:
         """Tell of `world` by `send`, and let that wait for others as long as `pause_s` says."""
         self._world = world
         self._people = people
+        self._metrics = metrics or Metrics()
         self._pause_s = pause_s
         self._send = send
         self._shown: dict[UserId, v1.UserEntry] = {}
@@ -100,7 +103,11 @@ class UserFeed:
         updates: list[v1.UserEntry] = []
         for user in self._changed:
             before = self._shown.get(user)
-            now = user_entry(user, self._world, self._people)
+            try:
+                now = user_entry(user, self._world, self._people)
+            except Exception as error:  # noqa: BLE001 - it costs the news of this user alone
+                note_fault(self._metrics, "feed", error, user=user)
+                continue
             if now == before:
                 continue
             if now is None:
@@ -133,10 +140,12 @@ class RoomFeed:
         people: People,
         interval_s: float,
         send: Callable[[tuple[SocketId, ...], bytes], None],
+        metrics: Metrics | None = None,
     ) -> None:
         """Tell of `world` by `send`, at most every `interval_s`."""
         self._world = world
         self._people = people
+        self._metrics = metrics or Metrics()
         self._interval_s = interval_s
         self._send = send
         self._subscribers: dict[SocketId, str | None] = {}
@@ -172,11 +181,17 @@ class RoomFeed:
         self._timer = None
         changed, self._changed = self._changed, set()
         for room_id in changed:
-            room = self._world.rooms.rooms.get(room_id)
-            if room is not None and room.sockets:
-                state = room_state(room, self._world, self._people)
-                self._send(tuple(room.sockets), frame(state))
-            self._tell_subscribers(room_id)
+            try:
+                self._tell_of(room_id)
+            except Exception as error:  # noqa: BLE001 - it costs the news of this room alone
+                note_fault(self._metrics, "feed", error, room=room_id)
+
+    def _tell_of(self, room_id: RoomId) -> None:
+        room = self._world.rooms.rooms.get(room_id)
+        if room is not None and room.sockets:
+            state = room_state(room, self._world, self._people)
+            self._send(tuple(room.sockets), frame(state))
+        self._tell_subscribers(room_id)
 
     def _tell_subscribers(self, room_id: RoomId) -> None:
         room = self._world.rooms.rooms.get(room_id)

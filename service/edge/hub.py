@@ -32,7 +32,9 @@ from service.edge.dialect import CLASSIC, SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, telling_pause_s
 from service.edge.frames import frame, type_in, type_of
 from service.edge.tail import keep
-from service.messages import v1
+from service.errors import InternalError
+from service.messages import classic, v1
+from service.telemetry import note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -122,8 +124,8 @@ class Hub:
         self._rooms_shown: dict[RoomId, _Shown] = {}
         self._user_lists: dict[Dialect, bytes] = {}
         """The lists for clients without protocol v1, while nobody has come, gone or changed."""
-        self.users = UserFeed(world, people, self._diff_pause_s, self._send_to_v1)
-        self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets)
+        self.users = UserFeed(world, people, self._diff_pause_s, self._send_to_v1, metrics)
+        self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets, metrics)
         self.greeter: Greeter
 
     def __len__(self) -> int:
@@ -152,7 +154,17 @@ class Hub:
             connection.opened_at = position
             self._connections[connection.socket] = connection
             self._of_users.setdefault(connection.user, {})[connection.socket] = connection
-            self.send_frames(connection, self.greeter.greet(connection, event))
+            self._greet(connection, event)
+
+    def _greet(self, connection: Connection, opened: SocketOpened) -> None:
+        """Send a greeting, up to where it fails; the socket stays, and hears what happens."""
+        try:
+            for data in self.greeter.greet(connection, opened):
+                self.send_frames(connection, (data,))
+        except Exception as error:  # noqa: BLE001 - it costs this greeting alone
+            note_fault(self._metrics, "greeting", error, socket=connection.socket)
+            failed = InternalError()
+            self.send(connection, classic.Error(failed.code, failed.message))
 
     def remove(self, connection: Connection) -> None:
         """Reach this socket no longer."""
@@ -363,7 +375,13 @@ class Hub:
 
     def _write(self, connections: Iterable[Connection]) -> None:
         started_at = time.perf_counter()
-        written = sum([connection.flush() for connection in connections])
+        written = 0
+        for connection in connections:
+            try:
+                written += connection.flush()
+            except Exception as error:  # noqa: BLE001 - it costs this socket alone, which resumes
+                note_fault(self._metrics, "delivery", error, socket=connection.socket)
+                connection.abort("not written")
         self._metrics.flushed(written, time.perf_counter() - started_at)
 
     # Lists of classic clients

@@ -41,10 +41,10 @@ from service.edge.session import (
     WatchFriends,
 )
 from service.edge.token_timer import TokenTimer, TokenTimes
-from service.errors import ClientError, Unavailable
+from service.errors import ClientError, InternalError, Unavailable
 from service.log.records import NOTHING, Beside, Origin
 from service.messages import FromClient, classic, v1
-from service.telemetry import Metrics, get_logger, traces
+from service.telemetry import Metrics, get_logger, note_fault, traces
 from service.telemetry.metrics import INVALID
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ POSITION_DIGITS_MAX = 18
 
 CLOSE_RETRY_S = 1.0
 """How long to wait with the end of a socket that could not be written down."""
+
+CLOSE_RETRY_MAX_S = 30.0
+"""The longest pause before the end of a socket that could not be decided is tried again."""
 
 _TEXT = WSMsgType.TEXT
 
@@ -256,7 +259,7 @@ class WebSockets:
             if connection.dialect is V1:
                 socket.timer = self._token_timer(socket)
                 socket.timer.begin(identity.expires_at_s)
-            self._directory.came(identity.user, token, named=identity.name is not None)
+            self._came(identity, token)
             await self._converse(socket, session)
         finally:
             del self._open[connection.socket]
@@ -313,7 +316,7 @@ class WebSockets:
             self._metrics.handshake_refused(error.code)
             await socket.ws.close(code=CloseCode.TOO_MANY_SOCKETS, message=error.code.encode())
             return False
-        except Unavailable as error:
+        except (InternalError, Unavailable) as error:
             self._metrics.handshake_refused(error.code)
             await socket.ws.close(code=CloseCode.TRY_AGAIN, message=error.code.encode())
             return False
@@ -383,6 +386,8 @@ class WebSockets:
             return session.receive(text, time.monotonic())
         except Refused as refused:
             self._refuse(socket, refused.error, refused.id)
+        except Exception as error:  # noqa: BLE001 - it costs this frame alone
+            self._failed(socket, error, None)
         finally:
             self._metrics.received(session.type_received or INVALID)
         return None
@@ -401,6 +406,8 @@ class WebSockets:
                     self._acknowledge(socket, request.id, self._engine.world.position)
             except ClientError as error:
                 self._refuse(socket, error, request.id)
+            except Exception as error:  # noqa: BLE001 - it costs this message alone
+                self._failed(socket, error, request.id)
 
     def _carry_out_at_once(self, request: Request, socket: _Socket, session: Session) -> None:
         action = request.action
@@ -409,6 +416,8 @@ class WebSockets:
                 self._perform(action, socket)
             except ClientError as error:
                 self._refuse(socket, error, request.id)
+            except Exception as error:  # noqa: BLE001 - it costs this message alone
+                self._failed(socket, error, request.id)
             else:
                 if request.id is not None and not isinstance(action, Answer):
                     self._acknowledge(socket, request.id, self._engine.world.position)
@@ -420,10 +429,10 @@ class WebSockets:
 
         def then(error: Exception | None) -> None:
             socket.idle()
-            if error is not None:
-                self._refuse(
-                    socket, error if isinstance(error, ClientError) else Unavailable(), id_
-                )
+            if isinstance(error, ClientError):
+                self._refuse(socket, error, id_)
+            elif error is not None:
+                self._failed(socket, error, id_)
 
         socket.is_busy = True
         try:
@@ -461,6 +470,11 @@ class WebSockets:
         self._metrics.refused(error.code)
         answer = classic.Error(error.code, error.message, msgspec.UNSET if id_ is None else id_)
         self._hub.send(socket.connection, answer)
+
+    def _failed(self, socket: _Socket, error: Exception, id_: str | None) -> None:
+        """Tell of a fault of ours over one message, and answer it; the socket stays."""
+        note_fault(self._metrics, "message", error, socket=socket.connection.socket)
+        self._refuse(socket, InternalError(), id_)
 
     def _perform(self, action: Action, socket: _Socket) -> None:  # noqa: C901, PLR0912 - one each
         world, people = self._engine.world, self._engine.people
@@ -518,6 +532,9 @@ class WebSockets:
             friends = await self._directory.friends(connection.user)
         except ClientError as error:
             message = classic.Error(error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - it costs this message alone
+            note_fault(self._metrics, "message", error, socket=connection.socket)
+            message = classic.Error(InternalError.code, InternalError().message)
         else:
             online = self._engine.world.presence.is_online
             some = friends[: self._limits.session.friends_max]
@@ -540,7 +557,14 @@ class WebSockets:
             raise BadToken
         if socket.timer is not None:
             socket.timer.begin(identity.expires_at_s)
-        self._directory.came(identity.user, token, named=identity.name is not None)
+        self._came(identity, token)
+
+    def _came(self, identity: Identity, token: str) -> None:
+        """Let the directory know of a token; a fault there costs at most a name."""
+        try:
+            self._directory.came(identity.user, token, named=identity.name is not None)
+        except Exception as error:  # noqa: BLE001 - see above
+            note_fault(self._metrics, "task", error, user=identity.user)
 
     def _answer_again(self, message: FromClient, connection: Connection) -> None:
         """Answer a command that changed nothing with what its sender wants to know."""
@@ -570,11 +594,16 @@ class WebSockets:
         task.add_done_callback(self._tasks.discard)
 
     async def _write_end(self, command: CloseSocket, origin: Origin) -> None:
+        pause_s = CLOSE_RETRY_S
         while True:
             try:
                 await self._engine.execute(command, origin)
             except Unavailable:
                 await asyncio.sleep(CLOSE_RETRY_S)
+            except InternalError:
+                # Its user would stay online for ever.
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, CLOSE_RETRY_MAX_S)
             else:
                 return
 

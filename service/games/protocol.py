@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from service.errors import ClientError
+from service.errors import ClientError, ServiceError
 
 State: TypeAlias = Any
 """A game's own mutable msgspec struct; it survives a round trip through JSON unchanged."""
@@ -21,6 +21,10 @@ class InvalidMove(ClientError):
     """The rules do not allow this move."""
 
     code = "INVALID_MOVE"
+
+
+class RulesFailed(ServiceError):
+    """The rules of a game have raised what they should not, or they are not here any more."""
 
 
 class GameEvent(msgspec.Struct, frozen=True, tag_field="kind"):

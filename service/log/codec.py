@@ -38,9 +38,15 @@ def _match_input_2(data: bytes) -> bytes:
     return data[:-1] + b',"held":' + msgspec.json.encode(held) + b"}"
 
 
+def _match_ended_2(data: bytes) -> bytes:
+    """Leave it as it is: only a later version knows of void matches."""
+    return data
+
+
 UPCASTS: dict[tuple[str, int], Upcast] = {
     ("room.created", 1): _room_created_2,
     ("match.input", 1): _match_input_2,
+    ("match.ended", 1): _match_ended_2,
 }
 """(type, schema_version) -> the pure function that lifts its data to the next version."""
 

@@ -13,7 +13,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-from service.errors import Unavailable
+from service.errors import ServiceError, Unavailable
 from service.log.lock import LogLock
 from service.log.records import ANY, NOTHING
 from service.log.side_file import LostTail, SideFile
@@ -44,6 +44,10 @@ SIDE_FILE_INTERVAL_S = 1.0
 Result = TypeVar("Result")
 
 logger = get_logger(__name__)
+
+
+class WriterDied(ServiceError):
+    """The thread that writes the log has ended; start again, and rebuild from the log."""
 
 
 class _Waiting(NamedTuple):
@@ -151,6 +155,8 @@ class EventLog:
         self._is_closing = False
         self._is_closed = False
         self._committed_at = 0.0
+        self._in_hand: list[_Waiting] = []
+        """What the thread is writing."""
         self._queue: SimpleQueue[list[_Waiting] | _Call] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
         self._thread.start()
@@ -310,13 +316,38 @@ class EventLog:
     # In the thread
 
     def _work(self) -> None:
+        """Carry out what is asked for, until the end; a fault of the thread itself ends the log."""
+        try:
+            self._carry_out_work()
+        except BaseException as error:
+            logger.critical("log writer died", error_type="internal_error", exc_info=error)
+            self._loop.call_soon_threadsafe(self._fail, WriterDied())
+            self._refuse(self._in_hand)
+            self._refuse_work()
+
+    def _refuse_work(self) -> None:
+        """Answer what can't be written any more, so that nobody waits for it for ever."""
+        while not self._is_closed:
+            work = self._queue.get()
+            if isinstance(work, _Call):
+                work.carry_out()
+            else:
+                self._refuse(work)
+
+    def _refuse(self, batch: Sequence[_Waiting]) -> None:
+        answers: list[Committed | Exception] = [Unavailable()] * len(batch)
+        self._loop.call_soon_threadsafe(self._tell, batch, answers, 0.0)
+
+    def _carry_out_work(self) -> None:
         while not self._is_closed:
             work = self._queue.get()
             if isinstance(work, _Call):
                 work.carry_out()
                 continue
+            self._in_hand = work
             call = self._gather(work)
             self._write(work)
+            self._in_hand = []
             if call is not None:
                 call.carry_out()
 
@@ -362,12 +393,33 @@ class EventLog:
         """Commit, and note the new head beside the database."""
         if self._is_broken:
             raise Unavailable
-        answers = self._store.commit(batch)
+        answers = self._commit_or_each(batch)
         now = time.monotonic()
         if now - self._side_file_at >= SIDE_FILE_INTERVAL_S:
             self._side_file_at = now
             self._note_head()
         return answers
+
+    def _commit_or_each(self, batch: Sequence[Append]) -> list[Committed | Exception]:
+        """Commit a batch; when something in it can't be, commit each append for itself."""
+        try:
+            return self._store.commit(batch)
+        except (Unavailable, LogDiverged):
+            raise
+        except Exception:
+            if len(batch) == 1:
+                raise
+            return [self._commit_one(append) for append in batch]
+
+    def _commit_one(self, append: Append) -> Committed | Exception:
+        try:
+            return self._store.commit([append])[0]
+        except LogDiverged:
+            raise
+        except Exception as error:
+            if not isinstance(error, Unavailable):
+                logger.exception("append failed", error_type="internal_error")
+            return error
 
     def _note_head(self) -> None:
         """Write the side file; a disk that is full stops neither commits nor the end."""

@@ -11,6 +11,7 @@ from service.domain.ids import MatchId, UserId, normalise
 from service.domain.matches import MatchEnded
 from service.domain.outbox import (
     USER_SERVICE,
+    WITHOUT_RESULT,
     Consumer,
     ConsumerSubscribed,
     ConsumerUnsubscribed,
@@ -128,7 +129,7 @@ def _ended(event: MatchEnded, position: Position) -> Iterator[tuple[str, dict[st
     for_user_service = gets(USER_SERVICE, event)
     if not for_user_service:
         yield FORGET_BEARER, {"match": event.match}
-    if event.reason == "abandoned":
+    if event.reason in WITHOUT_RESULT:
         return
     yield (
         _KEEP,

@@ -441,11 +441,14 @@ class GameMoved(ToClientMessage, frozen=True, tag="game:moved"):
 
 
 class GameOver(ToClientMessage, frozen=True, tag="game:over"):
-    """A match is over; `winner` is a seat, null for a draw; has a `position`."""
+    """A match is over; `winner` is a seat, null for a draw; has a `position`.
+
+    A match is `void` when its rules have failed, or are not here any more: it has no result.
+    """
 
     room_id: RoomId
     match_id: MatchId
-    reason: Literal["timeup", "finished", "left", "forfeit", "abandoned"]
+    reason: Literal["timeup", "finished", "left", "forfeit", "abandoned", "void"]
     winner: int | None
     scores: list[int]
 

@@ -21,19 +21,24 @@ from service.domain.matches import (
     MatchStarted,
 )
 from service.errors import ServiceError
-from service.games.protocol import InvalidMove
+from service.games.protocol import InvalidMove, RulesFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from service.domain.event import Event
     from service.domain.ids import MatchId
     from service.domain.matches import Match
+    from service.games.catalogue import Catalogue
     from service.games.protocol import Game, GameEvent, State
 
 
 class NotAMatch(ServiceError):
     """These events are not those of a match, from its start."""
+
+
+class RulesMissing(NotAMatch):
+    """The match was played by a version of the rules that is not here."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -100,11 +105,19 @@ class Run:
         return max(self.tick, self._inputs[0][0])
 
     def step(self) -> Sequence[GameEvent]:
-        """Take the inputs of the next tick, step it, and return its outcomes."""
-        if self._inputs:
-            self._take_inputs()
+        """Take the inputs of the next tick, step it, and return its outcomes.
+
+        Raises `RulesFailed`, and stays at that tick, when the rules raise.
+        """
+        try:
+            if self._inputs:
+                self._take_inputs()
+            outcomes = self.game.step(self.state)
+        except Exception as error:
+            message = f"The rules of {self.game.name} have failed at tick {self.tick}: {error!r}."
+            raise RulesFailed(message) from error
         self.tick += 1
-        return self.game.step(self.state)
+        return outcomes
 
     def ahead(self, more: Sequence[MatchInput] = ()) -> State:
         """Return the state as it will be once all known inputs, and `more`, have taken effect."""
@@ -180,21 +193,29 @@ def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, lis
     return run, unlogged
 
 
+def _rules_of(started: MatchStarted, games: Catalogue) -> Game:
+    game = games.rules(started.game, started.rules_version)
+    if game is not None:
+        return game
+    here = ", ".join(map(str, games.versions(started.game))) or "none"
+    raise RulesMissing(
+        f"match {started.match} was played by version {started.rules_version} of the rules of "
+        f"{started.game}, which is not here (here: {here}); a build that has it can replay it"
+    )
+
+
 class Replay:
     """One recorded match, at any tick."""
 
-    def __init__(self, events: Sequence[Event], games: Mapping[str, Game]) -> None:
-        """Take the match's events from its start; raise `NotAMatch` for anything else."""
+    def __init__(self, events: Sequence[Event], games: Catalogue) -> None:
+        """Take the match's events from its start; raise `NotAMatch` for anything else.
+
+        Raises `RulesMissing` when the version of the rules that it began with is not kept here.
+        """
         if not events or not isinstance(events[0], MatchStarted):
             raise NotAMatch
         self.started = events[0]
-        game = games.get(self.started.game)
-        if game is None or game.rules_version != self.started.rules_version:
-            raise NotAMatch(
-                f"match {self.started.match} was played by version {self.started.rules_version} "
-                f"of the rules of {self.started.game}, which is not here"
-            )
-        self.game = game
+        self.game = _rules_of(self.started, games)
         self.events = [event for event in events if isinstance(event, MatchEvent)]
         self.inputs = [event for event in self.events if isinstance(event, MatchInput)]
         self.ended = next((one for one in self.events if isinstance(one, MatchEnded)), None)
@@ -234,13 +255,35 @@ class Replay:
                 yield run.tick, run.state
 
     def verify(self) -> Difference | None:
-        """Compare every recorded outcome and hash with the rules; return where they first part."""
+        """Compare every recorded outcome and hash with the rules; return where they first part.
+
+        A void match holds as far as its rules go, if nothing was recorded beyond that.
+        """
+        run = self._run_from(0)
+        try:
+            difference = self._verify(run)
+        except RulesFailed as error:
+            difference = Difference(run.tick, error.message)
+        if difference is None or (self.is_void and not self._has_records_after(difference.tick)):
+            return None
+        return difference
+
+    @property
+    def is_void(self) -> bool:
+        """Whether the match was ended without a result, since its rules had failed."""
+        return self.ended is not None and self.ended.reason == "void"
+
+    def _has_records_after(self, tick: int) -> bool:
+        """Tell whether an outcome or a state was recorded that comes after `tick`."""
+        records = (MatchOutcome, MatchCheckpoint)
+        return any(isinstance(event, records) and event.reaches > tick for event in self.events)
+
+    def _verify(self, run: Run) -> Difference | None:
         recorded: dict[int, list[GameEvent]] = {}
         for event in self.events:
             if isinstance(event, MatchOutcome):
                 outcome = decode_event(self.game, event.outcome)
                 recorded.setdefault(event.tick, []).append(outcome)
-        run = self._run_from(0)
         while run.tick < self.ticks:
             difference = self._verify_checkpoints(run) or self._verify_turn(run)
             if difference is not None:
@@ -277,7 +320,7 @@ class Replay:
         return None
 
     def _verify_end(self, run: Run) -> Difference | None:
-        if self.ended is None:
+        if self.ended is None or self.is_void:
             return None
         scores = self.game.scores(run.state)
         if scores != self.ended.scores:

@@ -1,7 +1,8 @@
 """What the service tells of itself: logs, metrics and traces."""
 
+from service.telemetry.faults import FaultPart, note_fault
 from service.telemetry.logs import configure_logging, get_logger
 from service.telemetry.metrics import Metrics
 from service.telemetry.traces import traces
 
-__all__ = ["Metrics", "configure_logging", "get_logger", "traces"]
+__all__ = ["FaultPart", "Metrics", "configure_logging", "get_logger", "note_fault", "traces"]

@@ -98,6 +98,9 @@ class Metrics:
         self._slow_clients = self._total(
             "slow_clients_dropped", "Sockets that were cut off because they did not read."
         )
+        self._faults = self._counters(
+            "faults", "part", "Exceptions that cost one message, event or match, by their part."
+        )
         self._commits_failed = self._total(
             "commits_failed", "Batches of events that could not be committed."
         )
@@ -168,6 +171,10 @@ class Metrics:
     def commit_failed(self) -> None:
         """Count a batch that could not be committed."""
         self._commits_failed.count += 1
+
+    def faulted(self, part: str) -> None:
+        """Count an exception that was fenced; `part` is one of a bounded number."""
+        self._faults[part].inc()
 
     def delivery_failed(self) -> None:
         """Count a result of which nobody knows whether it has arrived."""

@@ -335,6 +335,7 @@ export class Game {
 
   #resultWords(winner, reason, scores) {
     if (reason === "abandoned") return "No winner";
+    if (reason === "void") return "Void: the game has failed";
     const isPlayedOut = this.#game === "pong" && reason === "timeup";
     const [s1, s2] = scores;
     const [yours, theirs] = this.#youIndex === 0 ? [s1, s2] : [s2, s1];

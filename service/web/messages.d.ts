@@ -999,12 +999,14 @@ export interface GameMoved {
 }
 /**
  * A match is over; `winner` is a seat, null for a draw; has a `position`.
+ *
+ * A match is `void` when its rules have failed, or are not here any more: it has no result.
  */
 export interface GameOver {
     type: "game:over";
     roomId: string;
     matchId: string;
-    reason: "abandoned" | "finished" | "forfeit" | "left" | "timeup";
+    reason: "abandoned" | "finished" | "forfeit" | "left" | "timeup" | "void";
     winner: number | null;
     scores: number[];
     /**

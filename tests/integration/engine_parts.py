@@ -42,6 +42,10 @@ class NoMatches:
     def release(self, event: MatchEvent) -> None:
         """Release nothing."""
 
+    def move_failed(self, match: str, seat: int) -> None:
+        """Know of no match."""
+        raise KeyError(match, seat)
+
     def standing(self, match: str) -> Standing:
         """Know of no match."""
         raise KeyError(match)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -12,8 +12,7 @@ from service.edge.api import replays
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.edge.api.replays import Replays
 from service.edge.api.shapes import FramesWanted
-from service.games.catalogue import GAMES
-from service.games.protocol import Game
+from service.games.catalogue import GAMES, Catalogue
 from service.log.records import ANY
 from tests.integration.log_file import LogFile, proposed
 
@@ -48,7 +47,7 @@ def recorded(moves: int) -> list[MatchEvent]:
 
 
 async def replays_of(
-    log_file: LogFile, events: Sequence[MatchEvent], games: Mapping[str, Game] = GAMES
+    log_file: LogFile, events: Sequence[MatchEvent], games: Catalogue = GAMES
 ) -> Replays:
     log = log_file.started()
     await log.append(proposed(*events), ANY)
@@ -71,7 +70,7 @@ async def test_all_frames_come_some_at_a_time_and_in_order(log_file: LogFile) ->
 
 
 async def test_a_match_whose_rules_are_gone_is_not_played_again(log_file: LogFile) -> None:
-    played = await replays_of(log_file, recorded(1), {})
+    played = await replays_of(log_file, recorded(1), Catalogue([]))
     with pytest.raises(NotReplayable, match="which is not here"):
         await played.load(MATCH)
     played.stop()

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from service.domain.event import match_stream
 from service.edge.api.problems import NotReplayable, TooManyReplays
+from service.games.protocol import RulesFailed
 from service.replay.core import NotAMatch, Replay
 from service.replay.export import frame_lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from service.domain.event import Event, Position
     from service.domain.ids import MatchId
     from service.edge.api.shapes import FramesWanted
-    from service.games.protocol import Game
+    from service.games.catalogue import Catalogue
     from service.log.reader import Reader
     from service.log.records import RecordedEvent
     from service.replay.core import Difference
@@ -43,7 +44,7 @@ Result = TypeVar("Result")
 class Replays:
     """Plays matches again, one slice of one match after the other."""
 
-    def __init__(self, reader: Reader, games: Mapping[str, Game]) -> None:
+    def __init__(self, reader: Reader, games: Catalogue) -> None:
         """Read the matches by `reader`, and play them by the rules of `games`."""
         self._reader = reader
         self._games = games
@@ -75,10 +76,7 @@ class Replays:
             after = page[-1].position
             if len(events) > EVENTS_MAX:
                 raise NotReplayable("The match is too long to be played again here.")
-        try:
-            return await self._in_thread(lambda: Replay(events, self._games))
-        except NotAMatch as error:
-            raise NotReplayable(error.message) from error
+        return await self._in_thread(lambda: Replay(events, self._games))
 
     async def frames(self, replay: Replay, wanted: FramesWanted) -> AsyncIterator[bytes]:
         """Yield the frames that are wanted, as NDJSON, some at a time."""
@@ -96,7 +94,11 @@ class Replays:
             return await self._reader.page(after, stream=stream, limit=READ_AT_ONCE)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Do `work`; raise `NotReplayable` when the rules are not here, or fail."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except (NotAMatch, RulesFailed) as error:
+            raise NotReplayable(error.message) from error
 
 
 def _slice(lines: Iterator[bytes]) -> bytes:

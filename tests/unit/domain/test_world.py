@@ -11,12 +11,12 @@ from service.domain.access import RevokeSessions
 from service.domain.chat import Mute, Say
 from service.domain.command import Command, Context, Rules, Standing
 from service.domain.deadlines import Times, pending
+from service.domain.ending import FinishMatch
 from service.domain.event import Event
 from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
 from service.domain.lobby import JoinLobby, LeaveLobby
 from service.domain.matches import (
-    FinishMatch,
     Match,
     MatchCheckpoint,
     MatchInput,

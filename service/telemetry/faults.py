@@ -1,0 +1,32 @@
+"""Faults that are fenced: an exception that costs one message, one event or one match is told here.
+
+Each is logged as an error with its traceback, and counted by the part that it happened in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from service.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    from service.telemetry.metrics import Metrics
+
+FaultPart: TypeAlias = Literal[
+    "command", "delivery", "feed", "greeting", "message", "move", "observer", "request",
+    "rules", "task", "write",
+]  # fmt: skip
+"""Where a fault was fenced."""
+
+logger = get_logger(__name__)
+
+
+def note_fault(metrics: Metrics, part: FaultPart, error: BaseException, **metadata: object) -> None:
+    """Log and count an exception that was caught, so that it harms nothing else."""
+    metrics.faulted(part)
+    logger.error(
+        "fault",
+        error_type="internal_error",
+        metadata={"part": part, **metadata},
+        exc_info=error,
+    )
