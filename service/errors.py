@@ -1,7 +1,12 @@
 """One tree of errors; the docstring of an error is its default message."""
 
+import difflib
 import inspect
+from collections.abc import Iterable
 from typing import ClassVar
+
+_NAME_LENGTH_MAX = 64
+"""A longer name is shown in part, and looks like none that is known."""
 
 
 class ServiceError(Exception):
@@ -40,3 +45,25 @@ class Unavailable(ClientError):
     """The event log cannot be written just now, so nothing has happened; try again."""
 
     code = "UNAVAILABLE"
+
+
+class UnknownField(ClientError):
+    """There is no such field or option; the message names it and the nearest known one."""
+
+    code = "UNKNOWN_FIELD"
+
+    def __init__(self, where: str, name: str, known: Iterable[str]) -> None:
+        """Say that `name` is unknown in `where`, and which of the known names looks like it."""
+        hint = nearest(name, known)
+        meant = "" if hint is None else f"; did you mean `{hint}`?"
+        super().__init__(f"{where} has no `{name[:_NAME_LENGTH_MAX]}`{meant or '.'}")
+        self.field = name
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that `name` was probably meant to be, or None."""
+    if len(name) > _NAME_LENGTH_MAX:
+        return None
+    by_lower = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, 1)
+    return by_lower[found[0]] if found else None

@@ -1,8 +1,8 @@
 """JSON Schemas of the messages, exact for each dialect and direction.
 
 What msgspec says of a type is completed by what the edge does: in protocol v1 a message of a
-client may carry an `id`, and what follows from the log carries a `position`; what the service
-sends has all of its fields.
+client may carry an `id`, and no field that is not known, and what follows from the log carries a
+`position`; what the service sends has all of its fields.
 """
 
 from collections.abc import Iterator, Mapping
@@ -89,6 +89,7 @@ def schemas_of(dialect: DialectOfContract, ref_template: str) -> dict[str, Schem
             properties.pop("id", None)
         elif issubclass(message, FromClientMessage):
             properties["id"] = _COMMAND_ID
+            schemas[message.__name__]["additionalProperties"] = False
         elif message in WITH_POSITION:
             properties["position"] = _POSITION
     return schemas

@@ -6,14 +6,14 @@ messages of the classic contract are events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
 from service.edge.frames import frame
 from service.edge.socketio.packets import event_frame
-from service.messages import FromClassicClient, FromV1Client, ToClient
+from service.messages import FromClassicClient, FromClientMessage, FromV1Client, ToClient
 
 Framing: TypeAlias = Callable[[ToClient], bytes]
 
@@ -23,20 +23,38 @@ class Dialect(msgspec.Struct, frozen=True, eq=False):
 
     protocol: str
     decoder: msgspec.json.Decoder[Any]
-    types: frozenset[str]
-    """The types of the messages that a client may send."""
+    types: Mapping[type[FromClientMessage], str]
+    """The messages that a client may send, and what each is called on the wire."""
+    fields: Mapping[str, frozenset[str]]
+    """The fields of each type."""
+    is_strict: bool = False
+    """Whether a field that is not known is refused."""
+    unchecked: frozenset[type[FromClientMessage]] = frozenset()
+    """The messages with which the decoder of a strict dialect accepts unknown fields."""
     frame: Framing = frame
     """Writes a message as a WebSocket frame."""
 
 
-def _dialect(protocol: str, union: Any, framing: Framing = frame) -> Dialect:
-    types = frozenset(message.__struct_config__.tag for message in union.__args__)
-    return Dialect(protocol, msgspec.json.Decoder(union), types, framing)
+def _dialect(
+    protocol: str, union: Any, *, is_strict: bool = False, framing: Framing = frame
+) -> Dialect:
+    messages: tuple[type[FromClientMessage], ...] = get_args(union)
+    types = {message: str(message.__struct_config__.tag) for message in messages}
+    fields = {tag: _names_in(message) for message, tag in types.items()}
+    shared = (one for one in messages if not one.__struct_config__.forbid_unknown_fields)
+    unchecked = frozenset(shared if is_strict else ())
+    return Dialect(
+        protocol, msgspec.json.Decoder(union), types, fields, is_strict, unchecked, framing
+    )
+
+
+def _names_in(message: type[FromClientMessage]) -> frozenset[str]:
+    return frozenset({"type", *message.__struct_encode_fields__})
 
 
 CLASSIC = _dialect("ws-service.classic", FromClassicClient)
-V1 = _dialect("ws-service.v1", FromV1Client)
-SOCKET_IO = _dialect("socket.io", FromClassicClient, event_frame)
+V1 = _dialect("ws-service.v1", FromV1Client, is_strict=True)
+SOCKET_IO = _dialect("socket.io", FromClassicClient, framing=event_frame)
 
 PROTOCOLS = (V1.protocol, CLASSIC.protocol)
 """The subprotocols that are selected when a client offers them, the best one first."""

@@ -22,10 +22,10 @@ from service.domain.matches import Move
 from service.domain.matchmaking import JoinQueue, LeaveQueue
 from service.domain.presence import SetStatus
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.edge import guard, salvage
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
-from service.edge.frames import type_of
-from service.errors import ClientError
+from service.errors import ClientError, UnknownField
 from service.log.records import NOTHING, Beside, Text
 from service.messages import FromClient, classic, v1
 from service.messages.base import COMMAND_ID_LENGTH_MAX
@@ -40,7 +40,7 @@ EXTRAS_BYTES_MAX = 4096
 
 
 class BadJson(ClientError):
-    """The frame is not JSON; send one JSON object a text frame."""
+    """The frame is not JSON, or not valid Unicode; send one JSON object a text frame."""
 
     code = "BAD_JSON"
 
@@ -211,6 +211,7 @@ class _Head(msgspec.Struct):
 
 
 _head_decoder = msgspec.json.Decoder(_Head)
+_fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Bucket:
@@ -258,6 +259,8 @@ class Session:
         """The type of the message in hand; empty when the frame could not be read."""
         self._dialect = dialect
         self._decode = dialect.decoder.decode
+        self._types = dialect.types
+        self._unchecked = dialect.unchecked
         self._limits = limits
         self._new_token = new_token
         self._messages = Bucket(limits.messages_per_s, limits.messages_burst, now)
@@ -283,12 +286,14 @@ class Session:
             self._refused = 0
         try:
             message: FromClient = self._decode(text)
-        except msgspec.ValidationError as error:
+            if "\\" in text:
+                guard.check_text(text)
+        except (msgspec.DecodeError, RecursionError, UnicodeError, guard.BadValue) as error:
             raise Refused(self._explain(text, error), self._id_in(text)) from error
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raise Refused(BadJson(), None) from error
-        self.type_received = type_of(message)
-        id_ = self._id_of(message.id)
+        self.type_received = self._types[message.__class__]
+        id_ = None if message.id is None else self._id_of(message.id)
+        if message.__class__ in self._unchecked:
+            self._check_names(text, id_)
         if isinstance(message, _LISTING) and not self._messages.take(now, LIST_COST - 1):
             raise Refused(RateLimited("Too many lists at once; slow down."), id_)
         try:
@@ -311,19 +316,43 @@ class Session:
     def _id_in(self, text: str) -> str | None:
         """Read the id of a message that is wrong otherwise."""
         try:
-            return self._id_of(_head_decoder.decode(text).id)
-        except (msgspec.DecodeError, RecursionError, Refused):
+            return self._id_of(salvage.id_in(text))
+        except Refused:
             return None
 
-    def _explain(self, text: str, error: msgspec.ValidationError) -> ClientError:
+    def _check_names(self, text: str, id_: str | None) -> None:
+        unknown = self._unknown_field(text, self.type_received)
+        if unknown is not None:
+            raise Refused(unknown, id_)
+
+    def _unknown_field(self, text: str, type_: str) -> UnknownField | None:
+        known = self._dialect.fields[type_]
+        for name in _fields_decoder.decode(text):
+            if name not in known:
+                return UnknownField(type_, name, known)
+        return None
+
+    def _explain(self, text: str, error: Exception) -> ClientError:
+        """Say what is wrong with a message that could not be read."""
+        if isinstance(error, ClientError):
+            return error
+        if isinstance(error, RecursionError):
+            return BadJson(guard.TOO_DEEP)
+        if not isinstance(error, msgspec.ValidationError):
+            return BadJson()
         try:
             type_ = _head_decoder.decode(text).type
         except msgspec.ValidationError:
             return BadMessage("A message is a JSON object with a text `type`.")
         except (msgspec.DecodeError, RecursionError):
             return BadJson()
-        if type_ not in self._dialect.types:
+        return self._explain_fields(text, type_, error)
+
+    def _explain_fields(self, text: str, type_: str, error: Exception) -> ClientError:
+        if type_ not in self._dialect.fields:
             return UnknownType(f"There is no message of the type {type_[:40]!r}.")
+        if self._dialect.is_strict and (unknown := self._unknown_field(text, type_)):
+            return unknown
         if type_ in {"invite", "invite:send"}:
             return BadInvite(f"{error}.")
         return BadMessage(f"{type_}: {error}.")
@@ -413,6 +442,7 @@ class Session:
     def _signal(self, message: v1.SendSignal) -> Action:
         if (message.to is None) == (message.room_id is None):
             raise BadMessage("signal: send it to one of `to` and `roomId`.")
+        guard.check_raw(message.data)
         return PassSignal(message, None if message.to is None else normalise(message.to))
 
     def _say(self, message: v1.ChatSend) -> Action:
@@ -462,6 +492,7 @@ def _invitee(message: classic.Invite) -> UserId:
 
 def _move(message: classic.GameMove | v1.GameMove) -> dict[str, Any]:
     if isinstance(message, v1.GameMove) and message.move is not None:
+        guard.check_fields(message.move)
         return message.move
     if message.direction is None or message.action is None:
         raise BadMessage("game:move: send `move`, or both `direction` and `action`.")
@@ -470,6 +501,7 @@ def _move(message: classic.GameMove | v1.GameMove) -> dict[str, Any]:
 
 def _plan(message: v1.RoomSettings) -> RoomPlan:
     for name, extra in (("options", message.options), ("metadata", message.metadata)):
+        guard.check_fields(extra)
         if len(msgspec.json.encode(extra)) > EXTRAS_BYTES_MAX:
             raise BadMessage(f"The {name} of a room are at most {EXTRAS_BYTES_MAX} bytes.")
     return RoomPlan(

@@ -22,7 +22,10 @@ from service.messages.base import (
 from service.messages.classic import Key, User
 from service.messages.features import FEATURE_NAMES, Feature
 
-NewRoomId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.~-]{1,64}$")]
+NewRoomId: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^(?![.]{1,2}$)[A-Za-z0-9_.~-]{1,64}$(?!\n)")
+]
+"""Stands in URLs, where `.` and `..` have a meaning. Python's `$` also precedes a newline."""
 Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Visibility: TypeAlias = Literal["public", "private", "password"]
 Role: TypeAlias = Literal["player", "spectator"]
@@ -30,35 +33,39 @@ OwnStatus: TypeAlias = Literal["online", "away", "busy"]
 Status: TypeAlias = Literal["online", "away", "busy", "lobby", "playing"]
 ResyncReason: TypeAlias = Literal["too_old", "wrong_epoch", "from_the_future"]
 PageLimit: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 # From a client
 
 
-class Ping(FromClientMessage, frozen=True, tag="ping"):
+class V1Command(FromClientMessage, frozen=True, forbid_unknown_fields=True):
+    """A message of protocol v1 alone; a field that it does not know is refused."""
+
+
+class Ping(V1Command, frozen=True, tag="ping"):
     """Asks for a `pong`, to measure the round trip."""
 
 
-class Resume(FromClientMessage, frozen=True, tag="resume"):
+class Resume(V1Command, frozen=True, tag="resume"):
     """Asks for what was missed after `position`; `?since=` in the URL does so at once, in order."""
 
     position: Whole
     epoch: str
 
 
-class UserSync(FromClientMessage, frozen=True, tag="user:sync"):
+class UserSync(V1Command, frozen=True, tag="user:sync"):
     """Asks for `user:list`, since a `user:diff` was missed."""
 
 
-class UserStatus(FromClientMessage, frozen=True, tag="user:status"):
+class UserStatus(V1Command, frozen=True, tag="user:status"):
     """Sets how others see you; a hidden user is seen by nobody."""
 
     status: OwnStatus | None = None
     hidden: bool | None = None
 
 
-class RoomSettings(FromClientMessage, frozen=True, kw_only=True):
+class RoomSettings(V1Command, frozen=True, kw_only=True):
     """How a room is made."""
 
     game: WireGame = DEFAULT_GAME
@@ -83,34 +90,34 @@ class RoomJoin(RoomSettings, frozen=True, tag="room:join"):
     or_create: bool = False
 
 
-class RoomLeave(FromClientMessage, frozen=True, tag="room:leave"):
+class RoomLeave(V1Command, frozen=True, tag="room:leave"):
     """Leaves a room; in a match, that is a loss."""
 
     room_id: WireRoomId
 
 
-class RoomReady(FromClientMessage, frozen=True, tag="room:ready"):
+class RoomReady(V1Command, frozen=True, tag="room:ready"):
     """Says that you are ready; a match starts when all players are, and so does a rematch."""
 
     room_id: WireRoomId
     ready: bool = True
 
 
-class RoomKick(FromClientMessage, frozen=True, tag="room:kick"):
+class RoomKick(V1Command, frozen=True, tag="room:kick"):
     """The host sends somebody out, who can't come back."""
 
     room_id: WireRoomId
     user_id: WireUserId
 
 
-class RoomLock(FromClientMessage, frozen=True, tag="room:lock"):
+class RoomLock(V1Command, frozen=True, tag="room:lock"):
     """The host lets nobody in any more, or again."""
 
     room_id: WireRoomId
     locked: bool = True
 
 
-class RoomList(FromClientMessage, frozen=True, tag="room:list"):
+class RoomList(V1Command, frozen=True, tag="room:list"):
     """Asks for a page of the rooms that are not private; `cursor` is that of the page before."""
 
     game: WireGame | None = None
@@ -118,17 +125,17 @@ class RoomList(FromClientMessage, frozen=True, tag="room:list"):
     limit: PageLimit = 50
 
 
-class RoomSubscribe(FromClientMessage, frozen=True, tag="room:subscribe"):
+class RoomSubscribe(V1Command, frozen=True, tag="room:subscribe"):
     """Asks to be told of rooms that are added, updated or removed."""
 
     game: WireGame | None = None
 
 
-class RoomUnsubscribe(FromClientMessage, frozen=True, tag="room:unsubscribe"):
+class RoomUnsubscribe(V1Command, frozen=True, tag="room:unsubscribe"):
     """Asks to be told of rooms no longer."""
 
 
-class GameMove(FromClientMessage, frozen=True, tag="game:move"):
+class GameMove(V1Command, frozen=True, tag="game:move"):
     """A move: `direction` and `action` in Pong, else `move`, as the game wants it."""
 
     room_id: WireRoomId
@@ -137,7 +144,7 @@ class GameMove(FromClientMessage, frozen=True, tag="game:move"):
     action: Key | None = None
 
 
-class SendSignal(FromClientMessage, frozen=True, tag="signal"):
+class SendSignal(V1Command, frozen=True, tag="signal"):
     """Passes `data` on to a user, one of his sockets, or all others in a room; it is not kept."""
 
     data: msgspec.Raw
@@ -146,7 +153,7 @@ class SendSignal(FromClientMessage, frozen=True, tag="signal"):
     room_id: WireRoomId | None = None
 
 
-class ChatSend(FromClientMessage, frozen=True, tag="chat:send"):
+class ChatSend(V1Command, frozen=True, tag="chat:send"):
     """Says something to a room or to a user."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
@@ -154,14 +161,14 @@ class ChatSend(FromClientMessage, frozen=True, tag="chat:send"):
     to: WireUserId | None = None
 
 
-class ChatMute(FromClientMessage, frozen=True, tag="chat:mute"):
+class ChatMute(V1Command, frozen=True, tag="chat:mute"):
     """Hears no more chat and signals of a user, or hears them again."""
 
     user_id: WireUserId
     muted: bool = True
 
 
-class AuthRefresh(FromClientMessage, frozen=True, tag="auth:refresh"):
+class AuthRefresh(V1Command, frozen=True, tag="auth:refresh"):
     """Brings a newer token of the same user."""
 
     token: str

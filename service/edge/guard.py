@@ -1,0 +1,116 @@
+"""What a value from a client may be, so that every later coder can take it; pure.
+
+The decoder accepts more than the log, a snapshot, the database or another client's parser can
+take. Each message with a field of any shape is checked once, where it is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from service.errors import ClientError
+
+DEPTH_MAX = 32
+"""How deep a message may be nested; the message itself is the first level."""
+
+KEYS_MAX = 1024
+"""How many keys the objects in one message may have together."""
+
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+
+TOO_DEEP = f"A message is nested at most {DEPTH_MAX} levels deep."
+
+_KEYS_BYTES_MIN = 4 * KEYS_MAX
+"""A shorter text can't have too many keys: each takes two quotes, a colon and a value."""
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL; the backslash is not itself escaped."""
+
+_FIELD_LEVEL = 2
+"""The level of an object that is a field of the message."""
+
+_Int: TypeAlias = Annotated[int, msgspec.Meta(ge=INT_MIN, le=INT_MAX)]
+_Scalar: TypeAlias = bool | _Int | float | str | None
+_Flat: TypeAlias = _Scalar | list[_Scalar] | dict[str, _Scalar]
+
+_decode_flat = msgspec.json.Decoder(_Scalar | list[_Flat] | dict[str, _Flat]).decode
+"""Checks what most values are without a step of Python for each part of them."""
+
+_decode_any = msgspec.json.Decoder().decode
+
+
+class BadValue(ClientError):
+    """A value can't be kept: it is nested too deep, or has too many keys, a number or a NUL."""
+
+    code = "BAD_VALUE"
+
+
+def check_text(text: str) -> None:
+    """Raise `BadValue` for a JSON text with a NUL, which a database or a terminal can't take."""
+    if "\\" in text and _NUL.search(text):
+        raise BadValue("A text has no NUL character.")
+
+
+def check_fields(fields: dict[str, Any]) -> None:
+    """Raise `BadValue` for an object, itself a field of a message, that can't be kept."""
+    for value in fields.values():
+        kind = value.__class__
+        if kind is int:
+            if not INT_MIN <= value <= INT_MAX:
+                raise _number()
+        elif kind is dict or kind is list:
+            _check_levels(fields)
+            return
+    if len(fields) > KEYS_MAX:
+        raise _keys()
+
+
+def check_raw(raw: msgspec.Raw) -> None:
+    """Raise `BadValue` for any value, itself a field of a message, that is passed on as written."""
+    try:
+        if len(raw) <= _KEYS_BYTES_MIN:
+            _decode_flat(raw)
+            return
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    try:
+        check_fields({"": _decode_any(raw)})
+    except RecursionError as error:
+        raise BadValue(TOO_DEEP) from error
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise _number() from error
+
+
+def _check_levels(fields: dict[str, Any]) -> None:
+    """Go down level by level: whatever is too deep is never walked through."""
+    keys, depth = 0, _FIELD_LEVEL
+    level: list[Any] = [fields]
+    while level:
+        if depth > DEPTH_MAX:
+            raise BadValue(TOO_DEEP)
+        below: list[Any] = []
+        for one in level:
+            if one.__class__ is dict:
+                keys += len(one)
+                one = one.values()  # noqa: PLW2901 - the keys have been counted
+            for value in one:
+                kind = value.__class__
+                if kind is int:
+                    if not INT_MIN <= value <= INT_MAX:
+                        raise _number()
+                elif kind is dict or kind is list:
+                    below.append(value)
+        if keys > KEYS_MAX:
+            raise _keys()
+        level, depth = below, depth + 1
+
+
+def _number() -> BadValue:
+    return BadValue("A number is an integer of 64 bits, or a finite float.")
+
+
+def _keys() -> BadValue:
+    return BadValue(f"The objects in a message have at most {KEYS_MAX} keys.")

@@ -1,0 +1,50 @@
+"""Reads the id of a message that is not JSON, so that its sender knows which one was refused; pure.
+
+Clients write JSON by a library, so what is wrong is mostly one value: half of a surrogate pair, a
+number out of range, an object that was cut off. The `id` beside it can still be read.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+TOKENS_MAX = 2000
+"""How many texts and brackets are looked at, so that a wrong message costs little."""
+
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]+|[\]}]+', re.DOTALL)
+"""A text, whether or not it ends, or brackets in a row; the possessive parts never look back."""
+
+_VALUE = re.compile(r'\s*+:\s*+("(?:[^"\\]++|\\.)*+"|[0-9]{1,15}(?![0-9.eE]))', re.DOTALL)
+
+_KEY = '"id"'
+
+_decode = msgspec.json.Decoder(str | int).decode
+
+
+def id_in(text: str) -> str | int | None:
+    """Return the last `id` of the outermost object, as a parser would; None when there is none."""
+    found: str | int | None = None
+    depth = at = 0
+    for _ in range(TOKENS_MAX):
+        token = _TOKEN.search(text, at)
+        if token is None:
+            break
+        at = token.end()
+        first = text[token.start()]
+        if first in "[{":
+            depth += at - token.start()
+        elif first in "]}":
+            depth -= at - token.start()
+        elif depth == 1 and token[0] == _KEY and (value := _VALUE.match(text, at)):
+            found, at = _read(value[1]), value.end()
+    return found
+
+
+def _read(value: str) -> str | int | None:
+    try:
+        found: str | int = _decode(value)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    return found
