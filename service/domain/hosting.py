@@ -33,7 +33,7 @@ from service.domain.seats import (
     leave_finished,
     stopped_watching,
 )
-from service.errors import ClientError
+from service.errors import ClientError, UnknownField
 from service.games.protocol import InvalidOptions
 
 if TYPE_CHECKING:
@@ -42,6 +42,16 @@ if TYPE_CHECKING:
     from service.domain.command import Context
     from service.domain.world import World
     from service.games.protocol import Game
+
+ROOM_OPTIONS = (
+    "seats",
+    "seats_min",
+    "reconnect_grace_s",
+    "pause_budget_s",
+    "spectator_delay_s",
+    "frame_ms",
+)
+"""The options that a room has whatever is played there; each game has its own beside them."""
 
 FRAME_MS = (0, 16)
 GRACE_S_MAX = 3600
@@ -265,6 +275,10 @@ def _options(
     game: Game, options: Mapping[str, Any], players: int, context: Context
 ) -> dict[str, Any]:
     """Check the options that are the room's, and let the game check its own."""
+    known = (*ROOM_OPTIONS, *game.options)
+    for name in options:
+        if name not in known:
+            raise UnknownField(f"options of {game.name}", name, known)
     complete = {**default_options(context), **options}
     _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
     _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)

@@ -68,8 +68,16 @@ def check_fields(fields: dict[str, Any]) -> None:
         raise _keys()
 
 
+def check_any(value: object) -> None:
+    """Raise `BadValue` for any value, itself a field of a message, that can't be kept."""
+    if isinstance(value, dict | list):
+        _check_levels(value)
+    elif isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
+        raise _number()
+
+
 def check_raw(raw: msgspec.Raw) -> None:
-    """Raise `BadValue` for any value, itself a field of a message, that is passed on as written."""
+    """Do as `check_any` for a value that is passed on as it was written."""
     try:
         if len(raw) <= _KEYS_BYTES_MIN:
             _decode_flat(raw)
@@ -77,17 +85,17 @@ def check_raw(raw: msgspec.Raw) -> None:
     except (msgspec.MsgspecError, RecursionError):
         pass
     try:
-        check_fields({"": _decode_any(raw)})
+        check_any(_decode_any(raw))
     except RecursionError as error:
         raise BadValue(TOO_DEEP) from error
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise _number() from error
 
 
-def _check_levels(fields: dict[str, Any]) -> None:
+def _check_levels(value: dict[str, Any] | list[Any]) -> None:
     """Go down level by level: whatever is too deep is never walked through."""
     keys, depth = 0, _FIELD_LEVEL
-    level: list[Any] = [fields]
+    level: list[Any] = [value]
     while level:
         if depth > DEPTH_MAX:
             raise BadValue(TOO_DEEP)
@@ -95,14 +103,13 @@ def _check_levels(fields: dict[str, Any]) -> None:
         for one in level:
             if one.__class__ is dict:
                 keys += len(one)
-                one = one.values()  # noqa: PLW2901 - the keys have been counted
-            for value in one:
-                kind = value.__class__
+            for part in one.values() if one.__class__ is dict else one:
+                kind = part.__class__
                 if kind is int:
-                    if not INT_MIN <= value <= INT_MAX:
+                    if not INT_MIN <= part <= INT_MAX:
                         raise _number()
                 elif kind is dict or kind is list:
-                    below.append(value)
+                    below.append(part)
         if keys > KEYS_MAX:
             raise _keys()
         level, depth = below, depth + 1

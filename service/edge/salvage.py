@@ -37,6 +37,8 @@ def id_in(text: str) -> str | int | None:
             depth += at - token.start()
         elif first in "]}":
             depth -= at - token.start()
+            if depth <= 0:
+                break
         elif depth == 1 and token[0] == _KEY and (value := _VALUE.match(text, at)):
             found, at = _read(value[1]), value.end()
     return found

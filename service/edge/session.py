@@ -419,9 +419,9 @@ class Session:
             case v1.RoomCreate():
                 return CreateRoom(user, socket, message.room_id, _plan(message))
             case v1.RoomJoin():
-                plan = _plan(message) if message.or_create else None
-                room, password = message.room_id, message.password
-                return JoinRoom(user, socket, room, message.role, password, plan)
+                plan, password = _plan(message), message.password
+                wanted = plan if message.or_create else None
+                return JoinRoom(user, socket, message.room_id, message.role, password, wanted)
             case v1.RoomReady():
                 return SetReady(user, message.room_id, message.ready)
             case v1.RoomKick():

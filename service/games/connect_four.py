@@ -92,6 +92,7 @@ class ConnectFour(OnlyInputs):
     name = "connect_four"
     rules_version = 1
     seats = range(2, 3)
+    options: tuple[str, ...] = ("turn_s",)
     ordered = True
     state_type: type[msgspec.Struct] = ConnectFourState
     event_type: Any = ConnectFourEvent

@@ -160,6 +160,7 @@ class Pong(NoTurnClock):
     rules_version = 1
     seats = range(2, 3)
     tick_hz = TICK_HZ
+    options: tuple[str, ...] = ("duration_s",)
     ordered = False
     state_type: type[msgspec.Struct] = PongState
     event_type: Any = PongEvent

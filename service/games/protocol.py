@@ -53,6 +53,8 @@ class Game(Protocol):
     """How many players a match may have."""
     tick_hz: int
     """Steps a second; 0 for a game that has none, where each input takes a tick."""
+    options: tuple[str, ...]
+    """The names of the options that are the game's own."""
     ordered: bool
     """Whether a move may be decided only after the one before it is committed."""
     state_type: type[msgspec.Struct]

@@ -64,6 +64,7 @@ class Relay(NoTurnClock, OnlyInputs):
     name = "relay"
     rules_version = 1
     seats = range(1, PLAYERS_MAX + 1)
+    options: tuple[str, ...] = ()
     ordered = False
     state_type: type[msgspec.Struct] = RelayState
     event_type: Any = Relayed | Claimed

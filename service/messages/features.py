@@ -14,6 +14,7 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ("error_ids", "An `error` carries the `id` of its command wherever one can be read."),
     ("greeted", "`greeted` marks the end of what stands, after `welcome` and after `resync`."),
     ("sent_invites", "What stands has an `invite:sent` for each own invite without an answer."),
+    ("strict_fields", "Unknown fields and unknown room options are refused by `UNKNOWN_FIELD`."),
 )
 """The name of each feature, in the order in which they came, and what it means."""
 

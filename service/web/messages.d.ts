@@ -567,7 +567,7 @@ export interface Welcome {
     position: number;
     heartbeatMs: number;
     limits: Limits;
-    features: ("error_ids" | "greeted" | "sent_invites")[];
+    features: ("error_ids" | "greeted" | "sent_invites" | "strict_fields")[];
 }
 /**
  * A user, as others see him.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from msgspec import inspect
 
+from service.edge import guard
 from service.edge.api.problems import BadBody, BadParameter
 
 if TYPE_CHECKING:
@@ -45,12 +46,19 @@ def read_parameters(asks: type[Asked], path: Mapping[str, str], query: MultiMapp
 def read_body(asks: type[Asked], body: bytes) -> Asked:
     """Read a JSON object; raise `BadBody` or `BadParameter`."""
     try:
+        text = body.decode()
         # Not strict, since to JSON Schema 7.0 is an integer.
-        return msgspec.json.decode(body.decode(), type=asks, strict=False)
+        asked = msgspec.json.decode(text, type=asks, strict=False)
+        guard.check_text(text)
+        for name in asks.__struct_fields__:
+            guard.check_any(getattr(asked, name))
     except msgspec.ValidationError as error:
         raise _bad(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadBody from error
+    except guard.BadValue as error:
+        raise BadBody(error.message) from error
+    return asked
 
 
 @cache

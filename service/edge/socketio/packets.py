@@ -67,6 +67,9 @@ _PACKET = re.compile(
     re.DOTALL | re.ASCII,
 )
 
+_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+"""An escaped half of a surrogate pair; the backslash is not itself escaped."""
+
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _name_decoder = msgspec.json.Decoder(str)
 _encoder = msgspec.json.Encoder()
@@ -149,12 +152,15 @@ def message_of(packet: Packet) -> str:
     """Write an event as a message of the classic contract; raise `InvalidPacket`.
 
     The name of the event is its `type`, the number of the acknowledgement its `id`. What is no
-    object has no fields, and further arguments mean nothing.
+    object has no fields, and further arguments mean nothing. An event with a value that can't be
+    read is no message either, but the text that is returned still has the number.
     """
     try:
         name, *arguments = _list_decoder.decode(packet.data)
         _name_decoder.decode(name)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        if _has_only_a_bad_value(packet.data):
+            return f'{{"data":{packet.data},"id":{packet.id or "null"}}}'
         raise InvalidPacket from error
     fields = bytes(arguments[0]).strip() if arguments else b""
     inner = fields[1:-1].strip() if fields.startswith(b"{") else b""
@@ -162,6 +168,17 @@ def message_of(packet: Packet) -> str:
     id_ = (packet.id or "null").encode()
     parts = (b'"type":%b' % bytes(name), inner, b'"id":%b' % id_)
     return (b"{%b}" % b",".join(part for part in parts if part)).decode()
+
+
+def _has_only_a_bad_value(data: str) -> bool:
+    """Tell whether an event would be one without its halves of surrogate pairs, or its depth."""
+    try:
+        whole, halves = _SURROGATE.subn(r"\1", data)
+        return bool(_list_decoder.decode(whole)) and halves > 0
+    except RecursionError:
+        return data.startswith('["')
+    except msgspec.DecodeError:
+        return False
 
 
 # To clients

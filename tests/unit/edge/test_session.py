@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.domain.matches import Move
-from service.edge.dialect import CLASSIC, V1, Dialect
+from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.session import (
     LIST_COST,
     Answer,
@@ -79,6 +79,49 @@ def test_a_refusal_names_the_id_where_it_can_be_read() -> None:
     assert refusal('{"type":"room:join","id":"j","roomId":7}') == ("BAD_MESSAGE", "j")
     assert refusal('{"type":"nothing","id":"n"}') == ("UNKNOWN_TYPE", "n")
     assert refusal('{"type":"nothing","id":"n"}', session(CLASSIC)) == ("UNKNOWN_TYPE", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        (
+            '{"type":"room:create","id":"i","gaem":"relay"}',
+            "UNKNOWN_FIELD",
+            "`gaem`; did you mean `game`?",
+        ),
+        ('{"type":"matchmaking:join","id":"i","rating":1500}', "UNKNOWN_FIELD", "has no `rating`."),
+        ('{"type":"room:join","id":"i","roomid":"r"}', "UNKNOWN_FIELD", "did you mean `roomId`?"),
+        ('{"id":"i","type":"invite","To":8}', "UNKNOWN_FIELD", "did you mean `to`?"),
+        ('{"type":"ping","id":"i","%s":1}' % ("x" * 9000), "UNKNOWN_FIELD", "`xxx"),
+        ('{"type":"room:join","id":"i","roomId":"."}', "BAD_MESSAGE", "roomId"),
+        ('{"type":"room:join","id":"i","roomId":".."}', "BAD_MESSAGE", "roomId"),
+        ('{"type":"room:create","id":"i","roomId":"r\\n"}', "BAD_MESSAGE", "roomId"),
+        (
+            '{"type":"room:create","id":"i","maxSpectators":9223372036854775807}',
+            "BAD_MESSAGE",
+            "max",
+        ),
+        ('{"type":"resume","id":"i","position":9007199254740992,"epoch":""}', "BAD_MESSAGE", "pos"),
+    ],
+)
+def test_a_typo_and_a_name_that_can_not_be_addressed_are_refused_with_the_id(
+    text: str, code: str, words: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        session().receive(text, 0)
+    assert (refused.value.error.code, refused.value.id) == (code, "i")
+    assert words in refused.value.error.message
+    assert len(refused.value.error.message) < 300
+
+
+@pytest.mark.parametrize("room", ["...", "..a", "-", "~", "a.b"])
+def test_dots_among_others_are_part_of_a_room_id(room: str) -> None:
+    session().receive(f'{{"type":"room:create","roomId":"{room}"}}', 0)
+
+
+@pytest.mark.parametrize("dialect", [CLASSIC, SOCKET_IO])
+def test_classic_clients_may_send_fields_that_nobody_knows(dialect: Dialect) -> None:
+    session(dialect).receive('{"type":"invite","to":8,"gaem":"pong"}', 0)
 
 
 def test_who_sends_too_much_is_refused_and_then_closed() -> None:

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from service.domain.ids import RoomId
+from service.edge.dialect import SOCKET_IO
 from service.edge.frames import text_frame, texts_of, type_in
+from service.edge.session import Refused, Session, SessionLimits
 from service.edge.socketio import packets
 from service.edge.socketio.packets import InvalidPacket, Kind, Packet
 from service.messages import classic, v1
@@ -61,6 +63,23 @@ def test_an_event_is_a_message_with_the_number_of_its_acknowledgement(
 def test_what_is_no_event_is_refused(data: str) -> None:
     with pytest.raises(InvalidPacket):
         packets.message_of(Packet(Kind.EVENT, "/", None, data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        r'["chat:send",{"text":"hi \ud83d"}]',
+        r'["chat:send",{"id":7,"text":"\ude00","deep":[{"id":8}]}]',
+        '["signal",' + "[" * 2000 + "]" * 2000 + "]",
+    ],
+)
+def test_an_event_with_one_bad_value_is_refused_by_its_number(data: str) -> None:
+    session = Session(
+        7, "n1.1.1", SOCKET_IO, limits=SessionLimits(), new_token=lambda: "token", now=0
+    )
+    with pytest.raises(Refused) as refused:
+        session.receive(packets.message_of(Packet(Kind.EVENT, "/", "12", data)), 0)
+    assert (refused.value.error.code, refused.value.id) == ("BAD_JSON", "12")
 
 
 @pytest.mark.parametrize(

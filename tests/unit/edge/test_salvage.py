@@ -1,0 +1,84 @@
+"""The id of a message that no parser takes."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.edge.salvage import TOKENS_MAX, id_in
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"type":"chat:send","id":"a","to":1,"text":"hi \ud83d"}',
+        r'{"text":"\udc00 \" {[ ","id" : "a"}',
+        '{"id":"a",}',
+        '{"id":"a","to":1 "text":2}',
+        '{"id":"a","text":"cut o',
+        '{"id":"a","text":"cut \\',
+        '{"id":"a"',
+        '{"id":"a","n":1e999}',
+        '{"id":"b","id":"a"}',
+        '{"data":{"id":"b"},"id":"a"}',
+        '{"id":"a","data":[{"id":"b"},{"id":"c"}],"x":NaN}',
+        '{"id":"a"}}{"id":"b"}',
+        '{"id":"a"} {"id":"b"}',
+        r'{"id":"a","text":"id"}',
+        '\ufeff{"id":"a"}',
+        '{"x":' + "[" * 50_000 + "]" * 50_000 + ',"id":"a"}',
+    ],
+)
+def test_the_id_is_read_wherever_one_stands(text: str) -> None:
+    assert id_in(text) == "a"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "id",
+        '"id":"a"',
+        '["id","a"]',
+        '{"data":{"id":"a"}}',
+        '{"id":null}',
+        '{"id":1.5}',
+        '{"id":1e3}',
+        '{"id":["a"]}',
+        r'{"id":"\ud83d"}',
+        '{"id":"a',
+        '{"text":"\\"id\\":\\"a\\""}',
+    ],
+)
+def test_what_has_no_id_that_can_be_read_has_none(text: str) -> None:
+    assert id_in(text) is None
+
+
+def test_a_number_is_an_id() -> None:
+    assert id_in('{"data":[,],"id":12}') == 12
+
+
+@given(
+    st.dictionaries(st.text(), st.recursive(st.text() | st.integers(), st.lists), max_size=4),
+    st.text(min_size=1, max_size=8),
+    st.sampled_from(["first", "last"]),
+)
+def test_of_what_is_json_it_reads_what_a_parser_does(
+    fields: dict[str, object], id_: str, place: str
+) -> None:
+    fields.pop("id", None)
+    message = {"id": id_, **fields} if place == "first" else {**fields, "id": id_}
+    assert id_in(json.dumps(message)) == id_
+
+
+@pytest.mark.parametrize("part", ['"', "[]", '\\"', '{"a":', '"id":', '"\\"', "[", '""'])
+def test_a_long_text_costs_little(part: str) -> None:
+    text = "{" + part * (65_536 // len(part))
+    began = time.process_time()
+    id_in(text)
+    assert time.process_time() - began < 0.1
+    assert len(text) > TOKENS_MAX
