@@ -22,6 +22,7 @@ from service.domain.deadlines import Times
 from service.domain.event import match_stream
 from service.domain.outbox import USER_SERVICE
 from service.domain.presence import StartNode
+from service.edge.addresses import Addresses, AddressRate, Handshakes
 from service.edge.api.calls import Parts
 from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
@@ -29,7 +30,8 @@ from service.edge.auth import Authenticator, FixedKey, Issuer, clean_name
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.connection import SlowLimits
 from service.edge.greeting import Facts, Greeter
-from service.edge.http import AddressRate, DevTokens, Endpoints
+from service.edge.http import DevTokens, Endpoints
+from service.edge.http_server import Doors, HttpLimits, Runner
 from service.edge.hub import Hub, Intervals
 from service.edge.session import SessionLimits
 from service.edge.socketio.link import LinkLimits
@@ -175,6 +177,7 @@ class Service:
             self._issuers,
             settings.jwt_algorithms,
             leeway_s=settings.jwt_leeway_s,
+            name_claims=settings.jwt_name_claims,
             name_length_max=settings.name_length_max,
         )
         self._websockets = websockets = self._make_websockets(engine)
@@ -292,13 +295,15 @@ class Service:
     async def _listen(self, engine: Engine) -> None:
         settings = self._settings
         app = web.Application(client_max_size=settings.message_bytes_max)
-        handshakes = self._rate(settings.handshakes_per_s_per_ip)
+        addresses = Addresses(settings.trusted_hops)
+        rate = AddressRate(settings.handshakes_per_s_per_ip, addresses, time.monotonic)
+        handshakes = Handshakes(rate, addresses, self._metrics, time.monotonic)
         self._socket_io = SocketIo(
             self._websockets,
             handshakes,
             _link_limits(settings),
             settings.allowed_origins,
-            metrics=self._metrics,
+            unauthenticated_max=settings.unauthenticated_per_ip_max,
         )
         endpoints = Endpoints(
             self._websockets,
@@ -309,10 +314,11 @@ class Service:
             metrics=self._metrics,
         )
         app.add_routes([*endpoints.routes(), *self._socket_io.routes()])
-        app.add_subapp(PREFIX, self._make_api(engine).app())
-        self._runner = web.AppRunner(
+        app.add_subapp(PREFIX, self._make_api(engine, addresses).app())
+
+        self._runner = Runner(
             app,
-            access_log=None,
+            Doors(_http_limits(settings), addresses, handshakes.refused),
             shutdown_timeout=STOP_TIMEOUT_S,
             # A token in the query may be long.
             max_line_size=settings.message_bytes_max,
@@ -337,17 +343,15 @@ class Service:
     def _clean_name(self, raw: str) -> str:
         return clean_name(raw)[: self._settings.name_length_max]
 
-    def _make_api(self, engine: Engine) -> Api:
+    def _make_api(self, engine: Engine, addresses: Addresses) -> Api:
         settings = self._settings
         replays = Replays(self._reader, GAMES)
         return Api(
             Parts(engine, self._hub, self._reader, replays, time.time),
             self._authenticator,
-            self._rate(settings.requests_per_s_per_ip),
+            AddressRate(settings.requests_per_s_per_ip, addresses, time.monotonic),
+            settings.allowed_origins,
         )
-
-    def _rate(self, per_s: int) -> AddressRate:
-        return AddressRate(per_s, self._settings.trusted_hops, time.monotonic)
 
     def _dev_tokens(self) -> DevTokens | None:
         """Only in development, and only where tokens are checked by a secret that is set."""
@@ -500,6 +504,17 @@ def _link_limits(settings: Settings) -> LinkLimits:
         # A plain socket has as long to answer a ping.
         pong_s=settings.heartbeat_s / 2,
         connect_s=settings.socketio_connect_s,
+    )
+
+
+def _http_limits(settings: Settings) -> HttpLimits:
+    return HttpLimits(
+        head_s=settings.http_head_s,
+        body_s=settings.http_body_s,
+        idle_s=settings.http_idle_s,
+        # The first line and the fields may both be as long as a message.
+        head_bytes_max=2 * settings.message_bytes_max,
+        unauthenticated_max=settings.unauthenticated_per_ip_max,
     )
 
 

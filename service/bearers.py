@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,9 @@ def expires_at(token: str) -> float:
         return float(claims.get("exp", "inf"))
     except (jwt.PyJWTError, TypeError, ValueError):
         return 0
+    except OverflowError:
+        # An integer beyond what a float can hold: not in anybody's time.
+        return math.inf
 
 
 class Bearers:

@@ -164,18 +164,21 @@ class Settings(BaseSettings):
         min_length=SECRET_LENGTH_MIN,
     )
     jwt_algorithms: Annotated[tuple[Algorithm, ...], BeforeValidator(_split)] = _setting(
-        "JWT_ALGORITHMS", ("HS256",), "Algorithms of accepted tokens.", min_length=1
+        "JWT_ALGORITHMS",
+        ("HS256",),
+        "Algorithms of accepted tokens; with JWT_PUBLIC_KEY or published keys: RS*, ES*, EdDSA.",
+        min_length=1,
     )
     jwt_public_key: str | None = _setting(
         "JWT_PUBLIC_KEY",
         None,
-        "Public key that tokens are checked with (RS*, ES*, EdDSA).",
+        "Public key that tokens are checked with; JWT_ALGORITHMS must name RS*, ES* or EdDSA.",
         allowed="a public key in PEM; \\n may stand for a line's end",
     )
     jwt_jwks_url: Annotated[str, Field(pattern=HTTP_URL)] | None = _setting(
         "JWT_JWKS_URL",
         None,
-        "Where the keys that tokens are checked with are published (RS*, ES*, EdDSA).",
+        "Where the keys that tokens are checked with are published; see JWT_ALGORITHMS.",
         allowed="a URL of a JSON Web Key Set, without user and password",
     )
     jwt_issuers: Annotated[
@@ -189,6 +192,15 @@ class Settings(BaseSettings):
     )
     jwt_audience: str | None = _setting("JWT_AUDIENCE", None, "Required `aud` of tokens.")
     jwt_issuer: str | None = _setting("JWT_ISSUER", None, "Required `iss` of tokens.")
+    jwt_name_claims: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_split)
+    ] = _setting(
+        "JWT_NAME_CLAIMS",
+        ("name", "username"),
+        "Claims of tokens that hold the display name, which everybody sees; the first one counts.",
+        allowed="names of claims, separated by commas",
+        min_length=1,
+    )
     jwt_leeway_s: float = _setting(
         "JWT_LEEWAY_S", 5, "Clock difference forgiven in `exp` and `nbf`.", unit="s", ge=0, le=300
     )
@@ -301,6 +313,13 @@ class Settings(BaseSettings):
         unit="/s",
         ge=0,
         le=100_000,
+    )
+    unauthenticated_per_ip_max: int = _setting(
+        "WS_UNAUTHENTICATED_PER_IP_MAX",
+        256,
+        "Connections of one address (IPv6: one /64) whose user is not known yet; 0 is no limit.",
+        ge=0,
+        le=1_000_000,
     )
     sockets_per_user_max: int = _setting(
         "WS_SOCKETS_PER_USER_MAX", 10, "Sockets (tabs) of one user.", ge=1, le=10_000
@@ -443,6 +462,30 @@ class Settings(BaseSettings):
         unit="s",
         ge=0.1,
         le=300,
+    )
+    http_head_s: float = _setting(
+        "WS_HTTP_HEAD_S",
+        10,
+        "How long a client may take for the head of a request, from its connecting or first byte.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )
+    http_body_s: float = _setting(
+        "WS_HTTP_BODY_S",
+        15,
+        "How long a client may take for the body of a request.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )
+    http_idle_s: float = _setting(
+        "WS_HTTP_IDLE_S",
+        20,
+        "How long a connection stays open for another request; longer than that of a proxy.",
+        unit="s",
+        ge=0.1,
+        le=3600,
     )
     heartbeat_s: float = _setting(
         "WS_HEARTBEAT_S",
@@ -651,7 +694,11 @@ class Settings(BaseSettings):
             raise ValueError(message)
         sources = self._sources_of_public_keys()
         if True in symmetric and sources:
-            message = f"{sources[0]} is of no use with JWT_ALGORITHMS={algorithms}: unset one"
+            message = (
+                f"{sources[0]} checks tokens of RS*, ES* or EdDSA, but JWT_ALGORITHMS is "
+                f"{algorithms}: set JWT_ALGORITHMS to what your tokens are signed with "
+                f"(RS256, say), or unset {sources[0]} to check them with JWT_SECRET"
+            )
             raise ValueError(message)
         if False in symmetric:
             _check_sources(sources, algorithms)

@@ -13,11 +13,11 @@ from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from service.edge.auth import clean_name
+from service.edge.handshake import wants_websocket
 from service.errors import ClientError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from service.edge.addresses import Handshakes
     from service.edge.websocket import WebSockets
     from service.engine import Engine
     from service.log.log import EventLog
@@ -31,7 +31,9 @@ DEV_TOKEN_TTL_S = 7 * 24 * 3600
 
 _HEADERS = {
     "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -41,39 +43,6 @@ class BadName(ClientError):
     """A name has at least one visible character, and is not too long."""
 
     code = "BAD_NAME"
-
-
-class AddressRate:
-    """How often one address may ask for something in a second: a fixed window for each."""
-
-    def __init__(self, per_s: int, trusted_hops: int, clock: Callable[[], float]) -> None:
-        """Allow `per_s`, or any number when that is 0."""
-        self._per_s = per_s
-        self._trusted_hops = trusted_hops
-        self._clock = clock
-        self._window = 0
-        self._counts: dict[str, int] = {}
-
-    def allows(self, request: web.Request) -> bool:
-        """Count this request, and tell whether it is one of those that are allowed."""
-        if self._per_s == 0:
-            return True
-        window = int(self._clock())
-        if window != self._window:
-            self._window = window
-            self._counts = {}
-        address = self.address_of(request)
-        self._counts[address] = self._counts.get(address, 0) + 1
-        return self._counts[address] <= self._per_s
-
-    def address_of(self, request: web.Request) -> str:
-        """Return the client's address; each trusted proxy has added one to X-Forwarded-For."""
-        # A proxy may add a header of its own below the one that the client has sent.
-        headers = ",".join(request.headers.getall("X-Forwarded-For", ()))
-        forwarded = [hop.strip() for hop in headers.split(",") if hop.strip()]
-        if 0 < self._trusted_hops <= len(forwarded):
-            return forwarded[-self._trusted_hops]
-        return request.remote or ""
 
 
 class DevTokens:
@@ -103,7 +72,7 @@ class DevTokens:
     def _name(self, body: bytes) -> str:
         try:
             raw = msgspec.json.decode(body, type=dict[str, object]).get("name")
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, ValueError, RecursionError):
             raw = None
         name = clean_name(raw) if isinstance(raw, str) else ""
         if not name:
@@ -121,7 +90,7 @@ class Endpoints:
         websockets: WebSockets,
         engine: Engine,
         log: EventLog,
-        handshakes: AddressRate,
+        handshakes: Handshakes,
         dev_tokens: DevTokens | None,
         *,
         metrics: Metrics,
@@ -152,13 +121,12 @@ class Endpoints:
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
         """Take an upgrade as a connection, and anything else as a visit to the page."""
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        if wants_websocket(request):
             return await self._connect(request)
         return web.FileResponse(WEB / "index.html", headers=_HEADERS)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if not self._handshakes.allows(request):
-            self._metrics.handshake_refused("RATE_LIMITED")
             raise web.HTTPTooManyRequests(text="too many connections, slow down")
         return await self._websockets.serve(request)
 

@@ -1,6 +1,7 @@
 """Takes a client's messages in the callback that reads them, without waking a task for each.
 
 What they bring about is written at the end of that callback, so that no other one is needed for it.
+Frames that a server must refuse are refused here where aiohttp's reader is lenient (`frame_check`).
 
 This needs private parts of aiohttp, which are used in this module alone. Where they are not as
 expected, messages are read by the task as usual, and a test fails loudly.
@@ -10,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aiohttp import WSMessage, WSMsgType, web, web_ws
+from aiohttp import WebSocketError, WSMessage, WSMsgType, web, web_ws
 
+from service.edge.frame_check import PROTOCOL_ERROR, FrameCheck
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class EagerResponse(web.WebSocketResponse):
     # aiohttp's own attributes stand in a dictionary that is just full.
     __slots__ = ("_around",)
 
-    def __init__(self, around: Around, **options: Any) -> None:
+    def __init__(self, around: Around | None = None, **options: Any) -> None:
         """Let `around` be called for what is read at once; the options are those of aiohttp."""
         super().__init__(**options)
         self._around = around
@@ -92,14 +94,26 @@ class EagerResponse(web.WebSocketResponse):
 class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
     """Parses the frames of one socket."""
 
-    __slots__ = ("around",)
+    __slots__ = ("_check", "_errors", "around")
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, queue: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(queue, *arguments, **options)
         self.around: Around | None = None
+        self._errors = queue
+        self._check = FrameCheck()
 
     def feed_data(self, data: bytes) -> Any:
-        """Read what has come."""
+        """Read what has come, up to the first frame that must be refused."""
+        if self._check.error is not None:
+            return True, b""
+        good = self._check.check(data)
+        if good < len(data):
+            self._read(data[:good])
+            self._errors.set_exception(WebSocketError(PROTOCOL_ERROR, str(self._check.error)))
+            return True, b""
+        return self._read(data)
+
+    def _read(self, data: bytes) -> Any:
         if self.around is None:
             return super().feed_data(data)
         return self.around(super().feed_data, data)

@@ -20,6 +20,8 @@ from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of, noted
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import PROTOCOLS, V1, dialect_of
+from service.edge.handshake import checked
+from service.edge.http_server import admit
 from service.edge.inbound import EagerResponse
 from service.edge.room_list import room_page
 from service.edge.session import (
@@ -138,19 +140,22 @@ class WebSockets:
         """Take a connection from its handshake to its end."""
         if self._draining:
             raise web.HTTPServiceUnavailable(text="restarting, try again")
+        handshake = checked(request)
         ws = EagerResponse(
             self._hub.flush_after,
             protocols=PROTOCOLS,
-            max_msg_size=self._limits.message_bytes_max,
+            # aiohttp refuses what is as long as its maximum.
+            max_msg_size=self._limits.message_bytes_max + 1,
             heartbeat=self._limits.heartbeat_s,
             compress=False,
         )
-        await ws.prepare(request)
+        await ws.prepare(handshake)
         transport = request.transport
         if transport is None:
             return ws
 
         def connect(socket: SocketId, user: UserId) -> Connection:
+            admit(request)
             return Connection(
                 socket,
                 user,

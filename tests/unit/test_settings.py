@@ -201,7 +201,9 @@ ISSUERS = '{"auth": {"jwks_url": "https://auth.example.org/keys", "audience": "g
 def test_published_keys_are_not_for_algorithms_with_a_secret(
     refusal: Refusal, env: str, value: str
 ) -> None:
-    assert refusal(**{env: value}) == f"{env} is of no use with JWT_ALGORITHMS=HS256: unset one"
+    line = refusal(**{env: value})
+    assert line.startswith(f"{env} checks tokens of RS*, ES* or EdDSA")
+    assert "JWT_ALGORITHMS is HS256: set JWT_ALGORITHMS to" in line
 
 
 def test_public_keys_come_from_one_place(refusal: Refusal) -> None:
@@ -330,7 +332,7 @@ def test_tls_and_this_machine_itself_are_safe(url: str) -> None:
 def test_a_public_key_without_an_algorithm_for_it_is_refused(refusal: Refusal) -> None:
     pem = public_pem(ec.generate_private_key(ec.SECP256R1()))
 
-    assert refusal(JWT_PUBLIC_KEY=pem).startswith("JWT_PUBLIC_KEY is of no use")
+    assert refusal(JWT_PUBLIC_KEY=pem).startswith("JWT_PUBLIC_KEY checks tokens of RS*")
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "EdDSA"])

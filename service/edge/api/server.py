@@ -10,6 +10,7 @@ from aiohttp import web
 
 from service.edge.api.calls import Call, Parts, Route
 from service.edge.api.problems import (
+    BadBody,
     Broken,
     NotJson,
     Refusal,
@@ -24,17 +25,25 @@ from service.edge.api.reading import read_body, read_parameters
 from service.edge.api.routes import ROUTES
 from service.edge.api.shapes import Parameters
 from service.edge.auth import AuthenticationError, bearer_of
+from service.edge.cors import Cors
+from service.edge.http_server import admit
 from service.errors import ClientError
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp.typedefs import Handler
 
+    from service.edge.addresses import AddressRate
     from service.edge.auth import Authenticator, Caller
-    from service.edge.http import AddressRate
 
 PREFIX = "/api"
 VERSION = "/v1"
+
+CORS_METHODS = "GET, HEAD, POST, DELETE"
+CORS_HEADERS = "Authorization, Content-Type, If-None-Match"
+CORS_EXPOSED = "ETag, Retry-After"
 
 logger = get_logger(__name__)
 
@@ -42,11 +51,21 @@ logger = get_logger(__name__)
 class Api:
     """The API over HTTP."""
 
-    def __init__(self, parts: Parts, authenticator: Authenticator, rate: AddressRate) -> None:
-        """Answer by `parts` those whom `authenticator` knows, each address at `rate`."""
+    def __init__(
+        self,
+        parts: Parts,
+        authenticator: Authenticator,
+        rate: AddressRate,
+        origins: Sequence[str],
+    ) -> None:
+        """Answer by `parts` those whom `authenticator` knows, each address at `rate`.
+
+        Pages of `origins` may read the answers.
+        """
         self._parts = parts
         self._authenticator = authenticator
         self._rate = rate
+        self._cors = Cors(origins, methods=CORS_METHODS, headers=CORS_HEADERS, exposed=CORS_EXPOSED)
 
     def app(self) -> web.Application:
         """Make what is served below `PREFIX`."""
@@ -57,7 +76,12 @@ class Api:
             if route.method == "GET":
                 app.router.add_route("HEAD", VERSION + route.path, handler)
         app.on_cleanup.append(self._stop)
+        # Also for answers that are streamed.
+        app.on_response_prepare.append(self._permit)
         return app
+
+    async def _permit(self, request: web.Request, response: web.StreamResponse) -> None:
+        self._cors.apply(request, response)
 
     async def _stop(self, _app: web.Application) -> None:
         self._parts.replays.stop()
@@ -65,6 +89,7 @@ class Api:
     def _handler(self, route: Route[Any]) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             caller = await self._caller(request)
+            admit(request)
             if route.scope is not None and route.scope not in caller.scopes:
                 raise ScopeMissing(f"This needs the token of a service with scope `{route.scope}`.")
             asked = await _asked(route, request)
@@ -87,18 +112,24 @@ class Api:
         if not self._rate.allows(request):
             raise TooManyRequests
 
+    async def _preflight(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(status=204, headers=self._cors.preflight(request))
+
     @web.middleware
     async def _tell_problems(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Make a problem of whatever goes wrong."""
         try:
             self._check_rate(request)
-            return await handler(request)
+            return await (self._preflight if _is_preflight(request) else handler)(request)
         except Refusal as error:
             return refused(error)
         except ClientError as error:
             return failed(error)
         except web.HTTPException as error:
             return not_served(error)
+        except (ConnectionError, web.RequestPayloadError):
+            # The body has ended early, or is not coded as its headers say.
+            return refused(BadBody())
         except Exception:
             logger.exception(
                 "request failed",
@@ -106,6 +137,10 @@ class Api:
                 metadata={"method": request.method, "path": request.path},
             )
             return refused(Broken())
+
+
+def _is_preflight(request: web.Request) -> bool:
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 
 async def _asked(route: Route[Any], request: web.Request) -> Any:

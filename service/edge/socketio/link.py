@@ -46,7 +46,7 @@ class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Link:
     """One Engine.IO connection."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection is, and whom it tells
         self,
         sid: str,
         request: web.Request,
@@ -54,8 +54,12 @@ class Link:
         *,
         serve: Serve,
         closed: Callable[[Link], None],
+        changed: Callable[[Link], None],
     ) -> None:
-        """Begin by polling; `serve` serves a session to its end, and `closed` is told the end."""
+        """Begin by polling; `serve` serves a session to its end, and `closed` is told the end.
+
+        `changed` is told when `is_admitted` has changed while it is open.
+        """
         self.sid = sid
         self.request = request
         """The handshake."""
@@ -68,6 +72,9 @@ class Link:
         self._limits = limits
         self._serve = serve
         self._closed = closed
+        self._changed = changed
+        self.carrier: web.Request | None = None
+        """The request that has become its WebSocket."""
         self._loop = asyncio.get_running_loop()
         self._ws: web.WebSocketResponse | None = None
         self.polling = Polling(self._given_up)
@@ -84,6 +91,11 @@ class Link:
     def is_upgraded(self) -> bool:
         """Whether it goes over a WebSocket."""
         return self._ws is not None
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether its session has a known user."""
+        return self._session is not None and self._session.connection is not None
 
     # The transport
 
@@ -230,6 +242,7 @@ class Link:
             )
             # It goes out with the greeting, once the opening is committed.
             connection.frames.append(packets.connected_frame(socket))
+            self._changed(self)
             return connection
 
         async def serve() -> None:
@@ -246,6 +259,7 @@ class Link:
         if self._session is session:
             self._session = None
             if not self.is_closed:
+                self._changed(self)
                 self._connect_timer = self._loop.call_later(
                     self._limits.connect_s, self._nobody_came
                 )

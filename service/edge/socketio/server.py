@@ -11,6 +11,10 @@ from aiohttp import WSMsgType, web
 
 from service.edge.auth import token_of
 from service.edge.close_codes import CloseCode, noted
+from service.edge.cors import Cors
+from service.edge.handshake import checked, wants_websocket
+from service.edge.http_server import TOO_MANY, AddressCap, admit
+from service.edge.inbound import EagerResponse
 from service.edge.socketio import packets
 from service.edge.socketio.link import Link
 from service.edge.socketio.packets import InvalidPacket
@@ -18,11 +22,10 @@ from service.edge.socketio.packets import InvalidPacket
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.edge.http import AddressRate
+    from service.edge.addresses import Handshakes
     from service.edge.socketio.link import LinkLimits
     from service.edge.socketio.session import Session
     from service.edge.websocket import Connect, WebSockets
-    from service.telemetry import Metrics
 
 PATH = "/socket.io/"
 
@@ -73,18 +76,23 @@ class SocketIo:
     def __init__(
         self,
         websockets: WebSockets,
-        handshakes: AddressRate,
+        handshakes: Handshakes,
         limits: LinkLimits,
         origins: Sequence[str],
         *,
-        metrics: Metrics,
+        unauthenticated_max: int,
     ) -> None:
-        """Hand sessions over to `websockets`; pages of `origins` may poll."""
+        """Hand sessions over to `websockets`; pages of `origins` may poll.
+
+        Of one address at most `unauthenticated_max` connections may be without a session.
+        """
         self._websockets = websockets
         self._handshakes = handshakes
         self._limits = limits
-        self._origins = frozenset(origins)
-        self._metrics = metrics
+        self._strangers = AddressCap[Link](unauthenticated_max)
+        self._cors = Cors(
+            origins, methods="GET, POST", headers="Authorization, Content-Type", exposed=""
+        )
         self._links: dict[str, Link] = {}
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -108,15 +116,17 @@ class SocketIo:
         except BadRequest as error:
             body = {"code": error.code, "message": error.message}
             response = web.json_response(body, status=400)
-        except web.HTTPRequestEntityTooLarge as error:
+        except web.HTTPException as error:
             response = error
         if not response.prepared:
-            response.headers.update(self._permission(request))
+            self._cors.apply(request, response)
+        if isinstance(response, web.HTTPException):
+            raise response
         return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.method == "OPTIONS":
-            return web.Response(status=204)
+            return web.Response(status=204, headers=self._cors.preflight(request))
         link = self._link_of(request)
         if link is None:
             refusal = self._refusal(request)
@@ -124,6 +134,8 @@ class SocketIo:
                 return refusal
         if request.query["transport"] == "websocket":
             return await self._websocket(request, link)
+        if link is not None and link.is_admitted:
+            admit(request)
         if request.method == "POST" and link is not None:
             return await self._post(request, link)
         return await self._poll(request, link)
@@ -133,8 +145,7 @@ class SocketIo:
         query = request.query
         if query.get("transport") not in {"polling", "websocket"}:
             raise UnknownTransport
-        is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
-        if is_upgrade != (query["transport"] == "websocket"):
+        if wants_websocket(request) != (query["transport"] == "websocket"):
             raise BadRequest
         sid = query.get("sid")
         if sid is None:
@@ -153,10 +164,12 @@ class SocketIo:
     def _refusal(self, request: web.Request) -> web.Response | None:
         """Tell why there is no new connection now, if so."""
         if not self._handshakes.allows(request):
-            self._metrics.handshake_refused("RATE_LIMITED")
             return web.Response(status=429, text="too many connections, slow down")
         if self._websockets.is_draining:
             return web.Response(status=503, text="restarting, try again")
+        if not self._strangers.has_room(self._handshakes.addresses.of(request)):
+            self._handshakes.refused_request(TOO_MANY, request)
+            return web.Response(status=429, text="too many connections without a session")
         return None
 
     async def _poll(self, request: web.Request, link: Link | None) -> web.Response:
@@ -195,17 +208,23 @@ class SocketIo:
     async def _websocket(self, request: web.Request, link: Link | None) -> web.StreamResponse:
         if link is not None and link.is_upgrading:
             raise BadRequest
-        ws = web.WebSocketResponse(max_msg_size=self._limits.payload_bytes_max, compress=False)
-        await ws.prepare(request)
+        handshake = checked(request)
+        # aiohttp refuses what is as long as its maximum.
+        ws = EagerResponse(max_msg_size=self._limits.payload_bytes_max + 1, compress=False)
+        await ws.prepare(handshake)
         transport = request.transport
         if transport is None:
             return ws
         if link is None:
             link = self._begin(request)
+            link.carrier = request
             link.go_over(ws, transport)
             link.open()
         elif await self._probed(link, ws):
+            link.carrier = request
             link.go_over(ws, transport)
+            if link.is_admitted:
+                admit(request)
         else:
             await ws.close()
             return ws
@@ -230,12 +249,31 @@ class SocketIo:
 
     def _begin(self, request: web.Request) -> Link:
         sid = secrets.token_urlsafe(15)
-        link = Link(sid, request, self._limits, serve=self._attend, closed=self._forget)
+        link = Link(
+            sid,
+            request,
+            self._limits,
+            serve=self._attend,
+            closed=self._forget,
+            changed=self._changed,
+        )
+        self._strangers.enter_again(self._handshakes.addresses.of(request), link)
         self._links[sid] = link
         return link
 
+    def _changed(self, link: Link) -> None:
+        """Count a link no longer among those without a user, or among them again."""
+        address = self._handshakes.addresses.of(link.request)
+        if not link.is_admitted:
+            self._strangers.enter_again(address, link)
+            return
+        self._strangers.leave(address, link)
+        if link.carrier is not None:
+            admit(link.carrier)
+
     def _forget(self, link: Link) -> None:
         del self._links[link.sid]
+        self._strangers.leave(self._handshakes.addresses.of(link.request), link)
 
     async def _attend(
         self, link: Link, session: Session, token: str | None, connect: Connect
@@ -243,22 +281,9 @@ class SocketIo:
         """Serve a session; each further one of a connection counts as a handshake of its own."""
         request = link.request
         if link.sessions > 1 and not self._handshakes.allows(request):
-            self._metrics.handshake_refused("RATE_LIMITED")
             await session.close(code=CloseCode.RATE_LIMITED, message=b"Rate limited")
             return
         await self._websockets.attend(request, token or token_of(request), session, connect)
-
-    def _permission(self, request: web.Request) -> dict[str, str]:
-        """Let pages of other origins poll, if they may connect."""
-        origin = request.headers.get("Origin")
-        if origin is None or not {"*", origin} & self._origins:
-            return {"Vary": "Origin"}
-        return {
-            "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type",
-            "Vary": "Origin",
-        }
 
 
 async def _read(ws: web.WebSocketResponse, link: Link) -> None:

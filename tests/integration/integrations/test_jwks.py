@@ -46,7 +46,7 @@ def jwks_of(provider: Provider, clock: Clock, times: JwksTimes = TIMES) -> Jwks:
 
 
 def authenticator(*issuers: Issuer) -> Authenticator:
-    return Authenticator(issuers, ALGORITHMS, leeway_s=0, name_length_max=64)
+    return Authenticator(issuers, ALGORITHMS, leeway_s=0, name_claims=("name",), name_length_max=64)
 
 
 async def refusal(door: Authenticator, token: str) -> str:

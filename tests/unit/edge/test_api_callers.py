@@ -21,7 +21,8 @@ SECRET = "a-secret-that-is-long-enough-" * 3
 
 
 async def caller(**claims: Any) -> Caller:
-    door = Authenticator([Issuer(keys=FixedKey(SECRET))], ["HS256"], leeway_s=0, name_length_max=64)
+    issuer = Issuer(keys=FixedKey(SECRET))
+    door = Authenticator([issuer], ["HS256"], leeway_s=0, name_claims=("name",), name_length_max=64)
     return await door.check_caller(jwt.encode(claims, SECRET))
 
 

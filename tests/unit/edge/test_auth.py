@@ -57,6 +57,7 @@ def door(*issuers: Issuer, **others: Any) -> Authenticator:
         issuers or (fixed,),
         given.jwt_algorithms,
         leeway_s=given.jwt_leeway_s,
+        name_claims=given.jwt_name_claims,
         name_length_max=given.name_length_max,
     )
 
@@ -297,8 +298,9 @@ def test_a_token_of_nobody_is_refused(claims: Mapping[str, Any]) -> None:
     [
         ({"name": "Ana", "username": "ana", "email": "a@example.org"}, "Ana"),
         ({"username": "ana", "email": "a@example.org"}, "ana"),
-        ({"email": "a@example.org"}, "a@example.org"),
-        ({"name": "", "username": "  ", "email": "a@example.org"}, "a@example.org"),
+        # Everybody sees a name: an address is none unless the settings say so.
+        ({"email": "a@example.org"}, None),
+        ({"name": "", "username": "  ", "email": "a@example.org"}, None),
         ({"name": 7, "username": "ana"}, "ana"),
         ({"name": "\u202e\u200b", "username": "ana"}, "ana"),
         ({"name": "\ud800Ana"}, "Ana"),

@@ -7,7 +7,7 @@ from aiohttp.test_utils import make_mocked_request
 from aiohttp.web import Request
 from multidict import CIMultiDict
 
-from service.edge.http import AddressRate
+from service.edge.addresses import Addresses, AddressRate
 
 
 class Clock:
@@ -44,19 +44,18 @@ def handshake(*forwarded: str) -> Request:
         (2, ["203.0.113.9"], "127.0.0.1"),
         (1, [], "127.0.0.1"),
         (1, [""], "127.0.0.1"),
-        (1, ["2001:db8::9"], "2001:db8::9"),
+        (1, ["2001:db8::9"], "2001:db8::/64"),
     ],
 )
 def test_the_address_is_the_one_that_the_outermost_trusted_proxy_saw(
     trusted_hops: int, forwarded: list[str], address: str
 ) -> None:
-    rate = AddressRate(5, trusted_hops, Clock())
-    assert rate.address_of(handshake(*forwarded)) == address
+    assert Addresses(trusted_hops).of(handshake(*forwarded)) == address
 
 
 def test_each_address_has_so_many_a_second() -> None:
     clock = Clock()
-    rate = AddressRate(2, 1, clock)
+    rate = AddressRate(2, Addresses(1), clock)
     ana, ben = handshake("203.0.113.1"), handshake("203.0.113.2")
     assert [rate.allows(ana) for _ in range(4)] == [True, True, False, False]
     assert [rate.allows(ben) for _ in range(3)] == [True, True, False]
@@ -65,11 +64,11 @@ def test_each_address_has_so_many_a_second() -> None:
 
 
 def test_a_client_that_writes_other_addresses_is_counted_as_one() -> None:
-    rate = AddressRate(2, 1, Clock())
+    rate = AddressRate(2, Addresses(1), Clock())
     forged = [handshake(f"6.6.6.{number}", "203.0.113.9") for number in range(4)]
     assert [rate.allows(request) for request in forged] == [True, True, False, False]
 
 
 def test_no_limit_is_none() -> None:
-    rate = AddressRate(0, 0, Clock())
+    rate = AddressRate(0, Addresses(0), Clock())
     assert all(rate.allows(handshake()) for _ in range(1000))

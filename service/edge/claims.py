@@ -1,0 +1,82 @@
+"""The claims of a token that has been verified, each checked once and in one form; pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from service.domain.ids import UserId, normalise
+from service.errors import ServiceError
+
+ID_CLAIMS = ("id", "userId", "userID", "sub")
+
+TIME_MAX_S = 253_402_300_799.0
+"""The end of the year 9999: what is later counts as this."""
+
+# Controls, and halves of surrogate pairs, which JSON can write and nobody can encode.
+_UNFIT_FOR_IDS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class BadTime(ServiceError):
+    """A time is no finite number of seconds, or it is not the time of this token."""
+
+
+class BadUser(ServiceError):
+    """No claim names a user as this service can."""
+
+
+class Times(msgspec.Struct, frozen=True):
+    """When a token was issued and when it ends, in seconds since 1970."""
+
+    issued_at_s: float | None
+    expires_at_s: float | None
+
+
+def read_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> Times:
+    """Read `iat`, `nbf` and `exp`; raise `BadTime` unless the token is good at `now_s`."""
+    issued_at_s, not_before_s, expires_at_s = (
+        _time(claims, name) for name in ("iat", "nbf", "exp")
+    )
+    if expires_at_s is not None and expires_at_s <= now_s - leeway_s:
+        raise BadTime("it has expired")
+    for begins_s in (issued_at_s, not_before_s):
+        if begins_s is not None and begins_s > now_s + leeway_s:
+            raise BadTime("it is not good yet")
+    return Times(issued_at_s, expires_at_s)
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float | None:
+    """Read a time; only a claim that is not there is none, since `null` would be for ever."""
+    if name not in claims:
+        return None
+    raw = claims[name]
+    is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
+    if not is_number or (isinstance(raw, float) and not math.isfinite(raw)):
+        raise BadTime(f"`{name}` is no number of seconds")
+    # An integer may have more digits than a float can hold.
+    return float(max(-TIME_MAX_S, min(TIME_MAX_S, raw)))
+
+
+def has_user(claims: Mapping[str, Any]) -> bool:
+    """Tell whether any claim says whose token it is."""
+    return any(claims.get(name) is not None for name in ID_CLAIMS)
+
+
+def read_user(claims: Mapping[str, Any]) -> UserId:
+    """Return whose token it is, by the first claim that says so; raise `BadUser`."""
+    raw = next((claims[name] for name in ID_CLAIMS if claims.get(name) is not None), None)
+    if isinstance(raw, str) and _UNFIT_FOR_IDS.search(raw):
+        raise BadUser
+    try:
+        return normalise(raw)
+    except ValueError as error:
+        raise BadUser from error
+
+
+def texts(claims: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Return the claims of these names that are texts, in order."""
+    return [claims[name] for name in names if isinstance(claims.get(name), str)]

@@ -1,0 +1,92 @@
+"""The opening handshake of RFC 6455, section 4.2.1: what is refused, and all forms that are read.
+
+aiohttp reads only the first header line of a name, and accepts the versions 7 and 8 of drafts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from aiohttp import HttpVersion11, hdrs, web
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
+VERSION = "13"
+KEY_BYTES = 16
+
+
+def listed(headers: MultiMapping[str], name: str) -> list[str]:
+    """Return the entries of a header that is a list, of all its lines, in order."""
+    lines = headers.getall(name, ())
+    return [entry for line in lines for part in line.split(",") if (entry := part.strip())]
+
+
+def wants_websocket(request: web.Request) -> bool:
+    """Tell whether a request asks to become a WebSocket, rightly or not."""
+    return "websocket" in map(str.lower, listed(request.headers, hdrs.UPGRADE))
+
+
+def checked(request: web.Request) -> web.Request:
+    """Return a copy of the request in the one form that aiohttp reads, for its handshake alone.
+
+    Raises the refusal of a request that is no handshake.
+    """
+    headers = request.headers
+    if request.method != "GET" or request.version < HttpVersion11:
+        raise _refused("a WebSocket begins with GET and HTTP/1.1")
+    if len(headers.getall(hdrs.HOST, ())) != 1:
+        raise _refused("there must be one header `Host`")
+    if not wants_websocket(request):
+        raise _upgrade_required("the header `Upgrade` must name `websocket`")
+    if "upgrade" not in map(str.lower, listed(headers, hdrs.CONNECTION)):
+        raise _refused("the header `Connection` must name `Upgrade`")
+    versions = headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ())
+    if [one.strip() for one in versions] != [VERSION]:
+        raise _upgrade_required(f"the version of WebSocket must be {VERSION}")
+    keys = [one.strip() for one in headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())]
+    if len(keys) != 1 or not _is_key(keys[0]):
+        raise _refused("`Sec-WebSocket-Key` must be 16 bytes in base64")
+    return _in_one_form(request, keys[0])
+
+
+def _in_one_form(request: web.Request, key: str) -> web.Request:
+    """Copy a request with only the headers that a handshake needs, each in one line."""
+    headers = CIMultiDict(
+        {
+            hdrs.HOST: "",
+            hdrs.UPGRADE: "websocket",
+            hdrs.CONNECTION: "Upgrade",
+            hdrs.SEC_WEBSOCKET_VERSION: VERSION,
+            hdrs.SEC_WEBSOCKET_KEY: key,
+        }
+    )
+    # Headers may have bytes that are no text; a subprotocol with those is none of ours.
+    known = filter(str.isascii, listed(request.headers, hdrs.SEC_WEBSOCKET_PROTOCOL))
+    protocols = ", ".join(known)
+    if protocols:
+        headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = protocols
+    return request.clone(headers=headers)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _refused(why: str) -> web.HTTPException:
+    return web.HTTPBadRequest(text=f"no WebSocket handshake: {why}")
+
+
+def _upgrade_required(why: str) -> web.HTTPException:
+    headers = {
+        hdrs.UPGRADE: "websocket",
+        hdrs.CONNECTION: "Upgrade",
+        hdrs.SEC_WEBSOCKET_VERSION: VERSION,
+    }
+    return web.HTTPUpgradeRequired(headers=headers, text=f"no WebSocket handshake: {why}")
