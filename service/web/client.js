@@ -15,6 +15,13 @@ const RETRY_WITH_SEAT_MAX_MS = 3_000;
 /** Only a connection that held for so long proves that the service is well again. */
 const STABLE_MS = 5_000;
 
+/** How long the page may take to bring a token. */
+const TOKEN_WITHIN_MS = 10_000;
+/** After so many refusals in a row, each of a token fetched just before, another won't help. */
+const REFUSED_TOKENS_MAX = 6;
+/** `connect` gives up a try that has heard nothing for so long, and starts a new one. */
+const STUCK_AFTER_MS = 1_000;
+
 const CHECK_EVERY_MS = 1_000;
 /** How long a handshake may take, up to `welcome`. */
 const OPEN_WITHIN_MS = 10_000;
@@ -24,7 +31,20 @@ const HEARTBEATS_MISSED_MAX = 2.5;
 const ANSWER_WITHIN_MS = 30_000;
 /** The service knows an id for five minutes; sent again later, a command could happen twice. */
 const ANSWER_WITHIN_MS_MAX = 240_000;
+/** It knows the last 500 ids of a user: after so many newer ones none is sent a second time. */
+const NEWER_COMMANDS_MAX = 400;
+/** How many commands may be on their way without an answer. */
+const IN_FLIGHT_MAX = 100;
+/** How many commands are remembered whose answer came too late. */
+const LATE_MAX = 500;
 const RATE_LIMITED_WAIT_MS = 1_000;
+/** Which part of the service's limits is used: its clock runs a little beside this one. */
+const PACE_SHARE = 0.9;
+const BURST_SHARE = 0.5;
+/** Messages with a limit of their own: what follows in the same room waits for their answer. */
+const LIMITED_TYPES = new Set(["chat:send", "room:join"]);
+/** What the client says itself; a message of the service by such a name is only a `message`. */
+const OWN_EVENTS = new Set(["message", "status", "users", "rooms"]);
 
 const CODE_NORMAL = 1000;
 const CODE_ABNORMAL = 1006;
@@ -72,6 +92,154 @@ export class Closed extends Error {
  */
 function retryDelayMs(attempt, maxMs) {
   return Math.random() * Math.min(maxMs, RETRY_FIRST_MS * 2 ** attempt);
+}
+
+/**
+ * Measures time by the wall clock and by the monotonic one: the former may be set, the latter may
+ * stand still while the machine sleeps.
+ */
+class Stopwatch {
+  #wall = Date.now();
+  #steady = performance.now();
+
+  /** Milliseconds since the start, as the monotonic clock has it. */
+  get steadyMs() {
+    return performance.now() - this.#steady;
+  }
+
+  /** Milliseconds since the start, by the clock that says more. */
+  get ms() {
+    return Math.max(Date.now() - this.#wall, this.steadyMs);
+  }
+}
+
+/** What the promise brings, if it does so in time. */
+async function within(ms, what, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took more than ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function warn(text) {
+  console.warn(`ws-service-client: ${text}`);
+}
+
+/** Keeps what is sent below the limits of the service; a token bucket. */
+class Pace {
+  #perMs = Infinity;
+  #burst = Infinity;
+  #tokens = Infinity;
+  #watch = new Stopwatch();
+
+  limit({ messagesPerS, messagesBurst }) {
+    this.#perMs = (PACE_SHARE * messagesPerS) / 1000;
+    this.#burst = Math.max(1, BURST_SHARE * messagesBurst);
+    this.#tokens = Math.min(this.#tokens, this.#burst);
+  }
+
+  /** Whether a message may go now; then it is counted. */
+  take() {
+    this.#tokens = Math.min(this.#burst, this.#tokens + this.#watch.steadyMs * this.#perMs);
+    this.#watch = new Stopwatch();
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  /** How long until a message may go. */
+  get waitMs() {
+    return Math.max(1, Math.ceil((1 - this.#tokens) / this.#perMs));
+  }
+}
+
+/** Messages for a `for await`: they wait until they are asked for, and the other way round. */
+class Messages {
+  #queue = [];
+  #waiters = [];
+  #isOver = false;
+  #unsubscribe;
+
+  /** `subscribe` gets this iterator, and answers with a function that ends the subscription. */
+  constructor(subscribe) {
+    this.#unsubscribe = subscribe(this);
+  }
+
+  push(message) {
+    const wake = this.#waiters.shift();
+    if (wake) wake({ value: message, done: false });
+    else this.#queue.push(message);
+  }
+
+  /** Nothing more comes; what waits can still be taken. */
+  end() {
+    this.#isOver = true;
+    this.#unsubscribe?.();
+    for (const wake of this.#waiters.splice(0)) wake({ value: undefined, done: true });
+  }
+
+  next() {
+    if (this.#queue.length) return Promise.resolve({ value: this.#queue.shift(), done: false });
+    if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  return(value) {
+    this.#queue = [];
+    this.end();
+    return Promise.resolve({ value, done: true });
+  }
+
+  throw(error) {
+    this.return();
+    return Promise.reject(error);
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+}
+
+/** A cursor that was kept somewhere, as by a page before it was reloaded. */
+function keptCursor({ position, epoch }) {
+  if (!Number.isSafeInteger(position) || position < 0 || typeof epoch !== "string") {
+    throw new TypeError("cursor is what the client had as its `cursor`");
+  }
+  return { position, epoch };
+}
+
+/** A command that is not answered yet. */
+class PendingCommand {
+  age = new Stopwatch();
+  timeoutMs = Infinity;
+  timer;
+  resolve = () => {};
+  reject = () => {};
+  /** Whether it was sent on the present connection. */
+  isSent = false;
+  /** Which of the client's commands it was, once it was sent. */
+  number = undefined;
+
+  constructor(command, frame) {
+    this.command = command;
+    this.frame = frame;
+  }
+
+  /** The room, or the user, for which the order of commands counts. */
+  get place() {
+    const { roomId, to } = this.command;
+    return roomId ?? (to === undefined ? "" : `to ${to}`);
+  }
+
+  /** Whether the service may refuse it for now, while it takes what comes after it. */
+  get isLimited() {
+    return LIMITED_TYPES.has(this.command.type);
+  }
 }
 
 /** Everyone online: a list that came once, and the changes since then. */
@@ -180,7 +348,15 @@ export class Client {
   #WebSocket;
   #attemptsMax;
 
+  /** For each type, its listeners, and how each is called. */
   #listeners = new Map();
+  /** Events that are to be given out, so that each listener hears them in their order. */
+  #events = [];
+  #isEmitting = false;
+  /** What is told when the client is closed. */
+  #endings = new Set();
+  /** Counts how often the client was closed; what belongs to a former life is not told. */
+  #life = 0;
   #status = { state: "idle" };
   /** Those who wait in `connect`. */
   #waiters = [];
@@ -190,20 +366,30 @@ export class Client {
   #attempt = 0;
   #retryTimer;
   #checkTimer;
-  #limitedTimer;
-  #heardAt = 0;
-  #welcomedAt = 0;
+  /** Since the last message of this socket, or since it was made. */
+  #heard = new Stopwatch();
+  /** How many checks have gone by meanwhile: timers don't run ahead of messages that wait. */
+  #checksSinceHeard = 0;
+  #isSuspect = false;
+  #isProbed = false;
+  /** Since the welcome of this connection. */
+  #welcomed = null;
   /** What the service has asked to wait at most, before it stops. */
   #drainMs = null;
 
   #token = null;
+  /** Whether the token was brought for this very connection. */
+  #tokenIsFresh = false;
   #tokenWasRefused = false;
+  #refusals = 0;
   #welcome = null;
   #session = null;
   /** Where to resume: the highest position that was taken in, of which log. */
   #cursor = null;
   /** Whether this connection has asked to resume. */
   #resumes = false;
+  /** What stands, until it has come whole: a part of it is told to nobody. */
+  #held = null;
   #users = new Users();
   #rooms = new Rooms();
 
@@ -211,19 +397,35 @@ export class Client {
   #pending = new Map();
   /** The rooms that this connection joins again, by the id of the command. */
   #rejoins = new Map();
+  /** Commands that nobody waits for any more, by id: they may be answered yet. */
+  #late = new Map();
+  /** The page of rooms that came last, without an id; its ack follows. */
+  #page = null;
+  #pace = new Pace();
+  #paceTimer;
+  #pauseTimer = null;
+  /** How many commands were sent for the first time. */
+  #sentCount = 0;
   /** The ids of one client never meet those of another one, nor of the same page reloaded. */
   #idPrefix = [...crypto.getRandomValues(new Uint8Array(12))]
     .map((byte) => byte.toString(16).padStart(2, "0"))
     .join("");
   #idCount = 0;
 
-  constructor({ url, token, WebSocket = globalThis.WebSocket, attemptsMax = Infinity }) {
+  constructor({
+    url,
+    token,
+    WebSocket = globalThis.WebSocket,
+    attemptsMax = Infinity,
+    cursor = null,
+  }) {
     if (!WebSocket) throw new TypeError("there is no global WebSocket here: give one as an option");
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#askToken = token;
     this.#WebSocket = WebSocket;
     this.#attemptsMax = attemptsMax;
+    if (cursor) this.#cursor = keptCursor(cursor);
   }
 
   get status() {
@@ -266,14 +468,22 @@ export class Client {
     online.catch(() => {});
     if (this.#status.state !== "connecting") {
       this.#attempt = 0;
-      this.#tokenWasRefused = false;
+      this.#refusals = 0;
+      this.#open();
+    } else if (this.#isStuck) {
       this.#open();
     }
     return online;
   }
 
+  /** Whether the present try may be given up for another one. */
+  get #isStuck() {
+    return this.#socket === null || this.#heard.ms >= STUCK_AFTER_MS;
+  }
+
   /** Goes for good; `connect` starts anew. */
   close() {
+    if (this.#status.state === "closed") return;
     const socket = this.#dropSocket();
     this.#end(CODE_NORMAL, "");
     socket?.close(CODE_NORMAL);
@@ -281,8 +491,9 @@ export class Client {
 
   /** Sends a message once, if that is possible now; for what is worth nothing later. */
   send(message) {
-    if (this.#status.state !== "online") return false;
-    this.#transmit(this.#frame(message));
+    const frame = this.#frame(message);
+    if (this.#status.state !== "online" || !this.#pace.take()) return false;
+    this.#transmit(frame);
     return true;
   }
 
@@ -291,8 +502,8 @@ export class Client {
    * reconnect until it is answered, and so happens once.
    */
   request(command, { timeoutMs = ANSWER_WITHIN_MS } = {}) {
-    if (timeoutMs > ANSWER_WITHIN_MS_MAX) {
-      throw new RangeError(`timeoutMs is at most ${ANSWER_WITHIN_MS_MAX}`);
+    if (!(timeoutMs > 0 && timeoutMs <= ANSWER_WITHIN_MS_MAX)) {
+      throw new RangeError(`timeoutMs is more than 0 and at most ${ANSWER_WITHIN_MS_MAX}`);
     }
     const id = this.#newId();
     return new Promise((resolve, reject) => {
@@ -300,21 +511,22 @@ export class Client {
         reject(new Closed(this.#status.code, this.#status.reason));
         return;
       }
-      const frame = this.#frame({ ...command, id });
-      const timer = setTimeout(() => {
-        this.#pending.delete(id);
-        reject(new NoAnswer(`${command.type} was not answered in ${timeoutMs} ms`));
+      const request = new PendingCommand({ ...command }, this.#frame({ ...command, id }));
+      request.timeoutMs = timeoutMs;
+      request.resolve = resolve;
+      request.reject = reject;
+      request.timer = setTimeout(() => {
+        this.#noAnswer(id);
+        this.#sendPending();
       }, timeoutMs);
-      this.#pending.set(id, { command, frame, timer, resolve, reject, page: undefined });
-      if (this.#status.state === "online") this.#transmit(frame);
+      this.#pending.set(id, request);
+      this.#sendPending();
     });
   }
 
   /** Calls `listener` for every message of a type; answers with a function that ends it. */
   on(type, listener) {
-    const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners.add(listener));
-    return () => this.off(type, listener);
+    return this.#listen(type, listener, listener);
   }
 
   off(type, listener) {
@@ -323,8 +535,8 @@ export class Client {
 
   /** Calls `listener` once; without one, answers with a promise. */
   once(type, listener) {
-    if (!listener) return new Promise((resolve) => this.once(type, resolve));
-    const end = this.on(type, (event) => {
+    if (!listener) return this.#next(type);
+    const end = this.#listen(type, listener, (event) => {
       end();
       listener(event);
     });
@@ -333,27 +545,19 @@ export class Client {
 
   /** All messages of these types (or all at all) from now on, until the client is closed. */
   messages(...types) {
-    const queue = [];
-    let wake = () => {};
-    const ends = [
-      this.on("message", (message) => {
-        if (types.length && !types.includes(message.type)) return;
-        queue.push(message);
-        wake();
-      }),
-      this.on("status", () => wake()),
-    ];
-    const isClosed = () => this.#status.state === "closed";
-    return (async function* () {
-      try {
-        while (queue.length || !isClosed()) {
-          if (queue.length) yield queue.shift();
-          else await new Promise((resolve) => (wake = resolve));
-        }
-      } finally {
-        for (const end of ends) end();
-      }
-    })();
+    const messages = new Messages((iterator) => {
+      const off = this.on("message", (message) => {
+        if (!types.length || types.includes(message.type)) iterator.push(message);
+      });
+      const end = () => iterator.end();
+      this.#endings.add(end);
+      return () => {
+        off();
+        this.#endings.delete(end);
+      };
+    });
+    if (this.#status.state === "closed") messages.end();
+    return messages;
   }
 
   // The connection
@@ -361,14 +565,24 @@ export class Client {
   async #open() {
     clearTimeout(this.#retryTimer);
     const opening = ++this.#opening;
+    this.#dropSocket()?.close(CODE_SILENT);
     this.#setStatus({ state: "connecting" });
+    if (opening !== this.#opening) return;
     try {
-      this.#token ??= await this.#askToken(this.#tokenWasRefused ? "refused" : "connect");
-      if (opening !== this.#opening) return;
+      if (this.#token === null) {
+        const asked = this.#askToken(this.#tokenWasRefused ? "refused" : "connect");
+        const token = await within(TOKEN_WITHIN_MS, "The token", asked);
+        if (opening !== this.#opening) return;
+        this.#token = token;
+        this.#tokenIsFresh = true;
+      }
       if (TOKEN.test(this.#token)) this.#openSocket();
       else this.#refused("The token is not a JWT");
     } catch (error) {
-      if (opening === this.#opening) this.#retry(CODE_ABNORMAL, String(error?.message ?? error));
+      if (opening !== this.#opening) return;
+      const reason = String(error?.message ?? error);
+      warn(`no connection: ${reason}`);
+      this.#retry(CODE_ABNORMAL, reason);
     }
   }
 
@@ -385,18 +599,40 @@ export class Client {
     socket.onclose = ({ code, reason }) => this.#lost(code, reason);
     // Node 22 tells of a handshake that fails by this alone; else a close with 1006 follows.
     socket.onerror = () => this.#lost(CODE_ABNORMAL, "");
-    this.#heardAt = Date.now();
+    this.#noteHeard();
     this.#checkTimer = setInterval(() => this.#check(), CHECK_EVERY_MS);
+  }
+
+  #noteHeard() {
+    this.#heard = new Stopwatch();
+    this.#checksSinceHeard = 0;
+    this.#isSuspect = false;
+    this.#isProbed = false;
   }
 
   /** No socket tells of a link that is silently dead. */
   #check() {
-    const quietMs = this.#welcomedAt
+    this.#checksSinceHeard++;
+    const quietMs = this.#welcomed
       ? HEARTBEATS_MISSED_MAX * this.#welcome.heartbeatMs
       : OPEN_WITHIN_MS;
-    if (Date.now() - this.#heardAt <= quietMs) return;
-    this.#socket.close(CODE_SILENT);
-    this.#lost(CODE_ABNORMAL, "Nothing was heard for too long");
+    const silentMs = Math.max(this.#heard.steadyMs, this.#checksSinceHeard * CHECK_EVERY_MS);
+    if (silentMs < quietMs) {
+      // After a sleep the monotonic clock knows of no silence: a dead link shows when it is used.
+      if (this.#heard.ms >= quietMs) this.#probe();
+    } else if (!this.#isSuspect) {
+      // A page that stood still has messages waiting: those come before the next check.
+      this.#isSuspect = true;
+    } else {
+      this.#socket.close(CODE_SILENT);
+      this.#lost(CODE_ABNORMAL, "Nothing was heard for too long");
+    }
+  }
+
+  #probe() {
+    if (this.#isProbed || this.#status.state !== "online") return;
+    this.#isProbed = true;
+    this.#transmit('{"type":"ping"}');
   }
 
   #lost(code, reason) {
@@ -411,19 +647,19 @@ export class Client {
     }
   }
 
-  /** Another token is asked for once; when that is refused as well, more of them won't help. */
+  /** Another token is asked for. Only the refusal of one that was fetched just before counts. */
   #refused(reason) {
-    if (this.#tokenWasRefused) {
-      this.#forgetToken();
-      this.#end(CODE_BAD_TOKEN, reason);
-    } else {
-      this.#forgetToken();
-      this.#open();
-    }
+    if (this.#tokenIsFresh) this.#refusals++;
+    this.#forgetToken();
+    warn(`the token was refused: ${reason}`);
+    if (this.#refusals >= REFUSED_TOKENS_MAX) this.#end(CODE_BAD_TOKEN, reason);
+    else if (this.#refusals <= 1) this.#open();
+    else this.#retry(CODE_BAD_TOKEN, reason);
   }
 
   #forgetToken() {
     this.#token = null;
+    this.#tokenIsFresh = false;
     this.#tokenWasRefused = true;
   }
 
@@ -444,15 +680,35 @@ export class Client {
 
   #end(code, reason) {
     this.#opening++;
+    this.#life++;
     clearTimeout(this.#retryTimer);
     const closed = new Closed(code, reason);
+    this.#rejectAll(closed);
+    for (const { reject } of this.#waiters.splice(0)) reject(closed);
+    this.#forgetUser();
+    this.#token = null;
+    this.#tokenWasRefused = false;
+    this.#drainMs = null;
+    this.#setStatus({ state: "closed", code, reason });
+    for (const end of [...this.#endings]) end(closed);
+  }
+
+  #rejectAll(error) {
     for (const { timer, reject } of this.#pending.values()) {
       clearTimeout(timer);
-      reject(closed);
+      reject(error);
     }
     this.#pending.clear();
-    for (const { reject } of this.#waiters.splice(0)) reject(closed);
-    this.#setStatus({ state: "closed", code, reason });
+  }
+
+  /** What is known of a user is not for the next one. */
+  #forgetUser() {
+    this.#welcome = null;
+    this.#session = null;
+    this.#cursor = null;
+    this.#users = new Users();
+    this.#rooms = new Rooms();
+    this.#late.clear();
   }
 
   /** Lets go of the socket, whose last words no longer count. */
@@ -460,15 +716,20 @@ export class Client {
     const socket = this.#socket;
     this.#socket = null;
     clearInterval(this.#checkTimer);
-    clearTimeout(this.#limitedTimer);
+    clearTimeout(this.#paceTimer);
+    clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = null;
     if (socket) {
       socket.onmessage = socket.onclose = null;
       // A socket of the package `ws` throws an error that nobody takes.
       socket.onerror = () => {};
     }
-    if (this.#welcomedAt && Date.now() - this.#welcomedAt > STABLE_MS) this.#attempt = 0;
-    this.#welcomedAt = 0;
+    if (this.#welcomed && this.#welcomed.ms > STABLE_MS) this.#attempt = 0;
+    this.#welcomed = null;
+    this.#held = null;
+    this.#page = null;
     this.#rejoins.clear();
+    for (const request of this.#pending.values()) request.isSent = false;
     return socket;
   }
 
@@ -481,11 +742,14 @@ export class Client {
   #online(resumed) {
     for (const join of this.#rooms.joins.values()) {
       // To join a room that is being left would undo a leaving that has happened.
-      if (!this.#isLeaving(join.roomId)) this.#rejoins.set(this.#newId(), join);
+      if (this.#isLeaving(join.roomId)) continue;
+      const id = this.#newId();
+      this.#rejoins.set(id, new PendingCommand(join, JSON.stringify({ ...join, id })));
     }
-    this.#sendUnanswered();
     for (const { resolve } of this.#waiters.splice(0)) resolve(this.#welcome);
-    this.#setStatus({ state: "online", resumed });
+    this.#status = { state: "online", resumed };
+    this.#sendPending();
+    this.#setStatus(this.#status);
   }
 
   #isLeaving(roomId) {
@@ -501,27 +765,137 @@ export class Client {
   /** A message above the limit would cost the connection. */
   #frame(message) {
     const frame = JSON.stringify(message);
+    this.#checkLength(message.type, frame);
+    return frame;
+  }
+
+  #checkLength(type, frame) {
     const { messageBytesMax = Infinity } = this.limits ?? {};
     // Few messages come near the limit; UTF-8 has at most three bytes for each unit of UTF-16.
     if (3 * frame.length > messageBytesMax && ENCODER.encode(frame).length > messageBytesMax) {
-      throw new RangeError(`${message.type} has more than ${messageBytesMax} bytes`);
+      throw new RangeError(`${type} has more than ${messageBytesMax} bytes`);
     }
-    return frame;
   }
 
   #transmit(frame) {
     this.#socket.send(frame);
   }
 
+  // Commands on their way
+
+  /**
+   * Sends what was not sent on this connection: at the service's pace, and in the order in which
+   * the commands for a room were given.
+   */
+  #sendPending() {
+    clearTimeout(this.#paceTimer);
+    if (this.#status.state !== "online" || this.#pauseTimer !== null) return;
+    const held = new Set();
+    let inFlight = 0;
+    for (const [id, request] of [...this.#rejoins, ...this.#pending]) {
+      const { place, isLimited } = request;
+      if (!request.isSent && !held.has(place)) {
+        if (this.#isTooOld(request)) {
+          this.#noAnswer(id);
+          continue;
+        }
+        if (inFlight >= IN_FLIGHT_MAX) return;
+        if (!this.#pace.take()) {
+          this.#paceTimer = setTimeout(() => this.#sendPending(), this.#pace.waitMs);
+          return;
+        }
+        this.#sendNow(request);
+      }
+      if (request.isSent) inFlight++;
+      if (!request.isSent || isLimited) held.add(place);
+    }
+  }
+
+  #sendNow(request) {
+    request.isSent = true;
+    request.number ??= ++this.#sentCount;
+    this.#transmit(request.frame);
+  }
+
+  /** Whether it is too late to send a command, or the service may have forgotten its id. */
+  #isTooOld({ age, timeoutMs, number = Infinity }) {
+    return age.ms >= timeoutMs || this.#sentCount - number > NEWER_COMMANDS_MAX;
+  }
+
+  #noAnswer(id) {
+    const request = this.#takePending(id);
+    if (!request) return;
+    const { command, timeoutMs, age } = request;
+    this.#late.set(id, command);
+    if (this.#late.size > LATE_MAX) this.#late.delete(this.#late.keys().next().value);
+    const waitedMs = Math.min(timeoutMs, Math.round(age.ms));
+    request.reject(new NoAnswer(`${command.type} was not answered in ${waitedMs} ms`));
+  }
+
+  /** The limit may have been unknown, or another one, when a command was given. */
+  #rejectTooLong() {
+    for (const [id, { command, frame, reject }] of this.#pending) {
+      try {
+        this.#checkLength(command.type, frame);
+      } catch (error) {
+        this.#takePending(id);
+        reject(error);
+      }
+    }
+  }
+
   // What comes
 
   #received(data) {
-    const socket = this.#socket;
-    this.#heardAt = Date.now();
+    this.#noteHeard();
     const message = JSON.parse(data);
+    if (message.type === "welcome" && !this.#isSameUser(message) && this.#changeUser()) return;
+    if (this.#held) {
+      this.#held.push(message);
+      if (message.type === "greeted") this.#release();
+    } else if (this.#beginsWhatStands(message)) {
+      // What is missing when the connection breaks would not be told by a resume.
+      this.#cursor = null;
+      this.#held = [message];
+    } else {
+      this.#handle(message);
+    }
+  }
+
+  #isSameUser({ user }) {
+    return this.#welcome === null || this.#welcome.user.id === user.id;
+  }
+
+  /** The token was another user's; answers whether another connection is made for them. */
+  #changeUser() {
+    const resumed = this.#resumes;
+    this.#rejectAll(new NoAnswer("the token is now that of another user"));
+    this.#forgetUser();
+    if (resumed) this.#open();
+    return resumed;
+  }
+
+  #beginsWhatStands({ type, features }) {
+    if (type === "welcome") return !this.#resumes && Boolean(features?.includes("greeted"));
+    return type === "resync" && this.#knows("greeted");
+  }
+
+  /** Whether the service has this feature. */
+  #knows(feature) {
+    return Boolean(this.#welcome?.features?.includes(feature));
+  }
+
+  #release() {
+    const [socket, held] = [this.#socket, this.#held];
+    this.#held = null;
+    for (const message of held) if (socket === this.#socket) this.#handle(message);
+  }
+
+  #handle(message) {
+    const socket = this.#socket;
     if (this.#takeIn(message)) {
-      this.#emit(message.type, message);
-      this.#emit("message", message);
+      if (!OWN_EVENTS.has(message.type)) this.#emit(message.type, message);
+      if (socket === this.#socket) this.#emit("message", message);
     }
     // A listener may have closed the client.
     if (socket === this.#socket) this.#goOn(message);
@@ -532,10 +906,7 @@ export class Client {
     this.#moveCursor(message);
     switch (message.type) {
       case "welcome":
-        this.#welcome = message;
-        this.#welcomedAt = Date.now();
-        this.#tokenWasRefused = false;
-        this.#rooms.connected();
+        this.#takeWelcome(message);
         break;
       case "session:state":
         this.#session = message;
@@ -569,7 +940,7 @@ export class Client {
         this.#rooms.forget(message.roomId);
         break;
       case "room:list":
-        this.#noteRoomPage(message);
+        this.#page = message;
         break;
       case "server:draining":
         this.#drainMs = message.retryMs;
@@ -578,6 +949,18 @@ export class Client {
         return this.#failed(message);
     }
     return true;
+  }
+
+  #takeWelcome(welcome) {
+    this.#welcome = welcome;
+    this.#welcomed = new Stopwatch();
+    this.#tokenWasRefused = false;
+    this.#tokenIsFresh = false;
+    this.#refusals = 0;
+    this.#pace.limit(welcome.limits);
+    this.#rejectTooLong();
+    this.#rooms.connected();
+    if (!this.#resumes) this.#rooms.forgetStates();
   }
 
   /** An ack moves no cursor: what another socket has caused up to there may be still to come. */
@@ -595,7 +978,7 @@ export class Client {
   #goOn(message) {
     switch (message.type) {
       case "user:list":
-        // Without anything to resume, it is the last message of the greeting.
+        // Without anything to resume, what stands follows, and is told as it comes.
         if (this.#status.state === "connecting" && !this.#resumes) this.#online(false);
         this.#emit("users", this.users);
         break;
@@ -625,27 +1008,41 @@ export class Client {
   #answered(answer) {
     this.#rejoins.delete(answer.id);
     const request = this.#takePending(answer.id);
-    if (!request) return;
-    const { command, page, resolve } = request;
-    this.#rooms.answered(command, answer);
-    resolve(page ?? answer);
+    const command = request?.command ?? this.#takeLate(answer.id);
+    if (command) {
+      const page = command.type === "room:list" ? this.#page : null;
+      if (page) this.#page = null;
+      // Whoever gave up waiting has joined the room all the same.
+      this.#rooms.answered(command, answer);
+      request?.resolve(page ?? answer);
+    }
+    this.#sendPending();
+  }
+
+  #takeLate(id) {
+    const command = this.#late.get(id);
+    this.#late.delete(id);
+    return command;
   }
 
   /** Answers whether the page is to hear of an error: one that answers a request is thrown there. */
   #failed({ id, code, message }) {
     const join = this.#rejoins.get(id);
     if (code === "RATE_LIMITED" || (join && code === "UNAVAILABLE")) {
-      this.#sendAgainSoon();
+      this.#sendAgainSoon(id);
       return true;
     }
     if (join) {
       this.#rejoins.delete(id);
-      this.#rooms.forget(join.roomId);
+      this.#rooms.forget(join.command.roomId);
       this.#emit("rooms", this.rooms);
+      this.#sendPending();
       return true;
     }
+    this.#takeLate(id);
     const request = this.#takePending(id);
     request?.reject(new Refused(code, message));
+    this.#sendPending();
     return !request;
   }
 
@@ -656,44 +1053,88 @@ export class Client {
     return request;
   }
 
-  /** The pages of `room:list` carry no id; they come in the order in which they were asked for. */
-  #noteRoomPage(page) {
-    for (const request of this.#pending.values()) {
-      if (request.command.type === "room:list" && !request.page) {
-        request.page = page;
-        return;
+  /** An older service may not know the id of a message above the rate: then it may be any. */
+  #sendAgainSoon(id) {
+    const refused = this.#rejoins.get(id) ?? this.#pending.get(id);
+    if (refused) {
+      refused.isSent = false;
+    } else if (id === undefined && !this.#knows("error_ids")) {
+      for (const request of [...this.#rejoins.values(), ...this.#pending.values()]) {
+        request.isSent = false;
       }
     }
-  }
-
-  /** Of a message above the rate the id may not be known, so all that have no answer are sent. */
-  #sendAgainSoon() {
-    clearTimeout(this.#limitedTimer);
-    this.#limitedTimer = setTimeout(() => this.#sendUnanswered(), RATE_LIMITED_WAIT_MS);
-  }
-
-  #sendUnanswered() {
-    for (const [id, join] of this.#rejoins) this.#transmit(JSON.stringify({ ...join, id }));
-    for (const request of this.#pending.values()) {
-      request.page = undefined;
-      this.#transmit(request.frame);
-    }
+    clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = setTimeout(() => {
+      this.#pauseTimer = null;
+      this.#sendPending();
+    }, RATE_LIMITED_WAIT_MS);
   }
 
   async #refreshToken() {
+    const [life, user] = [this.#life, this.user];
     try {
-      const token = await this.#askToken("expiring");
+      const token = await within(TOKEN_WITHIN_MS, "The token", this.#askToken("expiring"));
+      if (life !== this.#life || user.id !== this.user?.id) return;
       await this.request({ type: "auth:refresh", token });
-      this.#token = token;
-    } catch {
+      if (life === this.#life) this.#token = token;
+    } catch (error) {
       // Then the socket is closed when the token ends, and another token is asked for.
+      warn(`the token was not renewed: ${error?.message ?? error}`);
     }
   }
 
+  // Listeners
+
+  #listen(type, listener, call) {
+    const listeners = this.#listeners.get(type) ?? new Map();
+    this.#listeners.set(type, listeners);
+    const entry = { call };
+    listeners.set(listener, entry);
+    return () => {
+      if (listeners.get(listener) === entry) listeners.delete(listener);
+    };
+  }
+
+  /** The next event of a type; its promise is rejected when the client is closed before. */
+  #next(type) {
+    const promise = new Promise((resolve, reject) => {
+      if (this.#status.state === "closed" && type !== "status") {
+        reject(new Closed(this.#status.code, this.#status.reason));
+        return;
+      }
+      const closed = (error) => {
+        end();
+        reject(error);
+      };
+      const end = this.#listen(type, closed, (event) => {
+        end();
+        this.#endings.delete(closed);
+        resolve(event);
+      });
+      this.#endings.add(closed);
+    });
+    // Who does not wait for it hears of the end by the status.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  /** Gives an event out, after those that are being given out already. */
   #emit(type, event) {
-    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
+    this.#events.push({ type, event, life: this.#life });
+    if (this.#isEmitting) return;
+    this.#isEmitting = true;
+    while (this.#events.length) this.#giveOut(this.#events.shift());
+    this.#isEmitting = false;
+  }
+
+  #giveOut({ type, event, life }) {
+    const listeners = this.#listeners.get(type);
+    for (const [listener, entry] of [...(listeners ?? [])]) {
+      // A listener before this one may have removed it, or closed the client.
+      if (listeners.get(listener) !== entry) continue;
+      if (life !== this.#life && type !== "status") return;
       try {
-        listener(event);
+        entry.call(event);
       } catch (error) {
         // What a listener does wrong is for its author to see, and must not stop the others.
         queueMicrotask(() => {

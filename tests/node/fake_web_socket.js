@@ -40,15 +40,16 @@ export class FakeWebSocket {
   }
 
   /** The first messages of a connection. */
-  greets({ position = 100, epoch = "e1", users = [], v = 1 } = {}) {
+  greets({ position = 100, epoch = "e1", users = [], v = 1, user = 7, ...more } = {}) {
     this.says("welcome", {
-      user: { id: 7, name: "Ana" },
+      user: { id: user, name: "Ana" },
       sessionId: "n1.1.1",
       protocol: "ws-service.v1",
       epoch,
       position,
       heartbeatMs: 10_000,
       limits: { messageBytesMax: 1000, messagesPerS: 120, messagesBurst: 240, chatLengthMax: 500 },
+      ...more,
     });
     this.says("session:state", { inRoom: false, roomId: null });
     this.says("user:list", { users, v });

@@ -1,0 +1,517 @@
+// What the client does when links, clocks, tokens and listeners misbehave; the clocks are the test's.
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { Client, Closed, NoAnswer, Refused } from "../../service/web/client.js";
+import { FakeWebSocket } from "./fake_web_socket.js";
+
+const FEATURES = { features: ["error_ids", "greeted", "sent_invites"] };
+
+/** How far the two clocks are apart from the timers: the wall clock may be set or a laptop sleep. */
+let wallMs;
+let steadyMs;
+
+async function settle() {
+  for (let turn = 0; turn < 20; turn++) await null;
+}
+
+async function pass(ms) {
+  mock.timers.tick(ms);
+  await settle();
+}
+
+/** The machine sleeps: timers and the monotonic clock stand still. */
+function sleep(ms) {
+  wallMs += ms;
+}
+
+function client(options = {}) {
+  return new Client({
+    url: "http://service.test/ws",
+    token: () => "a.b.c",
+    WebSocket: FakeWebSocket,
+    ...options,
+  });
+}
+
+async function onlineClient(options = {}, greeting = {}) {
+  const made = client(options);
+  made.connect();
+  await settle();
+  greet(greeting);
+  return made;
+}
+
+/** The whole first greeting of a service that marks its end. */
+function greet(greeting = {}) {
+  FakeWebSocket.newest.greets({ ...FEATURES, ...greeting });
+  FakeWebSocket.newest.says("greeted", { to: greeting.position ?? 100 });
+}
+
+async function reconnect() {
+  FakeWebSocket.newest.ends();
+  await pass(20_000);
+  return FakeWebSocket.newest;
+}
+
+async function resume() {
+  const socket = await reconnect();
+  socket.greets(FEATURES);
+  socket.says("resumed", { from: 100, to: 100 });
+  return socket;
+}
+
+/** Hears what the client tells, as short texts. */
+function record(ana, ...types) {
+  const heard = [];
+  for (const type of types) {
+    ana.on(type, (event) => heard.push(event.state ? `${event.state} ${event.resumed}` : type));
+  }
+  return heard;
+}
+
+beforeEach(() => {
+  FakeWebSocket.forget();
+  [wallMs, steadyMs] = [0, 0];
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 0 });
+  const timersNow = Date.now;
+  mock.method(Date, "now", () => timersNow() + wallMs);
+  mock.method(performance, "now", () => timersNow() + steadyMs);
+  mock.method(Math, "random", () => 0.5);
+  mock.method(console, "warn", () => {});
+});
+
+afterEach(() => {
+  mock.restoreAll();
+  mock.timers.reset();
+});
+
+// What stands
+
+test("what stands is told when it has come whole, after the word that all begins anew", async () => {
+  const ana = client();
+  const heard = record(ana, "status", "welcome", "invite:received", "greeted");
+  ana.connect();
+  await settle();
+  FakeWebSocket.newest.greets(FEATURES);
+  FakeWebSocket.newest.says("invite:received", { from: { id: 8 } });
+  assert.deepEqual(heard, ["connecting undefined"]);
+  assert.equal(ana.cursor, null);
+  FakeWebSocket.newest.says("greeted", { to: 100 });
+  assert.deepEqual(heard.slice(1), ["welcome", "online false", "invite:received", "greeted"]);
+  assert.deepEqual(ana.cursor, { position: 100, epoch: "e1" });
+});
+
+test("a greeting that was cut resumes nothing, and is told once", async () => {
+  const ana = client();
+  const heard = record(ana, "status", "invite:received");
+  ana.connect();
+  await settle();
+  FakeWebSocket.newest.greets(FEATURES);
+  FakeWebSocket.newest.says("invite:received", { from: { id: 8 } });
+  const socket = await reconnect();
+  assert.equal(socket.url.search, "");
+  socket.greets(FEATURES);
+  socket.says("invite:received", { from: { id: 8 } });
+  socket.says("greeted", { to: 100 });
+  assert.deepEqual(heard.slice(-2), ["online false", "invite:received"]);
+  assert.equal(heard.filter((type) => type === "invite:received").length, 1);
+});
+
+test("a resync that was cut resumes nothing either", async () => {
+  const ana = await onlineClient();
+  const heard = record(ana, "resync", "invite:received");
+  const socket = await reconnect();
+  socket.greets({ ...FEATURES, position: 200 });
+  socket.says("resync", { reason: "too_old", epoch: "e1", position: 200 });
+  socket.says("invite:received", { from: { id: 8 } });
+  assert.deepEqual(heard, []);
+  const next = await reconnect();
+  assert.equal(next.url.search, "");
+  greet({ position: 210 });
+  assert.deepEqual(ana.status, { state: "online", resumed: false });
+  assert.deepEqual(ana.cursor, { position: 210, epoch: "e1" });
+});
+
+test("after a resync that came whole the client resumes from there", async () => {
+  await onlineClient();
+  const socket = await reconnect();
+  socket.greets(FEATURES);
+  socket.says("resync", { reason: "too_old", epoch: "e2", position: 200 });
+  socket.says("greeted", { to: 200 });
+  assert.equal((await reconnect()).url.search, "?since=200&epoch=e2");
+});
+
+test("a kept cursor is resumed by the first connection", async () => {
+  const ana = client({ cursor: { position: 42, epoch: "e1" } });
+  ana.connect();
+  await settle();
+  assert.equal(FakeWebSocket.newest.url.search, "?since=42&epoch=e1");
+  FakeWebSocket.newest.greets(FEATURES);
+  FakeWebSocket.newest.says("resumed", { from: 42, to: 100 });
+  assert.deepEqual(ana.status, { state: "online", resumed: true });
+  assert.throws(() => client({ cursor: { position: "42", epoch: "e1" } }), TypeError);
+});
+
+// Commands
+
+test("a command whose answer is lost is not sent again after a long sleep", async () => {
+  const ana = await onlineClient();
+  const said = ana.request({ type: "chat:send", roomId: "r1", text: "once" });
+  sleep(320_000);
+  const socket = await resume();
+  assert.deepEqual(socket.sentOf("chat:send"), []);
+  await assert.rejects(said, NoAnswer);
+});
+
+test("a command is sent again after a short sleep, and a clock set back changes nothing", async () => {
+  const ana = await onlineClient();
+  ana.request({ type: "chat:send", roomId: "r1", text: "once" });
+  sleep(-3_600_000);
+  FakeWebSocket.newest.ends();
+  await pass(250);
+  FakeWebSocket.newest.greets(FEATURES);
+  FakeWebSocket.newest.says("resumed", { from: 100, to: 100 });
+  assert.equal(FakeWebSocket.newest.sentOf("chat:send").length, 1);
+});
+
+test("a command with many newer ones is not sent again: its id may be forgotten", async () => {
+  const ana = await onlineClient();
+  const lost = ana.request({ type: "lobby:join" }, { timeoutMs: 240_000 });
+  for (let number = 0; number < 450; number++) {
+    const one = ana.request({ type: "ping" });
+    await pass(50);
+    FakeWebSocket.newest.says("pong", { id: FakeWebSocket.newest.sentOf("ping").at(-1).id });
+    await one;
+  }
+  const socket = await resume();
+  assert.deepEqual(socket.sentOf("lobby:join"), []);
+  await assert.rejects(lost, NoAnswer);
+});
+
+test("a room whose answer came too late is joined again", async () => {
+  const ana = await onlineClient();
+  const joined = ana.request({ type: "room:join", roomId: "r1" }, { timeoutMs: 1_000 });
+  await pass(1_000);
+  await assert.rejects(joined, NoAnswer);
+  const { id } = FakeWebSocket.newest.sentOf("room:join")[0];
+  FakeWebSocket.newest.says("ack", { id, position: 101, roomId: "r1" });
+  assert.equal((await resume()).sentOf("room:join").length, 1);
+});
+
+test("a page of rooms that comes too late answers no other request", async () => {
+  const ana = await onlineClient();
+  const first = ana.request({ type: "room:list", game: "pong" }, { timeoutMs: 1_000 });
+  await pass(1_000);
+  await assert.rejects(first, NoAnswer);
+  const second = ana.request({ type: "room:list", game: "relay" });
+  const [a, b] = FakeWebSocket.newest.sentOf("room:list");
+  FakeWebSocket.newest.says("room:list", { rooms: ["pong"], cursor: null });
+  FakeWebSocket.newest.says("ack", { id: a.id, position: 100 });
+  FakeWebSocket.newest.says("room:list", { rooms: ["relay"], cursor: null });
+  FakeWebSocket.newest.says("ack", { id: b.id, position: 100 });
+  assert.deepEqual((await second).rooms, ["relay"]);
+});
+
+test("what turns out to be too long is rejected alone, before it is ever sent", async () => {
+  const ana = client();
+  const long = ana.request({ type: "chat:send", roomId: "r1", text: "x".repeat(2_000) });
+  const short = ana.request({ type: "ping" });
+  ana.connect();
+  await settle();
+  greet();
+  await assert.rejects(long, RangeError);
+  const [{ type, id }, ...others] = FakeWebSocket.newest.sent;
+  assert.deepEqual([type, others], ["ping", []]);
+  FakeWebSocket.newest.says("pong", { id });
+  await short;
+});
+
+test("many commands go out below the limits of the service, each once and in order", async () => {
+  const ana = client();
+  const given = Array.from({ length: 1_000 }, (_, number) => number);
+  for (const move of given) ana.request({ type: "game:move", roomId: "r1", move: { move } });
+  ana.connect();
+  await settle();
+  greet();
+  const socket = FakeWebSocket.newest;
+  let answered = 0;
+  for (let ms = 0; ms < 12_000 && answered < 1_000; ms += 10) {
+    assert.ok(socket.sent.length <= 240 + (ms * 120) / 1000);
+    while (answered < socket.sent.length) {
+      socket.says("ack", { id: socket.sent[answered++].id, position: 100 });
+    }
+    await pass(10);
+  }
+  assert.deepEqual(
+    socket.sent.map(({ move }) => move.move),
+    given,
+  );
+});
+
+test("what follows in a room waits for what may be refused for now, other rooms don't", async () => {
+  const ana = await onlineClient();
+  const socket = FakeWebSocket.newest;
+  for (const text of ["1", "2"]) ana.request({ type: "chat:send", roomId: "r1", text });
+  ana.request({ type: "room:leave", roomId: "r1" });
+  ana.request({ type: "chat:send", roomId: "r2", text: "3" });
+  const sent = () => socket.sent.map(({ type, text }) => text ?? type);
+  assert.deepEqual(sent(), ["1", "3"]);
+  const [{ id }] = socket.sent;
+  socket.says("error", { id, code: "RATE_LIMITED", message: "Slow down." });
+  await pass(1_000);
+  assert.deepEqual(sent(), ["1", "3", "1"]);
+  for (const _ of [1, 2]) {
+    socket.says("ack", { id: socket.sentOf("chat:send").at(-1).id, position: 101 });
+  }
+  assert.deepEqual(sent(), ["1", "3", "1", "2", "room:leave"]);
+});
+
+test("a message that is worth nothing later is dropped above the pace", async () => {
+  const ana = await onlineClient();
+  let sent = 0;
+  while (ana.send({ type: "ping" })) sent++;
+  assert.ok(sent <= 240);
+  await pass(100);
+  assert.equal(ana.send({ type: "ping" }), true);
+});
+
+for (const timeoutMs of [0, -1, NaN, Infinity, 240_001, "soon"]) {
+  test(`${timeoutMs} is no time to wait for an answer`, async () => {
+    const ana = await onlineClient();
+    assert.throws(() => ana.request({ type: "ping" }, { timeoutMs }), RangeError);
+    assert.deepEqual(FakeWebSocket.newest.sent, []);
+  });
+}
+
+// Whose client it is
+
+test("the next user starts with nothing of the one before", async () => {
+  let name = "ana";
+  const ana = await onlineClient({ token: () => `${name}.b.c` });
+  ana.request({ type: "room:join", roomId: "r1", password: "pw" });
+  const { id } = FakeWebSocket.newest.sentOf("room:join")[0];
+  FakeWebSocket.newest.says("ack", { id, position: 101, roomId: "r1" });
+  FakeWebSocket.newest.says("room:state", { roomId: "r1", v: 1, seats: [] });
+  ana.close();
+  assert.deepEqual([ana.user, ana.cursor, ana.session, ana.users.size], [null, null, null, 0]);
+  name = "ben";
+  ana.connect();
+  await settle();
+  const { url, protocols } = FakeWebSocket.newest;
+  assert.deepEqual([url.search, protocols[1]], ["", "bearer.ben.b.c"]);
+  greet({ user: 8 });
+  assert.deepEqual([FakeWebSocket.newest.sent, ana.rooms.size], [[], 0]);
+});
+
+test("a token of another user drops all that was the first one's, and begins anew", async () => {
+  const ana = await onlineClient();
+  const waiting = ana.request({ type: "room:join", roomId: "r1", password: "pw" });
+  const socket = await reconnect();
+  socket.greets({ ...FEATURES, user: 8 });
+  await assert.rejects(waiting, NoAnswer);
+  await settle();
+  assert.notEqual(FakeWebSocket.newest, socket);
+  assert.equal(FakeWebSocket.newest.url.search, "");
+  greet({ user: 8 });
+  assert.equal(ana.user.id, 8);
+  assert.deepEqual(FakeWebSocket.newest.sent, []);
+});
+
+// Tokens
+
+test("a token that does not come is given up, and asked for again", async () => {
+  let asked = 0;
+  const token = () => (++asked === 1 ? new Promise(() => {}) : "a.b.c");
+  const ana = client({ token });
+  ana.connect();
+  await pass(10_000);
+  assert.equal(ana.status.state, "waiting");
+  await pass(250);
+  assert.equal(FakeWebSocket.opened.length, 1);
+});
+
+test("connect starts a new try when the present one is stuck", async () => {
+  let asked = 0;
+  const token = () => (++asked === 1 ? new Promise(() => {}) : "a.b.c");
+  const ana = client({ token });
+  const first = ana.connect();
+  await settle();
+  ana.connect();
+  await settle();
+  assert.equal(FakeWebSocket.opened.length, 1);
+  ana.connect();
+  await pass(2_000);
+  assert.equal(FakeWebSocket.opened.length, 1, "a handshake that has just begun is no stuck one");
+  ana.connect();
+  await settle();
+  assert.equal(FakeWebSocket.opened.length, 2);
+  greet();
+  await first;
+});
+
+test("tokens that throw or are stale for a while end nothing", async () => {
+  const brought = ["stale", "throw", "stale", "stale", "throw", "stale", "good"];
+  const token = () => {
+    const next = brought.shift();
+    if (next === "throw") throw new Error("the auth service is away");
+    return `${next}.b.c`;
+  };
+  const ana = client({ token });
+  ana.connect();
+  for (let ms = 0; ms < 60_000 && brought.length; ms += 250) {
+    await pass(250);
+    const { protocols } = FakeWebSocket.newest;
+    if (protocols[1] === "bearer.stale.b.c") FakeWebSocket.newest.ends(1008, "expired");
+  }
+  await settle();
+  greet();
+  assert.equal(ana.status.state, "online");
+});
+
+test("the refusal of a token that was good before does not count", async () => {
+  await onlineClient();
+  for (let times = 0; times < 10; times++) {
+    FakeWebSocket.newest.ends(1008, "expired");
+    await settle();
+    greet();
+  }
+  assert.equal(FakeWebSocket.opened.length, 11);
+});
+
+// Clocks
+
+for (const [name, ms] of [
+  ["back", -3_600_000],
+  ["ahead", 3_600_000],
+]) {
+  test(`a clock that is set ${name} drops no good link, and hides no dead one`, async () => {
+    const ana = await onlineClient();
+    const socket = FakeWebSocket.newest;
+    wallMs += ms;
+    await pass(3_000);
+    assert.equal(ana.status.state, "online");
+    socket.says("heartbeat", { position: 100 });
+    await pass(20_000);
+    assert.equal(ana.status.state, "online");
+    await pass(7_000);
+    assert.equal(socket.closedWith, 4000);
+  });
+}
+
+test("a page that stood still takes what has come meanwhile before it judges the link", async () => {
+  const ana = await onlineClient();
+  steadyMs += 60_000;
+  await pass(1_000);
+  FakeWebSocket.newest.says("heartbeat", { position: 100 });
+  await pass(20_000);
+  assert.equal(ana.status.state, "online");
+  assert.equal(FakeWebSocket.newest.closedWith, null);
+});
+
+test("a link that may have died in a sleep is tried", async () => {
+  await onlineClient();
+  sleep(60_000);
+  await pass(3_000);
+  assert.equal(FakeWebSocket.newest.sentOf("ping").length, 1);
+});
+
+// Events
+
+test("a listener that was removed, or whose client is closed, hears nothing more", async () => {
+  const ana = await onlineClient();
+  const heard = [];
+  const third = () => heard.push("third");
+  ana.on("signal", ({ data }) => {
+    ana.off("signal", third);
+    if (data === 2) ana.close();
+  });
+  ana.on("signal", ({ data }) => heard.push(data));
+  ana.on("signal", third);
+  ana.on("message", ({ type }) => heard.push(type));
+  FakeWebSocket.newest.says("signal", { data: 1 });
+  FakeWebSocket.newest.says("signal", { data: 2 });
+  assert.deepEqual(heard, [1, "signal"]);
+  assert.equal(ana.status.state, "closed");
+});
+
+test("a client that is closed by a listener while what stands is told tells no more of it", async () => {
+  const ana = client();
+  const heard = record(ana, "invite:received", "greeted");
+  ana.on("status", ({ state }) => state === "online" && ana.close());
+  ana.connect();
+  await settle();
+  FakeWebSocket.newest.greets(FEATURES);
+  FakeWebSocket.newest.says("invite:received", { from: { id: 8 } });
+  FakeWebSocket.newest.says("greeted", { to: 100 });
+  assert.deepEqual(heard, []);
+});
+
+test("every listener hears of the states in their order, whatever another one does", async () => {
+  const ana = await onlineClient();
+  ana.on("status", ({ state }) => state === "waiting" && ana.connect());
+  const heard = record(ana, "status");
+  FakeWebSocket.newest.ends();
+  assert.deepEqual(heard, ["waiting undefined", "connecting undefined"]);
+});
+
+test("a listener that waits for one event can be removed before", async () => {
+  const ana = await onlineClient();
+  const heard = [];
+  const listener = () => heard.push(1);
+  ana.once("signal", listener);
+  ana.off("signal", listener);
+  FakeWebSocket.newest.says("signal", { data: 1 });
+  assert.deepEqual(heard, []);
+});
+
+test("who waits for an event is told when the client is closed", async () => {
+  const ana = await onlineClient();
+  const waiting = ana.once("signal");
+  const closed = ana.once("status");
+  ana.close();
+  await assert.rejects(waiting, Closed);
+  assert.equal((await closed).state, "closed");
+  await assert.rejects(ana.once("signal"), Closed);
+});
+
+test("a loop over messages ends early, also while it waits, and when the client is closed", async () => {
+  const ana = await onlineClient();
+  const early = ana.messages("signal");
+  assert.equal((await early.return()).done, true);
+  const waiting = ana.messages("signal");
+  const next = waiting.next();
+  assert.equal((await waiting.return("enough")).value, "enough");
+  assert.equal((await next).done, true);
+  const closing = ana.messages("signal");
+  FakeWebSocket.newest.says("signal", { data: 1 });
+  const both = [closing.next(), closing.next()];
+  ana.close();
+  assert.deepEqual([(await both[0]).value.data, (await both[1]).done], [1, true]);
+  for await (const _ of ana.messages()) assert.fail("there is nothing after the end");
+});
+
+test("a message by the name of an own event of the client is no such event", async () => {
+  const ana = await onlineClient();
+  const heard = record(ana, "status", "users", "rooms", "message");
+  FakeWebSocket.newest.says("users", { anything: "strange" });
+  assert.deepEqual(heard, ["message"]);
+});
+
+test("what is asked of a client before its start waits, and after its end is refused", async () => {
+  const ana = client();
+  assert.equal(ana.send({ type: "ping" }), false);
+  const early = ana.request({ type: "ping" });
+  ana.close();
+  await assert.rejects(early, Closed);
+  await assert.rejects(ana.request({ type: "ping" }), Closed);
+  ana.close();
+  ana.connect();
+  await settle();
+  greet();
+  const refused = ana.request({ type: "invite", to: 7 });
+  const { id } = FakeWebSocket.newest.sentOf("invite")[0];
+  FakeWebSocket.newest.says("error", { id, code: "SELF_INVITE", message: "No." });
+  await assert.rejects(refused, Refused);
+});
