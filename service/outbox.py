@@ -269,6 +269,7 @@ class OutboxRunner:
         """Write an outcome down, however long that takes: to send it again would not help."""
         match = one.match.id
         if isinstance(outcome, Rejected):
+            self._metrics.delivery_refused()
             self._tell(consumer, one, outcome)
             await self._log.note(NOTE_REASON, reason=outcome.reason, consumer=consumer, match=match)
         while True:

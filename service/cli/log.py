@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +10,8 @@ import msgspec
 import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
-from sqlalchemy import select
 
+from service.cli import maintenance, verify
 from service.cli.common import (
     console,
     moment,
@@ -21,16 +20,8 @@ from service.cli.common import (
     progress_console,
     run,
 )
-from service.domain.matches import MatchEnded, MatchStarted
-from service.domain.world import World
-from service.errors import ServiceError
 from service.log import migrate
-from service.log.codec import decode
-from service.log.integrity import ChainCheck
-from service.log.outbox import waiting_now
-from service.log.tables import match_players, matches, snapshots
 from service.settings import load_settings
-from service.snapshots import code_version, restore
 
 if TYPE_CHECKING:
     from service.domain.event import Position
@@ -41,16 +32,10 @@ FOLLOW_S = 0.25
 """How often `tail --follow` looks for more."""
 
 app = typer.Typer(help="Look into the event log, also while it grows.", no_args_is_help=True)
-
-
-class BrokenProjection(ServiceError):
-    """What was kept beside the log is not what the log says."""
-
-
-@app.command()
-def verify() -> None:
-    """Check the hash chain, and that all that is kept beside the log is what it says."""
-    run(_verify())
+app.command("verify")(verify.command)
+app.command("rebuild")(maintenance.rebuild)
+app.command("backup")(maintenance.backup)
+app.command("restore")(maintenance.restore)
 
 
 @app.command()
@@ -83,91 +68,6 @@ def export(
 ) -> None:
     """Write whole events as JSON, one a line."""
     run(_export(after, stream, output))
-
-
-async def _verify() -> None:
-    began = time.monotonic()
-    async with opened_log() as reader:
-        waits_at, waiting = await waiting_now(reader)
-        # What is written meanwhile is not looked at: the chain is checked up to this head.
-        head = await reader.head()
-        chain, rebuilt, history = ChainCheck(), World(), _History()
-        found = await _snapshots(reader)
-        with Progress(console=progress_console, transient=True) as progress:
-            task = progress.add_task("verifying", total=head.position)
-            async for page in reader.rows():
-                for row in page:
-                    if row.position > head.position:
-                        break
-                    chain.take(row)
-                    event = decode(row.type, row.schema_version, row.data)
-                    rebuilt.fold(event, row.position)
-                    history.take(event)
-                    if row.position in found and found[row.position] != rebuilt:
-                        raise BrokenProjection(
-                            f"the snapshot at position {row.position} is not what the log says"
-                        )
-                    if row.position == waits_at and rebuilt.outbox.waiting != waiting:
-                        raise BrokenProjection(
-                            f"the outbox at position {row.position} is not what the log says"
-                        )
-                progress.update(task, completed=chain.position)
-        chain.finish(head)
-        await history.compare(reader, head.position)
-    seconds = time.monotonic() - began
-    print(
-        f"ok: {head.position} events, {len(history.started)} matches, "
-        f"{len(found)} snapshots; {head.position / seconds:,.0f} events/s"
-    )
-
-
-class _History:
-    """What the match history must say: for each match its game, players, and how it ended."""
-
-    def __init__(self) -> None:
-        self.started: dict[str, tuple[str, list[str]]] = {}
-        self.ended: dict[str, tuple[str, int | None, list[int], int]] = {}
-
-    def take(self, event: object) -> None:
-        if isinstance(event, MatchStarted):
-            self.started[event.match] = event.game, [str(user) for user in event.players]
-        elif isinstance(event, MatchEnded):
-            self.ended[event.match] = event.reason, event.winner, event.scores, event.tick
-
-    @staticmethod
-    async def _told(reader: Reader, head: Position) -> tuple[dict[str, Any], dict[str, list[str]]]:
-        """Return the rows of all matches that began until `head`, and the players of any."""
-        seats = select(match_players.c.match, match_players.c.user)
-        seats = seats.order_by(match_players.c.match, match_players.c.seat)
-        began = select(matches).where(matches.c.started_position <= head)
-        players: dict[str, list[str]] = {}
-        async with reader.engine.connect() as connection:
-            for match, user in await connection.execute(seats):
-                players.setdefault(match, []).append(user)
-            return {row.match: row for row in await connection.execute(began)}, players
-
-    async def compare(self, reader: Reader, head: Position) -> None:
-        rows, players = await self._told(reader, head)
-        if rows.keys() != self.started.keys():
-            match = min(rows.keys() ^ self.started.keys())
-            raise BrokenProjection(f"match {match} stands in the history or in the log, not both")
-        for match, row in rows.items():
-            started = row.game, players.get(match, [])
-            scores = None if row.scores is None else msgspec.json.decode(row.scores)
-            ended = row.reason, row.winner, scores, row.ticks
-            # A match that goes on at this head may have ended meanwhile.
-            if (started, ended) != (self.started[match], self.ended.get(match, ended)):
-                raise BrokenProjection(f"the history of match {match} is not what the log says")
-
-
-async def _snapshots(reader: Reader) -> dict[Position, World]:
-    """Return the snapshots that this code has made."""
-    statement = select(snapshots.c.position, snapshots.c.data).where(
-        snapshots.c.projection == "world", snapshots.c.code_version == code_version()
-    )
-    async with reader.engine.connect() as connection:
-        rows = (await connection.execute(statement)).all()
-    return {position: restore(data) for position, data in rows}
 
 
 async def _stats(*, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from service.cli.common import console, moment, opened_log, run
+from service.domain.outbox import USER_SERVICE
 from service.errors import ServiceError
 from service.log import migrate
 from service.log.outbox import RETRY, entries
@@ -91,5 +92,19 @@ async def _retry(start: str) -> None:
     with closing(sqlite3.connect(migrate.database_path(url))) as database, database:
         for entry in found:
             database.execute(RETRY, {"consumer": entry.consumer, "match": entry.match})
+        sealed = {row[0] for row in database.execute("SELECT match FROM bearers")}
     for entry in found:
-        print(f"{entry.match} will be delivered to {entry.consumer}")
+        print(_promise(entry, has_token=entry.match in sealed))
+
+
+def _promise(entry: Entry, *, has_token: bool) -> str:
+    """Say what a retry will do: the user service takes a match by a token of its player alone."""
+    promise = f"{entry.match} will be delivered to {entry.consumer}"
+    if entry.consumer != USER_SERVICE or has_token:
+        return promise
+    if load_settings().user_service_token is not None:
+        return f"{promise} by USER_SERVICE_TOKEN"
+    return (
+        f"{promise} when the player who reports it connects again: their token is not kept "
+        "any more, and USER_SERVICE_TOKEN is not set"
+    )

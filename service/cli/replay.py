@@ -20,8 +20,10 @@ from rich.live import Live
 from rich.text import Text
 
 from service.cli.common import console, opened_log, opened_output, run
+from service.domain.event import match_stream
 from service.errors import ServiceError
 from service.games.catalogue import GAMES
+from service.log.integrity import broken_link
 from service.log.matches import find_match, match_events
 from service.replay.core import Replay
 from service.replay.export import ndjson
@@ -56,7 +58,8 @@ def command(  # noqa: PLR0913 - these are the options
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare every recorded outcome and state.")
+        bool,
+        typer.Option("--verify", help="Check the hashes of the log, and every outcome and state."),
     ] = False,
     export: Annotated[
         Literal["ndjson"] | None, typer.Option(help="Write every frame as NDJSON.")
@@ -69,10 +72,11 @@ def command(  # noqa: PLR0913 - these are the options
     ] = None,
 ) -> None:
     """Play a match in the terminal, or look at it in other ways."""
-    replay, names = run(_load(match))
     if verify:
-        _verify(replay)
-    elif export is not None:
+        run(_verify(match))
+        return
+    replay, names = run(_load(match))
+    if export is not None:
         _export(replay, names, hz, output)
     elif at is not None:
         _print_state(replay, names, _tick_of(at, replay), as_json=json)
@@ -91,14 +95,22 @@ async def _load(start: str) -> tuple[Replay, list[str]]:
     return replay, [known.get(user, f"User#{user}") for user in users]
 
 
-def _verify(replay: Replay) -> None:
+async def _verify(start: str) -> None:
+    async with opened_log() as reader:
+        match = await find_match(reader, start)
+        broken = await broken_link(reader, match_stream(match))
+        try:
+            replay = Replay(await match_events(reader, match), GAMES)
+        except ValueError as error:
+            raise broken or DoesNotHold(f"match {match} can't be read: {error}") from error
     difference = replay.verify()
     if difference is not None:
         raise DoesNotHold(
-            f"match {replay.started.match} does not hold at tick {difference.tick}: "
-            f"{difference.what}"
+            f"match {match} does not hold at tick {difference.tick}: {difference.what}"
         )
-    print(f"ok: match {replay.started.match}, {replay.ticks} ticks, {len(replay.inputs)} inputs")
+    if broken is not None:
+        raise broken
+    print(f"ok: match {match}, {replay.ticks} ticks, {len(replay.inputs)} inputs")
 
 
 def _export(replay: Replay, names: list[str], hz: float | None, output: Path | None) -> None:

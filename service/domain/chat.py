@@ -5,6 +5,7 @@ The log has who said something where; the text itself stands beside it, so that 
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -112,6 +113,11 @@ class Chat(msgspec.Struct):
     def room_closed(self, event: RoomClosed, _position: Position) -> None:
         """Forget what was said there."""
         self.rooms.pop(event.room, None)
+
+
+def digest_of(salt: str, text: str) -> str:
+    """Return the digest that stands in the log for a text, which is itself kept beside it."""
+    return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
 
 
 class Say(msgspec.Struct, frozen=True):

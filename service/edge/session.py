@@ -5,13 +5,12 @@ All dialects take this one way: what a client of another one can't send, its dec
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, TypeAlias, assert_never
 
 import msgspec
 
-from service.domain.chat import Mute, Say
+from service.domain.chat import Mute, Say, digest_of
 from service.domain.command import Command
 from service.domain.event import Position
 from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
@@ -453,7 +452,7 @@ class Session:
         if not self._chat.take(self._now):
             raise RateLimited("You say too much at once; wait a little.")
         chat, salt = self._new_token(), self._new_token()
-        digest = hashlib.sha256(f"{salt}{message.text}".encode()).hexdigest()
+        digest = digest_of(salt, message.text)
         to = None if message.to is None else normalise(message.to)
         say = Say(self.user, chat, digest, message.room_id, to)
         return Execute(say, message, Beside(texts={chat: Text(salt, message.text)}))

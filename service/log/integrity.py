@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from service.errors import ServiceError
 from service.log.records import GENESIS, Head, Row, chain
+
+if TYPE_CHECKING:
+    from service.log.reader import Reader
 
 
 class BrokenChain(ServiceError):
@@ -22,11 +27,58 @@ class ChainCheck:
         """Check the next row."""
         if row.position != self.position + 1:
             raise BrokenChain(f"position {self.position + 1} is missing")
-        if chain(self.hash, tuple(row[:-1])) != row.hash:
-            raise BrokenChain(f"position {row.position} was changed: its hash does not match")
+        _check_row(row, self.hash)
         self.position, self.hash = row.position, row.hash
 
     def finish(self, head: Head) -> None:
         """Check that the log ends where its head says."""
         if (self.position, self.hash) != (head.position, head.hash):
             raise BrokenChain(f"the log ends at {self.position}, its head says {head.position}")
+
+
+async def broken_link(
+    reader: Reader, stream: str, *, rows_at_once: int = 1000
+) -> BrokenChain | None:
+    """Return how an event of `stream` is not what was written, or None when all of them are.
+
+    Each row must hash onto the row before it, and the row after must hash onto it, so that a
+    changed row is found even when its own hash was made to fit. The chain of all rows from the
+    beginning is only walked by `ws-service log verify`.
+    """
+    head = await reader.head()
+    async for page in reader.rows(stream=stream, limit=rows_at_once):
+        positions = [row.position for row in page]
+        hashes = await reader.hashes([position - 1 for position in positions])
+        hashes[0] = GENESIS
+        following = await reader.rows_at([position + 1 for position in positions])
+        try:
+            for row in page:
+                if row.position > head.position:
+                    return None
+                _check_row(row, hashes.get(row.position - 1))
+                _check_next(row, following.get(row.position + 1), head)
+        except BrokenChain as error:
+            return error
+    return None
+
+
+def _check_row(row: Row, previous: bytes | None) -> None:
+    """Raise `BrokenChain` unless `row` hashes onto the hash of the row before it."""
+    if previous is None:
+        raise BrokenChain(f"position {row.position - 1} is missing")
+    if chain(previous, tuple(row[:-1])) != row.hash:
+        raise BrokenChain(f"position {row.position} was changed: its hash does not match")
+
+
+def _check_next(row: Row, following: Row | None, head: Head) -> None:
+    """Raise `BrokenChain` unless what comes after `row` hashes onto it."""
+    if following is not None:
+        if chain(row.hash, tuple(following[:-1])) != following.hash:
+            raise BrokenChain(
+                f"position {row.position} was changed, or the one after it: "
+                "the hash of the latter does not match"
+            )
+    elif row.position < head.position:
+        raise BrokenChain(f"position {row.position + 1} is missing")
+    elif row.hash != head.hash:
+        raise BrokenChain(f"position {row.position} was changed: it is not the head of the log")

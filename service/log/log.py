@@ -141,8 +141,7 @@ class EventLog:
                 self._store.close()
                 self._lock.release()
                 raise
-            self._store.begin_epoch()
-            self._side_file.write(self._store.head)
+            self._give_tail_up()
         self._loop: asyncio.AbstractEventLoop
         self._on_commit: Callable[[Sequence[RecordedEvent]], None]
         self._new: list[_Waiting] = []
@@ -160,6 +159,23 @@ class EventLog:
         self._queue: SimpleQueue[list[_Waiting] | _Call] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
         self._thread.start()
+
+    def _give_tail_up(self) -> None:
+        """Go on without a lost tail, under a new epoch, and say what was given up."""
+        remembered, before = self._side_file.read(), self._store.head
+        self._store.begin_epoch()
+        self._side_file.write(self._store.head)
+        logger.warning(
+            "lost tail accepted: revocations of sessions that were in it are undone",
+            error_type="internal_error",
+            error_code="TAIL_GIVEN_UP",
+            metadata={
+                "position": before.position,
+                "lost_position": None if remembered is None else remembered.position,
+                "epoch_before": before.epoch,
+                "epoch": self._store.head.epoch,
+            },
+        )
 
     @property
     def head(self) -> Head:

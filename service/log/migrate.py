@@ -66,6 +66,11 @@ def newest() -> str | None:
 
 def check(url: str) -> None:
     """Raise `ConfigurationError` unless the database has the newest schema."""
+    if not database_path(url).exists():
+        raise ConfigurationError(
+            f"there is no event log at {database_path(url)}: check WS_DATA_DIR and "
+            "WS_DATABASE_URL; `ws-service serve` and `ws-service db upgrade` make a new, empty one"
+        )
     found, wanted = current(url), newest()
     _refuse_later(found)
     if found != wanted:
@@ -95,6 +100,8 @@ def _connected(url: str) -> Iterator[Connection]:
             yield connection
     except DBAPIError as error:
         path = database_path(url)
-        raise ConfigurationError(f"the database {path} can't be used: {error.orig}") from error
+        raise ConfigurationError(
+            f"the database {path} can't be used: {error.orig}; if it is damaged, restore a backup"
+        ) from error
     finally:
         engine.dispose()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.log.codec import decode, decode_meta
-from service.log.records import GENESIS, Head, RecordedEvent, Row
+from service.log.records import GENESIS, Head, RecordedEvent, Row, Text
 from service.log.tables import events, log_head, profiles, texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
-    from sqlalchemy import Column
+    from sqlalchemy import Column, Select
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from service.domain.event import Event, Position
@@ -72,8 +73,10 @@ class StoredEvent(NamedTuple):
 
 
 def open_database(url: str) -> AsyncEngine:
-    """Open the database at `url` for reading only."""
-    engine = create_async_engine(url)
+    """Open the database at `url` for reading only: neither it nor its WAL is ever changed."""
+    path = make_url(url).database or ""
+    query = {"mode": "ro", "uri": "true"}
+    engine = create_async_engine(make_url(url).set(database=f"file:{quote(path)}", query=query))
 
     @sqlalchemy_event.listens_for(engine.sync_engine, "connect")
     def _read_only(connection: object, _record: object) -> None:
@@ -149,11 +152,11 @@ class Reader:
             return rows
 
     async def rows(
-        self, after: Position = 0, *, stream: str | None = None
+        self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
     ) -> AsyncIterator[list[Row]]:
-        """Yield pages of whole rows."""
+        """Yield pages of at most `limit` whole rows."""
         statement = _rows if stream is None else _rows.where(events.c.stream == stream)
-        statement = statement.order_by(events.c.position).limit(PAGE)
+        statement = statement.order_by(events.c.position).limit(limit)
         while True:
             async with self.engine.connect() as connection:
                 page = (await connection.execute(statement.where(events.c.position > after))).all()
@@ -161,6 +164,17 @@ class Reader:
                 return
             yield [Row(*row) for row in page]
             after = page[-1][0]
+
+    async def rows_at(self, positions: Collection[Position]) -> dict[Position, Row]:
+        """Return the whole rows at these positions, as far as they are there."""
+        found = await self._matching(_rows, events.c.position, positions)
+        return {row[0]: Row(*row) for row in found}
+
+    async def hashes(self, positions: Collection[Position]) -> dict[Position, bytes]:
+        """Return the hashes of the events at these positions, as far as they are there."""
+        statement = select(events.c.position, events.c.hash)
+        found = await self._matching(statement, events.c.position, positions)
+        return dict(found)
 
     async def head(self) -> Head:
         """Return where the log ends."""
@@ -197,22 +211,27 @@ class Reader:
 
     async def names(self, users: Collection[str]) -> dict[str, str]:
         """Return the display names that are known of `users`."""
-        return await self._values(profiles.c.user, profiles.c.name, users)
+        found = await self._matching(select(profiles), profiles.c.user, users)
+        return {row.user: row.name for row in found}
 
     async def texts(self, chats: Collection[str]) -> dict[str, str]:
         """Return what was said, by the ids of the chat, as far as it was not erased."""
-        return await self._values(texts.c.chat, texts.c.text, chats)
+        return {chat: text.text for chat, text in (await self.salted_texts(chats)).items()}
 
-    async def _values(
-        self, key: Column[str], value: Column[str], wanted: Collection[str]
-    ) -> dict[str, str]:
-        keys = list(wanted)
-        found: dict[str, str] = {}
+    async def salted_texts(self, chats: Collection[str]) -> dict[str, Text]:
+        """Return the same with the salts of the digests that the log has of them."""
+        found = await self._matching(select(texts), texts.c.chat, chats)
+        return {row.chat: Text(row.salt, row.text) for row in found}
+
+    async def _matching(
+        self, statement: Select[Any], column: Column[Any], keys: Collection[object]
+    ) -> list[Any]:
+        """Return the rows of `statement` where `column` is one of `keys`."""
+        wanted, found = list(keys), list[Any]()
         async with self.engine.connect() as connection:
-            for start in range(0, len(keys), KEYS_PAGE):
-                some = keys[start : start + KEYS_PAGE]
-                statement = select(key, value).where(key.in_(some))
-                found |= {row[0]: row[1] for row in await connection.execute(statement)}
+            for start in range(0, len(wanted), KEYS_PAGE):
+                some = statement.where(column.in_(wanted[start : start + KEYS_PAGE]))
+                found += (await connection.execute(some)).all()
         return found
 
     async def close(self) -> None:

@@ -108,6 +108,9 @@ class Metrics:
             "deliveries_failed",
             "Results sent to other services without an answer; they are sent again.",
         )
+        self._deliveries_refused = self._total(
+            "deliveries_refused", "Results that other services refused for good."
+        )
         self._fanout = self._histogram(
             "fanout_duration_seconds",
             "Time to write out what waited for all sockets in one turn of the loop.",
@@ -179,6 +182,10 @@ class Metrics:
     def delivery_failed(self) -> None:
         """Count a result of which nobody knows whether it has arrived."""
         self._deliveries_failed.count += 1
+
+    def delivery_refused(self) -> None:
+        """Count a result that its consumer will never take."""
+        self._deliveries_refused.count += 1
 
     def ticked(self, lateness_s: float) -> None:
         """Note how late the matches that were due have been stepped."""

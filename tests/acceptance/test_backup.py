@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.acceptance.crash import begin_match
-from tests.acceptance.service_process import Running, StartService, clean_environment
+from tests.acceptance.service_process import Running, StartService, clean_environment, make_token
 
 
 def vacuum_into(database: Path, backup: Path) -> None:
@@ -65,3 +66,68 @@ async def test_a_backup_is_whole_and_goes_on_under_a_new_epoch(
     assert [line["message"] for line in service.logs].count("match recovered") == 1
     assert await service.terminate() == 0
     service.start()
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+async def test_a_backup_by_command_is_private_verified_and_restored_with_its_revocations(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    service = start_service()
+    (service.data_dir / "seal-secret").write_text("what seals the tokens of players\n")
+    seated = await begin_match(service)
+    await seated.left.expect("game:timer", remaining=28)
+    folder = tmp_path / "not" / "there yet"
+    for _ in range(2):
+        made = await asyncio.to_thread(run, service, "log", "backup", str(folder))
+        assert (made.returncode, made.stdout[:3]) == (0, "ok:"), made.stderr
+    first, second = sorted(folder.iterdir())
+    assert first != second
+    assert (mode(folder), mode(first)) == (0o700, 0o700)
+    assert {file.name: mode(file) for file in first.iterdir()} == {
+        "ws-service.db": 0o600,
+        "seal-secret": 0o600,
+    }
+
+    headers = {"Authorization": f"Bearer {make_token({'scope': 'admin'})}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.delete(f"{service.url}/api/v1/sessions", params={"user": "4711"}) as answer,
+    ):
+        assert answer.status == 204
+    await seated.left.expect("game:timer", remaining=26)
+    assert await service.terminate() == 0
+
+    kept = run(service, "log", "restore", str(first))
+    assert (kept.returncode, "--replace" in kept.stderr) == (2, True)
+    restored = run(service, "log", "restore", str(first), "--replace")
+    assert restored.returncode == 0, restored.stderr
+    assert "sessions revoked again: 4711" in restored.stdout
+    assert "given up: events" in restored.stdout
+    (aside,) = service.data_dir.glob("replaced-*")
+    assert (aside / "ws-service.db").exists()
+    assert run(service, "log", "verify").returncode == 0
+
+    service.start()
+    assert [line["message"] for line in service.logs].count("match recovered") == 1
+    (revoked,) = [event for event in service.events() if event.type == "sessions.revoked"]
+    assert revoked.data["user"] == 4711
+
+
+def test_a_backup_that_is_damaged_is_not_restored(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    service = start_service()
+    made = run(service, "log", "backup", str(tmp_path / "backups"))
+    assert made.returncode == 0, made.stderr
+    service.kill()
+    (folder,) = (tmp_path / "backups").iterdir()
+    database = folder / "ws-service.db"
+    database.write_bytes(database.read_bytes()[:-4096])
+    before = {file.name: file.read_bytes() for file in service.data_dir.iterdir()}
+    refused = run(service, "log", "restore", str(folder), "--replace")
+    assert refused.returncode == 1
+    assert "restore a backup" in refused.stderr
+    assert {file.name: file.read_bytes() for file in service.data_dir.iterdir()} == before

@@ -106,6 +106,12 @@ class LogFile:
                 database.execute(statement)
             database.commit()
 
+    def insert(self, table: str, row: tuple[Any, ...]) -> None:
+        """Put a row back as it was."""
+        with closing(self.connect()) as database, database:
+            places = ", ".join("?" * len(row))
+            database.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608
+
     def chain_anew(self) -> None:
         """Make the hashes fit what the rows say, as somebody would who knows how."""
         with closing(self.connect()) as database:

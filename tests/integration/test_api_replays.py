@@ -65,7 +65,7 @@ async def test_all_frames_come_some_at_a_time_and_in_order(log_file: LogFile) ->
     assert ticks == list(range(3, MOVES))
     assert len(some) > 2
     assert max(len(part) for part in some) < 2 * replays.SLICE_BYTES
-    assert await played.verify(replay) is None
+    assert await played.verify(MATCH) is None
     played.stop()
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from service.domain.event import match_stream
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.games.protocol import RulesFailed
-from service.replay.core import NotAMatch, Replay
+from service.log.integrity import broken_link
+from service.replay.core import Difference, NotAMatch, Replay
 from service.replay.export import frame_lines
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from service.games.catalogue import Catalogue
     from service.log.reader import Reader
     from service.log.records import RecordedEvent
-    from service.replay.core import Difference
 
 AT_ONCE_MAX = 16
 """How many requests may play a match again at the same time."""
@@ -84,9 +84,17 @@ class Replays:
         while some := await self._in_thread(lambda: _slice(lines)):
             yield some
 
-    async def verify(self, replay: Replay) -> Difference | None:
-        """Compare a recording with the rules."""
-        return await self._in_thread(replay.verify)
+    async def verify(self, match: MatchId) -> Difference | None:
+        """Compare a recording with the hashes of the log and with the rules.
+
+        What is not as it was written may be in any event of the match, so it is said of tick 0.
+        """
+        async with self._reading:
+            broken = await broken_link(self._reader, match_stream(match), rows_at_once=READ_AT_ONCE)
+        difference = await self._in_thread((await self.load(match)).verify)
+        if difference is None and broken is not None:
+            return Difference(0, broken.message)
+        return difference
 
     async def _page(self, stream: str, after: Position) -> list[RecordedEvent]:
         """Read a little, alone, since what was read is decoded on the loop."""

@@ -41,6 +41,7 @@ from service.log.matches import Wanted, find_matches, not_public
 from service.log.records import Origin
 from service.messages import v1
 from service.messages.classic import User
+from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -51,11 +52,16 @@ if TYPE_CHECKING:
     from service.log.matches import PlayedMatch
     from service.log.records import RecordedEvent
 
+logger = get_logger(__name__)
+
 FRAMES_MAX = 100_000
 """How many frames one request may ask for."""
 
 STALL_S = 10
 """How long a client may take nothing of a stream before it is cut off."""
+
+NAMELESS_SERVICE = "service"
+"""The actor of what a token with a scope but without an id has asked for."""
 
 _SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
     MatchStarted: ("game", "players", "options"),
@@ -158,10 +164,10 @@ async def stream_frames(parts: Parts, call: Call[shapes.FramesWanted]) -> web.St
 
 
 async def verify_match(parts: Parts, call: Call[shapes.MatchNamed]) -> shapes.Verification:
-    """Plays a match that is over again, and compares every recorded outcome and state."""
+    """Checks the hashes of a match that is over, and plays it again to compare each state."""
     match = await _find_over(call.asked.match_id, call.caller, parts)
     with parts.replays.turn():
-        difference = await parts.replays.verify(await parts.replays.load(match.id))
+        difference = await parts.replays.verify(match.id)
     return shapes.Verification(
         holds=difference is None,
         tick=None if difference is None else difference.tick,
@@ -171,8 +177,15 @@ async def verify_match(parts: Parts, call: Call[shapes.MatchNamed]) -> shapes.Ve
 
 async def revoke_sessions(parts: Parts, call: Call[shapes.UserNamed]) -> None:
     """Sends a user away: closes his sockets with 4503, and refuses tokens issued until now."""
-    command = RevokeSessions(normalise(call.asked.user), int(parts.now()))
-    await parts.engine.execute(command, Origin(uuid.uuid4().hex))
+    user, caller = normalise(call.asked.user), call.caller.identity
+    origin = Origin(uuid.uuid4().hex, NAMELESS_SERVICE if caller is None else caller.user)
+    await parts.engine.execute(RevokeSessions(user, int(parts.now())), origin)
+    logger.warning(
+        "sessions revoked",
+        correlation_id=origin.correlation_id,
+        **{"user.id": str(user)},
+        metadata={"actor": str(origin.actor)},
+    )
 
 
 async def publish_message(parts: Parts, call: Call[shapes.Announcement]) -> shapes.Told:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,9 +24,90 @@ def head_of(recorded: Recorded) -> int:
     return position
 
 
+def contents(directory: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
+
+
 def test_a_whole_log_is_found_to_be_whole(recorded: Recorded) -> None:
     out = recorded.ws_service("log", "verify")
-    assert out.startswith(f"ok: {head_of(recorded)} events, 2 matches, 1 snapshot")
+    assert out.startswith(f"ok: {head_of(recorded)} events, 2 matches, 0 texts, 1 snapshot")
+
+
+def test_verifying_changes_no_file_also_after_a_crash(spoiled: Recorded) -> None:
+    """A WAL that is left over is looked into; it is moved into the database by a start only."""
+    with closing(spoiled.file.connect()) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("INSERT INTO profiles VALUES ('somebody', 'Somebody')")
+        database.commit()
+        crashed = spoiled.ws_service.data_dir.parent / "crashed"
+        shutil.copytree(spoiled.ws_service.data_dir, crashed)
+    (crashed / "ws-service.db-shm").unlink()
+    before = contents(crashed)
+    assert before["ws-service.db-wal"]
+    assert CommandLine(crashed)("log", "verify").startswith("ok")
+    after = contents(crashed)
+    after.pop("ws-service.db-shm", None)
+    assert after == before
+
+
+def test_a_side_file_that_remembers_more_is_named(spoiled: Recorded) -> None:
+    side = spoiled.ws_service.data_dir / "ws-service.head"
+    remembered = json.loads(side.read_text())
+    side.write_text(json.dumps(remembered | {"position": remembered["position"] + 1}))
+    refused = spoiled.ws_service.run("log", "verify")
+    assert refused.code == 2
+    assert "it once had the event" in refused.complaint
+
+
+def test_what_follows_from_the_log_is_rebuilt(spoiled: Recorded) -> None:
+    rows = "SELECT * FROM match_players ORDER BY match, seat", "SELECT * FROM matches ORDER BY 1"
+    before = [spoiled.file.query(one) for one in rows]
+    spoiled.file.change("DELETE FROM match_players", "DELETE FROM matches")
+    refused = spoiled.ws_service.run("log", "verify")
+    assert "run `ws-service log rebuild`" in refused.complaint
+    assert spoiled.ws_service("log", "rebuild").startswith(
+        f"ok: what follows from {head_of(spoiled)}"
+    )
+    assert [spoiled.file.query(one) for one in rows] == before
+    assert spoiled.ws_service("log", "verify").startswith("ok")
+
+
+async def test_what_belongs_to_a_running_service_is_not_rebuilt(
+    start_service: StartService,
+) -> None:
+    service = start_service()
+    refused = await asyncio.to_thread(CommandLine(service.data_dir).run, "log", "rebuild")
+    assert refused.code == 2
+    assert "another ws-service uses the log" in refused.complaint
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:9000]), "restore a backup"),
+        (lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xaa" * 90_000), "restore a"),
+    ],
+    ids=["cut", "overwritten"],
+)
+@pytest.mark.parametrize(
+    "command", [("log", "verify"), ("log", "stats"), ("log", "rebuild"), ("matches",)]
+)
+def test_a_damaged_database_is_one_clear_line(
+    spoiled: Recorded, damage: Callable[[Path], object], what: str, command: tuple[str, ...]
+) -> None:
+    damage(spoiled.file.path)
+    refused = spoiled.ws_service.run(*command)
+    assert refused.code in {1, 2}
+    assert what in refused.complaint
+
+
+def test_an_event_that_cannot_be_read_is_named(spoiled: Recorded) -> None:
+    spoiled.file.change("UPDATE events SET data = '{' WHERE position = 4")
+    spoiled.file.chain_anew()
+    (spoiled.ws_service.data_dir / "ws-service.head").unlink()
+    refused = spoiled.ws_service.run("log", "verify")
+    assert refused.code == 1
+    assert "position 4" in refused.complaint
 
 
 def test_an_empty_log_is_whole(tmp_path: Path) -> None:

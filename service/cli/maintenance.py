@@ -1,0 +1,105 @@
+"""`ws-service log rebuild`, `backup` and `restore`: what an operator does to a whole log."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+
+from service.cli.common import moment, progress_console
+from service.log import migrate
+from service.log.backup import back_up
+from service.log.backup import restore as restore_log
+from service.log.derived import rebuild_tables
+from service.log.lock import LogLock
+from service.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def rebuild() -> None:
+    """Make all that follows from the log anew: match history, outbox, consumers, indexes.
+
+    The service must not run. It is one transaction: when it is interrupted, nothing has changed.
+    """
+    _rebuild()
+
+
+def backup(
+    directory: Annotated[
+        Path, typer.Argument(help="Where the copy gets a folder of its own, named by the time.")
+    ],
+) -> None:
+    """Copy the log and the secret that belongs to it, and verify the copy.
+
+    The service may run meanwhile. Nobody but its owner can read the copy.
+    """
+    _backup(directory)
+
+
+def restore(
+    source: Annotated[
+        Path, typer.Argument(metavar="BACKUP", help="The folder of a backup, or a database.")
+    ],
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move the log that is there aside.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of the log. The service must not run.
+
+    Users whose sessions were revoked after the backup stay revoked, as far as the log that is
+    replaced can be read.
+    """
+    _restore(source, replace=replace)
+
+
+def _rebuild() -> None:
+    path = _database()
+    lock = LogLock(path.with_suffix(".lock"))
+    try:
+        with _progress("rebuilding") as progress:
+            events = rebuild_tables(path, progress)
+    finally:
+        lock.release()
+    print(f"ok: what follows from {events} events was made anew")
+
+
+def _backup(directory: Path) -> None:
+    with _progress("verifying the copy") as progress:
+        made = back_up(_database(), load_settings().data_dir, directory, progress)
+    print(f"ok: {made.position} events in {made.folder}")
+
+
+def _restore(source: Path, *, replace: bool) -> None:
+    settings = load_settings()
+    database = migrate.database_path(settings.database_url)
+    with _progress("verifying the backup") as progress:
+        done = restore_log(source, database, settings.data_dir, progress, replace=replace)
+    print(f"ok: {done.head.position} events, under the new epoch {done.head.epoch}")
+    if done.replaced is not None:
+        print(f"the log that was there is in {done.replaced}")
+    if done.lost is not None:
+        lost = done.lost
+        print(f"given up: events {lost.first} to {lost.last}, from {moment(lost.since)} UTC on")
+    if done.revoked:
+        print(f"sessions revoked again: {', '.join(str(user) for user in done.revoked)}")
+
+
+def _database() -> Path:
+    """Return the database of the settings; raise `ConfigurationError` when it is not of now."""
+    url = load_settings().database_url
+    migrate.check(url)
+    return migrate.database_path(url)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far some work has come; the function takes what is done, and of how much."""
+    with Progress(console=progress_console, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

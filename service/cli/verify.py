@@ -1,0 +1,153 @@
+"""`ws-service log verify`: checks the log, and all that is kept beside it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.progress import Progress
+from sqlalchemy import select
+
+from service.cli.common import opened_log, progress_console, run
+from service.domain.chat import ChatSaid, digest_of
+from service.domain.matches import MatchStarted
+from service.domain.world import World
+from service.log import migrate
+from service.log.derived import (
+    REBUILD,
+    BrokenProjection,
+    Comparison,
+    UnreadableEvent,
+    check_file,
+    recorded_of,
+)
+from service.log.integrity import ChainCheck
+from service.log.side_file import SideFile
+from service.log.tables import snapshots
+from service.settings import load_settings
+from service.snapshots import DamagedSnapshot, code_version, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.domain.event import Position
+    from service.log.reader import Reader
+    from service.log.records import RecordedEvent, Row
+
+
+def command() -> None:
+    """Check the hash chain, and that all that is kept beside the log is what it says.
+
+    Nothing is written, and the service may run meanwhile.
+    """
+    run(_verify())
+
+
+async def _verify() -> None:
+    began = time.monotonic()
+    path = migrate.database_path(load_settings().database_url)
+    async with opened_log() as reader:
+        check_file(path)
+        # Before the head, which is then at least as far.
+        remembered = SideFile(path.with_suffix(".head")).read()
+        comparison = Comparison(path)
+        try:
+            check = _Check(reader, comparison, await _snapshots(reader))
+            await check.walk()
+        finally:
+            comparison.close()
+        if remembered is not None:
+            found = await reader.hashes([remembered.position])
+            remembered.check(comparison.head, found.get(remembered.position))
+    events, seconds = comparison.head.position, time.monotonic() - began
+    print(
+        f"ok: {events} events, {check.matches} matches, {check.texts} texts, "
+        f"{check.snapshots} snapshots; {events / seconds:,.0f} events/s. "
+        "Names are not in the log, so they can't be checked."
+    )
+
+
+class _Check:
+    """One walk through the log."""
+
+    def __init__(
+        self, reader: Reader, comparison: Comparison, found: dict[Position, World | None]
+    ) -> None:
+        self.matches = 0
+        self.texts = 0
+        self.snapshots = len(found)
+        self._reader = reader
+        self._comparison = comparison
+        self._found = found
+        self._world = World()
+
+    async def walk(self) -> None:
+        """Check all events up to the head that the comparison is made at."""
+        head = self._comparison.head
+        chain = ChainCheck()
+        with Progress(console=progress_console, transient=True) as progress:
+            task = progress.add_task("verifying", total=head.position)
+            async for page in self._reader.rows():
+                rows = [row for row in page if row.position <= head.position]
+                for row in rows:
+                    chain.take(row)
+                await self._check_page(rows)
+                progress.update(task, completed=chain.position)
+        chain.finish(head)
+        self._comparison.finish()
+
+    async def _check_page(self, rows: Sequence[Row]) -> None:
+        said: list[ChatSaid] = []
+        for row in rows:
+            recorded = recorded_of(row)
+            self._fold(recorded)
+            self._comparison.take(recorded)
+            self._check_snapshot(row.position)
+            if isinstance(recorded.event, ChatSaid):
+                said.append(recorded.event)
+            self.matches += isinstance(recorded.event, MatchStarted)
+        await self._check_texts(said)
+
+    def _fold(self, recorded: RecordedEvent) -> None:
+        try:
+            self._world.fold(recorded.event, recorded.position)
+        except Exception as error:
+            raise UnreadableEvent(
+                f"position {recorded.position} ({recorded.event.type}) can't be folded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _check_snapshot(self, position: Position) -> None:
+        if position in self._found and self._found[position] != self._world:
+            raise BrokenProjection(
+                f"the snapshot at position {position} is not what the log says: {REBUILD}"
+            )
+
+    async def _check_texts(self, said: Sequence[ChatSaid]) -> None:
+        """Compare texts with the digests of their events; one that was erased is not there."""
+        known = await self._reader.salted_texts([event.chat for event in said])
+        for event in said:
+            text = known.get(event.chat)
+            if text is not None and digest_of(text.salt, text.text) != event.digest:
+                raise BrokenProjection(
+                    f"the text of chat {event.chat} is not what was said: restore a backup, "
+                    "or erase it"
+                )
+        self.texts += len(known)
+
+
+async def _snapshots(reader: Reader) -> dict[Position, World | None]:
+    """Return the snapshots that this code has made; None for one that can't be read."""
+    statement = select(snapshots.c.position, snapshots.c.data).where(
+        snapshots.c.projection == "world", snapshots.c.code_version == code_version()
+    )
+    async with reader.engine.connect() as connection:
+        rows = (await connection.execute(statement)).all()
+    return {position: _restored(data) for position, data in rows}
+
+
+def _restored(data: bytes) -> World | None:
+    try:
+        return restore(data)
+    except DamagedSnapshot:
+        return None

@@ -1,0 +1,230 @@
+"""The tables that follow from the log: a rebuild makes them as the writer did."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from service.domain.event import Event
+from service.domain.matches import MatchEnded, MatchStarted
+from service.domain.outbox import (
+    USER_SERVICE,
+    ConsumerSubscribed,
+    ConsumerUnsubscribed,
+    ResultDelivered,
+    ResultRejected,
+    ResultRequeued,
+)
+from service.log.derived import (
+    BrokenProjection,
+    Comparison,
+    DamagedDatabase,
+    UnreadableEvent,
+    check_file,
+    opened,
+    rebuild_tables,
+    walk,
+)
+from service.log.integrity import BrokenChain
+from tests.integration.log_file import LogFile, append_of, joined
+
+HOOK = "webhook-1"
+TABLES = ("matches", "match_players", "consumers", "outbox")
+
+
+def started(match: str) -> MatchStarted:
+    return MatchStarted(
+        match=match,
+        tick=0,
+        game="pong",
+        rules_version=1,
+        players=[7, 8],
+        seed=1,
+        options={},
+        pace="ticks",
+        turn_s=None,
+    )
+
+
+def ended(match: str) -> MatchEnded:
+    return MatchEnded(match=match, tick=9, reason="left", winner=1, scores=[2, 3], hash="")
+
+
+EVENTS: list[Event] = [
+    ConsumerSubscribed(consumer=USER_SERVICE),
+    ConsumerSubscribed(consumer=HOOK),
+    ConsumerSubscribed(consumer="webhook-gone"),
+    ConsumerUnsubscribed(consumer="webhook-gone"),
+    started("delivered-1"),
+    ended("delivered-1"),
+    ResultDelivered(consumer=HOOK, match="delivered-1"),
+    started("rejected-1"),
+    ended("rejected-1"),
+    ResultRejected(consumer=HOOK, match="rejected-1", status=400),
+    ResultRequeued(consumer=HOOK, match="rejected-1"),
+    ResultRejected(consumer=HOOK, match="rejected-1", status=400),
+    started("waits-1"),
+    ended("waits-1"),
+    joined(7),
+    started("live-1"),
+]
+
+
+@pytest.fixture
+def filled(log_file: LogFile) -> LogFile:
+    """A log with matches in every state of the outbox, and the notes of a delivery."""
+    store = log_file.store()
+    for event in EVENTS:
+        store.commit([append_of(event)])
+    store.close()
+    log_file.change(
+        "UPDATE outbox SET attempts = 4, next_at = 99, last_error = 'down' WHERE match = 'waits-1'"
+    )
+    return log_file
+
+
+def tables(file: LogFile) -> dict[str, list[tuple[object, ...]]]:
+    return {name: sorted(file.query(f"SELECT * FROM {name}")) for name in TABLES}  # noqa: S608
+
+
+def compare(file: LogFile) -> None:
+    comparison = Comparison(file.path)
+    try:
+        with opened(file.path) as connection:
+            walk(connection, lambda _done, _total: None, comparison.take)
+        comparison.finish()
+    finally:
+        comparison.close()
+
+
+def rebuild(file: LogFile) -> None:
+    rebuild_tables(file.path, lambda _done, _total: None)
+
+
+def test_what_the_writer_left_is_what_the_log_says(filled: LogFile) -> None:
+    compare(filled)
+
+
+CHANGES = [
+    "DELETE FROM match_players",
+    "DELETE FROM match_players WHERE match = 'waits-1' AND seat = 1",
+    "DELETE FROM outbox WHERE match = 'rejected-1' AND consumer = 'webhook-1'",
+    "DELETE FROM consumers",
+    "INSERT INTO consumers VALUES ('webhook-2')",
+    "UPDATE outbox SET state = 'waiting' WHERE match = 'rejected-1'",
+    "UPDATE outbox SET position = 1",
+    "INSERT INTO outbox VALUES ('webhook-1', 'delivered-1', 'waiting', 6, 0, 0, NULL)",
+    "UPDATE match_players SET user = '9'",
+    "UPDATE matches SET winner = NULL",
+    "UPDATE matches SET scores = '[9,9]'",
+    "UPDATE matches SET started_at = 1",
+    "UPDATE matches SET rules_version = 7 WHERE match = 'live-1'",
+    "UPDATE matches SET ended_at = 5 WHERE match = 'live-1'",
+    "DELETE FROM matches WHERE match = 'live-1'",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_table_is_named_with_its_remedy_and_made_anew(
+    filled: LogFile, change: str
+) -> None:
+    before = tables(filled)
+    with closing(filled.connect()) as database, database:
+        database.execute("PRAGMA foreign_keys = OFF")
+        database.execute(change)
+    with pytest.raises(BrokenProjection, match="ws-service log rebuild"):
+        compare(filled)
+    rebuild(filled)
+    compare(filled)
+    # A row that was lost has lost the notes of its delivery, too.
+    assert {name: len(rows) for name, rows in tables(filled).items()} == {
+        name: len(rows) for name, rows in before.items()
+    }
+
+
+def test_a_rebuild_keeps_the_notes_of_deliveries(filled: LogFile) -> None:
+    before = tables(filled)
+    rebuild(filled)
+    assert tables(filled) == before
+
+
+def test_a_rebuild_that_is_interrupted_changes_nothing(filled: LogFile) -> None:
+    with closing(filled.connect()) as database, database:
+        database.execute("DELETE FROM outbox")
+    before = tables(filled)
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild_tables(filled.path, interrupt)
+    assert tables(filled) == before
+
+
+def test_a_log_that_was_changed_is_not_rebuilt_from(filled: LogFile) -> None:
+    before = tables(filled)
+    filled.change("UPDATE events SET data = replace(data, '[2,3]', '[9,3]') WHERE position = 6")
+    with pytest.raises(BrokenChain, match="position 6"):
+        rebuild(filled)
+    assert tables(filled) == before
+
+
+def test_an_event_of_a_later_version_is_named_by_its_position(filled: LogFile) -> None:
+    filled.change("UPDATE events SET type = 'from.the_future' WHERE position = 3")
+    filled.chain_anew()
+    with pytest.raises(UnreadableEvent, match="position 3"):
+        rebuild(filled)
+
+
+def test_snapshots_are_made_anew_by_the_next_start(filled: LogFile) -> None:
+    with closing(filled.connect()) as database, database:
+        database.execute("INSERT INTO snapshots VALUES ('world', 1, 'code', x'00', x'00')")
+    rebuild(filled)
+    assert filled.query("SELECT * FROM snapshots") == []
+
+
+def spoil_pages(path: Path) -> None:
+    """Write nonsense over all pages but the first one."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xaa" * (path.stat().st_size - 4096))
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"this is no database at all" * 400)
+
+
+@pytest.mark.parametrize("damage", [spoil_pages, cut, no_database])
+def test_a_damaged_file_is_one_clear_error(filled: LogFile, damage: Callable[[Path], None]) -> None:
+    with closing(filled.connect()) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    damage(filled.path)
+    with pytest.raises(DamagedDatabase, match="restore a backup"):
+        check_file(filled.path)
+    with pytest.raises((DamagedDatabase, BrokenChain)):
+        rebuild(filled)
+
+
+def test_a_damaged_index_is_made_anew(filled: LogFile) -> None:
+    """A row that its index does not know: as after a write that was torn."""
+    with closing(filled.connect()) as database, database:
+        database.execute("PRAGMA writable_schema = ON")
+        index = "name = 'ix_match_players_user_match'"
+        ((sql,),) = database.execute(f"SELECT sql FROM sqlite_master WHERE {index}")  # noqa: S608
+        # As if what was written by one order of columns were read by another.
+        changed = re.sub(r"\(.*\)", '("match", "user")', sql)
+        assert changed != sql
+        database.execute(f"UPDATE sqlite_master SET sql = ? WHERE {index}", (changed,))  # noqa: S608
+    with pytest.raises(BrokenProjection, match="an index is damaged"):
+        check_file(filled.path)
+    rebuild(filled)
+    check_file(filled.path)
