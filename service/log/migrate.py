@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
@@ -34,6 +35,13 @@ def database_path(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
+def read_only(url: str) -> str:
+    """Return a URL by which neither the database nor its WAL is ever changed."""
+    file = f"file:{quote(str(database_path(url)))}"
+    read = make_url(url).set(database=file, query={"mode": "ro", "uri": "true"})
+    return read.render_as_string(hide_password=False)
+
+
 def upgrade(url: str) -> None:
     """Bring the database to the newest schema, in one transaction; it may not exist yet.
 
@@ -54,7 +62,7 @@ def current(url: str) -> str | None:
     """
     if not database_path(url).exists():
         return None
-    with _connected(url) as connection:
+    with _connected(read_only(url)) as connection:
         revision: str | None = MigrationContext.configure(connection).get_current_revision()
     return revision
 

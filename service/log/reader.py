@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
 
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from service.log import migrate
 from service.log.codec import decode, decode_meta
 from service.log.records import GENESIS, Head, RecordedEvent, Row, Text
 from service.log.tables import events, log_head, profiles, texts
@@ -74,9 +74,7 @@ class StoredEvent(NamedTuple):
 
 def open_database(url: str) -> AsyncEngine:
     """Open the database at `url` for reading only: neither it nor its WAL is ever changed."""
-    path = make_url(url).database or ""
-    query = {"mode": "ro", "uri": "true"}
-    engine = create_async_engine(make_url(url).set(database=f"file:{quote(path)}", query=query))
+    engine = create_async_engine(migrate.read_only(url))
 
     @sqlalchemy_event.listens_for(engine.sync_engine, "connect")
     def _read_only(connection: object, _record: object) -> None:

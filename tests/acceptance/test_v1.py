@@ -756,7 +756,8 @@ async def test_the_end_of_what_stands_is_marked_after_a_greeting_and_after_a_res
         invited = await service.connect_v1(ben.id, "Ben", since=since, epoch=ana.welcome["epoch"])
         await invited.expect("invite:received")
         assert (await invited.next())["to"] >= ana.welcome["position"]
-    await ben.command("invite:declined", **{"from": ana.id})
+    declined: dict[str, Any] = {"from": ana.id}
+    await ben.command("invite:declined", **declined)
     again = await service.connect_v1(ana.id, "Ana")
     await again.expect("greeted")
     assert "invite:sent" not in [one["type"] for one in again.received]

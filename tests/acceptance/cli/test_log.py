@@ -53,7 +53,8 @@ def test_verifying_changes_no_file_also_after_a_crash(spoiled: Recorded) -> None
 def test_a_side_file_that_remembers_more_is_named(spoiled: Recorded) -> None:
     side = spoiled.ws_service.data_dir / "ws-service.head"
     remembered = json.loads(side.read_text())
-    side.write_text(json.dumps(remembered | {"position": remembered["position"] + 1}))
+    further = {"position": remembered["position"] + 1, "checksum": None}
+    side.write_text(json.dumps(remembered | further))
     refused = spoiled.ws_service.run("log", "verify")
     assert refused.code == 2
     assert "it once had the event" in refused.complaint
@@ -76,7 +77,7 @@ async def test_what_belongs_to_a_running_service_is_not_rebuilt(
     start_service: StartService,
 ) -> None:
     service = start_service()
-    refused = await asyncio.to_thread(CommandLine(service.data_dir).run, "log", "rebuild")
+    refused = await asyncio.to_thread(CommandLine(service.data_dir).run_apart, "log", "rebuild")
     assert refused.code == 2
     assert "another ws-service uses the log" in refused.complaint
 
