@@ -28,11 +28,13 @@ from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer, clean_name
 from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.budget import Budgets, Rate, UserLimits
 from service.edge.connection import SlowLimits
 from service.edge.greeting import Facts, Greeter
 from service.edge.http import DevTokens, Endpoints
 from service.edge.http_server import Doors, HttpLimits, Runner
 from service.edge.hub import Hub, Intervals
+from service.edge.passwords import GuessLimits, Passwords
 from service.edge.session import SessionLimits
 from service.edge.socketio.link import LinkLimits
 from service.edge.socketio.server import SocketIo
@@ -256,6 +258,7 @@ class Service:
         await self._bearers.stop()
         if self._users is not None:
             await self._users.close()
+        self._passwords.stop()
         await self._log.close()
         await self._reader.close()
         await asyncio.to_thread(traces.stop)
@@ -280,6 +283,8 @@ class Service:
         settings = self._settings
         numbers = itertools.count(1)
         incarnations = self._world.presence.incarnations
+        guesses = GuessLimits(free=settings.password_guesses, pause_s=settings.password_pause_s)
+        self._passwords = Passwords(self._world, guesses, new_salt=new_token, clock=time.monotonic)
         return WebSockets(
             engine,
             self._hub,
@@ -289,6 +294,8 @@ class Service:
             limits=_websocket_limits(settings),
             new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",
             new_token=new_token,
+            budgets=Budgets(_user_limits(settings), time.monotonic),
+            passwords=self._passwords,
             metrics=self._metrics,
         )
 
@@ -426,6 +433,7 @@ def _vault_secret(settings: Settings) -> VaultSecret:
 def _rules(settings: Settings) -> Rules:
     return Rules(
         invite_needs_lobby=settings.invite_needs_lobby,
+        signals_to_anybody=settings.signals_to_anybody,
         sockets_per_user_max=settings.sockets_per_user_max,
         match_duration_s=settings.match_duration_s,
         reconnect_grace_s=settings.reconnect_grace_s,
@@ -452,6 +460,8 @@ def _backlog_limits(settings: Settings) -> BacklogLimits:
         events_max=settings.tail_events_max,
         age_s=settings.tail_s,
         frames_max=settings.tail_frames_max,
+        bytes_max=settings.tail_bytes_max,
+        bytes_per_user_max=settings.tail_bytes_per_user_max,
     )
 
 
@@ -472,18 +482,33 @@ def _facts(settings: Settings, epoch: str) -> Facts:
             messages_per_s=settings.messages_per_s,
             messages_burst=settings.messages_burst,
             chat_length_max=settings.chat_length_max,
+            move_bytes_max=settings.move_bytes_max,
+            signal_bytes_max=settings.signal_bytes_max,
+            room_bytes_max=settings.room_bytes_max,
         ),
     )
 
 
 def _session_limits(settings: Settings) -> SessionLimits:
     return SessionLimits(
-        messages_per_s=settings.messages_per_s,
-        messages_burst=settings.messages_burst,
-        chat_per_s=settings.chat_per_s,
-        chat_burst=settings.chat_burst,
+        messages=Rate(settings.messages_per_s, settings.messages_burst),
         chat_length_max=settings.chat_length_max,
         friends_max=settings.friends_max,
+        move_bytes_max=settings.move_bytes_max,
+        signal_bytes_max=settings.signal_bytes_max,
+        room_bytes_max=settings.room_bytes_max,
+    )
+
+
+def _user_limits(settings: Settings) -> UserLimits:
+    factor = settings.full_rate_sockets
+    return UserLimits(
+        messages=Rate(factor * settings.messages_per_s, factor * settings.messages_burst),
+        chat=Rate(settings.chat_per_s, settings.chat_burst),
+        logged_bytes=Rate(settings.logged_bytes_per_s, settings.logged_bytes_burst),
+        signal_bytes=Rate(settings.signal_bytes_per_s, settings.signal_bytes_burst),
+        rooms=Rate(settings.rooms_made_per_min / 60, settings.rooms_made_burst),
+        invites=Rate(settings.invites_per_min / 60, settings.invites_burst),
     )
 
 
@@ -534,6 +559,7 @@ def _times(settings: Settings) -> Times:
     return Times(
         presence_grace_s=settings.presence_grace_s,
         invite_ttl_s=settings.invite_ttl_s,
+        invite_cooldown_s=settings.invite_cooldown_s,
         seat_take_s=settings.seat_take_s,
         room_empty_s=settings.room_empty_s,
         matchmaking_timeout_s=settings.matchmaking_timeout_s,

@@ -52,6 +52,7 @@ from service.domain.rooms import (
     SpectatorLeft,
 )
 from service.domain.world import World
+from service.errors import ClientError
 from service.messages import ToClient, classic, v1
 
 START_DELAY_S = 1
@@ -59,6 +60,12 @@ START_DELAY_S = 1
 
 WATCHING_SHOWN_MAX = 20
 """How many spectators a room shows by name."""
+
+
+class NothingShared(ClientError):
+    """You share neither a room nor an invite with that user, so they get no signals of yours."""
+
+    code = "NOTHING_SHARED"
 
 
 class People(msgspec.Struct):
@@ -123,8 +130,6 @@ class Delivery(msgspec.Struct, frozen=True):
     v1: ToClient | None = None
     durable: bool = False
     """The v1 message follows from the event: it gets the position, and is kept for a resume."""
-    newest_only: bool = False
-    """A state that the next one replaces: a slow socket may miss it."""
     frame_ms: int = 0
     """The message may wait so long for others, to leave with them in one write."""
     delay_s: float = 0
@@ -254,6 +259,8 @@ def chat_history(room: Room, user: UserId, world: World, people: People) -> v1.C
 def invites_waiting(user: UserId, world: World, people: People) -> Iterator[Delivery]:
     """Say what a user has been asked and has not answered."""
     for inviter in world.invites.received_by(user):
+        if not world.chat.hears(user, inviter):
+            continue
         yield _invite_received(inviter, user, world.invites.pending[inviter][user].game, people)
 
 
@@ -319,11 +326,17 @@ def signal(  # noqa: PLR0913 - what a signal is
     socket: SocketId,
     world: World,
     sockets_of: Callable[[UserId], tuple[SocketId, ...]],
+    to_anybody: bool = False,
 ) -> Delivery:
-    """Say who gets a signal; raise `RoomNotFound`, `NotInRoom` or `UserOffline`."""
+    """Say who gets a signal.
+
+    Raises `RoomNotFound`, `NotInRoom`, `UserOffline`, or `NothingShared` unless `to_anybody`.
+    """
     if to is not None:
         if not world.presence.is_online(to):
             raise UserOffline("That user is not online.")
+        if not (to_anybody or _may_signal(user, to, world)):
+            raise NothingShared
         wanted = message.session_id
         told = [one for one in sockets_of(to) if one != socket and wanted in {None, one}]
         heard = told if world.chat.hears(to, user) else []
@@ -340,6 +353,17 @@ def signal(  # noqa: PLR0913 - what a signal is
         audience,
         v1=v1.Signal(user, socket, message.data, room.id),
         frame_ms=room.options.get("frame_ms", 0),
+    )
+
+
+def _may_signal(user: UserId, to: UserId, world: World) -> bool:
+    """Tell whether two users have something to do with each other: a room, or an invite."""
+    invites = world.invites
+    return (
+        user == to
+        or world.rooms.share(user, world.presence.sockets.get(user, ()), to)
+        or invites.find(user, to) is not None
+        or invites.find(to, user) is not None
     )
 
 

@@ -34,6 +34,11 @@ class ClientError(ServiceError):
 
     code: ClassVar[str]
 
+    def __init__(self, message: str | None = None, *, retry_after_ms: int | None = None) -> None:
+        """Take a message, and after which time another try may succeed, where that is known."""
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
 
 class InternalError(ClientError):
     """The service has failed over this, and nothing was done; the fault is in its log."""

@@ -348,11 +348,116 @@ class Settings(BaseSettings):
         "WS_FRIENDS_MAX", 1000, "Friends whose status one user may watch.", ge=1, le=100_000
     )
 
+    full_rate_sockets: float = _setting(
+        "WS_FULL_RATE_SOCKETS",
+        4,
+        "What one user may send over all of their sockets, as so many sockets at the full rate.",
+        ge=1,
+        le=10_000,
+    )
+    logged_bytes_per_s: int = _setting(
+        "WS_LOGGED_BYTES_PER_S",
+        64 * 1024,
+        "What the commands of one user may add to the log.",
+        unit="bytes/s",
+        ge=1024,
+        le=1024**3,
+    )
+    logged_bytes_burst: int = _setting(
+        "WS_LOGGED_BYTES_BURST",
+        512 * 1024,
+        "What the commands of one user may add to the log at once.",
+        unit="bytes",
+        ge=16 * 1024,
+        le=1024**3,
+    )
+    signal_bytes_per_s: int = _setting(
+        "WS_SIGNAL_BYTES_PER_S",
+        128 * 1024,
+        "Bytes of signals that one user may send.",
+        unit="bytes/s",
+        ge=1024,
+        le=1024**3,
+    )
+    signal_bytes_burst: int = _setting(
+        "WS_SIGNAL_BYTES_BURST",
+        512 * 1024,
+        "Bytes of signals that one user may send at once.",
+        unit="bytes",
+        ge=16 * 1024,
+        le=1024**3,
+    )
+    signal_bytes_max: int = _setting(
+        "WS_SIGNAL_BYTES_MAX",
+        16 * 1024,
+        "Longest `signal`, as a whole message.",
+        unit="bytes",
+        ge=256,
+        le=16 * 1024**2,
+    )
+    signals_to_anybody: bool = _setting(
+        "WS_SIGNALS_TO_ANYBODY",
+        default=False,
+        help_="Whether signals reach users who share neither a room nor an invite with the sender.",
+    )
+    move_bytes_max: int = _setting(
+        "WS_MOVE_BYTES_MAX",
+        4096,
+        "Longest `game:move`, as a whole message.",
+        unit="bytes",
+        ge=256,
+        le=16 * 1024**2,
+    )
+    room_bytes_max: int = _setting(
+        "WS_ROOM_BYTES_MAX",
+        4096,
+        "Longest `metadata` of a room, and the same for its `options`, as JSON.",
+        unit="bytes",
+        ge=256,
+        le=1024**2,
+    )
+    rooms_made_per_min: float = _setting(
+        "WS_ROOMS_MADE_PER_MIN",
+        30,
+        "Rooms that one user may make, also by an invite or by matchmaking.",
+        unit="/min",
+        ge=0.1,
+        le=1_000_000,
+    )
+    rooms_made_burst: int = _setting(
+        "WS_ROOMS_MADE_BURST", 20, "Rooms that one user may make at once.", ge=1, le=1_000_000
+    )
+    invites_per_min: float = _setting(
+        "WS_INVITES_PER_MIN",
+        30,
+        "Invites that one user may send.",
+        unit="/min",
+        ge=0.1,
+        le=1_000_000,
+    )
+    invites_burst: int = _setting(
+        "WS_INVITES_BURST", 20, "Invites that one user may send at once.", ge=1, le=1_000_000
+    )
+    password_guesses: int = _setting(
+        "WS_PASSWORD_GUESSES",
+        5,
+        "Wrong passwords of one user for one room before they have to wait between two tries.",
+        ge=1,
+        le=1000,
+    )
+    password_pause_s: float = _setting(
+        "WS_PASSWORD_PAUSE_S",
+        1,
+        "That wait; it doubles with each further wrong password, up to five minutes.",
+        unit="s",
+        ge=0.1,
+        le=300,
+    )
     chat_per_s: float = _setting(
-        "WS_CHAT_PER_S", 1, "Chat messages a socket may send.", unit="/s", ge=0.01, le=1000
+        "WS_CHAT_PER_S", 1, "Chat messages a user may send.", unit="/s", ge=0.01, le=1000
     )
     chat_burst: int = _setting(
-        "WS_CHAT_BURST", 10, "Chat messages a socket may send at once.", ge=1, le=10_000
+        "WS_CHAT_BURST", 10, "Chat messages a user may send at once.", ge=1, le=10_000
     )
     chat_length_max: int = _setting(
         "WS_CHAT_LENGTH_MAX", 500, "Longest chat message.", unit="characters", ge=1, le=10_000
@@ -435,6 +540,14 @@ class Settings(BaseSettings):
     )
     invite_ttl_s: float = _setting(
         "WS_INVITE_TTL_S", 60, "How long an invite stands.", unit="s", ge=1, le=86400
+    )
+    invite_cooldown_s: float = _setting(
+        "WS_INVITE_COOLDOWN_S",
+        30,
+        "How long a user whose invite was declined can't invite the same user again.",
+        unit="s",
+        ge=0,
+        le=86400,
     )
     seat_take_s: float = _setting(
         "WS_SEAT_TAKE_S",
@@ -561,6 +674,30 @@ class Settings(BaseSettings):
         "Recent messages kept in memory, counted for each user who is to get one.",
         ge=1,
         le=100_000_000,
+    )
+    tail_bytes_max: int = _setting(
+        "WS_TAIL_BYTES_MAX",
+        64 * 1024**2,
+        "Memory for recent messages, of all users together.",
+        unit="bytes",
+        ge=1024**2,
+        le=1024**4,
+    )
+    tail_bytes_per_user_max: int = _setting(
+        "WS_TAIL_BYTES_PER_USER_MAX",
+        512 * 1024,
+        "Memory for recent messages of one user; who has missed more gets a `resync`.",
+        unit="bytes",
+        ge=4096,
+        le=1024**3,
+    )
+    delayed_bytes_max: int = _setting(
+        "WS_DELAYED_BYTES_MAX",
+        64 * 1024**2,
+        "Memory for what spectators get later (`spectator_delay_s`), of all rooms together.",
+        unit="bytes",
+        ge=1024**2,
+        le=1024**4,
     )
     database_busy_ms: int = _setting(
         "WS_DATABASE_BUSY_MS",

@@ -661,7 +661,6 @@ class Ticker:
             audience,
             classic.GameUpdate(room, view),
             v1.GameUpdate(room, live.match.run, run.tick, view),
-            newest_only=True,
         )
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:

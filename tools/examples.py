@@ -122,7 +122,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
         epoch=EPOCH,
         position=812,
         heartbeat_ms=20_000,
-        limits=v1.Limits(65_536, 120.0, 240.0, 500),
+        limits=v1.Limits(65_536, 120.0, 240.0, 500, 4096, 16_384, 4096),
         features=FEATURE_NAMES,
     ),
     v1.Heartbeat(840),

@@ -20,6 +20,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that decisions depend on; their outcome stands in the events."""
 
     invite_needs_lobby: bool = False
+    signals_to_anybody: bool = False
     sockets_per_user_max: int = 10
     match_duration_s: float = 30
     reconnect_grace_s: float = 10

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.hosting import CloseEmptyRoom, CloseUntakenRoom
-from service.domain.invites import ExpireInvite, InviteSent
+from service.domain.invites import EndInviteCooldown, ExpireInvite, InviteDeclined, InviteSent
 from service.domain.matches import MatchEnded, MatchInput, MatchResumed, MatchStarted, TimeOutTurn
 from service.domain.matchmaking import GiveUpSearch, SearchStarted
 from service.domain.presence import ExpirePresence, SocketClosed
@@ -35,6 +35,7 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
     presence_grace_s: float = 5
     invite_ttl_s: float = 60
+    invite_cooldown_s: float = 30
     seat_take_s: float = 15
     room_empty_s: float = 60
     matchmaking_timeout_s: float = 120
@@ -57,6 +58,9 @@ def pending(world: World, times: Times) -> Iterator[Deadline]:
     for inviter, asked in world.invites.pending.items():
         for invitee in asked:
             yield from _of_invite(inviter, invitee, world, times)
+    for inviter, decliners in world.invites.declined.items():
+        for invitee in decliners:
+            yield from _of_decline(inviter, invitee, world, times)
     for game, queue in world.matchmaking.queues.items():
         for user in queue:
             yield from _of_search(user, game, world, times)
@@ -82,6 +86,8 @@ def begun_by(event: Event, position: Position, world: World, times: Times) -> li
             deadlines += _of_room(room, times) if room else ()
         case InviteSent():
             deadlines += _of_invite(event.inviter, event.invitee, world, times)
+        case InviteDeclined():
+            deadlines += _of_decline(event.inviter, event.invitee, world, times)
         case SearchStarted():
             deadlines += _of_search(event.user, event.game, world, times)
         case RoomCreated() | SeatLeft() | SeatForfeited() | SpectatorLeft() | MatchEnded():
@@ -105,6 +111,13 @@ def _of_invite(inviter: UserId, invitee: UserId, world: World, times: Times) -> 
     if invite is not None:
         since = invite.since
         yield Deadline(since, times.invite_ttl_s, ExpireInvite(inviter, invitee, since))
+
+
+def _of_decline(inviter: UserId, invitee: UserId, world: World, times: Times) -> Iterator[Deadline]:
+    since = world.invites.declined_since(inviter, invitee)
+    if since is not None:
+        command = EndInviteCooldown(inviter, invitee, since)
+        yield Deadline(since, times.invite_cooldown_s, command)
 
 
 def _of_search(user: UserId, game: str, world: World, times: Times) -> Iterator[Deadline]:

@@ -8,7 +8,6 @@ import msgspec
 
 from service.domain.event import Event, Position, room_stream, user_stream
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.passwords import opens, seal
 from service.domain.rooms import (
     HostChanged,
     MatchAlreadyStarted,
@@ -100,14 +99,22 @@ class TooManyRooms(ClientError):
     code = "TOO_MANY_ROOMS"
 
 
+class ContradictoryRoom(ClientError):
+    """A room with a password has the visibility `password`; leave one of the two out."""
+
+    code = "CONTRADICTORY_ROOM"
+
+
 class RoomPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How a room is to be made."""
 
     game: str
     options: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
-    visibility: Visibility = "public"
+    visibility: Visibility | None = None
+    """None is `password` when there is one, else `public`."""
     password: str | None = None
+    """The password, sealed (see `passwords`): sealing takes too long for a decision."""
     spectators_max: int | None = None
 
 
@@ -138,7 +145,8 @@ class JoinRoom(msgspec.Struct, frozen=True):
     socket: SocketId
     room: RoomId
     role: Literal["player", "spectator"]
-    password: str | None
+    opens: str | None
+    """The sealed password that the user's own one was found to open, or None."""
     plan: RoomPlan | None
 
     def streams(self, world: World) -> set[str]:
@@ -167,16 +175,13 @@ class JoinRoom(msgspec.Struct, frozen=True):
             raise Banned
         if room.locked:
             raise RoomIsLocked
-        if room.password is not None and not opens(room.password, self.password or ""):
+        if room.password is not None and room.password != self.opens:
             raise WrongPassword
 
     def _watched(self, room: Room, world: World, context: Context) -> Event:
         if self.user not in room.spectators and len(room.spectators) >= room.spectators_max:
             raise RoomFull
-        sockets = world.presence.sockets.get(self.user, set())
-        watched = world.rooms.watched_by(sockets)
-        if room.id not in watched and len(watched) >= context.rules.rooms_per_user_max:
-            raise TooManyRooms
+        _check_watched(self.user, room.id, world, context)
         return SpectatorJoined(room=room.id, user=self.user, socket=self.socket)
 
     def _sat_down(self, room: Room, world: World, context: Context) -> list[Event]:
@@ -220,10 +225,11 @@ def _opened(
         world.rooms.check_free(user)
     seats_min, seats_max = seats_of(game, plan.options)
     options = _options(game, plan.options, seats_max, context)
-    password = plan.password if plan.visibility == "password" else None
-    if plan.visibility == "password" and password is None:
-        raise WrongPassword("A room with the visibility `password` needs a password.")
-    allowed = context.rules.spectators_max
+    spectators_max = _spectators(plan, context)
+    if not plays:
+        if not spectators_max:
+            raise RoomFull
+        _check_watched(user, room_id, world, context)
     created = RoomCreated(
         room=room_id,
         game=game.name,
@@ -232,12 +238,10 @@ def _opened(
         seats_min=seats_min,
         seats_max=seats_max,
         host=user,
-        visibility=plan.visibility,
-        password=None if password is None else seal(password, context.new_token()),
+        visibility=_visibility(plan),
+        password=plan.password,
         metadata=plan.metadata,
-        spectators_max=allowed
-        if plan.spectators_max is None
-        else min(plan.spectators_max, allowed),
+        spectators_max=spectators_max,
         named=command.room is not None,
     )
     if not plays:
@@ -250,6 +254,29 @@ def _opened(
         SeatTaken(room=room_id, user=user, socket=socket),
         *ready,
     ]
+
+
+def _spectators(plan: RoomPlan, context: Context) -> int:
+    allowed = context.rules.spectators_max
+    return allowed if plan.spectators_max is None else min(plan.spectators_max, allowed)
+
+
+def _visibility(plan: RoomPlan) -> Visibility:
+    """Say who may come in; raise when the plan says two things, or half of one."""
+    if plan.password is None:
+        if plan.visibility == "password":
+            raise WrongPassword("A room with the visibility `password` needs a password.")
+        return plan.visibility or "public"
+    if plan.visibility not in {None, "password"}:
+        raise ContradictoryRoom
+    return "password"
+
+
+def _check_watched(user: UserId, room: RoomId, world: World, context: Context) -> None:
+    """Raise `TooManyRooms` when `user` can't watch this room beside those that they watch."""
+    watched = world.rooms.watched_by(world.presence.sockets.get(user, set()))
+    if room not in watched and len(watched) >= context.rules.rooms_per_user_max:
+        raise TooManyRooms
 
 
 def seats_of(game: Game, options: Mapping[str, Any]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.event import Event, Position, user_stream
 from service.domain.ids import UserId
-from service.domain.presence import UserWentOffline
+from service.domain.presence import NodeStarted, UserWentOffline
 from service.domain.rooms import PlayerSeated, RoomCreated, UserBusy
 from service.domain.seats import check_game, room_for
 from service.errors import ClientError
@@ -40,6 +40,12 @@ class AlreadyInvited(ClientError):
     """You have invited this user already; wait for the answer."""
 
     code = "ALREADY_INVITED"
+
+
+class InviteNotWanted(ClientError):
+    """That user takes no invites of yours just now; they have declined one, or muted you."""
+
+    code = "INVITE_NOT_WANTED"
 
 
 class InviteNotFound(ClientError):
@@ -83,6 +89,12 @@ class InviteExpired(_InviteEvent, frozen=True):
     type: ClassVar[str] = "invite.expired"
 
 
+class InviteCooldownEnded(_InviteEvent, frozen=True):
+    """Some time after an invite was declined, its sender may invite the same user again."""
+
+    type: ClassVar[str] = "invite.cooldown_ended"
+
+
 class Invite(msgspec.Struct, frozen=True):
     """An invite without an answer, and the event that asked."""
 
@@ -91,9 +103,12 @@ class Invite(msgspec.Struct, frozen=True):
 
 
 class Invites(msgspec.Struct):
-    """The invites without an answer: inviter -> invitee -> what he asked."""
+    """The invites without an answer, and those that were declined not long ago."""
 
     pending: dict[UserId, dict[UserId, Invite]] = {}
+    """Inviter -> invitee -> what was asked."""
+    declined: dict[UserId, dict[UserId, Position]] = {}
+    """Inviter -> who has declined -> the event; a restart of the service ends all cooldowns."""
 
     def find(self, inviter: UserId, invitee: UserId) -> Invite | None:
         """Return what `inviter` asked `invitee`, or None when no invite waits."""
@@ -103,16 +118,35 @@ class Invites(msgspec.Struct):
         """Everyone whose invite waits for `invitee`'s answer."""
         return [inviter for inviter, asked in self.pending.items() if invitee in asked]
 
+    def declined_since(self, inviter: UserId, invitee: UserId) -> Position | None:
+        """Return the event from which on `inviter` can't invite `invitee`, or None."""
+        return self.declined.get(inviter, {}).get(invitee)
+
     def sent(self, event: InviteSent, position: Position) -> None:
         """Let it wait."""
         invite = Invite(position, event.game)
         self.pending.setdefault(event.inviter, {})[event.invitee] = invite
 
-    def answered(
-        self, event: InviteAccepted | InviteDeclined | InviteExpired, _position: Position
-    ) -> None:
+    def answered(self, event: InviteAccepted | InviteExpired, _position: Position) -> None:
         """Let it wait no longer."""
         self._drop(event.inviter, event.invitee)
+
+    def was_declined(self, event: InviteDeclined, position: Position) -> None:
+        """Let it wait no longer, and begin the cooldown."""
+        self._drop(event.inviter, event.invitee)
+        self.declined.setdefault(event.inviter, {})[event.invitee] = position
+
+    def cooldown_ended(self, event: InviteCooldownEnded, _position: Position) -> None:
+        """Allow the next invite."""
+        decliners = self.declined.get(event.inviter)
+        if decliners is not None:
+            decliners.pop(event.invitee, None)
+            if not decliners:
+                del self.declined[event.inviter]
+
+    def node_started(self, _event: NodeStarted, _position: Position) -> None:
+        """End all cooldowns: nobody measures them any more."""
+        self.declined.clear()
 
     def went_offline(self, event: UserWentOffline, _position: Position) -> None:
         """Withdraw what the user asked and what he was asked."""
@@ -168,6 +202,9 @@ class SendInvite(_InviteCommand, frozen=True):
             raise UserBusy
         if world.invites.find(self.inviter, self.invitee) is not None:
             raise AlreadyInvited
+        is_muted = not world.chat.hears(self.invitee, self.inviter)
+        if is_muted or world.invites.declined_since(self.inviter, self.invitee) is not None:
+            raise InviteNotWanted
         return [InviteSent(inviter=self.inviter, invitee=self.invitee, game=self.game)]
 
 
@@ -215,11 +252,25 @@ class ExpireInvite(_InviteCommand, frozen=True):
         return [InviteExpired(inviter=self.inviter, invitee=self.invitee)]
 
 
+class EndInviteCooldown(_InviteCommand, frozen=True):
+    """The cooldown that began with the decline at `since` is over."""
+
+    since: Position
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """End it, unless another one has begun."""
+        if world.invites.declined_since(self.inviter, self.invitee) != self.since:
+            return []
+        return [InviteCooldownEnded(inviter=self.inviter, invitee=self.invitee)]
+
+
 FOLD = {
     InviteSent: Invites.sent,
     InviteAccepted: Invites.answered,
-    InviteDeclined: Invites.answered,
+    InviteDeclined: Invites.was_declined,
     InviteExpired: Invites.answered,
+    InviteCooldownEnded: Invites.cooldown_ended,
+    NodeStarted: Invites.node_started,
     UserWentOffline: Invites.went_offline,
     RoomCreated: Invites.room_created,
     PlayerSeated: Invites.player_seated,

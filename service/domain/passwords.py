@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 WORK = 1024
-"""The cost of scrypt: some milliseconds, since it is paid on the loop of the service."""
+"""The cost of scrypt: some milliseconds of a thread."""
 
 
 def seal(password: str, salt: str) -> str:

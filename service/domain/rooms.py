@@ -292,6 +292,10 @@ class Room(msgspec.Struct):
                 return index
         return None
 
+    def has_member(self, user: UserId) -> bool:
+        """Tell whether `user` sits or watches here."""
+        return user in self.spectators or self.seat_of(user) is not None
+
     def shows(self, user: UserId, socket: SocketId) -> bool:
         """Tell whether `socket` of `user` shows this room."""
         seat = self.seat_of(user)
@@ -352,6 +356,10 @@ class Rooms(msgspec.Struct):
         if user in self.seated:
             ids.add(self.seated[user])
         return [self.rooms[room] for room in sorted(ids)]
+
+    def share(self, user: UserId, sockets: Iterable[SocketId], other: UserId) -> bool:
+        """Tell whether `user`, who has these `sockets`, and `other` are in one room."""
+        return any(room.has_member(other) for room in self.rooms_of(user, sockets))
 
     def watched_by(self, sockets: Iterable[SocketId]) -> set[RoomId]:
         """Name the rooms that any of `sockets` watches."""

@@ -1,8 +1,8 @@
 """The recent messages of each user, so that who comes back is sent what he missed.
 
 Whom an event concerns is decided when it is folded; here it is kept, as frames, within bounds of
-age and number. Events that have no frame for anybody, such as the inputs of a match with ticks, do
-not count. At start it is filled from the last part of the log (`service.edge.tail`).
+age, number and bytes. Events that have no frame for anybody, such as the inputs of a match with
+ticks, do not count. At start it is filled from the last part of the log (`service.edge.tail`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,43 @@ class BacklogLimits(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float = 600
     frames_max: int = 1_000_000
     """Counted for each user who is to get one."""
+    bytes_max: int = 64 * 1024 * 1024
+    """For all users together; a frame for many is in memory once."""
+    bytes_per_user_max: int = 512 * 1024
+
+
+FRAME_BYTES = 150
+"""About what a frame takes in memory beside its bytes."""
+
+ENTRY_BYTES = 16
+"""About what it takes for each user who is to get it."""
+
+
+class _Kept:
+    """A frame, and for how many users it is kept."""
+
+    __slots__ = ("frame", "position", "users")
+
+    def __init__(self, position: Position, frame: bytes, users: int) -> None:
+        self.position = position
+        self.frame = frame
+        self.users = users
+
+    @property
+    def size(self) -> int:
+        return len(self.frame) + FRAME_BYTES
+
+
+class _UserTail:
+    """The frames of one user."""
+
+    __slots__ = ("bytes", "frames", "start")
+
+    def __init__(self) -> None:
+        self.frames: deque[_Kept] = deque()
+        self.bytes = 0
+        self.start: Position = 0
+        """The last event of which something is gone, since there was too much for this user."""
 
 
 STEPS = 100
@@ -39,24 +76,33 @@ class Backlog:
     def __init__(self, limits: BacklogLimits, start: Position = 0) -> None:
         """Begin after the event at `start`."""
         self._limits = limits
-        self._of_users: dict[UserId, deque[tuple[Position, bytes]]] = {}
+        self._of_users: dict[UserId, _UserTail] = {}
         self._events: deque[tuple[Position, float, list[UserId]]] = deque()
         """Those with frames, and now and then one without, so that `start` moves on."""
         self._events_with_frames = 0
         self._frames = 0
         self._pending: list[UserId] = []
+        self.bytes = 0
+        """About what all frames take in memory."""
         self.start = start
 
     def add(self, position: Position, users: Sequence[UserId], frame: bytes) -> None:
         """Keep a frame that these users get for the event at `position`."""
-        entry = (position, frame)
-        for user in users:
-            frames = self._of_users.get(user)
-            if frames is None:
-                frames = self._of_users[user] = deque()
-            frames.append(entry)
-        self._pending += users
+        if not users:
+            return
+        kept = _Kept(position, frame, len(users))
+        self.bytes += kept.size + ENTRY_BYTES * len(users)
         self._frames += len(users)
+        self._pending += users
+        for user in users:
+            tail = self._of_users.get(user)
+            if tail is None:
+                tail = self._of_users[user] = _UserTail()
+            tail.frames.append(kept)
+            tail.bytes += kept.size
+            while tail.bytes > self._limits.bytes_per_user_max and len(tail.frames) > 1:
+                tail.start = tail.frames[0].position
+                self._drop_first(tail)
 
     def close(self, position: Position, at: float) -> None:
         """Say that the event at `position` has no more frames, and let go of what is too old.
@@ -76,22 +122,34 @@ class Backlog:
         """Return what a user was to get after `after` up to `to`, or None if some of it is gone."""
         if after < self.start:
             return None
-        frames = self._of_users.get(user, ())
-        return [frame for position, frame in frames if after < position <= to]
+        tail = self._of_users.get(user)
+        if tail is None:
+            return []
+        if after < tail.start:
+            return None
+        return [kept.frame for kept in tail.frames if after < kept.position <= to]
 
     def _is_too_much(self, now: float) -> bool:
         return (
             self._events_with_frames > self._limits.events_max
             or self._frames > self._limits.frames_max
+            or self.bytes > self._limits.bytes_max
             or self._events[0][1] < now - self._limits.age_s
         )
 
     def _drop_oldest(self) -> None:
         self.start, _, users = self._events.popleft()
-        self._frames -= len(users)
         self._events_with_frames -= bool(users)
         for user in users:
-            frames = self._of_users[user]
-            frames.popleft()
-            if not frames:
-                del self._of_users[user]
+            tail = self._of_users.get(user)
+            if tail is not None and tail.frames[0].position <= self.start:
+                self._drop_first(tail)
+                if not tail.frames:
+                    del self._of_users[user]
+
+    def _drop_first(self, tail: _UserTail) -> None:
+        kept = tail.frames.popleft()
+        tail.bytes -= kept.size
+        kept.users -= 1
+        self._frames -= 1
+        self.bytes -= ENTRY_BYTES + (0 if kept.users else kept.size)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aiohttp import WSMessage
 
     Take: TypeAlias = Callable[[WSMessage], WSMessage | None]
+    Count: TypeAlias = Callable[[], bool]
 
 
 class Channel(Protocol):
@@ -26,8 +27,11 @@ class Channel(Protocol):
     async def close(self, *, code: int, message: bytes) -> bool:
         """Close it, with a code and a reason."""
 
-    def take_by(self, take: Take) -> None:
-        """Let `take` have each message as it comes; what it returns waits for the iteration."""
+    def take_by(self, take: Take, count: Count) -> None:
+        """Let `take` have each message as it comes; what it returns waits for the iteration.
+
+        `count` is called for each control frame, and says whether it is allowed.
+        """
 
     def __aiter__(self) -> AsyncIterator[WSMessage]:
         """Iterate over the messages of the client, to the end."""

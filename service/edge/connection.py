@@ -8,14 +8,20 @@ import msgspec
 
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import V1, Dialect
+from service.edge.loss import is_loss, kind_in
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from service.domain.event import Position
     from service.domain.ids import SocketId, UserId
+    from service.edge.loss import Kind
     from service.edge.session import ResumeFrom
 
 logger = get_logger(__name__)
+
+
+HELD_MAX = 64
+"""Frames that a slow socket gets later; further ones are dropped."""
 
 
 class SlowLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +53,10 @@ class Connection:
 
     # There are many, and each is looked at for each message that it gets.
     __slots__ = (
+        "_held",
         "_limits",
         "_progress",
+        "_resume_end",
         "_written",
         "aborted",
         "dialect",
@@ -56,9 +64,9 @@ class Connection:
         "friends",
         "is_slow",
         "is_v1",
-        "newest",
         "opened_at",
         "resume",
+        "resume_bytes",
         "socket",
         "transport",
         "user",
@@ -79,6 +87,8 @@ class Connection:
         self.user = user
         self.dialect = dialect
         self.resume = resume
+        self.resume_bytes = 0
+        """How much was sent again when the socket was opened."""
         self.opened_at: Position = 0
         """The position at which its live messages begin."""
         self.friends: frozenset[UserId] = frozenset()
@@ -89,16 +99,39 @@ class Connection:
         """What leaves with the next flush."""
         self._limits = limits
         self.is_slow = False
-        """Whether so much is unread that of states only the newest one is kept."""
-        self.newest: bytes | None = None
-        """The state that a slow socket gets when it has read what came before."""
+        """Whether so much is unread that what may be missed is held back, or dropped."""
+        self._held: dict[Kind, bytes] | None = None
+        """What a slow socket gets when it has read what came before: the newest of each kind."""
+        self._resume_end = 0
         self._written = 0
         self._progress = (0, 0.0)
+
+    def hold_back(self, kind: Kind | None, frame: bytes) -> None:
+        """Keep a frame for later, in place of the one before of its kind; None is of no kind."""
+        if kind is None:
+            return
+        held = self._held
+        if held is None:
+            held = self._held = {}
+        held.pop(kind, None)
+        if len(held) < HELD_MAX:
+            held[kind] = frame
+
+    @property
+    def is_resuming(self) -> bool:
+        """Whether what the last resume sends is not yet read, or so much else is not."""
+        unread = self.transport.get_write_buffer_size()
+        return self.is_slow or self._written - unread < self._resume_end
+
+    def begin_resume(self) -> None:
+        """Take note that what is queued now answers a resume."""
+        self._resume_end = self._written + sum(map(len, self.frames))
 
     def flush(self) -> int:
         """Write what is queued, at once, and return how many bytes that were.
 
-        A socket that has left too much unread is given up.
+        What does not fit is dropped, where a client may miss it; the rest has to be read: a socket
+        that leaves too much of that unread is given up.
         """
         frames, transport = self.frames, self.transport
         if transport.is_closing():
@@ -110,21 +143,37 @@ class Connection:
         if not frames:
             return 0
         data = frames[0] if len(frames) == 1 else b"".join(frames)
-        frames.clear()
         size = len(data)
-        self._written += size
+        if buffered + size > self._limits.bytes_max:
+            data = b"".join(self._without_losses())
+            size = len(data)
+        frames.clear()
+        if not size:
+            return 0
         if buffered and buffered + size > self._limits.bytes_max:
             self.abort("too much unread")
             return 0
+        self._written += size
         transport.write(data)
         return size
 
+    def _without_losses(self) -> list[bytes]:
+        """Hold back what is too much to be written now and may be missed, and return the rest."""
+        kept: list[bytes] = []
+        for frame in self.frames:
+            if is_loss(frame):
+                self.is_slow = True
+                self.hold_back(kind_in(frame), frame)
+            else:
+                kept.append(frame)
+        return kept
+
     def _slow_down(self, buffered: int) -> None:
-        """Keep only the newest state while too much is unread; then it leaves as well."""
+        """Hold back what may be missed while too much is unread; then its newest leaves as well."""
         self.is_slow = buffered > self._limits.bytes_newest_only
-        if self.newest is not None and not self.is_slow:
-            self.frames.append(self.newest)
-            self.newest = None
+        if self._held is not None and not self.is_slow:
+            self.frames += self._held.values()
+            self._held = None
 
     def check_progress(self, now: float) -> None:
         """Give up a socket that has read nothing for too long."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from service.deliveries import People
     from service.domain.ids import RoomId, SocketId, UserId
     from service.domain.world import World
+    from service.messages import ToClient
 
 
 TELLING_PART_MAX = 0.1
@@ -29,6 +30,10 @@ SEND_S = 10e-6
 
 SEND_BYTE_S = 1e-9
 """About what each byte adds to it."""
+
+
+CHANGES_KEPT_MIN = 100
+"""Changes of users that are kept beside the snapshot, however few users there are."""
 
 
 def telling_pause_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
@@ -52,7 +57,7 @@ class UserFeed:
         world: World,
         people: People,
         pause_s: Callable[[], float],
-        send: Callable[[bytes], None],
+        send: Callable[[bytes, ToClient], None],
         metrics: Metrics | None = None,
     ) -> None:
         """Tell of `world` by `send`, and let that wait for others as long as `pause_s` says."""
@@ -94,7 +99,10 @@ class UserFeed:
         if diff is not None:
             told = frame(diff)
             self._frames.append(told)
-            self._send(told)
+            self._send(told, diff)
+            if self._changes > len(self._shown) + CHANGES_KEPT_MIN:
+                # Nobody has come for a while, and so nobody has asked for the frames.
+                self._take_snapshot()
 
     def _update(self) -> v1.UserDiff | None:
         """Take the changes in and return them, or None when all is as it was."""
@@ -139,7 +147,7 @@ class RoomFeed:
         world: World,
         people: People,
         interval_s: float,
-        send: Callable[[tuple[SocketId, ...], bytes], None],
+        send: Callable[[tuple[SocketId, ...], bytes, ToClient], None],
         metrics: Metrics | None = None,
     ) -> None:
         """Tell of `world` by `send`, at most every `interval_s`."""
@@ -190,7 +198,7 @@ class RoomFeed:
         room = self._world.rooms.rooms.get(room_id)
         if room is not None and room.sockets:
             state = room_state(room, self._world, self._people)
-            self._send(tuple(room.sockets), frame(state))
+            self._send(tuple(room.sockets), frame(state), state)
         self._tell_subscribers(room_id)
 
     def _tell_subscribers(self, room_id: RoomId) -> None:
@@ -210,4 +218,4 @@ class RoomFeed:
             socket for socket, wanted in self._subscribers.items() if wanted in {None, game}
         )
         if told:
-            self._send(told, frame(message))
+            self._send(told, frame(message), message)

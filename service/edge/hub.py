@@ -31,6 +31,7 @@ from service.domain.rooms import RoomClosed
 from service.edge.dialect import CLASSIC, SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, telling_pause_s
 from service.edge.frames import frame, type_in, type_of
+from service.edge.loss import MAY_BE_MISSED, kind_of
 from service.edge.tail import keep
 from service.errors import InternalError
 from service.messages import classic, v1
@@ -161,6 +162,8 @@ class Hub:
         try:
             for data in self.greeter.greet(connection, opened):
                 self.send_frames(connection, (data,))
+                if connection.resume is not None:
+                    connection.resume_bytes += len(data)
         except Exception as error:  # noqa: BLE001 - it costs this greeting alone
             note_fault(self._metrics, "greeting", error, socket=connection.socket)
             failed = InternalError()
@@ -263,7 +266,8 @@ class Hub:
         """Tell v1 clients how far the log is, for ever, so that they can resume from there."""
         while True:
             await asyncio.sleep(self._intervals.heartbeat_s)
-            self._send_to_v1(frame(v1.Heartbeat(self._world.position)))
+            heartbeat = v1.Heartbeat(self._world.position)
+            self._send_to_v1(frame(heartbeat), heartbeat)
 
     async def watch_stalls(self) -> None:
         """Give up sockets that make no progress, for ever."""
@@ -283,20 +287,23 @@ class Hub:
         told = self._resolve(delivery.audience)
         if told.classics and delivery.classic is not None:
             self._metrics.sent(type_of(delivery.classic), len(told.classics))
-            self._hand_out(frame(delivery.classic), told.classics, delivery)
+            self._hand_out(frame(delivery.classic), told.classics, delivery, delivery.classic)
         if told.socket_ios and delivery.classic is not None:
             self._metrics.sent(type_of(delivery.classic), len(told.socket_ios))
-            self._hand_out(SOCKET_IO.frame(delivery.classic), told.socket_ios, delivery)
+            data = SOCKET_IO.frame(delivery.classic)
+            self._hand_out(data, told.socket_ios, delivery, delivery.classic)
         if told.ones and delivery.v1 is not None:
             self._metrics.sent(type_of(delivery.v1), len(told.ones))
-            self._hand_out(kept or frame(delivery.v1), told.ones, delivery)
+            self._hand_out(kept or frame(delivery.v1), told.ones, delivery, delivery.v1)
 
-    def _hand_out(self, data: bytes, connections: list[Connection], delivery: Delivery) -> None:
+    def _hand_out(
+        self, data: bytes, connections: list[Connection], delivery: Delivery, message: ToClient
+    ) -> None:
         """Queue a frame for each of these sockets, and see to it that they are flushed."""
-        newest_only = delivery.newest_only
+        may_be_missed = type_of(message) in MAY_BE_MISSED
         for connection in connections:
-            if newest_only and connection.is_slow:
-                connection.newest = data
+            if may_be_missed and connection.is_slow:
+                connection.hold_back(kind_of(message), data)
             else:
                 connection.frames.append(data)
         if delivery.frame_ms:
@@ -347,16 +354,22 @@ class Hub:
             if connection is not None:
                 yield connection
 
-    def _send_to_v1(self, data: bytes) -> None:
-        self._send([one for one in self._connections.values() if one.is_v1], data)
+    def _send_to_v1(self, data: bytes, message: ToClient) -> None:
+        self._send([one for one in self._connections.values() if one.is_v1], data, message)
 
-    def _send_to_sockets(self, sockets: tuple[SocketId, ...], data: bytes) -> None:
-        self._send([one for one in self._known(sockets) if one.is_v1], data)
+    def _send_to_sockets(
+        self, sockets: tuple[SocketId, ...], data: bytes, message: ToClient
+    ) -> None:
+        self._send([one for one in self._known(sockets) if one.is_v1], data, message)
 
-    def _send(self, connections: list[Connection], data: bytes) -> None:
-        self._metrics.sent(type_in(data), len(connections))
+    def _send(self, connections: list[Connection], data: bytes, message: ToClient) -> None:
+        """Queue the frame of a message that a client which is slow may miss."""
+        self._metrics.sent(type_of(message), len(connections))
         for connection in connections:
-            connection.frames.append(data)
+            if connection.is_slow:
+                connection.hold_back(kind_of(message), data)
+            else:
+                connection.frames.append(data)
         self._flush_soon(connections)
 
     def _flush_soon(self, connections: Iterable[Connection]) -> None:
@@ -402,10 +415,11 @@ class Hub:
         stale, self._stale = self._stale, set()
         if "user:list" in stale:
             told = _by_dialect(self._connections.values())
+            anybody = classic.UserList([])
             if told.classics:
-                self._send(told.classics, self.user_list(CLASSIC))
+                self._send(told.classics, self.user_list(CLASSIC), anybody)
             if told.socket_ios:
-                self._send(told.socket_ios, self.user_list(SOCKET_IO))
+                self._send(told.socket_ios, self.user_list(SOCKET_IO), anybody)
         if "lobby:list" in stale:
             lobby = lobby_list(self._world, self._people)
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))

@@ -40,6 +40,7 @@ IS_EAGER = all(
 """Whether aiohttp has what this module needs."""
 
 _TEXT = WSMsgType.TEXT
+_CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 
 
 class Around(Protocol):
@@ -60,13 +61,17 @@ class EagerResponse(web.WebSocketResponse):
         super().__init__(**options)
         self._around = around
 
-    def take_by(self, take: Callable[[WSMessage], WSMessage | None]) -> None:
+    def take_by(
+        self, take: Callable[[WSMessage], WSMessage | None], count: Callable[[], bool]
+    ) -> None:
         """Give text messages to `take`; what that returns, and whatever follows it, waits.
 
-        It is not called while an earlier message waits, so the order is kept.
+        It is not called while an earlier message waits, so the order is kept. A ping or a pong is
+        dropped unless `count` allows it.
         """
         if isinstance(self._reader, _EagerQueue):
             self._reader.take = take
+            self._reader.count = count
             self._parser.around = self._around  # type: ignore[union-attr]
 
     def _post_start(self, *arguments: Any) -> None:
@@ -122,21 +127,25 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
 class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
     """The queue between aiohttp's parser and the task."""
 
-    __slots__ = ("take",)
+    __slots__ = ("count", "take")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.count: Callable[[], bool] | None = None
         self.take: Callable[[WSMessage], WSMessage | None] | None = None
 
     def feed_data(self, data: WSMessage, size: int) -> None:
         """Offer a message before it has to wait."""
         left: WSMessage | None = data
-        if self.take is not None and not self._buffer and data.type is _TEXT:
-            try:
-                left = self.take(data)
-            except Exception as error:
-                logger.exception("message failed", error_type="internal_error")
-                self.set_exception(error)
-                return
+        if data.type is _TEXT:
+            if self.take is not None and not self._buffer:
+                try:
+                    left = self.take(data)
+                except Exception as error:
+                    logger.exception("message failed", error_type="internal_error")
+                    self.set_exception(error)
+                    return
+        elif data.type in _CONTROL and self.count is not None and not self.count():
+            return
         if left is not None:
             super().feed_data(left, size)

@@ -6,7 +6,7 @@ All dialects take this one way: what a client of another one can't send, its dec
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import msgspec
 
@@ -22,20 +22,17 @@ from service.domain.matchmaking import JoinQueue, LeaveQueue
 from service.domain.presence import SetStatus
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge import guard, salvage
+from service.edge.budget import Bucket, Rate
 from service.edge.close_codes import CloseCode
+from service.edge.costs import LOGGED_OVERHEAD_BYTES, cost_of
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.errors import ClientError, UnknownField
 from service.log.records import NOTHING, Beside, Text
 from service.messages import FromClient, classic, v1
 from service.messages.base import COMMAND_ID_LENGTH_MAX
 
-LIST_COST = 10
-"""A message that asks for a whole list counts for so many, since the list may be long."""
-
-_LISTING = (v1.UserSync, v1.RoomList)
-
-EXTRAS_BYTES_MAX = 4096
-"""How long the options or the metadata of a room may be."""
+if TYPE_CHECKING:
+    from service.edge.budget import UserBudget
 
 
 class BadJson(ClientError):
@@ -80,6 +77,12 @@ class RateLimited(ClientError):
     code = "RATE_LIMITED"
 
 
+class TooLarge(ClientError):
+    """The message is longer than one of its type may be; the message says how long that is."""
+
+    code = "TOO_LARGE"
+
+
 class ResumeFrom(msgspec.Struct, frozen=True):
     """How far a client that was away had come, in which epoch of the log."""
 
@@ -93,6 +96,8 @@ class Execute(msgspec.Struct, frozen=True):
     command: Command
     message: FromClient
     beside: Beside = NOTHING
+    password: str | None = None
+    """What has to be hashed before `command` can be decided."""
 
 
 class ShowUsers(msgspec.Struct, frozen=True):
@@ -186,12 +191,14 @@ class Request(msgspec.Struct, frozen=True):
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one session may do."""
 
-    messages_per_s: float = 120
-    messages_burst: float = 240
-    chat_per_s: float = 1
-    chat_burst: float = 10
+    messages: Rate = Rate(120, 240)
+    """Of one socket; what a user may do over all of their sockets stands in `UserLimits`."""
     chat_length_max: int = 500
     friends_max: int = 1000
+    move_bytes_max: int = 4096
+    signal_bytes_max: int = 16 * 1024
+    room_bytes_max: int = 4096
+    """For the options of a room, and the same for its metadata."""
 
 
 class Refused(Exception):
@@ -213,31 +220,6 @@ _head_decoder = msgspec.json.Decoder(_Head)
 _fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Bucket:
-    """A token bucket: so many at once, and so many a second."""
-
-    def __init__(self, per_s: float, burst: float, now: float) -> None:
-        """Begin full, at `now`."""
-        self._per_s = per_s
-        self._burst = burst
-        self._tokens = burst
-        self._at = now
-
-    def take(self, now: float, count: int = 1) -> bool:
-        """Take so many, if they are there."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
-        self._at = now
-        if self._tokens < count:
-            return False
-        self._tokens -= count
-        return True
-
-    @property
-    def is_full_enough(self) -> bool:
-        """Whether more than half is left."""
-        return self._tokens > self._burst / 2
-
-
 class Session:
     """What one connection of a user may ask, and how often."""
 
@@ -248,10 +230,14 @@ class Session:
         dialect: Dialect,
         *,
         limits: SessionLimits,
+        budget: UserBudget,
         new_token: Callable[[], str],
         now: float,
     ) -> None:
-        """Begin at `now`, in seconds of a monotonic clock; `new_token` makes ids of texts."""
+        """Begin at `now`, in seconds of a monotonic clock; `new_token` makes ids of texts.
+
+        `budget` is shared by all sockets of the user.
+        """
         self.user = user
         self.socket = socket
         self.type_received = ""
@@ -262,10 +248,12 @@ class Session:
         self._unchecked = dialect.unchecked
         self._limits = limits
         self._new_token = new_token
-        self._messages = Bucket(limits.messages_per_s, limits.messages_burst, now)
-        self._chat = Bucket(limits.chat_per_s, limits.chat_burst, now)
+        self._budget = budget
+        self._messages = Bucket(limits.messages, now)
         self._refused = 0
         self._now = now
+        self._size = 0
+        """How many bytes the message in hand has."""
 
     def receive(self, text: str | None, now: float) -> Request:
         """Say what a text frame asks for; raise `Refused` for what nobody can ask.
@@ -274,11 +262,8 @@ class Session:
         """
         self._now = now
         self.type_received = ""
-        if not self._messages.take(now):
-            self._refused += 1
-            if self._refused > self._limits.messages_burst:
-                return Request(Close(CloseCode.RATE_LIMITED, "Rate limited"))
-            raise Refused(RateLimited(), None if text is None else self._id_in(text))
+        if not (self._messages.take(now) and self._budget.messages.take(now)):
+            return self._limited(None if text is None else self._id_in(text))
         if text is None:
             raise Refused(BinaryFrame(), None)
         if self._refused and self._messages.is_full_enough:
@@ -293,12 +278,57 @@ class Session:
         id_ = None if message.id is None else self._id_of(message.id)
         if message.__class__ in self._unchecked:
             self._check_names(text, id_)
-        if isinstance(message, _LISTING) and not self._messages.take(now, LIST_COST - 1):
-            raise Refused(RateLimited("Too many lists at once; slow down."), id_)
+        self._size = len(text) if text.isascii() else len(text.encode())
         try:
+            self._charge(message)
             return Request(self._action(message, id_), id_)
+        except RateLimited as error:
+            return self._limited(id_, error)
         except ClientError as error:
             raise Refused(error, id_) from error
+
+    def count(self, now: float) -> Close | bool:
+        """Count a control frame, and tell whether it is allowed; too many close the connection."""
+        if self._messages.take(now) and self._budget.messages.take(now):
+            return True
+        self._refused += 1
+        return self._close_if_it_goes_on() or False
+
+    def spend(self, units: float) -> None:
+        """Charge what a message has turned out to cost; the next ones may have to wait for it."""
+        self._messages.spend(units)
+        self._budget.messages.spend(units)
+
+    def _limited(self, id_: str | None, error: RateLimited | None = None) -> Request:
+        """Refuse a message that is one too many, and close the connection if it goes on."""
+        self._refused += 1
+        close = self._close_if_it_goes_on()
+        if close is not None:
+            return Request(close)
+        if error is None:
+            wait_ms = max(self._messages.wait_ms(), self._budget.messages.wait_ms())
+            error = RateLimited(retry_after_ms=wait_ms)
+        raise Refused(error, id_)
+
+    def _close_if_it_goes_on(self) -> Close | None:
+        if self._refused <= self._limits.messages.burst:
+            return None
+        return Close(CloseCode.RATE_LIMITED, "Rate limited")
+
+    def _charge(self, message: FromClient) -> None:
+        """Take what `message` costs from the buckets; raise `RateLimited` when one is empty."""
+        cost, now, budget = cost_of(message), self._now, self._budget
+        if cost.units > 1:
+            more = cost.units - 1
+            _take(self._messages, now, more, "Too many messages of this kind at once; slow down.")
+            _take(budget.messages, now, more, "Too many messages of this kind at once; slow down.")
+        if cost.rooms:
+            _take(budget.rooms(now), now, cost.rooms, "You make rooms too fast; wait a little.")
+        if cost.invites:
+            _take(budget.invites(now), now, cost.invites, "You invite too fast; wait a little.")
+        if cost.is_logged:
+            logged = self._size + LOGGED_OVERHEAD_BYTES
+            _take(budget.logged(now), now, logged, "You send too much that is kept; slow down.")
 
     def _id_of(self, raw: Any) -> str | None:
         """Read the id of a message; classic clients have none, whatever they write there."""
@@ -362,6 +392,7 @@ class Session:
             case v1.SendSignal():
                 return self._signal(message)
             case classic.GameMove() | v1.GameMove():
+                self._check_size(self._limits.move_bytes_max, "A move")
                 return Execute(
                     Move(self.user, self.socket, message.room_id, _move(message)), message
                 )
@@ -387,6 +418,8 @@ class Session:
                 return RefreshToken(message.token)
             case v1.ChatSend():
                 return self._say(message)
+            case v1.RoomCreate() | v1.RoomJoin():
+                return Execute(self._command(message), message, password=message.password)
             case _:
                 return Execute(self._command(message), message)
 
@@ -416,11 +449,11 @@ class Session:
             case v1.UserStatus():
                 return SetStatus(user, message.status, message.hidden)
             case v1.RoomCreate():
-                return CreateRoom(user, socket, message.room_id, _plan(message))
+                return CreateRoom(user, socket, message.room_id, self._plan(message))
             case v1.RoomJoin():
-                plan, password = _plan(message), message.password
+                plan = self._plan(message)
                 wanted = plan if message.or_create else None
-                return JoinRoom(user, socket, message.room_id, message.role, password, wanted)
+                return JoinRoom(user, socket, message.room_id, message.role, None, wanted)
             case v1.RoomReady():
                 return SetReady(user, message.room_id, message.ready)
             case v1.RoomKick():
@@ -432,6 +465,24 @@ class Session:
             case _:
                 assert_never(message)
 
+    def _check_size(self, bytes_max: int, what: str) -> None:
+        if self._size > bytes_max:
+            raise TooLarge(f"{what} is at most {bytes_max} bytes long, and this one {self._size}.")
+
+    def _plan(self, message: v1.RoomSettings) -> RoomPlan:
+        bytes_max = self._limits.room_bytes_max
+        for name, extra in (("options", message.options), ("metadata", message.metadata)):
+            guard.check_fields(extra)
+            if len(msgspec.json.encode(extra)) > bytes_max:
+                raise BadMessage(f"The {name} of a room are at most {bytes_max} bytes.")
+        return RoomPlan(
+            game=message.game,
+            options=message.options,
+            metadata=message.metadata,
+            visibility=message.visibility,
+            spectators_max=message.max_spectators,
+        )
+
     def _watch(self, message: classic.FriendsSubscribe) -> Action:
         friends = frozenset(normalise(friend) for friend in message.friend_ids)
         if len(friends) > self._limits.friends_max:
@@ -441,6 +492,9 @@ class Session:
     def _signal(self, message: v1.SendSignal) -> Action:
         if (message.to is None) == (message.room_id is None):
             raise BadMessage("signal: send it to one of `to` and `roomId`.")
+        self._check_size(self._limits.signal_bytes_max, "A signal")
+        signals = self._budget.signals(self._now)
+        _take(signals, self._now, self._size, "You send too many bytes to others; slow down.")
         guard.check_raw(message.data)
         return PassSignal(message, None if message.to is None else normalise(message.to))
 
@@ -449,8 +503,9 @@ class Session:
             raise BadMessage("chat:send: say it to one of `to` and `roomId`.")
         if len(message.text) > self._limits.chat_length_max:
             raise BadMessage(f"chat:send: at most {self._limits.chat_length_max} characters.")
-        if not self._chat.take(self._now):
-            raise RateLimited("You say too much at once; wait a little.")
+        _take(
+            self._budget.chat(self._now), self._now, 1, "You say too much at once; wait a little."
+        )
         chat, salt = self._new_token(), self._new_token()
         digest = digest_of(salt, message.text)
         to = None if message.to is None else normalise(message.to)
@@ -498,16 +553,7 @@ def _move(message: classic.GameMove | v1.GameMove) -> dict[str, Any]:
     return {"direction": message.direction, "action": message.action}
 
 
-def _plan(message: v1.RoomSettings) -> RoomPlan:
-    for name, extra in (("options", message.options), ("metadata", message.metadata)):
-        guard.check_fields(extra)
-        if len(msgspec.json.encode(extra)) > EXTRAS_BYTES_MAX:
-            raise BadMessage(f"The {name} of a room are at most {EXTRAS_BYTES_MAX} bytes.")
-    return RoomPlan(
-        game=message.game,
-        options=message.options,
-        metadata=message.metadata,
-        visibility=message.visibility,
-        password=message.password,
-        spectators_max=message.max_spectators,
-    )
+def _take(bucket: Bucket, now: float, count: float, message: str) -> None:
+    """Take so many tokens; raise `RateLimited` with `message` when they are not there."""
+    if not bucket.take(now, min(count, bucket.burst)):
+        raise RateLimited(message, retry_after_ms=bucket.wait_ms(count))

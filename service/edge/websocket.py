@@ -14,11 +14,18 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from service.deliveries import Refresh, UserChanged, lobby_list, signal
 from service.domain.access import SessionsRevoked
+from service.domain.hosting import CreateRoom, JoinRoom, WrongPassword
 from service.domain.matches import Move
 from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of, noted
 from service.edge.connection import Connection, SlowLimits
+from service.edge.costs import (
+    BYTES_PER_UNIT,
+    HANDSHAKE_UNITS,
+    RECEIVERS_PER_UNIT,
+    SOCKET_LOGGED_BYTES,
+)
 from service.edge.dialect import PROTOCOLS, V1, dialect_of
 from service.edge.handshake import checked
 from service.edge.http_server import admit
@@ -29,6 +36,7 @@ from service.edge.session import (
     Close,
     Execute,
     PassSignal,
+    RateLimited,
     RefreshToken,
     Refused,
     Request,
@@ -57,10 +65,12 @@ if TYPE_CHECKING:
     from service.domain.event import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.auth import Authenticator
+    from service.edge.budget import Budgets, UserBudget
     from service.edge.channel import Channel
     from service.edge.hub import Hub
+    from service.edge.passwords import Passwords
     from service.edge.session import Action, SessionLimits
-    from service.engine import Engine
+    from service.engine import Done, Engine
     from service.ticker import Ticker
 
     Connect: TypeAlias = Callable[[SocketId, UserId], Connection]
@@ -119,9 +129,13 @@ class WebSockets:
         limits: WebSocketLimits,
         new_socket_id: Callable[[], SocketId],
         new_token: Callable[[], str],
+        budgets: Budgets,
+        passwords: Passwords,
         metrics: Metrics,
     ) -> None:
         """Serve connections with these parts."""
+        self._budgets = budgets
+        self._passwords = passwords
         self._metrics = metrics
         self._engine = engine
         self._hub = hub
@@ -244,19 +258,27 @@ class WebSockets:
             await ws.close(code=CloseCode.DRAINING, message=b"Server is restarting")
             return
         opened_at = time.monotonic()
+        budget = self._budgets.acquire(identity.user)
         session = Session(
             identity.user,
             connection.socket,
             connection.dialect,
             limits=self._limits.session,
+            budget=budget,
             new_token=self._new_token,
             now=opened_at,
         )
+        if not _may_open(budget, opened_at):
+            self._budgets.release(identity.user)
+            self._metrics.handshake_refused("RATE_LIMITED")
+            await ws.close(code=CloseCode.RATE_LIMITED, message=b"Rate limited")
+            return
         self._hub.expect(connection)
         self._open[connection.socket] = socket
         try:
             if not await self._opened(socket, identity):
                 return
+            session.spend(connection.resume_bytes / BYTES_PER_UNIT)
             if not self._is_allowed(identity):
                 # He was sent away while this socket was not yet among those to be closed.
                 await ws.close(code=CloseCode.REVOKED, message=b"Revoked")
@@ -268,6 +290,7 @@ class WebSockets:
             await self._converse(socket, session)
         finally:
             del self._open[connection.socket]
+            self._budgets.release(identity.user)
             self._hub.remove(connection)
             if socket.timer is not None:
                 socket.timer.stop()
@@ -364,7 +387,7 @@ class WebSockets:
             self._carry_out_at_once(request, socket, session)
             return None
 
-        socket.ws.take_by(take)
+        socket.ws.take_by(take, lambda: self._count(socket, session))
         async for frame in socket.ws:
             if frame.type is WSMsgType.ERROR:
                 return
@@ -383,6 +406,14 @@ class WebSockets:
                 await self._carry_out(request, socket, session)
             finally:
                 socket.idle()
+
+    def _count(self, socket: _Socket, session: Session) -> bool:
+        """Count a control frame, and tell whether it is one of those that are allowed."""
+        verdict = session.count(time.monotonic())
+        if isinstance(verdict, Close) and not socket.is_closing:
+            socket.is_closing = True
+            self._close(socket, verdict.code, verdict.reason)
+        return verdict is True
 
     def _read(self, frame: WSMessage, socket: _Socket, session: Session) -> Request | None:
         """Read a frame, and count it by the type of its message; refuse what nobody can ask."""
@@ -418,7 +449,7 @@ class WebSockets:
         action = request.action
         with _span(socket, session):
             try:
-                self._perform(action, socket)
+                self._perform(action, socket, session)
             except ClientError as error:
                 self._refuse(socket, error, request.id)
             except Exception as error:  # noqa: BLE001 - it costs this message alone
@@ -453,10 +484,31 @@ class WebSockets:
         # What is said must be known before it is told.
         texts = {chat: text.text for chat, text in action.beside.texts.items()}
         self._engine.people.texts |= texts
-        done = await self._engine.execute(action.command, socket.origin(id_), beside=action.beside)
+        try:
+            done = await self._decided(action, socket.origin(id_))
+        except ClientError:
+            for chat in texts:
+                self._engine.people.texts.pop(chat, None)
+            raise
         if not done.events:
             self._answer_again(action.message, socket.connection)
         self._acknowledge(socket, id_, done.answer.position, done.answer.room)
+
+    async def _decided(self, action: Execute, origin: Origin) -> Done:
+        """Carry a command out, with its password hashed where it has one."""
+        command = action.command
+        if not isinstance(command, CreateRoom | JoinRoom):
+            return await self._engine.execute(command, origin, beside=action.beside)
+        for is_last in (False, True):
+            sealed = self._passwords.sealed_for(command)
+            prepared = await self._passwords.prepare(command, action.password)
+            try:
+                return await self._engine.execute(prepared, origin, beside=action.beside)
+            except WrongPassword:
+                # The room may have become another one, with another password, meanwhile.
+                if is_last or self._passwords.sealed_for(command) == sealed:
+                    raise
+        raise AssertionError(command)
 
     def _acknowledge(
         self, socket: _Socket, id_: str | None, position: Position, room: RoomId | None = None
@@ -473,7 +525,12 @@ class WebSockets:
             error_code=error.code,
         )
         self._metrics.refused(error.code)
-        answer = classic.Error(error.code, error.message, msgspec.UNSET if id_ is None else id_)
+        answer = classic.Error(
+            error.code,
+            error.message,
+            msgspec.UNSET if id_ is None else id_,
+            msgspec.UNSET if error.retry_after_ms is None else error.retry_after_ms,
+        )
         self._hub.send(socket.connection, answer)
 
     def _failed(self, socket: _Socket, error: Exception, id_: str | None) -> None:
@@ -481,7 +538,7 @@ class WebSockets:
         note_fault(self._metrics, "message", error, socket=socket.connection.socket)
         self._refuse(socket, InternalError(), id_)
 
-    def _perform(self, action: Action, socket: _Socket) -> None:  # noqa: C901, PLR0912 - one each
+    def _perform(self, action: Action, socket: _Socket, session: Session) -> None:  # noqa: C901, PLR0912 - one each
         world, people = self._engine.world, self._engine.people
         hub, connection = self._hub, socket.connection
         match action:
@@ -494,8 +551,11 @@ class WebSockets:
                         socket=connection.socket,
                         world=world,
                         sockets_of=hub.sockets_of,
+                        to_anybody=self._engine.context.rules.signals_to_anybody,
                     )
                 )
+                if message.room_id is not None:
+                    self._charge_crowd(message.room_id, session)
             case Answer(message):
                 hub.send(connection, message)
             case ShowUsers() if connection.dialect is V1:
@@ -518,12 +578,26 @@ class WebSockets:
                 statuses = {friend: world.presence.is_online(friend) for friend in friends}
                 hub.send(connection, classic.FriendsStatus(statuses))
             case SendMissed(wanted):
-                missed = hub.greeter.resume(connection.user, wanted, connection.opened_at)
-                hub.send_frames(connection, missed)
+                self._send_missed(wanted, connection, session)
             case Execute() | RefreshToken() | Close():
                 raise AssertionError(action)
             case _:
                 assert_never(action)
+
+    def _send_missed(self, wanted: ResumeFrom, connection: Connection, session: Session) -> None:
+        """Send again what was missed, one resume at a time, and charge it by its bytes."""
+        if connection.is_resuming:
+            raise RateLimited("A resume is under way; wait for what it sends.")
+        missed = list(self._hub.greeter.resume(connection.user, wanted, connection.opened_at))
+        session.spend(sum(map(len, missed)) / BYTES_PER_UNIT)
+        self._hub.send_frames(connection, missed)
+        connection.begin_resume()
+
+    def _charge_crowd(self, room_id: RoomId, session: Session) -> None:
+        """Charge what it costs that many in a room are told."""
+        room = self._engine.world.rooms.rooms.get(room_id)
+        if room is not None and len(room.spectators) >= RECEIVERS_PER_UNIT:
+            session.spend(len(room.spectators) // RECEIVERS_PER_UNIT)
 
     def _show_friends(self, connection: Connection) -> None:
         """Ask for the user's friends, beside whatever else he does; one answer serves many asks."""
@@ -623,6 +697,8 @@ class _Socket:
         self.timer: TokenTimer | None = None
         self.is_busy = False
         """Whether a command is under way, so that later messages have to wait."""
+        self.is_closing = False
+        """Whether it is being closed for its control frames."""
         self._became_idle: asyncio.Future[None] | None = None
 
     def idle(self) -> None:
@@ -642,6 +718,13 @@ class _Socket:
         """Say who causes what follows; the ids of other clients than v1 begin again and again."""
         named = command if self.connection.dialect is V1 else None
         return Origin(self.correlation_id, self.connection.user, named)
+
+
+def _may_open(budget: UserBudget, now: float) -> bool:
+    """Charge a user for opening a socket, and tell whether they may do so now."""
+    return budget.messages.take(now, HANDSHAKE_UNITS) and budget.logged(now).take(
+        now, SOCKET_LOGGED_BYTES
+    )
 
 
 def _span(socket: _Socket, session: Session) -> AbstractContextManager[object]:

@@ -133,11 +133,15 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class Error(ToClientMessage, frozen=True, tag="error"):
-    """The last message could not be carried out; nothing has happened."""
+    """The last message could not be carried out; nothing has happened.
+
+    `retryAfterMs` says when another try may succeed, where that is known.
+    """
 
     code: str
     message: str
     id: str | UnsetType = UNSET
+    retry_after_ms: int | UnsetType = UNSET
 
 
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):

@@ -15,6 +15,8 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ("greeted", "`greeted` marks the end of what stands, after `welcome` and after `resync`."),
     ("sent_invites", "What stands has an `invite:sent` for each own invite without an answer."),
     ("strict_fields", "Unknown fields and unknown room options are refused by `UNKNOWN_FIELD`."),
+    ("retry_after", "An `error` may say in `retryAfterMs` when another try may succeed."),
+    ("size_limits", "`welcome.limits` says how long a move, a signal and a room's data may be."),
 )
 """The name of each feature, in the order in which they came, and what it means."""
 

@@ -71,7 +71,7 @@ class RoomSettings(V1Command, frozen=True, kw_only=True):
     game: WireGame = DEFAULT_GAME
     options: dict[str, Any] = msgspec.field(default_factory=dict)
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
-    visibility: Visibility = "public"
+    visibility: Visibility | None = None
     password: Password | None = None
     max_spectators: Whole | None = None
 
@@ -198,6 +198,9 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
     messages_per_s: float
     messages_burst: float
     chat_length_max: int
+    move_bytes_max: int
+    signal_bytes_max: int
+    room_bytes_max: int
 
 
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):

@@ -354,7 +354,7 @@ export interface RoomCreate {
     metadata?: {
         [k: string]: unknown;
     };
-    visibility?: "password" | "private" | "public";
+    visibility?: ("password" | "private" | "public") | null;
     password?: string | null;
     maxSpectators?: number | null;
 }
@@ -377,7 +377,7 @@ export interface RoomJoin {
     metadata?: {
         [k: string]: unknown;
     };
-    visibility?: "password" | "private" | "public";
+    visibility?: ("password" | "private" | "public") | null;
     password?: string | null;
     maxSpectators?: number | null;
 }
@@ -530,12 +530,15 @@ export interface AuthRefresh {
 }
 /**
  * The last message could not be carried out; nothing has happened.
+ *
+ * `retryAfterMs` says when another try may succeed, where that is known.
  */
 export interface Error {
     type: "error";
     code: string;
     message: string;
     id?: string;
+    retryAfterMs?: number;
 }
 /**
  * The command `id` was carried out; its events are in the log up to `position`.
@@ -567,7 +570,9 @@ export interface Welcome {
     position: number;
     heartbeatMs: number;
     limits: Limits;
-    features: ("error_ids" | "greeted" | "sent_invites" | "strict_fields")[];
+    features: (
+        "error_ids" | "greeted" | "sent_invites" | "strict_fields" | "retry_after" | "size_limits"
+    )[];
 }
 /**
  * A user, as others see him.
@@ -584,6 +589,9 @@ export interface Limits {
     messagesPerS: number;
     messagesBurst: number;
     chatLengthMax: number;
+    moveBytesMax: number;
+    signalBytesMax: number;
+    roomBytesMax: number;
 }
 /**
  * The second message: where you are now.
@@ -1162,11 +1170,14 @@ export interface ClassicGameLeave {
 }
 /**
  * The last message could not be carried out; nothing has happened.
+ *
+ * `retryAfterMs` says when another try may succeed, where that is known.
  */
 export interface ClassicError {
     type: "error";
     code: string;
     message: string;
+    retryAfterMs?: number;
 }
 /**
  * The first message: who you are.

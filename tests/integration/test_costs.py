@@ -242,7 +242,7 @@ async def test_two_thousand_who_join_at_once_cost_list_entries_by_their_number(
     world = World()
     world.fold(NodeStarted(node="n1", incarnation=1), 1)
     told = asyncio.Event()
-    feed = UserFeed(world, People(), lambda: 0.001, lambda _: told.set())
+    feed = UserFeed(world, People(), lambda: 0.001, lambda _data, _diff: told.set())
     feed.start()
     for user in range(1, joins + 1):
         for event in (

@@ -23,6 +23,9 @@ class Server:
         self.waited: list[str] = []
         self.read: list[list[str]] = []
         """What was taken by the end of each callback that read something."""
+        self.counted = 0
+        """How many control frames there were."""
+        self.counted_max = 1000
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.errors: list[object] = []
@@ -32,7 +35,7 @@ class Server:
         ws = EagerResponse(self.around, heartbeat=60)
         self.responses.append(ws)
         await ws.prepare(request)
-        ws.take_by(self.take)
+        ws.take_by(self.take, self.count)
         async for frame in ws:
             self.waited.append(frame.data)
             await self.may_go_on.wait()
@@ -45,6 +48,10 @@ class Server:
         answer = read(data)
         self.read.append(list(self.taken))
         return answer
+
+    def count(self) -> bool:
+        self.counted += 1
+        return self.counted <= self.counted_max
 
     def take(self, frame: WSMessage) -> WSMessage | None:
         if frame.data == "fail":

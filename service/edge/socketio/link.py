@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from service.edge.budget import Bucket
 from service.edge.close_codes import CloseCode
 from service.edge.connection import Connection
 from service.edge.dialect import SOCKET_IO
-from service.edge.session import Bucket
 from service.edge.socketio import packets
 from service.edge.socketio.packets import MAIN, Engine, InvalidPacket, Kind
 from service.edge.socketio.polling import Polling
@@ -81,9 +81,7 @@ class Link:
         self.transport: Transport = self.polling
         self._session: Session | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._packets = Bucket(
-            limits.session.messages_per_s, limits.session.messages_burst, self._loop.time()
-        )
+        self._packets = Bucket(limits.session.messages, self._loop.time())
         self._connect_timer = self._loop.call_later(limits.connect_s, self._nobody_came)
         self._heart = self._loop.call_later(limits.ping_s, self._ping)
 
@@ -122,10 +120,14 @@ class Link:
 
     def send(self, frame: bytes) -> None:
         """Send a packet after what was written before; who reads none of it is given up."""
-        if self.transport.get_write_buffer_size() > self._limits.slow.bytes_max:
+        if self._is_full:
             self.transport.abort()
         elif not self.transport.is_closing():
             self.transport.write(frame)
+
+    @property
+    def _is_full(self) -> bool:
+        return self.transport.get_write_buffer_size() > self._limits.slow.bytes_max
 
     async def close(self, code: int, reason: str) -> None:
         """Close the transport; unless it was to end, its client connects again."""
@@ -163,7 +165,9 @@ class Link:
     # The heart
 
     def _ping(self) -> None:
-        self.send(packets.PING_FRAME)
+        # Where nothing is read the ping has no use, and its answer is missed as well.
+        if not self._is_full:
+            self.send(packets.PING_FRAME)
         self._heart = self._loop.call_later(self._limits.pong_s, self._no_pong)
 
     def _pong(self) -> None:
@@ -184,17 +188,19 @@ class Link:
         """
         if self.is_closed:
             return
+        kind = packet[:1]
+        if kind != Engine.MESSAGE and not await self.spend():
+            return
         try:
-            match packet[:1]:
+            match kind:
                 case Engine.MESSAGE:
                     await self._take(packet[1:])
                 case Engine.PONG:
                     self._pong()
                 case Engine.CLOSE:
                     self.lost(CloseCode.NO_STATUS)
-                case packets.BINARY:
-                    await self.receive_binary()
-                case Engine.NOOP:
+                case packets.BINARY | Engine.NOOP:
+                    # What a binary packet belongs to was answered by the event before it.
                     pass
                 case _:
                     raise InvalidPacket  # noqa: TRY301 - what no packet is, is said in one place
@@ -202,13 +208,9 @@ class Link:
             await self.close(CloseCode.PROTOCOL, "Invalid packet")
             raise
 
-    async def receive_binary(self) -> None:
-        """Take a binary packet, which nobody understands; the event before it was answered."""
-        await self._spend()
-
     async def _take(self, text: str) -> None:
         packet = packets.read(text)
-        if packet.kind is not Kind.EVENT and not await self._spend():
+        if packet.kind is not Kind.EVENT and not await self.spend():
             return
         if packet.namespace != MAIN:
             if packet.kind is Kind.CONNECT:
@@ -222,12 +224,16 @@ class Link:
         else:
             await session.take(packet)
 
-    async def _spend(self) -> bool:
-        """Count a packet that no session counts; too many of them close the connection."""
-        if self._packets.take(self._loop.time()):
-            return True
-        await self.close(CloseCode.RATE_LIMITED, "Rate limited")
-        return False
+    async def spend(self) -> bool:
+        """Count a packet or a request that is no message, and tell whether it is allowed.
+
+        Too many of them close the connection. A user's own are counted over all of their sockets.
+        """
+        if not self._packets.take(self._loop.time()):
+            await self.close(CloseCode.RATE_LIMITED, "Rate limited")
+            return False
+        session = self._session
+        return session is None or session.count is None or session.count()
 
     # The session
 

@@ -132,6 +132,8 @@ class SocketIo:
             refusal = self._refusal(request)
             if refusal is not None:
                 return refusal
+        elif not await link.spend():
+            return web.Response(status=429, text="too many requests, slow down")
         if request.query["transport"] == "websocket":
             return await self._websocket(request, link)
         if link is not None and link.is_admitted:
@@ -292,7 +294,7 @@ async def _read(ws: web.WebSocketResponse, link: Link) -> None:
             if frame.type is WSMsgType.TEXT:
                 await link.receive(frame.data)
             elif frame.type is WSMsgType.BINARY:
-                await link.receive_binary()
+                await link.spend()
             if link.is_closed:
                 break
     except InvalidPacket:

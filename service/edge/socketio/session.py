@@ -12,7 +12,7 @@ from service.edge.socketio import packets
 from service.edge.socketio.packets import Kind
 
 if TYPE_CHECKING:
-    from service.edge.channel import Take
+    from service.edge.channel import Count, Take
     from service.edge.connection import Connection
     from service.edge.socketio.link import Link
 
@@ -20,6 +20,9 @@ NORMAL = 1000
 
 AHEAD_MAX = 64
 """Events that are taken in before the one that is carried out is done."""
+
+AHEAD_BYTES_MAX = 128 * 1024
+"""How long those may be together, before the last one."""
 
 _FINAL = {CloseCode.POLICY, CloseCode.REVOKED, CloseCode.TOO_MANY_SOCKETS}
 """After these a client is not to try again by itself, as it does when its transport is closed."""
@@ -35,6 +38,10 @@ class Session:
         self._link = link
         self._inbox: asyncio.Queue[WSMessage | int] = asyncio.Queue(AHEAD_MAX)
         self._take: Take | None = None
+        self._bytes = 0
+        self._has_room = asyncio.Event()
+        self.count: Count | None = None
+        """Counts what the client sends beside events, once it is known whose it is."""
 
     async def take(self, packet: packets.Packet) -> None:
         """Take a packet of the session; what the client acknowledges, nobody has asked about."""
@@ -50,29 +57,35 @@ class Session:
             case _:
                 pass
 
-    def take_by(self, take: Take) -> None:
+    def take_by(self, take: Take, count: Count) -> None:
         """Let `take` have each event as it comes, unless others wait before it."""
-        self._take = take
+        self._take, self.count = take, count
 
     async def _hand_in(self, frame: WSMessage) -> None:
         left: WSMessage | None = frame
         if self._take is not None and self._inbox.empty():
             left = self._take(frame)
-        if left is not None:
-            await self._inbox.put(left)
+        if left is None:
+            return
+        while self._bytes > AHEAD_BYTES_MAX and self.close_code is None:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._bytes += _size(left)
+        await self._inbox.put(left)
 
     def end(self, code: int) -> None:
         """Begin no more; what was taken in before is still carried out."""
         self._link.leave(self)
         if self.close_code is None:
             self.close_code = code
+            self._has_room.set()
             if self._inbox.empty():
                 self._inbox.put_nowait(code)
 
     def drop(self) -> None:
         """Carry out nothing of what waits."""
         while not self._inbox.empty():
-            self._inbox.get_nowait()
+            self._taken(self._inbox.get_nowait())
 
     def exception(self) -> BaseException | None:
         """Return what broke the connection."""
@@ -102,7 +115,18 @@ class Session:
         if self.close_code is not None and self._inbox.empty():
             raise StopAsyncIteration
         item = await self._inbox.get()
+        self._taken(item)
         if isinstance(item, int):
             self.close_code = self.close_code or item
             raise StopAsyncIteration
         return item
+
+    def _taken(self, item: WSMessage | int) -> None:
+        """Let further events in."""
+        self._bytes -= _size(item)
+        self._has_room.set()
+
+
+def _size(item: WSMessage | int) -> int:
+    data = None if isinstance(item, int) else item.data
+    return len(data) if isinstance(data, str | bytes) else 0

@@ -14,6 +14,7 @@ from msgspec import inspect
 from service.edge.api.problems import Refusal
 from service.edge.api.reading import read_body
 from service.edge.api.shapes import Announcement
+from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.guard import DEPTH_MAX, INT_MAX, INT_MIN, KEYS_MAX, BadValue, check_fields
 from service.edge.session import Refused, Session, SessionLimits
@@ -48,7 +49,15 @@ BAD = [
 
 
 def session(dialect: Dialect = V1) -> Session:
-    return Session(7, "n1.1.1", dialect, limits=SessionLimits(), new_token=lambda: "t", now=0)
+    return Session(
+        7,
+        "n1.1.1",
+        dialect,
+        limits=SessionLimits(move_bytes_max=65_536),
+        budget=UserBudget(UserLimits(), 0),
+        new_token=lambda: "t",
+        now=0,
+    )
 
 
 def open_fields() -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ def make_hub() -> Hub:
     backlog = Backlog(BacklogLimits())
     intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
     hub = Hub(world, people, backlog, intervals, metrics)
-    limits = v1.Limits(message_bytes_max=1, messages_per_s=1, messages_burst=1, chat_length_max=1)
+    limits = v1.Limits(1, 1, 1, 1, 1, 1, 1)
     facts = Facts(epoch="e", heartbeat_ms=1, limits=limits)
     greeter = Greeter(
         world, people, facts, hub.users, backlog, user_list=hub.user_list, metrics=metrics

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from service.domain.matches import Move
+from service.edge.budget import Rate, UserBudget, UserLimits
+from service.edge.costs import LIST
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.session import (
-    LIST_COST,
     Answer,
     Close,
     Execute,
@@ -20,11 +21,24 @@ from service.edge.session import (
 )
 from service.messages import v1
 
-LIMITS = SessionLimits(messages_per_s=1, messages_burst=20, chat_per_s=1, chat_burst=2)
+LIMITS = SessionLimits(messages=Rate(1, 20))
+USER_LIMITS = UserLimits(chat=Rate(1, 2))
 
 
-def session(dialect: Dialect = V1, limits: SessionLimits = LIMITS) -> Session:
-    return Session(7, "n1.1.1", dialect, limits=limits, new_token=lambda: "token", now=0)
+def session(
+    dialect: Dialect = V1,
+    limits: SessionLimits = LIMITS,
+    budget: UserBudget | None = None,
+) -> Session:
+    return Session(
+        7,
+        "n1.1.1",
+        dialect,
+        limits=limits,
+        budget=budget or UserBudget(USER_LIMITS, 0),
+        new_token=lambda: "token",
+        now=0,
+    )
 
 
 def refusal(text: str, one: Session | None = None) -> tuple[str, str | None]:
@@ -160,7 +174,7 @@ def test_a_whole_list_counts_for_many_messages() -> None:
     one = session()
     assert isinstance(one.receive('{"type":"room:list"}', 0).action, ShowRooms)
     assert isinstance(one.receive('{"type":"user:sync"}', 0).action, object)
-    assert LIMITS.messages_burst == 2 * LIST_COST
+    assert LIMITS.messages.burst == 2 * LIST.units
     assert refusal('{"type":"room:list","id":"l"}', one) == ("RATE_LIMITED", "l")
 
 

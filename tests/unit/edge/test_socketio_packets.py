@@ -3,6 +3,7 @@ import json
 import pytest
 
 from service.domain.ids import RoomId
+from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import SOCKET_IO
 from service.edge.frames import text_frame, texts_of, type_in
 from service.edge.session import Refused, Session, SessionLimits
@@ -75,7 +76,13 @@ def test_what_is_no_event_is_refused(data: str) -> None:
 )
 def test_an_event_with_one_bad_value_is_refused_by_its_number(data: str) -> None:
     session = Session(
-        7, "n1.1.1", SOCKET_IO, limits=SessionLimits(), new_token=lambda: "token", now=0
+        7,
+        "n1.1.1",
+        SOCKET_IO,
+        limits=SessionLimits(),
+        budget=UserBudget(UserLimits(), 0),
+        new_token=lambda: "token",
+        now=0,
     )
     with pytest.raises(Refused) as refused:
         session.receive(packets.message_of(Packet(Kind.EVENT, "/", "12", data)), 0)

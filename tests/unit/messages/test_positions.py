@@ -5,7 +5,13 @@ import msgspec
 from service.deliveries import Delivery, People, after_fold, before_fold
 from service.domain.access import SessionsRevoked
 from service.domain.chat import ChatSaid, UserMuted
-from service.domain.invites import InviteAccepted, InviteDeclined, InviteExpired, InviteSent
+from service.domain.invites import (
+    InviteAccepted,
+    InviteCooldownEnded,
+    InviteDeclined,
+    InviteExpired,
+    InviteSent,
+)
 from service.domain.lobby import LobbyJoined, LobbyLeft
 from service.domain.matches import (
     MatchCheckpoint,
@@ -64,6 +70,7 @@ HISTORY = (
     LobbyLeft(7, "n1.1.7"),
     InviteSent(7, 8, "relay"),
     InviteDeclined(7, 8),
+    InviteCooldownEnded(7, 8),
     InviteSent(7, 8, "relay"),
     InviteExpired(7, 8),
     SearchStarted(9, "relay"),

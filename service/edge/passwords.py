@@ -1,0 +1,144 @@
+"""Passwords of rooms at the edge: hashed off the event loop, and not to be guessed.
+
+A decision is pure and quick, so it is handed the outcome: which sealed password was opened. Should
+the room have another one by then, it counts as wrong, and the edge looks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from service.domain.hosting import CreateRoom, JoinRoom
+from service.domain.passwords import opens, seal
+from service.edge.session import RateLimited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.ids import RoomId, UserId
+    from service.domain.world import World
+
+Result = TypeVar("Result")
+
+PAUSE_S_MAX = 300.0
+"""The longest wait between two guesses."""
+
+FORGET_S = 600.0
+"""Wrong passwords are forgotten when there was none for so long."""
+
+KEPT_MAX = 10_000
+"""How many pairs of user and room are remembered; the oldest are forgotten."""
+
+
+class GuessLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many wrong passwords a user may try for one room."""
+
+    free: int = 5
+    pause_s: float = 1
+
+
+class _Guesses(msgspec.Struct):
+    count: int
+    last_at: float
+    until: float
+
+
+class Guesses:
+    """Counts the wrong passwords of each user for each room."""
+
+    def __init__(self, limits: GuessLimits) -> None:
+        """Begin with none."""
+        self._limits = limits
+        self._of: dict[tuple[UserId, RoomId], _Guesses] = {}
+
+    def __len__(self) -> int:
+        """Count the pairs of user and room that are remembered."""
+        return len(self._of)
+
+    def begin(self, user: UserId, room: RoomId, now: float) -> None:
+        """Count a guess as wrong until it is known to be right; raise `RateLimited`.
+
+        It is counted before it is checked, so that guesses at the same time count one by one.
+        """
+        key = (user, room)
+        guesses = self._of.pop(key, None)
+        if guesses is None or now - guesses.last_at > FORGET_S:
+            guesses = _Guesses(0, now, now)
+        self._of[key] = guesses
+        if len(self._of) > KEPT_MAX:
+            del self._of[next(iter(self._of))]
+        if now < guesses.until:
+            wait_ms = int((guesses.until - now) * 1000) + 1
+            raise RateLimited("Too many wrong passwords; wait a while.", retry_after_ms=wait_ms)
+        guesses.count += 1
+        guesses.last_at = now
+        if guesses.count >= self._limits.free:
+            doubled = min(guesses.count - self._limits.free, 20)
+            guesses.until = now + min(PAUSE_S_MAX, self._limits.pause_s * 2**doubled)
+
+    def right(self, user: UserId, room: RoomId) -> None:
+        """Forget the guesses of a user who knows the password."""
+        self._of.pop((user, room), None)
+
+
+class Passwords:
+    """Seals and checks the passwords of commands before they are decided."""
+
+    def __init__(
+        self,
+        world: World,
+        limits: GuessLimits,
+        *,
+        new_salt: Callable[[], str],
+        clock: Callable[[], float],
+    ) -> None:
+        """Look at the rooms of `world`; `clock` is monotonic, in seconds."""
+        self._world = world
+        self._guesses = Guesses(limits)
+        self._new_salt = new_salt
+        self._clock = clock
+        # One thread: guessing takes no more than one core, whoever does it.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
+
+    def stop(self) -> None:
+        """Hash no more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def sealed_for(self, command: CreateRoom | JoinRoom) -> str | None:
+        """Return the sealed password that stands between the user and the room, or None."""
+        room = None if command.room is None else self._world.rooms.rooms.get(command.room)
+        return None if room is None or room.has_member(command.user) else room.password
+
+    async def prepare(
+        self, command: CreateRoom | JoinRoom, password: str | None
+    ) -> CreateRoom | JoinRoom:
+        """Return `command` with what its decision needs to know of `password`.
+
+        Raises `RateLimited` for a user who has guessed too often.
+        """
+        if password is None:
+            return command
+        if isinstance(command, JoinRoom):
+            sealed = self.sealed_for(command)
+            if sealed is not None:
+                return await self._checked(command, sealed, password)
+        if command.plan is None:
+            return command
+        salt = self._new_salt()
+        new = await self._in_thread(lambda: seal(password, salt))
+        plan = msgspec.structs.replace(command.plan, password=new)
+        return msgspec.structs.replace(command, plan=plan)
+
+    async def _checked(self, command: JoinRoom, sealed: str, password: str) -> JoinRoom:
+        self._guesses.begin(command.user, command.room, self._clock())
+        if not await self._in_thread(lambda: opens(sealed, password)):
+            return command
+        self._guesses.right(command.user, command.room)
+        return msgspec.structs.replace(command, opens=sealed)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
