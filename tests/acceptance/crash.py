@@ -98,7 +98,7 @@ class Player:
             try:
                 tab = await service.connect(self.id, self.name, greeted=False)
             except (OSError, EOFError, WebSocketException):
-                if not stopping.is_set():
+                if service.is_alive and not stopping.is_set():
                     raise
                 return
             self.tabs.append(tab)
@@ -640,10 +640,14 @@ class Crashes:
 
     async def _round(self, load_s: float) -> None:
         async with self._playing(calm=False) as tasks:
-            await self._until(time.monotonic() + load_s, tasks)
+            await self._meet(tasks, load_s)
         await self._check()
         self._rounds += 1
         self._recovered += len(self._verifier.live)
+
+    async def _meet(self, tasks: list[asyncio.Task[None]], load_s: float) -> None:
+        """Let the service live under load for a while."""
+        await self._until(time.monotonic() + load_s, tasks)
 
     async def _finish(self) -> None:
         """Everybody comes back, and what is live is played to its end."""

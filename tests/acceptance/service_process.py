@@ -111,6 +111,8 @@ class Running:
         """All that was written to standard error."""
         self._lines_checked = 0
         self.url = ""
+        self.command = [sys.executable, "-m", "service"]
+        """What is started; a test may put something around it."""
         self._dev = dev
         self._process: subprocess.Popen[str] | None = None
         self._readers: list[threading.Thread] = []
@@ -119,7 +121,7 @@ class Running:
         """Start the process with these options of `serve`, and wait until it listens."""
         assert self._process is None, "it runs already"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", *(["--dev"] if self._dev else []), *options],
+            [*self.command, "serve", *(["--dev"] if self._dev else []), *options],
             env=clean_environment(self.settings),
             cwd=self.data_dir.parent,
             stdin=subprocess.DEVNULL,
@@ -159,6 +161,11 @@ class Running:
         """The process; it must be running."""
         assert self._process is not None, "it does not run"
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs; it may have died by itself."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """Take its life at once (`kill -9`)."""
