@@ -12,8 +12,9 @@ import asyncio
 import socket
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Self
 
 CHUNK_BYTES = 64 * 1024
 
@@ -29,8 +30,12 @@ class Way:
     trickle_s: float = 0.001
     cut_after: int | None = None
     """After so many bytes of a connection it is reset."""
-    stalled: bool = False
-    """Read nothing, as a peer does that has stopped; what was read before has arrived."""
+    flows: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is not set, nothing is read, as by a peer that has stopped."""
+
+    def __post_init__(self) -> None:
+        """Let it flow at first."""
+        self.flows.set()
 
 
 class Proxy:
@@ -48,7 +53,7 @@ class Proxy:
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Proxy:
+    async def __aenter__(self) -> Self:
         """Listen."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -109,8 +114,7 @@ async def _pump(
     passed = 0
     with suppress(ConnectionError, OSError):
         while True:
-            while way.stalled:
-                await asyncio.sleep(0.01)
+            await way.flows.wait()
             data = await reader.read(way.trickle_bytes or CHUNK_BYTES)
             if way.delay_s or way.trickle_bytes:
                 await asyncio.sleep(way.delay_s + (way.trickle_s if way.trickle_bytes else 0))
