@@ -437,6 +437,7 @@ def _rules(settings: Settings) -> Rules:
         sockets_per_user_max=settings.sockets_per_user_max,
         match_duration_s=settings.match_duration_s,
         reconnect_grace_s=settings.reconnect_grace_s,
+        pause_budget_s=settings.pause_budget_s,
         spectators_max=settings.spectators_max,
         rooms_per_user_max=settings.rooms_per_user_max,
     )

@@ -11,10 +11,11 @@ there is at most one of them for each event and user.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from service.domain.chat import ChatSaid
 from service.domain.event import Event
@@ -22,6 +23,8 @@ from service.domain.ids import RoomId, SocketId, UserId
 from service.domain.invites import InviteDeclined, InviteExpired, InviteSent, UserOffline
 from service.domain.lobby import LobbyJoined, LobbyLeft
 from service.domain.matches import (
+    BY_THE_RULES,
+    Match,
     MatchEnded,
     MatchInput,
     MatchPaused,
@@ -29,6 +32,8 @@ from service.domain.matches import (
     MatchStarted,
 )
 from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.pauses import START_DELAY_S
+from service.domain.pauses import left_ms as pause_left_ms
 from service.domain.presence import (
     SocketClosed,
     UserCameOnline,
@@ -54,9 +59,6 @@ from service.domain.rooms import (
 from service.domain.world import World
 from service.errors import ClientError
 from service.messages import ToClient, classic, v1
-
-START_DELAY_S = 1
-"""The clock of a match starts so long after `game:start`, and goes on so long after a pause."""
 
 WATCHING_SHOWN_MAX = 20
 """How many spectators a room shows by name."""
@@ -213,13 +215,20 @@ def room_state(room: Room, world: World, people: People) -> v1.RoomState:
                 user=None if seat.user is None else people.user(seat.user),
                 ready=seat.user in room.ready,
                 away=seat.gone or seat.away_since is not None,
+                pause_left_ms=_pause_left(world.matches.live.get(room.match or ""), index),
             )
-            for seat in room.seats
+            for index, seat in enumerate(room.seats)
         ],
         spectators=len(room.spectators),
         watching=people.users(itertools.islice(watching, WATCHING_SHOWN_MAX)),
         match_id=room.match,
     )
+
+
+def _pause_left(match: Match | None, seat: int) -> int | None:
+    if match is None or match.pace == "free" or seat >= len(match.players):
+        return None
+    return pause_left_ms(match, seat, match.spent_ms)
 
 
 def room_summary(room: Room, people: People) -> v1.RoomSummary:
@@ -316,6 +325,25 @@ def game_start_v1(
 def game_paused(room: Room) -> classic.GamePaused:
     """Say who is away, and how long he may be."""
     return classic.GamePaused(room.id, room.away, int(room.options["reconnect_grace_s"] * 1000))
+
+
+def game_paused_v1(
+    room: Room, match: Match, turn_left_ms: int | None, spent_ms: Sequence[int]
+) -> v1.GamePaused:
+    """Say the same, and how much pause each player has left."""
+    left = {
+        user: left
+        for seat in room.staying
+        if (user := room.seats[seat].user) is not None
+        and (left := pause_left_ms(match, seat, spent_ms)) is not None
+    }
+    return v1.GamePaused(
+        room.id,
+        room.away,
+        int(room.options["reconnect_grace_s"] * 1000),
+        left or UNSET,
+        UNSET if turn_left_ms is None else turn_left_ms,
+    )
 
 
 def signal(  # noqa: PLR0913 - what a signal is
@@ -587,18 +615,20 @@ def _match_input(event: MatchInput, world: World, _people: People) -> Iterator[M
 
 
 def _match_paused(event: MatchPaused, world: World, _people: People) -> Iterator[Message]:
-    room = world.rooms.rooms[event.room]
-    paused = game_paused(room)
-    yield Delivery(Sockets(tuple(room.player_sockets)), classic=paused)
+    room, match = world.rooms.rooms[event.room], world.matches.live[event.match]
+    yield Delivery(Sockets(tuple(room.player_sockets)), classic=game_paused(room))
+    paused = game_paused_v1(room, match, match.turn_left_ms, match.spent_ms)
     yield from _to_match(room, paused)
     yield RoomChanged(room.id)
 
 
 def _match_resumed(event: MatchResumed, world: World, _people: People) -> Iterator[Message]:
-    room = world.rooms.rooms[event.room]
-    resumed = classic.GameResumed(room.id, START_DELAY_S * 1000)
+    room, match = world.rooms.rooms[event.room], world.matches.live[event.match]
+    starts_in_ms = START_DELAY_S * 1000 if match.pace == "ticks" else 0
+    resumed = classic.GameResumed(room.id, starts_in_ms)
     yield Delivery(Sockets(tuple(room.player_sockets)), classic=resumed)
-    yield from _to_match(room, resumed)
+    turn_ends_in_ms = UNSET if match.turn_left_ms is None else match.turn_left_ms
+    yield from _to_match(room, v1.GameResumed(room.id, starts_in_ms, turn_ends_in_ms))
     yield RoomChanged(room.id)
 
 
@@ -614,7 +644,7 @@ def _match_ended(event: MatchEnded, world: World, _people: People) -> Iterator[M
 def _classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
     s1, s2 = [*event.scores, 0, 0][:2]
     scores = classic.Scores(s1, s2)
-    if event.reason in {"timeup", "finished", "void"}:
+    if event.reason in {*BY_THE_RULES, "void"}:
         # Only `game:timeup` can say that nobody has won.
         winner = _NAMES_OF_SEATS.get(event.winner, "draw")
         timeup = classic.GameTimeup(room.id, winner, scores)

@@ -535,6 +535,14 @@ class Settings(BaseSettings):
         ge=0,
         le=3600,
     )
+    pause_budget_s: float = _setting(
+        "WS_PAUSE_BUDGET_S",
+        60,
+        "How long a player may make a match wait, all pauses of it together; then it goes on.",
+        unit="s",
+        ge=0,
+        le=3600,
+    )
     match_duration_s: int = _setting(
         "WS_MATCH_DURATION_S", 30, "Length of a match by the clock.", unit="s", ge=1, le=3600
     )

@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from service.deliveries import (
-    START_DELAY_S,
     Audience,
     Delivery,
     InRoom,
@@ -22,6 +22,7 @@ from service.deliveries import (
     both,
     came_in,
     game_paused,
+    game_paused_v1,
     game_start,
     game_start_v1,
     seat_answer,
@@ -39,19 +40,22 @@ from service.domain.matches import (
     MatchPaused,
     MatchResumed,
     MatchStarted,
-    PauseAfterRestart,
+    MatchTurnNoted,
     room_of,
 )
+from service.domain.pauses import START_DELAY_S, PauseAfterRestart
+from service.domain.presence import SocketClosed
 from service.domain.rooms import SeatTaken, SpectatorJoined
 from service.errors import Unavailable
 from service.games.protocol import RulesFailed
 from service.log.records import Origin
+from service.match_clock import MatchClock
 from service.messages import classic, v1
 from service.replay.core import Run, checkpoint_of, outcomes_at, rebuild, state_hash
 from service.telemetry import Metrics, get_logger, note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from service.domain.event import Event, Position
     from service.domain.ids import MatchId, RoomId, SocketId, UserId
@@ -101,6 +105,7 @@ class LiveMatch:
         "_period_s",
         "checkpoint_phase",
         "checkpoint_ticks",
+        "clock",
         "everybody",
         "failed",
         "finishing",
@@ -123,6 +128,7 @@ class LiveMatch:
         self.room = room
         self.everybody = InRoom(room.id)
         self.run = run
+        self.clock = MatchClock(match)
         self.paused = True
         self.finishing = False
         self.recording = False
@@ -327,11 +333,19 @@ class Ticker:
                 except Exception as error:  # noqa: BLE001 - the others are written
                     self._note(error, live.id)
         with suppress(Unavailable):
-            await self._engine.append(self._checkpoints, ORIGIN)
+            await self._engine.append([*self._checkpoints, *self._turns()], ORIGIN)
         for task in self._tasks:
             if task.get_name() in {"recording", "void"}:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _turns(self) -> Iterator[MatchTurnNoted]:
+        """Say of each turn that runs how long it may still take."""
+        now = self._clock()
+        for live in self._matches.values():
+            left_ms = live.clock.turn_left_ms(now)
+            if left_ms is not None and not live.paused:
+                yield MatchTurnNoted(match=live.id, tick=live.run.tick, turn_left_ms=left_ms)
 
     # What the engine asks
 
@@ -345,12 +359,15 @@ class Ticker:
         except Exception as error:
             self._fail(live, error)
             raise Unavailable from error
+        now = self._clock()
         return Standing(
             tick=live.run.tick,
-            input_tick=live.input_tick(self._clock()),
+            input_tick=live.input_tick(now),
             state=ahead,
             pausing=live.is_pausing,
             state_hash=lambda: state_hash(live.run.state),
+            turn_left_ms=live.clock.turn_left_ms(now),
+            spent_ms=live.clock.spent_ms(now),
             held=live.held(),
         )
 
@@ -398,6 +415,8 @@ class Ticker:
                     self._go_on(live, event)
             case MatchEnded():
                 self._remove(event.match)
+            case SocketClosed():
+                self._note_absence(event)
             case SeatTaken() | SpectatorJoined():
                 self._welcome(event)
             case _:
@@ -413,6 +432,7 @@ class Ticker:
                     self._fail(live, error)
             case MatchPaused():
                 live.paused = True
+                live.clock.pause(self._clock())
             case MatchResumed():
                 self._begin(live)
 
@@ -420,6 +440,8 @@ class Ticker:
         if event.socket is not None:
             live.move_faults.pop(event.seat, None)
         live.add_input(event)
+        if live.match.turn_s is not None:
+            live.clock.go_on(self._clock())
         if live.is_without_ticks and not live.failed:
             self._take_input(live)
 
@@ -439,7 +461,20 @@ class Ticker:
     def _welcome(self, event: SeatTaken | SpectatorJoined) -> None:
         """Show the match to a tab that comes in while it runs."""
         room = self._engine.world.rooms.rooms[event.room]
-        self._show(room, room.seat_of(event.user), event.socket)
+        seat = room.seat_of(event.user)
+        live = self._matches.get(room.match or "")
+        if live is not None and seat is not None:
+            live.clock.came_back(seat, self._clock())
+        self._show(room, seat, event.socket)
+
+    def _note_absence(self, event: SocketClosed) -> None:
+        """Begin to count how long a player has no tab."""
+        rooms = self._engine.world.rooms
+        room = rooms.rooms.get(rooms.seated.get(event.user, ""))
+        live = self._matches.get(room.match or "") if room else None
+        seat = room.seat_of(event.user) if room else None
+        if room and live and seat is not None and not room.seats[seat].sockets:
+            live.clock.went_away(seat, self._clock())
 
     def show_again(self, room_id: RoomId, user: UserId, socket: SocketId) -> None:
         """Tell a tab that has come in before all that it was told then."""
@@ -477,7 +512,10 @@ class Ticker:
             self._publisher.publish(both(here, classic.GameTimer(room.id, remaining_s)))
         self._publisher.publish(self._frame(live, here))
         if room.away and live.match.pace != "free":
-            self._publisher.publish(both(here, game_paused(room)))
+            now = self._clock()
+            left_ms, spent_ms = live.clock.turn_left_ms(now), live.clock.spent_ms(now)
+            told = game_paused_v1(room, live.match, left_ms, spent_ms)
+            self._publisher.publish(Delivery(here, game_paused(room), told))
 
     def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
@@ -499,6 +537,7 @@ class Ticker:
 
     def _begin(self, live: LiveMatch) -> None:
         """Let a match run after the start delay, at a time when its phase comes round."""
+        live.clock.go_on(self._clock())
         if live.is_without_ticks:
             live.paused = False
             return
@@ -660,8 +699,14 @@ class Ticker:
         return Delivery(
             audience,
             classic.GameUpdate(room, view),
-            v1.GameUpdate(room, live.match.run, run.tick, view),
+            v1.GameUpdate(room, live.match.run, run.tick, view, self._turn_ends_in_ms(live)),
         )
+
+    def _turn_ends_in_ms(self, live: LiveMatch) -> int | UnsetType:
+        if live.match.turn_s is None or live.run.game.result(live.run.state) is not None:
+            return UNSET
+        left_ms = live.clock.turn_left_ms(self._clock())
+        return UNSET if left_ms is None else left_ms
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

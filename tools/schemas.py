@@ -32,8 +32,8 @@ WITH_POSITION: frozenset[type[ToClientMessage]] = frozenset(
         classic.GameReady,
         v1.GameStart,
         v1.GameMoved,
-        classic.GamePaused,
-        classic.GameResumed,
+        v1.GamePaused,
+        v1.GameResumed,
         v1.GameOver,
         v1.ChatMessage,
     }

@@ -20,6 +20,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _REASONS = {
     "timeup": "by points",
     "finished": "by the rules",
+    "turn_timeout": "the other took too long",
     "left": "the other left",
     "forfeit": "the other did not come back",
     "abandoned": "abandoned",

@@ -24,6 +24,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     sockets_per_user_max: int = 10
     match_duration_s: float = 30
     reconnect_grace_s: float = 10
+    pause_budget_s: float = 60
     spectators_max: int = 1000
     rooms_per_user_max: int = 10
 
@@ -41,6 +42,10 @@ class Standing(msgspec.Struct, frozen=True):
     """Whether a pause is on its way into the log."""
     state_hash: Callable[[], str]
     """Hashes the present state, as it stands in checkpoints."""
+    turn_left_ms: int | None = None
+    """How long the present turn may still take; None where it has no clock."""
+    spent_ms: Sequence[int] = ()
+    """How much pause each seat has used up in this match, up to now."""
     held: Mapping[int, Mapping[SocketId, list[str]]] = {}
     """The keys that the tabs of each seat will hold, after all inputs that are on their way."""
 

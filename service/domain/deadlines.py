@@ -13,11 +13,21 @@ import msgspec
 
 from service.domain.hosting import CloseEmptyRoom, CloseUntakenRoom
 from service.domain.invites import EndInviteCooldown, ExpireInvite, InviteDeclined, InviteSent
-from service.domain.matches import MatchEnded, MatchInput, MatchResumed, MatchStarted, TimeOutTurn
+from service.domain.matches import (
+    MatchEnded,
+    MatchInput,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+    MatchTurnNoted,
+    room_of,
+)
 from service.domain.matchmaking import GiveUpSearch, SearchStarted
+from service.domain.pauses import EndPause, holds_up, left_ms
 from service.domain.presence import ExpirePresence, SocketClosed
 from service.domain.rooms import RoomCreated, SeatForfeited, SeatLeft, SpectatorLeft
 from service.domain.seats import ForfeitSeat
+from service.domain.turns import NoteTurn, TimeOutTurn, note_every_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +38,10 @@ if TYPE_CHECKING:
     from service.domain.matches import Match
     from service.domain.rooms import Room
     from service.domain.world import World
+
+
+PAUSE_SLACK_MS = 20
+"""How much later a pause ends than it must: then the measured time is over for certain."""
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +82,7 @@ def pending(world: World, times: Times) -> Iterator[Deadline]:
         yield from _of_room(room, times)
     for match in world.matches.live.values():
         yield from _of_turn(match)
+        yield from _of_pause(match, world.rooms.rooms[room_of(match.id)])
 
 
 def after_start(deadline: Deadline, times: Times) -> Deadline:
@@ -92,7 +107,10 @@ def begun_by(event: Event, position: Position, world: World, times: Times) -> li
             deadlines += _of_search(event.user, event.game, world, times)
         case RoomCreated() | SeatLeft() | SeatForfeited() | SpectatorLeft() | MatchEnded():
             deadlines += _of_room(world.rooms.rooms[event.room], times)
-        case MatchStarted() | MatchInput() | MatchResumed():
+        case MatchPaused():
+            match = world.matches.live.get(event.match)
+            deadlines += _of_pause(match, world.rooms.rooms[event.room]) if match else ()
+        case MatchStarted() | MatchInput() | MatchResumed() | MatchTurnNoted():
             match = world.matches.live.get(event.match)
             deadlines += _of_turn(match) if match is not None else ()
         case _:
@@ -127,9 +145,23 @@ def _of_search(user: UserId, game: str, world: World, times: Times) -> Iterator[
 
 
 def _of_turn(match: Match) -> Iterator[Deadline]:
-    if match.turn_s is not None and not match.paused:
-        since = match.turn_since
-        yield Deadline(since, match.turn_s, TimeOutTurn(match.id, since))
+    if match.turn_left_ms is None or match.paused:
+        return
+    noted, every_s = match.turn_noted, note_every_s(match)
+    yield Deadline(noted, every_s, NoteTurn(match.id, noted))
+    since = match.turn_since
+    if noted == since:
+        yield Deadline(since, match.turn_left_ms / 1000, TimeOutTurn(match.id, since))
+
+
+def _of_pause(match: Match, room: Room) -> Iterator[Deadline]:
+    """End a pause when a player who is away has used up the budget; a little later, to be sure."""
+    for seat in room.staying if match.paused else ():
+        left = left_ms(match, seat, match.spent_ms)
+        is_counted = holds_up(room, match, seat, match.spent_ms) and not room.seats[seat].excused
+        if left is not None and is_counted:
+            after_s = (left + PAUSE_SLACK_MS) / 1000
+            yield Deadline(match.paused_at, after_s, EndPause(match.id))
 
 
 def _of_room(room: Room, times: Times) -> Iterator[Deadline]:

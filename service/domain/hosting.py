@@ -54,6 +54,7 @@ ROOM_OPTIONS = (
 
 FRAME_MS = (0, 16)
 GRACE_S_MAX = 3600
+PAUSE_BUDGET_S_MAX = 3600
 SPECTATOR_DELAY_S_MAX = 600
 
 
@@ -168,7 +169,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
             self._check_may_come_in(room)
         if self.role == "spectator":
             return [self._watched(room, world, context), *self._hosting(room)]
-        return self._sat_down(room, world, context)
+        return self._sat_down(room, world)
 
     def _check_may_come_in(self, room: Room) -> None:
         if self.user in room.banned:
@@ -184,7 +185,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         _check_watched(self.user, room.id, world, context)
         return SpectatorJoined(room=room.id, user=self.user, socket=self.socket)
 
-    def _sat_down(self, room: Room, world: World, context: Context) -> list[Event]:
+    def _sat_down(self, room: Room, world: World) -> list[Event]:
         world.rooms.check_free(self.user)
         seat = room.free_seat
         if seat is None or room.phase == "playing":
@@ -199,7 +200,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
                 for tab in [self.socket, *self._watching_tabs(room)]
             ),
             *self._hosting(room),
-            *(everybody_here(room, len(others) + 1, world, context) if everybody else ()),
+            *(everybody_here(room, len(others) + 1) if everybody else ()),
         ]
 
     def _watching_tabs(self, room: Room) -> list[SocketId]:
@@ -308,6 +309,7 @@ def _options(
             raise UnknownField(f"options of {game.name}", name, known)
     complete = {**default_options(context), **options}
     _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
+    _check_number(complete, "pause_budget_s", PAUSE_BUDGET_S_MAX)
     _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)
     if complete.get("frame_ms", 0) not in FRAME_MS:
         raise InvalidOptions("The option `frame_ms` must be 0 or 16.")

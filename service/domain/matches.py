@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 INPUT_LEAD_TICKS_MAX = 6
 """How far ahead of its match an input may take effect, when ticks are late."""
 
-EndReason = Literal["timeup", "finished", "left", "forfeit", "abandoned", "void"]
-"""By the clock or by another rule of the game; or since players left, were away, or all were.
+EndReason = Literal["timeup", "finished", "turn_timeout", "left", "forfeit", "abandoned", "void"]
+"""By the clock, a rule, or a turn that took too long; or since players left, were away, or all.
 
 A match is `void` when its rules have failed, or are not here any more: it has no result.
 """
+
+BY_THE_RULES: frozenset[EndReason] = frozenset({"timeup", "finished", "turn_timeout"})
+"""The ends that the rules of the game bring about, so that a replay comes to the same."""
 
 Pace = Literal["ticks", "turns", "free"]
 """What moves a match on: its clock; one move after the other; or moves as they come."""
@@ -124,13 +127,28 @@ class MatchPaused(MatchEvent, frozen=True):
     """The match stands still before `tick`, since a player is away."""
 
     type: ClassVar[str] = "match.paused"
+    schema_version: ClassVar[int] = 2
+    turn_left_ms: int | None = None
+    """How long the present turn may still take; None where it has no clock."""
+    spent_ms: list[int] = msgspec.field(default_factory=list)
+    """How much pause each seat has used up so far, in this match."""
 
 
 class MatchResumed(MatchEvent, frozen=True):
-    """Everybody is back; `run` counts how often the match has gone on again."""
+    """The match waits for nobody any more; `run` counts how often it has gone on again."""
 
     type: ClassVar[str] = "match.resumed"
+    schema_version: ClassVar[int] = 2
     run: int
+    spent_ms: list[int] = msgspec.field(default_factory=list)
+    """How much pause each seat has used up so far, in this match."""
+
+
+class MatchTurnNoted(MatchEvent, frozen=True):
+    """The present turn may still take so long: from there it goes on after a crash."""
+
+    type: ClassVar[str] = "match.turn_noted"
+    turn_left_ms: int
 
 
 class MatchEnded(MatchEvent, frozen=True):
@@ -158,6 +176,14 @@ class Match(msgspec.Struct):
     turn_s: float | None = None
     turn_since: Position = 0
     """The event that began the present turn, or let it go on."""
+    turn_left_ms: int | None = None
+    """How long the turn could still take when that was logged last; None without a clock."""
+    turn_noted: Position = 0
+    """The event that logged it last."""
+    spent_ms: list[int] = []
+    """How much pause each seat has used up."""
+    paused_at: Position = 0
+    """The last event that paused the match, for one player or for one more."""
     run: int = 0
     paused: bool = False
     tick: int = 0
@@ -188,6 +214,9 @@ class Matches(msgspec.Struct):
             pace=event.pace,
             turn_s=event.turn_s,
             turn_since=position,
+            turn_left_ms=_whole_turn_ms(event.turn_s),
+            turn_noted=position,
+            spent_ms=[0] * len(event.players),
             replay_from=position,
             checkpoint_at=position,
         )
@@ -197,7 +226,8 @@ class Matches(msgspec.Struct):
         match = self._advance(event)
         if match is None:
             return
-        match.turn_since = position
+        match.turn_since = match.turn_noted = position
+        match.turn_left_ms = _whole_turn_ms(match.turn_s)
         if event.held:
             match.pressing[event.seat] = event.held
         else:
@@ -219,20 +249,33 @@ class Matches(msgspec.Struct):
             match.covered_tick = match.tick
         self._advance(event)
 
-    def paused(self, event: MatchPaused, _position: Position) -> None:
+    def paused(self, event: MatchPaused, position: Position) -> None:
         """Stand still."""
         match = self._advance(event)
         if match is not None:
             match.paused = True
+            match.paused_at = position
             match.pressing = {}
+            # Older forms say nothing of times: then it stays at what was known.
+            if event.turn_left_ms is not None:
+                match.turn_left_ms = event.turn_left_ms
+            match.spent_ms = event.spent_ms or match.spent_ms
 
     def resumed(self, event: MatchResumed, position: Position) -> None:
         """Go on."""
         match = self._advance(event)
         if match is not None:
             match.paused = False
-            match.turn_since = position
+            match.turn_since = match.turn_noted = position
             match.run = event.run
+            match.spent_ms = event.spent_ms or match.spent_ms
+
+    def turn_noted(self, event: MatchTurnNoted, position: Position) -> None:
+        """Keep how long the turn may still take."""
+        match = self._advance(event)
+        if match is not None:
+            match.turn_left_ms = event.turn_left_ms
+            match.turn_noted = position
 
     def ended(self, event: MatchEnded, _position: Position) -> None:
         """Forget the match; its history stands in the log."""
@@ -243,6 +286,10 @@ class Matches(msgspec.Struct):
         if match is not None:
             match.tick = max(match.tick, event.reaches)
         return match
+
+
+def _whole_turn_ms(turn_s: float | None) -> int | None:
+    return None if turn_s is None else round(turn_s * 1000)
 
 
 def pace_of(game: Game) -> Pace:
@@ -272,7 +319,8 @@ def ended(
     except RulesFailed:
         return voided(match, standing.tick)
     if result is not None:
-        reason, winner = "timeup" if match.pace == "ticks" else "finished", result.winner
+        by_rules: EndReason = "timeup" if match.pace == "ticks" else "finished"
+        reason, winner = result.reason or by_rules, result.winner
     return MatchEnded(
         match=match.id,
         tick=standing.tick,
@@ -356,17 +404,6 @@ def let_go(
         return [voided(match, standing.tick)]
 
 
-def paused(match: Match, context: Context) -> list[Event]:
-    """Let the match stand still, with all keys released; it is void when its rules fail."""
-    standing = context.standing(match.id)
-    releases: list[Event] = []
-    for seat in standing.held:
-        releases += released(match, seat, standing, context)
-        if releases and isinstance(releases[-1], MatchEnded):
-            return releases[-1:]
-    return [*releases, MatchPaused(match=match.id, tick=standing.tick)]
-
-
 class Move(msgspec.Struct, frozen=True):
     """A player's input. Only a game of turns wants a lock, else its tick gives it its place."""
 
@@ -402,53 +439,6 @@ class Move(msgspec.Struct, frozen=True):
         return ask_for_move(match, context, seat, decided)
 
 
-class PauseAfterRestart(msgspec.Struct, frozen=True):
-    """The service was restarted, so every player of a live match is away."""
-
-    match: MatchId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room of the match."""
-        return {room_stream(room_of(self.match))}
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """Pause it, if it was running."""
-        match = world.matches.live.get(self.match)
-        if match is None or match.paused or match.pace == "free":
-            return []
-        return paused(match, context)
-
-
-class TimeOutTurn(msgspec.Struct, frozen=True):
-    """The time for the turn that began at `since` is over."""
-
-    match: MatchId
-    since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The room of the match."""
-        return {room_stream(room_of(self.match))}
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """Let the rules say what that means, unless somebody has moved."""
-        match = world.matches.live.get(self.match)
-        if match is None or match.paused or match.turn_since != self.since:
-            return []
-        standing = context.standing(match.id)
-        try:
-            if result_of(match, standing, context) is not None:
-                # It is over already, and its end is on its way.
-                return []
-            return ask_rules(match, context, lambda game: _timed_out(game, match, standing))
-        except RulesFailed:
-            return [voided(match, standing.tick)]
-
-
-def _timed_out(game: Game, match: Match, standing: Standing) -> list[Event]:
-    seat, event = game.timeout(standing.state)
-    return inputs(match, standing.input_tick, seat, None, [event])
-
-
 FOLD = {
     MatchStarted: Matches.started,
     MatchInput: Matches.input,
@@ -456,5 +446,6 @@ FOLD = {
     MatchCheckpoint: Matches.checkpoint,
     MatchPaused: Matches.paused,
     MatchResumed: Matches.resumed,
+    MatchTurnNoted: Matches.turn_noted,
     MatchEnded: Matches.ended,
 }

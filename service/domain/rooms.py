@@ -19,7 +19,8 @@ import msgspec
 from service.domain.event import Event, Position, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
 from service.domain.keys import without_tab
-from service.domain.matches import MatchEnded, MatchStarted, let_go, paused
+from service.domain.matches import MatchEnded, MatchStarted, let_go
+from service.domain.pauses import missed
 from service.domain.presence import NodeStarted, SocketClosed, SocketOpened
 from service.errors import ClientError
 
@@ -195,6 +196,8 @@ class Seat(msgspec.Struct):
     """The tabs that show the game."""
     away_since: Position | None = None
     """The event that took the last of these tabs."""
+    excused: bool = False
+    """Away since the service itself was: that is no pause of this player's."""
     gone: bool = False
     """Left or forfeited in a match, whose numbers of seats stay; the seat is free at its end.
 
@@ -371,11 +374,13 @@ class Rooms(msgspec.Struct):
         """Say what the loss of `socket` means for the match that `user` plays."""
         room = self.rooms.get(self.seated.get(user, ""))
         match = world.matches.live.get(room.match or "") if room else None
-        if room is None or match is None or match.paused or match.pace == "free":
+        if room is None or match is None or match.pace == "free":
             return []
         index = _index_of(room, user)
         if room.seats[index].sockets == {socket}:
-            return paused(match, context)
+            return missed(room, match, index, context)
+        if match.paused:
+            return []
         standing = context.standing(match.id)
         held = without_tab(standing.held.get(index, {}), socket)
         return let_go(match, index, held, standing, context)
@@ -429,6 +434,7 @@ class Rooms(msgspec.Struct):
         seat = room.seats[_index_of(room, event.user)]
         seat.sockets.add(event.socket)
         seat.away_since = None
+        seat.excused = False
         room.empty_since = None
         room.changed_at = position
 
@@ -545,6 +551,7 @@ class Rooms(msgspec.Struct):
         for room in self.rooms.values():
             for seat in room.seats:
                 _lose(room, seat, _of_node(seat.sockets, event.node), position)
+                seat.excused = seat.away_since is not None
             for user, sockets in list(room.spectators.items()):
                 _lose_spectator(room, user, _of_node(sockets, event.node), position)
         for socket in _of_node(self.watching, event.node):

@@ -8,7 +8,8 @@ import msgspec
 
 from service.domain.event import Event, Position, room_stream, user_stream
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.matches import Match, MatchResumed, MatchStarted, ended, pace_of, released
+from service.domain.matches import Match, MatchStarted, ended, pace_of, released
+from service.domain.pauses import resumed_without
 from service.domain.rooms import (
     MatchAlreadyStarted,
     PlayerReadied,
@@ -50,6 +51,7 @@ def default_options(context: Context) -> dict[str, Any]:
     return {
         "duration_s": context.rules.match_duration_s,
         "reconnect_grace_s": context.rules.reconnect_grace_s,
+        "pause_budget_s": context.rules.pause_budget_s,
     }
 
 
@@ -108,24 +110,28 @@ class TakeSeat(msgspec.Struct, frozen=True):
         if self.socket in room.seats[index].sockets:
             return []
         taken = SeatTaken(room=room.id, user=self.user, socket=self.socket)
+        match = world.matches.live.get(room.match or "")
+        if match is not None:
+            return [taken, *_came_back(room, match, index, context)]
         others = [room.seats[seat] for seat in room.staying if seat != index]
         if not all(other.sockets for other in others):
             return [taken]
-        return [taken, *everybody_here(room, len(room.staying), world, context)]
+        return [taken, *everybody_here(room, len(room.staying))]
 
 
-def everybody_here(room: Room, players: int, world: World, context: Context) -> list[Event]:
+def everybody_here(room: Room, players: int) -> list[Event]:
     """Say what follows when each of the `players` in a room has a tab that shows it."""
     if room.phase == "gathering" and players >= room.seats_min:
         return [RoomBecameReady(room=room.id)]
-    match = world.matches.live.get(room.match or "")
-    if match is None or not match.paused:
-        return []
-    standing = context.standing(match.id)
-    if players < _players_min(match, context):
-        winner = room.staying[0]
+    return []
+
+
+def _came_back(room: Room, match: Match, index: int, context: Context) -> list[Event]:
+    """Say what it means for a match that the player of a seat shows it in a tab."""
+    if len(room.staying) < _players_min(match, context):
+        standing, winner = context.standing(match.id), room.staying[0]
         return [ended(match, standing, context, reason="forfeit", winner=winner)]
-    return [MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1)]
+    return resumed_without(room, match, [index], context) if match.paused else []
 
 
 def _players_min(match: Match, context: Context) -> int:
@@ -287,7 +293,6 @@ def _without(
         if room.spectators:
             return [abandoned]
         return [abandoned, RoomClosed(room=room.id, reason="forfeited")]
-    if match.paused and all(room.seats[index].sockets for index in staying):
-        standing = context.standing(match.id)
-        return [MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1)]
+    if match.paused:
+        return resumed_without(room, match, [gone], context)
     return released(match, gone, context.standing(match.id), context)

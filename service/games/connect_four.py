@@ -139,7 +139,9 @@ class ConnectFour(OnlyInputs):
 
     def result(self, state: ConnectFourState) -> Result | None:
         """Return who won; a full board without four in a row is a draw."""
-        return Result(state.winner) if state.turn is None else None
+        if state.turn is not None:
+            return None
+        return Result(state.winner, None if state.timed_out is None else "turn_timeout")
 
     def scores(self, state: ConnectFourState) -> list[int]:
         """Return one point for the winner."""

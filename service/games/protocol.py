@@ -7,7 +7,7 @@ its events, and anyone can run it again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -42,6 +42,8 @@ class Result(msgspec.Struct, frozen=True):
     """How a match ended by its own rules: `winner` is a seat, or None for a draw."""
 
     winner: int | None
+    reason: Literal["turn_timeout"] | None = None
+    """Why, where that is worth telling: the loser's turn took too long."""
 
 
 class Game(Protocol):

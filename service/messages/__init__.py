@@ -137,8 +137,8 @@ ToV1Client: TypeAlias = (
     | v1.GameStart
     | v1.GameUpdate
     | classic.GameTimer
-    | classic.GamePaused
-    | classic.GameResumed
+    | v1.GamePaused
+    | v1.GameResumed
     | v1.GameMoved
     | v1.GameOver
     | v1.Signal

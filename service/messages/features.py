@@ -17,6 +17,8 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ("strict_fields", "Unknown fields and unknown room options are refused by `UNKNOWN_FIELD`."),
     ("retry_after", "An `error` may say in `retryAfterMs` when another try may succeed."),
     ("size_limits", "`welcome.limits` says how long a move, a signal and a room's data may be."),
+    ("turn_clock", "States say when the turn ends, and a lost turn is `turn_timeout`."),
+    ("pause_budget", "Each player may make a match wait for so long; `pauseLeftMs` tells."),
 )
 """The name of each feature, in the order in which they came, and what it means."""
 

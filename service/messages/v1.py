@@ -320,12 +320,16 @@ class InviteExpired(ToClientMessage, frozen=True, tag="invite:expired", rename={
 # To a client: rooms
 
 
-class SeatView(msgspec.Struct, frozen=True):
-    """A seat; `user` is null while it is free."""
+class SeatView(msgspec.Struct, frozen=True, rename="camel"):
+    """A seat; `user` is null while it is free.
+
+    `pauseLeftMs` is how long the player may still make the match wait, null without a limit.
+    """
 
     user: User | None
     ready: bool = False
     away: bool = False
+    pause_left_ms: int | None = None
 
 
 class RoomState(ToClientMessage, frozen=True, tag="room:state"):
@@ -433,12 +437,39 @@ class GameStart(ToClientMessage, frozen=True, tag="game:start"):
 
 
 class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
-    """The authoritative state before `tick`; `run` counts how often the match has gone on."""
+    """The authoritative state before `tick`; `run` counts how often the match has gone on.
+
+    `turnEndsInMs` is there where turns have a time; while the match is paused, it stands still.
+    """
 
     room_id: RoomId
     run: int
     tick: int
     state: Any
+    turn_ends_in_ms: int | UnsetType = UNSET
+
+
+class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
+    """A player dropped; who is not back after `graceMs` forfeits; has a `position` when it begins.
+
+    `pauseLeftMs` is how long each player may still make the match wait, in all its pauses together:
+    when those who are away have none left, the match goes on without them. `turnLeftMs` is what
+    the player to move will have left then.
+    """
+
+    room_id: RoomId
+    away: list[UserId]
+    grace_ms: int
+    pause_left_ms: dict[UserId, int] | UnsetType = UNSET
+    turn_left_ms: int | UnsetType = UNSET
+
+
+class GameResumed(ToClientMessage, frozen=True, tag="game:resumed"):
+    """The match goes on, its clock in `startsInMs`; has a `position`."""
+
+    room_id: RoomId
+    starts_in_ms: int
+    turn_ends_in_ms: int | UnsetType = UNSET
 
 
 class GameMoved(ToClientMessage, frozen=True, tag="game:moved"):
@@ -458,7 +489,7 @@ class GameOver(ToClientMessage, frozen=True, tag="game:over"):
 
     room_id: RoomId
     match_id: MatchId
-    reason: Literal["timeup", "finished", "left", "forfeit", "abandoned", "void"]
+    reason: Literal["timeup", "finished", "turn_timeout", "left", "forfeit", "abandoned", "void"]
     winner: int | None
     scores: list[int]
 

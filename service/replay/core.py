@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.matches import (
+    BY_THE_RULES,
     MatchCheckpoint,
     MatchEnded,
     MatchEvent,
@@ -328,7 +329,7 @@ class Replay:
         if state_hash(run.state) != self.ended.hash:
             return Difference(run.tick, "the last state is not the recorded one")
         result = self.game.result(run.state)
-        by_the_rules = self.ended.reason in {"timeup", "finished"}
+        by_the_rules = self.ended.reason in BY_THE_RULES
         if by_the_rules and (result is None or result.winner != self.ended.winner):
             return Difference(run.tick, f"recorded was winner {self.ended.winner}, not {result}")
         return None

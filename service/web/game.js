@@ -350,6 +350,7 @@ export class Game {
     const isMine = this.#isPlayer && loser?.id === this.#me?.id;
     if (winner === null || isMine) return "";
     if (reason === "left") return `${loser?.name} left the match.`;
+    if (reason === "turn_timeout") return `${loser?.name} took too long.`;
     if (reason === "forfeit") return `${loser?.name} did not come back in time.`;
     return "";
   }

@@ -571,7 +571,14 @@ export interface Welcome {
     heartbeatMs: number;
     limits: Limits;
     features: (
-        "error_ids" | "greeted" | "sent_invites" | "strict_fields" | "retry_after" | "size_limits"
+        | "error_ids"
+        | "greeted"
+        | "sent_invites"
+        | "strict_fields"
+        | "retry_after"
+        | "size_limits"
+        | "turn_clock"
+        | "pause_budget"
     )[];
 }
 /**
@@ -827,11 +834,14 @@ export interface RoomState {
 }
 /**
  * A seat; `user` is null while it is free.
+ *
+ * `pauseLeftMs` is how long the player may still make the match wait, null without a limit.
  */
 export interface SeatView {
     user: User | null;
     ready: boolean;
     away: boolean;
+    pauseLeftMs: number | null;
 }
 /**
  * Somebody has come to your room, maybe you; `seat` is his if he plays; has a `position`.
@@ -950,6 +960,8 @@ export interface GameStart {
 }
 /**
  * The authoritative state before `tick`; `run` counts how often the match has gone on.
+ *
+ * `turnEndsInMs` is there where turns have a time; while the match is paused, it stands still.
  */
 export interface GameUpdate {
     type: "game:update";
@@ -957,6 +969,7 @@ export interface GameUpdate {
     run: number;
     tick: number;
     state: unknown;
+    turnEndsInMs?: number;
 }
 /**
  * Seconds left on the clock of the match.
@@ -967,25 +980,32 @@ export interface GameTimer {
     remaining: number;
 }
 /**
- * A player dropped; who is not back after `graceMs` forfeits.
+ * A player dropped; who is not back after `graceMs` forfeits; has a `position` when it begins.
+ *
+ * `pauseLeftMs` is how long each player may still make the match wait, in all its pauses together: when those who are away have none left, the match goes on without them. `turnLeftMs` is what the player to move will have left then.
  */
 export interface GamePaused {
     type: "game:paused";
     roomId: string;
     away: (number | string)[];
     graceMs: number;
+    pauseLeftMs?: {
+        [k: string]: number;
+    };
+    turnLeftMs?: number;
     /**
      * The position of its event in the log; not there when it tells what stands.
      */
     position?: number;
 }
 /**
- * Everybody is back; the clock goes on in `startsInMs`.
+ * The match goes on, its clock in `startsInMs`; has a `position`.
  */
 export interface GameResumed {
     type: "game:resumed";
     roomId: string;
     startsInMs: number;
+    turnEndsInMs?: number;
     /**
      * The position of its event in the log; not there when it tells what stands.
      */
@@ -1014,7 +1034,7 @@ export interface GameOver {
     type: "game:over";
     roomId: string;
     matchId: string;
-    reason: "abandoned" | "finished" | "forfeit" | "left" | "timeup" | "void";
+    reason: "abandoned" | "finished" | "forfeit" | "left" | "timeup" | "turn_timeout" | "void";
     winner: number | null;
     scores: number[];
     /**

@@ -505,7 +505,7 @@ async def test_who_lets_his_time_run_out_loses(service: Running) -> None:
     await in_match("connect_four", ana, ben, options={"turn_s": 1})
     turn = (await ana.expect("game:update"))["state"]["turn"]
     over = await ana.expect("game:over")
-    assert over["winner"] == 1 - turn
+    assert (over["winner"], over["reason"]) == (1 - turn, "turn_timeout")
 
 
 async def test_a_game_of_turns_goes_on_after_a_crash(start_service: StartService) -> None:

@@ -62,6 +62,8 @@ class Story:
             state=run.ahead(),
             pausing=False,
             state_hash=lambda: state_hash(run.state),
+            turn_left_ms=self.world.matches.live[match].turn_left_ms,
+            spent_ms=self.world.matches.live[match].spent_ms,
             held=self.world.matches.live[match].pressing,
         )
         return msgspec.structs.replace(standing, **self.measured)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service.domain.event import Event
-from service.domain.matches import MatchInput, Move, PauseAfterRestart
+from service.domain.matches import MatchInput, Move
+from service.domain.pauses import PauseAfterRestart
 from service.domain.presence import StartNode
 from service.domain.rooms import Seat
 from service.domain.seats import TakeSeat

@@ -21,10 +21,10 @@ from service.domain.matches import (
     MatchCheckpoint,
     MatchInput,
     Move,
-    PauseAfterRestart,
 )
 from service.domain.matchmaking import JoinQueue, LeaveQueue
 from service.domain.outbox import Delivered, Rejected, Settle, Subscribe
+from service.domain.pauses import PauseAfterRestart
 from service.domain.presence import CloseSocket, OpenSocket, SetStatus, StartNode
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.world import World
@@ -49,6 +49,7 @@ class WorldMachine(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.runs: dict[str, Run] = {}
         self.rooms_made = 0
+        self.spent_ms = 0
         self.sockets_made = 0
         self.open: list[tuple[int | str, str]] = []
         self.context = Context(
@@ -73,6 +74,8 @@ class WorldMachine(RuleBasedStateMachine):
             state=run.state,
             pausing=False,
             state_hash=lambda: state_hash(run.state),
+            turn_left_ms=self.world.matches.live[match].turn_left_ms,
+            spent_ms=[spent + self.spent_ms for spent in self.world.matches.live[match].spent_ms],
             held=self.world.matches.live[match].pressing,
         )
 
@@ -124,6 +127,11 @@ class WorldMachine(RuleBasedStateMachine):
     def close_socket(self, index: int, code: int) -> None:
         user, socket = self.open.pop(index % len(self.open))
         self.execute(CloseSocket(user, socket, code))
+
+    @rule(spent_ms=st.sampled_from([0, 1, 20_000]))
+    def time_goes_by(self, spent_ms: int) -> None:
+        """Let the next pauses cost so much."""
+        self.spent_ms = spent_ms
 
     @rule()
     def restart(self) -> None:

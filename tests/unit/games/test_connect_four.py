@@ -284,7 +284,7 @@ def test_who_takes_too_long_loses(moves: int) -> None:
     assert (seat, event) == (loser, TimedOut(loser))
     assert CONNECT_FOUR.result(state) is None
     CONNECT_FOUR.apply(state, event)
-    assert CONNECT_FOUR.result(state) == Result(1 - loser)
+    assert CONNECT_FOUR.result(state) == Result(1 - loser, "turn_timeout")
     assert CONNECT_FOUR.scores(state)[loser] == 0
     assert CONNECT_FOUR.view(state, None).timed_out == loser
 

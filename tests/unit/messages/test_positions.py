@@ -21,6 +21,7 @@ from service.domain.matches import (
     MatchPaused,
     MatchResumed,
     MatchStarted,
+    MatchTurnNoted,
 )
 from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
 from service.domain.outbox import (
@@ -92,6 +93,7 @@ HISTORY = (
     MatchCheckpoint("r1-1", 1, RAW, ""),
     MatchPaused("r1-1", 1),
     MatchResumed("r1-1", 1, 1),
+    MatchTurnNoted("r1-1", 1, 1000),
     MatchEnded("r1-1", 1, "finished", None, [0, 0], ""),
     ResultRejected(USER_SERVICE, "r1-1", 404),
     ResultRequeued(USER_SERVICE, "r1-1"),

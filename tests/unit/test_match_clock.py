@@ -1,0 +1,105 @@
+"""What is measured of a turn and of absences, on a clock that the test sets."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.matches import Match
+from service.match_clock import MatchClock
+
+
+def match(turn_left_ms: int | None = 2000) -> Match:
+    return Match(
+        id="room-1",
+        game="connect_four",
+        rules_version=1,
+        options={},
+        players=[7, 8],
+        seed=1,
+        pace="turns",
+        turn_left_ms=turn_left_ms,
+        spent_ms=[0, 0],
+    )
+
+
+def test_a_turn_runs_only_between_going_on_and_a_pause() -> None:
+    one = match()
+    clock = MatchClock(one)
+    assert clock.turn_left_ms(99) == 2000
+    clock.go_on(100)
+    assert clock.turn_left_ms(101.5) == 500
+    one.turn_left_ms = 500
+    clock.pause(101.5)
+    assert clock.turn_left_ms(150) == 500
+    clock.go_on(150)
+    assert clock.turn_left_ms(150.25) == 250
+    assert clock.turn_left_ms(160) == 0
+
+
+def test_a_note_of_what_is_left_gives_nothing_back() -> None:
+    one = match()
+    clock = MatchClock(one)
+    clock.go_on(0)
+    one.turn_left_ms = 1000
+    assert clock.turn_left_ms(1.5) == 500
+
+
+def test_a_new_turn_has_all_its_time() -> None:
+    one = match()
+    clock = MatchClock(one)
+    clock.go_on(0)
+    clock.go_on(1.9)
+    assert clock.turn_left_ms(2.9) == 1000
+
+
+def test_without_a_clock_nothing_is_left() -> None:
+    clock = MatchClock(match(None))
+    clock.go_on(0)
+    assert clock.turn_left_ms(1) is None
+
+
+def test_each_player_is_charged_for_the_own_absence_in_a_pause() -> None:
+    one = match()
+    clock = MatchClock(one)
+    clock.went_away(0, 10)
+    one.paused = True
+    clock.pause(10)
+    clock.went_away(1, 12)
+    assert clock.spent_ms(13) == [3000, 1000]
+    clock.came_back(0, 14)
+    assert clock.spent_ms(20) == [4000, 8000]
+    clock.went_away(0, 21)
+    assert clock.spent_ms(22) == [5000, 10_000]
+
+
+def test_what_the_log_says_is_spent_is_not_counted_again() -> None:
+    one = match()
+    clock = MatchClock(one)
+    clock.went_away(0, 10)
+    one.paused = True
+    clock.pause(10)
+    one.spent_ms = [2000, 0]
+    clock.pause(12)
+    assert clock.spent_ms(13) == [3000, 0]
+    one.spent_ms, one.paused = [3000, 0], False
+    clock.go_on(13)
+    assert clock.spent_ms(99) == [3000, 0]
+
+
+@pytest.mark.parametrize("duration_s", [0, 0.0001])
+def test_an_absence_is_never_for_nothing(duration_s: float) -> None:
+    one = match()
+    clock = MatchClock(one)
+    clock.went_away(0, 10)
+    one.paused = True
+    assert clock.spent_ms(10 + duration_s) == [1, 0]
+    clock.came_back(0, 10 + duration_s)
+    assert clock.spent_ms(11) == [1, 0]
+
+
+def test_an_absence_while_the_match_goes_on_costs_nothing() -> None:
+    clock = MatchClock(match())
+    clock.went_away(0, 10)
+    assert clock.spent_ms(20) == [0, 0]
+    clock.came_back(0, 20)
+    assert clock.spent_ms(20) == [0, 0]
