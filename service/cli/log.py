@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from service.cli import maintenance, verify
+from service.cli import maintenance, skip, verify
 from service.cli.common import (
     console,
     moment,
@@ -36,6 +36,7 @@ app.command("verify")(verify.command)
 app.command("rebuild")(maintenance.rebuild)
 app.command("backup")(maintenance.backup)
 app.command("restore")(maintenance.restore)
+app.command("skip")(skip.command)
 
 
 @app.command()

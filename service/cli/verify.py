@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 from sqlalchemy import select
 
-from service.cli.common import opened_log, progress_console, run
+from service.cli.common import moment, opened_log, progress_console, run
 from service.domain.chat import ChatSaid, digest_of
 from service.domain.matches import MatchStarted
 from service.domain.world import World
@@ -17,12 +17,12 @@ from service.log.derived import (
     REBUILD,
     BrokenProjection,
     Comparison,
-    UnreadableEvent,
     check_file,
-    recorded_of,
+    readable,
 )
 from service.log.integrity import ChainCheck
 from service.log.side_file import SideFile
+from service.log.skips import Skip, read_skips
 from service.log.tables import snapshots
 from service.settings import load_settings
 from service.snapshots import DamagedSnapshot, code_version, restore
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from service.domain.event import Position
     from service.log.reader import Reader
-    from service.log.records import RecordedEvent, Row
+    from service.log.records import Row
 
 
 def command() -> None:
@@ -52,13 +52,17 @@ async def _verify() -> None:
         remembered = SideFile(path.with_suffix(".head")).read()
         comparison = Comparison(path)
         try:
-            check = _Check(reader, comparison, await _snapshots(reader))
+            skips = await read_skips(reader)
+            check = _Check(reader, comparison, await _snapshots(reader), skips)
             await check.walk()
         finally:
             comparison.close()
         if remembered is not None:
             found = await reader.hashes([remembered.position])
             remembered.check(comparison.head, found.get(remembered.position))
+    for skip in skips:
+        when = moment(skip.skipped_at)
+        print(f"skipped: position {skip.position}, by {skip.actor} at {when}: {skip.reason}")
     events, seconds = comparison.head.position, time.monotonic() - began
     print(
         f"ok: {events} events, {check.matches} matches, {check.texts} texts, "
@@ -71,7 +75,11 @@ class _Check:
     """One walk through the log."""
 
     def __init__(
-        self, reader: Reader, comparison: Comparison, found: dict[Position, World | None]
+        self,
+        reader: Reader,
+        comparison: Comparison,
+        found: dict[Position, World | None],
+        skips: Sequence[Skip],
     ) -> None:
         self.matches = 0
         self.texts = 0
@@ -79,6 +87,7 @@ class _Check:
         self._reader = reader
         self._comparison = comparison
         self._found = found
+        self._skipped = {skip.position for skip in skips}
         self._world = World()
 
     async def walk(self) -> None:
@@ -99,23 +108,17 @@ class _Check:
     async def _check_page(self, rows: Sequence[Row]) -> None:
         said: list[ChatSaid] = []
         for row in rows:
-            recorded = recorded_of(row)
-            self._fold(recorded)
+            recorded = readable(row, self._skipped)
+            if recorded is None:
+                continue
+            if row.position not in self._skipped:
+                self._world.fold(recorded.event, recorded.position)
             self._comparison.take(recorded)
             self._check_snapshot(row.position)
             if isinstance(recorded.event, ChatSaid):
                 said.append(recorded.event)
             self.matches += isinstance(recorded.event, MatchStarted)
         await self._check_texts(said)
-
-    def _fold(self, recorded: RecordedEvent) -> None:
-        try:
-            self._world.fold(recorded.event, recorded.position)
-        except Exception as error:
-            raise UnreadableEvent(
-                f"position {recorded.position} ({recorded.event.type}) can't be folded: "
-                f"{type(error).__name__}: {error}"
-            ) from error
 
     def _check_snapshot(self, position: Position) -> None:
         if position in self._found and self._found[position] != self._world:

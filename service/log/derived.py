@@ -20,11 +20,11 @@ from service.log.codec import decode
 from service.log.history import history_of
 from service.log.integrity import ChainCheck
 from service.log.outbox import outbox_of
-from service.log.reader import PAGE
+from service.log.reader import PAGE, UnreadableEvent
 from service.log.records import GENESIS, Head, RecordedEvent, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from sqlalchemy import Table
@@ -70,17 +70,26 @@ class DamagedDatabase(ServiceError):
     """The database file itself is damaged; restore a backup."""
 
 
-class UnreadableEvent(ServiceError):
-    """An event of the log can't be read by this version of the service."""
-
-
 def recorded_of(row: Row) -> RecordedEvent:
     """Read the event of a row; raise `UnreadableEvent`, which names its position."""
     try:
         event = decode(row.type, row.schema_version, row.data)
-    except (ServiceError, ValueError, RecursionError) as error:
-        raise UnreadableEvent(f"position {row.position} can't be read: {error}") from error
+    except Exception as error:
+        raise UnreadableEvent(row.position, row.type, error) from error
     return RecordedEvent(row.position, row.version, row.recorded_at, event, row.actor)
+
+
+def readable(row: Row, skipped: Collection[Position]) -> RecordedEvent | None:
+    """Read the event of a row, or return None for one that was skipped since it can't be read.
+
+    A skipped event is not folded; but what it wrote beside the log stands there.
+    """
+    try:
+        return recorded_of(row)
+    except UnreadableEvent:
+        if row.position in skipped:
+            return None
+        raise
 
 
 def apply(connection: sqlite3.Connection, recorded: RecordedEvent) -> None:
@@ -215,11 +224,13 @@ def walk(
     Returns the head. Raises `BrokenChain` or `UnreadableEvent`.
     """
     head, chain = head_of(connection), ChainCheck()
+    skipped = {row[0] for row in connection.execute("SELECT position FROM skipped")}
     while page := rows_after(connection, chain.position):
         for row in page:
             chain.take(row)
-            if take is not None:
-                take(recorded_of(row))
+            recorded = None if take is None else readable(row, skipped)
+            if take is not None and recorded is not None:
+                take(recorded)
         progress(chain.position, head.position)
     chain.finish(head)
     return head

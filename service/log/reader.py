@@ -8,10 +8,11 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from service.errors import ServiceError
 from service.log import migrate
 from service.log.codec import decode, decode_meta
 from service.log.records import GENESIS, Head, RecordedEvent, Row, Text
-from service.log.tables import events, log_head, profiles, texts
+from service.log.tables import events, log_head, profiles, skipped, texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -30,21 +31,36 @@ KEYS_PAGE = 500
 _RECORDED = """
     SELECT position, version, recorded_at, type, schema_version, data, actor, meta FROM events
 """
-_OF_ALL = f"{_RECORDED} WHERE position > ? ORDER BY position LIMIT ?"
-_OF_STREAM = f"{_RECORDED} WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
-_EVENTS_ALONE = """
+_NOT_SKIPPED = "position NOT IN (SELECT position FROM skipped)"
+_IN_ORDER = f"AND {_NOT_SKIPPED} ORDER BY position LIMIT ?"
+_OF_ALL = f"{_RECORDED} WHERE position > ? {_IN_ORDER}"
+_OF_STREAM = f"{_RECORDED} WHERE stream = ? AND position > ? {_IN_ORDER}"
+_EVENTS_ALONE = f"""
     SELECT position, type, schema_version, data FROM events
-    WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
-"""
-_TAIL = """
+    WHERE position > ? AND position <= ? {_IN_ORDER}
+"""  # noqa: S608 - our own text
+_TAIL = f"""
     SELECT position, stream, version, recorded_at, type, schema_version, data, actor, meta
-    FROM events WHERE position > ? AND type NOT IN ({}) ORDER BY position LIMIT ?
-"""
+    FROM events WHERE position > ? AND type NOT IN ({{}}) {_IN_ORDER}
+"""  # noqa: S608 - our own text
 _LAST_BEFORE = """
     SELECT position FROM events WHERE position > ? AND recorded_at < ?
     ORDER BY position DESC LIMIT 1
 """
 _rows = select(*(events.c[name] for name in Row._fields))
+
+
+class UnreadableEvent(ServiceError):
+    """An event of the log can't be decoded."""
+
+    def __init__(self, position: Position, type_: str, error: Exception) -> None:
+        """Name the event, and what is wrong with it."""
+        super().__init__(
+            f"the event at position {position} ({type_}) can't be read: {error}. Start the "
+            "version that wrote it, or leave this one event out, for good, by `ws-service log "
+            f"skip {position} --reason TEXT`"
+        )
+        self.position = position
 
 
 class StoredEvent(NamedTuple):
@@ -61,12 +77,16 @@ class StoredEvent(NamedTuple):
     meta: bytes | None
 
     def decoded(self) -> RecordedEvent:
-        """Decode it."""
+        """Decode it; raise `UnreadableEvent`."""
+        try:
+            event = decode(self.type, self.schema_version, self.data)
+        except Exception as error:
+            raise UnreadableEvent(self.position, self.type, error) from error
         return RecordedEvent(
             self.position,
             self.version,
             self.recorded_at,
-            decode(self.type, self.schema_version, self.data),
+            event,
             self.actor,
             None if self.meta is None else decode_meta(self.meta),
         )
@@ -84,7 +104,11 @@ def open_database(url: str) -> AsyncEngine:
 
 
 class Reader:
-    """Reads events, whole rows, and what stands beside the log."""
+    """Reads events, whole rows, and what stands beside the log.
+
+    Events that were skipped are left out everywhere but in `rows`. An event that can't be decoded
+    raises `UnreadableEvent`.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Read by `engine`."""
@@ -106,17 +130,20 @@ class Reader:
             rows = await self._fetch(_OF_ALL, after, limit)
         else:
             rows = await self._fetch(_OF_STREAM, stream, after, limit)
-        return [
-            RecordedEvent(
-                position,
-                version,
-                at,
-                decode(type_, schema, data),
-                actor,
-                None if meta is None else decode_meta(meta),
-            )
-            for position, version, at, type_, schema, data, actor, meta in rows
-        ]
+        try:
+            return [
+                RecordedEvent(
+                    position,
+                    version,
+                    at,
+                    decode(type_, schema, data),
+                    actor,
+                    None if meta is None else decode_meta(meta),
+                )
+                for position, version, at, type_, schema, data, actor, meta in rows
+            ]
+        except Exception as error:
+            raise _unreadable([(row[0], *row[3:6]) for row in rows], error) from error
 
     async def events(
         self, after: Position, until: Position
@@ -126,9 +153,14 @@ class Reader:
         A start without a snapshot waits for all of them.
         """
         while rows := await self._fetch(_EVENTS_ALONE, after, until, PAGE):
-            yield [
-                (position, decode(type_, schema, data)) for position, type_, schema, data in rows
-            ]
+            try:
+                page = [
+                    (position, decode(type_, schema, data))
+                    for position, type_, schema, data in rows
+                ]
+            except Exception as error:
+                raise _unreadable(rows, error) from error
+            yield page
             after = rows[-1][0]
 
     async def stored(
@@ -200,7 +232,11 @@ class Reader:
         """Return the events of this type in `streams`, in their order."""
         statement = (
             select(events.c.position, events.c.type, events.c.schema_version, events.c.data)
-            .where(events.c.stream.in_(streams), events.c.type == type_)
+            .where(
+                events.c.stream.in_(streams),
+                events.c.type == type_,
+                events.c.position.not_in(select(skipped.c.position)),
+            )
             .order_by(events.c.position)
         )
         async with self.engine.connect() as connection:
@@ -235,3 +271,13 @@ class Reader:
     async def close(self) -> None:
         """Close the connections."""
         await self.engine.dispose()
+
+
+def _unreadable(rows: Sequence[tuple[Any, ...]], found: Exception) -> Exception:
+    """Find which of these rows (position, type, schema version, data) can't be decoded."""
+    for position, type_, schema, data in rows:
+        try:
+            decode(type_, schema, data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is named
+            return UnreadableEvent(position, type_, error)
+    return found

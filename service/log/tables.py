@@ -67,6 +67,16 @@ snapshots = Table(
 )
 """A cache: `hash` is that of the event at `position`, so a snapshot of another log is noticed."""
 
+skipped = Table(
+    "skipped",
+    metadata,
+    Column("position", _Position, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("skipped_at", BigInteger, nullable=False),
+)
+"""Events that an operator has left out, since they can't be folded; triggers refuse changes."""
+
 profiles = Table(
     "profiles",
     metadata,

@@ -1,0 +1,65 @@
+"""`ws-service log skip`: leave out an event over which the service can't start."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import Annotated
+
+import typer
+
+from service.cli.common import opened_log, run
+from service.domain.world import FoldFailed, World
+from service.errors import ServiceError
+from service.log import migrate
+from service.log.lock import LogLock
+from service.log.reader import UnreadableEvent
+from service.log.skips import REASON_LENGTH_MAX, Skip, read_skips, write_skip
+from service.settings import load_settings
+from service.snapshots import fold_log
+
+
+class NotSkipped(ServiceError):
+    """This event can't be left out."""
+
+
+def command(
+    position: Annotated[int, typer.Argument(min=1, help="The place of the event in the log.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; `log verify` shows it for ever.")],
+) -> None:
+    """Leave out, for good, the first event that can't be read or folded; stop the service first."""
+    if not 0 < len(reason.strip()) <= REASON_LENGTH_MAX:
+        raise typer.BadParameter(
+            f"give a reason of at most {REASON_LENGTH_MAX} characters", param_hint="--reason"
+        )
+    path = migrate.database_path(load_settings().database_url)
+    lock = LogLock(path.with_suffix(".lock"))
+    try:
+        run(_check(position))
+        skip = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)
+        write_skip(path, skip)
+    finally:
+        lock.release()
+    print(f"skipped: position {position}; `ws-service log verify` will say so for ever")
+
+
+async def _check(position: int) -> None:
+    """Raise `NotSkipped` unless this is the first event that can't be read or folded."""
+    async with opened_log() as reader:
+        head = (await reader.head()).position
+        if position > head:
+            raise NotSkipped(f"the log ends at position {head}")
+        if any(skip.position == position for skip in await read_skips(reader)):
+            raise NotSkipped(f"the event at position {position} was skipped before")
+        try:
+            await fold_log(World(), reader, position)
+        except (FoldFailed, UnreadableEvent) as error:
+            if error.position == position:
+                return
+            if error.position < position:
+                raise NotSkipped(f"before that: {error.message}") from error
+        raise NotSkipped(
+            f"the event at position {position} can be read and folded: only one that can't be "
+            "may be left out"
+        )

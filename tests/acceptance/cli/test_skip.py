@@ -1,0 +1,117 @@
+"""`ws-service log skip`: the way back when an event of the log can't be read or folded."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from service.domain.event import Event
+from service.domain.rooms import RoomLocked
+from tests.acceptance.service_process import SECRET, Running
+from tests.command_line import CommandLine
+from tests.integration.log_file import LogFile, append_of, joined
+
+GOOD = joined(1)
+
+
+class MoonLanded(Event, frozen=True):
+    """What no version of the service knows."""
+
+    type: ClassVar[str] = "moon.landed"
+
+    @property
+    def stream(self) -> str:
+        return "moon"
+
+
+UNKNOWN = MoonLanded()
+UNFOLDABLE = RoomLocked(room="nowhere", locked=True)
+
+
+@pytest.fixture
+def ws_service(tmp_path: Path) -> CommandLine:
+    ws_service = CommandLine(tmp_path / "data")
+    ws_service("db", "upgrade")
+    return ws_service
+
+
+def write(ws_service: CommandLine, *events: Event) -> LogFile:
+    file = LogFile(ws_service.data_dir / "ws-service.db")
+    store = file.store()
+    for event in events:
+        store.commit([append_of(event)])
+    store.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [(UNKNOWN, "moon.landed.* can't be read: .*unknown type"), (UNFOLDABLE, "can't be folded")],
+)
+def test_a_start_names_the_event_that_it_fails_over_and_goes_on_without_it(
+    ws_service: CommandLine, event: Event, why: str
+) -> None:
+    write(ws_service, GOOD, event, joined(2))
+
+    refused = ws_service.run_apart("serve", JWT_SECRET=SECRET, WS_PORT="0")
+    assert refused.code == 1
+    assert "Traceback" not in refused.err
+    assert re.search(rf"^error: the event at position 2 .*{why}", refused.err, re.MULTILINE)
+    assert "ws-service log skip 2 --reason" in refused.err
+
+    assert "position 2" in ws_service("log", "skip", "2", "--reason", "a bug of 0.0.9")
+    service = Running(ws_service.data_dir, {}, dev=False)
+    service.start()
+    service.stop()
+    for _ in range(2):
+        told = ws_service("log", "verify").splitlines()
+        assert told[0].startswith("skipped: position 2, by ")
+        assert told[0].endswith(": a bug of 0.0.9")
+        assert told[1].startswith("ok: ")
+
+
+@pytest.mark.parametrize(
+    ("position", "why"),
+    [
+        ("1", "position 1 can be read and folded"),
+        ("3", "before that: the event at position 2"),
+        ("9", "the log ends at position 3"),
+    ],
+)
+def test_only_the_first_event_that_fails_may_be_left_out(
+    ws_service: CommandLine, position: str, why: str
+) -> None:
+    file = write(ws_service, GOOD, UNFOLDABLE, UNFOLDABLE)
+    assert why in ws_service.run("log", "skip", position, "--reason", "x").complaint
+    assert file.query("SELECT count(*) FROM skipped") == [(0,)]
+
+
+def test_what_was_skipped_is_not_skipped_twice_nor_taken_back(ws_service: CommandLine) -> None:
+    file = write(ws_service, UNFOLDABLE)
+    ws_service("log", "skip", "1", "--reason", "x")
+    assert "skipped before" in ws_service.run("log", "skip", "1", "--reason", "y").complaint
+    database = file.connect()
+    for change in ("DELETE FROM skipped", "UPDATE skipped SET reason = 'z'"):
+        with pytest.raises(sqlite3.IntegrityError, match="skips are immutable"):
+            database.execute(change)
+    database.close()
+
+
+def test_nothing_is_skipped_while_the_service_runs(ws_service: CommandLine) -> None:
+    service = Running(ws_service.data_dir, {}, dev=False)
+    service.start()
+    try:
+        refused = ws_service.run("log", "skip", "1", "--reason", "x")
+    finally:
+        service.stop()
+    assert "another ws-service" in refused.complaint
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
+def test_a_skip_has_a_reason(ws_service: CommandLine, reason: str) -> None:
+    write(ws_service, UNFOLDABLE)
+    assert ws_service.run("log", "skip", "1", "--reason", reason).code == 2
