@@ -25,6 +25,7 @@ from service.errors import ServiceError
 from service.games.catalogue import GAMES
 from service.log.integrity import broken_link
 from service.log.matches import find_match, match_events
+from service.log.reader import UnreadableEvent
 from service.replay.core import Replay
 from service.replay.export import ndjson
 from service.replay.terminal import draw, draw_state
@@ -101,7 +102,7 @@ async def _verify(start: str) -> None:
         broken = await broken_link(reader, match_stream(match))
         try:
             replay = Replay(await match_events(reader, match), GAMES)
-        except ValueError as error:
+        except (UnreadableEvent, ValueError) as error:
             raise broken or DoesNotHold(f"match {match} can't be read: {error}") from error
     difference = replay.verify()
     if difference is not None:

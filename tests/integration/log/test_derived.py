@@ -23,13 +23,13 @@ from service.log.derived import (
     BrokenProjection,
     Comparison,
     DamagedDatabase,
-    UnreadableEvent,
     check_file,
     opened,
     rebuild_tables,
     walk,
 )
 from service.log.integrity import BrokenChain
+from service.log.reader import UnreadableEvent
 from tests.integration.log_file import LogFile, append_of, joined
 
 HOOK = "webhook-1"
