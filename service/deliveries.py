@@ -20,7 +20,7 @@ from msgspec import UNSET
 from service.domain.chat import ChatSaid
 from service.domain.event import Event
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.invites import InviteDeclined, InviteExpired, InviteSent, UserOffline
+from service.domain.invites import InviteDeclined, InviteExpired, InviteSent
 from service.domain.lobby import LobbyJoined, LobbyLeft
 from service.domain.matches import (
     BY_THE_RULES,
@@ -37,6 +37,7 @@ from service.domain.pauses import left_ms as pause_left_ms
 from service.domain.presence import (
     SocketClosed,
     UserCameOnline,
+    UserOffline,
     UserStatusSet,
     UserWentOffline,
 )

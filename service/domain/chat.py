@@ -12,7 +12,7 @@ import msgspec
 
 from service.domain.event import Event, Position, room_stream, user_stream
 from service.domain.ids import RoomId, UserId
-from service.domain.invites import UserOffline
+from service.domain.presence import UserOffline
 from service.domain.rooms import NotInRoom, RoomClosed
 from service.errors import ClientError
 

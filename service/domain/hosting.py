@@ -134,6 +134,7 @@ class CreateRoom(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Open it, unless the id is in use or the user is needed elsewhere."""
+        world.presence.check_open(self.user, self.socket)
         if self.room is not None and self.room in world.rooms.rooms:
             raise RoomExists
         return _opened(self, self.room or context.new_room_id(), world, context)
@@ -157,6 +158,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Sit down or watch; who is a member already shows the room in one tab more."""
+        world.presence.check_open(self.user, self.socket)
         room = world.rooms.rooms.get(self.room)
         if room is None and self.plan is not None:
             return _opened(self, self.room, world, context)

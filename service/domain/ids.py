@@ -38,6 +38,12 @@ def normalise(raw: object) -> UserId:
     raise ValueError(message)
 
 
+def opening_order(socket: SocketId) -> tuple[int, str, int, str]:
+    """Sort the sockets of one node in the order in which they were opened."""
+    _, incarnation, number = socket.rsplit(".", 2)
+    return len(incarnation), incarnation, len(number), number
+
+
 def opened_on(socket: SocketId, node: str) -> bool:
     """Tell whether `socket` belongs to some life of `node`."""
     return socket.rsplit(".", 2)[0] == node

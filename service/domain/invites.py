@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.event import Event, Position, user_stream
 from service.domain.ids import UserId
-from service.domain.presence import NodeStarted, UserWentOffline
+from service.domain.presence import NodeStarted, UserOffline, UserWentOffline
 from service.domain.rooms import PlayerSeated, RoomCreated, UserBusy
 from service.domain.seats import check_game, room_for
 from service.errors import ClientError
@@ -22,12 +22,6 @@ class SelfInvite(ClientError):
     """You cannot invite yourself; open a second tab with another name to try a match."""
 
     code = "SELF_INVITE"
-
-
-class UserOffline(ClientError):
-    """That user is not online, so nobody would see the invite."""
-
-    code = "USER_OFFLINE"
 
 
 class UserNotInLobby(ClientError):
@@ -194,7 +188,7 @@ class SendInvite(_InviteCommand, frozen=True):
             raise SelfInvite
         check_game(self.game, context)
         if not world.presence.is_online(self.invitee):
-            raise UserOffline
+            raise UserOffline("That user is not online, so nobody would see the invite.")
         if context.rules.invite_needs_lobby and self.invitee not in world.lobby.members:
             raise UserNotInLobby
         world.rooms.check_free(self.inviter)
@@ -217,13 +211,15 @@ class AcceptInvite(_InviteCommand, frozen=True):
         return super().streams(world) | world.rooms.streams_of(both)
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Make the room, inviter first, when both are free."""
+        """Make the room, inviter first, when both are here and free; else the invite stays."""
         invite = world.invites.find(self.inviter, self.invitee)
         if invite is None:
             raise InviteNotFound
         world.rooms.check_free(self.invitee)
         if world.rooms.is_busy(self.inviter):
             raise UserBusy
+        # In a grace nobody is here: who accepts would wait for nothing.
+        world.presence.check_here((self.inviter, self.invitee))
         accepted = InviteAccepted(inviter=self.inviter, invitee=self.invitee)
         players = [self.inviter, self.invitee]
         return [accepted, *room_for(players, invite.game, world, context)]

@@ -77,6 +77,7 @@ class JoinLobby(msgspec.Struct, frozen=True):
         """Join, once."""
         if self.socket in world.lobby.members.get(self.user, ()):
             return []
+        world.presence.check_open(self.user, self.socket)
         return [LobbyJoined(user=self.user, socket=self.socket)]
 
 

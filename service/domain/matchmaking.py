@@ -8,6 +8,7 @@ import msgspec
 
 from service.domain.event import Event, Position, queue_stream, user_stream
 from service.domain.ids import UserId
+from service.domain.matches import MatchStarted
 from service.domain.presence import UserWentOffline
 from service.domain.rooms import PlayerSeated, RoomCreated
 from service.domain.seats import check_game, room_for
@@ -15,6 +16,7 @@ from service.errors import ClientError
 
 if TYPE_CHECKING:
     from service.domain.command import Context
+    from service.domain.presence import Presence
     from service.domain.world import World
 
 
@@ -61,10 +63,33 @@ class Matchmaking(msgspec.Struct):
         """Return when `user` began to wait, or None."""
         return self.queues.get(game, {}).get(user)
 
-    def opponents_of(self, user: UserId, game: str, wanted: int) -> list[UserId]:
-        """The `wanted` users who wait longest, without `user`."""
-        others = (other for other in self.queues.get(game, {}) if other != user)
-        return [other for other, _ in zip(others, range(wanted), strict=False)]
+    def opponents_of(self, user: UserId, game: str, presence: Presence) -> list[UserId]:
+        """The other user who waits longest of those who are here, if there is one."""
+        queue = self.queues.get(game, {})
+        return [other for other in queue if other != user and presence.is_here(other)][:1]
+
+    def streams_of_return(self, user: UserId, world: World) -> set[str]:
+        """Name what is decided on when a socket of `user` opens: the queues where he waits."""
+        if world.presence.is_here(user):
+            return set()
+        games = self._searched_by(user)
+        players = [one for game in games for one in self.opponents_of(user, game, world.presence)]
+        streams = {queue_stream(game) for game in games}
+        streams |= {user_stream(player) for player in players}
+        return streams | (world.rooms.streams_of([user, *players]) if players else set())
+
+    def returns(self, user: UserId, world: World, context: Context) -> list[Event]:
+        """Pair `user`, who was away and comes back, with who waits longest."""
+        if world.presence.is_here(user):
+            return []
+        for game in self._searched_by(user):
+            opponents = self.opponents_of(user, game, world.presence)
+            if opponents:
+                return room_for([*opponents, user], game, world, context)
+        return []
+
+    def _searched_by(self, user: UserId) -> list[str]:
+        return [game for game, queue in self.queues.items() if user in queue]
 
     def started(self, event: SearchStarted, position: Position) -> None:
         """Let the user wait."""
@@ -87,13 +112,19 @@ class Matchmaking(msgspec.Struct):
         """Who sits in a host's room does not wait."""
         self._drop(event.user)
 
+    def match_started(self, event: MatchStarted, _position: Position) -> None:
+        """Who plays a rematch does not wait."""
+        for user in event.players:
+            self._drop(user)
+
     def _drop(self, user: UserId) -> None:
         for game in list(self.queues):
             self._drop_from(game, user)
 
     def _drop_from(self, game: str, user: UserId) -> None:
-        queue = self.queues[game]
-        queue.pop(user, None)
+        queue = self.queues.get(game, {})
+        if queue.pop(user, None) is None:
+            return
         if not queue:
             del self.queues[game]
 
@@ -118,6 +149,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
         check_game(self.game, context)
         if world.matchmaking.waiting_since(self.user, self.game) is not None:
             raise AlreadySearching
+        world.presence.check_here([self.user])
         world.rooms.check_free(self.user)
         opponents = self._opponents(world)
         if not opponents:
@@ -125,7 +157,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
         return room_for([*opponents, self.user], self.game, world, context)
 
     def _opponents(self, world: World) -> list[UserId]:
-        return world.matchmaking.opponents_of(self.user, self.game, 1)
+        return world.matchmaking.opponents_of(self.user, self.game, world.presence)
 
 
 class LeaveQueue(msgspec.Struct, frozen=True):
@@ -170,4 +202,5 @@ FOLD = {
     UserWentOffline: Matchmaking.went_offline,
     RoomCreated: Matchmaking.room_created,
     PlayerSeated: Matchmaking.player_seated,
+    MatchStarted: Matchmaking.match_started,
 }

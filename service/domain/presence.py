@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from service.domain.event import Event, Position, node_stream, room_stream, user_stream
-from service.domain.ids import SocketId, UserId, opened_on
+from service.domain.ids import SocketId, UserId, opened_on, opening_order
 from service.errors import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from service.domain.command import Context
     from service.domain.world import World
 
-CLEAN_CLOSES = frozenset({1000, 1005})
-"""The close codes that count as going at once: 1005 is a close without a code, the usual logout.
+CLEAN_CLOSES = frozenset({1000, 1005, 4503})
+"""The close codes that count as going at once.
 
-A reload closes with 1001.
+1005 is a close without a code, the usual logout; with 4503 the user was sent away, and does not
+come back by itself. A reload closes with 1001.
 """
 
 
@@ -30,9 +31,21 @@ HIDDEN_MAX = 100_000
 
 
 class TooManySockets(ClientError):
-    """This user has as many connections open as one user may have; close one first."""
+    """This user has as many connections open as one user may have: one of them has to go."""
 
     code = "TOO_MANY_SOCKETS"
+
+
+class UserOffline(ClientError):
+    """That user is not online just now."""
+
+    code = "USER_OFFLINE"
+
+
+class NotConnected(ClientError):
+    """The connection that this command came by has ended."""
+
+    code = "NOT_CONNECTED"
 
 
 class NodeStarted(Event, frozen=True):
@@ -105,6 +118,20 @@ class Presence(msgspec.Struct):
     """What users have set, while they are online, where it is not `online`."""
     hidden: dict[UserId, None] = {}
     """Who is to be seen by nobody, in the order of hiding."""
+
+    def is_here(self, user: UserId) -> bool:
+        """Tell whether `user` has a socket open now; nobody is here in a grace."""
+        return bool(self.sockets.get(user))
+
+    def check_here(self, users: Iterable[UserId]) -> None:
+        """Raise `UserOffline` unless all `users` have a socket open now."""
+        if not all(map(self.is_here, users)):
+            raise UserOffline
+
+    def check_open(self, user: UserId, socket: SocketId) -> None:
+        """Raise `NotConnected` when `socket` of `user` is closed: it would be missed by nobody."""
+        if socket not in self.sockets.get(user, ()):
+            raise NotConnected
 
     def is_online(self, user: UserId) -> bool:
         """Tell whether others see `user` as online."""
@@ -179,19 +206,45 @@ class OpenSocket(msgspec.Struct, frozen=True):
     user: UserId
     socket: SocketId
 
-    def streams(self, _world: World) -> set[str]:
-        """The user."""
-        return {user_stream(self.user)}
+    def streams(self, world: World) -> set[str]:
+        """The user; and the queues where he waits, with whoever would be paired with him."""
+        return {user_stream(self.user)} | world.matchmaking.streams_of_return(self.user, world)
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Open it, unless the user has too many."""
+        """Open it, unless the user has too many; who comes back to a queue may be paired."""
         sockets = world.presence.sockets.get(self.user)
-        if sockets is not None and len(sockets) >= context.rules.sockets_per_user_max:
+        if sockets is None:
+            return [UserCameOnline(user=self.user), self._opened(world)]
+        if len(sockets) >= context.rules.sockets_per_user_max:
             raise TooManySockets
-        opened = SocketOpened(
-            user=self.user, socket=self.socket, kicked=self.user in world.rooms.kicked
-        )
-        return [opened] if sockets is not None else [UserCameOnline(user=self.user), opened]
+        return [self._opened(world), *world.matchmaking.returns(self.user, world, context)]
+
+    def _opened(self, world: World) -> SocketOpened:
+        kicked = self.user in world.rooms.kicked
+        return SocketOpened(user=self.user, socket=self.socket, kicked=kicked)
+
+
+class ReplaceSocket(OpenSocket, frozen=True):
+    """A connection of a user who has too many is accepted in place of another one."""
+
+    silent: frozenset[SocketId]
+    """Those of the user's sockets that do not answer."""
+    code: int
+    """How the end of the other one is noted."""
+
+    def streams(self, world: World) -> set[str]:
+        """The user, and the rooms where the other socket may be missed."""
+        sockets = world.presence.sockets.get(self.user, set())
+        rooms = world.rooms.rooms_of(self.user, sockets)
+        return super().streams(world) | {room_stream(room.id) for room in rooms}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Open it, and close the oldest of the silent sockets, or else the oldest of all."""
+        sockets = world.presence.sockets.get(self.user, set())
+        if len(sockets) < context.rules.sockets_per_user_max:
+            return super().decide(world, context)
+        oldest = min(sockets & self.silent or sockets, key=opening_order)
+        return [self._opened(world), *_closed(self.user, oldest, self.code, world, context)]
 
 
 class CloseSocket(msgspec.Struct, frozen=True):
@@ -211,15 +264,20 @@ class CloseSocket(msgspec.Struct, frozen=True):
         sockets = world.presence.sockets.get(self.user, set())
         if self.socket not in sockets:
             return []
-        closed = SocketClosed(user=self.user, socket=self.socket, code=self.code)
-        events = [
-            *world.rooms.stops_watching(self.user, self.socket),
-            closed,
-            *world.rooms.missing(self.user, self.socket, world, context),
-        ]
+        events = _closed(self.user, self.socket, self.code, world, context)
         if self.code in CLEAN_CLOSES and len(sockets) == 1:
             events.append(UserWentOffline(user=self.user))
         return events
+
+
+def _closed(
+    user: UserId, socket: SocketId, code: int, world: World, context: Context
+) -> list[Event]:
+    return [
+        *world.rooms.stops_watching(user, socket),
+        SocketClosed(user=user, socket=socket, code=code),
+        *world.rooms.missing(user, socket, world, context),
+    ]
 
 
 class SetStatus(msgspec.Struct, frozen=True):

@@ -109,6 +109,7 @@ class TakeSeat(msgspec.Struct, frozen=True):
         room, index = world.rooms.seat_of(self.user, self.room)
         if self.socket in room.seats[index].sockets:
             return []
+        world.presence.check_open(self.user, self.socket)
         taken = SeatTaken(room=room.id, user=self.user, socket=self.socket)
         match = world.matches.live.get(room.match or "")
         if match is not None:
@@ -116,7 +117,17 @@ class TakeSeat(msgspec.Struct, frozen=True):
         others = [room.seats[seat] for seat in room.staying if seat != index]
         if not all(other.sockets for other in others):
             return [taken]
-        return [taken, *everybody_here(room, len(room.staying))]
+        return [
+            taken,
+            *everybody_here(room, len(room.staying)),
+            *_begun_by_return(room, context),
+        ]
+
+
+def _begun_by_return(room: Room, context: Context) -> list[Event]:
+    """Start what all had asked for, when the last one who was away has come back."""
+    wanted = len(room.staying) >= room.seats_min and set(room.players) <= room.ready
+    return [_started(room, context)] if wanted else []
 
 
 def everybody_here(room: Room, players: int) -> list[Event]:

@@ -24,6 +24,9 @@ class Channel(Protocol):
     def exception(self) -> BaseException | None:
         """Return what broke it; `TimeoutError` when the client did not answer a ping."""
 
+    async def answers(self, within_s: float) -> bool:
+        """Ping the client, and tell whether anything comes from it in time."""
+
     async def close(self, *, code: int, message: bytes) -> bool:
         """Close it, with a code and a reason."""
 

@@ -9,6 +9,7 @@ expected, messages are read by the task as usual, and a test fails loudly.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web, web_ws
@@ -42,6 +43,19 @@ IS_EAGER = all(
 _TEXT = WSMsgType.TEXT
 _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 
+PING = b"\x89\x00"
+"""The frame of a ping without a body."""
+
+
+async def heard(event: asyncio.Event, within_s: float) -> bool:
+    """Wait for `event`, and tell whether it was set in time."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
 
 class Around(Protocol):
     """Does something before and after the data of a socket is read."""
@@ -54,12 +68,26 @@ class EagerResponse(web.WebSocketResponse):
     """A WebSocket whose messages may be taken when they are read; the rest waits for the task."""
 
     # aiohttp's own attributes stand in a dictionary that is just full.
-    __slots__ = ("_around",)
+    __slots__ = ("_around", "_heard")
 
     def __init__(self, around: Around | None = None, **options: Any) -> None:
         """Let `around` be called for what is read at once; the options are those of aiohttp."""
         super().__init__(**options)
         self._around = around
+        self._heard: asyncio.Event | None = None
+        """Set by whatever comes, once somebody has asked whether the client answers."""
+
+    async def answers(self, within_s: float) -> bool:
+        """Ping the client, and tell whether anything comes from it in time."""
+        transport = None if self._req is None else self._req.transport
+        if transport is None:
+            return False
+        if self._heard is None:
+            self._heard = asyncio.Event()
+        self._heard.clear()
+        # Not by `ping`, which would wait for room in a full pipe.
+        transport.write(PING)
+        return await heard(self._heard, within_s)
 
     def take_by(
         self, take: Callable[[WSMessage], WSMessage | None], count: Callable[[], bool]
@@ -88,6 +116,8 @@ class EagerResponse(web.WebSocketResponse):
 
     def _on_data_received(self) -> None:
         """Put the next ping off: the client is there. aiohttp's own schedules a callback for it."""
+        if self._heard is not None:
+            self._heard.set()
         if not IS_EAGER:
             super()._on_data_received()
         elif self._heartbeat is not None and self._loop is not None:

@@ -16,7 +16,13 @@ from service.deliveries import Refresh, UserChanged, lobby_list, signal
 from service.domain.access import SessionsRevoked
 from service.domain.hosting import CreateRoom, JoinRoom, WrongPassword
 from service.domain.matches import Move
-from service.domain.presence import CloseSocket, OpenSocket, TooManySockets
+from service.domain.presence import (
+    CloseSocket,
+    OpenSocket,
+    ReplaceSocket,
+    SocketClosed,
+    TooManySockets,
+)
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of, noted
 from service.edge.connection import Connection, SlowLimits
@@ -76,6 +82,9 @@ if TYPE_CHECKING:
     Connect: TypeAlias = Callable[[SocketId, UserId], Connection]
 
 POSITION_DIGITS_MAX = 18
+
+ANSWER_S = 1.0
+"""How long the sockets of a user who has too many may take to answer a ping."""
 
 CLOSE_RETRY_S = 1.0
 """How long to wait with the end of a socket that could not be written down."""
@@ -233,7 +242,11 @@ class WebSockets:
         self._draining = True
 
     def observe(self, event: Event, _position: Position) -> None:
-        """Close the sockets of a user who was sent away."""
+        """Close the sockets of a user who was sent away, and one that had to go for another."""
+        if isinstance(event, SocketClosed) and event.code == CloseCode.TOO_MANY_SOCKETS:
+            replaced = self._open.get(event.socket)
+            if replaced is not None:
+                self._close(replaced, CloseCode.TOO_MANY_SOCKETS, "Replaced by another tab")
         if isinstance(event, SessionsRevoked):
             for socket in self._hub.sockets_of(event.user):
                 self._close(self._open[socket], CloseCode.REVOKED, "Revoked")
@@ -295,13 +308,13 @@ class WebSockets:
             if socket.timer is not None:
                 socket.timer.stop()
             self._tell_end(socket, time.monotonic() - opened_at)
-            code = noted(ws.close_code)
+            code = socket.end_code
             if not self._draining:
                 self._end(CloseSocket(identity.user, connection.socket, code), socket.origin())
 
     def _tell_end(self, socket: _Socket, lasted_s: float) -> None:
         """Log and count how a connection ended, by the code that says most."""
-        code = noted(socket.ws.close_code)
+        code = socket.end_code
         if socket.connection.aborted:
             code = CloseCode.TOO_SLOW
             self._metrics.slow_client_dropped()
@@ -333,17 +346,17 @@ class WebSockets:
 
     async def _opened(self, socket: _Socket, identity: Identity) -> bool:
         """Append the opening of the socket; what follows from it greets the client."""
-        user = identity.user
+        user, opening = identity.user, socket.connection.socket
+        beside = self._renamed(user, identity.name)
         try:
-            await self._engine.execute(
-                OpenSocket(user, socket.connection.socket),
-                socket.origin(),
-                beside=self._renamed(user, identity.name),
-            )
-        except TooManySockets as error:
-            self._metrics.handshake_refused(error.code)
-            await socket.ws.close(code=CloseCode.TOO_MANY_SOCKETS, message=error.code.encode())
-            return False
+            try:
+                await self._engine.execute(
+                    OpenSocket(user, opening), socket.origin(), beside=beside
+                )
+            except TooManySockets:
+                code = int(CloseCode.TOO_MANY_SOCKETS)
+                replace = ReplaceSocket(user, opening, await self._silent(user), code)
+                await self._engine.execute(replace, socket.origin(), beside=beside)
         except (InternalError, Unavailable) as error:
             self._metrics.handshake_refused(error.code)
             await socket.ws.close(code=CloseCode.TRY_AGAIN, message=error.code.encode())
@@ -358,6 +371,16 @@ class WebSockets:
             },
         )
         return True
+
+    async def _silent(self, user: UserId) -> frozenset[SocketId]:
+        """Ping all sockets of a user, and name those that do not answer."""
+        sockets = [self._open[one] for one in self._hub.sockets_of(user)]
+        answers = await asyncio.gather(*(one.ws.answers(ANSWER_S) for one in sockets))
+        return frozenset(
+            one.connection.socket
+            for one, is_alive in zip(sockets, answers, strict=True)
+            if not is_alive
+        )
 
     def _renamed(self, user: UserId, name: str | None) -> Beside:
         """Take the name of a token; who is online already is told of anew."""
@@ -399,6 +422,7 @@ class WebSockets:
             if isinstance(request.action, Close):
                 self._hub.flush()
                 code, reason = request.action.code, request.action.reason
+                socket.closed_with = code
                 await socket.ws.close(code=code, message=reason.encode())
                 return
             socket.is_busy = True
@@ -660,6 +684,7 @@ class WebSockets:
 
     def _close(self, socket: _Socket, code: CloseCode, reason: str) -> None:
         """Close a socket from outside of its own task."""
+        socket.closed_with = code
         self._hub.flush()
         self._spawn(_closed(socket.ws, code, reason))
 
@@ -695,11 +720,18 @@ class _Socket:
         self.connection = connection
         self.correlation_id = correlation_id
         self.timer: TokenTimer | None = None
+        self.closed_with: int | None = None
+        """The code by which the service closes it: aiohttp would say what the client answers."""
         self.is_busy = False
         """Whether a command is under way, so that later messages have to wait."""
         self.is_closing = False
         """Whether it is being closed for its control frames."""
         self._became_idle: asyncio.Future[None] | None = None
+
+    @property
+    def end_code(self) -> int:
+        """The close code by which its end is noted."""
+        return noted(self.ws.close_code) if self.closed_with is None else self.closed_with
 
     def idle(self) -> None:
         """Go on with later messages."""

@@ -45,7 +45,7 @@ let detailTimer = 0;
 /** Why the server lets nobody come back by himself. */
 const FINAL_WORDS = new Map([
   [4503, "The server ended your session."],
-  [4504, "You have too many tabs open. Close some, then try again."],
+  [4504, "You have opened too many tabs: a newer one took the place of this one."],
 ]);
 
 /** The states of the client, as the page's style knows them. */

@@ -442,13 +442,31 @@ async def test_too_many_messages_are_refused_and_then_the_socket_is_closed(
     assert (await ana.closed())[0] == 4013
 
 
-async def test_one_user_has_so_many_sockets_and_no_more(start_service: StartService) -> None:
+async def test_the_newest_socket_of_a_user_takes_the_place_of_the_oldest(
+    start_service: StartService,
+) -> None:
     service = start_service(WS_SOCKETS_PER_USER_MAX="2")
-    await service.connect(1, "Ana")
-    await service.connect(1, "Ana")
-    third = await service.connect(1, "Ana", greeted=False)
-    assert (await third.closed())[0] == 4504
-    await service.connect(2, "Ben")
+    first = await service.connect(1, "Ana")
+    second = await service.connect(1, "Ana")
+    third = await service.connect(1, "Ana")
+    assert (await first.closed())[0] == 4504
+    for tab in (second, third):
+        await tab.sync()
+    await logged(service, "socket.closed", user=1, code=4504)
+
+
+async def test_a_silent_socket_goes_before_an_older_one_that_answers(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_SOCKETS_PER_USER_MAX="2")
+    first = await service.connect(1, "Ana")
+    second = await service.connect(1, "Ana")
+    second.connection.transport.pause_reading()
+    third = await service.connect(1, "Ana")
+    for tab in (first, third):
+        await tab.sync()
+    second.connection.transport.resume_reading()
+    assert (await second.closed())[0] == 4504
 
 
 async def test_a_page_of_another_origin_is_refused(start_service: StartService) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from service.domain.command import Context
 from service.domain.event import Event
-from service.domain.invites import AcceptInvite, InviteNotFound, SendInvite, UserOffline
-from service.domain.presence import OpenSocket, StartNode, TooManySockets
+from service.domain.invites import AcceptInvite, InviteNotFound, SendInvite
+from service.domain.presence import OpenSocket, StartNode, TooManySockets, UserOffline
 from service.domain.rooms import AlreadyInRoom
 from service.domain.world import World
 from service.engine import Done, Engine

@@ -14,6 +14,7 @@ from service.edge.budget import Bucket
 from service.edge.close_codes import CloseCode
 from service.edge.connection import Connection
 from service.edge.dialect import SOCKET_IO
+from service.edge.inbound import heard
 from service.edge.socketio import packets
 from service.edge.socketio.packets import MAIN, Engine, InvalidPacket, Kind
 from service.edge.socketio.polling import Polling
@@ -81,6 +82,8 @@ class Link:
         self.transport: Transport = self.polling
         self._session: Session | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._heard = asyncio.Event()
+        """Set by whatever comes."""
         self._packets = Bucket(limits.session.messages, self._loop.time())
         self._connect_timer = self._loop.call_later(limits.connect_s, self._nobody_came)
         self._heart = self._loop.call_later(limits.ping_s, self._ping)
@@ -174,6 +177,12 @@ class Link:
         self._heart.cancel()
         self._heart = self._loop.call_later(self._limits.ping_s, self._ping)
 
+    async def answers(self, within_s: float) -> bool:
+        """Ping the client, and tell whether anything comes from it in time."""
+        self._heard.clear()
+        self.send(packets.PING_FRAME)
+        return await heard(self._heard, within_s)
+
     def _no_pong(self) -> None:
         self.error = TimeoutError()
         self.lost(CloseCode.ABNORMAL)
@@ -188,6 +197,7 @@ class Link:
         """
         if self.is_closed:
             return
+        self._heard.set()
         kind = packet[:1]
         if kind != Engine.MESSAGE and not await self.spend():
             return

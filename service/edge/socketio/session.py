@@ -91,6 +91,10 @@ class Session:
         """Return what broke the connection."""
         return self._link.error
 
+    async def answers(self, within_s: float) -> bool:
+        """Ping the client, and tell whether anything comes from it in time."""
+        return await self._link.answers(within_s)
+
     async def close(self, *, code: int, message: bytes) -> bool:
         """End it, and say so in the way after which its client does what the code asks for."""
         if self.close_code is not None:

@@ -16,5 +16,5 @@ def test_a_close_without_a_code_is_clean_and_no_close_at_all_is_not(
     assert (code in CLEAN_CLOSES) == (aiohttp_says in {0, 1000})
 
 
-def test_no_code_by_which_the_service_closes_a_socket_is_a_clean_close() -> None:
-    assert not CLEAN_CLOSES & (set(CloseCode) - {CloseCode.NO_STATUS})
+def test_of_whom_the_service_closes_only_those_who_were_sent_away_are_gone_at_once() -> None:
+    assert CLEAN_CLOSES & set(CloseCode) == {CloseCode.NO_STATUS, CloseCode.REVOKED}
