@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
+
+from service.errors import ClientError
 
 if TYPE_CHECKING:
     from service.domain.event import Event, Position
@@ -18,8 +21,44 @@ KEPT_US = 5 * 60 * 1_000_000
 PER_USER_MAX = 500
 """How many ids of one user are remembered; the oldest are forgotten."""
 
+DIGEST_BYTES, KEY_ID_BYTES = 16, 4
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
 CommandKey: TypeAlias = "tuple[str, str]"
 """Whose command it is, and the id that he gave to it."""
+
+
+class IdReused(ClientError):
+    """The id was given to another command before; nothing was done. Use a new id."""
+
+    code = "ID_REUSED"
+
+
+class Fingerprints:
+    """Tells commands apart without keeping what they say: by a digest that needs the key.
+
+    The digests stand in the log, which is never changed. Without the key, which can be erased,
+    nobody can find out by guessing what was said.
+    """
+
+    def __init__(self, secret: str) -> None:
+        """Take the key."""
+        self._key = hashlib.blake2b(secret.encode()).digest()
+        self._key_id = hashlib.blake2b(b"id", key=self._key, digest_size=KEY_ID_BYTES).digest()
+
+    def of(self, message: msgspec.Struct) -> bytes:
+        """Digest the type and the content of a message; equal ones have equal digests."""
+        content = _encoder.encode(message)
+        digest = hashlib.blake2b(content, key=self._key, digest_size=DIGEST_BYTES)
+        return self._key_id + digest.digest()
+
+
+def are_equal(known: bytes | None, digest: bytes | None) -> bool:
+    """Tell whether two digests may be of one command; those of different keys say nothing."""
+    if known is None or digest is None or known[:KEY_ID_BYTES] != digest[:KEY_ID_BYTES]:
+        return True
+    return known == digest
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -29,11 +68,21 @@ class Answer(msgspec.Struct, frozen=True):
     """That of its last event."""
     room: RoomId | None = None
     """The room of its last event, if that is in one: where the command has led to."""
+    digest: bytes | None = None
+    """What tells the command from others; None when that was not recorded."""
 
 
-def answer_of(last: Event, position: Position) -> Answer:
+def answer_of(last: Event, position: Position, digest: bytes | None = None) -> Answer:
     """Make the answer to a command from its last event."""
-    return Answer(position, getattr(last, "room", None))
+    return Answer(position, getattr(last, "room", None), digest)
+
+
+class _Begun(NamedTuple):
+    """The command whose events are being taken."""
+
+    key: CommandKey
+    last: Position
+    digest: bytes | None
 
 
 class Answers:
@@ -43,8 +92,7 @@ class Answers:
         """Begin with none."""
         self._of_users: dict[str, OrderedDict[str, Answer]] = {}
         self._ages: deque[tuple[int, CommandKey]] = deque()
-        self._begun: tuple[CommandKey, Position] | None = None
-        """The command whose events are being taken, and the position of its last one."""
+        self._begun: _Begun | None = None
 
     def find(self, key: CommandKey) -> Answer | None:
         """Return how the command was answered, or None when it was not carried out."""
@@ -56,18 +104,19 @@ class Answers:
         """Remember the command that `recorded` ends, and forget what is too old."""
         while self._ages and self._ages[0][0] < recorded.recorded_at - KEPT_US:
             self._forget(self._ages.popleft()[1])
-        if recorded.meta is not None and recorded.actor is not None:
-            last = recorded.position + recorded.meta.events - 1
-            self._begun = ((recorded.actor, recorded.meta.command), last)
-        if self._begun is not None and self._begun[1] == recorded.position:
-            self._remember(self._begun[0], recorded)
+        meta = recorded.meta
+        if meta is not None and recorded.actor is not None:
+            key = (recorded.actor, meta.command)
+            self._begun = _Begun(key, recorded.position + meta.events - 1, meta.digest)
+        if self._begun is not None and self._begun.last == recorded.position:
+            self._remember(self._begun, recorded)
             self._begun = None
 
-    def _remember(self, key: CommandKey, last: RecordedEvent) -> None:
-        user, command = key
+    def _remember(self, begun: _Begun, last: RecordedEvent) -> None:
+        user, command = begun.key
         answers = self._of_users.setdefault(user, OrderedDict())
-        answers[command] = answer_of(last.event, last.position)
-        self._ages.append((last.recorded_at, key))
+        answers[command] = answer_of(last.event, last.position, begun.digest)
+        self._ages.append((last.recorded_at, begun.key))
         if len(answers) > PER_USER_MAX:
             answers.popitem(last=False)
 

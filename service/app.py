@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.answers import KEPT_US
+from service.answers import KEPT_US, Fingerprints
 from service.bearers import Bearers, sealing
 from service.deadlines import Deadlines
 from service.deliveries import People
@@ -56,7 +56,7 @@ from service.log.records import Origin
 from service.messages import v1
 from service.outbox import OutboxRunner, Pace, Route, SavesMatches
 from service.recovery import KnownPeople, TailLimits, recover, refill
-from service.settings import SECRET_LENGTH_MIN, seal_secret
+from service.settings import SECRET_LENGTH_MIN, command_secret, seal_secret
 from service.snapshots import Snapshots
 from service.telemetry import Metrics, get_logger, traces
 from service.ticker import Ticker
@@ -296,6 +296,7 @@ class Service:
             new_token=new_token,
             budgets=Budgets(_user_limits(settings), time.monotonic),
             passwords=self._passwords,
+            fingerprints=Fingerprints(command_secret(settings.data_dir)),
             metrics=self._metrics,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from service.answers import Answer, Answers, answer_of
+from service.answers import Answer, Answers, IdReused, answer_of, are_equal
 from service.deliveries import after_fold, before_fold
 from service.domain.event import Event
 from service.domain.matches import MatchEvent
@@ -107,10 +107,10 @@ class Engine:
         """Carry `command` out; its events are then committed and folded.
 
         `beside` is kept with the same commit. A command with an id (`origin.command`) that its
-        actor has given before is answered as it was then, and changes nothing. Raises the
-        `ClientError` of the decision, `Unavailable` when the log can't be written, or
-        `InternalError` for a fault of the service or of a game's rules, which is logged here; then
-        nothing has happened.
+        actor has given before is answered as it was then, and changes nothing. Raises `IdReused`
+        when that was another command (`origin.digest`), the `ClientError` of the decision,
+        `Unavailable` when the log can't be written, or `InternalError` for a fault of the service
+        or of a game's rules, which is logged here; then nothing has happened.
         """
         if origin.command is None:
             return await self._carry_out(command, origin, beside)
@@ -119,12 +119,21 @@ class Engine:
             await asyncio.wait([self._under_way[key]])
         answer = self._answers.find(key)
         if answer is not None:
+            if not are_equal(answer.digest, origin.digest):
+                raise IdReused
             return Done([], answer)
         self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
             return await self._carry_out(command, origin, beside)
         finally:
             self._under_way.pop(key).set_result(None)
+
+    def check_unused(self, origin: Origin) -> None:
+        """Raise `IdReused` when the id of what makes no event was given to a command before."""
+        if origin.command is not None:
+            answer = self._answers.find((str(origin.actor), origin.command))
+            if answer is not None and answer.digest is not None:
+                raise IdReused
 
     async def append(
         self, events: Sequence[Event], origin: Origin, *, beside: Beside = NOTHING

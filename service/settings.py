@@ -32,6 +32,7 @@ MASK = "***"
 SECRET_LENGTH_MIN = 8
 DEV_SECRET_FILE = "dev-secret"  # noqa: S105 - the name of a file
 SEAL_SECRET_FILE = "seal-secret"  # noqa: S105 - the name of a file
+COMMAND_SECRET_FILE = "command-secret"  # noqa: S105 - the name of a file
 
 _HTTP_URL = r"^https?://[^/\s,]+[^\s,]*$"
 
@@ -978,6 +979,15 @@ def seal_secret(data_dir: Path) -> str:
     Raises `ConfigurationError` when it can't be kept in `data_dir`.
     """
     return _made_secret(data_dir, SEAL_SECRET_FILE)
+
+
+def command_secret(data_dir: Path) -> str:
+    """Return the key of the digests of commands in the log, made at first use.
+
+    Without the file, a new key is made, and nothing can be compared with older digests any more.
+    Raises `ConfigurationError` when it can't be kept in `data_dir`.
+    """
+    return _made_secret(data_dir, COMMAND_SECRET_FILE)
 
 
 def read_dev_secret(data_dir: Path) -> str | None:

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import TypeAlias
 
+    from service.answers import Fingerprints
     from service.directory import UserDirectory
     from service.domain.event import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
@@ -140,11 +141,13 @@ class WebSockets:
         new_token: Callable[[], str],
         budgets: Budgets,
         passwords: Passwords,
+        fingerprints: Fingerprints,
         metrics: Metrics,
     ) -> None:
         """Serve connections with these parts."""
         self._budgets = budgets
         self._passwords = passwords
+        self._fingerprints = fingerprints
         self._metrics = metrics
         self._engine = engine
         self._hub = hub
@@ -462,6 +465,7 @@ class WebSockets:
                 if isinstance(action, Execute):
                     await self._execute(action, request.id, socket)
                 else:
+                    self._engine.check_unused(socket.origin(request.id))
                     await self._refresh(socket, action.token)
                     self._acknowledge(socket, request.id, self._engine.world.position)
             except ClientError as error:
@@ -473,6 +477,8 @@ class WebSockets:
         action = request.action
         with _span(socket, session):
             try:
+                if request.id is not None:
+                    self._engine.check_unused(socket.origin(request.id))
                 self._perform(action, socket, session)
             except ClientError as error:
                 self._refuse(socket, error, request.id)
@@ -508,8 +514,9 @@ class WebSockets:
         # What is said must be known before it is told.
         texts = {chat: text.text for chat, text in action.beside.texts.items()}
         self._engine.people.texts |= texts
+        digest = None if id_ is None else self._fingerprints.of(action.message)
         try:
-            done = await self._decided(action, socket.origin(id_))
+            done = await self._decided(action, socket.origin(id_, digest))
         except ClientError:
             for chat in texts:
                 self._engine.people.texts.pop(chat, None)
@@ -746,10 +753,10 @@ class _Socket:
             self._became_idle = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._became_idle)
 
-    def origin(self, command: str | None = None) -> Origin:
+    def origin(self, command: str | None = None, digest: bytes | None = None) -> Origin:
         """Say who causes what follows; the ids of other clients than v1 begin again and again."""
         named = command if self.connection.dialect is V1 else None
-        return Origin(self.correlation_id, self.connection.user, named)
+        return Origin(self.correlation_id, self.connection.user, named, digest)
 
 
 def _may_open(budget: UserBudget, now: float) -> bool:

@@ -27,14 +27,18 @@ class Origin(msgspec.Struct, frozen=True):
     actor: UserId | None = None
     command: str | None = None
     """The id that the actor gave to his command, so that it is carried out once."""
+    digest: bytes | None = None
+    """What tells this command from others that come with the same id."""
 
 
-class Meta(msgspec.Struct, frozen=True):
+class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     """What stands beside the first event of a command that has an id."""
 
     command: str
     events: int
     """How many events the command made; they stand one after the other."""
+    digest: bytes | None = None
+    """The keyed digest of the command's type and content; older entries have none."""
 
 
 class ProposedEvent(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +111,7 @@ def propose(
 ) -> list[ProposedEvent]:
     """Give each event an id; the first one names the command that it belongs to."""
     new_id = new_id or new_event_id
-    meta = None if origin.command is None else Meta(origin.command, len(events))
+    meta = None if origin.command is None else Meta(origin.command, len(events), origin.digest)
     return [
         ProposedEvent(event, new_id(), origin, None if index else meta)
         for index, event in enumerate(events)

@@ -19,6 +19,7 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ("size_limits", "`welcome.limits` says how long a move, a signal and a room's data may be."),
     ("turn_clock", "States say when the turn ends, and a lost turn is `turn_timeout`."),
     ("pause_budget", "Each player may make a match wait for so long; `pauseLeftMs` tells."),
+    ("id_reused", "A command id that comes back with another command is refused by `ID_REUSED`."),
 )
 """The name of each feature, in the order in which they came, and what it means."""
 

@@ -579,6 +579,7 @@ export interface Welcome {
         | "size_limits"
         | "turn_clock"
         | "pause_budget"
+        | "id_reused"
     )[];
 }
 /**

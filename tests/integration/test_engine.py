@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from service.answers import IdReused
 from service.domain.command import Context
 from service.domain.event import Event
 from service.domain.invites import AcceptInvite, InviteNotFound, SendInvite
@@ -157,6 +158,31 @@ async def test_what_wants_a_lock_or_has_an_id_is_not_carried_out_at_once(running
     assert not running.engine.submit(JoinAtOnce(1), origin, never)
     await running.engine.execute(JoinAtOnce(1), origin)
     assert [event for _, event in running.seen] == [joined(1, 1)]
+
+
+async def test_an_id_with_another_content_is_refused_and_with_the_same_one_answered_again(
+    running: Running,
+) -> None:
+    origin = Origin("test", 1, "c1", b"key-first")
+    first = await running.engine.execute(JoinAtOnce(1), origin)
+    again = await running.engine.execute(JoinAtOnce(1), origin)
+    assert (again.events, again.answer.position) == ([], first.answer.position)
+    with pytest.raises(IdReused):
+        await running.engine.execute(JoinAtOnce(2), Origin("test", 1, "c1", b"key-other"))
+    with pytest.raises(IdReused):
+        running.engine.check_unused(Origin("test", 1, "c1"))
+    running.engine.check_unused(Origin("test", 1, "c2"))
+    running.engine.check_unused(Origin("test", 2, "c1"))
+    assert [event for _, event in running.seen] == [joined(1, 1)]
+
+
+async def test_two_at_once_with_one_id_are_told_apart(running: Running) -> None:
+    results = await asyncio.gather(
+        running.engine.execute(JoinNext(1), Origin("test", 1, "c1", b"key-first")),
+        running.engine.execute(JoinNext(1), Origin("test", 1, "c1", b"key-other")),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in results] == [Done, IdReused]
 
 
 async def test_a_decision_at_once_that_is_refused_leaves_nothing(running: Running) -> None:

@@ -1,0 +1,78 @@
+"""Which commands are known again, and which are others with the same id."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from service.answers import KEPT_US, Answer, Answers, Fingerprints, are_equal
+from service.domain.lobby import LobbyJoined
+from service.log.codec import decode_meta, encode_meta
+from service.log.records import Meta, Origin, RecordedEvent, propose
+from service.messages import classic, v1
+
+SECRET = "a key of some length"
+ONE = Fingerprints(SECRET)
+EVENT = LobbyJoined(user=1, socket="n1.1.1")
+
+
+def recorded(position: int, meta: Meta | None, at: int = 0) -> RecordedEvent:
+    return RecordedEvent(position, 1, at, EVENT, "1", meta)
+
+
+def test_the_same_message_has_the_same_digest_whatever_the_order_of_its_keys() -> None:
+    first = v1.RoomCreate(id="i", metadata={"a": 1, "b": [1]}, options={"seats": 2})
+    second = v1.RoomCreate(id="i", metadata={"b": [1], "a": 1}, options={"seats": 2})
+    assert ONE.of(first) == ONE.of(second) == Fingerprints(SECRET).of(first)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        v1.ChatSend(id="i", text="hello", room_id="s"),
+        v1.ChatSend(id="i", text="Hello", room_id="r"),
+        v1.RoomLeave(id="i", room_id="r"),
+        classic.GameLeave(id="i", room_id="r"),
+    ],
+)
+def test_another_type_or_content_has_another_digest(other: msgspec.Struct) -> None:
+    known = ONE.of(v1.ChatSend(id="i", text="hello", room_id="r"))
+    assert not are_equal(known, ONE.of(other))
+
+
+def test_the_same_fields_of_another_type_are_another_command() -> None:
+    assert ONE.of(v1.RoomLeave(room_id="r")) != ONE.of(classic.GameLeave(room_id="r"))
+
+
+def test_a_digest_can_not_be_made_without_the_key_and_is_compared_with_those_of_its_key() -> None:
+    message = v1.ChatSend(id="i", text="hello", room_id="r")
+    other = Fingerprints("another key").of(message)
+    assert other != ONE.of(message)
+    assert are_equal(ONE.of(message), other)
+    assert are_equal(None, other)
+    assert are_equal(other, None)
+
+
+def test_the_digest_stands_in_the_meta_and_is_read_again() -> None:
+    digest = ONE.of(v1.RoomLeave(room_id="r"))
+    first, second = propose([EVENT, EVENT], Origin("test", 1, "i", digest))
+    assert second.meta is None
+    data = encode_meta(first.meta)
+    assert data is not None
+    assert decode_meta(data) == Meta("i", 2, digest)
+
+
+def test_a_meta_of_an_older_version_is_read_and_written_as_it_was() -> None:
+    meta = decode_meta(b'{"command":"i","events":1}')
+    assert meta == Meta("i", 1)
+    assert encode_meta(meta) == b'{"command":"i","events":1}'
+
+
+def test_an_answer_is_known_when_the_last_event_of_its_command_was_taken() -> None:
+    answers = Answers()
+    answers.take(recorded(5, Meta("i", 2, b"digest")))
+    assert answers.find(("1", "i")) is None
+    answers.take(recorded(6, None))
+    assert answers.find(("1", "i")) == Answer(6, None, b"digest")
+    answers.take(recorded(7, None, KEPT_US + 1))
+    assert answers.find(("1", "i")) is None
