@@ -5,8 +5,9 @@
 In each round real clients connect, invite, queue, play, leave and reload until `kill -9` ends
 the service at a random moment. Whatever durable thing a client was shown must be in the log, the
 log's hash chain must be whole, every projection must equal a rebuild, and every finished match
-must verify. Then the service is started again on the same data, and the next round begins. At
-the end the players come back and play what is live to its end.
+must verify. Then the service is away for a random time (0 to 2 s, each tenth time 30 s), is
+started again on the same data, and the next round begins. At the end the players come back and play
+what is live to its end.
 
 The moments and the deeds come from the seed; what they meet does not, since the machine's timing
 is never the same twice.
@@ -48,6 +49,8 @@ SETTINGS = {
     "WS_MATCH_DURATION_S": "4",
     "WS_CHECKPOINT_S": "0.4",
     "WS_RECONNECT_GRACE_S": "8",
+    # Seats wait for 8 s all the same; the rest is to expire under load as well.
+    "WS_RESTART_GRACE_S": "1",
     "WS_PRESENCE_GRACE_S": "0.3",
     "WS_SEAT_TAKE_S": "2",
     "WS_ROOM_EMPTY_S": "1",
@@ -58,6 +61,8 @@ SETTINGS = {
 
 LOAD_S = (0.3, 2.2)
 """How long a service lives under load, at least and at most."""
+
+LONG_OUTAGE_EVERY = 10
 
 THINK_S = (0.01, 0.1)
 PADDLE_START_Y = 37.5
@@ -578,6 +583,19 @@ async def check_data(service: Running) -> Log:
 # Round after round
 
 
+class Outages(NamedTuple):
+    """How long the service is away after a kill."""
+
+    s_max: float = 2
+    """Each is of a random length up to this."""
+    long_s: float = 30
+    """So long is each tenth."""
+
+    def after(self, number: int, random: Random) -> float:
+        """Return the length of the outage after the kill with this number."""
+        return self.long_s if number % LONG_OUTAGE_EVERY == 0 else random.uniform(0, self.s_max)
+
+
 class Summary(NamedTuple):
     """What a run has seen."""
 
@@ -601,7 +619,10 @@ class Summary(NamedTuple):
 class Crashes:
     """A service, its players, and a seed."""
 
-    def __init__(self, directory: Path, seed: int, players: int = 8) -> None:
+    def __init__(
+        self, directory: Path, seed: int, players: int = 8, outages: Outages | None = None
+    ) -> None:
+        self._outages = outages or Outages()
         self._random = Random(seed)  # noqa: S311 - a moment to kill at, not a secret
         self._service = Running(directory / "data", SETTINGS, dev=False)
         self._verifier = Verifier(directory / "data", directory / "copy")
@@ -616,12 +637,14 @@ class Crashes:
         try:
             for number in range(1, times + 1):
                 load_s = self._random.uniform(*LOAD_S)
+                away_s = self._outages.after(number, self._random)
                 await self._round(load_s)
                 report(
-                    f"{number}/{times}: killed after {load_s:.2f} s, "
+                    f"{number}/{times}: killed after {load_s:.2f} s, away for {away_s:.2f} s, "
                     f"{len(self._verifier.log.events)} events, {self._shown} shown, "
                     f"{len(self._verifier.live)} live matches, all whole"
                 )
+                await asyncio.sleep(away_s)
                 await asyncio.to_thread(self._service.restart)
             await self._finish()
         finally:
