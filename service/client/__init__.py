@@ -11,9 +11,9 @@ command is carried out once. docs/protocol.md describes the wire.
 """
 
 from service.client.client import Client as Client
-from service.client.client import Token as Token
 from service.client.client import connect as connect
 from service.client.errors import Closed as Closed
 from service.client.errors import NoAnswer as NoAnswer
 from service.client.errors import Refused as Refused
 from service.client.memory import Message as Message
+from service.client.tokens import Token as Token

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Never, Self, TypeAlias
+from typing import Any, Never, Self
 
 import aiohttp
 import msgspec
 
-from service.client.errors import Closed, NoAnswer, Refused
+from service.client.clock import Clock
+from service.client.commands import Commands, PendingCommand
+from service.client.errors import Closed, NoAnswer, NoToken, Refused
 from service.client.inbox import Inbox
-from service.client.memory import Cursor, Joins, Message
-
-Token: TypeAlias = str | Callable[[], Awaitable[str]]
-"""A JWT; or what brings a fresh one, for each connection and before the present one ends."""
-
-PROTOCOL = "ws-service.v1"
+from service.client.link import Link, open_link
+from service.client.memory import Cursor, Greeting, Joins, Message
+from service.client.pace import Pace
+from service.client.tokens import Token, Tokens
 
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 15.0
@@ -30,36 +31,44 @@ STABLE_S = 5.0
 """Only a connection that held for so long proves that the service is well again."""
 
 OPEN_WITHIN_S = 10.0
-CLOSE_WITHIN_S = 1.0
+"""How long a handshake may take, and each message of a greeting."""
+
 HEARTBEATS_MISSED_MAX = 2.5
 """After so many heartbeats without a word the connection is dead, whatever the socket says."""
+
+LAST_WORD_WITHIN_S = 1.0
+"""A process that stood still finds its timers over, and takes what has come before it judges."""
 
 ANSWER_WITHIN_S = 30.0
 ANSWER_WITHIN_S_MAX = 240.0
 """The service knows an id for five minutes; sent again later, a command could happen twice."""
 
 CODE_NORMAL = 1000
-CODE_ABNORMAL = 1006
 CODE_SILENT = 4000
 """Sent when the service has fallen silent: not a clean close, since this client comes back."""
-
-CODE_TOKEN_EXPIRED = 4005
-FINAL_CODES = frozenset({1008, 4503, 4504})
-"""A bad token, sent away, too many sockets: coming back by itself would do harm."""
 
 NOT_NOW = frozenset({"RATE_LIMITED", "UNAVAILABLE"})
 """Errors that pass: the same command may be carried out a little later."""
 
 
+logger = logging.getLogger("service.client")
+
 _jitter = random.SystemRandom().random
 
 
-def connect(url: str, token: Token, *, jitter: Callable[[], float] = _jitter) -> Client:
-    """Return a client for `async with`.
+def connect(
+    url: str,
+    token: Token,
+    *,
+    jitter: Callable[[], float] = _jitter,
+    clock: Clock | None = None,
+) -> Client:
+    """Return a client for `async with`, once.
 
-    `jitter` is a random number from 0 to 1, by which each wait before a try is multiplied.
+    `jitter` is a random number from 0 to 1, by which each wait before a try is multiplied. `clock`
+    is the machine's unless a test gives another one.
     """
-    return Client(url, token, jitter)
+    return Client(url, token, jitter, clock or Clock())
 
 
 def wait_s_max(attempt: int, drain_s: float | None, *, has_seat: bool) -> float:
@@ -82,14 +91,15 @@ class Client:
     thousands, so take them also where you only send.
     """
 
-    def __init__(self, url: str, token: Token, jitter: Callable[[], float]) -> None:
+    def __init__(self, url: str, token: Token, jitter: Callable[[], float], clock: Clock) -> None:
         """Use `connect`."""
         self._url = url
-        self._token = token
+        self._tokens = Tokens(token)
         self._jitter = jitter
         self._http: aiohttp.ClientSession
-        self._ws: aiohttp.ClientWebSocketResponse
-        self._staying: asyncio.Task[None]
+        self._link: Link
+        self._staying: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._is_online = False
         self._attempt = 0
@@ -97,8 +107,11 @@ class Client:
         self._error: BaseException | None = None
         self._inbox = Inbox()
         self._cursor = Cursor()
+        self._greeting = Greeting(self._cursor)
         self._joins = Joins()
-        self._pending: dict[str, _Pending] = {}
+        self._pace = Pace(clock)
+        self._commands = Commands(clock, self._pace)
+        self._something_to_send = asyncio.Event()
         # The ids of one client never meet those of another one of the same user.
         self._id_prefix = secrets.token_hex(12)
         self._id_count = 0
@@ -106,10 +119,16 @@ class Client:
         """What the service has said first on the present connection: `user`, `limits`, ..."""
 
     async def __aenter__(self) -> Self:
-        """Connect; raise `Closed` when that is refused, and what aiohttp raises when it fails."""
+        """Connect; raise `Closed` when that is refused, and what aiohttp raises when it fails.
+
+        A connection that breaks while what stands is told is followed by others. What the callable
+        for tokens raises is raised, too; later on it is only logged.
+        """
+        if self._staying is not None:
+            raise RuntimeError("a client connects once: make another one")
         self._http = aiohttp.ClientSession()
         try:
-            await self._open()
+            await self._open_first()
         except BaseException:
             await self._http.close()
             raise
@@ -119,11 +138,14 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         """Go for good: the service counts this client as gone at once."""
-        tasks = [self._staying] if self._refreshing is None else [self._staying, self._refreshing]
+        tasks = {
+            task for task in (self._staying, self._sending, self._refreshing) if task is not None
+        }
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await self._ws.close()
+        self._is_online = False
+        await self._link.drop(CODE_NORMAL)
         await self._http.close()
 
     def __aiter__(self) -> Self:
@@ -132,6 +154,7 @@ class Client:
 
     async def __anext__(self) -> Message:
         """Return the next message; raise `Closed` when there will be none, for good."""
+        self._check_started()
         message = await self._inbox.take()
         if message is not None:
             return message
@@ -142,47 +165,55 @@ class Client:
     async def send(self, type_: str, /, **fields: Any) -> bool:
         """Send a message once, for what is worth nothing later: keys, signals.
 
-        Return whether it went out. Raise `ValueError` when it is longer than the service takes.
+        Return whether it went out: not while offline, nor above the pace of the service. Raise
+        `ValueError` when it is longer than the service takes.
         """
-        return await self._transmit(self._encode({"type": type_, **fields}))
+        self._check_started()
+        frame = self._encode({"type": type_, **fields})
+        return self._is_online and self._pace.take() and await self._transmit(frame)
 
     async def command(
         self, type_: str, /, *, timeout_s: float = ANSWER_WITHIN_S, **fields: Any
     ) -> Message:
         """Carry out a command once, and return its `ack` (the `pong` of a `ping`).
 
-        It is sent again with the same id after each reconnect until it is answered. Raise
-        `Refused` by the service, `NoAnswer` in time, `Closed` when there is no coming back, and
-        `ValueError` when it is longer than the service takes.
+        It is sent again with the same id after each reconnect until it is answered, for as long as
+        the service remembers the id. Commands go out at the service's pace, those for one room in
+        the order in which they were given. Raise `Refused` by the service; `NoAnswer` in time, by
+        the wall clock or the monotonic one, or when many newer commands were sent meanwhile;
+        `Closed` when there is no coming back; and `ValueError` when it is longer than the service
+        takes, or for a time that is none.
         """
-        if timeout_s > ANSWER_WITHIN_S_MAX:
-            raise ValueError(f"timeout_s is at most {ANSWER_WITHIN_S_MAX}")
-        self._id_count += 1
-        id_ = f"{self._id_prefix}-{self._id_count}"
-        command = {"type": type_, "id": id_, **fields}
-        pending = self._pending[id_] = _Pending(command, self._encode(command))
+        self._check_started()
+        if not 0 < timeout_s <= ANSWER_WITHIN_S_MAX:
+            raise ValueError(f"timeout_s is more than 0 and at most {ANSWER_WITHIN_S_MAX}")
+        command = {"type": type_, "id": self._new_id(), **fields}
+        pending = self._commands.add(command, self._encode(command), timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._answer_to(pending)
         except TimeoutError:
             raise NoAnswer(f"{type_} was not answered in {timeout_s} s") from None
         finally:
-            del self._pending[id_]
+            self._commands.drop(pending)
+            self._something_to_send.set()
         if answer["type"] == "error":
             raise Refused(answer["code"], answer["message"])
         return answer
 
-    async def _answer_to(self, pending: _Pending) -> Message:
-        """Send a command until it is answered by more than that it can't be done just now."""
-        while True:
-            if self._staying.done():
-                raise self._error or Closed(CODE_NORMAL)
-            await self._transmit(pending.frame)
-            answer = await pending.answer
-            if answer["type"] != "error" or answer["code"] not in NOT_NOW:
-                return answer
-            await asyncio.sleep(RETRY_FIRST_S * (1 + self._jitter()))
-            pending.answer = asyncio.get_running_loop().create_future()
+    async def _answer_to(self, pending: PendingCommand) -> Message:
+        if self._staying is None or self._staying.done():
+            raise self._error or Closed(CODE_NORMAL)
+        self._something_to_send.set()
+        return await pending.answer
+
+    def _check_started(self) -> None:
+        if self._staying is None:
+            raise RuntimeError("the client is not connected: use `async with`")
+
+    def _new_id(self) -> str:
+        self._id_count += 1
+        return f"{self._id_prefix}-{self._id_count}"
 
     def _encode(self, message: Message) -> str:
         """Write a message; one above the limit would cost the connection."""
@@ -197,37 +228,57 @@ class Client:
             return False
         try:
             # A send that is cancelled while the pipe is full would spoil the next one.
-            await asyncio.shield(self._ws.send_str(frame))
+            await asyncio.shield(self._link.send(frame))
         except ConnectionError:
             return False
         return True
 
     # The connection
 
+    async def _open_first(self) -> None:
+        while True:
+            try:
+                await self._open()
+            except NoToken as error:
+                raise error.cause from None
+            except Closed as closed:
+                self._tokens.raise_if_final(closed)
+                await asyncio.sleep(self._jitter() * self._wait_s_max())
+            else:
+                return
+
     async def _open(self) -> None:
         """Connect, and take the greeting in."""
-        token = self._token if isinstance(self._token, str) else await self._token()
-        async with asyncio.timeout(OPEN_WITHIN_S):
-            self._ws = await self._http.ws_connect(
-                self._url,
-                params=self._cursor.query(),
-                headers={"Authorization": f"Bearer {token}"},
-                protocols=(PROTOCOL,),
-                max_msg_size=0,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN_S),
-            )
-            try:
-                while not self._take(await self._receive()):
-                    pass
-            except BaseException:
-                await self._ws.close(code=CODE_SILENT)
-                raise
+        while not await self._open_as_user():
+            pass
         self._is_online = True
-        unanswered = [one for one in self._pending.values() if not one.answer.done()]
-        for join in self._joins.again([one.command for one in unanswered]):
-            await self._transmit(self._encode(join))
-        for one in unanswered:
-            await self._transmit(one.frame)
+        rejoins = [
+            join | {"id": self._new_id()} for join in self._joins.again(self._commands.unanswered)
+        ]
+        self._commands.connected([(join, self._encode(join)) for join in rejoins])
+        self._sending = asyncio.create_task(self._send_pending())
+
+    async def _open_as_user(self) -> bool:
+        """Connect; return false if it is another user now, for whom nothing may be resumed."""
+        token = await self._tokens.ask()
+        async with asyncio.timeout(OPEN_WITHIN_S):
+            self._link = await open_link(self._http, self._url, token, self._cursor.query())
+        self._greeting.begin()
+        try:
+            while True:
+                message = await self._link.receive(OPEN_WITHIN_S)
+                if self._is_of_other_user(message) and self._change_user():
+                    break
+                if self._take_all(message):
+                    return True
+        except TimeoutError:
+            await self._link.drop(CODE_SILENT)
+            raise Closed(CODE_SILENT, "the greeting did not go on") from None
+        except BaseException:
+            await self._link.drop(CODE_SILENT)
+            raise
+        await self._link.drop(CODE_SILENT)
+        return False
 
     async def _stay(self) -> None:
         """Read until the connection is lost and come back, until there is no coming back."""
@@ -237,12 +288,16 @@ class Client:
             try:
                 await self._read()
             except Closed as closed:
-                self._raise_if_final(closed)
+                self._tokens.raise_if_final(closed)
             except TimeoutError:
                 # No socket tells of a link that is silently dead.
-                await self._ws.close(code=CODE_SILENT)
+                pass
             finally:
                 self._is_online = False
+                self._commands.disconnected()
+                if self._sending is not None:
+                    self._sending.cancel()
+            await self._link.drop(CODE_SILENT)
             if now() - opened_at > STABLE_S:
                 self._attempt = 0
             await self._come_back()
@@ -251,7 +306,11 @@ class Client:
         quiet_s = HEARTBEATS_MISSED_MAX * self.welcome["heartbeatMs"] / 1000
         while True:
             await self._inbox.space()
-            self._take(await self._receive(quiet_s))
+            try:
+                message = await self._link.receive(quiet_s)
+            except TimeoutError:
+                message = await self._link.receive(LAST_WORD_WITHIN_S)
+            self._take_all(message)
 
     async def _come_back(self) -> None:
         while True:
@@ -259,7 +318,9 @@ class Client:
             try:
                 await self._open()
             except Closed as closed:
-                self._raise_if_final(closed)
+                self._tokens.raise_if_final(closed)
+            except NoToken as error:
+                logger.warning("the token could not be brought: %r", error.cause)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 pass
             else:
@@ -272,66 +333,108 @@ class Client:
             self._attempt += 1
         return wait_s_max(self._attempt, drain_s, has_seat=self._joins.has_seat)
 
-    def _raise_if_final(self, closed: Closed) -> None:
-        expired = closed.code == CODE_TOKEN_EXPIRED and isinstance(self._token, str)
-        if expired or closed.code in FINAL_CODES:
-            raise closed
-
     def _ended(self, staying: asyncio.Task[None]) -> None:
         """Tell everybody who waits."""
         self._error = None if staying.cancelled() else staying.exception()
-        for pending in self._pending.values():
-            if not pending.answer.done():
-                pending.answer.set_exception(self._error or Closed(CODE_NORMAL))
+        error = self._error if isinstance(self._error, Exception) else Closed(CODE_NORMAL)
+        self._commands.fail_all(error)
         self._inbox.end()
+
+    async def _send_pending(self) -> None:
+        """Send commands as they may be sent, until the connection is lost."""
+        while True:
+            self._something_to_send.clear()
+            following = self._commands.next()
+            if isinstance(following, PendingCommand):
+                await self._transmit(following.frame)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(following):
+                    await self._something_to_send.wait()
 
     # What comes
 
-    async def _receive(self, within_s: float | None = None) -> Message:
-        frame = await self._ws.receive(within_s)
-        if frame.type is not aiohttp.WSMsgType.TEXT:
-            reason = frame.extra if isinstance(frame.extra, str) else ""
-            raise Closed(self._ws.close_code or CODE_ABNORMAL, reason)
-        message: Message = msgspec.json.decode(frame.data)
-        return message
+    def _is_of_other_user(self, message: Message) -> bool:
+        if message["type"] != "welcome" or not self.welcome:
+            return False
+        return bool(message["user"]["id"] != self.welcome["user"]["id"])
+
+    def _change_user(self) -> bool:
+        """Forget what was the former user's; tell whether this connection has asked for it."""
+        self._commands.fail_all(NoAnswer("the token is now that of another user"))
+        self._joins = Joins()
+        self._cursor.forget()
+        self.welcome = {}
+        return self._cursor.is_resuming
+
+    def _take_all(self, message: Message) -> bool:
+        """Take a message in, and those that it completes; tell whether that ends the greeting."""
+        ends_greeting = False
+        for one in self._greeting.take(message):
+            ends_greeting |= self._take(one)
+        return ends_greeting
 
     def _take(self, message: Message) -> bool:
         """Take a message in; tell whether it ends the greeting."""
         ends_greeting = self._cursor.take(message)
         match message:
             case {"type": "welcome"}:
-                self.welcome = message
+                self._take_welcome(message)
             case {"type": "server:draining", "retryMs": retry_ms}:
                 self._drain_s = retry_ms / 1000
-            case {"type": "token:expiring"} if not isinstance(self._token, str):
-                self._refreshing = asyncio.create_task(self._refresh(self._token))
+            case {"type": "token:expiring"} if not self._tokens.is_fixed:
+                self._refreshing = asyncio.create_task(self._refresh())
         self._joins.take(message, self.welcome["user"]["id"])
         if not self._answers(message):
             self._inbox.put(message)
         return ends_greeting
 
+    def _take_welcome(self, welcome: Message) -> None:
+        self.welcome = welcome
+        self._tokens.accepted()
+        self._pace.limit(welcome["limits"])
+        self._commands.fail_too_long(welcome["limits"]["messageBytesMax"])
+
     def _answers(self, message: Message) -> bool:
-        """Take what answers a command; one that nobody waits for any more is dropped."""
+        """Take what answers a command; an ack that nobody waits for any more is told nobody."""
         if message["type"] not in {"ack", "pong", "error"}:
             return False
-        pending = self._pending.get(message.get("id", ""))
-        if pending is None or pending.answer.done():
+        self._something_to_send.set()
+        id_ = message.get("id")
+        rejoin = self._commands.find_rejoin(id_)
+        if message.get("code") in NOT_NOW and self._try_again(message, rejoin):
+            return rejoin is None and id_ is not None
+        if rejoin is not None:
+            self._commands.rejoined(rejoin)
+            if message["type"] == "error":
+                self._joins.refused(rejoin.command["roomId"])
             return bool(message["type"] == "ack")
-        if message["type"] == "ack":
-            self._joins.answered(pending.command, message)
+        pending = self._commands.find(id_)
+        command = self._commands.take_late(id_) if pending is None else pending.command
+        if command is not None and message["type"] == "ack":
+            # Whoever gave up waiting has joined the room all the same.
+            self._joins.answered(command, message)
+        if pending is None:
+            return bool(message["type"] == "ack")
         pending.answer.set_result(message)
         return True
 
-    async def _refresh(self, new_token: Callable[[], Awaitable[str]]) -> None:
+    def _try_again(self, error: Message, rejoin: PendingCommand | None) -> bool:
+        """Send what can't be carried out just now a little later; tell whether that is so."""
+        pause_s = RETRY_FIRST_S * (1 + self._jitter())
+        refused = rejoin or self._commands.find(error.get("id"))
+        if refused is not None:
+            self._commands.pause(refused, pause_s)
+        elif "id" not in error and not self._greeting.knows("error_ids"):
+            # An older service may not know the id of a message above the rate: it may be any.
+            self._commands.pause(None, pause_s)
+        return refused is not None
+
+    async def _refresh(self) -> None:
         """Bring a newer token; without one, the socket is closed, and the next one has it."""
-        with suppress(Refused, NoAnswer, Closed):
-            await self.command("auth:refresh", token=await new_token())
-
-
-class _Pending:
-    """A command that is not answered yet."""
-
-    def __init__(self, command: Message, frame: str) -> None:
-        self.command = command
-        self.frame = frame
-        self.answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        try:
+            await self.command("auth:refresh", token=await self._tokens.ask())
+        except NoToken as error:
+            logger.warning("the token was not renewed: %r", error.cause)
+        except (Refused, NoAnswer, Closed) as error:
+            logger.warning("the token was not renewed: %s", error)

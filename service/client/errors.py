@@ -22,3 +22,12 @@ class Closed(Exception):
         super().__init__(f"closed with {code}{reason and f': {reason}'}")
         self.code = code
         self.reason = reason
+
+
+class NoToken(Exception):
+    """The callable for tokens has brought none; raised and handled inside of the client."""
+
+    def __init__(self, cause: Exception) -> None:
+        """Take what it has raised instead."""
+        super().__init__(str(cause))
+        self.cause = cause

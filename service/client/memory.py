@@ -14,11 +14,16 @@ class Cursor:
         """Begin without a position: the first connection resumes nothing."""
         self.epoch: str | None = None
         self.position = 0
-        self._resuming = False
+        self.is_resuming = False
+        """Whether the present connection has asked to resume."""
+
+    def forget(self) -> None:
+        """Resume nothing: what stands has to come first, and whole."""
+        self.epoch = None
 
     def query(self) -> dict[str, str]:
         """Return what the URL of the next connection asks for."""
-        self._resuming = self.epoch is not None
+        self.is_resuming = self.epoch is not None
         if self.epoch is None:
             return {}
         return {"since": str(self.position), "epoch": self.epoch}
@@ -26,7 +31,7 @@ class Cursor:
     def take(self, message: Message) -> bool:
         """Move on by a message; tell whether it ends the greeting of its connection."""
         match message:
-            case {"type": "welcome"} if self._resuming:
+            case {"type": "welcome"} if self.is_resuming:
                 # What was missed is still to come.
                 pass
             case {"type": "welcome" | "resync", "epoch": epoch, "position": position}:
@@ -40,8 +45,50 @@ class Cursor:
                 self.position = max(self.position, position)
             case _:
                 pass
-        end = {"resumed", "resync"} if self._resuming else {"user:list"}
+        end = {"resumed", "resync"} if self.is_resuming else {"user:list"}
         return message["type"] in end
+
+
+class Greeting:
+    """Holds what stands back until it has come whole.
+
+    What is missing when the connection breaks would not be told by a resume, and what has come
+    already would be told twice by a new start.
+    """
+
+    def __init__(self, cursor: Cursor) -> None:
+        """Forget the `cursor` while what stands has not come."""
+        self._cursor = cursor
+        self._held: list[Message] | None = None
+        self._features: list[str] = []
+
+    def begin(self) -> None:
+        """Begin a connection."""
+        self._held = None
+
+    def knows(self, feature: str) -> bool:
+        """Tell whether the service has this feature."""
+        return feature in self._features
+
+    def take(self, message: Message) -> list[Message]:
+        """Take a message, and return all that may be told now."""
+        if message["type"] == "welcome":
+            self._features = message.get("features", [])
+        if self._held is not None:
+            self._held.append(message)
+            if message["type"] != "greeted":
+                return []
+            held, self._held = self._held, None
+            return held
+        if self._begins_what_stands(message["type"]):
+            self._cursor.forget()
+            self._held = [message]
+            return []
+        return [message]
+
+    def _begins_what_stands(self, type_: str) -> bool:
+        fresh = type_ == "welcome" and not self._cursor.is_resuming
+        return (fresh or type_ == "resync") and self.knows("greeted")
 
 
 class Joins:
@@ -97,6 +144,10 @@ class Joins:
                 }
             case _:
                 pass
+
+    def refused(self, room: str) -> None:
+        """Know of a room that can't be joined again."""
+        self._forget(room)
 
     def _forget(self, room: str) -> None:
         self._joins.pop(room, None)

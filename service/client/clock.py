@@ -1,0 +1,33 @@
+"""How time is measured: no clock of a machine that may sleep, or be set, says enough alone."""
+
+from __future__ import annotations
+
+import time
+
+
+class Clock:
+    """The wall clock and the monotonic one, in seconds."""
+
+    def wall(self) -> float:
+        """Return the time of day, which may be set."""
+        return time.time()
+
+    def steady(self) -> float:
+        """Return the monotonic time, which may stand still while the machine sleeps."""
+        return time.monotonic()
+
+
+class Stopwatch:
+    """The time since an instant."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin now."""
+        self._clock = clock
+        self._wall = clock.wall()
+        self._steady = clock.steady()
+
+    @property
+    def elapsed_s(self) -> float:
+        """By the clock that says more."""
+        clock = self._clock
+        return max(clock.wall() - self._wall, clock.steady() - self._steady)

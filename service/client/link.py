@@ -1,0 +1,66 @@
+"""One WebSocket, from its handshake to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+
+from service.client.errors import Closed
+
+if TYPE_CHECKING:
+    from service.client.memory import Message
+
+PROTOCOL = "ws-service.v1"
+CLOSE_WITHIN_S = 1.0
+CODE_ABNORMAL = 1006
+
+
+async def open_link(
+    http: aiohttp.ClientSession, url: str, token: str, query: dict[str, str]
+) -> Link:
+    """Connect; raise what aiohttp raises when that fails."""
+    ws = await http.ws_connect(
+        url,
+        params=query,
+        headers={"Authorization": f"Bearer {token}"},
+        protocols=(PROTOCOL,),
+        max_msg_size=0,
+        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN_S),
+    )
+    return Link(ws)
+
+
+class Link:
+    """A connection to the service."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        """Use `open_link`."""
+        self._ws = ws
+
+    async def send(self, frame: str) -> None:
+        """Send a message; raise `ConnectionError` when the link is broken."""
+        await self._ws.send_str(frame)
+
+    async def receive(self, within_s: float) -> Message:
+        """Return the next message; raise `Closed` at the end, `TimeoutError` when none comes."""
+        frame = await self._ws.receive(within_s)
+        if frame.type is not aiohttp.WSMsgType.TEXT:
+            reason = frame.extra if isinstance(frame.extra, str) else ""
+            raise Closed(self._ws.close_code or CODE_ABNORMAL, reason)
+        message: Message = msgspec.json.decode(frame.data)
+        return message
+
+    async def drop(self, code: int) -> None:
+        """Close it, and break it: on a dead link, whoever sends would wait for ever."""
+        transport = self._ws.get_extra_info("socket")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._ws.close(code=code)
+        if transport is not None:
+            with suppress(OSError):
+                transport.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,47 @@
+"""Keeps what is sent below the limits of the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.client.clock import Clock
+    from service.client.memory import Message
+
+RATE_SHARE = 0.9
+BURST_SHARE = 0.5
+"""Which part of the service's limits is used: its clock runs a little beside this one."""
+
+
+class Pace:
+    """A token bucket."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin without limits; `welcome` tells them."""
+        self._clock = clock
+        self._per_s = float("inf")
+        self._burst = float("inf")
+        self._tokens = float("inf")
+        self._at = clock.steady()
+
+    def limit(self, limits: Message) -> None:
+        """Take the limits of the service, as `welcome` has them."""
+        self._per_s = RATE_SHARE * limits["messagesPerS"]
+        self._burst = max(1.0, BURST_SHARE * limits["messagesBurst"])
+        self._tokens = min(self._tokens, self._burst)
+        self._at = self._clock.steady()
+
+    def take(self) -> bool:
+        """Tell whether a message may go now, and count it."""
+        now = self._clock.steady()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    @property
+    def wait_s(self) -> float:
+        """How long until a message may go."""
+        return max(0.001, (1 - self._tokens) / self._per_s)
