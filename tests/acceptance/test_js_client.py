@@ -18,7 +18,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "service" / "web"
 NODE_MIN = 22
 
-TESTS = sorted(path.name for path in (ROOT / "tests" / "node").glob("*.test.js"))
+TESTS = sorted(
+    str(path.relative_to(ROOT))
+    for directory in ("node", "compat")
+    for path in (ROOT / "tests" / directory).rglob("*.test.js")
+)
+"""Those of the client, and those of kept older ones against this service."""
 
 
 def find_node() -> str:
@@ -45,12 +50,10 @@ def run(*command: str, cwd: Path = ROOT) -> str:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("name", TESTS)
-def test_the_tests_of_the_client_pass_in_node(name: str) -> None:
+@pytest.mark.parametrize("path", TESTS)
+def test_the_tests_of_the_client_pass_in_node(path: str) -> None:
     node = find_node()
-    output = run(
-        node, "--test", "--test-timeout=200000", "--test-reporter=tap", f"tests/node/{name}"
-    )
+    output = run(node, "--test", "--test-timeout=200000", "--test-reporter=tap", path)
     passed = re.search(r"^# pass (\d+)$", output, re.MULTILINE)
     assert passed is not None, output
     assert int(passed[1]) > 0, output
