@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
@@ -91,8 +91,13 @@ class Answers:
     def __init__(self) -> None:
         """Begin with none."""
         self._of_users: dict[str, OrderedDict[str, Answer]] = {}
-        self._ages: deque[tuple[int, CommandKey]] = deque()
+        self._ages: OrderedDict[CommandKey, int] = OrderedDict()
+        """When each was carried out, the oldest first."""
         self._begun: _Begun | None = None
+
+    def __len__(self) -> int:
+        """Count the commands that are remembered."""
+        return len(self._ages)
 
     def find(self, key: CommandKey) -> Answer | None:
         """Return how the command was answered, or None when it was not carried out."""
@@ -102,8 +107,9 @@ class Answers:
 
     def take(self, recorded: RecordedEvent) -> None:
         """Remember the command that `recorded` ends, and forget what is too old."""
-        while self._ages and self._ages[0][0] < recorded.recorded_at - KEPT_US:
-            self._forget(self._ages.popleft()[1])
+        oldest = recorded.recorded_at - KEPT_US
+        while self._ages and next(iter(self._ages.values())) < oldest:
+            self._forget(self._ages.popitem(last=False)[0])
         meta = recorded.meta
         if meta is not None and recorded.actor is not None:
             key = (recorded.actor, meta.command)
@@ -116,9 +122,10 @@ class Answers:
         user, command = begun.key
         answers = self._of_users.setdefault(user, OrderedDict())
         answers[command] = answer_of(last.event, last.position, begun.digest)
-        self._ages.append((last.recorded_at, begun.key))
+        self._ages.pop(begun.key, None)
+        self._ages[begun.key] = last.recorded_at
         if len(answers) > PER_USER_MAX:
-            answers.popitem(last=False)
+            del self._ages[user, answers.popitem(last=False)[0]]
 
     def _forget(self, key: CommandKey) -> None:
         user, command = key

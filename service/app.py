@@ -127,7 +127,14 @@ class Service:
         self._people = people = People()
         known = KnownPeople(people, world, self._reader)
         backlog = Backlog(_backlog_limits(settings), recovered.before_tail.position)
-        self._hub = hub = Hub(world, people, backlog, _intervals(settings), metrics)
+        self._hub = hub = Hub(
+            world,
+            people,
+            backlog,
+            _intervals(settings),
+            metrics,
+            delayed_bytes_max=settings.delayed_bytes_max,
+        )
         engine = Engine(log, world, people, hub, metrics)
         await self._refill(backlog, recovered.before_tail, known, engine)
         facts = _facts(settings, log.head.epoch)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.bounds import Bound, bounds, total_of
 from service.settings import load_settings
 
 PIPE_WIDTH = 200
@@ -19,8 +20,9 @@ PIPE_WIDTH = 200
 def command(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
 ) -> None:
-    """Show every setting with the value in force; secrets are masked."""
-    rows = [asdict(row) for row in load_settings().table()]
+    """Show every setting with the value in force, and what clients can make the service hold."""
+    settings = load_settings()
+    rows = [asdict(row) for row in settings.table()]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -33,7 +35,34 @@ def command(
         # As `Text`: what stands in a value is no markup.
         table.add_row(*map(Text, cells))
     # For a pipe, one line for each setting.
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(table)
+    _print_bounds(console, bounds(settings))
+
+
+def _print_bounds(console: Console, rows: list[Bound]) -> None:
+    """Say what clients can make the service hold in memory."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("Memory bounds", no_wrap=True)
+    table.add_column("At most", justify="right", no_wrap=True)
+    table.add_column("Of", no_wrap=True)
+    table.add_column("By", overflow="fold")
+    for row in rows:
+        table.add_row(
+            row.what,
+            _mib(row.bytes),
+            "each user" if row.scope == "user" else "all",
+            ", ".join(row.limits),
+        )
+    of_user = sum(row.bytes for row in rows if row.scope == "user")
+    table.add_section()
+    table.add_row("one user", _mib(of_user), "each user")
+    table.add_row("in all, by one hostile user", _mib(total_of(rows)), "all")
+    console.print(table)
+
+
+def _mib(bytes_: int) -> str:
+    return f"{bytes_ / 1024**2:.1f} MiB"
 
 
 def _measured(row: dict[str, str], key: str) -> str:

@@ -28,6 +28,7 @@ from service.deliveries import (
 )
 from service.domain.presence import SocketOpened
 from service.domain.rooms import RoomClosed
+from service.edge.delays import Delays
 from service.edge.dialect import CLASSIC, SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, telling_pause_s
 from service.edge.frames import frame, type_in, type_of
@@ -101,6 +102,7 @@ class Hub:
         metrics: Metrics,
         *,
         clock: Callable[[], float] = time.monotonic,
+        delayed_bytes_max: int = 64 * 1024 * 1024,
     ) -> None:
         """Tell of `world`, and keep in `backlog` what those who are away are to get.
 
@@ -111,6 +113,7 @@ class Hub:
         self._world = world
         self._people = people
         self._backlog = backlog
+        self._delays = Delays(delayed_bytes_max)
         self._intervals = intervals
         self._connections: dict[SocketId, Connection] = {}
         self._arriving: dict[SocketId, Connection] = {}
@@ -279,9 +282,7 @@ class Hub:
 
     def _deliver(self, delivery: Delivery, position: Position) -> None:
         if delivery.delay_s:
-            now = msgspec.structs.replace(delivery, delay_s=0)
-            loop = asyncio.get_running_loop()
-            loop.call_later(delivery.delay_s, self._deliver, now, position)
+            self._deliver_later(delivery)
             return
         kept = keep(self._backlog, delivery, position)
         told = self._resolve(delivery.audience)
@@ -295,6 +296,25 @@ class Hub:
         if told.ones and delivery.v1 is not None:
             self._metrics.sent(type_of(delivery.v1), len(told.ones))
             self._hand_out(kept or frame(delivery.v1), told.ones, delivery, delivery.v1)
+
+    def _deliver_later(self, delivery: Delivery) -> None:
+        """Tell spectators, who all speak protocol v1, when the delay of their room is over."""
+        message, audience = delivery.v1, delivery.audience
+        if message is None or not isinstance(audience, InRoom):
+            raise AssertionError(delivery)
+        data = frame(message)
+        is_state = isinstance(message, v1.GameUpdate)
+        if not self._delays.take(audience.room, len(data), is_state=is_state):
+            return
+        if is_state:
+            # The state is in the frame.
+            message = msgspec.structs.replace(message, state=None)
+
+        def tell() -> None:
+            self._delays.give_back(audience.room, len(data))
+            self._send(self._resolve(audience).ones, data, message)
+
+        asyncio.get_running_loop().call_later(delivery.delay_s, tell)
 
     def _hand_out(
         self, data: bytes, connections: list[Connection], delivery: Delivery, message: ToClient
@@ -363,10 +383,11 @@ class Hub:
         self._send([one for one in self._known(sockets) if one.is_v1], data, message)
 
     def _send(self, connections: list[Connection], data: bytes, message: ToClient) -> None:
-        """Queue the frame of a message that a client which is slow may miss."""
+        """Queue a frame, or hold it back where a slow client may miss it."""
         self._metrics.sent(type_of(message), len(connections))
+        may_be_missed = type_of(message) in MAY_BE_MISSED
         for connection in connections:
-            if connection.is_slow:
+            if may_be_missed and connection.is_slow:
                 connection.hold_back(kind_of(message), data)
             else:
                 connection.frames.append(data)

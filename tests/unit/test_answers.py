@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from service.answers import KEPT_US, Answer, Answers, Fingerprints, are_equal
+from service.answers import KEPT_US, PER_USER_MAX, Answer, Answers, Fingerprints, are_equal
 from service.domain.lobby import LobbyJoined
 from service.log.codec import decode_meta, encode_meta
 from service.log.records import Meta, Origin, RecordedEvent, propose
@@ -76,3 +76,27 @@ def test_an_answer_is_known_when_the_last_event_of_its_command_was_taken() -> No
     assert answers.find(("1", "i")) == Answer(6, None, b"digest")
     answers.take(recorded(7, None, KEPT_US + 1))
     assert answers.find(("1", "i")) is None
+
+
+def numbered(position: int, at: int, command: str, user: str = "1") -> RecordedEvent:
+    return RecordedEvent(position, 1, at, EVENT, user, Meta(command, 1))
+
+
+def test_a_user_has_so_many_commands_remembered_within_the_time() -> None:
+    answers = Answers()
+    for number in range(10 * PER_USER_MAX):
+        answers.take(numbered(number, number, f"c{number}"))
+    assert len(answers) == PER_USER_MAX
+    assert answers.find(("1", "c0")) is None
+    assert answers.find(("1", f"c{10 * PER_USER_MAX - 1}")) is not None
+
+
+def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
+    answers = Answers()
+    for at in (0, KEPT_US // 2):
+        answers.take(numbered(at, at, "again"))
+    assert len(answers) == 1
+    answers.take(numbered(KEPT_US + 1, KEPT_US + 1, "later", user="8"))
+    assert answers.find(("1", "again")) is not None
+    answers.take(numbered(2 * KEPT_US, 2 * KEPT_US, "last", user="8"))
+    assert answers.find(("1", "again")) is None

@@ -89,3 +89,54 @@ def test_several_frames_of_an_event_go_together() -> None:
     assert between(backlog, ANA, 1) == [20, 21]
     assert between(backlog, BEN, 1) == [21]
     assert between(backlog, ANA, 0) is None
+
+
+def flood(backlog: Backlog, users: list[int | str], count: int, size: int, start: int = 0) -> None:
+    for position in range(start + 1, start + count + 1):
+        backlog.add(position, users, b"x" * size)
+        backlog.close(position, position)
+
+
+def test_it_keeps_so_many_bytes_however_few_frames_they_are() -> None:
+    backlog = Backlog(BacklogLimits(bytes_max=100_000, bytes_per_user_max=10**9))
+    flood(backlog, [ANA], 100, 10_000)
+    assert backlog.bytes <= 100_000
+    assert backlog.between(ANA, 0, 100) is None
+    kept = backlog.between(ANA, 95, 100)
+    assert kept is not None
+    assert len(kept) == 5
+
+
+def test_one_user_has_so_many_bytes_and_others_lose_nothing_by_it() -> None:
+    backlog = Backlog(BacklogLimits(bytes_max=100_000, bytes_per_user_max=20_000))
+    backlog.add(1, [BEN], b"for Ben")
+    backlog.close(1, 1)
+    flood(backlog, [ANA], 500, 5_000, start=1)
+    assert backlog.bytes <= 30_000
+    assert backlog.between(ANA, 0, 2000) is None
+    assert backlog.between(BEN, 0, 2000) == [b"for Ben"]
+    kept = backlog.between(ANA, 499, 2000)
+    assert kept is not None
+    assert len(kept) == 2
+
+
+def test_a_frame_for_many_counts_once() -> None:
+    many: list[int | str] = list(range(1, 101))
+    backlog = Backlog(BacklogLimits())
+    flood(backlog, many, 1, 10_000)
+    assert 10_000 < backlog.bytes < 20_000
+
+
+def test_a_frame_longer_than_a_user_may_have_is_kept_alone() -> None:
+    backlog = Backlog(BacklogLimits(bytes_per_user_max=5_000))
+    flood(backlog, [ANA], 3, 8_000)
+    assert backlog.between(ANA, 1, 3) is None
+    assert backlog.between(ANA, 2, 3) == [b"x" * 8_000]
+
+
+def test_the_count_of_bytes_is_zero_when_all_is_gone() -> None:
+    backlog = Backlog(BacklogLimits(age_s=10, bytes_per_user_max=5_000))
+    flood(backlog, [ANA, BEN], 20, 1_000)
+    backlog.close(21, 1000)
+    assert backlog.bytes == 0
+    assert backlog.between(ANA, 20, 21) == []

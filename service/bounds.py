@@ -1,0 +1,152 @@
+"""What clients can make the service hold in memory: the sum of its limits, from the settings.
+
+Each row is an upper bound, with what Python takes beside the bytes of the client. `ws-service
+settings` prints them, and the campaign of a hostile user measures against their sum.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from service.answers import PER_USER_MAX
+from service.domain.chat import HISTORY_MAX, MUTED_MAX
+from service.domain.ids import USER_ID_LENGTH_MAX
+from service.games.catalogue import GAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.settings import Settings
+
+Scope: TypeAlias = Literal["user", "service"]
+
+TEXT_BYTES = 50
+"""What a text takes beside its characters."""
+
+ENTRY_BYTES = 250
+"""What an entry of a set or a dictionary takes, with a small object in it."""
+
+PARSED_PER_BYTE = 25
+"""JSON in memory takes at most so much for each of its bytes, as many empty lists."""
+
+UTF8_BYTES_MAX = 4
+
+_ID_BYTES = USER_ID_LENGTH_MAX * UTF8_BYTES_MAX + TEXT_BYTES + ENTRY_BYTES
+
+CONNECTION_BYTES = 64 * 1024
+"""A socket with its parsers, task and session."""
+
+READ_AHEAD_BYTES = 256 * 1024
+"""What is read of a socket before it has to wait for the command that is under way."""
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """Something that clients can make grow, and how far."""
+
+    what: str
+    scope: Scope
+    """Whether each user can make it so large, or all together can't."""
+    limits: tuple[str, ...]
+    """The settings that it follows from."""
+    bytes: int
+
+
+def bounds(settings: Settings) -> list[Bound]:
+    """List what clients can make the service hold."""
+    return [*_of_a_user(settings), *_of_all(settings)]
+
+
+def total_of(rows: list[Bound], users: int = 1) -> int:
+    """Return what so many hostile users can make the service hold, beside what is there anyway."""
+    return sum(row.bytes * (users if row.scope == "user" else 1) for row in rows)
+
+
+def _of_a_user(settings: Settings) -> Iterator[Bound]:
+    sockets = settings.sockets_per_user_max
+
+    def row(what: str, bytes_: float, *limits: str) -> Bound:
+        return Bound(what, "user", limits, int(bytes_))
+
+    yield row(
+        "unsent messages of sockets",
+        sockets * (2 * settings.slow_bytes_max),
+        "WS_SOCKETS_PER_USER_MAX",
+        "WS_SLOW_BYTES_MAX",
+    )
+    yield row(
+        "sockets and what they have read ahead",
+        sockets * (CONNECTION_BYTES + READ_AHEAD_BYTES + 3 * settings.message_bytes_max),
+        "WS_SOCKETS_PER_USER_MAX",
+        "WS_MESSAGE_BYTES_MAX",
+    )
+    yield row(
+        "watched friends",
+        sockets * settings.friends_max * 2 * _ID_BYTES,
+        "WS_SOCKETS_PER_USER_MAX",
+        "WS_FRIENDS_MAX",
+    )
+    yield row("muted users", MUTED_MAX * _ID_BYTES)
+    yield row("results of commands", PER_USER_MAX * 4 * ENTRY_BYTES)
+    yield row(
+        "invites and cooldowns",
+        (
+            settings.invites_burst
+            + settings.invites_per_min * (settings.invite_ttl_s + settings.invite_cooldown_s) / 60
+        )
+        * 2
+        * ENTRY_BYTES,
+        "WS_INVITES_PER_MIN",
+        "WS_INVITES_BURST",
+        "WS_INVITE_TTL_S",
+        "WS_INVITE_COOLDOWN_S",
+    )
+    yield row("places in queues", len(GAMES) * ENTRY_BYTES)
+    yield row(
+        "rooms, their options, metadata and chat",
+        _rooms_of_a_user(settings) * _room_bytes(settings),
+        "WS_ROOMS_MADE_PER_MIN",
+        "WS_ROOMS_MADE_BURST",
+        "WS_ROOMS_PER_USER_MAX",
+        "WS_ROOM_EMPTY_S",
+        "WS_ROOM_BYTES_MAX",
+        "WS_CHAT_LENGTH_MAX",
+    )
+    yield row(
+        "messages kept for a resume",
+        settings.tail_bytes_per_user_max + settings.message_bytes_max,
+        "WS_TAIL_BYTES_PER_USER_MAX",
+    )
+    yield row(
+        "what waits for the log",
+        8 * (settings.logged_bytes_burst + settings.logged_bytes_per_s),
+        "WS_LOGGED_BYTES_BURST",
+        "WS_LOGGED_BYTES_PER_S",
+    )
+
+
+def _rooms_of_a_user(settings: Settings) -> float:
+    """Count the rooms of one user: those they watch, and those that are not yet found empty."""
+    lingering = settings.rooms_made_per_min * settings.room_empty_s / 60
+    return 1 + settings.rooms_per_user_max + settings.rooms_made_burst + lingering
+
+
+def _room_bytes(settings: Settings) -> float:
+    chat = HISTORY_MAX * (settings.chat_length_max * UTF8_BYTES_MAX + 2 * ENTRY_BYTES)
+    return 2 * settings.room_bytes_max * PARSED_PER_BYTE + chat + 20 * ENTRY_BYTES
+
+
+def _of_all(settings: Settings) -> Iterator[Bound]:
+    yield Bound(
+        "messages kept for a resume, of all users",
+        "service",
+        ("WS_TAIL_BYTES_MAX",),
+        settings.tail_bytes_max,
+    )
+    yield Bound(
+        "what spectators get later",
+        "service",
+        ("WS_DELAYED_BYTES_MAX",),
+        settings.delayed_bytes_max,
+    )
