@@ -34,6 +34,7 @@ from service.edge.greeting import Facts, Greeter
 from service.edge.http import DevTokens, Endpoints
 from service.edge.http_server import Doors, HttpLimits, Runner
 from service.edge.hub import Hub, Intervals
+from service.edge.moves import MoveHistory
 from service.edge.passwords import GuessLimits, Passwords
 from service.edge.session import SessionLimits
 from service.edge.socketio.link import LinkLimits
@@ -164,6 +165,14 @@ class Service:
         self._bearers = bearers = Bearers(
             world, log, self._reader, sealing(self._secret or seal_secret(settings.data_dir))
         )
+        self._history = history = MoveHistory(
+            world,
+            hub,
+            self._reader,
+            bytes_max=settings.slow_bytes_max // 2,
+            clock=time.monotonic,
+            metrics=metrics,
+        )
         self._users = users = _user_service(settings)
         self._directory = directory = UserDirectory(
             engine,
@@ -207,6 +216,7 @@ class Service:
                 deadlines.observe,
                 snapshots.observe,
                 websockets.observe,
+                history.observe,
                 bearers.observe,
                 directory.observe,
                 outbox.observe,
@@ -259,6 +269,7 @@ class Service:
         await self._snapshots.write()
         await self._websockets.stop()
         await self._socket_io.stop()
+        await self._history.stop()
         await self._runner.cleanup()
         await self._directory.stop()
         await self.outbox.stop()
@@ -297,6 +308,7 @@ class Service:
             self._hub,
             self._ticker,
             self._directory,
+            self._history,
             authenticator=self._authenticator,
             limits=_websocket_limits(settings),
             new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",

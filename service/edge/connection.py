@@ -12,6 +12,8 @@ from service.edge.loss import is_loss, kind_in
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.domain.event import Position
     from service.domain.ids import SocketId, UserId
     from service.edge.loss import Kind
@@ -48,6 +50,10 @@ class Transport(Protocol):
         """Close at once; what has not left is lost."""
 
 
+def _spend_nothing(_units: float) -> None:
+    """Charge nobody."""
+
+
 class Connection:
     """One open socket."""
 
@@ -55,6 +61,7 @@ class Connection:
     __slots__ = (
         "_held",
         "_limits",
+        "_marks",
         "_progress",
         "_resume_end",
         "_written",
@@ -68,6 +75,7 @@ class Connection:
         "resume",
         "resume_bytes",
         "socket",
+        "spend",
         "transport",
         "user",
     )
@@ -89,6 +97,8 @@ class Connection:
         self.resume = resume
         self.resume_bytes = 0
         """How much was sent again when the socket was opened."""
+        self.spend: Callable[[float], None] = _spend_nothing
+        """Charges its user for what it is sent, in units of messages."""
         self.opened_at: Position = 0
         """The position at which its live messages begin."""
         self.friends: frozenset[UserId] = frozenset()
@@ -102,6 +112,8 @@ class Connection:
         """Whether so much is unread that what may be missed is held back, or dropped."""
         self._held: dict[Kind, bytes] | None = None
         """What a slow socket gets when it has read what came before: the newest of each kind."""
+        self._marks: list[int] = []
+        """How many of the frames go before what they wait for, for each thing that is read."""
         self._resume_end = 0
         self._written = 0
         self._progress = (0, 0.0)
@@ -127,6 +139,33 @@ class Connection:
         """Take note that what is queued now answers a resume."""
         self._resume_end = self._written + sum(map(len, self.frames))
 
+    def withhold(self) -> None:
+        """Let the frames that are queued from now on wait for `insert` and `go_on`."""
+        self._marks.append(len(self.frames))
+
+    def insert(self, frame: bytes) -> None:
+        """Queue a frame before those that wait for the first thing that is withheld for."""
+        self.frames.insert(self._marks[0], frame)
+        self._marks = [mark + 1 for mark in self._marks]
+
+    def go_on(self) -> None:
+        """Let go of what waits for the first thing that is withheld for."""
+        del self._marks[0]
+
+    def _flush_part(self) -> int:
+        """Write what waits for nothing; too much that waits is as bad as too much unread."""
+        ready, marks = self._marks[0], self._marks
+        waiting, self._marks = self.frames[ready:], []
+        del self.frames[ready:]
+        written = self.flush()
+        self.frames += waiting
+        self._marks = [mark - ready for mark in marks]
+        if sum(map(len, waiting)) > self._limits.bytes_max:
+            self.frames.clear()
+            self._marks = [0] * len(marks)
+            self.abort("too much waits")
+        return written
+
     def flush(self) -> int:
         """Write what is queued, at once, and return how many bytes that were.
 
@@ -136,7 +175,10 @@ class Connection:
         frames, transport = self.frames, self.transport
         if transport.is_closing():
             frames.clear()
+            self._marks = [0] * len(self._marks)
             return 0
+        if self._marks:
+            return self._flush_part()
         buffered = transport.get_write_buffer_size()
         if buffered or self.is_slow:
             self._slow_down(buffered)

@@ -88,6 +88,7 @@ COSTS: dict[type[FromClient], Cost] = {
     classic.GameLeave: COMMAND,
     classic.GameMove: COMMAND,
     v1.GameMove: COMMAND,
+    v1.GameHistory: LIST,
     # Talk
     v1.SendSignal: Cost(),
     v1.ChatSend: Cost(2, is_logged=True),

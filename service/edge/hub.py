@@ -185,6 +185,10 @@ class Hub:
         if not sockets:
             self._of_users.pop(connection.user, None)
 
+    def connection(self, socket: SocketId) -> Connection | None:
+        """Return an open socket."""
+        return self._connections.get(socket)
+
     def sockets_of(self, user: UserId) -> tuple[SocketId, ...]:
         """Name the open sockets of a user."""
         return tuple(self._of_users.get(user, ()))
@@ -238,6 +242,12 @@ class Hub:
         for data in frames:
             connection.frames.append(data)
             self._metrics.sent(type_in(data), 1)
+        self._flush_soon((connection,))
+
+    def send_withheld(self, connection: Connection, data: bytes) -> None:
+        """Send a frame before those that are withheld until it has been read."""
+        connection.insert(data)
+        self._metrics.sent(type_in(data), 1)
         self._flush_soon((connection,))
 
     def user_list(self, dialect: Dialect) -> bytes:

@@ -140,6 +140,13 @@ class PassSignal(msgspec.Struct, frozen=True):
     to: UserId | None
 
 
+class ShowMoves(msgspec.Struct, frozen=True):
+    """Answer with the moves of the match in a room."""
+
+    room: RoomId
+    after: int
+
+
 class SendMissed(msgspec.Struct, frozen=True):
     """Send again what was missed."""
 
@@ -175,6 +182,7 @@ Action: TypeAlias = (
     | WatchFriends
     | PassSignal
     | SendMissed
+    | ShowMoves
     | RefreshToken
     | Answer
     | Close
@@ -414,6 +422,8 @@ class Session:
                 return SubscribeRooms(None, wanted=False)
             case v1.Resume():
                 return SendMissed(ResumeFrom(message.position, message.epoch))
+            case v1.GameHistory():
+                return ShowMoves(message.room_id, message.after)
             case v1.AuthRefresh():
                 return RefreshToken(message.token)
             case v1.ChatSend():

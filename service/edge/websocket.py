@@ -51,6 +51,7 @@ from service.edge.session import (
     Session,
     ShowFriends,
     ShowLobby,
+    ShowMoves,
     ShowRooms,
     ShowUsers,
     SubscribeRooms,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from service.edge.budget import Budgets, UserBudget
     from service.edge.channel import Channel
     from service.edge.hub import Hub
+    from service.edge.moves import MoveHistory
     from service.edge.passwords import Passwords
     from service.edge.session import Action, SessionLimits
     from service.engine import Done, Engine
@@ -134,6 +136,7 @@ class WebSockets:
         hub: Hub,
         ticker: Ticker,
         directory: UserDirectory,
+        history: MoveHistory,
         *,
         authenticator: Authenticator,
         limits: WebSocketLimits,
@@ -153,6 +156,7 @@ class WebSockets:
         self._hub = hub
         self._ticker = ticker
         self._directory = directory
+        self._history = history
         self._authenticator = authenticator
         self._limits = limits
         self._new_socket_id = new_socket_id
@@ -289,6 +293,7 @@ class WebSockets:
             self._metrics.handshake_refused("RATE_LIMITED")
             await ws.close(code=CloseCode.RATE_LIMITED, message=b"Rate limited")
             return
+        connection.spend = session.spend
         self._hub.expect(connection)
         self._open[connection.socket] = socket
         try:
@@ -608,6 +613,8 @@ class WebSockets:
                 hub.watch(connection, friends)
                 statuses = {friend: world.presence.is_online(friend) for friend in friends}
                 hub.send(connection, classic.FriendsStatus(statuses))
+            case ShowMoves(room, after):
+                self._history.ask(connection, room, after)
             case SendMissed(wanted):
                 self._send_missed(wanted, connection, session)
             case Execute() | RefreshToken() | Close():

@@ -35,6 +35,10 @@ _NOT_SKIPPED = "position NOT IN (SELECT position FROM skipped)"
 _IN_ORDER = f"AND {_NOT_SKIPPED} ORDER BY position LIMIT ?"
 _OF_ALL = f"{_RECORDED} WHERE position > ? {_IN_ORDER}"
 _OF_STREAM = f"{_RECORDED} WHERE stream = ? AND position > ? {_IN_ORDER}"
+_OF_MATCH = f"""
+    SELECT version, position, type, schema_version, data FROM events
+    WHERE stream = ? AND version > ? AND {_NOT_SKIPPED} ORDER BY version LIMIT ?
+"""  # noqa: S608 - our own text
 _EVENTS_ALONE = f"""
     SELECT position, type, schema_version, data FROM events
     WHERE position > ? AND position <= ? {_IN_ORDER}
@@ -144,6 +148,19 @@ class Reader:
             ]
         except Exception as error:
             raise _unreadable([(row[0], *row[3:6]) for row in rows], error) from error
+
+    async def of_match(
+        self, stream: str, after: int, limit: int
+    ) -> list[tuple[int, Position, Event]]:
+        """Return the first events of a stream after a version, by the index of the versions."""
+        rows = await self._fetch(_OF_MATCH, stream, after, limit)
+        try:
+            return [
+                (version, position, decode(type_, schema, data))
+                for version, position, type_, schema, data in rows
+            ]
+        except Exception as error:
+            raise _unreadable([row[1:] for row in rows], error) from error
 
     async def events(
         self, after: Position, until: Position

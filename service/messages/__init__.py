@@ -62,6 +62,7 @@ FromV1Client: TypeAlias = (
     | v1.RoomSubscribe
     | v1.RoomUnsubscribe
     | v1.GameMove
+    | v1.GameHistory
     | v1.SendSignal
     | v1.ChatSend
     | v1.ChatMute
@@ -140,6 +141,7 @@ ToV1Client: TypeAlias = (
     | v1.GamePaused
     | v1.GameResumed
     | v1.GameMoved
+    | v1.GameMoves
     | v1.GameOver
     | v1.Signal
     | v1.ChatMessage

@@ -18,6 +18,10 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ("retry_after", "An `error` may say in `retryAfterMs` when another try may succeed."),
     ("size_limits", "`welcome.limits` says how long a move, a signal and a room's data may be."),
     ("turn_clock", "States say when the turn ends, and a lost turn is `turn_timeout`."),
+    (
+        "game_history",
+        "Who joins gets `game:moves`, the moves so far; `game:history` asks for more.",
+    ),
     ("pause_budget", "Each player may make a match wait for so long; `pauseLeftMs` tells."),
     ("id_reused", "A command id that comes back with another command is refused by `ID_REUSED`."),
 )

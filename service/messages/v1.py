@@ -144,6 +144,13 @@ class GameMove(V1Command, frozen=True, tag="game:move"):
     action: Key | None = None
 
 
+class GameHistory(V1Command, frozen=True, tag="game:history"):
+    """Asks for the moves of the match in a room after `after`, the `next` of a `game:moves`."""
+
+    room_id: WireRoomId
+    after: Whole = 0
+
+
 class SendSignal(V1Command, frozen=True, tag="signal"):
     """Passes `data` on to a user, one of his sockets, or all others in a room; it is not kept."""
 
@@ -479,6 +486,28 @@ class GameMoved(ToClientMessage, frozen=True, tag="game:moved"):
     seat: int
     tick: int
     input: msgspec.Raw
+
+
+class PastMove(msgspec.Struct, frozen=True):
+    """A move, as in `game:moved`."""
+
+    seat: int
+    tick: int
+    input: msgspec.Raw
+
+
+class GameMoves(ToClientMessage, frozen=True, tag="game:moves"):
+    """A page of the moves so far, before any that follows, to who comes into a match of free moves.
+
+    While there is `more`, the next page follows by itself; else, `game:history` asks for what is
+    after `next`, unless that is null.
+    """
+
+    room_id: RoomId
+    match_id: MatchId
+    moves: list[PastMove]
+    more: bool
+    next: int | None
 
 
 class GameOver(ToClientMessage, frozen=True, tag="game:over"):

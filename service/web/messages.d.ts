@@ -35,6 +35,7 @@ export type FromV1Client =
     | RoomSubscribe
     | RoomUnsubscribe
     | GameMove
+    | GameHistory
     | SendSignal
     | ChatSend
     | ChatMute
@@ -81,6 +82,7 @@ export type ToV1Client =
     | GamePaused
     | GameResumed
     | GameMoved
+    | GameMoves
     | GameOver
     | Signal
     | ChatMessage
@@ -479,6 +481,18 @@ export interface GameMove {
     id?: string;
 }
 /**
+ * Asks for the moves of the match in a room after `after`, the `next` of a `game:moves`.
+ */
+export interface GameHistory {
+    type: "game:history";
+    roomId: string;
+    after?: number;
+    /**
+     * Asks for an answer, which has it, too; the same id again changes nothing.
+     */
+    id?: string;
+}
+/**
  * Passes `data` on to a user, one of his sockets, or all others in a room; it is not kept.
  */
 export interface SendSignal {
@@ -578,6 +592,7 @@ export interface Welcome {
         | "retry_after"
         | "size_limits"
         | "turn_clock"
+        | "game_history"
         | "pause_budget"
         | "id_reused"
     )[];
@@ -1025,6 +1040,27 @@ export interface GameMoved {
      * The position of its event in the log; not there when it tells what stands.
      */
     position?: number;
+}
+/**
+ * A page of the moves so far, before any that follows, to who comes into a match of free moves.
+ *
+ * While there is `more`, the next page follows by itself; else, `game:history` asks for what is after `next`, unless that is null.
+ */
+export interface GameMoves {
+    type: "game:moves";
+    roomId: string;
+    matchId: string;
+    moves: PastMove[];
+    more: boolean;
+    next: number | null;
+}
+/**
+ * A move, as in `game:moved`.
+ */
+export interface PastMove {
+    seat: number;
+    tick: number;
+    input: unknown;
 }
 /**
  * A match is over; `winner` is a seat, null for a draw; has a `position`.

@@ -1,0 +1,222 @@
+"""Sends the moves so far to who comes into a match whose state does not hold them.
+
+They are read from the log, in pages, and each socket gets them before anything that follows: what
+is queued for it after it has joined waits for them. So nothing of them is kept in memory. Where
+spectators see everything later, they get old moves no sooner than new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.event import match_stream
+from service.domain.matches import MatchEnded, MatchInput, MatchNotRunning
+from service.domain.rooms import NotInRoom, SeatTaken, SpectatorJoined
+from service.edge.costs import BYTES_PER_UNIT
+from service.edge.frames import frame
+from service.edge.session import RateLimited
+from service.messages import v1
+from service.telemetry import note_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.event import Event, Position
+    from service.domain.ids import MatchId, RoomId, SocketId
+    from service.domain.matches import Match
+    from service.domain.rooms import Room
+    from service.domain.world import World
+    from service.edge.connection import Connection
+    from service.edge.hub import Hub
+    from service.log.reader import Reader
+    from service.telemetry import Metrics
+
+PAGE_MOVES = 64
+"""How many events are read, and sent in one message, at once."""
+
+MARK_EVERY_S = 0.5
+"""How finely it is known when moves were made that spectators see later."""
+
+
+class _Job(msgspec.Struct):
+    """Moves that one socket is to get: those after the version `after`, up to a position."""
+
+    connection: Connection
+    room: RoomId
+    match: MatchId
+    until: Position
+    after: int = 0
+    is_first: bool = True
+
+
+class MoveHistory:
+    """The moves so far of live matches, for the sockets of this node."""
+
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+        self,
+        world: World,
+        hub: Hub,
+        reader: Reader,
+        *,
+        bytes_max: int,
+        clock: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        """Send at most about `bytes_max` at once; `clock` is monotonic, in seconds."""
+        self._world = world
+        self._hub = hub
+        self._reader = reader
+        self._bytes_max = bytes_max
+        self._clock = clock
+        self._metrics = metrics
+        self._jobs: dict[SocketId, deque[_Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._marks: dict[MatchId, deque[tuple[float, Position]]] = {}
+        """When moves were made, in matches that spectators see later."""
+        self._began: tuple[float, Position] = (clock(), world.position)
+
+    def observe(self, event: Event, position: Position) -> None:
+        """Send a socket that comes into a match the moves before."""
+        match event:
+            case SeatTaken() | SpectatorJoined():
+                self._joined(event, position)
+            case MatchInput():
+                self._mark(event, position)
+            case MatchEnded():
+                self._marks.pop(event.match, None)
+            case _:
+                pass
+
+    def ask(self, connection: Connection, room_id: RoomId, after: int) -> None:
+        """Send a socket in a room the moves after a version.
+
+        Raises `NotInRoom`, `MatchNotRunning`, or `RateLimited` while others are on their way.
+        """
+        room = self._world.rooms.get(room_id)
+        if not room.shows(connection.user, connection.socket):
+            raise NotInRoom("This socket has not joined the room.")
+        match = self._world.matches.live.get(room.match or "")
+        if match is None:
+            raise MatchNotRunning
+        if connection.socket in self._jobs:
+            raise RateLimited("Moves are on their way already; wait for them.")
+        until = self._world.position
+        if _delay_s(room, connection):
+            until = self._seen(match, _delay_s(room, connection))
+        self._send_soon(_Job(connection, room.id, match.id, until, after))
+
+    async def stop(self) -> None:
+        """Send no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _joined(self, event: SeatTaken | SpectatorJoined, position: Position) -> None:
+        room = self._world.rooms.rooms[event.room]
+        match = self._world.matches.live.get(room.match or "")
+        connection = self._hub.connection(event.socket)
+        if match is None or match.pace != "free" or connection is None or not connection.is_v1:
+            return
+        delay_s = _delay_s(room, connection)
+        job = _Job(connection, room.id, match.id, self._seen(match, delay_s, position))
+        self._send_soon(job)
+        if delay_s:
+            later = asyncio.get_running_loop().call_later
+            later(delay_s, self._send_rest, job, position)
+
+    def _send_rest(self, job: _Job, until: Position) -> None:
+        """Send what was too new for a spectator when it was asked for."""
+        room = self._world.rooms.rooms.get(job.room)
+        connection = job.connection
+        if room is not None and room.shows(connection.user, connection.socket):
+            job.until, job.is_first = until, False
+            self._send_soon(job)
+
+    def _mark(self, event: MatchInput, position: Position) -> None:
+        room = self._world.rooms.rooms.get(event.room)
+        delay_s = room.options.get("spectator_delay_s", 0) if room else 0
+        match = self._world.matches.live.get(event.match)
+        if not delay_s or match is None or match.pace != "free":
+            return
+        now, marks = self._clock(), self._marks.setdefault(event.match, deque())
+        if not marks or now - marks[-1][0] >= MARK_EVERY_S:
+            marks.append((now, position))
+        while len(marks) > 1 and marks[1][0] <= now - delay_s:
+            marks.popleft()
+
+    def _seen(self, match: Match, delay_s: float, position: Position = 0) -> Position:
+        """Return how far the log may be shown now, where everything is shown so much later."""
+        if not delay_s:
+            return position
+        until = self._clock() - delay_s
+        marks = [self._began, *self._marks.get(match.id, ())]
+        return max((at for when, at in marks if when <= until), default=0)
+
+    def _send_soon(self, job: _Job) -> None:
+        """Let what is queued for the socket from now on wait for what `job` sends."""
+        job.connection.withhold()
+        socket = job.connection.socket
+        if socket in self._jobs:
+            self._jobs[socket].append(job)
+            return
+        self._jobs[socket] = deque([job])
+        task = asyncio.create_task(self._work(socket))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, socket: SocketId) -> None:
+        jobs = self._jobs[socket]
+        try:
+            while jobs:
+                job = jobs.popleft()
+                try:
+                    await self._send(job)
+                except Exception as error:  # noqa: BLE001 - it costs this history alone
+                    note_fault(self._metrics, "delivery", error, socket=socket, match=job.match)
+                job.connection.go_on()
+                self._hub.send_frames(job.connection, ())
+        finally:
+            del self._jobs[socket]
+
+    async def _send(self, job: _Job) -> None:
+        sent, is_over = 0, False
+        while not is_over:
+            rows = await self._reader.of_match(match_stream(job.match), job.after, PAGE_MOVES)
+            moves: list[v1.PastMove] = []
+            for version, position, event in rows:
+                if position > job.until:
+                    break
+                job.after = version
+                if isinstance(event, MatchInput):
+                    moves.append(v1.PastMove(event.seat, event.tick, event.input))
+            is_over = len(rows) < PAGE_MOVES or rows[-1][1] > job.until
+            data, size = self._page(job, moves, is_over=is_over, sent=sent)
+            sent += size
+            if moves or (is_over and job.is_first):
+                self._hub.send_withheld(job.connection, data)
+            if sent >= self._bytes_max or job.connection.transport.is_closing():
+                break
+        job.connection.spend(sent / BYTES_PER_UNIT)
+
+    def _page(
+        self, job: _Job, moves: list[v1.PastMove], *, is_over: bool, sent: int
+    ) -> tuple[bytes, int]:
+        """Make a message; the last one that is sent by itself says where to go on."""
+        after = None if is_over else job.after
+        page = v1.GameMoves(job.room, job.match, moves, more=not is_over, next=after)
+        data = frame(page)
+        if not is_over and sent + len(data) >= self._bytes_max:
+            data = frame(msgspec.structs.replace(page, more=False))
+        return data, len(data)
+
+
+def _delay_s(room: Room, connection: Connection) -> float:
+    """Return how much later this socket sees what happens in a room."""
+    if room.seat_of(connection.user) is not None:
+        return 0
+    delay_s: float = room.options.get("spectator_delay_s", 0)
+    return delay_s

@@ -1,0 +1,306 @@
+"""The moves so far, for who comes late: all of them, in order, and no sooner than for others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from service.domain.event import Event
+from service.domain.hosting import JoinRoom
+from service.domain.matches import MatchNotRunning, Move
+from service.domain.rooms import NotInRoom
+from service.edge.connection import Connection, SlowLimits
+from service.edge.dialect import V1
+from service.edge.moves import PAGE_MOVES, MoveHistory
+from service.edge.session import RateLimited
+from service.errors import ClientError
+from service.telemetry import Metrics
+from tests.unit.domain.story import ROOM, Story
+
+DELAY_S = 10
+
+
+class Wire:
+    """A transport that keeps what is written, and a client that reads it at once."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+class Service:
+    """A story with a log that can be read, and sockets that can be looked at."""
+
+    def __init__(self, bytes_max: int = 100_000, **options: Any) -> None:
+        self.story = Story()
+        self.now = 100.0
+        self.connections: dict[str, Connection] = {}
+        self.wires: dict[str, Wire] = {}
+        self.spent: list[float] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.reads = 0
+        self.match = self.story.match("relay", 1, 2, seats=2, **options)
+        self.history = MoveHistory(
+            self.story.world,
+            self,  # type: ignore[arg-type]  # the part of a hub that it needs
+            self,  # type: ignore[arg-type]  # the part of a reader that it needs
+            bytes_max=bytes_max,
+            clock=lambda: self.now,
+            metrics=Metrics(),
+        )
+
+    # The hub
+
+    def connection(self, socket: str) -> Connection | None:
+        return self.connections.get(socket)
+
+    def send_frames(self, connection: Connection, frames: tuple[bytes, ...]) -> None:
+        connection.frames += frames
+        connection.flush()
+
+    def send_withheld(self, connection: Connection, data: bytes) -> None:
+        connection.insert(data)
+        connection.flush()
+
+    # The reader
+
+    async def of_match(self, stream: str, after: int, limit: int) -> list[tuple[int, int, Event]]:
+        self.reads += 1
+        await self.gate.wait()
+        own = [
+            (position, event)
+            for position, event in enumerate(self.story.events, 1)
+            if event.stream == stream
+        ]
+        numbered = [(version, *one) for version, one in enumerate(own, 1)]
+        return numbered[after : after + limit]
+
+    # What happens
+
+    def move(self, number: int) -> None:
+        socket = next(iter(self.story.world.rooms.rooms[ROOM].seats[0].sockets))
+        self.do(Move(1, socket, ROOM, {"n": number}))
+
+    def do(self, command: Any) -> None:
+        before = len(self.story.events)
+        self.story.do(command)
+        for position, event in enumerate(self.story.events[before:], before + 1):
+            self.history.observe(event, position)
+
+    def come(self, user: int, tab: str, role: Any) -> Wire:
+        socket = self.story.open(user, tab)
+        wire = self.wires[socket] = Wire()
+        limits = SlowLimits()
+        self.connections[socket] = Connection(socket, user, V1, transport=wire, limits=limits)
+        self.connections[socket].spend = self.spent.append
+        self.do(JoinRoom(user, socket, ROOM, role, None, None))
+        return wire
+
+    def say(self, wire: Wire, text: bytes) -> None:
+        socket = next(one for one, other in self.wires.items() if other is wire)
+        self.send_frames(self.connections[socket], (_frame(text),))
+
+    async def settle(self) -> None:
+        while self.history._tasks:  # noqa: SLF001 - there is nothing else to wait for
+            await asyncio.wait(self.history._tasks)  # noqa: SLF001
+
+
+def _frame(text: bytes) -> bytes:
+    """Write a text frame, as a server does."""
+    size = len(text)
+    assert size < 126
+    return bytes([0x81, size]) + text
+
+
+def messages(wire: Wire) -> list[Any]:
+    data, found = b"".join(wire.written), []
+    while data:
+        size, start = data[1], 2
+        if size == 126:
+            size, start = int.from_bytes(data[2:4], "big"), 4
+        elif size == 127:
+            size, start = int.from_bytes(data[2:10], "big"), 10
+        found.append(msgspec.json.decode(data[start : start + size]))
+        data = data[start + size :]
+    return found
+
+
+def moves(wire: Wire) -> list[int]:
+    return [
+        move["input"]["move"]["n"]
+        for message in messages(wire)
+        if message["type"] == "game:moves"
+        for move in message["moves"]
+    ]
+
+
+@pytest.mark.parametrize(("user", "role"), [(3, "spectator"), (2, "player")])
+async def test_who_comes_late_gets_the_moves_so_far(user: int, role: str) -> None:
+    service = Service()
+    for number in range(5):
+        service.move(number)
+    wire = service.come(user, "late", role)
+    await service.settle()
+    (message,) = messages(wire)
+    assert [move["seat"] for move in message["moves"]] == [0] * 5
+    assert [move["tick"] for move in message["moves"]] == [0, 1, 2, 3, 4]
+    assert (message["more"], message["next"]) == (False, None)
+    assert moves(wire) == [0, 1, 2, 3, 4]
+
+
+async def test_what_follows_waits_for_the_moves_before_it() -> None:
+    service = Service()
+    service.move(0)
+    service.gate.clear()
+    wire = service.come(3, "late", "spectator")
+    service.say(wire, b'{"type":"later"}')
+    await asyncio.sleep(0)
+    assert messages(wire) == []
+    service.move(1)
+    service.gate.set()
+    await service.settle()
+    assert [message["type"] for message in messages(wire)] == ["game:moves", "later"]
+    assert moves(wire) == [0]
+
+
+async def test_many_moves_come_in_pages_up_to_a_bound_and_the_rest_is_asked_for() -> None:
+    service = Service(bytes_max=9000)
+    count = 5 * PAGE_MOVES
+    for number in range(count):
+        service.move(number)
+    wire = service.come(3, "late", "spectator")
+    await service.settle()
+    pages = messages(wire)
+    assert 1 < len(pages) < 5
+    assert [page["more"] for page in pages] == [True] * (len(pages) - 1) + [False]
+    assert sum(service.spent) == pytest.approx(sum(map(len, wire.written)) / 4096)
+    while pages[-1]["next"] is not None:
+        service.history.ask(next(iter(service.connections.values())), ROOM, pages[-1]["next"])
+        await service.settle()
+        pages = messages(wire)
+    assert moves(wire) == list(range(count))
+
+
+async def test_of_one_socket_only_one_history_is_asked_for_at_once() -> None:
+    service = Service()
+    service.come(3, "late", "spectator")
+    (connection,) = service.connections.values()
+    with pytest.raises(RateLimited):
+        service.history.ask(connection, ROOM, 0)
+    await service.settle()
+    service.history.ask(connection, ROOM, 0)
+    await service.settle()
+
+
+async def test_only_who_is_in_the_room_may_ask() -> None:
+    service = Service()
+    socket = service.story.open(9)
+    limits = SlowLimits()
+    stranger = Connection(socket, 9, V1, transport=Wire(), limits=limits)
+    refused: type[ClientError] = NotInRoom
+    with pytest.raises(refused):
+        service.history.ask(stranger, ROOM, 0)
+
+
+async def test_there_are_no_moves_of_a_match_that_does_not_run() -> None:
+    service = Service()
+    service.come(3, "late", "spectator")
+    await service.settle()
+    service.story.world.matches.live.clear()
+    with pytest.raises(MatchNotRunning):
+        service.history.ask(next(iter(service.connections.values())), ROOM, 0)
+
+
+async def test_a_spectator_gets_old_moves_no_sooner_than_new_ones() -> None:
+    service = Service(spectator_delay_s=DELAY_S)
+    service.move(0)
+    service.now += 2
+    service.move(1)
+    service.now += DELAY_S - 1
+    service.move(2)
+    later: list[Any] = []
+    loop = asyncio.get_running_loop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "call_later", lambda *wanted: later.append(wanted))
+        wire = service.come(3, "late", "spectator")
+    (connection,) = service.connections.values()
+    await service.settle()
+    assert moves(wire) == [0]
+    service.history.ask(connection, ROOM, 0)
+    await service.settle()
+    assert moves(wire) == [0, 0]
+    ((delay_s, send, *arguments),) = later
+    assert delay_s == DELAY_S
+    service.now += DELAY_S
+    service.move(3)
+    send(*arguments)
+    await service.settle()
+    assert moves(wire) == [0, 0, 1, 2]
+
+
+async def test_a_player_is_not_kept_waiting_for_what_spectators_see_later() -> None:
+    service = Service(spectator_delay_s=DELAY_S)
+    service.move(0)
+    wire = service.come(2, "late", "player")
+    await service.settle()
+    assert moves(wire) == [0]
+
+
+async def test_a_log_that_cannot_be_read_keeps_nothing_else_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = Service()
+
+    async def broken(*_: object) -> list[Any]:
+        await asyncio.sleep(0)
+        raise OSError
+
+    monkeypatch.setattr(service, "of_match", broken)
+    wire = service.come(3, "late", "spectator")
+    service.say(wire, b'{"type":"later"}')
+    await service.settle()
+    assert [message["type"] for message in messages(wire)] == ["later"]
+
+
+def test_a_socket_that_waits_for_too_much_is_given_up() -> None:
+    wire = Wire()
+    limits = SlowLimits(bytes_max=100)
+    connection = Connection("n1.1.1", 7, V1, transport=wire, limits=limits)
+    connection.withhold()
+    connection.frames.append(b"x" * 101)
+    connection.flush()
+    assert (connection.aborted, connection.frames) == (True, [])
+
+
+def test_two_things_that_are_withheld_for_come_in_their_order() -> None:
+    wire = Wire()
+    connection = Connection("n1.1.1", 7, V1, transport=wire, limits=SlowLimits())
+    for text in (b"1", b"3", b"5"):
+        connection.frames.append(text)
+        if text != b"5":
+            connection.withhold()
+    connection.flush()
+    connection.insert(b"2")
+    connection.flush()
+    connection.go_on()
+    connection.flush()
+    connection.insert(b"4")
+    connection.go_on()
+    connection.flush()
+    assert b"".join(wire.written) == b"12345"
