@@ -4,18 +4,17 @@ A caller that has a connection gives it as `config.attributes["connection"]`, on
 URL as `config.attributes["url"]`; without either, the settings say where the database is.
 """
 
-import asyncio
-
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
+from service.errors import ConfigurationError
+from service.log import migrate
 from service.log.tables import metadata
 from service.settings import load_settings
 
 
-def migrate(connection: Connection) -> None:
+def run(connection: Connection) -> None:
     """Run the migrations over `connection`, whose transaction is its owner's."""
     # SQLite can't alter most of a table: alembic makes it anew ("batch"). That drops the
     # triggers of the table, so the event table is only ever added to.
@@ -24,19 +23,18 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def connect_and_migrate() -> None:
-    """Open the database, run the migrations in one transaction and close it."""
+def connect_and_run() -> None:
+    """Run the migrations in one transaction, while nobody else uses the log."""
     url = context.config.attributes.get("url") or load_settings().database_url
-    engine = create_async_engine(url, poolclass=NullPool)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(migrate)
-    finally:
-        await engine.dispose()
+        with migrate.locked(url), migrate.transaction(url) as connection:
+            run(connection)
+    except ConfigurationError as error:
+        raise CommandError(error.message) from error
 
 
 given: Connection | None = context.config.attributes.get("connection")
 if given is None:
-    asyncio.run(connect_and_migrate())
+    connect_and_run()
 else:
-    migrate(given)
+    run(given)

@@ -28,6 +28,7 @@ from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer, clean_name
 from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.bind import check_address
 from service.edge.budget import Budgets, Rate, UserLimits
 from service.edge.connection import SlowLimits
 from service.edge.greeting import Facts, Greeter
@@ -57,7 +58,7 @@ from service.log.records import Origin
 from service.messages import v1
 from service.outbox import OutboxRunner, Pace, Route, SavesMatches
 from service.recovery import KnownPeople, TailLimits, recover, refill
-from service.settings import SECRET_LENGTH_MIN, command_secret, seal_secret
+from service.settings import SECRET_LENGTH_MIN, command_secret, keep_dev_secret, seal_secret
 from service.snapshots import Snapshots
 from service.telemetry import Metrics, get_logger, traces
 from service.ticker import Ticker
@@ -105,7 +106,16 @@ class Service:
     async def start(self, *, accept_lost_tail: bool = False) -> None:
         """Open the log, rebuild the world, go on with live matches, and accept sockets."""
         settings = self._settings
-        await self._migrate()
+        check_address(settings.host, settings.port)
+        url = settings.database_url
+        lock = await asyncio.to_thread(
+            migrate.claim,
+            url,
+            migrates=settings.migrate_at_start,
+            accept_lost_tail=accept_lost_tail,
+        )
+        if self._dev and self._secret:
+            keep_dev_secret(settings, self._secret)
         self._metrics = metrics = Metrics()
         if settings.otel_endpoint is not None:
             traces.start(settings.otel_endpoint)
@@ -116,6 +126,7 @@ class Service:
             busy_ms=settings.database_busy_ms,
             accept_lost_tail=accept_lost_tail,
             metrics=metrics,
+            lock=lock,
         )
         recovered = await recover(
             log,
@@ -281,11 +292,6 @@ class Service:
         await self._reader.close()
         await asyncio.to_thread(traces.stop)
         logger.info("stopped", metadata={"position": self._log.head.position})
-
-    async def _migrate(self) -> None:
-        url = self._settings.database_url
-        work = migrate.upgrade if self._settings.migrate_at_start else migrate.check
-        await asyncio.to_thread(work, url)
 
     async def _refill(
         self, backlog: Backlog, before: World, known: KnownPeople, engine: Engine

@@ -10,11 +10,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables; matches that ended before are of no concern to later consumers."""
+    """Make the tables; matches that ended before are of no concern to later consumers.
+
+    They are there already after a step down. What they say is then rebuilt (see env.py).
+    """
     op.create_table(
         "consumers",
         sa.Column("consumer", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("consumer", name=op.f("pk_consumers")),
+        if_not_exists=True,
     )
     op.create_table(
         "outbox",
@@ -26,21 +30,20 @@ def upgrade() -> None:
         sa.Column("next_at", sa.BigInteger()),
         sa.Column("last_error", sa.Text()),
         sa.PrimaryKeyConstraint("consumer", "match", name=op.f("pk_outbox")),
+        if_not_exists=True,
     )
-    op.create_index(op.f("ix_outbox_consumer_next_at"), "outbox", ["consumer", "next_at"])
-    op.create_index(
-        op.f("ix_outbox_consumer_state_position"), "outbox", ["consumer", "state", "position"]
-    )
+    for columns in (["consumer", "next_at"], ["consumer", "state", "position"]):
+        name = op.f(f"ix_outbox_{'_'.join(columns)}")
+        op.create_index(name, "outbox", columns, if_not_exists=True)
     op.create_table(
         "bearers",
         sa.Column("match", sa.String(64), nullable=False),
         sa.Column("user", sa.String(128), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("match", name=op.f("pk_bearers")),
+        if_not_exists=True,
     )
 
 
 def downgrade() -> None:
-    """Take the tables away; what waits is forgotten."""
-    for table in ("bearers", "outbox", "consumers"):
-        op.drop_table(table)
+    """Let the tables stand: what waits is delivered after the next upgrade, which needs tokens."""

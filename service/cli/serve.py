@@ -7,15 +7,18 @@ import contextlib
 import gc
 import signal
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvloop
 
 from service.app import Service
-from service.errors import ConfigurationError
+from service.errors import ClientError, ConfigurationError, ServiceError
 from service.settings import Settings, dev_secret, load_settings
 from service.telemetry import configure_logging, get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 logger = get_logger(__name__)
 
@@ -34,17 +37,48 @@ def command(
     ] = False,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    settings = load_settings()
-    secret = _secret(settings, dev=dev)
-    is_chosen = "log_format" in settings.model_fields_set
-    configure_logging(
-        settings.log_level, "console" if dev and not is_chosen else settings.log_format
-    )
+    # Until the settings say otherwise; also that they are wrong is logged.
+    configure_logging("info", "console" if dev else "ecs")
+    with refusal_logged():
+        settings = load_settings()
+        is_chosen = "log_format" in settings.model_fields_set
+        configure_logging(
+            settings.log_level, "console" if dev and not is_chosen else settings.log_format
+        )
+        secret = _secret(settings, dev=dev)
     for warning in settings.warnings():
         logger.warning(warning)
     if dev:
         logger.warning("DEVELOPMENT MODE: POST /dev/token gives anyone a token; never in public")
     sys.exit(uvloop.run(_serve(Service(settings, secret, dev=dev), accept_lost_tail)))
+
+
+@contextlib.contextmanager
+def refusal_logged() -> Iterator[None]:
+    """Log why the service does not start: a person reads standard error, a machine the log."""
+    try:
+        yield
+    except ServiceError as error:
+        logger.critical(
+            "start refused",
+            error_type="configuration_error"
+            if isinstance(error, ConfigurationError)
+            else "internal_error",
+            error_code=_code_of(error),
+            metadata={"reason": error.message},
+        )
+        raise
+    except Exception:
+        logger.critical(
+            "start failed", error_type="internal_error", error_code="START_FAILED", exc_info=True
+        )
+        raise
+
+
+def _code_of(error: ServiceError) -> str:
+    if isinstance(error, ConfigurationError):
+        return error.error_code
+    return error.code if isinstance(error, ClientError) else "START_FAILED"
 
 
 def _secret(settings: Settings, *, dev: bool) -> str:
@@ -77,11 +111,12 @@ async def _serve(service: Service, accept_lost_tail: bool) -> int:
         # Told to stop while it waits for Vault; nothing is open yet.
         await _cancel(keys)
         return 0
-    await keys
-    try:
-        await service.start(accept_lost_tail=accept_lost_tail)
-    except OSError as error:
-        raise ConfigurationError(f"cannot listen or open the data: {error}") from error
+    with refusal_logged():
+        await keys
+        try:
+            await service.start(accept_lost_tail=accept_lost_tail)
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen or open the data: {error}") from error
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     failed = asyncio.create_task(service.failed())

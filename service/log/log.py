@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from service.errors import ServiceError, Unavailable
+from service.log.inspection import Files
 from service.log.lock import LogLock
 from service.log.records import ANY, NOTHING
 from service.log.side_file import LostTail, SideFile
@@ -119,7 +120,7 @@ class EventLog:
     answered. So whoever gets an answer finds the world as after his events.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         path: Path,
         *,
@@ -127,12 +128,17 @@ class EventLog:
         busy_ms: int,
         accept_lost_tail: bool = False,
         metrics: Metrics | None = None,
+        lock: LogLock | None = None,
     ) -> None:
-        """Open the log at `path`; raise `LogInUse` or `LostTail`."""
+        """Open the log at `path`; raise `LogInUse` or `LostTail`.
+
+        The lock is taken unless the caller gives it; either way it is released by `close`.
+        """
         self._metrics = metrics or Metrics()
-        self._lock = LogLock(path.with_suffix(".lock"))
+        files = Files(path)
+        self._lock = lock or LogLock(files.lock)
         self._store = Store(path, node, busy_ms)
-        self._side_file = SideFile(path.with_suffix(".head"))
+        self._side_file = SideFile(files.side_file)
         self._side_file_at = 0.0
         try:
             self._side_file.check(self._store.head, self._store.hash_at)
@@ -142,6 +148,7 @@ class EventLog:
                 self._lock.release()
                 raise
             self._give_tail_up()
+        self._lock.mark()
         self._loop: asyncio.AbstractEventLoop
         self._on_commit: Callable[[Sequence[RecordedEvent]], None]
         self._new: list[_Waiting] = []

@@ -146,8 +146,8 @@ def test_a_database_of_a_later_version_is_told(url: str) -> None:
 
 
 def test_a_database_that_is_locked_is_told(url: str) -> None:
-    migrate.upgrade(url)
     path = migrate.database_path(url)
+    path.parent.mkdir()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ConfigurationError, match="can't be used: database is locked"):

@@ -107,6 +107,32 @@ def test_without_a_secret_it_says_what_to_set(ws_service: CommandLine) -> None:
     assert not ws_service.data_dir.exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({}, "START_REFUSED"),
+        ({"JWT_SECRET": SECRET, "WS_PORT": "x"}, "START_REFUSED"),
+        ({"JWT_SECRET": SECRET, "WS_HOST": "192.0.2.1"}, "CANNOT_LISTEN"),
+        ({"JWT_SECRET": SECRET}, "LOG_MISSING"),
+    ],
+)
+def test_a_refused_start_is_one_line_of_the_log_and_changes_nothing(
+    ws_service: CommandLine, settings: dict[str, str], code: str
+) -> None:
+    ws_service.data_dir.mkdir()
+    (ws_service.data_dir / "ws-service.head").write_text("of a log that was here")
+    refused = ws_service.run_apart("serve", **({"WS_PORT": "0"} | settings))
+    (line,) = [json.loads(line) for line in refused.out.splitlines()]
+    assert (line["log.level"], line["message"], line["error_code"]) == (
+        "critical",
+        "start refused",
+        code,
+    )
+    assert line["error_type"] == "configuration_error"
+    assert refused.err == f"error: {line['metadata']['reason']}\n"
+    assert [path.name for path in ws_service.data_dir.iterdir()] == ["ws-service.head"]
+
+
 def test_wrong_settings_are_named_in_one_line(ws_service: CommandLine) -> None:
     refused = ws_service.run_apart(
         "serve", WS_PORT="x", WS_INVITE_TTL_S="-1", JWT_SECRET="short", LOG_LEVEL="loud"

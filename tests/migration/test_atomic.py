@@ -1,0 +1,186 @@
+"""A migration is broken off at any statement: the log is then as before, or as after it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import Engine, event
+
+from service.log import migrate
+from service.log.lock import LogInUse, LogLock
+from service.log.store import Store
+from tests.integration.log_file import append_of, joined
+
+REVISIONS = ("base", "0001")
+"""Where a directory may have been left by an older version."""
+
+
+class Broken(Exception):
+    """The process is gone, as far as this migration knows."""
+
+
+def at(path: Path, revision: str) -> str:
+    """Make a database of a revision, with events where it can have some, and return its URL."""
+    url = f"sqlite+aiosqlite:///{path}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if revision == "base":
+        return url
+    migrate.upgrade(url)
+    store = Store(path, "n1", 20)
+    store.commit([append_of(joined(1), joined(2))])
+    store.close()
+    go(url, "downgrade", revision)
+    return url
+
+
+def go(url: str, direction: str, revision: str) -> None:
+    """Do as `alembic upgrade` or `downgrade`, on the command line."""
+    config = migrate.alembic_config()
+    config.attributes["url"] = url
+    getattr(command, direction)(config, revision)
+
+
+def contents(path: Path) -> tuple[list[tuple[str, str]], list[tuple[object, ...]]]:
+    """Return the schema, in the words of the database, and the events."""
+    if not path.exists() or not path.stat().st_size:
+        return [], []
+    with closing(sqlite3.connect(path)) as database:
+        query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+        schema = database.execute(query).fetchall()
+        if not any(name == "events" for name, _ in schema):
+            return schema, []
+        return schema, database.execute("SELECT * FROM events").fetchall()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Note what is sent to the database."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def broken_at(number: int) -> Iterator[None]:
+    """Break off before a statement."""
+    left = iter(range(number))
+
+    def count(*_: object) -> None:
+        if next(left, None) is None:
+            raise Broken
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_error_between_any_two_statements_leaves_it_as_it_was(
+    tmp_path: Path, revision: str
+) -> None:
+    url = at(tmp_path / "log.db", revision)
+    before = contents(tmp_path / "log.db")
+    number = 0
+    while True:
+        try:
+            with broken_at(number):
+                migrate.upgrade(url)
+        except Broken:
+            assert contents(tmp_path / "log.db") == before
+            number += 1
+        else:
+            break
+    assert number > 5
+    assert migrate.current(url) == migrate.newest()
+    assert contents(tmp_path / "log.db")[1] == before[1]
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_kill_between_any_two_statements_leaves_it_old_or_new(
+    tmp_path: Path, revision: str
+) -> None:
+    """The files are copied before each statement: so a killed process leaves them."""
+    path = tmp_path / "data" / "log.db"
+    url = at(path, revision)
+    before = contents(path)
+    copies: list[Path] = []
+
+    def copy(*_: object) -> None:
+        copies.append(tmp_path / str(len(copies)) / "log.db")
+        shutil.copytree(path.parent, copies[-1].parent)
+
+    event.listen(Engine, "before_cursor_execute", copy)
+    try:
+        migrate.upgrade(url)
+    finally:
+        event.remove(Engine, "before_cursor_execute", copy)
+    after = contents(path)
+    assert len(copies) > 5
+    for one in copies:
+        migrate.current(f"sqlite+aiosqlite:///{one}")
+        assert contents(one) in (before, after)
+        migrate.upgrade(f"sqlite+aiosqlite:///{one}")
+        assert contents(one) == after
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_one_transaction_holds_all_statements(tmp_path: Path, revision: str) -> None:
+    url = at(tmp_path / "log.db", revision)
+    with statements() as sent:
+        migrate.upgrade(url)
+    assert sent[0] == "BEGIN IMMEDIATE"
+    assert not any("COMMIT" in one or "BEGIN" in one for one in sent[1:] if "TRIGGER" not in one)
+
+
+def test_a_log_with_events_is_never_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    url = at(path, "0001")
+    go(url, "upgrade", "head")
+    before = contents(path)
+    with pytest.raises(CommandError, match="there are events"):
+        go(url, "downgrade", "base")
+    assert contents(path) == before
+
+
+def test_a_step_down_and_up_keeps_what_stands_beside_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    url = at(path, "0001")
+    go(url, "upgrade", "head")
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("INSERT INTO bearers VALUES ('r-1', '7', x'01')")
+    before = contents(path)
+    go(url, "downgrade", "0001")
+    go(url, "upgrade", "head")
+    assert contents(path) == before
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT * FROM bearers").fetchall() == [("r-1", "7", b"\x01")]
+
+
+def test_alembic_by_hand_waits_for_nobody_who_uses_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    url = at(path, "0001")
+    lock = LogLock(path.with_suffix(".lock"))
+    before = contents(path)
+    for direction, revision in (("upgrade", "head"), ("downgrade", "base")):
+        with pytest.raises(CommandError, match="another ws-service"):
+            go(url, direction, revision)
+    with pytest.raises(LogInUse):
+        migrate.upgrade(url)
+    assert contents(path) == before
+    lock.release()
