@@ -61,9 +61,7 @@ def refusal_logged() -> Iterator[None]:
     except ServiceError as error:
         logger.critical(
             "start refused",
-            error_type="configuration_error"
-            if isinstance(error, ConfigurationError)
-            else "internal_error",
+            error_type="internal_error",
             error_code=_code_of(error),
             metadata={"reason": error.message},
         )
