@@ -14,6 +14,7 @@ from service.log import migrate
 from service.log.backup import back_up
 from service.log.backup import restore as restore_log
 from service.log.derived import rebuild_tables
+from service.log.inspection import Files
 from service.log.lock import LogLock
 from service.settings import load_settings
 
@@ -60,7 +61,7 @@ def restore(
 
 def _rebuild() -> None:
     path = _database()
-    lock = LogLock(path.with_suffix(".lock"))
+    lock = LogLock(Files(path).lock)
     try:
         with _progress("rebuilding") as progress:
             events = rebuild_tables(path, progress)

@@ -20,6 +20,7 @@ from service.log.derived import (
     check_file,
     readable,
 )
+from service.log.inspection import Files
 from service.log.integrity import ChainCheck
 from service.log.side_file import SideFile
 from service.log.skips import Skip, read_skips
@@ -49,7 +50,7 @@ async def _verify() -> None:
     async with opened_log() as reader:
         check_file(path)
         # Before the head, which is then at least as far.
-        remembered = SideFile(path.with_suffix(".head")).read()
+        remembered = SideFile(Files(path).side_file).read()
         comparison = Comparison(path)
         try:
             skips = await read_skips(reader)

@@ -13,6 +13,7 @@ from service.domain.access import SessionsRevoked
 from service.errors import ConfigurationError
 from service.log import migrate
 from service.log.derived import check_file, damage_named, opened, recorded_of, rows_after, walk
+from service.log.inspection import Files
 from service.log.lock import LogLock
 from service.log.records import ANY, NOTHING, Head, Origin, propose
 from service.log.side_file import SideFile
@@ -120,7 +121,7 @@ def restore(
     folder, copy = (source, source / DATABASE) if source.is_dir() else (source.parent, source)
     backup = verify_copy(copy, progress)
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = LogLock(database.with_suffix(".lock"))
+    lock = LogLock(Files(database).lock)
     try:
         if database.exists() and not replace:
             raise BackupRefused(f"there is a log at {database}: with --replace it is moved aside")

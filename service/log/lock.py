@@ -35,8 +35,9 @@ class LogLock:
             holder = self._file.read(20).strip()
             self._file.close()
             raise LogInUse(
-                f"another ws-service{f' (process {holder})' if holder else ''} uses the log beside "
-                f"{path}; stop it first, or set WS_DATA_DIR to another directory"
+                f"another ws-service uses the log beside {path}"
+                f"{f' (process {holder})' if holder else ''}; stop it first, or set WS_DATA_DIR to "
+                "another directory"
             ) from None
 
     def mark(self) -> None:

@@ -77,7 +77,7 @@ def test_who_is_refused_the_lock_is_told_who_has_it_and_changes_nothing(tmp_path
     lock = LogLock(path)
     lock.mark()
     before = path.stat().st_mtime_ns, path.read_text()
-    with pytest.raises(LogInUse, match=rf"process {os.getpid()}\) uses the log"):
+    with pytest.raises(LogInUse, match=rf"log.lock \(process {os.getpid()}\); stop it"):
         LogLock(path)
     assert (path.stat().st_mtime_ns, path.read_text()) == before
     lock.release()
