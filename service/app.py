@@ -58,7 +58,7 @@ from service.log.records import Origin
 from service.messages import v1
 from service.outbox import OutboxRunner, Pace, Route, SavesMatches
 from service.recovery import KnownPeople, TailLimits, recover, refill
-from service.settings import SECRET_LENGTH_MIN, command_secret, keep_dev_secret, seal_secret
+from service.settings import SECRET_LENGTH_MIN, command_secret, dev_secret, seal_secret
 from service.snapshots import Snapshots
 from service.telemetry import Metrics, get_logger, traces
 from service.ticker import Ticker
@@ -114,8 +114,8 @@ class Service:
             migrates=settings.migrate_at_start,
             accept_lost_tail=accept_lost_tail,
         )
-        if self._dev and self._secret:
-            keep_dev_secret(settings, self._secret)
+        if self._dev and self._secret and settings.jwt_secret is None:
+            dev_secret(settings.data_dir, self._secret)
         self._metrics = metrics = Metrics()
         if settings.otel_endpoint is not None:
             traces.start(settings.otel_endpoint)

@@ -965,21 +965,12 @@ def signing_secret(settings: Settings) -> str:
     return secret
 
 
-def dev_secret(data_dir: Path) -> str:
-    """Return the secret of development in `data_dir`, or a new one, which is not kept yet.
+def dev_secret(data_dir: Path, new: str | None = None) -> str:
+    """Return the secret of development in `data_dir`, made at first use, or `new` kept as that.
 
-    Raises `ConfigurationError` when it is there but can't be read.
+    Raises `ConfigurationError` when it can't be kept there.
     """
-    return read_dev_secret(data_dir) or secrets.token_urlsafe(32)
-
-
-def keep_dev_secret(settings: Settings, secret: str) -> None:
-    """Keep the secret of development for the next start, unless it came from a setting.
-
-    Raises `ConfigurationError` when it can't be kept.
-    """
-    if settings.jwt_secret is None and read_dev_secret(settings.data_dir) is None:
-        _keep_secret(settings.data_dir, DEV_SECRET_FILE, secret)
+    return _made_secret(data_dir, DEV_SECRET_FILE, new)
 
 
 def seal_secret(data_dir: Path) -> str:
@@ -987,11 +978,7 @@ def seal_secret(data_dir: Path) -> str:
 
     Raises `ConfigurationError` when it can't be kept in `data_dir`.
     """
-    secret = _read_secret(data_dir, SEAL_SECRET_FILE)
-    if secret is None:
-        secret = secrets.token_urlsafe(32)
-        _keep_secret(data_dir, SEAL_SECRET_FILE, secret)
-    return secret
+    return _made_secret(data_dir, SEAL_SECRET_FILE)
 
 
 def command_secret(data_dir: Path) -> str:
@@ -1011,15 +998,19 @@ def read_dev_secret(data_dir: Path) -> str | None:
     return _read_secret(data_dir, DEV_SECRET_FILE)
 
 
-def _keep_secret(data_dir: Path, file: str, secret: str) -> None:
-    path = data_dir / file
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secret + "\n")
-    except OSError as error:
-        message = f"WS_DATA_DIR={data_dir} must be writable: {error.strerror}"
-        raise ConfigurationError(message) from error
+def _made_secret(data_dir: Path, file: str, new: str | None = None) -> str:
+    secret = _read_secret(data_dir, file)
+    if secret is None:
+        secret = new or secrets.token_urlsafe(32)
+        path = data_dir / file
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secret + "\n")
+        except OSError as error:
+            message = f"WS_DATA_DIR={data_dir} must be writable: {error.strerror}"
+            raise ConfigurationError(message) from error
+    return secret
 
 
 def _read_secret(data_dir: Path, file: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import secrets
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ import uvloop
 
 from service.app import Service
 from service.errors import ClientError, ConfigurationError, ServiceError
-from service.settings import Settings, dev_secret, load_settings
+from service.settings import Settings, load_settings, read_dev_secret
 from service.telemetry import configure_logging, get_logger
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def _secret(settings: Settings, *, dev: bool) -> str:
     if settings.secret_is_in_vault or not settings.checks_by_secret:
         return ""
     if dev:
-        return dev_secret(settings.data_dir)
+        # It is kept by the start, when nothing is left to refuse.
+        return read_dev_secret(settings.data_dir) or secrets.token_urlsafe(32)
     raise ConfigurationError(
         "JWT_SECRET is not set: set it to the secret that your auth service signs with, "
         "set VAULT_ADDR to read it from Vault, "
