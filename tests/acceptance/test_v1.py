@@ -84,7 +84,7 @@ async def test_the_ack_names_the_room_that_was_made_not_the_one_that_was_left(
     assert (finished != "next", ack["roomId"]) == (True, "next")
     service.restart()
     ana = await service.connect_v1(1, "Ana")
-    assert await ana.command("room:create", id_="next", game="relay") == ack
+    assert await ana.command("room:create", id_="next", game="relay", roomId="next") == ack
 
 
 async def test_an_error_names_the_command_that_it_refuses(service: Running) -> None:
@@ -114,13 +114,17 @@ async def test_the_same_id_again_gets_the_first_answer_and_changes_nothing(
     room = first["roomId"]
     said = await ana.command("chat:send", id_="said", roomId=room, text="hello")
     elsewhere = await service.connect_v1(1, "Ana")
-    assert await elsewhere.command("room:create", id_="once", game="pong") == first
+    assert await elsewhere.command("room:create", id_="once", game="relay") == first
+    for other in ("room:create", "room:list", "chat:send", "ping"):
+        text = {"text": "hi", "to": 1} if other == "chat:send" else {}
+        assert (await elsewhere.command(other, id_="once", **text))["code"] == "ID_REUSED"
     assert await elsewhere.command("chat:send", id_="said", roomId=room, text="hello") == said
     # An id is its user's own.
     assert (await ben.command("room:create", id_="once", game="relay"))["roomId"] != room
     service.restart()
     again = await service.connect_v1(1, "Ana")
     assert await again.command("room:create", id_="once", game="relay") == first
+    assert (await again.command("room:create", id_="once", game="pong"))["code"] == "ID_REUSED"
     assert await again.command("chat:send", id_="said", roomId=room, text="hello") == said
     types = [event.type for event in service.events()]
     assert (types.count("room.created"), types.count("chat.said")) == (2, 1)
@@ -291,9 +295,8 @@ async def test_a_hidden_user_is_seen_by_nobody(start_service: StartService) -> N
     await ana.expect("user:diff", leaves=[2])
     await classic.expect("user:offline", userId=2)
     assert (await classic.watch(2))["statuses"] == {"2": False}
-    for command in ("invite", "signal"):
-        answer = await ana.command(command, to=2, data={})
-        assert answer["code"] == "USER_OFFLINE"
+    assert (await ana.command("invite", to=2))["code"] == "USER_OFFLINE"
+    assert (await ana.command("signal", to=2, data={}))["code"] == "USER_OFFLINE"
     await classic.send("lobby:join")
     await classic.expect("lobby:list", users=[classic.user])
     fresh = await service.connect_v1(4, "Dan")
