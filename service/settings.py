@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
@@ -19,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationErr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, nearest
 
 Algorithm: TypeAlias = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"
@@ -29,6 +30,9 @@ HTTP_URL = r"^https?://[^/@\s?#]+(/[^\s#]*)?$"
 """A URL without a user and a password, which would stand in logs."""
 
 MASK = "***"
+PREFIX = "WS_"
+"""Begins the names of the service's own settings; those that it shares with others have none."""
+
 SECRET_LENGTH_MIN = 8
 DEV_SECRET_FILE = "dev-secret"  # noqa: S105 - the name of a file
 SEAL_SECRET_FILE = "seal-secret"  # noqa: S105 - the name of a file
@@ -944,6 +948,18 @@ def load_settings() -> Settings:
     except ValidationError as error:
         # `from None`: the original holds the values, also secret ones.
         raise ConfigurationError("; ".join(_complaints(error))) from None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Warn of each variable that looks like a setting and is none, with the nearest one."""
+    known = [_env(field) for field in Settings.model_fields.values()]
+    warnings = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            hint = nearest(name, known)
+            meant = "" if hint is None else f": did you mean {hint}?"
+            warnings.append(f"{name} is no setting, and means nothing{meant}")
+    return warnings
 
 
 def signing_secret(settings: Settings) -> str:

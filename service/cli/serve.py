@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import secrets
 import signal
 import sys
@@ -15,7 +16,7 @@ import uvloop
 
 from service.app import Service
 from service.errors import ClientError, ConfigurationError, ServiceError
-from service.settings import Settings, load_settings, read_dev_secret
+from service.settings import Settings, load_settings, read_dev_secret, unknown_variables
 from service.telemetry import configure_logging, get_logger
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def command(
             settings.log_level, "console" if dev and not is_chosen else settings.log_format
         )
         secret = _secret(settings, dev=dev)
-    for warning in settings.warnings():
+    for warning in (*settings.warnings(), *unknown_variables(os.environ)):
         logger.warning(warning)
     if dev:
         logger.warning("DEVELOPMENT MODE: POST /dev/token gives anyone a token; never in public")

@@ -22,6 +22,7 @@ from service.settings import (
     mask_url,
     read_dev_secret,
     signing_secret,
+    unknown_variables,
 )
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
@@ -474,3 +475,15 @@ def test_the_secret_of_development_is_not_taken_for_that_in_vault(tmp_path: Path
 def test_without_any_secret_it_is_said_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="set JWT_SECRET"):
         signing_secret(Settings(data_dir=tmp_path))
+
+
+def test_a_variable_that_is_no_setting_is_warned_of_with_the_nearest_one() -> None:
+    environment = {"WS_PORTS": "1", "ws_port": "1", "WS_PORT": "1", "PATH": "/", "WS_ZZZ": "secret"}
+    assert unknown_variables(environment) == [
+        "WS_PORTS is no setting, and means nothing: did you mean WS_PORT?",
+        "WS_ZZZ is no setting, and means nothing",
+    ]
+
+
+def test_every_setting_is_known() -> None:
+    assert unknown_variables({row.env: "1" for row in Settings().table()}) == []

@@ -11,6 +11,7 @@ from msgspec import inspect
 
 from service.edge import guard
 from service.edge.api.problems import BadBody, BadParameter
+from service.errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,7 @@ def read_parameters(asks: type[Asked], path: Mapping[str, str], query: MultiMapp
     try:
         return msgspec.convert(raw, asks)
     except msgspec.ValidationError as error:
-        raise _bad(str(error)) from error
+        raise _bad(str(error), asks) from error
 
 
 def read_body(asks: type[Asked], body: bytes) -> Asked:
@@ -53,7 +54,7 @@ def read_body(asks: type[Asked], body: bytes) -> Asked:
         for name in asks.__struct_fields__:
             guard.check_any(getattr(asked, name))
     except msgspec.ValidationError as error:
-        raise _bad(str(error)) from error
+        raise _bad(str(error), asks) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadBody from error
     except guard.BadValue as error:
@@ -78,15 +79,25 @@ def _numbers(asks: type[msgspec.Struct]) -> dict[str, tuple[re.Pattern[str], Any
     return found
 
 
-def _bad(message: str) -> BadParameter:
+@cache
+def _names(asks: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of all fields, also of those within fields."""
+    _, parts = msgspec.json.schema_components([asks])
+    return frozenset(name for part in parts.values() for name in part.get("properties", ()))
+
+
+def _bad(message: str, asks: type[msgspec.Struct]) -> BadParameter:
     """Make a sentence of what msgspec says, and name the field that it is about."""
     place = _PLACE.search(message)
     what = _PLACE.sub("", message)
     named = _NAMED.search(what)
     parts = [found[1] for found in (place, named) if found and (found is named or found[1])]
     field = ".".join(parts) if parts else None
+    if named and "required" in what:
+        return BadParameter(f"`{field}` is missing.", field)
     if named:
-        there = "is missing" if "required" in what else "is not known here"
-        return BadParameter(f"`{field}` {there}.", field)
+        hint = nearest(named[1], _names(asks))
+        meant = "" if hint is None else f"; perhaps `{hint}` is meant"
+        return BadParameter(f"`{field}` is not known here{meant}.", field)
     about = f"`{field}`: " if field else ""
     return BadParameter(f"{about}{what[0].lower()}{what[1:]}.", field)

@@ -58,6 +58,7 @@ def test_numbers_texts_and_times_are_read_by_what_they_are_for() -> None:
         ({"cursor": "null"}, "`cursor`: expected `int`, got `str`."),
         ({"cursor": "9" * 30}, "`cursor`: expected `int`, got `str`."),
         ({"colour": "red"}, "`colour` is not known here."),
+        ({"limits": "5"}, "`limits` is not known here; perhaps `limit` is meant."),
         ({"": "red"}, "`` is not known here."),
     ],
 )
@@ -137,3 +138,21 @@ def test_whatever_the_query_says_it_is_read_or_refused_with_a_sentence(
 def test_whatever_the_body_is_it_is_read_or_refused(body: bytes) -> None:
     complaint = complaint_of(lambda: read_body(Announcement, body))
     assert complaint is None or complaint.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ('{"to":"all","data":1,"dta":2}', "`dta` is not known here; perhaps `data` is meant."),
+        (
+            '{"to":{"roomid":"r"},"data":1}',
+            "`to.roomid` is not known here; perhaps `roomId` is meant.",
+        ),
+    ],
+)
+def test_an_unknown_field_of_a_body_is_refused_with_the_nearest_name(
+    body: str, sentence: str
+) -> None:
+    with pytest.raises(BadParameter) as error:
+        read_body(Announcement, body.encode())
+    assert error.value.message == sentence
