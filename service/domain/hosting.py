@@ -27,6 +27,7 @@ from service.domain.rooms import (
 from service.domain.seats import (
     TakeSeat,
     check_game,
+    complete_without,
     default_options,
     everybody_here,
     leave_finished,
@@ -171,7 +172,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
             self._check_may_come_in(room)
         if self.role == "spectator":
             return [self._watched(room, world, context), *self._hosting(room)]
-        return self._sat_down(room, world)
+        return self._sat_down(room, world, context)
 
     def _check_may_come_in(self, room: Room) -> None:
         if self.user in room.banned:
@@ -187,7 +188,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         _check_watched(self.user, room.id, world, context)
         return SpectatorJoined(room=room.id, user=self.user, socket=self.socket)
 
-    def _sat_down(self, room: Room, world: World) -> list[Event]:
+    def _sat_down(self, room: Room, world: World, context: Context) -> list[Event]:
         world.rooms.check_free(self.user)
         seat = room.free_seat
         if seat is None or room.phase == "playing":
@@ -195,7 +196,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         others = [room.seats[index] for index in room.staying]
         everybody = all(other.sockets for other in others)
         return [
-            *leave_finished([self.user], world),
+            *leave_finished([self.user], world, context),
             PlayerSeated(room=room.id, user=self.user, seat=seat),
             *(
                 SeatTaken(room=room.id, user=self.user, socket=tab)
@@ -251,7 +252,7 @@ def _opened(
         return [created, SpectatorJoined(room=room_id, user=user, socket=socket)]
     ready = [RoomBecameReady(room=room_id)] if seats_min == 1 else []
     return [
-        *leave_finished([user], world),
+        *leave_finished([user], world, context),
         created,
         PlayerSeated(room=room_id, user=user, seat=0),
         SeatTaken(room=room_id, user=user, socket=socket),
@@ -337,7 +338,7 @@ class KickFromRoom(msgspec.Struct, frozen=True):
         """The room and the member."""
         return {room_stream(self.room), user_stream(self.target)}
 
-    def decide(self, world: World, _context: Context) -> list[Event]:
+    def decide(self, world: World, context: Context) -> list[Event]:
         """Send a spectator out, or a player while nothing is played."""
         room = _hosted_by(self.user, self.room, world)
         if self.target in room.spectators:
@@ -347,7 +348,8 @@ class KickFromRoom(msgspec.Struct, frozen=True):
         if room.phase == "playing":
             raise MatchAlreadyStarted("Nobody is sent out of a match; wait until it is over.")
         gone = SeatLeft(room=room.id, user=self.target, reason="kicked")
-        return [gone, *new_host(room, {self.target})]
+        leavers = {self.target}
+        return [gone, *new_host(room, leavers), *complete_without(room, leavers, context)]
 
 
 class LockRoom(msgspec.Struct, frozen=True):

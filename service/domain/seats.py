@@ -66,10 +66,10 @@ def room_for(players: list[UserId], game: str, world: World, context: Context) -
         seats_max=len(players),
         spectators_max=context.rules.spectators_max,
     )
-    return [*leave_finished(players, world), created]
+    return [*leave_finished(players, world, context), created]
 
 
-def leave_finished(users: list[UserId], world: World) -> list[Event]:
+def leave_finished(users: list[UserId], world: World, context: Context) -> list[Event]:
     """Let `users` go from the rooms where they sit, in which nothing is played any more."""
     leaving: dict[RoomId, set[UserId]] = {}
     for user in users:
@@ -78,11 +78,11 @@ def leave_finished(users: list[UserId], world: World) -> list[Event]:
     return [
         event
         for room, leavers in leaving.items()
-        for event in left(world.rooms.rooms[room], leavers)
+        for event in left(world.rooms.rooms[room], leavers, context)
     ]
 
 
-def left(room: Room, leavers: set[UserId]) -> list[Event]:
+def left(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Let `leavers` go from a room where nothing is played; the last member closes it."""
     events: list[Event] = [
         SeatLeft(room=room.id, user=user) for user in room.players if user in leavers
@@ -90,7 +90,15 @@ def left(room: Room, leavers: set[UserId]) -> list[Event]:
     broken_off = not room.hosted and room.phase != "finished"
     if broken_off or set(room.members) <= leavers:
         return [*events, RoomClosed(room=room.id, reason="left")]
-    return [*events, *new_host(room, leavers)]
+    return [*events, *new_host(room, leavers), *complete_without(room, leavers, context)]
+
+
+def complete_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+    """Say what follows for those who stay, when nobody else has been missing."""
+    seats = [seat for seat in map(room.seats.__getitem__, room.staying) if seat.user not in leavers]
+    if not seats or not all(seat.sockets for seat in seats):
+        return []
+    return [*everybody_here(room, len(seats)), *_begun(room, leavers, context)]
 
 
 class TakeSeat(msgspec.Struct, frozen=True):
@@ -120,14 +128,15 @@ class TakeSeat(msgspec.Struct, frozen=True):
         return [
             taken,
             *everybody_here(room, len(room.staying)),
-            *_begun_by_return(room, context),
+            *_begun(room, set(), context),
         ]
 
 
-def _begun_by_return(room: Room, context: Context) -> list[Event]:
-    """Start what all had asked for, when the last one who was away has come back."""
-    wanted = len(room.staying) >= room.seats_min and set(room.players) <= room.ready
-    return [_started(room, context)] if wanted else []
+def _begun(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+    """Start what all who stay have asked for; whoever was missing is back, or has gone for good."""
+    players = [user for user in room.players if user not in leavers]
+    wanted = len(players) >= room.seats_min and set(players) <= room.ready
+    return [_started(room, players, context)] if wanted else []
 
 
 def everybody_here(room: Room, players: int) -> list[Event]:
@@ -169,7 +178,7 @@ class BeginMatch(msgspec.Struct, frozen=True):
         if not _is_complete(room):
             raise RoomNotReady
         if room.phase == "ready" and not room.hosted:
-            return [_started(room, context)]
+            return [_started(room, room.players, context)]
         return readied(room, self.user, context, ready=True)
 
 
@@ -198,7 +207,7 @@ def readied(room: Room, user: UserId, context: Context, *, ready: bool) -> list[
         return []
     noted = PlayerReadied(room=room.id, user=user, ready=ready)
     if ready and _is_complete(room) and set(room.players) <= room.ready | {user}:
-        return [noted, _started(room, context)]
+        return [noted, _started(room, room.players, context)]
     return [noted]
 
 
@@ -207,16 +216,16 @@ def _is_complete(room: Room) -> bool:
     return len(seated) >= room.seats_min and all(seat.sockets for seat in seated)
 
 
-def _started(room: Room, context: Context) -> MatchStarted:
+def _started(room: Room, players: list[UserId], context: Context) -> MatchStarted:
     game = check_game(room.game, context)
     seed = context.new_seed()
-    state = game.setup(seed, room.options, len(room.players))
+    state = game.setup(seed, room.options, len(players))
     return MatchStarted(
         match=f"{room.id}-{room.last_match + 1}",
         tick=0,
         game=room.game,
         rules_version=game.rules_version,
-        players=room.players,
+        players=players,
         seed=seed,
         options=room.options,
         pace=pace_of(game),
@@ -246,7 +255,7 @@ class LeaveRoom(msgspec.Struct, frozen=True):
         room, index = world.rooms.seat_of(self.user, self.room)
         match = world.matches.live.get(room.match or "")
         if match is None:
-            return left(room, {self.user})
+            return left(room, {self.user}, context)
         leaves = SeatLeft(room=room.id, user=self.user)
         return [
             leaves,
@@ -284,7 +293,9 @@ class ForfeitSeat(msgspec.Struct, frozen=True):
         match = world.matches.live.get(room.match or "")
         gone = [forfeited, *new_host(room, {self.user})]
         if match is None:
-            return gone if room.hosted else [*gone, RoomClosed(room=room.id, reason="forfeited")]
+            if room.hosted:
+                return [*gone, *complete_without(room, {self.user}, context)]
+            return [*gone, RoomClosed(room=room.id, reason="forfeited")]
         staying = [room.seats[seat] for seat in room.staying if seat != index]
         if staying and not any(seat.sockets for seat in staying):
             return gone

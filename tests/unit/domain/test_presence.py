@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from service.domain.command import Rules
-from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
 from service.domain.invites import AcceptInvite, SendInvite
 from service.domain.lobby import JoinLobby
+from service.domain.matches import MatchStarted
 from service.domain.matchmaking import JoinQueue
 from service.domain.presence import (
     NotConnected,
@@ -18,7 +19,7 @@ from service.domain.presence import (
     UserOffline,
 )
 from service.domain.rooms import RoomCreated, RoomNotReady
-from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.seats import BeginMatch, ForfeitSeat, LeaveRoom, SetReady, TakeSeat
 from tests.unit.domain.story import ROOM, Story
 
 ANA, BEN, CLEO = 1, 2, 3
@@ -162,6 +163,35 @@ def test_a_match_that_all_want_begins_when_the_last_one_is_back(story: Story) ->
     assert types(story.do(SetReady(BEN, ROOM, ready=True))) == ["player.readied"]
     back = story.open(ANA, "b")
     assert types(story.do(TakeSeat(ANA, back, ROOM))) == ["seat.taken", "match.started"]
+
+
+GOES = [LeaveRoom(CLEO, ROOM), KickFromRoom(ANA, ROOM, CLEO), None]
+
+
+@pytest.mark.parametrize("goes", GOES)
+def test_a_match_that_all_others_want_begins_when_the_missing_one_goes_for_good(
+    story: Story, goes: LeaveRoom | KickFromRoom | None
+) -> None:
+    plan = RoomPlan(game="relay", options={"seats": 3, "seats_min": 2})
+    story.do(CreateRoom(ANA, story.open(ANA), ROOM, plan))
+    for user in (BEN, CLEO):
+        story.do(JoinRoom(user, story.open(user), ROOM, "player", None, None))
+    for user in (ANA, BEN):
+        story.do(SetReady(user, ROOM, ready=True))
+    story.close(CLEO, "n1.1.3a")
+    (started,) = story.do(goes or ForfeitSeat(CLEO, ROOM, len(story.events)))[1:]
+    assert isinstance(started, MatchStarted)
+    assert started.players == [ANA, BEN]
+
+
+def test_a_room_becomes_ready_when_the_only_one_who_was_missing_goes(story: Story) -> None:
+    plan = RoomPlan(game="relay", options={"seats": 3, "seats_min": 2})
+    story.do(CreateRoom(ANA, story.open(ANA), ROOM, plan))
+    story.close(ANA, "n1.1.1a")
+    for user in (BEN, CLEO):
+        events = story.do(JoinRoom(user, story.open(user), ROOM, "player", None, None))
+    assert "room.became_ready" not in types(events)
+    assert types(story.do(LeaveRoom(ANA, ROOM)))[-1] == "room.became_ready"
 
 
 # Too many sockets

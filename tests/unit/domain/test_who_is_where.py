@@ -1,0 +1,212 @@
+"""Whatever is done in whatever order: where users are, and whom somebody waits for, makes sense."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from service.domain.command import Rules
+from service.domain.deadlines import Times, pending
+from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
+from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
+from service.domain.lobby import JoinLobby
+from service.domain.matchmaking import JoinQueue, LeaveQueue
+from service.domain.pauses import PauseAfterRestart
+from service.domain.presence import (
+    CloseSocket,
+    OpenSocket,
+    ReplaceSocket,
+    StartNode,
+    TooManySockets,
+)
+from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.errors import ClientError
+from tests.unit.domain.story import Story
+
+if TYPE_CHECKING:
+    from service.domain.command import Command
+    from service.domain.ids import UserId
+
+USERS = st.integers(1, 4)
+INDEX = st.integers(0, 40)
+GAMES = st.sampled_from(["pong", "connect_four"])
+PLANS = {
+    "connect_four": RoomPlan(game="connect_four"),
+    "relay": RoomPlan(game="relay", options={"seats": 3, "seats_min": 2}),
+}
+ROLES: st.SearchStrategy[Literal["player", "spectator"]] = st.sampled_from(["player", "spectator"])
+SOCKETS_MAX = 2
+
+
+class WhoIsWhere(RuleBasedStateMachine):
+    """A few users with a few sockets, who come, go, wait, invite and sit down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.story = Story()
+        self.numbers = itertools.count(1)
+        self.story.context = msgspec.structs.replace(
+            self.story.context,
+            rules=Rules(sockets_per_user_max=SOCKETS_MAX),
+            new_room_id=lambda: f"room{next(self.numbers)}",
+        )
+        self.world = self.story.world
+
+    def do(self, command: Command) -> None:
+        try:
+            self.story.do(command)
+        except TooManySockets:
+            raise
+        except ClientError:
+            pass
+
+    def socket(self, index: int) -> tuple[UserId, str] | None:
+        sockets = self.world.presence.sockets
+        of_all = [(user, socket) for user in sockets for socket in sorted(sockets[user])]
+        return of_all[index % len(of_all)] if of_all else None
+
+    def room(self, index: int) -> str:
+        rooms = list(self.world.rooms.rooms)
+        return rooms[index % len(rooms)] if rooms else "nowhere"
+
+    # Coming and going
+
+    @rule(user=USERS, silent=INDEX)
+    def comes(self, user: int, silent: int) -> None:
+        incarnation = self.world.presence.incarnations["n1"]
+        socket = f"n1.{incarnation}.{next(self.numbers)}"
+        try:
+            self.do(OpenSocket(user, socket))
+        except TooManySockets:
+            found = self.socket(silent)
+            assert found is not None
+            self.do(ReplaceSocket(user, socket, frozenset({found[1]}), 4504))
+        assert socket in self.world.presence.sockets[user]
+
+    @rule(index=INDEX, code=st.sampled_from([1000, 1001, 1005, 1006, 4504]))
+    def goes(self, index: int, code: int) -> None:
+        found = self.socket(index)
+        if found is not None:
+            self.do(CloseSocket(*found, code))
+
+    @rule()
+    def service_restarts(self) -> None:
+        self.do(StartNode("n1"))
+        for match in list(self.world.matches.live):
+            self.do(PauseAfterRestart(match))
+
+    @rule(index=INDEX)
+    def time_is_over(self, index: int) -> None:
+        deadlines = list(pending(self.world, Times()))
+        if deadlines:
+            self.do(deadlines[index % len(deadlines)].command)
+
+    # Finding each other
+
+    @rule(user=USERS, game=GAMES)
+    def looks_for_an_opponent(self, user: int, game: str) -> None:
+        self.do(JoinQueue(user, game))
+
+    @rule(user=USERS, game=GAMES)
+    def looks_no_longer(self, user: int, game: str) -> None:
+        self.do(LeaveQueue(user, game))
+
+    @rule(inviter=USERS, invitee=USERS, game=GAMES)
+    def invites(self, inviter: int, invitee: int, game: str) -> None:
+        self.do(SendInvite(inviter, invitee, game))
+
+    @rule(inviter=USERS, invitee=USERS, accepts=st.booleans())
+    def answers(self, inviter: int, invitee: int, *, accepts: bool) -> None:
+        self.do((AcceptInvite if accepts else DeclineInvite)(inviter, invitee))
+
+    # Rooms
+
+    @rule(index=INDEX, game=st.sampled_from(sorted(PLANS)))
+    def opens_a_room(self, index: int, game: str) -> None:
+        found = self.socket(index)
+        if found is not None:
+            self.do(CreateRoom(*found, None, PLANS[game]))
+
+    @rule(index=INDEX, room=INDEX, role=ROLES)
+    def comes_in(self, index: int, room: int, role: Literal["player", "spectator"]) -> None:
+        found = self.socket(index)
+        if found is not None:
+            self.do(JoinRoom(*found, self.room(room), role, None, None))
+
+    @rule(index=INDEX)
+    def takes_a_seat(self, index: int) -> None:
+        found = self.socket(index)
+        if found is not None:
+            self.do(TakeSeat(*found, self.world.rooms.seated.get(found[0], "nowhere")))
+            self.do(JoinLobby(*found))
+
+    @rule(user=USERS, ready=st.booleans())
+    def is_ready(self, user: int, *, ready: bool) -> None:
+        self.do(SetReady(user, self.world.rooms.seated.get(user, "nowhere"), ready))
+
+    @rule(user=USERS)
+    def begins(self, user: int) -> None:
+        self.do(BeginMatch(user, self.world.rooms.seated.get(user, "nowhere")))
+
+    @rule(user=USERS, room=INDEX)
+    def leaves(self, user: int, room: int) -> None:
+        self.do(LeaveRoom(user, self.room(room)))
+
+    @rule(user=USERS, member=USERS, room=INDEX)
+    def sends_out(self, user: int, member: int, room: int) -> None:
+        self.do(KickFromRoom(user, self.room(room), member))
+
+    # What always holds
+
+    @invariant()
+    def two_who_are_here_never_wait_in_one_queue(self) -> None:
+        for queue in self.world.matchmaking.queues.values():
+            assert sum(map(self.world.presence.is_here, queue)) <= 1
+
+    @invariant()
+    def who_waits_is_online_and_needed_nowhere(self) -> None:
+        for queue in self.world.matchmaking.queues.values():
+            for user in queue:
+                assert user in self.world.presence.sockets
+                assert not self.world.rooms.is_busy(user)
+
+    @invariant()
+    def nobody_sits_in_two_rooms(self) -> None:
+        rooms = self.world.rooms.rooms.values()
+        seats = Counter(user for room in rooms for user in room.staying_players)
+        assert all(count == 1 for count in seats.values())
+        assert seats.keys() == self.world.rooms.seated.keys()
+
+    @invariant()
+    def only_open_sockets_are_anywhere(self) -> None:
+        sockets = self.world.presence.sockets
+        for room in self.world.rooms.rooms.values():
+            for seat in room.seats:
+                assert not seat.sockets or (not seat.gone and seat.user is not None)
+                assert seat.user is None or seat.sockets <= sockets.get(seat.user, set())
+            for user, tabs in room.spectators.items():
+                assert tabs <= sockets.get(user, set())
+        for user, tabs in self.world.lobby.members.items():
+            assert tabs <= sockets.get(user, set())
+
+    @invariant()
+    def nobody_has_too_many_sockets(self) -> None:
+        assert all(len(one) <= SOCKETS_MAX for one in self.world.presence.sockets.values())
+
+    @invariant()
+    def all_who_are_ready_and_here_play(self) -> None:
+        for room in self.world.rooms.rooms.values():
+            seats = [room.seats[index] for index in room.staying]
+            complete = len(seats) >= room.seats_min and all(seat.sockets for seat in seats)
+            if complete and room.phase != "playing":
+                assert not set(room.staying_players) <= room.ready
+
+
+TestWhoIsWhere = WhoIsWhere.TestCase
+TestWhoIsWhere.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
