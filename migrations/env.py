@@ -4,23 +4,44 @@ A caller that has a connection gives it as `config.attributes["connection"]`, on
 URL as `config.attributes["url"]`; without either, the settings say where the database is.
 """
 
+import sqlite3
+from typing import cast
+
 from alembic import context
+from alembic.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from service.errors import ConfigurationError
 from service.log import migrate
+from service.log.derived import Rebuild, walk
 from service.log.tables import metadata
 from service.settings import load_settings
+
+KEPT_WITHOUT_EVENTS = "0001"
+"""At this revision events may come while the tables of later ones are kept and not written."""
 
 
 def run(connection: Connection) -> None:
     """Run the migrations over `connection`, whose transaction is its owner's."""
+    was_behind = MigrationContext.configure(
+        connection
+    ).get_current_revision() == KEPT_WITHOUT_EVENTS and inspect(connection).has_table("outbox")
     # SQLite can't alter most of a table: alembic makes it anew ("batch"). That drops the
     # triggers of the table, so the event table is only ever added to.
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
+    if was_behind and inspect(connection).has_table("skipped"):
+        rebuild(connection)
+
+
+def rebuild(connection: Connection) -> None:
+    """Make anew what follows from the log, as events came while it was not written."""
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    tables = Rebuild(driver)
+    walk(driver, lambda _done, _total: None, tables.take)
+    tables.finish()
 
 
 def connect_and_run() -> None:

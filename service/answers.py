@@ -94,6 +94,9 @@ class Answers:
         self._ages: OrderedDict[CommandKey, int] = OrderedDict()
         """When each was carried out, the oldest first."""
         self._begun: _Begun | None = None
+        self._recorded_at: int | None = None
+        self._now = 0
+        """The sum of the times between events; where the clock went back, no time has passed."""
 
     def __len__(self) -> int:
         """Count the commands that are remembered."""
@@ -107,7 +110,10 @@ class Answers:
 
     def take(self, recorded: RecordedEvent) -> None:
         """Remember the command that `recorded` ends, and forget what is too old."""
-        oldest = recorded.recorded_at - KEPT_US
+        if self._recorded_at is not None:
+            self._now += max(0, recorded.recorded_at - self._recorded_at)
+        self._recorded_at = recorded.recorded_at
+        oldest = self._now - KEPT_US
         while self._ages and next(iter(self._ages.values())) < oldest:
             self._forget(self._ages.popitem(last=False)[0])
         meta = recorded.meta
@@ -123,7 +129,7 @@ class Answers:
         answers = self._of_users.setdefault(user, OrderedDict())
         answers[command] = answer_of(last.event, last.position, begun.digest)
         self._ages.pop(begun.key, None)
-        self._ages[begun.key] = last.recorded_at
+        self._ages[begun.key] = self._now
         if len(answers) > PER_USER_MAX:
             del self._ages[user, answers.popitem(last=False)[0]]
 

@@ -657,7 +657,8 @@ class Ticker:
         checkpoints, self._checkpoints = self._checkpoints, []
 
         def then(error: Exception | None) -> None:
-            if error is not None:
+            # That the log can't be written is logged by itself, once.
+            if error is not None and not isinstance(error, Unavailable):
                 matches = [checkpoint.match for checkpoint in checkpoints]
                 logger.warning("checkpoints not written", metadata={"matches": matches})
 

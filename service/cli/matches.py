@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from service.cli.common import console, moment, opened_log, run
+from service.games.catalogue import GAMES
 from service.log.matches import PlayedMatch, Wanted, find_matches
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
@@ -58,17 +59,29 @@ async def _list(wanted: Wanted, *, as_json: bool) -> None:
 def _table(found: list[PlayedMatch]) -> Table:
     table = Table("match", "game", "players", "started (UTC)", "seconds", "score", "result")
     for match in found:
-        seconds = "" if match.ended_at is None else (match.ended_at - match.started_at) / 1e6
+        seconds = seconds_of(match)
         table.add_row(
             match.id,
             match.game,
             " : ".join(match.players),
             moment(match.started_at)[:19],
-            f"{seconds:.0f}" if seconds else "",
+            "" if seconds is None else f"{seconds:.0f}",
             ":".join(map(str, match.scores or [])),
             result_of(match),
         )
     return table
+
+
+def seconds_of(match: PlayedMatch) -> float | None:
+    """Return how long a match took: by its own clock, or else if the times can tell."""
+    game = GAMES.get(match.game)
+    if match.ended_at is None or match.ticks is None:
+        return None
+    if game is not None and game.tick_hz:
+        return match.ticks / game.tick_hz
+    # Where the clock was set back meanwhile, they can't.
+    seconds = (match.ended_at - match.started_at) / 1e6
+    return seconds if seconds > 0 else None
 
 
 def result_of(match: PlayedMatch) -> str:

@@ -161,6 +161,8 @@ class EventLog:
         self._is_closing = False
         self._is_closed = False
         self._committed_at = 0.0
+        self._outage_at: float | None = None
+        """Since when nothing can be written; None while all is well."""
         self._in_hand: list[_Waiting] = []
         """What the thread is writing."""
         self._queue: SimpleQueue[list[_Waiting] | _Call] = SimpleQueue()
@@ -250,7 +252,7 @@ class EventLog:
 
     async def probe(self) -> None:
         """Raise `Unavailable` unless the log can be written."""
-        await self._in_thread(self._store.probe)
+        await self._in_thread(self._probe)
 
     async def save_snapshot(
         self, code_version: str, position: Position, data: bytes, *, needed_from: Position
@@ -402,10 +404,13 @@ class EventLog:
         try:
             with traces.span("log.commit", [one.span for one in batch], appends=len(batch)):
                 answers = self._commit([one.append for one in batch])
+            self._note_outage(None)
         except Exception as error:
             if isinstance(error, LogDiverged):
                 tell(self._fail, error)
-            elif not isinstance(error, Unavailable):
+            elif isinstance(error, Unavailable):
+                self._note_outage(error)
+            else:
                 logger.exception("append failed", error_type="internal_error")
             self._metrics.commit_failed()
             answers = [error] * len(batch)
@@ -422,6 +427,32 @@ class EventLog:
             self._side_file_at = now
             self._note_head()
         return answers
+
+    def _probe(self) -> None:
+        try:
+            self._store.probe()
+        except Unavailable as error:
+            self._note_outage(error)
+            raise
+        self._note_outage(None)
+
+    def _note_outage(self, error: Unavailable | None) -> None:
+        """Log once that nothing can be written, however many appends fail, and once its end."""
+        if self._is_broken:
+            return
+        if error is not None and self._outage_at is None:
+            self._outage_at = time.monotonic()
+            logger.error(
+                "the event log can't be written: nothing is acknowledged until it can",
+                error_type="internal_error",
+                error_code="LOG_UNWRITABLE",
+                metadata={"reason": error.message},
+            )
+        elif error is None and self._outage_at is not None:
+            outage_s, self._outage_at = time.monotonic() - self._outage_at, None
+            logger.warning(
+                "the event log can be written again", metadata={"outage_s": round(outage_s, 3)}
+            )
 
     def _commit_or_each(self, batch: Sequence[Append]) -> list[Committed | Exception]:
         """Commit a batch; when something in it can't be, commit each append for itself."""

@@ -13,6 +13,7 @@ from service.errors import ServiceError, Unavailable
 from service.log import history, outbox
 from service.log.codec import encode, encode_meta
 from service.log.history import history_of
+from service.log.inspection import Files
 from service.log.outbox import outbox_of
 from service.log.records import (
     GENESIS,
@@ -72,6 +73,13 @@ _TOLD_BESIDE = history.TOLD_OF | outbox.TOLD_OF
 
 PROBE_BYTES = 256 * 1024
 
+CLOCK_STEP_US_MAX = 1_000_000
+"""A clock that goes back by less waits for itself in `recorded_at`; one that was wrong does not."""
+
+
+class FileMoved(sqlite3.OperationalError):
+    """The database or its WAL is not where it was opened: what is written would be lost."""
+
 
 class VersionConflict(ServiceError):
     """A stream is not at the version that the append expected."""
@@ -118,8 +126,16 @@ class Store:
             self._connection.execute(f"PRAGMA {pragma}")
         self._versions: OrderedDict[str, int] = OrderedDict()
         self._failed = False
+        self._files: dict[Path, tuple[int, int]] = {}
+        """Which files the connection has open, by where they must stay."""
         self.head = self._read_head()
         self._recorded_at = self._last_recorded_at()
+        files = Files(path)
+        self._files = {
+            file: identity
+            for file in (files.database, files.wal, files.memory)
+            if (identity := _identity(file)) is not None
+        }
 
     def _read_head(self) -> Head:
         row = self._connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
@@ -281,6 +297,9 @@ class Store:
         self._in_transaction(lambda: self._connection.execute(statement, parameters))
 
     def _in_transaction(self, write: Callable[[], object]) -> None:
+        for file, identity in self._files.items():
+            if _identity(file) != identity:
+                raise FileMoved(f"{file} was moved or deleted; put it back, or start again")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             write()
@@ -312,8 +331,22 @@ class Store:
         return version
 
     def next_recorded_at(self) -> int:
-        """Return the time in microseconds; it never goes back, whatever the clock does."""
-        return max(self._recorded_at, time.time_ns() // 1000)
+        """Return the time in microseconds; it goes back only with a clock that was far ahead.
+
+        The order of events is that of their positions, never that of their times.
+        """
+        now = time.time_ns() // 1000
+        ahead = self._recorded_at - now
+        return self._recorded_at if 0 < ahead <= CLOCK_STEP_US_MAX else now
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file stands at `path`, or None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class _Plan:

@@ -13,6 +13,8 @@ from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import Engine, event
 
+from service.domain.matches import MatchEnded, MatchStarted
+from service.domain.outbox import ConsumerSubscribed
 from service.log import migrate
 from service.log.lock import LogInUse, LogLock
 from service.log.store import Store
@@ -170,6 +172,39 @@ def test_a_step_down_and_up_keeps_what_stands_beside_the_log(tmp_path: Path) -> 
     assert contents(path) == before
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT * FROM bearers").fetchall() == [("r-1", "7", b"\x01")]
+
+
+def test_what_came_while_an_older_version_ran_stands_beside_the_log_after_the_upgrade(
+    tmp_path: Path,
+) -> None:
+    """The older version writes no outbox: a match that ended under it would wait for nobody."""
+    path = tmp_path / "log.db"
+    url = at(path, "0001")
+    go(url, "upgrade", "head")
+    store = Store(path, "n1", 20)
+    started = MatchStarted(
+        match="r-1",
+        tick=0,
+        game="relay",
+        rules_version=1,
+        players=[7, 8],
+        seed=1,
+        options={},
+        pace="free",
+        turn_s=None,
+    )
+    ended = MatchEnded(match="r-1", tick=1, reason="left", winner=0, scores=[1, 0], hash="")
+    store.commit([append_of(ConsumerSubscribed(consumer="hook"), started, ended)])
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        waiting = database.execute("SELECT consumer, match, state FROM outbox").fetchall()
+        go(url, "downgrade", "0001")
+        database.execute("DELETE FROM outbox")
+        database.execute("DELETE FROM consumers")
+        go(url, "upgrade", "head")
+        assert database.execute("SELECT consumer FROM consumers").fetchall() == [("hook",)]
+        found = database.execute("SELECT consumer, match, state FROM outbox").fetchall()
+    assert found == waiting == [("hook", "r-1", "waiting")]
 
 
 def test_alembic_by_hand_waits_for_nobody_who_uses_the_log(tmp_path: Path) -> None:

@@ -100,3 +100,13 @@ def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
     assert answers.find(("1", "again")) is not None
     answers.take(numbered(2 * KEPT_US, 2 * KEPT_US, "last", user="8"))
     assert answers.find(("1", "again")) is None
+
+
+def test_a_clock_that_goes_back_neither_forgets_nor_keeps_for_ever() -> None:
+    answers = Answers()
+    for position, at in enumerate((10 * KEPT_US, KEPT_US, KEPT_US + 5), 1):
+        answers.take(numbered(position, at, f"c{position}"))
+    assert all(answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3))
+    answers.take(numbered(4, 2 * KEPT_US + 3, "c4"))
+    found = [answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3, 4)]
+    assert found == [False, False, True, True]

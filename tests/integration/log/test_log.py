@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.errors import Unavailable
 from service.log.lock import LogInUse
@@ -245,3 +246,40 @@ async def test_a_side_file_that_cannot_be_written_stops_neither_appends_nor_the_
 async def test_a_side_file_that_was_half_written_is_no_reason_to_refuse(log_file: LogFile) -> None:
     log_file.path.with_suffix(".head").write_bytes(b'{"epoch":')
     assert log_file.log().head.position == 0
+
+
+async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(log_file: LogFile) -> None:
+    log = log_file.started()
+    for _ in range(2):
+        other = log_file.connect()
+        other.execute("BEGIN IMMEDIATE")
+        with capture_logs() as logs:
+            for _ in range(3):
+                with pytest.raises(Unavailable):
+                    await log.append(proposed(joined(1)))
+                with pytest.raises(Unavailable):
+                    await log.probe()
+        assert [(line["log_level"], line["error_code"]) for line in logs] == [
+            ("error", "LOG_UNWRITABLE")
+        ]
+        assert "locked" in logs[0]["metadata"]["reason"]
+        other.close()
+        with capture_logs() as logs:
+            await log.append(proposed(joined(1)))
+            await log.append(proposed(joined(1)))
+            await log.probe()
+        assert [line["event"] for line in logs] == ["the event log can be written again"]
+
+
+async def test_an_outage_that_a_probe_has_found_is_logged_too(log_file: LogFile) -> None:
+    log = log_file.started()
+    aside = log_file.path.with_name("aside")
+    log_file.path.rename(aside)
+    with capture_logs() as logs, pytest.raises(Unavailable, match="moved or deleted"):
+        await log.probe()
+    assert [line["error_code"] for line in logs] == ["LOG_UNWRITABLE"]
+    assert not log_file.path.exists()
+    aside.rename(log_file.path)
+    with capture_logs() as logs:
+        await log.probe()
+    assert [line["log_level"] for line in logs] == ["warning"]

@@ -179,12 +179,55 @@ def test_the_match_history_is_written_with_the_events_that_it_tells_of(log_file:
     )
 
 
-def test_the_time_of_events_never_goes_back(log_file: LogFile) -> None:
-    """A clock that is set back, also while the service is down, changes no order."""
-    committed(log_file.store(), append_of(joined(1)))
-    log_file.change("UPDATE events SET recorded_at = 4000000000000000")
-    committed(log_file.store(), append_of(joined(1)), append_of(joined(2)))
-    assert log_file.query("SELECT DISTINCT recorded_at FROM events") == [(4000000000000000,)]
+def test_a_clock_that_is_set_back_a_little_changes_no_order_of_times(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = log_file.store()
+    for clock_ms in (5000, 4500, 4000, 5001):
+        monkeypatch.setattr("time.time_ns", lambda ms=clock_ms: ms * 1_000_000)
+        committed(store, append_of(joined(1)))
+    found = [at // 1000 for (at,) in log_file.query("SELECT recorded_at FROM events")]
+    assert found == [5000, 5000, 5000, 5001]
+
+
+def test_a_clock_that_was_far_ahead_does_not_hold_the_times_there(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the service was started while it was ahead."""
+    hour_ms = 3_600_000
+    for clock_ms in (1000, 1000 + hour_ms, 2000, 3000):
+        monkeypatch.setattr("time.time_ns", lambda ms=clock_ms: ms * 1_000_000)
+        committed(log_file.store(), append_of(joined(1)))
+    found = [at // 1000 for (at,) in log_file.query("SELECT recorded_at FROM events")]
+    assert found == [1000, 1000 + hour_ms, 2000, 3000]
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+def test_nothing_is_acknowledged_while_the_files_are_not_where_they_were(
+    log_file: LogFile, suffix: str, how: str
+) -> None:
+    store = log_file.store()
+    committed(store, append_of(joined(1)))
+    path = log_file.path.with_name(log_file.path.name + suffix)
+    aside = path.with_name("aside")
+    if how == "deleted":
+        path.unlink()
+    else:
+        path.rename(aside)
+    if how == "replaced":
+        path.write_bytes(aside.read_bytes())
+    with pytest.raises(Unavailable, match="was moved or deleted"):
+        store.commit([append_of(joined(2))])
+    with pytest.raises(Unavailable, match="was moved or deleted"):
+        store.probe()
+    with pytest.raises(Unavailable):
+        store.save_snapshot("world", "v1", 1, b"", needed_from=0)
+    assert store.head.position == 1
+    if how != "deleted":
+        aside.replace(path)
+        store.probe()
+        assert committed(store, append_of(joined(2))) == [[2]]
 
 
 def test_a_snapshot_is_used_by_the_code_and_the_log_that_it_was_made_of(log_file: LogFile) -> None:

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 import typer
 
-from service.cli.matches import parse_since
+from service.cli.matches import parse_since, seconds_of
+from service.log.matches import PlayedMatch
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 
@@ -40,3 +42,35 @@ def test_without_a_time_it_is_the_beginning() -> None:
 def test_anything_else_is_refused_with_what_it_may_be(since: str) -> None:
     with pytest.raises(typer.BadParameter, match="30m, 2h, 7d, or a date"):
         parse_since(since, NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("game", "ticks", "took_s", "seconds"),
+    [
+        ("pong", 1800, 30.2, 30.0),
+        # The clock was set back while it ran.
+        ("pong", 1800, -3600, 30.0),
+        ("relay", 12, 45, 45.0),
+        ("relay", 12, -3600, None),
+        ("relay", 12, 0, None),
+        ("gone", 12, 45, 45.0),
+    ],
+)
+def test_a_match_takes_as_long_as_its_own_clock_says(
+    game: str, ticks: int, took_s: float, seconds: float | None
+) -> None:
+    match = PlayedMatch(
+        id="r-1",
+        game=game,
+        players=[],
+        users=[],
+        position=1,
+        started_at=10**15,
+        ended_at=10**15 + int(took_s * 1e6),
+        ticks=ticks,
+        reason="left",
+        winner=None,
+        scores=None,
+    )
+    assert seconds_of(match) == seconds
+    assert seconds_of(msgspec.structs.replace(match, ended_at=None, ticks=None)) is None
