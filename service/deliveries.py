@@ -61,6 +61,9 @@ from service.domain.world import World
 from service.errors import ClientError
 from service.messages import ToClient, classic, v1
 
+AT_ONCE_MS = 1
+"""When a match without ticks goes on; the page of 0.1.0 never ends a countdown of 0."""
+
 WATCHING_SHOWN_MAX = 20
 """How many spectators a room shows by name."""
 
@@ -625,7 +628,7 @@ def _match_paused(event: MatchPaused, world: World, _people: People) -> Iterator
 
 def _match_resumed(event: MatchResumed, world: World, _people: People) -> Iterator[Message]:
     room, match = world.rooms.rooms[event.room], world.matches.live[event.match]
-    starts_in_ms = START_DELAY_S * 1000 if match.pace == "ticks" else 0
+    starts_in_ms = START_DELAY_S * 1000 if match.pace == "ticks" else AT_ONCE_MS
     resumed = classic.GameResumed(room.id, starts_in_ms)
     yield Delivery(Sockets(tuple(room.player_sockets)), classic=resumed)
     turn_ends_in_ms = UNSET if match.turn_left_ms is None else match.turn_left_ms

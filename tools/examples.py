@@ -164,7 +164,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
     v1.RoomRemoved(ROOM),
     v1.GameStart(ROOM, MATCH, "pong", 30, 0, [ANA, BEN]),
     v1.GamePaused(ROOM, [8], 10_000, {7: 60_000, 8: 48_500}, 21_300),
-    v1.GameResumed(ROOM, 0, 21_300),
+    v1.GameResumed(ROOM, 1, 21_300),
     v1.GameUpdate(
         ROOM,
         0,
