@@ -1,5 +1,6 @@
 """The command `ws-service`: each module here is one of its commands."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -8,6 +9,8 @@ import typer
 from service import __version__
 from service.cli import db, log, matches, outbox, replay, serve, settings, token
 from service.errors import ConfigurationError, ServiceError
+
+PRIVATE_UMASK = 0o077
 
 app = typer.Typer(
     help="The realtime service of a browser game platform.",
@@ -47,6 +50,8 @@ def main() -> None:
 
     2 says that the settings (or, as usual, the arguments) are wrong.
     """
+    # Whatever is written (the log, secrets, exports) is for the user of this process alone.
+    os.umask(PRIVATE_UMASK)
     try:
         app()
     except ServiceError as error:

@@ -50,6 +50,8 @@ def command(
         secret = _secret(settings, dev=dev)
     for warning in (*settings.warnings(), *unknown_variables(os.environ)):
         logger.warning(warning)
+    if not dev and "*" in settings.allowed_origins:
+        logger.warning("WS_ALLOWED_ORIGINS is *: pages of any site may connect; name your own")
     if dev:
         logger.warning("DEVELOPMENT MODE: POST /dev/token gives anyone a token; never in public")
     sys.exit(uvloop.run(_serve(Service(settings, secret, dev=dev), accept_lost_tail)))

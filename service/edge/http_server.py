@@ -196,10 +196,16 @@ class Connection(web.RequestHandler):
 
     # As a server of HTTP
 
-    async def finish_response(self, *arguments: Any) -> tuple[web.StreamResponse, bool]:
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; then the connection waits for the next request."""
+        if request.content.exception() is not None:
+            # Where a broken body ends nobody knows, so nothing can follow it.
+            request.content.feed_eof()
+            resp.force_close()
         try:
-            return await super().finish_response(*arguments)
+            return await super().finish_response(request, resp, start_time)
         finally:
             self._request_is_over()
 
