@@ -53,6 +53,7 @@ from service.integrations.vault import AppRole, Vault, VaultToken
 from service.integrations.vault_secret import SecretRules, VaultSecret
 from service.log import migrate
 from service.log.log import EventLog
+from service.log.private_files import make_private
 from service.log.reader import Reader, open_database
 from service.log.records import Origin
 from service.messages import v1
@@ -128,6 +129,7 @@ class Service:
             metrics=metrics,
             lock=lock,
         )
+        make_private(settings.data_dir, migrate.database_path(settings.database_url))
         recovered = await recover(
             log,
             self._reader,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ def make_private(data_dir: Path, database: Path) -> None:
         if not mode & ~FILE_MODE:
             continue
         try:
-            os.chmod(path, FILE_MODE)
+            path.chmod(FILE_MODE)
         except OSError as error:
             logger.warning(
                 "file is open to others",

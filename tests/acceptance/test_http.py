@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 from urllib.parse import urlsplit
 
@@ -30,6 +32,8 @@ async def test_the_page_and_its_parts_are_served_and_keep_to_themselves(service:
                 assert (response.status, response.content_type) == (200, type_)
                 policy = response.headers["Content-Security-Policy"]
                 assert policy.startswith("default-src 'self'")
+                assert "frame-ancestors 'none'" in policy
+                assert "Server" not in response.headers
                 assert response.headers["X-Content-Type-Options"] == "nosniff"
                 # The token stands in the address of no page, and goes nowhere else.
                 assert response.headers["Referrer-Policy"] == "no-referrer"
@@ -107,3 +111,46 @@ async def test_bytes_that_are_no_text_in_a_token_are_refused_like_any_other(
         greeted=False, additional_headers={"Authorization": "Bearer \xff.\xff.\xff"}
     )
     assert await tab.closed() == (1008, "Invalid or expired token")
+
+
+def test_files_are_for_their_owner_alone_whatever_the_umask(start_service: StartService) -> None:
+    before = os.umask(0)
+    try:
+        service = start_service()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in service.data_dir.iterdir()}
+    assert {"ws-service.db", "ws-service.db-wal"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
+    assert service.data_dir.stat().st_mode & 0o777 == 0o700
+    # Those of an earlier version were not made so.
+    service.kill()
+    for path in service.data_dir.iterdir():
+        path.chmod(0o644)
+    service.restart()
+    assert {path.stat().st_mode & 0o777 for path in service.data_dir.iterdir()} == {0o600}
+
+
+def test_that_any_page_may_connect_is_warned_of_outside_development(
+    service: Running, start_service: StartService
+) -> None:
+    def warned(running: Running) -> bool:
+        return any("WS_ALLOWED_ORIGINS is *" in line["message"] for line in running.logs)
+
+    assert warned(start_service())
+    assert not warned(start_service(WS_ALLOWED_ORIGINS="https://play.example.org"))
+    assert not warned(service)
+
+
+async def test_refused_handshakes_are_told_once_with_what_to_set(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_HANDSHAKES_PER_S_PER_IP="1")
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    async with aiohttp.ClientSession(service.ws_url) as http:
+        for _ in range(12):
+            with contextlib.suppress(aiohttp.WSServerHandshakeError):
+                await (await http.ws_connect("/", headers=forwarded)).close()
+    lines = [line for line in service.logs if line["message"] == "connections refused"]
+    assert len(lines) == 1
+    assert "WS_TRUSTED_HOPS" in lines[0]["metadata"]["hint"]
