@@ -219,6 +219,7 @@ class Service:
             new_token=new_token,
             new_seed=lambda: secrets.randbits(53),
             standing=ticker.standing,
+            rules_failed=ticker.rules_failed,
         )
         engine.connect(
             context,

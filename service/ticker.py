@@ -392,6 +392,10 @@ class Ticker:
         if live is not None and not isinstance(event, MatchCheckpoint | MatchStarted):
             live.release(event)
 
+    def rules_failed(self, match: MatchId, error: Exception) -> None:
+        """Tell of rules that have failed when something was decided, which ends their match."""
+        self._note(error, match)
+
     def move_failed(self, match: MatchId, seat: int) -> None:
         """Count a move that the rules have failed over; too many in a row end the match."""
         live = self._matches.get(match)

@@ -60,6 +60,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Makes a text that nobody can guess, for ids and salts."""
     new_seed: Callable[[], int]
     standing: Callable[[MatchId], Standing]
+    rules_failed: Callable[[MatchId, Exception], None] = lambda _match, _error: None
+    """Is told why the rules of a match have failed, when that ends it."""
 
 
 class Command(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.event import room_stream
-from service.domain.matches import ended, result_of, room_of, voided
+from service.domain.matches import ended, failed, result_of, room_of, voided
 from service.games.protocol import RulesFailed
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class FinishMatch(msgspec.Struct, frozen=True):
         try:
             if result_of(match, standing, context) is None:
                 return []
-        except RulesFailed:
-            return [voided(match, standing.tick)]
+        except RulesFailed as error:
+            return [failed(match, standing, context, error)]
         return [ended(match, standing, context, reason="finished", winner=None)]
 
 

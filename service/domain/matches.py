@@ -316,8 +316,8 @@ def ended(
         result = result_of(match, standing, context)
         scores = ask_rules(match, context, lambda game: _checked(game.scores(standing.state)))
         hash_ = ask_rules(match, context, lambda _: standing.state_hash())
-    except RulesFailed:
-        return voided(match, standing.tick)
+    except RulesFailed as error:
+        return failed(match, standing, context, error)
     if result is not None:
         by_rules: EndReason = "timeup" if match.pace == "ticks" else "finished"
         reason, winner = result.reason or by_rules, result.winner
@@ -347,6 +347,12 @@ def voided(match: Match, tick: int) -> MatchEnded:
     """Make the event that ends `match` without a result, since its rules can't be asked."""
     scores = [0] * len(match.players)
     return MatchEnded(match=match.id, tick=tick, reason="void", winner=None, scores=scores, hash="")
+
+
+def failed(match: Match, standing: Standing, context: Context, error: RulesFailed) -> MatchEnded:
+    """Make the event that ends a match as void over which its rules have just failed."""
+    context.rules_failed(match.id, error)
+    return voided(match, standing.tick)
 
 
 def inputs(
@@ -400,8 +406,8 @@ def let_go(
     """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
     try:
         return ask_rules(match, context, lambda game: holding(match, seat, after, standing, game))
-    except RulesFailed:
-        return [voided(match, standing.tick)]
+    except RulesFailed as error:
+        return [failed(match, standing, context, error)]
 
 
 class Move(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from service.domain.event import match_stream
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.games.protocol import RulesFailed
 from service.log.integrity import broken_link
+from service.log.reader import UnreadableEvent
 from service.replay.core import Difference, NotAMatch, Replay
 from service.replay.export import frame_lines
 
@@ -99,7 +100,10 @@ class Replays:
     async def _page(self, stream: str, after: Position) -> list[RecordedEvent]:
         """Read a little, alone, since what was read is decoded on the loop."""
         async with self._reading:
-            return await self._reader.page(after, stream=stream, limit=READ_AT_ONCE)
+            try:
+                return await self._reader.page(after, stream=stream, limit=READ_AT_ONCE)
+            except UnreadableEvent as error:
+                raise NotReplayable("An event of the match can't be read.") from error
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         """Do `work`; raise `NotReplayable` when the rules are not here, or fail."""
