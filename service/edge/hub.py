@@ -126,6 +126,8 @@ class Hub:
         """Sockets whose frames may wait for the next frame tick."""
         self._stale: set[str] = set()
         self._rooms_shown: dict[RoomId, _Shown] = {}
+        self._shown_late: dict[RoomId, Position] = {}
+        """How far the log was shown to spectators who see everything later."""
         self._user_lists: dict[Dialect, bytes] = {}
         """The lists for clients without protocol v1, while nobody has come, gone or changed."""
         self.users = UserFeed(world, people, self._diff_pause_s, self._send_to_v1, metrics)
@@ -153,6 +155,7 @@ class Hub:
         """Greet a socket that was opened, and reach it from now on; forget a closed room."""
         if isinstance(event, RoomClosed):
             self._rooms_shown.pop(event.room, None)
+            self._shown_late.pop(event.room, None)
         if isinstance(event, SocketOpened) and event.socket in self._arriving:
             connection = self._arriving.pop(event.socket)
             connection.opened_at = position
@@ -188,6 +191,10 @@ class Hub:
     def connection(self, socket: SocketId) -> Connection | None:
         """Return an open socket."""
         return self._connections.get(socket)
+
+    def shown_late(self, room: RoomId) -> Position:
+        """Return how far the log was shown to the spectators of a room who see it later."""
+        return self._shown_late.get(room, 0)
 
     def sockets_of(self, user: UserId) -> tuple[SocketId, ...]:
         """Name the open sockets of a user."""
@@ -292,7 +299,7 @@ class Hub:
 
     def _deliver(self, delivery: Delivery, position: Position) -> None:
         if delivery.delay_s:
-            self._deliver_later(delivery)
+            self._deliver_later(delivery, position)
             return
         kept = keep(self._backlog, delivery, position)
         told = self._resolve(delivery.audience)
@@ -307,7 +314,7 @@ class Hub:
             self._metrics.sent(type_of(delivery.v1), len(told.ones))
             self._hand_out(kept or frame(delivery.v1), told.ones, delivery, delivery.v1)
 
-    def _deliver_later(self, delivery: Delivery) -> None:
+    def _deliver_later(self, delivery: Delivery, position: Position) -> None:
         """Tell spectators, who all speak protocol v1, when the delay of their room is over."""
         message, audience = delivery.v1, delivery.audience
         if message is None or not isinstance(audience, InRoom):
@@ -322,6 +329,9 @@ class Hub:
 
         def tell() -> None:
             self._delays.give_back(audience.room, len(data))
+            if audience.room in self._world.rooms.rooms:
+                shown = self._shown_late.get(audience.room, 0)
+                self._shown_late[audience.room] = max(shown, position)
             self._send(self._resolve(audience).ones, data, message)
 
         asyncio.get_running_loop().call_later(delivery.delay_s, tell)

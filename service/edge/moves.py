@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.event import match_stream
-from service.domain.matches import MatchEnded, MatchInput, MatchNotRunning
+from service.domain.matches import MatchInput, MatchNotRunning
 from service.domain.rooms import NotInRoom, SeatTaken, SpectatorJoined
 from service.edge.costs import BYTES_PER_UNIT
 from service.edge.frames import frame
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from service.domain.event import Event, Position
     from service.domain.ids import MatchId, RoomId, SocketId
-    from service.domain.matches import Match
     from service.domain.rooms import Room
     from service.domain.world import World
     from service.edge.connection import Connection
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 
 PAGE_MOVES = 64
 """How many events are read, and sent in one message, at once."""
-
-MARK_EVERY_S = 0.5
-"""How finely it is known when moves were made that spectators see later."""
 
 
 class _Job(msgspec.Struct):
@@ -75,21 +71,13 @@ class MoveHistory:
         self._metrics = metrics
         self._jobs: dict[SocketId, deque[_Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._marks: dict[MatchId, deque[tuple[float, Position]]] = {}
-        """When moves were made, in matches that spectators see later."""
-        self._began: tuple[float, Position] = (clock(), world.position)
+        self._began_at = clock()
+        self._began: Position = world.position
 
     def observe(self, event: Event, position: Position) -> None:
         """Send a socket that comes into a match the moves before."""
-        match event:
-            case SeatTaken() | SpectatorJoined():
-                self._joined(event, position)
-            case MatchInput():
-                self._mark(event, position)
-            case MatchEnded():
-                self._marks.pop(event.match, None)
-            case _:
-                pass
+        if isinstance(event, SeatTaken | SpectatorJoined):
+            self._joined(event, position)
 
     def ask(self, connection: Connection, room_id: RoomId, after: int) -> None:
         """Send a socket in a room the moves after a version.
@@ -104,9 +92,7 @@ class MoveHistory:
             raise MatchNotRunning
         if connection.socket in self._jobs:
             raise RateLimited("Moves are on their way already; wait for them.")
-        until = self._world.position
-        if _delay_s(room, connection):
-            until = self._seen(match, _delay_s(room, connection))
+        until = self._seen(room, connection, self._world.position)
         self._send_soon(_Job(connection, room.id, match.id, until, after))
 
     async def stop(self) -> None:
@@ -121,40 +107,28 @@ class MoveHistory:
         connection = self._hub.connection(event.socket)
         if match is None or match.pace != "free" or connection is None or not connection.is_v1:
             return
-        delay_s = _delay_s(room, connection)
-        job = _Job(connection, room.id, match.id, self._seen(match, delay_s, position))
+        job = _Job(connection, room.id, match.id, self._seen(room, connection, position))
         self._send_soon(job)
-        if delay_s:
-            later = asyncio.get_running_loop().call_later
-            later(delay_s, self._send_rest, job, position)
+        if job.until < self._began:
+            # The service has begun so lately that what was before is still too new.
+            wait_s = self._began_at + _delay_s(room, connection) - self._clock()
+            asyncio.get_running_loop().call_later(max(0, wait_s), self._send_rest, job)
 
-    def _send_rest(self, job: _Job, until: Position) -> None:
-        """Send what was too new for a spectator when it was asked for."""
+    def _send_rest(self, job: _Job) -> None:
+        """Send what was before the service began."""
         room = self._world.rooms.rooms.get(job.room)
         connection = job.connection
         if room is not None and room.shows(connection.user, connection.socket):
-            job.until, job.is_first = until, False
+            job.until, job.is_first = self._began, False
             self._send_soon(job)
 
-    def _mark(self, event: MatchInput, position: Position) -> None:
-        room = self._world.rooms.rooms.get(event.room)
-        delay_s = room.options.get("spectator_delay_s", 0) if room else 0
-        match = self._world.matches.live.get(event.match)
-        if not delay_s or match is None or match.pace != "free":
-            return
-        now, marks = self._clock(), self._marks.setdefault(event.match, deque())
-        if not marks or now - marks[-1][0] >= MARK_EVERY_S:
-            marks.append((now, position))
-        while len(marks) > 1 and marks[1][0] <= now - delay_s:
-            marks.popleft()
-
-    def _seen(self, match: Match, delay_s: float, position: Position = 0) -> Position:
-        """Return how far the log may be shown now, where everything is shown so much later."""
+    def _seen(self, room: Room, connection: Connection, position: Position) -> Position:
+        """Return how far the log may be shown to a socket; what is newer follows by itself."""
+        delay_s = _delay_s(room, connection)
         if not delay_s:
             return position
-        until = self._clock() - delay_s
-        marks = [self._began, *self._marks.get(match.id, ())]
-        return max((at for when, at in marks if when <= until), default=0)
+        is_late_enough = self._clock() >= self._began_at + delay_s
+        return max(self._hub.shown_late(room.id), self._began if is_late_enough else 0)
 
     def _send_soon(self, job: _Job) -> None:
         """Let what is queued for the socket from now on wait for what `job` sends."""

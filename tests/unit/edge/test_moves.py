@@ -56,11 +56,17 @@ class Service:
         self.gate.set()
         self.reads = 0
         self.match = self.story.match("relay", 1, 2, seats=2, **options)
+        self.bytes_max = bytes_max
+        self.shown = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin as after a start, with the world as it is."""
         self.history = MoveHistory(
             self.story.world,
             self,  # type: ignore[arg-type]  # the part of a hub that it needs
             self,  # type: ignore[arg-type]  # the part of a reader that it needs
-            bytes_max=bytes_max,
+            bytes_max=self.bytes_max,
             clock=lambda: self.now,
             metrics=Metrics(),
         )
@@ -69,6 +75,9 @@ class Service:
 
     def connection(self, socket: str) -> Connection | None:
         return self.connections.get(socket)
+
+    def shown_late(self, _room: str) -> int:
+        return self.shown
 
     def send_frames(self, connection: Connection, frames: tuple[bytes, ...]) -> None:
         connection.frames += frames
@@ -227,31 +236,43 @@ async def test_there_are_no_moves_of_a_match_that_does_not_run() -> None:
         service.history.ask(next(iter(service.connections.values())), ROOM, 0)
 
 
-async def test_a_spectator_gets_old_moves_no_sooner_than_new_ones() -> None:
+async def test_a_spectator_gets_old_moves_no_sooner_than_others_do() -> None:
     service = Service(spectator_delay_s=DELAY_S)
-    service.move(0)
-    service.now += 2
-    service.move(1)
-    service.now += DELAY_S - 1
-    service.move(2)
-    later: list[Any] = []
-    loop = asyncio.get_running_loop()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "call_later", lambda *wanted: later.append(wanted))
-        wire = service.come(3, "late", "spectator")
+    service.now += DELAY_S
+    for number in range(3):
+        service.move(number)
+        service.shown = len(service.story.events) if number < 2 else service.shown
+    wire = service.come(3, "late", "spectator")
     (connection,) = service.connections.values()
     await service.settle()
-    assert moves(wire) == [0]
+    assert moves(wire) == [0, 1]
     service.history.ask(connection, ROOM, 0)
     await service.settle()
-    assert moves(wire) == [0, 0]
-    ((delay_s, send, *arguments),) = later
-    assert delay_s == DELAY_S
-    service.now += DELAY_S
-    service.move(3)
+    assert moves(wire) == [0, 1, 0, 1]
+
+
+async def test_what_was_before_a_start_is_shown_when_the_delay_has_gone_by_since() -> None:
+    service = Service(spectator_delay_s=DELAY_S)
+    service.move(0)
+    service.begin()
+    service.now += 2
+    later: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        loop = asyncio.get_running_loop()
+        patch.setattr(loop, "call_later", lambda *wanted: later.append(wanted))
+        wire = service.come(3, "late", "spectator")
+    service.move(1)
+    await service.settle()
+    assert moves(wire) == []
+    ((wait_s, send, *arguments),) = later
+    assert wait_s == DELAY_S - 2
+    service.now += wait_s
     send(*arguments)
     await service.settle()
-    assert moves(wire) == [0, 0, 1, 2]
+    assert moves(wire) == [0]
+    other = service.come(4, "late", "spectator")
+    await service.settle()
+    assert moves(other) == [0]
 
 
 async def test_a_player_is_not_kept_waiting_for_what_spectators_see_later() -> None:
