@@ -25,7 +25,7 @@ NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform test crash bench bench-quick check format reference lock clean
+.PHONY: help run platform test crash hostile bench bench-quick check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
 
@@ -44,6 +44,9 @@ test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rs
 
 crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
 	$(BIN)/python -m tests.acceptance.crash --times $(or $(TIMES),100)
+
+hostile: $(DEV_READY) ## Attack the service as one user with ten sockets, for SECONDS=60
+	$(BIN)/python -m tests.torture.hostile --seconds $(or $(SECONDS),60)
 
 bench: $(DEV_READY) ## Measure the service and its peers, and write docs/performance.md
 	$(BIN)/python -m benchmarks

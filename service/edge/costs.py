@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from service.messages import FromClient
 
 BYTES_PER_UNIT = 4096
-"""What is sent again by a resume costs a unit for so many bytes."""
+"""What a client sends, and what it is sent again by a resume, costs a unit for so many bytes."""
 
 RECEIVERS_PER_UNIT = 200
 """What goes to everybody in a room costs a unit more for so many of them."""

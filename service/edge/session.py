@@ -24,7 +24,7 @@ from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge import guard, salvage
 from service.edge.budget import Bucket, Rate
 from service.edge.close_codes import CloseCode
-from service.edge.costs import LOGGED_OVERHEAD_BYTES, cost_of
+from service.edge.costs import BYTES_PER_UNIT, LOGGED_OVERHEAD_BYTES, cost_of
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.errors import ClientError, UnknownField
 from service.log.records import NOTHING, Beside, Text
@@ -270,8 +270,9 @@ class Session:
         """
         self._now = now
         self.type_received = ""
-        if not (self._messages.take(now) and self._budget.messages.take(now)):
-            return self._limited(None if text is None else self._id_in(text))
+        units = 1 if text is None or len(text) < BYTES_PER_UNIT else self._units_of(text)
+        if not (self._messages.take(now, units) and self._budget.messages.take(now, units)):
+            return self._limited(None if text is None else self._id_in(text), units=units)
         if text is None:
             raise Refused(BinaryFrame(), None)
         if self._refused and self._messages.is_full_enough:
@@ -295,6 +296,10 @@ class Session:
         except ClientError as error:
             raise Refused(error, id_) from error
 
+    def _units_of(self, text: str) -> int:
+        """Return what a long message costs to be read at all."""
+        return int(min(1 + len(text) // BYTES_PER_UNIT, self._messages.burst))
+
     def count(self, now: float) -> Close | bool:
         """Count a control frame, and tell whether it is allowed; too many close the connection."""
         if self._messages.take(now) and self._budget.messages.take(now):
@@ -307,14 +312,16 @@ class Session:
         self._messages.spend(units)
         self._budget.messages.spend(units)
 
-    def _limited(self, id_: str | None, error: RateLimited | None = None) -> Request:
+    def _limited(
+        self, id_: str | None, error: RateLimited | None = None, *, units: int = 1
+    ) -> Request:
         """Refuse a message that is one too many, and close the connection if it goes on."""
-        self._refused += 1
+        self._refused += units
         close = self._close_if_it_goes_on()
         if close is not None:
             return Request(close)
         if error is None:
-            wait_ms = max(self._messages.wait_ms(), self._budget.messages.wait_ms())
+            wait_ms = max(self._messages.wait_ms(units), self._budget.messages.wait_ms(units))
             error = RateLimited(retry_after_ms=wait_ms)
         raise Refused(error, id_)
 
