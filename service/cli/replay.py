@@ -111,7 +111,11 @@ async def _verify(start: str) -> None:
         )
     if broken is not None:
         raise broken
-    print(f"ok: match {match}, {replay.ticks} ticks, {len(replay.inputs)} inputs")
+    rewound = ", ".join(map(str, replay.rewinds))
+    print(
+        f"ok: match {match}, {replay.ticks} ticks, {len(replay.inputs)} inputs"
+        f"{f', rewound to tick {rewound} after a restart' if rewound else ''}"
+    )
 
 
 def _export(replay: Replay, names: list[str], hz: float | None, output: Path | None) -> None:

@@ -144,6 +144,15 @@ class MatchResumed(MatchEvent, frozen=True):
     """How much pause each seat has used up so far, in this match."""
 
 
+class MatchRewound(MatchEvent, frozen=True):
+    """After a restart the match goes on from `tick`, the last one that the log can vouch for.
+
+    What was shown after it, at most the time between two checkpoints, counts for nothing.
+    """
+
+    type: ClassVar[str] = "match.rewound"
+
+
 class MatchTurnNoted(MatchEvent, frozen=True):
     """The present turn may still take so long: from there it goes on after a crash."""
 
@@ -269,6 +278,10 @@ class Matches(msgspec.Struct):
             match.turn_since = match.turn_noted = position
             match.run = event.run
             match.spent_ms = event.spent_ms or match.spent_ms
+
+    def rewound(self, event: MatchRewound, _position: Position) -> None:
+        """Note how far the match is."""
+        self._advance(event)
 
     def turn_noted(self, event: MatchTurnNoted, position: Position) -> None:
         """Keep how long the turn may still take."""
@@ -452,6 +465,7 @@ FOLD = {
     MatchCheckpoint: Matches.checkpoint,
     MatchPaused: Matches.paused,
     MatchResumed: Matches.resumed,
+    MatchRewound: Matches.rewound,
     MatchTurnNoted: Matches.turn_noted,
     MatchEnded: Matches.ended,
 }

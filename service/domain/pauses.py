@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.event import Event, room_stream
-from service.domain.matches import Match, MatchEnded, MatchPaused, MatchResumed, released, room_of
+from service.domain.matches import (
+    Match,
+    MatchEnded,
+    MatchPaused,
+    MatchResumed,
+    MatchRewound,
+    released,
+    room_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,11 +110,15 @@ class PauseAfterRestart(msgspec.Struct, frozen=True):
         return {room_stream(room_of(self.match))}
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Pause it, if it was running."""
+        """Pause it, if it was running, and mark where it was rewound to."""
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.pace == "free":
             return []
-        return paused(match, context)
+        pause = paused(match, context)
+        if match.pace != "ticks":
+            # Whatever was shown was committed before.
+            return pause
+        return [MatchRewound(match=match.id, tick=context.standing(match.id).tick), *pause]
 
 
 class EndPause(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from service.domain.matches import (
     MatchEvent,
     MatchInput,
     MatchOutcome,
+    MatchRewound,
     MatchStarted,
 )
 from service.errors import ServiceError
@@ -220,6 +221,8 @@ class Replay:
         self.events = [event for event in events if isinstance(event, MatchEvent)]
         self.inputs = [event for event in self.events if isinstance(event, MatchInput)]
         self.ended = next((one for one in self.events if isinstance(one, MatchEnded)), None)
+        self.rewinds = [one.tick for one in self.events if isinstance(one, MatchRewound)]
+        """The ticks that the match was rewound to, after a restart of the service."""
         self.ticks = self.ended.tick if self.ended else self._ticks_so_far()
         self._checkpoints = [one for one in self.events if isinstance(one, MatchCheckpoint)]
         self._checkpoints_at: dict[int, list[MatchCheckpoint]] = {}

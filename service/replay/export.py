@@ -30,6 +30,7 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
             "seed": started.seed,
             "tick_hz": replay.game.tick_hz,
             "ticks": replay.ticks,
+            "rewinds": replay.rewinds,
             "result": None
             if ended is None
             else {"reason": ended.reason, "winner": ended.winner, "scores": ended.scores},

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 WIDTH_MIN, HEIGHT_MIN = 24, 8
 
+REWOUND = "rewound to here after a restart"
+REWIND_SHOWN_S = 2
+"""For how long a replay shows that the match was rewound."""
+
 DISCS = "●○"
 DISCS_IN_LINE = "◉◎"
 """The discs that have won."""
@@ -59,7 +63,10 @@ def draw_state(  # noqa: PLR0913, PLR0917 - what a picture needs
 def _clock(replay: Replay, tick: int) -> str:
     if not replay.game.tick_hz:
         return f"move {tick} of {replay.ticks}"
-    return f"{tick / replay.game.tick_hz:6.1f} s   tick {tick} of {replay.ticks}"
+    clock = f"{tick / replay.game.tick_hz:6.1f} s   tick {tick} of {replay.ticks}"
+    shown = range(tick - REWIND_SHOWN_S * replay.game.tick_hz, tick + 1)
+    rewound = any(rewind in shown for rewind in replay.rewinds)
+    return f"{clock}   {REWOUND}" if rewound else clock
 
 
 def _centered(text: str, width: int) -> str:

@@ -13,8 +13,10 @@ from service.domain.event import Event
 from service.domain.matches import (
     Match,
     MatchEnded,
+    MatchInput,
     MatchPaused,
     MatchResumed,
+    MatchRewound,
     MatchTurnNoted,
     Move,
 )
@@ -234,3 +236,16 @@ def test_a_match_of_an_old_room_waits_without_a_limit() -> None:
 def test_an_impossible_budget_is_refused(budget: object) -> None:
     with pytest.raises(InvalidOptions):
         Play(pause_budget_s=budget)
+
+
+def test_only_a_match_with_ticks_is_rewound_by_a_restart_and_only_while_it_runs() -> None:
+    """A move of the other games is shown when it is committed."""
+    play = Play("pong", duration_s=30)
+    events = play.story.do(PauseAfterRestart(play.match.id))
+    assert [type(event) for event in events if not isinstance(event, MatchInput)] == [
+        MatchRewound,
+        MatchPaused,
+    ]
+    assert isinstance(events[0], MatchRewound)
+    assert events[0].tick == play.match.tick
+    assert play.story.do(PauseAfterRestart(play.match.id)) == []

@@ -20,6 +20,7 @@ from service.domain.matches import (
     MatchOutcome,
     MatchPaused,
     MatchResumed,
+    MatchRewound,
     MatchStarted,
     MatchTurnNoted,
 )
@@ -94,6 +95,7 @@ HISTORY = (
     MatchPaused("r1-1", 1),
     MatchResumed("r1-1", 1, 1),
     MatchTurnNoted("r1-1", 1, 1000),
+    MatchRewound("r1-1", 1),
     MatchEnded("r1-1", 1, "finished", None, [0, 0], ""),
     ResultRejected(USER_SERVICE, "r1-1", 404),
     ResultRequeued(USER_SERVICE, "r1-1"),

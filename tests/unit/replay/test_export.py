@@ -46,6 +46,7 @@ def test_the_first_line_says_what_it_is() -> None:
         "seed": 1,
         "tick_hz": 0,
         "ticks": 2,
+        "rewinds": [],
         "result": {"reason": "left", "winner": 1, "scores": [0, 0]},
     }
 

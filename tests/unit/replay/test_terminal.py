@@ -4,14 +4,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.domain.matches import MatchRewound
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
 from service.games.pong import PONG
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
 from service.replay.core import Replay
-from service.replay.terminal import draw
-from tests.unit.replay.recordings import an_input, checkpoint, raw, started
+from service.replay.terminal import REWOUND, draw
+from tests.unit.replay.recordings import MATCH, an_input, checkpoint, raw, started
 
 SEAT_0_BEGINS = 1
 """A seed of connect four."""
@@ -165,3 +166,13 @@ class Odd(msgspec.Struct):
 def test_a_game_that_has_no_picture_is_shown_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RELAY, "view", lambda _state, _viewer: Odd(3), raising=True)
     assert drawn(relayed((0, {})))[1:-1] == ["{", '  "odd": 3', "}"]
+
+
+def test_a_match_that_was_rewound_after_a_restart_shows_where() -> None:
+    rewound = Replay(
+        [started(PONG, 1, {"duration_s": 30}, 2), MatchRewound(match=MATCH, tick=120)], GAMES
+    )
+    assert rewound.rewinds == [120]
+    rewound.ticks = 300
+    marked = [tick for tick in (0, 119, 120, 240, 241) if REWOUND in drawn(rewound, tick)[-1]]
+    assert marked == [120, 240]
