@@ -163,15 +163,16 @@ class Service:
                 metrics=metrics,
             )
         )
+        self._deadlines = deadlines = Deadlines(engine, _times(settings))
         self._ticker = ticker = Ticker(
             engine,
             GAMES,
             hub,
             checkpoint_s=settings.checkpoint_s,
             clock=time.monotonic,
+            grace_left_s=deadlines.grace_left_s,
             metrics=metrics,
         )
-        self._deadlines = deadlines = Deadlines(engine, _times(settings))
         self._snapshots = snapshots = Snapshots(
             log, world, settings.snapshot_events, lambda: backlog.start
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.deadlines import Deadline, after_start, begun_by, pending
 from service.domain.presence import SocketOpened
+from service.domain.seats import ForfeitSeat
 from service.errors import ClientError, InternalError, Unavailable
 from service.log.records import Origin
 from service.telemetry import get_logger
@@ -14,6 +15,7 @@ from service.telemetry import get_logger
 if TYPE_CHECKING:
     from service.domain.deadlines import Times
     from service.domain.event import Event, Position
+    from service.domain.rooms import Room
     from service.engine import Engine
 
 RETRY_S = 1.0
@@ -34,6 +36,8 @@ class Deadlines:
         self._times = times
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
+        self._forfeits: dict[ForfeitSeat, float] = {}
+        """When seats are forfeited, by the clock of the loop."""
         self._is_open = False
         """Whether a socket was accepted since the start; nothing is counted before."""
 
@@ -48,6 +52,19 @@ class Deadlines:
             for deadline in pending(world, times):
                 self._arm(deadline, after_start(deadline, times).after_s)
 
+    def grace_left_s(self, room: Room) -> float | None:
+        """Return how long the players who are away may still be; None when nothing is counted."""
+        now = asyncio.get_running_loop().time()
+        forfeits = [
+            ForfeitSeat(seat.user, room.id, seat.away_since)
+            for seat in room.seats
+            if seat.user is not None and seat.away_since is not None
+        ]
+        return max(
+            (max(0.0, self._forfeits[one] - now) for one in forfeits if one in self._forfeits),
+            default=None,
+        )
+
     async def stop(self) -> None:
         """Count no more."""
         for timer in self._timers:
@@ -57,14 +74,20 @@ class Deadlines:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _arm(self, deadline: Deadline, after_s: float) -> None:
+        command = deadline.command
+
         def fire() -> None:
             self._timers.discard(timer)
+            if isinstance(command, ForfeitSeat):
+                self._forfeits.pop(command, None)
             task = asyncio.create_task(self._carry_out(deadline))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
         timer = asyncio.get_running_loop().call_later(after_s, fire)
         self._timers.add(timer)
+        if isinstance(command, ForfeitSeat):
+            self._forfeits[command] = timer.when()
 
     async def _carry_out(self, deadline: Deadline) -> None:
         try:

@@ -326,13 +326,22 @@ def game_start_v1(
     )
 
 
-def game_paused(room: Room) -> classic.GamePaused:
-    """Say who is away, and how long he may be."""
-    return classic.GamePaused(room.id, room.away, int(room.options["reconnect_grace_s"] * 1000))
+def game_paused(room: Room, grace_left_s: float | None = None) -> classic.GamePaused:
+    """Say who is away, and how long they may be: the room's grace, unless less or more is left."""
+    return classic.GamePaused(room.id, room.away, _grace_ms(room, grace_left_s))
+
+
+def _grace_ms(room: Room, left_s: float | None) -> int:
+    grace_s: float = room.options["reconnect_grace_s"] if left_s is None else left_s
+    return int(grace_s * 1000)
 
 
 def game_paused_v1(
-    room: Room, match: Match, turn_left_ms: int | None, spent_ms: Sequence[int]
+    room: Room,
+    match: Match,
+    turn_left_ms: int | None,
+    spent_ms: Sequence[int],
+    grace_left_s: float | None = None,
 ) -> v1.GamePaused:
     """Say the same, and how much pause each player has left."""
     left = {
@@ -344,7 +353,7 @@ def game_paused_v1(
     return v1.GamePaused(
         room.id,
         room.away,
-        int(room.options["reconnect_grace_s"] * 1000),
+        _grace_ms(room, grace_left_s),
         left or UNSET,
         UNSET if turn_left_ms is None else turn_left_ms,
     )

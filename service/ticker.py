@@ -244,9 +244,14 @@ class Ticker:
         *,
         checkpoint_s: float,
         clock: Callable[[], float],
+        grace_left_s: Callable[[Room], float | None],
         metrics: Metrics,
     ) -> None:
-        """Run matches of `games`; `clock` is monotonic, in seconds."""
+        """Run matches of `games`; `clock` is monotonic, in seconds.
+
+        `grace_left_s` says how long the players of a room who are away may still be.
+        """
+        self._grace_left_s = grace_left_s
         self._metrics = metrics
         self._engine = engine
         self._games = games
@@ -518,8 +523,9 @@ class Ticker:
         if room.away and live.match.pace != "free":
             now = self._clock()
             left_ms, spent_ms = live.clock.turn_left_ms(now), live.clock.spent_ms(now)
-            told = game_paused_v1(room, live.match, left_ms, spent_ms)
-            self._publisher.publish(Delivery(here, game_paused(room), told))
+            grace_s = self._grace_left_s(room)
+            told = game_paused_v1(room, live.match, left_ms, spent_ms, grace_s)
+            self._publisher.publish(Delivery(here, game_paused(room, grace_s), told))
 
     def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))

@@ -14,6 +14,7 @@ from service.deadlines import Deadlines
 from service.domain.command import Command
 from service.domain.deadlines import Times
 from service.domain.event import Event
+from service.domain.hosting import CreateRoom, RoomPlan
 from service.domain.invites import AcceptInvite, InviteExpired, SendInvite
 from service.domain.matchmaking import JoinQueue, SearchGaveUp
 from service.domain.presence import (
@@ -25,6 +26,7 @@ from service.domain.presence import (
     UserWentOffline,
 )
 from service.domain.rooms import RoomClosed
+from service.domain.seats import TakeSeat
 from service.engine import Done
 from service.errors import Unavailable
 from service.log.records import Origin
@@ -240,6 +242,22 @@ async def test_what_stood_at_a_start_waits_for_the_restart_grace_at_least(life: 
     await life.drop(3)
     await life.happened(UserWentOffline(user=2))
     assert [event.user for event in life.all_of(UserWentOffline)] == [3, 1, 2]
+
+
+async def test_how_long_a_player_may_still_be_away_is_known(life: Life) -> None:
+    await life.come(1, 2)
+    plan = RoomPlan(game="relay", options={"seats": 2, "reconnect_grace_s": 5})
+    await life.execute(CreateRoom(1, life.socket(1), "room", plan))
+    await life.drop(1)
+    assert 4 < (life.deadlines.grace_left_s(life.world.rooms.rooms["room"]) or 0) <= 5
+    life.times = msgspec.structs.replace(life.times, restart_grace_s=LONG_S)
+    await life.again()
+    room = life.world.rooms.rooms["room"]
+    assert life.deadlines.grace_left_s(room) is None
+    await life.come(1)
+    assert LONG_S - 1 < (life.deadlines.grace_left_s(room) or 0) <= LONG_S
+    await life.execute(TakeSeat(1, life.socket(1), "room"))
+    assert life.deadlines.grace_left_s(room) is None
 
 
 async def test_no_time_passes_between_a_start_and_its_first_socket(life: Life) -> None:
