@@ -171,7 +171,11 @@ class JoinRoom(msgspec.Struct, frozen=True):
         if self.user not in room.spectators:
             self._check_may_come_in(room)
         if self.role == "spectator":
-            return [self._watched(room, world, context), *self._hosting(room)]
+            return [
+                *world.rooms.without_keys_of(self.user, self.socket, world, context),
+                self._watched(room, world, context),
+                *self._hosting(room),
+            ]
         return self._sat_down(room, world, context)
 
     def _check_may_come_in(self, room: Room) -> None:
@@ -249,7 +253,8 @@ def _opened(
         named=command.room is not None,
     )
     if not plays:
-        return [created, SpectatorJoined(room=room_id, user=user, socket=socket)]
+        released = world.rooms.without_keys_of(user, socket, world, context)
+        return [*released, created, SpectatorJoined(room=room_id, user=user, socket=socket)]
     ready = [RoomBecameReady(room=room_id)] if seats_min == 1 else []
     return [
         *leave_finished([user], world, context),

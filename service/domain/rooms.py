@@ -379,8 +379,17 @@ class Rooms(msgspec.Struct):
         index = _index_of(room, user)
         if room.seats[index].sockets == {socket}:
             return missed(room, match, index, context)
-        if match.paused:
+        return self.without_keys_of(user, socket, world, context)
+
+    def without_keys_of(
+        self, user: UserId, socket: SocketId, world: World, context: Context
+    ) -> list[Event]:
+        """Let go of what a tab holds in the match of `user`: it is gone, or shows another room."""
+        room = self.rooms.get(self.seated.get(user, ""))
+        match = world.matches.live.get(room.match or "") if room else None
+        if room is None or match is None or match.paused or match.pace == "free":
             return []
+        index = _index_of(room, user)
         standing = context.standing(match.id)
         held = without_tab(standing.held.get(index, {}), socket)
         return let_go(match, index, held, standing, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain.event import Event
+from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.matches import MatchInput, Move
 from service.domain.pauses import PauseAfterRestart
 from service.domain.presence import StartNode
@@ -95,6 +96,19 @@ def test_a_key_that_goes_up_in_a_tab_that_does_not_hold_it_is_up(player: Player)
     player.type("a", "w", "down")
     player.type("a", "s", "down")
     player.type("b", "w", "up")
+    assert player.held == "s"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_keys_of_a_tab_that_opens_another_room_go_up(player: Player, *, is_there: bool) -> None:
+    story = player.story
+    plan = RoomPlan(game="relay", spectators_max=5)
+    if is_there:
+        story.do(CreateRoom(3, story.open(3), "other", plan))
+    player.type("a", "w", "down")
+    player.type("b", "s", "down")
+    events = story.do(JoinRoom(1, player.tabs["a"], "other", "spectator", None, plan))
+    assert [event.type for event in events][-1] == "spectator.joined"
     assert player.held == "s"
 
 
