@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from service import messages
 from service.cli import app
 from service.domain.world import EVENT_TYPES
-from service.edge.close_codes import CloseCode
+from service.edge.close_codes import REFUSED_HANDSHAKES, CloseCode
 from service.errors import ClientError
 from service.messages.features import FEATURES
 from service.settings import Settings
@@ -148,6 +148,13 @@ def reference() -> str:
         ),
         "## Close codes\n",
         *table(("code", "meaning"), ((f"`{int(one)}`", one.description) for one in CloseCode)),
+        "## Refused handshakes\n",
+        "By the `error_code` of the log line and of `ws_handshakes_refused_total`. A browser can't",
+        "read an HTTP status of an upgrade: it sees 429 as the close code 1006.\n",
+        *table(
+            ("error_code", "the client sees", "meaning"),
+            ((f"`{code}`", seen, meaning) for code, seen, meaning in REFUSED_HANDSHAKES),
+        ),
         "## Metrics\n",
         "`GET /metrics` shows them, in the text format of Prometheus or in OpenMetrics. A",
         "histogram has the series `_bucket`, `_count` and `_sum`.\n",

@@ -17,6 +17,7 @@ class CloseCode(IntEnum):
         return member
 
     NO_STATUS = 1005, "Never sent: how the service notes a close without a code; it counts as 1000."
+    NORMAL = 1000, "The client has closed; or the service answers a close in kind."
     ABNORMAL = 1006, "Never sent: how the service notes a connection that ended without a close."
     PROTOCOL = 1002, "A Socket.IO client has sent what is no packet, or a packet out of turn."
     POLICY = 1008, "The token is missing, wrong or expired, or the page's origin is not allowed."
@@ -43,6 +44,40 @@ def noted(close_code: int | None) -> int:
         return CloseCode.ABNORMAL
     return close_code or CloseCode.NO_STATUS
 
+
+REFUSED_HANDSHAKES = (
+    ("MISSING_WEBSOCKET_TOKEN", "1008 `Missing token`", "There is no token."),
+    (
+        "INVALID_WEBSOCKET_TOKEN",
+        "1008 `Invalid or expired token`",
+        "The signature, a time, the audience or the issuer is wrong.",
+    ),
+    (
+        "UNKNOWN_TOKEN_KEY",
+        "1008 `Invalid or expired token`",
+        "The key that the token names is none of those that are known.",
+    ),
+    (
+        "INVALID_TOKEN_PAYLOAD",
+        "1008 `Invalid token payload`",
+        "No claim holds the id of a user, or it is none that the service takes.",
+    ),
+    ("ORIGIN_NOT_ALLOWED", "1008 `Origin not allowed`", "`WS_ALLOWED_ORIGINS` has not this page."),
+    ("TOKEN_REVOKED", "4503 `Revoked`", "The user was sent away after the token was issued."),
+    ("TOO_MANY_SOCKETS", "4504", "The user has `WS_SOCKETS_PER_USER_MAX` sockets."),
+    ("UNAVAILABLE", "1013", "The log can't be written just now."),
+    (
+        "RATE_LIMITED",
+        "HTTP 429, or 4013",
+        "The address has made `WS_HANDSHAKES_PER_S_PER_IP` handshakes in this second.",
+    ),
+    (
+        "TOO_MANY_UNAUTHENTICATED",
+        "HTTP 429",
+        "The address has `WS_UNAUTHENTICATED_PER_IP_MAX` connections without a known user.",
+    ),
+)
+"""Each `error_code` of a handshake that is refused, what the client sees, and what it means."""
 
 _STANDARD = range(1000, 1016)
 

@@ -81,7 +81,9 @@ class Metrics:
             "messages_sent", "type", "Messages queued for sockets, one for each socket."
         )
         self._handshakes_refused = self._counters(
-            "handshakes_refused", "error_code", "Connections that were not let in."
+            "handshakes_refused",
+            "error_code",
+            "Connections that were not let in; Refused handshakes has the codes.",
         )
         self._disconnects = self._counters(
             "disconnects", "code", "Sockets that ended, by close code; `other` is a client's own."

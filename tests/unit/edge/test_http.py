@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from aiohttp.web import Request
 from multidict import CIMultiDict
 
+from service.domain.presence import TooManySockets
+from service.edge import auth
 from service.edge.addresses import Addresses, AddressRate
+from service.edge.close_codes import REFUSED_HANDSHAKES
+from service.edge.http_server import TOO_MANY
+from service.errors import Unavailable
 
 
 class Clock:
@@ -72,3 +80,13 @@ def test_a_client_that_writes_other_addresses_is_counted_as_one() -> None:
 def test_no_limit_is_none() -> None:
     rate = AddressRate(0, Addresses(0), Clock())
     assert all(rate.allows(handshake()) for _ in range(1000))
+
+
+def test_every_code_of_a_refused_handshake_is_in_the_list() -> None:
+    listed = {code for code, _, _ in REFUSED_HANDSHAKES}
+    found = {TOO_MANY, TooManySockets.code, Unavailable.code, "RATE_LIMITED"}
+    for path in Path(auth.__file__).parent.rglob("*.py"):
+        found |= set(
+            re.findall(r'AuthenticationError\(\s*"[^"]+",\s*"([A-Z_]+)"', path.read_text())
+        )
+    assert listed == found
