@@ -10,10 +10,10 @@ from service.domain.event import Event, Position, room_stream
 from service.domain.matches import (
     Match,
     MatchTurnNoted,
+    failed,
     inputs,
     result_of,
     room_of,
-    voided,
 )
 from service.domain.rules import ask_rules
 from service.games.protocol import RulesFailed
@@ -76,8 +76,8 @@ class TimeOutTurn(msgspec.Struct, frozen=True):
                 # It is over already, and its end is on its way.
                 return []
             return ask_rules(match, context, lambda game: _timed_out(game, match, standing))
-        except RulesFailed:
-            return [voided(match, standing.tick)]
+        except RulesFailed as error:
+            return [failed(match, standing, context, error)]
 
 
 def _timed_out(game: Game, match: Match, standing: Standing) -> list[Event]:
