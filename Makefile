@@ -60,6 +60,7 @@ check: $(DEV_READY) ## Check format, lint, types, layers and generated docs, the
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python -m tools.authorisation --check
 	$(BIN)/python -m tools.asyncapi --check
 	$(BIN)/python tools/openapi.py --check
 	$(if $(NPM),node tools/message_types.js --check)
@@ -75,6 +76,7 @@ LOCK := $(UV) pip compile pyproject.toml --group build --python-version 3.11 --q
 
 reference: $(DEV_READY) ## Write docs/reference.md and the contract documents anew from the code
 	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.authorisation
 	$(BIN)/python -m tools.asyncapi
 	$(BIN)/python tools/openapi.py
 	node tools/message_types.js

@@ -1,0 +1,138 @@
+"""Each request by each caller: what docs/authorisation.md says is answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from service.deliveries import People
+from service.domain.access import SessionsRevoked
+from service.edge.addresses import Addresses, AddressRate
+from service.edge.api import routes
+from service.edge.api.calls import Parts
+from service.edge.api.server import PREFIX, Api
+from service.edge.auth import Authenticator, FixedKey, Issuer
+from service.log.matches import PlayedMatch
+from tests.unit.authorisation.test_messages import told
+from tools.authorisation import CALLERS, OPPONENT, REST_ROWS, ROOM, Caller, RestRow
+
+SECRET = "a-secret-that-is-long-enough-" * 3
+NOW = 1_000_000_000
+REVOKED = 90
+MATCH = f"{ROOM}-1"
+
+TOKENS: dict[Caller, dict[str, Any] | None] = {
+    "nobody": None,
+    "revoked": {"id": REVOKED, "iat": NOW},
+    "anyone": {"id": 80},
+    "player": {"id": OPPONENT},
+    "publish": {"scope": "publish"},
+    "admin": {"scope": "admin"},
+}
+
+
+class Stub:
+    """Stands for the parts that only carry out what was allowed."""
+
+    def __init__(self, row: RestRow) -> None:
+        self.row = row
+        self.world = told("open").world
+        self.world.fold(SessionsRevoked(user=REVOKED, until_s=NOW), self.world.position + 1)
+        self.people = People()
+        self.context = None
+        self.revoked: list[object] = []
+
+    # The engine and the hub
+
+    async def execute(self, command: object, *_: object, **__: object) -> None:
+        self.revoked.append(command)
+
+    def count(self, _delivery: object) -> int:
+        return 0
+
+    def publish(self, _delivery: object) -> None:
+        """Tell nobody."""
+
+    # The reader and the replays
+
+    async def page(self, *_: object, **__: object) -> list[object]:
+        return []
+
+    def turn(self) -> Any:
+        return nullcontext()
+
+    async def load(self, _match: str) -> None:
+        """Load nothing."""
+
+    async def verify(self, _replay: object) -> None:
+        """Find no difference."""
+
+    async def frames(self, *_: object) -> AsyncIterator[bytes]:
+        yield b"{}\n"
+
+    def stop(self) -> None:
+        """Stop nothing."""
+
+
+@pytest.fixture
+async def client(
+    row: RestRow, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[TestClient[web.Request, web.Application]]:
+    """Serve the API on a stub, with one match of the opponent's."""
+    match = PlayedMatch(
+        id=MATCH,
+        game="relay",
+        players=["Ana", "Ben"],
+        users=[str(OPPONENT), "10"],
+        position=1,
+        started_at=1,
+        ended_at=2,
+        ticks=1,
+        reason="finished",
+        winner=None,
+        scores=[0, 0],
+    )
+
+    async def find(*_: object) -> list[PlayedMatch]:
+        return [match]
+
+    async def hidden(*_: object) -> set[str]:
+        return {MATCH} if row.private else set()
+
+    monkeypatch.setattr(routes, "find_matches", find)
+    monkeypatch.setattr(routes, "not_public", hidden)
+    stub: Any = Stub(row)
+    authenticator = Authenticator(
+        [Issuer(keys=FixedKey(SECRET))],
+        ["HS256"],
+        leeway_s=0,
+        name_length_max=64,
+        name_claims=("name",),
+    )
+    rate = AddressRate(0, Addresses(0), lambda: 0)
+    api = Api(Parts(stub, stub, stub, stub, lambda: 0), authenticator, rate, ("*",))
+    app = web.Application()
+    app.add_subapp(PREFIX, api.app())
+    async with TestClient(TestServer(app)) as one:
+        yield one
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize(
+    "row", REST_ROWS, ids=lambda row: f"{row.method}-{row.name}".replace(" ", "-")
+)
+async def test_a_caller_is_answered_what_the_table_says(
+    client: TestClient[web.Request, web.Application], row: RestRow, caller: Caller
+) -> None:
+    path = row.path.replace("{roomId}", ROOM).replace("{matchId}", MATCH)
+    claims = TOKENS[caller]
+    headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"} if claims else {}
+    url = f"{PREFIX}/v1{path}{row.query}"
+    async with client.request(row.method, url, headers=headers, json=row.body) as response:
+        assert response.status == row.cells[caller], await response.text()
