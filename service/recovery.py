@@ -13,7 +13,7 @@ import msgspec
 
 from service.domain.chat import HISTORY_MAX, ChatSaid
 from service.domain.ids import normalise
-from service.domain.matches import MatchCheckpoint, MatchInput, MatchOutcome
+from service.domain.matches import MatchCheckpoint, MatchInput, MatchOutcome, MatchStarted
 from service.domain.presence import UserWentOffline
 from service.errors import Unavailable
 from service.snapshots import code_version, dump, fold_log, restore, restore_world
@@ -84,7 +84,11 @@ async def recover(
 
 async def refill(refill: Refill, after: Position, reader: Reader, known: KnownPeople) -> None:
     """Let `refill` take the events after a position."""
-    async for page in reader.stored(after, without=WITHOUT_FRAMES):
+    begun = await reader.after_of_type(after, MatchStarted.type)
+    streams = refill.streams_with_moves(begun)
+    async for page in reader.stored(
+        after, without=WITHOUT_FRAMES, sparse=MatchInput.type, streams=streams
+    ):
         await known.load_of(page)
         for stored in page:
             refill.take(stored)

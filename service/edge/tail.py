@@ -2,7 +2,7 @@
 
 Who gets a frame depends on the world as it was at each event. So a world from before the last part
 of the log is brought to its end once more, beside the one that the service goes on with. Of a match
-with ticks nothing but its beginning, pauses and end has frames; its inputs are not even decoded.
+with ticks nothing but its beginning, pauses and end has frames; its inputs are not even read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from service.deliveries import Delivery, Users, after_fold, before_fold
 from service.domain.event import match_stream
-from service.domain.matches import MatchInput
+from service.domain.matches import MatchStarted
 from service.edge.frames import frame
 from service.telemetry import get_logger
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from service.deliveries import Message, People
-    from service.domain.event import Position
+    from service.domain.event import Event, Position
     from service.domain.world import World
     from service.edge.backlog import Backlog
     from service.log.reader import StoredEvent
@@ -73,16 +73,17 @@ class Refill:
         self._ages = ages
         self._remember = remember
 
-    def take(self, stored: StoredEvent) -> None:
-        """Take the next event of the log, unless nobody was told of it."""
-        if stored.meta is not None or self._may_have_frames(stored):
-            self._take(stored.decoded())
+    def streams_with_moves(self, begun: Iterable[Event]) -> set[str]:
+        """Name the matches whose inputs clients are told of; `begun` are those that came later."""
+        started = [event for event in begun if isinstance(event, MatchStarted)]
+        live = self._world.matches.live.values()
+        return {event.stream for event in started if event.pace != "ticks"} | {
+            match_stream(match.id) for match in live if match.pace != "ticks"
+        }
 
-    def _may_have_frames(self, stored: StoredEvent) -> bool:
-        if stored.type != MatchInput.type:
-            return True
-        match = self._world.matches.live.get(stored.stream.removeprefix(match_stream("")))
-        return match is not None and match.pace != "ticks"
+    def take(self, stored: StoredEvent) -> None:
+        """Take the next event of the log; inputs of other matches may be left out."""
+        self._take(stored.decoded())
 
     def _take(self, recorded: RecordedEvent) -> None:
         event, position = recorded.event, recorded.position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import event as sqlalchemy_event
@@ -45,7 +46,8 @@ _EVENTS_ALONE = f"""
 """  # noqa: S608 - our own text
 _TAIL = f"""
     SELECT position, stream, version, recorded_at, type, schema_version, data, actor, meta
-    FROM events WHERE position > ? AND type NOT IN ({{}}) {_IN_ORDER}
+    FROM events WHERE position > ? AND type NOT IN ({{}})
+    AND (type <> ? OR meta IS NOT NULL OR stream IN (SELECT value FROM json_each(?))) {_IN_ORDER}
 """  # noqa: S608 - our own text
 _LAST_BEFORE = """
     SELECT position FROM events WHERE position > ? AND recorded_at < ?
@@ -181,11 +183,15 @@ class Reader:
             after = rows[-1][0]
 
     async def stored(
-        self, after: Position, *, without: Sequence[str]
+        self, after: Position, *, without: Sequence[str], sparse: str, streams: Collection[str]
     ) -> AsyncIterator[list[StoredEvent]]:
-        """Yield pages of the events after a position but for some types, and decode none."""
+        """Yield pages of the events after a position but for some types, and decode none.
+
+        Of the type `sparse` there are only those in `streams`, and those of commands with an id.
+        """
         statement = _TAIL.format(", ".join("?" * len(without)))
-        while rows := await self._fetch(statement, after, *without, PAGE):
+        wanted = json.dumps(list(streams))
+        while rows := await self._fetch(statement, after, *without, sparse, wanted, PAGE):
             yield [StoredEvent(*row) for row in rows]
             after = rows[-1][0]
 
@@ -244,6 +250,20 @@ class Reader:
         rows = await self._fetch(_LAST_BEFORE, after, recorded_at)
         position: Position = rows[0][0] if rows else after
         return position
+
+    async def after_of_type(self, after: Position, type_: str) -> list[Event]:
+        """Return the events of a type after a position, in their order; it looks at all of them."""
+        statement = (
+            select(events.c.type, events.c.schema_version, events.c.data)
+            .where(
+                events.c.position > after,
+                events.c.type == type_,
+                events.c.position.not_in(select(skipped.c.position)),
+            )
+            .order_by(events.c.position)
+        )
+        async with self.engine.connect() as connection:
+            return [decode(*row) for row in await connection.execute(statement)]
 
     async def of_type(self, streams: Collection[str], type_: str) -> list[tuple[Position, Event]]:
         """Return the events of this type in `streams`, in their order."""

@@ -10,7 +10,7 @@ import pytest
 from service.deliveries import People
 from service.domain.event import Event
 from service.domain.invites import InviteDeclined, InviteSent
-from service.domain.matches import MatchInput
+from service.domain.matches import MatchInput, MatchStarted, Pace
 from service.domain.world import World
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.tail import Ages, Refill
@@ -151,3 +151,30 @@ def test_ages_never_go_back_and_nothing_is_younger_than_now() -> None:
     ages = Ages(100_000_000, 1000.0)
     found = [ages.at(second * 1_000_000) for second in (40, 70, 50, 400, 90)]
     assert found == [940, 970, 970, 1000, 1000]
+
+
+def begun(match: str, pace: Pace) -> MatchStarted:
+    return MatchStarted(
+        match=match,
+        tick=0,
+        game="any",
+        rules_version=1,
+        players=[1, 2],
+        seed=1,
+        options={},
+        pace=pace,
+        turn_s=None,
+    )
+
+
+def test_only_moves_that_clients_are_told_of_are_read_also_of_earlier_matches() -> None:
+    world = World()
+    world.matches.started(begun("a-1", "free"), 1)
+    world.matches.started(begun("b-1", "ticks"), 2)
+    tail = Refill(
+        Backlog(BacklogLimits()), world, People(), Ages(0, 0.0), list[RecordedEvent]().append
+    )
+    assert tail.streams_with_moves([begun("c-1", "turns"), begun("d-1", "ticks"), joined(1)]) == {
+        "match:a-1",
+        "match:c-1",
+    }

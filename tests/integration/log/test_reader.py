@@ -9,7 +9,8 @@ from sqlalchemy.exc import OperationalError
 
 from service.domain.lobby import LobbyLeft
 from service.log.reader import KEYS_PAGE, PAGE
-from service.log.records import GENESIS, Beside, RecordedEvent, Text
+from service.log.records import GENESIS, NOTHING, Beside, Origin, RecordedEvent, Text, propose
+from service.log.store import Append
 from tests.integration.log_file import LogFile, append_of, events_of, joined
 
 One = TypeVar("One")
@@ -112,13 +113,33 @@ async def test_times_that_go_back_are_looked_at_from_the_end(log_file: LogFile) 
     assert await log_file.reader().last_before(50, after=0) == 0
 
 
-async def test_stored_events_come_undecoded_and_without_some_types(log_file: LogFile) -> None:
-    log_file.store().commit([append_of(joined(1), LobbyLeft(user=1, socket="n1.1.1"), joined(2))])
+async def test_stored_events_come_undecoded_and_without_what_is_not_wanted(
+    log_file: LogFile,
+) -> None:
+    named = propose([joined(3)], Origin("test", 3, "with-an-id"))
+    log_file.store().commit(
+        [
+            append_of(joined(1), LobbyLeft(user=1, socket="n1.1.1"), joined(2), joined(1)),
+            Append(named, {}, NOTHING),
+        ]
+    )
     reader = log_file.reader()
-    pages = [page async for page in reader.stored(0, without=("lobby.left", "match.input"))]
-    (found,) = pages
-    assert [(one.position, one.stream, one.type) for one in found] == [
-        (1, "user:1", "lobby.joined"),
-        (3, "user:2", "lobby.joined"),
+    pages = reader.stored(
+        0, without=("lobby.left", "match.input"), sparse="lobby.joined", streams={"user:1"}
+    )
+    found = await all_of(pages)
+    assert [(one.position, one.stream) for one in found] == [
+        (1, "user:1"),
+        (4, "user:1"),
+        # It belongs to a command with an id, which must be known again.
+        (5, "user:3"),
     ]
-    assert [found[1].decoded()] == (await all_of(reader.read(2)))
+    assert [one.decoded() for one in found[1:]] == await all_of(reader.read(3))
+
+
+async def test_all_events_of_a_type_are_found_after_a_position(log_file: LogFile) -> None:
+    log_file.store().commit(
+        [append_of(joined(1), LobbyLeft(user=1, socket="n1.1.1"), joined(2), joined(3))]
+    )
+    reader = log_file.reader()
+    assert await reader.after_of_type(1, "lobby.joined") == [joined(2), joined(3)]
