@@ -618,3 +618,39 @@ def _try_everything(url: str, mode: GenerationMode, match: str) -> None:
             )
 
         holds()
+
+
+async def test_pages_of_allowed_origins_may_ask_and_no_others(start_service: StartService) -> None:
+    ours = "https://play.example.org"
+    service = start_service(WS_ALLOWED_ORIGINS=ours)
+    asks = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "x"}
+    async with aiohttp.ClientSession(service.url) as http:
+        for path in ("/api/v1/users", "/api/v1/sessions", "/api/v1/nothing"):
+            for origin, is_allowed in ((ours, True), ("https://evil.example", False)):
+                async with http.options(path, headers={"Origin": origin, **asks}) as answer:
+                    assert answer.status == 204
+                    assert ("Access-Control-Allow-Methods" in answer.headers) is is_allowed
+                for headers in ({}, {"Authorization": f"Bearer {SERVICE}"}):
+                    async with http.get(path, headers={"Origin": origin, **headers}) as answer:
+                        allowed = answer.headers.get("Access-Control-Allow-Origin")
+                        assert allowed == (ours if is_allowed else None)
+                        assert "Origin" in answer.headers["Vary"]
+
+
+async def test_every_operation_wants_a_token_and_some_a_scope(service: Running) -> None:
+    described = json.loads(OPENAPI.read_text())
+    count = 0
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            scoped = any(operation["security"][0].values())
+            target = path.replace("{matchId}", "x").replace("{roomId}", "x")
+            async with aiohttp.ClientSession(service.url) as http:
+                for token_, status in ((None, 401), ("a.b.c", 401), (token(7), 403)):
+                    if token_ is not None and status == 403 and not scoped:
+                        continue
+                    count += 1
+                    headers = {} if token_ is None else {"Authorization": f"Bearer {token_}"}
+                    async with http.request(method, target, headers=headers) as answer:
+                        assert answer.status == status, (method, path)
+                        assert answer.content_type == "application/problem+json"
+    assert count > 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 from urllib.parse import urlsplit
@@ -154,3 +155,40 @@ async def test_refused_handshakes_are_told_once_with_what_to_set(
     lines = [line for line in service.logs if line["message"] == "connections refused"]
     assert len(lines) == 1
     assert "WS_TRUSTED_HOPS" in lines[0]["metadata"]["hint"]
+
+
+async def test_only_those_whose_user_is_not_known_are_capped(start_service: StartService) -> None:
+    service = start_service(WS_UNAUTHENTICATED_PER_IP_MAX="3", WS_SOCKETIO_CONNECT_S="60")
+    polling = "/socket.io/?EIO=4&transport=polling"
+    headers = {"Connection": "close"}
+
+    async def opened(http: aiohttp.ClientSession) -> str:
+        async with http.get(polling, headers=headers) as answer:
+            return "" if answer.status == 429 else json.loads((await answer.text())[1:])["sid"]
+
+    tabs = [await service.connect(user, str(user)) for user in range(7_400_000, 7_400_006)]
+    async with aiohttp.ClientSession(service.url) as http:
+        sids = [await opened(http) for _ in range(4)]
+        assert [bool(sid) for sid in sids] == [True, True, True, False]
+        # With a session it is a stranger no longer, and another one may come.
+        url = f"{polling}&sid={sids[0]}"
+        connect = "40" + json.dumps({"token": token(7_400_000)})
+        async with http.post(url, data=connect, headers=headers) as answer:
+            assert answer.status == 200
+        async with http.get(url, headers=headers) as answer:
+            assert "40{" in await answer.text()
+        assert await opened(http)
+        assert not await opened(http)
+    for tab in tabs:
+        await tab.sync()
+    # Silent connections are the fourth at the most, whatever stands beside them.
+    address = urlsplit(service.url)
+    silent = [socket.create_connection((address.hostname, address.port)) for _ in range(4)]
+    with contextlib.ExitStack() as stack:
+        for one in silent:
+            stack.enter_context(one)
+        silent[3].settimeout(PATIENCE_S)
+        assert b" 429 " in silent[3].recv(1000)
+        # Who is in stays in.
+        for tab in tabs:
+            await tab.sync()

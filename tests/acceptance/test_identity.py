@@ -10,10 +10,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import aiohttp
+import jwt
 import pytest
 
 from tests.acceptance.service_process import (
     PATIENCE_S,
+    SECRET,
     Client,
     Running,
     StartService,
@@ -237,3 +240,53 @@ async def test_the_tokens_of_several_issuers_are_accepted_and_their_keys_followe
     await refused(service, SigningKey("third", "ES256").sign(ana, iss="ours"))
     (line, *_) = await line_of(service, "keys can't be fetched, the known ones stay")
     assert line["error_code"] == "JWKS_READ_ERROR"
+
+
+ODD_CLAIMS: list[dict[str, Any]] = [
+    {"exp": "1893456000"},
+    {"exp": None},
+    {"exp": float("nan")},
+    {"nbf": [0]},
+    {"iat": True},
+    {"id": 7.5},
+    {"id": "a\0b"},
+    {"id": ["x"]},
+]
+TAKEN: list[dict[str, Any]] = [{"exp": 10**400}, {"jti": 7}, {"name": ["Ana"]}, {"nbf": -1e300}]
+
+
+def with_claims(user: int, claims: dict[str, Any]) -> str:
+    """Sign claims of any type, which a library would refuse."""
+    raw = json.dumps({"id": user, "name": "Ana", **claims}).encode()
+    return jwt.api_jws.encode(raw, SECRET, algorithm="HS256")
+
+
+async def test_a_token_of_odd_types_is_refused_or_kept_at_every_door(service: Running) -> None:
+    keeps = await service.connect_v1(7_300_000)
+    for number, claims in enumerate([*ODD_CLAIMS, *TAKEN], 1):
+        token_, is_taken = with_claims(7_300_000 + number, claims), claims in TAKEN
+        for protocols in ((), ("ws-service.v1",)):
+            tab = await service.connect(
+                token_=token_, greeted=False, subprotocols=subprotocols(*protocols)
+            )
+            if is_taken:
+                await tab.expect("user:list")
+                await tab.sync()
+            else:
+                code, reason = await tab.closed()
+                assert code == 1008, claims
+                assert reason in {"Invalid or expired token", "Invalid token payload"}
+        async with aiohttp.ClientSession(service.url) as http:
+            headers = {"Authorization": f"Bearer {token_}"}
+            async with http.get("/api/v1/users", headers=headers) as answer:
+                assert answer.status == (200 if is_taken else 401), claims
+            async with http.ws_connect("/socket.io/?EIO=4&transport=websocket") as ws:
+                await ws.receive_str()
+                await ws.send_str("40" + json.dumps({"token": token_}))
+                assert (await ws.receive_str())[:2] == ("40" if is_taken else "44"), claims
+        # With another user's token the refresh is refused as well, by another code.
+        refreshed = await keeps.command("auth:refresh", token=token_)
+        assert refreshed["code"] == ("OTHER_USER" if is_taken else "BAD_TOKEN"), claims
+    renewed = with_claims(7_300_000, {"exp": 10**400})
+    assert (await keeps.command("auth:refresh", token=renewed))["type"] == "ack"
+    assert "Traceback" not in service.output
