@@ -46,6 +46,8 @@ class Proxy:
         self.target = target
         self.to_client = Way()
         self.to_server = Way()
+        self.next_to_client: list[Way] = []
+        """The ways of the next connections, one each, before `to_client` counts again."""
         self.port = 0
         self.accepted = 0
         """How many connections have come."""
@@ -84,6 +86,7 @@ class Proxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        to_client = self.next_to_client.pop(0) if self.next_to_client else self.to_client
         try:
             target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
@@ -94,7 +97,7 @@ class Proxy:
         # A connection keeps the ways that it began with.
         ways = [
             asyncio.create_task(_pump(reader, target, self.to_server, pair)),
-            asyncio.create_task(_pump(target_reader, writer, self.to_client, pair)),
+            asyncio.create_task(_pump(target_reader, writer, to_client, pair)),
         ]
         self._tasks.update(ways)
         await asyncio.wait(ways)
@@ -116,6 +119,8 @@ async def _pump(
         while True:
             await way.flows.wait()
             data = await reader.read(way.trickle_bytes or CHUNK_BYTES)
+            # It may have been stopped while nothing came.
+            await way.flows.wait()
             if way.delay_s or way.trickle_bytes:
                 await asyncio.sleep(way.delay_s + (way.trickle_s if way.trickle_bytes else 0))
             if not data:

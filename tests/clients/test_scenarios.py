@@ -1,0 +1,297 @@
+"""One suite against both clients: neither may lose, repeat or reorder what the log says.
+
+Each client speaks with the real service through a proxy that cuts, stalls, delays and trickles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from service.client import Client, connect
+from tests.acceptance.service_process import Running, fresh_id, make_token, token
+from tests.clients.drivers import Driven, Driver, Failed, JavaScriptDriver, PythonDriver
+from tests.proxy import Proxy, Way
+
+pytestmark = pytest.mark.node
+
+AT_ONCE = 50
+"""How many clients are cut off together."""
+
+STEP = int(os.environ.get("CUT_STEP", "1"))
+"""After which bytes of a greeting it is cut: every one, or every second one, ..."""
+
+HEARTBEAT_S = 1
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = Running(
+        tmp_path_factory.mktemp("service") / "data",
+        {
+            "WS_HEARTBEAT_S": str(HEARTBEAT_S),
+            "WS_SOCKETS_PER_USER_MAX": "10000",
+            "WS_CHAT_PER_S": "1000",
+            "WS_CHAT_BURST": "10000",
+            "WS_MESSAGES_PER_S": "1000",
+            "WS_MESSAGES_BURST": "1000",
+            "WS_PRESENCE_GRACE_S": "60",
+            "WS_ROOM_EMPTY_S": "600",
+            "WS_INVITE_TTL_S": "600",
+            "WS_UNAUTHENTICATED_PER_IP_MAX": "0",
+        },
+        dev=False,
+    )
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(params=["python", "javascript"])
+async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
+    driver = PythonDriver() if request.param == "python" else await JavaScriptDriver.start()
+    yield driver
+    await driver.stop()
+
+
+def port_of(service: Running) -> int:
+    return int(service.url.rpartition(":")[2])
+
+
+def said(service: Running, user: int) -> list[int]:
+    """Return the positions of all that a user has said, as the log has them."""
+    return [
+        one.position
+        for one in service.events()
+        if one.type == "chat.said" and one.data["author"] == user
+    ]
+
+
+async def raw_greeting(service: Running, user: int) -> bytes:
+    """Return all bytes of a first connection, up to the end of what stands."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = (
+        "GET / HTTP/1.1",
+        f"Host: 127.0.0.1:{port_of(service)}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+        f"Sec-WebSocket-Protocol: ws-service.v1, bearer.{token(user)}",
+    )
+    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    data = b""
+    while b'"greeted","to"' not in data:
+        data += await reader.read(65_536)
+    writer.close()
+    return data
+
+
+@pytest.mark.timeout(300)
+async def test_a_greeting_that_is_cut_after_any_byte_tells_what_stands_once(
+    service: Running, driver: Driver
+) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    async with (
+        connect(service.ws_url, token(ben)) as waiting,
+        connect(service.ws_url, token(ana)) as inviter,
+    ):
+        await inviter.command("invite", to=ben)
+        whole = await raw_greeting(service, ben)
+        first = whole.index(b"\r\n\r\n") + 4
+        counts = range(first, len(whole) + 1, STEP)
+        for start in range(0, len(counts), AT_ONCE):
+            await cut_after(counts[start : start + AT_ONCE], service, driver, ben, inviter)
+        assert waiting.welcome
+
+
+async def cut_after(
+    counts: Sequence[int], service: Running, driver: Driver, user: int, inviter: Client
+) -> None:
+    """Cut first connections after so many bytes, and see that each client has heard everything."""
+
+    async def cut(count: int) -> Driven:
+        proxy = await stack.enter_async_context(Proxy(port_of(service)))
+        proxy.next_to_client = [Way(cut_after=count)]
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(user))
+        stack.push_async_callback(client.close)
+        await client.until(lambda: proxy.accepted > 1 and is_greeted(client))
+        return client
+
+    async with AsyncExitStack() as stack:
+        clients = await asyncio.gather(*(cut(count) for count in counts))
+        texts = [f"{counts[0]} and one", f"{counts[0]} and two"]
+        for text in texts:
+            await inviter.command("chat:send", to=user, text=text)
+        for count, client in zip(counts, clients, strict=True):
+            await client.hears(texts[-1])
+            assert len(client.of_type("invite:received")) == 1, count
+            assert client.texts() == texts, count
+
+
+def is_greeted(client: Driven) -> bool:
+    """Whether the second connection has told all that there is."""
+    return bool(client.of_type("resumed")) or (
+        len(client.of_type("greeted")) == 1 == len(client.of_type("welcome"))
+    )
+
+
+async def room_for(service: Running, stack: AsyncExitStack) -> tuple[Client, str]:
+    """Let somebody talk in a room, past every proxy."""
+    talker = await stack.enter_async_context(connect(service.ws_url, token(fresh_id())))
+    made = await talker.command("room:create", game="relay")
+    return talker, made["roomId"]
+
+
+async def test_what_is_said_over_bad_links_is_heard_once_and_in_order(
+    service: Running, driver: Driver
+) -> None:
+    user = fresh_id()
+    chance = random.Random(9)  # noqa: S311 - repeatable faults
+    async with AsyncExitStack() as stack:
+        talker, room = await room_for(service, stack)
+        proxy = await stack.enter_async_context(Proxy(port_of(service)))
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(user))
+        await client.command("room:join", roomId=room)
+        own = [f"own {number}" for number in range(60)]
+        other = [f"other {number}" for number in range(60)]
+        saying: list[asyncio.Task[dict[str, Any]]] = []
+        for mine, theirs in zip(own, other, strict=True):
+            saying.append(asyncio.create_task(client.command("chat:send", roomId=room, text=mine)))
+            await talker.command("chat:send", roomId=room, text=theirs)
+            if chance.random() < 0.3:
+                proxy.to_client = chance.choice(
+                    [
+                        Way(),
+                        Way(delay_s=0.005),
+                        Way(trickle_bytes=300),
+                        Way(cut_after=chance.randint(300, 2_500)),
+                    ]
+                )
+                chance.choice([proxy.reset_all, proxy.close_all])()
+        proxy.to_client = Way()
+        proxy.reset_all()
+        positions = [answer["position"] for answer in await asyncio.gather(*saying)]
+        await client.hears(own[-1])
+        await client.hears(other[-1])
+        heard = client.texts()
+        assert [text for text in heard if text.startswith("own")] == own
+        assert [text for text in heard if text.startswith("other")] == other
+        assert positions == said(service, user)
+        logged = sorted(positions + said(service, talker.welcome["user"]["id"]))
+        assert [one["position"] for one in client.of_type("chat:message")] == logged
+
+
+async def test_a_link_that_stops_without_a_word_is_given_up_for_another(
+    service: Running, driver: Driver
+) -> None:
+    user = fresh_id()
+    async with AsyncExitStack() as stack:
+        talker, room = await room_for(service, stack)
+        proxy = await stack.enter_async_context(Proxy(port_of(service)))
+        stalled = Way()
+        proxy.next_to_client = [stalled]
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(user))
+        await client.command("room:join", roomId=room)
+        stalled.flows.clear()
+        await talker.command("chat:send", roomId=room, text="1")
+        await client.command("chat:send", roomId=room, text="2")
+        await client.hears("2")
+        assert client.texts() == ["1", "2"]
+        assert proxy.accepted == 2
+
+
+async def test_a_command_whose_answer_is_lost_before_a_long_sleep_happens_once(
+    service: Running, driver: Driver
+) -> None:
+    user = fresh_id()
+    async with Proxy(port_of(service)) as proxy:
+        way = Way()
+        proxy.next_to_client = [way]
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(user))
+        await client.command("ping")
+        way.flows.clear()
+        saying = asyncio.create_task(client.command("chat:send", to=user, text="once"))
+        while not said(service, user):  # noqa: ASYNC110 - the log of another process has no event
+            await asyncio.sleep(0.01)
+        await driver.jump(wall_s=320)
+        proxy.reset_all()
+        with pytest.raises(Failed, match="NoAnswer"):
+            await saying
+        await client.hears("once")
+        await client.command("ping")
+        assert len(said(service, user)) == 1
+        assert client.texts() == ["once"]
+
+
+async def test_a_clock_that_jumps_costs_no_good_link_and_no_command(
+    service: Running, driver: Driver
+) -> None:
+    user = fresh_id()
+    async with Proxy(port_of(service)) as proxy:
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(user))
+        for number, wall_s in enumerate((3600, -7200, 3600)):
+            await client.command("chat:send", to=user, text=str(number))
+            await driver.jump(wall_s=wall_s)
+        beats = len(client.of_type("heartbeat"))
+        await client.until(lambda: len(client.of_type("heartbeat")) > beats + 1)
+        await client.command("chat:send", to=user, text="end")
+        await client.hears("end")
+        assert client.texts() == ["0", "1", "2", "end"]
+        assert proxy.accepted == 1
+
+
+async def test_tokens_that_throw_hang_or_are_stale_end_nothing(
+    service: Running, driver: Driver
+) -> None:
+    user = fresh_id()
+    good, stale = token(user), make_token({"id": user}, ttl_s=-60)
+    await driver.hurry()
+    async with AsyncExitStack() as stack:
+        talker, room = await room_for(service, stack)
+        proxy = await stack.enter_async_context(Proxy(port_of(service)))
+        behaviours = (good, "throw", stale, "hang", stale, stale, "throw", stale, good)
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", *behaviours)
+        await client.command("room:join", roomId=room)
+        await talker.command("chat:send", roomId=room, text="1")
+        await client.hears("1")
+        service_port, proxy.target = proxy.target, 1
+        proxy.reset_all()
+        await talker.command("chat:send", roomId=room, text="2")
+        proxy.target = service_port
+        await client.hears("2")
+        await client.command("chat:send", roomId=room, text="3")
+        assert client.texts()[:2] == ["1", "2"]
+
+
+async def test_many_commands_given_offline_are_carried_out_once_and_in_order(
+    service: Running, driver: Driver
+) -> None:
+    user = fresh_id()
+    given = list(range(400))
+    async with AsyncExitStack() as stack:
+        talker, room = await room_for(service, stack)
+        proxy = await stack.enter_async_context(Proxy(port_of(service)))
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(user))
+        await client.command("room:join", roomId=room)
+        service_port, proxy.target = proxy.target, 1
+        proxy.reset_all()
+        texts = [str(number) for number in given]
+        saying = [
+            asyncio.create_task(client.command("chat:send", roomId=room, text=text))
+            for text in texts
+        ]
+        proxy.target = service_port
+        await asyncio.gather(*saying)
+        await client.hears(texts[-1])
+        assert client.texts() == texts
+        assert len(said(service, user)) == len(texts)
+        assert talker.welcome
