@@ -96,6 +96,12 @@ export class Lobby {
     this.#renderInvites();
   }
 
+  /** @param {{id: number | string}} to who has not answered yet, as the server knows after a reload */
+  inviteSent({ id }) {
+    this.#invited.add(String(id));
+    this.#renderPeople();
+  }
+
   /** @param {number | string} from who declined */
   inviteDeclined(from) {
     const user = this.#users.get(String(from));

@@ -8,6 +8,7 @@ import { plainWords, showStatus, toast } from "./notices.js";
 import { LiveRooms } from "./rooms.js";
 import {
   NotInDevelopmentMode,
+  canRenew,
   currentToken,
   forget,
   keep,
@@ -24,6 +25,8 @@ const HARMLESS = new Set(["MATCH_ALREADY_STARTED", "MATCH_NOT_RUNNING", "MATCH_P
 
 /** @type {Client | null} */
 let client = null;
+/** Whether this client was online, so that the page shows what it knows. */
+let hasBegun = false;
 
 const lobby = new Lobby(act);
 const live = new LiveRooms(watch);
@@ -123,9 +126,18 @@ function statusChanged(status) {
   showStatus(status);
   if (status.state === "online") online(status.resumed);
   else game.disconnected();
-  if (status.state === "closed" && status.code === BAD_TOKEN) {
+  if (needsSignIn(status)) {
     showSignIn(`You need to sign in again: ${status.reason || "token refused"}.`);
   }
+}
+
+/**
+ * Whether the server refuses the token, and there is no way to another one but the user.
+ * @param {import("./client.js").Status} status
+ */
+function needsSignIn(status) {
+  if (status.state === "closed") return status.code === BAD_TOKEN;
+  return status.state === "waiting" && status.code === BAD_TOKEN && !canRenew();
 }
 
 /** @param {boolean} resumed whether all that was missed has been told, so that the page stands */
@@ -134,7 +146,9 @@ function online(resumed) {
   game.chatLengthMax = client.limits.chatLengthMax;
   setText(byId("who"), client.user.name);
   setText(byId("signin-error"), "");
-  if (!resumed) startAnew();
+  // A page that has shown nothing yet has nothing that could go on.
+  if (!resumed || !hasBegun) startAnew();
+  hasBegun = true;
   if (document.body.dataset.view === "lobby") attendLobby();
 }
 
@@ -158,6 +172,7 @@ function signIn(token, name = null) {
 
 /** @param {string} token */
 function start(token) {
+  hasBegun = false;
   client = new Client({
     url: "/ws",
     token: (reason) => (reason === "connect" ? token : renewedToken()),
@@ -174,6 +189,7 @@ const reactions = {
   "session:kickIntro": () => showLobby("You lost your seat in the last match while you were away."),
   users: (users) => lobby.setUsers(users),
   "invite:received": (invite) => lobby.inviteReceived(invite),
+  "invite:sent": ({ to }) => lobby.inviteSent(to),
   "invite:declined": ({ from }) => lobby.inviteDeclined(from),
   "invite:expired": (invite) => lobby.inviteExpired(invite),
   "matchmaking:searching": () => lobby.setSearching(true),

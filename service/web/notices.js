@@ -40,7 +40,11 @@ export function toast(text) {
   while (shelf.children.length > TOASTS_MAX) shelf.firstElementChild?.remove();
 }
 
+/** When a try that goes on for so long may be given up by hand. */
+const STUCK_AFTER_MS = 3_000;
+
 let detailTimer = 0;
+let stuckTimer = 0;
 
 /** Why the server lets nobody come back by himself. */
 const FINAL_WORDS = new Map([
@@ -63,10 +67,14 @@ const CONNECTION = {
  */
 export function showStatus(status) {
   clearInterval(detailTimer);
+  clearTimeout(stuckTimer);
   document.body.dataset.connection = CONNECTION[status.state];
   const retryAt = status.state === "waiting" ? status.retryAt : undefined;
   const reason = status.state === "closed" ? FINAL_WORDS.get(status.code) : undefined;
   byId("reconnect").hidden = !retryAt && !reason;
+  if (status.state === "connecting") {
+    stuckTimer = setTimeout(() => (byId("reconnect").hidden = false), STUCK_AFTER_MS);
+  }
   setText(byId("status-text"), statusText(status.state, Boolean(reason)));
   setText(byId("banner"), reason ?? "");
   byId("banner").hidden = !reason;

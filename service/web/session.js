@@ -39,6 +39,11 @@ export function forget() {
   write(NAME, null);
 }
 
+/** Whether another token can be had without the user. */
+export function canRenew() {
+  return read(NAME) !== null;
+}
+
 /**
  * A newer token of the same user; the old one, when there is no way to another.
  * @returns {Promise<string>}

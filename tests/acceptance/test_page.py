@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
 
 from tests.acceptance.crash import check_data
 from tests.acceptance.service_process import PATIENCE_S, Running, StartService
@@ -349,3 +349,54 @@ async def test_the_button_for_a_match_brings_two_together(
         await person.sees('body[data-view="game"]')
         await person.phase("ready")
     assert ana.complaints + ben.complaints == []
+
+
+async def test_an_inviter_who_reloads_still_sees_whom_they_have_invited(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    row = ana.page.locator("#online li[data-user-id]", has_text="Ben").locator("button")
+    await row.click()
+    await ben.sees("#invites .accept")
+    await ana.page.reload()
+    await ana.sees('body[data-view="lobby"][data-connection="online"]')
+    await expect(row).to_have_text("Invited")
+    await expect(row).to_be_disabled()
+    await picture(ana, "page-invited.png")
+    await ben.page.locator("#invites .decline").click()
+    await expect(row).to_have_text("Invite")
+    assert ana.complaints + ben.complaints == []
+
+
+async def test_a_greeting_that_breaks_off_leaves_no_page_without_a_view(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    row = ana.page.locator("#online li[data-user-id]", has_text="Ben").locator("button")
+    await row.click()
+    await ben.sees("#invites .accept")
+    cuts = 2
+
+    async def cut(socket: WebSocketRoute) -> None:
+        nonlocal cuts
+        if not cuts:
+            socket.connect_to_server()
+            return
+        cuts -= 1
+        server = socket.connect_to_server()
+
+        async def pass_on(message: str | bytes) -> None:
+            socket.send(message)
+            if '"user:list"' in str(message):
+                await socket.close(code=4999)
+
+        server.on_message(pass_on)
+
+    await ben.page.route_web_socket(re.compile("/ws"), cut)
+    await ben.page.reload()
+    await ben.sees('body[data-view="lobby"][data-connection="online"]')
+    await ben.sees("#invites .accept")
+    await expect(ben.page.locator("#invites .accept")).to_have_count(1)
+    assert cuts == 0
