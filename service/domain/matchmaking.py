@@ -84,7 +84,8 @@ class Matchmaking(msgspec.Struct):
             return []
         for game in self._searched_by(user):
             opponents = self.opponents_of(user, game, world.presence)
-            if opponents:
+            # After a start with other games the queue of one that is gone may still stand.
+            if opponents and context.games.get(game) is not None:
                 return room_for([*opponents, user], game, world, context)
         return []
 

@@ -136,7 +136,13 @@ def _begun(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Start what all who stay have asked for; whoever was missing is back, or has gone for good."""
     players = [user for user in room.players if user not in leavers]
     wanted = len(players) >= room.seats_min and set(players) <= room.ready
-    return [_started(room, players, context)] if wanted else []
+    if not wanted:
+        return []
+    try:
+        return [_started(room, players, context)]
+    except Exception:  # noqa: BLE001 - rules may raise anything
+        # That keeps nobody from coming or going; who asks for the match again is told.
+        return []
 
 
 def everybody_here(room: Room, players: int) -> list[Event]:

@@ -20,6 +20,7 @@ from service.domain.presence import (
 )
 from service.domain.rooms import RoomCreated, RoomNotReady
 from service.domain.seats import BeginMatch, ForfeitSeat, LeaveRoom, SetReady, TakeSeat
+from service.games.relay import Relay
 from tests.unit.domain.story import ROOM, Story
 
 ANA, BEN, CLEO = 1, 2, 3
@@ -163,6 +164,23 @@ def test_a_match_that_all_want_begins_when_the_last_one_is_back(story: Story) ->
     assert types(story.do(SetReady(BEN, ROOM, ready=True))) == ["player.readied"]
     back = story.open(ANA, "b")
     assert types(story.do(TakeSeat(ANA, back, ROOM))) == ["seat.taken", "match.started"]
+
+
+def test_rules_that_fail_keep_nobody_from_coming_back(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = RoomPlan(game="relay", options={"seats": 2})
+    story.do(CreateRoom(ANA, story.open(ANA), ROOM, plan))
+    story.do(JoinRoom(BEN, story.open(BEN), ROOM, "player", None, None))
+    story.do(SetReady(ANA, ROOM, ready=True))
+    story.close(ANA, "n1.1.1a")
+    story.do(SetReady(BEN, ROOM, ready=True))
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Relay, "setup", fail)
+    assert types(story.do(TakeSeat(ANA, story.open(ANA, "b"), ROOM))) == ["seat.taken"]
 
 
 GOES = [LeaveRoom(CLEO, ROOM), KickFromRoom(ANA, ROOM, CLEO), None]
