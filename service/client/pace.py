@@ -44,4 +44,4 @@ class Pace:
     @property
     def wait_s(self) -> float:
         """How long until a message may go."""
-        return max(0.001, (1 - self._tokens) / self._per_s)
+        return 0.001 + max(0.0, (1 - self._tokens) / self._per_s)

@@ -18,6 +18,7 @@ from tests.acceptance.service_process import (
     make_token,
     token,
 )
+from tests.proxy import Proxy, Way
 
 CUTS = 20
 
@@ -273,3 +274,64 @@ async def test_a_token_that_ends_is_renewed_on_the_live_socket(start_service: St
         await until(lambda: time.time() > started + 2.5)
         assert (await client.command("ping", timeout_s=1))["type"] == "pong"
         assert len(asked) == 2
+
+
+async def test_a_send_on_a_dead_link_ends_when_the_client_comes_back(
+    start_service: StartService,
+) -> None:
+    service = start_service(WS_HEARTBEAT_S="1", WS_MESSAGES_BURST="100000")
+    async with Proxy(int(service.url.rpartition(":")[2])) as proxy:
+        dead = Way()
+        proxy.to_server = dead
+        url = f"ws://127.0.0.1:{proxy.port}"
+        async with connect(url, token(fresh_id(), "Ana"), jitter=lambda: 0.0) as client:
+            dead.flows.clear()
+            proxy.to_server = Way()
+            sending = [
+                asyncio.create_task(client.send("chat:send", to=1, text="x" * 60_000))
+                for _ in range(300)
+            ]
+            await asyncio.sleep(0)
+            # What the service says is lost as well, or the link would not be dead.
+            proxy.to_client.flows.clear()
+            proxy.to_client = Way()
+            await expect(client, "resumed")
+            async with asyncio.timeout(PATIENCE_S):
+                sent = await asyncio.gather(*sending)
+            assert not all(sent)
+            assert (await client.command("ping"))["type"] == "pong"
+
+
+async def test_a_token_of_another_user_begins_anew_for_them(network: Network) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    tokens = [token(ana, "Ana"), token(ben, "Ben")]
+
+    async def bring() -> str:
+        return tokens.pop(0) if len(tokens) > 1 else tokens[0]
+
+    async with connect(network.url, bring, jitter=lambda: 0.0) as client:
+        await client.command("room:create", game="relay", visibility="password", password="pw")
+        network.cut()
+        await expect(client, "welcome", user={"id": ben, "name": "Ben"})
+        await expect(client, "greeted")
+        await client.command("ping")
+    joined = [one for one in network.service.events() if one.type == "room.member_joined"]
+    assert ben not in [one.data.get("user") for one in joined]
+
+
+async def test_a_client_is_used_within_its_connection_only(service: Running) -> None:
+    client = connect(service.ws_url, token(fresh_id(), "Ana"))
+    with pytest.raises(RuntimeError):
+        await client.command("ping")
+    with pytest.raises(RuntimeError):
+        await anext(client)
+    async with client:
+        for timeout_s in (0, -1, float("nan"), 241):
+            with pytest.raises(ValueError, match="timeout_s"):
+                await client.command("ping", timeout_s=timeout_s)
+    assert not await client.send("ping")
+    with pytest.raises(Closed):
+        await client.command("ping")
+    assert [message["type"] async for message in client][-1] == "greeted"
+    with pytest.raises(RuntimeError):
+        await client.__aenter__()

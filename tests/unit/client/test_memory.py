@@ -1,6 +1,6 @@
 import pytest
 
-from service.client.memory import Cursor, Joins, Message
+from service.client.memory import Cursor, Greeting, Joins, Message
 
 WELCOME = {"type": "welcome", "epoch": "e1", "position": 10}
 
@@ -127,3 +127,48 @@ def test_a_room_that_is_only_watched_is_no_seat() -> None:
     assert not joined(WATCHED).has_seat
     assert joined(WATCHED, SEATED).has_seat
     assert not joined(WATCHED, SEATED, ({"type": "game:leave", "roomId": "r3"}, {})).has_seat
+
+
+GREETS = WELCOME | {"features": ["greeted"]}
+INVITE = {"type": "invite:received", "from": {"id": 8, "name": "Ben"}}
+GREETED = {"type": "greeted", "to": 10}
+
+
+def connection() -> tuple[Cursor, Greeting]:
+    cursor = Cursor()
+    cursor.query()
+    return cursor, Greeting(cursor)
+
+
+def test_what_stands_is_held_back_until_it_has_come_whole() -> None:
+    cursor, greeting = connection()
+    assert [greeting.take(one) for one in (GREETS, INVITE)] == [[], []]
+    assert greeting.take(GREETED) == [GREETS, INVITE, GREETED]
+    assert greeting.take(INVITE) == [INVITE]
+    assert cursor.query() == {}
+
+
+def test_a_greeting_that_broke_off_is_forgotten_and_nothing_resumed() -> None:
+    cursor, greeting = connection()
+    greeting.take(GREETS)
+    greeting.take(INVITE)
+    assert cursor.query() == {}
+    greeting.begin()
+    greeting.take(GREETS)
+    assert greeting.take(GREETED) == [GREETS, GREETED]
+
+
+def test_until_what_follows_a_resync_has_come_whole_nothing_is_resumed() -> None:
+    cursor, greeting = connection()
+    cursor.take(WELCOME)
+    cursor.query()
+    assert greeting.take(GREETS) == [GREETS], "what was missed may come, in order"
+    resync = {"type": "resync", "reason": "too_old", "epoch": "e1", "position": 30}
+    assert greeting.take(resync) == []
+    assert cursor.query() == {}
+
+
+def test_an_older_service_marks_no_end_and_nothing_is_held_back() -> None:
+    _, greeting = connection()
+    assert greeting.take(WELCOME) == [WELCOME]
+    assert greeting.take(INVITE) == [INVITE]

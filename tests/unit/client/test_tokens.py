@@ -1,0 +1,74 @@
+"""When a client asks for another token, and when it gives up."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from service.client import tokens
+from service.client.errors import Closed, NoToken
+from service.client.tokens import REFUSED_TOKENS_MAX, Tokens
+
+REFUSED = Closed(1008, "Invalid or expired token")
+
+
+async def bring() -> str:
+    return "a.b.c"
+
+
+async def test_a_fixed_token_that_is_refused_or_over_is_the_end() -> None:
+    fixed = Tokens("a.b.c")
+    assert await fixed.ask() == "a.b.c"
+    for code in (1008, 4005):
+        with pytest.raises(Closed):
+            fixed.raise_if_final(Closed(code))
+    fixed.raise_if_final(Closed(1006))
+
+
+async def test_brought_tokens_may_be_refused_several_times_in_a_row_but_not_for_ever() -> None:
+    brought = Tokens(bring)
+    for _ in range(REFUSED_TOKENS_MAX - 1):
+        brought.raise_if_final(REFUSED)
+    brought.accepted()
+    for _ in range(REFUSED_TOKENS_MAX - 1):
+        brought.raise_if_final(REFUSED)
+    brought.raise_if_final(Closed(4005))
+    with pytest.raises(Closed):
+        brought.raise_if_final(REFUSED)
+
+
+@pytest.mark.parametrize("code", [4503, 4504])
+async def test_who_was_sent_away_does_not_come_back(code: int) -> None:
+    with pytest.raises(Closed):
+        Tokens(bring).raise_if_final(Closed(code))
+
+
+async def test_what_the_callable_raises_is_no_token() -> None:
+    async def fail() -> str:
+        raise ValueError("no network")
+
+    with pytest.raises(NoToken) as raised:
+        await Tokens(fail).ask()
+    assert isinstance(raised.value.cause, ValueError)
+
+
+async def test_a_callable_that_never_returns_and_can_not_be_cancelled_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tokens, "TOKEN_WITHIN_S", 0.01)
+    end = asyncio.Event()
+
+    async def hang() -> str:
+        while not end.is_set():
+            try:
+                await end.wait()
+            except asyncio.CancelledError:
+                continue
+        return "too late"
+
+    with pytest.raises(NoToken) as raised:
+        await Tokens(hang).ask()
+    assert isinstance(raised.value.cause, TimeoutError)
+    end.set()
+    await asyncio.sleep(0)
