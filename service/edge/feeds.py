@@ -161,6 +161,8 @@ class RoomFeed:
         """The rooms that are in the list, and their games."""
         self._changed: set[RoomId] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._cost_s = 0.0
+        """About what the last telling took: rooms that change all the time wait accordingly."""
 
     def start(self) -> None:
         """Begin with the world as it is."""
@@ -175,7 +177,8 @@ class RoomFeed:
         """Tell of this room soon."""
         self._changed.add(room)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._tell)
+            pause_s = max(self._interval_s, self._cost_s / TELLING_PART_MAX)
+            self._timer = asyncio.get_running_loop().call_later(pause_s, self._tell)
 
     def subscribe(self, socket: SocketId, game: str | None) -> None:
         """Tell this socket of rooms, or of those of one game."""
@@ -187,6 +190,7 @@ class RoomFeed:
 
     def _tell(self) -> None:
         self._timer = None
+        self._cost_s = 0.0
         changed, self._changed = self._changed, set()
         for room_id in changed:
             try:
@@ -198,7 +202,7 @@ class RoomFeed:
         room = self._world.rooms.rooms.get(room_id)
         if room is not None and room.sockets:
             state = room_state(room, self._world, self._people)
-            self._send(tuple(room.sockets), frame(state), state)
+            self._send_counted(tuple(room.sockets), state)
         self._tell_subscribers(room_id)
 
     def _tell_subscribers(self, room_id: RoomId) -> None:
@@ -218,4 +222,9 @@ class RoomFeed:
             socket for socket, wanted in self._subscribers.items() if wanted in {None, game}
         )
         if told:
-            self._send(told, frame(message), message)
+            self._send_counted(told, message)
+
+    def _send_counted(self, sockets: tuple[SocketId, ...], message: ToClient) -> None:
+        data = frame(message)
+        self._cost_s += len(sockets) * (SEND_S + len(data) * SEND_BYTE_S)
+        self._send(sockets, data, message)

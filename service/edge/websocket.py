@@ -413,6 +413,7 @@ class WebSockets:
             action = request.action
             if isinstance(action, _FOR_THE_TASK):
                 if isinstance(action, Execute) and self._submit(action, request.id, socket):
+                    self._charge_crowd(action, session)
                     return None
                 return WSMessage(WSMsgType.TEXT, request, None)
             self._carry_out_at_once(request, socket, session)
@@ -468,6 +469,7 @@ class WebSockets:
         with _span(socket, session):
             try:
                 if isinstance(action, Execute):
+                    self._charge_crowd(action, session)
                     await self._execute(action, request.id, socket)
                 else:
                     self._engine.check_unused(socket.origin(request.id))
@@ -590,8 +592,7 @@ class WebSockets:
                         to_anybody=self._engine.context.rules.signals_to_anybody,
                     )
                 )
-                if message.room_id is not None:
-                    self._charge_crowd(message.room_id, session)
+                self._charge_crowd(action, session)
             case Answer(message):
                 hub.send(connection, message)
             case ShowUsers() if connection.dialect is V1:
@@ -631,11 +632,15 @@ class WebSockets:
         self._hub.send_frames(connection, missed)
         connection.begin_resume()
 
-    def _charge_crowd(self, room_id: RoomId, session: Session) -> None:
-        """Charge what it costs that many in a room are told."""
-        room = self._engine.world.rooms.rooms.get(room_id)
+    def _charge_crowd(self, action: Execute | PassSignal, session: Session) -> None:
+        """Charge what it costs that many in a room are told; what is kept for them costs twice."""
+        if isinstance(action, Execute):
+            room_id, units = getattr(action.command, "room", None), 2
+        else:
+            room_id, units = action.message.room_id, 1
+        room = self._engine.world.rooms.rooms.get(room_id or "")
         if room is not None and len(room.spectators) >= RECEIVERS_PER_UNIT:
-            session.spend(len(room.spectators) // RECEIVERS_PER_UNIT)
+            session.spend(units * len(room.spectators) // RECEIVERS_PER_UNIT)
 
     def _show_friends(self, connection: Connection) -> None:
         """Ask for the user's friends, beside whatever else he does; one answer serves many asks."""

@@ -1,8 +1,13 @@
 """How often everybody is told who is there."""
 
+import asyncio
+
 import pytest
 
-from service.edge.feeds import TELLING_PART_MAX, telling_pause_s
+from service.deliveries import People
+from service.domain.rooms import RoomCreated, SpectatorJoined
+from service.domain.world import World
+from service.edge.feeds import TELLING_PART_MAX, RoomFeed, telling_pause_s
 
 LEAST_S = 0.1
 
@@ -19,3 +24,31 @@ def test_with_many_sockets_the_pause_grows_with_their_number() -> None:
 
 def test_a_long_message_is_told_less_often() -> None:
     assert telling_pause_s(LEAST_S, 2000, 64_000) > telling_pause_s(LEAST_S, 2000, 32_000) > LEAST_S
+
+
+async def test_rooms_that_tell_many_of_much_are_told_of_less_often() -> None:
+    world = World()
+    world.fold(
+        RoomCreated(
+            room="r",
+            game="relay",
+            players=[],
+            options={},
+            seats_min=1,
+            seats_max=2,
+            host=1,
+            metadata={"a": "x" * 4000},
+            spectators_max=10_000,
+        ),
+        1,
+    )
+    for number in range(2000):
+        world.fold(SpectatorJoined(room="r", user=number, socket=f"n1.1.{number}"), 2 + number)
+    told = asyncio.Event()
+    feed = RoomFeed(world, People(), 0.001, lambda *_: told.set())
+    feed.change("r")
+    await asyncio.wait_for(told.wait(), 5)
+    told.clear()
+    feed.change("r")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(told.wait(), 0.05)

@@ -1,0 +1,73 @@
+"""Everything that a Socket.IO client sends counts, not its events alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.edge.budget import Rate
+from service.edge.connection import SlowLimits
+from service.edge.session import SessionLimits
+from service.edge.socketio.link import Link, LinkLimits
+
+BURST = 20
+
+
+async def make_link(closed: list[Link]) -> Link:
+    async def serve(*_: Any) -> None:
+        """Serve nobody."""
+
+    limits = LinkLimits(
+        session=SessionLimits(messages=Rate(0.001, BURST)),
+        slow=SlowLimits(),
+        payload_bytes_max=65_536,
+        ping_s=60,
+        pong_s=60,
+        connect_s=60,
+    )
+    request: Any = None
+    return Link("sid", request, limits, serve=serve, closed=closed.append, changed=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "packet", ["3", "3probe", "6", "bAAAA", "41/other,", "40/other,", "43/other,1[]", "451-/o,[]"]
+)
+async def test_control_packets_count_and_close_the_connection_when_they_go_on(packet: str) -> None:
+    closed: list[Link] = []
+    link = await make_link(closed)
+    for number in range(BURST):
+        await link.receive(packet)
+        assert not link.is_closed, number
+    await link.receive(packet)
+    assert link.is_closed
+    assert closed == [link]
+
+
+async def test_polls_and_posts_count() -> None:
+    link = await make_link([])
+    assert [await link.spend() for _ in range(BURST + 1)] == [True] * BURST + [False]
+
+
+async def test_a_users_control_packets_are_counted_by_their_session() -> None:
+    link = await make_link([])
+    link._connect("token")  # noqa: SLF001 - there is no other way to a session without a service
+    session = link._session  # noqa: SLF001
+    assert session is not None
+    counted: list[int] = []
+
+    def count() -> bool:
+        counted.append(1)
+        return len(counted) < 3
+
+    session.take_by(lambda frame: frame, count)
+    assert [await link.spend() for _ in range(4)] == [True, True, False, False]
+    link.lost(1000)
+
+
+async def test_a_ping_to_who_reads_nothing_cuts_nobody_off() -> None:
+    link = await make_link([])
+    link.polling.write(b"x" * 2_000_000)
+    link._ping()  # noqa: SLF001 - a timer calls it
+    assert not link.is_closed
+    link.lost(1000)
