@@ -13,6 +13,8 @@ from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from multidict import MultiMapping
 
 VERSION = "13"
@@ -30,9 +32,10 @@ def wants_websocket(request: web.Request) -> bool:
     return "websocket" in map(str.lower, listed(request.headers, hdrs.UPGRADE))
 
 
-def checked(request: web.Request) -> web.Request:
+def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
     """Return a copy of the request in the one form that aiohttp reads, for its handshake alone.
 
+    Of the subprotocols only these are kept: aiohttp logs the others, and one holds a token.
     Raises the refusal of a request that is no handshake.
     """
     headers = request.headers
@@ -50,10 +53,10 @@ def checked(request: web.Request) -> web.Request:
     keys = [one.strip() for one in headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())]
     if len(keys) != 1 or not _is_key(keys[0]):
         raise _refused("`Sec-WebSocket-Key` must be 16 bytes in base64")
-    return _in_one_form(request, keys[0])
+    return _in_one_form(request, keys[0], protocols)
 
 
-def _in_one_form(request: web.Request, key: str) -> web.Request:
+def _in_one_form(request: web.Request, key: str, protocols: Sequence[str]) -> web.Request:
     """Copy a request with only the headers that a handshake needs, each in one line."""
     headers = CIMultiDict(
         {
@@ -64,11 +67,10 @@ def _in_one_form(request: web.Request, key: str) -> web.Request:
             hdrs.SEC_WEBSOCKET_KEY: key,
         }
     )
-    # Headers may have bytes that are no text; a subprotocol with those is none of ours.
-    known = filter(str.isascii, listed(request.headers, hdrs.SEC_WEBSOCKET_PROTOCOL))
-    protocols = ", ".join(known)
-    if protocols:
-        headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = protocols
+    offered = listed(request.headers, hdrs.SEC_WEBSOCKET_PROTOCOL)
+    known = [one for one in offered if one in protocols]
+    if known:
+        headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = ", ".join(known)
     return request.clone(headers=headers)
 
 

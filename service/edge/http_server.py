@@ -143,6 +143,7 @@ class Connection(web.RequestHandler):
         "_doors",
         "_head_bytes",
         "_head_end",
+        "_is_admitted",
         "_is_answered",
         "_stage",
         "_tail",
@@ -161,6 +162,7 @@ class Connection(web.RequestHandler):
         self._head_bytes = 0
         self._head_end = False
         self._is_answered = False
+        self._is_admitted = False
         self._tail = b""
 
     # As a protocol of asyncio
@@ -193,6 +195,19 @@ class Connection(web.RequestHandler):
         if stage is not _Stage.BUSY and data and not self._head_goes_on(data):
             return
         super().data_received(data)
+
+    def pause_writing(self) -> None:
+        """Wait until the peer reads on, which a stranger must do in time."""
+        super().pause_writing()
+        if not self._is_admitted:
+            self._arm(self._doors.limits.body_s, self._body_is_late)
+
+    def resume_writing(self) -> None:
+        """Go on: the peer has read."""
+        super().resume_writing()
+        self._disarm()
+        if self._content is not None:
+            self._arm(self._doors.limits.body_s, self._body_is_late)
 
     # As a server of HTTP
 
@@ -234,6 +249,7 @@ class Connection(web.RequestHandler):
         doors = self._doors
         self._stage = _Stage.BUSY
         self._is_answered = False
+        self._is_admitted = False
         self._disarm()
         if not doors.peers_are_clients:
             address = doors.addresses.of(request)
@@ -249,6 +265,7 @@ class Connection(web.RequestHandler):
 
     def admitted(self) -> None:
         """Count it no longer: the request, or the WebSocket, is that of a known user."""
+        self._is_admitted = True
         self._uncount()
 
     def close_idle(self) -> bool:

@@ -170,7 +170,7 @@ class WebSockets:
         """Take a connection from its handshake to its end."""
         if self._draining:
             raise web.HTTPServiceUnavailable(text="restarting, try again")
-        handshake = checked(request)
+        handshake = checked(request, PROTOCOLS)
         ws = EagerResponse(
             self._hub.flush_after,
             protocols=PROTOCOLS,

@@ -38,7 +38,7 @@ async def echo() -> AsyncIterator[str]:
 
     async def serve(request: web.Request) -> web.StreamResponse:
         ws = EagerResponse(max_msg_size=1 << 26, compress=False, protocols=PROTOCOLS)
-        await ws.prepare(checked(request))
+        await ws.prepare(checked(request, PROTOCOLS))
         async for message in ws:
             if message.type is WSMsgType.TEXT:
                 await ws.send_str(message.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from service.edge.http_server import TOO_MANY, AddressCap, Doors, HttpLimits, Ru
 SHORT_S = 0.15
 LONG_S = 30.0
 PATIENCE_S = 5.0
+LARGE = 1 << 26
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 ADMITTED = b"GET /held?admitted HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -31,6 +33,8 @@ class Server:
         every |= {"unauthenticated_max": 100, **limits}
         self.refused: list[str] = []
         self.go_on = asyncio.Event()
+        self.large_ended = asyncio.Event()
+        self.large_sent = 0
         doors = Doors(
             HttpLimits(**every),  # type: ignore[arg-type]  # the numbers of a test
             Addresses(trusted_hops),
@@ -39,6 +43,7 @@ class Server:
         app = web.Application(client_max_size=1024)
         app.router.add_route("*", "/", self._answer)
         app.router.add_get("/held", self._hold)
+        app.router.add_get("/large", self._large)
         self.runner = Runner(
             app, doors, shutdown_timeout=0.1, max_line_size=65536, max_field_size=65536
         )
@@ -48,6 +53,17 @@ class Server:
 
     async def _answer(self, request: web.Request) -> web.Response:
         return web.Response(body=await request.read())
+
+    async def _large(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while self.large_sent < LARGE:
+                await response.write(bytes(1 << 16))
+                self.large_sent += 1 << 16
+        finally:
+            self.large_ended.set()
+        return response
 
     async def _hold(self, request: web.Request) -> web.Response:
         if "admitted" in request.query:
@@ -139,6 +155,15 @@ async def test_headers_without_end_are_given_up_by_their_size(start: Start) -> N
 async def test_a_body_that_does_not_come_is_given_up(start: Start, data: bytes) -> None:
     server = await start(body_s=SHORT_S)
     assert await until_closed(await server.open(data)) == b""
+
+
+async def test_an_answer_that_is_not_read_is_given_up(start: Start) -> None:
+    server = await start(body_s=SHORT_S)
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            await server.large_ended.wait()
+        assert server.large_sent < LARGE
 
 
 async def test_a_request_that_comes_in_time_is_answered_and_the_next_one_too(start: Start) -> None:
