@@ -83,6 +83,8 @@ class _Begun(NamedTuple):
     key: CommandKey
     last: Position
     digest: bytes | None
+    seen: RecordedEvent
+    """The last of its events that was taken."""
 
 
 class Answers:
@@ -116,18 +118,26 @@ class Answers:
         oldest = self._now - KEPT_US
         while self._ages and next(iter(self._ages.values())) < oldest:
             self._forget(self._ages.popitem(last=False)[0])
-        meta = recorded.meta
+        begun, meta = self._begun, recorded.meta
+        if begun is not None and recorded.position > begun.last:
+            # At start, events that nobody is told of are left out, also the last one of a command.
+            self._remember(begun)
+            begun = None
         if meta is not None and recorded.actor is not None:
             key = (recorded.actor, meta.command)
-            self._begun = _Begun(key, recorded.position + meta.events - 1, meta.digest)
-        if self._begun is not None and self._begun.last == recorded.position:
-            self._remember(self._begun, recorded)
-            self._begun = None
+            last = recorded.position + meta.events - 1
+            begun = _Begun(key, last, meta.digest, recorded)
+        elif begun is not None:
+            begun = begun._replace(seen=recorded)
+        if begun is not None and begun.last == recorded.position:
+            self._remember(begun)
+            begun = None
+        self._begun = begun
 
-    def _remember(self, begun: _Begun, last: RecordedEvent) -> None:
+    def _remember(self, begun: _Begun) -> None:
         user, command = begun.key
         answers = self._of_users.setdefault(user, OrderedDict())
-        answers[command] = answer_of(last.event, last.position, begun.digest)
+        answers[command] = answer_of(begun.seen.event, begun.last, begun.digest)
         self._ages.pop(begun.key, None)
         self._ages[begun.key] = self._now
         if len(answers) > PER_USER_MAX:

@@ -58,7 +58,7 @@ from service.log.reader import Reader, open_database
 from service.log.records import Origin
 from service.messages import v1
 from service.outbox import OutboxRunner, Pace, Route, SavesMatches
-from service.recovery import KnownPeople, TailLimits, recover, refill
+from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
 from service.settings import SECRET_LENGTH_MIN, command_secret, dev_secret, seal_secret
 from service.snapshots import Snapshots
 from service.telemetry import Metrics, get_logger, traces
@@ -302,7 +302,9 @@ class Service:
     ) -> None:
         """Fill the backlog with what clients may have missed, and know whom it speaks of."""
         await known.load(before)
-        ages = Ages(time.time_ns() // 1000, time.monotonic())
+        now_us = time.time_ns() // 1000
+        await remember_commands(self._reader, before.position, now_us - KEPT_US, engine.remember)
+        ages = Ages(now_us, time.monotonic())
         tail = Refill(backlog, before, self._people, ages, engine.remember)
         await refill(tail, before.position, self._reader, known)
         await known.load()

@@ -20,7 +20,7 @@ from service.snapshots import code_version, dump, fold_log, restore, restore_wor
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from service.deliveries import People
     from service.domain.event import Event, Position
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from service.edge.tail import Refill
     from service.log.log import EventLog
     from service.log.reader import Reader, StoredEvent
+    from service.log.records import RecordedEvent
 
 READ_PER_EVENT_MAX = 20
 """How many events of the log a start reads at most for each one that the backlog may hold."""
@@ -92,6 +93,19 @@ async def refill(refill: Refill, after: Position, reader: Reader, known: KnownPe
         await known.load_of(page)
         for stored in page:
             refill.take(stored)
+
+
+async def remember_commands(
+    reader: Reader, until: Position, since_us: int, remember: Callable[[RecordedEvent], None]
+) -> None:
+    """Know the commands that were recorded since a time, up to where the tail begins.
+
+    There are some when more happens in that time than the tail may hold.
+    """
+    after = await reader.last_before(since_us, after=0)
+    if after < until:
+        async for recorded in reader.commands(after, until):
+            remember(recorded)
 
 
 async def _save(log: EventLog, world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -52,6 +53,15 @@ _TAIL = f"""
 _LAST_BEFORE = """
     SELECT position FROM events WHERE position > ? AND recorded_at < ?
     ORDER BY position DESC LIMIT 1
+"""
+_COMMANDS = """
+    SELECT first.position, last.position, last.recorded_at, last.type, last.schema_version,
+        last.data, first.actor, first.meta
+    FROM events AS first JOIN events AS last
+        ON last.position = first.position + json_extract(CAST(first.meta AS TEXT), '$.events') - 1
+    WHERE first.position > ? AND first.position <= ? AND first.meta IS NOT NULL
+        AND last.position NOT IN (SELECT position FROM skipped)
+    ORDER BY first.position LIMIT ?
 """
 _rows = select(*(events.c[name] for name in Row._fields))
 
@@ -193,6 +203,17 @@ class Reader:
         wanted = json.dumps(list(streams))
         while rows := await self._fetch(statement, after, *without, sparse, wanted, PAGE):
             yield [StoredEvent(*row) for row in rows]
+            after = rows[-1][0]
+
+    async def commands(self, after: Position, until: Position) -> AsyncIterator[RecordedEvent]:
+        """Yield for each command with an id its last event, as if that were its only one.
+
+        The command begins after a position and up to another.
+        """
+        while rows := await self._fetch(_COMMANDS, after, until, PAGE):
+            for _, position, at, type_, schema, data, actor, meta in rows:
+                found = msgspec.structs.replace(decode_meta(meta), events=1)
+                yield RecordedEvent(position, 0, at, decode(type_, schema, data), actor, found)
             after = rows[-1][0]
 
     async def _fetch(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:

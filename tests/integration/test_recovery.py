@@ -7,6 +7,7 @@ import time
 import msgspec
 import pytest
 
+from service.answers import Answer, Answers
 from service.deliveries import People
 from service.domain.event import Event
 from service.domain.invites import InviteDeclined, InviteSent
@@ -15,8 +16,9 @@ from service.domain.world import World
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.tail import Ages, Refill
 from service.log.codec import decode
-from service.log.records import RecordedEvent
-from service.recovery import KnownPeople, TailLimits, recover, refill
+from service.log.records import NOTHING, Origin, RecordedEvent, propose
+from service.log.store import Append
+from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
 from service.snapshots import code_version, dump
 from tests.integration.log_file import LogFile, append_of, joined
 
@@ -178,3 +180,21 @@ def test_only_moves_that_clients_are_told_of_are_read_also_of_earlier_matches() 
         "match:a-1",
         "match:c-1",
     }
+
+
+async def test_commands_from_before_the_tail_are_known_again_by_their_last_events(
+    log_file: LogFile,
+) -> None:
+    store, reader = log_file.store(), log_file.reader()
+    for command, events in (("old", 1), ("one", 1), ("three", 3)):
+        origin = Origin("test", 7, command, b"digest")
+        store.commit([Append(propose([invited(1)] * events, origin), {}, NOTHING)])
+    store.commit([append_of(invited(1))])
+    log_file.change(
+        f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position = 1"  # noqa: S608
+    )
+    answers = Answers()
+    await remember_commands(reader, 6, now_us() - HOUR_US // 2, answers.take)
+    found = [answers.find(("7", command)) for command in ("old", "one", "three")]
+    assert found == [None, Answer(2, None, b"digest"), Answer(5, None, b"digest")]
+    await remember_commands(reader, 2, now_us(), answers.take)

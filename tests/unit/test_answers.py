@@ -110,3 +110,12 @@ def test_a_clock_that_goes_back_neither_forgets_nor_keeps_for_ever() -> None:
     answers.take(numbered(4, 2 * KEPT_US + 3, "c4"))
     found = [answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3, 4)]
     assert found == [False, False, True, True]
+
+
+def test_a_command_whose_last_event_is_left_out_is_known_when_the_next_one_is_taken() -> None:
+    answers = Answers()
+    answers.take(recorded(5, Meta("i", 3, b"digest")))
+    answers.take(recorded(6, None))
+    answers.take(recorded(9, Meta("j", 1)))
+    assert answers.find(("1", "i")) == Answer(7, None, b"digest")
+    assert answers.find(("1", "j")) == Answer(9)
