@@ -12,6 +12,7 @@ from service.cli.common import opened_log, run
 from service.domain.world import FoldFailed, World
 from service.errors import ServiceError
 from service.log import migrate
+from service.log.inspection import Files
 from service.log.lock import LogLock
 from service.log.reader import UnreadableEvent
 from service.log.skips import REASON_LENGTH_MAX, Skip, read_skips, write_skip
@@ -34,7 +35,7 @@ def command(
             f"give a reason of at most {REASON_LENGTH_MAX} characters", param_hint="--reason"
         )
     path = migrate.database_path(load_settings().database_url)
-    lock = LogLock(path.with_suffix(".lock"))
+    lock = LogLock(Files(path).lock)
     try:
         run(_check(position))
         skip = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)

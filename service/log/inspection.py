@@ -85,11 +85,14 @@ def inspect(path: Path, *, accept_lost_tail: bool = True) -> str | None:
         if file.read(len(HEADER)) != HEADER:
             raise CannotUse(f"the database {path} can't be used: file is not a database")
     try:
-        return _look_inside(files, accept_lost_tail=accept_lost_tail)
+        revision = _look_inside(files, accept_lost_tail=accept_lost_tail)
     except sqlite3.DatabaseError as error:
         raise CannotUse(
             f"the database {path} can't be used: {error}; if it is damaged, restore a backup"
         ) from error
+    if revision is None:
+        _check_new(files)
+    return revision
 
 
 def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:

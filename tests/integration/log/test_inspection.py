@@ -50,6 +50,15 @@ def emptied(log: LogFile) -> None:
     log.path.write_bytes(b"")
 
 
+def replaced_by_one_without_tables(log: LogFile) -> None:
+    gone(log)
+    log.path.with_name(log.path.name + "-wal").unlink()
+    with closing(log.connect()) as database:
+        database.execute("CREATE TABLE one (id INTEGER)")
+        database.execute("DROP TABLE one")
+        database.commit()
+
+
 def no_database(log: LogFile) -> None:
     log.path.write_text("not a database" * 100)
 
@@ -102,6 +111,7 @@ def without_its_tail(log: LogFile) -> None:
     [
         (gone, LogMissing),
         (emptied, LogMissing),
+        (replaced_by_one_without_tables, ConfigurationError),
         (no_database, CannotUse),
         (halved, ConfigurationError),
         (of_another_application, NotOurDatabase),
@@ -144,6 +154,14 @@ def test_any_trace_of_a_log_keeps_an_empty_one_from_taking_its_place(
         inspect(path)
     (tmp_path / trace).unlink()
     assert inspect(path) is None
+
+
+async def test_an_empty_database_in_the_place_of_a_log_is_not_upgraded(used: LogFile) -> None:
+    replaced_by_one_without_tables(used)
+    before = state(used.path.parent)
+    with pytest.raises(LogMissing, match="is empty, but"):
+        migrate.upgrade(used.url)
+    assert state(used.path.parent) == before
 
 
 def test_a_first_start_that_was_killed_may_be_tried_again(tmp_path: Path) -> None:
