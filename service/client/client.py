@@ -19,7 +19,7 @@ from service.client.errors import Closed, NoAnswer, NoToken, Refused
 from service.client.inbox import Inbox
 from service.client.link import Link, open_link
 from service.client.memory import Cursor, Greeting, Joins, Message
-from service.client.pace import Pace
+from service.client.pace import BYTES_PER_UNIT, Pace
 from service.client.tokens import Token, Tokens
 
 RETRY_FIRST_S = 0.5
@@ -170,7 +170,8 @@ class Client:
         """
         self._check_started()
         frame = self._encode({"type": type_, **fields})
-        return self._is_online and self._pace.take() and await self._transmit(frame)
+        units = 1 + len(frame) // BYTES_PER_UNIT
+        return self._is_online and self._pace.take(units) and await self._transmit(frame)
 
     async def command(
         self, type_: str, /, *, timeout_s: float = ANSWER_WITHIN_S, **fields: Any

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from service.client.clock import Stopwatch
 from service.client.errors import NoAnswer
+from service.client.pace import COMMAND_BYTES_PER_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,11 @@ class PendingCommand:
         return f"room {room}" if room is not None else f"to {to}"
 
     @property
+    def units(self) -> int:
+        """What it costs of the pace."""
+        return 1 + len(self.frame) // COMMAND_BYTES_PER_UNIT
+
+    @property
     def is_limited(self) -> bool:
         """Whether the service may refuse it for now, while it takes what comes after it."""
         return self.command["type"] in LIMITED_TYPES
@@ -92,6 +98,8 @@ class Commands:
         self._sent_count = 0
         self._is_connected = False
         self._paused_until = float("-inf")
+        self._slow_places: set[str] = set()
+        """Where a command was above a rate: there each waits for the one before it."""
 
     def add(self, command: Message, frame: str, timeout_s: float) -> PendingCommand:
         """Take a command that is to be sent."""
@@ -125,6 +133,7 @@ class Commands:
         """Send all that is not answered again, on another connection."""
         self._is_connected = False
         self._rejoins.clear()
+        self._slow_places.clear()
         for pending in self._pending.values():
             pending.is_sent = False
 
@@ -147,12 +156,12 @@ class Commands:
                     continue
                 if in_flight >= IN_FLIGHT_MAX:
                     return None
-                if not self._pace.take():
+                if not self._pace.take(pending.units):
                     return self._pace.wait_s
                 self._sent_count = pending.sent(self._sent_count)
                 return pending
             in_flight += pending.is_sent
-            if not pending.is_sent or pending.is_limited:
+            if not pending.is_sent or pending.is_limited or pending.place in self._slow_places:
                 held.add(pending.place)
         return None
 
@@ -178,6 +187,8 @@ class Commands:
         again = [*self._rejoins.values(), *self._pending.values()] if refused is None else [refused]
         for pending in again:
             pending.is_sent = False
+        if refused is not None:
+            self._slow_places.add(refused.place)
         self._paused_until = self._clock.steady() + pause_s
 
     def fail_too_long(self, bytes_max: int) -> None:

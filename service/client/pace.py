@@ -12,6 +12,10 @@ RATE_SHARE = 0.9
 BURST_SHARE = 0.5
 """Which part of the service's limits is used: its clock runs a little beside this one."""
 
+COMMAND_BYTES_PER_UNIT = 512
+BYTES_PER_UNIT = 4096
+"""What a message costs besides: so many bytes of a command, which are logged, or of another one."""
+
 
 class Pace:
     """A token bucket."""
@@ -22,6 +26,7 @@ class Pace:
         self._per_s = float("inf")
         self._burst = float("inf")
         self._tokens = float("inf")
+        self._wanted = 1.0
         self._at = clock.steady()
 
     def limit(self, limits: Message) -> None:
@@ -31,17 +36,18 @@ class Pace:
         self._tokens = min(self._tokens, self._burst)
         self._at = self._clock.steady()
 
-    def take(self) -> bool:
-        """Tell whether a message may go now, and count it."""
+    def take(self, units: int) -> bool:
+        """Tell whether a message of so many units may go now, and count them."""
         now = self._clock.steady()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
-        if self._tokens < 1:
+        self._wanted = min(units, self._burst)
+        if self._tokens < self._wanted:
             return False
-        self._tokens -= 1
+        self._tokens -= self._wanted
         return True
 
     @property
     def wait_s(self) -> float:
-        """How long until a message may go."""
-        return 0.001 + max(0.0, (1 - self._tokens) / self._per_s)
+        """How long until the message may go that was not let go."""
+        return 0.001 + max(0.0, (self._wanted - self._tokens) / self._per_s)

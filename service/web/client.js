@@ -41,6 +41,9 @@ const RATE_LIMITED_WAIT_MS = 1_000;
 /** Which part of the service's limits is used: its clock runs a little beside this one. */
 const PACE_SHARE = 0.9;
 const BURST_SHARE = 0.5;
+/** What a message costs besides: so many bytes of a command, which are logged, or of another one. */
+const COMMAND_BYTES_PER_UNIT = 512;
+const BYTES_PER_UNIT = 4096;
 /** Messages with a limit of their own: what follows in the same room waits for their answer. */
 const LIMITED_TYPES = new Set(["chat:send", "room:join"]);
 /** What the client says itself; a message of the service by such a name is only a `message`. */
@@ -135,6 +138,7 @@ class Pace {
   #perMs = Infinity;
   #burst = Infinity;
   #tokens = Infinity;
+  #wanted = 1;
   #watch = new Stopwatch();
 
   limit({ messagesPerS, messagesBurst }) {
@@ -143,18 +147,19 @@ class Pace {
     this.#tokens = Math.min(this.#tokens, this.#burst);
   }
 
-  /** Whether a message may go now; then it is counted. */
-  take() {
+  /** Whether a message of so many units may go now; then they are counted. */
+  take(units) {
     this.#tokens = Math.min(this.#burst, this.#tokens + this.#watch.steadyMs * this.#perMs);
     this.#watch = new Stopwatch();
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    this.#wanted = Math.min(units, this.#burst);
+    if (this.#tokens < this.#wanted) return false;
+    this.#tokens -= this.#wanted;
     return true;
   }
 
-  /** How long until a message may go. */
+  /** How long until the message may go that was not let go. */
   get waitMs() {
-    return Math.max(1, Math.ceil((1 - this.#tokens) / this.#perMs));
+    return Math.max(1, Math.ceil((this.#wanted - this.#tokens) / this.#perMs));
   }
 }
 
@@ -234,6 +239,11 @@ class PendingCommand {
   get place() {
     const { roomId, to } = this.command;
     return roomId ?? (to === undefined ? "" : `to ${to}`);
+  }
+
+  /** What it costs of the pace. */
+  get units() {
+    return 1 + Math.floor(this.frame.length / COMMAND_BYTES_PER_UNIT);
   }
 
   /** Whether the service may refuse it for now, while it takes what comes after it. */
@@ -404,6 +414,8 @@ export class Client {
   #pace = new Pace();
   #paceTimer;
   #pauseTimer = null;
+  /** Where a command was above a rate: there each waits for the one before it. */
+  #slowPlaces = new Set();
   /** How many commands were sent for the first time. */
   #sentCount = 0;
   /** The ids of one client never meet those of another one, nor of the same page reloaded. */
@@ -492,7 +504,8 @@ export class Client {
   /** Sends a message once, if that is possible now; for what is worth nothing later. */
   send(message) {
     const frame = this.#frame(message);
-    if (this.#status.state !== "online" || !this.#pace.take()) return false;
+    const units = 1 + Math.floor(frame.length / BYTES_PER_UNIT);
+    if (this.#status.state !== "online" || !this.#pace.take(units)) return false;
     this.#transmit(frame);
     return true;
   }
@@ -729,6 +742,7 @@ export class Client {
     this.#held = null;
     this.#page = null;
     this.#rejoins.clear();
+    this.#slowPlaces.clear();
     for (const request of this.#pending.values()) request.isSent = false;
     return socket;
   }
@@ -800,14 +814,14 @@ export class Client {
           continue;
         }
         if (inFlight >= IN_FLIGHT_MAX) return;
-        if (!this.#pace.take()) {
+        if (!this.#pace.take(request.units)) {
           this.#paceTimer = setTimeout(() => this.#sendPending(), this.#pace.waitMs);
           return;
         }
         this.#sendNow(request);
       }
       if (request.isSent) inFlight++;
-      if (!request.isSent || isLimited) held.add(place);
+      if (!request.isSent || isLimited || this.#slowPlaces.has(place)) held.add(place);
     }
   }
 
@@ -1058,6 +1072,7 @@ export class Client {
     const refused = this.#rejoins.get(id) ?? this.#pending.get(id);
     if (refused) {
       refused.isSent = false;
+      this.#slowPlaces.add(refused.place);
     } else if (id === undefined && !this.#knows("error_ids")) {
       for (const request of [...this.#rejoins.values(), ...this.#pending.values()]) {
         request.isSent = false;

@@ -8,6 +8,8 @@ import { FakeWebSocket } from "./fake_web_socket.js";
 
 const FEATURES = { features: ["error_ids", "greeted", "sent_invites"] };
 
+const LONG = { messageBytesMax: 65_536, messagesPerS: 120, messagesBurst: 240 };
+
 /** How far the two clocks are apart from the timers: the wall clock may be set or a laptop sleep. */
 let wallMs;
 let steadyMs;
@@ -266,6 +268,34 @@ test("what follows in a room waits for what may be refused for now, other rooms 
     socket.says("ack", { id: socket.sentOf("chat:send").at(-1).id, position: 101 });
   }
   assert.deepEqual(sent(), ["1", "3", "1", "2", "room:leave"]);
+});
+
+test("after one was above a rate each in its room waits for the one before", async () => {
+  const ana = await onlineClient();
+  const socket = FakeWebSocket.newest;
+  for (let move = 0; move < 3; move++) {
+    ana.request({ type: "game:move", roomId: "r1", move: { move } });
+  }
+  for (const { id } of [...socket.sent].slice(1)) {
+    socket.says("error", { id, code: "RATE_LIMITED", message: "Slow down." });
+  }
+  await pass(1_000);
+  assert.equal(socket.sent.length, 3);
+  for (const answered of [0, 3]) {
+    socket.says("ack", { id: socket.sent[answered].id, position: 101 });
+  }
+  assert.deepEqual(
+    socket.sent.slice(3).map(({ move }) => move.move),
+    [1, 2],
+  );
+});
+
+test("long commands go out more slowly", async () => {
+  const ana = await onlineClient({}, { limits: LONG });
+  for (let move = 0; move < 40; move++) {
+    ana.request({ type: "game:move", roomId: "r1", move: { text: "x".repeat(4_000) } });
+  }
+  assert.ok(FakeWebSocket.newest.sent.length < 20);
 });
 
 test("a message that is worth nothing later is dropped above the pace", async () => {

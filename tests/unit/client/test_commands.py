@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -210,3 +211,31 @@ async def test_only_the_command_that_is_too_long_fails(sending: Sending) -> None
     sending.commands.fail_too_long(50)
     assert isinstance(long.answer.exception(), ValueError)
     assert sending.send_all() == [short.id]
+
+
+async def test_long_commands_go_out_more_slowly_and_none_is_too_long_to_go(
+    sending: Sending,
+) -> None:
+    sending.pace.limit(LIMITS)
+    for _ in range(3):
+        sending.commands.add({"type": "game:move", "id": str(_)}, "x" * 4096, 30)
+    assert len(sending.send_all()) == 2
+    sending.commands.add({"type": "game:move", "id": "long"}, "x" * 60_000, 30)
+    sending.clock.pass_(1)
+    assert sending.send_all() == ["2"]
+    sending.clock.pass_(1)
+    assert sending.send_all() == ["long"]
+
+
+async def test_after_one_was_above_a_rate_each_in_its_room_waits_for_the_one_before(
+    sending: Sending,
+) -> None:
+    given = [sending.give("game:move", roomId="r1") for _ in range(4)]
+    sending.send_all()
+    for pending in given[1:]:
+        sending.commands.pause(pending, 1)
+    sending.clock.pass_(1)
+    assert sending.send_all() == []
+    for before, after in itertools.pairwise(given):
+        sending.answer(before)
+        assert sending.send_all() == [after.id]
