@@ -1,0 +1,110 @@
+"""A live match whose rules are gone, changed, or raise at a start is void; others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.games.catalogue import GAMES
+from service.log.codec import decode
+from service.replay.core import Replay, RulesMissing
+from tests.integration.log_file import LogFile
+from tests.integration.stage import Stage, Theatre, room_of
+
+CHANGED = "connect_four"
+
+
+class Later:
+    """A later version of the rules of a game."""
+
+    def __init__(self, game: Any) -> None:
+        self._game = game
+        self.rules_version = game.rules_version + 1
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a part of the game."""
+        return getattr(self._game, name)
+
+
+def another_version(patch: pytest.MonkeyPatch) -> None:
+    later = Later(GAMES[CHANGED])
+    patch.setitem(GAMES._present, CHANGED, later)  # noqa: SLF001 - another build
+    patch.setattr(
+        GAMES, "_rules", {(game.name, game.rules_version): game for game in GAMES.values()}
+    )
+
+
+def gone(patch: pytest.MonkeyPatch) -> None:
+    patch.delitem(GAMES._present, CHANGED)  # noqa: SLF001 - another build
+    patch.setattr(
+        GAMES, "_rules", {(game.name, game.rules_version): game for game in GAMES.values()}
+    )
+
+
+def raising(rule: str) -> Callable[[pytest.MonkeyPatch], None]:
+    def change(patch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        patch.setattr(GAMES[CHANGED], rule, fail)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "is_kept"),
+    [(another_version, False), (gone, False)]
+    + [(raising(rule), True) for rule in ("setup", "apply", "step", "result")],
+    ids=["another version", "gone", "setup", "apply", "step", "result"],
+)
+def test_it_is_void_and_the_others_go_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[pytest.MonkeyPatch], None],
+    *,
+    is_kept: bool,
+) -> None:
+    async def before(stage: Stage) -> tuple[int, int]:
+        ana, ben, cleo = [await stage.connect() for _ in range(3)]
+        room = await room_of((ana, ben), CHANGED)
+        await room_of((cleo,), "relay", seats=1)
+        for tab in (ana, ben):
+            await tab.ask("game:move", roomId=room, move={"column": 3})
+        ticker: Any = stage.service._ticker  # noqa: SLF001 - as if it were killed
+        ticker._checkpoint = lambda _: None  # noqa: SLF001 - as above
+        return ana.user, cleo.user
+
+    async def after(stage: Stage, user: int, other: int) -> None:
+        ana, cleo = await stage.connect(user), await stage.connect(other)
+        assert ana.of("session:state")[0]["inRoom"] is False
+        assert cleo.of("session:state")[0]["inRoom"] is True
+        await ana.insist("matchmaking:join", game="pong")
+        world = stage.service._world  # noqa: SLF001 - it is looked at
+        assert [match.game for match in world.matches.live.values()] == ["relay"]
+
+    with Theatre.opened(tmp_path) as theatre:
+        user, other = theatre.runner.run(before(theatre.stage))
+    with monkeypatch.context() as patch:
+        change(patch)
+        with Theatre.opened(tmp_path) as theatre:
+            theatre.runner.run(after(theatre.stage, user, other))
+        ended = LogFile(tmp_path / "ws-service.db").query(
+            "SELECT rules_version, reason, winner, scores FROM matches WHERE game = ?", CHANGED
+        )
+        assert ended == [(1, "void", None, "[0,0]")]
+        if not is_kept:
+            with pytest.raises(RulesMissing, match="version 1 of the rules of connect_four"):
+                Replay(_events(tmp_path), GAMES)
+    assert Replay(_events(tmp_path), GAMES).verify() is None
+
+
+def _events(data_dir: Path) -> list[Any]:
+    rows = LogFile(data_dir / "ws-service.db").query(
+        "SELECT type, schema_version, data FROM events WHERE stream LIKE 'match:%' AND stream ="
+        " (SELECT 'match:' || match FROM matches WHERE game = ?) ORDER BY position",
+        CHANGED,
+    )
+    return [decode(*row) for row in rows]
