@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -61,7 +61,7 @@ from service.outbox import OutboxRunner, Pace, Route, SavesMatches
 from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
 from service.settings import SECRET_LENGTH_MIN, command_secret, dev_secret, seal_secret
 from service.snapshots import Snapshots
-from service.telemetry import Metrics, get_logger, traces
+from service.telemetry import Metrics, get_logger, note_fault, traces
 from service.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class Service:
         if self._dev and self._secret and settings.jwt_secret is None:
             dev_secret(settings.data_dir, self._secret)
         self._metrics = metrics = Metrics()
+        asyncio.get_running_loop().set_exception_handler(self._note_loop_fault)
         if settings.otel_endpoint is not None:
             traces.start(settings.otel_endpoint)
         self._reader = Reader(open_database(settings.database_url))
@@ -274,21 +275,32 @@ class Service:
                 exc_info=task.exception(),
             )
 
+    def _note_loop_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell of what a callback or a task has raised that nobody waits for."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        note_fault(self._metrics, "task", error, what=context["message"])
+
     async def stop(self) -> None:
         """Accept no more, commit what waits, write a snapshot, close all sockets with 4001."""
         self._websockets.refuse_new()
         await self._deadlines.stop()
         for task in self._background[1:]:
             task.cancel()
-        await self._ticker.stop()
-        await self._snapshots.write()
-        await self._websockets.stop()
-        await self._socket_io.stop()
-        await self._history.stop()
-        await self._runner.cleanup()
-        await self._directory.stop()
-        await self.outbox.stop()
-        await self._bearers.stop()
+        for stop in (
+            self._ticker.stop,
+            self._snapshots.write,
+            self._websockets.stop,
+            self._socket_io.stop,
+            self._history.stop,
+            self._runner.cleanup,
+            self._directory.stop,
+            self.outbox.stop,
+            self._bearers.stop,
+        ):
+            try:
+                await stop()
+            except Exception as error:  # noqa: BLE001 - the others are stopped all the same
+                note_fault(self._metrics, "task", error, what=stop.__qualname__)
         if self._users is not None:
             await self._users.close()
         self._passwords.stop()

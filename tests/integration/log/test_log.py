@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from service.errors import Unavailable
 from service.log.lock import LogInUse
+from service.log.log import WriterDied
 from service.log.records import RecordedEvent
 from service.log.side_file import LostTail
 from service.log.store import LogDiverged, VersionConflict
@@ -283,3 +284,34 @@ async def test_an_outage_that_a_probe_has_found_is_logged_too(log_file: LogFile)
     with capture_logs() as logs:
         await log.probe()
     assert [line["log_level"] for line in logs] == ["warning"]
+
+
+async def test_when_the_thread_of_the_log_dies_nobody_waits_for_ever(log_file: LogFile) -> None:
+    log = log_file.log()
+    writer = log.start(lambda _: None)
+
+    def die(_batch: object) -> None:
+        raise SystemExit
+
+    log._store.commit = die  # type: ignore[assignment, method-assign]  # noqa: SLF001 - a fault there
+    with pytest.raises(Unavailable):
+        await log.append(proposed(joined(1)))
+    with pytest.raises(WriterDied):
+        await writer
+    with pytest.raises(Unavailable):
+        await log.append(proposed(joined(2)))
+    await log.close()
+    log_file._logs.clear()  # noqa: SLF001 - it is closed already
+
+
+async def test_an_append_that_can_never_be_committed_fails_alone(log_file: LogFile) -> None:
+    log = log_file.started()
+    bad = joined("\ud800")
+    answers = await asyncio.gather(
+        log.append(proposed(joined(1))),
+        log.append(proposed(bad)),
+        log.append(proposed(joined(2))),
+        return_exceptions=True,
+    )
+    assert [answers[0], answers[2]] == [[1], [2]]
+    assert isinstance(answers[1], UnicodeEncodeError)

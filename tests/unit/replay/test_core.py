@@ -482,3 +482,40 @@ def test_a_match_of_a_game_that_is_not_here_is_no_match() -> None:
     (old,) = played.all_of(MatchStarted)
     with pytest.raises(NotAMatch):
         played.changed(old, msgspec.structs.replace(old, game="chess"))
+
+
+# What is void
+
+
+def voided(events: Sequence[MatchEvent], tick: int) -> MatchEnded:
+    return MatchEnded(
+        match=events[0].match, tick=tick, reason="void", winner=None, scores=[0, 0], hash=""
+    )
+
+
+def test_a_void_match_holds_as_far_as_its_rules_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = play(1).events[:-1]
+    at = max(event.reaches for event in events)
+    replay = Replay([*events, voided(events, at)], GAMES)
+    assert replay.verify() is None
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PONG, "step", fail)
+    started = [*events[:1], voided(events, 0)]
+    assert Replay(started, GAMES).verify() is None
+    assert Replay([*events[:1], voided(events, 7)], GAMES).verify() is None
+    # Something was recorded after the rules had failed, as they now do.
+    assert find(replay).what.startswith("The rules of pong have failed at tick 0")
+
+
+def test_rules_that_fail_over_a_match_that_is_not_void_are_a_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    replay = play(1).replay()
+    monkeypatch.setattr(PONG, "step", fail)
+    assert find(replay).tick == 0
