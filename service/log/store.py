@@ -299,7 +299,8 @@ class Store:
     def _in_transaction(self, write: Callable[[], object]) -> None:
         for file, identity in self._files.items():
             if _identity(file) != identity:
-                raise FileMoved(f"{file} was moved or deleted; put it back, or start again")
+                # Clients are told this: no path of the machine stands in it.
+                raise FileMoved(f"{file.name} was moved or deleted; put it back, or start again")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             write()
