@@ -21,7 +21,7 @@ CHUNK_BYTES = 64 * 1024
 
 @dataclass
 class Way:
-    """How bytes travel in one direction; it may be changed while they do."""
+    """How bytes travel in one direction, on all connections; it may be changed while they do."""
 
     delay_s: float = 0
     """How much later every byte arrives."""
@@ -72,6 +72,13 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    def heal(self) -> None:
+        """Let everything flow again, for the connections of now and those to come."""
+        for way in (self.to_client, self.to_server):
+            way.delay_s = way.trickle_bytes = 0
+            way.cut_after = None
+            way.flows.set()
+
     def reset_all(self) -> None:
         """Reset every connection (RST), to both sides."""
         for pair in list(self._pairs):
@@ -94,7 +101,6 @@ class Proxy:
             return
         pair = (writer, target)
         self._pairs.add(pair)
-        # A connection keeps the ways that it began with.
         ways = [
             asyncio.create_task(_pump(reader, target, self.to_server, pair)),
             asyncio.create_task(_pump(target_reader, writer, to_client, pair)),

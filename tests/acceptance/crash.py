@@ -92,6 +92,8 @@ class Player:
         self.messages = 0
         self.calm = False
         """Come back and play what is live, but begin nothing."""
+        self.patient = False
+        """Try again when a connection can't be opened, since the line is bad."""
         self._others: list[int] = []
         self._room: str | None = None
         self._phase = ""
@@ -103,9 +105,12 @@ class Player:
             try:
                 tab = await service.connect(self.id, self.name, greeted=False)
             except (OSError, EOFError, WebSocketException):
-                if service.is_alive and not stopping.is_set():
+                if stopping.is_set() or not service.is_alive:
+                    return
+                if not self.patient:
                     raise
-                return
+                await asyncio.sleep(THINK_S[1])
+                continue
             self.tabs.append(tab)
             self._room, self._phase = None, ""
             acting = asyncio.create_task(self._act(tab))
@@ -640,7 +645,7 @@ class Crashes:
                 away_s = self._outages.after(number, self._random)
                 await self._round(load_s)
                 report(
-                    f"{number}/{times}: killed after {load_s:.2f} s, away for {away_s:.2f} s, "
+                    f"{number}/{times}: {self._describe(load_s)}, away for {away_s:.2f} s, "
                     f"{len(self._verifier.log.events)} events, {self._shown} shown, "
                     f"{len(self._verifier.live)} live matches, all whole"
                 )
@@ -660,6 +665,9 @@ class Crashes:
             self._recovered,
             errors,
         )
+
+    def _describe(self, load_s: float) -> str:
+        return f"killed after {load_s:.2f} s"
 
     async def _round(self, load_s: float) -> None:
         async with self._playing(calm=False) as tasks:

@@ -388,6 +388,11 @@ class Client:
         answer = await self.expect("friends:status", where=lambda one: mark in one["statuses"])
         return [message for message in self.received[before : self._next] if message is not answer]
 
+    def forget(self) -> None:
+        """Let go of all that has come; a client that lives long would keep it."""
+        self.received.clear()
+        self._next = 0
+
     async def command(self, type_: str, *, id_: str | None = None, **fields: Any) -> Message:
         """Send a command of protocol v1, and return its `ack` or `error`."""
         id_ = id_ or f"c{next(_numbers)}"

@@ -9,9 +9,12 @@ outside, so that the service itself knows nothing of them.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -106,12 +109,25 @@ def erring_clock(file: Path) -> None:
     time.time_ns = lambda: real_ns() + int(off_s[0] * 1e9)
 
 
+def counted(file: Path) -> None:
+    """At SIGUSR1 write down how many tasks and threads there are."""
+
+    def write(_signal: int, _frame: FrameType | None) -> None:
+        tasks = len(asyncio.all_tasks(asyncio.get_running_loop()))
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps({"tasks": tasks, "threads": threading.active_count()}))
+        draft.replace(file)
+
+    signal.signal(signal.SIGUSR1, write)
+
+
 def main() -> None:
     """Build the faults in, and run the service."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kill-at", metavar="POINT:COUNT")
     parser.add_argument("--slow-commit-s", type=float)
     parser.add_argument("--clock", type=Path)
+    parser.add_argument("--counts", type=Path)
     options, command = parser.parse_known_args()
     if options.clock is not None:
         erring_clock(options.clock)
@@ -120,6 +136,8 @@ def main() -> None:
         kill_at(points()[name], int(count))
     if options.slow_commit_s is not None:
         slow_disk(options.slow_commit_s)
+    if options.counts is not None:
+        counted(options.counts)
     from service.cli import main as service  # noqa: PLC0415 - the faults are built in first
 
     sys.argv = ["ws-service", *(word for word in command if word != "--")]
