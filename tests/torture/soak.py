@@ -79,7 +79,9 @@ class Bots:
         for player in players:
             player.patient = True
         classic = [asyncio.create_task(one.play(self._service, stopping)) for one in players]
-        await asyncio.gather(*(self._pair(until) for _ in range(PAIRS)))
+        async with asyncio.TaskGroup() as pairs:
+            for _ in range(PAIRS):
+                pairs.create_task(self._pair(until))
         stopping.set()
         for task in classic:
             task.cancel()
@@ -98,6 +100,7 @@ class Bots:
 
     async def _match(self, first: Client, second: Client) -> None:
         made = await first.command("room:create", game="connect_four")
+        assert made["type"] == "ack", made
         room = made["roomId"]
         await second.command("room:join", roomId=room)
         for one in (first, second):
@@ -119,7 +122,14 @@ class Bots:
 
 async def soak(directory: Path, until: Callable[[int], bool]) -> Soak:
     """Play until `until` says so of the number of matches; raise `AssertionError` for a leak."""
-    service = Running(directory / "data", SETTINGS | {"WS_TAIL_S": "5"}, dev=False)
+    settings = SETTINGS | {
+        # What is left behind is to go soon, so that the end is quick.
+        "WS_TAIL_S": "5",
+        "WS_RECONNECT_GRACE_S": "1",
+        # A pair makes one room after the other.
+        "WS_ROOMS_MADE_PER_MIN": "6000",
+    }
+    service = Running(directory / "data", settings, dev=False)
     service.command = victim(["--counts", str(directory / "counts")])
     await asyncio.to_thread(service.start)
     try:
@@ -146,7 +156,7 @@ async def soak(directory: Path, until: Callable[[int], bool]) -> Soak:
 
 async def _when_empty(service: Running, counts: Path) -> Held:
     """Wait until nobody and no room is left, and look what is held then."""
-    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as http:
+    async with asyncio.timeout(2 * PATIENCE_S), aiohttp.ClientSession() as http:
         while True:
             async with http.get(f"{service.url}/metrics") as answer:
                 lines = (await answer.text()).splitlines()
