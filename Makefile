@@ -48,6 +48,11 @@ crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check t
 hostile: $(DEV_READY) ## Attack the service as one user with ten sockets, for SECONDS=60
 	$(BIN)/python -m tests.torture.hostile --seconds $(or $(SECONDS),60)
 
+torture: $(DEV_READY) ## Let everything go wrong that can: ROUNDS=200 faults, a storm, MINUTES=10 of soak
+	$(BIN)/python -m tests.torture.torture --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.torture.storm --sockets 1000 --times 3
+	$(BIN)/python -m tests.torture.soak --minutes $(or $(MINUTES),10)
+
 bench: $(DEV_READY) ## Measure the service and its peers, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 

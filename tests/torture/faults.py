@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from tests.acceptance.service_process import Running
+from tests.acceptance.service_process import Running, clean_environment
 from tests.proxy import Proxy
 from tests.torture.victim import POINTS
 
@@ -39,11 +40,40 @@ class Fault(NamedTuple):
     happen: Callable[[Scene], Awaitable[None]]
     built_in: Callable[[Random, Path], list[str]] = lambda _random, _clock: []
     """The options of the victim (`victim.py`)."""
+    before: Callable[[Running, Random], None] = lambda _service, _random: None
+    """What happens to the data directory while the service does not run."""
 
 
 def victim(options: list[str]) -> list[str]:
     """Return the command that runs the service with faults built in."""
     return [sys.executable, "-m", "tests.torture.victim", *options, "--"]
+
+
+def _killed_in_migration(service: Running, random: Random) -> None:
+    """Take the newest revision back, and kill the upgrade at one of its statements."""
+    _run(service, [sys.executable, "-m", "alembic", "downgrade", "-1"])
+    _run(service, [*victim(["--kill-at", f"statement:{random.randrange(1, 12)}"]), "db", "upgrade"])
+
+
+def _read_only_directory(service: Running, _random: Random) -> None:
+    """Start it where nothing can be written; it must say so, and do no harm."""
+    read_only = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", read_only, str(service.data_dir)]
+    done = _run(service, [*command, *service.command[:1], "-m", "service", "serve"])
+    assert done.returncode not in {0, -signal.SIGKILL}, done
+    assert "Traceback" not in done.stderr, done.stderr
+
+
+def _run(service: Running, command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env=clean_environment(service.settings),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 async def _nothing(scene: Scene) -> None:
@@ -155,4 +185,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("clock jumps", _clock_jumps, lambda _, clock: ["--clock", str(clock)]),
     Fault("bad line", _bad_line),
     Fault("killed while it stops", _clean_stop),
+    Fault("killed in a migration", _nothing, before=_killed_in_migration),
+    Fault("read-only directory", _nothing, before=_read_only_directory),
 )

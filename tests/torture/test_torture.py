@@ -10,11 +10,24 @@ from tests.torture.torture import Torture
 SEED = 7
 MATCHES = 250
 
+SOME = {
+    "killed in transaction",
+    "killed after commit",
+    "killed before fold",
+    "killed in a migration",
+    "full disk",
+    "frozen",
+    "clock jumps",
+    "bad line",
+}
+"""One of each kind."""
+
 
 async def test_nothing_that_was_shown_is_lost_whatever_befalls_the_service(tmp_path: Path) -> None:
-    torture = Torture(tmp_path, SEED)
-    summary = await torture.run(len(FAULTS), print)
-    assert set(torture.happened) == {fault.name for fault in FAULTS}
+    faults = [fault for fault in FAULTS if fault.name in SOME]
+    torture = Torture(tmp_path, SEED, faults=faults)
+    summary = await torture.run(len(faults), print)
+    assert set(torture.happened) == SOME
     assert summary.shown > 200
     assert summary.matches > 0
 

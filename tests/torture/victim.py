@@ -27,6 +27,8 @@ Point: TypeAlias = tuple[Any, str, bool]
 def points() -> dict[str, Point]:
     """Name the moments at which a process can die between what it does and what it has done."""
     # Imported late: the clock has to err before anybody has taken its functions.
+    from sqlalchemy.engine.default import DefaultDialect  # noqa: PLC0415
+
     from service.engine import Engine  # noqa: PLC0415
     from service.log.log import EventLog  # noqa: PLC0415
     from service.log.side_file import SideFile  # noqa: PLC0415
@@ -43,6 +45,8 @@ def points() -> dict[str, Point]:
         "after_snapshot": (Store, "save_snapshot", True),
         "before_side_file": (SideFile, "write", False),
         "after_side_file": (SideFile, "write", True),
+        # Those of a migration, and of what looks at the schema before it.
+        "statement": (DefaultDialect, "do_execute", False),
     }
 
 
