@@ -24,6 +24,7 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ),
     ("pause_budget", "Each player may make a match wait for so long; `pauseLeftMs` tells."),
     ("id_reused", "A command id that comes back with another command is refused by `ID_REUSED`."),
+    ("void_matches", "`game:over` may say `void`: the match has no result, its rules failed."),
 )
 """The name of each feature, in the order in which they came, and what it means."""
 

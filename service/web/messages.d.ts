@@ -595,6 +595,7 @@ export interface Welcome {
         | "game_history"
         | "pause_budget"
         | "id_reused"
+        | "void_matches"
     )[];
 }
 /**
