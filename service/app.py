@@ -402,6 +402,7 @@ class Service:
             self._authenticator,
             AddressRate(settings.requests_per_s_per_ip, addresses, time.monotonic),
             settings.allowed_origins,
+            self._metrics,
         )
 
     def _dev_tokens(self) -> DevTokens | None:

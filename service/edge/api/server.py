@@ -28,7 +28,7 @@ from service.edge.auth import AuthenticationError, bearer_of
 from service.edge.cors import Cors
 from service.edge.http_server import admit
 from service.errors import ClientError
-from service.telemetry import get_logger
+from service.telemetry import Metrics, note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +45,6 @@ CORS_METHODS = "GET, HEAD, POST, DELETE"
 CORS_HEADERS = "Authorization, Content-Type, If-None-Match"
 CORS_EXPOSED = "ETag, Retry-After"
 
-logger = get_logger(__name__)
-
 
 class Api:
     """The API over HTTP."""
@@ -57,11 +55,13 @@ class Api:
         authenticator: Authenticator,
         rate: AddressRate,
         origins: Sequence[str],
+        metrics: Metrics | None = None,
     ) -> None:
         """Answer by `parts` those whom `authenticator` knows, each address at `rate`.
 
         Pages of `origins` may read the answers.
         """
+        self._metrics = metrics or Metrics()
         self._parts = parts
         self._authenticator = authenticator
         self._rate = rate
@@ -130,12 +130,8 @@ class Api:
         except (ConnectionError, web.RequestPayloadError):
             # The body has ended early, or is not coded as its headers say.
             return refused(BadBody())
-        except Exception:
-            logger.exception(
-                "request failed",
-                error_type="internal_error",
-                metadata={"method": request.method, "path": request.path},
-            )
+        except Exception as error:  # noqa: BLE001 - it costs this request alone
+            note_fault(self._metrics, "request", error, method=request.method, path=request.path)
             return refused(Broken())
 
 
