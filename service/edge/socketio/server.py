@@ -32,6 +32,9 @@ PATH = "/socket.io/"
 UPGRADE_S = 10.0
 """How long a client may take from its probe to its going over."""
 
+LAST_WORD_S = 5.0
+"""How long a client may take to fetch what it was told last, such as why it is closed."""
+
 STOP_S = 2.0
 
 
@@ -94,6 +97,8 @@ class SocketIo:
             origins, methods="GET, POST", headers="Authorization, Content-Type", exposed=""
         )
         self._links: dict[str, Link] = {}
+        self._unread: dict[str, Link] = {}
+        """Closed links whose clients have not polled what was told last."""
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """List the routes."""
@@ -132,8 +137,9 @@ class SocketIo:
             refusal = self._refusal(request)
             if refusal is not None:
                 return refusal
-        elif not await link.spend():
-            return web.Response(status=429, text="too many requests, slow down")
+        else:
+            # Too many close it; then this request fetches, or is followed by, the word of that.
+            await link.spend()
         if request.query["transport"] == "websocket":
             return await self._websocket(request, link)
         if link is not None and link.is_admitted:
@@ -156,7 +162,7 @@ class SocketIo:
             if query.get("EIO") != "4":
                 raise UnsupportedVersion
             return None
-        link = self._links.get(sid)
+        link = self._links.get(sid) or self._last_word(sid, request.method)
         if link is None:
             raise UnknownSession
         if request.method not in {"GET", "POST"} or link.is_upgraded:
@@ -273,8 +279,18 @@ class SocketIo:
         if link.carrier is not None:
             admit(link.carrier)
 
+    def _last_word(self, sid: str, method: str) -> Link | None:
+        """Find a link that was closed while its client was not polling; it is polled once more."""
+        link = self._unread.get(sid)
+        if link is not None and method == "GET":
+            del self._unread[sid]
+        return link
+
     def _forget(self, link: Link) -> None:
         del self._links[link.sid]
+        if not link.is_upgraded and link.polling.get_write_buffer_size():
+            self._unread[link.sid] = link
+            asyncio.get_running_loop().call_later(LAST_WORD_S, self._unread.pop, link.sid, None)
         self._strangers.leave(self._handshakes.addresses.of(link.request), link)
 
     async def _attend(
