@@ -43,6 +43,8 @@ class Cost(msgspec.Struct, frozen=True):
     invites: int = 0
 
 
+PLAIN = Cost()
+"""Costs nothing beyond what every message does."""
 LIST = Cost(10)
 """Answered with a list, which may be long."""
 COMMAND = Cost(1, is_logged=True)
@@ -53,7 +55,7 @@ TELLS_ALL = Cost(5, is_logged=True)
 
 COSTS: dict[type[FromClient], Cost] = {
     # The connection
-    v1.Ping: Cost(),
+    v1.Ping: PLAIN,
     v1.Resume: Cost(10),
     v1.AuthRefresh: Cost(10),
     # Users
@@ -80,8 +82,8 @@ COSTS: dict[type[FromClient], Cost] = {
     v1.RoomKick: COMMAND,
     v1.RoomLock: COMMAND,
     v1.RoomList: LIST,
-    v1.RoomSubscribe: Cost(),
-    v1.RoomUnsubscribe: Cost(),
+    v1.RoomSubscribe: PLAIN,
+    v1.RoomUnsubscribe: PLAIN,
     # Matches
     classic.GameJoin: SHOWS_ROOM,
     classic.GameBegin: COMMAND,
@@ -90,7 +92,7 @@ COSTS: dict[type[FromClient], Cost] = {
     v1.GameMove: COMMAND,
     v1.GameHistory: LIST,
     # Talk
-    v1.SendSignal: Cost(),
+    v1.SendSignal: PLAIN,
     v1.ChatSend: Cost(2, is_logged=True),
     v1.ChatMute: COMMAND,
 }
@@ -104,9 +106,10 @@ JOIN_WITH_PASSWORD = Cost(10, is_logged=True)
 
 def cost_of(message: FromClient) -> Cost:
     """Return what `message` costs."""
-    if isinstance(message, v1.RoomJoin):
+    cost = COSTS[message.__class__]
+    if cost is SHOWS_ROOM and isinstance(message, v1.RoomJoin):
         if message.or_create:
             return JOIN_OR_CREATE
         if message.password is not None:
             return JOIN_WITH_PASSWORD
-    return COSTS[type(message)]
+    return cost

@@ -24,7 +24,7 @@ from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge import guard, salvage
 from service.edge.budget import Bucket, Rate
 from service.edge.close_codes import CloseCode
-from service.edge.costs import BYTES_PER_UNIT, LOGGED_OVERHEAD_BYTES, cost_of
+from service.edge.costs import BYTES_PER_UNIT, LOGGED_OVERHEAD_BYTES, PLAIN, cost_of
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.errors import ClientError, UnknownField
 from service.log.records import NOTHING, Beside, Text
@@ -33,6 +33,7 @@ from service.messages.base import COMMAND_ID_LENGTH_MAX
 
 if TYPE_CHECKING:
     from service.edge.budget import UserBudget
+    from service.edge.costs import Cost
 
 
 class BadJson(ClientError):
@@ -289,7 +290,9 @@ class Session:
             self._check_names(text, id_)
         self._size = len(text) if text.isascii() else len(text.encode())
         try:
-            self._charge(message)
+            cost = cost_of(message)
+            if cost is not PLAIN:
+                self._charge(cost)
             return Request(self._action(message, id_), id_)
         except RateLimited as error:
             return self._limited(id_, error)
@@ -330,9 +333,9 @@ class Session:
             return None
         return Close(CloseCode.RATE_LIMITED, "Rate limited")
 
-    def _charge(self, message: FromClient) -> None:
-        """Take what `message` costs from the buckets; raise `RateLimited` when one is empty."""
-        cost, now, budget = cost_of(message), self._now, self._budget
+    def _charge(self, cost: Cost) -> None:
+        """Take what a message costs from the buckets; raise `RateLimited` when one is empty."""
+        now, budget = self._now, self._budget
         if cost.units > 1:
             more = cost.units - 1
             _take(self._messages, now, more, "Too many messages of this kind at once; slow down.")
