@@ -227,3 +227,22 @@ test("a token that is refused is replaced by another one", async (t) => {
   await ana.connect();
   assert.equal(ana.user.id, id);
 });
+
+test("a page that was reloaded goes on at the cursor that it kept", async (t) => {
+  const id = freshId();
+  const options = { url: service.url, token: () => makeToken(id, "Ana") };
+  const before = new Client(options);
+  await before.connect();
+  const roomId = await room(before);
+  const { cursor } = before;
+  const ben = await service.connect(t, "Ben");
+  await ben.request({ type: "room:join", roomId });
+  for (const text of ["1", "2"]) await say(ben, roomId, text);
+  before.close();
+  const after = new Client({ ...options, cursor });
+  t.after(() => after.close());
+  const heard = listen(after);
+  await after.connect();
+  assert.deepEqual(after.status, { state: "online", resumed: true });
+  assert.deepEqual(heard, ["1", "2"]);
+});
