@@ -128,11 +128,11 @@ test("rooms that are open are listed page by page", async (t) => {
 
 test("signals reach a user, and the others in a room", async (t) => {
   const [ana, ben] = [await service.connect(t, "Ana"), await service.connect(t, "Ben")];
+  const roomId = await room(ana, ben);
   const offered = next(ben, "signal");
   ana.send({ type: "signal", to: ben.user.id, data: { offer: 1 } });
   const { from, sessionId, data } = await offered;
   assert.deepEqual([from, sessionId, data], [ana.user.id, ana.sessionId, { offer: 1 }]);
-  const roomId = await room(ana, ben);
   const answered = next(ana, "signal");
   ben.send({ type: "signal", roomId, data: [2] });
   assert.deepEqual((await answered).data, [2]);
