@@ -277,6 +277,9 @@ class TotalMachine(RuleBasedStateMachine):
             for name in command.__struct_fields__
         }
         socket = fields.get("socket")
+        if socket is not None:
+            # One that is closed already; no other user ever had it.
+            socket = fields["socket"] = f"n1.1.{900 + USERS.index(fields['user'])}"
         if socket is not None and fields.get("user") in self.world.presence.sockets:
             fields["socket"] = min(self.world.presence.sockets[fields["user"]], default=socket)
         return command(**fields)
