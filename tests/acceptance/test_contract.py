@@ -121,7 +121,6 @@ async def test_the_user_is_the_first_claim_that_names_one(
     [
         ({"name": "Ana", "email": "a@example.org"}, "Ana"),
         ({"name": " ", "username": "ana1", "email": "a@example.org"}, "ana1"),
-        ({"email": "a@example.org"}, "a@example.org"),
     ],
 )
 async def test_the_name_is_the_first_claim_that_has_one(
@@ -129,6 +128,17 @@ async def test_the_name_is_the_first_claim_that_has_one(
 ) -> None:
     client = await service.connect(token_=make_token({"id": fresh_id(), **claims}))
     assert client.user["name"] == name
+
+
+async def test_an_address_is_nobodys_name_unless_a_setting_says_so(
+    service: Running, start_service: StartService
+) -> None:
+    claims = {"id": fresh_id(), "email": "a@example.org"}
+    client = await service.connect(token_=make_token(claims))
+    assert client.user["name"] == f"User#{claims['id']}"
+    named = start_service(JWT_NAME_CLAIMS="name,email")
+    client = await named.connect(token_=make_token(claims))
+    assert client.user["name"] == "a@example.org"
 
 
 # Presence

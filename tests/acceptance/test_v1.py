@@ -247,9 +247,14 @@ async def test_what_is_no_longer_kept_makes_a_client_begin_anew(
     service = start_service(WS_TAIL_EVENTS_MAX="5")
     ana = await service.connect_v1(1, "Ana")
     epoch = ana.welcome["epoch"]
+    # Only what somebody was told counts.
     for _ in range(4):
         await ana.command("lobby:join")
         await ana.command("lobby:leave")
+    tab = await service.connect_v1(1, "Ana", since=1, epoch=epoch)
+    assert (await tab.expect("resumed"))["from"] == 1
+    for number in range(6):
+        assert (await ana.command("chat:send", to=1, text=f"{number}"))["type"] == "ack"
     tab = await service.connect_v1(1, "Ana", since=1, epoch=epoch)
     assert (await tab.expect("resync"))["reason"] == "too_old"
     # A heartbeat keeps the cursor of who has nothing to hear young.
