@@ -35,7 +35,7 @@ logger = get_logger(__name__)
 DATABASE = "ws-service.db"
 """The name of the database in a backup."""
 
-SECRETS = ("seal-secret",)
+SECRETS = ("seal-secret", "command-secret")
 """What else of the data directory is needed to read the database."""
 
 ORIGIN = Origin("restore")
