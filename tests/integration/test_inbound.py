@@ -63,7 +63,9 @@ class Server:
 
 
 @asynccontextmanager
-async def connected(server: Server) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+async def connected(
+    server: Server, *, autoping: bool = True
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     app = web.Application()
     app.router.add_get("/", server.handle)
     runner = web.AppRunner(app)
@@ -72,7 +74,7 @@ async def connected(server: Server) -> AsyncIterator[aiohttp.ClientWebSocketResp
     port = runner.addresses[0][1]
     async with (
         aiohttp.ClientSession() as http,
-        http.ws_connect(f"http://127.0.0.1:{port}/") as ws,
+        http.ws_connect(f"http://127.0.0.1:{port}/", autoping=autoping) as ws,
     ):
         yield ws
     await runner.cleanup()
@@ -133,3 +135,15 @@ async def test_without_the_private_parts_all_messages_wait_for_the_task(
             await ws.send_str(text)
             assert await ws.receive_str() == f"waited:{text}"
     assert (server.taken, server.waited) == ([], ["a", "b"])
+
+
+async def test_pings_beyond_the_limit_are_not_answered() -> None:
+    server = Server()
+    server.counted_max = 2
+    async with connected(server, autoping=False) as ws:
+        for _ in range(5):
+            await ws.ping(b"p")
+        await ws.send_str("slow")
+        answers = [(await ws.receive()).type for _ in range(3)]
+    assert answers == [WSMsgType.PONG, WSMsgType.PONG, WSMsgType.TEXT]
+    assert server.counted == 5

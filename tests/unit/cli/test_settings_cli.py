@@ -1,10 +1,12 @@
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from service import __version__
+from service.bounds import bounds, total_of
 from service.cli import main
 from service.settings import Settings
 
@@ -75,3 +77,29 @@ def test_the_package_can_be_run_and_tells_its_version() -> None:
     )
 
     assert done.stdout == f"ws-service {__version__}\n"
+
+
+def test_the_memory_bounds_follow_from_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sums = []
+    for tail in (64, 128):
+        monkeypatch.setenv("WS_TAIL_BYTES_MAX", str(tail * 1024**2))
+        assert run(monkeypatch, "settings") == 0
+        out = capsys.readouterr().out
+        assert "Memory bounds" in out
+        assert f"{tail}.0 MiB" in out
+        found = re.search(r"in all, by one hostile user +([0-9.]+) MiB", out)
+        assert found is not None
+        sums.append(float(found[1]))
+    assert sums[1] - sums[0] == pytest.approx(64, abs=0.2)
+
+
+def test_each_bound_names_settings_that_are_there() -> None:
+    envs = {row.env for row in Settings().table()}
+    rows = bounds(Settings())
+    assert {env for row in rows for env in row.limits} <= envs
+    assert all(row.bytes > 0 for row in rows)
+    assert total_of(rows, 2) - total_of(rows) == sum(
+        row.bytes for row in rows if row.scope == "user"
+    )
