@@ -6,7 +6,9 @@ const client = new Client({
     url: "wss://play.example.org/",
     token: async (reason) => (reason === "connect" ? "a.b.c" : "d.e.f"),
     WebSocket: globalThis.WebSocket,
+    cursor: { position: 812, epoch: "5f2c" },
 });
+console.log(client.cursor?.position);
 
 client.on("status", (status) => {
     if (status.state === "waiting") console.log(status.retryAt - Date.now(), status.code);
@@ -53,4 +55,6 @@ for await (const message of client.messages("room:added", "room:removed")) {
 }
 const next: Incoming<"signal"> = await client.once("signal");
 console.log(next.data);
+const loop = client.messages("signal");
+console.log((await loop.next()).value, (await loop.return()).done);
 client.close();

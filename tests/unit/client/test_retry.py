@@ -1,6 +1,6 @@
 """How long the Python client waits between two tries."""
 
-from service.client.client import RETRY_MAX_S, wait_s_max
+from service.client.retry import RETRY_MAX_S, wait_s_max
 
 ATTEMPTS = range(1, 13)
 
