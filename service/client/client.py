@@ -32,9 +32,6 @@ OPEN_WITHIN_S = 10.0
 HEARTBEATS_MISSED_MAX = 2.5
 """After so many heartbeats without a word the connection is dead, whatever the socket says."""
 
-LAST_WORD_WITHIN_S = 1.0
-"""A process that stood still finds its timers over, and takes what has come before it judges."""
-
 ANSWER_WITHIN_S = 30.0
 ANSWER_WITHIN_S_MAX = 240.0
 """The service knows an id for five minutes; sent again later, a command could happen twice."""
@@ -292,11 +289,7 @@ class Client:
         quiet_s = HEARTBEATS_MISSED_MAX * self.welcome["heartbeatMs"] / 1000
         while True:
             await self._inbox.space()
-            try:
-                message = await self._link.receive(quiet_s)
-            except TimeoutError:
-                message = await self._link.receive(LAST_WORD_WITHIN_S)
-            self._take_all(message)
+            self._take_all(await self._link.receive(quiet_s))
 
     async def _come_back(self) -> None:
         while True:

@@ -19,6 +19,9 @@ PROTOCOL = "ws-service.v1"
 CLOSE_WITHIN_S = 1.0
 CODE_ABNORMAL = 1006
 
+LAST_WORD_WITHIN_S = 1.0
+"""A process that stood still finds its timers over, and takes what has come before it judges."""
+
 
 async def open_link(
     http: aiohttp.ClientSession, url: str, token: str, query: dict[str, str]
@@ -48,7 +51,10 @@ class Link:
 
     async def receive(self, within_s: float) -> Message:
         """Return the next message; raise `Closed` at the end, `TimeoutError` when none comes."""
-        frame = await self._ws.receive(within_s)
+        try:
+            frame = await self._ws.receive(within_s)
+        except TimeoutError:
+            frame = await self._ws.receive(LAST_WORD_WITHIN_S)
         if frame.type is not aiohttp.WSMsgType.TEXT:
             reason = frame.extra if isinstance(frame.extra, str) else ""
             raise Closed(self._ws.close_code or CODE_ABNORMAL, reason)

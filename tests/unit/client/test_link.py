@@ -1,0 +1,38 @@
+"""When a link that was silent for too long is given up."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import aiohttp
+import pytest
+
+from service.client.link import Link
+
+HEARTBEAT = aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, '{"type":"heartbeat","position":7}', None)
+
+
+class FakeWebSocket:
+    """Lets time limits pass before it says something."""
+
+    def __init__(self, limits_passed: int) -> None:
+        self._limits_passed = limits_passed
+
+    async def receive(self, _within_s: float) -> aiohttp.WSMessage:
+        if self._limits_passed:
+            self._limits_passed -= 1
+            raise TimeoutError
+        return HEARTBEAT
+
+
+def link(limits_passed: int) -> Link:
+    return Link(cast("aiohttp.ClientWebSocketResponse", FakeWebSocket(limits_passed)))
+
+
+async def test_what_came_while_the_process_stood_still_is_taken_before_the_link_is_judged() -> None:
+    assert (await link(1).receive(25))["type"] == "heartbeat"
+
+
+async def test_a_link_on_which_nothing_comes_even_then_is_dead() -> None:
+    with pytest.raises(TimeoutError):
+        await link(2).receive(25)
