@@ -17,6 +17,10 @@ from service.edge.handshake import wants_websocket
 from service.errors import ClientError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prometheus_client import CollectorRegistry
+
     from service.edge.addresses import Handshakes
     from service.edge.websocket import WebSockets
     from service.engine import Engine
@@ -155,14 +159,27 @@ class Endpoints:
 
     async def _scrape(self, request: web.Request) -> web.Response:
         """Answer in the text format of Prometheus, or in OpenMetrics for who asks for that."""
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        encode, content_type = _encoder_for(request.headers.get("Accept", ""))
         body = encode(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
 
+def _encoder_for(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """Choose a text format; the plain one for a header that can't be read."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError, LookupError):
+        # The library compares versions that are no numbers.
+        return choose_encoder("")
+
+
 def _file_in(directory: Path, request: web.Request) -> web.FileResponse:
-    """Answer with the file that the URL names."""
-    path = directory / request.match_info["file"]
-    if path.parent != directory or not path.is_file():
+    """Answer with the file that the URL names.
+
+    The name is looked up, never made a path of: a file system refuses some names by errors.
+    """
+    name = request.match_info["file"]
+    path = next((one for one in directory.iterdir() if one.name == name), None)
+    if path is None or not path.is_file():
         raise web.HTTPNotFound
     return web.FileResponse(path, headers=_HEADERS)

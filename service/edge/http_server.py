@@ -234,6 +234,9 @@ class Connection(web.RequestHandler):
         """Answer what is no HTTP, which is logged for developers only."""
         if status < web.HTTPInternalServerError.status_code:
             logger.debug("no HTTP", error_type="validation_error", metadata={"reason": repr(exc)})
+        elif isinstance(exc, ConnectionError):
+            # aiohttp itself writes `100 Continue`, also to a client that is gone.
+            logger.debug("client is gone", error_type="websocket_error")
         else:
             logger.error("request failed", error_type="internal_error", exc_info=exc)
         if request.writer.output_size > 0:

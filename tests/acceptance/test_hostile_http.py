@@ -36,6 +36,8 @@ PATHS = (
     "/web/%00",
     "/web/%ff%fe",
     "/web/\udcff",
+    "/web/" + "a" * 300,
+    "/docs/" + "a" * 300,
     "/docs/%2e%2e%2fapp.py",
     "/api/v1/%ff",
     "/api/v1/matches/%00",
@@ -95,6 +97,8 @@ HEADERS = (
     "Accept: \udcff",
     "Accept: */*;q=nan",
     "Accept: application/openmetrics-text; version=9.9.9",
+    "Accept: application/openmetrics-text; version=a.b",
+    "Accept: text/plain; version=1.0.0; escaping=nothing",
     "Accept-Encoding: \x01",
     "Range: bytes=9-1",
     "Range: bytes=-",
@@ -251,6 +255,9 @@ async def statuses(service: Running, request: bytes) -> list[int]:
     answer = b""
     try:
         writer.write(request)
+        if b"Expect:" in request:
+            # A client that is gone before it is told to go on.
+            writer.write_eof()
         async with asyncio.timeout(QUIET_S):
             answer = await reader.read(1 << 16)
     except (TimeoutError, ConnectionError):
