@@ -127,6 +127,9 @@ class SubscribeRooms(msgspec.Struct, frozen=True):
 class ShowFriends(msgspec.Struct, frozen=True):
     """Answer with the status of the user's friends, as the user service knows them."""
 
+    id: str | None
+    """Acknowledged when the answer is there, which may take a while."""
+
 
 class WatchFriends(msgspec.Struct, frozen=True):
     """Answer with the status of these users, and tell of each change from now on."""
@@ -423,7 +426,7 @@ class Session:
             case classic.FriendsSubscribe():
                 return self._watch(message)
             case classic.FriendsStatusRequest():
-                return ShowFriends()
+                return ShowFriends(id_)
             case v1.RoomList():
                 return ShowRooms(message.game, message.cursor, message.limit)
             case v1.RoomSubscribe():

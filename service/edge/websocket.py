@@ -65,7 +65,7 @@ from service.telemetry import Metrics, get_logger, note_fault, traces
 from service.telemetry.metrics import INVALID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from typing import TypeAlias
 
     from service.answers import Fingerprints
@@ -96,6 +96,12 @@ CLOSE_RETRY_MAX_S = 30.0
 """The longest pause before the end of a socket that could not be decided is tried again."""
 
 _TEXT = WSMsgType.TEXT
+
+_ANSWERED_BY_ID = (Answer, ShowFriends)
+"""The actions that acknowledge the id of their message by themselves."""
+
+_LISTS = (ShowUsers, ShowLobby, ShowRooms, WatchFriends)
+"""The actions that are charged by the bytes of their answer as well."""
 
 _FOR_THE_TASK = (Execute, RefreshToken, Close)
 """The actions that have to wait for something."""
@@ -163,7 +169,8 @@ class WebSockets:
         self._new_token = new_token
         self._open: dict[SocketId, _Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asking: set[SocketId] = set()
+        self._asking: dict[SocketId, list[str]] = {}
+        """Whose friends are asked for, and the ids under which that is to be answered."""
         self._draining = False
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -486,13 +493,16 @@ class WebSockets:
             try:
                 if request.id is not None:
                     self._engine.check_unused(socket.origin(request.id))
-                self._perform(action, socket, session)
+                if isinstance(action, _LISTS):
+                    self._list(action, socket, session)
+                else:
+                    self._perform(action, socket, session)
             except ClientError as error:
                 self._refuse(socket, error, request.id)
             except Exception as error:  # noqa: BLE001 - it costs this message alone
                 self._failed(socket, error, request.id)
             else:
-                if request.id is not None and not isinstance(action, Answer):
+                if request.id is not None and not isinstance(action, _ANSWERED_BY_ID):
                     self._acknowledge(socket, request.id, self._engine.world.position)
 
     def _submit(self, action: Execute, id_: str | None, socket: _Socket) -> bool:
@@ -576,6 +586,13 @@ class WebSockets:
         note_fault(self._metrics, "message", error, socket=socket.connection.socket)
         self._refuse(socket, InternalError(), id_)
 
+    def _list(self, action: Action, socket: _Socket, session: Session) -> None:
+        """Answer with a list, and charge it by its bytes."""
+        frames = socket.connection.frames
+        before = len(frames)
+        self._perform(action, socket, session)
+        session.spend(sum(map(len, frames[before:])) / BYTES_PER_UNIT)
+
     def _perform(self, action: Action, socket: _Socket, session: Session) -> None:  # noqa: C901, PLR0912 - one each
         world, people = self._engine.world, self._engine.people
         hub, connection = self._hub, socket.connection
@@ -608,8 +625,8 @@ class WebSockets:
                     hub.rooms.subscribe(connection.socket, game)
                 else:
                     hub.rooms.unsubscribe(connection.socket)
-            case ShowFriends():
-                self._show_friends(connection)
+            case ShowFriends(id_):
+                self._show_friends(socket, id_)
             case WatchFriends(friends):
                 hub.watch(connection, friends)
                 statuses = {friend: world.presence.is_online(friend) for friend in friends}
@@ -642,30 +659,38 @@ class WebSockets:
         if room is not None and len(room.spectators) >= RECEIVERS_PER_UNIT:
             session.spend(units * len(room.spectators) // RECEIVERS_PER_UNIT)
 
-    def _show_friends(self, connection: Connection) -> None:
-        """Ask for the user's friends, beside whatever else he does; one answer serves many asks."""
-        if connection.socket not in self._asking:
-            self._asking.add(connection.socket)
-            self._spawn(self._answer_friends(connection))
+    def _show_friends(self, socket: _Socket, id_: str | None) -> None:
+        """Ask for the user's friends, beside whatever else they do; one answer serves many asks."""
+        asked = socket.connection.socket
+        if asked not in self._asking:
+            self._asking[asked] = []
+            self._spawn(self._answer_friends(socket))
+        if id_ is not None:
+            self._asking[asked].append(id_)
 
-    async def _answer_friends(self, connection: Connection) -> None:
-        message: classic.FriendsStatusResponse | classic.Error
+    async def _answer_friends(self, socket: _Socket) -> None:
+        """Send the friends' status and then the acks, or the error under each id."""
+        connection, failed = socket.connection, None
+        friends: Sequence[UserId] = ()
         try:
             friends = await self._directory.friends(connection.user)
         except ClientError as error:
-            message = classic.Error(error.code, error.message)
+            failed = error
         except Exception as error:  # noqa: BLE001 - it costs this message alone
             note_fault(self._metrics, "message", error, socket=connection.socket)
-            message = classic.Error(InternalError.code, InternalError().message)
-        else:
-            online = self._engine.world.presence.is_online
-            some = friends[: self._limits.session.friends_max]
-            message = classic.FriendsStatusResponse(
-                [classic.FriendStatus(friend, online(friend)) for friend in some]
-            )
+            failed = InternalError()
         finally:
-            self._asking.discard(connection.socket)
-        self._hub.send(connection, message)
+            ids = self._asking.pop(connection.socket)
+        if failed is not None:
+            for id_ in ids or (None,):
+                self._refuse(socket, failed, id_)
+            return
+        online = self._engine.world.presence.is_online
+        some = friends[: self._limits.session.friends_max]
+        statuses = [classic.FriendStatus(friend, online(friend)) for friend in some]
+        self._hub.send(connection, classic.FriendsStatusResponse(statuses))
+        for id_ in ids:
+            self._acknowledge(socket, id_, self._engine.world.position)
 
     async def _refresh(self, socket: _Socket, token: str) -> None:
         """Take a newer token of the same user."""

@@ -308,6 +308,10 @@ async def test_friends_are_those_of_the_user_service_asked_with_the_users_own_to
         {"userId": ben, "isOnline": True},
         {"userId": cleo, "isOnline": False},
     ]
+    tab = await service.connect_v1(ana, "Ana")
+    await tab.send("friends:status:request", id="friends")
+    both = [await tab.expect("friends:status:response"), await tab.expect("ack")]
+    assert both[1]["id"] == "friends"
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.HANG, Fault.CUT, Fault.NONSENSE])

@@ -13,6 +13,7 @@ import msgspec
 from service.edge.budget import Bucket
 from service.edge.close_codes import CloseCode
 from service.edge.connection import Connection
+from service.edge.costs import BYTES_PER_UNIT
 from service.edge.dialect import SOCKET_IO
 from service.edge.inbound import heard
 from service.edge.socketio import packets
@@ -199,7 +200,7 @@ class Link:
             return
         self._heard.set()
         kind = packet[:1]
-        if kind != Engine.MESSAGE and not await self.spend():
+        if kind != Engine.MESSAGE and not await self.spend(len(packet)):
             return
         try:
             match kind:
@@ -220,7 +221,8 @@ class Link:
 
     async def _take(self, text: str) -> None:
         packet = packets.read(text)
-        if packet.kind is not Kind.EVENT and not await self.spend():
+        is_message = packet.kind is Kind.EVENT and packet.namespace == MAIN
+        if not is_message and not await self.spend(len(text)):
             return
         if packet.namespace != MAIN:
             if packet.kind is Kind.CONNECT:
@@ -234,12 +236,14 @@ class Link:
         else:
             await session.take(packet)
 
-    async def spend(self) -> bool:
+    async def spend(self, size: int = 0) -> bool:
         """Count a packet or a request that is no message, and tell whether it is allowed.
 
-        Too many of them close the connection. A user's own are counted over all of their sockets.
+        Too many of them close the connection, and long ones count for more. A user's own are
+        counted over all of their sockets.
         """
-        if not self._packets.take(self._loop.time()):
+        units = min(1 + size // BYTES_PER_UNIT, self._packets.burst)
+        if not self._packets.take(self._loop.time(), units):
             await self.close(CloseCode.RATE_LIMITED, "Rate limited")
             return False
         session = self._session

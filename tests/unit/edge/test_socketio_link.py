@@ -31,7 +31,18 @@ async def make_link(closed: list[Link]) -> Link:
 
 
 @pytest.mark.parametrize(
-    "packet", ["3", "3probe", "6", "bAAAA", "41/other,", "40/other,", "43/other,1[]", "451-/o,[]"]
+    "packet",
+    [
+        "3",
+        "3probe",
+        "6",
+        "bAAAA",
+        "41/other,",
+        "40/other,",
+        "43/other,1[]",
+        "451-/o,[]",
+        '42/o,["ping"]',
+    ],
 )
 async def test_control_packets_count_and_close_the_connection_when_they_go_on(packet: str) -> None:
     closed: list[Link] = []
@@ -41,6 +52,18 @@ async def test_control_packets_count_and_close_the_connection_when_they_go_on(pa
         assert not link.is_closed, number
     await link.receive(packet)
     assert link.is_closed
+    assert closed == [link]
+
+
+@pytest.mark.parametrize("packet", ["43[]", "6", '42/o,["ping"]'])
+async def test_long_packets_that_are_no_messages_count_for_more(packet: str) -> None:
+    closed: list[Link] = []
+    link = await make_link(closed)
+    long = packet + " " * (4 * 4096)
+    for number in range(BURST // 5):
+        await link.receive(long.replace("43", "43/o,"))
+        assert not link.is_closed, number
+    await link.receive("6")
     assert closed == [link]
 
 
