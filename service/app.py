@@ -304,8 +304,9 @@ class Service:
         if self._users is not None:
             await self._users.close()
         self._passwords.stop()
-        await self._log.close()
+        # The writer is the last to close: only it moves the WAL into the database and removes it.
         await self._reader.close()
+        await self._log.close()
         await asyncio.to_thread(traces.stop)
         logger.info("stopped", metadata={"position": self._log.head.position})
 

@@ -88,6 +88,8 @@ async def test_a_signal_ends_it_cleanly(ws_service: CommandLine, signal_: signal
         await service.listening()
         assert await service.ended_by(signal_) == 0
     assert service.lines[-1]["message"] == "stopped"
+    # All is in the database: a copy of this one file is a copy of the log.
+    assert not list(ws_service.data_dir.glob("*-wal"))
     assert ws_service.run_apart("log", "verify").output.startswith("ok: 1 events")
 
 
