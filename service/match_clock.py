@@ -29,9 +29,13 @@ class MatchClock:
         self._away_ms: dict[int, int] = {}
         """How long each player was away in this pause, in stretches that are over."""
 
-    def go_on(self, now: float) -> None:
-        """Let the turn run: a new one, or what the log says is left of it. A pause is over."""
+    def begin_turn(self, now: float) -> None:
+        """Let the turn run: a new one, or what the log says is left of it."""
         self._turn_left_ms, self._turn_at = self._match.turn_left_ms, now
+
+    def go_on(self, now: float) -> None:
+        """Let the match run: a pause is over, if there was one."""
+        self.begin_turn(now)
         self._away_at.clear()
         self._away_ms.clear()
 
@@ -42,8 +46,8 @@ class MatchClock:
         self._away_at = dict.fromkeys(self._away_at, now)
 
     def went_away(self, seat: int, now: float) -> None:
-        """Begin to count that a player has no tab any more."""
-        self._away_at[seat] = now
+        """Begin to count that a player has no tab in the match, unless that is counted already."""
+        self._away_at.setdefault(seat, now)
 
     def came_back(self, seat: int, now: float) -> None:
         """Stop counting it."""

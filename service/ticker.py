@@ -450,7 +450,7 @@ class Ticker:
             live.move_faults.pop(event.seat, None)
         live.add_input(event)
         if live.match.turn_s is not None:
-            live.clock.go_on(self._clock())
+            live.clock.begin_turn(self._clock())
         if live.is_without_ticks and not live.failed:
             self._take_input(live)
 

@@ -9,7 +9,7 @@ import msgspec
 from service.domain.event import Event, Position, match_stream, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId
 from service.domain.keys import Held, after_key, names
-from service.domain.rules import ask_for_move, ask_rules
+from service.domain.rules import as_logged, ask_for_move, ask_rules
 from service.errors import ClientError
 from service.games.protocol import RulesFailed
 
@@ -325,35 +325,37 @@ def ended(
     When the rules say that it is over already, it ends with their result, whatever has come in
     between. When they fail, it ends as void.
     """
+    by_rules: EndReason = "timeup" if match.pace == "ticks" else "finished"
+
+    def end(game: Game, result: Result | None) -> MatchEnded:
+        return as_logged(
+            MatchEnded(
+                match=match.id,
+                tick=standing.tick,
+                reason=reason if result is None else result.reason or by_rules,
+                winner=winner if result is None else result.winner,
+                scores=game.scores(standing.state),
+                hash=standing.state_hash(),
+            )
+        )
+
     try:
         result = result_of(match, standing, context)
-        scores = ask_rules(match, context, lambda game: _checked(game.scores(standing.state)))
-        hash_ = ask_rules(match, context, lambda _: standing.state_hash())
+        return ask_rules(match, context, lambda game: end(game, result))
     except RulesFailed as error:
         return failed(match, standing, context, error)
-    if result is not None:
-        by_rules: EndReason = "timeup" if match.pace == "ticks" else "finished"
-        reason, winner = result.reason or by_rules, result.winner
-    return MatchEnded(
-        match=match.id,
-        tick=standing.tick,
-        reason=reason,
-        winner=winner,
-        scores=scores,
-        hash=hash_,
-    )
 
 
 def result_of(match: Match, standing: Standing, context: Context) -> Result | None:
     """Return the result by the rules, or None while the match goes on; raise `RulesFailed`."""
-    result = ask_rules(match, context, lambda game: game.result(standing.state))
+    return ask_rules(match, context, lambda game: _result(game, match, standing))
+
+
+def _result(game: Game, match: Match, standing: Standing) -> Result | None:
+    result = game.result(standing.state)
     if result is not None and result.winner not in {None, *range(len(match.players))}:
         raise RulesFailed(f"The rules of {match.game} name the winner {result.winner!r}.")
     return result
-
-
-def _checked(scores: list[int]) -> list[int]:
-    return msgspec.convert(scores, list[int])
 
 
 def voided(match: Match, tick: int) -> MatchEnded:
@@ -373,12 +375,14 @@ def inputs(
 ) -> list[Event]:
     """Write a seat's game events down as inputs that take effect at `tick`."""
     return [
-        MatchInput(
-            match=match.id,
-            tick=tick,
-            seat=seat,
-            socket=socket,
-            input=msgspec.Raw(msgspec.json.encode(event)),
+        as_logged(
+            MatchInput(
+                match=match.id,
+                tick=tick,
+                seat=seat,
+                socket=socket,
+                input=msgspec.Raw(msgspec.json.encode(event)),
+            )
         )
         for event in events
     ]
@@ -405,7 +409,7 @@ def holding(  # noqa: PLR0913 - what an input is
         input=msgspec.Raw(msgspec.json.encode(event)),
         held=dict(after),
     )
-    return [written]
+    return [as_logged(written)]
 
 
 def released(match: Match, seat: int, standing: Standing, context: Context) -> list[Event]:

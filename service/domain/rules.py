@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
+from service.domain.event import Event
 from service.errors import ClientError
 from service.games.protocol import RulesFailed
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from service.games.protocol import Game
 
 Answer = TypeVar("Answer")
+
+Made = TypeVar("Made", bound=Event)
 
 
 class MoveFailed(RulesFailed):
@@ -51,3 +56,12 @@ def ask_for_move(
         if isinstance(error.__cause__, ClientError):
             raise error.__cause__ from None
         raise MoveFailed(match.id, seat) from (error.__cause__ or error)
+
+
+def as_logged(event: Made) -> Made:
+    """Return an event that was made of what rules say as it will be read from the log.
+
+    Raises what msgspec raises when it could not be read: rules may answer anything, and what they
+    say must never be found out only by the next start.
+    """
+    return msgspec.json.decode(msgspec.json.encode(event), type=type(event))

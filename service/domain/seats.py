@@ -24,6 +24,7 @@ from service.domain.rooms import (
     SpectatorLeft,
     new_host,
 )
+from service.domain.rules import as_logged
 from service.errors import ClientError
 
 if TYPE_CHECKING:
@@ -226,16 +227,18 @@ def _started(room: Room, players: list[UserId], context: Context) -> MatchStarte
     game = check_game(room.game, context)
     seed = context.new_seed()
     state = game.setup(seed, room.options, len(players))
-    return MatchStarted(
-        match=f"{room.id}-{room.last_match + 1}",
-        tick=0,
-        game=room.game,
-        rules_version=game.rules_version,
-        players=players,
-        seed=seed,
-        options=room.options,
-        pace=pace_of(game),
-        turn_s=game.turn_s(state, room.options),
+    return as_logged(
+        MatchStarted(
+            match=f"{room.id}-{room.last_match + 1}",
+            tick=0,
+            game=room.game,
+            rules_version=game.rules_version,
+            players=players,
+            seed=seed,
+            options=room.options,
+            pace=pace_of(game),
+            turn_s=game.turn_s(state, room.options),
+        )
     )
 
 

@@ -82,4 +82,6 @@ class TimeOutTurn(msgspec.Struct, frozen=True):
 
 def _timed_out(game: Game, match: Match, standing: Standing) -> list[Event]:
     seat, event = game.timeout(standing.state)
+    if seat not in range(len(match.players)):
+        raise RulesFailed(f"The rules of {match.game} let the turn of seat {seat!r} time out.")
     return inputs(match, standing.input_tick, seat, None, [event])

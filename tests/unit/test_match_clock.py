@@ -72,6 +72,29 @@ def test_each_player_is_charged_for_the_own_absence_in_a_pause() -> None:
     assert clock.spent_ms(22) == [5000, 10_000]
 
 
+def test_other_tabs_that_close_meanwhile_give_no_pause_back() -> None:
+    one = match()
+    clock = MatchClock(one)
+    clock.went_away(0, 10)
+    one.paused = True
+    clock.pause(10)
+    clock.went_away(0, 13)
+    clock.went_away(0, 14.5)
+    assert clock.spent_ms(15) == [5000, 0]
+    clock.came_back(0, 16)
+    assert clock.spent_ms(99) == [6000, 0]
+
+
+def test_an_input_that_begins_a_turn_leaves_absences_counted() -> None:
+    one = match()
+    clock = MatchClock(one)
+    clock.went_away(0, 10)
+    clock.begin_turn(10)
+    one.paused = True
+    clock.pause(10)
+    assert clock.spent_ms(12) == [2000, 0]
+
+
 def test_what_the_log_says_is_spent_is_not_counted_again() -> None:
     one = match()
     clock = MatchClock(one)

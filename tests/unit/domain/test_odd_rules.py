@@ -1,0 +1,106 @@
+"""Rules that answer what they should not: all that is decided can be read from the log again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+
+from service.domain.ending import FinishMatch
+from service.domain.event import Event
+from service.domain.matches import MatchEnded, Move
+from service.domain.rules import MoveFailed
+from service.domain.seats import LeaveRoom
+from service.domain.turns import TimeOutTurn
+from service.games.connect_four import ConnectFour, Dropped
+from service.games.pong import Pong
+from service.games.protocol import Key, Result
+from service.log.codec import decode, encode
+from tests.unit.domain.story import ROOM, Story
+
+
+def says(patch: pytest.MonkeyPatch, game: type, rule: str, answer: Any) -> None:
+    """Let a rule of a game answer this, from now on."""
+    patch.setattr(game, rule, lambda *_: answer)
+
+
+def readable(events: list[Event]) -> list[Event]:
+    """Check that the log gives these events back as they were folded."""
+    for event in events:
+        assert decode(event.type, event.schema_version, encode(event)) == event
+    return events
+
+
+ODD: list[tuple[str, Any]] = [
+    ("result", Result(True)),  # noqa: FBT003 - that is what is odd
+    ("result", Result("x")),  # type: ignore[arg-type]  # as above
+    ("result", Result([])),  # type: ignore[arg-type]  # as above
+    ("result", Result(7)),
+    ("result", Result(0, "because")),  # type: ignore[arg-type]  # as above
+    ("result", 0.5),
+    ("scores", [True, False]),
+    ("scores", "ab"),
+    ("scores", [None, None]),
+    ("scores", None),
+    ("scores", [float("nan"), 0]),
+]
+
+
+@pytest.mark.parametrize(("rule", "answer"), ODD)
+def test_a_match_whose_end_makes_no_sense_is_void(
+    monkeypatch: pytest.MonkeyPatch, rule: str, answer: Any
+) -> None:
+    story = Story()
+    match = story.match("connect_four", 7, 8)
+    if rule == "scores":
+        says(monkeypatch, ConnectFour, "result", Result(0))
+    says(monkeypatch, ConnectFour, rule, answer)
+    (ended,) = readable(story.do(FinishMatch(match.id)))
+    assert isinstance(ended, MatchEnded)
+    assert ended.reason == "void"
+
+
+@pytest.mark.parametrize(("rule", "answer"), ODD)
+def test_it_can_be_left(monkeypatch: pytest.MonkeyPatch, rule: str, answer: Any) -> None:
+    story = Story()
+    story.match("connect_four", 7, 8)
+    says(monkeypatch, ConnectFour, rule, answer)
+    ended = readable(story.do(LeaveRoom(7, ROOM)))[-1]
+    assert isinstance(ended, MatchEnded)
+    assert ended.reason == "void"
+
+
+@pytest.mark.parametrize("answer", [("x", Dropped(0, 0)), (9, Dropped(0, 0)), (None, None), 3])
+def test_a_turn_that_times_out_for_nobody_makes_the_match_void(
+    monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    story = Story()
+    match = story.match("connect_four", 7, 8)
+    says(monkeypatch, ConnectFour, "timeout", answer)
+    (ended,) = readable(story.do(TimeOutTurn(match.id, match.turn_since)))
+    assert isinstance(ended, MatchEnded)
+    assert ended.reason == "void"
+
+
+@pytest.mark.parametrize("key", [Key(3, down=True), Key(None, down=True)])  # type: ignore[arg-type]  # that is what is odd
+def test_a_key_without_a_name_costs_the_move(monkeypatch: pytest.MonkeyPatch, key: Key) -> None:
+    story = Story()
+    story.match("pong", 7, 8)
+    says(monkeypatch, Pong, "key_in", key)
+    says(monkeypatch, Pong, "hold", Dropped(0, 0))
+    with pytest.raises(MoveFailed):
+        story.do(Move(7, "n1.1.7a", ROOM, {}))
+
+
+@pytest.mark.parametrize("answer", [float("nan"), float("inf"), "x", True, -1.0, 0])
+def test_a_turn_of_an_odd_length_begins_no_match_that_could_not_be_read(
+    monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    story = Story()
+    says(monkeypatch, ConnectFour, "turn_s", answer)
+    # The engine answers it, as any fault of the rules.
+    with suppress(msgspec.ValidationError):
+        story.match("connect_four", 7, 8)
+    readable(story.events)
