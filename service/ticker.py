@@ -40,6 +40,7 @@ from service.domain.matches import (
     MatchPaused,
     MatchResumed,
     MatchStarted,
+    MatchSuspended,
     MatchTurnNoted,
     room_of,
 )
@@ -331,14 +332,17 @@ class Ticker:
 
     async def stop(self) -> None:
         """Write down where every match stands, and wait for what is on its way."""
+        suspended: list[MatchSuspended] = []
         for live in self._matches.values():
             if not live.paused and not live.recording and not live.failed:
                 try:
                     self._checkpoint(live)
                 except Exception as error:  # noqa: BLE001 - the others are written
                     self._note(error, live.id)
+                else:
+                    suspended.append(MatchSuspended(match=live.id, tick=live.run.tick))
         with suppress(Unavailable):
-            await self._engine.append([*self._checkpoints, *self._turns()], ORIGIN)
+            await self._engine.append([*self._checkpoints, *suspended, *self._turns()], ORIGIN)
         for task in self._tasks:
             if task.get_name() in {"recording", "void"}:
                 task.cancel()

@@ -153,6 +153,12 @@ class MatchRewound(MatchEvent, frozen=True):
     type: ClassVar[str] = "match.rewound"
 
 
+class MatchSuspended(MatchEvent, frozen=True):
+    """The service is stopped while the match stands before `tick`: nothing was shown after it."""
+
+    type: ClassVar[str] = "match.suspended"
+
+
 class MatchTurnNoted(MatchEvent, frozen=True):
     """The present turn may still take so long: from there it goes on after a crash."""
 
@@ -202,6 +208,8 @@ class Match(msgspec.Struct):
     checkpoint_at: Position = 0
     covered_tick: int = 0
     """No event before `checkpoint_at` is for a later tick."""
+    suspended: bool = False
+    """The service was stopped in order: after the next start it goes on from where it was."""
     pressing: dict[int, dict[SocketId, list[str]]] = {}
     """The keys that each seat holds, by the tab that holds them."""
 
@@ -263,6 +271,7 @@ class Matches(msgspec.Struct):
         match = self._advance(event)
         if match is not None:
             match.paused = True
+            match.suspended = False
             match.paused_at = position
             match.pressing = {}
             # Older forms say nothing of times: then it stays at what was known.
@@ -282,6 +291,12 @@ class Matches(msgspec.Struct):
     def rewound(self, event: MatchRewound, _position: Position) -> None:
         """Note how far the match is."""
         self._advance(event)
+
+    def was_suspended(self, event: MatchSuspended, _position: Position) -> None:
+        """Know that nothing was shown that the log does not have."""
+        match = self._advance(event)
+        if match is not None:
+            match.suspended = True
 
     def turn_noted(self, event: MatchTurnNoted, position: Position) -> None:
         """Keep how long the turn may still take."""
@@ -470,6 +485,7 @@ FOLD = {
     MatchPaused: Matches.paused,
     MatchResumed: Matches.resumed,
     MatchRewound: Matches.rewound,
+    MatchSuspended: Matches.was_suspended,
     MatchTurnNoted: Matches.turn_noted,
     MatchEnded: Matches.ended,
 }

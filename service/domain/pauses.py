@@ -115,7 +115,7 @@ class PauseAfterRestart(msgspec.Struct, frozen=True):
         if match is None or match.paused or match.pace == "free":
             return []
         pause = paused(match, context)
-        if match.pace != "ticks":
+        if match.pace != "ticks" or match.suspended:
             # Whatever was shown was committed before.
             return pause
         return [MatchRewound(match=match.id, tick=context.standing(match.id).tick), *pause]

@@ -17,6 +17,7 @@ from service.domain.matches import (
     MatchPaused,
     MatchResumed,
     MatchRewound,
+    MatchSuspended,
     MatchTurnNoted,
     Move,
 )
@@ -249,3 +250,13 @@ def test_only_a_match_with_ticks_is_rewound_by_a_restart_and_only_while_it_runs(
     assert isinstance(events[0], MatchRewound)
     assert events[0].tick == play.match.tick
     assert play.story.do(PauseAfterRestart(play.match.id)) == []
+
+
+def test_a_match_with_ticks_is_not_rewound_by_a_start_after_a_stop_in_order() -> None:
+    play = Play("pong", duration_s=30)
+    play.story.fold(MatchSuspended(match=play.match.id, tick=7))
+    events = play.story.do(PauseAfterRestart(play.match.id))
+    assert [type(event) for event in events if not isinstance(event, MatchInput)] == [MatchPaused]
+    play.story.fold(MatchResumed(match=play.match.id, tick=7, run=1))
+    crashed = play.story.do(PauseAfterRestart(play.match.id))
+    assert any(isinstance(event, MatchRewound) for event in crashed)

@@ -22,6 +22,7 @@ from service.domain.matches import (
     MatchResumed,
     MatchRewound,
     MatchStarted,
+    MatchSuspended,
     MatchTurnNoted,
 )
 from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
@@ -96,6 +97,7 @@ HISTORY = (
     MatchResumed("r1-1", 1, 1),
     MatchTurnNoted("r1-1", 1, 1000),
     MatchRewound("r1-1", 1),
+    MatchSuspended("r1-1", 1),
     MatchEnded("r1-1", 1, "finished", None, [0, 0], ""),
     ResultRejected(USER_SERVICE, "r1-1", 404),
     ResultRequeued(USER_SERVICE, "r1-1"),
