@@ -516,6 +516,9 @@ class WebSockets:
                 self._refuse(socket, error, id_)
             elif error is not None:
                 self._failed(socket, error, id_)
+            else:
+                # A client of Socket.IO may wait for it; a command with an id of v1 is executed.
+                self._acknowledge(socket, id_, self._engine.world.position)
 
         socket.is_busy = True
         try:

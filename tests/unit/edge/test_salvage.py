@@ -31,6 +31,9 @@ from service.edge.salvage import TOKENS_MAX, id_in
         r'{"id":"a","text":"id"}',
         '\ufeff{"id":"a"}',
         '{"x":' + "[" * 50_000 + "]" * 50_000 + ',"id":"a"}',
+        '{"x":' + '{"y":' * 5000 + "0" + "}" * 5000 + ',"id":"a"}',
+        '{"x":{' + ",".join(f'"{name}":0' for name in range(3000)) + '},"id":"a"}',
+        r'{"x":{' + ",".join(f'"{name}":0' for name in range(3000)) + r'},"y":"\ud83d","id":"a" } ',
     ],
 )
 def test_the_id_is_read_wherever_one_stands(text: str) -> None:
