@@ -40,7 +40,7 @@ platform: $(DEV_READY) ## Run the whole example platform: open the URL that it p
 
 test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
 	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
-	@$(BIN)/python -m pytest $(SELECTION)
+	@$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(SELECTION)
 
 crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
 	$(BIN)/python -m tests.acceptance.crash --times $(or $(TIMES),100)

@@ -99,7 +99,11 @@ def commands() -> Iterator[tuple[str, str]]:
     waiting = [("ws-service", typer.main.get_command(app))]
     for name, command in waiting:
         if isinstance(command, TyperGroup):
-            waiting += [(f"{name} {verb}", one) for verb, one in command.commands.items()]
+            context = command.make_context(name, [], resilient_parsing=True)
+            for verb in command.list_commands(context):
+                found = command.get_command(context, verb)
+                if found is not None:
+                    waiting.append((f"{name} {verb}", found))
         if not isinstance(command, TyperGroup) or command.invoke_without_command:
             yield f"`{name}`", first_line(command.help)
 

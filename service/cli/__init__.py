@@ -1,32 +1,50 @@
 """The command `ws-service`: each module here is one of its commands."""
 
+import importlib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from service import __version__
-from service.cli import db, log, matches, outbox, replay, serve, settings, token
 from service.errors import ConfigurationError, ServiceError
 
 PRIVATE_UMASK = 0o077
 
+COMMANDS = ("serve", "db", "log", "matches", "outbox", "replay", "settings", "token")
+"""The modules of the commands: each has a `command`, or an `app` of several."""
+
+
+class _OnDemand(TyperGroup):
+    """Imports the module of a command when that is asked for: most import much of the service."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the same in any context
+        """Name all commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
+        """Load a command, or return None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        loaded = getattr(module, "app", None)
+        if loaded is None:
+            loaded = typer.Typer(add_completion=False)
+            loaded.command(cmd_name)(module.command)
+        command = typer.main.get_command(loaded)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
+    cls=_OnDemand,
     help="The realtime service of a browser game platform.",
     no_args_is_help=True,
     # An unforeseen error shows its plain traceback; the pretty one is long and shows values.
     pretty_exceptions_enable=False,
 )
-
-app.command("serve")(serve.command)
-app.add_typer(db.app, name="db")
-app.add_typer(log.app, name="log")
-app.command("matches")(matches.command)
-app.add_typer(outbox.app, name="outbox")
-app.command("replay")(replay.command)
-app.command("settings")(settings.command)
-app.command("token")(token.command)
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 from service.log import migrate
 from service.settings import load_settings
 
-app = typer.Typer(help="The schema of the database.", no_args_is_help=True)
+app = typer.Typer(help="The schema of the database.", no_args_is_help=True, add_completion=False)
 
 
 @app.command()

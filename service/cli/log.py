@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 FOLLOW_S = 0.25
 """How often `tail --follow` looks for more."""
 
-app = typer.Typer(help="Look into the event log, also while it grows.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look into the event log, also while it grows.", no_args_is_help=True, add_completion=False
+)
 app.command("verify")(verify.command)
 app.command("rebuild")(maintenance.rebuild)
 app.command("backup")(maintenance.backup)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Look into the outbox of finished matches, also while the service runs.",
     invoke_without_command=True,
+    add_completion=False,
 )
 
 
