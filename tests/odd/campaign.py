@@ -19,7 +19,9 @@ from tests.odd.values import UNCLOSED
 AT_ONCE = 16
 
 LATE = "USER_SERVICE_UNAVAILABLE"
-"""Told when the user service has not answered, which has nothing to do with the order."""
+"""The answer to `ASKS_ELSEWHERE`, which comes when the user service has been asked."""
+
+ASKS_ELSEWHERE = "friends:status:request"
 
 FAULTS = {"INTERNAL_ERROR", "UNAVAILABLE", "RATE_LIMITED"}
 """What no message of a campaign may be answered with; its service has no tight limits."""
@@ -68,6 +70,10 @@ def _count(answers: Sequence[Answer], least: int, most: int) -> str | None:
     return f"{len(answers)} answers: {[*answers]}"
 
 
+def _least(odd: Odd) -> int:
+    return 0 if odd.type == ASKS_ELSEWHERE else 1
+
+
 class V1:
     """Protocol v1: each command with an id is answered once, under that id."""
 
@@ -104,7 +110,7 @@ class V1:
             # Without an id that is one, a command that was carried out is not answered.
             return _count(answers, 0 if odd.is_json else 1, 1)
         strange = [answer for answer in answers if answer.id != f"i{number}"]
-        return f"not its id: {strange}" if strange else _count(answers, 1, 1)
+        return f"not its id: {strange}" if strange else _count(answers, _least(odd), 1)
 
     def leave(self, room: str) -> str | None:
         return json.dumps({"type": "room:leave", "roomId": room, "id": f"l{next(_numbers)}"})
@@ -165,9 +171,9 @@ class SocketIo:
             return Answer("error", None, fields["code"], fields["message"])
         return None
 
-    def wrong(self, _odd: Odd, number: int, answers: Sequence[Answer]) -> str | None:
+    def wrong(self, odd: Odd, number: int, answers: Sequence[Answer]) -> str | None:
         strange = [answer for answer in answers if answer.id != str(number)]
-        return f"not its number: {strange}" if strange else _count(answers, 1, 1)
+        return f"not its number: {strange}" if strange else _count(answers, _least(odd), 1)
 
     def leave(self, _room: str) -> str | None:
         return None

@@ -1,0 +1,45 @@
+"""SECURITY.md names settings, pages and commands that are there, and every limit of memory."""
+
+import re
+from pathlib import Path
+
+from service.bounds import bounds
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "SECURITY.md").read_text()
+
+SETTING = re.compile(r"`((?:WS|JWT|VAULT|USER_SERVICE)_[A-Z_]+)`")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_every_setting_that_the_page_names_is_there() -> None:
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    named = set(SETTING.findall(PAGE))
+    assert len(named) > 40
+    assert named - known == set()
+
+
+def test_every_setting_that_bounds_the_memory_is_named() -> None:
+    settings = Settings(jwt_secret="a-secret-of-this-test-of-forty-bytes")  # type: ignore[arg-type]
+    limits = {limit for bound in bounds(settings) for limit in bound.limits}
+    assert limits - set(SETTING.findall(PAGE)) == set()
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    links = re.findall(r"\]\(([^)#]+)#?([^)]*)\)", PAGE)
+    assert len(links) > 8
+    for page, heading in links:
+        assert (ROOT / page).is_file(), page
+        assert not heading or heading in anchors(ROOT / page), f"{page}#{heading}"
+
+
+def test_every_target_of_make_that_the_page_names_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`make ([a-z-]+)", PAGE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
