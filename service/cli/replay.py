@@ -126,7 +126,7 @@ def _export(replay: Replay, names: list[str], hz: float | None, output: Path | N
 
 def _print_state(replay: Replay, names: list[str], tick: int, *, as_json: bool) -> None:
     if as_json:
-        view = replay.game.view(replay.at(tick), None)
+        view = replay.view(replay.at(tick))
         print(msgspec.json.encode({"tick": tick, "state": view}).decode())
     else:
         width, height = _size()

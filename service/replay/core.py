@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import deque
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -26,13 +27,16 @@ from service.errors import ServiceError
 from service.games.protocol import InvalidMove, RulesFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from service.domain.event import Event
     from service.domain.ids import MatchId
     from service.domain.matches import Match
     from service.games.catalogue import Catalogue
     from service.games.protocol import Game, GameEvent, State
+
+
+Answer = TypeVar("Answer")
 
 
 class NotAMatch(ServiceError):
@@ -263,14 +267,31 @@ class Replay:
 
         A void match holds as far as its rules go, if nothing was recorded beyond that.
         """
-        run = self._run_from(0)
+        run: Run | None = None
         try:
+            run = self._run_from(0)
             difference = self._verify(run)
         except RulesFailed as error:
-            difference = Difference(run.tick, error.message)
+            difference = Difference(0 if run is None else run.tick, error.message)
         if difference is None or (self.is_void and not self._has_records_after(difference.tick)):
             return None
         return difference
+
+    def view(self, state: State) -> msgspec.Struct:
+        """Return what a spectator may see of a state; raise `RulesFailed`."""
+        return self._ask(lambda: self.game.view(state, None))
+
+    def scores(self, state: State) -> list[int]:
+        """Return the points by seat in a state; raise `RulesFailed`."""
+        return self._ask(lambda: self.game.scores(state))
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """Ask the rules; raise `RulesFailed` when they raise."""
+        try:
+            return question()
+        except Exception as error:
+            message = f"The rules of {self.game.name} have failed: {error!r}."
+            raise RulesFailed(message) from error
 
     @property
     def is_void(self) -> bool:
@@ -307,7 +328,7 @@ class Replay:
 
     def _verify_checkpoints(self, run: Run) -> Difference | None:
         for checkpoint in self._checkpoints_at.get(run.tick, ()):
-            state = msgspec.json.decode(checkpoint.state, type=self.game.state_type)
+            state = self._ask(partial(self._decoded, checkpoint))
             if not checkpoint.hash == state_hash(state) == state_hash(run.state):
                 return Difference(run.tick, "the state is not that of the checkpoint")
         return None
@@ -326,12 +347,12 @@ class Replay:
     def _verify_end(self, run: Run) -> Difference | None:
         if self.ended is None or self.is_void:
             return None
-        scores = self.game.scores(run.state)
+        scores = self.scores(run.state)
         if scores != self.ended.scores:
             return Difference(run.tick, f"recorded was {self.ended.scores}, the score is {scores}")
         if state_hash(run.state) != self.ended.hash:
             return Difference(run.tick, "the last state is not the recorded one")
-        result = self.game.result(run.state)
+        result = self._ask(lambda: self.game.result(run.state))
         by_the_rules = self.ended.reason in BY_THE_RULES
         if by_the_rules and (result is None or result.winner != self.ended.winner):
             return Difference(run.tick, f"recorded was winner {self.ended.winner}, not {result}")
@@ -357,13 +378,17 @@ class Replay:
             default=None,
         )
         if base is None:
-            started = self.started
-            state = self.game.setup(started.seed, started.options, len(started.players))
-            run = Run(self.game, state)
+            run = Run(self.game, self._ask(self._first_state))
         else:
-            state = msgspec.json.decode(base.state, type=self.game.state_type)
-            run = Run(self.game, state, base.tick)
+            run = Run(self.game, self._ask(lambda: self._decoded(base)), base.tick)
         for event in self.inputs:
             if event.tick >= run.tick:
                 run.add_input(event)
         return run
+
+    def _first_state(self) -> State:
+        started = self.started
+        return self.game.setup(started.seed, started.options, len(started.players))
+
+    def _decoded(self, checkpoint: MatchCheckpoint) -> State:
+        return msgspec.json.decode(checkpoint.state, type=self.game.state_type)

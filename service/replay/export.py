@@ -46,7 +46,7 @@ def frame_lines(
     for tick, state in replay.frames(hz, start):
         if to is not None and tick > to:
             return
-        frame = {"tick": tick, "state": replay.game.view(state, None)}
+        frame = {"tick": tick, "state": replay.view(state)}
         last = None if replay.game.tick_hz else replay.last_input(tick)
         yield _line(frame if last is None else {**frame, "input": last.input})
 

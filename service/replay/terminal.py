@@ -41,8 +41,8 @@ def draw_state(  # noqa: PLR0913, PLR0917 - what a picture needs
     replay: Replay, state: object, tick: int, names: list[str], width: int, height: int
 ) -> str:
     """Draw a state that is at hand."""
-    view = replay.game.view(state, None)
-    scores = " : ".join(map(str, replay.game.scores(state)))
+    view = replay.view(state)
+    scores = " : ".join(map(str, replay.scores(state)))
     title = f"{names[0]}   {scores}   {names[-1]}"
     match view:
         case PongView():

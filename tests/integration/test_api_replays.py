@@ -13,6 +13,7 @@ from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.edge.api.replays import Replays
 from service.edge.api.shapes import FramesWanted
 from service.games.catalogue import GAMES, Catalogue
+from service.games.relay import RELAY
 from service.log.records import ANY
 from tests.integration.log_file import LogFile, proposed
 
@@ -73,6 +74,21 @@ async def test_a_match_whose_rules_are_gone_is_not_played_again(log_file: LogFil
     played = await replays_of(log_file, recorded(1), Catalogue([]))
     with pytest.raises(NotReplayable, match="which is not here"):
         await played.load(MATCH)
+    played.stop()
+
+
+@pytest.mark.parametrize("rule", ["setup", "view"])
+async def test_a_match_whose_rules_fail_is_refused_before_its_first_frame(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    played = await replays_of(log_file, recorded(1))
+    monkeypatch.setattr(RELAY, rule, fail)
+    frames = played.frames(await played.load(MATCH), FramesWanted(match_id=MATCH))
+    with pytest.raises(NotReplayable, match="have failed"):
+        await anext(frames)
     played.stop()
 
 

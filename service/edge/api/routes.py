@@ -156,10 +156,12 @@ async def stream_frames(parts: Parts, call: Call[shapes.FramesWanted]) -> web.St
     if request.method == "HEAD":
         return response
     with parts.replays.turn():
-        replay = await parts.replays.load(match.id)
+        frames = parts.replays.frames(await parts.replays.load(match.id), asked)
+        # What fails at once is said with its status.
+        first = await anext(frames, b"")
         await response.prepare(request)
         with suppress(ConnectionError):  # The client has seen enough.
-            await _send(parts.replays.frames(replay, asked), response, request)
+            await _send(first, frames, response, request)
     return response
 
 
@@ -341,13 +343,18 @@ def _check_length(match: PlayedMatch, wanted: shapes.FramesWanted) -> None:
 
 
 async def _send(
-    frames: AsyncIterator[bytes], response: web.StreamResponse, request: web.Request
+    first: bytes,
+    frames: AsyncIterator[bytes],
+    response: web.StreamResponse,
+    request: web.Request,
 ) -> None:
     """Send a stream to its end; it is cut off when that can't be, since a status was sent."""
     try:
-        async for some in frames:
+        some = first
+        while some:
             async with asyncio.timeout(STALL_S):
                 await response.write(some)
+            some = await anext(frames, b"")
     except TimeoutError:
         _cut(request)
     except BaseException:

@@ -16,6 +16,8 @@ from service.domain.matches import (
 )
 from service.games.catalogue import GAMES
 from service.games.pong import PONG, KeysHeld, PongState, Scored, Served
+from service.games.protocol import RulesFailed
+from service.games.relay import Relayed
 from service.replay.core import (
     NotAMatch,
     Replay,
@@ -26,6 +28,7 @@ from service.replay.core import (
     rebuild,
     state_hash,
 )
+from service.replay.export import frame_lines
 from tests.unit.replay.recordings import (
     MATCH,
     Played,
@@ -519,3 +522,30 @@ def test_rules_that_fail_over_a_match_that_is_not_void_are_a_difference(
     replay = play(1).replay()
     monkeypatch.setattr(PONG, "step", fail)
     assert find(replay).tick == 0
+
+
+@pytest.mark.parametrize("rule", ["setup", "scores", "result"])
+def test_any_rule_that_fails_over_a_match_is_a_difference(
+    monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    replay = play(1).replay()
+    monkeypatch.setattr(PONG, rule, failing)
+    assert find(replay).what.startswith("The rules of pong have failed: ZeroDivisionError")
+
+
+@pytest.mark.parametrize("rule", ["setup", "view"])
+def test_frames_whose_rules_fail_say_so(monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
+    replay = play(1).replay()
+    monkeypatch.setattr(PONG, rule, failing)
+    with pytest.raises(RulesFailed, match="The rules of pong have failed"):
+        next(frame_lines(replay))
+
+
+def test_a_checkpoint_of_another_form_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = play(1).replay()
+    monkeypatch.setattr(type(PONG), "state_type", Relayed)
+    assert find(replay).what.startswith("The rules of pong have failed: ValidationError")
+
+
+def failing(*_: object) -> None:
+    raise ZeroDivisionError
