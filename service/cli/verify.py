@@ -14,7 +14,6 @@ from service.domain.matches import MatchStarted
 from service.domain.world import World
 from service.log import migrate
 from service.log.derived import (
-    REBUILD,
     BrokenProjection,
     Comparison,
     check_file,
@@ -22,7 +21,7 @@ from service.log.derived import (
 )
 from service.log.inspection import Files
 from service.log.integrity import ChainCheck
-from service.log.side_file import SideFile
+from service.log.side_file import REBUILD, SideFile
 from service.log.skips import Skip, read_skips
 from service.log.tables import snapshots
 from service.settings import load_settings

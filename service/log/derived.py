@@ -7,6 +7,7 @@ so that a rebuilt table can't differ from one that was written event by event.
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,10 +19,12 @@ from service.errors import ServiceError
 from service.log import history, outbox, tables
 from service.log.codec import decode
 from service.log.history import history_of
+from service.log.inspection import Files
 from service.log.integrity import ChainCheck
 from service.log.outbox import outbox_of
 from service.log.reader import PAGE, UnreadableEvent
 from service.log.records import GENESIS, Head, RecordedEvent, Row
+from service.log.side_file import LAST_EVENT, REBUILD, DamagedSideFile, SideFile, check_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -59,7 +62,13 @@ _RESTORE_NOTES = """
         AND notes.match = outbox.match AND notes.state = outbox.state)
 """
 
-REBUILD = "stop the service and run `ws-service log rebuild`"
+_NOTES_ARE_RIGHT = """
+    typeof(attempts) = 'integer' AND attempts >= 0
+    AND (next_at IS NULL
+        OR typeof(next_at) = 'integer' AND next_at BETWEEN 0 AND 253402300799999999)
+    AND typeof(last_error) IN ('null', 'text')
+"""
+"""Of the notes of a delivery only the form can be checked; `next_at` lies before the year 10000."""
 
 
 class BrokenProjection(ServiceError):
@@ -135,12 +144,20 @@ class Comparison:
         self._db.execute("ATTACH DATABASE ? AS log", (f"file:{quote(str(path))}?mode=ro",))
         self._db.execute("BEGIN")
         head = head_of(self._db)
+        check_end(head, self._db.execute(LAST_EVENT).fetchone())
         for table, columns in COLUMNS.items():
             self._db.execute(
                 f"CREATE TABLE kept.{table} AS SELECT {_quoted(columns)} FROM log.{table}"  # noqa: S608 - names of ours
             )
+        wrong = self._db.execute(
+            f"SELECT match FROM log.outbox WHERE NOT ({_NOTES_ARE_RIGHT}) LIMIT 1"  # noqa: S608 - ours
+        ).fetchone()
         self._db.execute("COMMIT")
         self._db.execute("DETACH DATABASE log")
+        if wrong is not None:
+            raise BrokenProjection(
+                f"what a delivery of match {wrong[0]} noted is damaged: {REBUILD}"
+            )
         return head
 
     def _difference(self, table: str) -> str | None:
@@ -185,7 +202,9 @@ class Rebuild:
         # The indexes follow from the tables; one that is damaged would hide rows.
         connection.execute("REINDEX")
         connection.execute("DROP TABLE IF EXISTS temp.notes")
-        connection.execute("CREATE TEMP TABLE notes AS SELECT * FROM outbox")
+        connection.execute(
+            f"CREATE TEMP TABLE notes AS SELECT * FROM outbox WHERE {_NOTES_ARE_RIGHT}"  # noqa: S608 - ours
+        )
         for table in ("outbox", "consumers", "match_players", "matches", "snapshots"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
 
@@ -207,11 +226,29 @@ def rebuild_tables(path: Path, progress: Callable[[Position, Position], None]) -
     """
     with damage_named(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
+        mend_head(connection, path)
         rebuild = Rebuild(connection)
         head = walk(connection, progress, rebuild.take)
         rebuild.finish()
         connection.execute("COMMIT")
     return head.position
+
+
+def mend_head(connection: sqlite3.Connection, path: Path) -> None:
+    """Let the head say where the log ends; one that says that events are missing stays.
+
+    Without its row, the epoch is that of the side file, or a new one.
+    """
+    row = connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
+    last = connection.execute(LAST_EVENT).fetchone()
+    if last is None or (row is not None and row[0] > last[0]):
+        return
+    try:
+        side = SideFile(Files(path).side_file).read()
+    except DamagedSideFile:
+        side = None
+    epoch = row[2] if row is not None else uuid.uuid4().hex if side is None else side.epoch
+    connection.execute("INSERT OR REPLACE INTO log_head VALUES (1, ?, ?, ?)", (*last, epoch))
 
 
 def walk(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from service.errors import ConfigurationError
 from service.log.records import GENESIS, Head
-from service.log.side_file import DamagedSideFile, SideFile
+from service.log.side_file import LAST_EVENT, DamagedSideFile, LostTail, SideFile, check_end
 from service.settings import SEAL_SECRET_FILE
 
 if TYPE_CHECKING:
@@ -69,11 +69,12 @@ class Files:
         return [*files, *(path for path in (self.side_file, self.seal_secret) if path.exists())]
 
 
-def inspect(path: Path, *, accept_lost_tail: bool = True) -> str | None:
+def inspect(path: Path, *, accept_lost_tail: bool | None = None) -> str | None:
     """Return the revision of the database at `path`, or None when a new one may be made there.
 
     Raises `ConfigurationError` when it can't be used, is of another application, is missing while
-    files that belong to it are there, or, unless `accept_lost_tail`, has lost its tail.
+    files that belong to it are there, or, unless `accept_lost_tail`, has lost its tail. With None
+    it is not looked at where the log ends.
     """
     files = Files(path)
     _check_directory(files)
@@ -120,7 +121,7 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     )
 
 
-def _look_inside(files: Files, *, accept_lost_tail: bool) -> str | None:
+def _look_inside(files: Files, *, accept_lost_tail: bool | None) -> str | None:
     # With a WAL the memory beside it is needed; without one, nothing may be made.
     immutable = "" if _size(files.wal) else "&immutable=1"
     if _size(files.journal):
@@ -132,8 +133,13 @@ def _look_inside(files: Files, *, accept_lost_tail: bool) -> str | None:
     uri = f"file:{quote(str(files.database))}?mode={mode}{immutable}"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         revision = revision_of(connection, files.given)
-        if not accept_lost_tail:
+        if accept_lost_tail is None:
+            return revision
+        try:
             _check_tail(files, connection, revision)
+        except LostTail:
+            if not accept_lost_tail:
+                raise
     return revision
 
 
@@ -142,6 +148,7 @@ def _check_tail(files: Files, connection: sqlite3.Connection, revision: str | No
     row = None
     if revision is not None:
         row = connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
+        check_end(None if row is None else Head(*row), connection.execute(LAST_EVENT).fetchone())
 
     def hash_at(position: int) -> bytes | None:
         if position == 0:

@@ -17,7 +17,7 @@ from service.errors import ServiceError, Unavailable
 from service.log.inspection import Files
 from service.log.lock import LogLock
 from service.log.records import ANY, NOTHING
-from service.log.side_file import LostTail, SideFile
+from service.log.side_file import DamagedHead, DamagedSideFile, LostTail, SideFile
 from service.log.store import Append, Committed, LogDiverged, Store
 from service.telemetry import Metrics, get_logger, traces
 from service.telemetry.traces import SpanRef
@@ -141,9 +141,10 @@ class EventLog:
         self._side_file = SideFile(files.side_file)
         self._side_file_at = 0.0
         try:
+            self._store.check_end()
             self._side_file.check(self._store.head, self._store.hash_at)
-        except LostTail:
-            if not accept_lost_tail:
+        except (LostTail, DamagedHead) as error:
+            if isinstance(error, DamagedHead) or not accept_lost_tail:
                 self._store.close()
                 self._lock.release()
                 raise
@@ -171,7 +172,11 @@ class EventLog:
 
     def _give_tail_up(self) -> None:
         """Go on without a lost tail, under a new epoch, and say what was given up."""
-        remembered, before = self._side_file.read(), self._store.head
+        before = self._store.head
+        try:
+            remembered = self._side_file.read()
+        except DamagedSideFile:
+            remembered = None
         self._store.begin_epoch()
         self._side_file.write(self._store.head)
         logger.warning(

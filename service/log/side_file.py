@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.errors import ConfigurationError, ServiceError
-from service.log.records import Head
+from service.log.records import GENESIS, Head
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+REBUILD = "stop the service and run `ws-service log rebuild`"
+LAST_EVENT = "SELECT position, hash FROM events ORDER BY position DESC LIMIT 1"
+
 
 class LostTail(ConfigurationError):
     """The log is shorter than it once was."""
@@ -27,8 +30,35 @@ class LostTail(ConfigurationError):
     error_code = "LOG_LOST_TAIL"
 
 
+class DamagedHead(ConfigurationError):
+    """The row that says where the log ends is not what was written."""
+
+    error_code = "LOG_HEAD_DAMAGED"
+
+
 class DamagedSideFile(ServiceError):
     """The side file is not what was written, so it says nothing of the log."""
+
+
+def check_end(head: Head | None, last: tuple[Position, bytes] | None) -> None:
+    """Raise unless the log ends where its head says; `last` is position and hash of its last event.
+
+    Both are written in one transaction, so they only differ in a database that was damaged.
+    Raises `LostTail` when events are missing, else `DamagedHead`.
+    """
+    position, hash_ = last or (0, GENESIS)
+    if head is None:
+        if position:
+            raise DamagedHead(f"the log ends at {position}, and its head is missing: {REBUILD}")
+    elif head.position > position:
+        raise LostTail(
+            f"the log ends at {position}, its head says {head.position}. Restore the database from "
+            "a backup, or start with --accept-lost-tail to go on without what is lost"
+        )
+    elif (head.position, head.hash) != (position, hash_):
+        raise DamagedHead(
+            f"the log ends at {position}, its head says {head.position} or another hash: {REBUILD}"
+        )
 
 
 class Remembered(msgspec.Struct, frozen=True):

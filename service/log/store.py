@@ -25,6 +25,7 @@ from service.log.records import (
     Row,
     chain,
 )
+from service.log.side_file import LAST_EVENT, check_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -141,6 +142,7 @@ class Store:
         row = self._connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
         if row is not None:
             return Head(*row)
+        check_end(None, self._last())
         head = Head(0, GENESIS, uuid.uuid4().hex)
         self._write_in_transaction("INSERT INTO log_head VALUES (1, ?, ?, ?)", head)
         return head
@@ -149,10 +151,22 @@ class Store:
         row = self._connection.execute(_RECORDED_AT, (self.head.position,)).fetchone()
         return 0 if row is None else row[0]
 
+    def check_end(self) -> None:
+        """Raise `LostTail` or `DamagedHead` unless the log ends where its head says."""
+        check_end(self.head, self._last())
+
     def begin_epoch(self) -> None:
-        """Say that this log has another past than some know."""
-        self.head = self.head._replace(epoch=uuid.uuid4().hex)
-        self._write_in_transaction("UPDATE log_head SET epoch = ?", (self.head.epoch,))
+        """Say that this log, as far as it goes, has another past than some know."""
+        position, hash_ = self._last() or (0, GENESIS)
+        self.head = Head(position, hash_, uuid.uuid4().hex)
+        self._write_in_transaction(
+            "UPDATE log_head SET position = ?, hash = ?, epoch = ?", self.head
+        )
+
+    def _last(self) -> tuple[Position, bytes] | None:
+        """Return position and hash of the last event."""
+        row: tuple[Position, bytes] | None = self._connection.execute(LAST_EVENT).fetchone()
+        return row
 
     def hash_at(self, position: Position) -> bytes | None:
         """Return the hash of the event at `position`, or None if there is no such event."""

@@ -89,6 +89,7 @@ async def test_a_backup_by_command_is_private_verified_and_restored_with_its_rev
     assert {file.name: mode(file) for file in first.iterdir()} == {
         "ws-service.db": 0o600,
         "seal-secret": 0o600,
+        "command-secret": 0o600,
     }
 
     headers = {"Authorization": f"Bearer {make_token({'scope': 'admin'})}"}

@@ -28,9 +28,12 @@ from service.log.derived import (
     rebuild_tables,
     walk,
 )
+from service.log.inspection import Files, inspect
 from service.log.integrity import BrokenChain
 from service.log.reader import UnreadableEvent
-from tests.integration.log_file import LogFile, append_of, joined
+from service.log.records import Head
+from service.log.side_file import DamagedHead, LostTail, SideFile
+from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 HOOK = "webhook-1"
 TABLES = ("matches", "match_players", "consumers", "outbox")
@@ -125,6 +128,11 @@ CHANGES = [
     "UPDATE matches SET rules_version = 7 WHERE match = 'live-1'",
     "UPDATE matches SET ended_at = 5 WHERE match = 'live-1'",
     "DELETE FROM matches WHERE match = 'live-1'",
+    "UPDATE outbox SET attempts = 'many'",
+    "UPDATE outbox SET attempts = -1",
+    "UPDATE outbox SET next_at = 9223372036854775807",
+    "UPDATE outbox SET next_at = x'00'",
+    "UPDATE outbox SET last_error = x'ff'",
 ]
 
 
@@ -144,6 +152,69 @@ def test_a_changed_table_is_named_with_its_remedy_and_made_anew(
     assert {name: len(rows) for name, rows in tables(filled).items()} == {
         name: len(rows) for name, rows in before.items()
     }
+
+
+BEHIND = """
+    UPDATE log_head SET position = 15, hash = (SELECT hash FROM events WHERE position = 15)
+"""
+
+HEADS = [
+    BEHIND,
+    "UPDATE log_head SET hash = zeroblob(32)",
+    "DELETE FROM log_head",
+]
+
+
+@pytest.mark.parametrize("change", HEADS)
+async def test_a_head_that_is_not_the_end_of_the_log_is_named_and_made_anew(
+    filled: LogFile, change: str
+) -> None:
+    log = filled.started()
+    await log.close()
+    ((_, position, hash_, epoch),) = filled.query("SELECT * FROM log_head")
+    filled.change(change)
+    before = filled.query("SELECT * FROM log_head")
+    with pytest.raises(DamagedHead, match="ws-service log rebuild"):
+        compare(filled)
+    with pytest.raises(DamagedHead, match="ws-service log rebuild"):
+        inspect(filled.path, accept_lost_tail=False)
+    for accept in (False, True):
+        with pytest.raises(DamagedHead, match="ws-service log rebuild"):
+            filled.log(accept_lost_tail=accept)
+    assert filled.query("SELECT * FROM log_head") == before
+    SideFile(Files(filled.path).side_file).write(Head(position, hash_, epoch))
+    rebuild(filled)
+    assert filled.query("SELECT * FROM log_head") == [(1, position, hash_, epoch)]
+    compare(filled)
+    inspect(filled.path, accept_lost_tail=False)
+
+
+def test_a_row_behind_the_head_that_the_chain_does_not_hold_is_not_rebuilt_from(
+    filled: LogFile,
+) -> None:
+    filled.change(BEHIND, "UPDATE events SET actor = 'x' WHERE position = 16")
+    before = filled.query("SELECT * FROM log_head")
+    with pytest.raises(BrokenChain, match="position 16"):
+        rebuild(filled)
+    assert filled.query("SELECT * FROM log_head") == before
+
+
+async def test_a_log_that_ends_before_its_head_goes_on_only_when_that_is_accepted(
+    filled: LogFile,
+) -> None:
+    filled.change("DELETE FROM events WHERE position = 16")
+    ((hash_,),) = filled.query("SELECT hash FROM events WHERE position = 15")
+    with pytest.raises(LostTail, match="ends at 15, its head says 16"):
+        inspect(filled.path, accept_lost_tail=False)
+    with pytest.raises(LostTail, match="ends at 15, its head says 16"):
+        filled.log()
+    inspect(filled.path, accept_lost_tail=True)
+    log = filled.started(accept_lost_tail=True)
+    assert (log.head.position, log.head.hash) == (15, hash_)
+    await log.append(proposed(joined(9)))
+    await log.close()
+    with opened(filled.path) as connection:
+        assert walk(connection, lambda _done, _total: None).position == 16
 
 
 def test_a_rebuild_keeps_the_notes_of_deliveries(filled: LogFile) -> None:
