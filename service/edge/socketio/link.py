@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Serve: TypeAlias = Callable[["Link", "Session", str | None, Connect], Awaitable[None]]
 
 
+_WRONG = {CloseCode.PROTOCOL, CloseCode.TOO_BIG}
+"""After these the request that has broken the protocol has its answer, and nothing follows."""
+
+
 class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection may do."""
 
@@ -67,6 +71,8 @@ class Link:
         """The handshake."""
         self.error: BaseException | None = None
         self.is_closed = False
+        self.has_last_word = False
+        """Whether the service has closed it for a reason that its client is to read."""
         self.is_upgrading = False
         self.is_posting = False
         self.sessions = 0
@@ -139,6 +145,7 @@ class Link:
             return
         if self._ws is None:
             self.send(packets.CLOSE_FRAME)
+            self.has_last_word = code not in _WRONG
         self.lost(code)
         if self._ws is not None:
             await self._ws.close(code=code, message=reason.encode())

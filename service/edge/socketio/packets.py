@@ -67,8 +67,9 @@ _PACKET = re.compile(
     re.DOTALL | re.ASCII,
 )
 
-_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-"""An escaped half of a surrogate pair; the backslash is not itself escaped."""
+_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BARE = re.compile(r'[^\[\]{},:"\s]++')
+"""The texts in JSON, whatever is in them, and what else a value may be, such as a number."""
 
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _name_decoder = msgspec.json.Decoder(str)
@@ -171,12 +172,14 @@ def message_of(packet: Packet) -> str:
 
 
 def _has_only_a_bad_value(data: str) -> bool:
-    """Tell whether an event would be one without its halves of surrogate pairs, or its depth."""
+    """Tell whether an event would be one if all its texts and numbers were good ones."""
+    if not data.startswith('["'):
+        return False
+    structure = _BARE.sub("0", _TEXT.sub('""', data))
     try:
-        whole, halves = _SURROGATE.subn(r"\1", data)
-        return bool(_list_decoder.decode(whole)) and halves > 0
+        return bool(_list_decoder.decode(structure))
     except RecursionError:
-        return data.startswith('["')
+        return True
     except msgspec.DecodeError:
         return False
 

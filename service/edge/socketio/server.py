@@ -288,7 +288,7 @@ class SocketIo:
 
     def _forget(self, link: Link) -> None:
         del self._links[link.sid]
-        if not link.is_upgraded and link.polling.get_write_buffer_size():
+        if link.has_last_word and link.polling.get_write_buffer_size():
             self._unread[link.sid] = link
             asyncio.get_running_loop().call_later(LAST_WORD_S, self._unread.pop, link.sid, None)
         self._strangers.leave(self._handshakes.addresses.of(link.request), link)

@@ -94,3 +94,20 @@ async def test_a_ping_to_who_reads_nothing_cuts_nobody_off() -> None:
     link._ping()  # noqa: SLF001 - a timer calls it
     assert not link.is_closed
     link.lost(1000)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"), [(4013, True), (4001, True), (1002, False), (1009, False)]
+)
+async def test_a_client_that_broke_the_protocol_is_told_nothing_more(
+    code: int, *, is_told: bool
+) -> None:
+    link = await make_link([])
+    await link.close(code, "over")
+    assert link.has_last_word is is_told
+
+
+async def test_a_link_that_was_lost_has_no_last_word() -> None:
+    link = await make_link([])
+    link.lost(1006)
+    assert not link.has_last_word

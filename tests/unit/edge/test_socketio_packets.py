@@ -72,6 +72,10 @@ def test_what_is_no_event_is_refused(data: str) -> None:
         r'["chat:send",{"text":"hi \ud83d"}]',
         r'["chat:send",{"id":7,"text":"\ude00","deep":[{"id":8}]}]',
         '["signal",' + "[" * 2000 + "]" * 2000 + "]",
+        '["invite",{"to":NaN}]',
+        '["invite",{"to":[01, -, +1, .5, tru, undefined]}]',
+        '["invite",{"to":"\x01"}]',
+        r'["invite",{"to":"\x \" \u12"},{"id":3}]',
     ],
 )
 def test_an_event_with_one_bad_value_is_refused_by_its_number(data: str) -> None:
