@@ -1,4 +1,4 @@
-"""Ends of matches that nobody asks for: by the rules, or since these have failed."""
+"""Ends of matches: by a player's going, by the rules, or since these have failed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,74 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.event import room_stream
-from service.domain.matches import ended, failed, result_of, room_of, voided
+from service.domain.matches import EndReason, Match, MatchEnded, room_of
+from service.domain.rules import as_logged, ask_rules
 from service.games.protocol import RulesFailed
 
 if TYPE_CHECKING:
-    from service.domain.command import Context
+    from service.domain.command import Context, Standing
     from service.domain.event import Event
     from service.domain.ids import MatchId
     from service.domain.world import World
+    from service.games.protocol import Game, Result
+
+
+def ended(
+    match: Match,
+    standing: Standing,
+    context: Context,
+    *,
+    reason: EndReason,
+    winner: int | None,
+) -> MatchEnded:
+    """Make the event that ends `match` where it stands.
+
+    When the rules say that it is over already, it ends with their result, whatever has come in
+    between. When they fail, it ends as void.
+    """
+    by_rules: EndReason = "timeup" if match.pace == "ticks" else "finished"
+
+    def end(game: Game, result: Result | None) -> MatchEnded:
+        return as_logged(
+            MatchEnded(
+                match=match.id,
+                tick=standing.tick,
+                reason=reason if result is None else result.reason or by_rules,
+                winner=winner if result is None else result.winner,
+                scores=game.scores(standing.state),
+                hash=standing.state_hash(),
+            )
+        )
+
+    try:
+        result = result_of(match, standing, context)
+        return ask_rules(match, context, lambda game: end(game, result))
+    except RulesFailed as error:
+        return failed(match, standing, context, error)
+
+
+def result_of(match: Match, standing: Standing, context: Context) -> Result | None:
+    """Return the result by the rules, or None while the match goes on; raise `RulesFailed`."""
+    return ask_rules(match, context, lambda game: _result(game, match, standing))
+
+
+def _result(game: Game, match: Match, standing: Standing) -> Result | None:
+    result = game.result(standing.state)
+    if result is not None and result.winner not in {None, *range(len(match.players))}:
+        raise RulesFailed(f"The rules of {match.game} name the winner {result.winner!r}.")
+    return result
+
+
+def voided(match: Match, tick: int) -> MatchEnded:
+    """Make the event that ends `match` without a result, since its rules can't be asked."""
+    scores = [0] * len(match.players)
+    return MatchEnded(match=match.id, tick=tick, reason="void", winner=None, scores=scores, hash="")
+
+
+def failed(match: Match, standing: Standing, context: Context, error: RulesFailed) -> MatchEnded:
+    """Make the event that ends a match as void over which its rules have just failed."""
+    context.rules_failed(match.id, error)
+    return voided(match, standing.tick)
 
 
 class FinishMatch(msgspec.Struct, frozen=True):

@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
-from service.domain.event import Event, Position, match_stream, room_stream
+from service.domain.event import Event, Position, match_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId
-from service.domain.keys import Held, after_key, names
-from service.domain.rules import as_logged, ask_for_move, ask_rules
 from service.errors import ClientError
-from service.games.protocol import RulesFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from service.domain.command import Context, Standing
-    from service.domain.world import World
-    from service.games.protocol import Game, GameEvent, Result
+    from service.games.protocol import Game
 
 INPUT_LEAD_TICKS_MAX = 6
 """How far ahead of its match an input may take effect, when ticks are late."""
@@ -40,12 +33,6 @@ class MatchNotRunning(ClientError):
     """No match is running in this room; it has not begun, or it is over."""
 
     code = "MATCH_NOT_RUNNING"
-
-
-class MatchIsPaused(ClientError):
-    """The match is paused until everybody is back."""
-
-    code = "MATCH_PAUSED"
 
 
 def room_of(match: MatchId) -> RoomId:
@@ -325,156 +312,6 @@ def pace_of(game: Game) -> Pace:
     if game.tick_hz:
         return "ticks"
     return "turns" if game.ordered else "free"
-
-
-def ended(
-    match: Match,
-    standing: Standing,
-    context: Context,
-    *,
-    reason: EndReason,
-    winner: int | None,
-) -> MatchEnded:
-    """Make the event that ends `match` where it stands.
-
-    When the rules say that it is over already, it ends with their result, whatever has come in
-    between. When they fail, it ends as void.
-    """
-    by_rules: EndReason = "timeup" if match.pace == "ticks" else "finished"
-
-    def end(game: Game, result: Result | None) -> MatchEnded:
-        return as_logged(
-            MatchEnded(
-                match=match.id,
-                tick=standing.tick,
-                reason=reason if result is None else result.reason or by_rules,
-                winner=winner if result is None else result.winner,
-                scores=game.scores(standing.state),
-                hash=standing.state_hash(),
-            )
-        )
-
-    try:
-        result = result_of(match, standing, context)
-        return ask_rules(match, context, lambda game: end(game, result))
-    except RulesFailed as error:
-        return failed(match, standing, context, error)
-
-
-def result_of(match: Match, standing: Standing, context: Context) -> Result | None:
-    """Return the result by the rules, or None while the match goes on; raise `RulesFailed`."""
-    return ask_rules(match, context, lambda game: _result(game, match, standing))
-
-
-def _result(game: Game, match: Match, standing: Standing) -> Result | None:
-    result = game.result(standing.state)
-    if result is not None and result.winner not in {None, *range(len(match.players))}:
-        raise RulesFailed(f"The rules of {match.game} name the winner {result.winner!r}.")
-    return result
-
-
-def voided(match: Match, tick: int) -> MatchEnded:
-    """Make the event that ends `match` without a result, since its rules can't be asked."""
-    scores = [0] * len(match.players)
-    return MatchEnded(match=match.id, tick=tick, reason="void", winner=None, scores=scores, hash="")
-
-
-def failed(match: Match, standing: Standing, context: Context, error: RulesFailed) -> MatchEnded:
-    """Make the event that ends a match as void over which its rules have just failed."""
-    context.rules_failed(match.id, error)
-    return voided(match, standing.tick)
-
-
-def inputs(
-    match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
-) -> list[Event]:
-    """Write a seat's game events down as inputs that take effect at `tick`."""
-    return [
-        as_logged(
-            MatchInput(
-                match=match.id,
-                tick=tick,
-                seat=seat,
-                socket=socket,
-                input=msgspec.Raw(msgspec.json.encode(event)),
-            )
-        )
-        for event in events
-    ]
-
-
-def holding(  # noqa: PLR0913 - what an input is
-    match: Match,
-    seat: int,
-    after: Held,
-    standing: Standing,
-    game: Game,
-    *,
-    socket: SocketId | None = None,
-) -> list[Event]:
-    """Let the tabs of `seat` hold these keys, by an input of `socket`; none if they do already."""
-    if after == standing.held.get(seat, {}):
-        return []
-    event = game.hold(seat, names(after))
-    written = MatchInput(
-        match=match.id,
-        tick=standing.input_tick,
-        seat=seat,
-        socket=socket,
-        input=msgspec.Raw(msgspec.json.encode(event)),
-        held=dict(after),
-    )
-    return [as_logged(written)]
-
-
-def released(match: Match, seat: int, standing: Standing, context: Context) -> list[Event]:
-    """Let go of whatever `seat` holds in any tab; the match is void when its rules fail."""
-    return let_go(match, seat, {}, standing, context)
-
-
-def let_go(
-    match: Match, seat: int, after: Held, standing: Standing, context: Context
-) -> list[Event]:
-    """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
-    try:
-        return ask_rules(match, context, lambda game: holding(match, seat, after, standing, game))
-    except RulesFailed as error:
-        return [failed(match, standing, context, error)]
-
-
-class Move(msgspec.Struct, frozen=True):
-    """A player's input. Only a game of turns wants a lock, else its tick gives it its place."""
-
-    user: UserId
-    socket: SocketId
-    room: RoomId
-    move: Mapping[str, Any]
-
-    def streams(self, world: World) -> set[str]:
-        """The room, in a game of turns."""
-        room = world.rooms.rooms.get(self.room)
-        match = world.matches.live.get(room.match or "") if room else None
-        return {room_stream(self.room)} if match is not None and match.pace == "turns" else set()
-
-    def decide(self, world: World, context: Context) -> list[Event]:
-        """Ask the rules."""
-        room, seat = world.rooms.seat_of(self.user, self.room)
-        match = world.matches.live.get(room.match or "")
-        if match is None:
-            raise MatchNotRunning
-        standing = context.standing(match.id)
-        if match.paused or standing.pausing:
-            raise MatchIsPaused
-
-        def decided(game: Game) -> list[Event]:
-            key = game.key_in(self.move)
-            if key is not None:
-                after = after_key(standing.held.get(seat, {}), self.socket, key)
-                return holding(match, seat, after, standing, game, socket=self.socket)
-            events = game.decide(standing.state, seat, self.move)
-            return inputs(match, standing.input_tick, seat, self.socket, events)
-
-        return ask_for_move(match, context, seat, decided)
 
 
 FOLD = {

@@ -18,9 +18,9 @@ from service.domain.matches import (
     MatchPaused,
     MatchResumed,
     MatchRewound,
-    released,
     room_of,
 )
+from service.domain.moves import released
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

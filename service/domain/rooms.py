@@ -19,7 +19,8 @@ import msgspec
 from service.domain.event import Event, Position, room_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
 from service.domain.keys import without_tab
-from service.domain.matches import MatchEnded, MatchStarted, let_go
+from service.domain.matches import MatchEnded, MatchStarted
+from service.domain.moves import let_go
 from service.domain.pauses import missed
 from service.domain.presence import NodeStarted, SocketClosed, SocketOpened
 from service.errors import ClientError

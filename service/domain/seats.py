@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from service.domain.ending import ended
 from service.domain.event import Event, Position, room_stream, user_stream
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.matches import Match, MatchStarted, ended, pace_of, released
+from service.domain.matches import Match, MatchStarted, pace_of
+from service.domain.moves import released
 from service.domain.pauses import resumed_without
 from service.domain.rooms import (
     MatchAlreadyStarted,

@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.ending import failed, result_of
 from service.domain.event import Event, Position, room_stream
-from service.domain.matches import (
-    Match,
-    MatchTurnNoted,
-    failed,
-    inputs,
-    result_of,
-    room_of,
-)
+from service.domain.matches import Match, MatchTurnNoted, room_of
+from service.domain.moves import inputs
 from service.domain.rules import ask_rules
 from service.games.protocol import RulesFailed
 

@@ -17,8 +17,8 @@ from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom,
 from service.domain.ids import RoomId, SocketId, UserId, normalise
 from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
 from service.domain.lobby import JoinLobby, LeaveLobby
-from service.domain.matches import Move
 from service.domain.matchmaking import JoinQueue, LeaveQueue
+from service.domain.moves import Move
 from service.domain.presence import SetStatus
 from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge import guard, salvage

@@ -15,7 +15,7 @@ from aiohttp import WSMessage, WSMsgType, web
 from service.deliveries import Refresh, UserChanged, lobby_list, signal
 from service.domain.access import SessionsRevoked
 from service.domain.hosting import CreateRoom, JoinRoom, WrongPassword
-from service.domain.matches import Move
+from service.domain.moves import Move
 from service.domain.presence import (
     CloseSocket,
     OpenSocket,

@@ -19,7 +19,7 @@ from service.deliveries import (
 )
 from service.domain.chat import Say
 from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
-from service.domain.matches import Move
+from service.domain.moves import Move
 from service.domain.rooms import SeatForfeited
 from service.domain.seats import ForfeitSeat, LeaveRoom, SetReady, TakeSeat
 from service.edge.frames import type_of

@@ -27,12 +27,8 @@ from service.domain.deadlines import Times, begun_by, pending
 from service.domain.ending import FinishMatch, VoidMatch
 from service.domain.event import Event
 from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
-from service.domain.matches import (
-    MatchEnded,
-    MatchInput,
-    MatchStarted,
-    Move,
-)
+from service.domain.matches import MatchEnded, MatchInput, MatchStarted
+from service.domain.moves import Move
 from service.domain.outbox import Delivered, Rejected
 from service.domain.pauses import PauseAfterRestart
 from service.domain.presence import CloseSocket, OpenSocket, StartNode

@@ -6,7 +6,8 @@ import pytest
 
 from service.domain.event import Event
 from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
-from service.domain.matches import MatchInput, Move
+from service.domain.matches import MatchInput
+from service.domain.moves import Move
 from service.domain.pauses import PauseAfterRestart
 from service.domain.presence import StartNode
 from service.domain.rooms import Seat

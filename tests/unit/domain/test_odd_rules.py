@@ -10,7 +10,8 @@ import pytest
 
 from service.domain.ending import FinishMatch
 from service.domain.event import Event
-from service.domain.matches import MatchEnded, Move
+from service.domain.matches import MatchEnded
+from service.domain.moves import Move
 from service.domain.rules import MoveFailed
 from service.domain.seats import LeaveRoom
 from service.domain.turns import TimeOutTurn

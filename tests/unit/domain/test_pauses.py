@@ -19,8 +19,8 @@ from service.domain.matches import (
     MatchRewound,
     MatchSuspended,
     MatchTurnNoted,
-    Move,
 )
+from service.domain.moves import Move
 from service.domain.pauses import EndPause, PauseAfterRestart, left_ms
 from service.domain.presence import StartNode
 from service.domain.rooms import Room

@@ -16,13 +16,9 @@ from service.domain.event import Event
 from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
 from service.domain.lobby import JoinLobby, LeaveLobby
-from service.domain.matches import (
-    Match,
-    MatchCheckpoint,
-    MatchInput,
-    Move,
-)
+from service.domain.matches import Match, MatchCheckpoint, MatchInput
 from service.domain.matchmaking import JoinQueue, LeaveQueue
+from service.domain.moves import Move
 from service.domain.outbox import Delivered, Rejected, Settle, Subscribe
 from service.domain.pauses import PauseAfterRestart
 from service.domain.presence import CloseSocket, OpenSocket, SetStatus, StartNode

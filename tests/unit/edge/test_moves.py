@@ -10,7 +10,8 @@ import pytest
 
 from service.domain.event import Event
 from service.domain.hosting import JoinRoom
-from service.domain.matches import MatchNotRunning, Move
+from service.domain.matches import MatchNotRunning
+from service.domain.moves import Move
 from service.domain.rooms import NotInRoom
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import V1

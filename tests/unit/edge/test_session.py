@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.matches import Move
+from service.domain.moves import Move
 from service.edge.budget import Rate, UserBudget, UserLimits
 from service.edge.costs import LIST
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect

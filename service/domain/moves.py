@@ -1,0 +1,121 @@
+"""Inputs of players: moves and keys, and what the service lets go of for a tab that is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from service.domain.ending import failed
+from service.domain.event import Event, room_stream
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.keys import Held, after_key, names
+from service.domain.matches import Match, MatchInput, MatchNotRunning
+from service.domain.rules import as_logged, ask_for_move, ask_rules
+from service.errors import ClientError
+from service.games.protocol import RulesFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from service.domain.command import Context, Standing
+    from service.domain.world import World
+    from service.games.protocol import Game, GameEvent
+
+
+class MatchIsPaused(ClientError):
+    """The match is paused until everybody is back."""
+
+    code = "MATCH_PAUSED"
+
+
+def inputs(
+    match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
+) -> list[Event]:
+    """Write a seat's game events down as inputs that take effect at `tick`."""
+    return [
+        as_logged(
+            MatchInput(
+                match=match.id,
+                tick=tick,
+                seat=seat,
+                socket=socket,
+                input=msgspec.Raw(msgspec.json.encode(event)),
+            )
+        )
+        for event in events
+    ]
+
+
+def holding(  # noqa: PLR0913 - what an input is
+    match: Match,
+    seat: int,
+    after: Held,
+    standing: Standing,
+    game: Game,
+    *,
+    socket: SocketId | None = None,
+) -> list[Event]:
+    """Let the tabs of `seat` hold these keys, by an input of `socket`; none if they do already."""
+    if after == standing.held.get(seat, {}):
+        return []
+    event = game.hold(seat, names(after))
+    written = MatchInput(
+        match=match.id,
+        tick=standing.input_tick,
+        seat=seat,
+        socket=socket,
+        input=msgspec.Raw(msgspec.json.encode(event)),
+        held=dict(after),
+    )
+    return [as_logged(written)]
+
+
+def released(match: Match, seat: int, standing: Standing, context: Context) -> list[Event]:
+    """Let go of whatever `seat` holds in any tab; the match is void when its rules fail."""
+    return let_go(match, seat, {}, standing, context)
+
+
+def let_go(
+    match: Match, seat: int, after: Held, standing: Standing, context: Context
+) -> list[Event]:
+    """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
+    try:
+        return ask_rules(match, context, lambda game: holding(match, seat, after, standing, game))
+    except RulesFailed as error:
+        return [failed(match, standing, context, error)]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A player's input. Only a game of turns wants a lock, else its tick gives it its place."""
+
+    user: UserId
+    socket: SocketId
+    room: RoomId
+    move: Mapping[str, Any]
+
+    def streams(self, world: World) -> set[str]:
+        """The room, in a game of turns."""
+        room = world.rooms.rooms.get(self.room)
+        match = world.matches.live.get(room.match or "") if room else None
+        return {room_stream(self.room)} if match is not None and match.pace == "turns" else set()
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Ask the rules."""
+        room, seat = world.rooms.seat_of(self.user, self.room)
+        match = world.matches.live.get(room.match or "")
+        if match is None:
+            raise MatchNotRunning
+        standing = context.standing(match.id)
+        if match.paused or standing.pausing:
+            raise MatchIsPaused
+
+        def decided(game: Game) -> list[Event]:
+            key = game.key_in(self.move)
+            if key is not None:
+                after = after_key(standing.held.get(seat, {}), self.socket, key)
+                return holding(match, seat, after, standing, game, socket=self.socket)
+            events = game.decide(standing.state, seat, self.move)
+            return inputs(match, standing.input_tick, seat, self.socket, events)
+
+        return ask_for_move(match, context, seat, decided)
