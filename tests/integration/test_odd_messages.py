@@ -18,7 +18,7 @@ import structlog
 from service.cli.verify import command as log_verify
 from tests.acceptance.service_process import SECRET
 from tests.integration.stage import Stage, Tab, room_of
-from tests.odd.campaign import V1, Classic, Outcome, SocketIo, Speaker, send_all
+from tests.odd.campaign import SPEAKERS, V1, Outcome, SocketIo, Speaker, greeted, send_all
 from tests.odd.messages import odd_messages, types_of
 from tests.odd.raw_socket import RawSocket
 
@@ -45,12 +45,6 @@ LOOSE: Mapping[str, object] = {
 
 ONE_BY_ONE = {"resume", "game:history", "room:create", "room:join"}
 """What waits for its end, or is undone, before the next."""
-
-SPEAKERS: tuple[tuple[Speaker, str], ...] = (
-    (V1(), "FromV1Client"),
-    (Classic(), "FromClassicClient"),
-    (SocketIo(), "FromClassicClient"),
-)
 
 users = itertools.count(1)
 
@@ -84,20 +78,6 @@ def errors() -> Iterator[Errors]:
 
 def token(user: int) -> str:
     return jwt.encode({"id": user, "name": f"U{user}", "exp": time.time() + 600}, SECRET)
-
-
-async def greeted(stage: Stage, speaker: Speaker, user: int) -> RawSocket:
-    """Open a socket of a dialect, and read its greeting."""
-    url = stage.service.url
-    if isinstance(speaker, SocketIo):
-        socket = await RawSocket.open(url, "/socket.io/?EIO=4&transport=websocket")
-        socket.send(f"40{json.dumps({'token': token(user)})}")
-        await socket.until('42["user:list"')
-    else:
-        protocols = ("ws-service.v1",) if isinstance(speaker, V1) else ()
-        socket = await RawSocket.open(url, f"/?token={token(user)}", protocols)
-        await socket.message("user:list")
-    return socket
 
 
 def good_values(user: int, friend: int, room: str, tab: Tab) -> dict[str, object]:
@@ -171,7 +151,7 @@ async def try_type(
     """Let a new user send all odd messages of one type."""
     user, friend = next(users), next(users)
     tabs = one, two = await stage.connect(user), await stage.connect(friend)
-    socket = await greeted(stage, speaker, user)
+    socket = await greeted(stage.service.url, speaker, token(user))
     room = f"r{user}"
     await prepared(socket, speaker, type_, room, tabs)
     odds = [

@@ -179,6 +179,27 @@ class SocketIo:
         return None
 
 
+SPEAKERS: tuple[tuple[Speaker, str], ...] = (
+    (V1(), "FromV1Client"),
+    (Classic(), "FromClassicClient"),
+    (SocketIo(), "FromClassicClient"),
+)
+"""All dialects, and the union of the schemas of what is said in each."""
+
+
+async def greeted(url: str, speaker: Speaker, token: str) -> RawSocket:
+    """Open a socket of a dialect, and read its greeting."""
+    if isinstance(speaker, SocketIo):
+        socket = await RawSocket.open(url, "/socket.io/?EIO=4&transport=websocket")
+        socket.send(f"40{json.dumps({'token': token})}")
+        await socket.until('42["user:list"')
+    else:
+        protocols = ("ws-service.v1",) if isinstance(speaker, V1) else ()
+        socket = await RawSocket.open(url, f"/?token={token}", protocols)
+        await socket.message("user:list")
+    return socket
+
+
 class Outcome:
     """What a campaign has found."""
 
