@@ -135,7 +135,10 @@ suite("Engine.IO: heartbeat", () => {
 suite("Engine.IO: close", () => {
   test("by polling: the poll that waits is ended", async () => {
     const polls = await new Polls(service).open();
-    const [poll, post] = await Promise.all([polls.get(), polls.post("1")]);
+    const polling = polls.get();
+    // Asked for later, so that the poll has arrived.
+    await fetch(new URL("/healthz", polls.base));
+    const [poll, post] = await Promise.all([polling, polls.post("1")]);
     assert.deepEqual([poll.status, await poll.text(), post.status], [200, "6", 200]);
     await refused(await polls.get(), 1, "Session ID unknown");
   });

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
+from aiohttp import WSCloseCode
 
 from service.edge.budget import Bucket
 from service.edge.close_codes import CloseCode
@@ -216,7 +217,8 @@ class Link:
                 case Engine.PONG:
                     self._pong()
                 case Engine.CLOSE:
-                    self.lost(CloseCode.NO_STATUS)
+                    # Clients say this of a poll that broke, too; to log out is `DISCONNECT`.
+                    self.lost(WSCloseCode.GOING_AWAY)
                 case packets.BINARY | Engine.NOOP:
                     # What a binary packet belongs to was answered by the event before it.
                     pass
