@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -116,31 +116,52 @@ def restore(
 
     With `replace` a log that is there is moved aside, and the revocations of sessions that the
     backup lacks are appended to the restored log: else a token that was taken from its bearer
-    would be good again. Raises `BackupRefused`, `LogInUse` and what `verify_copy` raises.
+    would be good again. Everything is made beside the log first; then files are only renamed, the
+    database last. When that is interrupted the service refuses to start (`LogMissing`), and the
+    restore can be repeated. Raises `BackupRefused`, `LogInUse` and what `verify_copy` raises.
     """
     folder, copy = (source, source / DATABASE) if source.is_dir() else (source.parent, source)
     backup = verify_copy(copy, progress)
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = database.parent / f".restoring-{database.name}"
     lock = LogLock(Files(database).lock)
     try:
         if database.exists() and not replace:
             raise BackupRefused(f"there is a log at {database}: with --replace it is moved aside")
-        lost, revoked = _missing_from(backup, database)
-        replaced = _move_aside(database, data_dir)
-        draft = database.with_suffix(".restored")
-        _copy_private(copy, draft)
-        for name in SECRETS:
-            if (folder / name).exists():
-                _copy_private(folder / name, data_dir / name)
-        draft.replace(database)
+        shutil.rmtree(draft, ignore_errors=True)
+        lost, revoked = _missing_from(backup, _former(database))
+        secrets = [name for name in SECRETS if (folder / name).exists()]
+        head = _prepare(copy, [folder / name for name in secrets], draft / database.name, revoked)
+        # So that a start knows that there was a log, whatever it finds from here on.
+        lock.mark()
+        replaced = _move_aside(database, [data_dir / name for name in secrets])
+        for name in secrets:
+            (draft / name).replace(data_dir / name)
+        side_file = database.with_suffix(".head")
+        (draft / side_file.name).replace(side_file)
+        (draft / database.name).replace(database)
         _sync(database.parent)
-        migrate.upgrade(f"sqlite+aiosqlite:///{database}")
-        head = _begin_epoch(database, revoked)
-    except OSError as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise BackupRefused(f"the backup can't be restored: {error}") from error
     finally:
+        shutil.rmtree(draft, ignore_errors=True)
         lock.release()
     return Restored(head, replaced, lost, [event.user for event in revoked])
+
+
+def _prepare(
+    copy: Path, secrets: list[Path], database: Path, revoked: list[SessionsRevoked]
+) -> Head:
+    """Make in a folder of its own what will be the log; return its head."""
+    database.parent.mkdir(mode=0o700)
+    _copy_private(copy, database)
+    for secret in secrets:
+        _copy_private(secret, database.with_name(secret.name))
+    migrate.upgrade(f"sqlite+aiosqlite:///{database}")
+    head = _begin_epoch(database, revoked)
+    with database.open("rb") as file:
+        os.fsync(file.fileno())
+    return head
 
 
 def _copy_database(database: Path, target: Path) -> None:
@@ -160,6 +181,18 @@ def _copy_private(source: Path, target: Path) -> None:
         shutil.copyfileobj(reading, writing)
         writing.flush()
         os.fsync(writing.fileno())
+
+
+def _former(database: Path) -> Path:
+    """Return the log that is replaced; a restore that was interrupted has moved it aside."""
+    folder = None if database.exists() else _last_aside(database)
+    return database if folder is None else folder / database.name
+
+
+def _last_aside(database: Path) -> Path | None:
+    """Return the last folder with a log that was replaced."""
+    folders = sorted(database.parent.glob("replaced-*"), reverse=True)
+    return next((folder for folder in folders if (folder / database.name).exists()), None)
 
 
 def _missing_from(backup: Head, database: Path) -> tuple[Lost | None, list[SessionsRevoked]]:
@@ -182,19 +215,35 @@ def _missing_from(backup: Head, database: Path) -> tuple[Lost | None, list[Sessi
     return None if first is None else Lost(first.position, last, first.recorded_at), revoked
 
 
-def _move_aside(database: Path, data_dir: Path) -> Path | None:
-    """Move the files of a log, and the secrets that belong to it, into a folder of their own."""
+def _move_aside(database: Path, secrets: list[Path]) -> Path | None:
+    """Move the files of a log, and the secrets that get others, into a folder of their own.
+
+    The database goes first, so that nothing starts on a log that lacks a part. Its WAL is moved
+    into it before, as far as that can be done.
+    """
     names = [database.name + suffix for suffix in ("", "-wal", "-shm")]
     files = [database.parent / name for name in (*names, database.with_suffix(".head").name)]
-    files += [data_dir / name for name in SECRETS]
-    files = [file for file in files if file.exists()]
+    if database.exists():
+        _checkpoint(database)
+    files = [file for file in (*files, *secrets) if file.exists()]
+    unfinished = None if database.exists() else _last_aside(database)
     if not files:
-        return None
-    aside = database.parent / f"replaced-{_now()}"
-    aside.mkdir(mode=0o700)
+        return unfinished
+    if unfinished is not None and not any((unfinished / file.name).exists() for file in files):
+        aside = unfinished
+    else:
+        aside = database.parent / f"replaced-{_now()}"
+        aside.mkdir(mode=0o700)
     for file in files:
         file.rename(aside / file.name)
+    _sync(aside)
     return aside
+
+
+def _checkpoint(database: Path) -> None:
+    """Move the WAL into the database; one that is damaged stays as it is."""
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _begin_epoch(database: Path, revoked: list[SessionsRevoked]) -> Head:
