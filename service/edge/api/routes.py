@@ -28,7 +28,10 @@ from service.domain.matches import (
     MatchOutcome,
     MatchPaused,
     MatchResumed,
+    MatchRewound,
     MatchStarted,
+    MatchSuspended,
+    MatchTurnNoted,
     room_of,
 )
 from service.edge.api import shapes
@@ -63,13 +66,16 @@ STALL_S = 10
 NAMELESS_SERVICE = "service"
 """The actor of what a token with a scope but without an id has asked for."""
 
-_SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
+SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
     MatchStarted: ("game", "players", "options"),
     MatchInput: ("seat", "input"),
     MatchOutcome: ("outcome",),
     MatchCheckpoint: ("hash",),
-    MatchPaused: (),
-    MatchResumed: ("run",),
+    MatchPaused: ("turn_left_ms", "spent_ms"),
+    MatchResumed: ("run", "spent_ms"),
+    MatchRewound: (),
+    MatchSuspended: (),
+    MatchTurnNoted: ("turn_left_ms",),
     MatchEnded: ("reason", "winner", "scores", "hash"),
 }
 """What a spectator may see of each event: not the seed, a whole state, or a player's socket."""
@@ -327,7 +333,7 @@ def _event(recorded: RecordedEvent) -> shapes.Event:
         recorded_at=_time(recorded.recorded_at),
         type=event.type,
         tick=event.tick,
-        data={name: getattr(event, name) for name in _SHOWN[type(event)]},
+        data={name: getattr(event, name) for name in SHOWN[type(event)]},
     )
 
 

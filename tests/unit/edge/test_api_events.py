@@ -1,0 +1,19 @@
+"""The API can show every event of a match."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.matches import FOLD, MatchEvent
+from service.edge.api.routes import SHOWN
+
+SECRET = {"seed", "state", "socket", "held"}
+
+
+def test_it_is_said_of_every_event_of_a_match_what_is_shown() -> None:
+    assert SHOWN.keys() == FOLD.keys()
+
+
+@pytest.mark.parametrize("event", SHOWN, ids=lambda event: event.type)
+def test_what_is_shown_is_there_and_no_secret(event: type[MatchEvent]) -> None:
+    assert set(SHOWN[event]) <= set(event.__struct_fields__) - SECRET
