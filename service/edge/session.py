@@ -358,8 +358,10 @@ class Session:
         if self._dialect is SOCKET_IO:
             return str(raw)
         if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
+            # One that is too long can be read all the same, so that its client can match the error.
             raise Refused(
-                BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."), None
+                BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."),
+                raw if isinstance(raw, str) and raw else None,
             )
         return raw
 
@@ -367,8 +369,8 @@ class Session:
         """Read the id of a message that is wrong otherwise."""
         try:
             return self._id_of(salvage.id_in(text))
-        except Refused:
-            return None
+        except Refused as refused:
+            return refused.id
 
     def _check_names(self, text: str, id_: str | None) -> None:
         unknown = self._unknown_field(text, self.type_received)

@@ -93,6 +93,10 @@ def test_a_refusal_names_the_id_where_it_can_be_read() -> None:
     assert refusal('{"type":"room:join","id":"j","roomId":7}') == ("BAD_MESSAGE", "j")
     assert refusal('{"type":"nothing","id":"n"}') == ("UNKNOWN_TYPE", "n")
     assert refusal('{"type":"nothing","id":"n"}', session(CLASSIC)) == ("UNKNOWN_TYPE", None)
+    long = "i" * 65
+    assert refusal(f'{{"type":"ping","id":"{long}"}}') == ("BAD_MESSAGE", long)
+    assert refusal(f'{{"type":"ping","id":"{long}","x":NaN}}') == ("BAD_JSON", long)
+    assert refusal('{"type":"ping","id":""}') == ("BAD_MESSAGE", None)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.domain.presence import CLEAN_CLOSES
 from service.edge.budget import Rate
 from service.edge.connection import SlowLimits
 from service.edge.session import SessionLimits
@@ -111,3 +112,13 @@ async def test_a_link_that_was_lost_has_no_last_word() -> None:
     link = await make_link([])
     link.lost(1006)
     assert not link.has_last_word
+
+
+async def test_a_client_that_ends_its_transport_has_not_logged_out() -> None:
+    link = await make_link([])
+    link._connect("token")  # noqa: SLF001 - there is no other way to a session without a service
+    session = link._session  # noqa: SLF001
+    assert session is not None
+    await link.receive("1")
+    assert session.close_code is not None
+    assert session.close_code not in CLEAN_CLOSES
