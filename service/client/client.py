@@ -13,6 +13,7 @@ from typing import Any, Never, Self
 import aiohttp
 import msgspec
 
+from service.client.answers import ANSWER_TYPES, Answers
 from service.client.clock import Clock
 from service.client.commands import Commands, PendingCommand
 from service.client.errors import Closed, NoAnswer, NoToken, Refused
@@ -20,7 +21,7 @@ from service.client.inbox import Inbox
 from service.client.link import Link, open_link
 from service.client.memory import Cursor, Greeting, Joins, Message
 from service.client.pace import BYTES_PER_UNIT, Pace
-from service.client.retry import RETRY_FIRST_S, wait_s_max
+from service.client.retry import wait_s_max
 from service.client.tokens import Token, Tokens
 
 STABLE_S = 5.0
@@ -39,10 +40,6 @@ ANSWER_WITHIN_S_MAX = 240.0
 CODE_NORMAL = 1000
 CODE_SILENT = 4000
 """Sent when the service has fallen silent: not a clean close, since this client comes back."""
-
-NOT_NOW = frozenset({"RATE_LIMITED", "UNAVAILABLE"})
-"""Errors that pass: the same command may be carried out a little later."""
-
 
 logger = logging.getLogger("service.client")
 
@@ -93,6 +90,7 @@ class Client:
         self._joins = Joins()
         self._pace = Pace(clock)
         self._commands = Commands(clock, self._pace)
+        self._answers = Answers(self._commands, self._joins, self._greeting, jitter)
         self._something_to_send = asyncio.Event()
         # The ids of one client never meet those of another one of the same user.
         self._id_prefix = secrets.token_hex(12)
@@ -151,7 +149,7 @@ class Client:
         `ValueError` when it is longer than the service takes.
         """
         self._check_started()
-        frame = self._encode({"type": type_, **fields})
+        frame = self._encode({**fields, "type": type_})
         units = 1 + len(frame) // BYTES_PER_UNIT
         return self._is_online and self._pace.take(units) and await self._transmit(frame)
 
@@ -170,7 +168,7 @@ class Client:
         self._check_started()
         if not 0 < timeout_s <= ANSWER_WITHIN_S_MAX:
             raise ValueError(f"timeout_s is more than 0 and at most {ANSWER_WITHIN_S_MAX}")
-        command = {"type": type_, "id": self._new_id(), **fields}
+        command = {**fields, "type": type_, "id": self._new_id()}
         pending = self._commands.add(command, self._encode(command), timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
@@ -212,7 +210,7 @@ class Client:
         try:
             # A send that is cancelled while the pipe is full would spoil the next one.
             await asyncio.shield(self._link.send(frame))
-        except ConnectionError:
+        except (aiohttp.ClientError, OSError):
             return False
         return True
 
@@ -341,7 +339,7 @@ class Client:
     def _change_user(self) -> bool:
         """Forget what was the former user's; tell whether this connection has asked for it."""
         self._commands.fail_all(NoAnswer("the token is now that of another user"))
-        self._joins = Joins()
+        self._joins.forget()
         self._cursor.forget()
         self.welcome = {}
         return self._cursor.is_resuming
@@ -364,7 +362,9 @@ class Client:
             case {"type": "token:expiring"} if not self._tokens.is_fixed:
                 self._refreshing = asyncio.create_task(self._refresh())
         self._joins.take(message, self.welcome["user"]["id"])
-        if not self._answers(message):
+        if message["type"] in ANSWER_TYPES:
+            self._something_to_send.set()
+        if not self._answers.take(message):
             self._inbox.put(message)
         return ends_greeting
 
@@ -373,41 +373,6 @@ class Client:
         self._tokens.accepted()
         self._pace.limit(welcome["limits"])
         self._commands.fail_too_long(welcome["limits"]["messageBytesMax"])
-
-    def _answers(self, message: Message) -> bool:
-        """Take what answers a command; an ack that nobody waits for any more is told nobody."""
-        if message["type"] not in {"ack", "pong", "error"}:
-            return False
-        self._something_to_send.set()
-        id_ = message.get("id")
-        rejoin = self._commands.find_rejoin(id_)
-        if message.get("code") in NOT_NOW and self._try_again(message, rejoin):
-            return rejoin is None and id_ is not None
-        if rejoin is not None:
-            self._commands.rejoined(rejoin)
-            if message["type"] == "error":
-                self._joins.refused(rejoin.command["roomId"])
-            return bool(message["type"] == "ack")
-        pending = self._commands.find(id_)
-        command = self._commands.take_late(id_) if pending is None else pending.command
-        if command is not None and message["type"] == "ack":
-            # Whoever gave up waiting has joined the room all the same.
-            self._joins.answered(command, message)
-        if pending is None:
-            return bool(message["type"] == "ack")
-        pending.answer.set_result(message)
-        return True
-
-    def _try_again(self, error: Message, rejoin: PendingCommand | None) -> bool:
-        """Send what can't be carried out just now a little later; tell whether that is so."""
-        pause_s = RETRY_FIRST_S * (1 + self._jitter())
-        refused = rejoin or self._commands.find(error.get("id"))
-        if refused is not None:
-            self._commands.pause(refused, pause_s)
-        elif "id" not in error and not self._greeting.knows("error_ids"):
-            # An older service may not know the id of a message above the rate: it may be any.
-            self._commands.pause(None, pause_s)
-        return refused is not None
 
     async def _refresh(self) -> None:
         """Bring a newer token; without one, the socket is closed, and the next one has it."""

@@ -99,6 +99,11 @@ class Joins:
         self._joins: dict[str, Message] = {}
         self._seat: str | None = None
 
+    def forget(self) -> None:
+        """Be in no room: the user is another one."""
+        self._joins = {}
+        self._seat = None
+
     @property
     def has_seat(self) -> bool:
         """Whether a match may wait for this client."""

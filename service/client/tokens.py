@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -23,6 +24,8 @@ CODE_TOKEN_EXPIRED = 4005
 FINAL_CODES = frozenset({4503, 4504})
 """Sent away, too many sockets: coming back by itself would do harm."""
 
+_JWT = re.compile(r"[\w.-]+", re.ASCII)
+
 logger = logging.getLogger("service.client")
 
 
@@ -40,7 +43,10 @@ class Tokens:
         return isinstance(self._token, str)
 
     async def ask(self) -> str:
-        """Return a token, or raise `NoToken`; a callable that does not return is left alone."""
+        """Return a token; raise `NoToken`, or `Closed` for one that the service would refuse.
+
+        A callable that does not return is left alone.
+        """
         if isinstance(self._token, str):
             return self._token
         asking = asyncio.ensure_future(self._bring(self._token))
@@ -49,11 +55,17 @@ class Tokens:
             if not done:
                 raise NoToken(TimeoutError(f"no token came in {TOKEN_WITHIN_S} s"))
             try:
-                return asking.result()
+                brought: object = asking.result()
+            except asyncio.CancelledError as error:
+                # What the callable waited for was cancelled, not this client.
+                raise NoToken(RuntimeError("the token was cancelled")) from error
             except Exception as error:
                 raise NoToken(error) from error
         finally:
             asking.cancel()
+        if not isinstance(brought, str) or not _JWT.fullmatch(brought):
+            raise Closed(CODE_BAD_TOKEN, "the token is not a JWT")
+        return brought
 
     def accepted(self) -> None:
         """Begin to count refusals anew."""

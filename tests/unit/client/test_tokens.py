@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from service.client import tokens
 from service.client.errors import Closed, NoToken
-from service.client.tokens import REFUSED_TOKENS_MAX, Tokens
+from service.client.tokens import CODE_BAD_TOKEN, REFUSED_TOKENS_MAX, Tokens
 
 REFUSED = Closed(1008, "Invalid or expired token")
 
@@ -51,6 +52,24 @@ async def test_what_the_callable_raises_is_no_token() -> None:
     with pytest.raises(NoToken) as raised:
         await Tokens(fail).ask()
     assert isinstance(raised.value.cause, ValueError)
+
+
+async def test_a_callable_whose_work_is_cancelled_has_brought_no_token() -> None:
+    async def cancelled() -> str:
+        raise asyncio.CancelledError
+
+    with pytest.raises(NoToken):
+        await Tokens(cancelled).ask()
+
+
+@pytest.mark.parametrize("brought", [None, 7, "", "a.b\r\nX: c", "a b", "é"])
+async def test_what_can_be_no_token_counts_as_refused(brought: Any) -> None:
+    async def bring_it() -> str:
+        return brought  # type: ignore[no-any-return] # as of a callable without types
+
+    with pytest.raises(Closed) as raised:
+        await Tokens(bring_it).ask()
+    assert raised.value.code == CODE_BAD_TOKEN
 
 
 async def test_a_callable_that_never_returns_and_can_not_be_cancelled_is_left_alone(
