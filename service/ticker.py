@@ -273,26 +273,31 @@ class Ticker:
         self, read: Callable[[Match], Coroutine[None, None, Sequence[Event]]]
     ) -> None:
         """After a restart, rebuild every live match from its events, and pause it."""
-        world = self._engine.world
-        for match in list(world.matches.live.values()):
+        for match in list(self._engine.world.matches.live.values()):
             events = await read(match)
             try:
-                run, unlogged = self._rebuild(match, events)
-                live = self._add(match, world.rooms.rooms[room_of(match.id)], run)
-                is_over = run.game.result(run.state) is not None
+                await self._recover_match(match, events)
+            except Unavailable:
+                raise
             except Exception as error:  # noqa: BLE001 - it harms this match alone
                 self._note(error, match.id)
                 await self._engine.execute(VoidMatch(match.id, match.tick), ORIGIN)
-                continue
-            live.paused = match.pace != "free"
-            if unlogged:
-                await self._engine.append(unlogged, ORIGIN)
-            await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
-            if is_over:
-                await self._engine.execute(FinishMatch(match.id), ORIGIN)
-            logger.info(
-                "match recovered", metadata={"match": match.id, "tick": run.tick, "run": match.run}
-            )
+
+    async def _recover_match(self, match: Match, events: Sequence[Event]) -> None:
+        run, unlogged = self._rebuild(match, events)
+        live = self._add(match, self._engine.world.rooms.rooms[room_of(match.id)], run)
+        live.paused = match.pace != "free"
+        # Inputs may be still to come, over which the rules fail; it is not tried later.
+        live.ahead()
+        is_over = run.game.result(run.state) is not None
+        if unlogged:
+            await self._engine.append(unlogged, ORIGIN)
+        await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
+        if is_over:
+            await self._engine.execute(FinishMatch(match.id), ORIGIN)
+        logger.info(
+            "match recovered", metadata={"match": match.id, "tick": run.tick, "run": match.run}
+        )
 
     def _rebuild(self, match: Match, events: Sequence[Event]) -> tuple[Run, list[MatchOutcome]]:
         """Bring a match to its last logged tick; raise what its rules raise, or `RulesFailed`."""
@@ -628,9 +633,10 @@ class Ticker:
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
             except Exception as error:  # noqa: BLE001 - it harms this match alone
-                self._note(error, live.id)
-                self._void(live, live.run.tick)
+                self._fail(live, error)
             else:
+                # An input that came in between may have taken the result back; then it goes on.
+                live.finishing = False
                 return
 
     def _fail(self, live: LiveMatch, error: Exception) -> None:

@@ -102,6 +102,8 @@ class Move(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Ask the rules."""
+        # A tab that had to go for another one may still press keys, which nobody would let go.
+        world.presence.check_open(self.user, self.socket)
         room, seat = world.rooms.seat_of(self.user, self.room)
         match = world.matches.live.get(room.match or "")
         if match is None:

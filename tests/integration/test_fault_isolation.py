@@ -10,8 +10,10 @@ import pytest
 
 from service.deliveries import _AFTER_FOLD, _BEFORE_FOLD
 from service.domain.matches import MatchEnded, MatchStarted
+from service.domain.moves import Move
 from service.domain.rooms import SeatTaken, SpectatorJoined
 from service.games.catalogue import GAMES
+from service.log.records import Origin
 from tests.integration.stage import Message, Stage, Tab, Theatre, holds, room_of
 
 DIVIDED = "division by zero"
@@ -118,6 +120,27 @@ def test_a_match_whose_rules_fail_is_void_and_its_players_go_on(
             assert (await tab.ask("room:leave", roomId=room))["type"] == "ack"
         if other is not None:
             await plays_on(other, stage)
+
+    theatre.runner.run(story(theatre.stage))
+
+
+def test_a_result_that_is_taken_back_at_once_keeps_no_match_from_ending(theatre: Theatre) -> None:
+    async def story(stage: Stage) -> None:
+        ana, ben = await stage.connect(), await stage.connect()
+        room = await room_of((ana, ben), "relay", seats=2)
+        claims = [{"result": {"winner": seat, "scores": [1 - seat, seat]}} for seat in (0, 1)]
+        await ana.ask("game:move", roomId=room, move=claims[0])
+        # Both are in one commit, so that the end which the first one brings about comes after both.
+        service: Any = stage.service
+        (socket,) = service._world.rooms.rooms[room].seats[1].sockets  # noqa: SLF001 - to be at once
+        for claim in claims:
+            command = Move(ben.user, socket, room, claim)
+            service._websockets._engine.submit(command, Origin(), lambda _: None)  # noqa: SLF001 - as above
+        await ben.ask("game:move", roomId=room, move={"still": "here"})
+        assert not ben.of("game:over")
+        await ana.ask("game:move", roomId=room, move=claims[1])
+        over = await ana.until("game:over")
+        assert (over["reason"], over["winner"]) == ("finished", 1)
 
     theatre.runner.run(story(theatre.stage))
 

@@ -44,12 +44,12 @@ def gone(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-def raising(rule: str) -> Callable[[pytest.MonkeyPatch], None]:
+def raising(rule: str, game: str = CHANGED) -> Callable[[pytest.MonkeyPatch], None]:
     def change(patch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> None:
             raise ZeroDivisionError
 
-        patch.setattr(GAMES[CHANGED], rule, fail)
+        patch.setattr(GAMES[game], rule, fail)
 
     return change
 
@@ -99,6 +99,33 @@ def test_it_is_void_and_the_others_go_on(
             with pytest.raises(RulesMissing, match="version 1 of the rules of connect_four"):
                 Replay(_events(tmp_path), GAMES)
     assert Replay(_events(tmp_path), GAMES).verify() is None
+
+
+def test_inputs_that_are_still_to_come_keep_no_start_from_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are met when the match is paused, not when it is rebuilt."""
+
+    async def before(stage: Stage) -> int:
+        ana, ben = await stage.connect(), await stage.connect()
+        room = await room_of((ana, ben), "pong")
+        ticker: Any = stage.service._ticker  # noqa: SLF001 - as if it were killed before the tick
+        ticker.advance = ticker._checkpoint = lambda *_: None  # noqa: SLF001 - as above
+        await ana.insist("game:move", roomId=room, direction="w", action="down")
+        return ana.user
+
+    async def after(stage: Stage, user: int) -> None:
+        ana = await stage.connect(user)
+        assert ana.of("session:state")[0]["inRoom"] is False
+
+    with Theatre.opened(tmp_path) as theatre:
+        user = theatre.runner.run(before(theatre.stage))
+    with monkeypatch.context() as patch:
+        raising("apply", "pong")(patch)
+        with Theatre.opened(tmp_path) as theatre:
+            theatre.runner.run(after(theatre.stage, user))
+    ended = LogFile(tmp_path / "ws-service.db").query("SELECT reason FROM matches")
+    assert ended == [("void",)]
 
 
 def _events(data_dir: Path) -> list[Any]:

@@ -9,7 +9,7 @@ from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.matches import MatchInput
 from service.domain.moves import Move
 from service.domain.pauses import PauseAfterRestart
-from service.domain.presence import StartNode
+from service.domain.presence import NotConnected, StartNode
 from service.domain.rooms import Seat
 from service.domain.seats import TakeSeat
 from service.games.pong import KeysHeld, PongState
@@ -165,4 +165,12 @@ def test_in_an_old_log_the_tab_that_was_used_last_holds_all_keys(player: Player)
         player.story.fold(decode("match.input", 1, old))
     assert player.match.pressing == {0: {player.tabs["b"]: ["up", "down"]}}
     player.close("b")
+    assert player.held == ""
+
+
+def test_a_tab_that_is_gone_presses_no_keys(player: Player) -> None:
+    """One that had to go for another may still be heard for a moment."""
+    player.close("b", 4504)
+    with pytest.raises(NotConnected):
+        player.type("b", "w", "down")
     assert player.held == ""

@@ -85,7 +85,8 @@ def test_a_turn_goes_on_from_what_was_left() -> None:
     assert types(play.back(1)) == ["seat.taken", "match.resumed"]
     assert play.deadlines() == [(2.0, "NoteTurn"), (13.5, "TimeOutTurn")]
     turn = play.story.run_of(play.match).state.turn
-    play.story.do(Move(turn + 1, "any", ROOM, {"column": 3}))
+    (socket,) = play.room.seats[turn].sockets
+    play.story.do(Move(turn + 1, socket, ROOM, {"column": 3}))
     assert play.deadlines() == [(2.0, "NoteTurn"), (20.0, "TimeOutTurn")]
 
 
