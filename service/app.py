@@ -20,13 +20,14 @@ from service.directory import UserDirectory
 from service.domain.command import Context, Rules
 from service.domain.deadlines import Times
 from service.domain.event import match_stream
+from service.domain.names import clean_name
 from service.domain.outbox import USER_SERVICE
 from service.domain.presence import StartNode
 from service.edge.addresses import Addresses, AddressRate, Handshakes
 from service.edge.api.calls import Parts
 from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
-from service.edge.auth import Authenticator, FixedKey, Issuer, clean_name
+from service.edge.auth import Authenticator, FixedKey, Issuer
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.bind import check_address
 from service.edge.budget import Budgets, Rate, UserLimits

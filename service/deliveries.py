@@ -32,6 +32,7 @@ from service.domain.matches import (
     MatchStarted,
 )
 from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.names import placeholder
 from service.domain.pauses import START_DELAY_S
 from service.domain.pauses import left_ms as pause_left_ms
 from service.domain.presence import (
@@ -82,7 +83,7 @@ class People(msgspec.Struct):
 
     def name(self, user: UserId) -> str:
         """Return the display name; one that is not known is `User#<id>`."""
-        return self.names.get(user) or f"User#{user}"
+        return self.names.get(user) or placeholder(user)
 
     def user(self, user: UserId) -> classic.User:
         """Write a user as he goes on the wire."""

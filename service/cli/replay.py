@@ -21,6 +21,7 @@ from rich.text import Text
 
 from service.cli.common import console, opened_log, opened_output, run
 from service.domain.event import match_stream
+from service.domain.names import placeholder
 from service.errors import ServiceError
 from service.games.catalogue import GAMES
 from service.log.integrity import broken_link
@@ -93,7 +94,7 @@ async def _load(start: str) -> tuple[Replay, list[str]]:
         replay = Replay(await match_events(reader, match), GAMES)
         users = [str(user) for user in replay.started.players]
         known = await reader.names(users)
-    return replay, [known.get(user, f"User#{user}") for user in users]
+    return replay, [known.get(user, placeholder(user)) for user in users]
 
 
 async def _verify(start: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import msgspec
 from aiohttp import hdrs
 
 from service.domain.ids import UserId
+from service.domain.names import clean_name
 from service.edge.claims import BadTime, BadUser, Times, has_user, read_times, read_user, texts
 from service.edge.close_codes import CloseCode
 from service.edge.handshake import listed
@@ -33,16 +33,6 @@ class Scope(StrEnum):
 
     ADMIN = "admin"
     PUBLISH = "publish"
-
-
-# Controls, what has no width, what turns the text around it, and halves of surrogate pairs,
-# which JSON can write and nobody can encode.
-_UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    r"\u3164\ufeff\ud800-\udfff]"
-)
-# Spaces, and the joiners: those belong between characters, of Persian and of pictures for example.
-_ENDS = "\u200c\u200d" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 
 _INVALID = (jwt.PyJWTError, BadTime, ValueError, TypeError, OverflowError, RecursionError)
@@ -75,11 +65,6 @@ class Caller(msgspec.Struct, frozen=True):
 
     identity: Identity | None
     scopes: frozenset[Scope]
-
-
-def clean_name(raw: str) -> str:
-    """Take out what can't be shown or turns the text around it, and the spaces at the ends."""
-    return _UNSEEN.sub("", raw).strip(_ENDS)
 
 
 class Keys(Protocol):

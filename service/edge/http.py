@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from service.edge.auth import clean_name
+from service.domain.names import clean_name
 from service.edge.handshake import wants_websocket
 from service.errors import ClientError, Unavailable
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from service.domain.event import match_stream, room_stream
 from service.domain.ids import MatchId
 from service.domain.matches import EndReason, room_of
+from service.domain.names import placeholder
 from service.domain.rooms import RoomCreated
 from service.errors import ServiceError
 from service.log.tables import match_players, matches, profiles
@@ -81,7 +82,7 @@ async def find_matches(reader: Reader, wanted: Wanted) -> list[PlayedMatch]:
     players: dict[str, list[str]] = {row["match"]: [] for row in rows}
     for match, user, name in seats:
         users[match].append(user)
-        players[match].append(name or f"User#{user}")
+        players[match].append(name or placeholder(user))
     return [
         PlayedMatch(
             id=row["match"],

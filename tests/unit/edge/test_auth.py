@@ -23,7 +23,6 @@ from service.edge.auth import (
     FixedKey,
     Identity,
     Issuer,
-    clean_name,
     token_of,
 )
 from service.settings import Settings
@@ -313,29 +312,6 @@ def test_the_name_is_the_first_claim_that_can_be_seen(
 ) -> None:
     token = by_hand({"alg": "HS256"}, {"id": 7, **claims}, SECRET.encode())
     assert identify(token) == (7, name)
-
-
-@pytest.mark.parametrize(
-    ("raw", "clean"),
-    [
-        ("Ana", "Ana"),
-        ("  Ana Mar\u00eda  ", "Ana Mar\u00eda"),
-        ("A\tn\na\x00\x7f", "Ana"),
-        ("\u2028A\u2029na\u0085", "Ana"),
-        # All that turns the text around it (Unicode's bidirectional algorithm, UAX 9).
-        ("\u202aA\u202b\u202c\u202d\u202en\u2066\u2067\u2068\u2069a", "Ana"),
-        ("\u200eA\u200f\u061cna", "Ana"),
-        ("\u200b\ufeff\u2060", ""),
-        ("\ud800\udfffAna", "Ana"),
-        ("\u200d\u200c", ""),
-        # What joins belongs to names in Persian, and to pictures.
-        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
-        ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
-        ("\u65e5\u672c", "\u65e5\u672c"),
-    ],
-)
-def test_a_name_has_nothing_that_cannot_be_seen_or_turns_others(raw: str, clean: str) -> None:
-    assert clean_name(raw) == clean
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""What a user is called."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.deliveries import People
+from service.domain.names import clean_name, placeholder
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("Ana", "Ana"),
+        ("  Ana Mar\u00eda  ", "Ana Mar\u00eda"),
+        ("A\tn\na\x00\x7f", "Ana"),
+        ("\u2028A\u2029na\u0085", "Ana"),
+        # All that turns the text around it (Unicode's bidirectional algorithm, UAX 9).
+        ("\u202aA\u202b\u202c\u202d\u202en\u2066\u2067\u2068\u2069a", "Ana"),
+        ("\u200eA\u200f\u061cna", "Ana"),
+        ("\u200b\ufeff\u2060", ""),
+        ("\ud800\udfffAna", "Ana"),
+        # Letters without ink, and the marks of annotations.
+        ("\u115f\u1160\u2800\u3164\uffa0", ""),
+        ("\ufff9A\ufffan\ufffba", "Ana"),
+        ("\u200d\u200c", ""),
+        # What joins belongs to names in Persian, and to pictures.
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+        ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
+        ("\u65e5\u672c", "\u65e5\u672c"),
+    ],
+)
+def test_a_name_has_nothing_that_cannot_be_seen_or_turns_others(raw: str, clean: str) -> None:
+    assert clean_name(raw) == clean
+
+
+@pytest.mark.parametrize(
+    ("user", "name"),
+    [
+        (7, "User#7"),
+        ("ana", "User#ana"),
+        ("\u202ena\u2028a", "User#naa"),
+        ("\u200b", "User#"),
+    ],
+)
+def test_who_has_no_name_is_called_by_what_shows_of_their_id(user: int | str, name: str) -> None:
+    assert placeholder(user) == name
+    assert People().name(user) == name
