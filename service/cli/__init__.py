@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sqlite3
 import sys
 from typing import Annotated, Any
 
@@ -75,3 +76,20 @@ def main() -> None:
     except ServiceError as error:
         print(f"error: {error.message}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except Exception as error:
+        reason = _outside_reason(error)
+        if reason is None:
+            raise
+        print(f"error: {reason}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _outside_reason(error: BaseException) -> str | None:
+    """Say what the disk or the database has refused; None for a fault of the program."""
+    if isinstance(error, sqlite3.DatabaseError):
+        return f"the database can't be used: {error}"
+    if isinstance(error, OSError):
+        return str(error)
+    # What SQLAlchemy raises wraps what the driver raised; it need not be imported for that.
+    inner = getattr(error, "orig", None)
+    return None if inner is None else _outside_reason(inner)

@@ -19,7 +19,6 @@ import argparse
 import asyncio
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -42,6 +41,7 @@ from service.replay.core import Replay
 from service.snapshots import restore_world
 from tests.acceptance.service_process import PATIENCE_S, Client, Message, Running, fresh_id
 from tests.acceptance.service_process import Event as LoggedEvent
+from tests.scripts import run_script
 
 SETTINGS = {
     # Snapshots matter only when they are made, and kills fall between them.
@@ -766,4 +766,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

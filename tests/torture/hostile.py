@@ -27,6 +27,7 @@ import msgspec
 from service.bounds import bounds, total_of
 from service.settings import Settings
 from tests.acceptance.service_process import Running, close_clients, token
+from tests.scripts import run_script
 
 if TYPE_CHECKING:
     pass
@@ -313,10 +314,15 @@ async def _main(seconds: float, seed: int, only: str | None) -> int:
     return 1 if complaints else 0
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", metavar="TYPE")
     arguments = parser.parse_args()
-    sys.exit(asyncio.run(_main(arguments.seconds, arguments.seed, arguments.only)))
+    return asyncio.run(_main(arguments.seconds, arguments.seed, arguments.only))
+
+
+if __name__ == "__main__":
+    run_script(main)

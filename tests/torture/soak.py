@@ -15,7 +15,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from tests.acceptance.service_process import (
     close_clients,
     fresh_id,
 )
+from tests.scripts import run_script
 from tests.torture.faults import victim
 
 PAIRS = 8
@@ -204,4 +204,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 from tests.acceptance.crash import begin_match
 from tests.acceptance.service_process import Client, Running, close_clients, fresh_id
 from tests.proxy import Proxy
+from tests.scripts import run_script
 from tests.torture.torture import Behind
 
 Cursor: TypeAlias = tuple[int | str, int | None, str]
@@ -126,4 +126,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 from tests.acceptance.crash import SETTINGS, Crashes, Summary
 from tests.acceptance.service_process import Running
 from tests.proxy import Proxy
+from tests.scripts import run_script
 from tests.torture.faults import FAULTS, Fault, Scene, victim
 
 EXPECTED = {"LOG_UNWRITABLE", "LOG_IN_USE", "4008", "4012"}
@@ -144,4 +144,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)
