@@ -81,7 +81,9 @@ class Stage:
     async def __aenter__(self) -> Self:
         await self.service.fetch_keys()
         await self.service.start()
-        self.http = aiohttp.ClientSession()
+        # On a busy machine a connection may take long, by the clock of this loop.
+        unlimited = aiohttp.ClientTimeout(total=None, sock_connect=None)
+        self.http = aiohttp.ClientSession(timeout=unlimited)
         return self
 
     async def __aexit__(self, *_: object) -> None:
