@@ -67,6 +67,7 @@ class Connection:
         "_written",
         "aborted",
         "dialect",
+        "first_word",
         "frames",
         "friends",
         "is_slow",
@@ -99,6 +100,8 @@ class Connection:
         """How much was sent again when the socket was opened."""
         self.spend: Callable[[float], None] = _spend_nothing
         """Charges its user for what it is sent, in units of messages."""
+        self.first_word: Callable[[], object] | None = None
+        """Called once, when the client says something: it has read what it was greeted with."""
         self.opened_at: Position = 0
         """The position at which its live messages begin."""
         self.friends: frozenset[UserId] = frozenset()
@@ -117,6 +120,12 @@ class Connection:
         self._resume_end = 0
         self._written = 0
         self._progress = (0, 0.0)
+
+    def spoke(self) -> None:
+        """Take note that the client has said something."""
+        if self.first_word is not None:
+            self.first_word()
+            self.first_word = None
 
     def hold_back(self, kind: Kind | None, frame: bytes) -> None:
         """Keep a frame for later, in place of the one before of its kind; None is of no kind."""

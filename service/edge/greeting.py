@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 
+KICKS_MAX = 10_000
+"""How many users are remembered whose greeting told of a lost seat and was not answered yet."""
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What `welcome` says of the service."""
 
@@ -63,6 +67,8 @@ class Greeter:
         self._backlog = backlog
         self._user_list = user_list
         self._metrics = metrics
+        self._kicks: dict[UserId, None] = {}
+        """Who was told of a lost seat by a v1 socket that has said nothing since."""
 
     def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
         """Tell a socket that was just opened who and where it is."""
@@ -71,7 +77,7 @@ class Greeter:
             return
         write = connection.dialect.frame
         yield write(classic.Welcome(self._people.user(connection.user)))
-        yield write(self._session(opened))
+        yield write(self._session(opened, is_kicked=opened.kicked))
         yield self._user_list(connection.dialect)
         for start in self._own_room_start(connection.user):
             yield write(start)
@@ -107,15 +113,28 @@ class Greeter:
                 limits=self._facts.limits,
             )
         )
-        yield frame(self._session(opened))
+        is_kicked = opened.kicked or self._was_kicked(user)
+        if is_kicked:
+            self._kicks[user] = None
+            connection.first_word = lambda: self._kicks.pop(user, None)
+            if len(self._kicks) > KICKS_MAX:
+                del self._kicks[next(iter(self._kicks))]
+        yield frame(self._session(opened, is_kicked=is_kicked))
         yield from self._users.frames()
         if connection.resume is not None:
             yield from self.resume(user, connection.resume, position)
         else:
             yield from self._standing(user)
 
-    def _session(self, opened: SocketOpened) -> ToClient:
-        if opened.kicked:
+    def _was_kicked(self, user: UserId) -> bool:
+        """Tell whether a greeting that told of a lost seat may never have come."""
+        if user not in self._kicks:
+            return False
+        del self._kicks[user]
+        return user not in self._world.rooms.seated
+
+    def _session(self, opened: SocketOpened, *, is_kicked: bool) -> ToClient:
+        if is_kicked:
             return classic.SessionKickIntro()
         return session_state(opened.user, self._world)
 

@@ -17,6 +17,7 @@ from service.domain.access import SessionsRevoked
 from service.domain.hosting import CreateRoom, JoinRoom, WrongPassword
 from service.domain.moves import Move
 from service.domain.presence import (
+    CLEAN_CLOSES,
     CloseSocket,
     OpenSocket,
     ReplaceSocket,
@@ -324,6 +325,8 @@ class WebSockets:
                 socket.timer.stop()
             self._tell_end(socket, time.monotonic() - opened_at)
             code = socket.end_code
+            if code in CLEAN_CLOSES:
+                connection.spoke()
             if not self._draining:
                 self._end(CloseSocket(identity.user, connection.socket, code), socket.origin())
 
@@ -449,6 +452,7 @@ class WebSockets:
 
     def _count(self, socket: _Socket, session: Session) -> bool:
         """Count a control frame, and tell whether it is one of those that are allowed."""
+        socket.connection.spoke()
         verdict = session.count(time.monotonic())
         if isinstance(verdict, Close) and not socket.is_closing:
             socket.is_closing = True
@@ -457,6 +461,7 @@ class WebSockets:
 
     def _read(self, frame: WSMessage, socket: _Socket, session: Session) -> Request | None:
         """Read a frame, and count it by the type of its message; refuse what nobody can ask."""
+        socket.connection.spoke()
         try:
             text = frame.data if frame.type is _TEXT else None
             return session.receive(text, time.monotonic())

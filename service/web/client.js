@@ -358,7 +358,7 @@ export class Client {
   #WebSocket;
   #attemptsMax;
 
-  /** For each type, its listeners, and how each is called. */
+  /** For each type, its listeners, and how each is called; once also beside for ever. */
   #listeners = new Map();
   /** Events that are to be given out, so that each listener hears them in their order. */
   #events = [];
@@ -539,11 +539,15 @@ export class Client {
 
   /** Calls `listener` for every message of a type; answers with a function that ends it. */
   on(type, listener) {
+    const listeners = this.#listeners.get(type) ?? [];
+    for (const entry of listeners)
+      if (entry.call === listener) return () => listeners.delete(entry);
     return this.#listen(type, listener, listener);
   }
 
   off(type, listener) {
-    this.#listeners.get(type)?.delete(listener);
+    const listeners = this.#listeners.get(type) ?? [];
+    for (const entry of listeners) if (entry.listener === listener) listeners.delete(entry);
   }
 
   /** Calls `listener` once; without one, answers with a promise. */
@@ -588,6 +592,8 @@ export class Client {
         if (opening !== this.#opening) return;
         this.#token = token;
         this.#tokenIsFresh = true;
+      } else {
+        this.#tokenIsFresh = false;
       }
       if (TOKEN.test(this.#token)) this.#openSocket();
       else this.#refused("The token is not a JWT");
@@ -1101,13 +1107,11 @@ export class Client {
   // Listeners
 
   #listen(type, listener, call) {
-    const listeners = this.#listeners.get(type) ?? new Map();
+    const listeners = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, listeners);
-    const entry = { call };
-    listeners.set(listener, entry);
-    return () => {
-      if (listeners.get(listener) === entry) listeners.delete(listener);
-    };
+    const entry = { listener, call };
+    listeners.add(entry);
+    return () => listeners.delete(entry);
   }
 
   /** The next event of a type; its promise is rejected when the client is closed before. */
@@ -1144,9 +1148,9 @@ export class Client {
 
   #giveOut({ type, event, life }) {
     const listeners = this.#listeners.get(type);
-    for (const [listener, entry] of [...(listeners ?? [])]) {
+    for (const entry of [...(listeners ?? [])]) {
       // A listener before this one may have removed it, or closed the client.
-      if (listeners.get(listener) !== entry) continue;
+      if (!listeners.has(entry)) continue;
       if (life !== this.#life && type !== "status") return;
       try {
         entry.call(event);

@@ -410,6 +410,19 @@ test("the refusal of a token that was good before does not count", async () => {
   assert.equal(FakeWebSocket.opened.length, 11);
 });
 
+test("the refusal of a token that was brought before an outage does not count", async () => {
+  const ana = client({ attemptsMax: Infinity });
+  ana.connect();
+  await settle();
+  for (let times = 0; times < 10; times++) {
+    // No try gets as far as the service, until the token is stale.
+    await reconnect();
+    FakeWebSocket.newest.ends(1008, "expired");
+    await settle();
+  }
+  assert.notEqual(ana.status.state, "closed");
+});
+
 // Clocks
 
 for (const [name, ms] of [
@@ -494,6 +507,25 @@ test("a listener that waits for one event can be removed before", async () => {
   ana.off("signal", listener);
   FakeWebSocket.newest.says("signal", { data: 1 });
   assert.deepEqual(heard, []);
+});
+
+test("a listener for one event and for all is called for each, and removed from both", async () => {
+  const ana = await onlineClient();
+  const heard = [];
+  const listener = ({ data }) => heard.push(data);
+  const end = ana.on("signal", listener);
+  ana.on("signal", listener);
+  ana.once("signal", listener);
+  FakeWebSocket.newest.says("signal", { data: 1 });
+  FakeWebSocket.newest.says("signal", { data: 2 });
+  assert.deepEqual(heard, [1, 1, 2]);
+  end();
+  FakeWebSocket.newest.says("signal", { data: 3 });
+  ana.on("signal", listener);
+  ana.once("signal", listener);
+  ana.off("signal", listener);
+  FakeWebSocket.newest.says("signal", { data: 4 });
+  assert.deepEqual(heard, [1, 1, 2]);
 });
 
 test("who waits for an event is told when the client is closed", async () => {

@@ -12,8 +12,8 @@ from service.messages import classic, v1
 from service.telemetry import Metrics
 
 
-def make_hub() -> Hub:
-    world, people, metrics = World(), People(), Metrics()
+def make_hub(world: World | None = None) -> Hub:
+    world, people, metrics = world or World(), People(), Metrics()
     backlog = Backlog(BacklogLimits())
     intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
     hub = Hub(world, people, backlog, intervals, metrics)
