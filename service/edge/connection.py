@@ -70,6 +70,7 @@ class Connection:
         "first_word",
         "frames",
         "friends",
+        "greeting_bytes",
         "is_slow",
         "is_v1",
         "opened_at",
@@ -97,7 +98,9 @@ class Connection:
         self.dialect = dialect
         self.resume = resume
         self.resume_bytes = 0
-        """How much was sent again when the socket was opened."""
+        """How much was sent when the socket was opened to resume."""
+        self.greeting_bytes = 0
+        """How much was sent when it was opened to begin anew."""
         self.spend: Callable[[float], None] = _spend_nothing
         """Charges its user for what it is sent, in units of messages."""
         self.first_word: Callable[[], object] | None = None

@@ -168,7 +168,9 @@ class Hub:
         try:
             for data in self.greeter.greet(connection, opened):
                 self.send_frames(connection, (data,))
-                if connection.resume is not None:
+                if connection.resume is None:
+                    connection.greeting_bytes += len(data)
+                else:
                     connection.resume_bytes += len(data)
         except Exception as error:  # noqa: BLE001 - it costs this greeting alone
             note_fault(self._metrics, "greeting", error, socket=connection.socket)

@@ -316,6 +316,13 @@ class Session:
     def spend(self, units: float) -> None:
         """Charge what a message has turned out to cost; the next ones may have to wait for it."""
         self._messages.spend(units)
+        self.spend_list(units)
+
+    def spend_list(self, units: float) -> None:
+        """Charge what a list has turned out to cost to the user alone.
+
+        It may be longer than what one socket has, whose next messages are not to wait for it.
+        """
         self._budget.messages.spend(units)
 
     def _limited(

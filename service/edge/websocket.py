@@ -308,6 +308,7 @@ class WebSockets:
             if not await self._opened(socket, identity):
                 return
             session.spend(connection.resume_bytes / BYTES_PER_UNIT)
+            session.spend_list(connection.greeting_bytes / BYTES_PER_UNIT)
             if not self._is_allowed(identity):
                 # He was sent away while this socket was not yet among those to be closed.
                 await ws.close(code=CloseCode.REVOKED, message=b"Revoked")
@@ -599,7 +600,7 @@ class WebSockets:
         frames = socket.connection.frames
         before = len(frames)
         self._perform(action, socket, session)
-        session.spend(sum(map(len, frames[before:])) / BYTES_PER_UNIT)
+        session.spend_list(sum(map(len, frames[before:])) / BYTES_PER_UNIT)
 
     def _perform(self, action: Action, socket: _Socket, session: Session) -> None:  # noqa: C901, PLR0912 - one each
         world, people = self._engine.world, self._engine.people

@@ -29,7 +29,7 @@ def test_a_query_is_charged_by_the_bytes_of_its_answer(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, query: dict[str, object], answer: str
 ) -> None:
     charged: list[float] = []
-    spend = Session.spend
+    spend = Session.spend_list
 
     def noting(session: Session, units: float) -> None:
         charged.append(units)
@@ -45,11 +45,11 @@ def test_a_query_is_charged_by_the_bytes_of_its_answer(
                 orCreate=True,
                 metadata={"x": "y" * 4000},
             )
-        monkeypatch.setattr(Session, "spend", noting)
+        monkeypatch.setattr(Session, "spend_list", noting)
         since = len(tab.got)
         await tab.ask(str(query["type"]), **{name: query[name] for name in query if name != "type"})
-        told = next(one for one in tab.got[since:] if one["type"] == answer)
-        size = len(json.dumps(told, separators=(",", ":"), ensure_ascii=False))
+        told = [one for one in tab.got[since:] if one["type"] in {answer, "user:diff"}]
+        size = sum(len(json.dumps(one, separators=(",", ":"), ensure_ascii=False)) for one in told)
         assert sum(charged) == pytest.approx(size / BYTES_PER_UNIT, abs=0.1)
         for number in range(ROOMS):
             await tab.insist("room:leave", roomId=f"big-{tab.user}-{number}")
@@ -75,5 +75,22 @@ def test_each_id_that_asks_for_friends_is_answered_once_and_by_an_error_when_the
         await tab.send("friends:status:request")
         error = await tab.until("error", len(tab.got))
         assert "id" not in error
+
+    theatre.runner.run(play(theatre.stage))
+
+
+@pytest.mark.parametrize("classic", [True, False])
+def test_a_greeting_is_charged_by_its_bytes(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch, *, classic: bool
+) -> None:
+    charged: list[float] = []
+    monkeypatch.setattr(Session, "spend_list", lambda _session, units: charged.append(units))
+
+    async def play(stage: Stage) -> None:
+        tab = await stage.connect(classic=classic)
+        greeting = [tab.of(type_)[0] for type_ in ("welcome", "session:state", "user:list")]
+        size = len(json.dumps(greeting, separators=(",", ":"), ensure_ascii=False))
+        # More may be told at once, such as who has come since the list was made.
+        assert sum(charged) * BYTES_PER_UNIT > size
 
     theatre.runner.run(play(theatre.stage))

@@ -218,3 +218,13 @@ def test_the_password_of_a_command_waits_outside_of_it() -> None:
         assert isinstance(action, Execute)
         assert action.password == "sesame"
         assert "sesame" not in repr(action.command)
+
+
+def test_a_list_is_charged_to_the_user_and_not_to_its_socket() -> None:
+    budget = UserBudget(UserLimits(messages=Rate(1, 10)), 0)
+    one, other = session(budget, limits=SessionLimits(messages=Rate(1, 8))), session(budget)
+    one.spend_list(5)
+    assert [code_of(one, type="ping") for _ in range(5)] == [None] * 5
+    assert code_of(other, type="ping") == "RATE_LIMITED"
+    one.spend_list(-5)
+    assert [code_of(one, type="ping") for _ in range(3)] == [None] * 3
