@@ -647,7 +647,9 @@ def _match_resumed(event: MatchResumed, world: World, _people: People) -> Iterat
 
 
 def _match_ended(event: MatchEnded, world: World, _people: People) -> Iterator[Message]:
-    room = world.rooms.rooms[event.room]
+    room = world.rooms.rooms.get(event.room)
+    if room is None:
+        return
     yield from _classic_end(event, room)
     over = v1.GameOver(room.id, event.match, event.reason, event.winner, event.scores)
     yield from _to_match(room, over)

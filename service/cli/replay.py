@@ -20,11 +20,10 @@ from rich.live import Live
 from rich.text import Text
 
 from service.cli.common import console, opened_log, opened_output, run
-from service.domain.event import match_stream
 from service.domain.names import placeholder
 from service.errors import ServiceError
 from service.games.catalogue import GAMES
-from service.log.integrity import broken_link
+from service.log.integrity import broken_match
 from service.log.matches import find_match, match_events
 from service.log.reader import UnreadableEvent
 from service.replay.core import Replay
@@ -100,7 +99,7 @@ async def _load(start: str) -> tuple[Replay, list[str]]:
 async def _verify(start: str) -> None:
     async with opened_log() as reader:
         match = await find_match(reader, start)
-        broken = await broken_link(reader, match_stream(match))
+        broken = await broken_match(reader, match)
         try:
             replay = Replay(await match_events(reader, match), GAMES)
         except (UnreadableEvent, ValueError) as error:

@@ -524,8 +524,10 @@ class Rooms(msgspec.Struct):
         room.changed_at = position
 
     def match_ended(self, event: MatchEnded, position: Position) -> None:
-        """Keep the room for a rematch."""
-        room = self.rooms[event.room]
+        """Keep the room for a rematch; it is gone when an earlier end was left out (`log skip`)."""
+        room = self.rooms.get(event.room)
+        if room is None:
+            return
         room.phase = "finished"
         room.match = None
         room.seats = [Seat() if seat.gone else seat for seat in room.seats]

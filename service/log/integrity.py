@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.domain.event import match_stream
 from service.errors import ServiceError
 from service.log.records import GENESIS, Head, Row, chain
 
 if TYPE_CHECKING:
+    from service.domain.ids import MatchId
     from service.log.reader import Reader
 
 
@@ -45,7 +47,7 @@ async def broken_link(
     changed row is found even when its own hash was made to fit. The chain of all rows from the
     beginning is only walked by `ws-service log verify`.
     """
-    head = await reader.head()
+    head, version = await reader.head(), 0
     async for page in reader.rows(stream=stream, limit=rows_at_once):
         positions = [row.position for row in page]
         hashes = await reader.hashes([position - 1 for position in positions])
@@ -56,10 +58,23 @@ async def broken_link(
                 if row.position > head.position:
                     return None
                 _check_row(row, hashes.get(row.position - 1))
+                version += 1
+                _check_version(row, version)
                 _check_next(row, following.get(row.position + 1), head)
         except BrokenChain as error:
             return error
     return None
+
+
+async def broken_match(
+    reader: Reader, match: MatchId, *, rows_at_once: int = 1000
+) -> BrokenChain | None:
+    """Return how a match is not what was written; also one whose end is missing."""
+    stream = match_stream(match)
+    broken = await broken_link(reader, stream, rows_at_once=rows_at_once)
+    if broken is None and await reader.lacks_end(match, stream):
+        return BrokenChain(f"the end of match {match} is missing")
+    return broken
 
 
 def _check_row(row: Row, previous: bytes | None) -> None:
@@ -68,6 +83,12 @@ def _check_row(row: Row, previous: bytes | None) -> None:
         raise BrokenChain(f"position {row.position - 1} is missing")
     if chain(previous, tuple(row[:-1])) != row.hash:
         raise BrokenChain(f"position {row.position} was changed: its hash does not match")
+
+
+def _check_version(row: Row, version: int) -> None:
+    """Raise `BrokenChain` unless `row` has the next version of its stream."""
+    if row.version != version:
+        raise BrokenChain(f"event {version} of {row.stream} is missing")
 
 
 def _check_next(row: Row, following: Row | None, head: Head) -> None:

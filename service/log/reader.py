@@ -10,11 +10,12 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from service.domain.matches import MatchEnded
 from service.errors import ServiceError
 from service.log import migrate
 from service.log.codec import decode, decode_meta
 from service.log.records import GENESIS, Head, RecordedEvent, Row, Text
-from service.log.tables import events, log_head, profiles, skipped, texts
+from service.log.tables import events, log_head, matches, profiles, skipped, texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from service.domain.event import Event, Position
+    from service.domain.ids import MatchId
 
 PAGE = 5000
 """Rows a page."""
@@ -300,6 +302,18 @@ class Reader:
         async with self.engine.connect() as connection:
             rows = await connection.execute(statement)
             return [(row[0], decode(row[1], row[2], row[3])) for row in rows]
+
+    async def lacks_end(self, match: MatchId, stream: str) -> bool:
+        """Say whether the match history knows of an end that `stream` does not have."""
+        ended = select(matches.c.match).where(
+            matches.c.match == match,
+            matches.c.ended_at.is_not(None),
+            ~select(events.c.position)
+            .where(events.c.stream == stream, events.c.type == MatchEnded.type)
+            .exists(),
+        )
+        async with self.engine.connect() as connection:
+            return (await connection.execute(ended)).first() is not None
 
     async def names(self, users: Collection[str]) -> dict[str, str]:
         """Return the display names that are known of `users`."""

@@ -135,3 +135,31 @@ def _events(data_dir: Path) -> list[Any]:
         CHANGED,
     )
     return [decode(*row) for row in rows]
+
+
+def test_a_match_whose_end_was_left_out_is_void_though_its_room_is_gone(tmp_path: Path) -> None:
+    async def before(stage: Stage) -> int:
+        ana, ben = await stage.connect(), await stage.connect()
+        room = await room_of((ana, ben), CHANGED)
+        for tab in (ana, ben):
+            await tab.insist("room:leave", roomId=room)
+        return ana.user
+
+    async def after(stage: Stage, user: int) -> None:
+        ana = await stage.connect(user)
+        assert ana.of("session:state")[0]["inRoom"] is False
+        assert not stage.service._world.matches.live  # noqa: SLF001 - it is looked at
+
+    with Theatre.opened(tmp_path) as theatre:
+        user = theatre.runner.run(before(theatre.stage))
+    file = LogFile(tmp_path / "ws-service.db")
+    assert file.query("SELECT count(*) FROM events WHERE type = 'room.closed'") == [(1,)]
+    file.change(
+        "INSERT INTO skipped SELECT position, 'unreadable', 'root', 1 FROM events"
+        " WHERE type = 'match.ended'",
+        "DELETE FROM snapshots",
+    )
+    for _ in range(2):
+        with Theatre.opened(tmp_path) as theatre:
+            theatre.runner.run(after(theatre.stage, user))
+    assert file.query("SELECT count(*) FROM events WHERE type = 'match.ended'") == [(2,)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from service.domain.event import match_stream
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.games.protocol import RulesFailed
-from service.log.integrity import broken_link
+from service.log.integrity import broken_match
 from service.log.reader import UnreadableEvent
 from service.replay.core import Difference, NotAMatch, Replay
 from service.replay.export import frame_lines
@@ -91,7 +91,7 @@ class Replays:
         What is not as it was written may be in any event of the match, so it is said of tick 0.
         """
         async with self._reading:
-            broken = await broken_link(self._reader, match_stream(match), rows_at_once=READ_AT_ONCE)
+            broken = await broken_match(self._reader, match, rows_at_once=READ_AT_ONCE)
         difference = await self._in_thread((await self.load(match)).verify)
         if difference is None and broken is not None:
             return Difference(0, broken.message)

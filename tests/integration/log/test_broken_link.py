@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service.domain.event import Event
-from service.log.integrity import broken_link
+from service.domain.matches import MatchEnded, MatchStarted
+from service.log.integrity import broken_link, broken_match
 from service.log.records import chain
 from tests.integration.log_file import LogFile, append_of, joined
 
@@ -84,3 +85,30 @@ async def test_a_missing_neighbour_is_named(filled: LogFile) -> None:
     broken = await broken_link(filled.reader(), STREAM)
     assert broken is not None
     assert "position 2 is missing" in broken.message
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM events", "UPDATE events SET stream = 'match:other'"]
+)
+async def test_any_event_of_a_match_that_is_taken_from_it_is_named(
+    log_file: LogFile, change: str
+) -> None:
+    match = "room-1"
+    started = MatchStarted(
+        match=match, tick=0, game="pong", rules_version=1, players=[7, 8], seed=1, options={},
+        pace="ticks", turn_s=None,
+    )  # fmt: skip
+    ended = MatchEnded(match=match, tick=9, reason="left", winner=1, scores=[2, 3], hash="")
+    store = log_file.store()
+    for event in (started, joined(7), ended, joined(8)):
+        store.commit([append_of(event)])
+    store.close()
+    assert await broken_match(log_file.reader(), match) is None
+    for position in (1, 3):
+        (before,) = log_file.query("SELECT * FROM events WHERE position = ?", position)
+        log_file.change(f"{change} WHERE position = {position}")
+        broken = await broken_match(log_file.reader(), match)
+        assert broken is not None
+        assert "missing" in broken.message
+        log_file.change(f"DELETE FROM events WHERE position = {position}")  # noqa: S608
+        log_file.insert("events", before)
