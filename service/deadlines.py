@@ -84,10 +84,12 @@ class Deadlines:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-        timer = asyncio.get_running_loop().call_later(after_s, fire)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(after_s, fire)
         self._timers.add(timer)
         if isinstance(command, ForfeitSeat):
-            self._forfeits[command] = timer.when()
+            # Not `timer.when()`: uvloop makes no timer of what is due at once.
+            self._forfeits[command] = loop.time() + after_s
 
     async def _carry_out(self, deadline: Deadline) -> None:
         try:
