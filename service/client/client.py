@@ -65,8 +65,9 @@ class Client:
     """A connection that comes back after every loss and goes on where it was.
 
     Iterate over it to get the messages, but for the answers to commands. A `welcome` after the
-    first, and then `resumed` or `resync`, tells that it was away; rooms that were joined by
-    `command` are joined again. While nobody takes the messages it stops reading at some
+    first tells that it was away; after `resumed` all is known that was missed, while with `resync`,
+    or a `greeted` without it, what is known begins anew. Rooms that were joined by `command` are
+    joined again. While nobody takes the messages it stops reading at some
     thousands, so take them also where you only send.
     """
 

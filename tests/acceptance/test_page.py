@@ -14,7 +14,13 @@ import pytest
 from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
 
 from tests.acceptance.crash import check_data
-from tests.acceptance.service_process import PATIENCE_S, Running, StartService
+from tests.acceptance.service_process import (
+    PATIENCE_S,
+    Running,
+    StartService,
+    fresh_id,
+    make_token,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -400,3 +406,40 @@ async def test_a_greeting_that_breaks_off_leaves_no_page_without_a_view(
     await ben.sees("#invites .accept")
     await expect(ben.page.locator("#invites .accept")).to_have_count(1)
     assert cuts == 0
+
+
+async def test_who_comes_with_a_stale_token_is_asked_to_sign_in(
+    start_service: StartService, browser: Browser
+) -> None:
+    service = start_service(dev=True)
+    person = Person(await (await browser.new_context()).new_page())
+    stale = make_token({"id": fresh_id(), "name": "Ana"}, ttl_s=-3600)
+    await person.page.goto(f"{service.url}/?token={stale}")
+    await person.sees('body[data-view="signin"]')
+    await expect(person.page.locator("#signin-error")).to_contain_text("sign in again")
+    await person.page.locator("#name").fill("Ana")
+    await person.page.locator("#signin button[type=submit]").click()
+    await person.sees('body[data-view="lobby"][data-connection="online"]')
+    await expect(person.page.locator("#signin-error")).to_have_text("")
+
+
+async def test_a_try_that_is_stuck_can_be_given_up_by_hand(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana = await sign_in(service, "Ana")
+    tries = 0
+
+    def hang_once(socket: WebSocketRoute) -> None:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            socket.connect_to_server()
+
+    await ana.page.route_web_socket(re.compile("/ws"), hang_once)
+    await ana.page.reload()
+    await ana.sees('body[data-connection="connecting"]')
+    await expect(ana.page.locator("#reconnect")).to_be_hidden()
+    await ana.page.locator("#reconnect").click()
+    await ana.sees('body[data-view="lobby"][data-connection="online"]')
+    assert tries == 2

@@ -151,6 +151,42 @@ def is_greeted(client: Driven) -> bool:
     )
 
 
+async def test_a_resume_that_is_cut_after_any_byte_brings_what_was_missed_once(
+    service: Running, driver: Driver
+) -> None:
+    ana, ben = fresh_id(), fresh_id()
+    counts = range(random.randrange(STEP), 2_400, 4 * STEP)  # noqa: S311 - all, over the runs
+
+    async def come(stack: AsyncExitStack) -> tuple[Proxy, Driven]:
+        proxy = await stack.enter_async_context(Proxy(port_of(service)))
+        first = Way()
+        proxy.next_to_client = [first]
+        client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(ben))
+        stack.push_async_callback(client.close)
+        await client.command("ping")
+        first.flows.clear()
+        return proxy, client
+
+    async with AsyncExitStack() as stack:
+        talker = await stack.enter_async_context(connect(service.ws_url, token(ana)))
+        tabs = await asyncio.gather(*(come(stack) for _ in counts))
+        texts = [str(number) for number in range(6)]
+        for text in texts[:3]:
+            await talker.command("chat:send", to=ben, text=text)
+        await talker.command("invite", to=ben)
+        for text in texts[3:]:
+            await talker.command("chat:send", to=ben, text=text)
+        for (proxy, _), count in zip(tabs, counts, strict=True):
+            proxy.next_to_client = [Way(cut_after=count), Way(cut_after=count + 7)]
+            proxy.reset_all()
+        for (_, client), count in zip(tabs, counts, strict=True):
+            await client.hears(texts[-1])
+            # Behind it stands what would have come twice.
+            await client.command("ping")
+            assert client.texts() == texts, count
+            assert len(client.of_type("invite:received")) == 1, count
+
+
 async def room_for(service: Running, stack: AsyncExitStack) -> tuple[Client, str]:
     """Let somebody talk in a room, past every proxy."""
     talker = await stack.enter_async_context(connect(service.ws_url, token(fresh_id())))
