@@ -66,7 +66,12 @@ class PendingCommand:
         return self.command["type"] in LIMITED_TYPES
 
     def is_too_old(self, sent_count: int) -> bool:
-        """Tell whether it is too late to send it, or the service may have forgotten its id."""
+        """Tell whether it is too late to send it, or the service may have forgotten its id.
+
+        What joins a room again has no such time: it may happen twice.
+        """
+        if self._timeout_s == float("inf"):
+            return False
         newer = 0 if self._number is None else sent_count - self._number
         return self._age.elapsed_s >= self._timeout_s or newer > NEWER_COMMANDS_MAX
 

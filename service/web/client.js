@@ -837,8 +837,12 @@ export class Client {
     this.#transmit(request.frame);
   }
 
-  /** Whether it is too late to send a command, or the service may have forgotten its id. */
+  /**
+   * Whether it is too late to send a command, or the service may have forgotten its id. What joins a
+   * room again has no such time: it may happen twice.
+   */
   #isTooOld({ age, timeoutMs, number = Infinity }) {
+    if (timeoutMs === Infinity) return false;
     return age.ms >= timeoutMs || this.#sentCount - number > NEWER_COMMANDS_MAX;
   }
 

@@ -319,7 +319,7 @@ async def test_many_commands_given_offline_are_carried_out_once_and_in_order(
     service: Running, driver: Driver
 ) -> None:
     user = fresh_id()
-    given = list(range(400))
+    given = list(range(250))
     async with AsyncExitStack() as stack:
         talker, room = await room_for(service, stack)
         proxy = await stack.enter_async_context(Proxy(port_of(service)))

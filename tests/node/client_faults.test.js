@@ -192,6 +192,25 @@ test("a command with many newer ones is not sent again: its id may be forgotten"
   await assert.rejects(lost, NoAnswer);
 });
 
+test("a room is joined again however much was sent since that was refused for now", async () => {
+  const ana = await onlineClient();
+  const joined = ana.request({ type: "room:join", roomId: "r1" });
+  const { id } = FakeWebSocket.newest.sentOf("room:join")[0];
+  FakeWebSocket.newest.says("ack", { id, position: 101, roomId: "r1" });
+  await joined;
+  const socket = await resume();
+  const [rejoin] = socket.sentOf("room:join");
+  for (let number = 0; number < 450; number++) {
+    const one = ana.request({ type: "ping" });
+    await pass(50);
+    socket.says("pong", { id: socket.sentOf("ping").at(-1).id });
+    await one;
+  }
+  socket.says("error", { id: rejoin.id, code: "RATE_LIMITED", message: "" });
+  await pass(2_000);
+  assert.equal(socket.sentOf("room:join").length, 2);
+});
+
 test("a room whose answer came too late is joined again", async () => {
   const ana = await onlineClient();
   const joined = ana.request({ type: "room:join", roomId: "r1" }, { timeoutMs: 1_000 });

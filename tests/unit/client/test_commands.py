@@ -189,6 +189,22 @@ async def test_rooms_are_joined_again_before_anything_else_is_sent(sending: Send
     assert sending.send_all() == [talking.id]
 
 
+async def test_a_room_is_joined_again_however_much_was_sent_since_that_was_refused_for_now(
+    sending: Sending,
+) -> None:
+    sending.commands.disconnected()
+    sending.commands.connected([({"type": "room:join", "id": "again", "roomId": "r1"}, "join")])
+    assert sending.send_all() == ["again"]
+    for _ in range(NEWER_COMMANDS_MAX + 1):
+        newer = sending.give("ping")
+        sending.send_all()
+        sending.answer(newer)
+    rejoin = sending.commands.find_rejoin("again")
+    sending.commands.pause(rejoin, 1)
+    sending.clock.pass_(1)
+    assert sending.send_all() == ["again"]
+
+
 async def test_an_answer_that_comes_too_late_still_finds_its_command(sending: Sending) -> None:
     pending = sending.give("room:join", roomId="r1")
     sending.send_all()
