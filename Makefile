@@ -52,6 +52,7 @@ torture: $(DEV_READY) ## Let everything go wrong that can: ROUNDS=200 faults, a 
 	$(BIN)/python -m tests.torture.torture --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.torture.storm --sockets 1000 --times 3
 	$(BIN)/python -m tests.torture.soak --minutes $(or $(MINUTES),10)
+	CUT_STEP=1 $(BIN)/python -m pytest -q tests/clients
 
 bench: $(DEV_READY) ## Measure the service and its peers, and write docs/performance.md
 	$(BIN)/python -m benchmarks
