@@ -53,7 +53,7 @@ from service.integrations.user_service import Limits, UserService
 from service.integrations.vault import AppRole, Vault, VaultToken
 from service.integrations.vault_secret import SecretRules, VaultSecret
 from service.log import migrate
-from service.log.log import EventLog
+from service.log.log import EventLog, reason_of
 from service.log.private_files import make_private
 from service.log.reader import Reader, open_database
 from service.log.records import Origin
@@ -252,8 +252,9 @@ class Service:
             outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),
         )
         writer = log.start(engine.committed)
-        await engine.execute(StartNode(NODE), Origin())
-        await ticker.recover(self._match_events)
+        with reason_of(writer):
+            await engine.execute(StartNode(NODE), Origin())
+            await ticker.recover(self._match_events)
         directory.start()
         await outbox.start()
         self._background = [

@@ -41,6 +41,14 @@ SECRETS = ("seal-secret", "command-secret")
 ORIGIN = Origin("restore")
 
 
+_TRY_AGAIN = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+}
+
+
 class Made(NamedTuple):
     """A backup that was made and verified."""
 
@@ -198,7 +206,8 @@ def _last_aside(database: Path) -> Path | None:
 def _missing_from(backup: Head, database: Path) -> tuple[Lost | None, list[SessionsRevoked]]:
     """Say which events `database` has after the head of a backup, and which sessions they revoke.
 
-    A log that is damaged can't say it; then nothing is known of what is lost.
+    A log that is damaged can't say it; then nothing is known of what is lost. Raises
+    `BackupRefused` when it only can't be read now.
     """
     revoked: list[SessionsRevoked] = []
     first: Row | None = None
@@ -210,7 +219,12 @@ def _missing_from(backup: Head, database: Path) -> tuple[Lost | None, list[Sessi
             while page := rows_after(connection, last):
                 first, last = first or page[0], page[-1].position
                 revoked += [_revocation(row) for row in page if row.type == SessionsRevoked.type]
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in _TRY_AGAIN:
+            raise BackupRefused(
+                f"the log that is replaced can't be read, nor the revocations in it: {error}. Try "
+                f"again, or move {database} away to go on without them"
+            ) from error
         logger.warning("the log that is replaced can't be read to its end")
     return None if first is None else Lost(first.position, last, first.recorded_at), revoked
 

@@ -71,12 +71,27 @@ _NOTES_ARE_RIGHT = """
 """Of the notes of a delivery only the form can be checked; `next_at` lies before the year 10000."""
 
 
+_NO_DAMAGE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+}
+
+
 class BrokenProjection(ServiceError):
     """What is kept beside the log is not what the log says."""
 
 
 class DamagedDatabase(ServiceError):
     """The database file itself is damaged; restore a backup."""
+
+
+class DatabaseUnusable(ServiceError):
+    """The disk or another process keeps the database from being used."""
 
 
 def recorded_of(row: Row) -> RecordedEvent:
@@ -307,10 +322,18 @@ def check_file(path: Path) -> None:
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Raise `DamagedDatabase` in place of what SQLite raises when it can't read the file."""
+    """Raise `DamagedDatabase` in place of what SQLite raises when it can't read the file.
+
+    A full disk or a lock is no damage, and no reason to restore: then it is `DatabaseUnusable`.
+    """
     try:
         yield
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in _NO_DAMAGE:
+            raise DatabaseUnusable(
+                f"the database {path} can't be used: {error}. Is the disk full, is the database in "
+                "use, are its rights as they were?"
+            ) from error
         raise DamagedDatabase(
             f"the database {path} can't be read: {error}; restore a backup"
         ) from error

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import threading
 import time
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -23,7 +24,7 @@ from service.telemetry import Metrics, get_logger, traces
 from service.telemetry.traces import SpanRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from service.domain.event import Position
@@ -493,6 +494,17 @@ class EventLog:
         if self._store.head.position:
             self._note_head()
         self._store.close()
+
+
+@contextmanager
+def reason_of(writer: asyncio.Task[None]) -> Iterator[None]:
+    """Raise why the log was closed, such as a fold that failed, not just that it is closed."""
+    try:
+        yield
+    except Unavailable:
+        if writer.done():
+            writer.result()
+        raise
 
 
 async def _raised(failure: asyncio.Future[None]) -> None:

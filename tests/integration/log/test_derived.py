@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +24,9 @@ from service.log.derived import (
     BrokenProjection,
     Comparison,
     DamagedDatabase,
+    DatabaseUnusable,
     check_file,
+    damage_named,
     opened,
     rebuild_tables,
     walk,
@@ -299,3 +302,14 @@ def test_a_damaged_index_is_made_anew(filled: LogFile) -> None:
         check_file(filled.path)
     rebuild(filled)
     check_file(filled.path)
+
+
+def test_a_database_that_is_in_use_is_not_called_damaged(filled: LogFile) -> None:
+    with closing(filled.connect()) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with (
+            pytest.raises(DatabaseUnusable, match="is the database in use"),
+            damage_named(filled.path),
+            closing(sqlite3.connect(filled.path, timeout=0)) as connection,
+        ):
+            connection.execute("BEGIN IMMEDIATE")

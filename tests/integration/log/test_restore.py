@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from service.domain.access import SessionsRevoked
-from service.log.backup import Restored, back_up, restore
+from service.log.backup import BackupRefused, Restored, back_up, restore
+from service.log.derived import opened
 from service.log.inspection import Files, LogMissing, inspect
 from service.log.side_file import SideFile
 from tests.integration.log_file import LogFile, append_of, joined
@@ -86,3 +88,21 @@ def test_a_secret_that_a_backup_lacks_stays(log_file: LogFile, backup: Path) -> 
     (backup / SECRET).unlink()
     restored(log_file, backup)
     assert log_file.path.with_name(SECRET).read_text() == "new"
+
+
+def test_a_log_that_can_not_be_read_now_is_not_replaced(
+    log_file: LogFile, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the revocations in it would be forgotten."""
+
+    def locked(path: Path) -> object:
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        if path == log_file.path:
+            raise error
+        return opened(path)
+
+    monkeypatch.setattr("service.log.backup.opened", locked)
+    with pytest.raises(BackupRefused, match="database is locked"):
+        restored(log_file, backup)
+    assert types(log_file)[-1] == "sessions.revoked"

@@ -1,0 +1,25 @@
+"""Who meets a log that a fold has closed is told of the fold."""
+
+import asyncio
+
+import pytest
+
+from service.domain.world import FoldFailed
+from service.errors import Unavailable
+from service.log.log import reason_of
+
+
+async def test_the_fold_that_closed_the_log_is_told_of() -> None:
+    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def write() -> None:
+        await failure
+
+    writer = asyncio.create_task(write())
+    with pytest.raises(Unavailable), reason_of(writer):
+        raise Unavailable("The log is full.")
+    failure.set_exception(FoldFailed(7, "node.started", ZeroDivisionError()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(FoldFailed), reason_of(writer):
+        raise Unavailable("The log is closed.")
