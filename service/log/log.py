@@ -138,7 +138,11 @@ class EventLog:
         self._metrics = metrics or Metrics()
         files = Files(path)
         self._lock = lock or LogLock(files.lock)
-        self._store = Store(path, node, busy_ms)
+        try:
+            self._store = Store(path, node, busy_ms)
+        except BaseException:
+            self._lock.release()
+            raise
         self._side_file = SideFile(files.side_file)
         self._side_file_at = 0.0
         try:

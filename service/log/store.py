@@ -129,7 +129,11 @@ class Store:
         self._failed = False
         self._files: dict[Path, tuple[int, int]] = {}
         """Which files the connection has open, by where they must stay."""
-        self.head = self._read_head()
+        try:
+            self.head = self._read_head()
+        except BaseException:
+            self._connection.close()
+            raise
         self._recorded_at = self._last_recorded_at()
         files = Files(path)
         self._files = {

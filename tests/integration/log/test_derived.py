@@ -172,8 +172,8 @@ HEADS = [
 async def test_a_head_that_is_not_the_end_of_the_log_is_named_and_made_anew(
     filled: LogFile, change: str
 ) -> None:
-    log = filled.started()
-    await log.close()
+    filled.started()
+    await filled.close_logs()
     ((_, position, hash_, epoch),) = filled.query("SELECT * FROM log_head")
     filled.change(change)
     before = filled.query("SELECT * FROM log_head")
@@ -215,7 +215,7 @@ async def test_a_log_that_ends_before_its_head_goes_on_only_when_that_is_accepte
     log = filled.started(accept_lost_tail=True)
     assert (log.head.position, log.head.hash) == (15, hash_)
     await log.append(proposed(joined(9)))
-    await log.close()
+    await filled.close_logs()
     with opened(filled.path) as connection:
         assert walk(connection, lambda _done, _total: None).position == 16
 
