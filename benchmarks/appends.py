@@ -20,17 +20,17 @@ import msgspec
 import uvloop
 
 from benchmarks import measure
-from service.domain.matches import MatchInput
-from service.log import migrate
-from service.log.codec import decode, encode
-from service.log.log import EventLog
-from service.log.records import GENESIS, Origin, Row, chain, propose
+from service.domain.events.matches import MatchInput
+from service.eventstore import migrate
+from service.eventstore.codec import decode, encode
+from service.eventstore.records import GENESIS, Origin, Row, chain, propose
+from service.eventstore.writer import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from service.domain.event import Event
-    from service.log.records import RecordedEvent
+    from service.domain.events.base import Event
+    from service.eventstore.records import RecordedEvent
 
 PRODUCERS = 128
 

@@ -17,10 +17,10 @@ from benchmarks import generator
 from benchmarks.contenders import SERVICE
 from benchmarks.processes import BenchmarkError, stop
 from benchmarks.workloads import match_plan
-from service.log import migrate
-from service.log.codec import decode
-from service.log.history import history_of
-from service.log.records import GENESIS, RecordedEvent, Row, chain
+from service.eventstore import migrate
+from service.eventstore.codec import decode
+from service.eventstore.read_models.history import history_of
+from service.eventstore.records import GENESIS, RecordedEvent, Row, chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from service.domain.world import World
-from service.log.reader import Reader, open_database
-from service.snapshots import fold_log
+from service.domain.projections.world import World
+from service.eventstore.reader import Reader, open_database
+from service.runtime.snapshots import fold_log
 
 
 class Rebuilt(msgspec.Struct):

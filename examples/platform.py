@@ -131,7 +131,7 @@ class Platform:
         port = _free_port()
         own = {"WS_PORT": str(port), "WS_DATA_DIR": str(self._data / "ws"), "WS_LOG_FORMAT": "ecs"}
         command = [sys.executable, "-m", "service", "serve"]
-        log = (self._data / "ws-service.log").open("wb")
+        log = (self._data / "ws-service.eventstore").open("wb")
         self._stack.callback(log.close)
 
         async def start() -> None:

@@ -13,9 +13,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
 
 from service.errors import ConfigurationError
-from service.log import migrate
-from service.log.derived import Rebuild, walk
-from service.log.tables import metadata
+from service.eventstore import migrate
+from service.eventstore.read_models.rebuild import Rebuild, walk
+from service.eventstore.tables import metadata
 from service.settings import load_settings
 
 KEPT_WITHOUT_EVENTS = "0001"

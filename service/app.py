@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from service.answers import KEPT_US, Fingerprints
-from service.bearers import Bearers, sealing
-from service.deadlines import Deadlines
-from service.deliveries import People
+from service.deliveries import Profiles
 from service.directory import UserDirectory
-from service.domain.command import Context, Rules
-from service.domain.deadlines import Times
-from service.domain.event import match_stream
+from service.domain.commands.base import Context, Rules
+from service.domain.commands.deadlines import Times
+from service.domain.commands.presence import StartNode
+from service.domain.events.base import match_stream
+from service.domain.events.outbox import USER_SERVICE
 from service.domain.names import clean_name
-from service.domain.outbox import USER_SERVICE
-from service.domain.presence import StartNode
 from service.edge.addresses import Addresses, AddressRate, Handshakes
-from service.edge.api.calls import Parts
+from service.edge.api.calls import Dependencies
 from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
@@ -44,7 +41,11 @@ from service.edge.socketio.server import SocketIo
 from service.edge.tail import Ages, Refill
 from service.edge.token_timer import TokenTimes
 from service.edge.websocket import WebSocketLimits, WebSockets
-from service.engine import Engine
+from service.eventstore import migrate
+from service.eventstore.private_files import make_private
+from service.eventstore.reader import Reader, open_database
+from service.eventstore.records import Origin
+from service.eventstore.writer import EventLog, reason_of
 from service.games.catalogue import GAMES
 from service.integrations import webhooks
 from service.integrations.breaker import Breaker
@@ -52,26 +53,25 @@ from service.integrations.jwks import Jwks, JwksTimes
 from service.integrations.user_service import Limits, UserService
 from service.integrations.vault import AppRole, Vault, VaultToken
 from service.integrations.vault_secret import SecretRules, VaultSecret
-from service.log import migrate
-from service.log.log import EventLog, reason_of
-from service.log.private_files import make_private
-from service.log.reader import Reader, open_database
-from service.log.records import Origin
-from service.messages import v1
-from service.outbox import OutboxRunner, Pace, Route, SavesMatches
+from service.outbox.tokens import UserTokens, sealing
+from service.outbox.worker import OutboxRunner, RetryPolicy, Route, SavesMatches
+from service.protocol import v1
 from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
+from service.runtime.engine import Engine
+from service.runtime.idempotency import KEPT_US, Fingerprints
+from service.runtime.scheduler import Deadlines
+from service.runtime.snapshots import Snapshots
+from service.runtime.ticker import Ticker
 from service.settings import SECRET_LENGTH_MIN, command_secret, dev_secret, seal_secret
-from service.snapshots import Snapshots
 from service.telemetry import Metrics, get_logger, note_fault, traces
-from service.ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.domain.event import Event
-    from service.domain.matches import Match
-    from service.domain.outbox import Consumer
-    from service.domain.world import World
+    from service.domain.events.base import Event
+    from service.domain.events.outbox import Consumer
+    from service.domain.projections.matches import Match
+    from service.domain.projections.world import World
     from service.edge.auth import Keys
     from service.settings import Settings
 
@@ -140,7 +140,7 @@ class Service:
             now_us=time.time_ns() // 1000,
         )
         self._world = world = recovered.world
-        self._people = people = People()
+        self._people = people = Profiles()
         known = KnownPeople(people, world, self._reader)
         backlog = Backlog(_backlog_limits(settings), recovered.before_tail.position)
         self._hub = hub = Hub(
@@ -178,7 +178,7 @@ class Service:
         self._snapshots = snapshots = Snapshots(
             log, world, settings.snapshot_events, lambda: backlog.start
         )
-        self._bearers = bearers = Bearers(
+        self._bearers = bearers = UserTokens(
             world, log, self._reader, sealing(self._secret or seal_secret(settings.data_dir))
         )
         self._history = history = MoveHistory(
@@ -401,7 +401,7 @@ class Service:
         settings = self._settings
         replays = Replays(self._reader, GAMES)
         return Api(
-            Parts(engine, self._hub, self._reader, replays, time.time),
+            Dependencies(engine, self._hub, self._reader, replays, time.time),
             self._authenticator,
             AddressRate(settings.requests_per_s_per_ip, addresses, time.monotonic),
             settings.allowed_origins,
@@ -630,7 +630,7 @@ def _user_service(settings: Settings) -> UserService | None:
 
 
 def _routes(
-    settings: Settings, users: UserService | None, bearers: Bearers
+    settings: Settings, users: UserService | None, bearers: UserTokens
 ) -> dict[Consumer, Route]:
     """List everybody who gets finished matches."""
     routes: dict[Consumer, Route] = {}
@@ -650,8 +650,8 @@ def _breaker(settings: Settings) -> Breaker:
     return Breaker(settings.breaker_failures, settings.breaker_pause_s, time.monotonic)
 
 
-def _pace(settings: Settings) -> Pace:
-    return Pace(
+def _pace(settings: Settings) -> RetryPolicy:
+    return RetryPolicy(
         retry_s=settings.outbox_retry_s,
         retry_max_s=settings.outbox_retry_max_s,
         concurrency=OUTBOX_CONCURRENCY,

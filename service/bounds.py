@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from service.answers import PER_USER_MAX
-from service.domain.chat import HISTORY_MAX, MUTED_MAX
+from service.domain.commands.chat import MUTED_MAX
 from service.domain.ids import USER_ID_LENGTH_MAX
+from service.domain.projections.chat import HISTORY_MAX
 from service.games.catalogue import GAMES
+from service.runtime.idempotency import PER_USER_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,37 +17,32 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from service.domain.chat import ChatSaid
-from service.domain.event import Event
-from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.invites import InviteDeclined, InviteExpired, InviteSent
-from service.domain.lobby import LobbyJoined, LobbyLeft
-from service.domain.matches import (
+from service.domain.commands.pauses import START_DELAY_S
+from service.domain.commands.pauses import left_ms as pause_left_ms
+from service.domain.errors import NotInRoom, UserOffline
+from service.domain.events.base import Event
+from service.domain.events.chat import ChatSaid
+from service.domain.events.invites import InviteDeclined, InviteExpired, InviteSent
+from service.domain.events.lobby import LobbyJoined, LobbyLeft
+from service.domain.events.matches import (
     BY_THE_RULES,
-    Match,
     MatchEnded,
     MatchInput,
     MatchPaused,
     MatchResumed,
     MatchStarted,
 )
-from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
-from service.domain.names import placeholder
-from service.domain.pauses import START_DELAY_S
-from service.domain.pauses import left_ms as pause_left_ms
-from service.domain.presence import (
+from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.presence import (
     SocketClosed,
     UserCameOnline,
-    UserOffline,
     UserStatusSet,
     UserWentOffline,
 )
-from service.domain.rooms import (
+from service.domain.events.rooms import (
     HostChanged,
-    NotInRoom,
     PlayerReadied,
     PlayerSeated,
-    Room,
     RoomBecameReady,
     RoomClosed,
     RoomCreated,
@@ -58,9 +53,13 @@ from service.domain.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from service.domain.world import World
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.names import placeholder
+from service.domain.projections.matches import Match
+from service.domain.projections.rooms import Room
+from service.domain.projections.world import World
 from service.errors import ClientError
-from service.messages import ToClient, classic, v1
+from service.protocol import ToClient, classic, v1
 
 AT_ONCE_MS = 1
 """When a match without ticks goes on; the page of 0.1.0 never ends a countdown of 0."""
@@ -75,7 +74,7 @@ class NothingShared(ClientError):
     code = "NOTHING_SHARED"
 
 
-class People(msgspec.Struct):
+class Profiles(msgspec.Struct):
     """What stands beside the log: the names of users, and what they said."""
 
     names: dict[UserId, str] = {}
@@ -172,12 +171,12 @@ def both(audience: Audience, message: ToClient, *, durable: bool = False) -> Del
 # Lists
 
 
-def user_list(world: World, people: People) -> classic.UserList:
+def user_list(world: World, people: Profiles) -> classic.UserList:
     """Everyone online."""
     return classic.UserList(people.users(world.presence.online()))
 
 
-def lobby_list(world: World, people: People) -> classic.LobbyList:
+def lobby_list(world: World, people: Profiles) -> classic.LobbyList:
     """Everyone in the lobby whom others may see."""
     hidden = world.presence.hidden
     return classic.LobbyList(
@@ -190,7 +189,7 @@ def lobby_sockets(world: World) -> Sockets:
     return Sockets(tuple(socket for tabs in world.lobby.members.values() for socket in tabs))
 
 
-def user_entry(user: UserId, world: World, people: People) -> v1.UserEntry | None:
+def user_entry(user: UserId, world: World, people: Profiles) -> v1.UserEntry | None:
     """Write a user as v1 clients see him, or None when they do not."""
     if not world.presence.is_online(user):
         return None
@@ -202,7 +201,7 @@ def user_entry(user: UserId, world: World, people: People) -> v1.UserEntry | Non
     return v1.UserEntry(user, people.name(user), status or "online")
 
 
-def room_state(room: Room, world: World, people: People) -> v1.RoomState:
+def room_state(room: Room, world: World, people: Profiles) -> v1.RoomState:
     """Write a room as its members see it; a hidden spectator is counted, but not named."""
     watching = (user for user in room.spectators if user not in world.presence.hidden)
     return v1.RoomState(
@@ -236,7 +235,7 @@ def _pause_left(match: Match | None, seat: int) -> int | None:
     return pause_left_ms(match, seat, match.spent_ms)
 
 
-def room_summary(room: Room, people: People) -> v1.RoomSummary:
+def room_summary(room: Room, people: Profiles) -> v1.RoomSummary:
     """Write a room as it stands in lists."""
     return v1.RoomSummary(
         room_id=room.id,
@@ -253,7 +252,7 @@ def room_summary(room: Room, people: People) -> v1.RoomSummary:
     )
 
 
-def chat_history(room: Room, user: UserId, world: World, people: People) -> v1.ChatHistory:
+def chat_history(room: Room, user: UserId, world: World, people: Profiles) -> v1.ChatHistory:
     """Write the last lines of a room, as far as `user` wants to hear them."""
     return v1.ChatHistory(
         room.id,
@@ -270,7 +269,7 @@ def chat_history(room: Room, user: UserId, world: World, people: People) -> v1.C
 # What a new tab is told
 
 
-def invites_waiting(user: UserId, world: World, people: People) -> Iterator[Delivery]:
+def invites_waiting(user: UserId, world: World, people: Profiles) -> Iterator[Delivery]:
     """Say what a user has been asked and has not answered."""
     for inviter in world.invites.received_by(user):
         if not world.chat.hears(user, inviter):
@@ -284,12 +283,12 @@ def session_state(user: UserId, world: World) -> classic.SessionState:
     return classic.SessionState(room is not None, room)
 
 
-def room_start(room: Room, people: People) -> classic.RoomStart:
+def room_start(room: Room, people: Profiles) -> classic.RoomStart:
     """Say that a room waits for its players."""
     return classic.RoomStart(room.id, people.users(room.players))
 
 
-def seat_answer(room: Room, socket: SocketId, seat: int, people: People) -> Iterator[Delivery]:
+def seat_answer(room: Room, socket: SocketId, seat: int, people: Profiles) -> Iterator[Delivery]:
     """Tell a tab that joins a room which is past gathering who plays."""
     here = Sockets((socket,))
     if room.phase != "gathering":
@@ -298,7 +297,7 @@ def seat_answer(room: Room, socket: SocketId, seat: int, people: People) -> Iter
 
 
 def came_in(
-    room: Room, user: UserId, socket: SocketId, world: World, people: People
+    room: Room, user: UserId, socket: SocketId, world: World, people: Profiles
 ) -> Iterator[Delivery]:
     """Show a room to a tab that has just come in."""
     here = Sockets((socket,))
@@ -308,13 +307,13 @@ def came_in(
         yield Delivery(here, v1=history)
 
 
-def game_start(room: Room, seat: int, duration_s: int, people: People) -> classic.GameStart:
+def game_start(room: Room, seat: int, duration_s: int, people: Profiles) -> classic.GameStart:
     """Say to a classic player that a match runs, with so many seconds left."""
     return classic.GameStart(room.id, duration_s, seat, people.users(room.players))
 
 
 def game_start_v1(
-    room: Room, seat: int | None, duration_s: int | None, people: People
+    room: Room, seat: int | None, duration_s: int | None, people: Profiles
 ) -> v1.GameStart:
     """Say that a match runs, with so many seconds left, to a player or a spectator."""
     return v1.GameStart(
@@ -412,29 +411,29 @@ def _may_signal(user: UserId, to: UserId, world: World) -> bool:
 # Event by event
 
 
-def before_fold(event: Event, world: World, people: People) -> Iterable[Message]:
+def before_fold(event: Event, world: World, people: Profiles) -> Iterable[Message]:
     """Say who gets which message for `event`, which `world` is about to fold."""
     make = _BEFORE_FOLD.get(type(event))
     return () if make is None else make(event, world, people)
 
 
-def after_fold(event: Event, world: World, people: People) -> Iterable[Message]:
+def after_fold(event: Event, world: World, people: Profiles) -> Iterable[Message]:
     """Say who gets which message for `event`, which `world` has just folded."""
     make = _AFTER_FOLD.get(type(event))
     return () if make is None else make(event, world, people)
 
 
-def _came_online(event: UserCameOnline, world: World, _people: People) -> Iterator[Message]:
+def _came_online(event: UserCameOnline, world: World, _people: Profiles) -> Iterator[Message]:
     if world.presence.is_online(event.user):
         yield from _seen(event.user, online=True)
 
 
-def _went_offline(event: UserWentOffline, world: World, _people: People) -> Iterator[Message]:
+def _went_offline(event: UserWentOffline, world: World, _people: Profiles) -> Iterator[Message]:
     if event.user not in world.presence.hidden:
         yield from _seen(event.user, online=False)
 
 
-def _status_set(event: UserStatusSet, world: World, _people: People) -> Iterator[Message]:
+def _status_set(event: UserStatusSet, world: World, _people: Profiles) -> Iterator[Message]:
     if (event.user in world.presence.hidden) != event.hidden:
         yield from _seen(event.user, online=not event.hidden)
         yield Refresh("lobby:list")
@@ -451,13 +450,13 @@ def _seen(user: UserId, *, online: bool) -> Iterator[Message]:
 
 
 def _lobby_changed(
-    event: LobbyJoined | LobbyLeft, _world: World, _people: People
+    event: LobbyJoined | LobbyLeft, _world: World, _people: Profiles
 ) -> Iterator[Message]:
     yield Refresh("lobby:list")
     yield UserChanged(event.user)
 
 
-def _tab_closed(event: SocketClosed, world: World, _people: People) -> Iterator[Message]:
+def _tab_closed(event: SocketClosed, world: World, _people: Profiles) -> Iterator[Message]:
     if event.socket in world.lobby.members.get(event.user, ()):
         yield Refresh("lobby:list")
         yield UserChanged(event.user)
@@ -466,11 +465,11 @@ def _tab_closed(event: SocketClosed, world: World, _people: People) -> Iterator[
         yield RoomChanged(room)
 
 
-def _invite_sent(event: InviteSent, _world: World, people: People) -> Iterator[Message]:
+def _invite_sent(event: InviteSent, _world: World, people: Profiles) -> Iterator[Message]:
     yield _invite_received(event.inviter, event.invitee, event.game, people)
 
 
-def _invite_received(inviter: UserId, invitee: UserId, game: str, people: People) -> Delivery:
+def _invite_received(inviter: UserId, invitee: UserId, game: str, people: Profiles) -> Delivery:
     return Delivery(
         Users((invitee,)),
         classic.InviteReceived(people.user(inviter)),
@@ -479,47 +478,47 @@ def _invite_received(inviter: UserId, invitee: UserId, game: str, people: People
     )
 
 
-def _invite_declined(event: InviteDeclined, _world: World, _people: People) -> Iterator[Message]:
+def _invite_declined(event: InviteDeclined, _world: World, _people: Profiles) -> Iterator[Message]:
     yield both(Users((event.inviter,)), classic.InviteDeclined(event.invitee), durable=True)
 
 
-def _invite_expired(event: InviteExpired, _world: World, _people: People) -> Iterator[Message]:
+def _invite_expired(event: InviteExpired, _world: World, _people: Profiles) -> Iterator[Message]:
     expired = v1.InviteExpired(event.inviter, event.invitee)
     yield Delivery(Users((event.inviter, event.invitee)), v1=expired, durable=True)
 
 
-def _search_started(event: SearchStarted, _world: World, _people: People) -> Iterator[Message]:
+def _search_started(event: SearchStarted, _world: World, _people: Profiles) -> Iterator[Message]:
     yield both(Users((event.user,)), classic.MatchmakingSearching(), durable=True)
 
 
 def _search_ended(
-    event: SearchCancelled | SearchGaveUp, _world: World, _people: People
+    event: SearchCancelled | SearchGaveUp, _world: World, _people: Profiles
 ) -> Iterator[Message]:
     yield both(Users((event.user,)), classic.MatchmakingCancelled(), durable=True)
 
 
-def _room_created(event: RoomCreated, world: World, people: People) -> Iterator[Message]:
+def _room_created(event: RoomCreated, world: World, people: Profiles) -> Iterator[Message]:
     if event.players:
         start = room_start(world.rooms.rooms[event.room], people)
         yield both(Users(tuple(event.players)), start, durable=True)
     yield RoomChanged(event.room)
 
 
-def _player_seated(event: PlayerSeated, world: World, people: People) -> Iterator[Message]:
+def _player_seated(event: PlayerSeated, world: World, people: Profiles) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
     joined = v1.RoomJoined(room.id, people.user(event.user), "player", event.seat)
     yield Delivery(Users(tuple(room.members)), v1=joined, durable=True)
     yield RoomChanged(room.id)
 
 
-def _seat_taken(event: SeatTaken, world: World, people: People) -> Iterator[Message]:
+def _seat_taken(event: SeatTaken, world: World, people: Profiles) -> Iterator[Message]:
     room, seat = world.rooms.seat_of(event.user, event.room)
     yield from came_in(room, event.user, event.socket, world, people)
     yield from seat_answer(room, event.socket, seat, people)
     yield RoomChanged(room.id)
 
 
-def _spectator_joined(event: SpectatorJoined, world: World, people: People) -> Iterator[Message]:
+def _spectator_joined(event: SpectatorJoined, world: World, people: Profiles) -> Iterator[Message]:
     """Tell the spectator alone, since a thousand may come at once; others see the room's state."""
     room = world.rooms.rooms[event.room]
     if room.spectators[event.user] == {event.socket}:
@@ -529,13 +528,13 @@ def _spectator_joined(event: SpectatorJoined, world: World, people: People) -> I
     yield RoomChanged(room.id)
 
 
-def _spectator_left(event: SpectatorLeft, _world: World, _people: People) -> Iterator[Message]:
+def _spectator_left(event: SpectatorLeft, _world: World, _people: Profiles) -> Iterator[Message]:
     left = v1.RoomLeft(event.room, event.user, event.reason)
     yield Delivery(Users((event.user,)), v1=left, durable=True)
     yield RoomChanged(event.room)
 
 
-def _became_ready(event: RoomBecameReady, world: World, people: People) -> Iterator[Message]:
+def _became_ready(event: RoomBecameReady, world: World, people: Profiles) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
     ready = classic.GameReady(room.id)
     yield Delivery(Sockets(tuple(room.player_sockets)), classic=ready)
@@ -548,7 +547,7 @@ def _became_ready(event: RoomBecameReady, world: World, people: People) -> Itera
 
 
 def _player_gone(
-    event: SeatLeft | SeatForfeited, world: World, _people: People
+    event: SeatLeft | SeatForfeited, world: World, _people: Profiles
 ) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
     reason = event.reason if isinstance(event, SeatLeft) else "forfeited"
@@ -557,7 +556,7 @@ def _player_gone(
     yield UserChanged(event.user)
 
 
-def _seat_left(event: SeatLeft, world: World, people: People) -> Iterator[Message]:
+def _seat_left(event: SeatLeft, world: World, people: Profiles) -> Iterator[Message]:
     """Tell the players of a finished match who stays."""
     room = world.rooms.rooms[event.room]
     if room.phase == "finished":
@@ -571,12 +570,12 @@ def _seat_left(event: SeatLeft, world: World, people: People) -> Iterator[Messag
 def _room_changed(
     event: PlayerReadied | HostChanged | RoomLocked | SeatForfeited,
     _world: World,
-    _people: People,
+    _people: Profiles,
 ) -> Iterator[Message]:
     yield RoomChanged(event.room)
 
 
-def _room_closed(event: RoomClosed, world: World, _people: People) -> Iterator[Message]:
+def _room_closed(event: RoomClosed, world: World, _people: Profiles) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
     if room.phase != "finished":
         end = classic.GameEnd(event.room, "you", classic.Scores(0, 0))
@@ -586,7 +585,7 @@ def _room_closed(event: RoomClosed, world: World, _people: People) -> Iterator[M
     yield RoomChanged(room.id)
 
 
-def _match_started(event: MatchStarted, world: World, people: People) -> Iterator[Message]:
+def _match_started(event: MatchStarted, world: World, people: Profiles) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
     duration_s = int(room.options["duration_s"]) if event.pace == "ticks" else None
     for index, seat in enumerate(room.seats):
@@ -618,7 +617,7 @@ def _to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
     yield to_spectators(room, message)
 
 
-def _match_input(event: MatchInput, world: World, _people: People) -> Iterator[Message]:
+def _match_input(event: MatchInput, world: World, _people: Profiles) -> Iterator[Message]:
     """Pass a move on, in a game that has no ticks; else its effect is seen in the states."""
     match = world.matches.live.get(event.match)
     if match is not None and match.pace != "ticks":
@@ -628,7 +627,7 @@ def _match_input(event: MatchInput, world: World, _people: People) -> Iterator[M
             yield msgspec.structs.replace(delivery, frame_ms=room.options.get("frame_ms", 0))
 
 
-def _match_paused(event: MatchPaused, world: World, _people: People) -> Iterator[Message]:
+def _match_paused(event: MatchPaused, world: World, _people: Profiles) -> Iterator[Message]:
     room, match = world.rooms.rooms[event.room], world.matches.live[event.match]
     yield Delivery(Sockets(tuple(room.player_sockets)), classic=game_paused(room))
     paused = game_paused_v1(room, match, match.turn_left_ms, match.spent_ms)
@@ -636,7 +635,7 @@ def _match_paused(event: MatchPaused, world: World, _people: People) -> Iterator
     yield RoomChanged(room.id)
 
 
-def _match_resumed(event: MatchResumed, world: World, _people: People) -> Iterator[Message]:
+def _match_resumed(event: MatchResumed, world: World, _people: Profiles) -> Iterator[Message]:
     room, match = world.rooms.rooms[event.room], world.matches.live[event.match]
     starts_in_ms = START_DELAY_S * 1000 if match.pace == "ticks" else AT_ONCE_MS
     resumed = classic.GameResumed(room.id, starts_in_ms)
@@ -646,7 +645,7 @@ def _match_resumed(event: MatchResumed, world: World, _people: People) -> Iterat
     yield RoomChanged(room.id)
 
 
-def _match_ended(event: MatchEnded, world: World, _people: People) -> Iterator[Message]:
+def _match_ended(event: MatchEnded, world: World, _people: Profiles) -> Iterator[Message]:
     room = world.rooms.rooms.get(event.room)
     if room is None:
         return
@@ -674,7 +673,7 @@ def _classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
                 yield Delivery(Sockets(tuple(seat.sockets)), classic=end)
 
 
-def _chat_said(event: ChatSaid, world: World, people: People) -> Iterator[Message]:
+def _chat_said(event: ChatSaid, world: World, people: Profiles) -> Iterator[Message]:
     text = people.texts.get(event.chat)
     if text is None:
         return
@@ -690,14 +689,14 @@ def _chat_said(event: ChatSaid, world: World, people: People) -> Iterator[Messag
     yield Delivery(Users(tuple(hearing)), v1=message, durable=True)
 
 
-def _players(room: Room, seat: int, people: People) -> classic.RoomPlayers:
+def _players(room: Room, seat: int, people: Profiles) -> classic.RoomPlayers:
     staying = [user for index in room.staying if (user := room.seats[index].user) is not None]
     return classic.RoomPlayers(room.id, seat, people.users(staying))
 
 
 _NAMES_OF_SEATS: Mapping[int | None, Literal["p1", "p2", "draw"]] = {0: "p1", 1: "p2"}
 
-_Make: TypeAlias = Callable[[Any, World, People], Iterable[Message]]
+_Make: TypeAlias = Callable[[Any, World, Profiles], Iterable[Message]]
 
 _BEFORE_FOLD: dict[type[Event], _Make] = {
     SocketClosed: _tab_closed,

@@ -7,21 +7,21 @@ import itertools
 from typing import TYPE_CHECKING
 
 from service.deliveries import Refresh, UserChanged
-from service.domain.presence import UserWentOffline
+from service.domain.events.presence import UserWentOffline
 from service.errors import Unavailable
+from service.eventstore.records import Origin, PersonalData
 from service.integrations.user_service import UserServiceUnavailable
-from service.log.records import Beside, Origin
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.bearers import Bearers
     from service.deliveries import Message
-    from service.domain.event import Event, Position
+    from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
-    from service.engine import Engine
     from service.integrations.user_service import UserService
+    from service.outbox.tokens import UserTokens
+    from service.runtime.engine import Engine
 
 NAMES_AT_ONCE = 16
 
@@ -35,7 +35,7 @@ class UserDirectory:
         self,
         engine: Engine,
         users: UserService | None,
-        bearers: Bearers,
+        bearers: UserTokens,
         *,
         publish: Callable[[Message], None],
         clean_name: Callable[[str], str],
@@ -118,7 +118,7 @@ class UserDirectory:
         """Keep the name, then show it, unless the user has gone or brought one himself."""
         if user not in self._nameless:
             return
-        renamed = Beside(names={str(user): name})
+        renamed = PersonalData(names={str(user): name})
         await self._engine.append([], Origin("names", user), beside=renamed)
         self._engine.people.names[user] = name
         self._publish(Refresh("user:list"))

@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.domain.chat import HISTORY_MAX, ChatSaid
+from service.domain.events.chat import ChatSaid
+from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome, MatchStarted
+from service.domain.events.presence import UserWentOffline
 from service.domain.ids import normalise
-from service.domain.matches import MatchCheckpoint, MatchInput, MatchOutcome, MatchStarted
-from service.domain.presence import UserWentOffline
+from service.domain.projections.chat import HISTORY_MAX
 from service.errors import Unavailable
-from service.snapshots import code_version, dump, fold_log, restore, restore_world
+from service.runtime.snapshots import code_version, dump, fold_log, restore, restore_world
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from service.deliveries import People
-    from service.domain.event import Event, Position
+    from service.deliveries import Profiles
+    from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
-    from service.domain.world import World
+    from service.domain.projections.world import World
     from service.edge.tail import Refill
-    from service.log.log import EventLog
-    from service.log.reader import Reader, StoredEvent
-    from service.log.records import RecordedEvent
+    from service.eventstore.reader import Reader, StoredEvent
+    from service.eventstore.records import RecordedEvent
+    from service.eventstore.writer import EventLog
 
 READ_PER_EVENT_MAX = 20
 """How many events of the log a start reads at most for each one that the backlog may hold."""
@@ -37,7 +38,7 @@ READ_PER_EVENT_MAX = 20
 WITHOUT_FRAMES = (MatchCheckpoint.type, MatchOutcome.type)
 """The types of events that no client is told of, and no audience depends on."""
 
-KEPT_MIN = 1000
+PROFILE_CACHE_MIN = 1000
 """Names of users who are gone, and what was said, are forgotten above this many."""
 
 logger = get_logger(__name__)
@@ -120,7 +121,7 @@ async def _save(log: EventLog, world: World) -> None:
 class KnownPeople:
     """Keeps the names and texts in memory that somebody may be shown, and no others for long."""
 
-    def __init__(self, people: People, world: World, reader: Reader) -> None:
+    def __init__(self, people: Profiles, world: World, reader: Reader) -> None:
         """Keep in `people` what `world` shows."""
         self._people = people
         self._world = world
@@ -147,8 +148,8 @@ class KnownPeople:
     def observe(self, event: Event, _position: Position) -> None:
         """Let go of names and texts that nobody is shown any more, when they are too many."""
         people, world = self._people, self._world
-        names_max = KEPT_MIN + 2 * len(world.presence.sockets)
-        texts_max = KEPT_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
+        names_max = PROFILE_CACHE_MIN + 2 * len(world.presence.sockets)
+        texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
         if isinstance(event, UserWentOffline) and len(people.names) > names_max:
             for user in people.names.keys() - _users_of(world):
                 del people.names[user]

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from service.messages import FromClientMessage, ToClientMessage, classic, v1
-from service.messages.features import FEATURE_NAMES
+from service.protocol import FromClientMessage, ToClientMessage, classic, v1
+from service.protocol.features import FEATURE_NAMES
 
 Wire: TypeAlias = dict[str, Any]
 

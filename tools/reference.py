@@ -11,12 +11,12 @@ import msgspec
 import typer
 from typer.core import TyperGroup
 
-from service import messages
+from service import protocol as messages
 from service.cli import app
-from service.domain.world import EVENT_TYPES
+from service.domain.events import EVENT_TYPES
 from service.edge.close_codes import REFUSED_HANDSHAKES, CloseCode
 from service.errors import ClientError
-from service.messages.features import FEATURES
+from service.protocol.features import FEATURES
 from service.settings import Settings
 from service.telemetry import Metrics
 

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias, get_args
 import msgspec
 from msgspec import inspect
 
-from service import messages
-from service.messages import FromClientMessage, ToClientMessage, classic, v1
-from service.messages.base import COMMAND_ID_LENGTH_MAX
+from service import protocol as messages
+from service.protocol import FromClientMessage, ToClientMessage, classic, v1
+from service.protocol.base import COMMAND_ID_LENGTH_MAX
 
 Schema: TypeAlias = dict[str, Any]
 

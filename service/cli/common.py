@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from rich.console import Console
 
 from service.errors import ServiceError
-from service.log import migrate
-from service.log.reader import Reader, open_database
+from service.eventstore import migrate
+from service.eventstore.reader import Reader, open_database
 from service.settings import load_settings
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from service.log import migrate
+from service.eventstore import migrate
 from service.settings import load_settings
 
 app = typer.Typer(help="The schema of the database.", no_args_is_help=True, add_completion=False)

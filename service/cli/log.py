@@ -20,13 +20,13 @@ from service.cli.common import (
     progress_console,
     run,
 )
-from service.log import migrate
+from service.eventstore import migrate
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from service.domain.event import Position
-    from service.log.reader import Reader
-    from service.log.records import Row
+    from service.domain.events.base import Position
+    from service.eventstore.reader import Reader
+    from service.eventstore.records import Row
 
 FOLLOW_S = 0.25
 """How often `tail --follow` looks for more."""

@@ -10,12 +10,12 @@ import typer
 from rich.progress import Progress
 
 from service.cli.common import moment, progress_console
-from service.log import migrate
-from service.log.backup import back_up
-from service.log.backup import restore as restore_log
-from service.log.derived import rebuild_tables
-from service.log.inspection import Files
-from service.log.lock import LogLock
+from service.eventstore import migrate
+from service.eventstore.backup import back_up
+from service.eventstore.backup import restore as restore_log
+from service.eventstore.inspection import Files
+from service.eventstore.lock import LogLock
+from service.eventstore.read_models.rebuild import rebuild_tables
 from service.settings import load_settings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import typer
 from rich.table import Table
 
 from service.cli.common import console, moment, opened_log, run
+from service.eventstore.read_models.match_history import MatchQuery, PlayedMatch, find_matches
 from service.games.catalogue import GAMES
-from service.log.matches import PlayedMatch, Wanted, find_matches
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -40,11 +40,11 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="As JSON, one match a line.")] = False,
 ) -> None:
     """List matches, the newest first."""
-    wanted = Wanted(user=user, game=game, since=parse_since(since, time.time()), limit=limit)
+    wanted = MatchQuery(user=user, game=game, since=parse_since(since, time.time()), limit=limit)
     run(_list(wanted, as_json=json))
 
 
-async def _list(wanted: Wanted, *, as_json: bool) -> None:
+async def _list(wanted: MatchQuery, *, as_json: bool) -> None:
     async with opened_log() as reader:
         found = await find_matches(reader, wanted)
     if as_json:

@@ -11,14 +11,14 @@ import typer
 from rich.table import Table
 
 from service.cli.common import console, moment, opened_log, run
-from service.domain.outbox import USER_SERVICE
+from service.domain.events.outbox import USER_SERVICE
 from service.errors import ServiceError
-from service.log import migrate
-from service.log.outbox import RETRY, entries
+from service.eventstore import migrate
+from service.eventstore.read_models.outbox import RETRY, entries
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from service.log.outbox import Entry
+    from service.eventstore.read_models.outbox import Entry
 
 app = typer.Typer(
     help="Look into the outbox of finished matches, also while the service runs.",

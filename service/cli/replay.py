@@ -22,10 +22,10 @@ from rich.text import Text
 from service.cli.common import console, opened_log, opened_output, run
 from service.domain.names import placeholder
 from service.errors import ServiceError
+from service.eventstore.integrity import broken_match
+from service.eventstore.read_models.match_history import find_match, match_events
+from service.eventstore.reader import UnreadableEvent
 from service.games.catalogue import GAMES
-from service.log.integrity import broken_match
-from service.log.matches import find_match, match_events
-from service.log.reader import UnreadableEvent
 from service.replay.core import Replay
 from service.replay.export import ndjson
 from service.replay.terminal import draw, draw_state

@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 from service.cli.common import opened_log, run
-from service.domain.world import FoldFailed, World
+from service.domain.projections.world import FoldFailed, World
 from service.errors import ServiceError
-from service.log import migrate
-from service.log.inspection import Files
-from service.log.lock import LogLock
-from service.log.reader import UnreadableEvent
-from service.log.skips import REASON_LENGTH_MAX, Skip, read_skips, write_skip
+from service.eventstore import migrate
+from service.eventstore.inspection import Files
+from service.eventstore.lock import LogLock
+from service.eventstore.reader import UnreadableEvent
+from service.eventstore.skips import REASON_LENGTH_MAX, Skip, read_skips, write_skip
+from service.runtime.snapshots import fold_log
 from service.settings import load_settings
-from service.snapshots import fold_log
 
 
 class NotSkipped(ServiceError):

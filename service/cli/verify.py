@@ -9,30 +9,31 @@ from rich.progress import Progress
 from sqlalchemy import select
 
 from service.cli.common import moment, opened_log, progress_console, run
-from service.domain.chat import ChatSaid, digest_of
-from service.domain.matches import MatchStarted
-from service.domain.world import World
-from service.log import migrate
-from service.log.derived import (
+from service.domain.commands.chat import digest_of
+from service.domain.events.chat import ChatSaid
+from service.domain.events.matches import MatchStarted
+from service.domain.projections.world import World
+from service.eventstore import migrate
+from service.eventstore.inspection import Files
+from service.eventstore.integrity import ChainCheck
+from service.eventstore.read_models.rebuild import (
     BrokenProjection,
     Comparison,
     check_file,
     readable,
 )
-from service.log.inspection import Files
-from service.log.integrity import ChainCheck
-from service.log.side_file import REBUILD, SideFile
-from service.log.skips import Skip, read_skips
-from service.log.tables import snapshots
+from service.eventstore.side_file import REBUILD, SideFile
+from service.eventstore.skips import Skip, read_skips
+from service.eventstore.tables import snapshots
+from service.runtime.snapshots import DamagedSnapshot, code_version, restore
 from service.settings import load_settings
-from service.snapshots import DamagedSnapshot, code_version, restore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.domain.event import Position
-    from service.log.reader import Reader
-    from service.log.records import Row
+    from service.domain.events.base import Position
+    from service.eventstore.reader import Reader
+    from service.eventstore.records import Row
 
 
 def command() -> None:

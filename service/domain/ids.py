@@ -1,5 +1,7 @@
 """Identifiers, as they stand in events and on the wire."""
 
+from __future__ import annotations
+
 import re
 from typing import Annotated, TypeAlias
 
@@ -8,20 +10,29 @@ import msgspec
 UserId: TypeAlias = int | str
 """An integer from 1 to 2^53-1, or any other text of at most 128 characters."""
 
+
 SocketId: TypeAlias = str
 """`node.incarnation.number`, so that a fold sees which life of which node a socket belongs to."""
 
+
 RoomId: TypeAlias = str
+
+
 MatchId: TypeAlias = str
 
+
 USER_ID_MAX = 2**53 - 1
+
+
 USER_ID_LENGTH_MAX = 128
+
 
 WireUserId: TypeAlias = (
     Annotated[int, msgspec.Meta(ge=1, le=USER_ID_MAX)]
     | Annotated[str, msgspec.Meta(min_length=1, max_length=USER_ID_LENGTH_MAX)]
 )
 """A user id as a client may write it; `normalise` makes a `UserId` of it."""
+
 
 _DIGITS = re.compile(r"[1-9][0-9]{0,15}")
 

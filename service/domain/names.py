@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.domain.ids import UserId
 
+
 # Controls, what has no width or no ink, what turns the text around it, and halves of surrogate
 # pairs, which JSON can write and nobody can encode.
 _UNSEEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     r"\u2800\u3164\uffa0\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+
+
 # Spaces, and the joiners: those belong between characters, of Persian and of pictures for example.
 _ENDS = "\u200c\u200d" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 

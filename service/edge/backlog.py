@@ -15,7 +15,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.domain.event import Position
+    from service.domain.events.base import Position
     from service.domain.ids import UserId
 
 

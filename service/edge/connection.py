@@ -14,7 +14,7 @@ from service.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.domain.event import Position
+    from service.domain.events.base import Position
     from service.domain.ids import SocketId, UserId
     from service.edge.loss import Kind
     from service.edge.session import ResumeFrom

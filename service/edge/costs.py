@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.messages import classic, v1
+from service.protocol import classic, v1
 
 if TYPE_CHECKING:
-    from service.messages import FromClient
+    from service.protocol import FromClient
 
 BYTES_PER_UNIT = 4096
 """What a client sends, and what it is sent again by a resume, costs a unit for so many bytes."""

@@ -13,7 +13,7 @@ import msgspec
 
 from service.edge.frames import frame
 from service.edge.socketio.packets import event_frame
-from service.messages import FromClassicClient, FromClientMessage, FromV1Client, ToClient
+from service.protocol import FromClassicClient, FromClientMessage, FromV1Client, ToClient
 
 Framing: TypeAlias = Callable[[ToClient], bytes]
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from service.deliveries import room_state, room_summary, user_entry
 from service.edge.frames import frame
-from service.messages import v1
+from service.protocol import v1
 from service.telemetry import Metrics, note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.deliveries import People
+    from service.deliveries import Profiles
     from service.domain.ids import RoomId, SocketId, UserId
-    from service.domain.world import World
-    from service.messages import ToClient
+    from service.domain.projections.world import World
+    from service.protocol import ToClient
 
 
-TELLING_PART_MAX = 0.1
+BROADCAST_CPU_SHARE_MAX = 0.1
 """Which part of a core may go into telling everybody who is there; matches need the rest."""
 
 SEND_S = 10e-6
@@ -36,12 +36,12 @@ CHANGES_KEPT_MIN = 100
 """Changes of users that are kept beside the snapshot, however few users there are."""
 
 
-def telling_pause_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
+def broadcast_interval_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
     """Return how long to wait between two messages of so many bytes to so many sockets.
 
     With few of them it is the setting; a crowd that comes in would keep the loop busy with it.
     """
-    return max(least_s, sockets * (SEND_S + bytes_ * SEND_BYTE_S) / TELLING_PART_MAX)
+    return max(least_s, sockets * (SEND_S + bytes_ * SEND_BYTE_S) / BROADCAST_CPU_SHARE_MAX)
 
 
 class UserFeed:
@@ -55,7 +55,7 @@ class UserFeed:
     def __init__(
         self,
         world: World,
-        people: People,
+        people: Profiles,
         pause_s: Callable[[], float],
         send: Callable[[bytes, ToClient], None],
         metrics: Metrics | None = None,
@@ -145,7 +145,7 @@ class RoomFeed:
     def __init__(
         self,
         world: World,
-        people: People,
+        people: Profiles,
         interval_s: float,
         send: Callable[[tuple[SocketId, ...], bytes, ToClient], None],
         metrics: Metrics | None = None,
@@ -177,7 +177,7 @@ class RoomFeed:
         """Tell of this room soon."""
         self._changed.add(room)
         if self._timer is None:
-            pause_s = max(self._interval_s, self._cost_s / TELLING_PART_MAX)
+            pause_s = max(self._interval_s, self._cost_s / BROADCAST_CPU_SHARE_MAX)
             self._timer = asyncio.get_running_loop().call_later(pause_s, self._tell)
 
     def subscribe(self, socket: SocketId, game: str | None) -> None:

@@ -13,8 +13,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.domain.event import Position
-    from service.messages import FromClient, ToClient
+    from service.domain.events.base import Position
+    from service.protocol import FromClient, ToClient
 
 TEXT_FRAME = 0x81
 """FIN and the opcode of a text frame."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.deliveries import (
-    People,
+    Profiles,
     invites_waiting,
     room_start,
     room_state,
@@ -15,21 +15,21 @@ from service.deliveries import (
 )
 from service.edge.dialect import V1
 from service.edge.frames import frame
-from service.messages import classic, v1
+from service.protocol import classic, v1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from service.domain.event import Position
+    from service.domain.events.base import Position
+    from service.domain.events.presence import SocketOpened
     from service.domain.ids import UserId
-    from service.domain.presence import SocketOpened
-    from service.domain.world import World
+    from service.domain.projections.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
     from service.edge.dialect import Dialect
     from service.edge.feeds import UserFeed
     from service.edge.session import ResumeFrom
-    from service.messages import ToClient
+    from service.protocol import ToClient
     from service.telemetry import Metrics
 
 
@@ -51,7 +51,7 @@ class Greeter:
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         world: World,
-        people: People,
+        people: Profiles,
         facts: Facts,
         users: UserFeed,
         backlog: Backlog,

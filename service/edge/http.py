@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from service.edge.addresses import Handshakes
     from service.edge.websocket import WebSockets
-    from service.engine import Engine
-    from service.log.log import EventLog
+    from service.eventstore.writer import EventLog
+    from service.runtime.engine import Engine
     from service.settings import Settings
     from service.telemetry import Metrics
 

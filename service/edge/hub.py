@@ -26,30 +26,30 @@ from service.deliveries import (
     lobby_sockets,
     user_list,
 )
-from service.domain.presence import SocketOpened
-from service.domain.rooms import RoomClosed
+from service.domain.events.presence import SocketOpened
+from service.domain.events.rooms import RoomClosed
 from service.edge.delays import Delays
 from service.edge.dialect import CLASSIC, SOCKET_IO
-from service.edge.feeds import RoomFeed, UserFeed, telling_pause_s
+from service.edge.feeds import RoomFeed, UserFeed, broadcast_interval_s
 from service.edge.frames import frame, type_in, type_of
 from service.edge.loss import MAY_BE_MISSED, kind_of
 from service.edge.tail import keep
 from service.errors import InternalError
-from service.messages import classic, v1
+from service.protocol import classic, v1
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from service.deliveries import Audience, Message, People
-    from service.domain.event import Event, Position
+    from service.deliveries import Audience, Message, Profiles
+    from service.domain.events.base import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
-    from service.domain.world import World
+    from service.domain.projections.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
     from service.edge.dialect import Dialect
     from service.edge.greeting import Greeter
-    from service.messages import ToClient
+    from service.protocol import ToClient
     from service.telemetry import Metrics
 
 STALL_CHECK_S = 1.0
@@ -71,7 +71,7 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float
 
 
-class _Told(NamedTuple):
+class Recipients(NamedTuple):
     """Sockets by the dialect that they speak."""
 
     classics: list[Connection]
@@ -79,14 +79,14 @@ class _Told(NamedTuple):
     ones: list[Connection]
 
 
-class _Shown(NamedTuple):
+class RoomRecipients(NamedTuple):
     """The sockets that show a room, as of its last change."""
 
     changed_at: Position
-    everybody: _Told
-    players: _Told
-    spectators: _Told
-    others: dict[SocketId, _Told]
+    everybody: Recipients
+    players: Recipients
+    spectators: Recipients
+    others: dict[SocketId, Recipients]
     """Everybody but one, for those who have sent something."""
 
 
@@ -96,7 +96,7 @@ class Hub:
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         world: World,
-        people: People,
+        people: Profiles,
         backlog: Backlog,
         intervals: Intervals,
         metrics: Metrics,
@@ -125,7 +125,7 @@ class Hub:
         self._waiting: set[Connection] = set()
         """Sockets whose frames may wait for the next frame tick."""
         self._stale: set[str] = set()
-        self._rooms_shown: dict[RoomId, _Shown] = {}
+        self._rooms_shown: dict[RoomId, RoomRecipients] = {}
         self._shown_late: dict[RoomId, Position] = {}
         """How far the log was shown to spectators who see everything later."""
         self._user_lists: dict[Dialect, bytes] = {}
@@ -353,7 +353,7 @@ class Hub:
         else:
             self._flush_soon(connections)
 
-    def _resolve(self, audience: Audience) -> _Told:
+    def _resolve(self, audience: Audience) -> Recipients:
         match audience:
             case InRoom():
                 return self._shown(audience)
@@ -370,14 +370,14 @@ class Hub:
             case Watchers(user):
                 return _by_dialect(self._known(self._watchers.get(user, ())))
 
-    def _shown(self, audience: InRoom) -> _Told:
+    def _shown(self, audience: InRoom) -> Recipients:
         """Find the sockets that show a room; they are kept until the room changes."""
         room = self._world.rooms.rooms.get(audience.room)
         if room is None:
-            return _Told([], [], [])
+            return Recipients([], [], [])
         shown = self._rooms_shown.get(room.id)
         if shown is None or shown.changed_at != room.changed_at:
-            shown = self._rooms_shown[room.id] = _Shown(
+            shown = self._rooms_shown[room.id] = RoomRecipients(
                 room.changed_at,
                 _by_dialect(self._known(room.sockets)),
                 _by_dialect(self._known(room.player_sockets)),
@@ -449,10 +449,10 @@ class Hub:
 
     def _list_pause_s(self) -> float:
         bytes_ = LIST_ENTRY_BYTES * len(self._world.presence.sockets)
-        return telling_pause_s(self._intervals.list_s, len(self._connections), bytes_)
+        return broadcast_interval_s(self._intervals.list_s, len(self._connections), bytes_)
 
     def _diff_pause_s(self) -> float:
-        return telling_pause_s(self._intervals.diff_s, len(self._connections))
+        return broadcast_interval_s(self._intervals.diff_s, len(self._connections))
 
     def _send_stale(self) -> None:
         stale, self._stale = self._stale, set()
@@ -468,17 +468,19 @@ class Hub:
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))
 
 
-def _others(shown: _Shown, but: SocketId) -> _Told:
+def _others(shown: RoomRecipients, but: SocketId) -> Recipients:
     others = shown.others.get(but)
     if others is None:
-        others = _Told(*([one for one in some if one.socket != but] for some in shown.everybody))
+        others = Recipients(
+            *([one for one in some if one.socket != but] for some in shown.everybody)
+        )
         if len(shown.others) < SENDERS_KEPT_MAX:
             shown.others[but] = others
     return others
 
 
-def _by_dialect(connections: Iterable[Connection]) -> _Told:
-    told = _Told([], [], [])
+def _by_dialect(connections: Iterable[Connection]) -> Recipients:
+    told = Recipients([], [], [])
     for connection in connections:
         if connection.is_v1:
             told.ones.append(connection)

@@ -57,7 +57,7 @@ async def heard(event: asyncio.Event, within_s: float) -> bool:
     return True
 
 
-class Around(Protocol):
+class ReadHook(Protocol):
     """Does something before and after the data of a socket is read."""
 
     def __call__(self, read: Callable[[bytes], Any], data: bytes, /) -> Any:
@@ -70,7 +70,7 @@ class EagerResponse(web.WebSocketResponse):
     # aiohttp's own attributes stand in a dictionary that is just full.
     __slots__ = ("_around", "_heard")
 
-    def __init__(self, around: Around | None = None, **options: Any) -> None:
+    def __init__(self, around: ReadHook | None = None, **options: Any) -> None:
         """Let `around` be called for what is read at once; the options are those of aiohttp."""
         super().__init__(**options)
         self._around = around
@@ -133,7 +133,7 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
 
     def __init__(self, queue: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(queue, *arguments, **options)
-        self.around: Around | None = None
+        self.around: ReadHook | None = None
         self._errors = queue
         self._check = FrameCheck()
 

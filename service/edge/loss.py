@@ -9,10 +9,10 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from service.edge.frames import type_in, type_of
-from service.messages import classic, v1
+from service.protocol import classic, v1
 
 if TYPE_CHECKING:
-    from service.messages import ToClient
+    from service.protocol import ToClient
 
 Kind: TypeAlias = "tuple[str, object]"
 """The type of a message, and what it is about: a newer message of a kind replaces an older one."""

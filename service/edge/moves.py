@@ -13,25 +13,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.domain.event import match_stream
-from service.domain.matches import MatchInput, MatchNotRunning
-from service.domain.rooms import NotInRoom, SeatTaken, SpectatorJoined
+from service.domain.errors import MatchNotRunning, NotInRoom
+from service.domain.events.base import match_stream
+from service.domain.events.matches import MatchInput
+from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.edge.costs import BYTES_PER_UNIT
 from service.edge.frames import frame
 from service.edge.session import RateLimited
-from service.messages import v1
+from service.protocol import v1
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.domain.event import Event, Position
+    from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId, RoomId, SocketId
-    from service.domain.rooms import Room
-    from service.domain.world import World
+    from service.domain.projections.rooms import Room
+    from service.domain.projections.world import World
     from service.edge.connection import Connection
     from service.edge.hub import Hub
-    from service.log.reader import Reader
+    from service.eventstore.reader import Reader
     from service.telemetry import Metrics
 
 PAGE_MOVES = 64

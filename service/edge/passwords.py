@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from service.domain.hosting import CreateRoom, JoinRoom
+from service.domain.commands.hosting import CreateRoom, JoinRoom
 from service.domain.passwords import opens, seal
 from service.edge.session import RateLimited
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.domain.ids import RoomId, UserId
-    from service.domain.world import World
+    from service.domain.projections.world import World
 
 Result = TypeVar("Result")
 

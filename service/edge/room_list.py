@@ -6,16 +6,16 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from service.deliveries import room_summary
-from service.messages import v1
+from service.protocol import v1
 
 if TYPE_CHECKING:
-    from service.deliveries import People
+    from service.deliveries import Profiles
     from service.domain.ids import RoomId
-    from service.domain.world import World
+    from service.domain.projections.world import World
 
 
 def room_page(
-    world: World, people: People, game: str | None, after: RoomId | None, limit: int
+    world: World, people: Profiles, game: str | None, after: RoomId | None, limit: int
 ) -> v1.RoomPage:
     """Return rooms that are not private, in the order of their ids, after that of the cursor."""
     ids = nsmallest(

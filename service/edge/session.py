@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import msgspec
 
-from service.domain.chat import Mute, Say, digest_of
-from service.domain.command import Command
-from service.domain.event import Position
-from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.commands.base import Command
+from service.domain.commands.chat import Mute, Say, digest_of
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
+from service.domain.commands.lobby import JoinLobby, LeaveLobby
+from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
+from service.domain.commands.moves import Move
+from service.domain.commands.presence import SetStatus
+from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.events.base import Position
 from service.domain.ids import RoomId, SocketId, UserId, normalise
-from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
-from service.domain.lobby import JoinLobby, LeaveLobby
-from service.domain.matchmaking import JoinQueue, LeaveQueue
-from service.domain.moves import Move
-from service.domain.presence import SetStatus
-from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.edge import guard, salvage
 from service.edge.budget import Bucket, Rate
 from service.edge.close_codes import CloseCode
 from service.edge.costs import BYTES_PER_UNIT, LOGGED_OVERHEAD_BYTES, PLAIN, cost_of
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.errors import ClientError, UnknownField
-from service.log.records import NOTHING, Beside, Text
-from service.messages import FromClient, classic, v1
-from service.messages.base import COMMAND_ID_LENGTH_MAX
+from service.eventstore.records import NO_PERSONAL_DATA, PersonalData, Text
+from service.protocol import FromClient, classic, v1
+from service.protocol.base import COMMAND_ID_LENGTH_MAX
 
 if TYPE_CHECKING:
     from service.edge.budget import UserBudget
@@ -96,7 +96,7 @@ class Execute(msgspec.Struct, frozen=True):
 
     command: Command
     message: FromClient
-    beside: Beside = NOTHING
+    beside: PersonalData = NO_PERSONAL_DATA
     password: str | None = None
     """What has to be hashed before `command` can be decided."""
 
@@ -213,7 +213,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """For the options of a room, and the same for its metadata."""
 
 
-class Refused(Exception):
+class MessageRefused(Exception):
     """A frame asks for what nobody can ask; `error` says why."""
 
     def __init__(self, error: ClientError, id_: str | None) -> None:
@@ -268,7 +268,7 @@ class Session:
         """How many bytes the message in hand has."""
 
     def receive(self, text: str | None, now: float) -> Request:
-        """Say what a text frame asks for; raise `Refused` for what nobody can ask.
+        """Say what a text frame asks for; raise `MessageRefused` for what nobody can ask.
 
         None is a binary frame, which asks for nothing, but counts like any other.
         """
@@ -278,7 +278,7 @@ class Session:
         if not (self._messages.take(now, units) and self._budget.messages.take(now, units)):
             return self._limited(None if text is None else self._id_in(text), units=units)
         if text is None:
-            raise Refused(BinaryFrame(), None)
+            raise MessageRefused(BinaryFrame(), None)
         if self._refused and self._messages.is_full_enough:
             self._refused = 0
         try:
@@ -286,7 +286,7 @@ class Session:
             if "\\" in text:
                 guard.check_text(text)
         except (msgspec.DecodeError, RecursionError, UnicodeError, guard.BadValue) as error:
-            raise Refused(self._explain(text, error), self._id_in(text)) from error
+            raise MessageRefused(self._explain(text, error), self._id_in(text)) from error
         self.type_received = self._types[message.__class__]
         id_ = None if message.id is None else self._id_of(message.id)
         if message.__class__ in self._unchecked:
@@ -300,7 +300,7 @@ class Session:
         except RateLimited as error:
             return self._limited(id_, error)
         except ClientError as error:
-            raise Refused(error, id_) from error
+            raise MessageRefused(error, id_) from error
 
     def _units_of(self, text: str) -> int:
         """Return what a long message costs to be read at all."""
@@ -336,7 +336,7 @@ class Session:
         if error is None:
             wait_ms = max(self._messages.wait_ms(units), self._budget.messages.wait_ms(units))
             error = RateLimited(retry_after_ms=wait_ms)
-        raise Refused(error, id_)
+        raise MessageRefused(error, id_)
 
     def _close_if_it_goes_on(self) -> Close | None:
         if self._refused <= self._limits.messages.burst:
@@ -366,7 +366,7 @@ class Session:
             return str(raw)
         if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
             # One that is too long can be read all the same, so that its client can match the error.
-            raise Refused(
+            raise MessageRefused(
                 BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."),
                 raw if isinstance(raw, str) and raw else None,
             )
@@ -376,13 +376,13 @@ class Session:
         """Read the id of a message that is wrong otherwise."""
         try:
             return self._id_of(salvage.id_in(text))
-        except Refused as refused:
+        except MessageRefused as refused:
             return refused.id
 
     def _check_names(self, text: str, id_: str | None) -> None:
         unknown = self._unknown_field(text, self.type_received)
         if unknown is not None:
-            raise Refused(unknown, id_)
+            raise MessageRefused(unknown, id_)
 
     def _unknown_field(self, text: str, type_: str) -> UnknownField | None:
         known = self._dialect.fields[type_]
@@ -542,7 +542,7 @@ class Session:
         digest = digest_of(salt, message.text)
         to = None if message.to is None else normalise(message.to)
         say = Say(self.user, chat, digest, message.room_id, to)
-        return Execute(say, message, Beside(texts={chat: Text(salt, message.text)}))
+        return Execute(say, message, PersonalData(texts={chat: Text(salt, message.text)}))
 
 
 _Commanding: TypeAlias = (

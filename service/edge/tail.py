@@ -10,20 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.deliveries import Delivery, Users, after_fold, before_fold
-from service.domain.event import match_stream
-from service.domain.matches import MatchStarted
+from service.domain.events.base import match_stream
+from service.domain.events.matches import MatchStarted
 from service.edge.frames import frame
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from service.deliveries import Message, People
-    from service.domain.event import Event, Position
-    from service.domain.world import World
+    from service.deliveries import Message, Profiles
+    from service.domain.events.base import Event, Position
+    from service.domain.projections.world import World
     from service.edge.backlog import Backlog
-    from service.log.reader import StoredEvent
-    from service.log.records import RecordedEvent
+    from service.eventstore.reader import StoredEvent
+    from service.eventstore.records import RecordedEvent
 
 logger = get_logger(__name__)
 
@@ -62,7 +62,7 @@ class Refill:
         self,
         backlog: Backlog,
         world: World,
-        people: People,
+        people: Profiles,
         ages: Ages,
         remember: Callable[[RecordedEvent], None],
     ) -> None:

@@ -13,17 +13,12 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
 from service.deliveries import Refresh, UserChanged, lobby_list, signal
-from service.domain.access import SessionsRevoked
-from service.domain.hosting import CreateRoom, JoinRoom, WrongPassword
-from service.domain.moves import Move
-from service.domain.presence import (
-    CLEAN_CLOSES,
-    CloseSocket,
-    OpenSocket,
-    ReplaceSocket,
-    SocketClosed,
-    TooManySockets,
-)
+from service.domain.commands.hosting import CreateRoom, JoinRoom
+from service.domain.commands.moves import Move
+from service.domain.commands.presence import CLEAN_CLOSES, CloseSocket, OpenSocket, ReplaceSocket
+from service.domain.errors import TooManySockets, WrongPassword
+from service.domain.events.access import SessionsRevoked
+from service.domain.events.presence import SocketClosed
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of, noted
 from service.edge.connection import Connection, SlowLimits
@@ -42,10 +37,10 @@ from service.edge.session import (
     Answer,
     Close,
     Execute,
+    MessageRefused,
     PassSignal,
     RateLimited,
     RefreshToken,
-    Refused,
     Request,
     ResumeFrom,
     SendMissed,
@@ -60,8 +55,8 @@ from service.edge.session import (
 )
 from service.edge.token_timer import TokenTimer, TokenTimes
 from service.errors import ClientError, InternalError, Unavailable
-from service.log.records import NOTHING, Beside, Origin
-from service.messages import FromClient, classic, v1
+from service.eventstore.records import NO_PERSONAL_DATA, Origin, PersonalData
+from service.protocol import FromClient, classic, v1
 from service.telemetry import Metrics, get_logger, note_fault, traces
 from service.telemetry.metrics import INVALID
 
@@ -69,9 +64,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import TypeAlias
 
-    from service.answers import Fingerprints
     from service.directory import UserDirectory
-    from service.domain.event import Event, Position
+    from service.domain.events.base import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.auth import Authenticator
     from service.edge.budget import Budgets, UserBudget
@@ -80,8 +74,9 @@ if TYPE_CHECKING:
     from service.edge.moves import MoveHistory
     from service.edge.passwords import Passwords
     from service.edge.session import Action, SessionLimits
-    from service.engine import Done, Engine
-    from service.ticker import Ticker
+    from service.runtime.engine import Done, Engine
+    from service.runtime.idempotency import Fingerprints
+    from service.runtime.ticker import Ticker
 
     Connect: TypeAlias = Callable[[SocketId, UserId], Connection]
 
@@ -401,16 +396,16 @@ class WebSockets:
             if not is_alive
         )
 
-    def _renamed(self, user: UserId, name: str | None) -> Beside:
+    def _renamed(self, user: UserId, name: str | None) -> PersonalData:
         """Take the name of a token; who is online already is told of anew."""
         names = self._engine.people.names
         if name is None or names.get(user) == name:
-            return NOTHING
+            return NO_PERSONAL_DATA
         names[user] = name
         if self._engine.world.presence.is_online(user):
             self._hub.publish(Refresh("user:list"))
             self._hub.publish(UserChanged(user))
-        return Beside(names={str(user): name})
+        return PersonalData(names={str(user): name})
 
     async def _converse(self, socket: _Socket, session: Session) -> None:
         """Carry out a message after the other; those that need not wait are taken as they come."""
@@ -466,7 +461,7 @@ class WebSockets:
         try:
             text = frame.data if frame.type is _TEXT else None
             return session.receive(text, time.monotonic())
-        except Refused as refused:
+        except MessageRefused as refused:
             self._refuse(socket, refused.error, refused.id)
         except Exception as error:  # noqa: BLE001 - it costs this frame alone
             self._failed(socket, error, None)

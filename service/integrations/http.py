@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from service import __version__
-from service.domain.outbox import Delivered, Rejected, Unknown
+from service.domain.commands.outbox import Delivered, Indeterminate, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ async def read(response: ClientResponse) -> bytes:
 
 async def post(
     session: ClientSession, url: str, body: bytes, headers: Mapping[str, str]
-) -> Delivered | Rejected | Unknown:
+) -> Delivered | Rejected | Indeterminate:
     """Send JSON, and say what became of it.
 
     A cut answer leaves the outcome unknown, whatever its status says.
@@ -60,18 +60,18 @@ async def post(
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             await read(response)
     except UNREACHABLE as error:
-        return Unknown(describe(error))
+        return Indeterminate(describe(error))
     return outcome_of(response.status, response.reason or "")
 
 
-def outcome_of(status: int, reason: str) -> Delivered | Rejected | Unknown:
+def outcome_of(status: int, reason: str) -> Delivered | Rejected | Indeterminate:
     """Say what a status means for what was sent (docs/neighbours.md)."""
     if status in _OK:
         return Delivered()
     said = f"HTTP {status} {reason}".strip()
     if status in _REFUSED and status not in _TRY_AGAIN:
         return Rejected(status, said)
-    return Unknown(said, status)
+    return Indeterminate(said, status)
 
 
 def describe(error: BaseException) -> str:

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from service.domain.commands.outbox import Rejected
 from service.domain.ids import normalise
-from service.domain.outbox import Rejected, higher
+from service.domain.projections.outbox import reporting_seat
 from service.errors import ClientError
 from service.integrations.http import UNREACHABLE, describe, moment, open_session, post, read
 from service.telemetry import get_logger
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientSession
 
+    from service.domain.commands.outbox import Delivered, FinishedMatch, Indeterminate
     from service.domain.ids import UserId
-    from service.domain.outbox import Delivered, FinishedMatch, Unknown
     from service.integrations.breaker import Breaker
 
 UNAUTHORISED = 401
@@ -117,7 +118,7 @@ class UserService:
 
     async def save(
         self, match: FinishedMatch, bearer: str
-    ) -> Delivered | Rejected | Unknown | TokenRefused:
+    ) -> Delivered | Rejected | Indeterminate | TokenRefused:
         """Save a finished match; the same match may be sent again, and is the same then."""
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": match.id}
         body = msgspec.json.encode(create_match(match))
@@ -211,7 +212,7 @@ def _decoded(body: bytes, type_: type[Answer]) -> Answer:
 
 def create_match(match: FinishedMatch) -> dict[str, Any]:
     """Write a match in the form of the contract: `player1` is the player with the higher id."""
-    first = higher(match.players)
+    first = reporting_seat(match.players)
     second = 1 - first
     return {
         "action": "create_match",

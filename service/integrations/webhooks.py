@@ -16,7 +16,8 @@ from service.integrations.http import moment, open_session, post
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.domain.outbox import Consumer, Delivered, FinishedMatch, Rejected, Unknown
+    from service.domain.commands.outbox import Delivered, FinishedMatch, Indeterminate, Rejected
+    from service.domain.events.outbox import Consumer
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret in base64 begins with
 
@@ -60,7 +61,7 @@ class Webhook:
         self._clock = clock
         self._session = open_session(timeout_s, concurrency)
 
-    async def deliver(self, match: FinishedMatch) -> Delivered | Rejected | Unknown:
+    async def deliver(self, match: FinishedMatch) -> Delivered | Rejected | Indeterminate:
         """Tell of a finished match; the same match has the same id, whenever it is sent."""
         body = msgspec.json.encode(finished(match))
         timestamp_s = int(self._clock())

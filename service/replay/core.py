@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from service.domain.matches import (
+from service.domain.events.matches import (
     BY_THE_RULES,
     MatchCheckpoint,
     MatchEnded,
@@ -29,9 +29,9 @@ from service.games.protocol import InvalidMove, RulesFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from service.domain.event import Event
+    from service.domain.events.base import Event
     from service.domain.ids import MatchId
-    from service.domain.matches import Match
+    from service.domain.projections.matches import Match
     from service.games.catalogue import Catalogue
     from service.games.protocol import Game, GameEvent, State
 

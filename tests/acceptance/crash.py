@@ -30,15 +30,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 from websockets.exceptions import WebSocketException
 
-from service.domain.event import Event, match_stream
-from service.domain.world import World
+from service.domain.events.base import Event, match_stream
+from service.domain.projections.world import World
+from service.eventstore.integrity import ChainCheck
+from service.eventstore.reader import Reader, open_database
+from service.eventstore.records import Row
+from service.eventstore.writer import EventLog
 from service.games.catalogue import GAMES
-from service.log.integrity import ChainCheck
-from service.log.log import EventLog
-from service.log.reader import Reader, open_database
-from service.log.records import Row
 from service.replay.core import Replay
-from service.snapshots import restore_world
+from service.runtime.snapshots import restore_world
 from tests.acceptance.service_process import PATIENCE_S, Client, Message, Running, fresh_id
 from tests.acceptance.service_process import Event as LoggedEvent
 from tests.scripts import run_script

@@ -49,7 +49,7 @@ async def test_every_line_arrives_by_bulk_as_the_document_that_it_is(
     await stranger.closed()
     await ana.close()
     await service.terminate()
-    log_file = tmp_path / "ws-service.log"
+    log_file = tmp_path / "ws-service.eventstore"
     log_file.write_text("".join(f"{line}\n" for line in service.lines))
 
     elasticsearch = StandInForElasticsearch()

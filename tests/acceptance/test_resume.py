@@ -10,9 +10,9 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from service.deliveries import Delivery, People, Users, after_fold, before_fold
-from service.domain.world import World
-from service.log.reader import Reader, open_database
+from service.deliveries import Delivery, Profiles, Users, after_fold, before_fold
+from service.domain.projections.world import World
+from service.eventstore.reader import Reader, open_database
 from tests.acceptance.service_process import (
     PATIENCE_S,
     Client,
@@ -83,7 +83,7 @@ class Listener:
 async def meant_for(service: Running, user: int, after: int) -> list[tuple[int, str]]:
     """Say, from the log alone, what a user was to be told, of what is after a position."""
     world, found = World(), list[tuple[int, str]]()
-    people = People(texts=dict(service.database(TEXTS)))
+    people = Profiles(texts=dict(service.database(TEXTS)))
     url = f"sqlite+aiosqlite:///{service.data_dir / 'ws-service.db'}"
     reader = Reader(open_database(url))
     async for page in reader.read():

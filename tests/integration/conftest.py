@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.log import migrate
+from service.eventstore import migrate
 from tests.integration.log_file import LogFile
 from tests.integration.stage import Theatre
 

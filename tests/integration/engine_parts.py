@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from service.deliveries import Message, People
-from service.domain.command import Context, Rules, Standing
-from service.domain.event import Event, user_stream
+from service.deliveries import Message, Profiles
+from service.domain.commands.base import Context, MatchSnapshot, Rules
+from service.domain.errors import TooManySockets
+from service.domain.events.base import Event, user_stream
+from service.domain.events.lobby import LobbyJoined
+from service.domain.events.matches import MatchEvent
 from service.domain.ids import UserId
-from service.domain.lobby import LobbyJoined
-from service.domain.matches import MatchEvent
-from service.domain.presence import TooManySockets
-from service.domain.world import World
-from service.engine import Engine, Observer
+from service.domain.projections.world import World
+from service.eventstore.writer import EventLog
 from service.games.catalogue import GAMES
-from service.log.log import EventLog
+from service.runtime.engine import Engine, Observer
 from tests.integration.log_file import NODE
 
 
@@ -46,7 +46,7 @@ class NoMatches:
         """Know of no match."""
         raise KeyError(match, seat)
 
-    def standing(self, match: str) -> Standing:
+    def standing(self, match: str) -> MatchSnapshot:
         """Know of no match."""
         raise KeyError(match)
 
@@ -86,7 +86,7 @@ def engine_on(
     log: EventLog, world: World, observers: Sequence[Observer] = (), rules: Rules | None = None
 ) -> Engine:
     """Make an engine that changes `world`; the log is not started yet."""
-    engine = Engine(log, world, People(), Nobody())
+    engine = Engine(log, world, Profiles(), Nobody())
     gate = NoMatches()
     context = Context(
         rules=rules or Rules(),

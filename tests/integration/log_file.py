@@ -8,13 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from service.domain.event import Event
-from service.domain.lobby import LobbyJoined
-from service.log.log import EventLog
-from service.log.reader import Reader, open_database
-from service.log.records import (
+from service.domain.events.base import Event
+from service.domain.events.lobby import LobbyJoined
+from service.eventstore.reader import Reader, open_database
+from service.eventstore.records import (
     GENESIS,
-    NOTHING,
+    NO_PERSONAL_DATA,
     Origin,
     ProposedEvent,
     RecordedEvent,
@@ -22,7 +21,8 @@ from service.log.records import (
     chain,
     propose,
 )
-from service.log.store import Append, Store
+from service.eventstore.sqlite import Append, Store
+from service.eventstore.writer import EventLog
 
 NODE = "n1"
 ORIGIN = Origin("test", 7)
@@ -44,7 +44,9 @@ def proposed(*events: Event) -> list[ProposedEvent]:
 def append_of(*events: Event, **expect: int) -> Append:
     """Return an append of new events; `user_1=3` expects the stream `user:1` at version 3."""
     return Append(
-        proposed(*events), {name.replace("_", ":"): at for name, at in expect.items()}, NOTHING
+        proposed(*events),
+        {name.replace("_", ":"): at for name, at in expect.items()},
+        NO_PERSONAL_DATA,
     )
 
 

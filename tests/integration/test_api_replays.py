@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from service.domain.matches import MatchEvent, MatchInput, MatchStarted
+from service.domain.events.matches import MatchEvent, MatchInput, MatchStarted
 from service.edge.api import replays
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.edge.api.replays import Replays
 from service.edge.api.shapes import FramesWanted
+from service.eventstore.records import ANY
 from service.games.catalogue import GAMES, Catalogue
 from service.games.relay import RELAY
-from service.log.records import ANY
 from tests.integration.log_file import LogFile, proposed
 
 MATCH = "r-1"

@@ -9,19 +9,19 @@ from typing import Any, cast
 
 import pytest
 
-from service.deliveries import Delivery, InRoom, People, both
-from service.domain.event import Event
-from service.domain.presence import NodeStarted, SocketOpened, UserCameOnline
-from service.domain.rooms import RoomCreated, SpectatorJoined
-from service.domain.world import World
+from service.deliveries import Delivery, InRoom, Profiles, both
+from service.domain.events.base import Event
+from service.domain.events.presence import NodeStarted, SocketOpened, UserCameOnline
+from service.domain.events.rooms import RoomCreated, SpectatorJoined
+from service.domain.projections.world import World
 from service.edge import feeds, hub
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.feeds import UserFeed
 from service.edge.hub import Hub, Intervals
-from service.log.store import INSERTED_AT_ONCE_MAX
-from service.messages import classic, v1
+from service.eventstore.sqlite import INSERTED_AT_ONCE_MAX
+from service.protocol import classic, v1
 from service.telemetry import Metrics
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
@@ -53,7 +53,7 @@ class House:
 
     def __init__(self) -> None:
         self.world = World()
-        self.hub = Hub(self.world, People(), Backlog(BacklogLimits()), INTERVALS, Metrics())
+        self.hub = Hub(self.world, Profiles(), Backlog(BacklogLimits()), INTERVALS, Metrics())
         self.transports: list[CountingTransport] = []
         self.fold(NodeStarted(node="n1", incarnation=1))
         self.fold(
@@ -242,7 +242,7 @@ async def test_two_thousand_who_join_at_once_cost_list_entries_by_their_number(
     world = World()
     world.fold(NodeStarted(node="n1", incarnation=1), 1)
     told = asyncio.Event()
-    feed = UserFeed(world, People(), lambda: 0.001, lambda _data, _diff: told.set())
+    feed = UserFeed(world, Profiles(), lambda: 0.001, lambda _data, _diff: told.set())
     feed.start()
     for user in range(1, joins + 1):
         for event in (

@@ -9,28 +9,24 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from service import deadlines as deadlines_module
-from service.deadlines import Deadlines
-from service.domain.command import Command
-from service.domain.deadlines import Times
-from service.domain.event import Event
-from service.domain.hosting import CreateRoom, RoomPlan
-from service.domain.invites import AcceptInvite, InviteExpired, SendInvite
-from service.domain.matchmaking import JoinQueue, SearchGaveUp
-from service.domain.presence import (
-    CloseSocket,
-    NodeStarted,
-    OpenSocket,
-    SocketClosed,
-    StartNode,
-    UserWentOffline,
-)
-from service.domain.rooms import RoomClosed
-from service.domain.seats import TakeSeat
-from service.engine import Done
+from service.domain.commands.base import Command
+from service.domain.commands.deadlines import Times
+from service.domain.commands.hosting import CreateRoom, RoomPlan
+from service.domain.commands.invites import AcceptInvite, SendInvite
+from service.domain.commands.matchmaking import JoinQueue
+from service.domain.commands.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.commands.seats import TakeSeat
+from service.domain.events.base import Event
+from service.domain.events.invites import InviteExpired
+from service.domain.events.matchmaking import SearchGaveUp
+from service.domain.events.presence import NodeStarted, SocketClosed, UserWentOffline
+from service.domain.events.rooms import RoomClosed
 from service.errors import Unavailable
-from service.log.records import Origin
-from service.snapshots import restore_world
+from service.eventstore.records import Origin
+from service.runtime import scheduler as deadlines_module
+from service.runtime.engine import Done
+from service.runtime.scheduler import Deadlines
+from service.runtime.snapshots import restore_world
 from tests.integration.engine_parts import engine_on
 from tests.integration.log_file import LogFile
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.answers import IdReused
-from service.domain.command import Context
-from service.domain.event import Event
-from service.domain.invites import AcceptInvite, InviteNotFound, SendInvite
-from service.domain.presence import OpenSocket, StartNode, TooManySockets, UserOffline
-from service.domain.rooms import AlreadyInRoom
-from service.domain.world import World
-from service.engine import Done, Engine
+from service.domain.commands.base import Context
+from service.domain.commands.invites import AcceptInvite, SendInvite
+from service.domain.commands.presence import OpenSocket, StartNode
+from service.domain.errors import AlreadyInRoom, InviteNotFound, TooManySockets, UserOffline
+from service.domain.events.base import Event
+from service.domain.projections.world import World
 from service.errors import ClientError, Unavailable
-from service.log.records import Beside, Origin, RecordedEvent
+from service.eventstore.records import Origin, PersonalData, RecordedEvent
+from service.runtime.engine import Done, Engine
+from service.runtime.idempotency import IdReused
 from tests.integration.engine_parts import JoinAtOnce, JoinNext, engine_on, never
 from tests.integration.log_file import LogFile, joined
 
@@ -206,7 +206,7 @@ async def test_who_submits_is_told_that_the_log_cannot_be_written(running: Runni
 
 
 async def test_names_are_kept_with_the_commit(running: Running) -> None:
-    await running.engine.execute(JoinNext(7), ORIGIN, beside=Beside(names={"7": "Ana"}))
+    await running.engine.execute(JoinNext(7), ORIGIN, beside=PersonalData(names={"7": "Ana"}))
     assert running.log_file.query("SELECT user, name FROM profiles") == [("7", "Ana")]
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from service.deliveries import _AFTER_FOLD, _BEFORE_FOLD
-from service.domain.matches import MatchEnded, MatchStarted
-from service.domain.moves import Move
-from service.domain.rooms import SeatTaken, SpectatorJoined
+from service.domain.commands.moves import Move
+from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.events.rooms import SeatTaken, SpectatorJoined
+from service.eventstore.records import Origin
 from service.games.catalogue import GAMES
-from service.log.records import Origin
 from tests.integration.stage import Message, Stage, Tab, Theatre, holds, room_of
 
 DIVIDED = "division by zero"

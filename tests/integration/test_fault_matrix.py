@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from service.domain.chat import ChatSaid
-from service.domain.event import Event, match_stream
-from service.domain.invites import InviteExpired, InviteSent
-from service.domain.matches import (
+from service.domain.events.base import Event, match_stream
+from service.domain.events.chat import ChatSaid
+from service.domain.events.invites import InviteExpired, InviteSent
+from service.domain.events.matches import (
     MatchCheckpoint,
     MatchEnded,
     MatchInput,
@@ -23,10 +23,10 @@ from service.domain.matches import (
     MatchResumed,
     MatchStarted,
 )
-from service.domain.presence import SocketClosed, SocketOpened, UserWentOffline
-from service.domain.rooms import RoomClosed, SeatLeft, SeatTaken
+from service.domain.events.presence import SocketClosed, SocketOpened, UserWentOffline
+from service.domain.events.rooms import RoomClosed, SeatLeft, SeatTaken
+from service.eventstore.sqlite import Append, Committed
 from service.games.catalogue import GAMES
-from service.log.store import Append, Committed
 from service.replay.core import Replay
 from tests.integration.stage import Stage, Tab, Theatre, fast_now, holds, room_of
 

@@ -10,31 +10,31 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from service.bearers import Bearers, sealing
-from service.deliveries import People
-from service.domain.event import Event, Position
-from service.domain.ids import UserId
-from service.domain.matches import MatchEnded, MatchStarted
-from service.domain.outbox import (
-    FOLD,
-    USER_SERVICE,
+from service.deliveries import Profiles
+from service.domain.commands.outbox import (
+    AwaitingToken,
     Delivered,
     FinishedMatch,
+    Indeterminate,
     Outcome,
     Rejected,
-    TokenNeeded,
-    Unknown,
 )
-from service.domain.world import World
-from service.engine import Done, Engine
+from service.domain.events.base import Event, Position
+from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.events.outbox import USER_SERVICE
+from service.domain.ids import UserId
+from service.domain.projections.outbox import FOLD
+from service.domain.projections.world import World
 from service.errors import Unavailable
+from service.eventstore import migrate
+from service.eventstore.read_models.outbox import KEEP_BEARER, entries, sealed_bearer
+from service.eventstore.reader import Reader, open_database
+from service.eventstore.records import Origin
+from service.eventstore.writer import EventLog
 from service.integrations.breaker import Breaker
-from service.log import migrate
-from service.log.log import EventLog
-from service.log.outbox import KEEP_BEARER, entries, sealed_bearer
-from service.log.reader import Reader, open_database
-from service.log.records import Origin
-from service.outbox import OutboxRunner, Pace, Port, Route
+from service.outbox.tokens import UserTokens, sealing
+from service.outbox.worker import OutboxRunner, Port, RetryPolicy, Route
+from service.runtime.engine import Done, Engine
 from service.telemetry import Metrics
 from tests.acceptance.service_process import make_token
 from tests.integration.engine_parts import Nobody, NoMatches
@@ -84,12 +84,12 @@ class House:
         async for page in self.reader.read():
             for recorded in page:
                 self.fold(recorded.event)
-        self.engine = Engine(self.log, self.world, People(), Nobody())
+        self.engine = Engine(self.log, self.world, Profiles(), Nobody())
         routes = {
             name: Route(port, Breaker(3, 0.05, time.monotonic))
             for name, port in self.consumers.items()
         }
-        pace = Pace(retry_s=0.02, retry_max_s=0.1, concurrency=2)
+        pace = RetryPolicy(retry_s=0.02, retry_max_s=0.1, concurrency=2)
         self.outbox = OutboxRunner(
             self.engine,
             self.log,
@@ -195,7 +195,7 @@ async def test_every_finished_match_is_delivered_once(house: House, hook: Answer
 async def test_a_match_that_always_fails_keeps_no_other_from_coming(
     house: House, hook: Answers
 ) -> None:
-    hook.answer = lambda match: Unknown("poison", 500) if match.id == "bad-1" else Delivered()
+    hook.answer = lambda match: Indeterminate("poison", 500) if match.id == "bad-1" else Delivered()
     await house.finish("bad-1", "a-1", "b-1", "c-1", "d-1")
     await house.settled(4)
     await hook.until(lambda got: got["bad-1"] >= 4)
@@ -205,7 +205,7 @@ async def test_a_match_that_always_fails_keeps_no_other_from_coming(
 
 
 async def test_attempts_and_the_last_error_can_be_seen(house: House, hook: Answers) -> None:
-    hook.answer = lambda _: Unknown("it rains")
+    hook.answer = lambda _: Indeterminate("it rains")
     await house.finish("a-1")
     await hook.until(lambda got: got["a-1"] >= 3)
     (entry,) = await entries(house.reader)
@@ -218,7 +218,7 @@ async def test_attempts_and_the_last_error_can_be_seen(house: House, hook: Answe
 async def test_an_outcome_that_can_not_be_written_is_not_fetched_again(
     house: House, hook: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.outbox.LOG_RETRY_S", 0.01)
+    monkeypatch.setattr("service.outbox.worker.LOG_RETRY_S", 0.01)
     execute, failures = house.engine.execute, iter(range(3))
 
     async def failing(command: Any, origin: Origin) -> Done:
@@ -244,7 +244,7 @@ async def test_a_consumer_that_breaks_is_asked_again(house: House, hook: Answers
 
 
 async def test_what_waits_outlives_the_process_and_the_consumer(directory: Path) -> None:
-    hook = Answers(lambda _: Unknown("down"))
+    hook = Answers(lambda _: Indeterminate("down"))
     house = House(directory, hook=hook)
     await house.start()
     await house.finish("a-1")
@@ -269,7 +269,7 @@ async def test_a_match_without_a_token_is_not_tried_again_and_is_no_failure(
     house: House, hook: Answers
 ) -> None:
     hook.answer = lambda match: (
-        TokenNeeded("no token") if match.id == "a-1" else Rejected(410, "Gone")
+        AwaitingToken("no token") if match.id == "a-1" else Rejected(410, "Gone")
     )
     await house.finish("a-1", "b-1")
     await house.settled(1, "result.rejected")
@@ -284,10 +284,10 @@ async def test_a_match_without_a_token_is_not_tried_again_and_is_no_failure(
 
 
 @pytest.fixture
-async def saving(directory: Path) -> AsyncIterator[tuple[House, Bearers]]:
-    house = House(directory, **{USER_SERVICE: Answers(lambda _: Unknown("down"))})
+async def saving(directory: Path) -> AsyncIterator[tuple[House, UserTokens]]:
+    house = House(directory, **{USER_SERVICE: Answers(lambda _: Indeterminate("down"))})
     await house.start()
-    yield house, Bearers(house.world, house.log, house.reader, sealing("one secret"))
+    yield house, UserTokens(house.world, house.log, house.reader, sealing("one secret"))
     await house.stop()
 
 
@@ -297,7 +297,7 @@ async def keep(house: House, match: str, token: str, seal: Fernet) -> None:
 
 
 async def test_a_kept_token_is_found_again_with_the_same_secret_only(
-    saving: tuple[House, Bearers],
+    saving: tuple[House, UserTokens],
 ) -> None:
     house, bearers = saving
     await house.begin("a-1", [7, 12])
@@ -323,14 +323,14 @@ class Meanwhile:
         self.attempts += 1
         if self.attempts > 1:
             return Delivered()
-        bearers = Bearers(
+        bearers = UserTokens(
             self.house.world, self.house.log, self.house.reader, sealing("one secret")
         )
         bearers.came(12, make_token({"id": 12}))
         async with asyncio.timeout(PATIENCE_S):
             while await sealed_bearer(self.house.reader, match.id, 12) is None:
                 pass
-        return TokenNeeded("no token")
+        return AwaitingToken("no token")
 
     async def close(self) -> None:
         pass
@@ -347,7 +347,7 @@ async def test_a_token_that_comes_while_it_is_missed_is_not_overlooked(directory
 
 
 async def test_a_token_that_is_refused_makes_no_room_for_a_newer_one_to_be_lost(
-    saving: tuple[House, Bearers],
+    saving: tuple[House, UserTokens],
 ) -> None:
     house, bearers = saving
     await house.begin("a-1", [7, 12])
@@ -359,7 +359,7 @@ async def test_a_token_that_is_refused_makes_no_room_for_a_newer_one_to_be_lost(
     assert await bearers.for_match("a-1", 12) is None
 
 
-async def test_a_token_that_ends_in_a_moment_is_not_used(saving: tuple[House, Bearers]) -> None:
+async def test_a_token_that_ends_in_a_moment_is_not_used(saving: tuple[House, UserTokens]) -> None:
     house, bearers = saving
     await house.begin("a-1", [7, 12])
     await keep(house, "a-1", make_token({"id": 12}, ttl_s=2), sealing("one secret"))
@@ -367,7 +367,7 @@ async def test_a_token_that_ends_in_a_moment_is_not_used(saving: tuple[House, Be
 
 
 async def test_a_token_is_not_kept_for_a_match_that_is_settled_or_unknown(
-    saving: tuple[House, Bearers],
+    saving: tuple[House, UserTokens],
 ) -> None:
     house, _ = saving
     consumer = house.consumers[USER_SERVICE]

@@ -7,19 +7,19 @@ import time
 import msgspec
 import pytest
 
-from service.answers import Answer, Answers
-from service.deliveries import People
-from service.domain.event import Event
-from service.domain.invites import InviteDeclined, InviteSent
-from service.domain.matches import MatchInput, MatchStarted, Pace
-from service.domain.world import World
+from service.deliveries import Profiles
+from service.domain.events.base import Event
+from service.domain.events.invites import InviteDeclined, InviteSent
+from service.domain.events.matches import MatchInput, MatchStarted, Pace
+from service.domain.projections.world import World
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.tail import Ages, Refill
-from service.log.codec import decode
-from service.log.records import NOTHING, Origin, RecordedEvent, propose
-from service.log.store import Append
+from service.eventstore.codec import decode
+from service.eventstore.records import NO_PERSONAL_DATA, Origin, RecordedEvent, propose
+from service.eventstore.sqlite import Append
 from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
-from service.snapshots import code_version, dump
+from service.runtime.idempotency import CommandResult, CommandResults
+from service.runtime.snapshots import code_version, dump
 from tests.integration.log_file import LogFile, append_of, joined
 
 HOUR_US = 3_600_000_000
@@ -53,7 +53,7 @@ async def start(
 ) -> Started:
     log, reader = log_file.log(), log_file.reader()
     recovered = await recover(log, reader, limits, snapshot_events=snapshot_events, now_us=now_us())
-    people, remembered = People(), list[RecordedEvent]()
+    people, remembered = Profiles(), list[RecordedEvent]()
     known = KnownPeople(people, recovered.world, reader)
     backlog = Backlog(BacklogLimits(), recovered.before_tail.position)
     tail = Refill(backlog, recovered.before_tail, people, Ages(now_us(), 0.0), remembered.append)
@@ -131,8 +131,8 @@ async def test_inputs_of_a_match_with_ticks_are_not_decoded_for_the_tail(
     recovered = await recover(
         log_file.log(), log_file.reader(), LIMITS, snapshot_events=10**6, now_us=now_us()
     )
-    monkeypatch.setattr("service.log.reader.decode", counted)
-    backlog, people = Backlog(BacklogLimits()), People()
+    monkeypatch.setattr("service.eventstore.reader.decode", counted)
+    backlog, people = Backlog(BacklogLimits()), Profiles()
     tail = Refill(
         backlog, recovered.before_tail, people, Ages(now_us(), 0.0), list[RecordedEvent]().append
     )
@@ -171,10 +171,10 @@ def begun(match: str, pace: Pace) -> MatchStarted:
 
 def test_only_moves_that_clients_are_told_of_are_read_also_of_earlier_matches() -> None:
     world = World()
-    world.matches.started(begun("a-1", "free"), 1)
-    world.matches.started(begun("b-1", "ticks"), 2)
+    world.matches.on_match_started(begun("a-1", "free"), 1)
+    world.matches.on_match_started(begun("b-1", "ticks"), 2)
     tail = Refill(
-        Backlog(BacklogLimits()), world, People(), Ages(0, 0.0), list[RecordedEvent]().append
+        Backlog(BacklogLimits()), world, Profiles(), Ages(0, 0.0), list[RecordedEvent]().append
     )
     assert tail.streams_with_moves([begun("c-1", "turns"), begun("d-1", "ticks"), joined(1)]) == {
         "match:a-1",
@@ -188,13 +188,13 @@ async def test_commands_from_before_the_tail_are_known_again_by_their_last_event
     store, reader = log_file.store(), log_file.reader()
     for command, events in (("old", 1), ("one", 1), ("three", 3)):
         origin = Origin("test", 7, command, b"digest")
-        store.commit([Append(propose([invited(1)] * events, origin), {}, NOTHING)])
+        store.commit([Append(propose([invited(1)] * events, origin), {}, NO_PERSONAL_DATA)])
     store.commit([append_of(invited(1))])
     log_file.change(
         f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position = 1"  # noqa: S608
     )
-    answers = Answers()
+    answers = CommandResults()
     await remember_commands(reader, 6, now_us() - HOUR_US // 2, answers.take)
     found = [answers.find(("7", command)) for command in ("old", "one", "three")]
-    assert found == [None, Answer(2, None, b"digest"), Answer(5, None, b"digest")]
+    assert found == [None, CommandResult(2, None, b"digest"), CommandResult(5, None, b"digest")]
     await remember_commands(reader, 2, now_us(), answers.take)

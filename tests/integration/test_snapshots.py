@@ -10,15 +10,15 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from service import snapshots as snapshots_module
 from service.app import Service
-from service.domain.world import World
-from service.log.codec import decode
-from service.log.log import EventLog
-from service.log.records import RecordedEvent
+from service.domain.projections.world import World
+from service.eventstore.codec import decode
+from service.eventstore.records import RecordedEvent
+from service.eventstore.writer import EventLog
 from service.recovery import READ_PER_EVENT_MAX
+from service.runtime import snapshots as snapshots_module
+from service.runtime.snapshots import Snapshots, dump, restore, restore_world
 from service.settings import Settings
-from service.snapshots import Snapshots, dump, restore, restore_world
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 MANY = 100_000
@@ -55,7 +55,7 @@ async def test_a_start_reads_only_what_came_after_a_snapshot(
         await service.stop()
         return read
 
-    monkeypatch.setattr("service.log.reader.decode", counted)
+    monkeypatch.setattr("service.eventstore.reader.decode", counted)
     settings = Settings(
         database_url=log_file.url, port=0, jwt_secret=SecretStr(SECRET), tail_events_max=KEPT
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from service.eventstore.codec import decode
 from service.games.catalogue import GAMES
-from service.log.codec import decode
 from service.replay.core import Replay, RulesMissing
 from tests.integration.log_file import LogFile
 from tests.integration.stage import Stage, Theatre, room_of

@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.cli.verify import command as log_verify
-from service.deliveries import Delivery, People, after_fold, before_fold, signal
-from service.domain.event import Event
+from service.deliveries import Delivery, Profiles, after_fold, before_fold, signal
+from service.domain.commands.presence import CloseSocket, OpenSocket
+from service.domain.events.base import Event
+from service.domain.events.presence import SocketOpened
 from service.domain.ids import UserId, normalise
-from service.domain.presence import CloseSocket, OpenSocket, SocketOpened
-from service.domain.world import World
+from service.domain.projections.world import World
 from service.edge.api.calls import Call
 from service.edge.api.reading import read_parameters
 from service.edge.api.routes import list_rooms, list_users, show_room
@@ -33,17 +34,17 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.frames import texts_of
 from service.edge.greeting import Facts, Greeter
 from service.edge.hub import Hub, Intervals
-from service.edge.session import Execute, PassSignal, Refused, Session, SessionLimits
+from service.edge.session import Execute, MessageRefused, PassSignal, Session, SessionLimits
 from service.edge.socketio import packets
 from service.edge.socketio.packets import InvalidPacket
 from service.edge.socketio.polling import Polling
 from service.errors import ClientError
-from service.log.codec import decode
-from service.log.records import NOTHING, Beside, Origin, propose
-from service.log.store import Append, Committed
-from service.messages import v1
+from service.eventstore.codec import decode
+from service.eventstore.records import NO_PERSONAL_DATA, Origin, PersonalData, propose
+from service.eventstore.sqlite import Append, Committed
+from service.protocol import v1
 from service.replay.core import Run
-from service.snapshots import dump, restore
+from service.runtime.snapshots import dump, restore
 from service.telemetry import Metrics
 from tests.integration.log_file import LogFile
 from tests.unit.domain.story import ROOM, Story
@@ -57,7 +58,7 @@ class House:
     def __init__(self, path: Path) -> None:
         self.file = LogFile(path)
         self.store = self.file.store()
-        self.people = People()
+        self.people = Profiles()
         self.metrics = Metrics()
         self.story = Story()
         self.world = self.story.world
@@ -77,7 +78,7 @@ class House:
         self.story.open(MAKER)
         self.keep(self.story.events[done:])
 
-    def keep(self, events: list[Event], beside: Beside = NOTHING) -> None:
+    def keep(self, events: list[Event], beside: PersonalData = NO_PERSONAL_DATA) -> None:
         """Commit events, and fold what is read again."""
         if not events:
             return
@@ -114,7 +115,7 @@ class House:
                 return
         try:
             action = session.receive(text, 0).action
-        except Refused:
+        except MessageRefused:
             return
         try:
             self.carry_out(action)

@@ -13,11 +13,11 @@ from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import Engine, event
 
-from service.domain.matches import MatchEnded, MatchStarted
-from service.domain.outbox import ConsumerSubscribed
-from service.log import migrate
-from service.log.lock import LogInUse, LogLock
-from service.log.store import Store
+from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.events.outbox import ConsumerSubscribed
+from service.eventstore import migrate
+from service.eventstore.lock import LogInUse, LogLock
+from service.eventstore.sqlite import Store
 from tests.integration.log_file import append_of, joined
 
 REVISIONS = ("base", "0001")

@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import Connection
 
 from service.errors import ConfigurationError
-from service.log import migrate
-from service.log.store import Store
-from service.log.tables import metadata
+from service.eventstore import migrate
+from service.eventstore.sqlite import Store
+from service.eventstore.tables import metadata
 
 
 @pytest.fixture

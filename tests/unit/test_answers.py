@@ -5,11 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from service.answers import KEPT_US, PER_USER_MAX, Answer, Answers, Fingerprints, are_equal
-from service.domain.lobby import LobbyJoined
-from service.log.codec import decode_meta, encode_meta
-from service.log.records import Meta, Origin, RecordedEvent, propose
-from service.messages import classic, v1
+from service.domain.events.lobby import LobbyJoined
+from service.eventstore.codec import decode_meta, encode_meta
+from service.eventstore.records import Meta, Origin, RecordedEvent, propose
+from service.protocol import classic, v1
+from service.runtime.idempotency import (
+    KEPT_US,
+    PER_USER_MAX,
+    CommandResult,
+    CommandResults,
+    Fingerprints,
+    are_equal,
+)
 
 SECRET = "a key of some length"
 ONE = Fingerprints(SECRET)
@@ -69,11 +76,11 @@ def test_a_meta_of_an_older_version_is_read_and_written_as_it_was() -> None:
 
 
 def test_an_answer_is_known_when_the_last_event_of_its_command_was_taken() -> None:
-    answers = Answers()
+    answers = CommandResults()
     answers.take(recorded(5, Meta("i", 2, b"digest")))
     assert answers.find(("1", "i")) is None
     answers.take(recorded(6, None))
-    assert answers.find(("1", "i")) == Answer(6, None, b"digest")
+    assert answers.find(("1", "i")) == CommandResult(6, None, b"digest")
     answers.take(recorded(7, None, KEPT_US + 1))
     assert answers.find(("1", "i")) is None
 
@@ -83,7 +90,7 @@ def numbered(position: int, at: int, command: str, user: str = "1") -> RecordedE
 
 
 def test_a_user_has_so_many_commands_remembered_within_the_time() -> None:
-    answers = Answers()
+    answers = CommandResults()
     for number in range(10 * PER_USER_MAX):
         answers.take(numbered(number, number, f"c{number}"))
     assert len(answers) == PER_USER_MAX
@@ -92,7 +99,7 @@ def test_a_user_has_so_many_commands_remembered_within_the_time() -> None:
 
 
 def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
-    answers = Answers()
+    answers = CommandResults()
     for at in (0, KEPT_US // 2):
         answers.take(numbered(at, at, "again"))
     assert len(answers) == 1
@@ -103,7 +110,7 @@ def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
 
 
 def test_a_clock_that_goes_back_neither_forgets_nor_keeps_for_ever() -> None:
-    answers = Answers()
+    answers = CommandResults()
     for position, at in enumerate((10 * KEPT_US, KEPT_US, KEPT_US + 5), 1):
         answers.take(numbered(position, at, f"c{position}"))
     assert all(answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3))
@@ -113,9 +120,9 @@ def test_a_clock_that_goes_back_neither_forgets_nor_keeps_for_ever() -> None:
 
 
 def test_a_command_whose_last_event_is_left_out_is_known_when_the_next_one_is_taken() -> None:
-    answers = Answers()
+    answers = CommandResults()
     answers.take(recorded(5, Meta("i", 3, b"digest")))
     answers.take(recorded(6, None))
     answers.take(recorded(9, Meta("j", 1)))
-    assert answers.find(("1", "i")) == Answer(7, None, b"digest")
-    assert answers.find(("1", "j")) == Answer(9)
+    assert answers.find(("1", "i")) == CommandResult(7, None, b"digest")
+    assert answers.find(("1", "j")) == CommandResult(9)

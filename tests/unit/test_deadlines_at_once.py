@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import uvloop
 
-from service.deadlines import Deadlines
-from service.domain.command import Command
-from service.domain.deadlines import Times
-from service.domain.presence import CloseSocket, ExpirePresence, OpenSocket, StartNode
-from service.domain.seats import ForfeitSeat
+from service.domain.commands.base import Command
+from service.domain.commands.deadlines import Times
+from service.domain.commands.presence import CloseSocket, ExpirePresence, OpenSocket, StartNode
+from service.domain.commands.seats import ForfeitSeat
+from service.runtime.scheduler import Deadlines
 from tests.unit.domain.story import Story
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.matches import Match
-from service.match_clock import MatchClock
+from service.domain.projections.matches import Match
+from service.runtime.match_clock import MatchClock
 
 
 def match(turn_left_ms: int | None = 2000) -> Match:

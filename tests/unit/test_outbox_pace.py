@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.outbox import Pace
+from service.outbox.worker import RetryPolicy
 
-PACE = Pace(retry_s=1, retry_max_s=300)
+PACE = RetryPolicy(retry_s=1, retry_max_s=300)
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from service.domain.world import FoldFailed
+from service.domain.projections.world import FoldFailed
 from service.errors import Unavailable
-from service.log.log import reason_of
+from service.eventstore.writer import reason_of
 
 
 async def test_the_fold_that_closed_the_log_is_told_of() -> None:

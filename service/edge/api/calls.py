@@ -11,13 +11,13 @@ import msgspec
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from service.deliveries import People
-    from service.domain.world import World
+    from service.deliveries import Profiles
+    from service.domain.projections.world import World
     from service.edge.api.replays import Replays
     from service.edge.auth import Caller, Scope
     from service.edge.hub import Hub
-    from service.engine import Engine
-    from service.log.reader import Reader
+    from service.eventstore.reader import Reader
+    from service.runtime.engine import Engine
 
 KEPT_S = 24 * 3600
 """How long a client may keep what never changes, without asking again."""
@@ -34,7 +34,7 @@ Asked = TypeVar("Asked", bound=msgspec.Struct)
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 
 
-class Parts:
+class Dependencies:
     """The parts of the service that answer."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Parts:
         return self.engine.world
 
     @property
-    def people(self) -> People:
+    def people(self) -> Profiles:
         """What stands beside the log."""
         return self.engine.people
 
@@ -75,7 +75,7 @@ class Route(Generic[Asked]):
         self,
         method: Method,
         path: str,
-        handler: Callable[[Parts, Call[Asked]], Awaitable[Any]],
+        handler: Callable[[Dependencies, Call[Asked]], Awaitable[Any]],
         *,
         asks: type[Asked],
         answers: type[msgspec.Struct] | None,

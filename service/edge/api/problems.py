@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
-from service.domain.rooms import RoomNotFound
+from service.domain.errors import RoomNotFound
 from service.errors import ClientError, ServiceError, Unavailable
 
 MEDIA_TYPE = "application/problem+json"

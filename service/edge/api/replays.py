@@ -8,23 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from service.domain.event import match_stream
+from service.domain.events.base import match_stream
 from service.edge.api.problems import NotReplayable, TooManyReplays
+from service.eventstore.integrity import broken_match
+from service.eventstore.reader import UnreadableEvent
 from service.games.protocol import RulesFailed
-from service.log.integrity import broken_match
-from service.log.reader import UnreadableEvent
 from service.replay.core import Difference, NotAMatch, Replay
 from service.replay.export import frame_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from service.domain.event import Event, Position
+    from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId
     from service.edge.api.shapes import FramesWanted
+    from service.eventstore.reader import Reader
+    from service.eventstore.records import RecordedEvent
     from service.games.catalogue import Catalogue
-    from service.log.reader import Reader
-    from service.log.records import RecordedEvent
 
 AT_ONCE_MAX = 16
 """How many requests may play a match again at the same time."""

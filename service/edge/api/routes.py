@@ -17,10 +17,9 @@ from aiohttp import web
 from msgspec import UNSET
 
 from service.deliveries import Delivery, Everyone, Sockets, Users, room_summary, user_entry
-from service.domain.access import RevokeSessions
-from service.domain.event import match_stream
-from service.domain.ids import normalise
-from service.domain.matches import (
+from service.domain.commands.access import RevokeSessions
+from service.domain.events.base import match_stream
+from service.domain.events.matches import (
     MatchCheckpoint,
     MatchEnded,
     MatchEvent,
@@ -34,16 +33,17 @@ from service.domain.matches import (
     MatchTurnNoted,
     room_of,
 )
+from service.domain.ids import normalise
 from service.edge.api import shapes
-from service.edge.api.calls import NEVER_CHANGES, Call, Parts, Route
+from service.edge.api.calls import NEVER_CHANGES, Call, Dependencies, Route
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
 from service.edge.auth import Scope
 from service.edge.room_list import room_page
+from service.eventstore.read_models.match_history import MatchQuery, find_matches, not_public
+from service.eventstore.records import Origin
 from service.games.catalogue import GAMES
-from service.log.matches import Wanted, find_matches, not_public
-from service.log.records import Origin
-from service.messages import v1
-from service.messages.classic import User
+from service.protocol import v1
+from service.protocol.classic import User
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from service.deliveries import Audience
     from service.domain.ids import MatchId
     from service.edge.auth import Caller
-    from service.log.matches import PlayedMatch
-    from service.log.records import RecordedEvent
+    from service.eventstore.read_models.match_history import PlayedMatch
+    from service.eventstore.records import RecordedEvent
 
 logger = get_logger(__name__)
 
@@ -81,7 +81,7 @@ SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
 """What a spectator may see of each event: not the seed, a whole state, or a player's socket."""
 
 
-async def list_users(parts: Parts, call: Call[shapes.UsersWanted]) -> shapes.UserPage:
+async def list_users(parts: Dependencies, call: Call[shapes.UsersWanted]) -> shapes.UserPage:
     """Lists who is online, with the status that others see."""
     after = None if call.asked.cursor is None else shapes.user_key(normalise(call.asked.cursor))
     online = (
@@ -98,25 +98,25 @@ async def list_users(parts: Parts, call: Call[shapes.UsersWanted]) -> shapes.Use
     )
 
 
-async def list_rooms(parts: Parts, call: Call[shapes.RoomsWanted]) -> shapes.RoomPage:
+async def list_rooms(parts: Dependencies, call: Call[shapes.RoomsWanted]) -> shapes.RoomPage:
     """Lists the rooms that are not private."""
     asked = call.asked
     page = room_page(parts.world, parts.people, asked.game, asked.cursor, asked.limit)
     return shapes.RoomPage(rooms=page.rooms, cursor=page.cursor)
 
 
-async def show_room(parts: Parts, call: Call[shapes.RoomNamed]) -> shapes.Room:
+async def show_room(parts: Dependencies, call: Call[shapes.RoomNamed]) -> shapes.Room:
     """Shows a room; who knows the id of a private one may see it, as he may join it."""
     room = parts.world.rooms.get(call.asked.room_id)
     summary = msgspec.structs.asdict(room_summary(room, parts.people))
     return shapes.Room(**summary, options=room.options, match_id=room.match)
 
 
-async def list_matches(parts: Parts, call: Call[shapes.MatchesWanted]) -> shapes.MatchPage:
+async def list_matches(parts: Dependencies, call: Call[shapes.MatchesWanted]) -> shapes.MatchPage:
     """Lists matches, live and over; those of rooms that are not public to their players alone."""
     asked = call.asked
     since = 0 if asked.since is None else int(asked.since.timestamp() * 1_000_000)
-    wanted = Wanted(
+    wanted = MatchQuery(
         user_id=None if asked.user is None else str(normalise(asked.user)),
         game=asked.game,
         since=since,
@@ -133,12 +133,12 @@ async def list_matches(parts: Parts, call: Call[shapes.MatchesWanted]) -> shapes
     )
 
 
-async def show_match(parts: Parts, call: Call[shapes.MatchNamed]) -> shapes.Match:
+async def show_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> shapes.Match:
     """Shows a match, live or over."""
     return _match(await _find(call.asked.match_id, call.caller, parts))
 
 
-async def list_events(parts: Parts, call: Call[shapes.EventsWanted]) -> shapes.EventPage:
+async def list_events(parts: Dependencies, call: Call[shapes.EventsWanted]) -> shapes.EventPage:
     """Lists what happened in a match that is over, as far as a spectator may see it."""
     asked = call.asked
     match = await _find_over(asked.match_id, call.caller, parts)
@@ -152,7 +152,7 @@ async def list_events(parts: Parts, call: Call[shapes.EventsWanted]) -> shapes.E
     )
 
 
-async def stream_frames(parts: Parts, call: Call[shapes.FramesWanted]) -> web.StreamResponse:
+async def stream_frames(parts: Dependencies, call: Call[shapes.FramesWanted]) -> web.StreamResponse:
     """Plays a match that is over again: a line of NDJSON for each frame, as a spectator saw it."""
     asked, request = call.asked, call.request
     match = await _find_over(asked.match_id, call.caller, parts)
@@ -171,7 +171,7 @@ async def stream_frames(parts: Parts, call: Call[shapes.FramesWanted]) -> web.St
     return response
 
 
-async def verify_match(parts: Parts, call: Call[shapes.MatchNamed]) -> shapes.Verification:
+async def verify_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> shapes.Verification:
     """Checks the hashes of a match that is over, and plays it again to compare each state."""
     match = await _find_over(call.asked.match_id, call.caller, parts)
     with parts.replays.turn():
@@ -183,7 +183,7 @@ async def verify_match(parts: Parts, call: Call[shapes.MatchNamed]) -> shapes.Ve
     )
 
 
-async def revoke_sessions(parts: Parts, call: Call[shapes.UserNamed]) -> None:
+async def revoke_sessions(parts: Dependencies, call: Call[shapes.UserNamed]) -> None:
     """Sends a user away: closes his sockets with 4503, and refuses tokens issued until now."""
     user, caller = normalise(call.asked.user), call.caller.identity
     origin = Origin(uuid.uuid4().hex, NAMELESS_SERVICE if caller is None else caller.user)
@@ -196,7 +196,7 @@ async def revoke_sessions(parts: Parts, call: Call[shapes.UserNamed]) -> None:
     )
 
 
-async def publish_message(parts: Parts, call: Call[shapes.Announcement]) -> shapes.Told:
+async def publish_message(parts: Dependencies, call: Call[shapes.Announcement]) -> shapes.Told:
     """Sends `server:message` to a user, a room or everybody who is connected; it is not kept."""
     data = msgspec.Raw(msgspec.json.encode(call.asked.data))
     delivery = Delivery(_audience(call.asked.to, parts), v1=v1.ServerMessage(data))
@@ -276,16 +276,16 @@ ROUTES: tuple[Route[Any], ...] = (
 # Matches
 
 
-async def _find(match: MatchId, caller: Caller, parts: Parts) -> PlayedMatch:
+async def _find(match: MatchId, caller: Caller, parts: Dependencies) -> PlayedMatch:
     """Return a match that the caller may see; raise `MatchNotFound`."""
-    found = await find_matches(parts.reader, Wanted(match=match))
+    found = await find_matches(parts.reader, MatchQuery(match=match))
     seen = await _seen_by(caller, found, parts)
     if not seen:
         raise MatchNotFound
     return seen[0]
 
 
-async def _find_over(match: MatchId, caller: Caller, parts: Parts) -> PlayedMatch:
+async def _find_over(match: MatchId, caller: Caller, parts: Dependencies) -> PlayedMatch:
     """Return a match that is over; a live one would show here what its spectators see later."""
     found = await _find(match, caller, parts)
     if found.ended_at is None:
@@ -294,7 +294,7 @@ async def _find_over(match: MatchId, caller: Caller, parts: Parts) -> PlayedMatc
 
 
 async def _seen_by(
-    caller: Caller, found: Sequence[PlayedMatch], parts: Parts
+    caller: Caller, found: Sequence[PlayedMatch], parts: Dependencies
 ) -> Sequence[PlayedMatch]:
     """Leave out what was not public, unless the caller has played there, or is a service."""
     if caller.scopes:
@@ -380,7 +380,7 @@ def _time(recorded_at: int) -> datetime:
 # Messages
 
 
-def _audience(to: shapes.Recipient | str, parts: Parts) -> Audience:
+def _audience(to: shapes.Recipient | str, parts: Dependencies) -> Audience:
     if not isinstance(to, shapes.Recipient):
         return Everyone()
     if (to.user is UNSET) == (to.room_id is UNSET):

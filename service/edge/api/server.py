@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from service.edge.api.calls import Call, Parts, Route
+from service.edge.api.calls import Call, Dependencies, Route
 from service.edge.api.problems import (
     BadBody,
     Broken,
@@ -51,7 +51,7 @@ class Api:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Dependencies,
         authenticator: Authenticator,
         rate: AddressRate,
         origins: Sequence[str],

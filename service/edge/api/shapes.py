@@ -8,18 +8,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from service.domain.ids import (
-    USER_ID_LENGTH_MAX,
-    USER_ID_MAX,
-    MatchId,
-    RoomId,
-    UserId,
-    WireUserId,
-)
-from service.domain.matches import EndReason
-from service.messages import v1
-from service.messages.base import WireGame, WireRoomId
-from service.messages.classic import User
+from service.domain.events.matches import EndReason
+from service.domain.ids import USER_ID_LENGTH_MAX, USER_ID_MAX, MatchId, RoomId, UserId, WireUserId
+from service.protocol import v1
+from service.protocol.base import WireGame, WireRoomId
+from service.protocol.classic import User
 
 PAGE_LIMIT = 50
 EVENTS_LIMIT = 100

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.edge.frames import text_frame
-from service.messages import ToClient, classic, v1
+from service.protocol import ToClient, classic, v1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

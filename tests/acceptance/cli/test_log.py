@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from service.snapshots import dump, restore
+from service.runtime.snapshots import dump, restore
 from tests.acceptance.cli.conftest import Recorded
 from tests.acceptance.service_process import PATIENCE_S, StartService, fresh_id
 from tests.command_line import CommandLine

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from service.cli.matches import result_of
-from service.domain.matches import EndReason
-from service.log.matches import PlayedMatch
+from service.domain.events.matches import EndReason
+from service.eventstore.read_models.match_history import PlayedMatch
 from tests.acceptance.cli.conftest import DURATION_S, Recorded
 from tests.command_line import CommandLine
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import pytest
 
-from service.domain.event import Event
-from service.domain.rooms import RoomLocked
+from service.domain.events.base import Event
+from service.domain.events.rooms import RoomLocked
 from tests.acceptance.service_process import SECRET, Running
 from tests.command_line import CommandLine
 from tests.integration.log_file import LogFile, append_of, joined

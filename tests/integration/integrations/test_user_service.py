@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import jwt
 import pytest
 
-from service.domain.outbox import Delivered, FinishedMatch, Rejected, Unknown
+from service.domain.commands.outbox import Delivered, FinishedMatch, Indeterminate, Rejected
 from service.integrations.breaker import Breaker
 from service.integrations.user_service import (
     Limits,
@@ -154,7 +154,7 @@ async def test_a_match_is_saved_though_its_answer_was_cut_and_asking_again_is_ha
     client: UserService, users: ExampleUsers
 ) -> None:
     users.fault = Fault.CUT
-    assert isinstance(await client.save(MATCH, bearer(12)), Unknown)
+    assert isinstance(await client.save(MATCH, bearer(12)), Indeterminate)
     users.fault = None
     assert await client.save(MATCH, bearer(12)) == Delivered()
     assert users.matches() == [(12, 7, 5, 3)]
@@ -169,5 +169,5 @@ async def test_what_an_answer_means_for_a_match(client: UserService, users: Exam
     failed = await client.save(MATCH, bearer(12))
     await users.stop()
     refused = await client.save(MATCH, bearer(12))
-    assert all(isinstance(one, Unknown) for one in (hung, failed, refused))
+    assert all(isinstance(one, Indeterminate) for one in (hung, failed, refused))
     assert users.matches() == []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.event import Event
-from service.domain.matches import MatchEnded, MatchStarted
-from service.log.integrity import broken_link, broken_match
-from service.log.records import chain
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchEnded, MatchStarted
+from service.eventstore.integrity import broken_link, broken_match
+from service.eventstore.records import chain
 from tests.integration.log_file import LogFile, append_of, joined
 
 STREAM = "user:7"

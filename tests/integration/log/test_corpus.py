@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from service.domain.world import EVENT_TYPES
-from service.log.codec import UnknownEvent, decode, encode
+from service.domain.events import EVENT_TYPES
+from service.eventstore.codec import UnknownEvent, decode, encode
 
 CORPUS = Path(__file__).parent / "corpus.ndjson"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.event import Event
-from service.domain.matches import MatchEnded, MatchStarted
-from service.domain.outbox import (
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.events.outbox import (
     USER_SERVICE,
     ConsumerSubscribed,
     ConsumerUnsubscribed,
@@ -20,7 +20,9 @@ from service.domain.outbox import (
     ResultRejected,
     ResultRequeued,
 )
-from service.log.derived import (
+from service.eventstore.inspection import Files, inspect
+from service.eventstore.integrity import BrokenChain
+from service.eventstore.read_models.rebuild import (
     BrokenProjection,
     Comparison,
     DamagedDatabase,
@@ -31,11 +33,9 @@ from service.log.derived import (
     rebuild_tables,
     walk,
 )
-from service.log.inspection import Files, inspect
-from service.log.integrity import BrokenChain
-from service.log.reader import UnreadableEvent
-from service.log.records import Head
-from service.log.side_file import DamagedHead, LostTail, SideFile
+from service.eventstore.reader import UnreadableEvent
+from service.eventstore.records import Head
+from service.eventstore.side_file import DamagedHead, LostTail, SideFile
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 HOOK = "webhook-1"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.log.matches import NoSuchMatch, find_match
-from service.log.reader import Reader
+from service.eventstore.read_models.match_history import NoSuchMatch, find_match
+from service.eventstore.reader import Reader
 from tests.integration.log_file import LogFile
 
 

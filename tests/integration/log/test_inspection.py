@@ -11,10 +11,10 @@ import pytest
 
 from service.edge.bind import CannotListen, check_address
 from service.errors import ConfigurationError
-from service.log import migrate
-from service.log.inspection import CannotUse, LogMissing, NotOurDatabase, inspect
-from service.log.lock import LogInUse, LogLock
-from service.log.side_file import LostTail, SideFile
+from service.eventstore import migrate
+from service.eventstore.inspection import CannotUse, LogMissing, NotOurDatabase, inspect
+from service.eventstore.lock import LogInUse, LogLock
+from service.eventstore.side_file import LostTail, SideFile
 from tests.integration.log_file import LogFile, append_of, joined
 
 

@@ -7,11 +7,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.errors import Unavailable
-from service.log.lock import LogInUse
-from service.log.log import WriterDied
-from service.log.records import RecordedEvent
-from service.log.side_file import LostTail
-from service.log.store import LogDiverged, VersionConflict
+from service.eventstore.lock import LogInUse
+from service.eventstore.records import RecordedEvent
+from service.eventstore.side_file import LostTail
+from service.eventstore.sqlite import LogDiverged, VersionConflict
+from service.eventstore.writer import WriterDied
 from tests.integration.engine_parts import never
 from tests.integration.log_file import LogFile, events_of, joined, proposed
 

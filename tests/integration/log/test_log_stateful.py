@@ -9,14 +9,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.domain.event import Event
-from service.domain.lobby import LobbyJoined
-from service.log import migrate
-from service.log.integrity import ChainCheck
-from service.log.log import EventLog
-from service.log.reader import Reader, open_database
-from service.log.records import Origin, ProposedEvent, RecordedEvent, new_event_id
-from service.log.store import VersionConflict
+from service.domain.events.base import Event
+from service.domain.events.lobby import LobbyJoined
+from service.eventstore import migrate
+from service.eventstore.integrity import ChainCheck
+from service.eventstore.reader import Reader, open_database
+from service.eventstore.records import Origin, ProposedEvent, RecordedEvent, new_event_id
+from service.eventstore.sqlite import VersionConflict
+from service.eventstore.writer import EventLog
 
 USERS = st.integers(1, 3)
 ORIGIN = Origin("test", 7)

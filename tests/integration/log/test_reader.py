@@ -7,10 +7,18 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from service.domain.lobby import LobbyLeft
-from service.log.reader import KEYS_PAGE, PAGE
-from service.log.records import GENESIS, NOTHING, Beside, Origin, RecordedEvent, Text, propose
-from service.log.store import Append
+from service.domain.events.lobby import LobbyLeft
+from service.eventstore.reader import KEYS_PAGE, PAGE
+from service.eventstore.records import (
+    GENESIS,
+    NO_PERSONAL_DATA,
+    Origin,
+    PersonalData,
+    RecordedEvent,
+    Text,
+    propose,
+)
+from service.eventstore.sqlite import Append
 from tests.integration.log_file import LogFile, append_of, events_of, joined
 
 One = TypeVar("One")
@@ -75,7 +83,7 @@ async def test_types_are_counted(log_file: LogFile) -> None:
 
 async def test_names_are_found_for_any_number_of_users(log_file: LogFile) -> None:
     names = {str(user): f"Name {user}" for user in range(KEYS_PAGE + 2)}
-    log_file.store().commit([append_of()._replace(beside=Beside(names=names))])
+    log_file.store().commit([append_of()._replace(beside=PersonalData(names=names))])
     reader = log_file.reader()
     assert await reader.names([*names, "nobody"]) == names
     assert await reader.names([]) == {}
@@ -89,7 +97,7 @@ async def test_a_reader_can_write_nothing(log_file: LogFile) -> None:
 
 async def test_texts_are_found_until_they_are_erased(log_file: LogFile) -> None:
     texts = {"c1": Text("salt", "hello"), "c2": Text("pepper", "bye")}
-    log_file.store().commit([append_of(joined(1))._replace(beside=Beside(texts=texts))])
+    log_file.store().commit([append_of(joined(1))._replace(beside=PersonalData(texts=texts))])
     reader = log_file.reader()
     assert await reader.texts(["c1", "c2", "c3"]) == {"c1": "hello", "c2": "bye"}
     log_file.change("DELETE FROM texts WHERE chat = 'c1'")
@@ -120,7 +128,7 @@ async def test_stored_events_come_undecoded_and_without_what_is_not_wanted(
     log_file.store().commit(
         [
             append_of(joined(1), LobbyLeft(user=1, socket="n1.1.1"), joined(2), joined(1)),
-            Append(named, {}, NOTHING),
+            Append(named, {}, NO_PERSONAL_DATA),
         ]
     )
     reader = log_file.reader()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.access import SessionsRevoked
-from service.log.backup import BackupRefused, Restored, back_up, restore
-from service.log.derived import opened
-from service.log.inspection import Files, LogMissing, inspect
-from service.log.side_file import SideFile
+from service.domain.events.access import SessionsRevoked
+from service.eventstore.backup import BackupRefused, Restored, back_up, restore
+from service.eventstore.inspection import Files, LogMissing, inspect
+from service.eventstore.read_models.rebuild import opened
+from service.eventstore.side_file import SideFile
 from tests.integration.log_file import LogFile, append_of, joined
 
 SECRET = "seal-secret"
@@ -102,7 +102,7 @@ def test_a_log_that_can_not_be_read_now_is_not_replaced(
             raise error
         return opened(path)
 
-    monkeypatch.setattr("service.log.backup.opened", locked)
+    monkeypatch.setattr("service.eventstore.backup.opened", locked)
     with pytest.raises(BackupRefused, match="database is locked"):
         restored(log_file, backup)
     assert types(log_file)[-1] == "sessions.revoked"

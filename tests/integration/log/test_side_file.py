@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from service.log.lock import LogInUse, LogLock
-from service.log.records import Head
-from service.log.side_file import DamagedSideFile, LostTail, SideFile
+from service.eventstore.lock import LogInUse, LogLock
+from service.eventstore.records import Head
+from service.eventstore.side_file import DamagedSideFile, LostTail, SideFile
 
 HEAD = Head(7, b"\x07" * 32, "epoch-of-this-log")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from service.domain.matches import MatchEnded, MatchStarted
+from service.domain.events.matches import MatchEnded, MatchStarted
 from service.errors import Unavailable
-from service.log.records import GENESIS, NOTHING, Beside
-from service.log.store import Append, Committed, LogDiverged, Store, VersionConflict
+from service.eventstore.records import GENESIS, NO_PERSONAL_DATA, PersonalData
+from service.eventstore.sqlite import Append, Committed, LogDiverged, Store, VersionConflict
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 STARTED = MatchStarted(
@@ -95,7 +95,7 @@ def test_an_append_of_which_only_a_part_is_in_the_log_is_refused(log_file: LogFi
     store = log_file.store()
     once = append_of(joined(1))
     committed(store, once)
-    more = Append([*once.events, *proposed(joined(2))], {}, NOTHING)
+    more = Append([*once.events, *proposed(joined(2))], {}, NO_PERSONAL_DATA)
     refused, added = store.commit([more, append_of(joined(3))])
     assert isinstance(refused, VersionConflict)
     assert isinstance(added, Committed)
@@ -152,9 +152,9 @@ def test_a_commit_that_happened_though_it_was_said_to_fail_is_found(log_file: Lo
 def test_names_are_kept_with_the_commit_and_the_newest_counts(log_file: LogFile) -> None:
     store = log_file.store()
     for name in ("Ana", "Anna"):
-        committed(store, Append(proposed(joined(7)), {}, Beside(names={"7": name})))
+        committed(store, Append(proposed(joined(7)), {}, PersonalData(names={"7": name})))
     assert log_file.query("SELECT user, name FROM profiles") == [("7", "Anna")]
-    committed(store, Append([], {}, Beside(names={"8": "Ben"})))
+    committed(store, Append([], {}, PersonalData(names={"8": "Ben"})))
     assert log_file.query("SELECT count(*) FROM profiles") == [(2,)]
     assert store.head.position == 2
 

@@ -10,13 +10,20 @@ import msgspec
 import pytest
 
 from service.deliveries import signal
-from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.commands.seats import SetReady
+from service.domain.errors import NotInRoom
 from service.domain.passwords import opens, seal
-from service.domain.rooms import NotInRoom
-from service.domain.seats import SetReady
 from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import Dialect
-from service.edge.session import Execute, PassSignal, Refused, Session, SessionLimits, ShowMoves
+from service.edge.session import (
+    Execute,
+    MessageRefused,
+    PassSignal,
+    Session,
+    SessionLimits,
+    ShowMoves,
+)
 from service.errors import ClientError
 from tests.unit.domain.story import Story
 from tools.authorisation import (
@@ -108,7 +115,7 @@ def answer(story: Story, user: int, dialect: Dialect, message: dict[str, Any]) -
             )
         elif isinstance(action, ShowMoves) and not _shows(story, action.room, user):
             raise NotInRoom
-    except Refused as refused:
+    except MessageRefused as refused:
         return refused.error.code
     except ClientError as error:
         return error.code

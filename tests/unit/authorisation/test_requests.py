@@ -11,14 +11,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from service.deliveries import People
-from service.domain.access import SessionsRevoked
+from service.deliveries import Profiles
+from service.domain.events.access import SessionsRevoked
 from service.edge.addresses import Addresses, AddressRate
 from service.edge.api import routes
-from service.edge.api.calls import Parts
+from service.edge.api.calls import Dependencies
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
-from service.log.matches import PlayedMatch
+from service.eventstore.read_models.match_history import PlayedMatch
 from tests.unit.authorisation.test_messages import told
 from tools.authorisation import CALLERS, OPPONENT, REST_ROWS, ROOM, Caller, RestRow
 
@@ -44,7 +44,7 @@ class Stub:
         self.row = row
         self.world = told("open").world
         self.world.fold(SessionsRevoked(user=REVOKED, until_s=NOW), self.world.position + 1)
-        self.people = People()
+        self.people = Profiles()
         self.context = None
         self.revoked: list[object] = []
 
@@ -116,7 +116,7 @@ async def client(
         name_claims=("name",),
     )
     rate = AddressRate(0, Addresses(0), lambda: 0)
-    api = Api(Parts(stub, stub, stub, stub, lambda: 0), authenticator, rate, ("*",))
+    api = Api(Dependencies(stub, stub, stub, stub, lambda: 0), authenticator, rate, ("*",))
     app = web.Application()
     app.add_subapp(PREFIX, api.app())
     async with TestClient(TestServer(app)) as one:

@@ -7,10 +7,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from benchmarks.long_log import DATABASE, FIRST_USER, _templates, build
-from service.domain.world import World
-from service.log.codec import decode
-from service.log.integrity import ChainCheck
-from service.log.records import Head, Row
+from service.domain.projections.world import World
+from service.eventstore.codec import decode
+from service.eventstore.integrity import ChainCheck
+from service.eventstore.records import Head, Row
 
 if TYPE_CHECKING:
     from pathlib import Path

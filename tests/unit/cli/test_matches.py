@@ -5,7 +5,7 @@ import pytest
 import typer
 
 from service.cli.matches import parse_since, seconds_of
-from service.log.matches import PlayedMatch
+from service.eventstore.read_models.match_history import PlayedMatch
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 

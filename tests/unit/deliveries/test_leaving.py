@@ -10,26 +10,26 @@ import pytest
 from service.deliveries import (
     Delivery,
     InRoom,
-    People,
+    Profiles,
     Sockets,
     Users,
     after_fold,
     before_fold,
     signal,
 )
-from service.domain.chat import Say
-from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
-from service.domain.moves import Move
-from service.domain.rooms import SeatForfeited
-from service.domain.seats import ForfeitSeat, LeaveRoom, SetReady, TakeSeat
+from service.domain.commands.chat import Say
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
+from service.domain.commands.moves import Move
+from service.domain.commands.seats import ForfeitSeat, LeaveRoom, SetReady, TakeSeat
+from service.domain.events.rooms import SeatForfeited
 from service.edge.frames import type_of
-from service.messages import v1
+from service.protocol import v1
 from tests.unit.domain.story import ROOM, Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.domain.event import Event
+    from service.domain.events.base import Event
 
 A, B, LEAVER, WATCHER = 1, 2, 3, 4
 
@@ -38,7 +38,7 @@ class Told(Story):
     """A story that keeps what each socket is told of the room, by type."""
 
     def __init__(self) -> None:
-        self.people = People(texts={"chat": "psst"})
+        self.people = Profiles(texts={"chat": "psst"})
         self.told: list[tuple[str, str]] = []
         super().__init__()
 

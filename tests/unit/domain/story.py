@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from service.domain.command import Command, Context, Rules, Standing
-from service.domain.event import Event
-from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
-from service.domain.matches import Match, MatchInput
-from service.domain.presence import CloseSocket, OpenSocket, StartNode
-from service.domain.seats import SetReady
-from service.domain.world import World
+from service.domain.commands.base import Command, Context, MatchSnapshot, Rules
+from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.commands.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.commands.seats import SetReady
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchInput
+from service.domain.projections.matches import Match
+from service.domain.projections.world import World
 from service.games.catalogue import GAMES
 from service.replay.core import Run, state_hash
 
@@ -27,7 +28,7 @@ class Story:
         self.events: list[Event] = []
         self.runs: dict[str, Run] = {}
         self.measured: dict[str, Any] = {}
-        """What the service has measured of each match, as fields of `Standing`."""
+        """What the service has measured of each match, as fields of `MatchSnapshot`."""
         self.context = Context(
             rules=rules or Rules(),
             games=GAMES,
@@ -54,9 +55,9 @@ class Story:
             run.add_input(event)
             run.step()
 
-    def standing(self, match: str) -> Standing:
+    def standing(self, match: str) -> MatchSnapshot:
         run = self.run_of(self.world.matches.live[match])
-        standing = Standing(
+        standing = MatchSnapshot(
             tick=run.tick,
             input_tick=run.tick,
             state=run.ahead(),

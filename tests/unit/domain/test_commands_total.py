@@ -19,28 +19,28 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from service import domain
-from service.deliveries import People, after_fold, before_fold
-from service.domain.chat import Say
-from service.domain.command import Context, Rules, Standing
-from service.domain.deadlines import Times, begun_by, pending
-from service.domain.ending import FinishMatch, VoidMatch
-from service.domain.event import Event
-from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
-from service.domain.matches import MatchEnded, MatchInput, MatchStarted
-from service.domain.moves import Move
-from service.domain.outbox import Delivered, Rejected
-from service.domain.pauses import PauseAfterRestart
-from service.domain.presence import CloseSocket, OpenSocket, StartNode
-from service.domain.rules import MoveFailed
-from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
-from service.domain.world import World
+from service.deliveries import Profiles, after_fold, before_fold
+from service.domain import commands as domain
+from service.domain.commands.base import Context, MatchSnapshot, Rules
+from service.domain.commands.chat import Say
+from service.domain.commands.deadlines import Times, begun_by, pending
+from service.domain.commands.ending import FinishMatch, VoidMatch
+from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.commands.moves import Move
+from service.domain.commands.outbox import Delivered, Rejected
+from service.domain.commands.pauses import PauseAfterRestart
+from service.domain.commands.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.commands.rules import MoveFailed
+from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchEnded, MatchInput, MatchStarted
+from service.domain.projections.world import World
 from service.errors import ClientError
+from service.eventstore.codec import decode, encode
+from service.eventstore.read_models.history import history_of
+from service.eventstore.read_models.outbox import outbox_of
+from service.eventstore.records import RecordedEvent
 from service.games.catalogue import GAMES, Catalogue
-from service.log.codec import decode, encode
-from service.log.history import history_of
-from service.log.outbox import outbox_of
-from service.log.records import RecordedEvent
 from service.replay.core import Run, state_hash
 
 RULES = (
@@ -104,7 +104,7 @@ class TotalMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.rebuilt = World()
-        self.people = People()
+        self.people = Profiles()
         self.position = 0
         self.sockets = 0
         self.raising: set[str] = set()
@@ -124,10 +124,10 @@ class TotalMachine(RuleBasedStateMachine):
         free = [room for room in ROOMS if room not in self.world.rooms.rooms]
         return f"room{self.position}" if not free else free[0]
 
-    def _standing(self, match: str) -> Standing:
+    def _standing(self, match: str) -> MatchSnapshot:
         run = self.runs[match]
         live = self.world.matches.live[match]
-        return Standing(
+        return MatchSnapshot(
             tick=run.tick,
             input_tick=run.tick,
             state=run.state,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.event import Event
-from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
-from service.domain.matches import MatchInput
-from service.domain.moves import Move
-from service.domain.pauses import PauseAfterRestart
-from service.domain.presence import NotConnected, StartNode
-from service.domain.rooms import Seat
-from service.domain.seats import TakeSeat
+from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.commands.moves import Move
+from service.domain.commands.pauses import PauseAfterRestart
+from service.domain.commands.presence import StartNode
+from service.domain.commands.seats import TakeSeat
+from service.domain.errors import NotConnected
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchInput
+from service.domain.projections.rooms import Seat
+from service.eventstore.codec import decode, encode
 from service.games.pong import KeysHeld, PongState
-from service.log.codec import decode, encode
 from service.replay.core import decode_event
 from tests.unit.domain.story import ROOM, Story
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.deliveries import People
+from service.deliveries import Profiles
 from service.domain.names import clean_name, placeholder
 
 
@@ -45,4 +45,4 @@ def test_a_name_has_nothing_that_cannot_be_seen_or_turns_others(raw: str, clean:
 )
 def test_who_has_no_name_is_called_by_what_shows_of_their_id(user: int | str, name: str) -> None:
     assert placeholder(user) == name
-    assert People().name(user) == name
+    assert Profiles().name(user) == name

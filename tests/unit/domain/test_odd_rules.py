@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.ending import FinishMatch
-from service.domain.event import Event
-from service.domain.matches import MatchEnded
-from service.domain.moves import Move
-from service.domain.rules import MoveFailed
-from service.domain.seats import LeaveRoom
-from service.domain.turns import TimeOutTurn
+from service.domain.commands.ending import FinishMatch
+from service.domain.commands.moves import Move
+from service.domain.commands.rules import MoveFailed
+from service.domain.commands.seats import LeaveRoom
+from service.domain.commands.turns import TimeOutTurn
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchEnded
+from service.eventstore.codec import decode, encode
 from service.games.connect_four import ConnectFour, Dropped
 from service.games.pong import Pong
 from service.games.protocol import Key, Result
-from service.log.codec import decode, encode
 from tests.unit.domain.story import ROOM, Story
 
 

@@ -6,24 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.event import Event
-from service.domain.matches import EndReason, MatchEnded
-from service.domain.outbox import (
-    FOLD,
+from service.domain.commands.outbox import Delivered, Rejected, Requeue, Settle, Subscribe
+from service.domain.events.base import Event
+from service.domain.events.matches import EndReason, MatchEnded
+from service.domain.events.outbox import (
     USER_SERVICE,
     ConsumerSubscribed,
     ConsumerUnsubscribed,
-    Delivered,
-    Rejected,
-    Requeue,
     ResultDelivered,
     ResultRejected,
-    Settle,
-    Subscribe,
-    higher,
 )
-from service.domain.world import World
-from service.snapshots import dump, restore
+from service.domain.projections.outbox import FOLD, reporting_seat
+from service.domain.projections.world import World
+from service.runtime.snapshots import dump, restore
 
 CONTEXT: Any = None
 """No decision here needs one."""
@@ -78,7 +73,7 @@ class House:
 def test_the_higher_id_is_the_larger_number_and_any_text_is_above_all_numbers(
     players: list[int | str], seat: int
 ) -> None:
-    assert higher(players) == seat
+    assert reporting_seat(players) == seat
 
 
 ids = st.integers(1, 2**53 - 1) | st.text(min_size=1, max_size=8)
@@ -89,7 +84,7 @@ def test_who_is_higher_is_one_order_whatever_the_seats(
     a: int | str, b: int | str, c: int | str
 ) -> None:
     def below(low: int | str, high: int | str) -> bool:
-        return low != high and higher([low, high]) == 1
+        return low != high and reporting_seat([low, high]) == 1
 
     if a != b:
         assert below(a, b) != below(b, a)

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
-from service.domain.command import Rules
-from service.domain.deadlines import Times, begun_by, pending
-from service.domain.ending import FinishMatch
-from service.domain.event import Event
-from service.domain.matches import (
-    Match,
+from service.domain.commands.base import Rules
+from service.domain.commands.deadlines import Times, begun_by, pending
+from service.domain.commands.ending import FinishMatch
+from service.domain.commands.moves import Move
+from service.domain.commands.pauses import EndPause, PauseAfterRestart, left_ms
+from service.domain.commands.presence import StartNode
+from service.domain.commands.seats import ForfeitSeat, SetReady, TakeSeat
+from service.domain.commands.turns import NoteTurn, TimeOutTurn
+from service.domain.events.base import Event
+from service.domain.events.matches import (
     MatchEnded,
     MatchInput,
     MatchPaused,
@@ -20,14 +24,10 @@ from service.domain.matches import (
     MatchSuspended,
     MatchTurnNoted,
 )
-from service.domain.moves import Move
-from service.domain.pauses import EndPause, PauseAfterRestart, left_ms
-from service.domain.presence import StartNode
-from service.domain.rooms import Room
-from service.domain.seats import ForfeitSeat, SetReady, TakeSeat
-from service.domain.turns import NoteTurn, TimeOutTurn
+from service.domain.projections.matches import Match
+from service.domain.projections.rooms import Room
+from service.eventstore.codec import decode
 from service.games.protocol import InvalidOptions
-from service.log.codec import decode
 from tests.unit.domain.story import ROOM, Story
 
 

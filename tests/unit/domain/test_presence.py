@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.command import Rules
-from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
-from service.domain.invites import AcceptInvite, SendInvite
-from service.domain.lobby import JoinLobby
-from service.domain.matches import MatchStarted
-from service.domain.matchmaking import JoinQueue
-from service.domain.presence import (
-    NotConnected,
-    OpenSocket,
-    ReplaceSocket,
-    SocketClosed,
-    TooManySockets,
-    UserOffline,
-)
-from service.domain.rooms import RoomCreated, RoomNotReady
-from service.domain.seats import BeginMatch, ForfeitSeat, LeaveRoom, SetReady, TakeSeat
+from service.domain.commands.base import Rules
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
+from service.domain.commands.invites import AcceptInvite, SendInvite
+from service.domain.commands.lobby import JoinLobby
+from service.domain.commands.matchmaking import JoinQueue
+from service.domain.commands.presence import OpenSocket, ReplaceSocket
+from service.domain.commands.seats import BeginMatch, ForfeitSeat, LeaveRoom, SetReady, TakeSeat
+from service.domain.errors import NotConnected, RoomNotReady, TooManySockets, UserOffline
+from service.domain.events.matches import MatchStarted
+from service.domain.events.presence import SocketClosed
+from service.domain.events.rooms import RoomCreated
 from service.games.relay import Relay
 from tests.unit.domain.story import ROOM, Story
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.hosting import CreateRoom, RoomPlan
+from service.domain.commands.hosting import CreateRoom, RoomPlan
 from service.errors import UnknownField
 from tests.unit.domain.story import ROOM, Story
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from service.domain.event import Event
-from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
-from service.domain.invites import AcceptInvite, SendInvite
-from service.domain.matches import MatchEnded, MatchStarted
-from service.domain.matchmaking import JoinQueue
-from service.domain.rooms import RoomNotReady
-from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.commands.invites import AcceptInvite, SendInvite
+from service.domain.commands.matchmaking import JoinQueue
+from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.errors import RoomNotReady
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchEnded, MatchStarted
 from service.games.protocol import InvalidOptions
 from tests.unit.domain.story import ROOM, Story
 

@@ -10,37 +10,33 @@ import pytest
 from service.deliveries import (
     Delivery,
     NothingShared,
-    People,
+    Profiles,
     after_fold,
     invites_waiting,
     signal,
 )
-from service.domain.chat import Mute, Say
-from service.domain.command import Command, Rules
-from service.domain.deadlines import Times, pending
-from service.domain.hosting import (
-    Banned,
-    ContradictoryRoom,
-    CreateRoom,
-    JoinRoom,
-    KickFromRoom,
-    LockRoom,
-    RoomFull,
-    RoomIsLocked,
-    RoomPlan,
-    TooManyRooms,
-    WrongPassword,
-)
-from service.domain.invites import (
+from service.domain.commands.base import Command, Rules
+from service.domain.commands.chat import Mute, Say
+from service.domain.commands.deadlines import Times, pending
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.commands.invites import (
     AcceptInvite,
     DeclineInvite,
     EndInviteCooldown,
-    InviteNotWanted,
     SendInvite,
 )
-from service.domain.presence import CloseSocket, StartNode
+from service.domain.commands.presence import CloseSocket, StartNode
+from service.domain.errors import (
+    Banned,
+    ContradictoryRoom,
+    InviteNotWanted,
+    RoomFull,
+    RoomIsLocked,
+    TooManyRooms,
+    WrongPassword,
+)
 from service.errors import ClientError
-from service.messages import v1
+from service.protocol import v1
 from tests.unit.domain.story import ROOM, Story
 
 ANA, BEN, EVE = 1, 2, 3
@@ -80,9 +76,9 @@ def test_a_mute_stops_invites(story: Story) -> None:
 
 def test_a_mute_hides_the_invite_that_waits_already(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "pong"))
-    assert len(list(invites_waiting(BEN, story.world, People()))) == 1
+    assert len(list(invites_waiting(BEN, story.world, Profiles()))) == 1
     story.do(Mute(BEN, ANA, muted=True))
-    assert not list(invites_waiting(BEN, story.world, People()))
+    assert not list(invites_waiting(BEN, story.world, Profiles()))
 
 
 def test_a_declined_invite_can_not_be_sent_again_for_a_while(story: Story) -> None:
@@ -188,7 +184,7 @@ def test_a_mute_stops_signals_and_direct_messages(story: Story) -> None:
     (said,) = story.do(Say(ANA, "c", "digest", None, BEN))
     told = [
         one
-        for one in after_fold(said, story.world, People(texts={"c": "hi"}))
+        for one in after_fold(said, story.world, Profiles(texts={"c": "hi"}))
         if isinstance(one, Delivery)
     ]
     assert [one.audience.users for one in told if hasattr(one.audience, "users")] == [(ANA,)]

@@ -11,26 +11,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.domain.command import Rules
-from service.domain.deadlines import Times, pending
-from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
-from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
-from service.domain.lobby import JoinLobby
-from service.domain.matchmaking import JoinQueue, LeaveQueue
-from service.domain.pauses import PauseAfterRestart
-from service.domain.presence import (
-    CloseSocket,
-    OpenSocket,
-    ReplaceSocket,
-    StartNode,
-    TooManySockets,
-)
-from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.commands.base import Rules
+from service.domain.commands.deadlines import Times, pending
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
+from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
+from service.domain.commands.lobby import JoinLobby
+from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
+from service.domain.commands.pauses import PauseAfterRestart
+from service.domain.commands.presence import CloseSocket, OpenSocket, ReplaceSocket, StartNode
+from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.errors import TooManySockets
 from service.errors import ClientError
 from tests.unit.domain.story import Story
 
 if TYPE_CHECKING:
-    from service.domain.command import Command
+    from service.domain.commands.base import Command
     from service.domain.ids import UserId
 
 USERS = st.integers(1, 4)

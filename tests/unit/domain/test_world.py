@@ -7,28 +7,29 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from service.domain.access import RevokeSessions
-from service.domain.chat import Mute, Say
-from service.domain.command import Command, Context, Rules, Standing
-from service.domain.deadlines import Times, pending
-from service.domain.ending import FinishMatch
-from service.domain.event import Event
-from service.domain.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
-from service.domain.invites import AcceptInvite, DeclineInvite, SendInvite
-from service.domain.lobby import JoinLobby, LeaveLobby
-from service.domain.matches import Match, MatchCheckpoint, MatchInput
-from service.domain.matchmaking import JoinQueue, LeaveQueue
-from service.domain.moves import Move
-from service.domain.outbox import Delivered, Rejected, Settle, Subscribe
-from service.domain.pauses import PauseAfterRestart
-from service.domain.presence import CloseSocket, OpenSocket, SetStatus, StartNode
-from service.domain.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
-from service.domain.world import World
+from service.domain.commands.access import RevokeSessions
+from service.domain.commands.base import Command, Context, MatchSnapshot, Rules
+from service.domain.commands.chat import Mute, Say
+from service.domain.commands.deadlines import Times, pending
+from service.domain.commands.ending import FinishMatch
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
+from service.domain.commands.lobby import JoinLobby, LeaveLobby
+from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
+from service.domain.commands.moves import Move
+from service.domain.commands.outbox import Delivered, Rejected, Settle, Subscribe
+from service.domain.commands.pauses import PauseAfterRestart
+from service.domain.commands.presence import CloseSocket, OpenSocket, SetStatus, StartNode
+from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.events.base import Event
+from service.domain.events.matches import MatchCheckpoint, MatchInput
+from service.domain.projections.matches import Match
+from service.domain.projections.world import World
 from service.errors import ClientError
+from service.eventstore.codec import decode, encode
 from service.games.catalogue import GAMES
-from service.log.codec import decode, encode
 from service.replay.core import Run, encode_state, state_hash
-from service.snapshots import dump, restore
+from service.runtime.snapshots import dump, restore
 
 USERS = st.sampled_from([1, 2, 3, "ana"])
 SOCKETS = st.integers(1, 12)
@@ -62,9 +63,9 @@ class WorldMachine(RuleBasedStateMachine):
         self.rooms_made += 1
         return f"room{self.rooms_made}"
 
-    def standing(self, match: str) -> Standing:
+    def standing(self, match: str) -> MatchSnapshot:
         run = self.run_of(self.world.matches.live[match])
-        return Standing(
+        return MatchSnapshot(
             tick=run.tick,
             input_tick=run.tick,
             state=run.state,

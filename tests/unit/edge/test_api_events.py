@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.matches import FOLD, MatchEvent
+from service.domain.events.matches import MatchEvent
+from service.domain.projections.matches import FOLD
 from service.edge.api.routes import SHOWN
 
 SECRET = {"seed", "state", "socket", "held"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.domain.presence import CLEAN_CLOSES
+from service.domain.commands.presence import CLEAN_CLOSES
 from service.edge.close_codes import CloseCode, noted
 
 

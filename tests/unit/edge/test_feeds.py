@@ -4,26 +4,28 @@ import asyncio
 
 import pytest
 
-from service.deliveries import People
-from service.domain.rooms import RoomCreated, SpectatorJoined
-from service.domain.world import World
-from service.edge.feeds import TELLING_PART_MAX, RoomFeed, telling_pause_s
+from service.deliveries import Profiles
+from service.domain.events.rooms import RoomCreated, SpectatorJoined
+from service.domain.projections.world import World
+from service.edge.feeds import BROADCAST_CPU_SHARE_MAX, RoomFeed, broadcast_interval_s
 
 LEAST_S = 0.1
 
 
 @pytest.mark.parametrize("sockets", [0, 1, 100, 1000])
 def test_with_few_sockets_the_pause_is_the_setting(sockets: int) -> None:
-    assert telling_pause_s(LEAST_S, sockets) == LEAST_S
+    assert broadcast_interval_s(LEAST_S, sockets) == LEAST_S
 
 
 def test_with_many_sockets_the_pause_grows_with_their_number() -> None:
-    assert telling_pause_s(LEAST_S, 40_000) == pytest.approx(2 * telling_pause_s(LEAST_S, 20_000))
-    assert telling_pause_s(LEAST_S, 20_000) == pytest.approx(20_000 * 10e-6 / TELLING_PART_MAX)
+    half = broadcast_interval_s(LEAST_S, 20_000)
+    assert broadcast_interval_s(LEAST_S, 40_000) == pytest.approx(2 * half)
+    assert half == pytest.approx(20_000 * 10e-6 / BROADCAST_CPU_SHARE_MAX)
 
 
 def test_a_long_message_is_told_less_often() -> None:
-    assert telling_pause_s(LEAST_S, 2000, 64_000) > telling_pause_s(LEAST_S, 2000, 32_000) > LEAST_S
+    short = broadcast_interval_s(LEAST_S, 2000, 32_000)
+    assert broadcast_interval_s(LEAST_S, 2000, 64_000) > short > LEAST_S
 
 
 async def test_rooms_that_tell_many_of_much_are_told_of_less_often() -> None:
@@ -45,7 +47,7 @@ async def test_rooms_that_tell_many_of_much_are_told_of_less_often() -> None:
     for number in range(2000):
         world.fold(SpectatorJoined(room="r", user=number, socket=f"n1.1.{number}"), 2 + number)
     told = asyncio.Event()
-    feed = RoomFeed(world, People(), 0.001, lambda *_: told.set())
+    feed = RoomFeed(world, Profiles(), 0.001, lambda *_: told.set())
     feed.change("r")
     await asyncio.wait_for(told.wait(), 5)
     told.clear()

@@ -1,7 +1,7 @@
 import pytest
 
 from service.edge.frames import frame, type_in, type_of
-from service.messages import classic
+from service.protocol import classic
 
 
 @pytest.mark.parametrize("length", [1, 200, 70_000])

@@ -17,8 +17,8 @@ from service.edge.api.shapes import Announcement
 from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.guard import DEPTH_MAX, INT_MAX, INT_MIN, KEYS_MAX, BadValue, check_fields
-from service.edge.session import Refused, Session, SessionLimits
-from service.messages import FromV1Client
+from service.edge.session import MessageRefused, Session, SessionLimits
+from service.protocol import FromV1Client
 from tools.examples import FROM_CLIENT
 
 
@@ -90,7 +90,7 @@ def test_there_are_fields_of_any_shape() -> None:
 def test_a_value_that_can_be_kept_is_taken(type_: str, field: str, value: str) -> None:
     try:
         session().receive(message_with(type_, field, value), 0)
-    except Refused as refused:
+    except MessageRefused as refused:
         assert "bytes" in refused.error.message  # noqa: PT017 - too long, but for its shape
 
 
@@ -99,7 +99,7 @@ def test_a_value_that_can_be_kept_is_taken(type_: str, field: str, value: str) -
 def test_a_value_that_can_not_be_kept_is_refused_with_the_id(
     type_: str, field: str, value: str
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRefused) as refused:
         session().receive(message_with(type_, field, value), 0)
     assert (refused.value.error.code, refused.value.id) == ("BAD_VALUE", "i")
 
@@ -116,7 +116,7 @@ def test_a_body_that_can_not_be_passed_on_is_refused(value: str) -> None:
 def test_a_number_that_no_parser_takes_is_refused_with_the_id(
     type_: str, field: str, number: str
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRefused) as refused:
         session().receive(message_with(type_, field, f'{{"x":{number}}}'), 0)
     assert refused.value.error.code in {"BAD_VALUE", "BAD_MESSAGE"}
     assert refused.value.id == "i"
@@ -129,7 +129,7 @@ def test_a_number_that_no_parser_takes_is_refused_with_the_id(
 def test_half_of_a_surrogate_pair_is_refused_in_every_dialect(dialect: Dialect, half: str) -> None:
     id_ = {CLASSIC: None, SOCKET_IO: "3", V1: "3"}[dialect]
     written = '"3"' if dialect is V1 else "3"
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRefused) as refused:
         session(dialect).receive(f'{{"id":{written},"type":"invite","x":"{half}","to":8}}', 0)
     assert (refused.value.error.code, refused.value.id) == ("BAD_JSON", id_)
 

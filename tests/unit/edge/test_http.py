@@ -10,7 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 from aiohttp.web import Request
 from multidict import CIMultiDict
 
-from service.domain.presence import TooManySockets
+from service.domain.errors import TooManySockets
 from service.edge import auth
 from service.edge.addresses import Addresses, AddressRate
 from service.edge.close_codes import REFUSED_HANDSHAKES

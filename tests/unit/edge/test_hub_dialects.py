@@ -1,6 +1,6 @@
-from service.deliveries import Delivery, Everyone, People
-from service.domain.presence import SocketOpened
-from service.domain.world import World
+from service.deliveries import Delivery, Everyone, Profiles
+from service.domain.events.presence import SocketOpened
+from service.domain.projections.world import World
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
@@ -8,12 +8,12 @@ from service.edge.frames import texts_of
 from service.edge.greeting import Facts, Greeter
 from service.edge.hub import Hub, Intervals
 from service.edge.socketio.polling import Polling
-from service.messages import classic, v1
+from service.protocol import classic, v1
 from service.telemetry import Metrics
 
 
 def make_hub(world: World | None = None) -> Hub:
-    world, people, metrics = world or World(), People(), Metrics()
+    world, people, metrics = world or World(), Profiles(), Metrics()
     backlog = Backlog(BacklogLimits())
     intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
     hub = Hub(world, people, backlog, intervals, metrics)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from service.domain.hosting import CreateRoom, RoomPlan
-from service.domain.presence import OpenSocket, SocketOpened
+from service.domain.commands.hosting import CreateRoom, RoomPlan
+from service.domain.commands.presence import OpenSocket
+from service.domain.events.presence import SocketOpened
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.frames import texts_of

@@ -10,8 +10,8 @@ import pytest
 from service.edge.budget import Rate, UserBudget, UserLimits
 from service.edge.costs import COSTS, LOGGED_OVERHEAD_BYTES
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
-from service.edge.session import Close, Execute, Refused, Session, SessionLimits
-from service.messages import FromClassicClient, FromV1Client
+from service.edge.session import Close, Execute, MessageRefused, Session, SessionLimits
+from service.protocol import FromClassicClient, FromV1Client
 
 PLENTY = SessionLimits(messages=Rate(1000, 100_000))
 RICH = UserLimits(messages=Rate(1000, 100_000))
@@ -35,7 +35,7 @@ def code_of(one: Session, now: float = 0, **message: Any) -> str | None:
     """Return the code of the refusal, or None."""
     try:
         one.receive(json.dumps(message), now)
-    except Refused as refused:
+    except MessageRefused as refused:
         return refused.error.code
     return None
 
@@ -83,7 +83,7 @@ def test_a_list_costs_ten_messages(dialect: Dialect) -> None:
 def test_a_refusal_says_when_to_try_again() -> None:
     one = session(UserBudget(UserLimits(messages=Rate(2, 1)), 0))
     one.receive('{"type":"ping"}', 0)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRefused) as refused:
         one.receive('{"type":"ping"}', 0)
     assert refused.value.error.retry_after_ms == 500
 
@@ -95,7 +95,7 @@ def test_who_goes_on_above_a_limit_of_the_user_is_closed() -> None:
     for _ in range(20):
         try:
             answers.append(one.receive('{"type":"ping"}', 0).action)
-        except Refused as refused:
+        except MessageRefused as refused:
             answers.append(refused.error.code)
     assert answers[1] == "RATE_LIMITED"
     assert any(isinstance(answer, Close) for answer in answers)
@@ -120,7 +120,7 @@ def test_a_move_and_a_signal_have_a_maximum_to_the_byte(
             try:
                 one.receive(raw, 0)
                 found = None
-            except Refused as refused:
+            except MessageRefused as refused:
                 found = refused.error.code
             assert found == code
 

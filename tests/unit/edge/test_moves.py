@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.event import Event
-from service.domain.hosting import JoinRoom
-from service.domain.matches import MatchNotRunning
-from service.domain.moves import Move
-from service.domain.rooms import NotInRoom
+from service.domain.commands.hosting import JoinRoom
+from service.domain.commands.moves import Move
+from service.domain.errors import MatchNotRunning, NotInRoom
+from service.domain.events.base import Event
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import V1
 from service.edge.moves import PAGE_MOVES, MoveHistory

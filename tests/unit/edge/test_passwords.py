@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from service.domain.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
+from service.domain.events.rooms import PlayerSeated, RoomCreated
 from service.domain.passwords import opens, seal
-from service.domain.rooms import PlayerSeated, RoomCreated
-from service.domain.world import World
+from service.domain.projections.world import World
 from service.edge.passwords import FORGET_S, KEPT_MAX, PAUSE_S_MAX, Guesses, GuessLimits, Passwords
 from service.edge.session import RateLimited
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.deliveries import People
-from service.domain.rooms import RoomCreated
-from service.domain.world import World
+from service.deliveries import Profiles
+from service.domain.events.rooms import RoomCreated
+from service.domain.projections.world import World
 from service.edge.room_list import room_page
 
 IDS = st.text("abcxyz0189", min_size=1, max_size=4)
@@ -16,7 +16,7 @@ VISIBLE = st.sampled_from(["public", "private", "password"])
 def test_the_pages_are_all_rooms_that_are_not_private_once_each_in_order(
     rooms: dict[str, str], limit: int
 ) -> None:
-    world, people = World(), People()
+    world, people = World(), Profiles()
     for position, (room, visibility) in enumerate(rooms.items(), 1):
         created = RoomCreated(
             room=room,

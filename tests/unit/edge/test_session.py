@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.moves import Move
+from service.domain.commands.moves import Move
 from service.edge.budget import Rate, UserBudget, UserLimits
 from service.edge.costs import LIST
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
@@ -12,14 +12,14 @@ from service.edge.session import (
     Answer,
     Close,
     Execute,
+    MessageRefused,
     PassSignal,
     RateLimited,
-    Refused,
     Session,
     SessionLimits,
     ShowRooms,
 )
-from service.messages import v1
+from service.protocol import v1
 
 LIMITS = SessionLimits(messages=Rate(1, 20))
 USER_LIMITS = UserLimits(chat=Rate(1, 2))
@@ -42,7 +42,7 @@ def session(
 
 
 def refusal(text: str, one: Session | None = None) -> tuple[str, str | None]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(MessageRefused) as caught:
         (one or session()).receive(text, 0)
     return caught.value.error.code, caught.value.id
 
@@ -125,7 +125,7 @@ def test_a_refusal_names_the_id_where_it_can_be_read() -> None:
 def test_a_typo_and_a_name_that_can_not_be_addressed_are_refused_with_the_id(
     text: str, code: str, words: str
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRefused) as refused:
         session().receive(text, 0)
     assert (refused.value.error.code, refused.value.id) == (code, "i")
     assert words in refused.value.error.message
@@ -148,7 +148,7 @@ def test_who_sends_too_much_is_refused_and_then_closed() -> None:
     for _ in range(60):
         try:
             answers.append(one.receive('{"type":"ping"}', 0).action)
-        except Refused as refused:
+        except MessageRefused as refused:
             answers.append(refused.error)
     assert all(isinstance(answer, Answer) for answer in answers[:20])
     assert all(isinstance(answer, RateLimited) for answer in answers[20:40])
@@ -158,10 +158,10 @@ def test_who_sends_too_much_is_refused_and_then_closed() -> None:
 def test_binary_frames_count_like_others() -> None:
     one = session()
     for _ in range(20):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(MessageRefused) as caught:
             one.receive(None, 0)
         assert caught.value.error.code == "BINARY_FRAME"
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(MessageRefused) as caught:
         one.receive(None, 0)
     assert caught.value.error.code == "RATE_LIMITED"
 

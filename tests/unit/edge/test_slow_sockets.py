@@ -11,7 +11,7 @@ from service.edge.connection import HELD_MAX, Connection, SlowLimits
 from service.edge.dialect import SOCKET_IO, V1
 from service.edge.frames import frame, texts_of
 from service.edge.loss import MAY_BE_MISSED, kind_of
-from service.messages import ToClassicClient, ToV1Client, classic, v1
+from service.protocol import ToClassicClient, ToV1Client, classic, v1
 
 LIMITS = SlowLimits(bytes_newest_only=2_000, bytes_max=10_000, stall_s=10)
 

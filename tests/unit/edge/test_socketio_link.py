@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.presence import CLEAN_CLOSES
+from service.domain.commands.presence import CLEAN_CLOSES
 from service.edge.budget import Rate
 from service.edge.connection import SlowLimits
 from service.edge.session import SessionLimits

@@ -6,10 +6,10 @@ from service.domain.ids import RoomId
 from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import SOCKET_IO
 from service.edge.frames import text_frame, texts_of, type_in
-from service.edge.session import Refused, Session, SessionLimits
+from service.edge.session import MessageRefused, Session, SessionLimits
 from service.edge.socketio import packets
 from service.edge.socketio.packets import InvalidPacket, Kind, Packet
-from service.messages import classic, v1
+from service.protocol import classic, v1
 
 
 def text_of(frame: bytes) -> str:
@@ -88,7 +88,7 @@ def test_an_event_with_one_bad_value_is_refused_by_its_number(data: str) -> None
         new_token=lambda: "token",
         now=0,
     )
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRefused) as refused:
         session.receive(packets.message_of(Packet(Kind.EVENT, "/", "12", data)), 0)
     assert (refused.value.error.code, refused.value.id) == ("BAD_JSON", "12")
 

@@ -9,9 +9,9 @@ from typing import Any
 import jwt
 import pytest
 
-from service.bearers import expires_at
 from service.edge.auth import AuthenticationError, Authenticator, FixedKey, Issuer
 from service.edge.claims import TIME_MAX_S, BadTime, read_times
+from service.outbox.tokens import expires_at
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 NOW_S = 1_700_000_000.0

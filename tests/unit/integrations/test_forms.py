@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from service.domain.outbox import Delivered, FinishedMatch, Rejected, Unknown
+from service.domain.commands.outbox import Delivered, FinishedMatch, Indeterminate, Rejected
 from service.integrations.http import outcome_of
 from service.integrations.user_service import create_match
 from service.integrations.webhooks import finished, name_of, sign
@@ -87,4 +87,4 @@ def test_a_definite_no_is_final(status: int) -> None:
 
 @pytest.mark.parametrize("status", [301, 307, 408, 425, 429, 500, 502, 503, 504])
 def test_anything_else_says_nothing_about_the_match(status: int) -> None:
-    assert outcome_of(status, "") == Unknown(f"HTTP {status}", status)
+    assert outcome_of(status, "") == Indeterminate(f"HTTP {status}", status)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.log.integrity import BrokenChain, ChainCheck
-from service.log.records import GENESIS, Head, Row, chain
+from service.eventstore.integrity import BrokenChain, ChainCheck
+from service.eventstore.records import GENESIS, Head, Row, chain
 
 LENGTH = 4
 

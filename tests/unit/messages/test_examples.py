@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from service.edge import dialect as edge
-from service.messages import FromClientMessage, ToClientMessage
+from service.protocol import FromClientMessage, ToClientMessage
 from tools.asyncapi import example_of
 from tools.examples import FROM_CLIENT, TO_CLIENT
 from tools.schemas import CLASSIC, V1, DialectOfContract

@@ -2,18 +2,19 @@
 
 import msgspec
 
-from service.deliveries import Delivery, People, after_fold, before_fold
-from service.domain.access import SessionsRevoked
-from service.domain.chat import ChatSaid, UserMuted
-from service.domain.invites import (
+from service.deliveries import Delivery, Profiles, after_fold, before_fold
+from service.domain.events import EVENT_TYPES
+from service.domain.events.access import SessionsRevoked
+from service.domain.events.chat import ChatSaid, UserMuted
+from service.domain.events.invites import (
     InviteAccepted,
     InviteCooldownEnded,
     InviteDeclined,
     InviteExpired,
     InviteSent,
 )
-from service.domain.lobby import LobbyJoined, LobbyLeft
-from service.domain.matches import (
+from service.domain.events.lobby import LobbyJoined, LobbyLeft
+from service.domain.events.matches import (
     MatchCheckpoint,
     MatchEnded,
     MatchInput,
@@ -25,8 +26,8 @@ from service.domain.matches import (
     MatchSuspended,
     MatchTurnNoted,
 )
-from service.domain.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
-from service.domain.outbox import (
+from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.outbox import (
     USER_SERVICE,
     ConsumerSubscribed,
     ConsumerUnsubscribed,
@@ -34,7 +35,7 @@ from service.domain.outbox import (
     ResultRejected,
     ResultRequeued,
 )
-from service.domain.presence import (
+from service.domain.events.presence import (
     NodeStarted,
     SocketClosed,
     SocketOpened,
@@ -42,7 +43,7 @@ from service.domain.presence import (
     UserStatusSet,
     UserWentOffline,
 )
-from service.domain.rooms import (
+from service.domain.events.rooms import (
     HostChanged,
     PlayerReadied,
     PlayerSeated,
@@ -56,7 +57,7 @@ from service.domain.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from service.domain.world import EVENT_TYPES, World
+from service.domain.projections.world import World
 from tools.schemas import WITH_POSITION
 
 OPTIONS = {"duration_s": 30, "reconnect_grace_s": 10}
@@ -120,7 +121,7 @@ HISTORY = (
 
 
 def test_exactly_the_messages_of_the_contract_follow_from_the_log() -> None:
-    world, people = World(), People(texts={"c1": "Well played!"})
+    world, people = World(), Profiles(texts={"c1": "Well played!"})
     durable = set()
     for position, event in enumerate(HISTORY, start=1):
         messages = [*before_fold(event, world, people)]

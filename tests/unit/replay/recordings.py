@@ -5,19 +5,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from service.domain.event import Event
-from service.domain.matches import (
-    FOLD,
+from service.domain.commands.moves import pace_of
+from service.domain.events.base import Event
+from service.domain.events.matches import (
     EndReason,
-    Match,
     MatchCheckpoint,
     MatchEnded,
-    Matches,
     MatchEvent,
     MatchInput,
     MatchStarted,
-    pace_of,
 )
+from service.domain.projections.matches import FOLD, Match, Matches
 from service.games.catalogue import GAMES
 from service.games.protocol import Game, GameEvent, State
 from service.replay.core import Difference, Replay, encode_state, state_hash

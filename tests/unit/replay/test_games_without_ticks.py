@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service.domain.matches import (
+from service.domain.events.matches import (
     EndReason,
     MatchCheckpoint,
     MatchEnded,

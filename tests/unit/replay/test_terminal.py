@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.matches import MatchRewound
+from service.domain.events.matches import MatchRewound
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
 from service.games.pong import PONG

@@ -1,0 +1,1 @@
+"""What may happen: commands decide events or are refused, one file a concept."""

@@ -1,0 +1,72 @@
+"""Commands of chat: what may happen."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.errors import NotInRoom, TooManyMuted, UserOffline
+from service.domain.events.base import Event, room_stream, user_stream
+from service.domain.events.chat import ChatSaid, UserMuted
+from service.domain.ids import RoomId, UserId
+
+if TYPE_CHECKING:
+    from service.domain.commands.base import Context
+    from service.domain.projections.world import World
+
+
+MUTED_MAX = 500
+"""How many users one user may mute."""
+
+
+def digest_of(salt: str, text: str) -> str:
+    """Return the digest that stands in the log for a text, which is itself kept beside it."""
+    return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
+
+
+class Say(msgspec.Struct, frozen=True):
+    """Say something to a room, or to a user."""
+
+    author: UserId
+    chat: str
+    digest: str
+    room: RoomId | None
+    to: UserId | None
+
+    def streams(self, _world: World) -> set[str]:
+        """The room; what is said to a user depends on nothing that changes."""
+        return set() if self.room is None else {room_stream(self.room)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Say it, to a room that one is in, or to a user who can hear it."""
+        if self.room is not None and self.author not in world.rooms.get(self.room).members:
+            raise NotInRoom("You are not in this room.")
+        if self.to is not None and not world.presence.is_online(self.to):
+            raise UserOffline("That user is not online.")
+        return [
+            ChatSaid(
+                chat=self.chat, author=self.author, digest=self.digest, room=self.room, to=self.to
+            )
+        ]
+
+
+class Mute(msgspec.Struct, frozen=True):
+    """Hear no more of a user, or hear him again."""
+
+    user: UserId
+    target: UserId
+    muted: bool
+
+    def streams(self, _world: World) -> set[str]:
+        """The user."""
+        return {user_stream(self.user)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Note it, if it is not so already."""
+        if world.chat.hears(self.user, self.target) != self.muted:
+            return []
+        if self.muted and len(world.chat.muted.get(self.user, ())) >= MUTED_MAX:
+            raise TooManyMuted
+        return [UserMuted(user=self.user, target=self.target, muted=self.muted)]

@@ -1,0 +1,185 @@
+"""What must happen when a time is over, as commands; the outcome of each is an event.
+
+A deadline begins with an event. Those that stand when the service starts count anew from the first
+socket that it accepts, and none of them is shorter than the restart grace: while the service was
+away, nobody could come back in time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.commands.hosting import CloseEmptyRoom, CloseUntakenRoom
+from service.domain.commands.invites import EndInviteCooldown, ExpireInvite
+from service.domain.commands.matchmaking import GiveUpSearch
+from service.domain.commands.pauses import EndPause, holds_up, left_ms
+from service.domain.commands.presence import ExpirePresence
+from service.domain.commands.seats import ForfeitSeat
+from service.domain.commands.turns import NoteTurn, TimeOutTurn, note_every_s
+from service.domain.events.invites import InviteDeclined, InviteSent
+from service.domain.events.matches import (
+    MatchEnded,
+    MatchInput,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+    MatchTurnNoted,
+    room_of,
+)
+from service.domain.events.matchmaking import SearchStarted
+from service.domain.events.presence import SocketClosed
+from service.domain.events.rooms import RoomCreated, SeatForfeited, SeatLeft, SpectatorLeft
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.domain.commands.base import Command
+    from service.domain.events.base import Event, Position
+    from service.domain.ids import UserId
+    from service.domain.projections.matches import Match
+    from service.domain.projections.rooms import Room
+    from service.domain.projections.world import World
+
+
+PAUSE_SLACK_MS = 20
+"""How much later a pause ends than it must: then the measured time is over for certain."""
+
+
+class Times(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each deadline is; the grace of a seat is an option of its room."""
+
+    presence_grace_s: float = 5
+    invite_ttl_s: float = 60
+    invite_cooldown_s: float = 30
+    seat_take_s: float = 15
+    room_empty_s: float = 60
+    matchmaking_timeout_s: float = 120
+    restart_grace_s: float = 60
+    """What stands at a start waits at least so long, so that every client has come back before."""
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """What to carry out, and how long after the event at `since`."""
+
+    since: Position
+    after_s: float
+    command: Command
+
+
+def pending(world: World, times: Times) -> Iterator[Deadline]:
+    """List every deadline that stands."""
+    for user in world.presence.absent:
+        yield from _of_presence(user, world, times)
+    for inviter, asked in world.invites.pending.items():
+        for invitee in asked:
+            yield from _of_invite(inviter, invitee, world, times)
+    for inviter, decliners in world.invites.declined.items():
+        for invitee in decliners:
+            yield from _of_decline(inviter, invitee, world, times)
+    for game, queue in world.matchmaking.queues.items():
+        for user in queue:
+            yield from _of_search(user, game, world, times)
+    for room in world.rooms.rooms.values():
+        yield from _of_room(room, times)
+    for match in world.matches.live.values():
+        yield from _of_turn(match)
+        yield from _of_pause(match, world.rooms.rooms[room_of(match.id)])
+
+
+def after_start(deadline: Deadline, times: Times) -> Deadline:
+    """Return `deadline` as it counts when it stood before the first socket after a start."""
+    after_s = max(deadline.after_s, times.restart_grace_s)
+    return msgspec.structs.replace(deadline, after_s=after_s)
+
+
+def begun_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:
+    """List the deadlines that `event` has begun; `world` has just folded it."""
+    deadlines: list[Deadline] = []
+    match event:
+        case SocketClosed():
+            deadlines += _of_presence(event.user, world, times)
+            room = world.rooms.rooms.get(world.rooms.seated.get(event.user, ""))
+            deadlines += _of_room(room, times) if room else ()
+        case InviteSent():
+            deadlines += _of_invite(event.inviter, event.invitee, world, times)
+        case InviteDeclined():
+            deadlines += _of_decline(event.inviter, event.invitee, world, times)
+        case SearchStarted():
+            deadlines += _of_search(event.user, event.game, world, times)
+        case RoomCreated() | SeatLeft() | SeatForfeited() | SpectatorLeft() | MatchEnded():
+            deadlines += _of_room(world.rooms.rooms[event.room], times)
+        case MatchPaused():
+            match = world.matches.live.get(event.match)
+            deadlines += _of_pause(match, world.rooms.rooms[event.room]) if match else ()
+        case MatchStarted() | MatchInput() | MatchResumed() | MatchTurnNoted():
+            match = world.matches.live.get(event.match)
+            deadlines += _of_turn(match) if match is not None else ()
+        case _:
+            pass
+    return [deadline for deadline in deadlines if deadline.since == position]
+
+
+def _of_presence(user: UserId, world: World, times: Times) -> Iterator[Deadline]:
+    since = world.presence.absent.get(user)
+    if since is not None:
+        yield Deadline(since, times.presence_grace_s, ExpirePresence(user, since))
+
+
+def _of_invite(inviter: UserId, invitee: UserId, world: World, times: Times) -> Iterator[Deadline]:
+    invite = world.invites.find(inviter, invitee)
+    if invite is not None:
+        since = invite.since
+        yield Deadline(since, times.invite_ttl_s, ExpireInvite(inviter, invitee, since))
+
+
+def _of_decline(inviter: UserId, invitee: UserId, world: World, times: Times) -> Iterator[Deadline]:
+    since = world.invites.declined_since(inviter, invitee)
+    if since is not None:
+        command = EndInviteCooldown(inviter, invitee, since)
+        yield Deadline(since, times.invite_cooldown_s, command)
+
+
+def _of_search(user: UserId, game: str, world: World, times: Times) -> Iterator[Deadline]:
+    since = world.matchmaking.waiting_since(user, game)
+    if since is not None:
+        yield Deadline(since, times.matchmaking_timeout_s, GiveUpSearch(user, game, since))
+
+
+def _of_turn(match: Match) -> Iterator[Deadline]:
+    if match.turn_left_ms is None or match.paused:
+        return
+    noted, every_s = match.turn_noted, note_every_s(match)
+    yield Deadline(noted, every_s, NoteTurn(match.id, noted))
+    since = match.turn_since
+    if noted == since:
+        yield Deadline(since, match.turn_left_ms / 1000, TimeOutTurn(match.id, since))
+
+
+def _of_pause(match: Match, room: Room) -> Iterator[Deadline]:
+    """End a pause when a player who is away has used up the budget; a little later, to be sure."""
+    for seat in room.staying if match.paused else ():
+        left = left_ms(match, seat, match.spent_ms)
+        is_counted = holds_up(room, match, seat, match.spent_ms) and not room.seats[seat].excused
+        if left is not None and is_counted:
+            after_s = (left + PAUSE_SLACK_MS) / 1000
+            yield Deadline(match.paused_at, after_s, EndPause(match.id))
+
+
+def _of_room(room: Room, times: Times) -> Iterator[Deadline]:
+    if room.phase == "gathering" and not room.hosted:
+        yield Deadline(room.created_at, times.seat_take_s, CloseUntakenRoom(room.id))
+    if room.hosted or room.phase in {"ready", "playing"}:
+        for index in room.staying:
+            seat = room.seats[index]
+            if seat.user is not None and seat.away_since is not None:
+                yield Deadline(
+                    seat.away_since,
+                    room.options["reconnect_grace_s"],
+                    ForfeitSeat(seat.user, room.id, seat.away_since),
+                )
+    if room.empty_since is not None:
+        yield Deadline(
+            room.empty_since, times.room_empty_s, CloseEmptyRoom(room.id, room.empty_since)
+        )

@@ -1,0 +1,388 @@
+"""What a host decides, and who comes into a room: to play, or to watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from service.domain.commands.rooms import new_host, release_keys_of_tab
+from service.domain.commands.seats import (
+    TakeSeat,
+    check_game,
+    complete_without,
+    default_options,
+    everybody_here,
+    leave_finished,
+    stopped_watching,
+)
+from service.domain.errors import (
+    Banned,
+    ContradictoryRoom,
+    MatchAlreadyStarted,
+    NotHost,
+    NotInRoom,
+    RoomExists,
+    RoomFull,
+    RoomIsLocked,
+    TooManyRooms,
+    WrongPassword,
+)
+from service.domain.events.base import Event, Position, room_stream, user_stream
+from service.domain.events.rooms import (
+    HostChanged,
+    PlayerSeated,
+    RoomBecameReady,
+    RoomClosed,
+    RoomCreated,
+    RoomLocked,
+    SeatLeft,
+    SeatTaken,
+    SpectatorJoined,
+    Visibility,
+)
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.projections.rooms import Room
+from service.errors import UnknownField
+from service.games.protocol import InvalidOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.domain.commands.base import Context
+    from service.domain.projections.world import World
+    from service.games.protocol import Game
+
+
+ROOM_OPTIONS = (
+    "seats",
+    "seats_min",
+    "reconnect_grace_s",
+    "pause_budget_s",
+    "spectator_delay_s",
+    "frame_ms",
+)
+"""The options that a room has whatever is played there; each game has its own beside them."""
+
+
+FRAME_MS = (0, 16)
+
+
+GRACE_S_MAX = 3600
+
+
+PAUSE_BUDGET_S_MAX = 3600
+
+
+SPECTATOR_DELAY_S_MAX = 600
+
+
+class RoomPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a room is to be made."""
+
+    game: str
+    options: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    visibility: Visibility | None = None
+    """None is `password` when there is one, else `public`."""
+    password: str | None = None
+    """The password, sealed (see `passwords`): sealing takes too long for a decision."""
+    spectators_max: int | None = None
+
+
+class CreateRoom(msgspec.Struct, frozen=True):
+    """Open a room and take its first seat; without an id it gets one."""
+
+    user: UserId
+    socket: SocketId
+    room: RoomId | None
+    plan: RoomPlan
+
+    def streams(self, world: World) -> set[str]:
+        """The user, the room that he leaves, and the new one if its id is known."""
+        new = set() if self.room is None else {room_stream(self.room)}
+        return new | {user_stream(self.user)} | world.rooms.streams_of([self.user])
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Open it, unless the id is in use or the user is needed elsewhere."""
+        world.presence.check_open(self.user, self.socket)
+        if self.room is not None and self.room in world.rooms.rooms:
+            raise RoomExists
+        return _opened(self, self.room or context.new_room_id(), world, context)
+
+
+class JoinRoom(msgspec.Struct, frozen=True):
+    """Come into a room with a tab; with a `plan` it is opened when it is not there."""
+
+    user: UserId
+    socket: SocketId
+    room: RoomId
+    role: Literal["player", "spectator"]
+    opens: str | None
+    """The sealed password that the user's own one was found to open, or None."""
+    plan: RoomPlan | None
+
+    def streams(self, world: World) -> set[str]:
+        """The user, the room, and the one that he leaves."""
+        ours = {user_stream(self.user), room_stream(self.room)}
+        return ours | world.rooms.streams_of([self.user])
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Sit down or watch; who is a member already shows the room in one tab more."""
+        world.presence.check_open(self.user, self.socket)
+        room = world.rooms.rooms.get(self.room)
+        if room is None and self.plan is not None:
+            return _opened(self, self.room, world, context)
+        room = world.rooms.get(self.room)
+        if room.seat_of(self.user) is not None:
+            return TakeSeat(self.user, self.socket, self.room).decide(world, context)
+        if room.shows(self.user, self.socket) and self.role == "spectator":
+            return []
+        if self.user not in room.spectators:
+            self._check_may_come_in(room)
+        if self.role == "spectator":
+            return [
+                *release_keys_of_tab(self.user, self.socket, world, context),
+                self._watched(room, world, context),
+                *self._hosting(room),
+            ]
+        return self._sat_down(room, world, context)
+
+    def _check_may_come_in(self, room: Room) -> None:
+        if self.user in room.banned:
+            raise Banned
+        if room.locked:
+            raise RoomIsLocked
+        if room.password is not None and room.password != self.opens:
+            raise WrongPassword
+
+    def _watched(self, room: Room, world: World, context: Context) -> Event:
+        if self.user not in room.spectators and len(room.spectators) >= room.spectators_max:
+            raise RoomFull
+        _check_watched(self.user, room.id, world, context)
+        return SpectatorJoined(room=room.id, user=self.user, socket=self.socket)
+
+    def _sat_down(self, room: Room, world: World, context: Context) -> list[Event]:
+        world.rooms.check_free(self.user)
+        seat = room.free_seat
+        if seat is None or room.phase == "playing":
+            raise RoomFull
+        others = [room.seats[index] for index in room.staying]
+        everybody = all(other.sockets for other in others)
+        return [
+            *leave_finished([self.user], world, context),
+            PlayerSeated(room=room.id, user=self.user, seat=seat),
+            *(
+                SeatTaken(room=room.id, user=self.user, socket=tab)
+                for tab in [self.socket, *self._watching_tabs(room)]
+            ),
+            *self._hosting(room),
+            *(everybody_here(room, len(others) + 1) if everybody else ()),
+        ]
+
+    def _watching_tabs(self, room: Room) -> list[SocketId]:
+        """The user's other tabs that watch the room: they go on showing it, as a player's."""
+        return sorted(room.spectators.get(self.user, set()) - {self.socket})
+
+    def _hosting(self, room: Room) -> list[Event]:
+        """Make who comes into a host's room that nobody is in any more its host."""
+        if not room.hosted or room.members:
+            return []
+        return [HostChanged(room=room.id, user=self.user)]
+
+
+def _opened(
+    command: CreateRoom | JoinRoom, room_id: RoomId, world: World, context: Context
+) -> list[Event]:
+    plan, user, socket = command.plan, command.user, command.socket
+    if plan is None:
+        raise AssertionError(command)
+    game = check_game(plan.game, context)
+    plays = not isinstance(command, JoinRoom) or command.role == "player"
+    if plays:
+        world.rooms.check_free(user)
+    seats_min, seats_max = seats_of(game, plan.options)
+    options = _options(game, plan.options, seats_max, context)
+    spectators_max = _spectators(plan, context)
+    if not plays:
+        if not spectators_max:
+            raise RoomFull
+        _check_watched(user, room_id, world, context)
+    created = RoomCreated(
+        room=room_id,
+        game=game.name,
+        players=[],
+        options=options,
+        seats_min=seats_min,
+        seats_max=seats_max,
+        host=user,
+        visibility=_visibility(plan),
+        password=plan.password,
+        metadata=plan.metadata,
+        spectators_max=spectators_max,
+        named=command.room is not None,
+    )
+    if not plays:
+        released = release_keys_of_tab(user, socket, world, context)
+        return [*released, created, SpectatorJoined(room=room_id, user=user, socket=socket)]
+    ready = [RoomBecameReady(room=room_id)] if seats_min == 1 else []
+    return [
+        *leave_finished([user], world, context),
+        created,
+        PlayerSeated(room=room_id, user=user, seat=0),
+        SeatTaken(room=room_id, user=user, socket=socket),
+        *ready,
+    ]
+
+
+def _spectators(plan: RoomPlan, context: Context) -> int:
+    allowed = context.rules.spectators_max
+    return allowed if plan.spectators_max is None else min(plan.spectators_max, allowed)
+
+
+def _visibility(plan: RoomPlan) -> Visibility:
+    """Say who may come in; raise when the plan says two things, or half of one."""
+    if plan.password is None:
+        if plan.visibility == "password":
+            raise WrongPassword("A room with the visibility `password` needs a password.")
+        return plan.visibility or "public"
+    if plan.visibility not in {None, "password"}:
+        raise ContradictoryRoom
+    return "password"
+
+
+def _check_watched(user: UserId, room: RoomId, world: World, context: Context) -> None:
+    """Raise `TooManyRooms` when `user` can't watch this room beside those that they watch."""
+    watched = world.rooms.watched_by(world.presence.sockets.get(user, set()))
+    if room not in watched and len(watched) >= context.rules.rooms_per_user_max:
+        raise TooManyRooms
+
+
+def seats_of(game: Game, options: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many players a match needs to begin, and how many seats there are.
+
+    The option `seats` says both, unless `seats_min` asks for fewer; without it the game does.
+    Raises `InvalidOptions`.
+    """
+    least, most = game.seats.start, game.seats.stop - 1
+    seats_max = _seats(options, "seats", most, least, most)
+    default = seats_max if "seats" in options else least
+    return _seats(options, "seats_min", default, least, seats_max), seats_max
+
+
+def _seats(options: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    seats = options.get(name, default)
+    if not isinstance(seats, int) or isinstance(seats, bool) or not least <= seats <= most:
+        raise InvalidOptions(f"The option `{name}` must be from {least} to {most}.")
+    return seats
+
+
+def _options(
+    game: Game, options: Mapping[str, Any], players: int, context: Context
+) -> dict[str, Any]:
+    """Check the options that are the room's, and let the game check its own."""
+    known = (*ROOM_OPTIONS, *game.options)
+    for name in options:
+        if name not in known:
+            raise UnknownField(f"options of {game.name}", name, known)
+    complete = {**default_options(context), **options}
+    _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
+    _check_number(complete, "pause_budget_s", PAUSE_BUDGET_S_MAX)
+    _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)
+    if complete.get("frame_ms", 0) not in FRAME_MS:
+        raise InvalidOptions("The option `frame_ms` must be 0 or 16.")
+    game.setup(0, complete, players)
+    return complete
+
+
+def _check_number(options: Mapping[str, Any], name: str, most: float) -> None:
+    value = options.get(name, 0)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= most:
+        raise InvalidOptions(f"The option `{name}` must be a number from 0 to {most}.")
+
+
+class KickFromRoom(msgspec.Struct, frozen=True):
+    """The host sends a member out."""
+
+    user: UserId
+    room: RoomId
+    target: UserId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room and the member."""
+        return {room_stream(self.room), user_stream(self.target)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Send a spectator out, or a player while nothing is played."""
+        room = _hosted_by(self.user, self.room, world)
+        if self.target in room.spectators:
+            return stopped_watching(room, self.target, "kicked")
+        if room.seat_of(self.target) is None:
+            raise NotInRoom("That user is not in this room.")
+        if room.phase == "playing":
+            raise MatchAlreadyStarted("Nobody is sent out of a match; wait until it is over.")
+        gone = SeatLeft(room=room.id, user=self.target, reason="kicked")
+        leavers = {self.target}
+        return [gone, *new_host(room, leavers), *complete_without(room, leavers, context)]
+
+
+class LockRoom(msgspec.Struct, frozen=True):
+    """The host lets nobody in any more, or again."""
+
+    user: UserId
+    room: RoomId
+    locked: bool
+
+    def streams(self, _world: World) -> set[str]:
+        """The room."""
+        return {room_stream(self.room)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Lock or unlock it."""
+        room = _hosted_by(self.user, self.room, world)
+        if room.locked == self.locked:
+            return []
+        return [RoomLocked(room=room.id, locked=self.locked)]
+
+
+def _hosted_by(user: UserId, room_id: RoomId, world: World) -> Room:
+    room = world.rooms.get(room_id)
+    if room.host != user or user not in room.members:
+        raise NotHost
+    return room
+
+
+class CloseUntakenRoom(msgspec.Struct, frozen=True):
+    """The time to take the seats is over."""
+
+    room: RoomId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room."""
+        return {room_stream(self.room)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Close the room if somebody never came."""
+        room = world.rooms.rooms.get(self.room)
+        if room is None or room.hosted or room.phase != "gathering":
+            return []
+        return [RoomClosed(room=room.id, reason="untaken")]
+
+
+class CloseEmptyRoom(msgspec.Struct, frozen=True):
+    """Nobody has looked at this room since `since`."""
+
+    room: RoomId
+    since: Position
+
+    def streams(self, _world: World) -> set[str]:
+        """The room."""
+        return {room_stream(self.room)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Close it, unless somebody came back."""
+        room = world.rooms.rooms.get(self.room)
+        if room is None or room.empty_since != self.since:
+            return []
+        return [RoomClosed(room=room.id, reason="empty")]

@@ -1,0 +1,123 @@
+"""Commands of invites: what may happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.commands.seats import check_game, room_for
+from service.domain.errors import (
+    AlreadyInvited,
+    InviteNotFound,
+    InviteNotWanted,
+    SelfInvite,
+    UserBusy,
+    UserNotInLobby,
+    UserOffline,
+)
+from service.domain.events.base import Event, Position, user_stream
+from service.domain.events.invites import (
+    InviteAccepted,
+    InviteCooldownEnded,
+    InviteDeclined,
+    InviteExpired,
+    InviteSent,
+)
+from service.domain.ids import UserId
+
+if TYPE_CHECKING:
+    from service.domain.commands.base import Context
+    from service.domain.projections.world import World
+
+
+class _InviteCommand(msgspec.Struct, frozen=True):
+    inviter: UserId
+    invitee: UserId
+
+    def streams(self, _world: World) -> set[str]:
+        """Both users."""
+        return {user_stream(self.inviter), user_stream(self.invitee)}
+
+
+class SendInvite(_InviteCommand, frozen=True):
+    """Ask a user to a match."""
+
+    game: str
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Ask, when the other can see it and could come."""
+        if self.inviter == self.invitee:
+            raise SelfInvite
+        check_game(self.game, context)
+        if not world.presence.is_online(self.invitee):
+            raise UserOffline("That user is not online, so nobody would see the invite.")
+        if context.rules.invite_needs_lobby and self.invitee not in world.lobby.members:
+            raise UserNotInLobby
+        world.rooms.check_free(self.inviter)
+        if world.rooms.is_busy(self.invitee):
+            raise UserBusy
+        if world.invites.find(self.inviter, self.invitee) is not None:
+            raise AlreadyInvited
+        is_muted = not world.chat.hears(self.invitee, self.inviter)
+        if is_muted or world.invites.declined_since(self.inviter, self.invitee) is not None:
+            raise InviteNotWanted
+        return [InviteSent(inviter=self.inviter, invitee=self.invitee, game=self.game)]
+
+
+class AcceptInvite(_InviteCommand, frozen=True):
+    """Say yes."""
+
+    def streams(self, world: World) -> set[str]:
+        """Both users, and the finished rooms that they leave for the new one."""
+        both = (self.inviter, self.invitee)
+        return super().streams(world) | world.rooms.streams_of(both)
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Make the room, inviter first, when both are here and free; else the invite stays."""
+        invite = world.invites.find(self.inviter, self.invitee)
+        if invite is None:
+            raise InviteNotFound
+        world.rooms.check_free(self.invitee)
+        if world.rooms.is_busy(self.inviter):
+            raise UserBusy
+        # In a grace nobody is here: who accepts would wait for nothing.
+        world.presence.check_here((self.inviter, self.invitee))
+        accepted = InviteAccepted(inviter=self.inviter, invitee=self.invitee)
+        players = [self.inviter, self.invitee]
+        return [accepted, *room_for(players, invite.game, world, context)]
+
+
+class DeclineInvite(_InviteCommand, frozen=True):
+    """Say no."""
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Decline what was asked."""
+        if world.invites.find(self.inviter, self.invitee) is None:
+            raise InviteNotFound
+        return [InviteDeclined(inviter=self.inviter, invitee=self.invitee)]
+
+
+class ExpireInvite(_InviteCommand, frozen=True):
+    """The time to answer the invite sent at `since` is over."""
+
+    since: Position
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Expire it, unless it was answered."""
+        invite = world.invites.find(self.inviter, self.invitee)
+        if invite is None or invite.since != self.since:
+            return []
+        return [InviteExpired(inviter=self.inviter, invitee=self.invitee)]
+
+
+class EndInviteCooldown(_InviteCommand, frozen=True):
+    """The cooldown that began with the decline at `since` is over."""
+
+    since: Position
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """End it, unless another one has begun."""
+        if world.invites.declined_since(self.inviter, self.invitee) != self.since:
+            return []
+        return [InviteCooldownEnded(inviter=self.inviter, invitee=self.invitee)]

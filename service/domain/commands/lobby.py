@@ -1,0 +1,50 @@
+"""Commands of lobby: what may happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.events.base import Event, user_stream
+from service.domain.events.lobby import LobbyJoined, LobbyLeft
+from service.domain.ids import SocketId, UserId
+
+if TYPE_CHECKING:
+    from service.domain.commands.base import Context
+    from service.domain.projections.world import World
+
+
+class JoinLobby(msgspec.Struct, frozen=True):
+    """A tab shows the lobby."""
+
+    user: UserId
+    socket: SocketId
+
+    def streams(self, _world: World) -> set[str]:
+        """The user."""
+        return {user_stream(self.user)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Join, once."""
+        if self.socket in world.lobby.members.get(self.user, ()):
+            return []
+        world.presence.check_open(self.user, self.socket)
+        return [LobbyJoined(user=self.user, socket=self.socket)]
+
+
+class LeaveLobby(msgspec.Struct, frozen=True):
+    """A tab shows something else."""
+
+    user: UserId
+    socket: SocketId
+
+    def streams(self, _world: World) -> set[str]:
+        """The user."""
+        return {user_stream(self.user)}
+
+    def decide(self, world: World, _context: Context) -> list[Event]:
+        """Leave, if it was there."""
+        if self.socket not in world.lobby.members.get(self.user, ()):
+            return []
+        return [LobbyLeft(user=self.user, socket=self.socket)]

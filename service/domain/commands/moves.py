@@ -1,0 +1,125 @@
+"""Commands of moves: what may happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from service.domain.commands.ending import end_failed_match
+from service.domain.commands.rules import as_logged, ask_for_move, ask_rules
+from service.domain.errors import MatchIsPaused, MatchNotRunning
+from service.domain.events.base import Event, room_stream
+from service.domain.events.matches import MatchInput, Pace
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.projections.keys import Held, after_key, names
+from service.domain.projections.matches import Match
+from service.games.protocol import RulesFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from service.domain.commands.base import Context, MatchSnapshot
+    from service.domain.projections.world import World
+    from service.games.protocol import Game, GameEvent
+
+
+def pace_of(game: Game) -> Pace:
+    """Say what moves the matches of a game on."""
+    if game.tick_hz:
+        return "ticks"
+    return "turns" if game.ordered else "free"
+
+
+def inputs(
+    match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
+) -> list[Event]:
+    """Write a seat's game events down as inputs that take effect at `tick`."""
+    return [
+        as_logged(
+            MatchInput(
+                match=match.id,
+                tick=tick,
+                seat=seat,
+                socket=socket,
+                input=msgspec.Raw(msgspec.json.encode(event)),
+            )
+        )
+        for event in events
+    ]
+
+
+def holding(  # noqa: PLR0913 - what an input is
+    match: Match,
+    seat: int,
+    after: Held,
+    standing: MatchSnapshot,
+    game: Game,
+    *,
+    socket: SocketId | None = None,
+) -> list[Event]:
+    """Let the tabs of `seat` hold these keys, by an input of `socket`; none if they do already."""
+    if after == standing.held.get(seat, {}):
+        return []
+    event = game.hold(seat, names(after))
+    written = MatchInput(
+        match=match.id,
+        tick=standing.input_tick,
+        seat=seat,
+        socket=socket,
+        input=msgspec.Raw(msgspec.json.encode(event)),
+        held=dict(after),
+    )
+    return [as_logged(written)]
+
+
+def released(match: Match, seat: int, standing: MatchSnapshot, context: Context) -> list[Event]:
+    """Let go of whatever `seat` holds in any tab; the match is void when its rules fail."""
+    return let_go(match, seat, {}, standing, context)
+
+
+def let_go(
+    match: Match, seat: int, after: Held, standing: MatchSnapshot, context: Context
+) -> list[Event]:
+    """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
+    try:
+        return ask_rules(match, context, lambda game: holding(match, seat, after, standing, game))
+    except RulesFailed as error:
+        return [end_failed_match(match, standing, context, error)]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A player's input. Only a game of turns wants a lock, else its tick gives it its place."""
+
+    user: UserId
+    socket: SocketId
+    room: RoomId
+    move: Mapping[str, Any]
+
+    def streams(self, world: World) -> set[str]:
+        """The room, in a game of turns."""
+        room = world.rooms.rooms.get(self.room)
+        match = world.matches.live.get(room.match or "") if room else None
+        return {room_stream(self.room)} if match is not None and match.pace == "turns" else set()
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Ask the rules."""
+        # A tab that had to go for another one may still press keys, which nobody would let go.
+        world.presence.check_open(self.user, self.socket)
+        room, seat = world.rooms.seat_of(self.user, self.room)
+        match = world.matches.live.get(room.match or "")
+        if match is None:
+            raise MatchNotRunning
+        standing = context.standing(match.id)
+        if match.paused or standing.pausing:
+            raise MatchIsPaused
+
+        def decided(game: Game) -> list[Event]:
+            key = game.key_in(self.move)
+            if key is not None:
+                after = after_key(standing.held.get(seat, {}), self.socket, key)
+                return holding(match, seat, after, standing, game, socket=self.socket)
+            events = game.decide(standing.state, seat, self.move)
+            return inputs(match, standing.input_tick, seat, self.socket, events)
+
+        return ask_for_move(match, context, seat, decided)

@@ -1,0 +1,141 @@
+"""Pauses: a match stands still while a player is away, as long as that player's budget lasts.
+
+Each player has so much pause in a match (the room option `pause_budget_s`). When all who are away
+have used theirs up, the match goes on without them, and their seats wait for the rest of the
+room's grace. Times are measured by the service and stand in the events.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.commands.moves import released
+from service.domain.events.base import Event, room_stream
+from service.domain.events.matches import (
+    MatchEnded,
+    MatchPaused,
+    MatchResumed,
+    MatchRewound,
+    room_of,
+)
+from service.domain.projections.matches import Match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from service.domain.commands.base import Context, MatchSnapshot
+    from service.domain.ids import MatchId
+    from service.domain.projections.rooms import Room
+    from service.domain.projections.world import World
+
+
+START_DELAY_S = 1
+"""The clock of a match starts so long after `game:start`, and goes on so long after a pause."""
+
+
+def left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
+    """Return how much pause `seat` has left, or None when there is no limit."""
+    budget_s = match.options.get("pause_budget_s")
+    return None if budget_s is None else max(0, round(budget_s * 1000) - spent_ms[seat])
+
+
+def holds_up(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) -> bool:
+    """Tell whether a paused match waits for `seat`: its player is away, and has pause left.
+
+    What the service itself was away for counts for nobody.
+    """
+    place = room.seats[seat]
+    if place.gone or place.sockets:
+        return False
+    return place.excused or left_ms(match, seat, spent_ms) != 0
+
+
+def pause_match(match: Match, context: Context) -> list[Event]:
+    """Pause the match, for one player or one more, with all keys released.
+
+    It is void when its rules fail.
+    """
+    standing = context.standing(match.id)
+    releases: list[Event] = []
+    for seat in standing.held:
+        releases += released(match, seat, standing, context)
+        if releases and isinstance(releases[-1], MatchEnded):
+            return releases[-1:]
+    pause = MatchPaused(
+        match=match.id,
+        tick=standing.tick,
+        turn_left_ms=standing.turn_left_ms,
+        spent_ms=list(standing.spent_ms),
+    )
+    return [*releases, pause]
+
+
+def lose_player(room: Room, match: Match, seat: int, context: Context) -> list[Event]:
+    """Say what it means for the match that the player of `seat` has no tab any more."""
+    standing = context.standing(match.id)
+    if left_ms(match, seat, standing.spent_ms) == 0:
+        if match.paused:
+            return resume_match_without(room, match, [], context)
+        return released(match, seat, standing, context)
+    return pause_match(match, context)
+
+
+def resume_match(match: Match, standing: MatchSnapshot) -> MatchResumed:
+    """Let the match go on; the delay before its clock goes on counts as pause as well."""
+    delay_ms = START_DELAY_S * 1000 if match.pace == "ticks" else 0
+    spent_ms = [
+        spent + delay_ms if spent > before else spent
+        for spent, before in zip(standing.spent_ms, match.spent_ms, strict=True)
+    ]
+    return MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1, spent_ms=spent_ms)
+
+
+def resume_match_without(
+    room: Room, match: Match, here: Iterable[int], context: Context
+) -> list[Event]:
+    """Let a paused match go on when it waits for nobody but the seats `here`, who have come."""
+    standing = context.standing(match.id)
+    others = (seat for seat in room.staying if seat not in here)
+    if any(holds_up(room, match, seat, standing.spent_ms) for seat in others):
+        return []
+    return [resume_match(match, standing)]
+
+
+class PauseAfterRestart(msgspec.Struct, frozen=True):
+    """The service was restarted, so every player of a live match is away."""
+
+    match: MatchId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room of the match."""
+        return {room_stream(room_of(self.match))}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Pause it, if it was running, and mark where it was rewound to."""
+        match = world.matches.live.get(self.match)
+        if match is None or match.paused or match.pace == "free":
+            return []
+        pause = pause_match(match, context)
+        if match.pace != "ticks" or match.suspended:
+            # Whatever was shown was committed before.
+            return pause
+        return [MatchRewound(match=match.id, tick=context.standing(match.id).tick), *pause]
+
+
+class EndPause(msgspec.Struct, frozen=True):
+    """A player who is away has used up the pause."""
+
+    match: MatchId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room of the match."""
+        return {room_stream(room_of(self.match))}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Let the match go on, unless it waits for somebody else."""
+        match = world.matches.live.get(self.match)
+        if match is None or not match.paused:
+            return []
+        return resume_match_without(world.rooms.rooms[room_of(match.id)], match, [], context)

@@ -1,0 +1,71 @@
+"""What a lost tab or member means for a room, for the commands that lose them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.domain.commands.moves import let_go
+from service.domain.commands.pauses import lose_player
+from service.domain.events.base import Event
+from service.domain.events.rooms import HostChanged, SpectatorLeft
+from service.domain.ids import SocketId, UserId
+from service.domain.projections.keys import without_tab
+from service.domain.projections.rooms import Room, index_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.domain.commands.base import Context
+    from service.domain.projections.matches import Match
+    from service.domain.projections.world import World
+
+
+def new_host(room: Room, leavers: set[UserId]) -> list[Event]:
+    """Let the next member be the host, when the host is one of `leavers`."""
+    if room.host not in leavers:
+        return []
+    heirs = [user for user in room.members if user not in leavers]
+    return [HostChanged(room=room.id, user=heirs[0])] if heirs else []
+
+
+def lose_player_tab(
+    user: UserId, socket: SocketId, world: World, context: Context
+) -> Sequence[Event]:
+    """Say what the loss of `socket` means for the match that `user` plays."""
+    room, match = _played_by(user, world)
+    if room is None or match is None or match.pace == "free":
+        return []
+    index = index_of(room, user)
+    if room.seats[index].sockets == {socket}:
+        return lose_player(room, match, index, context)
+    return release_keys_of_tab(user, socket, world, context)
+
+
+def release_keys_of_tab(
+    user: UserId, socket: SocketId, world: World, context: Context
+) -> list[Event]:
+    """Let go of what a tab holds in the match of `user`: it is gone, or shows another room."""
+    room, match = _played_by(user, world)
+    if room is None or match is None or match.paused or match.pace == "free":
+        return []
+    index = index_of(room, user)
+    standing = context.standing(match.id)
+    held = without_tab(standing.held.get(index, {}), socket)
+    return let_go(match, index, held, standing, context)
+
+
+def stop_watching(user: UserId, socket: SocketId, world: World) -> list[Event]:
+    """Say which rooms `user` watches no longer, when `socket` is gone."""
+    events: list[Event] = []
+    for room_id in sorted(world.rooms.watching.get(socket, ())):
+        room = world.rooms.rooms[room_id]
+        if room.spectators[user] == {socket}:
+            events.append(SpectatorLeft(room=room.id, user=user, reason="offline"))
+            events += new_host(room, {user})
+    return events
+
+
+def _played_by(user: UserId, world: World) -> tuple[Room | None, Match | None]:
+    """Return the room where `user` sits and the match that is played there, as far as they are."""
+    room = world.rooms.rooms.get(world.rooms.seated.get(user, ""))
+    return room, world.matches.live.get(room.match or "") if room else None

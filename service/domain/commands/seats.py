@@ -1,0 +1,324 @@
+"""Decisions about seats: who takes, leaves or loses one, and what that means for the match."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from service.domain.commands.ending import end_match
+from service.domain.commands.moves import pace_of, released
+from service.domain.commands.pauses import resume_match_without
+from service.domain.commands.rooms import new_host
+from service.domain.commands.rules import as_logged
+from service.domain.errors import MatchAlreadyStarted, RoomNotReady, UnknownGame
+from service.domain.events.base import Event, Position, room_stream, user_stream
+from service.domain.events.matches import MatchStarted
+from service.domain.events.rooms import (
+    PlayerReadied,
+    RoomBecameReady,
+    RoomClosed,
+    RoomCreated,
+    SeatForfeited,
+    SeatLeft,
+    SeatTaken,
+    SpectatorLeft,
+)
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.projections.matches import Match
+from service.domain.projections.rooms import Room
+
+if TYPE_CHECKING:
+    from service.domain.commands.base import Context
+    from service.domain.projections.world import World
+    from service.games.protocol import Game
+
+
+def check_game(name: str, context: Context) -> Game:
+    """Return the game called `name`; raise `UnknownGame`."""
+    game = context.games.get(name)
+    if game is None:
+        raise UnknownGame(f"There is no game {name[:40]!r}: {', '.join(context.games)}.")
+    return game
+
+
+def default_options(context: Context) -> dict[str, Any]:
+    """Return the options of a room for which nobody has chosen any."""
+    return {
+        "duration_s": context.rules.match_duration_s,
+        "reconnect_grace_s": context.rules.reconnect_grace_s,
+        "pause_budget_s": context.rules.pause_budget_s,
+    }
+
+
+def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
+    """Make a room for `players`, who leave the finished rooms where they still sit."""
+    created = RoomCreated(
+        room=context.new_room_id(),
+        game=game,
+        players=players,
+        options=default_options(context),
+        seats_min=len(players),
+        seats_max=len(players),
+        spectators_max=context.rules.spectators_max,
+    )
+    return [*leave_finished(players, world, context), created]
+
+
+def leave_finished(users: list[UserId], world: World, context: Context) -> list[Event]:
+    """Let `users` go from the rooms where they sit, in which nothing is played any more."""
+    leaving: dict[RoomId, set[UserId]] = {}
+    for user in users:
+        if user in world.rooms.seated:
+            leaving.setdefault(world.rooms.seated[user], set()).add(user)
+    return [
+        event
+        for room, leavers in leaving.items()
+        for event in leave_room(world.rooms.rooms[room], leavers, context)
+    ]
+
+
+def leave_room(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+    """Let `leavers` go from a room where nothing is played; the last member closes it."""
+    events: list[Event] = [
+        SeatLeft(room=room.id, user=user) for user in room.players if user in leavers
+    ]
+    broken_off = not room.hosted and room.phase != "finished"
+    if broken_off or set(room.members) <= leavers:
+        return [*events, RoomClosed(room=room.id, reason="left")]
+    return [*events, *new_host(room, leavers), *complete_without(room, leavers, context)]
+
+
+def complete_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+    """Say what follows for those who stay, when nobody else has been missing."""
+    seats = [seat for seat in map(room.seats.__getitem__, room.staying) if seat.user not in leavers]
+    if not seats or not all(seat.sockets for seat in seats):
+        return []
+    return [*everybody_here(room, len(seats)), *_begun(room, leavers, context)]
+
+
+class TakeSeat(msgspec.Struct, frozen=True):
+    """A tab of a player shows the game."""
+
+    user: UserId
+    socket: SocketId
+    room: RoomId
+
+    def streams(self, _world: World) -> set[str]:
+        """The user and the room."""
+        return {user_stream(self.user), room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Take it; the last one to come makes the room ready, or lets a paused match go on."""
+        room, index = world.rooms.seat_of(self.user, self.room)
+        if self.socket in room.seats[index].sockets:
+            return []
+        world.presence.check_open(self.user, self.socket)
+        taken = SeatTaken(room=room.id, user=self.user, socket=self.socket)
+        match = world.matches.live.get(room.match or "")
+        if match is not None:
+            return [taken, *_came_back(room, match, index, context)]
+        others = [room.seats[seat] for seat in room.staying if seat != index]
+        if not all(other.sockets for other in others):
+            return [taken]
+        return [
+            taken,
+            *everybody_here(room, len(room.staying)),
+            *_begun(room, set(), context),
+        ]
+
+
+def _begun(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+    """Start what all who stay have asked for; whoever was missing is back, or has gone for good."""
+    players = [user for user in room.players if user not in leavers]
+    wanted = len(players) >= room.seats_min and set(players) <= room.ready
+    if not wanted:
+        return []
+    try:
+        return [_started(room, players, context)]
+    except Exception:  # noqa: BLE001 - rules may raise anything
+        # That keeps nobody from coming or going; who asks for the match again is told.
+        return []
+
+
+def everybody_here(room: Room, players: int) -> list[Event]:
+    """Say what follows when each of the `players` in a room has a tab that shows it."""
+    if room.phase == "gathering" and players >= room.seats_min:
+        return [RoomBecameReady(room=room.id)]
+    return []
+
+
+def _came_back(room: Room, match: Match, index: int, context: Context) -> list[Event]:
+    """Say what it means for a match that the player of a seat shows it in a tab."""
+    if len(room.staying) < _players_min(match, context):
+        standing, winner = context.standing(match.id), room.staying[0]
+        return [end_match(match, standing, context, reason="forfeit", winner=winner)]
+    return resume_match_without(room, match, [index], context) if match.paused else []
+
+
+def _players_min(match: Match, context: Context) -> int:
+    """Return how many players a match needs to go on: the game says, not the room."""
+    game = context.games.rules(match.game, match.rules_version)
+    return len(match.players) if game is None else game.seats.start
+
+
+class BeginMatch(msgspec.Struct, frozen=True):
+    """A player wants to start the match, or a rematch."""
+
+    user: UserId
+    room: RoomId
+
+    def streams(self, _world: World) -> set[str]:
+        """The room."""
+        return {room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Start it when everybody is here; a rematch, or in a host's room, when all ask for it."""
+        room, _ = world.rooms.seat_of(self.user, self.room)
+        if room.phase == "playing":
+            raise MatchAlreadyStarted
+        if not _is_complete(room):
+            raise RoomNotReady
+        if room.phase == "ready" and not room.hosted:
+            return [_started(room, room.players, context)]
+        return mark_ready(room, self.user, context, ready=True)
+
+
+class SetReady(msgspec.Struct, frozen=True):
+    """A player is ready for the match, or is so no longer."""
+
+    user: UserId
+    room: RoomId
+    ready: bool
+
+    def streams(self, _world: World) -> set[str]:
+        """The room."""
+        return {room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Note it; the last one starts the match."""
+        room, _ = world.rooms.seat_of(self.user, self.room)
+        if room.phase == "playing":
+            raise MatchAlreadyStarted
+        return mark_ready(room, self.user, context, ready=self.ready)
+
+
+def mark_ready(room: Room, user: UserId, context: Context, *, ready: bool) -> list[Event]:
+    """Note that a player is ready or not, and start when all are."""
+    if (user in room.ready) == ready:
+        return []
+    noted = PlayerReadied(room=room.id, user=user, ready=ready)
+    if ready and _is_complete(room) and set(room.players) <= room.ready | {user}:
+        return [noted, _started(room, room.players, context)]
+    return [noted]
+
+
+def _is_complete(room: Room) -> bool:
+    seated = [room.seats[index] for index in room.staying]
+    return len(seated) >= room.seats_min and all(seat.sockets for seat in seated)
+
+
+def _started(room: Room, players: list[UserId], context: Context) -> MatchStarted:
+    game = check_game(room.game, context)
+    seed = context.new_seed()
+    state = game.setup(seed, room.options, len(players))
+    return as_logged(
+        MatchStarted(
+            match=f"{room.id}-{room.last_match + 1}",
+            tick=0,
+            game=room.game,
+            rules_version=game.rules_version,
+            players=players,
+            seed=seed,
+            options=room.options,
+            pace=pace_of(game),
+            turn_s=game.turn_s(state, room.options),
+        )
+    )
+
+
+class LeaveRoom(msgspec.Struct, frozen=True):
+    """A player gives his seat up, or a spectator watches no longer."""
+
+    user: UserId
+    room: RoomId
+
+    def streams(self, _world: World) -> set[str]:
+        """The user and the room."""
+        return {user_stream(self.user), room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Let him go; in a match of two the other one wins at once."""
+        room = world.rooms.rooms.get(self.room)
+        if room is not None and self.user in room.spectators:
+            return stopped_watching(room, self.user, "left")
+        if world.rooms.seated.get(self.user) != self.room:
+            if world.rooms.left.get(self.user) == self.room:
+                return []
+            world.rooms.seat_of(self.user, self.room)
+        room, index = world.rooms.seat_of(self.user, self.room)
+        match = world.matches.live.get(room.match or "")
+        if match is None:
+            return leave_room(room, {self.user}, context)
+        leaves = SeatLeft(room=room.id, user=self.user)
+        return [
+            leaves,
+            *new_host(room, {self.user}),
+            *_without(room, match, index, "left", context),
+        ]
+
+
+def stopped_watching(room: Room, user: UserId, reason: Literal["left", "kicked"]) -> list[Event]:
+    """Let a spectator go; the last member closes the room."""
+    gone = SpectatorLeft(room=room.id, user=user, reason=reason)
+    if set(room.members) <= {user}:
+        return [gone, RoomClosed(room=room.id, reason="left")]
+    return [gone, *new_host(room, {user})]
+
+
+class ForfeitSeat(msgspec.Struct, frozen=True):
+    """The grace that began at `since` is over."""
+
+    user: UserId
+    room: RoomId
+    since: Position
+
+    def streams(self, _world: World) -> set[str]:
+        """The user and the room."""
+        return {user_stream(self.user), room_stream(self.room)}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Take the seat, unless he came back; whoever is here wins, else the next to come."""
+        room = world.rooms.rooms.get(self.room)
+        index = room.seat_of(self.user) if room else None
+        if room is None or index is None or room.seats[index].away_since != self.since:
+            return []
+        forfeited = SeatForfeited(room=room.id, user=self.user)
+        match = world.matches.live.get(room.match or "")
+        gone = [forfeited, *new_host(room, {self.user})]
+        if match is None:
+            if room.hosted:
+                return [*gone, *complete_without(room, {self.user}, context)]
+            return [*gone, RoomClosed(room=room.id, reason="forfeited")]
+        staying = [room.seats[seat] for seat in room.staying if seat != index]
+        if staying and not any(seat.sockets for seat in staying):
+            return gone
+        return [*gone, *_without(room, match, index, "forfeit", context)]
+
+
+def _without(
+    room: Room, match: Match, gone: int, reason: Literal["left", "forfeit"], context: Context
+) -> list[Event]:
+    """Say what becomes of a match that the player of the seat `gone` plays no longer."""
+    staying = [index for index in room.staying if index != gone]
+    if len(staying) < _players_min(match, context):
+        standing = context.standing(match.id)
+        if staying:
+            return [end_match(match, standing, context, reason=reason, winner=staying[0])]
+        abandoned = end_match(match, standing, context, reason="abandoned", winner=None)
+        if room.spectators:
+            return [abandoned]
+        return [abandoned, RoomClosed(room=room.id, reason="forfeited")]
+    if match.paused:
+        return resume_match_without(room, match, [gone], context)
+    return released(match, gone, context.standing(match.id), context)

@@ -1,0 +1,86 @@
+"""The clock of a turn: it runs on from what was left, over every pause and restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.commands.ending import end_failed_match, result_of
+from service.domain.commands.moves import inputs
+from service.domain.commands.rules import ask_rules
+from service.domain.events.base import Event, Position, room_stream
+from service.domain.events.matches import MatchTurnNoted, room_of
+from service.domain.projections.matches import Match
+from service.games.protocol import RulesFailed
+
+if TYPE_CHECKING:
+    from service.domain.commands.base import Context, MatchSnapshot
+    from service.domain.ids import MatchId
+    from service.domain.projections.world import World
+    from service.games.protocol import Game
+
+
+NOTES_PER_TURN = 10
+
+
+NOTE_EVERY_S_MIN = 0.5
+
+
+def note_every_s(match: Match) -> float:
+    """Return how often the time that is left is logged: a crash gives no more of it back."""
+    return max(NOTE_EVERY_S_MIN, (match.turn_s or 0) / NOTES_PER_TURN)
+
+
+class NoteTurn(msgspec.Struct, frozen=True):
+    """It is time to log how long the present turn may still take."""
+
+    match: MatchId
+    since: Position
+
+    def streams(self, _world: World) -> set[str]:
+        """The room of the match."""
+        return {room_stream(room_of(self.match))}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Log it, unless the turn is over or stands still."""
+        match = world.matches.live.get(self.match)
+        if match is None or match.paused or match.turn_noted != self.since:
+            return []
+        standing = context.standing(match.id)
+        if not standing.turn_left_ms:
+            return []
+        left_ms = standing.turn_left_ms
+        return [MatchTurnNoted(match=match.id, tick=standing.tick, turn_left_ms=left_ms)]
+
+
+class TimeOutTurn(msgspec.Struct, frozen=True):
+    """The time for the turn that began, or went on, at `since` is over."""
+
+    match: MatchId
+    since: Position
+
+    def streams(self, _world: World) -> set[str]:
+        """The room of the match."""
+        return {room_stream(room_of(self.match))}
+
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Let the rules say what that means, unless somebody has moved."""
+        match = world.matches.live.get(self.match)
+        if match is None or match.paused or match.turn_since != self.since:
+            return []
+        standing = context.standing(match.id)
+        try:
+            if result_of(match, standing, context) is not None:
+                # It is over already, and its end is on its way.
+                return []
+            return ask_rules(match, context, lambda game: _timed_out(game, match, standing))
+        except RulesFailed as error:
+            return [end_failed_match(match, standing, context, error)]
+
+
+def _timed_out(game: Game, match: Match, standing: MatchSnapshot) -> list[Event]:
+    seat, event = game.timeout(standing.state)
+    if seat not in range(len(match.players)):
+        raise RulesFailed(f"The rules of {match.game} let the turn of seat {seat!r} time out.")
+    return inputs(match, standing.input_tick, seat, None, [event])

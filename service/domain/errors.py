@@ -1,0 +1,167 @@
+"""The errors by which a command is refused; each has a code for clients."""
+
+from __future__ import annotations
+
+from service.errors import ClientError
+
+
+class TooManyMuted(ClientError):
+    """You have muted as many users as one may; hear one of them again first."""
+
+    code = "TOO_MANY_MUTED"
+
+
+class RoomExists(ClientError):
+    """There is a room with this id already; join it, or choose another id."""
+
+    code = "ROOM_EXISTS"
+
+
+class RoomFull(ClientError):
+    """No seat is free, or no more spectators are allowed."""
+
+    code = "ROOM_FULL"
+
+
+class RoomIsLocked(ClientError):
+    """The host lets nobody in."""
+
+    code = "ROOM_LOCKED"
+
+
+class WrongPassword(ClientError):
+    """The room has a password, and this is not it."""
+
+    code = "WRONG_PASSWORD"
+
+
+class Banned(ClientError):
+    """The host of this room has sent you out."""
+
+    code = "BANNED"
+
+
+class NotHost(ClientError):
+    """Only the host of the room may do that."""
+
+    code = "NOT_HOST"
+
+
+class TooManyRooms(ClientError):
+    """You watch as many rooms as one user may; leave one first."""
+
+    code = "TOO_MANY_ROOMS"
+
+
+class ContradictoryRoom(ClientError):
+    """A room with a password has the visibility `password`; leave one of the two out."""
+
+    code = "CONTRADICTORY_ROOM"
+
+
+class SelfInvite(ClientError):
+    """You cannot invite yourself; open a second tab with another name to try a match."""
+
+    code = "SELF_INVITE"
+
+
+class UserNotInLobby(ClientError):
+    """That user is not in the lobby just now; try again when he is."""
+
+    code = "USER_NOT_IN_LOBBY"
+
+
+class AlreadyInvited(ClientError):
+    """You have invited this user already; wait for the answer."""
+
+    code = "ALREADY_INVITED"
+
+
+class InviteNotWanted(ClientError):
+    """That user takes no invites of yours just now; they have declined one, or muted you."""
+
+    code = "INVITE_NOT_WANTED"
+
+
+class InviteNotFound(ClientError):
+    """There is no such invite, or it has been answered, withdrawn or expired."""
+
+    code = "INVITE_NOT_FOUND"
+
+
+class MatchNotRunning(ClientError):
+    """No match is running in this room; it has not begun, or it is over."""
+
+    code = "MATCH_NOT_RUNNING"
+
+
+class AlreadySearching(ClientError):
+    """You are in the queue already, maybe by another tab; leave it first or wait."""
+
+    code = "ALREADY_SEARCHING"
+
+
+class MatchIsPaused(ClientError):
+    """The match is paused until everybody is back."""
+
+    code = "MATCH_PAUSED"
+
+
+class TooManySockets(ClientError):
+    """This user has as many connections open as one user may have: one of them has to go."""
+
+    code = "TOO_MANY_SOCKETS"
+
+
+class UserOffline(ClientError):
+    """That user is not online just now."""
+
+    code = "USER_OFFLINE"
+
+
+class NotConnected(ClientError):
+    """The connection that this command came by has ended."""
+
+    code = "NOT_CONNECTED"
+
+
+class AlreadyInRoom(ClientError):
+    """You have a seat in another room; leave it first."""
+
+    code = "ALREADY_IN_ROOM"
+
+
+class UserBusy(ClientError):
+    """That user is in a match; try again when it is over."""
+
+    code = "USER_BUSY"
+
+
+class RoomNotFound(ClientError):
+    """There is no such room, or it has been closed."""
+
+    code = "ROOM_NOT_FOUND"
+
+
+class NotInRoom(ClientError):
+    """You have no seat in this room."""
+
+    code = "NOT_IN_ROOM"
+
+
+class RoomNotReady(ClientError):
+    """Not every seat is taken just now; wait for `game:ready`."""
+
+    code = "ROOM_NOT_READY"
+
+
+class MatchAlreadyStarted(ClientError):
+    """The match in this room has begun already."""
+
+    code = "MATCH_ALREADY_STARTED"
+
+
+class UnknownGame(ClientError):
+    """There is no such game here."""
+
+    code = "UNKNOWN_GAME"

@@ -1,0 +1,26 @@
+"""What has happened: the events of the log, one file a concept."""
+
+from service.domain.events import (
+    access,
+    chat,
+    invites,
+    lobby,
+    matches,
+    matchmaking,
+    outbox,
+    presence,
+    rooms,
+)
+from service.domain.events.base import Event
+
+_MODULES = (presence, lobby, invites, matchmaking, rooms, matches, chat, access, outbox)
+
+EVENT_TYPES: tuple[type[Event], ...] = tuple(
+    dict.fromkeys(
+        found
+        for module in _MODULES
+        for found in vars(module).values()
+        if isinstance(found, type) and issubclass(found, Event) and "type" in vars(found)
+    )
+)
+"""The closed union of all events."""

@@ -1,0 +1,55 @@
+"""An event: one thing that happened, written down once and never changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeAlias
+
+import msgspec
+
+from service.domain.ids import MatchId, RoomId, UserId
+
+Position: TypeAlias = int
+"""The place of an event in the whole log: 1, 2, 3, ... in the order of commits, without a gap."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """What happened, named in the past tense; `stream` is the one history that it belongs to.
+
+    The fields of an event never change their meaning. A new form gets a higher
+    `schema_version` and a function in `service.eventstore.codec` that lifts the older one.
+    """
+
+    type: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+    opens_stream: ClassVar[bool] = False
+    """Whether this must be the first event of its stream."""
+
+    @property
+    def stream(self) -> str:
+        """The stream that this event is appended to."""
+        raise NotImplementedError
+
+
+def node_stream(node: str) -> str:
+    """Name the stream of the lives of a node."""
+    return f"node:{node}"
+
+
+def user_stream(user: UserId) -> str:
+    """Name the stream of a user's presence, lobby, invites and searches."""
+    return f"user:{user}"
+
+
+def queue_stream(game: str) -> str:
+    """Name the lock under which players of a game are paired; nothing is written there."""
+    return f"queue:{game}"
+
+
+def room_stream(room: RoomId) -> str:
+    """Name the stream of a room."""
+    return f"room:{room}"
+
+
+def match_stream(match: MatchId) -> str:
+    """Name the stream of a match."""
+    return f"match:{match}"

@@ -1,0 +1,36 @@
+"""Events of matchmaking."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from service.domain.events.base import Event, user_stream
+from service.domain.ids import UserId
+
+
+class _QueueEvent(Event, frozen=True):
+    user: UserId
+    game: str
+
+    @property
+    def stream(self) -> str:
+        """The user's own stream."""
+        return user_stream(self.user)
+
+
+class SearchStarted(_QueueEvent, frozen=True):
+    """A user waits for an opponent."""
+
+    type: ClassVar[str] = "search.started"
+
+
+class SearchCancelled(_QueueEvent, frozen=True):
+    """A user waits no longer."""
+
+    type: ClassVar[str] = "search.cancelled"
+
+
+class SearchGaveUp(_QueueEvent, frozen=True):
+    """No opponent was found in time."""
+
+    type: ClassVar[str] = "search.gave_up"

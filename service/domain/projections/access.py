@@ -1,0 +1,27 @@
+"""The projection of access: its state, and how events change it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from service.domain.events.access import SessionsRevoked
+from service.domain.events.base import Position
+from service.domain.ids import UserId
+
+
+class Access(msgspec.Struct):
+    """Until when each user's tokens are refused. It is never forgotten, since a token may be."""
+
+    revoked: dict[UserId, int] = {}
+
+    def allows(self, user: UserId, issued_at_s: float | None) -> bool:
+        """Tell whether a token of `user` that was issued then is still good."""
+        until_s = self.revoked.get(user)
+        return until_s is None or (issued_at_s is not None and issued_at_s > until_s)
+
+    def on_sessions_revoked(self, event: SessionsRevoked, _position: Position) -> None:
+        """Refuse what was issued before."""
+        self.revoked[event.user] = event.until_s
+
+
+FOLD = {SessionsRevoked: Access.on_sessions_revoked}

@@ -1,0 +1,44 @@
+"""The projection of lobby: its state, and how events change it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from service.domain.events.base import Position
+from service.domain.events.lobby import LobbyJoined, LobbyLeft
+from service.domain.events.presence import NodeStarted, SocketClosed
+from service.domain.ids import SocketId, UserId, opened_on
+
+
+class Lobby(msgspec.Struct):
+    """The tabs in the lobby, by user, in the order of coming."""
+
+    members: dict[UserId, set[SocketId]] = {}
+
+    def on_lobby_joined(self, event: LobbyJoined, _position: Position) -> None:
+        """Count the tab."""
+        self.members.setdefault(event.user, set()).add(event.socket)
+
+    def on_tab_left(self, event: LobbyLeft | SocketClosed, _position: Position) -> None:
+        """Stop counting the tab."""
+        self._drop(event.user, {event.socket})
+
+    def on_node_started(self, event: NodeStarted, _position: Position) -> None:
+        """Stop counting the tabs of the node's earlier lives."""
+        for user, sockets in list(self.members.items()):
+            self._drop(user, {socket for socket in sockets if opened_on(socket, event.node)})
+
+    def _drop(self, user: UserId, gone: set[SocketId]) -> None:
+        sockets = self.members.get(user)
+        if sockets is not None:
+            sockets -= gone
+            if not sockets:
+                del self.members[user]
+
+
+FOLD = {
+    LobbyJoined: Lobby.on_lobby_joined,
+    LobbyLeft: Lobby.on_tab_left,
+    SocketClosed: Lobby.on_tab_left,
+    NodeStarted: Lobby.on_node_started,
+}

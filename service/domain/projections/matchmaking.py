@@ -1,0 +1,95 @@
+"""The projection of matchmaking: its state, and how events change it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.events.base import Position, queue_stream, user_stream
+from service.domain.events.matches import MatchStarted
+from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.presence import UserWentOffline
+from service.domain.events.rooms import PlayerSeated, RoomCreated
+from service.domain.ids import UserId
+
+if TYPE_CHECKING:
+    from service.domain.projections.presence import Presence
+    from service.domain.projections.world import World
+
+
+class Matchmaking(msgspec.Struct):
+    """Who waits, by game, in the order of coming, with the event that began it."""
+
+    queues: dict[str, dict[UserId, Position]] = {}
+
+    def waiting_since(self, user: UserId, game: str) -> Position | None:
+        """Return when `user` began to wait, or None."""
+        return self.queues.get(game, {}).get(user)
+
+    def opponents_of(self, user: UserId, game: str, presence: Presence) -> list[UserId]:
+        """The other user who waits longest of those who are here, if there is one."""
+        queue = self.queues.get(game, {})
+        return [other for other in queue if other != user and presence.is_here(other)][:1]
+
+    def streams_of_return(self, user: UserId, world: World) -> set[str]:
+        """Name what is decided on when a socket of `user` opens: the queues where he waits."""
+        if world.presence.is_here(user):
+            return set()
+        games = self.searched_by(user)
+        players = [one for game in games for one in self.opponents_of(user, game, world.presence)]
+        streams = {queue_stream(game) for game in games}
+        streams |= {user_stream(player) for player in players}
+        return streams | (world.rooms.streams_of([user, *players]) if players else set())
+
+    def searched_by(self, user: UserId) -> list[str]:
+        """Name the games in whose queues `user` waits."""
+        return [game for game, queue in self.queues.items() if user in queue]
+
+    def on_search_started(self, event: SearchStarted, position: Position) -> None:
+        """Let the user wait."""
+        self.queues.setdefault(event.game, {})[event.user] = position
+
+    def on_search_ended(self, event: SearchCancelled | SearchGaveUp, _position: Position) -> None:
+        """Let the user wait no longer for this game."""
+        self._drop_from(event.game, event.user)
+
+    def on_user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
+        """Who is gone does not wait."""
+        self._drop(event.user)
+
+    def on_room_created(self, event: RoomCreated, _position: Position) -> None:
+        """Who plays does not wait."""
+        for user in event.players:
+            self._drop(user)
+
+    def on_player_seated(self, event: PlayerSeated, _position: Position) -> None:
+        """Who sits in a host's room does not wait."""
+        self._drop(event.user)
+
+    def on_match_started(self, event: MatchStarted, _position: Position) -> None:
+        """Who plays a rematch does not wait."""
+        for user in event.players:
+            self._drop(user)
+
+    def _drop(self, user: UserId) -> None:
+        for game in list(self.queues):
+            self._drop_from(game, user)
+
+    def _drop_from(self, game: str, user: UserId) -> None:
+        queue = self.queues.get(game, {})
+        if queue.pop(user, None) is None:
+            return
+        if not queue:
+            del self.queues[game]
+
+
+FOLD = {
+    SearchStarted: Matchmaking.on_search_started,
+    SearchCancelled: Matchmaking.on_search_ended,
+    SearchGaveUp: Matchmaking.on_search_ended,
+    UserWentOffline: Matchmaking.on_user_went_offline,
+    RoomCreated: Matchmaking.on_room_created,
+    PlayerSeated: Matchmaking.on_player_seated,
+    MatchStarted: Matchmaking.on_match_started,
+}

@@ -1,0 +1,463 @@
+"""The projection of rooms: its state, and how events change it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from service.domain.errors import AlreadyInRoom, NotInRoom, RoomNotFound
+from service.domain.events.base import Position, room_stream
+from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.events.presence import NodeStarted, SocketClosed, SocketOpened
+from service.domain.events.rooms import (
+    HostChanged,
+    PlayerReadied,
+    PlayerSeated,
+    RoomBecameReady,
+    RoomClosed,
+    RoomCreated,
+    RoomLocked,
+    SeatForfeited,
+    SeatLeft,
+    SeatTaken,
+    SpectatorJoined,
+    SpectatorLeft,
+    Visibility,
+)
+from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+Phase = Literal["gathering", "ready", "playing", "finished"]
+
+
+REMEMBERED_MAX = 10_000
+"""How many users' lost seats and left rooms are remembered; the oldest are forgotten."""
+
+
+BANNED_MAX = 1000
+"""How many users a host may have sent out of one room; the oldest may come back."""
+
+
+class Seat(msgspec.Struct):
+    """One player's place; it belongs to the user, not to a tab."""
+
+    user: UserId | None = None
+    """None while the seat is free."""
+    sockets: set[SocketId] = set()
+    """The tabs that show the game."""
+    away_since: Position | None = None
+    """The event that took the last of these tabs."""
+    excused: bool = False
+    """Away since the service itself was: that is no pause of this player's."""
+    gone: bool = False
+    """Left or forfeited in a match, whose numbers of seats stay; the seat is free at its end.
+
+    It has no sockets any more: nobody who has left hears of what follows.
+    """
+
+
+class Room(msgspec.Struct):
+    """One room."""
+
+    id: RoomId
+    game: str
+    options: dict[str, Any]
+    seats: list[Seat]
+    seats_min: int
+    created_at: Position
+    hosted: bool = False
+    """Whether it was opened by a host, and not made for certain users."""
+    host: UserId | None = None
+    visibility: Visibility = "public"
+    password: str | None = None
+    metadata: dict[str, Any] = {}
+    locked: bool = False
+    banned: dict[UserId, None] = {}
+    spectators: dict[UserId, set[SocketId]] = {}
+    spectators_max: int = 0
+    phase: Phase = "gathering"
+    match: MatchId | None = None
+    last_match: int = 0
+    """The number of the last match, which no match of an earlier room of this id has."""
+    ready: set[UserId] = set()
+    """Who wants the next match to start."""
+    changed_at: Position = 0
+    """The last event that changed what members and lists show of the room."""
+    empty_since: Position | None = None
+    """The event since which nobody looks at it, while nothing is played."""
+
+    @property
+    def players(self) -> list[UserId]:
+        """The users of all seats that are not free, in their order."""
+        return [seat.user for seat in self.seats if seat.user is not None]
+
+    @property
+    def player_sockets(self) -> list[SocketId]:
+        """Every tab of a player that shows the game."""
+        return [socket for seat in self.seats for socket in seat.sockets]
+
+    @property
+    def spectator_sockets(self) -> list[SocketId]:
+        """Every tab of a spectator."""
+        return [socket for sockets in self.spectators.values() for socket in sockets]
+
+    @property
+    def sockets(self) -> list[SocketId]:
+        """Every tab that shows the game."""
+        return self.player_sockets + self.spectator_sockets
+
+    @property
+    def staying(self) -> list[int]:
+        """The seats whose players have neither left nor forfeited."""
+        return [
+            index
+            for index, seat in enumerate(self.seats)
+            if seat.user is not None and not seat.gone
+        ]
+
+    @property
+    def staying_players(self) -> list[UserId]:
+        """The users of the seats whose players have neither left nor forfeited."""
+        return [seat.user for seat in self.seats if seat.user is not None and not seat.gone]
+
+    @property
+    def members(self) -> list[UserId]:
+        """Those who sit, and those who watch."""
+        return [*self.staying_players, *self.spectators]
+
+    @property
+    def away(self) -> list[UserId]:
+        """Those who are missing and may come back."""
+        return [
+            seat.user
+            for seat in self.seats
+            if seat.user is not None and seat.away_since is not None and not seat.gone
+        ]
+
+    @property
+    def free_seat(self) -> int | None:
+        """The first seat that is free, or None."""
+        return next((index for index, seat in enumerate(self.seats) if seat.user is None), None)
+
+    def seat_of(self, user: UserId) -> int | None:
+        """Return where `user` sits, or None when he has no seat here, or no longer."""
+        for index, seat in enumerate(self.seats):
+            if seat.user == user and not seat.gone:
+                return index
+        return None
+
+    def has_member(self, user: UserId) -> bool:
+        """Tell whether `user` sits or watches here."""
+        return user in self.spectators or self.seat_of(user) is not None
+
+    def shows(self, user: UserId, socket: SocketId) -> bool:
+        """Tell whether `socket` of `user` shows this room."""
+        seat = self.seat_of(user)
+        if seat is not None:
+            return socket in self.seats[seat].sockets
+        return socket in self.spectators.get(user, ())
+
+
+class Rooms(msgspec.Struct):
+    """All rooms, and who sits in which."""
+
+    rooms: dict[RoomId, Room] = {}
+    seated: dict[UserId, RoomId] = {}
+    watching: dict[SocketId, set[RoomId]] = {}
+    """The rooms that each tab of a spectator shows."""
+    kicked: dict[UserId, RoomId] = {}
+    """Who lost a seat while away and has not been told."""
+    left: dict[UserId, RoomId] = {}
+    """The last room of a user, so that leaving it again is fine."""
+
+    def is_busy(self, user: UserId) -> bool:
+        """Tell whether `user` is needed in a room whose match is not over."""
+        room = self.seated.get(user)
+        return room is not None and self.rooms[room].phase != "finished"
+
+    def is_playing(self, user: UserId) -> bool:
+        """Tell whether `user` is in a match."""
+        room = self.seated.get(user)
+        return room is not None and self.rooms[room].phase == "playing"
+
+    def check_free(self, user: UserId) -> None:
+        """Raise `AlreadyInRoom` when `user` is needed in a room."""
+        if self.is_busy(user):
+            raise AlreadyInRoom
+
+    def streams_of(self, users: Iterable[UserId]) -> set[str]:
+        """Name the streams of the rooms where `users` sit."""
+        return {room_stream(self.seated[user]) for user in users if user in self.seated}
+
+    def get(self, room_id: RoomId) -> Room:
+        """Return a room; raise `RoomNotFound`."""
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise RoomNotFound
+        return room
+
+    def seat_of(self, user: UserId, room_id: RoomId) -> tuple[Room, int]:
+        """Return the room and the seat of `user`; raise `RoomNotFound` or `NotInRoom`."""
+        room = self.get(room_id)
+        seat = room.seat_of(user)
+        if seat is None:
+            raise NotInRoom
+        return room, seat
+
+    def rooms_of(self, user: UserId, sockets: Iterable[SocketId]) -> list[Room]:
+        """Return where `user` sits and what his `sockets` watch."""
+        ids = self.watched_by(sockets)
+        if user in self.seated:
+            ids.add(self.seated[user])
+        return [self.rooms[room] for room in sorted(ids)]
+
+    def share(self, user: UserId, sockets: Iterable[SocketId], other: UserId) -> bool:
+        """Tell whether `user`, who has these `sockets`, and `other` are in one room."""
+        return any(room.has_member(other) for room in self.rooms_of(user, sockets))
+
+    def watched_by(self, sockets: Iterable[SocketId]) -> set[RoomId]:
+        """Name the rooms that any of `sockets` watches."""
+        return {room for socket in sockets for room in self.watching.get(socket, ())}
+
+    # The fold
+
+    def on_room_created(self, event: RoomCreated, position: Position) -> None:
+        """Make the room and seat its players."""
+        seats = [Seat(user=user) for user in event.players]
+        seats += [Seat() for _ in range(event.seats_max - len(seats))]
+        self.rooms[event.room] = Room(
+            id=event.room,
+            game=event.game,
+            options=event.options,
+            seats=seats,
+            seats_min=event.seats_min,
+            created_at=position,
+            hosted=event.host is not None,
+            host=event.host,
+            visibility=event.visibility,
+            password=event.password,
+            metadata=event.metadata,
+            spectators_max=event.spectators_max,
+            last_match=position if event.named else 0,
+            changed_at=position,
+        )
+        for user in event.players:
+            self.seated[user] = event.room
+
+    def on_player_seated(self, event: PlayerSeated, position: Position) -> None:
+        """Give the user the seat."""
+        room = self.rooms[event.room]
+        room.seats[event.seat] = Seat(user=event.user)
+        room.changed_at = position
+        self._stop_watching(room, event.user)
+        self.seated[event.user] = event.room
+
+    def on_seat_taken(self, event: SeatTaken, position: Position) -> None:
+        """The player is here."""
+        room = self.rooms[event.room]
+        seat = room.seats[index_of(room, event.user)]
+        seat.sockets.add(event.socket)
+        seat.away_since = None
+        seat.excused = False
+        room.empty_since = None
+        room.changed_at = position
+
+    def on_seat_gone(self, event: SeatLeft | SeatForfeited, position: Position) -> None:
+        """The seat is free; in a match it stays empty until its end."""
+        room = self.rooms[event.room]
+        index = index_of(room, event.user)
+        if room.phase == "playing":
+            room.seats[index] = Seat(user=event.user, gone=True)
+        else:
+            room.seats[index] = Seat()
+        self.seated.pop(event.user, None)
+        room.ready.discard(event.user)
+        room.changed_at = position
+        if isinstance(event, SeatLeft):
+            _remember(self.left, event.user, event.room)
+            if event.reason == "kicked":
+                _ban(room, event.user)
+        elif room.phase == "playing" or not room.hosted:
+            _remember(self.kicked, event.user, event.room)
+        if room.phase == "ready" and len(room.staying) < room.seats_min:
+            room.phase = "gathering"
+        _note_empty(room, position)
+
+    def on_spectator_joined(self, event: SpectatorJoined, position: Position) -> None:
+        """Let the tab watch."""
+        room = self.rooms[event.room]
+        room.spectators.setdefault(event.user, set()).add(event.socket)
+        room.empty_since = None
+        room.changed_at = position
+        self.watching.setdefault(event.socket, set()).add(event.room)
+
+    def on_spectator_left(self, event: SpectatorLeft, position: Position) -> None:
+        """Let none of his tabs watch any more."""
+        room = self.rooms[event.room]
+        self._stop_watching(room, event.user)
+        if event.reason == "kicked":
+            _ban(room, event.user)
+        room.changed_at = position
+        _note_empty(room, position)
+
+    def on_room_became_ready(self, event: RoomBecameReady, position: Position) -> None:
+        """The match may begin."""
+        room = self.rooms[event.room]
+        room.phase = "ready"
+        room.changed_at = position
+
+    def on_player_readied(self, event: PlayerReadied, position: Position) -> None:
+        """Note the wish."""
+        room = self.rooms[event.room]
+        room.changed_at = position
+        if event.ready:
+            room.ready.add(event.user)
+        else:
+            room.ready.discard(event.user)
+
+    def on_host_changed(self, event: HostChanged, position: Position) -> None:
+        """Obey another one."""
+        room = self.rooms[event.room]
+        room.host = event.user
+        room.changed_at = position
+
+    def on_room_locked(self, event: RoomLocked, position: Position) -> None:
+        """Let nobody in, or everybody."""
+        room = self.rooms[event.room]
+        room.locked = event.locked
+        room.changed_at = position
+
+    def on_match_started(self, event: MatchStarted, position: Position) -> None:
+        """Play; the players move up to the first seats, so that seats count as in the match."""
+        room = self.rooms[event.room]
+        room.seats.sort(key=lambda seat: seat.user is None)
+        room.phase = "playing"
+        room.match = event.match
+        room.last_match += 1
+        room.ready = set()
+        room.changed_at = position
+
+    def on_match_ended(self, event: MatchEnded, position: Position) -> None:
+        """Keep the room for a rematch; it is gone when an earlier end was left out (`log skip`)."""
+        room = self.rooms.get(event.room)
+        if room is None:
+            return
+        room.phase = "finished"
+        room.match = None
+        room.seats = [Seat() if seat.gone else seat for seat in room.seats]
+        room.changed_at = position
+        _note_empty(room, position)
+
+    def on_room_closed(self, event: RoomClosed, _position: Position) -> None:
+        """Forget the room."""
+        room = self.rooms.pop(event.room)
+        for user in room.players:
+            if self.seated.get(user) == event.room:
+                del self.seated[user]
+                _remember(self.left, user, event.room)
+        for user in list(room.spectators):
+            self._stop_watching(room, user)
+
+    def on_socket_opened(self, event: SocketOpened, _position: Position) -> None:
+        """Whoever was kicked has now been told."""
+        if event.kicked:
+            self.kicked.pop(event.user, None)
+
+    def on_socket_closed(self, event: SocketClosed, position: Position) -> None:
+        """The player has a tab less, maybe none."""
+        room = self.rooms.get(self.seated.get(event.user, ""))
+        if room is not None:
+            seat = room.seats[index_of(room, event.user)]
+            _lose(room, seat, {event.socket}, position)
+        for watched in self.watching.pop(event.socket, ()):
+            _lose_spectator(self.rooms[watched], event.user, {event.socket}, position)
+
+    def on_node_started(self, event: NodeStarted, position: Position) -> None:
+        """All tabs of the node's earlier lives are gone."""
+        for room in self.rooms.values():
+            for seat in room.seats:
+                _lose(room, seat, _of_node(seat.sockets, event.node), position)
+                seat.excused = seat.away_since is not None
+            for user, sockets in list(room.spectators.items()):
+                _lose_spectator(room, user, _of_node(sockets, event.node), position)
+        for socket in _of_node(self.watching, event.node):
+            del self.watching[socket]
+
+    def _stop_watching(self, room: Room, user: UserId) -> None:
+        for socket in room.spectators.pop(user, ()):
+            watched = self.watching[socket]
+            watched.discard(room.id)
+            if not watched:
+                del self.watching[socket]
+
+
+def index_of(room: Room, user: UserId) -> int:
+    """Return the number of the seat of `user`, also when they have left it during a match."""
+    return next(index for index, seat in enumerate(room.seats) if seat.user == user)
+
+
+def _of_node(sockets: Iterable[SocketId], node: str) -> set[SocketId]:
+    return {socket for socket in sockets if opened_on(socket, node)}
+
+
+def _lose(room: Room, seat: Seat, lost: set[SocketId], position: Position) -> None:
+    if seat.sockets & lost:
+        seat.sockets -= lost
+        if not seat.sockets:
+            seat.away_since = position
+            room.changed_at = position
+            _note_empty(room, position)
+
+
+def _lose_spectator(room: Room, user: UserId, lost: set[SocketId], position: Position) -> None:
+    sockets = room.spectators.get(user)
+    if sockets is None or not sockets & lost:
+        return
+    sockets -= lost
+    if not sockets:
+        del room.spectators[user]
+        room.changed_at = position
+        _note_empty(room, position)
+
+
+def _note_empty(room: Room, position: Position) -> None:
+    if room.phase != "playing" and room.empty_since is None and not room.sockets:
+        room.empty_since = position
+
+
+def _ban(room: Room, user: UserId) -> None:
+    room.banned[user] = None
+    if len(room.banned) > BANNED_MAX:
+        del room.banned[next(iter(room.banned))]
+
+
+def _remember(memory: dict[UserId, RoomId], user: UserId, room: RoomId) -> None:
+    memory.pop(user, None)
+    memory[user] = room
+    if len(memory) > REMEMBERED_MAX:
+        del memory[next(iter(memory))]
+
+
+FOLD = {
+    RoomCreated: Rooms.on_room_created,
+    PlayerSeated: Rooms.on_player_seated,
+    SeatTaken: Rooms.on_seat_taken,
+    SeatLeft: Rooms.on_seat_gone,
+    SeatForfeited: Rooms.on_seat_gone,
+    SpectatorJoined: Rooms.on_spectator_joined,
+    SpectatorLeft: Rooms.on_spectator_left,
+    RoomBecameReady: Rooms.on_room_became_ready,
+    PlayerReadied: Rooms.on_player_readied,
+    HostChanged: Rooms.on_host_changed,
+    RoomLocked: Rooms.on_room_locked,
+    RoomClosed: Rooms.on_room_closed,
+    MatchStarted: Rooms.on_match_started,
+    MatchEnded: Rooms.on_match_ended,
+    SocketOpened: Rooms.on_socket_opened,
+    SocketClosed: Rooms.on_socket_closed,
+    NodeStarted: Rooms.on_node_started,
+}

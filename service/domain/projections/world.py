@@ -1,0 +1,86 @@
+"""The world: all projections together, folded event by event from the one log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from service.domain.projections import (
+    access,
+    chat,
+    invites,
+    lobby,
+    matches,
+    matchmaking,
+    outbox,
+    presence,
+    rooms,
+)
+from service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.events.base import Event, Position
+
+
+class FoldFailed(ServiceError):
+    """An event of the log can't be folded, so that nobody knows how things stand after it."""
+
+    def __init__(self, position: Position, type_: str, error: Exception) -> None:
+        """Name the event, and what is wrong with it."""
+        super().__init__(
+            f"the event at position {position} ({type_}) can't be folded: {error!r}. Start the "
+            "version that wrote it, or leave this one event out, for good, by `ws-service log "
+            f"skip {position} --reason TEXT`"
+        )
+        self.position = position
+
+
+class World(msgspec.Struct):
+    """Everything that is so after the event at `position`."""
+
+    position: int = 0
+    presence: presence.Presence = msgspec.field(default_factory=presence.Presence)
+    lobby: lobby.Lobby = msgspec.field(default_factory=lobby.Lobby)
+    invites: invites.Invites = msgspec.field(default_factory=invites.Invites)
+    matchmaking: matchmaking.Matchmaking = msgspec.field(default_factory=matchmaking.Matchmaking)
+    rooms: rooms.Rooms = msgspec.field(default_factory=rooms.Rooms)
+    matches: matches.Matches = msgspec.field(default_factory=matches.Matches)
+    chat: chat.Chat = msgspec.field(default_factory=chat.Chat)
+    access: access.Access = msgspec.field(default_factory=access.Access)
+    outbox: outbox.Outbox = msgspec.field(default_factory=outbox.Outbox)
+
+    def fold(self, event: Event, position: Position) -> None:
+        """Take the event at `position` in; it must be the next one of the log.
+
+        Raises `FoldFailed`; the world is then of no use any more.
+        """
+        try:
+            for projection, fold in _FOLDS[type(event)]:
+                fold(getattr(self, projection), event, position)
+        except Exception as error:
+            raise FoldFailed(position, event.type, error) from error
+        self.position = position
+
+
+_MODULES = {
+    "presence": presence,
+    "lobby": lobby,
+    "invites": invites,
+    "matchmaking": matchmaking,
+    "rooms": rooms,
+    "matches": matches,
+    "chat": chat,
+    "access": access,
+    "outbox": outbox,
+}
+
+
+_FOLDS: dict[type[Event], list[tuple[str, Callable[[Any, Any, Position], None]]]] = {}
+
+
+for _name, _module in _MODULES.items():
+    for _event_type, _fold in _module.FOLD.items():
+        _FOLDS.setdefault(_event_type, []).append((_name, _fold))

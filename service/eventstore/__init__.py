@@ -1,0 +1,1 @@
+"""The event store: appends, reads and checks the one log."""

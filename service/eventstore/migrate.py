@@ -1,0 +1,189 @@
+"""Brings the database to the schema of this version, in one transaction."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+from service.errors import ConfigurationError
+from service.eventstore.inspection import Files, inspect
+from service.eventstore.lock import LogLock
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+class WrongSchema(ConfigurationError):
+    """The database has another schema than this version wants."""
+
+    error_code = "WRONG_SCHEMA"
+
+
+def alembic_config() -> Config:
+    """Find alembic.ini: inside an installed package, or at the top of a checkout."""
+    inside = _PACKAGE / "alembic.ini"
+    return Config(inside if inside.exists() else _PACKAGE.parent / "alembic.ini")
+
+
+def database_path(url: str) -> Path:
+    """Return the file of an SQLite URL."""
+    return Path(make_url(url).database or "")
+
+
+def read_only(url: str) -> str:
+    """Return a URL by which neither the database nor its WAL is ever changed."""
+    file = f"file:{quote(str(database_path(url)))}"
+    read = make_url(url).set(database=file, query={"mode": "ro", "uri": "true"})
+    return read.render_as_string(hide_password=False)
+
+
+@contextmanager
+def locked(url: str) -> Iterator[LogLock]:
+    """Hold the lock of a log; what can't be used is refused before anything is made.
+
+    Makes the directory when it is not there. Raises `ConfigurationError`.
+    """
+    lock = _take_lock(url)
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def claim(url: str, *, migrates: bool, accept_lost_tail: bool) -> LogLock:
+    """Take the lock of a log that is about to be opened, and see to its schema.
+
+    Whatever is to be refused is refused before anything is written. Raises `ConfigurationError`.
+    """
+    path = database_path(url)
+    inspect(path, accept_lost_tail=accept_lost_tail)
+    if not migrates:
+        check(url)
+    lock = _take_lock(url)
+    try:
+        # Once more: before the lock, another process may have changed it.
+        inspect(path, accept_lost_tail=accept_lost_tail)
+        if migrates:
+            _upgrade(url)
+        else:
+            check(url)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def upgrade(url: str) -> None:
+    """Bring the database to the newest schema; it may not exist yet.
+
+    Raises `ConfigurationError` for a database that can't be used, is in use, or is of a later
+    version.
+    """
+    with locked(url):
+        _upgrade(url)
+
+
+def current(url: str) -> str | None:
+    """Return the revision of the database, or None when it has none; nothing is written.
+
+    Raises `ConfigurationError` for a database that can't be used.
+    """
+    return inspect(database_path(url))
+
+
+def newest() -> str | None:
+    """Return the revision that this version wants."""
+    return _revisions().get_current_head()
+
+
+def check(url: str) -> None:
+    """Raise `ConfigurationError` unless the database has the newest schema."""
+    found, wanted = current(url), newest()
+    if not database_path(url).exists():
+        raise WrongSchema(
+            f"there is no event log at {database_path(url)}: check WS_DATA_DIR and "
+            "WS_DATABASE_URL; `ws-service serve` and `ws-service db upgrade` make a new, empty one"
+        )
+    _refuse_later(found)
+    if found != wanted:
+        raise WrongSchema(
+            f"the database has schema {found or 'none'}, this version wants {wanted}: "
+            "run `ws-service db upgrade`"
+        )
+
+
+@contextmanager
+def transaction(url: str) -> Iterator[Connection]:
+    """Open the database and begin one transaction, which also covers changes of the schema.
+
+    The driver would begin none for these, and commit before each. Raises `ConfigurationError`
+    when the database can't be used; then nothing has changed.
+    """
+    engine = create_engine(make_url(url).set(drivername="sqlite"))
+
+    @event.listens_for(engine, "connect")
+    def _by_hand(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        path = database_path(url)
+        raise ConfigurationError(
+            f"the database {path} can't be used: {error.orig}; if it is damaged, restore a backup"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _take_lock(url: str) -> LogLock:
+    path = database_path(url)
+    _refuse_later(inspect(path))
+    files = Files(path)
+    try:
+        files.database.parent.mkdir(parents=True, exist_ok=True)
+        return LogLock(files.lock)
+    except OSError as error:
+        raise ConfigurationError(
+            f"no data can be kept in {files.database.parent}: {error.strerror}"
+        ) from error
+
+
+def _upgrade(url: str) -> None:
+    """Run the migrations that are missing; the caller holds the lock."""
+    if current(url) == newest():
+        return
+    with transaction(url) as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revisions() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config())
+
+
+def _refuse_later(found: str | None) -> None:
+    known = {script.revision for script in _revisions().walk_revisions()}
+    if found is not None and found not in known:
+        raise WrongSchema(
+            f"the database has schema {found}, which only a later version knows: use that version"
+        )

@@ -1,0 +1,167 @@
+"""The match history, asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import select
+
+from service.domain.events.base import match_stream, room_stream
+from service.domain.events.matches import EndReason, room_of
+from service.domain.events.rooms import RoomCreated
+from service.domain.ids import MatchId
+from service.domain.names import placeholder
+from service.errors import ServiceError
+from service.eventstore.tables import match_players, matches, profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Select
+
+    from service.domain.events.base import Event, Position
+    from service.eventstore.reader import Reader
+
+
+class NoSuchMatch(ServiceError):
+    """There is no such match."""
+
+
+class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """One match of the history; times are in microseconds since 1970."""
+
+    id: MatchId
+    game: str
+    players: list[str]
+    """Display names, by seat; `User#<id>` where none is known."""
+    users: list[str]
+    position: int
+    """The place in the log of the event that began it."""
+    started_at: int
+    ended_at: int | None
+    ticks: int | None
+    reason: EndReason | None
+    """How it ended; None while the match is live."""
+    winner: int | None
+    scores: list[int] | None
+
+
+class MatchQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which matches are asked for."""
+
+    match: MatchId | None = None
+    user: str | None = None
+    """A user's id or display name."""
+    user_id: str | None = None
+    game: str | None = None
+    since: int = 0
+    """Only matches that started at this time or later."""
+    reason: str | None = None
+    """How they ended, or `live`."""
+    before: Position | None = None
+    """Only matches that began before this place in the log."""
+    limit: int = 20
+
+
+async def find_matches(reader: Reader, wanted: MatchQuery) -> list[PlayedMatch]:
+    """List matches, the newest first."""
+    statement = select(matches).where(*_conditions(wanted))
+    statement = statement.order_by(matches.c.started_position.desc()).limit(wanted.limit)
+    async with reader.engine.connect() as connection:
+        rows = (await connection.execute(statement)).mappings().all()
+        seats = (
+            await connection.execute(
+                select(match_players.c.match, match_players.c.user, profiles.c.name)
+                .outerjoin(profiles, profiles.c.user == match_players.c.user)
+                .where(match_players.c.match.in_([row["match"] for row in rows]))
+                .order_by(match_players.c.match, match_players.c.seat)
+            )
+        ).all()
+    users: dict[str, list[str]] = {row["match"]: [] for row in rows}
+    players: dict[str, list[str]] = {row["match"]: [] for row in rows}
+    for match, user, name in seats:
+        users[match].append(user)
+        players[match].append(name or placeholder(user))
+    return [
+        PlayedMatch(
+            id=row["match"],
+            game=row["game"],
+            players=players[row["match"]],
+            users=users[row["match"]],
+            position=row["started_position"],
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            ticks=row["ticks"],
+            reason=row["reason"],
+            winner=row["winner"],
+            scores=None if row["scores"] is None else msgspec.json.decode(row["scores"]),
+        )
+        for row in rows
+    ]
+
+
+async def find_match(reader: Reader, start: str) -> MatchId:
+    """Return the one match whose id begins so; raise `NoSuchMatch` for none or several."""
+    statement = select(matches.c.match).where(matches.c.match.startswith(start, autoescape=True))
+    async with reader.engine.connect() as connection:
+        # In their order the shortest comes first: the one whose whole id was given.
+        first = statement.order_by(matches.c.match).limit(3)
+        found: list[str] = list((await connection.execute(first)).scalars())
+    if start in found:
+        return start
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NoSuchMatch(f"several matches begin with {start!r}: {', '.join(found)}, ...")
+    raise NoSuchMatch(f"no match begins with {start!r}: `ws-service matches` lists them")
+
+
+async def match_events(reader: Reader, match: MatchId) -> list[Event]:
+    """Return all events of a match."""
+    pages = reader.read(stream=match_stream(match))
+    return [recorded.event async for page in pages for recorded in page]
+
+
+async def not_public(reader: Reader, found: Sequence[PlayedMatch]) -> set[MatchId]:
+    """Tell which of these matches were played in rooms that are not for everybody to see."""
+    rooms = {room_stream(room_of(match.id)) for match in found}
+    made = await reader.of_type(rooms, RoomCreated.type)
+    hidden: set[MatchId] = set()
+    for match in found:
+        # A room may be made anew under its id; the match was played in the last one before it.
+        seen = [
+            one.visibility
+            for position, one in made
+            if isinstance(one, RoomCreated)
+            and one.room == room_of(match.id)
+            and position < match.position
+        ]
+        if seen and seen[-1] != "public":
+            hidden.add(match.id)
+    return hidden
+
+
+def _conditions(wanted: MatchQuery) -> Iterator[ColumnElement[bool]]:
+    yield matches.c.started_at >= wanted.since
+    if wanted.match is not None:
+        yield matches.c.match == wanted.match
+    if wanted.game is not None:
+        yield matches.c.game == wanted.game
+    if wanted.user is not None:
+        yield matches.c.match.in_(_played_by(wanted.user))
+    if wanted.user_id is not None:
+        played = select(match_players.c.match).where(match_players.c.user == wanted.user_id)
+        yield matches.c.match.in_(played)
+    if wanted.reason is not None:
+        live = wanted.reason == "live"
+        yield matches.c.reason.is_(None) if live else matches.c.reason == wanted.reason
+    if wanted.before is not None:
+        yield matches.c.started_position < wanted.before
+
+
+def _played_by(user: str) -> Select[tuple[str]]:
+    named = select(profiles.c.user).where(profiles.c.name == user)
+    return select(match_players.c.match).where(
+        (match_players.c.user == user) | match_players.c.user.in_(named)
+    )

@@ -1,0 +1,286 @@
+"""The outbox in the database: the rows that events write, and how they are found again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from sqlalchemy import select
+
+from service.domain.commands.outbox import FinishedMatch
+from service.domain.events.matches import MatchEnded
+from service.domain.events.outbox import (
+    USER_SERVICE,
+    WITHOUT_RESULT,
+    Consumer,
+    ConsumerSubscribed,
+    ConsumerUnsubscribed,
+    ResultDelivered,
+    ResultRejected,
+    ResultRequeued,
+)
+from service.domain.ids import MatchId, UserId, normalise
+from service.domain.projections.outbox import is_delivered_to
+from service.eventstore.tables import bearers, log_head, match_players, matches, outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from service.domain.events.base import Position
+    from service.eventstore.reader import Reader
+    from service.eventstore.records import RecordedEvent
+
+State = Literal["waiting", "rejected"]
+
+_SUBSCRIBE = "INSERT INTO consumers (consumer) VALUES (:consumer)"
+_UNSUBSCRIBE = "DELETE FROM consumers WHERE consumer = :consumer"
+_KEEP = """
+    INSERT INTO outbox (consumer, match, state, position, attempts, next_at)
+    SELECT consumer, :match, 'waiting', :position, 0, 0 FROM consumers
+    WHERE consumer <> :user_service OR :user_service_gets
+"""
+_DELIVERED = "DELETE FROM outbox WHERE consumer = :consumer AND match = :match"
+_REJECTED = """
+    UPDATE outbox SET state = 'rejected', attempts = attempts + 1, next_at = NULL
+    WHERE consumer = :consumer AND match = :match
+"""
+_REQUEUED = """
+    UPDATE outbox SET state = 'waiting', next_at = 0
+    WHERE consumer = :consumer AND match = :match
+"""
+
+NOTE_FAILURE = """
+    UPDATE outbox SET attempts = attempts + 1, next_at = :next_at, last_error = :reason
+    WHERE consumer = :consumer AND match = :match
+"""
+"""Without `next_at` it is tried again when a token comes."""
+
+NOTE_BLOCKED = """
+    UPDATE outbox SET last_error = :reason,
+        next_at = CASE WHEN EXISTS (SELECT 1 FROM bearers WHERE match = :match) THEN 0 END
+    WHERE consumer = :consumer AND match = :match
+"""
+"""It waits for a token, unless one has come since it was looked for."""
+
+NOTE_REASON = """
+    UPDATE outbox SET last_error = :reason WHERE consumer = :consumer AND match = :match
+"""
+
+RESET_BACKOFF = """
+    UPDATE outbox SET next_at = 0
+    WHERE consumer = :consumer AND state = 'waiting' AND next_at IS NOT NULL
+"""
+"""For a consumer that has been found to be well again."""
+
+MARK_DUE = """
+    UPDATE outbox SET next_at = 0
+    WHERE consumer = :consumer AND match = :match AND state = 'waiting' AND next_at IS NULL
+"""
+
+RETRY = "UPDATE outbox SET next_at = 0 WHERE consumer = :consumer AND match = :match"
+"""What an operator wants; he may ask while the service runs, which looks again and again."""
+
+KEEP_BEARER = """
+    INSERT INTO bearers (match, user, sealed)
+    SELECT :match, :user, :sealed
+    WHERE EXISTS (SELECT 1 FROM matches WHERE match = :match AND ended_at IS NULL)
+        OR EXISTS (SELECT 1 FROM outbox
+            WHERE consumer = :consumer AND match = :match AND state = 'waiting')
+    ON CONFLICT (match) DO UPDATE SET user = excluded.user, sealed = excluded.sealed
+"""
+"""A token that comes when its match has just been settled is not kept."""
+
+FORGET_BEARER = "DELETE FROM bearers WHERE match = :match"
+
+FORGET_THIS_BEARER = "DELETE FROM bearers WHERE match = :match AND sealed = :sealed"
+"""For one that is of no use; a newer one may have taken its place meanwhile."""
+
+
+PROJECTED_EVENTS = frozenset(
+    {ConsumerSubscribed, ConsumerUnsubscribed, MatchEnded, ResultDelivered, ResultRejected}
+    | {ResultRequeued}
+)
+"""The events that change the outbox."""
+
+
+def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Say what `recorded` changes in the outbox: statements and their parameters."""
+    event = recorded.event
+    match event:
+        case ConsumerSubscribed(consumer):
+            yield _SUBSCRIBE, {"consumer": consumer}
+        case ConsumerUnsubscribed(consumer):
+            yield _UNSUBSCRIBE, {"consumer": consumer}
+        case MatchEnded():
+            yield from _ended(event, recorded.position)
+        case ResultDelivered(consumer, match) | ResultRejected(consumer, match):
+            statement = _DELIVERED if isinstance(event, ResultDelivered) else _REJECTED
+            yield statement, {"consumer": consumer, "match": match}
+            if consumer == USER_SERVICE:
+                yield FORGET_BEARER, {"match": match}
+        case ResultRequeued(consumer, match):
+            yield _REQUEUED, {"consumer": consumer, "match": match}
+        case _:
+            pass
+
+
+def _ended(event: MatchEnded, position: Position) -> Iterator[tuple[str, dict[str, Any]]]:
+    for_user_service = is_delivered_to(USER_SERVICE, event)
+    if not for_user_service:
+        yield FORGET_BEARER, {"match": event.match}
+    if event.reason in WITHOUT_RESULT:
+        return
+    yield (
+        _KEEP,
+        {
+            "match": event.match,
+            "position": position,
+            "user_service": USER_SERVICE,
+            "user_service_gets": for_user_service,
+        },
+    )
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One row; times are in microseconds since 1970."""
+
+    consumer: Consumer
+    match: MatchId
+    state: State
+    attempts: int
+    next_at: int | None
+    last_error: str | None
+    ended_at: int
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A match to deliver now, or one that an operator wants to be delivered after all."""
+
+    match: FinishedMatch
+    state: State
+    attempts: int
+
+
+async def due(reader: Reader, consumer: Consumer, now: int, limit: int) -> list[Due]:
+    """Return what is to be delivered to `consumer` at `now`, the longest due first."""
+    statement = (
+        select(outbox.c.state, outbox.c.attempts, matches)
+        .join(matches, matches.c.match == outbox.c.match)
+        .where(outbox.c.consumer == consumer, outbox.c.next_at <= now)
+        .order_by(outbox.c.next_at, outbox.c.position)
+        .limit(limit)
+    )
+    async with reader.engine.connect() as connection:
+        rows = (await connection.execute(statement)).mappings().all()
+        seated = select(match_players.c.match, match_players.c.user)
+        seated = seated.where(match_players.c.match.in_([row["match"] for row in rows]))
+        seats = (await connection.execute(seated.order_by(match_players.c.seat))).all()
+    return [
+        Due(
+            FinishedMatch(
+                id=row["match"],
+                game=row["game"],
+                players=[normalise(user) for match, user in seats if match == row["match"]],
+                scores=msgspec.json.decode(row["scores"], type=list[int]),
+                reason=row["reason"],
+                winner=row["winner"],
+                started_at=row["started_at"],
+                ended_at=row["ended_at"],
+            ),
+            row["state"],
+            row["attempts"],
+        )
+        for row in rows
+    ]
+
+
+async def next_due(reader: Reader, consumer: Consumer) -> int | None:
+    """Return when the next delivery to `consumer` is due, or None when none is."""
+    statement = (
+        select(outbox.c.next_at)
+        .where(outbox.c.consumer == consumer, outbox.c.next_at.is_not(None))
+        .order_by(outbox.c.next_at)
+        .limit(1)
+    )
+    async with reader.engine.connect() as connection:
+        return (await connection.execute(statement)).scalar_one_or_none()
+
+
+async def oldest(reader: Reader, consumer: Consumer) -> int | None:
+    """Return when the match ended that waits longest for `consumer`, or None when none waits."""
+    statement = (
+        select(matches.c.ended_at)
+        .join(outbox, outbox.c.match == matches.c.match)
+        .where(outbox.c.consumer == consumer, outbox.c.state == "waiting")
+        .order_by(outbox.c.position)
+        .limit(1)
+    )
+    async with reader.engine.connect() as connection:
+        return (await connection.execute(statement)).scalar_one_or_none()
+
+
+async def entries(reader: Reader, *, start: str = "") -> list[Entry]:
+    """List what waits or was refused, the oldest first; `start` is that of a match's id."""
+    statement = (
+        select(
+            outbox.c.consumer,
+            outbox.c.match,
+            outbox.c.state,
+            outbox.c.attempts,
+            outbox.c.next_at,
+            outbox.c.last_error,
+            matches.c.ended_at,
+        )
+        .join(matches, matches.c.match == outbox.c.match)
+        .where(outbox.c.match.startswith(start, autoescape=True))
+        .order_by(outbox.c.position, outbox.c.consumer)
+    )
+    async with reader.engine.connect() as connection:
+        rows = (await connection.execute(statement)).mappings().all()
+    return [Entry(**row) for row in rows]
+
+
+async def waiting_for_user(reader: Reader, user: UserId) -> list[tuple[MatchId, list[UserId]]]:
+    """Return the matches of `user` that the user service has not got yet, and their players."""
+    played = select(match_players.c.match).where(match_players.c.user == str(user))
+    statement = (
+        select(match_players.c.match, match_players.c.user)
+        .join(outbox, outbox.c.match == match_players.c.match)
+        .where(
+            outbox.c.consumer == USER_SERVICE,
+            outbox.c.state == "waiting",
+            outbox.c.match.in_(played),
+        )
+        .order_by(match_players.c.match, match_players.c.seat)
+    )
+    found: dict[MatchId, list[UserId]] = {}
+    async with reader.engine.connect() as connection:
+        for match, player in await connection.execute(statement):
+            found.setdefault(match, []).append(normalise(player))
+    return list(found.items())
+
+
+async def waiting_now(reader: Reader) -> tuple[Position, dict[Consumer, set[MatchId]]]:
+    """Return what waits, and the position of the log at which that is so."""
+    statement = select(log_head.c.position, outbox.c.consumer, outbox.c.match).outerjoin(
+        outbox, outbox.c.state == "waiting"
+    )
+    found: dict[Consumer, set[MatchId]] = {}
+    position = 0
+    async with reader.engine.connect() as connection:
+        # One statement, so that head and rows are of the same moment.
+        for position, consumer, match in await connection.execute(statement):  # noqa: B007
+            if consumer is not None:
+                found.setdefault(consumer, set()).add(match)
+    return position, found
+
+
+async def sealed_bearer(reader: Reader, match: MatchId, user: UserId) -> bytes | None:
+    """Return the encrypted token that `user` has left for saving `match`, or None."""
+    statement = select(bearers.c.sealed).where(
+        bearers.c.match == match, bearers.c.user == str(user)
+    )
+    async with reader.engine.connect() as connection:
+        sealed: bytes | None = (await connection.execute(statement)).scalar_one_or_none()
+    return sealed

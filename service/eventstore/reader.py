@@ -1,0 +1,355 @@
+"""Reading the log from the database, in keyset pages: no cursor is ever held open."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from service.domain.events.matches import MatchEnded
+from service.errors import ServiceError
+from service.eventstore import migrate
+from service.eventstore.codec import decode, decode_meta
+from service.eventstore.records import GENESIS, Head, RecordedEvent, Row, Text
+from service.eventstore.tables import events, log_head, matches, profiles, skipped, texts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+
+    from sqlalchemy import Column, Select
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from service.domain.events.base import Event, Position
+    from service.domain.ids import MatchId
+
+PAGE = 5000
+"""Rows a page."""
+
+KEYS_PAGE = 500
+"""Keys asked for at once; SQLite allows some thousand parameters."""
+
+_RECORDED = """
+    SELECT position, version, recorded_at, type, schema_version, data, actor, meta FROM events
+"""
+_NOT_SKIPPED = "position NOT IN (SELECT position FROM skipped)"
+_IN_ORDER = f"AND {_NOT_SKIPPED} ORDER BY position LIMIT ?"
+_OF_ALL = f"{_RECORDED} WHERE position > ? {_IN_ORDER}"
+_OF_STREAM = f"{_RECORDED} WHERE stream = ? AND position > ? {_IN_ORDER}"
+_OF_MATCH = f"""
+    SELECT version, position, type, schema_version, data FROM events
+    WHERE stream = ? AND version > ? AND {_NOT_SKIPPED} ORDER BY version LIMIT ?
+"""  # noqa: S608 - our own text
+_EVENTS_ALONE = f"""
+    SELECT position, type, schema_version, data FROM events
+    WHERE position > ? AND position <= ? {_IN_ORDER}
+"""  # noqa: S608 - our own text
+_TAIL = f"""
+    SELECT position, stream, version, recorded_at, type, schema_version, data, actor, meta
+    FROM events WHERE position > ? AND type NOT IN ({{}})
+    AND (type <> ? OR meta IS NOT NULL OR stream IN (SELECT value FROM json_each(?))) {_IN_ORDER}
+"""  # noqa: S608 - our own text
+_LAST_BEFORE = """
+    SELECT position FROM events WHERE position > ? AND recorded_at < ?
+    ORDER BY position DESC LIMIT 1
+"""
+_COMMANDS = """
+    SELECT first.position, last.position, last.recorded_at, last.type, last.schema_version,
+        last.data, first.actor, first.meta
+    FROM events AS first JOIN events AS last
+        ON last.position = first.position + json_extract(CAST(first.meta AS TEXT), '$.events') - 1
+    WHERE first.position > ? AND first.position <= ? AND first.meta IS NOT NULL
+        AND last.position NOT IN (SELECT position FROM skipped)
+    ORDER BY first.position LIMIT ?
+"""
+_rows = select(*(events.c[name] for name in Row._fields))
+
+
+class UnreadableEvent(ServiceError):
+    """An event of the log can't be decoded."""
+
+    def __init__(self, position: Position, type_: str, error: Exception) -> None:
+        """Name the event, and what is wrong with it."""
+        super().__init__(
+            f"the event at position {position} ({type_}) can't be read: {error}. Start the "
+            "version that wrote it, or leave this one event out, for good, by `ws-service log "
+            f"skip {position} --reason TEXT`"
+        )
+        self.position = position
+
+
+class StoredEvent(NamedTuple):
+    """An event as it is stored, for a reader who needs few of them decoded."""
+
+    position: Position
+    stream: str
+    version: int
+    recorded_at: int
+    type: str
+    schema_version: int
+    data: bytes
+    actor: str | None
+    meta: bytes | None
+
+    def decoded(self) -> RecordedEvent:
+        """Decode it; raise `UnreadableEvent`."""
+        try:
+            event = decode(self.type, self.schema_version, self.data)
+        except Exception as error:
+            raise UnreadableEvent(self.position, self.type, error) from error
+        return RecordedEvent(
+            self.position,
+            self.version,
+            self.recorded_at,
+            event,
+            self.actor,
+            None if self.meta is None else decode_meta(self.meta),
+        )
+
+
+def open_database(url: str) -> AsyncEngine:
+    """Open the database at `url` for reading only: neither it nor its WAL is ever changed."""
+    engine = create_async_engine(migrate.read_only(url))
+
+    @sqlalchemy_event.listens_for(engine.sync_engine, "connect")
+    def _read_only(connection: object, _record: object) -> None:
+        connection.cursor().execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
+
+    return engine
+
+
+class Reader:
+    """Reads events, whole rows, and what stands beside the log.
+
+    Events that were skipped are left out everywhere but in `rows`. An event that can't be decoded
+    raises `UnreadableEvent`.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Read by `engine`."""
+        self.engine = engine
+
+    async def read(
+        self, after: Position = 0, *, stream: str | None = None
+    ) -> AsyncIterator[list[RecordedEvent]]:
+        """Yield pages of the events after a position, all of them or those of one stream."""
+        while page := await self.page(after, stream=stream):
+            yield page
+            after = page[-1].position
+
+    async def page(
+        self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
+    ) -> list[RecordedEvent]:
+        """Return the first events after a position, of all or of one stream."""
+        if stream is None:
+            rows = await self._fetch(_OF_ALL, after, limit)
+        else:
+            rows = await self._fetch(_OF_STREAM, stream, after, limit)
+        try:
+            return [
+                RecordedEvent(
+                    position,
+                    version,
+                    at,
+                    decode(type_, schema, data),
+                    actor,
+                    None if meta is None else decode_meta(meta),
+                )
+                for position, version, at, type_, schema, data, actor, meta in rows
+            ]
+        except Exception as error:
+            raise _unreadable([(row[0], *row[3:6]) for row in rows], error) from error
+
+    async def of_match(
+        self, stream: str, after: int, limit: int
+    ) -> list[tuple[int, Position, Event]]:
+        """Return the first events of a stream after a version, by the index of the versions."""
+        rows = await self._fetch(_OF_MATCH, stream, after, limit)
+        try:
+            return [
+                (version, position, decode(type_, schema, data))
+                for version, position, type_, schema, data in rows
+            ]
+        except Exception as error:
+            raise _unreadable([row[1:] for row in rows], error) from error
+
+    async def events(
+        self, after: Position, until: Position
+    ) -> AsyncIterator[list[tuple[Position, Event]]]:
+        """Yield pages of the events after a position up to another, and nothing of them but that.
+
+        A start without a snapshot waits for all of them.
+        """
+        while rows := await self._fetch(_EVENTS_ALONE, after, until, PAGE):
+            try:
+                page = [
+                    (position, decode(type_, schema, data))
+                    for position, type_, schema, data in rows
+                ]
+            except Exception as error:
+                raise _unreadable(rows, error) from error
+            yield page
+            after = rows[-1][0]
+
+    async def stored(
+        self, after: Position, *, without: Sequence[str], sparse: str, streams: Collection[str]
+    ) -> AsyncIterator[list[StoredEvent]]:
+        """Yield pages of the events after a position but for some types, and decode none.
+
+        Of the type `sparse` there are only those in `streams`, and those of commands with an id.
+        """
+        statement = _TAIL.format(", ".join("?" * len(without)))
+        wanted = json.dumps(list(streams))
+        while rows := await self._fetch(statement, after, *without, sparse, wanted, PAGE):
+            yield [StoredEvent(*row) for row in rows]
+            after = rows[-1][0]
+
+    async def commands(self, after: Position, until: Position) -> AsyncIterator[RecordedEvent]:
+        """Yield for each command with an id its last event, as if that were its only one.
+
+        The command begins after a position and up to another.
+        """
+        while rows := await self._fetch(_COMMANDS, after, until, PAGE):
+            for _, position, at, type_, schema, data, actor, meta in rows:
+                found = msgspec.structs.replace(decode_meta(meta), events=1)
+                yield RecordedEvent(position, 0, at, decode(type_, schema, data), actor, found)
+            after = rows[-1][0]
+
+    async def _fetch(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
+        """Return rows as they come from the driver, without a thing added to any of them."""
+        async with self.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            if driver is None:
+                raise AssertionError(self.engine)
+            rows: Sequence[tuple[Any, ...]] = await driver.execute_fetchall(statement, parameters)
+            return rows
+
+    async def rows(
+        self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
+    ) -> AsyncIterator[list[Row]]:
+        """Yield pages of at most `limit` whole rows."""
+        statement = _rows if stream is None else _rows.where(events.c.stream == stream)
+        statement = statement.order_by(events.c.position).limit(limit)
+        while True:
+            async with self.engine.connect() as connection:
+                page = (await connection.execute(statement.where(events.c.position > after))).all()
+            if not page:
+                return
+            yield [Row(*row) for row in page]
+            after = page[-1][0]
+
+    async def rows_at(self, positions: Collection[Position]) -> dict[Position, Row]:
+        """Return the whole rows at these positions, as far as they are there."""
+        found = await self._matching(_rows, events.c.position, positions)
+        return {row[0]: Row(*row) for row in found}
+
+    async def hashes(self, positions: Collection[Position]) -> dict[Position, bytes]:
+        """Return the hashes of the events at these positions, as far as they are there."""
+        statement = select(events.c.position, events.c.hash)
+        found = await self._matching(statement, events.c.position, positions)
+        return dict(found)
+
+    async def head(self) -> Head:
+        """Return where the log ends."""
+        columns = (log_head.c.position, log_head.c.hash, log_head.c.epoch)
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(select(*columns))).one_or_none()
+        return Head(0, GENESIS, "") if row is None else Head(*row)
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many events there are of each type."""
+        statement = select(events.c.type, func.count()).group_by(events.c.type)
+        async with self.engine.connect() as connection:
+            return dict((await connection.execute(statement)).all())
+
+    async def last_before(self, recorded_at: int, *, after: Position) -> Position:
+        """Return the last event that was recorded earlier than that, or `after`.
+
+        It walks back from the end: times are in order only as far as the clock was.
+        """
+        rows = await self._fetch(_LAST_BEFORE, after, recorded_at)
+        position: Position = rows[0][0] if rows else after
+        return position
+
+    async def after_of_type(self, after: Position, type_: str) -> list[Event]:
+        """Return the events of a type after a position, in their order; it looks at all of them."""
+        statement = (
+            select(events.c.type, events.c.schema_version, events.c.data)
+            .where(
+                events.c.position > after,
+                events.c.type == type_,
+                events.c.position.not_in(select(skipped.c.position)),
+            )
+            .order_by(events.c.position)
+        )
+        async with self.engine.connect() as connection:
+            return [decode(*row) for row in await connection.execute(statement)]
+
+    async def of_type(self, streams: Collection[str], type_: str) -> list[tuple[Position, Event]]:
+        """Return the events of this type in `streams`, in their order."""
+        statement = (
+            select(events.c.position, events.c.type, events.c.schema_version, events.c.data)
+            .where(
+                events.c.stream.in_(streams),
+                events.c.type == type_,
+                events.c.position.not_in(select(skipped.c.position)),
+            )
+            .order_by(events.c.position)
+        )
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(statement)
+            return [(row[0], decode(row[1], row[2], row[3])) for row in rows]
+
+    async def lacks_end(self, match: MatchId, stream: str) -> bool:
+        """Say whether the match history knows of an end that `stream` does not have."""
+        ended = select(matches.c.match).where(
+            matches.c.match == match,
+            matches.c.ended_at.is_not(None),
+            ~select(events.c.position)
+            .where(events.c.stream == stream, events.c.type == MatchEnded.type)
+            .exists(),
+        )
+        async with self.engine.connect() as connection:
+            return (await connection.execute(ended)).first() is not None
+
+    async def names(self, users: Collection[str]) -> dict[str, str]:
+        """Return the display names that are known of `users`."""
+        found = await self._matching(select(profiles), profiles.c.user, users)
+        return {row.user: row.name for row in found}
+
+    async def texts(self, chats: Collection[str]) -> dict[str, str]:
+        """Return what was said, by the ids of the chat, as far as it was not erased."""
+        return {chat: text.text for chat, text in (await self.salted_texts(chats)).items()}
+
+    async def salted_texts(self, chats: Collection[str]) -> dict[str, Text]:
+        """Return the same with the salts of the digests that the log has of them."""
+        found = await self._matching(select(texts), texts.c.chat, chats)
+        return {row.chat: Text(row.salt, row.text) for row in found}
+
+    async def _matching(
+        self, statement: Select[Any], column: Column[Any], keys: Collection[object]
+    ) -> list[Any]:
+        """Return the rows of `statement` where `column` is one of `keys`."""
+        wanted, found = list(keys), list[Any]()
+        async with self.engine.connect() as connection:
+            for start in range(0, len(wanted), KEYS_PAGE):
+                some = statement.where(column.in_(wanted[start : start + KEYS_PAGE]))
+                found += (await connection.execute(some)).all()
+        return found
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.engine.dispose()
+
+
+def _unreadable(rows: Sequence[tuple[Any, ...]], found: Exception) -> Exception:
+    """Find which of these rows (position, type, schema version, data) can't be decoded."""
+    for position, type_, schema, data in rows:
+        try:
+            decode(type_, schema, data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is named
+            return UnreadableEvent(position, type_, error)
+    return found

@@ -1,0 +1,456 @@
+"""The writing side of the database: one connection, used by one thread, one commit a batch."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import time
+import uuid
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.errors import ServiceError, Unavailable
+from service.eventstore.codec import encode, encode_meta
+from service.eventstore.inspection import Files
+from service.eventstore.read_models import history, outbox
+from service.eventstore.read_models.history import history_of
+from service.eventstore.read_models.outbox import outbox_of
+from service.eventstore.records import (
+    GENESIS,
+    NO_PERSONAL_DATA,
+    Head,
+    PersonalData,
+    ProposedEvent,
+    RecordedEvent,
+    Row,
+    chain,
+)
+from service.eventstore.side_file import LAST_EVENT, check_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from service.domain.events.base import Position
+    from service.eventstore.records import Expect
+
+VERSIONS_CACHED_MAX = 100_000
+"""How many streams' last versions are kept in memory; others are looked up."""
+
+INSERTED_AT_ONCE_MAX = 16
+"""How many events one statement inserts: each statement gives the GIL away, and has to get it back.
+
+There is one prepared statement for each number of them.
+"""
+
+_COLUMNS = ", ".join(Row._fields)
+_VALUES = f"({', '.join('?' * len(Row._fields))})"
+_INSERT_EVENTS = [
+    f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_VALUES] * count)}"  # noqa: S608 - our own
+    for count in range(INSERTED_AT_ONCE_MAX + 1)
+]
+_MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND position = ?"
+_LAST_VERSION = "SELECT max(version) FROM events WHERE stream = ?"
+_FIRST_POSITION = "SELECT position FROM events WHERE event_id = ?"
+_RECORDED_AT = "SELECT recorded_at FROM events WHERE position = ?"
+_PUT_NAME = """
+    INSERT INTO profiles (user, name) VALUES (?, ?)
+    ON CONFLICT (user) DO UPDATE SET name = excluded.name
+"""
+_PUT_TEXT = "INSERT OR IGNORE INTO texts (chat, salt, text) VALUES (?, ?, ?)"
+_PUT_SNAPSHOT = """
+    INSERT OR REPLACE INTO snapshots (projection, code_version, position, hash, data)
+    VALUES (?, ?, ?, ?, ?)
+"""
+_DROP_SNAPSHOTS = """
+    DELETE FROM snapshots WHERE projection = ? AND (
+        code_version <> ? OR position < (
+            SELECT max(position) FROM snapshots WHERE projection = ? AND position <= ?))
+"""
+_DROP_PROBE = "DELETE FROM snapshots WHERE projection = 'probe'"
+
+_TOLD_BESIDE = history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
+"""The events that change a table beside the log; all others, which are most, do not."""
+
+PROBE_BYTES = 256 * 1024
+
+CLOCK_STEP_US_MAX = 1_000_000
+"""A clock that goes back by less waits for itself in `recorded_at`; one that was wrong does not."""
+
+
+class FileMoved(sqlite3.OperationalError):
+    """The database or its WAL is not where it was opened: what is written would be lost."""
+
+
+class VersionConflict(ServiceError):
+    """A stream is not at the version that the append expected."""
+
+
+class LogDiverged(ServiceError):
+    """The log is not where this process left it: start again, and rebuild from it.
+
+    Another process has written to it, or a commit that the disk reported as failed was none.
+    """
+
+
+class Append(NamedTuple):
+    """What one caller wants to be committed, all or nothing."""
+
+    events: Sequence[ProposedEvent]
+    expect: Expect
+    beside: PersonalData
+
+
+class Committed(NamedTuple):
+    """What became of one append."""
+
+    positions: list[Position]
+    recorded: list[RecordedEvent]
+    """The events that this commit added; none when they had been there before."""
+
+
+class Store:
+    """The connection that writes; every method blocks, and belongs into the writer's thread."""
+
+    def __init__(self, path: Path, node: str, busy_ms: int) -> None:
+        """Open the database at `path`, which is migrated, and go to its end."""
+        self.node = node
+        self._connection = sqlite3.connect(
+            path,
+            isolation_level=None,
+            timeout=busy_ms / 1000,
+            check_same_thread=False,
+            cached_statements=2 * INSERTED_AT_ONCE_MAX,
+        )
+        # FULL: what is acknowledged survives the death of the machine (design, section 2).
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._versions: OrderedDict[str, int] = OrderedDict()
+        self._failed = False
+        self._files: dict[Path, tuple[int, int]] = {}
+        """Which files the connection has open, by where they must stay."""
+        try:
+            self.head = self._read_head()
+        except BaseException:
+            self._connection.close()
+            raise
+        self._recorded_at = self._last_recorded_at()
+        files = Files(path)
+        self._files = {
+            file: identity
+            for file in (files.database, files.wal, files.memory)
+            if (identity := _identity(file)) is not None
+        }
+
+    def _read_head(self) -> Head:
+        row = self._connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
+        if row is not None:
+            return Head(*row)
+        check_end(None, self._last())
+        head = Head(0, GENESIS, uuid.uuid4().hex)
+        self._write_in_transaction("INSERT INTO log_head VALUES (1, ?, ?, ?)", head)
+        return head
+
+    def _last_recorded_at(self) -> int:
+        row = self._connection.execute(_RECORDED_AT, (self.head.position,)).fetchone()
+        return 0 if row is None else row[0]
+
+    def check_end(self) -> None:
+        """Raise `LostTail` or `DamagedHead` unless the log ends where its head says."""
+        check_end(self.head, self._last())
+
+    def begin_epoch(self) -> None:
+        """Say that this log, as far as it goes, has another past than some know."""
+        position, hash_ = self._last() or (0, GENESIS)
+        self.head = Head(position, hash_, uuid.uuid4().hex)
+        self._write_in_transaction(
+            "UPDATE log_head SET position = ?, hash = ?, epoch = ?", self.head
+        )
+
+    def _last(self) -> tuple[Position, bytes] | None:
+        """Return position and hash of the last event."""
+        row: tuple[Position, bytes] | None = self._connection.execute(LAST_EVENT).fetchone()
+        return row
+
+    def hash_at(self, position: Position) -> bytes | None:
+        """Return the hash of the event at `position`, or None if there is no such event."""
+        if position == 0:
+            return GENESIS
+        row = self._connection.execute(
+            "SELECT hash FROM events WHERE position = ?", (position,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
+        """Commit `batch` in one transaction; return what became of each append, in order.
+
+        A version conflict fails the one append; a database that can't be written raises
+        `Unavailable` and nothing of the batch has happened.
+        """
+        try:
+            return self._commit(batch)
+        except sqlite3.IntegrityError:
+            # Some event id is in the log already: its append gets its first answer.
+            return self._commit(batch, self.seen(batch))
+        except sqlite3.DatabaseError as error:
+            self._failed = True
+            raise Unavailable(f"The event log cannot be written: {error}.") from error
+
+    def probe(self) -> None:
+        """Write something that changes nothing; raise `Unavailable` when that can't be done.
+
+        After a failure it writes as much as a large batch would, since on a full disk a small
+        write may still find room in the WAL.
+        """
+        position, hash_, _ = self.head
+        try:
+            if self._failed:
+                self._write_in_transaction(_PUT_SNAPSHOT, ("probe", "", 0, b"", bytes(PROBE_BYTES)))
+                self._write_in_transaction(_DROP_PROBE, ())
+                self._failed = False
+            self._write_in_transaction(_MOVE_HEAD, (position, hash_, position))
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The event log cannot be written: {error}.") from error
+
+    def save_snapshot(
+        self,
+        projection: str,
+        code_version: str,
+        position: Position,
+        data: bytes,
+        *,
+        needed_from: Position,
+    ) -> None:
+        """Keep a snapshot, and those before it from which `needed_from` can still be reached."""
+        row = (projection, code_version, position, self.hash_at(position), data)
+        needed = (projection, code_version, projection, needed_from)
+
+        def write() -> None:
+            self._connection.execute(_PUT_SNAPSHOT, row)
+            self._connection.execute(_DROP_SNAPSHOTS, needed)
+
+        try:
+            self._in_transaction(write)
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The snapshot cannot be written: {error}.") from error
+
+    def note(self, statement: str, parameters: Mapping[str, object]) -> None:
+        """Change what stands beside the log and does not follow from it."""
+        try:
+            self._write_in_transaction(statement, parameters)
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The database cannot be written: {error}.") from error
+
+    def load_snapshot(
+        self, projection: str, code_version: str, at_most: Position
+    ) -> tuple[Position, bytes] | None:
+        """Return the newest snapshot not after `at_most` of this very log by this very code.
+
+        None when there is no such one.
+        """
+        rows = self._connection.execute(
+            "SELECT position, hash FROM snapshots"
+            " WHERE projection = ? AND code_version = ? AND position <= ? ORDER BY position DESC",
+            (projection, code_version, at_most),
+        ).fetchall()
+        for position, hash_ in rows:
+            if self.hash_at(position) == hash_:
+                (data,) = self._connection.execute(
+                    "SELECT data FROM snapshots WHERE projection = ? AND position = ?",
+                    (projection, position),
+                ).fetchone()
+                return position, data
+        return None
+
+    def close(self) -> None:
+        """Close the connection, which also writes the checkpoint of the WAL."""
+        self._connection.close()
+
+    def _commit(
+        self, batch: Sequence[Append], seen: dict[bytes, Position] | None = None
+    ) -> list[Committed | Exception]:
+        plan = _Plan(self, seen)
+        answers = [plan.add(append) for append in batch]
+        if seen is None and plan.has_conflicts:
+            # What a repetition expects was true the first time.
+            return self._commit(batch, self.seen(batch))
+        beside = [append.beside for append in batch if append.beside is not NO_PERSONAL_DATA]
+        if plan.rows or beside:
+            self._in_transaction(lambda: self._write(plan, beside))
+        self._failed = False
+        self.head = plan.head
+        self._recorded_at = plan.recorded_at
+        self._versions.update(plan.versions)
+        while len(self._versions) > VERSIONS_CACHED_MAX:
+            self._versions.popitem(last=False)
+        return answers
+
+    def _write(self, plan: _Plan, beside: Sequence[PersonalData]) -> None:
+        if plan.rows:
+            # The head first: the rows of another writer must not look like a repetition of ours.
+            moved = self._connection.execute(
+                _MOVE_HEAD, (plan.head.position, plan.head.hash, self.head.position)
+            )
+            if moved.rowcount != 1:
+                raise LogDiverged
+            for first in range(0, len(plan.rows), INSERTED_AT_ONCE_MAX):
+                rows = plan.rows[first : first + INSERTED_AT_ONCE_MAX]
+                values = list(itertools.chain.from_iterable(rows))
+                self._connection.execute(_INSERT_EVENTS[len(rows)], values)
+        for recorded in plan.recorded:
+            if type(recorded.event) in _TOLD_BESIDE:
+                for statement, parameters in (*history_of(recorded), *outbox_of(recorded)):
+                    self._connection.execute(statement, parameters)
+        for one in beside:
+            self._write_beside(one)
+
+    def _write_beside(self, beside: PersonalData) -> None:
+        self._connection.executemany(_PUT_NAME, list(beside.names.items()))
+        texts = [(chat, text.salt, text.text) for chat, text in beside.texts.items()]
+        self._connection.executemany(_PUT_TEXT, texts)
+
+    def _write_in_transaction(
+        self, statement: str, parameters: Sequence[object] | Mapping[str, object]
+    ) -> None:
+        self._in_transaction(lambda: self._connection.execute(statement, parameters))
+
+    def _in_transaction(self, write: Callable[[], object]) -> None:
+        for file, identity in self._files.items():
+            if _identity(file) != identity:
+                # Clients are told this: no path of the machine stands in it.
+                raise FileMoved(f"{file.name} was moved or deleted; put it back, or start again")
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            write()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def seen(self, batch: Sequence[Append]) -> dict[bytes, Position]:
+        """Return the positions of those events of `batch` that are in the log."""
+        seen = {}
+        for append in batch:
+            for event in append.events:
+                row = self._connection.execute(_FIRST_POSITION, (event.event_id,)).fetchone()
+                if row is not None:
+                    seen[event.event_id] = row[0]
+        return seen
+
+    def last_version(self, stream: str) -> int:
+        """Return the version of the last event of `stream`, 0 when it has none."""
+        version = self._versions.get(stream)
+        if version is not None:
+            self._versions.move_to_end(stream)
+            return version
+        row = self._connection.execute(_LAST_VERSION, (stream,)).fetchone()
+        version = row[0] or 0
+        self._versions[stream] = version
+        return version
+
+    def next_recorded_at(self) -> int:
+        """Return the time in microseconds; it goes back only with a clock that was far ahead.
+
+        The order of events is that of their positions, never that of their times.
+        """
+        now = time.time_ns() // 1000
+        ahead = self._recorded_at - now
+        return self._recorded_at if 0 < ahead <= CLOCK_STEP_US_MAX else now
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file stands at `path`, or None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+class _Plan:
+    """The rows of one transaction: versions, positions and hashes, before anything is written."""
+
+    def __init__(self, store: Store, seen: dict[bytes, Position] | None) -> None:
+        """Look for repetitions only if `seen` says which events are in the log already.
+
+        Where nobody looks, the database refuses an event id that it has.
+        """
+        self._store = store
+        self._seen = seen
+        self._position, self._hash, self._epoch = store.head
+        self.recorded_at = store.next_recorded_at()
+        self.versions: dict[str, int] = {}
+        self.rows: list[tuple[object, ...]] = []
+        self.recorded: list[RecordedEvent] = []
+        self.has_conflicts = False
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends after these rows."""
+        return Head(self._position, self._hash, self._epoch)
+
+    def add(self, append: Append) -> Committed | Exception:
+        """Take one append in, or say why it can't be."""
+        if self._seen is not None:
+            known = self._known(append, self._seen)
+            if known is not None:
+                return known
+        if append.expect:
+            conflict = self._conflict(append)
+            if conflict is not None:
+                self.has_conflicts = True
+                return conflict
+        first = self._position + 1
+        recorded = [self._row(proposed) for proposed in append.events]
+        self.recorded += recorded
+        return Committed(list(range(first, self._position + 1)), recorded)
+
+    def _known(self, append: Append, seen: dict[bytes, Position]) -> Committed | Exception | None:
+        """Answer an append that was made before as it was then."""
+        first = [seen.get(event.event_id) for event in append.events]
+        known = [position for position in first if position is not None]
+        if not known:
+            return None
+        if len(known) == len(first):
+            return Committed(known, [])
+        return VersionConflict("some events of this append are in the log, others are not")
+
+    def _conflict(self, append: Append) -> VersionConflict | None:
+        for stream, version in append.expect.items():
+            if self._version(stream) != version:
+                return VersionConflict(
+                    f"{stream} is at version {self._version(stream)}, expected was {version}"
+                )
+        return None
+
+    def _version(self, stream: str) -> int:
+        version = self.versions.get(stream)
+        return self._store.last_version(stream) if version is None else version
+
+    def _row(self, proposed: ProposedEvent) -> RecordedEvent:
+        event, origin = proposed.event, proposed.origin
+        stream = event.stream
+        position, version = self._position + 1, self._version(stream) + 1
+        actor = None if origin.actor is None else str(origin.actor)
+        unhashed = (
+            position,
+            stream,
+            version,
+            event.type,
+            event.schema_version,
+            proposed.event_id,
+            origin.correlation_id,
+            actor,
+            self._store.node,
+            self.recorded_at,
+            encode(event),
+            encode_meta(proposed.meta),
+        )
+        self._hash = chain(self._hash, unhashed)
+        self._position = position
+        self.rows.append((*unhashed, self._hash))
+        self.versions[stream] = version
+        if self._seen is not None:
+            self._seen[proposed.event_id] = position
+        return RecordedEvent(position, version, self.recorded_at, event, actor, proposed.meta)

@@ -1,1 +1,0 @@
-"""The event log: one append-only table that everything else is rebuilt from."""

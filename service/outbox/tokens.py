@@ -1,0 +1,190 @@
+"""The users' own tokens, with which the user service is asked about them.
+
+A token is kept in memory while its user is online. That of the player who will save a match is
+kept beside the log as well, encrypted, from the start of the match until it is saved: he may be
+gone when it ends, and so may this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+import time
+from typing import TYPE_CHECKING
+
+import jwt
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from service.domain.events.matches import MatchStarted
+from service.domain.events.outbox import USER_SERVICE
+from service.domain.events.presence import UserWentOffline
+from service.domain.projections.outbox import reporting_seat
+from service.errors import Unavailable
+from service.eventstore.read_models.outbox import (
+    FORGET_THIS_BEARER,
+    KEEP_BEARER,
+    MARK_DUE,
+    sealed_bearer,
+    waiting_for_user,
+)
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+    from service.domain.events.base import Event, Position
+    from service.domain.ids import MatchId, UserId
+    from service.domain.projections.world import World
+    from service.eventstore.reader import Reader
+    from service.eventstore.writer import EventLog
+
+EXPIRY_MARGIN_S = 5
+"""A token that ends sooner is not worth a request."""
+
+RETRY_S = 1.0
+"""How long to wait with a token that could not be kept."""
+
+logger = get_logger(__name__)
+
+
+def sealing(secret: str) -> Fernet:
+    """Make the lock of stored tokens; with another secret they can't be read, and are not used."""
+    key = HKDF(SHA256(), 32, salt=None, info=b"ws-service bearer tokens").derive(secret.encode())
+    return Fernet(base64.urlsafe_b64encode(key))
+
+
+def expires_at(token: str) -> float:
+    """Return when a token that was checked before ends, in seconds since 1970."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})
+        return float(claims.get("exp", "inf"))
+    except (jwt.PyJWTError, TypeError, ValueError):
+        return 0
+    except OverflowError:
+        # An integer beyond what a float can hold: not in anybody's time.
+        return math.inf
+
+
+class UserTokens:
+    """The tokens that may be used now."""
+
+    def __init__(
+        self,
+        world: World,
+        log: EventLog,
+        reader: Reader,
+        seal: Fernet,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep what must outlive the process by `log`, locked by `seal`."""
+        self._world = world
+        self._log = log
+        self._reader = reader
+        self._seal = seal
+        self._clock = clock
+        self._online: dict[UserId, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def came(self, user: UserId, token: str) -> None:
+        """Take the token of a new socket; matches that wait for it go on."""
+        self._online[user] = token
+        room = self._world.rooms.rooms.get(self._world.rooms.seated.get(user, ""))
+        live = self._world.matches.live.get(room.match or "") if room else None
+        if live is not None:
+            self._keep_for(live.id, live.players)
+        if self._world.outbox.waiting.get(USER_SERVICE):
+            self._begin(self._keep_for_waiting(user, token))
+
+    def observe(self, event: Event, _position: Position) -> None:
+        """Keep the token of who will save a match; forget that of who has gone."""
+        if isinstance(event, MatchStarted):
+            self._keep_for(event.match, event.players)
+        elif isinstance(event, UserWentOffline):
+            self._online.pop(event.user, None)
+
+    def of(self, user: UserId) -> str | None:
+        """Return the token of a user who is online, while it is valid."""
+        return self._fresh(self._online.get(user))
+
+    async def for_match(self, match: MatchId, user: UserId) -> str | None:
+        """Return a valid token of `user`, also when he is not here any more."""
+        token = self.of(user)
+        if token is not None:
+            return token
+        sealed = await sealed_bearer(self._reader, match, user)
+        if sealed is None:
+            return None
+        token = self._fresh(self._unseal(sealed))
+        if token is None:
+            await self._log.note(FORGET_THIS_BEARER, match=match, sealed=sealed)
+        return token
+
+    async def refused(self, match: MatchId, user: UserId, token: str) -> None:
+        """Use a token no more that the user service does not take."""
+        if self._online.get(user) == token:
+            del self._online[user]
+        sealed = await sealed_bearer(self._reader, match, user)
+        if sealed is not None and self._unseal(sealed) == token:
+            await self._log.note(FORGET_THIS_BEARER, match=match, sealed=sealed)
+
+    async def stop(self) -> None:
+        """Write nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _unseal(self, sealed: bytes) -> str | None:
+        try:
+            return self._seal.decrypt(sealed).decode()
+        except InvalidToken:
+            return None
+
+    def _fresh(self, token: str | None) -> str | None:
+        if token is None or expires_at(token) < self._clock() + EXPIRY_MARGIN_S:
+            return None
+        return token
+
+    def _keep_for(self, match: MatchId, players: Sequence[UserId]) -> None:
+        user = players[reporting_seat(players)]
+        token = self._online.get(user)
+        if token is not None:
+            self._begin(self._keep(match, user, token))
+
+    async def _keep_for_waiting(self, user: UserId, token: str) -> None:
+        for match, players in await waiting_for_user(self._reader, user):
+            if players[reporting_seat(players)] == user:
+                await self._keep(match, user, token)
+                await self._log.note(MARK_DUE, consumer=USER_SERVICE, match=match)
+
+    async def _keep(self, match: MatchId, user: UserId, token: str) -> None:
+        """Keep a token, however long that takes; when it comes too late, nothing is kept."""
+        sealed = self._seal.encrypt(token.encode())
+        while True:
+            try:
+                await self._log.note(
+                    KEEP_BEARER, consumer=USER_SERVICE, match=match, user=str(user), sealed=sealed
+                )
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, Unavailable):
+            # The match then waits for the player's next token.
+            logger.warning("token not kept", metadata={"reason": error.message})
+        elif error is not None:
+            logger.error("token not kept", error_type="internal_error", exc_info=error)

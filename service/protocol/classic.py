@@ -1,0 +1,299 @@
+"""The messages of the classic contract; the docstring of each is its line of help.
+
+A field is written in camelCase on the wire. Clients of protocol v1 send and get most of these,
+too; what is theirs alone stands in `service.protocol.v1`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from service.domain.ids import RoomId, UserId, WireUserId
+from service.protocol.base import (
+    DEFAULT_GAME,
+    FromClientMessage,
+    ToClientMessage,
+    WireGame,
+    WireRoomId,
+)
+
+Key: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
+
+
+class UserListRequest(FromClientMessage, frozen=True, tag="user:list:request"):
+    """Asks for `user:list`, to this socket."""
+
+
+class LobbyJoin(FromClientMessage, frozen=True, tag="lobby:join"):
+    """This tab shows the lobby; answered with `lobby:list`."""
+
+
+class LobbyLeave(FromClientMessage, frozen=True, tag="lobby:leave"):
+    """This tab shows the lobby no longer."""
+
+
+class LobbyRequest(FromClientMessage, frozen=True, tag="lobby:request"):
+    """Asks for `lobby:list`, to this socket."""
+
+
+class FriendsSubscribe(FromClientMessage, frozen=True, tag="friends:subscribe"):
+    """Watches whether these users are online, in place of those watched before."""
+
+    friend_ids: list[WireUserId]
+
+
+class FriendsStatusRequest(FromClientMessage, frozen=True, tag="friends:status:request"):
+    """Asks for the status of the user's friends, as the user service knows them."""
+
+
+class Invite(FromClientMessage, frozen=True, tag="invite"):
+    """Asks a user to a match; `to` and `toUserId` mean the same."""
+
+    to: WireUserId | None = None
+    to_user_id: WireUserId | None = None
+    game: WireGame = DEFAULT_GAME
+
+
+class InviteSend(Invite, frozen=True, tag="invite:send"):
+    """The same as `invite`."""
+
+
+class InviteAcceptedByClient(FromClientMessage, frozen=True, tag="invite:accepted"):
+    """Says yes to the invite of `from`."""
+
+    inviter: WireUserId = msgspec.field(name="from")
+
+
+class InviteDeclinedByClient(FromClientMessage, frozen=True, tag="invite:declined"):
+    """Says no to the invite of `from`."""
+
+    inviter: WireUserId = msgspec.field(name="from")
+
+
+class MatchmakingJoin(FromClientMessage, frozen=True, tag="matchmaking:join"):
+    """Looks for an opponent."""
+
+    game: WireGame = DEFAULT_GAME
+
+
+class MatchmakingLeave(FromClientMessage, frozen=True, tag="matchmaking:leave"):
+    """Stops looking for an opponent."""
+
+    game: WireGame = DEFAULT_GAME
+
+
+class GameJoin(FromClientMessage, frozen=True, tag="game:join"):
+    """This tab shows the game: it takes the user's seat and gets the messages of the room."""
+
+    room_id: WireRoomId
+
+
+class GameBegin(FromClientMessage, frozen=True, tag="game:begin"):
+    """Starts the match; after a result, asks for a rematch."""
+
+    room_id: WireRoomId
+
+
+class GameMove(FromClientMessage, frozen=True, tag="game:move"):
+    """Presses or releases a key: `w`, `s`, `ArrowUp` or `ArrowDown`, `down` or `up`."""
+
+    room_id: WireRoomId
+    direction: Key
+    action: Key
+
+
+class GameLeave(FromClientMessage, frozen=True, tag="game:leave"):
+    """Gives the seat up; in a match the other one wins at once."""
+
+    room_id: WireRoomId
+
+
+class User(msgspec.Struct, frozen=True):
+    """A user, as others see him."""
+
+    id: UserId
+    name: str
+
+
+class FriendStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether one friend is online."""
+
+    user_id: UserId
+    is_online: bool
+
+
+class Scores(msgspec.Struct, frozen=True):
+    """The points of both players."""
+
+    s1: int
+    s2: int
+
+
+class Error(ToClientMessage, frozen=True, tag="error"):
+    """The last message could not be carried out; nothing has happened.
+
+    `retryAfterMs` says when another try may succeed, where that is known.
+    """
+
+    code: str
+    message: str
+    id: str | UnsetType = UNSET
+    retry_after_ms: int | UnsetType = UNSET
+
+
+class Welcome(ToClientMessage, frozen=True, tag="welcome"):
+    """The first message: who you are."""
+
+    user: User
+
+
+class SessionState(ToClientMessage, frozen=True, tag="session:state"):
+    """The second message: where you are now."""
+
+    in_room: bool
+    room_id: RoomId | None
+
+
+class SessionKickIntro(ToClientMessage, frozen=True, tag="session:kickIntro"):
+    """In place of `session:state`, once: you lost your seat while you were away."""
+
+
+class UserList(ToClientMessage, frozen=True, tag="user:list"):
+    """Everyone online."""
+
+    users: list[User]
+
+
+class UserOnline(ToClientMessage, frozen=True, tag="user:online"):
+    """The first socket of a user was opened."""
+
+    user_id: UserId
+
+
+class UserOffline(ToClientMessage, frozen=True, tag="user:offline"):
+    """The last socket of a user is gone."""
+
+    user_id: UserId
+
+
+class LobbyList(ToClientMessage, frozen=True, tag="lobby:list"):
+    """Everyone in the lobby."""
+
+    users: list[User]
+
+
+class FriendsStatus(ToClientMessage, frozen=True, tag="friends:status"):
+    """Answers `friends:subscribe`: who of them is online."""
+
+    statuses: dict[UserId, bool]
+
+
+class FriendsStatusUpdate(ToClientMessage, frozen=True, tag="friends:status:update"):
+    """A watched user came or went."""
+
+    user_id: UserId
+    is_online: bool
+
+
+class FriendsStatusResponse(ToClientMessage, frozen=True, tag="friends:status:response"):
+    """Answers `friends:status:request`."""
+
+    friends: list[FriendStatus]
+
+
+class InviteReceived(ToClientMessage, frozen=True, tag="invite:received"):
+    """Somebody asks you to a match."""
+
+    inviter: User = msgspec.field(name="from")
+
+
+class InviteDeclined(ToClientMessage, frozen=True, tag="invite:declined"):
+    """Somebody whom you asked said no."""
+
+    invitee: UserId = msgspec.field(name="from")
+
+
+class MatchmakingSearching(ToClientMessage, frozen=True, tag="matchmaking:searching"):
+    """You are in the queue."""
+
+
+class MatchmakingCancelled(ToClientMessage, frozen=True, tag="matchmaking:cancelled"):
+    """You are in the queue no longer."""
+
+
+class RoomStart(ToClientMessage, frozen=True, tag="room:start"):
+    """A room was made for you; go to the game page and send `game:join`."""
+
+    room_id: RoomId
+    players: list[User]
+
+
+class GameReady(ToClientMessage, frozen=True, tag="game:ready"):
+    """All seats are taken."""
+
+    room_id: RoomId
+
+
+class RoomPlayers(ToClientMessage, frozen=True, tag="room:players"):
+    """Who plays; sent again when one leaves after the result."""
+
+    room_id: RoomId
+    you_index: int
+    players: list[User]
+
+
+class GameStart(ToClientMessage, frozen=True, tag="game:start"):
+    """The match begins; its clock starts one second later. `duration` is in seconds."""
+
+    room_id: RoomId
+    duration: int
+    player_index: int
+    players: list[User]
+
+
+class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
+    """The authoritative state."""
+
+    room_id: RoomId
+    state: Any
+
+
+class GameTimer(ToClientMessage, frozen=True, tag="game:timer"):
+    """Seconds left on the clock of the match."""
+
+    room_id: RoomId
+    remaining: int
+
+
+class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
+    """A player dropped; who is not back after `graceMs` forfeits."""
+
+    room_id: RoomId
+    away: list[UserId]
+    grace_ms: int
+
+
+class GameResumed(ToClientMessage, frozen=True, tag="game:resumed"):
+    """Everybody is back; the clock goes on in `startsInMs`."""
+
+    room_id: RoomId
+    starts_in_ms: int
+
+
+class GameTimeup(ToClientMessage, frozen=True, tag="game:timeup"):
+    """The clock ran out."""
+
+    room_id: RoomId
+    winner: Literal["p1", "p2", "draw"]
+    scores: Scores
+
+
+class GameEnd(ToClientMessage, frozen=True, tag="game:end"):
+    """The opponent left, or did not come back in time."""
+
+    room_id: RoomId
+    winner: Literal["you", "opponent", "p1", "p2"]
+    scores: Scores

@@ -1,0 +1,1 @@
+"""Runs the domain: the engine, live matches, deadlines, snapshots, command ids."""

@@ -1,0 +1,103 @@
+"""Carries out what must happen when a time is over; which times there are, the domain says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from service.domain.commands.deadlines import Deadline, after_start, begun_by, pending
+from service.domain.commands.seats import ForfeitSeat
+from service.domain.events.presence import SocketOpened
+from service.errors import ClientError, InternalError, Unavailable
+from service.eventstore.records import Origin
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from service.domain.commands.deadlines import Times
+    from service.domain.events.base import Event, Position
+    from service.domain.projections.rooms import Room
+    from service.runtime.engine import Engine
+
+RETRY_S = 1.0
+"""How long to wait with a deadline whose outcome could not be written down."""
+
+FAULT_RETRY_S = 30.0
+"""How long to wait with a deadline over which the service has failed."""
+
+logger = get_logger(__name__)
+
+
+class Deadlines:
+    """The clock of everything that expires."""
+
+    def __init__(self, engine: Engine, times: Times) -> None:
+        """Carry out by `engine`."""
+        self._engine = engine
+        self._times = times
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._forfeits: dict[ForfeitSeat, float] = {}
+        """When seats are forfeited, by the clock of the loop."""
+        self._is_open = False
+        """Whether a socket was accepted since the start; nothing is counted before."""
+
+    def observe(self, event: Event, position: Position) -> None:
+        """Begin to count what `event` has begun; the first socket begins what stood before it."""
+        world, times = self._engine.world, self._times
+        if self._is_open:
+            for deadline in begun_by(event, position, world, times):
+                self._arm(deadline, deadline.after_s)
+        elif isinstance(event, SocketOpened):
+            self._is_open = True
+            for deadline in pending(world, times):
+                self._arm(deadline, after_start(deadline, times).after_s)
+
+    def grace_left_s(self, room: Room) -> float | None:
+        """Return how long the players who are away may still be; None when nothing is counted."""
+        now = asyncio.get_running_loop().time()
+        forfeits = [
+            ForfeitSeat(seat.user, room.id, seat.away_since)
+            for seat in room.seats
+            if seat.user is not None and seat.away_since is not None
+        ]
+        return max(
+            (max(0.0, self._forfeits[one] - now) for one in forfeits if one in self._forfeits),
+            default=None,
+        )
+
+    async def stop(self) -> None:
+        """Count no more."""
+        for timer in self._timers:
+            timer.cancel()
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _arm(self, deadline: Deadline, after_s: float) -> None:
+        command = deadline.command
+
+        def fire() -> None:
+            self._timers.discard(timer)
+            if isinstance(command, ForfeitSeat):
+                self._forfeits.pop(command, None)
+            task = asyncio.create_task(self._carry_out(deadline))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(after_s, fire)
+        self._timers.add(timer)
+        if isinstance(command, ForfeitSeat):
+            # Not `timer.when()`: uvloop makes no timer of what is due at once.
+            self._forfeits[command] = loop.time() + after_s
+
+    async def _carry_out(self, deadline: Deadline) -> None:
+        try:
+            await self._engine.execute(deadline.command, Origin("deadline"))
+        except Unavailable:
+            self._arm(deadline, RETRY_S)
+        except InternalError:
+            # The fault is logged; those concerned still wait for what must happen.
+            self._arm(deadline, FAULT_RETRY_S)
+        except ClientError:
+            logger.exception("deadline failed", error_type="internal_error")

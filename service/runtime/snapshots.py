@@ -1,0 +1,157 @@
+"""Snapshots of the world: a cache, so that a start folds only what came after the last one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.projections.world import World
+from service.errors import ServiceError, Unavailable
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.events.base import Event, Position
+    from service.eventstore.reader import Reader
+    from service.eventstore.writer import EventLog
+
+_CHECKSUM = hashlib.sha256
+_CHECKSUM_BYTES = _CHECKSUM().digest_size
+
+_DROP = "DELETE FROM snapshots WHERE projection = 'world' AND position = :position"
+
+logger = get_logger(__name__)
+
+
+class DamagedSnapshot(ServiceError):
+    """A snapshot is not what was written."""
+
+
+def code_version() -> str:
+    """Fingerprint the code that folds: a snapshot that other code made is not used."""
+    digest = hashlib.sha256()
+    domain = Path(__file__).parent.parent / "domain"
+    folds = [*domain.glob("events/*.py"), *domain.glob("projections/*.py"), domain / "ids.py"]
+    for path in [Path(__file__), *sorted(folds)]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def dump(world: World) -> bytes:
+    """Write a world down, behind a checksum."""
+    data = msgspec.msgpack.encode(world)
+    return _CHECKSUM(data).digest() + data
+
+
+def restore(data: bytes) -> World:
+    """Read what `dump` has written; raise `DamagedSnapshot` when it is anything else."""
+    if not isinstance(data, bytes):
+        raise DamagedSnapshot("it is no bytes")
+    checksum, dumped = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+    if _CHECKSUM(dumped).digest() != checksum:
+        raise DamagedSnapshot("its checksum does not match")
+    try:
+        return msgspec.msgpack.decode(dumped, type=World)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise DamagedSnapshot(str(error)) from error
+
+
+async def restore_world(log: EventLog, at_most: Position) -> World:
+    """Return the world of the newest snapshot that is not after `at_most`.
+
+    Without any it is the world before the first event. What came after it must be folded. A
+    snapshot is only a cache: one that is damaged is warned of, forgotten, and does no harm.
+    """
+    while True:
+        try:
+            found = await log.load_snapshot(code_version(), at_most)
+            if found is None:
+                return World()
+            position, data = found
+            return _restore_at(position, data)
+        except sqlite3.DatabaseError as error:
+            logger.warning("snapshots can't be read", metadata={"reason": str(error)})
+            return World()
+        except DamagedSnapshot as error:
+            logger.warning(
+                "damaged snapshot not used; the world is rebuilt from the log",
+                error_code="SNAPSHOT_DAMAGED",
+                metadata={"position": position, "reason": error.message},
+            )
+            with suppress(Unavailable):
+                await log.note(_DROP, position=position)
+            at_most = position - 1
+
+
+def _restore_at(position: Position, data: bytes) -> World:
+    world = restore(data)
+    if world.position != position:
+        raise DamagedSnapshot(f"it is of position {world.position}")
+    return world
+
+
+async def fold_log(world: World, reader: Reader, until: Position) -> None:
+    """Fold what came after `world`, up to the event at `until`, and tell nobody of it."""
+    async for page in reader.events(world.position, until):
+        for position, event in page:
+            world.fold(event, position)
+
+
+class Snapshots:
+    """Writes a snapshot every so many events."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        world: World,
+        every_events: int,
+        needed_from: Callable[[], Position],
+    ) -> None:
+        """Count from where `world` is; the next start must fold what is after `needed_from`."""
+        self._log = log
+        self._world = world
+        self._needed_from = needed_from
+        self._every_events = every_events
+        self._next_at = world.position + every_events
+        self._code_version = code_version()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._written_at = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """The time since one was written, or since the start."""
+        return time.monotonic() - self._written_at
+
+    def observe(self, _event: Event, position: Position) -> None:
+        """Write one when it is time, at the end of the batch that is being folded."""
+        if position >= self._next_at:
+            self._next_at = position + self._every_events
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    async def write(self) -> None:
+        """Write one now; that it can't be written harms nothing but the next start."""
+        position = self._world.position
+        try:
+            data = dump(self._world)
+            await self._log.save_snapshot(
+                self._code_version, position, data, needed_from=self._needed_from()
+            )
+        except Unavailable as error:
+            logger.warning("snapshot not written", metadata={"reason": str(error)})
+        except Exception:
+            logger.exception("snapshot not written", error_type="internal_error")
+        else:
+            self._written_at = time.monotonic()
+
+    def _begin(self) -> None:
+        task = asyncio.create_task(self.write())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,735 @@
+"""Runs all live matches: one loop, no task for each. It is given a publisher, knows no sockets.
+
+A match never runs past what is committed: an input is in the log before its tick is stepped,
+and an outcome before its frame is shown. A slow disk makes ticks late, never wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from service.deliveries import (
+    Audience,
+    Delivery,
+    InRoom,
+    Sockets,
+    both,
+    came_in,
+    game_paused,
+    game_paused_v1,
+    game_start,
+    game_start_v1,
+    seat_answer,
+)
+from service.domain.commands.base import MatchSnapshot
+from service.domain.commands.ending import FinishMatch, VoidMatch
+from service.domain.commands.matches import INPUT_LEAD_TICKS_MAX
+from service.domain.commands.pauses import START_DELAY_S, PauseAfterRestart
+from service.domain.events.base import room_stream
+from service.domain.events.matches import (
+    MatchCheckpoint,
+    MatchEnded,
+    MatchEvent,
+    MatchInput,
+    MatchOutcome,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+    MatchSuspended,
+    MatchTurnNoted,
+    room_of,
+)
+from service.domain.events.presence import SocketClosed
+from service.domain.events.rooms import SeatTaken, SpectatorJoined
+from service.errors import Unavailable
+from service.eventstore.records import Origin
+from service.games.protocol import RulesFailed
+from service.protocol import classic, v1
+from service.replay.core import Run, checkpoint_of, outcomes_at, rebuild, state_hash
+from service.runtime.match_clock import MatchClock
+from service.telemetry import Metrics, get_logger, note_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+
+    from service.domain.events.base import Event, Position
+    from service.domain.ids import MatchId, RoomId, SocketId, UserId
+    from service.domain.projections.matches import Match
+    from service.domain.projections.rooms import Room
+    from service.games.catalogue import Catalogue
+    from service.games.protocol import State
+    from service.runtime.engine import Engine, Publisher
+
+PHASES = 4
+"""Matches are spread over so many parts of a tick, so that not all are due at once."""
+
+GRID_HZ = 60
+"""How often a phase comes round."""
+
+SLOT_S = 1 / GRID_HZ / PHASES
+
+CATCH_UP_TICKS_MAX = INPUT_LEAD_TICKS_MAX
+"""More missed ticks than these are not caught up: then the match lasts longer."""
+
+RETRY_S = 0.5
+"""How long a match waits when what it brought about could not be written down."""
+
+FAULT_RETRY_MAX_S = 30.0
+"""The longest pause before an end that could not be decided is tried again."""
+
+MOVE_FAULTS_MAX = 3
+"""So many moves of a seat, one after the other, over which the rules fail make a match void."""
+
+ORIGIN = Origin("ticker")
+
+logger = get_logger(__name__)
+
+
+CHECKPOINT_INPUTS = 200
+"""How many inputs bring a checkpoint, in a game that only inputs bring on."""
+
+
+class LiveMatch:
+    """A running or paused match, and when its next tick is due."""
+
+    # Many take turns many times a second: each should lie together in memory.
+    __slots__ = (
+        "_caught_up_s",
+        "_due_at",
+        "_on_their_way",
+        "_period_s",
+        "checkpoint_phase",
+        "checkpoint_ticks",
+        "clock",
+        "everybody",
+        "failed",
+        "finishing",
+        "id",
+        "last_input_tick",
+        "last_remaining",
+        "log_fails",
+        "match",
+        "move_faults",
+        "paused",
+        "recording",
+        "room",
+        "run",
+    )
+
+    def __init__(self, match: Match, room: Room, run: Run, checkpoint_ticks: int) -> None:
+        """Take a match that stands still; `resume` lets it run."""
+        self.match = match
+        self.id = match.id
+        self.room = room
+        self.everybody = InRoom(room.id)
+        self.run = run
+        self.clock = MatchClock(match)
+        self.paused = True
+        self.finishing = False
+        self.recording = False
+        """An outcome is on its way into the log."""
+        self.log_fails = False
+        """That outcome could not be written yet, and is tried again and again."""
+        self.failed = False
+        """The rules have failed; the void end is on its way."""
+        self.move_faults: dict[int, int] = {}
+        """For each seat how many moves the rules have failed over, since one that they took."""
+        self.last_input_tick = run.tick - 1
+        self.last_remaining: int | None = None
+        self.checkpoint_ticks = checkpoint_ticks
+        self.checkpoint_phase = room.created_at % checkpoint_ticks
+        self._on_their_way: list[MatchEvent] = []
+        """Decided events that are not committed yet."""
+        self._period_s = 1 / (run.game.tick_hz or 1)
+        self._caught_up_s = CATCH_UP_TICKS_MAX * self._period_s
+        self._due_at = 0.0
+
+    @property
+    def is_without_ticks(self) -> bool:
+        """Whether only inputs bring this match on."""
+        return not self.run.game.tick_hz
+
+    def resume(self, at: float) -> None:
+        """Step the next tick at `at`, and go on from there."""
+        self.paused = False
+        self._due_at = at
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether the next tick may be stepped now."""
+        if now < self._due_at or self.paused or self.finishing or self.recording or self.failed:
+            return False
+        tick = self.run.tick
+        return not self._on_their_way or all(event.tick > tick for event in self._on_their_way)
+
+    def step(self, now: float) -> Sequence[MatchOutcome]:
+        """Step one tick; what is further behind than can be caught up is let go."""
+        self._due_at = max(self._due_at + self._period_s, now - self._caught_up_s)
+        tick = self.run.tick
+        outcomes = self.run.step()
+        return outcomes_at(self.id, tick, outcomes) if outcomes else ()
+
+    def input_tick(self, now: float) -> int:
+        """Choose the tick of an input that arrives now: the next one that is not yet due.
+
+        A tick that is due and waits for a commit takes no more inputs, so that a player who
+        never stops typing can't hold the match up. Without ticks of its own, a game gets one by
+        each input.
+        """
+        if self.match.pace == "turns":
+            return self.run.tick
+        if self.match.pace == "free":
+            return max(self.run.tick, self.last_input_tick + 1)
+        overdue = 0 if self.paused else math.ceil((now - self._due_at) / self._period_s)
+        lead = min(max(overdue, 0), CATCH_UP_TICKS_MAX)
+        self.last_input_tick = max(self.last_input_tick, self.run.tick + lead)
+        return self.last_input_tick
+
+    def hold(self, event: MatchEvent) -> None:
+        """Do not step the tick of `event` before `release`."""
+        self._on_their_way.append(event)
+        if isinstance(event, MatchInput):
+            self.last_input_tick = max(self.last_input_tick, event.tick)
+
+    def release(self, event: MatchEvent) -> None:
+        """Take one `hold` back, if it is not let go of already."""
+        if event in self._on_their_way:
+            self._on_their_way.remove(event)
+
+    def add_input(self, event: MatchInput) -> None:
+        """Let a committed input take effect."""
+        self.release(event)
+        self.run.add_input(event)
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether a pause is on its way, so that what is decided now would come after it."""
+        return any(isinstance(event, MatchPaused) for event in self._on_their_way)
+
+    def ahead(self) -> State:
+        """Return the state as it will be after all inputs, also those on their way.
+
+        Where moves are free, they do not depend on it.
+        """
+        if self.match.pace == "free":
+            return self.run.state
+        return self.run.ahead(
+            [event for event in self._on_their_way if isinstance(event, MatchInput)]
+        )
+
+    def held(self) -> Mapping[int, Mapping[SocketId, list[str]]]:
+        """Return the keys that the tabs of each seat will hold, as `ahead` the state."""
+        coming = {one.seat: one.held for one in self._on_their_way if isinstance(one, MatchInput)}
+        return {**self.match.pressing, **coming} if coming else self.match.pressing
+
+    @property
+    def remaining_s(self) -> int | None:
+        """The seconds on the clock."""
+        ticks = self.run.game.remaining_ticks(self.run.state)
+        return None if ticks is None else math.ceil(ticks / self.run.game.tick_hz)
+
+
+class Ticker:
+    """All live matches."""
+
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+        self,
+        engine: Engine,
+        games: Catalogue,
+        publisher: Publisher,
+        *,
+        checkpoint_s: float,
+        clock: Callable[[], float],
+        grace_left_s: Callable[[Room], float | None],
+        metrics: Metrics,
+    ) -> None:
+        """Run matches of `games`; `clock` is monotonic, in seconds.
+
+        `grace_left_s` says how long the players of a room who are away may still be.
+        """
+        self._grace_left_s = grace_left_s
+        self._metrics = metrics
+        self._engine = engine
+        self._games = games
+        self._publisher = publisher
+        self._checkpoint_s = checkpoint_s
+        self._clock = clock
+        self._grid_at = clock()
+        self._matches: dict[MatchId, LiveMatch] = {}
+        self._of_rooms: dict[str, LiveMatch] = {}
+        """The same by the stream of their room."""
+        self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
+        self._awake = asyncio.Event()
+        self._checkpoints: list[MatchCheckpoint] = []
+        """Those that are not on their way yet."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def recover(
+        self, read: Callable[[Match], Coroutine[None, None, Sequence[Event]]]
+    ) -> None:
+        """After a restart, rebuild every live match from its events, and pause it."""
+        for match in list(self._engine.world.matches.live.values()):
+            events = await read(match)
+            try:
+                await self._recover_match(match, events)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - it harms this match alone
+                self._note(error, match.id)
+                await self._engine.execute(VoidMatch(match.id, match.tick), ORIGIN)
+
+    async def _recover_match(self, match: Match, events: Sequence[Event]) -> None:
+        run, unlogged = self._rebuild(match, events)
+        live = self._add(match, self._engine.world.rooms.rooms[room_of(match.id)], run)
+        live.paused = match.pace != "free"
+        # Inputs may be still to come, over which the rules fail; it is not tried later.
+        live.ahead()
+        is_over = run.game.result(run.state) is not None
+        if unlogged:
+            await self._engine.append(unlogged, ORIGIN)
+        await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
+        if is_over:
+            await self._engine.execute(FinishMatch(match.id), ORIGIN)
+        logger.info(
+            "match recovered", metadata={"match": match.id, "tick": run.tick, "run": match.run}
+        )
+
+    def _rebuild(self, match: Match, events: Sequence[Event]) -> tuple[Run, list[MatchOutcome]]:
+        """Bring a match to its last logged tick; raise what its rules raise, or `RulesFailed`."""
+        game = self._games.rules(match.game, match.rules_version)
+        if game is None:
+            raise RulesFailed(
+                f"Match {match.id} began with version {match.rules_version} of the rules of "
+                f"{match.game}, which is not here."
+            )
+        return rebuild(match, events, game)
+
+    async def run(self) -> None:
+        """Step what is due, for ever."""
+        slot = 0
+        while True:
+            if not self._matches:
+                self._awake.clear()
+                await self._awake.wait()
+                # Nothing was due meanwhile, so nothing is late.
+                slot = int((self._clock() - self._grid_at) / SLOT_S)
+            now = self._clock()
+            newest = int((now - self._grid_at) / SLOT_S)
+            for due in range(max(slot, newest - PHASES + 1), newest + 1):
+                self.advance(due % PHASES, now)
+            self._metrics.ticked(max(0.0, self._clock() - self._grid_at - slot * SLOT_S))
+            slot = newest + 1
+            await asyncio.sleep(max(0.0, self._grid_at + slot * SLOT_S - self._clock()))
+
+    def advance(self, phase: int, now: float) -> None:
+        """Step the matches of one phase that are due at `now`."""
+        for live in list(self._phases[phase].values()):
+            try:
+                self._advance_match(live, now)
+            except Exception as error:  # noqa: BLE001 - the fault of one game harms no other
+                self._fail(live, error)
+        self._write_checkpoints()
+
+    async def stop(self) -> None:
+        """Write down where every match stands, and wait for what is on its way."""
+        suspended: list[MatchSuspended] = []
+        for live in self._matches.values():
+            if not live.paused and not live.recording and not live.failed:
+                try:
+                    self._checkpoint(live)
+                except Exception as error:  # noqa: BLE001 - the others are written
+                    self._note(error, live.id)
+                else:
+                    suspended.append(MatchSuspended(match=live.id, tick=live.run.tick))
+        with suppress(Unavailable):
+            await self._engine.append([*self._checkpoints, *suspended, *self._turns()], ORIGIN)
+        for task in self._tasks:
+            if task.get_name() in {"recording", "void"}:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _turns(self) -> Iterator[MatchTurnNoted]:
+        """Say of each turn that runs how long it may still take."""
+        now = self._clock()
+        for live in self._matches.values():
+            left_ms = live.clock.turn_left_ms(now)
+            if left_ms is not None and not live.paused:
+                yield MatchTurnNoted(match=live.id, tick=live.run.tick, turn_left_ms=left_ms)
+
+    # What the engine asks
+
+    def standing(self, match: MatchId) -> MatchSnapshot:
+        """Say where a live match stands; raise `Unavailable` while it waits for the log."""
+        live = self._matches.get(match)
+        if live is None or live.log_fails or live.failed:
+            raise Unavailable
+        try:
+            ahead = live.ahead()
+        except Exception as error:
+            self._fail(live, error)
+            raise Unavailable from error
+        now = self._clock()
+        return MatchSnapshot(
+            tick=live.run.tick,
+            input_tick=live.input_tick(now),
+            state=ahead,
+            pausing=live.is_pausing,
+            state_hash=lambda: state_hash(live.run.state),
+            turn_left_ms=live.clock.turn_left_ms(now),
+            spent_ms=live.clock.spent_ms(now),
+            held=live.held(),
+        )
+
+    async def settled(self, streams: set[str]) -> None:
+        """Wait until the matches of these rooms have written down what they brought about."""
+        for stream in streams & self._of_rooms.keys():
+            live = self._of_rooms[stream]
+            while live.recording:
+                if live.log_fails:
+                    raise Unavailable
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def hold(self, event: MatchEvent) -> None:
+        """Step the match no further than `event`; a checkpoint holds nothing."""
+        live = self._matches.get(event.match)
+        if live is not None and not isinstance(event, MatchCheckpoint):
+            live.hold(event)
+
+    def release(self, event: MatchEvent) -> None:
+        """Take one `hold` back."""
+        live = self._matches.get(event.match)
+        if live is not None and not isinstance(event, MatchCheckpoint | MatchStarted):
+            live.release(event)
+
+    def rules_failed(self, match: MatchId, error: Exception) -> None:
+        """Tell of rules that have failed when something was decided, which ends their match."""
+        self._note(error, match)
+
+    def move_failed(self, match: MatchId, seat: int) -> None:
+        """Count a move that the rules have failed over; too many in a row end the match."""
+        live = self._matches.get(match)
+        if live is None:
+            return
+        live.move_faults[seat] = live.move_faults.get(seat, 0) + 1
+        if live.move_faults[seat] >= MOVE_FAULTS_MAX:
+            self._void(live, live.run.tick)
+
+    # What has happened
+
+    def observe(self, event: Event, _position: Position) -> None:
+        """Do what a committed event says."""
+        match event:
+            case MatchStarted():
+                self._start(event)
+            case MatchInput() | MatchPaused() | MatchResumed():
+                live = self._matches.get(event.match)
+                # None: the end was on its way already, and the event takes no effect.
+                if live is not None:
+                    self._go_on(live, event)
+            case MatchEnded():
+                self._remove(event.match)
+            case SocketClosed():
+                self._note_absence(event)
+            case SeatTaken() | SpectatorJoined():
+                self._welcome(event)
+            case _:
+                pass
+
+    def _go_on(self, live: LiveMatch, event: MatchInput | MatchPaused | MatchResumed) -> None:
+        """Let a committed event take effect in its match."""
+        match event:
+            case MatchInput():
+                try:
+                    self._take(live, event)
+                except Exception as error:  # noqa: BLE001 - it harms this match alone
+                    self._fail(live, error)
+            case MatchPaused():
+                live.paused = True
+                live.clock.pause(self._clock())
+            case MatchResumed():
+                self._begin(live)
+
+    def _take(self, live: LiveMatch, event: MatchInput) -> None:
+        if event.socket is not None:
+            live.move_faults.pop(event.seat, None)
+        live.add_input(event)
+        if live.match.turn_s is not None:
+            live.clock.begin_turn(self._clock())
+        if live.is_without_ticks and not live.failed:
+            self._take_input(live)
+
+    def _start(self, event: MatchStarted) -> None:
+        world = self._engine.world
+        match = world.matches.live[event.match]
+        try:
+            run, _ = self._rebuild(match, [event])
+            live = self._add(match, world.rooms.rooms[event.room], run)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._note(error, event.match)
+            self._spawn(self._write_void(VoidMatch(event.match, 0)), "void")
+            return
+        self._begin(live)
+        self._publish_frame(live)
+
+    def _welcome(self, event: SeatTaken | SpectatorJoined) -> None:
+        """Show the match to a tab that comes in while it runs."""
+        room = self._engine.world.rooms.rooms[event.room]
+        seat = room.seat_of(event.user)
+        live = self._matches.get(room.match or "")
+        if live is not None and seat is not None:
+            live.clock.came_back(seat, self._clock())
+        self._show(room, seat, event.socket)
+
+    def _note_absence(self, event: SocketClosed) -> None:
+        """Begin to count how long a player has no tab."""
+        rooms = self._engine.world.rooms
+        room = rooms.rooms.get(rooms.seated.get(event.user, ""))
+        live = self._matches.get(room.match or "") if room else None
+        seat = room.seat_of(event.user) if room else None
+        if room and live and seat is not None and not room.seats[seat].sockets:
+            live.clock.went_away(seat, self._clock())
+
+    def show_again(self, room_id: RoomId, user: UserId, socket: SocketId) -> None:
+        """Tell a tab that has come in before all that it was told then."""
+        world, people = self._engine.world, self._engine.people
+        room = world.rooms.rooms.get(room_id)
+        if room is None or not room.shows(user, socket):
+            return
+        seat = room.seat_of(user)
+        deliveries = list(came_in(room, user, socket, world, people))
+        if seat is not None:
+            deliveries += seat_answer(room, socket, seat, people)
+        for delivery in deliveries:
+            self._publisher.publish(delivery)
+        self._show(room, seat, socket)
+
+    def _show(self, room: Room, seat: int | None, socket: SocketId) -> None:
+        """Send one tab the state of the match in its room at once, if one runs."""
+        live = self._matches.get(room.match or "")
+        if live is None or live.failed:
+            return
+        try:
+            self._show_match(live, room, seat, socket)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._fail(live, error)
+
+    def _show_match(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
+        here, remaining_s, people = Sockets((socket,)), live.remaining_s, self._engine.people
+        start = None if seat is None else game_start(room, seat, remaining_s or 0, people)
+        self._publisher.publish(
+            Delivery(here, start, game_start_v1(room, seat, remaining_s, people))
+        )
+        if seat is None and room.options.get("spectator_delay_s"):
+            return
+        if remaining_s is not None:
+            self._publisher.publish(both(here, classic.GameTimer(room.id, remaining_s)))
+        self._publisher.publish(self._frame(live, here))
+        if room.away and live.match.pace != "free":
+            now = self._clock()
+            left_ms, spent_ms = live.clock.turn_left_ms(now), live.clock.spent_ms(now)
+            grace_s = self._grace_left_s(room)
+            told = game_paused_v1(room, live.match, left_ms, spent_ms, grace_s)
+            self._publisher.publish(Delivery(here, game_paused(room, grace_s), told))
+
+    def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
+        ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
+        live = LiveMatch(match, room, run, ticks if run.game.tick_hz else CHECKPOINT_INPUTS)
+        self._matches[live.id] = live
+        self._of_rooms[room_stream(room.id)] = live
+        if run.game.tick_hz:
+            min(self._phases, key=len)[live.id] = live
+        self._awake.set()
+        return live
+
+    def _remove(self, match: MatchId) -> None:
+        live = self._matches.pop(match, None)
+        if live is None:
+            return
+        del self._of_rooms[room_stream(live.room.id)]
+        for phase in self._phases:
+            phase.pop(match, None)
+
+    def _begin(self, live: LiveMatch) -> None:
+        """Let a match run after the start delay, at a time when its phase comes round."""
+        live.clock.go_on(self._clock())
+        if live.is_without_ticks:
+            live.paused = False
+            return
+        phase = next(index for index, phase in enumerate(self._phases) if live.id in phase)
+        wanted = self._clock() + START_DELAY_S
+        rounds = math.ceil((wanted - self._grid_at) * GRID_HZ)
+        # A little early, so that rounding never makes it wait for the next round.
+        live.resume(self._grid_at + rounds / GRID_HZ + (phase - 0.5) * SLOT_S)
+
+    # Running
+
+    def _advance_match(self, live: LiveMatch, now: float) -> None:
+        stepped = False
+        run = live.run
+        while live.is_due(now):
+            outcomes = live.step(now)
+            stepped = True
+            if run.game.result(run.state) is not None:
+                live.finishing = True
+            if outcomes:
+                live.recording = True
+                self._spawn(self._record(live, outcomes), "recording")
+                return
+            if live.finishing:
+                self._spawn(self._finish(live), "recording")
+            if run.tick % live.checkpoint_ticks == live.checkpoint_phase:
+                self._checkpoint(live)
+        if stepped:
+            self._publish_frame(live)
+
+    def _take_input(self, live: LiveMatch) -> None:
+        """Let an input take effect at once, in a game that only inputs bring on."""
+        live.run.step()
+        if live.run.game.result(live.run.state) is not None and not live.finishing:
+            live.finishing = True
+            self._spawn(self._finish(live), "recording")
+        if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
+            self._checkpoint(live)
+            self._write_checkpoints()
+        if live.match.pace == "turns":
+            self._publish_frame(live)
+
+    async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        """Write down what a step brought about, and only then show it."""
+        try:
+            await self._write_outcomes(live, outcomes)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            live.recording = False
+            self._note(error, live.id)
+            self._void(live, outcomes[0].tick)
+            return
+        live.recording = False
+        self._publish_frame(live)
+        if live.finishing:
+            await self._finish(live)
+
+    async def _write_outcomes(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        """Write outcomes down, without which the match can't go on, however long that takes."""
+        while True:
+            try:
+                await self._engine.append(outcomes, ORIGIN)
+            except Unavailable:
+                live.log_fails = True
+                await asyncio.sleep(RETRY_S)
+            else:
+                live.log_fails = False
+                return
+
+    async def _finish(self, live: LiveMatch) -> None:
+        """Write the end down, however long that takes; a match whose end fails is void."""
+        while live.id in self._engine.world.matches.live and not live.failed:
+            try:
+                await self._engine.execute(FinishMatch(live.id), ORIGIN)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            except Exception as error:  # noqa: BLE001 - it harms this match alone
+                self._fail(live, error)
+            else:
+                # An input that came in between may have taken the result back; then it goes on.
+                live.finishing = False
+                return
+
+    def _fail(self, live: LiveMatch, error: Exception) -> None:
+        """End a match as void, since its rules have failed; it harms no other."""
+        self._note(error, live.id)
+        self._void(live, live.run.tick)
+
+    def _void(self, live: LiveMatch, tick: int) -> None:
+        if not live.failed:
+            live.failed = True
+            self._spawn(self._write_void(VoidMatch(live.id, tick)), "void")
+
+    async def _write_void(self, command: VoidMatch) -> None:
+        """Write a void end down, however long that takes."""
+        pause_s = RETRY_S
+        while True:
+            try:
+                await self._engine.execute(command, ORIGIN)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            except Exception as error:  # noqa: BLE001 - its players wait for it
+                self._note(error, command.match)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, FAULT_RETRY_MAX_S)
+            else:
+                return
+
+    def _note(self, error: Exception, match: MatchId) -> None:
+        note_fault(self._metrics, "rules", error, match=match)
+
+    def _checkpoint(self, live: LiveMatch) -> None:
+        self._checkpoints.append(checkpoint_of(live.id, live.run))
+
+    def _write_checkpoints(self) -> None:
+        """Write down all that are due; when they can't be, later ones will do."""
+        if not self._checkpoints:
+            return
+        checkpoints, self._checkpoints = self._checkpoints, []
+
+        def then(error: Exception | None) -> None:
+            # That the log can't be written is logged by itself, once.
+            if error is not None and not isinstance(error, Unavailable):
+                matches = [checkpoint.match for checkpoint in checkpoints]
+                logger.warning("checkpoints not written", metadata={"matches": matches})
+
+        try:
+            self._engine.append_soon(checkpoints, ORIGIN, then)
+        except Unavailable as error:
+            then(error)
+
+    def _publish_frame(self, live: LiveMatch) -> None:
+        """Show where a match stands; it is void when its rules can't say."""
+        try:
+            self._publish_state(live)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._fail(live, error)
+
+    def _publish_state(self, live: LiveMatch) -> None:
+        room = live.room
+        remaining_s = live.remaining_s
+        if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
+            live.last_remaining = remaining_s
+            timer = classic.GameTimer(room.id, remaining_s)
+            self._publish_to_room(room, both(live.everybody, timer))
+        self._publish_to_room(room, self._frame(live, live.everybody))
+
+    def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
+        """Tell the players, and the spectators: they may have to wait for it."""
+        delay_s = room.options.get("spectator_delay_s", 0) if room.spectators else 0
+        if not delay_s:
+            self._publisher.publish(delivery)
+            return
+        now, later = InRoom(room.id, spectators=False), InRoom(room.id, players=False)
+        replace = msgspec.structs.replace
+        self._publisher.publish(replace(delivery, audience=now))
+        self._publisher.publish(replace(delivery, audience=later, delay_s=delay_s))
+
+    def _frame(self, live: LiveMatch, audience: Audience) -> Delivery:
+        run, room = live.run, live.room.id
+        view = run.game.view(run.state, None)
+        return Delivery(
+            audience,
+            classic.GameUpdate(room, view),
+            v1.GameUpdate(room, live.match.run, run.tick, view, self._turn_ends_in_ms(live)),
+        )
+
+    def _turn_ends_in_ms(self, live: LiveMatch) -> int | UnsetType:
+        if live.match.turn_s is None or live.run.game.result(live.run.state) is not None:
+            return UNSET
+        left_ms = live.clock.turn_left_ms(self._clock())
+        return UNSET if left_ms is None else left_ms
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
