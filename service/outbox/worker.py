@@ -1,7 +1,8 @@
-"""Brings finished matches to those who want them: again and again, and never in the way of play.
+"""Delivers finished matches to those who want them, at least once, and never delays play.
 
-What waits is a projection of the log (`domain/projections/outbox.py`). A match is sent until the outcome is
-known, which is then an event; who dies between both sends it again, with the same key.
+What waits is a projection of the log (`domain/projections/outbox.py`). A match is sent until the
+outcome is known, which is then an event. When the process dies in between, the match is sent again
+with the same idempotency key.
 """
 
 from __future__ import annotations
