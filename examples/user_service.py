@@ -8,7 +8,7 @@
 | `GET /users/me` | `{user: {id, name, friends: [{id, name}], matches: [...]}}` |
 | `PUT /users/me` | takes `{name}` |
 | `POST /users/me` | takes `{action: "add_friend", friendId}` |
-| | or `{action: "create_match", matchData}`, as docs/neighbours.md has it |
+| | or `{action: "create_match", matchData}`, as docs/integrations.md has it |
 
 A `create_match` with an `Idempotency-Key` that was seen before changes nothing and is answered
 as the first was; a sender that has missed the answer may so ask again.

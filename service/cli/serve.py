@@ -34,7 +34,7 @@ def command(
     accept_lost_tail: Annotated[
         bool,
         typer.Option(
-            "--accept-lost-tail", help="Go on with a log that has lost its end, for good."
+            "--accept-lost-tail", help="Accept a log whose last events are missing, for good."
         ),
     ] = False,
 ) -> None:

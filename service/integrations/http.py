@@ -65,7 +65,7 @@ async def post(
 
 
 def outcome_of(status: int, reason: str) -> Delivered | Rejected | Indeterminate:
-    """Say what a status means for what was sent (docs/neighbours.md)."""
+    """Say what a status means for what was sent (docs/integrations.md)."""
     if status in _OK:
         return Delivered()
     said = f"HTTP {status} {reason}".strip()
