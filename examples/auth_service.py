@@ -4,7 +4,7 @@
 
 It reads JWT_SECRET (or VAULT_ADDR and VAULT_TOKEN), WS_URL and USER_SERVICE_URL.
 
-A token says only who somebody is; his name the user service is told, and ws-service asks it.
+A token says only who somebody is; their name the user service is told, and ws-service asks it.
 """
 
 from __future__ import annotations

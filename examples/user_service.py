@@ -74,7 +74,7 @@ class UserService:
         return web.json_response({"id": row[0], "name": row[1]})
 
     async def me(self, request: web.Request) -> web.Response:
-        """Show the user himself, with friends and matches."""
+        """Show the user, with friends and matches."""
         user = self._user(request)
         row = self._one("SELECT name FROM users WHERE id = ?", user)
         friends = self._all(

@@ -115,7 +115,7 @@ class UserDirectory:
         return True
 
     async def _rename(self, user: UserId, name: str) -> None:
-        """Keep the name, then show it, unless the user has gone or brought one himself."""
+        """Keep the name, then show it, unless the user has gone or brought one themselves."""
         if user not in self._nameless:
             return
         renamed = PersonalData(names={str(user): name})

@@ -129,7 +129,7 @@ class Joins:
         """Know of a room that is gone, or that this user is out of."""
         match message:
             case {"type": "room:left", "reason": "offline"}:
-                # Whoever watches is out as soon as he is gone, and comes back with his connection.
+                # A spectator is out once disconnected, and comes back with their connection.
                 pass
             case {"type": "room:left", "userId": gone, "roomId": room} if gone == user:
                 self._forget(room)

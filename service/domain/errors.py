@@ -66,7 +66,7 @@ class SelfInvite(ClientError):
 
 
 class UserNotInLobby(ClientError):
-    """That user is not in the lobby just now; try again when he is."""
+    """That user is not in the lobby just now; try again when they are."""
 
     code = "USER_NOT_IN_LOBBY"
 

@@ -1,4 +1,4 @@
-"""The recent messages of each user, so that who comes back is sent what he missed.
+"""The recent messages of each user, so that users who come back are sent what they missed.
 
 Whom an event concerns is decided when it is folded; here it is kept, as frames, within bounds of
 age, number and bytes. Events that have no frame for anybody, such as the inputs of a match with

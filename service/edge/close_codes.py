@@ -28,7 +28,7 @@ class CloseCode(IntEnum):
     NO_PONG = 4012, "In logs only: the client did not answer a ping in time; it sees 1006."
     TOKEN_EXPIRED = 4005, "The token of a v1 socket has been expired for a while; get a new one."
     RATE_LIMITED = 4013, "Messages went on above the limit; connect again and send fewer."
-    REVOKED = 4503, "The user was sent away: his tokens until now are refused; do not try again."
+    REVOKED = 4503, "The user was sent away: their tokens until now are refused; do not try again."
     TOO_MANY_SOCKETS = (
         4504,
         "A newer connection of the user, who had too many, took the place of this one.",

@@ -58,7 +58,7 @@ LIST_ENTRY_BYTES = 32
 """About what a user adds to the list of all."""
 
 SENDERS_KEPT_MAX = 16
-"""For so many who send to a room it is kept who the others are: each has a list of his own."""
+"""Maximum number of per-sender recipient lists cached for a room."""
 
 Answer = TypeVar("Answer")
 

@@ -106,7 +106,7 @@ logger = get_logger(__name__)
 
 
 class OtherUser(ClientError):
-    """The token is that of another user; connect again to be him."""
+    """The token is that of another user; connect again to be that user."""
 
     code = "OTHER_USER"
 
@@ -204,7 +204,7 @@ class WebSockets:
     async def attend(
         self, request: web.Request, token: str | None, ws: Channel, connect: Connect
     ) -> None:
-        """Find out who it is, and serve him over `ws` to its end."""
+        """Authenticate the user, and serve them over `ws` to its end."""
         correlation_id = uuid.uuid4().hex
         try:
             identity = await self._admit(request, token)
@@ -271,7 +271,7 @@ class WebSockets:
         return identity
 
     def _is_allowed(self, identity: Identity) -> bool:
-        """Tell whether this token was issued after its user was last sent away, if he ever was."""
+        """Tell whether this token was issued after its user was last sent away, if ever."""
         return self._engine.world.access.allows(identity.user, identity.issued_at_s)
 
     async def _serve_user(self, socket: _Socket, identity: Identity, token: str) -> None:
@@ -305,7 +305,7 @@ class WebSockets:
             session.spend(connection.resume_bytes / BYTES_PER_UNIT)
             session.spend_list(connection.greeting_bytes / BYTES_PER_UNIT)
             if not self._is_allowed(identity):
-                # He was sent away while this socket was not yet among those to be closed.
+                # The user was sent away while this socket was not yet among those to be closed.
                 await ws.close(code=CloseCode.REVOKED, message=b"Revoked")
                 return
             if connection.dialect is V1:

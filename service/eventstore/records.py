@@ -26,7 +26,7 @@ class Origin(msgspec.Struct, frozen=True):
     correlation_id: str = "service"
     actor: UserId | None = None
     command: str | None = None
-    """The id that the actor gave to his command, so that it is carried out once."""
+    """The id that the actor gave to their command, so that it is carried out once."""
     digest: bytes | None = None
     """What tells this command from others that come with the same id."""
 

@@ -115,10 +115,10 @@ class _Call:
 
 
 class EventLog:
-    """The one way to write events; whoever appends waits for the commit of his batch.
+    """The appender of the event store: commits appends in batches (group commit).
 
     After each commit, in this order: `on_commit` folds and publishes, then the appends are
-    answered. So whoever gets an answer finds the world as after his events.
+    answered. So a caller that gets an answer finds its own events in the projections.
     """
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
@@ -229,7 +229,7 @@ class EventLog:
         `expect` names versions that streams must be at, else `VersionConflict` is raised.
         `beside` is kept with the same commit. An event id that was recorded
         before gets its first position. Raises `Unavailable` when nothing can be written now.
-        A caller that is cancelled goes only when his events are folded, or have failed: until
+        A caller that is cancelled goes only when its events are folded, or have failed: until
         then nobody else may decide on their streams.
         """
         answer = _Answer()

@@ -263,7 +263,7 @@ def _duration_s(options: Mapping[str, Any]) -> float:
 
 
 def _is_up_key(move: Mapping[str, Any]) -> bool:
-    # Every player sits at his own keyboard: either pair of keys is good for either seat.
+    # Every player sits at their own keyboard: either pair of keys is good for either seat.
     match move.get("direction"):
         case "w" | "ArrowUp":
             return True

@@ -96,7 +96,7 @@ class UserService:
         self._saving = open_session(limits.save_timeout_s, limits.concurrency)
 
     async def name(self, user: UserId) -> str | None:
-        """Return the display name of `user`, or None when he has none there.
+        """Return the display name of `user`, or None when they have none there.
 
         Raises `UserServiceUnavailable`.
         """
@@ -107,7 +107,7 @@ class UserService:
         return name
 
     async def friends(self, user: UserId, bearer: str) -> list[UserId]:
-        """Return the friends of `user`, asked with his own token.
+        """Return the friends of `user`, asked with their own token.
 
         Raises `UserServiceUnavailable`.
         """

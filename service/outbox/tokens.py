@@ -1,7 +1,7 @@
 """The users' own tokens, with which the user service is asked about them.
 
 A token is kept in memory while its user is online. That of the player who will save a match is
-kept beside the log as well, encrypted, from the start of the match until it is saved: he may be
+kept beside the log as well, encrypted, from the start of the match until it is saved: they may be
 gone when it ends, and so may this process.
 """
 
@@ -111,7 +111,7 @@ class UserTokens:
         return self._fresh(self._online.get(user))
 
     async def for_match(self, match: MatchId, user: UserId) -> str | None:
-        """Return a valid token of `user`, also when he is not here any more."""
+        """Return a valid token of `user`, also when they are not here any more."""
         token = self.of(user)
         if token is not None:
             return token

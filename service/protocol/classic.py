@@ -112,7 +112,7 @@ class GameLeave(FromClientMessage, frozen=True, tag="game:leave"):
 
 
 class User(msgspec.Struct, frozen=True):
-    """A user, as others see him."""
+    """A user, as others see them."""
 
     id: UserId
     name: str

@@ -152,7 +152,7 @@ class GameHistory(V1Command, frozen=True, tag="game:history"):
 
 
 class SendSignal(V1Command, frozen=True, tag="signal"):
-    """Passes `data` on to a user, one of his sockets, or all others in a room; it is not kept."""
+    """Passes `data` on to a user, one of their sockets, or all others in a room; it is not kept."""
 
     data: msgspec.Raw
     to: WireUserId | None = None
@@ -361,7 +361,7 @@ class RoomState(ToClientMessage, frozen=True, tag="room:state"):
 
 
 class RoomJoined(ToClientMessage, frozen=True, tag="room:joined"):
-    """Somebody has come to your room, maybe you; `seat` is his if he plays; has a `position`."""
+    """Somebody came to your room, maybe you; `seat` is theirs if they play; has a `position`."""
 
     room_id: RoomId
     user: User

@@ -26,7 +26,7 @@ DIGEST_BYTES, KEY_ID_BYTES = 16, 4
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 CommandKey: TypeAlias = "tuple[str, str]"
-"""Whose command it is, and the id that he gave to it."""
+"""Whose command it is, and the id that they gave to it."""
 
 
 class IdReused(ClientError):

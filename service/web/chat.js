@@ -14,7 +14,7 @@ export class Chat {
   /**
    * @param {{say: (roomId: string, text: string) => void,
    *   sideOf: (userId: number | string) => "you" | "other" | ""}} ports
-   *   `sideOf` answers in whose colour a user's name is written, if he plays
+   *   `sideOf` answers in whose colour a user's name is written, if they play
    */
   constructor({ say, sideOf }) {
     this.#say = say;

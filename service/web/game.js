@@ -251,7 +251,7 @@ export class Game {
     this.#game = room.game;
     this.#chat.watching = room.spectators;
     const players = room.seats.flatMap(({ user }) => user ?? []);
-    // Who has left after the result still stands beside his score.
+    // Who has left after the result still stands beside their score.
     if (players.length > 1) this.#seat(players, this.#indexOfMe(players));
     const phase = this.#phaseOf(room);
     if (phase && ["waiting", "lost"].includes(this.#phase)) this.#enter(phase);

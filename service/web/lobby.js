@@ -7,7 +7,7 @@ import { toast } from "./notices.js";
 const ROWS_MAX = 200;
 const FILTER_FROM = 13;
 
-/** Where a user is, by his status; those who come first in this list stand first. */
+/** Where a user is, by their status; those who come first in this list stand first. */
 const PLACES = {
   lobby: "in the lobby",
   online: "elsewhere",

@@ -493,7 +493,7 @@ export interface GameHistory {
     id?: string;
 }
 /**
- * Passes `data` on to a user, one of his sockets, or all others in a room; it is not kept.
+ * Passes `data` on to a user, one of their sockets, or all others in a room; it is not kept.
  */
 export interface SendSignal {
     type: "signal";
@@ -599,7 +599,7 @@ export interface Welcome {
     )[];
 }
 /**
- * A user, as others see him.
+ * A user, as others see them.
  */
 export interface User {
     id: number | string;
@@ -861,7 +861,7 @@ export interface SeatView {
     pauseLeftMs: number | null;
 }
 /**
- * Somebody has come to your room, maybe you; `seat` is his if he plays; has a `position`.
+ * Somebody came to your room, maybe you; `seat` is theirs if they play; has a `position`.
  */
 export interface RoomJoined {
     type: "room:joined";

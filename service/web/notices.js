@@ -46,7 +46,7 @@ const STUCK_AFTER_MS = 3_000;
 let detailTimer = 0;
 let stuckTimer = 0;
 
-/** Why the server lets nobody come back by himself. */
+/** Why the server lets nobody come back automatically. */
 const FINAL_WORDS = new Map([
   [4503, "The server ended your session."],
   [4504, "You have opened too many tabs: a newer one took the place of this one."],

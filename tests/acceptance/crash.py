@@ -718,7 +718,7 @@ class Crashes:
                 raise end
 
     async def _until(self, deadline: float, tasks: list[asyncio.Task[None]]) -> None:
-        """Let the players play; one who ends before his time has found something."""
+        """Let the players play; one who ends early has found something."""
         wait_s = max(0.0, deadline - time.monotonic())
         done, _ = await asyncio.wait(tasks, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

@@ -142,7 +142,7 @@ async def test_a_result_is_saved_once_though_its_consumer_was_away_and_the_servi
     complaints: list[str] = []
     ana = await sign_up(browser, f"{platform.url}/?transport=socketio", "Ana", complaints)
     ben = await sign_up(browser, platform.url, "Ben", complaints)
-    hers, his = connections_of(ana), connections_of(ben)
+    of_ana, of_ben = connections_of(ana), connections_of(ben)
     await platform.kill("user_service")
 
     line = ana.locator("#players li", has_text="Ben")
@@ -160,8 +160,8 @@ async def test_a_result_is_saved_once_though_its_consumer_was_away_and_the_servi
     for page in (ana, ben):
         await expect(page.locator("#notice")).to_have_text("")
         await expect(page.locator("#clock")).to_contain_text("s")
-    assert {"/socket.io/" in url for url in hers} == {True}
-    assert {"/socket.io/" in url for url in his} == {False}
+    assert {"/socket.io/" in url for url in of_ana} == {True}
+    assert {"/socket.io/" in url for url in of_ben} == {False}
 
     await ben.click("#leave")
     await expect(ana.locator("#notice")).to_contain_text("you win")

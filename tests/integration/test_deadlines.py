@@ -208,7 +208,7 @@ async def test_what_stood_when_the_service_died_is_counted_anew(life: Life) -> N
     await life.execute(SendInvite(1, 2, "pong"))
     await life.execute(JoinQueue(3, "pong"))
 
-    # With a long grace, for who goes offline takes invites and searches with him.
+    # With a long grace, for who goes offline takes invites and searches with them.
     life.times = msgspec.structs.replace(short, presence_grace_s=LONG_S)
     await life.again()
     await life.come(4)

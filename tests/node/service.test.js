@@ -14,7 +14,7 @@ before(async () => {
   service = await new Service({
     WS_CHAT_PER_S: "1000",
     WS_CHAT_BURST: "1000",
-    // Nobody is counted as gone while he is cut off, however slow the machine.
+    // Nobody is counted as gone while they are cut off, however slow the machine.
     WS_PRESENCE_GRACE_S: "60",
     WS_RECONNECT_GRACE_S: "60",
   }).start();

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RevokeSessions(msgspec.Struct, frozen=True):
-    """Send a user away until he has a new token."""
+    """Send a user away until they have a new token."""
 
     user: UserId
     now_s: int

@@ -53,7 +53,7 @@ class Say(msgspec.Struct, frozen=True):
 
 
 class Mute(msgspec.Struct, frozen=True):
-    """Hear no more of a user, or hear him again."""
+    """Hear no more of a user, or hear them again."""
 
     user: UserId
     target: UserId

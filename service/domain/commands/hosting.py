@@ -99,7 +99,7 @@ class CreateRoom(msgspec.Struct, frozen=True):
     plan: RoomPlan
 
     def streams(self, world: World) -> set[str]:
-        """The user, the room that he leaves, and the new one if its id is known."""
+        """The user, the room that they leave, and the new one if its id is known."""
         new = set() if self.room is None else {room_stream(self.room)}
         return new | {user_stream(self.user)} | world.rooms.streams_of([self.user])
 
@@ -123,7 +123,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
     plan: RoomPlan | None
 
     def streams(self, world: World) -> set[str]:
-        """The user, the room, and the one that he leaves."""
+        """The user, the room, and the one that they leave."""
         ours = {user_stream(self.user), room_stream(self.room)}
         return ours | world.rooms.streams_of([self.user])
 

@@ -24,7 +24,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
     game: str
 
     def streams(self, world: World) -> set[str]:
-        """The queue, the user, whoever would be paired with him, and the rooms that they leave."""
+        """The queue, the user, whoever would be paired with them, and the rooms that they leave."""
         players = [self.user, *self._opponents(world)]
         return (
             {queue_stream(self.game)}
@@ -33,7 +33,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
         )
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Pair the user with who waits longest, or let him wait."""
+        """Pair the user with who waits longest, or let them wait."""
         check_game(self.game, context)
         if world.matchmaking.waiting_since(self.user, self.game) is not None:
             raise AlreadySearching

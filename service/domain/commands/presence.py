@@ -56,7 +56,7 @@ class OpenSocket(msgspec.Struct, frozen=True):
     socket: SocketId
 
     def streams(self, world: World) -> set[str]:
-        """The user; and the queues where he waits, with whoever would be paired with him."""
+        """The user; and the queues where they wait, with whoever would be paired with them."""
         return {user_stream(self.user)} | world.matchmaking.streams_of_return(self.user, world)
 
     def decide(self, world: World, context: Context) -> list[Event]:
@@ -104,7 +104,7 @@ class CloseSocket(msgspec.Struct, frozen=True):
     code: int
 
     def streams(self, world: World) -> set[str]:
-        """The user, and the rooms where he may be missed."""
+        """The user, and the rooms where they may be missed."""
         rooms = world.rooms.rooms_of(self.user, [self.socket])
         return {user_stream(self.user), *(room_stream(room.id) for room in rooms)}
 
@@ -162,7 +162,7 @@ class ExpirePresence(msgspec.Struct, frozen=True):
         return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Count the user as gone, unless he came back."""
+        """Count the user as gone, unless they came back."""
         if world.presence.absent.get(self.user) != self.since:
             return []
         return [UserWentOffline(user=self.user)]

@@ -238,7 +238,7 @@ def _started(room: Room, players: list[UserId], context: Context) -> MatchStarte
 
 
 class LeaveRoom(msgspec.Struct, frozen=True):
-    """A player gives his seat up, or a spectator watches no longer."""
+    """A player gives their seat up, or a spectator watches no longer."""
 
     user: UserId
     room: RoomId
@@ -248,7 +248,7 @@ class LeaveRoom(msgspec.Struct, frozen=True):
         return {user_stream(self.user), room_stream(self.room)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Let him go; in a match of two the other one wins at once."""
+        """Remove the player; in a match of two the other one wins at once."""
         room = world.rooms.rooms.get(self.room)
         if room is not None and self.user in room.spectators:
             return stopped_watching(room, self.user, "left")
@@ -288,7 +288,7 @@ class ForfeitSeat(msgspec.Struct, frozen=True):
         return {user_stream(self.user), room_stream(self.room)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Take the seat, unless he came back; whoever is here wins, else the next to come."""
+        """Take the seat, unless its player is back; whoever is here wins, else the next to come."""
         room = world.rooms.rooms.get(self.room)
         index = room.seat_of(self.user) if room else None
         if room is None or index is None or room.seats[index].away_since != self.since:

@@ -9,7 +9,7 @@ from service.domain.ids import UserId
 
 
 class SessionsRevoked(Event, frozen=True):
-    """A user's sockets were closed, and his tokens refused that were issued until then."""
+    """A user's sockets were closed, and their tokens refused that were issued until then."""
 
     type: ClassVar[str] = "sessions.revoked"
     user: UserId

@@ -27,7 +27,7 @@ class ChatSaid(Event, frozen=True):
 
 
 class UserMuted(Event, frozen=True):
-    """A user wants to hear no more of another, or to hear him again."""
+    """A user wants to hear no more of another, or to hear them again."""
 
     type: ClassVar[str] = "user.muted"
     user: UserId

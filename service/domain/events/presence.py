@@ -39,7 +39,7 @@ class UserCameOnline(_UserEvent, frozen=True):
 
 
 class SocketOpened(_UserEvent, frozen=True):
-    """A socket of a user was accepted; `kicked` tells that he first learns of a lost seat."""
+    """A socket of a user was accepted; `kicked` tells that they first learn of a lost seat."""
 
     type: ClassVar[str] = "socket.opened"
     socket: SocketId
@@ -55,13 +55,13 @@ class SocketClosed(_UserEvent, frozen=True):
 
 
 class UserWentOffline(_UserEvent, frozen=True):
-    """A user closed his last socket, or it broke and he did not come back within the grace."""
+    """A user closed their last socket, or it broke and they did not come back within the grace."""
 
     type: ClassVar[str] = "user.went_offline"
 
 
 class UserStatusSet(_UserEvent, frozen=True):
-    """A user says how others are to see him."""
+    """A user says how others are to see them."""
 
     type: ClassVar[str] = "user.status_set"
     status: OwnStatus

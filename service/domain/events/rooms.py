@@ -68,7 +68,7 @@ class SeatTaken(_MemberEvent, frozen=True):
 
 
 class SeatLeft(_MemberEvent, frozen=True):
-    """A player gave his seat up, or was sent out by the host."""
+    """A player gave their seat up, or was sent out by the host."""
 
     type: ClassVar[str] = "seat.left"
     reason: LeaveReason = "left"
@@ -88,7 +88,7 @@ class SpectatorJoined(_MemberEvent, frozen=True):
 
 
 class SpectatorLeft(_MemberEvent, frozen=True):
-    """A user watches no longer: he left, was sent out, or closed his last watching tab."""
+    """A user watches no longer: they left, were sent out, or closed their last watching tab."""
 
     type: ClassVar[str] = "spectator.left"
     reason: Literal["left", "kicked", "offline"]

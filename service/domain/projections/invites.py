@@ -71,7 +71,7 @@ class Invites(msgspec.Struct):
         self.declined.clear()
 
     def on_user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
-        """Withdraw what the user asked and what he was asked."""
+        """Withdraw the invites that the user sent and received."""
         self._withdraw(event.user)
 
     def on_room_created(self, event: RoomCreated, _position: Position) -> None:

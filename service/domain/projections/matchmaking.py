@@ -33,7 +33,7 @@ class Matchmaking(msgspec.Struct):
         return [other for other in queue if other != user and presence.is_here(other)][:1]
 
     def streams_of_return(self, user: UserId, world: World) -> set[str]:
-        """Name what is decided on when a socket of `user` opens: the queues where he waits."""
+        """Name what is decided on when a socket of `user` opens: the queues where they wait."""
         if world.presence.is_here(user):
             return set()
         games = self.searched_by(user)

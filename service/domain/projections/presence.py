@@ -31,9 +31,9 @@ class Presence(msgspec.Struct):
     """Everyone online, in the order of coming."""
 
     sockets: dict[UserId, set[SocketId]] = {}
-    """The open sockets of each user who is online; none while he is in his grace."""
+    """The open sockets of each user who is online; none during their grace period."""
     absent: dict[UserId, Position] = {}
-    """Who is in his grace, and the event that began it."""
+    """Users in their grace period, and the event that began it."""
     incarnations: dict[str, int] = {}
     statuses: dict[UserId, OwnStatus] = {}
     """What users have set, while they are online, where it is not `online`."""

@@ -144,7 +144,7 @@ class Room(msgspec.Struct):
         return next((index for index, seat in enumerate(self.seats) if seat.user is None), None)
 
     def seat_of(self, user: UserId) -> int | None:
-        """Return where `user` sits, or None when he has no seat here, or no longer."""
+        """Return where `user` sits, or None when they have no seat here, or no longer."""
         for index, seat in enumerate(self.seats):
             if seat.user == user and not seat.gone:
                 return index
@@ -209,7 +209,7 @@ class Rooms(msgspec.Struct):
         return room, seat
 
     def rooms_of(self, user: UserId, sockets: Iterable[SocketId]) -> list[Room]:
-        """Return where `user` sits and what his `sockets` watch."""
+        """Return where `user` sits and what their `sockets` watch."""
         ids = self.watched_by(sockets)
         if user in self.seated:
             ids.add(self.seated[user])
@@ -296,7 +296,7 @@ class Rooms(msgspec.Struct):
         self.watching.setdefault(event.socket, set()).add(event.room)
 
     def on_spectator_left(self, event: SpectatorLeft, position: Position) -> None:
-        """Let none of his tabs watch any more."""
+        """Let none of the user's tabs watch any more."""
         room = self.rooms[event.room]
         self._stop_watching(room, event.user)
         if event.reason == "kicked":

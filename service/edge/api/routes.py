@@ -106,7 +106,7 @@ async def list_rooms(parts: Dependencies, call: Call[shapes.RoomsWanted]) -> sha
 
 
 async def show_room(parts: Dependencies, call: Call[shapes.RoomNamed]) -> shapes.Room:
-    """Shows a room; who knows the id of a private one may see it, as he may join it."""
+    """Shows a room; who knows the id of a private one may see it, as they may join it."""
     room = parts.world.rooms.get(call.asked.room_id)
     summary = msgspec.structs.asdict(room_summary(room, parts.people))
     return shapes.Room(**summary, options=room.options, match_id=room.match)
@@ -184,7 +184,7 @@ async def verify_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> sh
 
 
 async def revoke_sessions(parts: Dependencies, call: Call[shapes.UserNamed]) -> None:
-    """Sends a user away: closes his sockets with 4503, and refuses tokens issued until now."""
+    """Sends a user away: closes their sockets with 4503, and refuses tokens issued until now."""
     user, caller = normalise(call.asked.user), call.caller.identity
     origin = Origin(uuid.uuid4().hex, NAMELESS_SERVICE if caller is None else caller.user)
     await parts.engine.execute(RevokeSessions(user, int(parts.now())), origin)

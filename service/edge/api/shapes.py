@@ -142,7 +142,7 @@ class UserNamed(Parameters, frozen=True):
 
 
 class Recipient(Parameters, frozen=True):
-    """A user, by all of his sockets, or the sockets that have joined a room: one of both."""
+    """A user, by all of their sockets, or the sockets that have joined a room: one of both."""
 
     user: WireUserId | UnsetType = UNSET
     room_id: WireRoomId | UnsetType = UNSET

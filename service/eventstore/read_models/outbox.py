@@ -79,7 +79,7 @@ MARK_DUE = """
 """
 
 RETRY = "UPDATE outbox SET next_at = 0 WHERE consumer = :consumer AND match = :match"
-"""What an operator wants; he may ask while the service runs, which looks again and again."""
+"""What an operator wants; they may ask while the service runs, which looks again and again."""
 
 KEEP_BEARER = """
     INSERT INTO bearers (match, user, sealed)

@@ -67,7 +67,7 @@ async def test_an_appender_that_is_cancelled_harms_nobody(log_file: LogFile) -> 
     assert [await waiting[0], await waiting[2]] == [[1], [3]]
     with pytest.raises(asyncio.CancelledError):
         await waiting[1]
-    # What he wanted was on its way, and is committed and told like the rest.
+    # What they wanted was on its way, and is committed and told like the rest.
     assert events_of(log_file.told) == [joined(1), joined(2), joined(3)]
     assert await log.append(proposed(joined(4))) == [4]
 
