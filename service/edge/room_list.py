@@ -6,6 +6,7 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from service.deliveries import room_summary
+from service.edge.pages import first_page
 from service.protocol import v1
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 def room_page(
     world: World, people: Profiles, game: str | None, after: RoomId | None, limit: int
 ) -> v1.RoomPage:
-    """Return rooms that are not private, in the order of their ids, after that of the cursor."""
+    """Return rooms that are not private, in the order of their ids, after that of the cursor.
+
+    A page holds at most `limit` of them, and no more than fit into `PAGE_BYTES_MAX`.
+    """
     ids = nsmallest(
         limit + 1,
         (
@@ -28,5 +32,5 @@ def room_page(
             and (after is None or room.id > after)
         ),
     )
-    page = [room_summary(world.rooms.rooms[one], people) for one in ids[:limit]]
-    return v1.RoomPage(page, ids[limit - 1] if len(ids) > limit else None)
+    page = first_page(room_summary(world.rooms.rooms[one], people) for one in ids[:limit])
+    return v1.RoomPage(page, ids[len(page) - 1] if len(ids) > len(page) else None)

@@ -38,6 +38,7 @@ from service.edge.api import shapes
 from service.edge.api.calls import NEVER_CHANGES, Call, Dependencies, Route
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
 from service.edge.auth import Scope
+from service.edge.pages import first_page
 from service.edge.room_list import room_page
 from service.eventstore.read_models.match_history import MatchQuery, find_matches, not_public
 from service.eventstore.records import Origin
@@ -145,9 +146,9 @@ async def list_events(parts: Dependencies, call: Call[shapes.EventsWanted]) -> s
     found = await parts.reader.page(
         asked.cursor, stream=match_stream(match.id), limit=asked.limit + 1
     )
-    page = found[: asked.limit]
+    page = first_page(_event(recorded) for recorded in found[: asked.limit])
     return shapes.EventPage(
-        events=[_event(recorded) for recorded in page],
+        events=page,
         cursor=page[-1].position if len(found) > len(page) else None,
     )
 

@@ -1,11 +1,13 @@
 """The list of rooms, page by page."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.deliveries import Profiles
 from service.domain.events.rooms import RoomCreated
 from service.domain.projections.world import World
+from service.edge.pages import PAGE_BYTES_MAX, first_page
 from service.edge.room_list import room_page
 
 IDS = st.text("abcxyz0189", min_size=1, max_size=4)
@@ -39,3 +41,31 @@ def test_the_pages_are_all_rooms_that_are_not_private_once_each_in_order(
             break
     assert found == sorted(room for room in rooms if rooms[room] != "private")
     assert room_page(world, people, "pong", None, limit).rooms == []
+
+
+def test_a_page_of_rooms_with_much_metadata_ends_early_and_the_next_one_goes_on() -> None:
+    world, people = World(), Profiles()
+    for number in range(40):
+        created = RoomCreated(
+            room=f"room{number:02}",
+            game="relay",
+            players=[],
+            options={},
+            seats_min=1,
+            seats_max=2,
+            metadata={"much": "x" * 4000},
+        )
+        world.fold(created, number + 1)
+    found, cursor = list[str](), None
+    for _ in range(3):
+        page = room_page(world, people, None, cursor, 100)
+        assert len(msgspec.json.encode(page.rooms)) <= PAGE_BYTES_MAX + 4200
+        found += [one.room_id for one in page.rooms]
+        cursor = page.cursor
+    assert found == sorted(world.rooms.rooms)
+    assert cursor is None
+
+
+def test_an_entry_that_is_longer_than_a_page_has_one_for_itself() -> None:
+    assert first_page(["x" * PAGE_BYTES_MAX, "y"]) == ["x" * PAGE_BYTES_MAX]
+    assert first_page(list[str]()) == []

@@ -1,0 +1,30 @@
+"""How much one page of a list may hold, whatever its entries are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PAGE_BYTES_MAX = 64 * 1024
+"""A page ends before the entry that would make it longer, but has one at least."""
+
+Entry = TypeVar("Entry")
+
+
+def first_page(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the first entries, as JSON of at most `PAGE_BYTES_MAX` bytes; the cursor does the rest.
+
+    Entries are made by clients, so their number alone would not bound an answer.
+    """
+    page: list[Entry] = []
+    left = PAGE_BYTES_MAX
+    for entry in entries:
+        left -= len(msgspec.json.encode(entry))
+        if page and left < 0:
+            break
+        page.append(entry)
+    return page
