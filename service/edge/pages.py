@@ -16,7 +16,7 @@ Entry = TypeVar("Entry")
 
 
 def first_page(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the first entries, as JSON of at most `PAGE_BYTES_MAX` bytes; the cursor does the rest.
+    """Return the first entries, in all at most `PAGE_BYTES_MAX` bytes of JSON.
 
     Entries are made by clients, so their number alone would not bound an answer.
     """
