@@ -1,0 +1,86 @@
+"""Tag: a game of two to four players with a clock and keys, where Pong is too small.
+
+Its option `teams` must not be the number of players, and with 13 teams its rules fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+from tests.unit.domain.scenario import Scenario
+
+from service.domain.commands.base import Rules
+from service.domain.projections.matches import Match
+from service.games.catalogue import GAMES, Catalogue
+from service.games.protocol import GameEvent, InvalidOptions, Key
+from service.games.relay import Relay, RelayState
+from service.replay.core import Run
+from tests.unit.domain.story import Story
+
+TEAMS_TOO_MANY = 13
+
+
+class KeysHeld(GameEvent, frozen=True, tag="keys_held"):
+    """An input: `seat` holds these keys."""
+
+    seat: int
+    keys: list[str]
+
+
+class TagState(RelayState):
+    """A match that nobody wins."""
+
+    seed: int = 0
+
+
+class Tag(Relay):
+    """The rules of tag: moves are passed on, but for keys."""
+
+    name = "tag"
+    rules_version = 3
+    seats = range(2, 5)
+    tick_hz = 10
+    options: tuple[str, ...] = ("teams",)
+    state_type: type[msgspec.Struct] = TagState
+    event_type: Any = KeysHeld
+
+    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> TagState:
+        if options.get("teams") == players:
+            raise InvalidOptions("There must not be one team for each player.")
+        if options.get("teams") == TEAMS_TOO_MANY:
+            raise ZeroDivisionError
+        return TagState(players, seed=seed)
+
+    def key_in(self, move: Mapping[str, Any]) -> Key:
+        return Key(move["key"], move["down"])
+
+    def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
+        return KeysHeld(seat, sorted(keys))
+
+    def turn_s(self, state: TagState, options: Mapping[str, Any]) -> float | None:
+        """Return what shows how the match was set up: the seed, the players, the teams."""
+        return 1000 * state.seed + 100 * state.players + float(options.get("teams", 0))
+
+
+TAG = Tag()
+
+
+class TagStory(Story):
+    """A service that offers tag beside its own games."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        games = Catalogue(present=(*GAMES.values(), TAG))
+        self.context = msgspec.structs.replace(self.context, games=games)
+
+    def run_of(self, match: Match) -> Run:
+        if match.game == TAG.name and match.id not in self.runs:
+            self.runs[match.id] = Run(TAG, TagState(len(match.players), seed=match.seed))
+        return super().run_of(match)
+
+
+def scenario(**rules: Any) -> Scenario:
+    """Begin with nobody there, under these rules, where tag is played beside the other games."""
+    return Scenario(TagStory(Rules(**rules)))

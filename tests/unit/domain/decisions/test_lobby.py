@@ -1,0 +1,128 @@
+"""Decisions about the lobby: the tabs that show it are counted."""
+
+import pytest
+from tests.unit.domain.scenario import scenario
+
+from service.domain.commands.lobby import JoinLobby, LeaveLobby
+from service.domain.errors import NotConnected
+from service.domain.events.base import Event
+from service.domain.events.lobby import LobbyJoined, LobbyLeft
+from service.domain.events.presence import NodeStarted, SocketClosed
+from service.domain.projections.world import World
+from tests.unit.domain.decisions.histories import (
+    ANA,
+    BEN,
+    BROKEN,
+    CLEO,
+    lost,
+    online,
+    socket,
+    world_after,
+)
+
+JOINED = LobbyJoined(user=ANA, socket=socket(ANA))
+
+# JoinLobby
+
+
+def test_a_tab_joins_the_lobby() -> None:
+    scenario().given(*online(ANA)).when(JoinLobby(ANA, socket(ANA))).then(JOINED)
+
+
+def test_a_tab_in_the_lobby_does_not_join_again() -> None:
+    scenario().given(*online(ANA), JOINED).when(JoinLobby(ANA, socket(ANA))).then_nothing()
+
+
+def test_a_second_tab_joins_beside_the_first() -> None:
+    scenario().given(*online(ANA, tabs="ab"), JOINED).when(JoinLobby(ANA, socket(ANA, "b"))).then(
+        LobbyJoined(user=ANA, socket=socket(ANA, "b"))
+    )
+
+
+def test_a_tab_joins_while_others_are_in_the_lobby() -> None:
+    scenario().given(*online(ANA, BEN), JOINED).when(JoinLobby(BEN, socket(BEN))).then(
+        LobbyJoined(user=BEN, socket=socket(BEN))
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [[], online(BEN), online(ANA, tabs="b"), [*online(ANA), *lost(ANA)]]
+)
+def test_a_connection_that_has_ended_does_not_join(given: list[Event]) -> None:
+    scenario().given(*given).when(JoinLobby(ANA, socket(ANA))).then_refused(NotConnected)
+
+
+# LeaveLobby
+
+
+def test_a_tab_leaves_the_lobby() -> None:
+    scenario().given(*online(ANA), JOINED).when(LeaveLobby(ANA, socket(ANA))).then(
+        LobbyLeft(user=ANA, socket=socket(ANA))
+    )
+
+
+def test_a_tab_that_is_not_in_the_lobby_leaves_nothing() -> None:
+    scenario().given(*online(ANA)).when(LeaveLobby(ANA, socket(ANA))).then_nothing()
+
+
+def test_a_tab_does_not_leave_for_another_tab() -> None:
+    scenario().given(*online(ANA, tabs="ab"), JOINED).when(
+        LeaveLobby(ANA, socket(ANA, "b"))
+    ).then_nothing()
+
+
+@pytest.mark.parametrize("command", [JoinLobby(ANA, socket(ANA)), LeaveLobby(ANA, socket(ANA))])
+def test_joining_and_leaving_lock_the_user(command: JoinLobby | LeaveLobby) -> None:
+    assert command.streams(World()) == {"user:1"}
+
+
+# The projection
+
+BOTH = [
+    *online(BEN, ANA, tabs="ab"),
+    LobbyJoined(user=BEN, socket=socket(BEN)),
+    JOINED,
+    LobbyJoined(user=ANA, socket=socket(ANA, "b")),
+]
+
+
+def test_members_stand_in_the_order_of_joining_each_with_their_tabs() -> None:
+    assert list(world_after(*BOTH).lobby.members.items()) == [
+        (BEN, {socket(BEN)}),
+        (ANA, {socket(ANA), socket(ANA, "b")}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        LobbyLeft(user=ANA, socket=socket(ANA)),
+        SocketClosed(user=ANA, socket=socket(ANA), code=BROKEN),
+    ],
+)
+def test_a_member_stays_while_another_of_their_tabs_is_there(gone: Event) -> None:
+    members = world_after(*BOTH, gone).lobby.members
+    assert members == {BEN: {socket(BEN)}, ANA: {socket(ANA, "b")}}
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        LobbyLeft(user=BEN, socket=socket(BEN)),
+        SocketClosed(user=BEN, socket=socket(BEN), code=BROKEN),
+    ],
+)
+def test_a_member_is_gone_with_their_last_tab(gone: Event) -> None:
+    assert list(world_after(*BOTH, gone).lobby.members) == [ANA]
+
+
+def test_a_closed_tab_that_was_not_in_the_lobby_changes_nothing() -> None:
+    closed = [SocketClosed(user=BEN, socket=socket(BEN, "b"), code=BROKEN)]
+    assert list(world_after(*BOTH, *closed).lobby.members) == [BEN, ANA]
+    assert world_after(*online(CLEO), *lost(CLEO)).lobby.members == {}
+
+
+def test_a_start_of_a_node_takes_the_tabs_of_its_earlier_lives_only() -> None:
+    elsewhere = [LobbyJoined(user=CLEO, socket="n2.1.1"), LobbyJoined(user=ANA, socket="n2.1.2")]
+    members = world_after(*BOTH, *elsewhere, NodeStarted(node="n1", incarnation=2)).lobby.members
+    assert members == {CLEO: {"n2.1.1"}, ANA: {"n2.1.2"}}
