@@ -25,7 +25,8 @@ NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform test crash hostile bench bench-quick check format reference lock clean
+.PHONY: help run platform lint lint-code lint-types lint-docs unit test crash hostile torture
+.PHONY: bench bench-quick check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
 
@@ -37,6 +38,26 @@ run: $(RUN_READY) ## Serve for development: open the URL that it prints
 
 platform: $(DEV_READY) ## Run the whole example platform: open the URL that it prints
 	@$(BIN)/python -m examples.platform
+
+lint: $(DEV_READY) ## Check format, lint, types, layers and generated docs: below 30 s
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-types lint-code lint-docs
+
+lint-types:
+	$(BIN)/mypy
+
+lint-code:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+
+lint-docs:
+	$(BIN)/python tools/reference.py --check
+	$(BIN)/python -m tools.authorisation --check
+	$(BIN)/python -m tools.asyncapi --check
+	$(BIN)/python tools/openapi.py --check
+
+unit: $(DEV_READY) ## Run the unit tests with few random examples: below 10 s
+	@HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --quiet tests/unit
 
 test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
 	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
@@ -60,15 +81,7 @@ bench: $(DEV_READY) ## Measure the service and its peers, and write docs/perform
 bench-quick: $(DEV_READY) ## The same in short, and only printed
 	$(BIN)/python -m benchmarks --quick
 
-check: $(DEV_READY) ## Check format, lint, types, layers and generated docs, then run the tests
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/python tools/reference.py --check
-	$(BIN)/python -m tools.authorisation --check
-	$(BIN)/python -m tools.asyncapi --check
-	$(BIN)/python tools/openapi.py --check
+check: lint ## Run lint, the checks of the JavaScript, and all tests
 	$(if $(NPM),node tools/message_types.js --check)
 	$(if $(NPM),npm run --silent check)
 	@$(MAKE) --no-print-directory test

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -42,6 +41,7 @@ from service.eventstore.read_models.outbox import outbox_of
 from service.eventstore.records import RecordedEvent
 from service.games.catalogue import GAMES, Catalogue
 from service.replay.core import Run, state_hash
+from tests.effort import effort
 
 RULES = (
     "setup", "decide", "key_in", "hold", "turn_s", "timeout", "apply", "step", "result", "scores",
@@ -319,7 +319,7 @@ class TotalMachine(RuleBasedStateMachine):
 
 
 TestTotal = TotalMachine.TestCase
-TestTotal.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestTotal.settings = effort(25, steps=25)
 
 
 def test_every_command_can_be_made() -> None:

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -22,6 +21,7 @@ from service.domain.commands.presence import CloseSocket, OpenSocket, ReplaceSoc
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.errors import TooManySockets
 from service.errors import ClientError
+from tests.effort import effort
 from tests.unit.domain.story import Story
 
 if TYPE_CHECKING:
@@ -204,4 +204,4 @@ class WhoIsWhere(RuleBasedStateMachine):
 
 
 TestWhoIsWhere = WhoIsWhere.TestCase
-TestWhoIsWhere.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestWhoIsWhere.settings = effort(60, steps=50)

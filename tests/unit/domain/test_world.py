@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -30,6 +29,7 @@ from service.eventstore.codec import decode, encode
 from service.games.catalogue import GAMES
 from service.replay.core import Run, encode_state, state_hash
 from service.runtime.snapshots import dump, restore
+from tests.effort import effort
 
 USERS = st.sampled_from([1, 2, 3, "ana"])
 SOCKETS = st.integers(1, 12)
@@ -359,7 +359,7 @@ class WorldMachine(RuleBasedStateMachine):
 
 
 TestWorld = WorldMachine.TestCase
-TestWorld.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestWorld.settings = effort(60, steps=60)
 
 
 def test_a_world_without_events_survives_a_snapshot() -> None:

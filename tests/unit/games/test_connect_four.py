@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from service.games.connect_four import (
@@ -19,13 +19,14 @@ from service.games.connect_four import (
     TimedOut,
 )
 from service.games.protocol import InvalidMove, InvalidOptions, Result
+from tests.effort import effort
 
 SEAT_0_BEGINS, SEAT_1_BEGINS = 1, 3
 """Seeds."""
 
 DRAW = [int(column) for column in "330254564223355224331121550404466660106011"]
 
-SLOW = settings(deadline=None)
+SLOW = effort()
 SEEDS = st.integers(0, 2**64 - 1)
 CHOICES = st.lists(st.integers(0, COLUMNS - 1), min_size=COLUMNS * ROWS, max_size=COLUMNS * ROWS)
 """One of the columns that have room, for each move that there can be."""

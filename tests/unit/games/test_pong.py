@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.games.chance import Chance
@@ -27,6 +27,7 @@ from service.games.pong import (
     Served,
 )
 from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, Key, Result
+from tests.effort import effort
 
 UP = {"direction": "w", "action": "down"}
 DOWN = {"direction": "s", "action": "down"}
@@ -306,7 +307,7 @@ def test_a_paddle_that_comes_too_late_does_not_pull_the_ball_back(ball: Ball) ->
     speed_y=st.floats(-BALL_SPEED_MAX, BALL_SPEED_MAX),
     at=st.floats(-1.0, 21.0),
 )
-@settings(deadline=None)
+@effort()
 def test_a_fast_ball_never_passes_through_a_paddle_that_is_there(
     distance: float, y: float, speed_x: float, speed_y: float, at: float
 ) -> None:
@@ -555,7 +556,7 @@ def test_a_move_needs_a_key_and_an_action(move: dict[str, str]) -> None:
 
 
 @given(SEEDS, HOLDS)
-@settings(deadline=None, max_examples=30)
+@effort(30)
 def test_whatever_is_played_all_stays_within_its_bounds(seed: int, holds: Holds) -> None:
     state = beginning(seed, duration_s=60)
     points = [0, 0]
@@ -581,7 +582,7 @@ def test_whatever_is_played_all_stays_within_its_bounds(seed: int, holds: Holds)
 
 
 @given(SEEDS, st.lists(st.floats(-1.0, 21.0), min_size=1, max_size=20))
-@settings(deadline=None, max_examples=20)
+@effort(20)
 def test_a_ball_that_is_always_met_is_never_lost_and_gets_as_fast_as_it_may(
     seed: int, places: list[float]
 ) -> None:
@@ -598,7 +599,7 @@ def test_a_ball_that_is_always_met_is_never_lost_and_gets_as_fast_as_it_may(
 
 
 @given(SEEDS, HOLDS)
-@settings(deadline=None, max_examples=20)
+@effort(20)
 def test_the_same_seed_and_inputs_give_the_same_states(seed: int, holds: Holds) -> None:
     one, other = beginning(seed, duration_s=60), beginning(seed, duration_s=60)
     for _ in range(10):
@@ -607,7 +608,7 @@ def test_the_same_seed_and_inputs_give_the_same_states(seed: int, holds: Holds) 
 
 
 @given(SEEDS, HOLDS, st.integers(0, 1_800))
-@settings(deadline=None, max_examples=30)
+@effort(30)
 def test_a_state_read_back_from_json_at_any_tick_has_the_same_future(
     seed: int, holds: Holds, tick: int
 ) -> None:

@@ -2,12 +2,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.games.relay import RELAY, Relayed, RelayState
+from tests.effort import effort
 
-SLOW = settings(deadline=None)
+SLOW = effort()
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=8),

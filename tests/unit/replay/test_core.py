@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from service.domain.events.matches import (
@@ -29,6 +29,7 @@ from service.replay.core import (
     state_hash,
 )
 from service.replay.export import frame_lines
+from tests.effort import effort
 from tests.unit.replay.recordings import (
     MATCH,
     Played,
@@ -49,7 +50,7 @@ LEAD_MAX = 6
 Keys = tuple[int, KeysHeld]
 """Keys held from a tick on."""
 
-FEW = settings(deadline=None, max_examples=25)
+FEW = effort(25)
 SEEDS = st.integers(0, 2**64 - 1)
 HELD = st.builds(KeysHeld, st.integers(0, 1), st.booleans(), st.booleans())
 KEYS = st.lists(st.tuples(st.integers(0, TICKS - 1), HELD), max_size=30).map(

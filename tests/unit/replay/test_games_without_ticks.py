@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from service.domain.events.matches import (
@@ -18,6 +18,7 @@ from service.games.connect_four import COLUMNS, CONNECT_FOUR, ROWS, Dropped, Tim
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
 from service.replay.core import Replay, Run, encode_state, outcomes_at, rebuild, state_hash
+from tests.effort import effort
 from tests.unit.replay.recordings import (
     MATCH,
     Played,
@@ -35,7 +36,7 @@ PLAYERS = {CONNECT_FOUR.name: 2, RELAY.name: 3}
 CHECKPOINT_TICKS = 8
 LATE_MAX = 6
 
-FEW = settings(deadline=None, max_examples=50)
+FEW = effort(50)
 SEEDS = st.integers(0, 2**64 - 1)
 LATE = st.integers(0, LATE_MAX)
 """How many inputs get into the log while a checkpoint is on its way there."""
