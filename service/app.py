@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from service.deliveries import Profiles
 from service.directory import UserDirectory
 from service.domain.commands.base import Context, Rules
 from service.domain.commands.deadlines import Times
@@ -46,6 +45,7 @@ from service.eventstore.private_files import make_private
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog, reason_of
+from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
 from service.integrations import webhooks
 from service.integrations.breaker import Breaker

@@ -6,19 +6,19 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-from service.deliveries import Refresh, UserChanged
 from service.domain.events.presence import UserWentOffline
 from service.errors import Unavailable
 from service.eventstore.records import Origin, PersonalData
+from service.fanout.audience import Refresh, UserChanged
 from service.integrations.user_service import UserServiceUnavailable
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.deliveries import Message
     from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
+    from service.fanout.audience import Message
     from service.integrations.user_service import UserService
     from service.outbox.tokens import UserTokens
     from service.runtime.engine import Engine

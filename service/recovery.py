@@ -23,7 +23,6 @@ from service.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from service.deliveries import Profiles
     from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
     from service.domain.projections.world import World
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from service.eventstore.reader import Reader, StoredEvent
     from service.eventstore.records import RecordedEvent
     from service.eventstore.writer import EventLog
+    from service.fanout.profiles import Profiles
 
 READ_PER_EVENT_MAX = 20
 """How many events of the log a start reads at most for each one that the backlog may hold."""

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.deliveries import room_state, room_summary, user_entry
 from service.edge.frames import frame
+from service.fanout.views import room_state, room_summary, user_entry
 from service.protocol import v1
 from service.telemetry import Metrics, note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.deliveries import Profiles
     from service.domain.ids import RoomId, SocketId, UserId
     from service.domain.projections.world import World
+    from service.fanout.profiles import Profiles
     from service.protocol import ToClient
 
 

@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.deliveries import (
-    Profiles,
-    invites_waiting,
-    room_start,
-    room_state,
-    session_state,
-)
 from service.edge.dialect import V1
 from service.edge.frames import frame
+from service.fanout.joining import invites_waiting, session_state
+from service.fanout.profiles import Profiles
+from service.fanout.views import room_start, room_state
 from service.protocol import classic, v1
 
 if TYPE_CHECKING:

@@ -12,20 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, assert_never
 
 import msgspec
 
-from service.deliveries import (
-    Delivery,
-    Everyone,
-    InRoom,
-    Refresh,
-    RoomChanged,
-    Sockets,
-    UserChanged,
-    Users,
-    Watchers,
-    lobby_list,
-    lobby_sockets,
-    user_list,
-)
 from service.domain.events.presence import SocketOpened
 from service.domain.events.rooms import RoomClosed
 from service.edge.delays import Delays
@@ -35,13 +21,25 @@ from service.edge.frames import frame, type_in, type_of
 from service.edge.loss import MAY_BE_MISSED, kind_of
 from service.edge.tail import keep
 from service.errors import InternalError
+from service.fanout.audience import (
+    Delivery,
+    Everyone,
+    InRoom,
+    Refresh,
+    RoomChanged,
+    Sockets,
+    UserChanged,
+    Users,
+    Watchers,
+    lobby_sockets,
+)
+from service.fanout.views import lobby_list, user_list
 from service.protocol import classic, v1
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from service.deliveries import Audience, Message, Profiles
     from service.domain.events.base import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
     from service.domain.projections.world import World
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
     from service.edge.connection import Connection
     from service.edge.dialect import Dialect
     from service.edge.greeting import Greeter
+    from service.fanout.audience import Audience, Message
+    from service.fanout.profiles import Profiles
     from service.protocol import ToClient
     from service.telemetry import Metrics
 

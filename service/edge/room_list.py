@@ -5,14 +5,14 @@ from __future__ import annotations
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from service.deliveries import room_summary
 from service.edge.pages import first_page
+from service.fanout.views import room_summary
 from service.protocol import v1
 
 if TYPE_CHECKING:
-    from service.deliveries import Profiles
     from service.domain.ids import RoomId
     from service.domain.projections.world import World
+    from service.fanout.profiles import Profiles
 
 
 def room_page(

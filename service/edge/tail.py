@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.deliveries import Delivery, Users, after_fold, before_fold
 from service.domain.events.base import match_stream
 from service.domain.events.matches import MatchStarted
 from service.edge.frames import frame
+from service.fanout.audience import Delivery, Users
+from service.fanout.rules import after_fold, before_fold
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from service.deliveries import Message, Profiles
     from service.domain.events.base import Event, Position
     from service.domain.projections.world import World
     from service.edge.backlog import Backlog
     from service.eventstore.reader import StoredEvent
     from service.eventstore.records import RecordedEvent
+    from service.fanout.audience import Message
+    from service.fanout.profiles import Profiles
 
 logger = get_logger(__name__)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
-from service.deliveries import Refresh, UserChanged, lobby_list, signal
 from service.domain.commands.hosting import CreateRoom, JoinRoom
 from service.domain.commands.moves import Move
 from service.domain.commands.presence import CLEAN_CLOSES, CloseSocket, OpenSocket, ReplaceSocket
@@ -56,6 +55,9 @@ from service.edge.session import (
 from service.edge.token_timer import TokenTimer, TokenTimes
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.records import NO_PERSONAL_DATA, Origin, PersonalData
+from service.fanout.audience import Refresh, UserChanged
+from service.fanout.signals import signal
+from service.fanout.views import lobby_list
 from service.protocol import FromClient, classic, v1
 from service.telemetry import Metrics, get_logger, note_fault, traces
 from service.telemetry.metrics import INVALID

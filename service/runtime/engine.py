@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from service.deliveries import after_fold, before_fold
 from service.domain.commands.rules import MoveFailed
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchEvent
 from service.errors import ClientError, InternalError
 from service.eventstore.records import NO_PERSONAL_DATA, propose
+from service.fanout.rules import after_fold, before_fold
 from service.runtime.idempotency import (
     CommandResult,
     CommandResults,
@@ -26,7 +26,6 @@ from service.telemetry import Metrics, note_fault, traces
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-    from service.deliveries import Message, Profiles
     from service.domain.commands.base import Command, Context
     from service.domain.events.base import Position
     from service.domain.ids import MatchId
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from service.eventstore.records import Origin, PersonalData, RecordedEvent
     from service.eventstore.sqlite import Committed
     from service.eventstore.writer import EventLog
+    from service.fanout.audience import Message
+    from service.fanout.profiles import Profiles
     from service.runtime.idempotency import CommandKey
     from service.telemetry import FaultPart
 

@@ -11,22 +11,8 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
-from service.deliveries import (
-    Audience,
-    Delivery,
-    InRoom,
-    Sockets,
-    both,
-    came_in,
-    game_paused,
-    game_paused_v1,
-    game_start,
-    game_start_v1,
-    seat_answer,
-)
 from service.domain.commands.base import MatchSnapshot
 from service.domain.commands.ending import FinishMatch, VoidMatch
 from service.domain.commands.matches import INPUT_LEAD_TICKS_MAX
@@ -49,8 +35,15 @@ from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.errors import Unavailable
 from service.eventstore.records import Origin
+from service.fanout.audience import Audience, Delivery, InRoom, Sockets, with_spectator_delay
+from service.fanout.joining import joined_again
+from service.fanout.match_views import (
+    match_paused,
+    match_running,
+    match_state,
+    match_timer,
+)
 from service.games.protocol import RulesFailed
-from service.protocol import classic, v1
 from service.replay.core import Run, checkpoint_of, outcomes_at, rebuild, state_hash
 from service.runtime.match_clock import MatchClock
 from service.telemetry import Metrics, get_logger, note_fault
@@ -500,13 +493,9 @@ class Ticker:
         room = world.rooms.rooms.get(room_id)
         if room is None or not room.shows(user, socket):
             return
-        seat = room.seat_of(user)
-        deliveries = list(came_in(room, user, socket, world, people))
-        if seat is not None:
-            deliveries += seat_answer(room, socket, seat, people)
-        for delivery in deliveries:
+        for delivery in list(joined_again(room, user, socket, world, people)):
             self._publisher.publish(delivery)
-        self._show(room, seat, socket)
+        self._show(room, room.seat_of(user), socket)
 
     def _show(self, room: Room, seat: int | None, socket: SocketId) -> None:
         """Send one tab the state of the match in its room at once, if one runs."""
@@ -520,21 +509,23 @@ class Ticker:
 
     def _show_match(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
         here, remaining_s, people = Sockets((socket,)), live.remaining_s, self._engine.people
-        start = None if seat is None else game_start(room, seat, remaining_s or 0, people)
-        self._publisher.publish(
-            Delivery(here, start, game_start_v1(room, seat, remaining_s, people))
-        )
+        self._publisher.publish(match_running(here, room, seat, remaining_s, people))
         if seat is None and room.options.get("spectator_delay_s"):
             return
         if remaining_s is not None:
-            self._publisher.publish(both(here, classic.GameTimer(room.id, remaining_s)))
-        self._publisher.publish(self._frame(live, here))
+            self._publisher.publish(match_timer(here, room, remaining_s))
+        self._publisher.publish(self._state(live, here))
         if room.away and live.match.pace != "free":
             now = self._clock()
-            left_ms, spent_ms = live.clock.turn_left_ms(now), live.clock.spent_ms(now)
-            grace_s = self._grace_left_s(room)
-            told = game_paused_v1(room, live.match, left_ms, spent_ms, grace_s)
-            self._publisher.publish(Delivery(here, game_paused(room, grace_s), told))
+            paused = match_paused(
+                here,
+                room,
+                live.match,
+                turn_left_ms=live.clock.turn_left_ms(now),
+                spent_ms=live.clock.spent_ms(now),
+                grace_left_s=self._grace_left_s(room),
+            )
+            self._publisher.publish(paused)
 
     def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
@@ -699,29 +690,16 @@ class Ticker:
         remaining_s = live.remaining_s
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
-            timer = classic.GameTimer(room.id, remaining_s)
-            self._publish_to_room(room, both(live.everybody, timer))
-        self._publish_to_room(room, self._frame(live, live.everybody))
+            self._publish_to_room(room, match_timer(live.everybody, room, remaining_s))
+        self._publish_to_room(room, self._state(live, live.everybody))
 
     def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
-        """Tell the players, and the spectators: they may have to wait for it."""
-        delay_s = room.options.get("spectator_delay_s", 0) if room.spectators else 0
-        if not delay_s:
-            self._publisher.publish(delivery)
-            return
-        now, later = InRoom(room.id, spectators=False), InRoom(room.id, players=False)
-        replace = msgspec.structs.replace
-        self._publisher.publish(replace(delivery, audience=now))
-        self._publisher.publish(replace(delivery, audience=later, delay_s=delay_s))
+        for part in with_spectator_delay(room, delivery):
+            self._publisher.publish(part)
 
-    def _frame(self, live: LiveMatch, audience: Audience) -> Delivery:
-        run, room = live.run, live.room.id
-        view = run.game.view(run.state, None)
-        return Delivery(
-            audience,
-            classic.GameUpdate(room, view),
-            v1.GameUpdate(room, live.match.run, run.tick, view, self._turn_ends_in_ms(live)),
-        )
+    def _state(self, live: LiveMatch, audience: Audience) -> Delivery:
+        ends_in_ms = self._turn_ends_in_ms(live)
+        return match_state(audience, live.room.id, live.match, live.run, ends_in_ms)
 
     def _turn_ends_in_ms(self, live: LiveMatch) -> int | UnsetType:
         if live.match.turn_s is None or live.run.game.result(live.run.state) is not None:

@@ -10,9 +10,11 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from service.deliveries import Delivery, Profiles, Users, after_fold, before_fold
 from service.domain.projections.world import World
 from service.eventstore.reader import Reader, open_database
+from service.fanout.audience import Delivery, Users
+from service.fanout.profiles import Profiles
+from service.fanout.rules import after_fold, before_fold
 from tests.acceptance.service_process import (
     PATIENCE_S,
     Client,

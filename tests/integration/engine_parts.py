@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from service.deliveries import Message, Profiles
 from service.domain.commands.base import Context, MatchSnapshot, Rules
 from service.domain.errors import TooManySockets
 from service.domain.events.base import Event, user_stream
@@ -15,6 +14,8 @@ from service.domain.events.matches import MatchEvent
 from service.domain.ids import UserId
 from service.domain.projections.world import World
 from service.eventstore.writer import EventLog
+from service.fanout.audience import Message
+from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
 from service.runtime.engine import Engine, Observer
 from tests.integration.log_file import NODE

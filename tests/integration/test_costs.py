@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from service.deliveries import Delivery, InRoom, Profiles, both
 from service.domain.events.base import Event
 from service.domain.events.presence import NodeStarted, SocketOpened, UserCameOnline
 from service.domain.events.rooms import RoomCreated, SpectatorJoined
@@ -21,6 +20,8 @@ from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.feeds import UserFeed
 from service.edge.hub import Hub, Intervals
 from service.eventstore.sqlite import INSERTED_AT_ONCE_MAX
+from service.fanout.audience import Delivery, InRoom, both
+from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 from service.telemetry import Metrics
 from tests.integration.log_file import LogFile, append_of, joined, proposed

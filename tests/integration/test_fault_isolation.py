@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from service.deliveries import _AFTER_FOLD, _BEFORE_FOLD
 from service.domain.commands.moves import Move
 from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.eventstore.records import Origin
+from service.fanout.rules import _AFTER_FOLD, _BEFORE_FOLD
 from service.games.catalogue import GAMES
 from tests.integration.stage import Message, Stage, Tab, Theatre, holds, room_of
 

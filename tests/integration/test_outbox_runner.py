@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from service.deliveries import Profiles
 from service.domain.commands.outbox import (
     AwaitingToken,
     Delivered,
@@ -31,6 +30,7 @@ from service.eventstore.read_models.outbox import KEEP_BEARER, entries, sealed_b
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog
+from service.fanout.profiles import Profiles
 from service.integrations.breaker import Breaker
 from service.outbox.tokens import UserTokens, sealing
 from service.outbox.worker import OutboxRunner, Port, RetryPolicy, Route

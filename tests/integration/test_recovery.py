@@ -7,7 +7,6 @@ import time
 import msgspec
 import pytest
 
-from service.deliveries import Profiles
 from service.domain.events.base import Event
 from service.domain.events.invites import InviteDeclined, InviteSent
 from service.domain.events.matches import MatchInput, MatchStarted, Pace
@@ -17,6 +16,7 @@ from service.edge.tail import Ages, Refill
 from service.eventstore.codec import decode
 from service.eventstore.records import NO_PERSONAL_DATA, Origin, RecordedEvent, propose
 from service.eventstore.sqlite import Append
+from service.fanout.profiles import Profiles
 from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
 from service.runtime.idempotency import CommandResult, CommandResults
 from service.runtime.snapshots import code_version, dump

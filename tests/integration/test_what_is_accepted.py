@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.cli.verify import command as log_verify
-from service.deliveries import Delivery, Profiles, after_fold, before_fold, signal
 from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.events.base import Event
 from service.domain.events.presence import SocketOpened
@@ -42,6 +41,10 @@ from service.errors import ClientError
 from service.eventstore.codec import decode
 from service.eventstore.records import NO_PERSONAL_DATA, Origin, PersonalData, propose
 from service.eventstore.sqlite import Append, Committed
+from service.fanout.audience import Delivery
+from service.fanout.profiles import Profiles
+from service.fanout.rules import after_fold, before_fold
+from service.fanout.signals import signal
 from service.protocol import v1
 from service.replay.core import Run
 from service.runtime.snapshots import dump, restore

@@ -11,12 +11,12 @@ import msgspec
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from service.deliveries import Profiles
     from service.domain.projections.world import World
     from service.edge.api.replays import Replays
     from service.edge.auth import Caller, Scope
     from service.edge.hub import Hub
     from service.eventstore.reader import Reader
+    from service.fanout.profiles import Profiles
     from service.runtime.engine import Engine
 
 KEPT_S = 24 * 3600

@@ -16,7 +16,6 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
-from service.deliveries import Delivery, Everyone, Sockets, Users, room_summary, user_entry
 from service.domain.commands.access import RevokeSessions
 from service.domain.events.base import match_stream
 from service.domain.events.matches import (
@@ -42,6 +41,8 @@ from service.edge.pages import first_page
 from service.edge.room_list import room_page
 from service.eventstore.read_models.match_history import MatchQuery, find_matches, not_public
 from service.eventstore.records import Origin
+from service.fanout.audience import Delivery, Everyone, Sockets, Users
+from service.fanout.views import room_summary, user_entry
 from service.games.catalogue import GAMES
 from service.protocol import v1
 from service.protocol.classic import User
@@ -50,11 +51,11 @@ from service.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from service.deliveries import Audience
     from service.domain.ids import MatchId
     from service.edge.auth import Caller
     from service.eventstore.read_models.match_history import PlayedMatch
     from service.eventstore.records import RecordedEvent
+    from service.fanout.audience import Audience
 
 logger = get_logger(__name__)
 

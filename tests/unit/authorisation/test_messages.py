@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.deliveries import signal
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.commands.seats import SetReady
 from service.domain.errors import NotInRoom
@@ -25,6 +24,7 @@ from service.edge.session import (
     ShowMoves,
 )
 from service.errors import ClientError
+from service.fanout.signals import signal
 from tests.unit.domain.story import Story
 from tools.authorisation import (
     FRIEND,

@@ -18,7 +18,6 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from service.deliveries import Profiles, after_fold, before_fold
 from service.domain import commands as domain
 from service.domain.commands.base import Context, MatchSnapshot, Rules
 from service.domain.commands.chat import Say
@@ -39,6 +38,8 @@ from service.eventstore.codec import decode, encode
 from service.eventstore.read_models.history import history_of
 from service.eventstore.read_models.outbox import outbox_of
 from service.eventstore.records import RecordedEvent
+from service.fanout.profiles import Profiles
+from service.fanout.rules import after_fold, before_fold
 from service.games.catalogue import GAMES, Catalogue
 from service.replay.core import Run, state_hash
 from tests.effort import effort

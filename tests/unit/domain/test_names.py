@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.deliveries import Profiles
 from service.domain.names import clean_name, placeholder
+from service.fanout.profiles import Profiles
 
 
 @pytest.mark.parametrize(

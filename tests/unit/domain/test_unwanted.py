@@ -7,14 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.deliveries import (
-    Delivery,
-    NothingShared,
-    Profiles,
-    after_fold,
-    invites_waiting,
-    signal,
-)
 from service.domain.commands.base import Command, Rules
 from service.domain.commands.chat import Mute, Say
 from service.domain.commands.deadlines import Times, pending
@@ -36,6 +28,11 @@ from service.domain.errors import (
     WrongPassword,
 )
 from service.errors import ClientError
+from service.fanout.audience import Delivery
+from service.fanout.joining import invites_waiting
+from service.fanout.profiles import Profiles
+from service.fanout.rules import after_fold
+from service.fanout.signals import NothingShared, signal
 from service.protocol import v1
 from tests.unit.domain.story import ROOM, Story
 

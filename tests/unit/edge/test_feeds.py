@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from service.deliveries import Profiles
 from service.domain.events.rooms import RoomCreated, SpectatorJoined
 from service.domain.projections.world import World
 from service.edge.feeds import BROADCAST_CPU_SHARE_MAX, RoomFeed, broadcast_interval_s
+from service.fanout.profiles import Profiles
 
 LEAST_S = 0.1
 

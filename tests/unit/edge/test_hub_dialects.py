@@ -1,4 +1,3 @@
-from service.deliveries import Delivery, Everyone, Profiles
 from service.domain.events.presence import SocketOpened
 from service.domain.projections.world import World
 from service.edge.backlog import Backlog, BacklogLimits
@@ -8,6 +7,8 @@ from service.edge.frames import texts_of
 from service.edge.greeting import Facts, Greeter
 from service.edge.hub import Hub, Intervals
 from service.edge.socketio.polling import Polling
+from service.fanout.audience import Delivery, Everyone
+from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 from service.telemetry import Metrics
 

@@ -4,11 +4,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.deliveries import Profiles
 from service.domain.events.rooms import RoomCreated
 from service.domain.projections.world import World
 from service.edge.pages import PAGE_BYTES_MAX, first_page
 from service.edge.room_list import room_page
+from service.fanout.profiles import Profiles
 
 IDS = st.text("abcxyz0189", min_size=1, max_size=4)
 VISIBLE = st.sampled_from(["public", "private", "password"])

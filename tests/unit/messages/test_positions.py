@@ -2,7 +2,6 @@
 
 import msgspec
 
-from service.deliveries import Delivery, Profiles, after_fold, before_fold
 from service.domain.events import EVENT_TYPES
 from service.domain.events.access import SessionsRevoked
 from service.domain.events.chat import ChatSaid, UserMuted
@@ -58,6 +57,9 @@ from service.domain.events.rooms import (
     SpectatorLeft,
 )
 from service.domain.projections.world import World
+from service.fanout.audience import Delivery
+from service.fanout.profiles import Profiles
+from service.fanout.rules import after_fold, before_fold
 from tools.schemas import WITH_POSITION
 
 OPTIONS = {"duration_s": 30, "reconnect_grace_s": 10}

@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from service.deliveries import (
-    Delivery,
-    InRoom,
-    Profiles,
-    Sockets,
-    Users,
-    after_fold,
-    before_fold,
-    signal,
-)
 from service.domain.commands.chat import Say
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
 from service.domain.commands.moves import Move
 from service.domain.commands.seats import ForfeitSeat, LeaveRoom, SetReady, TakeSeat
 from service.domain.events.rooms import SeatForfeited
 from service.edge.frames import type_of
+from service.fanout.audience import Delivery, InRoom, Sockets, Users
+from service.fanout.profiles import Profiles
+from service.fanout.rules import after_fold, before_fold
+from service.fanout.signals import signal
 from service.protocol import v1
 from tests.unit.domain.story import ROOM, Story
 

@@ -1,0 +1,126 @@
+"""Audiences, and the messages that are addressed to them.
+
+A delivery may have one message for classic clients and another one for those of protocol v1. One
+that is `durable` goes to users, gets the position of its event, and is kept for a resume: so there
+is at most one of them for each event and user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.projections.rooms import Room
+from service.domain.projections.world import World
+from service.protocol import ToClient
+
+
+class Everyone(msgspec.Struct, frozen=True):
+    """Every socket."""
+
+
+class Users(msgspec.Struct, frozen=True):
+    """Every socket of these users."""
+
+    users: tuple[UserId, ...]
+
+
+class Sockets(msgspec.Struct, frozen=True):
+    """These sockets."""
+
+    sockets: tuple[SocketId, ...]
+
+
+class InRoom(msgspec.Struct, frozen=True):
+    """The sockets that show a room: those of its players, of its spectators, or of both."""
+
+    room: RoomId
+    players: bool = True
+    spectators: bool = True
+    but: SocketId | None = None
+    """The one that the message comes from: all others in the room get it."""
+
+
+class Watchers(msgspec.Struct, frozen=True):
+    """The sockets that asked for the status of this user."""
+
+    user: UserId
+
+
+Audience: TypeAlias = Everyone | Users | Sockets | InRoom | Watchers
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One message to an audience, in each dialect; None sends nothing in that dialect."""
+
+    audience: Audience
+    classic: ToClient | None = None
+    v1: ToClient | None = None
+    durable: bool = False
+    """The v1 message follows from the event: it gets the position, and is kept for a resume."""
+    frame_ms: int = 0
+    """How long, in ms, the message may wait to share one write with later ones."""
+    delay_s: float = 0
+    """Delay in seconds, as for spectators who must not help a player."""
+
+
+class Refresh(msgspec.Struct, frozen=True):
+    """A list has changed; sockets that show it get it again soon, once for many changes."""
+
+    list: Literal["user:list", "lobby:list"]
+
+
+class UserChanged(msgspec.Struct, frozen=True):
+    """A user has come, gone or changed; v1 clients soon get the difference."""
+
+    user: UserId
+
+
+class RoomChanged(msgspec.Struct, frozen=True):
+    """A room has changed; its members and subscribers to the list of rooms are told soon."""
+
+    room: RoomId
+
+
+Message: TypeAlias = Delivery | Refresh | UserChanged | RoomChanged
+
+
+def both(audience: Audience, message: ToClient, *, durable: bool = False) -> Delivery:
+    """Deliver the same message in both dialects."""
+    return Delivery(audience, message, message, durable=durable)
+
+
+def lobby_sockets(world: World) -> Sockets:
+    """Return every socket that shows the lobby."""
+    return Sockets(tuple(socket for tabs in world.lobby.members.values() for socket in tabs))
+
+
+def to_spectators(room: Room, message: ToClient) -> Delivery:
+    """Deliver `message` to the spectators of a room.
+
+    In a room with a spectator delay it is not durable, and recipients are resolved when it is
+    sent, so that spectators who have left in the meantime get nothing.
+    """
+    delay_s = room.options.get("spectator_delay_s", 0)
+    if delay_s:
+        return Delivery(InRoom(room.id, players=False), v1=message, delay_s=delay_s)
+    return Delivery(Users(tuple(room.spectators)), v1=message, durable=True)
+
+
+def to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
+    """Deliver to the players who have not left, and to the spectators."""
+    yield Delivery(Users(tuple(room.staying_players)), v1=message, durable=True)
+    yield to_spectators(room, message)
+
+
+def with_spectator_delay(room: Room, delivery: Delivery) -> Sequence[Delivery]:
+    """Split a delivery to a whole room in two, if its spectators get everything later."""
+    delay_s = room.options.get("spectator_delay_s", 0) if room.spectators else 0
+    if not delay_s:
+        return (delivery,)
+    now, later = InRoom(room.id, spectators=False), InRoom(room.id, players=False)
+    replace = msgspec.structs.replace
+    return replace(delivery, audience=now), replace(delivery, audience=later, delay_s=delay_s)

@@ -1,0 +1,135 @@
+"""Messages that show a live match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+
+from service.domain.commands.pauses import left_ms as pause_left_ms
+from service.domain.events.matches import BY_THE_RULES, MatchEnded
+from service.domain.ids import RoomId
+from service.domain.projections.matches import Match
+from service.domain.projections.rooms import Room
+from service.fanout.audience import Audience, Delivery, Sockets, both
+from service.fanout.profiles import Profiles
+from service.protocol import classic, v1
+from service.replay.core import Run
+
+AT_ONCE_MS = 1
+"""Countdown in ms of a match without ticks; the page of 0.1.0 never ends one of 0."""
+
+_SEAT_NAMES: Mapping[int | None, Literal["p1", "p2", "draw"]] = {0: "p1", 1: "p2"}
+
+
+def game_start(room: Room, seat: int, duration_s: int, profiles: Profiles) -> classic.GameStart:
+    """Return the start of a match for a classic player; `duration_s` is what is left of it."""
+    return classic.GameStart(room.id, duration_s, seat, profiles.users(room.players))
+
+
+def game_start_v1(
+    room: Room, seat: int | None, duration_s: int | None, profiles: Profiles
+) -> v1.GameStart:
+    """Return the start of a match for a player, or for a spectator, who has no seat."""
+    return v1.GameStart(
+        room_id=room.id,
+        match_id=room.match or "",
+        game=room.game,
+        duration=duration_s,
+        player_index=seat,
+        players=profiles.users(room.players),
+    )
+
+
+def game_paused(room: Room, grace_left_s: float | None = None) -> classic.GamePaused:
+    """Return who is away and for how long they may be: by default the room's grace period."""
+    return classic.GamePaused(room.id, room.away, _grace_ms(room, grace_left_s))
+
+
+def game_paused_v1(
+    room: Room,
+    match: Match,
+    turn_left_ms: int | None,
+    spent_ms: Sequence[int],
+    grace_left_s: float | None = None,
+) -> v1.GamePaused:
+    """Return the same for v1 clients, with the pause budget that each player has left."""
+    left = {
+        user: left
+        for seat in room.staying
+        if (user := room.seats[seat].user) is not None
+        and (left := pause_left_ms(match, seat, spent_ms)) is not None
+    }
+    return v1.GamePaused(
+        room.id,
+        room.away,
+        _grace_ms(room, grace_left_s),
+        left or UNSET,
+        UNSET if turn_left_ms is None else turn_left_ms,
+    )
+
+
+def _grace_ms(room: Room, left_s: float | None) -> int:
+    grace_s: float = room.options["reconnect_grace_s"] if left_s is None else left_s
+    return int(grace_s * 1000)
+
+
+def classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
+    """Deliver the end of a match to classic players; an abandoned match has none for them."""
+    s1, s2 = [*event.scores, 0, 0][:2]
+    scores = classic.Scores(s1, s2)
+    if event.reason in {*BY_THE_RULES, "void"}:
+        # Only `game:timeup` can say that nobody has won.
+        winner = _SEAT_NAMES.get(event.winner, "draw")
+        timeup = classic.GameTimeup(room.id, winner, scores)
+        yield Delivery(Sockets(tuple(room.player_sockets)), classic=timeup)
+    elif event.reason != "abandoned":
+        for index, seat in enumerate(room.seats):
+            if seat.sockets:
+                end = classic.GameEnd(
+                    room.id, "you" if index == event.winner else "opponent", scores
+                )
+                yield Delivery(Sockets(tuple(seat.sockets)), classic=end)
+
+
+def match_running(
+    audience: Audience, room: Room, seat: int | None, remaining_s: int | None, profiles: Profiles
+) -> Delivery:
+    """Deliver the start of a match that runs already; spectators, without a seat, speak v1."""
+    start = None if seat is None else game_start(room, seat, remaining_s or 0, profiles)
+    return Delivery(audience, start, game_start_v1(room, seat, remaining_s, profiles))
+
+
+def match_paused(  # noqa: PLR0913 - what a pause is
+    audience: Audience,
+    room: Room,
+    match: Match,
+    *,
+    turn_left_ms: int | None,
+    spent_ms: Sequence[int],
+    grace_left_s: float | None,
+) -> Delivery:
+    """Deliver that a match is paused, with the times that are left now."""
+    return Delivery(
+        audience,
+        game_paused(room, grace_left_s),
+        game_paused_v1(room, match, turn_left_ms, spent_ms, grace_left_s),
+    )
+
+
+def match_timer(audience: Audience, room: Room, remaining_s: int) -> Delivery:
+    """Deliver the seconds on the clock of a match."""
+    return both(audience, classic.GameTimer(room.id, remaining_s))
+
+
+def match_state(
+    audience: Audience, room: RoomId, match: Match, run: Run, turn_ends_in_ms: int | UnsetType
+) -> Delivery:
+    """Deliver the state of a match; raise what its rules raise."""
+    view = run.game.view(run.state, None)
+    return Delivery(
+        audience,
+        classic.GameUpdate(room, view),
+        v1.GameUpdate(room, match.run, run.tick, view, turn_ends_in_ms),
+    )

@@ -1,0 +1,357 @@
+"""Fan-out rules: event -> deliveries. Pure, and computed when the event is folded.
+
+Most messages show the world with the event in it. What ends something is told to those who were
+there, and so is computed just before the fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET
+
+from service.domain.commands.pauses import START_DELAY_S
+from service.domain.events.base import Event
+from service.domain.events.chat import ChatSaid
+from service.domain.events.invites import InviteDeclined, InviteExpired, InviteSent
+from service.domain.events.lobby import LobbyJoined, LobbyLeft
+from service.domain.events.matches import (
+    MatchEnded,
+    MatchInput,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+)
+from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.presence import (
+    SocketClosed,
+    UserCameOnline,
+    UserStatusSet,
+    UserWentOffline,
+)
+from service.domain.events.rooms import (
+    HostChanged,
+    PlayerReadied,
+    PlayerSeated,
+    RoomBecameReady,
+    RoomClosed,
+    RoomCreated,
+    RoomLocked,
+    SeatForfeited,
+    SeatLeft,
+    SeatTaken,
+    SpectatorJoined,
+    SpectatorLeft,
+)
+from service.domain.ids import UserId
+from service.domain.projections.world import World
+from service.fanout.audience import (
+    Delivery,
+    Everyone,
+    Message,
+    Refresh,
+    RoomChanged,
+    Sockets,
+    UserChanged,
+    Users,
+    Watchers,
+    both,
+    to_match,
+    to_spectators,
+)
+from service.fanout.joining import came_in, seat_answer
+from service.fanout.match_views import (
+    AT_ONCE_MS,
+    classic_end,
+    game_paused,
+    game_paused_v1,
+    game_start,
+    game_start_v1,
+)
+from service.fanout.profiles import Profiles
+from service.fanout.views import invite_received, room_players, room_start
+from service.protocol import classic, v1
+
+
+def before_fold(event: Event, world: World, profiles: Profiles) -> Iterable[Message]:
+    """Say who gets which message for `event`, which `world` is about to fold."""
+    make = _BEFORE_FOLD.get(type(event))
+    return () if make is None else make(event, world, profiles)
+
+
+def after_fold(event: Event, world: World, profiles: Profiles) -> Iterable[Message]:
+    """Say who gets which message for `event`, which `world` has just folded."""
+    make = _AFTER_FOLD.get(type(event))
+    return () if make is None else make(event, world, profiles)
+
+
+def _came_online(event: UserCameOnline, world: World, _profiles: Profiles) -> Iterator[Message]:
+    if world.presence.is_online(event.user):
+        yield from _seen(event.user, online=True)
+
+
+def _went_offline(event: UserWentOffline, world: World, _profiles: Profiles) -> Iterator[Message]:
+    if event.user not in world.presence.hidden:
+        yield from _seen(event.user, online=False)
+
+
+def _status_set(event: UserStatusSet, world: World, _profiles: Profiles) -> Iterator[Message]:
+    if (event.user in world.presence.hidden) != event.hidden:
+        yield from _seen(event.user, online=not event.hidden)
+        yield Refresh("lobby:list")
+    yield UserChanged(event.user)
+
+
+def _seen(user: UserId, *, online: bool) -> Iterator[Message]:
+    """Say that others see a user come or go."""
+    told = classic.UserOnline(user) if online else classic.UserOffline(user)
+    yield Delivery(Everyone(), classic=told)
+    yield both(Watchers(user), classic.FriendsStatusUpdate(user, is_online=online))
+    yield Refresh("user:list")
+    yield UserChanged(user)
+
+
+def _lobby_changed(
+    event: LobbyJoined | LobbyLeft, _world: World, _profiles: Profiles
+) -> Iterator[Message]:
+    yield Refresh("lobby:list")
+    yield UserChanged(event.user)
+
+
+def _tab_closed(event: SocketClosed, world: World, _profiles: Profiles) -> Iterator[Message]:
+    if event.socket in world.lobby.members.get(event.user, ()):
+        yield Refresh("lobby:list")
+        yield UserChanged(event.user)
+    room = world.rooms.seated.get(event.user)
+    if room is not None:
+        yield RoomChanged(room)
+
+
+def _invite_sent(event: InviteSent, _world: World, profiles: Profiles) -> Iterator[Message]:
+    yield invite_received(event.inviter, event.invitee, event.game, profiles)
+
+
+def _invite_declined(
+    event: InviteDeclined, _world: World, _profiles: Profiles
+) -> Iterator[Message]:
+    yield both(Users((event.inviter,)), classic.InviteDeclined(event.invitee), durable=True)
+
+
+def _invite_expired(event: InviteExpired, _world: World, _profiles: Profiles) -> Iterator[Message]:
+    expired = v1.InviteExpired(event.inviter, event.invitee)
+    yield Delivery(Users((event.inviter, event.invitee)), v1=expired, durable=True)
+
+
+def _search_started(event: SearchStarted, _world: World, _profiles: Profiles) -> Iterator[Message]:
+    yield both(Users((event.user,)), classic.MatchmakingSearching(), durable=True)
+
+
+def _search_ended(
+    event: SearchCancelled | SearchGaveUp, _world: World, _profiles: Profiles
+) -> Iterator[Message]:
+    yield both(Users((event.user,)), classic.MatchmakingCancelled(), durable=True)
+
+
+def _room_created(event: RoomCreated, world: World, profiles: Profiles) -> Iterator[Message]:
+    if event.players:
+        start = room_start(world.rooms.rooms[event.room], profiles)
+        yield both(Users(tuple(event.players)), start, durable=True)
+    yield RoomChanged(event.room)
+
+
+def _player_seated(event: PlayerSeated, world: World, profiles: Profiles) -> Iterator[Message]:
+    room = world.rooms.rooms[event.room]
+    joined = v1.RoomJoined(room.id, profiles.user(event.user), "player", event.seat)
+    yield Delivery(Users(tuple(room.members)), v1=joined, durable=True)
+    yield RoomChanged(room.id)
+
+
+def _seat_taken(event: SeatTaken, world: World, profiles: Profiles) -> Iterator[Message]:
+    room, seat = world.rooms.seat_of(event.user, event.room)
+    yield from came_in(room, event.user, event.socket, world, profiles)
+    yield from seat_answer(room, event.socket, seat, profiles)
+    yield RoomChanged(room.id)
+
+
+def _spectator_joined(
+    event: SpectatorJoined, world: World, profiles: Profiles
+) -> Iterator[Message]:
+    """Tell the spectator alone, since a thousand may come at once; others see the room's state."""
+    room = world.rooms.rooms[event.room]
+    if room.spectators[event.user] == {event.socket}:
+        joined = v1.RoomJoined(room.id, profiles.user(event.user), "spectator", None)
+        yield Delivery(Users((event.user,)), v1=joined, durable=True)
+    yield from came_in(room, event.user, event.socket, world, profiles)
+    yield RoomChanged(room.id)
+
+
+def _spectator_left(event: SpectatorLeft, _world: World, _profiles: Profiles) -> Iterator[Message]:
+    left = v1.RoomLeft(event.room, event.user, event.reason)
+    yield Delivery(Users((event.user,)), v1=left, durable=True)
+    yield RoomChanged(event.room)
+
+
+def _became_ready(event: RoomBecameReady, world: World, profiles: Profiles) -> Iterator[Message]:
+    room = world.rooms.rooms[event.room]
+    ready = classic.GameReady(room.id)
+    yield Delivery(Sockets(tuple(room.player_sockets)), classic=ready)
+    for index, seat in enumerate(room.seats):
+        if seat.sockets:
+            players = room_players(room, index, profiles)
+            yield Delivery(Sockets(tuple(seat.sockets)), classic=players)
+    yield Delivery(Users(tuple(room.members)), v1=ready, durable=True)
+    yield RoomChanged(room.id)
+
+
+def _player_gone(
+    event: SeatLeft | SeatForfeited, world: World, _profiles: Profiles
+) -> Iterator[Message]:
+    room = world.rooms.rooms[event.room]
+    reason = event.reason if isinstance(event, SeatLeft) else "forfeited"
+    left = v1.RoomLeft(room.id, event.user, reason)
+    yield Delivery(Users(tuple(room.members)), v1=left, durable=True)
+    yield UserChanged(event.user)
+
+
+def _seat_left(event: SeatLeft, world: World, profiles: Profiles) -> Iterator[Message]:
+    """Tell the players of a finished match who stays."""
+    room = world.rooms.rooms[event.room]
+    if room.phase == "finished":
+        for index, seat in enumerate(room.seats):
+            if seat.sockets:
+                players = room_players(room, index, profiles)
+                yield Delivery(Sockets(tuple(seat.sockets)), classic=players)
+    yield RoomChanged(room.id)
+
+
+def _room_changed(
+    event: PlayerReadied | HostChanged | RoomLocked | SeatForfeited,
+    _world: World,
+    _profiles: Profiles,
+) -> Iterator[Message]:
+    yield RoomChanged(event.room)
+
+
+def _room_closed(event: RoomClosed, world: World, _profiles: Profiles) -> Iterator[Message]:
+    room = world.rooms.rooms[event.room]
+    if room.phase != "finished":
+        end = classic.GameEnd(event.room, "you", classic.Scores(0, 0))
+        yield Delivery(Sockets(tuple(room.player_sockets)), classic=end)
+    closed = v1.RoomClosed(room.id, event.reason)
+    yield Delivery(Users(tuple(room.members)), v1=closed, durable=True)
+    yield RoomChanged(room.id)
+
+
+def _match_started(event: MatchStarted, world: World, profiles: Profiles) -> Iterator[Message]:
+    room = world.rooms.rooms[event.room]
+    duration_s = int(room.options["duration_s"]) if event.pace == "ticks" else None
+    for index, seat in enumerate(room.seats):
+        if seat.sockets:
+            start = game_start(room, index, duration_s or 0, profiles)
+            yield Delivery(Sockets(tuple(seat.sockets)), classic=start)
+        if seat.user is not None:
+            told = game_start_v1(room, index, duration_s, profiles)
+            yield Delivery(Users((seat.user,)), v1=told, durable=True)
+            yield UserChanged(seat.user)
+    yield to_spectators(room, game_start_v1(room, None, duration_s, profiles))
+    yield RoomChanged(room.id)
+
+
+def _match_input(event: MatchInput, world: World, _profiles: Profiles) -> Iterator[Message]:
+    """Pass a move on, in a game that has no ticks; else its effect is seen in the states."""
+    match = world.matches.live.get(event.match)
+    if match is not None and match.pace != "ticks":
+        room = world.rooms.rooms[event.room]
+        moved = v1.GameMoved(event.room, event.seat, event.tick, event.input)
+        for delivery in to_match(room, moved):
+            yield msgspec.structs.replace(delivery, frame_ms=room.options.get("frame_ms", 0))
+
+
+def _match_paused(event: MatchPaused, world: World, _profiles: Profiles) -> Iterator[Message]:
+    room, match = world.rooms.rooms[event.room], world.matches.live[event.match]
+    yield Delivery(Sockets(tuple(room.player_sockets)), classic=game_paused(room))
+    paused = game_paused_v1(room, match, match.turn_left_ms, match.spent_ms)
+    yield from to_match(room, paused)
+    yield RoomChanged(room.id)
+
+
+def _match_resumed(event: MatchResumed, world: World, _profiles: Profiles) -> Iterator[Message]:
+    room, match = world.rooms.rooms[event.room], world.matches.live[event.match]
+    starts_in_ms = START_DELAY_S * 1000 if match.pace == "ticks" else AT_ONCE_MS
+    resumed = classic.GameResumed(room.id, starts_in_ms)
+    yield Delivery(Sockets(tuple(room.player_sockets)), classic=resumed)
+    turn_ends_in_ms = UNSET if match.turn_left_ms is None else match.turn_left_ms
+    yield from to_match(room, v1.GameResumed(room.id, starts_in_ms, turn_ends_in_ms))
+    yield RoomChanged(room.id)
+
+
+def _match_ended(event: MatchEnded, world: World, _profiles: Profiles) -> Iterator[Message]:
+    room = world.rooms.rooms.get(event.room)
+    if room is None:
+        return
+    yield from classic_end(event, room)
+    over = v1.GameOver(room.id, event.match, event.reason, event.winner, event.scores)
+    yield from to_match(room, over)
+    yield from (UserChanged(user) for user in room.players)
+    yield RoomChanged(room.id)
+
+
+def _chat_said(event: ChatSaid, world: World, profiles: Profiles) -> Iterator[Message]:
+    text = profiles.texts.get(event.chat)
+    if text is None:
+        return
+    author = profiles.user(event.author)
+    if event.room is not None:
+        message = v1.ChatMessage(event.chat, author, text, room_id=event.room)
+        members = world.rooms.rooms[event.room].members
+    else:
+        to = event.author if event.to is None else event.to
+        message = v1.ChatMessage(event.chat, author, text, to=to)
+        members = [to, event.author]
+    hearing = [user for user in dict.fromkeys(members) if world.chat.hears(user, event.author)]
+    yield Delivery(Users(tuple(hearing)), v1=message, durable=True)
+
+
+_Make: TypeAlias = Callable[[Any, World, Profiles], Iterable[Message]]
+
+
+_BEFORE_FOLD: dict[type[Event], _Make] = {
+    SocketClosed: _tab_closed,
+    UserStatusSet: _status_set,
+    SeatLeft: _player_gone,
+    SeatForfeited: _player_gone,
+    RoomClosed: _room_closed,
+    MatchEnded: _match_ended,
+}
+
+
+_AFTER_FOLD: dict[type[Event], _Make] = {
+    UserCameOnline: _came_online,
+    UserWentOffline: _went_offline,
+    LobbyJoined: _lobby_changed,
+    LobbyLeft: _lobby_changed,
+    InviteSent: _invite_sent,
+    InviteDeclined: _invite_declined,
+    InviteExpired: _invite_expired,
+    SearchStarted: _search_started,
+    SearchCancelled: _search_ended,
+    SearchGaveUp: _search_ended,
+    RoomCreated: _room_created,
+    PlayerSeated: _player_seated,
+    SeatTaken: _seat_taken,
+    SeatLeft: _seat_left,
+    SeatForfeited: _room_changed,
+    SpectatorJoined: _spectator_joined,
+    SpectatorLeft: _spectator_left,
+    RoomBecameReady: _became_ready,
+    PlayerReadied: _room_changed,
+    HostChanged: _room_changed,
+    RoomLocked: _room_changed,
+    MatchStarted: _match_started,
+    MatchInput: _match_input,
+    MatchPaused: _match_paused,
+    MatchResumed: _match_resumed,
+    ChatSaid: _chat_said,
+}

@@ -1,0 +1,128 @@
+"""Messages that show users, rooms, seats and lists as they are."""
+
+from __future__ import annotations
+
+import itertools
+
+from service.domain.commands.pauses import left_ms as pause_left_ms
+from service.domain.ids import UserId
+from service.domain.projections.matches import Match
+from service.domain.projections.rooms import Room
+from service.domain.projections.world import World
+from service.fanout.audience import Delivery, Users
+from service.fanout.profiles import Profiles
+from service.protocol import classic, v1
+
+WATCHING_SHOWN_MAX = 20
+"""Maximum number of spectators that a room shows by name."""
+
+
+def user_list(world: World, profiles: Profiles) -> classic.UserList:
+    """List everyone online, for classic clients."""
+    return classic.UserList(profiles.users(world.presence.online()))
+
+
+def lobby_list(world: World, profiles: Profiles) -> classic.LobbyList:
+    """List everyone in the lobby whom others may see, for classic clients."""
+    hidden = world.presence.hidden
+    return classic.LobbyList(
+        profiles.users(user for user in world.lobby.members if user not in hidden)
+    )
+
+
+def user_entry(user: UserId, world: World, profiles: Profiles) -> v1.UserEntry | None:
+    """Return a user as v1 clients see them; None for one who is not online."""
+    if not world.presence.is_online(user):
+        return None
+    status: v1.Status | None = world.presence.statuses.get(user)
+    if status is None and world.rooms.is_playing(user):
+        status = "playing"
+    if status is None and user in world.lobby.members:
+        status = "lobby"
+    return v1.UserEntry(user, profiles.name(user), status or "online")
+
+
+def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
+    """Return a room as its members see it. Hidden spectators are counted, not named."""
+    watching = (user for user in room.spectators if user not in world.presence.hidden)
+    return v1.RoomState(
+        room_id=room.id,
+        v=room.changed_at,
+        game=room.game,
+        phase=room.phase,
+        visibility=room.visibility,
+        locked=room.locked,
+        host=room.host,
+        options=room.options,
+        metadata=room.metadata,
+        seats=[
+            v1.SeatView(
+                user=None if seat.user is None else profiles.user(seat.user),
+                ready=seat.user in room.ready,
+                away=seat.gone or seat.away_since is not None,
+                pause_left_ms=_pause_left(world.matches.live.get(room.match or ""), index),
+            )
+            for index, seat in enumerate(room.seats)
+        ],
+        spectators=len(room.spectators),
+        watching=profiles.users(itertools.islice(watching, WATCHING_SHOWN_MAX)),
+        match_id=room.match,
+    )
+
+
+def _pause_left(match: Match | None, seat: int) -> int | None:
+    if match is None or match.pace == "free" or seat >= len(match.players):
+        return None
+    return pause_left_ms(match, seat, match.spent_ms)
+
+
+def room_summary(room: Room, profiles: Profiles) -> v1.RoomSummary:
+    """Return a room as lists show it."""
+    return v1.RoomSummary(
+        room_id=room.id,
+        game=room.game,
+        phase=room.phase,
+        visibility=room.visibility,
+        locked=room.locked,
+        host=room.host,
+        metadata=room.metadata,
+        players=profiles.users(room.players),
+        seats=len(room.seats),
+        spectators=len(room.spectators),
+        spectators_max=room.spectators_max,
+    )
+
+
+def chat_history(room: Room, user: UserId, world: World, profiles: Profiles) -> v1.ChatHistory:
+    """Return a room's latest chat messages, without those of users whom `user` has muted."""
+    return v1.ChatHistory(
+        room.id,
+        [
+            v1.ChatMessage(
+                line.chat, profiles.user(line.author), profiles.texts[line.chat], room_id=room.id
+            )
+            for line in world.chat.rooms.get(room.id, ())
+            if line.chat in profiles.texts and world.chat.hears(user, line.author)
+        ],
+    )
+
+
+def room_start(room: Room, profiles: Profiles) -> classic.RoomStart:
+    """Return the classic announcement of a new room to its players."""
+    return classic.RoomStart(room.id, profiles.users(room.players))
+
+
+def room_players(room: Room, seat: int, profiles: Profiles) -> classic.RoomPlayers:
+    """Return a classic player's seat, and the users who play with them."""
+    staying = [user for index in room.staying if (user := room.seats[index].user) is not None]
+    return classic.RoomPlayers(room.id, seat, profiles.users(staying))
+
+
+def invite_received(inviter: UserId, invitee: UserId, game: str, profiles: Profiles) -> Delivery:
+    """Deliver an invite to every socket of the invitee."""
+    return Delivery(
+        Users((invitee,)),
+        classic.InviteReceived(profiles.user(inviter)),
+        v1.InviteReceived(profiles.user(inviter), game),
+        durable=True,
+    )
