@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tests.unit.domain.scenario import scenario
-
 from service.domain.commands.base import Command
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchEnded, MatchStarted
@@ -16,6 +14,7 @@ from service.domain.events.rooms import (
 )
 from service.domain.projections.rooms import Phase
 from service.domain.projections.world import World
+from tests.unit.domain.scenario import scenario
 
 ANA, BEN, CLEO, DAN = 1, 2, 3, 4
 

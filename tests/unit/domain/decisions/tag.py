@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from tests.unit.domain.scenario import Scenario
 
 from service.domain.commands.base import Rules
 from service.domain.projections.matches import Match
@@ -17,6 +16,7 @@ from service.games.catalogue import GAMES, Catalogue
 from service.games.protocol import GameEvent, InvalidOptions, Key
 from service.games.relay import Relay, RelayState
 from service.replay.core import Run
+from tests.unit.domain.scenario import Scenario
 from tests.unit.domain.story import Story
 
 TEAMS_TOO_MANY = 13

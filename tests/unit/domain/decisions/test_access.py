@@ -1,12 +1,12 @@
 """Decisions about access: sessions are revoked, and tokens refused from then on."""
 
 import pytest
-from tests.unit.domain.scenario import scenario
 
 from service.domain.commands.access import RevokeSessions
 from service.domain.events.access import SessionsRevoked
 from service.domain.projections.world import World
 from tests.unit.domain.decisions.histories import ANA, BEN, world_after
+from tests.unit.domain.scenario import scenario
 
 
 def test_sessions_are_revoked_until_now() -> None:

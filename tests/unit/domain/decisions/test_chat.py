@@ -3,7 +3,6 @@
 import hashlib
 
 import pytest
-from tests.unit.domain.scenario import scenario
 
 from service.domain.commands.chat import Mute, Say, digest_of
 from service.domain.errors import NotInRoom, RoomNotFound, TooManyMuted, UserOffline
@@ -25,6 +24,7 @@ from tests.unit.domain.decisions.histories import (
     watched,
     world_after,
 )
+from tests.unit.domain.scenario import scenario
 
 IN_ROOM = [*online(ANA, BEN), *room_of(ANA, BEN, phase="playing")]
 TO_ROOM = Say(ANA, "c1", "d1", "old", None)

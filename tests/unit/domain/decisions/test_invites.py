@@ -1,7 +1,6 @@
 """Decisions about invites: who may ask whom, and what becomes of an invite."""
 
 import pytest
-from tests.unit.domain.scenario import scenario
 
 from service.domain.commands.base import Command
 from service.domain.commands.invites import (
@@ -48,6 +47,7 @@ from tests.unit.domain.decisions.histories import (
     socket,
     world_after,
 )
+from tests.unit.domain.scenario import scenario
 
 SEND = SendInvite(ANA, BEN, "pong")
 SENT = InviteSent(inviter=ANA, invitee=BEN, game="pong")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.domain.scenario import Outcome
 
 from service.domain.commands.seats import ForfeitSeat, LeaveRoom
 from service.domain.errors import NotInRoom
@@ -40,6 +39,7 @@ from tests.unit.domain.decisions.room_histories import (
     wishes,
 )
 from tests.unit.domain.decisions.tag import scenario
+from tests.unit.domain.scenario import Outcome
 from tests.unit.domain.story import ROOM
 
 LEAVES = LeaveRoom(ANA, ROOM)

@@ -1,7 +1,6 @@
 """Decisions about the lobby: the tabs that show it are counted."""
 
 import pytest
-from tests.unit.domain.scenario import scenario
 
 from service.domain.commands.lobby import JoinLobby, LeaveLobby
 from service.domain.errors import NotConnected
@@ -19,6 +18,7 @@ from tests.unit.domain.decisions.histories import (
     socket,
     world_after,
 )
+from tests.unit.domain.scenario import scenario
 
 JOINED = LobbyJoined(user=ANA, socket=socket(ANA))
 

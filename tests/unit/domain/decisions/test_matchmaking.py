@@ -1,7 +1,6 @@
 """Decisions about matchmaking: who waits for an opponent, and who is paired with whom."""
 
 import pytest
-from tests.unit.domain.scenario import scenario
 
 from service.domain.commands.base import Command
 from service.domain.commands.matchmaking import GiveUpSearch, JoinQueue, LeaveQueue
@@ -27,6 +26,7 @@ from tests.unit.domain.decisions.histories import (
     socket,
     world_after,
 )
+from tests.unit.domain.scenario import scenario
 
 
 def searching(*users: int, game: str = "pong") -> list[Event]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.domain.scenario import Outcome
 
 from service.domain.commands.base import Command
 from service.domain.commands.hosting import (
@@ -52,6 +51,7 @@ from tests.unit.domain.decisions.room_histories import (
     watching,
 )
 from tests.unit.domain.decisions.tag import scenario
+from tests.unit.domain.scenario import Outcome
 from tests.unit.domain.story import ROOM
 
 DEFAULTS = {"duration_s": 30, "reconnect_grace_s": 10, "pause_budget_s": 60}

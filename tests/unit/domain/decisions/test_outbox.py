@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from tests.unit.domain.scenario import scenario
 
 from service.domain.commands.outbox import Delivered, Rejected, Requeue, Settle, Subscribe
 from service.domain.events.base import Event
@@ -26,6 +25,7 @@ from tests.unit.domain.decisions.histories import (
     room_of,
     world_after,
 )
+from tests.unit.domain.scenario import scenario
 
 HOOK = "webhook-a"
 OTHER_HOOK = "webhook-b"

@@ -1,7 +1,6 @@
 """Decisions about presence: lives of nodes, sockets, farewells, and how users are seen."""
 
 import pytest
-from tests.unit.domain.scenario import Scenario, scenario
 
 from service.domain.commands.base import Command
 from service.domain.commands.presence import (
@@ -38,6 +37,7 @@ from tests.unit.domain.decisions.histories import (
     watched,
     world_after,
 )
+from tests.unit.domain.scenario import Scenario, scenario
 
 GONE = UserWentOffline(user=ANA)
 

@@ -1,7 +1,6 @@
 """The projection of presence: who is online, who is in their grace, and how they are seen."""
 
 import pytest
-from tests.unit.domain.scenario import scenario
 
 from service.domain.errors import NotConnected, UserOffline
 from service.domain.events.base import Event
@@ -26,6 +25,7 @@ from tests.unit.domain.decisions.histories import (
     socket,
     world_after,
 )
+from tests.unit.domain.scenario import scenario
 
 GONE = UserWentOffline(user=ANA)
 
