@@ -75,6 +75,9 @@ torture: $(DEV_READY) ## Let everything go wrong that can: ROUNDS=200 faults, a 
 	$(BIN)/python -m tests.torture.soak --minutes $(or $(MINUTES),10)
 	CUT_STEP=1 $(BIN)/python -m pytest -q tests/clients
 
+mutants: $(DEV_READY) ## Change the code, and see whether unit tests notice: PER_MODULE=30 SEED=1 ONLY=service/games
+	$(BIN)/python -m tools.mutants --per-module $(or $(PER_MODULE),30) --seed $(or $(SEED),1) $(ONLY)
+
 bench: $(DEV_READY) ## Measure the service and its peers, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 

@@ -1,0 +1,378 @@
+"""Each message of a client asks for one thing; what, stands here in one table."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+
+from service.domain.commands.base import Command
+from service.domain.commands.chat import Mute, Say, digest_of
+from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
+from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
+from service.domain.commands.lobby import JoinLobby, LeaveLobby
+from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
+from service.domain.commands.moves import Move
+from service.domain.commands.presence import SetStatus
+from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.edge.budget import UserBudget, UserLimits
+from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
+from service.edge.session import (
+    Action,
+    Answer,
+    Execute,
+    MessageRefused,
+    PassSignal,
+    RefreshToken,
+    ResumeFrom,
+    SendMissed,
+    Session,
+    SessionLimits,
+    ShowFriends,
+    ShowLobby,
+    ShowMoves,
+    ShowRooms,
+    ShowUsers,
+    SubscribeRooms,
+    WatchFriends,
+)
+from service.eventstore.records import NO_PERSONAL_DATA, PersonalData, Text
+from service.protocol import FromClassicClient, FromV1Client, v1
+
+TAB = "n1.1.1"
+
+
+def session(dialect: Dialect = V1, **limits: int) -> Session:
+    tokens = iter(["first", "second", "third"])
+    return Session(
+        7,
+        TAB,
+        dialect,
+        limits=SessionLimits(**limits),  # type: ignore[arg-type]  # none of them is a rate
+        budget=UserBudget(UserLimits(), 0),
+        new_token=lambda: next(tokens),
+        now=0,
+    )
+
+
+def asked(dialect: Dialect = V1, one: Session | None = None, /, **message: Any) -> Action:
+    """Return what a message asks for."""
+    return (one or session(dialect)).receive(_text(message), 0).action
+
+
+def refused(dialect: Dialect = V1, one: Session | None = None, /, **message: Any) -> str:
+    """Return why a message is refused."""
+    with pytest.raises(MessageRefused) as caught:
+        (one or session(dialect)).receive(_text(message), 0)
+    return f"{caught.value.error.code}: {caught.value.error.message}"
+
+
+def _text(message: dict[str, Any]) -> str:
+    """Write a message down; `from` is a word of Python."""
+    return json.dumps({name.rstrip("_"): value for name, value in message.items()})
+
+
+PLAN = RoomPlan(game="pong")
+FULL = {
+    "game": "relay",
+    "options": {"seats": 3},
+    "metadata": {"title": "x"},
+    "visibility": "private",
+    "maxSpectators": 4,
+}
+FULL_PLAN = RoomPlan(
+    game="relay",
+    options={"seats": 3},
+    metadata={"title": "x"},
+    visibility="private",
+    spectators_max=4,
+)
+
+COMMANDS: list[tuple[dict[str, Any], Command]] = [
+    ({"type": "lobby:join"}, JoinLobby(7, TAB)),
+    ({"type": "lobby:leave"}, LeaveLobby(7, TAB)),
+    ({"type": "invite", "to": 8}, SendInvite(7, 8, "pong")),
+    ({"type": "invite", "to": "8", "game": "relay"}, SendInvite(7, 8, "relay")),
+    ({"type": "invite:send", "toUserId": "ben"}, SendInvite(7, "ben", "pong")),
+    ({"type": "invite:send", "to": 8, "toUserId": 9}, SendInvite(7, 8, "pong")),
+    ({"type": "invite:accepted", "from_": "8"}, AcceptInvite(8, 7)),
+    ({"type": "invite:declined", "from_": 8}, DeclineInvite(8, 7)),
+    ({"type": "matchmaking:join", "game": "relay"}, JoinQueue(7, "relay")),
+    ({"type": "matchmaking:leave", "game": "relay"}, LeaveQueue(7, "relay")),
+    ({"type": "game:join", "roomId": "r"}, TakeSeat(7, TAB, "r")),
+    ({"type": "game:begin", "roomId": "r"}, BeginMatch(7, "r")),
+    ({"type": "game:leave", "roomId": "r"}, LeaveRoom(7, "r")),
+]
+"""What both dialects have."""
+
+V1_COMMANDS: list[tuple[dict[str, Any], Command]] = [
+    ({"type": "user:status"}, SetStatus(7, None, None)),
+    ({"type": "user:status", "status": "away", "hidden": True}, SetStatus(7, "away", hidden=True)),
+    ({"type": "room:create"}, CreateRoom(7, TAB, None, PLAN)),
+    ({"type": "room:create", "roomId": "r", **FULL}, CreateRoom(7, TAB, "r", FULL_PLAN)),
+    ({"type": "room:join", "roomId": "r"}, JoinRoom(7, TAB, "r", "player", None, None)),
+    (
+        {"type": "room:join", "roomId": "r", "role": "spectator", "orCreate": True, **FULL},
+        JoinRoom(7, TAB, "r", "spectator", None, FULL_PLAN),
+    ),
+    ({"type": "room:leave", "roomId": "r"}, LeaveRoom(7, "r")),
+    ({"type": "room:ready", "roomId": "r"}, SetReady(7, "r", ready=True)),
+    ({"type": "room:ready", "roomId": "r", "ready": False}, SetReady(7, "r", ready=False)),
+    ({"type": "room:kick", "roomId": "r", "userId": "8"}, KickFromRoom(7, "r", 8)),
+    ({"type": "room:lock", "roomId": "r"}, LockRoom(7, "r", locked=True)),
+    ({"type": "room:lock", "roomId": "r", "locked": False}, LockRoom(7, "r", locked=False)),
+    ({"type": "chat:mute", "userId": "8"}, Mute(7, 8, muted=True)),
+    ({"type": "chat:mute", "userId": "ben", "muted": False}, Mute(7, "ben", muted=False)),
+    ({"type": "game:move", "roomId": "r", "move": {"column": 3}}, Move(7, TAB, "r", {"column": 3})),
+    (
+        {"type": "game:move", "roomId": "r", "move": {}, "direction": "w", "action": "up"},
+        Move(7, TAB, "r", {}),
+    ),
+]
+
+ACTIONS: list[tuple[dict[str, Any], Action]] = [
+    ({"type": "lobby:request"}, ShowLobby()),
+    ({"type": "friends:subscribe", "friendIds": [8, "8", "x"]}, WatchFriends(frozenset({8, "x"}))),
+    ({"type": "friends:status:request"}, ShowFriends(None)),
+]
+
+V1_ACTIONS: list[tuple[dict[str, Any], Action]] = [
+    ({"type": "friends:status:request", "id": "f"}, ShowFriends("f")),
+    ({"type": "ping"}, Answer(v1.Pong())),
+    ({"type": "ping", "id": "p"}, Answer(v1.Pong("p"))),
+    ({"type": "user:sync"}, ShowUsers()),
+    ({"type": "room:list"}, ShowRooms(None, None, 50)),
+    ({"type": "room:list", "game": "relay", "cursor": "c", "limit": 3}, ShowRooms("relay", "c", 3)),
+    ({"type": "room:subscribe"}, SubscribeRooms(None, wanted=True)),
+    ({"type": "room:subscribe", "game": "relay"}, SubscribeRooms("relay", wanted=True)),
+    ({"type": "room:unsubscribe"}, SubscribeRooms(None, wanted=False)),
+    ({"type": "resume", "position": 3, "epoch": "e"}, SendMissed(ResumeFrom(3, "e"))),
+    ({"type": "game:history", "roomId": "r", "after": 4}, ShowMoves("r", 4)),
+    ({"type": "auth:refresh", "token": "t"}, RefreshToken("t")),
+]
+
+
+@pytest.mark.parametrize("dialect", [CLASSIC, SOCKET_IO, V1], ids=lambda one: one.protocol)
+@pytest.mark.parametrize(("message", "command"), COMMANDS)
+def test_a_command_of_every_dialect_is_the_same(
+    message: dict[str, Any], command: Command, dialect: Dialect
+) -> None:
+    action = asked(dialect, **message)
+    assert isinstance(action, Execute)
+    assert (action.command, action.beside, action.password) == (command, NO_PERSONAL_DATA, None)
+
+
+@pytest.mark.parametrize(("message", "command"), V1_COMMANDS)
+def test_a_command_of_v1(message: dict[str, Any], command: Command) -> None:
+    action = asked(**message)
+    assert isinstance(action, Execute)
+    assert (action.command, action.beside, action.password) == (command, NO_PERSONAL_DATA, None)
+    assert action.message.id is None
+
+
+@pytest.mark.parametrize("dialect", [CLASSIC, SOCKET_IO, V1], ids=lambda one: one.protocol)
+@pytest.mark.parametrize(("message", "action"), ACTIONS)
+def test_what_is_asked_is_the_same_in_every_dialect(
+    message: dict[str, Any], action: Action, dialect: Dialect
+) -> None:
+    assert asked(dialect, **message) == action
+
+
+@pytest.mark.parametrize(("message", "action"), V1_ACTIONS)
+def test_what_is_asked_by_v1(message: dict[str, Any], action: Action) -> None:
+    assert asked(**message) == action
+
+
+def test_classic_clients_ask_for_the_list_of_users() -> None:
+    assert asked(CLASSIC, type="user:list:request") == ShowUsers()
+
+
+def test_every_message_is_tried_here() -> None:
+    tables = [*COMMANDS, *V1_COMMANDS, *ACTIONS, *V1_ACTIONS]
+    tried = {message["type"] for message, _ in tables}
+    elsewhere = {"signal", "chat:send", "user:list:request"}
+    known = {
+        str(message.__struct_config__.tag)
+        for message in (*get_args(FromClassicClient), *get_args(FromV1Client))
+    }
+    assert known == tried | elsewhere
+
+
+# Passwords, chat and signals
+
+
+@pytest.mark.parametrize("type_", ["room:create", "room:join"])
+def test_a_password_is_to_be_hashed_and_is_no_part_of_the_command(type_: str) -> None:
+    action = asked(type=type_, roomId="r", password="hidden")
+    assert isinstance(action, Execute)
+    assert action.password == "hidden"
+    assert "hidden" not in repr(action.command)
+
+
+@pytest.mark.parametrize(
+    ("fields", "room", "to"),
+    [({"roomId": "r"}, "r", None), ({"to": "8"}, None, 8), ({"to": "ben"}, None, "ben")],
+)
+def test_a_chat_command_has_the_digest_and_the_text_stands_beside_it(
+    fields: dict[str, str], room: str | None, to: int | str | None
+) -> None:
+    action = asked(type="chat:send", text="hello", **fields)
+    assert isinstance(action, Execute)
+    assert action.command == Say(7, "first", digest_of("second", "hello"), room, to)
+    assert action.beside == PersonalData(texts={"first": Text("second", "hello")})
+
+
+def test_a_chat_text_may_have_so_many_characters() -> None:
+    one = session(chat_length_max=5)
+    assert isinstance(asked(V1, one, type="chat:send", roomId="r", text="äöüßé"), Execute)
+    said = refused(V1, one, type="chat:send", roomId="r", text="äöüßéx")
+    assert said == "BAD_MESSAGE: chat:send: at most 5 characters."
+
+
+@pytest.mark.parametrize("fields", [{}, {"to": 8, "roomId": "r"}])
+@pytest.mark.parametrize(
+    "what", [{"type": "signal", "data": 1}, {"type": "chat:send", "text": "x"}]
+)
+def test_what_is_said_goes_to_a_user_or_to_a_room(
+    what: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    assert "one of `to` and `roomId`" in refused(**what, **fields)
+
+
+@pytest.mark.parametrize(("fields", "to"), [({"roomId": "r"}, None), ({"to": "8"}, 8)])
+def test_a_signal_goes_to_a_user_or_to_a_room(fields: dict[str, str], to: int | None) -> None:
+    action = asked(type="signal", data=[1], **fields)
+    assert isinstance(action, PassSignal)
+    assert (action.to, bytes(action.message.data)) == (to, b"[1]")
+
+
+def test_a_signal_of_impossible_data_is_refused() -> None:
+    assert refused(type="signal", to=8, data=2**64).startswith("BAD_VALUE")
+
+
+# What is too long
+
+
+@pytest.mark.parametrize("dialect", [CLASSIC, V1], ids=lambda one: one.protocol)
+def test_a_move_has_so_many_bytes_at_most(dialect: Dialect) -> None:
+    move = {"type": "game:move", "roomId": "r", "direction": "w", "action": "down"}
+    size = len(json.dumps(move))
+    assert isinstance(asked(dialect, session(dialect, move_bytes_max=size), **move), Execute)
+    said = refused(dialect, session(dialect, move_bytes_max=size - 1), **move)
+    assert said == (f"TOO_LARGE: A move is at most {size - 1} bytes long, and this one {size}.")
+
+
+def test_a_signal_has_so_many_bytes_at_most() -> None:
+    text = '{"type":"signal","to":8,"data":"é"}'
+    assert len(text) == 35
+    session(signal_bytes_max=36).receive(text, 0)
+    with pytest.raises(MessageRefused) as caught:
+        session(signal_bytes_max=35).receive(text, 0)
+    said = "A signal is at most 35 bytes long, and this one 36."
+    assert (caught.value.error.code, caught.value.error.message) == ("TOO_LARGE", said)
+
+
+@pytest.mark.parametrize("name", ["options", "metadata"])
+def test_what_is_told_of_a_room_has_so_many_bytes_at_most(name: str) -> None:
+    one = session(room_bytes_max=10)
+    assert isinstance(asked(V1, one, type="room:create", **{name: {"a": "xx"}}), Execute)
+    told = refused(V1, one, type="room:create", **{name: {"a": "xxx"}})
+    assert told == f"BAD_MESSAGE: The {name} of a room are at most 10 bytes."
+
+
+@pytest.mark.parametrize("name", ["options", "metadata"])
+def test_what_is_told_of_a_room_has_to_be_kept(name: str) -> None:
+    assert refused(type="room:create", **{name: {"a": 2**64}}).startswith("BAD_VALUE")
+
+
+def test_a_move_has_to_be_kept() -> None:
+    assert refused(type="game:move", roomId="r", move={"a": 2**64}).startswith("BAD_VALUE")
+
+
+def test_so_many_friends_can_be_watched() -> None:
+    one = session(friends_max=2)
+    ids = ["8", 8, 9]
+    assert asked(V1, one, type="friends:subscribe", friendIds=ids) == WatchFriends(
+        frozenset({8, 9})
+    )
+    said = refused(V1, one, type="friends:subscribe", friendIds=[8, 9, 10])
+    assert said == "TOO_MANY_FRIENDS: At most 2 friends can be watched."
+
+
+@pytest.mark.parametrize("type_", ["invite", "invite:send"])
+def test_an_invite_names_a_user(type_: str) -> None:
+    assert refused(type=type_).startswith("BAD_INVITE")
+    assert refused(CLASSIC, type=type_, to=-1).startswith("BAD_INVITE")
+
+
+# Ids and types
+
+
+@pytest.mark.parametrize("id_", ["i", "x" * 64])
+def test_an_id_is_a_text(id_: str) -> None:
+    assert session().receive(_text({"type": "ping", "id": id_}), 0).id == id_
+
+
+def test_an_id_that_is_too_long_is_refused_under_it() -> None:
+    with pytest.raises(MessageRefused) as caught:
+        session().receive(_text({"type": "ping", "id": "x" * 65}), 0)
+    assert caught.value.id == "x" * 65
+
+
+@pytest.mark.parametrize("id_", ["", 7, True, ["i"], {}])
+def test_any_other_id_is_refused_without_one(id_: object) -> None:
+    with pytest.raises(MessageRefused) as caught:
+        session().receive(_text({"type": "ping", "id": id_}), 0)
+    assert caught.value.id is None
+    assert caught.value.error.message == "An `id` is a text of 1 to 64 characters."
+
+
+def test_no_id_is_none() -> None:
+    assert session().receive('{"type":"ping","id":null}', 0).id is None
+
+
+def test_classic_clients_have_no_ids_and_socket_io_has_numbers() -> None:
+    text = '{"type":"lobby:join","id":5}'
+    assert session(CLASSIC).receive(text, 0).id is None
+    assert session(SOCKET_IO).receive(text, 0).id == "5"
+
+
+def test_the_type_in_hand_is_known_once_the_message_was_read() -> None:
+    one = session()
+    assert one.type_received == ""
+    one.receive('{"type":"ping"}', 0)
+    assert one.type_received == "ping"
+    with pytest.raises(MessageRefused):
+        one.receive('{"type":"nothing"}', 0)
+    assert one.type_received == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"type":"nothing"}', "There is no message of the type 'nothing'."),
+        ('{"type":"%s"}' % ("x" * 99), "There is no message of the type '%s'." % ("x" * 40)),
+        ("7", "A message is a JSON object with a text `type`."),
+        ('{"type":"room:join"}', "room:join: Object missing required field `roomId`."),
+        ('{"type":"ping","id":"\\u0000"}', "A text has no NUL character."),
+        ('{"type":"ping","id":' + "[" * 100_000, "A message is nested at most 32 levels deep."),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, said: str) -> None:
+    with pytest.raises(MessageRefused) as caught:
+        session().receive(text, 0)
+    assert caught.value.error.message == said
+    assert str(caught.value) == said
+
+
+def test_a_text_that_breaks_off_after_a_bad_field_is_no_json() -> None:
+    with pytest.raises(MessageRefused) as caught:
+        session().receive('{"type":"room:join","roomId":7,', 0)
+    assert caught.value.error.code == "BAD_JSON"
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(MessageRefused) as caught:
+        session().receive('{"type":"ping","id":"\ud800"}', 0)
+    assert caught.value.error.code == "BAD_JSON"
