@@ -26,7 +26,7 @@ NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help run platform lint lint-code lint-types lint-docs unit test crash hostile torture
-.PHONY: bench bench-quick check format reference lock clean
+.PHONY: mutants bench bench-quick check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
 
