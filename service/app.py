@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
 import secrets
 import time
@@ -251,6 +252,7 @@ class Service:
             outbox_lag_seconds=lambda: max(outbox.lag_s.values(), default=0),
             outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),
         )
+        logger.debug("log opened", metadata={"position": log.head.position})
         writer = log.start(engine.committed)
         with reason_of(writer):
             await engine.execute(StartNode(NODE), Origin())
@@ -385,7 +387,7 @@ class Service:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         logger.info(
             "listening",
-            **{"url.full": self.url},
+            **{"url.full": self.url, "process.pid": os.getpid()},
             metadata={"position": self._world.position, "matches": len(self._world.matches.live)},
         )
 

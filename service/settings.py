@@ -191,8 +191,9 @@ class Settings(BaseSettings):
     ] = _setting(
         "JWT_ISSUERS",
         None,
-        "Several issuers at once, by their `iss`; `audience` may take the place of JWT_AUDIENCE.",
-        allowed='JSON like {"auth.example.org": {"jwks_url": "https://...", "audience": "games"}}',
+        "Several issuers, each by its `iss`, compared exactly; `audience` replaces JWT_AUDIENCE.",
+        allowed='JSON like {"https://auth.example.org": {"jwks_url": "https://...", '
+        '"audience": "games"}}',
         min_length=1,
     )
     jwt_audience: str | None = _setting("JWT_AUDIENCE", None, "Required `aud` of tokens.")

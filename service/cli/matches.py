@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from service.cli.common import console, moment, opened_log, run
+from service.edge.api.shapes import match_of
 from service.eventstore.read_models.match_history import MatchQuery, PlayedMatch, find_matches
 from service.games.catalogue import GAMES
 
@@ -37,7 +38,10 @@ def command(
         str | None, typer.Option(help="Only those since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, one match a line.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="As JSON, one match a line, in the form of `/api/v1/matches`."),
+    ] = False,
 ) -> None:
     """List matches, the newest first."""
     wanted = MatchQuery(user=user, game=game, since=parse_since(since, time.time()), limit=limit)
@@ -49,7 +53,7 @@ async def _list(wanted: MatchQuery, *, as_json: bool) -> None:
         found = await find_matches(reader, wanted)
     if as_json:
         for match in found:
-            print(msgspec.json.encode(match).decode())
+            print(msgspec.json.encode(match_of(match)).decode())
     elif not found:
         print("no match yet; play one, or ask for others")
     else:

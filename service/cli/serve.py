@@ -29,7 +29,10 @@ def command(
     *,
     dev: Annotated[
         bool,
-        typer.Option("--dev", help="For development: a secret of its own, and POST /dev/token."),
+        typer.Option(
+            "--dev",
+            help="For development: a secret of its own, POST /dev/token, console logs.",
+        ),
     ] = False,
     accept_lost_tail: Annotated[
         bool,
@@ -38,7 +41,7 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until Ctrl-C, SIGTERM or SIGHUP."""
     # Until the settings say otherwise; also that they are wrong is logged.
     configure_logging("info", "console" if dev else "ecs")
     with refusal_logged():
@@ -105,7 +108,11 @@ GC_THRESHOLDS = (20_000, 20, 50)
 async def _serve(service: Service, accept_lost_tail: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for signal_ in (signal.SIGINT, signal.SIGTERM):
+    signals = [signal.SIGINT, signal.SIGTERM]
+    # With `nohup` the service is to outlive its terminal.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    for signal_ in signals:
         loop.add_signal_handler(signal_, stop.set)
     stopped = asyncio.create_task(stop.wait())
     keys = asyncio.create_task(service.fetch_keys())

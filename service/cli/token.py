@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import jwt
@@ -25,40 +26,50 @@ class InvalidArgument(ServiceError):
 
 def command(
     user: Annotated[str | None, typer.Option("--id", help="The user's id.")] = None,
-    name: Annotated[str | None, typer.Option(help="The user's display name.")] = None,
+    name: Annotated[str | None, typer.Option(help="The user's display name, if any.")] = None,
     ttl: Annotated[str, typer.Option(help="How long it is valid: 30s, 15m, 1h, 7d.")] = "1h",
     scope: Annotated[
         list[Scope] | None,
         typer.Option(help="A token of a service that may do this, with or without an id."),
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Private key in PEM to sign with, for RS*, ES* and EdDSA."),
+    ] = None,
 ) -> None:
     """Print a token for a user or a service, signed with the service's secret."""
-    print(make_token(load_settings(), user, name, parse_ttl(ttl), scope or ()))
+    pem = None if key is None else key.read_text()
+    print(make_token(load_settings(), user, name, parse_ttl(ttl), scope or (), private_key=pem))
 
 
-def make_token(
+def make_token(  # noqa: PLR0913 - one argument for each option of the command
     settings: Settings,
     user: str | None,
     name: str | None,
     ttl: timedelta,
     scopes: Sequence[Scope] = (),
+    *,
+    private_key: str | None = None,
 ) -> str:
     """Sign a token for `user`, or for a service that may do what `scopes` say.
 
-    Raises `InvalidArgument` for an id or a name that the service would not take, and
-    `ConfigurationError` when there is no secret to sign with.
+    It is signed with the first of JWT_ALGORITHMS. Raises `InvalidArgument` for an id, a name or a
+    key that the service would not take, and `ConfigurationError` without a secret or a key.
     """
     algorithm = settings.jwt_algorithms[0]
-    if not algorithm.startswith("HS"):
-        message = f"JWT_ALGORITHMS={algorithm} is signed with a private key, which is not here"
-        raise ConfigurationError(message)
+    if settings.checks_by_secret and private_key is not None:
+        raise InvalidArgument(f"--key is of no use: JWT_ALGORITHMS={algorithm} signs with a secret")
+    if not settings.checks_by_secret and private_key is None:
+        raise ConfigurationError(
+            f"JWT_ALGORITHMS={algorithm} is signed with a private key: give its file by --key"
+        )
     now = datetime.now(UTC)
     claims: dict[str, object] = {"iat": now, "exp": now + ttl}
     if scopes:
         claims["scope"] = " ".join(scopes)
     if user is not None or not scopes:
         claims["id"] = _user_id(user)
-    if name is not None or not scopes:
+    if name is not None:
         claims["name"] = _name(name, settings.name_length_max)
     if settings.jwt_audience is not None:
         claims["aud"] = settings.jwt_audience
@@ -67,7 +78,10 @@ def make_token(
     with warnings.catch_warnings():
         # That the secret is short is told where the service starts (`Settings.warnings`).
         warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
-        return jwt.encode(claims, signing_secret(settings), algorithm)
+        try:
+            return jwt.encode(claims, private_key or signing_secret(settings), algorithm)
+        except (jwt.InvalidKeyError, TypeError, ValueError) as error:
+            raise InvalidArgument(f"--key is no private key for {algorithm}: {error}") from error
 
 
 def _user_id(user: str | None) -> UserId:
@@ -80,8 +94,8 @@ def _user_id(user: str | None) -> UserId:
         raise InvalidArgument(message) from error
 
 
-def _name(name: str | None, length_max: int) -> str:
-    if name is None or not 1 <= len(name) <= length_max:
+def _name(name: str, length_max: int) -> str:
+    if not 1 <= len(name) <= length_max:
         message = f"--name must have 1 to {length_max} characters"
         raise InvalidArgument(message)
     return name

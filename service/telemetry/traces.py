@@ -32,7 +32,7 @@ class Traces:
             from service.telemetry.otel import Exporter  # noqa: PLC0415 - its packages are an extra
         except ModuleNotFoundError as error:
             raise ConfigurationError(
-                f"WS_OTEL_ENDPOINT needs {error.name}: install it by `pip install ws-service[otel]`"
+                f"WS_OTEL_ENDPOINT needs {error.name}: in the checkout, `pip install '.[otel]'`"
             ) from error
         self._exporter = Exporter(endpoint)
 

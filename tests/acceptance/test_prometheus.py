@@ -47,7 +47,7 @@ def prometheus(service: Running, directory: Path) -> Iterator[str]:
     for source in (DEPLOY / "prometheus").glob("*.yml"):
         text = source.read_text().replace("interval: 15s", "interval: 1s")
         (directory / source.name).write_text(
-            text.replace("ws-service:4000", service.url.removeprefix("http://"))
+            text.replace("127.0.0.1:4000", service.url.removeprefix("http://"))
         )
     with subprocess.Popen(
         [

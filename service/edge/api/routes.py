@@ -9,7 +9,6 @@ import asyncio
 import heapq
 import uuid
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,7 +29,6 @@ from service.domain.events.matches import (
     MatchStarted,
     MatchSuspended,
     MatchTurnNoted,
-    room_of,
 )
 from service.domain.ids import normalise
 from service.edge.api import shapes
@@ -45,7 +43,6 @@ from service.fanout.audience import Delivery, Everyone, Sockets, Users
 from service.fanout.views import room_summary, user_entry
 from service.games.catalogue import GAMES
 from service.protocol import v1
-from service.protocol.classic import User
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -130,14 +127,14 @@ async def list_matches(parts: Dependencies, call: Call[shapes.MatchesWanted]) ->
     page = found[: asked.limit]
     seen = await _seen_by(call.caller, page, parts)
     return shapes.MatchPage(
-        matches=[_match(match) for match in seen],
+        matches=[shapes.match_of(match) for match in seen],
         cursor=page[-1].position if len(found) > len(page) else None,
     )
 
 
 async def show_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> shapes.Match:
     """Shows a match, live or over."""
-    return _match(await _find(call.asked.match_id, call.caller, parts))
+    return shapes.match_of(await _find(call.asked.match_id, call.caller, parts))
 
 
 async def list_events(parts: Dependencies, call: Call[shapes.EventsWanted]) -> shapes.EventPage:
@@ -306,33 +303,13 @@ async def _seen_by(
     return [match for match in found if match.id not in hidden or user in match.users]
 
 
-def _match(match: PlayedMatch) -> shapes.Match:
-    game = GAMES.get(match.game)
-    return shapes.Match(
-        match_id=match.id,
-        room_id=room_of(match.id),
-        game=match.game,
-        players=[
-            User(normalise(user), name)
-            for user, name in zip(match.users, match.players, strict=True)
-        ],
-        started_at=_time(match.started_at),
-        ended_at=None if match.ended_at is None else _time(match.ended_at),
-        ticks=match.ticks,
-        tick_hz=None if game is None else game.tick_hz,
-        reason=match.reason,
-        winner=match.winner,
-        scores=match.scores,
-    )
-
-
 def _event(recorded: RecordedEvent) -> shapes.Event:
     event = recorded.event
     if not isinstance(event, MatchEvent):
         raise TypeError(event)
     return shapes.Event(
         position=recorded.position,
-        recorded_at=_time(recorded.recorded_at),
+        recorded_at=shapes.time_of(recorded.recorded_at),
         type=event.type,
         tick=event.tick,
         data={name: getattr(event, name) for name in SHOWN[type(event)]},
@@ -373,10 +350,6 @@ async def _send(
 def _cut(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
-
-
-def _time(recorded_at: int) -> datetime:
-    return datetime.fromtimestamp(recorded_at / 1_000_000, UTC)
 
 
 # Messages

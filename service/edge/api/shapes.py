@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from service.domain.events.matches import EndReason
-from service.domain.ids import USER_ID_LENGTH_MAX, USER_ID_MAX, MatchId, RoomId, UserId, WireUserId
+from service.domain.events.matches import EndReason, room_of
+from service.domain.ids import (
+    USER_ID_LENGTH_MAX,
+    USER_ID_MAX,
+    MatchId,
+    RoomId,
+    UserId,
+    WireUserId,
+    normalise,
+)
+from service.games.catalogue import GAMES
 from service.protocol import v1
 from service.protocol.base import WireGame, WireRoomId
 from service.protocol.classic import User
+
+if TYPE_CHECKING:
+    from service.eventstore.read_models.match_history import PlayedMatch
 
 PAGE_LIMIT = 50
 EVENTS_LIMIT = 100
@@ -207,6 +219,32 @@ class Match(Answer, frozen=True):
     reason: EndReason | None
     winner: int | None
     scores: list[int] | None
+
+
+def match_of(match: PlayedMatch) -> Match:
+    """Show a match of the history, here and in `ws-service matches --json`."""
+    game = GAMES.get(match.game)
+    return Match(
+        match_id=match.id,
+        room_id=room_of(match.id),
+        game=match.game,
+        players=[
+            User(normalise(user), name)
+            for user, name in zip(match.users, match.players, strict=True)
+        ],
+        started_at=time_of(match.started_at),
+        ended_at=None if match.ended_at is None else time_of(match.ended_at),
+        ticks=match.ticks,
+        tick_hz=None if game is None else game.tick_hz,
+        reason=match.reason,
+        winner=match.winner,
+        scores=match.scores,
+    )
+
+
+def time_of(recorded_at: int) -> datetime:
+    """Convert a time of the log, in microseconds since 1970."""
+    return datetime.fromtimestamp(recorded_at / 1_000_000, UTC)
 
 
 class MatchPage(Answer, frozen=True):

@@ -1,7 +1,7 @@
 """`ws-service matches`: the match history, asked in all its ways."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,13 +21,16 @@ def found(recorded: Recorded, *options: str) -> list[dict[str, Any]]:
 
 
 def ids(recorded: Recorded, *options: str) -> list[str]:
-    return [match["id"] for match in found(recorded, *options)]
+    return [match["matchId"] for match in found(recorded, *options)]
 
 
 def test_the_newest_match_comes_first_with_all_that_is_known(recorded: Recorded) -> None:
     left, played = found(recorded)
-    assert (left["id"], played["id"]) == (recorded.left, recorded.played)
-    assert (played["game"], played["players"]) == ("pong", ["Ana", "Ben"])
+    assert (left["matchId"], played["matchId"]) == (recorded.left, recorded.played)
+    assert (played["game"], [player["name"] for player in played["players"]]) == (
+        "pong",
+        ["Ana", "Ben"],
+    )
     assert (played["reason"], played["ticks"]) == ("timeup", 60 * DURATION_S)
     assert (left["reason"], left["winner"]) == ("left", 0)
     ((scores,),) = recorded.file.query(
@@ -68,7 +71,7 @@ def test_people_get_a_table(recorded: Recorded) -> None:
 
 def test_matches_are_found_by_user_game_and_number(recorded: Recorded) -> None:
     both = [recorded.left, recorded.played]
-    ana = found(recorded)[1]["users"][0]
+    ana = str(found(recorded)[1]["players"][0]["id"])
     assert ids(recorded, "--user", ana) == [recorded.played]
     assert ids(recorded, "--user", "Ben") == both
     assert ids(recorded, "--game", "pong", "--limit", "1") == [recorded.left]
@@ -76,9 +79,9 @@ def test_matches_are_found_by_user_game_and_number(recorded: Recorded) -> None:
 
 def test_matches_are_found_by_their_time(recorded: Recorded) -> None:
     left, played = found(recorded)
-    started = datetime.fromtimestamp(left["started_at"] / 1_000_000, UTC)
-    assert ids(recorded, "--since", "2h") == [left["id"], played["id"]]
-    assert ids(recorded, "--since", started.isoformat()) == [left["id"]]
+    started = datetime.fromisoformat(left["startedAt"])
+    assert ids(recorded, "--since", "2h") == [left["matchId"], played["matchId"]]
+    assert ids(recorded, "--since", started.isoformat()) == [left["matchId"]]
     assert ids(recorded, "--since", "0s") == []
 
 

@@ -82,7 +82,7 @@ async def serving(
             await process.communicate()
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_it_cleanly(ws_service: CommandLine, signal_: signal.Signals) -> None:
     async with serving(ws_service, JWT_SECRET=SECRET) as service:
         await service.listening()
@@ -97,7 +97,7 @@ async def test_a_signal_in_the_midst_of_the_start_ends_it_cleanly(
     ws_service: CommandLine,
 ) -> None:
     async with serving(ws_service, JWT_SECRET=SECRET, LOG_LEVEL="debug") as service:
-        await service.logged("aiosqlite")
+        await service.logged("service.app")
         assert await service.ended_by(signal.SIGTERM) == 0
 
 

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from service.cli import main
@@ -114,10 +116,34 @@ def test_a_service_has_its_scopes_and_need_be_nobody() -> None:
     assert (somebody["id"], somebody["scope"]) == (7, "admin")
 
 
-@pytest.mark.parametrize(("user", "missing"), [(None, "--id"), ("7", "--name")])
-def test_a_user_needs_an_id_and_a_name(user: str | None, missing: str) -> None:
-    with pytest.raises(InvalidArgument, match=missing):
-        make_token(Settings(jwt_secret=SecretStr(SECRET)), user, None, HOUR)
+def test_a_user_needs_an_id() -> None:
+    with pytest.raises(InvalidArgument, match="--id"):
+        make_token(Settings(jwt_secret=SecretStr(SECRET)), None, "Ana", HOUR)
+
+
+def test_a_user_may_be_without_a_name() -> None:
+    made = claims(make_token(Settings(jwt_secret=SecretStr(SECRET)), "7", None, HOUR))
+    assert made.keys() == {"iat", "exp", "id"}
+
+
+def test_a_private_key_signs_where_the_service_checks_with_public_ones() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    settings = Settings(jwt_algorithms=("ES256",), jwt_jwks_url="https://auth.example.org/keys")
+
+    token = make_token(settings, "7", "Ana", HOUR, private_key=pem)
+
+    assert jwt.decode(token, key.public_key(), ["ES256"])["id"] == 7
+    with pytest.raises(ConfigurationError, match="--key"):
+        make_token(settings, "7", "Ana", HOUR)
+    with pytest.raises(InvalidArgument, match="no private key for ES256"):
+        make_token(settings, "7", "Ana", HOUR, private_key="no key")
+    with pytest.raises(InvalidArgument, match="of no use"):
+        make_token(Settings(jwt_secret=SecretStr(SECRET)), "7", "Ana", HOUR, private_key=pem)
 
 
 def test_no_token_is_made_without_a_secret(tmp_path: Path) -> None:

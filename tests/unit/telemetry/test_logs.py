@@ -56,6 +56,16 @@ def test_an_event_is_one_line_in_ecs(configure: Configure, lines: Lines) -> None
     assert not {"level", "timestamp", "event", "_record"} & line.keys()
 
 
+def test_drivers_do_not_chatter_at_debug(configure: Configure, lines: Lines) -> None:
+    configure(level="debug")
+
+    for library in ("aiosqlite", "sqlalchemy.engine", "asyncio", "alembic.runtime"):
+        logging.getLogger(library).debug("a statement")
+    get_logger("service.edge").debug("a frame")
+
+    assert [line["message"] for line in lines()] == ["a frame"]
+
+
 def test_the_fields_of_the_contract_stand_at_the_top(configure: Configure, lines: Lines) -> None:
     configure()
     fields = {

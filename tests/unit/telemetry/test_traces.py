@@ -18,5 +18,5 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "service.telemetry.otel", raising=False)
     # What the import system finds where a package was not installed.
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    with pytest.raises(ConfigurationError, match=r"pip install ws-service\[otel\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install '\.\[otel\]'"):
         Traces().start("http://127.0.0.1:4318")
