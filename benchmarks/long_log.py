@@ -19,7 +19,7 @@ from benchmarks.processes import BenchmarkError, stop
 from benchmarks.workloads import match_plan
 from service.eventstore import migrate
 from service.eventstore.codec import decode
-from service.eventstore.read_models.history import history_of
+from service.eventstore.read_models.match_history import history_of
 from service.eventstore.records import GENESIS, RecordedEvent, Row, chain
 
 if TYPE_CHECKING:

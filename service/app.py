@@ -180,7 +180,10 @@ class Service:
             log, world, settings.snapshot_events, lambda: backlog.start
         )
         self._bearers = bearers = UserTokens(
-            world, log, self._reader, sealing(self._secret or seal_secret(settings.data_dir))
+            world,
+            log.outbox_notes,
+            self._reader,
+            sealing(self._secret or seal_secret(settings.data_dir)),
         )
         self._history = history = MoveHistory(
             world,
@@ -201,7 +204,7 @@ class Service:
         )
         self.outbox = outbox = OutboxRunner(
             engine,
-            log,
+            log.outbox_notes,
             self._reader,
             _routes(settings, users, bearers),
             _pace(settings),

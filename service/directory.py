@@ -7,8 +7,9 @@ import itertools
 from typing import TYPE_CHECKING
 
 from service.domain.events.presence import UserWentOffline
+from service.domain.personal_data import PersonalData
 from service.errors import Unavailable
-from service.eventstore.records import Origin, PersonalData
+from service.eventstore.records import Origin
 from service.fanout.audience import Refresh, UserChanged
 from service.integrations.user_service import UserServiceUnavailable
 from service.telemetry import get_logger

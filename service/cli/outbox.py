@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -14,7 +12,8 @@ from service.cli.common import console, moment, opened_log, run
 from service.domain.events.outbox import USER_SERVICE
 from service.errors import ServiceError
 from service.eventstore import migrate
-from service.eventstore.read_models.outbox import RETRY, entries
+from service.eventstore.read_models.outbox import entries
+from service.eventstore.read_models.outbox_notes import retry_now
 from service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -89,13 +88,9 @@ async def _retry(start: str) -> None:
         found = await entries(reader, start=start)
     if not found:
         raise NothingWaits(f"no match that begins with {start!r} waits or was refused")
-    # A short write beside the log, which the service, if it runs, finds when it looks again.
-    with closing(sqlite3.connect(migrate.database_path(url))) as database, database:
-        for entry in found:
-            database.execute(RETRY, {"consumer": entry.consumer, "match": entry.match})
-        sealed = {row[0] for row in database.execute("SELECT match FROM bearers")}
+    with_token = retry_now(migrate.database_path(url), found)
     for entry in found:
-        print(_promise(entry, has_token=entry.match in sealed))
+        print(_promise(entry, has_token=entry.match in with_token))
 
 
 def _promise(entry: Entry, *, has_token: bool) -> str:

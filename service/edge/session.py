@@ -21,13 +21,13 @@ from service.domain.commands.presence import SetStatus
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.events.base import Position
 from service.domain.ids import RoomId, SocketId, UserId, normalise
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.edge import guard, salvage
 from service.edge.budget import Bucket, Rate
 from service.edge.close_codes import CloseCode
 from service.edge.costs import BYTES_PER_UNIT, LOGGED_OVERHEAD_BYTES, PLAIN, cost_of
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.errors import ClientError, UnknownField
-from service.eventstore.records import NO_PERSONAL_DATA, PersonalData, Text
 from service.protocol import FromClient, classic, v1
 from service.protocol.base import COMMAND_ID_LENGTH_MAX
 

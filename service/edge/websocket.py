@@ -18,6 +18,7 @@ from service.domain.commands.presence import CLEAN_CLOSES, CloseSocket, OpenSock
 from service.domain.errors import TooManySockets, WrongPassword
 from service.domain.events.access import SessionsRevoked
 from service.domain.events.presence import SocketClosed
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of, noted
 from service.edge.connection import Connection, SlowLimits
@@ -54,7 +55,7 @@ from service.edge.session import (
 )
 from service.edge.token_timer import TokenTimer, TokenTimes
 from service.errors import ClientError, InternalError, Unavailable
-from service.eventstore.records import NO_PERSONAL_DATA, Origin, PersonalData
+from service.eventstore.records import Origin
 from service.fanout.audience import Refresh, UserChanged
 from service.fanout.signals import signal
 from service.fanout.views import lobby_list

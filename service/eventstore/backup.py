@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.domain.events.access import SessionsRevoked
+from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import ConfigurationError
 from service.eventstore import migrate
 from service.eventstore.inspection import Files
 from service.eventstore.lock import LogLock
+from service.eventstore.plan import Append
 from service.eventstore.read_models.rebuild import (
     check_file,
     damage_named,
@@ -22,9 +24,9 @@ from service.eventstore.read_models.rebuild import (
     rows_after,
     walk,
 )
-from service.eventstore.records import ANY, NO_PERSONAL_DATA, Head, Origin, propose
+from service.eventstore.records import ANY, Head, Origin, propose
 from service.eventstore.side_file import SideFile
-from service.eventstore.sqlite import Append, Store
+from service.eventstore.sqlite import Store
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.domain.events.matches import MatchEnded
+from service.domain.personal_data import Text
 from service.errors import ServiceError
 from service.eventstore import migrate
 from service.eventstore.codec import decode, decode_meta
-from service.eventstore.records import GENESIS, Head, RecordedEvent, Row, Text
+from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
 from service.eventstore.tables import events, log_head, matches, profiles, skipped, texts
 
 if TYPE_CHECKING:

@@ -61,25 +61,6 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False):
     meta: Meta | None = None
 
 
-class Text(msgspec.Struct, frozen=True):
-    """What somebody said, and the salt of its hash in the log."""
-
-    salt: str
-    text: str
-
-
-class PersonalData(msgspec.Struct, frozen=True):
-    """Personal data to keep with the same commit, outside the log: it can be erased there."""
-
-    names: dict[str, str] = {}
-    """Display names, by user."""
-    texts: dict[str, Text] = {}
-    """Chat, by the id in its event."""
-
-
-NO_PERSONAL_DATA = PersonalData()
-
-
 class Row(NamedTuple):
     """A row of the table `events`, column by column."""
 

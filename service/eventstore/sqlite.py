@@ -7,24 +7,16 @@ import sqlite3
 import time
 import uuid
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import ServiceError, Unavailable
-from service.eventstore.codec import encode, encode_meta
 from service.eventstore.inspection import Files
-from service.eventstore.read_models import history, outbox
-from service.eventstore.read_models.history import history_of
+from service.eventstore.plan import Plan
+from service.eventstore.read_models import match_history, outbox
+from service.eventstore.read_models.match_history import history_of
 from service.eventstore.read_models.outbox import outbox_of
-from service.eventstore.records import (
-    GENESIS,
-    NO_PERSONAL_DATA,
-    Head,
-    PersonalData,
-    ProposedEvent,
-    RecordedEvent,
-    Row,
-    chain,
-)
+from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.side_file import LAST_EVENT, check_end
 
 if TYPE_CHECKING:
@@ -32,22 +24,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from service.domain.events.base import Position
-    from service.eventstore.records import Expect
+    from service.eventstore.plan import Append, Committed
 
 VERSIONS_CACHED_MAX = 100_000
 """How many streams' last versions are kept in memory; others are looked up."""
 
-INSERTED_AT_ONCE_MAX = 16
-"""How many events one statement inserts: each statement gives the GIL away, and has to get it back.
+ROWS_PER_INSERT_MAX = 16
+"""Rows per INSERT. Batching matters because every execute() releases and reacquires the GIL.
 
-There is one prepared statement for each number of them.
+There is one prepared statement for each number of rows.
 """
 
 _COLUMNS = ", ".join(Row._fields)
 _VALUES = f"({', '.join('?' * len(Row._fields))})"
 _INSERT_EVENTS = [
     f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_VALUES] * count)}"  # noqa: S608 - our own
-    for count in range(INSERTED_AT_ONCE_MAX + 1)
+    for count in range(ROWS_PER_INSERT_MAX + 1)
 ]
 _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND position = ?"
 _LAST_VERSION = "SELECT max(version) FROM events WHERE stream = ?"
@@ -67,9 +59,10 @@ _DROP_SNAPSHOTS = """
         code_version <> ? OR position < (
             SELECT max(position) FROM snapshots WHERE projection = ? AND position <= ?))
 """
+_DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = ? AND position = ?"
 _DROP_PROBE = "DELETE FROM snapshots WHERE projection = 'probe'"
 
-_TOLD_BESIDE = history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
+_TOLD_BESIDE = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
 """The events that change a table beside the log; all others, which are most, do not."""
 
 PROBE_BYTES = 256 * 1024
@@ -82,31 +75,11 @@ class FileMoved(sqlite3.OperationalError):
     """The database or its WAL is not where it was opened: what is written would be lost."""
 
 
-class VersionConflict(ServiceError):
-    """A stream is not at the version that the append expected."""
-
-
 class LogDiverged(ServiceError):
     """The log is not where this process left it: start again, and rebuild from it.
 
     Another process has written to it, or a commit that the disk reported as failed was none.
     """
-
-
-class Append(NamedTuple):
-    """What one caller wants to be committed, all or nothing."""
-
-    events: Sequence[ProposedEvent]
-    expect: Expect
-    beside: PersonalData
-
-
-class Committed(NamedTuple):
-    """What became of one append."""
-
-    positions: list[Position]
-    recorded: list[RecordedEvent]
-    """The events that this commit added; none when they had been there before."""
 
 
 class Store:
@@ -120,7 +93,7 @@ class Store:
             isolation_level=None,
             timeout=busy_ms / 1000,
             check_same_thread=False,
-            cached_statements=2 * INSERTED_AT_ONCE_MAX,
+            cached_statements=2 * ROWS_PER_INSERT_MAX,
         )
         # FULL: what is acknowledged survives the death of the machine (design, section 2).
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -234,7 +207,11 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise Unavailable(f"The snapshot cannot be written: {error}.") from error
 
-    def note(self, statement: str, parameters: Mapping[str, object]) -> None:
+    def drop_snapshot(self, projection: str, position: Position) -> None:
+        """Delete the snapshot of `projection` at `position`."""
+        self.note(_DROP_SNAPSHOT, (projection, position))
+
+    def note(self, statement: str, parameters: Sequence[object] | Mapping[str, object]) -> None:
         """Change what stands beside the log and does not follow from it."""
         try:
             self._write_in_transaction(statement, parameters)
@@ -269,7 +246,7 @@ class Store:
     def _commit(
         self, batch: Sequence[Append], seen: dict[bytes, Position] | None = None
     ) -> list[Committed | Exception]:
-        plan = _Plan(self, seen)
+        plan = Plan(self, seen)
         answers = [plan.add(append) for append in batch]
         if seen is None and plan.has_conflicts:
             # What a repetition expects was true the first time.
@@ -285,7 +262,7 @@ class Store:
             self._versions.popitem(last=False)
         return answers
 
-    def _write(self, plan: _Plan, beside: Sequence[PersonalData]) -> None:
+    def _write(self, plan: Plan, beside: Sequence[PersonalData]) -> None:
         if plan.rows:
             # The head first: the rows of another writer must not look like a repetition of ours.
             moved = self._connection.execute(
@@ -293,8 +270,8 @@ class Store:
             )
             if moved.rowcount != 1:
                 raise LogDiverged
-            for first in range(0, len(plan.rows), INSERTED_AT_ONCE_MAX):
-                rows = plan.rows[first : first + INSERTED_AT_ONCE_MAX]
+            for first in range(0, len(plan.rows), ROWS_PER_INSERT_MAX):
+                rows = plan.rows[first : first + ROWS_PER_INSERT_MAX]
                 values = list(itertools.chain.from_iterable(rows))
                 self._connection.execute(_INSERT_EVENTS[len(rows)], values)
         for recorded in plan.recorded:
@@ -366,91 +343,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-class _Plan:
-    """The rows of one transaction: versions, positions and hashes, before anything is written."""
-
-    def __init__(self, store: Store, seen: dict[bytes, Position] | None) -> None:
-        """Look for repetitions only if `seen` says which events are in the log already.
-
-        Where nobody looks, the database refuses an event id that it has.
-        """
-        self._store = store
-        self._seen = seen
-        self._position, self._hash, self._epoch = store.head
-        self.recorded_at = store.next_recorded_at()
-        self.versions: dict[str, int] = {}
-        self.rows: list[tuple[object, ...]] = []
-        self.recorded: list[RecordedEvent] = []
-        self.has_conflicts = False
-
-    @property
-    def head(self) -> Head:
-        """Where the log ends after these rows."""
-        return Head(self._position, self._hash, self._epoch)
-
-    def add(self, append: Append) -> Committed | Exception:
-        """Take one append in, or say why it can't be."""
-        if self._seen is not None:
-            known = self._known(append, self._seen)
-            if known is not None:
-                return known
-        if append.expect:
-            conflict = self._conflict(append)
-            if conflict is not None:
-                self.has_conflicts = True
-                return conflict
-        first = self._position + 1
-        recorded = [self._row(proposed) for proposed in append.events]
-        self.recorded += recorded
-        return Committed(list(range(first, self._position + 1)), recorded)
-
-    def _known(self, append: Append, seen: dict[bytes, Position]) -> Committed | Exception | None:
-        """Answer an append that was made before as it was then."""
-        first = [seen.get(event.event_id) for event in append.events]
-        known = [position for position in first if position is not None]
-        if not known:
-            return None
-        if len(known) == len(first):
-            return Committed(known, [])
-        return VersionConflict("some events of this append are in the log, others are not")
-
-    def _conflict(self, append: Append) -> VersionConflict | None:
-        for stream, version in append.expect.items():
-            if self._version(stream) != version:
-                return VersionConflict(
-                    f"{stream} is at version {self._version(stream)}, expected was {version}"
-                )
-        return None
-
-    def _version(self, stream: str) -> int:
-        version = self.versions.get(stream)
-        return self._store.last_version(stream) if version is None else version
-
-    def _row(self, proposed: ProposedEvent) -> RecordedEvent:
-        event, origin = proposed.event, proposed.origin
-        stream = event.stream
-        position, version = self._position + 1, self._version(stream) + 1
-        actor = None if origin.actor is None else str(origin.actor)
-        unhashed = (
-            position,
-            stream,
-            version,
-            event.type,
-            event.schema_version,
-            proposed.event_id,
-            origin.correlation_id,
-            actor,
-            self._store.node,
-            self.recorded_at,
-            encode(event),
-            encode_meta(proposed.meta),
-        )
-        self._hash = chain(self._hash, unhashed)
-        self._position = position
-        self.rows.append((*unhashed, self._hash))
-        self.versions[stream] = version
-        if self._seen is not None:
-            self._seen[proposed.event_id] = position
-        return RecordedEvent(position, version, self.recorded_at, event, actor, proposed.meta)

@@ -23,13 +23,7 @@ from service.domain.events.outbox import USER_SERVICE
 from service.domain.events.presence import UserWentOffline
 from service.domain.projections.outbox import reporting_seat
 from service.errors import Unavailable
-from service.eventstore.read_models.outbox import (
-    FORGET_THIS_BEARER,
-    KEEP_BEARER,
-    MARK_DUE,
-    sealed_bearer,
-    waiting_for_user,
-)
+from service.eventstore.read_models.outbox import sealed_bearer, waiting_for_user
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -39,8 +33,8 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId, UserId
     from service.domain.projections.world import World
+    from service.eventstore.read_models.outbox_notes import OutboxNotes
     from service.eventstore.reader import Reader
-    from service.eventstore.writer import EventLog
 
 EXPIRY_MARGIN_S = 5
 """A token that ends sooner is not worth a request."""
@@ -75,14 +69,14 @@ class UserTokens:
     def __init__(
         self,
         world: World,
-        log: EventLog,
+        notes: OutboxNotes,
         reader: Reader,
         seal: Fernet,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Keep what must outlive the process by `log`, locked by `seal`."""
+        """Keep what must outlive the process by `notes`, locked by `seal`."""
         self._world = world
-        self._log = log
+        self._notes = notes
         self._reader = reader
         self._seal = seal
         self._clock = clock
@@ -120,7 +114,7 @@ class UserTokens:
             return None
         token = self._fresh(self._unseal(sealed))
         if token is None:
-            await self._log.note(FORGET_THIS_BEARER, match=match, sealed=sealed)
+            await self._notes.forget_token(match, sealed)
         return token
 
     async def refused(self, match: MatchId, user: UserId, token: str) -> None:
@@ -129,7 +123,7 @@ class UserTokens:
             del self._online[user]
         sealed = await sealed_bearer(self._reader, match, user)
         if sealed is not None and self._unseal(sealed) == token:
-            await self._log.note(FORGET_THIS_BEARER, match=match, sealed=sealed)
+            await self._notes.forget_token(match, sealed)
 
     async def stop(self) -> None:
         """Write nothing more."""
@@ -158,16 +152,14 @@ class UserTokens:
         for match, players in await waiting_for_user(self._reader, user):
             if players[reporting_seat(players)] == user:
                 await self._keep(match, user, token)
-                await self._log.note(MARK_DUE, consumer=USER_SERVICE, match=match)
+                await self._notes.mark_due(USER_SERVICE, match)
 
     async def _keep(self, match: MatchId, user: UserId, token: str) -> None:
         """Keep a token, however long that takes; when it comes too late, nothing is kept."""
         sealed = self._seal.encrypt(token.encode())
         while True:
             try:
-                await self._log.note(
-                    KEEP_BEARER, consumer=USER_SERVICE, match=match, user=str(user), sealed=sealed
-                )
+                await self._notes.keep_token(match, user, sealed)
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
             else:

@@ -26,15 +26,7 @@ from service.domain.commands.outbox import (
 from service.domain.events.matches import MatchEnded
 from service.domain.projections.outbox import reporting_seat
 from service.errors import Unavailable
-from service.eventstore.read_models.outbox import (
-    NOTE_BLOCKED,
-    NOTE_FAILURE,
-    NOTE_REASON,
-    RESET_BACKOFF,
-    due,
-    next_due,
-    oldest,
-)
+from service.eventstore.read_models.outbox import due, next_due, oldest
 from service.eventstore.records import Origin
 from service.integrations.user_service import TokenRefused
 from service.telemetry import get_logger
@@ -46,8 +38,8 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event, Position
     from service.domain.events.outbox import Consumer
     from service.eventstore.read_models.outbox import Due
+    from service.eventstore.read_models.outbox_notes import OutboxNotes
     from service.eventstore.reader import Reader
-    from service.eventstore.writer import EventLog
     from service.integrations.breaker import Breaker
     from service.integrations.user_service import UserService
     from service.outbox.tokens import UserTokens
@@ -132,7 +124,7 @@ class OutboxRunner:
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         engine: Engine,
-        log: EventLog,
+        notes: OutboxNotes,
         reader: Reader,
         routes: Mapping[Consumer, Route],
         pace: RetryPolicy,
@@ -143,7 +135,7 @@ class OutboxRunner:
     ) -> None:
         """Deliver by `routes`; `clock` is in seconds since 1970, since waiting outlives us."""
         self._engine = engine
-        self._log = log
+        self._notes = notes
         self._reader = reader
         self._routes = routes
         self._pace = pace
@@ -254,16 +246,14 @@ class OutboxRunner:
                 breaker.succeeded()
                 await self._settle(consumer, one, outcome)
                 if was_ill:
-                    await self._log.note(RESET_BACKOFF, consumer=consumer)
+                    await self._notes.reset_backoff(consumer)
             case Indeterminate():
                 self._metrics.delivery_failed()
                 breaker.failed()
                 await self._note_failure(consumer, one, outcome)
             case AwaitingToken(reason):
                 breaker.unused()
-                await self._log.note(
-                    NOTE_BLOCKED, reason=reason, consumer=consumer, match=one.match.id
-                )
+                await self._notes.record_blocked(consumer, one.match.id, reason)
             case _:
                 assert_never(outcome)
 
@@ -273,7 +263,7 @@ class OutboxRunner:
         if isinstance(outcome, Rejected):
             self._metrics.delivery_refused()
             self._tell(consumer, one, outcome)
-            await self._log.note(NOTE_REASON, reason=outcome.reason, consumer=consumer, match=match)
+            await self._notes.record_reason(consumer, match, outcome.reason)
         while True:
             try:
                 await self._engine.execute(Settle(consumer, match, outcome), Origin(match))
@@ -285,13 +275,8 @@ class OutboxRunner:
     async def _note_failure(self, consumer: Consumer, one: Due, outcome: Indeterminate) -> None:
         self._tell(consumer, one, outcome)
         wait_s = self._pace.after(one.attempts + 1, self._chance())
-        await self._log.note(
-            NOTE_FAILURE,
-            next_at=self._now() + int(wait_s * 1_000_000),
-            reason=outcome.reason,
-            consumer=consumer,
-            match=one.match.id,
-        )
+        next_at = self._now() + int(wait_s * 1_000_000)
+        await self._notes.record_failure(consumer, one.match.id, outcome.reason, next_at)
 
     def _tell(self, consumer: Consumer, one: Due, outcome: Rejected | Indeterminate) -> None:
         final = isinstance(outcome, Rejected)

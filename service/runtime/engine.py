@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -11,8 +11,9 @@ import msgspec
 from service.domain.commands.rules import MoveFailed
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchEvent
+from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import ClientError, InternalError
-from service.eventstore.records import NO_PERSONAL_DATA, propose
+from service.eventstore.records import propose
 from service.fanout.rules import after_fold, before_fold
 from service.runtime.idempotency import (
     CommandResult,
@@ -21,17 +22,19 @@ from service.runtime.idempotency import (
     are_equal,
     result_of,
 )
+from service.runtime.locks import StreamLocks
 from service.telemetry import Metrics, note_fault, traces
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from service.domain.commands.base import Command, Context
     from service.domain.events.base import Position
     from service.domain.ids import MatchId
+    from service.domain.personal_data import PersonalData
     from service.domain.projections.world import World
-    from service.eventstore.records import Origin, PersonalData, RecordedEvent
-    from service.eventstore.sqlite import Committed
+    from service.eventstore.plan import Committed
+    from service.eventstore.records import Origin, RecordedEvent
     from service.eventstore.writer import EventLog
     from service.fanout.audience import Message
     from service.fanout.profiles import Profiles
@@ -94,7 +97,7 @@ class Engine:
         """Change `world` by events of `log`, and tell of it by `publisher`."""
         self._metrics = metrics or Metrics()
         self._log = log
-        self._locks = _Locks()
+        self._locks = StreamLocks()
         self._publisher = publisher
         self._observers: list[Observer] = []
         self._answers = CommandResults()
@@ -299,38 +302,3 @@ def _opening(events: Sequence[Event]) -> dict[str, int]:
 
 def _span(command: Command) -> AbstractContextManager[object]:
     return traces.span("engine.execute", command=type(command).__name__)
-
-
-class _Locks:
-    """One lock for each stream that somebody decides on."""
-
-    def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._users: dict[str, int] = {}
-
-    @asynccontextmanager
-    async def of(self, command: Command, world: World) -> AsyncIterator[set[str]]:
-        """Hold the locks of all streams of `command`, taken in sorted order.
-
-        Which streams these are may change while waiting for them; then begin again.
-        """
-        while True:
-            streams = command.streams(world)
-            async with AsyncExitStack() as stack:
-                for stream in sorted(streams):
-                    await stack.enter_async_context(self._held(stream))
-                if command.streams(world) <= streams:
-                    yield streams
-                    return
-
-    @asynccontextmanager
-    async def _held(self, stream: str) -> AsyncIterator[None]:
-        lock = self._locks.setdefault(stream, asyncio.Lock())
-        self._users[stream] = self._users.get(stream, 0) + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            self._users[stream] -= 1
-            if not self._users[stream]:
-                del self._users[stream], self._locks[stream]

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _CHECKSUM = hashlib.sha256
 _CHECKSUM_BYTES = _CHECKSUM().digest_size
 
-_DROP = "DELETE FROM snapshots WHERE projection = 'world' AND position = :position"
-
 logger = get_logger(__name__)
 
 
@@ -87,7 +85,7 @@ async def restore_world(log: EventLog, at_most: Position) -> World:
                 metadata={"position": position, "reason": error.message},
             )
             with suppress(Unavailable):
-                await log.note(_DROP, position=position)
+                await log.drop_snapshot(position)
             at_most = position - 1
 
 

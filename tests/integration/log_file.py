@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 from service.domain.events.base import Event
 from service.domain.events.lobby import LobbyJoined
+from service.domain.personal_data import NO_PERSONAL_DATA
+from service.eventstore.plan import Append
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import (
     GENESIS,
-    NO_PERSONAL_DATA,
     Origin,
     ProposedEvent,
     RecordedEvent,
@@ -21,7 +22,7 @@ from service.eventstore.records import (
     chain,
     propose,
 )
-from service.eventstore.sqlite import Append, Store
+from service.eventstore.sqlite import Store
 from service.eventstore.writer import EventLog
 
 NODE = "n1"

@@ -19,7 +19,7 @@ from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.feeds import UserFeed
 from service.edge.hub import Hub, Intervals
-from service.eventstore.sqlite import INSERTED_AT_ONCE_MAX
+from service.eventstore.sqlite import ROWS_PER_INSERT_MAX
 from service.fanout.audience import Delivery, InRoom, both
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
@@ -219,7 +219,7 @@ async def test_appends_of_one_turn_are_one_transaction(log_file: LogFile) -> Non
     await asyncio.gather(*(log.append(proposed(joined(user))) for user in range(1, 101)))
     assert statements.count("COMMIT") == 1
     inserts = sum(one.startswith("INSERT INTO events") for one in statements)
-    assert inserts == math.ceil(100 / INSERTED_AT_ONCE_MAX)
+    assert inserts == math.ceil(100 / ROWS_PER_INSERT_MAX)
     assert sum(one.startswith("UPDATE log_head") for one in statements) == 1
 
 
@@ -229,7 +229,7 @@ async def test_a_large_batch_is_inserted_by_few_statements_and_a_small_one_by_on
     store = log_file.store()
     statements: list[str] = []
     store._connection.set_trace_callback(statements.append)  # noqa: SLF001 - the same
-    for count, inserts in ((1, 1), (INSERTED_AT_ONCE_MAX, 1), (3 * INSERTED_AT_ONCE_MAX + 1, 4)):
+    for count, inserts in ((1, 1), (ROWS_PER_INSERT_MAX, 1), (3 * ROWS_PER_INSERT_MAX + 1, 4)):
         statements.clear()
         store.commit([append_of(joined(1)) for _ in range(count)])
         assert sum(one.startswith("INSERT INTO events") for one in statements) == inserts

@@ -12,9 +12,10 @@ from service.domain.commands.invites import AcceptInvite, SendInvite
 from service.domain.commands.presence import OpenSocket, StartNode
 from service.domain.errors import AlreadyInRoom, InviteNotFound, TooManySockets, UserOffline
 from service.domain.events.base import Event
+from service.domain.personal_data import PersonalData
 from service.domain.projections.world import World
 from service.errors import ClientError, Unavailable
-from service.eventstore.records import Origin, PersonalData, RecordedEvent
+from service.eventstore.records import Origin, RecordedEvent
 from service.runtime.engine import Done, Engine
 from service.runtime.idempotency import IdReused
 from tests.integration.engine_parts import JoinAtOnce, JoinNext, engine_on, never

@@ -25,7 +25,7 @@ from service.domain.events.matches import (
 )
 from service.domain.events.presence import SocketClosed, SocketOpened, UserWentOffline
 from service.domain.events.rooms import RoomClosed, SeatLeft, SeatTaken
-from service.eventstore.sqlite import Append, Committed
+from service.eventstore.plan import Append, Committed
 from service.games.catalogue import GAMES
 from service.replay.core import Replay
 from tests.integration.stage import Stage, Tab, Theatre, fast_now, holds, room_of

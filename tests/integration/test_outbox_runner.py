@@ -26,7 +26,7 @@ from service.domain.projections.outbox import FOLD
 from service.domain.projections.world import World
 from service.errors import Unavailable
 from service.eventstore import migrate
-from service.eventstore.read_models.outbox import KEEP_BEARER, entries, sealed_bearer
+from service.eventstore.read_models.outbox import entries, sealed_bearer
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog
@@ -92,7 +92,7 @@ class House:
         pace = RetryPolicy(retry_s=0.02, retry_max_s=0.1, concurrency=2)
         self.outbox = OutboxRunner(
             self.engine,
-            self.log,
+            self.log.outbox_notes,
             self.reader,
             routes,
             pace,
@@ -287,13 +287,16 @@ async def test_a_match_without_a_token_is_not_tried_again_and_is_no_failure(
 async def saving(directory: Path) -> AsyncIterator[tuple[House, UserTokens]]:
     house = House(directory, **{USER_SERVICE: Answers(lambda _: Indeterminate("down"))})
     await house.start()
-    yield house, UserTokens(house.world, house.log, house.reader, sealing("one secret"))
+    yield (
+        house,
+        UserTokens(house.world, house.log.outbox_notes, house.reader, sealing("one secret")),
+    )
     await house.stop()
 
 
 async def keep(house: House, match: str, token: str, seal: Fernet) -> None:
     sealed = seal.encrypt(token.encode())
-    await house.log.note(KEEP_BEARER, consumer=USER_SERVICE, match=match, user="12", sealed=sealed)
+    await house.log.outbox_notes.keep_token(match, 12, sealed)
 
 
 async def test_a_kept_token_is_found_again_with_the_same_secret_only(
@@ -324,7 +327,7 @@ class Meanwhile:
         if self.attempts > 1:
             return Delivered()
         bearers = UserTokens(
-            self.house.world, self.house.log, self.house.reader, sealing("one secret")
+            self.house.world, self.house.log.outbox_notes, self.house.reader, sealing("one secret")
         )
         bearers.came(12, make_token({"id": 12}))
         async with asyncio.timeout(PATIENCE_S):

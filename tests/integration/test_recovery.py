@@ -10,12 +10,13 @@ import pytest
 from service.domain.events.base import Event
 from service.domain.events.invites import InviteDeclined, InviteSent
 from service.domain.events.matches import MatchInput, MatchStarted, Pace
+from service.domain.personal_data import NO_PERSONAL_DATA
 from service.domain.projections.world import World
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.tail import Ages, Refill
 from service.eventstore.codec import decode
-from service.eventstore.records import NO_PERSONAL_DATA, Origin, RecordedEvent, propose
-from service.eventstore.sqlite import Append
+from service.eventstore.plan import Append
+from service.eventstore.records import Origin, RecordedEvent, propose
 from service.fanout.profiles import Profiles
 from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
 from service.runtime.idempotency import CommandResult, CommandResults

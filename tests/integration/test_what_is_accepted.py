@@ -21,6 +21,7 @@ from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.events.base import Event
 from service.domain.events.presence import SocketOpened
 from service.domain.ids import UserId, normalise
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.domain.projections.world import World
 from service.edge.api.calls import Call
 from service.edge.api.reading import read_parameters
@@ -39,8 +40,8 @@ from service.edge.socketio.packets import InvalidPacket
 from service.edge.socketio.polling import Polling
 from service.errors import ClientError
 from service.eventstore.codec import decode
-from service.eventstore.records import NO_PERSONAL_DATA, Origin, PersonalData, propose
-from service.eventstore.sqlite import Append, Committed
+from service.eventstore.plan import Append, Committed
+from service.eventstore.records import Origin, propose
 from service.fanout.audience import Delivery
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold

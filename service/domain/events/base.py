@@ -16,7 +16,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """What happened, named in the past tense; `stream` is the one history that it belongs to.
 
     The fields of an event never change their meaning. A new form gets a higher
-    `schema_version` and a function in `service.eventstore.codec` that lifts the older one.
+    `schema_version` and a function in `service.eventstore.upcasts` that lifts the older one.
     """
 
     type: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The match history, asked."""
+"""The match history: the rows that the start and end of a match write, and queries of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import select
 
 from service.domain.events.base import match_stream, room_stream
-from service.domain.events.matches import EndReason, room_of
+from service.domain.events.matches import EndReason, MatchEnded, MatchStarted, room_of
 from service.domain.events.rooms import RoomCreated
 from service.domain.ids import MatchId
 from service.domain.names import placeholder
@@ -17,11 +17,28 @@ from service.eventstore.tables import match_players, matches, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from sqlalchemy import ColumnElement, Select
 
     from service.domain.events.base import Event, Position
     from service.eventstore.reader import Reader
+    from service.eventstore.records import RecordedEvent
+
+
+_STARTED = """
+    INSERT INTO matches (match, game, rules_version, started_position, started_at)
+    VALUES (:match, :game, :rules_version, :started_position, :started_at)
+"""
+_SEATED = "INSERT INTO match_players (match, seat, user) VALUES (:match, :seat, :user)"
+_ENDED = """
+    UPDATE matches SET ended_at = :ended_at, ticks = :ticks, reason = :reason,
+        winner = :winner, scores = :scores
+    WHERE match = :match
+"""
+
+PROJECTED_EVENTS = frozenset({MatchStarted, MatchEnded})
+"""The events that change the match history."""
 
 
 class NoSuchMatch(ServiceError):
@@ -62,6 +79,36 @@ class MatchQuery(msgspec.Struct, frozen=True, kw_only=True):
     before: Position | None = None
     """Only matches that began before this place in the log."""
     limit: int = 20
+
+
+def history_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Say what `recorded` changes in the match history: statements and their parameters."""
+    event = recorded.event
+    if isinstance(event, MatchStarted):
+        yield (
+            _STARTED,
+            {
+                "match": event.match,
+                "game": event.game,
+                "rules_version": event.rules_version,
+                "started_position": recorded.position,
+                "started_at": recorded.recorded_at,
+            },
+        )
+        for seat, user in enumerate(event.players):
+            yield _SEATED, {"match": event.match, "seat": seat, "user": str(user)}
+    elif isinstance(event, MatchEnded):
+        yield (
+            _ENDED,
+            {
+                "match": event.match,
+                "ended_at": recorded.recorded_at,
+                "ticks": event.tick,
+                "reason": event.reason,
+                "winner": event.winner,
+                "scores": msgspec.json.encode(event.scores).decode(),
+            },
+        )
 
 
 async def find_matches(reader: Reader, wanted: MatchQuery) -> list[PlayedMatch]:

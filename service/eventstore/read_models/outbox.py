@@ -50,52 +50,7 @@ _REQUEUED = """
     WHERE consumer = :consumer AND match = :match
 """
 
-NOTE_FAILURE = """
-    UPDATE outbox SET attempts = attempts + 1, next_at = :next_at, last_error = :reason
-    WHERE consumer = :consumer AND match = :match
-"""
-"""Without `next_at` it is tried again when a token comes."""
-
-NOTE_BLOCKED = """
-    UPDATE outbox SET last_error = :reason,
-        next_at = CASE WHEN EXISTS (SELECT 1 FROM bearers WHERE match = :match) THEN 0 END
-    WHERE consumer = :consumer AND match = :match
-"""
-"""It waits for a token, unless one has come since it was looked for."""
-
-NOTE_REASON = """
-    UPDATE outbox SET last_error = :reason WHERE consumer = :consumer AND match = :match
-"""
-
-RESET_BACKOFF = """
-    UPDATE outbox SET next_at = 0
-    WHERE consumer = :consumer AND state = 'waiting' AND next_at IS NOT NULL
-"""
-"""For a consumer that has been found to be well again."""
-
-MARK_DUE = """
-    UPDATE outbox SET next_at = 0
-    WHERE consumer = :consumer AND match = :match AND state = 'waiting' AND next_at IS NULL
-"""
-
-RETRY = "UPDATE outbox SET next_at = 0 WHERE consumer = :consumer AND match = :match"
-"""What an operator wants; they may ask while the service runs, which looks again and again."""
-
-KEEP_BEARER = """
-    INSERT INTO bearers (match, user, sealed)
-    SELECT :match, :user, :sealed
-    WHERE EXISTS (SELECT 1 FROM matches WHERE match = :match AND ended_at IS NULL)
-        OR EXISTS (SELECT 1 FROM outbox
-            WHERE consumer = :consumer AND match = :match AND state = 'waiting')
-    ON CONFLICT (match) DO UPDATE SET user = excluded.user, sealed = excluded.sealed
-"""
-"""A token that comes when its match has just been settled is not kept."""
-
-FORGET_BEARER = "DELETE FROM bearers WHERE match = :match"
-
-FORGET_THIS_BEARER = "DELETE FROM bearers WHERE match = :match AND sealed = :sealed"
-"""For one that is of no use; a newer one may have taken its place meanwhile."""
-
+_FORGET_BEARER = "DELETE FROM bearers WHERE match = :match"
 
 PROJECTED_EVENTS = frozenset(
     {ConsumerSubscribed, ConsumerUnsubscribed, MatchEnded, ResultDelivered, ResultRejected}
@@ -118,7 +73,7 @@ def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
             statement = _DELIVERED if isinstance(event, ResultDelivered) else _REJECTED
             yield statement, {"consumer": consumer, "match": match}
             if consumer == USER_SERVICE:
-                yield FORGET_BEARER, {"match": match}
+                yield _FORGET_BEARER, {"match": match}
         case ResultRequeued(consumer, match):
             yield _REQUEUED, {"consumer": consumer, "match": match}
         case _:
@@ -128,7 +83,7 @@ def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
 def _ended(event: MatchEnded, position: Position) -> Iterator[tuple[str, dict[str, Any]]]:
     for_user_service = is_delivered_to(USER_SERVICE, event)
     if not for_user_service:
-        yield FORGET_BEARER, {"match": event.match}
+        yield _FORGET_BEARER, {"match": event.match}
     if event.reason in WITHOUT_RESULT:
         return
     yield (

@@ -1,7 +1,7 @@
 """The tables that follow from the log: made anew from its events, and compared with what is kept.
 
-The same statements that the writer runs beside an append (`history`, `outbox`) are run again here,
-so that a rebuilt table can't differ from one that was written event by event.
+The same statements that the writer runs beside an append (`match_history`, `outbox`) are run again
+here, so that a rebuilt table can't differ from one that was written event by event.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from service.eventstore import tables
 from service.eventstore.codec import decode
 from service.eventstore.inspection import Files
 from service.eventstore.integrity import ChainCheck
-from service.eventstore.read_models import history, outbox
-from service.eventstore.read_models.history import history_of
+from service.eventstore.read_models import match_history, outbox
+from service.eventstore.read_models.match_history import history_of
 from service.eventstore.read_models.outbox import outbox_of
 from service.eventstore.reader import PAGE, UnreadableEvent
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
@@ -43,7 +43,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """The columns that follow from the log, by table; the other ones are notes of a delivery."""
 
-CHANGED_BY = history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
+CHANGED_BY = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
 """The events that change any of these tables."""
 
 _WRITTEN: tuple[Table, ...] = (

@@ -7,11 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.errors import Unavailable
+from service.eventstore.commit_thread import WriterDied
 from service.eventstore.lock import LogInUse
+from service.eventstore.plan import VersionConflict
 from service.eventstore.records import RecordedEvent
 from service.eventstore.side_file import LostTail
-from service.eventstore.sqlite import LogDiverged, VersionConflict
-from service.eventstore.writer import WriterDied
+from service.eventstore.sqlite import LogDiverged
 from tests.integration.engine_parts import never
 from tests.integration.log_file import LogFile, events_of, joined, proposed
 

@@ -13,9 +13,9 @@ from service.domain.events.base import Event
 from service.domain.events.lobby import LobbyJoined
 from service.eventstore import migrate
 from service.eventstore.integrity import ChainCheck
+from service.eventstore.plan import VersionConflict
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin, ProposedEvent, RecordedEvent, new_event_id
-from service.eventstore.sqlite import VersionConflict
 from service.eventstore.writer import EventLog
 
 USERS = st.integers(1, 3)

@@ -8,17 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from service.domain.events.lobby import LobbyLeft
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
+from service.eventstore.plan import Append
 from service.eventstore.reader import KEYS_PAGE, PAGE
-from service.eventstore.records import (
-    GENESIS,
-    NO_PERSONAL_DATA,
-    Origin,
-    PersonalData,
-    RecordedEvent,
-    Text,
-    propose,
-)
-from service.eventstore.sqlite import Append
+from service.eventstore.records import GENESIS, Origin, RecordedEvent, propose
 from tests.integration.log_file import LogFile, append_of, events_of, joined
 
 One = TypeVar("One")

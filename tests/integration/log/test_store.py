@@ -3,9 +3,11 @@
 import pytest
 
 from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import Unavailable
-from service.eventstore.records import GENESIS, NO_PERSONAL_DATA, PersonalData
-from service.eventstore.sqlite import Append, Committed, LogDiverged, Store, VersionConflict
+from service.eventstore.plan import Append, Committed, VersionConflict
+from service.eventstore.records import GENESIS
+from service.eventstore.sqlite import LogDiverged, Store
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 STARTED = MatchStarted(

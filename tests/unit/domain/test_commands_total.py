@@ -35,7 +35,7 @@ from service.domain.events.matches import MatchEnded, MatchInput, MatchStarted
 from service.domain.projections.world import World
 from service.errors import ClientError
 from service.eventstore.codec import decode, encode
-from service.eventstore.read_models.history import history_of
+from service.eventstore.read_models.match_history import history_of
 from service.eventstore.read_models.outbox import outbox_of
 from service.eventstore.records import RecordedEvent
 from service.fanout.profiles import Profiles

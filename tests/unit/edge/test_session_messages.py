@@ -16,6 +16,7 @@ from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.moves import Move
 from service.domain.commands.presence import SetStatus
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.session import (
@@ -37,7 +38,6 @@ from service.edge.session import (
     SubscribeRooms,
     WatchFriends,
 )
-from service.eventstore.records import NO_PERSONAL_DATA, PersonalData, Text
 from service.protocol import FromClassicClient, FromV1Client, v1
 
 TAB = "n1.1.1"

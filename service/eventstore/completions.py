@@ -1,0 +1,81 @@
+"""Bridge what the commit thread does, and its callbacks, to results that coroutines await."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from service.eventstore.plan import Append, Committed
+from service.telemetry.traces import SpanRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.events.base import Position
+
+    Then: TypeAlias = Callable[[Committed | Exception], None]
+
+
+class PendingAppend(NamedTuple):
+    """An append, and the callback that gets its result."""
+
+    append: Append
+    then: Then
+    span: SpanRef
+
+
+class Completion:
+    """Bridge a commit callback to an awaitable result."""
+
+    def __init__(self) -> None:
+        """Belong to the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[list[Position]] = self._loop.create_future()
+        self._is_settled = False
+        self._end: asyncio.Future[None] | None = None
+
+    def settle(self, answer: Committed | Exception) -> None:
+        """Set the result; it is dropped when the caller was cancelled."""
+        self._is_settled = True
+        if self._end is not None:
+            self._end.set_result(None)
+        if self.future.done():
+            return
+        if isinstance(answer, Committed):
+            self.future.set_result(answer.positions)
+        else:
+            self.future.set_exception(answer)
+
+    async def settled(self) -> None:
+        """Wait until there is a result, also when `future` is cancelled."""
+        if not self._is_settled:
+            self._end = self._loop.create_future()
+            await asyncio.shield(self._end)
+
+
+class ThreadCall:
+    """Bridge a function that runs in the commit thread to an awaitable result."""
+
+    def __init__(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        """Wait in the running loop for `call(*arguments)`."""
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self._loop.create_future()
+        self._call = call
+        self._arguments = arguments
+
+    def carry_out(self) -> None:
+        """Call the function, in the commit thread, and hand its result to the loop."""
+        try:
+            result = self._call(*self._arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for
+            self._loop.call_soon_threadsafe(self._settle, None, error)
+        else:
+            self._loop.call_soon_threadsafe(self._settle, result, None)
+
+    def _settle(self, result: Any, error: Exception | None) -> None:
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)

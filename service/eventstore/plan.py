@@ -1,0 +1,137 @@
+"""Plan one transaction: the rows that a batch of appends adds, before anything is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from service.errors import ServiceError
+from service.eventstore.codec import encode, encode_meta
+from service.eventstore.records import Head, RecordedEvent, chain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.domain.events.base import Position
+    from service.domain.personal_data import PersonalData
+    from service.eventstore.records import Expect, ProposedEvent
+
+
+class VersionConflict(ServiceError):
+    """A stream is not at the version that the append expected."""
+
+
+class Append(NamedTuple):
+    """What one caller wants to be committed, all or nothing."""
+
+    events: Sequence[ProposedEvent]
+    expect: Expect
+    beside: PersonalData
+
+
+class Committed(NamedTuple):
+    """What became of one append."""
+
+    positions: list[Position]
+    recorded: list[RecordedEvent]
+    """The events that this commit added; none when they had been there before."""
+
+
+class Tip(Protocol):
+    """What a plan asks of the store that it continues."""
+
+    node: str
+    head: Head
+
+    def last_version(self, stream: str) -> int:
+        """Return the version of the last event of `stream`, 0 when it has none."""
+
+    def next_recorded_at(self) -> int:
+        """Return the time in microseconds for the next events."""
+
+
+class Plan:
+    """The rows of one transaction: versions, positions and hashes, before anything is written."""
+
+    def __init__(self, tip: Tip, seen: dict[bytes, Position] | None) -> None:
+        """Look for repetitions only if `seen` says which events are in the log already.
+
+        Where nobody looks, the database refuses an event id that it has.
+        """
+        self._tip = tip
+        self._seen = seen
+        self._position, self._hash, self._epoch = tip.head
+        self.recorded_at = tip.next_recorded_at()
+        self.versions: dict[str, int] = {}
+        self.rows: list[tuple[object, ...]] = []
+        self.recorded: list[RecordedEvent] = []
+        self.has_conflicts = False
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends after these rows."""
+        return Head(self._position, self._hash, self._epoch)
+
+    def add(self, append: Append) -> Committed | Exception:
+        """Take one append in, or say why it can't be."""
+        if self._seen is not None:
+            known = self._known(append, self._seen)
+            if known is not None:
+                return known
+        if append.expect:
+            conflict = self._conflict(append)
+            if conflict is not None:
+                self.has_conflicts = True
+                return conflict
+        first = self._position + 1
+        recorded = [self._row(proposed) for proposed in append.events]
+        self.recorded += recorded
+        return Committed(list(range(first, self._position + 1)), recorded)
+
+    def _known(self, append: Append, seen: dict[bytes, Position]) -> Committed | Exception | None:
+        """Answer an append that was made before as it was then."""
+        first = [seen.get(event.event_id) for event in append.events]
+        known = [position for position in first if position is not None]
+        if not known:
+            return None
+        if len(known) == len(first):
+            return Committed(known, [])
+        return VersionConflict("some events of this append are in the log, others are not")
+
+    def _conflict(self, append: Append) -> VersionConflict | None:
+        for stream, version in append.expect.items():
+            if self._version(stream) != version:
+                return VersionConflict(
+                    f"{stream} is at version {self._version(stream)}, expected was {version}"
+                )
+        return None
+
+    def _version(self, stream: str) -> int:
+        version = self.versions.get(stream)
+        return self._tip.last_version(stream) if version is None else version
+
+    def _row(self, proposed: ProposedEvent) -> RecordedEvent:
+        event, origin = proposed.event, proposed.origin
+        stream = event.stream
+        position, version = self._position + 1, self._version(stream) + 1
+        actor = None if origin.actor is None else str(origin.actor)
+        unhashed = (
+            position,
+            stream,
+            version,
+            event.type,
+            event.schema_version,
+            proposed.event_id,
+            origin.correlation_id,
+            actor,
+            self._tip.node,
+            self.recorded_at,
+            encode(event),
+            encode_meta(proposed.meta),
+        )
+        self._hash = chain(self._hash, unhashed)
+        self._position = position
+        self.rows.append((*unhashed, self._hash))
+        self.versions[stream] = version
+        if self._seen is not None:
+            self._seen[proposed.event_id] = position
+        return RecordedEvent(position, version, self.recorded_at, event, actor, proposed.meta)
