@@ -15,7 +15,6 @@ from msgspec import UNSET, UnsetType
 
 from service.domain.commands.base import MatchSnapshot
 from service.domain.commands.ending import FinishMatch, VoidMatch
-from service.domain.commands.matches import INPUT_LEAD_TICKS_MAX
 from service.domain.commands.pauses import START_DELAY_S, PauseAfterRestart
 from service.domain.events.base import room_stream
 from service.domain.events.matches import (
@@ -35,7 +34,7 @@ from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.errors import Unavailable
 from service.eventstore.records import Origin
-from service.fanout.audience import Audience, Delivery, InRoom, Sockets, with_spectator_delay
+from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
 from service.fanout.joining import joined_again
 from service.fanout.match_views import (
     match_paused,
@@ -44,19 +43,19 @@ from service.fanout.match_views import (
     match_timer,
 )
 from service.games.protocol import RulesFailed
-from service.replay.core import Run, checkpoint_of, outcomes_at, rebuild, state_hash
-from service.runtime.match_clock import MatchClock
+from service.replay.core import checkpoint_of, rebuild, state_hash
+from service.runtime.live_match import LiveMatch
 from service.telemetry import Metrics, get_logger, note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId, RoomId, SocketId, UserId
     from service.domain.projections.matches import Match
     from service.domain.projections.rooms import Room
     from service.games.catalogue import Catalogue
-    from service.games.protocol import State
+    from service.replay.core import Run
     from service.runtime.engine import Engine, Publisher
 
 PHASES = 4
@@ -66,9 +65,6 @@ GRID_HZ = 60
 """How often a phase comes round."""
 
 SLOT_S = 1 / GRID_HZ / PHASES
-
-CATCH_UP_TICKS_MAX = INPUT_LEAD_TICKS_MAX
-"""More missed ticks than these are not caught up: then the match lasts longer."""
 
 RETRY_S = 0.5
 """How long a match waits when what it brought about could not be written down."""
@@ -86,145 +82,6 @@ logger = get_logger(__name__)
 
 CHECKPOINT_INPUTS = 200
 """How many inputs bring a checkpoint, in a game that only inputs bring on."""
-
-
-class LiveMatch:
-    """A running or paused match, and when its next tick is due."""
-
-    # Many take turns many times a second: each should lie together in memory.
-    __slots__ = (
-        "_caught_up_s",
-        "_due_at",
-        "_on_their_way",
-        "_period_s",
-        "checkpoint_phase",
-        "checkpoint_ticks",
-        "clock",
-        "everybody",
-        "failed",
-        "finishing",
-        "id",
-        "last_input_tick",
-        "last_remaining",
-        "log_fails",
-        "match",
-        "move_faults",
-        "paused",
-        "recording",
-        "room",
-        "run",
-    )
-
-    def __init__(self, match: Match, room: Room, run: Run, checkpoint_ticks: int) -> None:
-        """Take a match that stands still; `resume` lets it run."""
-        self.match = match
-        self.id = match.id
-        self.room = room
-        self.everybody = InRoom(room.id)
-        self.run = run
-        self.clock = MatchClock(match)
-        self.paused = True
-        self.finishing = False
-        self.recording = False
-        """An outcome is on its way into the log."""
-        self.log_fails = False
-        """That outcome could not be written yet, and is tried again and again."""
-        self.failed = False
-        """The rules have failed; the void end is on its way."""
-        self.move_faults: dict[int, int] = {}
-        """For each seat how many moves the rules have failed over, since one that they took."""
-        self.last_input_tick = run.tick - 1
-        self.last_remaining: int | None = None
-        self.checkpoint_ticks = checkpoint_ticks
-        self.checkpoint_phase = room.created_at % checkpoint_ticks
-        self._on_their_way: list[MatchEvent] = []
-        """Decided events that are not committed yet."""
-        self._period_s = 1 / (run.game.tick_hz or 1)
-        self._caught_up_s = CATCH_UP_TICKS_MAX * self._period_s
-        self._due_at = 0.0
-
-    @property
-    def is_without_ticks(self) -> bool:
-        """Whether only inputs bring this match on."""
-        return not self.run.game.tick_hz
-
-    def resume(self, at: float) -> None:
-        """Step the next tick at `at`, and go on from there."""
-        self.paused = False
-        self._due_at = at
-
-    def is_due(self, now: float) -> bool:
-        """Tell whether the next tick may be stepped now."""
-        if now < self._due_at or self.paused or self.finishing or self.recording or self.failed:
-            return False
-        tick = self.run.tick
-        return not self._on_their_way or all(event.tick > tick for event in self._on_their_way)
-
-    def step(self, now: float) -> Sequence[MatchOutcome]:
-        """Step one tick; what is further behind than can be caught up is let go."""
-        self._due_at = max(self._due_at + self._period_s, now - self._caught_up_s)
-        tick = self.run.tick
-        outcomes = self.run.step()
-        return outcomes_at(self.id, tick, outcomes) if outcomes else ()
-
-    def input_tick(self, now: float) -> int:
-        """Choose the tick of an input that arrives now: the next one that is not yet due.
-
-        A tick that is due and waits for a commit takes no more inputs, so that a player who
-        never stops typing can't hold the match up. Without ticks of its own, a game gets one by
-        each input.
-        """
-        if self.match.pace == "turns":
-            return self.run.tick
-        if self.match.pace == "free":
-            return max(self.run.tick, self.last_input_tick + 1)
-        overdue = 0 if self.paused else math.ceil((now - self._due_at) / self._period_s)
-        lead = min(max(overdue, 0), CATCH_UP_TICKS_MAX)
-        self.last_input_tick = max(self.last_input_tick, self.run.tick + lead)
-        return self.last_input_tick
-
-    def hold(self, event: MatchEvent) -> None:
-        """Do not step the tick of `event` before `release`."""
-        self._on_their_way.append(event)
-        if isinstance(event, MatchInput):
-            self.last_input_tick = max(self.last_input_tick, event.tick)
-
-    def release(self, event: MatchEvent) -> None:
-        """Take one `hold` back, if it is not let go of already."""
-        if event in self._on_their_way:
-            self._on_their_way.remove(event)
-
-    def add_input(self, event: MatchInput) -> None:
-        """Let a committed input take effect."""
-        self.release(event)
-        self.run.add_input(event)
-
-    @property
-    def is_pausing(self) -> bool:
-        """Whether a pause is on its way, so that what is decided now would come after it."""
-        return any(isinstance(event, MatchPaused) for event in self._on_their_way)
-
-    def ahead(self) -> State:
-        """Return the state as it will be after all inputs, also those on their way.
-
-        Where moves are free, they do not depend on it.
-        """
-        if self.match.pace == "free":
-            return self.run.state
-        return self.run.ahead(
-            [event for event in self._on_their_way if isinstance(event, MatchInput)]
-        )
-
-    def held(self) -> Mapping[int, Mapping[SocketId, list[str]]]:
-        """Return the keys that the tabs of each seat will hold, as `ahead` the state."""
-        coming = {one.seat: one.held for one in self._on_their_way if isinstance(one, MatchInput)}
-        return {**self.match.pressing, **coming} if coming else self.match.pressing
-
-    @property
-    def remaining_s(self) -> int | None:
-        """The seconds on the clock."""
-        ticks = self.run.game.remaining_ticks(self.run.state)
-        return None if ticks is None else math.ceil(ticks / self.run.game.tick_hz)
 
 
 class Ticker:
