@@ -214,8 +214,10 @@ async def test_sigterm_in_a_match_closes_with_4001_and_it_goes_on_at_the_very_ti
     shown = last(seated.left, "game:update")
     ((head,),) = service.database("SELECT position FROM log_head")
     assert service.database("SELECT position FROM snapshots") == [(head,)]
-    stopped = [one for one in service.events() if one.type == "match.checkpoint"][-1]
-    assert stopped.position == head
+    stopped, suspended = list(service.events())[-2:]
+    assert (stopped.type, suspended.type) == ("match.checkpoint", "match.suspended")
+    assert suspended.position == head
+    assert suspended.data["tick"] == stopped.data["tick"]
 
     service.restart()
     paused = await logged(service, "match.paused", match=seated.match)
