@@ -1,4 +1,4 @@
-"""The composition root: every part is made and wired here, and nowhere else."""
+"""Composition root: create every component and connect them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients can make the service hold in memory: the sum of its limits, from the settings.
+"""Compute upper bounds on the memory that clients can make the service use.
 
 Each row is an upper bound, with what Python takes beside the bytes of the client. `ws-service
 settings` prints them, and the campaign of a hostile user measures against their sum.
@@ -44,7 +44,7 @@ READ_AHEAD_BYTES = 256 * 1024
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """Something that clients can make grow, and how far."""
+    """One memory bound: what grows, and its limit per user and in total."""
 
     what: str
     scope: Scope

@@ -1,4 +1,4 @@
-"""What the user service knows of those who are here: their names, and their friends."""
+"""Look up display names and friends of online users in the user service."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger = get_logger(__name__)
 
 
 class UserDirectory:
-    """Asks behind the scenes; nobody's connection waits for an answer."""
+    """Look up names and friends in the background; no connection waits for an answer."""
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,

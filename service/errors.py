@@ -1,4 +1,4 @@
-"""One tree of errors; the docstring of an error is its default message."""
+"""Base classes of all errors; the docstring of an error is its default message."""
 
 import difflib
 import inspect

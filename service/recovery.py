@@ -1,4 +1,4 @@
-"""What a start rebuilds from the log: the world, the names that it shows, and the backlog.
+"""Rebuild in-memory state from the log at start: projections, names, backlog.
 
 The world comes from the newest snapshot. The backlog needs an older world as well, from before the
 messages that clients may still resume from; where no snapshot is old enough, that one is rebuilt

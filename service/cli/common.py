@@ -1,4 +1,4 @@
-"""What the commands share that look into a log."""
+"""Helpers shared by the commands that read a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ws-service log rebuild`, `backup` and `restore`: what an operator does to a whole log."""
+"""`ws-service log rebuild`, `backup` and `restore`: maintenance of a whole log."""
 
 from __future__ import annotations
 

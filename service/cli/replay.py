@@ -1,4 +1,4 @@
-"""`ws-service replay`: a match again, in the terminal."""
+"""`ws-service replay`: replay a match in the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ws-service log verify`: checks the log, and all that is kept beside it."""
+"""`ws-service log verify`: check the log and everything derived from it."""
 
 from __future__ import annotations
 

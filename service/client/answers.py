@@ -1,4 +1,4 @@
-"""What the service answers to commands, and who is told."""
+"""Match acks and errors to the commands that wait for them."""
 
 from __future__ import annotations
 

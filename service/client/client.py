@@ -1,4 +1,4 @@
-"""One connection that stays, for as long as its `async with` lasts."""
+"""Client of protocol v1 that reconnects and resumes until its `async with` block ends."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def connect(
 
 
 class Client:
-    """A connection that comes back after every loss and goes on where it was.
+    """A connection that reconnects after every loss and resumes where it was.
 
     Iterate over it to get the messages, but for the answers to commands. A `welcome` after the
     first tells that it was away; after `resumed` all is known that was missed, while with `resync`,

@@ -1,4 +1,4 @@
-"""How time is measured: no clock of a machine that may sleep, or be set, says enough alone."""
+"""Measure elapsed time by both the wall clock and the monotonic clock (sleep, clock changes)."""
 
 from __future__ import annotations
 

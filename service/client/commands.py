@@ -1,4 +1,4 @@
-"""Commands on their way: what may be sent when, so that each is carried out once and in order."""
+"""Queue of pending commands: each is sent in order and carried out at most once."""
 
 from __future__ import annotations
 

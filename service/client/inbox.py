@@ -1,4 +1,4 @@
-"""What has come from the service and was not yet taken."""
+"""Bounded queue of received messages that the application has not consumed yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client keeps from one connection to the next; no I/O."""
+"""State that a client keeps across reconnects: cursor, greeting, joined rooms; no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Message: TypeAlias = dict[str, Any]
 
 
 class Cursor:
-    """How far the log has been taken in; docs/protocol.md, "One number resumes everything"."""
+    """How far the log has been taken in; docs/protocol.md, "Resuming after a disconnect"."""
 
     def __init__(self) -> None:
         """Begin without a position: the first connection resumes nothing."""
@@ -50,7 +50,7 @@ class Cursor:
 
 
 class Greeting:
-    """Holds what stands back until it has come whole.
+    """Buffers the greeting until it is complete.
 
     What is missing when the connection breaks would not be told by a resume, and what has come
     already would be told twice by a new start.

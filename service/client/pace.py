@@ -1,4 +1,4 @@
-"""Keeps what is sent below the limits of the service."""
+"""Client-side rate limiting, below the limits of the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a client waits between two tries."""
+"""Reconnect backoff with full jitter."""
 
 from __future__ import annotations
 

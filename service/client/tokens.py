@@ -1,4 +1,4 @@
-"""The tokens of a client: brought when they are needed, and again when they are refused."""
+"""Fetch tokens from the application, and fetch again when one is refused."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What may happen and what it means: events, decisions and folds, all pure."""
+"""Domain model: events, projections and commands. Pure: no I/O, no clock, no randomness."""

@@ -1,4 +1,4 @@
-"""Display names: what stands for a user wherever others see them."""
+"""Clean display names, and make placeholders for users without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords of rooms: sealed with a salt, so that who reads the log does not read them."""
+"""Hash room passwords with a salt, so that the log does not contain them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The edge: sockets and HTTP on one side, commands and deliveries on the other."""
+"""Network edge: translate WebSocket, Socket.IO and HTTP traffic to commands and back."""

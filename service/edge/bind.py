@@ -1,4 +1,4 @@
-"""Find out before anything is written whether the service can listen where it should."""
+"""Check that the listen address can be bound, before anything is written."""
 
 from __future__ import annotations
 

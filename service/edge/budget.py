@@ -1,4 +1,4 @@
-"""What clients may spend: rates as token buckets, and one budget for all sockets of a user.
+"""Rate limiting: token buckets per socket, and one budget for all sockets of a user.
 
 Everything here is counted per user, however many sockets they open, by whichever dialect. A budget
 outlives the last socket until it is full again, so that reconnecting gives nothing back.

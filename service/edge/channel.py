@@ -1,4 +1,4 @@
-"""What a client is heard and closed by: a WebSocket, or a Socket.IO session."""
+"""Transport interface shared by WebSockets and Socket.IO sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With which codes the service closes a WebSocket, and what a client does then."""
+"""WebSocket close codes, and what a client should do after each."""
 
 from enum import IntEnum
 from typing import Self

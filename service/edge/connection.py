@@ -1,4 +1,4 @@
-"""One open socket, as far as writing goes: what is queued, and what happens when it is slow."""
+"""Outgoing side of a socket: send queue, backpressure and slow-consumer policy."""
 
 from __future__ import annotations
 

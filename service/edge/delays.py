@@ -1,4 +1,4 @@
-"""How much may wait for spectators who see a match later (`spectator_delay_s`); pure.
+"""Bound the memory of frames delayed for spectators (`spectator_delay_s`); pure.
 
 What waits is bounded for all rooms together and for each. States of a room that uses much of its
 share are thinned out first, so that its spectators see it less smoothly, but from beginning to end.

@@ -1,4 +1,4 @@
-"""The ways to speak with a client.
+"""Dialects: the classic contract, Socket.IO and protocol v1.
 
 A plain WebSocket chooses by its subprotocol. Socket.IO has a path of its own, and there the
 messages of the classic contract are events.

@@ -1,4 +1,4 @@
-"""Lists that change often, told to protocol v1 clients as changes, coalesced and encoded once.
+"""Broadcast list changes to v1 clients as diffs, coalesced and encoded once.
 
 They carry `v` and no position: whoever misses one starts again from a snapshot.
 """

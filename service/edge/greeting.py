@@ -1,4 +1,4 @@
-"""What a client is told first: who and where it is, and what it missed (docs/protocol.md)."""
+"""Messages sent at connect: session state, current state, and missed messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a value from a client may be, so that every later coder can take it; pure.
+"""Limit values from clients to what every later encoder accepts (depth, keys, int64, NUL).
 
 The decoder accepts more than the log, a snapshot, the database or another client's parser can
 take. Each message with a field of any shape is checked once, where it is decoded.

@@ -1,4 +1,4 @@
-"""What is served beside the sockets: the page, the health of the service, tokens to try it."""
+"""HTTP endpoints: demo page, health probes, metrics and development tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hub: all open sockets, and the way of a message to them. Nothing here ever waits.
+"""Fan-out: deliver messages to the open sockets; never awaits.
 
 A message is encoded and framed once for each dialect, whoever gets it; the frames that one socket
 gets within a turn of the loop, or within a frame tick where that is allowed, leave in one write.

@@ -1,4 +1,4 @@
-"""Takes a client's messages in the callback that reads them, without waking a task for each.
+"""Handle messages in the read callback, without waking a task for each.
 
 What they bring about is written at the end of that callback, so that no other one is needed for it.
 Frames that a server must refuse are refused here where aiohttp's reader is lenient (`frame_check`).

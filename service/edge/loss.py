@@ -1,4 +1,4 @@
-"""What a socket may miss while its client reads too slowly. Nobody is cut off for the sake of it.
+"""Slow-consumer policy: which messages may be dropped for a slow client.
 
 Everything else, such as events, acks and the greeting, has to arrive, or the client must resume.
 """

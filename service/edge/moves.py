@@ -1,4 +1,4 @@
-"""Sends the moves so far to who comes into a match whose state does not hold them.
+"""Send earlier moves to sockets that join a match late (relay).
 
 They are read from the log, in pages, and each socket gets them before anything that follows: what
 is queued for it after it has joined waits for them. So nothing of them is kept in memory. Where

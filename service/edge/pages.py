@@ -1,4 +1,4 @@
-"""How much one page of a list may hold, whatever its entries are."""
+"""Bound the size in bytes of one page of a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords of rooms at the edge: hashed off the event loop, and not to be guessed.
+"""Hash room passwords off the event loop, and limit guesses.
 
 A decision is pure and quick, so it is handed the outcome: which sealed password was opened. Should
 the room have another one by then, it counts as wrong, and the edge looks again.

@@ -1,4 +1,4 @@
-"""Reads the id of a message that is not JSON, so that its sender knows which one was refused; pure.
+"""Extract the command id from malformed JSON, to correlate the error; pure.
 
 Clients write JSON by a library, so what is wrong is mostly one value: half of a surrogate pair, a
 number out of range, an object that was cut off. The `id` beside it can still be read.

@@ -1,4 +1,4 @@
-"""One client's session, without any I/O: a frame goes in, what is to be done comes out.
+"""Sans-I/O session of one client: a frame in, actions out.
 
 All dialects take this one way: what a client of another one can't send, its decoder refuses.
 """

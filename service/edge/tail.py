@@ -1,4 +1,4 @@
-"""Refill the backlog at start, so that a client resumes over a restart as over a broken link.
+"""Refill the backlog at start, so that clients can resume across a restart.
 
 Who gets a frame depends on the world as it was at each event. So a world from before the last part
 of the log is brought to its end once more, beside the one that the service goes on with. Of a match

@@ -1,4 +1,4 @@
-"""Watches the end of the token of one v1 socket."""
+"""Warn before, and close after, a v1 socket's token expires."""
 
 from __future__ import annotations
 

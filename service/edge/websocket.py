@@ -1,4 +1,4 @@
-"""One WebSocket from its handshake to its end: the thin glue around `Session`."""
+"""Serve one WebSocket connection: handshake, reading, writing, close."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The event store: appends, reads and checks the one log."""
+"""Event store: append to, read and verify the log."""

@@ -1,4 +1,4 @@
-"""Backups of a log: a verified copy with what belongs to it, and the way back."""
+"""Back up and restore a log and its side files, verified."""
 
 from __future__ import annotations
 

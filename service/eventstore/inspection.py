@@ -1,4 +1,4 @@
-"""Looks at the place of a log before anything there is written, and refuses what can't be right.
+"""Read-only checks of a data directory before anything is written to it.
 
 Nothing is changed: the database is opened for reading only, and where it has no WAL not even
 shared memory is made beside it.

@@ -1,4 +1,4 @@
-"""The hash chain: check that the log is what was written, row by row."""
+"""Verify the hash chain of the log, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process at a time writes to a log, its schema, or what stands beside it."""
+"""Exclusive process lock on a data directory."""
 
 from __future__ import annotations
 

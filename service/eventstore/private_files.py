@@ -1,4 +1,4 @@
-"""Takes the files of earlier versions away from other users of the machine."""
+"""Restrict the permissions of files created by earlier versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the log from the database, in keyset pages: no cursor is ever held open."""
+"""Read the log by keyset pagination; no database cursor stays open."""
 
 from __future__ import annotations
 

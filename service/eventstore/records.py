@@ -1,4 +1,4 @@
-"""What goes into the log and what comes out: a proposed event and a recorded one."""
+"""Records of the event store: proposed and recorded events and their metadata."""
 
 import hashlib
 import random

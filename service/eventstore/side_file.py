@@ -1,4 +1,4 @@
-"""The side file: how far the log once was, so that a log that has lost its tail is found out."""
+"""Side file with the last known head, to detect a truncated log."""
 
 from __future__ import annotations
 

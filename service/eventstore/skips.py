@@ -1,4 +1,4 @@
-"""Events that an operator has left out, for good: nobody reads or folds them any more.
+"""Events that an operator has skipped for good; they are neither read nor folded.
 
 The row of a skip stands beside the log, whose own rows never change; `log verify` shows it.
 """

@@ -1,4 +1,4 @@
-"""The tables; `migrations/` makes them, a test sees to it that both say the same."""
+"""Table definitions; a test compares them with `migrations/`."""
 
 from sqlalchemy import (
     BigInteger,

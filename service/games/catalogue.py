@@ -1,4 +1,4 @@
-"""The games that can be played here, and the versions of their rules that matches began with."""
+"""Registry of games and of the versions of their rules."""
 
 from __future__ import annotations
 

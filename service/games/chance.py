@@ -1,4 +1,4 @@
-"""Chance for games: a small generator of our own, the same on every machine and for ever.
+"""Deterministic random numbers for games (SplitMix64), identical on every machine.
 
 Python's `random` promises no equal numbers across versions, and its state is some 2500 bytes.
 This one is SplitMix64 (Steele, Lea and Flood, 2014): its state is one integer of 64 bits,

@@ -17,7 +17,7 @@ TURN_MIN_S = 1
 TURN_MAX_S = 3600
 
 DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
-"""Along a row, up a column, and up and down aslant."""
+"""Along a row, up a column, and along both diagonals."""
 
 Place: TypeAlias = tuple[int, int]
 """A column from the left and a height above the bottom, both from 0."""

@@ -1,1 +1,1 @@
-"""Clients of the other services; each knows its neighbour's form and nothing of this house."""
+"""Clients of external services; they import nothing of the domain."""

@@ -1,4 +1,4 @@
-"""Asks another service something by HTTP: with a limit of time and of size, and one error."""
+"""HTTP requests to other services with time and size limits and one error type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: who has failed several times in a row is left alone for a while."""
+"""Circuit breaker: after consecutive failures, pause requests, then try one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the neighbour counts as ill."""
+        """Tell whether the breaker is open."""
         return self._failures >= self._failures_max
 
     @property
@@ -49,7 +49,7 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
-        """Close: the neighbour has answered, whatever the answer was."""
+        """Close the breaker: the service has answered, whatever the answer was."""
         self._failures = 0
         self._trial = False
 

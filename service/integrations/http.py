@@ -1,4 +1,4 @@
-"""What the clients of other services share: a session with limits, and what a status means."""
+"""Shared HTTP session limits, and the classification of response statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public keys of an issuer, as it publishes them (RFC 7517), kept and followed."""
+"""Fetch and refresh an issuer's JSON Web Key Set (RFC 7517)."""
 
 from __future__ import annotations
 

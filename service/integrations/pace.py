@@ -1,4 +1,4 @@
-"""When to ask another service again: steadily while it answers, ever more seldom while not."""
+"""Polling schedule: a fixed interval on success, exponential backoff on failure."""
 
 from __future__ import annotations
 

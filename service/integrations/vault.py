@@ -1,4 +1,4 @@
-"""Vault, as much of it as the service needs: it signs in, stays signed in, and reads a secret."""
+"""Minimal Vault client: log in, renew the token, read a KV v2 secret."""
 
 from __future__ import annotations
 

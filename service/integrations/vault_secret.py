@@ -1,4 +1,4 @@
-"""The secret that tokens are signed with, as it stands in Vault, and as it stood just before."""
+"""Follow the signing secret in Vault, accepting the previous version for a grace period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks: tells any consumer of finished matches, signed as Standard Webhooks does."""
+"""Deliver finished matches by webhook, signed as Standard Webhooks specifies."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Finished matches on their way to other services, and the tokens that this takes."""
+"""Outbox: deliver finished matches to other services, at least once."""

@@ -1,4 +1,4 @@
-"""The users' own tokens, with which the user service is asked about them.
+"""Store users' bearer tokens for requests to the user service.
 
 A token is kept in memory while its user is online. That of the player who will save a match is
 kept beside the log as well, encrypted, from the start of the match until it is saved: they may be

@@ -1,4 +1,4 @@
-"""Delivers finished matches to those who want them, at least once, and never delays play.
+"""Deliver finished matches to consumers at least once, in the background.
 
 What waits is a projection of the log (`domain/projections/outbox.py`). A match is sent until the
 outcome is known, which is then an event. When the process dies in between, the match is sent again

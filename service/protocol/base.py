@@ -1,4 +1,4 @@
-"""What all messages share."""
+"""Base classes and types of all messages."""
 
 from __future__ import annotations
 

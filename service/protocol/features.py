@@ -1,4 +1,4 @@
-"""What the service knows beyond the protocol v1 of 0.1.0, as `welcome.features` announces it.
+"""Features beyond protocol v1 of 0.1.0, announced in `welcome.features`.
 
 A name is added when a client may send or expect something new, and is never taken away. A client
 sends a newer field or message only where the name that belongs to it is listed.

@@ -1,4 +1,4 @@
-"""What protocol v1 has beyond the classic contract, or in place of it.
+"""Messages of protocol v1 that the classic contract lacks or has in another form.
 
 A message that says `position` in its table follows from one event of the log; it is sent to
 every v1 socket of its users, and again, in order, to a client that resumes.

@@ -1,1 +1,1 @@
-"""A match, run again from its events."""
+"""Replay a match from its events."""

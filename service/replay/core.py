@@ -1,4 +1,4 @@
-"""Runs a match again: the rules, the seed and the inputs give every state that there ever was.
+"""Replay a match: derive every state from its rules, seed and inputs.
 
 The same code rebuilds a live match after a restart, so a replay and a live match can't differ.
 """

@@ -1,4 +1,4 @@
-"""A match as a file: NDJSON, a line of what it is, then a line for each frame."""
+"""Export a match as NDJSON: a header line, then a line per frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A match as a terminal shows it: a state becomes lines of text; pure."""
+"""Render the state of a match as lines of text; pure."""
 
 from __future__ import annotations
 

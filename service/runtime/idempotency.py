@@ -1,4 +1,4 @@
-"""Which commands were carried out already: a bounded projection, so that an id counts once."""
+"""Idempotency store: bounded results of commands by id, rebuilt from the log."""
 
 from __future__ import annotations
 

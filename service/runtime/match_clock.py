@@ -1,4 +1,4 @@
-"""Measures what decisions about a live match need to know of time, by a monotonic clock.
+"""Measure turn and pause times of a live match by a monotonic clock.
 
 Commands and folds read no clock. The service measures here what is left of a turn and how long
 each player has been away, and the events carry it.

@@ -1,4 +1,4 @@
-"""Carries out what must happen when a time is over; which times there are, the domain says."""
+"""Schedule the domain's deadlines and execute their commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = get_logger(__name__)
 
 
 class Deadlines:
-    """The clock of everything that expires."""
+    """Scheduler of all deadlines."""
 
     def __init__(self, engine: Engine, times: Times) -> None:
         """Carry out by `engine`."""

@@ -1,4 +1,4 @@
-"""Snapshots of the world: a cache, so that a start folds only what came after the last one."""
+"""Snapshots of the projections, so that a start folds only later events."""
 
 from __future__ import annotations
 

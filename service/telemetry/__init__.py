@@ -1,4 +1,4 @@
-"""What the service tells of itself: logs, metrics and traces."""
+"""Logs, metrics and traces."""
 
 from service.telemetry.faults import FaultPart, note_fault
 from service.telemetry.logs import configure_logging, get_logger

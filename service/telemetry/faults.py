@@ -1,4 +1,4 @@
-"""Faults that are fenced: an exception that costs one message, one event or one match is told here.
+"""Report isolated faults: exceptions that affect one message, event or match only.
 
 Each is logged as an error with its traceback, and counted by the part that it happened in.
 """

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: what happens is counted, what is so is read when somebody asks.
+"""Prometheus metrics: counters and histograms, and gauges read at each scrape.
 
 Parts call plain methods, once for a batch, a flush or a frame of a client, never once for each
 socket. Every label takes few values: nothing that a client makes up becomes one.

@@ -1,4 +1,4 @@
-"""The side of traces that needs the extra `otel`."""
+"""OpenTelemetry exporter; needs the extra `otel`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry: off, and then next to free, until `start` names a collector."""
+"""OpenTelemetry tracing; a no-op until `start` names a collector."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What may happen: commands decide events or are refused, one file a concept."""
+"""Commands: each decides events or is refused; one module per concept."""

@@ -1,4 +1,4 @@
-"""Commands of access: what may happen."""
+"""Commands of access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command: what somebody wants; deciding it gives events or an error, and changes nothing."""
+"""Command protocol: deciding a command returns events or raises, and changes no state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MatchSnapshot(msgspec.Struct, frozen=True):
-    """Where a live match stands right now, as the one who runs it says."""
+    """Current state of a live match, as reported by the ticker."""
 
     tick: int
     """The next tick that has not been stepped; a pause or an end takes effect there."""

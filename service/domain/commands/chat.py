@@ -1,4 +1,4 @@
-"""Commands of chat: what may happen."""
+"""Commands of chat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must happen when a time is over, as commands; the outcome of each is an event.
+"""Map events to deadlines, and expired deadlines to commands.
 
 A deadline begins with an event. Those that stand when the service starts count anew from the first
 socket that it accepts, and none of them is shorter than the restart grace: while the service was

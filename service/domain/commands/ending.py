@@ -1,4 +1,4 @@
-"""Ends of matches: by a player's going, by the rules, or since these have failed."""
+"""End a match: a player left, the rules say so, or the rules failed (void)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host decides, and who comes into a room: to play, or to watch."""
+"""Commands of rooms: create, join as player or spectator, kick, lock, close."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of invites: what may happen."""
+"""Commands of invites."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SendInvite(_InviteCommand, frozen=True):
 
 
 class AcceptInvite(_InviteCommand, frozen=True):
-    """Say yes."""
+    """Accept an invite."""
 
     def streams(self, world: World) -> set[str]:
         """Both users, and the finished rooms that they leave for the new one."""
@@ -89,7 +89,7 @@ class AcceptInvite(_InviteCommand, frozen=True):
 
 
 class DeclineInvite(_InviteCommand, frozen=True):
-    """Say no."""
+    """Decline an invite."""
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Decline what was asked."""

@@ -1,4 +1,4 @@
-"""Commands of lobby: what may happen."""
+"""Commands of the lobby."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of matches: what may happen."""
+"""Commands of matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of matchmaking: what may happen."""
+"""Commands of matchmaking."""
 
 from __future__ import annotations
 

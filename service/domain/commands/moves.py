@@ -1,4 +1,4 @@
-"""Commands of moves: what may happen."""
+"""Commands of moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of outbox: what may happen."""
+"""Commands of the outbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pauses: a match stands still while a player is away, as long as that player's budget lasts.
+"""Pause a match while a player is away, within that player's pause budget.
 
 Each player has so much pause in a match (the room option `pause_budget_s`). When all who are away
 have used theirs up, the match goes on without them, and their seats wait for the rest of the

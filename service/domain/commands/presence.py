@@ -1,4 +1,4 @@
-"""Commands of presence: what may happen."""
+"""Commands of presence."""
 
 from __future__ import annotations
 

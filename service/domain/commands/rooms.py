@@ -1,4 +1,4 @@
-"""What a lost tab or member means for a room, for the commands that lose them."""
+"""Events that follow for a room when a tab or a member leaves."""
 
 from __future__ import annotations
 

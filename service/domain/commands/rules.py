@@ -1,4 +1,4 @@
-"""Asking the rules of a live match, so that a fault in them reaches no further than that match."""
+"""Call the rules of a live match, isolating their failures to that match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about seats: who takes, leaves or loses one, and what that means for the match."""
+"""Commands of seats: take, leave or forfeit one, and the effect on the match."""
 
 from __future__ import annotations
 

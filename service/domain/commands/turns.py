@@ -1,4 +1,4 @@
-"""The clock of a turn: it runs on from what was left, over every pause and restart."""
+"""Turn clock: the remaining time survives pauses and restarts."""
 
 from __future__ import annotations
 

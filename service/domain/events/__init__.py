@@ -1,4 +1,4 @@
-"""What has happened: the events of the log, one file a concept."""
+"""Events of the log; one module per concept."""
 
 from service.domain.events import (
     access,

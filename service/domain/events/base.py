@@ -1,4 +1,4 @@
-"""An event: one thing that happened, written down once and never changed."""
+"""Base class of events, and the names of their streams."""
 
 from __future__ import annotations
 

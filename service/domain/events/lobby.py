@@ -1,4 +1,4 @@
-"""Events of lobby."""
+"""Events of the lobby."""
 
 from __future__ import annotations
 

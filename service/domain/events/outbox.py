@@ -1,4 +1,4 @@
-"""Events of outbox."""
+"""Events of the outbox."""
 
 from __future__ import annotations
 

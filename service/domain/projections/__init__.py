@@ -1,1 +1,1 @@
-"""What is so: the state that events are folded into, one file a concept."""
+"""Projections: state that events are folded into; one module per concept."""

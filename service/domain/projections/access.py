@@ -1,4 +1,4 @@
-"""The projection of access: its state, and how events change it."""
+"""Projection of access: its state, and how it folds events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The projection of lobby: its state, and how events change it."""
+"""Projection of the lobby: its state, and how it folds events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The projection of matches: its state, and how events change it."""
+"""Projection of matches: its state, and how it folds events."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Matches(msgspec.Struct):
         self._advance(event)
 
     def on_match_paused(self, event: MatchPaused, position: Position) -> None:
-        """Stand still."""
+        """Pause the match."""
         match = self._advance(event)
         if match is not None:
             match.paused = True

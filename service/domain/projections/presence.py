@@ -1,4 +1,4 @@
-"""The projection of presence: its state, and how events change it."""
+"""Projection of presence: its state, and how it folds events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The projection of rooms: its state, and how events change it."""
+"""Projection of rooms: its state, and how it folds events."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ class Rooms(msgspec.Struct):
         room.changed_at = position
 
     def on_player_readied(self, event: PlayerReadied, position: Position) -> None:
-        """Note the wish."""
+        """Record whether the player is ready."""
         room = self.rooms[event.room]
         room.changed_at = position
         if event.ready:
@@ -320,7 +320,7 @@ class Rooms(msgspec.Struct):
             room.ready.discard(event.user)
 
     def on_host_changed(self, event: HostChanged, position: Position) -> None:
-        """Obey another one."""
+        """Change the room's host."""
         room = self.rooms[event.room]
         room.host = event.user
         room.changed_at = position

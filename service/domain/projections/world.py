@@ -1,4 +1,4 @@
-"""The world: all projections together, folded event by event from the one log."""
+"""All projections together, folded from the log in order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FoldFailed(ServiceError):
 
 
 class World(msgspec.Struct):
-    """Everything that is so after the event at `position`."""
+    """State of all projections after the event at `position`."""
 
     position: int = 0
     presence: presence.Presence = msgspec.field(default_factory=presence.Presence)

@@ -1,1 +1,1 @@
-"""The API over HTTP, beside the sockets: `routes` is the table that all else follows from."""
+"""HTTP API under `/api/v1`; `routes` is the table of its endpoints."""

@@ -1,4 +1,4 @@
-"""A call: what is asked, by whom; and a route: which call is answered how."""
+"""Types of the HTTP API: an authenticated call, and a route with its handler."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 
 
 class Dependencies:
-    """The parts of the service that answer."""
+    """Components that handlers use."""
 
     def __init__(
         self, engine: Engine, hub: Hub, reader: Reader, replays: Replays, now: Callable[[], float]

@@ -1,4 +1,4 @@
-"""Problems: how the API says that it can't do what was asked (RFC 9457)."""
+"""Error responses of the HTTP API (problem details, RFC 9457)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what is asked, and says in a sentence what is wrong with it; pure."""
+"""Parse and validate request parameters and bodies; pure."""
 
 from __future__ import annotations
 

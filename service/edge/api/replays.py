@@ -1,4 +1,4 @@
-"""Matches played again for the API, on a thread of their own, so that the loop never waits."""
+"""Run replays for the HTTP API on a separate thread, off the event loop."""
 
 from __future__ import annotations
 

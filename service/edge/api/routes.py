@@ -1,4 +1,4 @@
-"""All that can be asked of the API: the handlers, and the table that names them.
+"""Handlers of the HTTP API, and the table of routes.
 
 The paths that are served and the OpenAPI document both follow from `ROUTES`.
 """

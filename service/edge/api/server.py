@@ -1,4 +1,4 @@
-"""Serves the routes: who asks, what is asked, the answer or the problem."""
+"""Serve the routes: authenticate, rate-limit, parse, call the handler, encode the response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of the API, and what it answers; the help here stands in the OpenAPI document."""
+"""Request and response types of the HTTP API; docstrings appear in the OpenAPI document."""
 
 from __future__ import annotations
 

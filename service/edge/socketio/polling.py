@@ -1,4 +1,4 @@
-"""What stands in for a transport while a client polls: it keeps frames until they are fetched."""
+"""Transport for long polling: buffers frames until the client fetches them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Socket.IO session: what a client has sent waits here until it is carried out."""
+"""One Socket.IO session, with the queue of its incoming messages."""
 
 from __future__ import annotations
 

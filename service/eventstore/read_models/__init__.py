@@ -1,1 +1,1 @@
-"""Tables that follow from the log, written in the transaction of their events."""
+"""Read models: tables derived from the log, written in the transaction of their events."""

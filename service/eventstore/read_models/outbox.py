@@ -1,4 +1,4 @@
-"""The outbox in the database: the rows that events write, and how they are found again."""
+"""Read model of the outbox: rows written with their events, and queries for due ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that follow from the log: made anew from its events, and compared with what is kept.
+"""Rebuild the derived tables from the log, or compare them with a rebuilt copy.
 
 The same statements that the writer runs beside an append (`match_history`, `outbox`) are run again
 here, so that a rebuilt table can't differ from one that was written event by event.
