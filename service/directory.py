@@ -54,12 +54,12 @@ class UserDirectory:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to ask for names."""
+        """Start requesting names."""
         if self._users is not None:
             self._task = asyncio.create_task(self._run(self._users), name="names")
 
     async def stop(self) -> None:
-        """Ask no more."""
+        """Stop requests."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

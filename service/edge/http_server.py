@@ -168,7 +168,7 @@ class Connection(web.RequestHandler):
     # As a protocol of asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless the address has too many already."""
+        """Accept the connection, unless its address has too many."""
         doors = self._doors
         if doors.peers_are_clients:
             address = _peer(transport)
@@ -203,7 +203,7 @@ class Connection(web.RequestHandler):
             self._arm(self._doors.limits.body_s, self._body_is_late)
 
     def resume_writing(self) -> None:
-        """Go on: the peer has read."""
+        """Resume writing: the peer has read."""
         super().resume_writing()
         self._disarm()
         if self._content is not None:

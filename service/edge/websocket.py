@@ -740,7 +740,7 @@ class WebSockets:
         self._spawn(_closed(socket.ws, code, reason))
 
     def _end(self, command: CloseSocket, origin: Origin) -> None:
-        """Write the end of a socket down, however long that takes."""
+        """Record the end of a socket, retrying until it is committed."""
         self._spawn(self._write_end(command, origin))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -1,4 +1,4 @@
-"""The thread that commits what waits, together (group commit), and does what else needs the store.
+"""Writer thread: commits pending appends in groups, and runs other calls on the store.
 
 It takes whatever has come in while it was busy, and hands the results to the loop.
 """

@@ -1,4 +1,4 @@
-"""The writing side of the database: one connection, used by one thread, one commit a batch."""
+"""SQLite writer: one connection used by one thread, one transaction per batch."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class LogDiverged(ServiceError):
 
 
 class Store:
-    """The connection that writes; every method blocks, and belongs into the writer's thread."""
+    """The writing connection. Methods block; call them from the writer's thread only."""
 
     def __init__(self, path: Path, node: str, busy_ms: int) -> None:
         """Open the database at `path`, which is migrated, and go to its end."""
@@ -133,7 +133,7 @@ class Store:
         check_end(self.head, self._last())
 
     def begin_epoch(self) -> None:
-        """Say that this log, as far as it goes, has another past than some know."""
+        """Begin a new epoch, since the history that clients know may differ from this log."""
         position, hash_ = self._last() or (0, GENESIS)
         self.head = Head(position, hash_, uuid.uuid4().hex)
         self._write_in_transaction(
@@ -170,7 +170,7 @@ class Store:
             raise Unavailable(f"The event log cannot be written: {error}.") from error
 
     def probe(self) -> None:
-        """Write something that changes nothing; raise `Unavailable` when that can't be done.
+        """Check that the database can be written; raise `Unavailable` if not.
 
         After a failure it writes as much as a large batch would, since on a full disk a small
         write may still find room in the WAL.

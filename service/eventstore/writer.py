@@ -1,4 +1,4 @@
-"""The log as the service sees it: `append`, with group commit by a thread (`commit_thread`).
+"""Append events to the log, with group commit by a thread (`commit_thread`).
 
 The thread does not wait for the loop: what it has committed is folded while the next batch is on
 its way to the disk.

@@ -1,4 +1,4 @@
-"""The one way through the house: lock, decide, append, fold, publish, answer."""
+"""Execute commands: lock streams, decide, append, fold, publish, answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Gate(Protocol):
-    """Keeps a live match from running past an event that is not committed yet."""
+    """Holds a live match at an event that is not committed yet."""
 
     async def settled(self, streams: set[str]) -> None:
         """Wait until the matches of these rooms have written down what they brought about."""
@@ -69,14 +69,14 @@ class Publisher(Protocol):
 
 
 class Observer(Protocol):
-    """Somebody who wants to see each event, when it has been folded."""
+    """Called with each event after it has been folded."""
 
     def __call__(self, event: Event, position: Position, /) -> None:
         """See `event`."""
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What a command has come to."""
+    """Outcome of a command: positions, or the error."""
 
     events: list[Event]
     """None when it changed nothing, or was carried out before."""
@@ -84,7 +84,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Engine:
-    """Carries out commands; nothing else changes the world."""
+    """Executes commands; the only writer of the projections."""
 
     def __init__(
         self,
@@ -272,7 +272,7 @@ class Engine:
             raise self._failed(command, error) from error
 
     def _failed(self, command: Command, error: Exception) -> InternalError:
-        """Tell of a fault, which costs this command and nothing else."""
+        """Report a fault that affects this command only."""
         if isinstance(error, MoveFailed):
             cause = error.__cause__ or error
             note_fault(self._metrics, "move", cause, match=error.match, seat=error.seat)

@@ -132,7 +132,7 @@ class LiveMatch:
             self._on_their_way.remove(event)
 
     def add_input(self, event: MatchInput) -> None:
-        """Let a committed input take effect."""
+        """Apply a committed input."""
         self.release(event)
         self.run.add_input(event)
 

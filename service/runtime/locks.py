@@ -1,4 +1,4 @@
-"""The locks of streams, so that no two commands decide on the same stream at once."""
+"""Locks of streams: at most one command decides on a stream at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs all live matches: one loop, no task for each. It is given a publisher, knows no sockets.
+"""Step all live matches in one loop, and publish their states; knows no sockets.
 
 A match never runs past what is committed: an input is in the log before its tick is stepped,
 and an outcome before its frame is shown. A slow disk makes ticks late, never wrong.
@@ -160,7 +160,7 @@ class Ticker:
         return rebuild(match, events, game)
 
     async def run(self) -> None:
-        """Step what is due, for ever."""
+        """Step the matches that are due, until cancelled."""
         slot = 0
         while True:
             if not self._matches:
@@ -186,7 +186,7 @@ class Ticker:
         self._write_checkpoints()
 
     async def stop(self) -> None:
-        """Write down where every match stands, and wait for what is on its way."""
+        """Append a checkpoint of each match, and wait for pending appends."""
         suspended: list[MatchSuspended] = []
         for live in self._matches.values():
             if not live.paused and not live.recording and not live.failed:
@@ -272,7 +272,7 @@ class Ticker:
     # What has happened
 
     def observe(self, event: Event, _position: Position) -> None:
-        """Do what a committed event says."""
+        """Apply a committed event to its match."""
         match event:
             case MatchStarted():
                 self._start(event)
@@ -448,7 +448,7 @@ class Ticker:
             self._publish_frame(live)
 
     async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
-        """Write down what a step brought about, and only then show it."""
+        """Append the outcomes of a step, and publish its frame after the commit."""
         try:
             await self._write_outcomes(live, outcomes)
         except Exception as error:  # noqa: BLE001 - it harms this match alone

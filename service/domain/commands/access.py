@@ -26,5 +26,5 @@ class RevokeSessions(msgspec.Struct, frozen=True):
         return {user_stream(self.user)}
 
     def decide(self, _world: World, _context: Context) -> list[Event]:
-        """Revoke."""
+        """Revoke the user's tokens issued until now."""
         return [SessionsRevoked(user=self.user, until_s=self.now_s)]

@@ -64,7 +64,7 @@ class Mute(msgspec.Struct, frozen=True):
         return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Note it, if it is not so already."""
+        """Mute or unmute, unless it is so already."""
         if world.chat.hears(self.user, self.target) != self.muted:
             return []
         if self.muted and len(world.chat.muted.get(self.user, ())) >= MUTED_MAX:

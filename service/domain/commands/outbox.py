@@ -73,7 +73,7 @@ class Subscribe(msgspec.Struct, frozen=True):
         return {outbox_stream(one) for one in self.consumers | world.outbox.consumers}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Say what is new."""
+        """Subscribe new consumers, and unsubscribe those no longer configured."""
         before = world.outbox.consumers
         return [
             *(ConsumerUnsubscribed(consumer=one) for one in sorted(before - self.consumers)),
@@ -93,7 +93,7 @@ class Settle(msgspec.Struct, frozen=True):
         return {outbox_stream(self.consumer)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Write it down, once."""
+        """Record the outcome, once."""
         if self.match not in world.outbox.waiting.get(self.consumer, ()):
             return []
         if isinstance(self.outcome, Delivered):
@@ -113,7 +113,7 @@ class Requeue(msgspec.Struct, frozen=True):
         return {outbox_stream(self.consumer)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Let it wait, unless it does."""
+        """Put the match back in the outbox, unless it is there."""
         if self.match in world.outbox.waiting.get(self.consumer, ()):
             return []
         return [ResultRequeued(consumer=self.consumer, match=self.match)]

@@ -141,7 +141,7 @@ class SetStatus(msgspec.Struct, frozen=True):
         return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Set it, if it is not so already."""
+        """Set the status, unless it is so already."""
         presence = world.presence
         before = (presence.statuses.get(self.user, "online"), self.user in presence.hidden)
         status = before[0] if self.status is None else self.status

@@ -50,7 +50,7 @@ def is_delivered_to(consumer: Consumer, event: MatchEnded) -> bool:
 
 
 class Outbox(msgspec.Struct):
-    """What waits for whom."""
+    """Undelivered matches, by consumer."""
 
     consumers: set[Consumer] = set()
     waiting: dict[Consumer, set[MatchId]] = {}

@@ -109,7 +109,7 @@ class Link:
     # The transport
 
     def open(self) -> None:
-        """Tell the client how this connection goes."""
+        """Send the Engine.IO open packet."""
         opened = packets.Opened(
             self.sid,
             [] if self._ws is not None else ["websocket"],
@@ -120,7 +120,7 @@ class Link:
         self.send(packets.open_frame(opened))
 
     def go_over(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        """Use a WebSocket from now on; it begins with what was not yet polled."""
+        """Upgrade to a WebSocket, which first sends what was not polled yet."""
         waiting = self.polling.take()
         self.polling.close()
         self._ws, self.transport = ws, transport
