@@ -1,1 +1,1 @@
-"""A small platform around ws-service: what it expects of its neighbours, in a few lines each."""
+"""A small platform around ws-service: the services that it depends on, in a few lines each."""

@@ -346,7 +346,7 @@ class Settings(BaseSettings):
     trusted_hops: int = _setting(
         "WS_TRUSTED_HOPS",
         0,
-        "Reverse proxies in front, whose entries in X-Forwarded-For are believed.",
+        "Reverse proxies in front, whose entries in X-Forwarded-For are trusted.",
         ge=0,
         le=16,
     )
@@ -767,12 +767,17 @@ class Settings(BaseSettings):
     breaker_failures: int = _setting(
         "WS_BREAKER_FAILURES",
         5,
-        "Failures in a row after which another service is left alone for a while.",
+        "Consecutive failures of a service that open its circuit breaker.",
         ge=1,
         le=1000,
     )
     breaker_pause_s: float = _setting(
-        "WS_BREAKER_PAUSE_S", 10, "How long it is left alone.", unit="s", ge=0.05, le=3600
+        "WS_BREAKER_PAUSE_S",
+        10,
+        "How long the circuit breaker stays open before a trial request.",
+        unit="s",
+        ge=0.05,
+        le=3600,
     )
 
     # Finished matches
