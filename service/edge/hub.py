@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
@@ -17,20 +17,18 @@ from service.domain.events.rooms import RoomClosed
 from service.edge.delays import Delays
 from service.edge.dialect import CLASSIC, SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, broadcast_interval_s
+from service.edge.flush import FlushScope
 from service.edge.frames import frame, type_in, type_of
 from service.edge.loss import MAY_BE_MISSED, kind_of
+from service.edge.recipients import RecipientIndex, by_dialect
 from service.edge.tail import keep
 from service.errors import InternalError
 from service.fanout.audience import (
     Delivery,
-    Everyone,
     InRoom,
     Refresh,
     RoomChanged,
-    Sockets,
     UserChanged,
-    Users,
-    Watchers,
     lobby_sockets,
 )
 from service.fanout.views import lobby_list, user_list
@@ -38,7 +36,7 @@ from service.protocol import classic, v1
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     from service.edge.connection import Connection
     from service.edge.dialect import Dialect
     from service.edge.greeting import Greeter
-    from service.fanout.audience import Audience, Message
+    from service.fanout.audience import Message
     from service.fanout.profiles import Profiles
     from service.protocol import ToClient
     from service.telemetry import Metrics
@@ -57,11 +55,6 @@ STALL_CHECK_S = 1.0
 LIST_ENTRY_BYTES = 32
 """About what a user adds to the list of all."""
 
-SENDERS_KEPT_MAX = 16
-"""Maximum number of per-sender recipient lists cached for a room."""
-
-Answer = TypeVar("Answer")
-
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     """The least times between two of the same kind."""
@@ -69,25 +62,6 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     list_s: float
     diff_s: float
     heartbeat_s: float
-
-
-class Recipients(NamedTuple):
-    """Sockets by the dialect that they speak."""
-
-    classics: list[Connection]
-    socket_ios: list[Connection]
-    ones: list[Connection]
-
-
-class RoomRecipients(NamedTuple):
-    """The sockets that show a room, as of its last change."""
-
-    changed_at: Position
-    everybody: Recipients
-    players: Recipients
-    spectators: Recipients
-    others: dict[SocketId, Recipients]
-    """Everybody but one, for those who have sent something."""
 
 
 class Hub:
@@ -115,17 +89,11 @@ class Hub:
         self._backlog = backlog
         self._delays = Delays(delayed_bytes_max)
         self._intervals = intervals
-        self._connections: dict[SocketId, Connection] = {}
+        self._index = RecipientIndex(world)
+        self._connections = self._index.connections
         self._arriving: dict[SocketId, Connection] = {}
-        self._of_users: dict[UserId, dict[SocketId, Connection]] = {}
-        self._watchers: dict[UserId, set[SocketId]] = {}
-        self._unflushed: set[Connection] = set()
-        self._flushes = False
-        """Whether a flush is about to come anyway."""
-        self._waiting: set[Connection] = set()
-        """Sockets whose frames may wait for the next frame tick."""
+        self.flush_scope = FlushScope(metrics)
         self._stale: set[str] = set()
-        self._rooms_shown: dict[RoomId, RoomRecipients] = {}
         self._shown_late: dict[RoomId, Position] = {}
         """How far the log was shown to spectators who see everything later."""
         self._user_lists: dict[Dialect, bytes] = {}
@@ -154,13 +122,12 @@ class Hub:
     def observe(self, event: Event, position: Position) -> None:
         """Greet a socket that was opened, and reach it from now on; forget a closed room."""
         if isinstance(event, RoomClosed):
-            self._rooms_shown.pop(event.room, None)
+            self._index.forget_room(event.room)
             self._shown_late.pop(event.room, None)
         if isinstance(event, SocketOpened) and event.socket in self._arriving:
             connection = self._arriving.pop(event.socket)
             connection.opened_at = position
-            self._connections[connection.socket] = connection
-            self._of_users.setdefault(connection.user, {})[connection.socket] = connection
+            self._index.add(connection)
             self._greet(connection, event)
 
     def _greet(self, connection: Connection, opened: SocketOpened) -> None:
@@ -179,16 +146,10 @@ class Hub:
 
     def remove(self, connection: Connection) -> None:
         """Reach this socket no longer."""
-        self.watch(connection, frozenset())
+        self._index.remove(connection)
         self.rooms.unsubscribe(connection.socket)
         self._arriving.pop(connection.socket, None)
-        self._connections.pop(connection.socket, None)
-        self._unflushed.discard(connection)
-        self._waiting.discard(connection)
-        sockets = self._of_users.get(connection.user, {})
-        sockets.pop(connection.socket, None)
-        if not sockets:
-            self._of_users.pop(connection.user, None)
+        self.flush_scope.discard(connection)
 
     def connection(self, socket: SocketId) -> Connection | None:
         """Return an open socket."""
@@ -199,19 +160,12 @@ class Hub:
         return self._shown_late.get(room, 0)
 
     def sockets_of(self, user: UserId) -> tuple[SocketId, ...]:
-        """Name the open sockets of a user."""
-        return tuple(self._of_users.get(user, ()))
+        """Return the open sockets of a user."""
+        return self._index.sockets_of(user)
 
     def watch(self, connection: Connection, friends: frozenset[UserId]) -> None:
         """Tell this socket when one of `friends` comes or goes, and of nobody else."""
-        for friend in connection.friends - friends:
-            watchers = self._watchers[friend]
-            watchers.discard(connection.socket)
-            if not watchers:
-                del self._watchers[friend]
-        for friend in friends - connection.friends:
-            self._watchers.setdefault(friend, set()).add(connection.socket)
-        connection.friends = friends
+        self._index.watch(connection, friends)
 
     # Messages
 
@@ -232,9 +186,9 @@ class Hub:
 
     def count(self, delivery: Delivery) -> int:
         """Count the sockets that would get something of `delivery` now."""
-        told = self._resolve(delivery.audience)
-        classics = 0 if delivery.classic is None else len(told.classics) + len(told.socket_ios)
-        return classics + (0 if delivery.v1 is None else len(told.ones))
+        told = self._index.resolve(delivery.audience)
+        classics = 0 if delivery.classic is None else len(told.classic) + len(told.socketio)
+        return classics + (0 if delivery.v1 is None else len(told.v1))
 
     def published(self, position: Position) -> None:
         """Close the event at `position` in the backlog."""
@@ -244,20 +198,20 @@ class Hub:
         """Send one message to one socket."""
         connection.frames.append(connection.dialect.frame(message))
         self._metrics.sent(type_of(message), 1)
-        self._flush_soon((connection,))
+        self.flush_scope.flush_soon((connection,))
 
     def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
         """Send frames to one socket."""
         for data in frames:
             connection.frames.append(data)
             self._metrics.sent(type_in(data), 1)
-        self._flush_soon((connection,))
+        self.flush_scope.flush_soon((connection,))
 
     def send_withheld(self, connection: Connection, data: bytes) -> None:
         """Send a frame before those that are withheld until it has been read."""
         connection.insert(data)
         self._metrics.sent(type_in(data), 1)
-        self._flush_soon((connection,))
+        self.flush_scope.flush_soon((connection,))
 
     def user_list(self, dialect: Dialect) -> bytes:
         """Return the frame of everyone online, for clients without protocol v1."""
@@ -267,22 +221,7 @@ class Hub:
 
     def flush(self) -> None:
         """Write what is queued for every socket and waits for nothing."""
-        unflushed = self._unflushed
-        if unflushed:
-            self._unflushed = set()
-            self._write(unflushed)
-
-    def flush_after(self, read: Callable[[bytes], Answer], data: bytes) -> Answer:
-        """Let `read` have what a socket has received, and flush what that has led to.
-
-        It saves the loop a callback. What others bring about in the same turn is written apart.
-        """
-        self._flushes = True
-        try:
-            return read(data)
-        finally:
-            self._flushes = False
-            self.flush()
+        self.flush_scope.flush()
 
     async def beat(self) -> None:
         """Tell v1 clients how far the log is, for ever, so that they can resume from there."""
@@ -304,17 +243,17 @@ class Hub:
             self._deliver_later(delivery, position)
             return
         kept = keep(self._backlog, delivery, position)
-        told = self._resolve(delivery.audience)
-        if told.classics and delivery.classic is not None:
-            self._metrics.sent(type_of(delivery.classic), len(told.classics))
-            self._hand_out(frame(delivery.classic), told.classics, delivery, delivery.classic)
-        if told.socket_ios and delivery.classic is not None:
-            self._metrics.sent(type_of(delivery.classic), len(told.socket_ios))
+        told = self._index.resolve(delivery.audience)
+        if told.classic and delivery.classic is not None:
+            self._metrics.sent(type_of(delivery.classic), len(told.classic))
+            self._hand_out(frame(delivery.classic), told.classic, delivery, delivery.classic)
+        if told.socketio and delivery.classic is not None:
+            self._metrics.sent(type_of(delivery.classic), len(told.socketio))
             data = SOCKET_IO.frame(delivery.classic)
-            self._hand_out(data, told.socket_ios, delivery, delivery.classic)
-        if told.ones and delivery.v1 is not None:
-            self._metrics.sent(type_of(delivery.v1), len(told.ones))
-            self._hand_out(kept or frame(delivery.v1), told.ones, delivery, delivery.v1)
+            self._hand_out(data, told.socketio, delivery, delivery.classic)
+        if told.v1 and delivery.v1 is not None:
+            self._metrics.sent(type_of(delivery.v1), len(told.v1))
+            self._hand_out(kept or frame(delivery.v1), told.v1, delivery, delivery.v1)
 
     def _deliver_later(self, delivery: Delivery, position: Position) -> None:
         """Tell spectators, who all speak protocol v1, when the delay of their room is over."""
@@ -334,7 +273,7 @@ class Hub:
             if audience.room in self._world.rooms.rooms:
                 shown = self._shown_late.get(audience.room, 0)
                 self._shown_late[audience.room] = max(shown, position)
-            self._send(self._resolve(audience).ones, data, message)
+            self._send(self._index.resolve(audience).v1, data, message)
 
         asyncio.get_running_loop().call_later(delivery.delay_s, tell)
 
@@ -349,52 +288,9 @@ class Hub:
             else:
                 connection.frames.append(data)
         if delivery.frame_ms:
-            self._flush_at_tick(connections, delivery.frame_ms)
+            self.flush_scope.flush_at_tick(connections, delivery.frame_ms)
         else:
-            self._flush_soon(connections)
-
-    def _resolve(self, audience: Audience) -> Recipients:
-        match audience:
-            case InRoom():
-                return self._shown(audience)
-            case Sockets(sockets):
-                return _by_dialect(self._known(sockets))
-            case Users(users):
-                return _by_dialect(
-                    connection
-                    for user in users
-                    for connection in self._of_users.get(user, {}).values()
-                )
-            case Everyone():
-                return _by_dialect(self._connections.values())
-            case Watchers(user):
-                return _by_dialect(self._known(self._watchers.get(user, ())))
-
-    def _shown(self, audience: InRoom) -> Recipients:
-        """Find the sockets that show a room; they are kept until the room changes."""
-        room = self._world.rooms.rooms.get(audience.room)
-        if room is None:
-            return Recipients([], [], [])
-        shown = self._rooms_shown.get(room.id)
-        if shown is None or shown.changed_at != room.changed_at:
-            shown = self._rooms_shown[room.id] = RoomRecipients(
-                room.changed_at,
-                _by_dialect(self._known(room.sockets)),
-                _by_dialect(self._known(room.player_sockets)),
-                _by_dialect(self._known(room.spectator_sockets)),
-                {},
-            )
-        if audience.but is not None:
-            return _others(shown, audience.but)
-        if audience.players and audience.spectators:
-            return shown.everybody
-        return shown.players if audience.players else shown.spectators
-
-    def _known(self, sockets: Iterable[SocketId]) -> Iterator[Connection]:
-        for socket in sockets:
-            connection = self._connections.get(socket)
-            if connection is not None:
-                yield connection
+            self.flush_scope.flush_soon(connections)
 
     def _send_to_v1(self, data: bytes, message: ToClient) -> None:
         self._send([one for one in self._connections.values() if one.is_v1], data, message)
@@ -402,7 +298,7 @@ class Hub:
     def _send_to_sockets(
         self, sockets: tuple[SocketId, ...], data: bytes, message: ToClient
     ) -> None:
-        self._send([one for one in self._known(sockets) if one.is_v1], data, message)
+        self._send([one for one in self._index.known(sockets) if one.is_v1], data, message)
 
     def _send(self, connections: list[Connection], data: bytes, message: ToClient) -> None:
         """Queue a frame, or hold it back where a slow client may miss it."""
@@ -413,32 +309,7 @@ class Hub:
                 connection.hold_back(kind_of(message), data)
             else:
                 connection.frames.append(data)
-        self._flush_soon(connections)
-
-    def _flush_soon(self, connections: Iterable[Connection]) -> None:
-        if not self._unflushed and not self._flushes:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._unflushed.update(connections)
-
-    def _flush_at_tick(self, connections: Iterable[Connection], frame_ms: int) -> None:
-        if not self._waiting:
-            asyncio.get_running_loop().call_later(frame_ms / 1000, self._flush_waiting)
-        self._waiting.update(connections)
-
-    def _flush_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        self._write(waiting)
-
-    def _write(self, connections: Iterable[Connection]) -> None:
-        started_at = time.perf_counter()
-        written = 0
-        for connection in connections:
-            try:
-                written += connection.flush()
-            except Exception as error:  # noqa: BLE001 - it costs this socket alone, which resumes
-                note_fault(self._metrics, "delivery", error, socket=connection.socket)
-                connection.abort("not written")
-        self._metrics.flushed(written, time.perf_counter() - started_at)
+        self.flush_scope.flush_soon(connections)
 
     # Lists of classic clients
 
@@ -457,35 +328,12 @@ class Hub:
     def _send_stale(self) -> None:
         stale, self._stale = self._stale, set()
         if "user:list" in stale:
-            told = _by_dialect(self._connections.values())
+            told = by_dialect(self._connections.values())
             anybody = classic.UserList([])
-            if told.classics:
-                self._send(told.classics, self.user_list(CLASSIC), anybody)
-            if told.socket_ios:
-                self._send(told.socket_ios, self.user_list(SOCKET_IO), anybody)
+            if told.classic:
+                self._send(told.classic, self.user_list(CLASSIC), anybody)
+            if told.socketio:
+                self._send(told.socketio, self.user_list(SOCKET_IO), anybody)
         if "lobby:list" in stale:
             lobby = lobby_list(self._world, self._people)
             self.publish(Delivery(lobby_sockets(self._world), classic=lobby))
-
-
-def _others(shown: RoomRecipients, but: SocketId) -> Recipients:
-    others = shown.others.get(but)
-    if others is None:
-        others = Recipients(
-            *([one for one in some if one.socket != but] for some in shown.everybody)
-        )
-        if len(shown.others) < SENDERS_KEPT_MAX:
-            shown.others[but] = others
-    return others
-
-
-def _by_dialect(connections: Iterable[Connection]) -> Recipients:
-    told = Recipients([], [], [])
-    for connection in connections:
-        if connection.is_v1:
-            told.ones.append(connection)
-        elif connection.dialect is SOCKET_IO:
-            told.socket_ios.append(connection)
-        else:
-            told.classics.append(connection)
-    return told

@@ -10,7 +10,7 @@ expected, messages are read by the task as usual, and a test fails loudly.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web, web_ws
 
@@ -19,6 +19,7 @@ from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 logger = get_logger(__name__)
 
@@ -57,23 +58,16 @@ async def heard(event: asyncio.Event, within_s: float) -> bool:
     return True
 
 
-class ReadHook(Protocol):
-    """Does something before and after the data of a socket is read."""
-
-    def __call__(self, read: Callable[[bytes], Any], data: bytes, /) -> Any:
-        """Call `read` with `data`, and return what it does."""
-
-
 class EagerResponse(web.WebSocketResponse):
     """A WebSocket whose messages may be taken when they are read; the rest waits for the task."""
 
     # aiohttp's own attributes stand in a dictionary that is just full.
-    __slots__ = ("_around", "_heard")
+    __slots__ = ("_heard", "_scope")
 
-    def __init__(self, around: ReadHook | None = None, **options: Any) -> None:
-        """Let `around` be called for what is read at once; the options are those of aiohttp."""
+    def __init__(self, scope: AbstractContextManager[None] | None = None, **options: Any) -> None:
+        """Enter `scope` around what is read at once; the options are those of aiohttp."""
         super().__init__(**options)
-        self._around = around
+        self._scope = scope
         self._heard: asyncio.Event | None = None
         """Set by whatever comes, once somebody has asked whether the client answers."""
 
@@ -100,7 +94,7 @@ class EagerResponse(web.WebSocketResponse):
         if isinstance(self._reader, _EagerQueue):
             self._reader.take = take
             self._reader.count = count
-            self._parser.around = self._around  # type: ignore[union-attr]
+            self._parser.scope = self._scope  # type: ignore[union-attr]
 
     def _post_start(self, *arguments: Any) -> None:
         if not IS_EAGER:
@@ -129,11 +123,11 @@ class EagerResponse(web.WebSocketResponse):
 class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
     """Parses the frames of one socket."""
 
-    __slots__ = ("_check", "_errors", "around")
+    __slots__ = ("_check", "_errors", "scope")
 
     def __init__(self, queue: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(queue, *arguments, **options)
-        self.around: ReadHook | None = None
+        self.scope: AbstractContextManager[None] | None = None
         self._errors = queue
         self._check = FrameCheck()
 
@@ -149,9 +143,10 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
         return self._read(data)
 
     def _read(self, data: bytes) -> Any:
-        if self.around is None:
+        if self.scope is None:
             return super().feed_data(data)
-        return self.around(super().feed_data, data)
+        with self.scope:
+            return super().feed_data(data)
 
 
 class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]

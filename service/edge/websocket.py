@@ -178,7 +178,7 @@ class WebSockets:
             raise web.HTTPServiceUnavailable(text="restarting, try again")
         handshake = checked(request, PROTOCOLS)
         ws = EagerResponse(
-            self._hub.flush_after,
+            self._hub.flush_scope,
             protocols=PROTOCOLS,
             # aiohttp refuses what is as long as its maximum.
             max_msg_size=self._limits.message_bytes_max + 1,

@@ -155,7 +155,8 @@ async def test_what_a_read_brings_about_is_written_before_the_loop_goes_on() -> 
         assert house.transports[0].writes == []
         return len(data)
 
-    assert house.hub.flush_after(read, b"eight of") == 8
+    with house.hub.flush_scope:
+        assert read(b"eight of") == 8
     assert [len(transport.writes) for transport in house.transports] == [1] * 10
     await next_turn()
     assert [len(transport.writes) for transport in house.transports] == [1] * 10
@@ -169,8 +170,8 @@ async def test_a_read_that_fails_writes_what_it_has_brought_about() -> None:
         house.hub.publish(pong())
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        house.hub.flush_after(read, b"")
+    with pytest.raises(ZeroDivisionError), house.hub.flush_scope:
+        read(b"")
     house.hub.publish(pong())
     await next_turn()
     assert [one.count(b'"pong"') for one in house.transports[0].writes] == [1, 1]

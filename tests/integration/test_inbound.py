@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
 import pytest
@@ -13,6 +12,19 @@ from service.edge import inbound
 from service.edge.inbound import EagerResponse
 
 Take = Callable[[WSMessage], WSMessage | None]
+
+
+class Reads:
+    """The scope of each read, which notes what was taken by its end."""
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.server.read.append(list(self.server.taken))
 
 
 class Server:
@@ -32,7 +44,7 @@ class Server:
         self.responses: list[EagerResponse] = []
 
     async def handle(self, request: web.Request) -> EagerResponse:
-        ws = EagerResponse(self.around, heartbeat=60)
+        ws = EagerResponse(Reads(self), heartbeat=60)
         self.responses.append(ws)
         await ws.prepare(request)
         ws.take_by(self.take, self.count)
@@ -43,11 +55,6 @@ class Server:
                 await ws.send_str(f"waited:{frame.data}")
         self.errors.append(ws.exception())
         return ws
-
-    def around(self, read: Callable[[bytes], Any], data: bytes) -> Any:
-        answer = read(data)
-        self.read.append(list(self.taken))
-        return answer
 
     def count(self) -> bool:
         self.counted += 1

@@ -1,0 +1,152 @@
+"""Resolves an audience to connections, by the dialect that they speak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.edge.dialect import SOCKET_IO
+from service.fanout.audience import Audience, Everyone, InRoom, Sockets, Users, Watchers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from service.domain.events.base import Position
+    from service.domain.ids import RoomId, SocketId, UserId
+    from service.domain.projections.world import World
+    from service.edge.connection import Connection
+
+SENDERS_KEPT_MAX = 16
+"""Maximum number of per-sender recipient lists cached for a room."""
+
+
+class Recipients(NamedTuple):
+    """Connections by the dialect that they speak."""
+
+    classic: list[Connection]
+    socketio: list[Connection]
+    v1: list[Connection]
+
+
+class RoomRecipients(NamedTuple):
+    """The connections that show a room, as of its last change."""
+
+    changed_at: Position
+    everybody: Recipients
+    players: Recipients
+    spectators: Recipients
+    others: dict[SocketId, Recipients]
+    """Everybody but one, for those who have sent something."""
+
+
+class RecipientIndex:
+    """All open connections of this node, found by socket, user, room, and whom they watch."""
+
+    def __init__(self, world: World) -> None:
+        """Look up in `world` who is in a room."""
+        self._world = world
+        self.connections: dict[SocketId, Connection] = {}
+        self._by_user: dict[UserId, dict[SocketId, Connection]] = {}
+        self._watchers: dict[UserId, set[SocketId]] = {}
+        self._rooms: dict[RoomId, RoomRecipients] = {}
+
+    def add(self, connection: Connection) -> None:
+        """Reach this connection from now on."""
+        self.connections[connection.socket] = connection
+        self._by_user.setdefault(connection.user, {})[connection.socket] = connection
+
+    def remove(self, connection: Connection) -> None:
+        """Reach this connection no longer."""
+        self.watch(connection, frozenset())
+        self.connections.pop(connection.socket, None)
+        sockets = self._by_user.get(connection.user, {})
+        sockets.pop(connection.socket, None)
+        if not sockets:
+            self._by_user.pop(connection.user, None)
+
+    def watch(self, connection: Connection, friends: frozenset[UserId]) -> None:
+        """Make this connection a watcher of `friends`, and of nobody else."""
+        for friend in connection.friends - friends:
+            watchers = self._watchers[friend]
+            watchers.discard(connection.socket)
+            if not watchers:
+                del self._watchers[friend]
+        for friend in friends - connection.friends:
+            self._watchers.setdefault(friend, set()).add(connection.socket)
+        connection.friends = friends
+
+    def forget_room(self, room: RoomId) -> None:
+        """Drop what is cached for a room that is closed."""
+        self._rooms.pop(room, None)
+
+    def sockets_of(self, user: UserId) -> tuple[SocketId, ...]:
+        """Return the open sockets of a user."""
+        return tuple(self._by_user.get(user, ()))
+
+    def known(self, sockets: Iterable[SocketId]) -> Iterator[Connection]:
+        """Yield the connections of those sockets that are open."""
+        for socket in sockets:
+            connection = self.connections.get(socket)
+            if connection is not None:
+                yield connection
+
+    def resolve(self, audience: Audience) -> Recipients:
+        """Return the connections that `audience` means now."""
+        match audience:
+            case InRoom():
+                return self._in_room(audience)
+            case Sockets(sockets):
+                return by_dialect(self.known(sockets))
+            case Users(users):
+                return by_dialect(
+                    connection
+                    for user in users
+                    for connection in self._by_user.get(user, {}).values()
+                )
+            case Everyone():
+                return by_dialect(self.connections.values())
+            case Watchers(user):
+                return by_dialect(self.known(self._watchers.get(user, ())))
+
+    def _in_room(self, audience: InRoom) -> Recipients:
+        """Return the connections that show a room; they are cached until the room changes."""
+        room = self._world.rooms.rooms.get(audience.room)
+        if room is None:
+            return Recipients([], [], [])
+        shown = self._rooms.get(room.id)
+        if shown is None or shown.changed_at != room.changed_at:
+            shown = self._rooms[room.id] = RoomRecipients(
+                room.changed_at,
+                by_dialect(self.known(room.sockets)),
+                by_dialect(self.known(room.player_sockets)),
+                by_dialect(self.known(room.spectator_sockets)),
+                {},
+            )
+        if audience.but is not None:
+            return _others(shown, audience.but)
+        if audience.players and audience.spectators:
+            return shown.everybody
+        return shown.players if audience.players else shown.spectators
+
+
+def by_dialect(connections: Iterable[Connection]) -> Recipients:
+    """Sort connections by the dialect that they speak."""
+    found = Recipients([], [], [])
+    for connection in connections:
+        if connection.is_v1:
+            found.v1.append(connection)
+        elif connection.dialect is SOCKET_IO:
+            found.socketio.append(connection)
+        else:
+            found.classic.append(connection)
+    return found
+
+
+def _others(shown: RoomRecipients, but: SocketId) -> Recipients:
+    others = shown.others.get(but)
+    if others is None:
+        others = Recipients(
+            *([one for one in some if one.socket != but] for some in shown.everybody)
+        )
+        if len(shown.others) < SENDERS_KEPT_MAX:
+            shown.others[but] = others
+    return others
