@@ -7,10 +7,9 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from service.domain.commands.pauses import left_ms as pause_left_ms
 from service.domain.events.matches import BY_THE_RULES, MatchEnded
 from service.domain.ids import RoomId
-from service.domain.projections.matches import Match
+from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.rooms import Room
 from service.fanout.audience import Audience, Delivery, Sockets, both
 from service.fanout.profiles import Profiles

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from service.domain.commands.pauses import START_DELAY_S
 from service.domain.events.base import Event
 from service.domain.events.chat import ChatSaid
 from service.domain.events.invites import InviteDeclined, InviteExpired, InviteSent
@@ -46,6 +45,7 @@ from service.domain.events.rooms import (
     SpectatorLeft,
 )
 from service.domain.ids import UserId
+from service.domain.projections.matches import START_DELAY_S
 from service.domain.projections.world import World
 from service.fanout.audience import (
     Delivery,

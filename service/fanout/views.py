@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from service.domain.commands.pauses import left_ms as pause_left_ms
 from service.domain.ids import UserId
-from service.domain.projections.matches import Match
+from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.rooms import Room
 from service.domain.projections.world import World
 from service.fanout.audience import Delivery, Users

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from service.domain.commands.base import MatchSnapshot
 from service.domain.commands.ending import FinishMatch, VoidMatch
-from service.domain.commands.pauses import START_DELAY_S, PauseAfterRestart
+from service.domain.commands.pauses import PauseAfterRestart
 from service.domain.events.base import room_stream
 from service.domain.events.matches import (
     MatchCheckpoint,
@@ -32,6 +32,7 @@ from service.domain.events.matches import (
 )
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
+from service.domain.projections.matches import START_DELAY_S
 from service.errors import Unavailable
 from service.eventstore.records import Origin
 from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay

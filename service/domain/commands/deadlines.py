@@ -14,7 +14,7 @@ import msgspec
 from service.domain.commands.hosting import CloseEmptyRoom, CloseUntakenRoom
 from service.domain.commands.invites import EndInviteCooldown, ExpireInvite
 from service.domain.commands.matchmaking import GiveUpSearch
-from service.domain.commands.pauses import EndPause, holds_up, left_ms
+from service.domain.commands.pauses import EndPause, holds_up
 from service.domain.commands.presence import ExpirePresence
 from service.domain.commands.seats import ForfeitSeat
 from service.domain.commands.turns import NoteTurn, TimeOutTurn, note_every_s
@@ -31,6 +31,7 @@ from service.domain.events.matches import (
 from service.domain.events.matchmaking import SearchStarted
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import RoomCreated, SeatForfeited, SeatLeft, SpectatorLeft
+from service.domain.projections.matches import pause_left_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +161,7 @@ def _of_turn(match: Match) -> Iterator[Deadline]:
 def _of_pause(match: Match, room: Room) -> Iterator[Deadline]:
     """End a pause when a player who is away has used up the budget; a little later, to be sure."""
     for seat in room.staying if match.paused else ():
-        left = left_ms(match, seat, match.spent_ms)
+        left = pause_left_ms(match, seat, match.spent_ms)
         is_counted = holds_up(room, match, seat, match.spent_ms) and not room.seats[seat].excused
         if left is not None and is_counted:
             after_s = (left + PAUSE_SLACK_MS) / 1000

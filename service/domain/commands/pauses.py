@@ -20,7 +20,7 @@ from service.domain.events.matches import (
     MatchRewound,
     room_of,
 )
-from service.domain.projections.matches import Match
+from service.domain.projections.matches import START_DELAY_S, Match, pause_left_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
     from service.domain.projections.world import World
 
 
-START_DELAY_S = 1
-"""The clock of a match starts so long after `game:start`, and goes on so long after a pause."""
-
-
-def left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
-    """Return how much pause `seat` has left, or None when there is no limit."""
-    budget_s = match.options.get("pause_budget_s")
-    return None if budget_s is None else max(0, round(budget_s * 1000) - spent_ms[seat])
-
-
 def holds_up(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) -> bool:
     """Tell whether a paused match waits for `seat`: its player is away, and has pause left.
 
@@ -49,7 +39,7 @@ def holds_up(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) -> bo
     place = room.seats[seat]
     if place.gone or place.sockets:
         return False
-    return place.excused or left_ms(match, seat, spent_ms) != 0
+    return place.excused or pause_left_ms(match, seat, spent_ms) != 0
 
 
 def pause_match(match: Match, context: Context) -> list[Event]:
@@ -75,7 +65,7 @@ def pause_match(match: Match, context: Context) -> list[Event]:
 def lose_player(room: Room, match: Match, seat: int, context: Context) -> list[Event]:
     """Say what it means for the match that the player of `seat` has no tab any more."""
     standing = context.standing(match.id)
-    if left_ms(match, seat, standing.spent_ms) == 0:
+    if pause_left_ms(match, seat, standing.spent_ms) == 0:
         if match.paused:
             return resume_match_without(room, match, [], context)
         return released(match, seat, standing, context)

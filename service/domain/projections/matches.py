@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +23,9 @@ from service.domain.events.matches import (
     Pace,
 )
 from service.domain.ids import MatchId, SocketId, UserId
+
+START_DELAY_S = 1
+"""Delay of the clock of a match after `game:start`, and after a pause."""
 
 
 class Match(msgspec.Struct):
@@ -58,6 +62,12 @@ class Match(msgspec.Struct):
     """The service was stopped in order: after the next start it goes on from where it was."""
     pressing: dict[int, dict[SocketId, list[str]]] = {}
     """The keys that each seat holds, by the tab that holds them."""
+
+
+def pause_left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
+    """Return how much pause `seat` has left, or None when there is no limit."""
+    budget_s = match.options.get("pause_budget_s")
+    return None if budget_s is None else max(0, round(budget_s * 1000) - spent_ms[seat])
 
 
 class Matches(msgspec.Struct):

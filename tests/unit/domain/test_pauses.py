@@ -10,7 +10,7 @@ from service.domain.commands.base import Rules
 from service.domain.commands.deadlines import Times, begun_by, pending
 from service.domain.commands.ending import FinishMatch
 from service.domain.commands.moves import Move
-from service.domain.commands.pauses import EndPause, PauseAfterRestart, left_ms
+from service.domain.commands.pauses import EndPause, PauseAfterRestart
 from service.domain.commands.presence import StartNode
 from service.domain.commands.seats import ForfeitSeat, SetReady, TakeSeat
 from service.domain.commands.turns import NoteTurn, TimeOutTurn
@@ -24,7 +24,7 @@ from service.domain.events.matches import (
     MatchSuspended,
     MatchTurnNoted,
 )
-from service.domain.projections.matches import Match
+from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.rooms import Room
 from service.eventstore.codec import decode
 from service.games.protocol import InvalidOptions
@@ -134,7 +134,7 @@ def test_the_pause_of_each_player_is_summed_up_over_all_pauses() -> None:
         assert isinstance(resumed, MatchResumed)
         assert resumed.spent_ms == spent
     assert play.match.spent_ms == [3000, 4000]
-    assert [left_ms(play.match, seat, play.match.spent_ms) for seat in (0, 1)] == [2000, 1000]
+    assert [pause_left_ms(play.match, seat, play.match.spent_ms) for seat in (0, 1)] == [2000, 1000]
 
 
 def test_the_second_before_the_clock_goes_on_counts_as_pause() -> None:
@@ -229,7 +229,7 @@ def test_a_match_of_an_old_room_waits_without_a_limit() -> None:
     del play.match.options["pause_budget_s"]
     paused = decode("match.paused", 1, b'{"match":"room-%d","tick":0}' % play.story.match_number)
     play.story.fold(paused)
-    assert left_ms(play.match, 0, play.match.spent_ms) is None
+    assert pause_left_ms(play.match, 0, play.match.spent_ms) is None
     assert play.match.turn_left_ms == 30_000
     assert play.match.spent_ms == [0, 0]
 

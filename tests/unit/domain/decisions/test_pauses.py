@@ -9,7 +9,6 @@ from service.domain.commands.pauses import (
     EndPause,
     PauseAfterRestart,
     holds_up,
-    left_ms,
     lose_player,
     resume_match_without,
 )
@@ -19,6 +18,7 @@ from service.domain.commands.presence import CloseSocket
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchEnded, MatchRewound, MatchSuspended
 from service.domain.events.presence import NodeStarted, SocketClosed
+from service.domain.projections.matches import pause_left_ms
 from service.domain.projections.rooms import Seat
 from service.games.pong import KeysHeld
 from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, lost, socket
@@ -75,12 +75,12 @@ def test_a_seat_has_left_of_its_budget_what_it_has_not_spent(
     budget_s: float | None, spent_ms: int, left: int | None
 ) -> None:
     match = match_of(play(pause_budget_s=budget_s))
-    assert left_ms(match, 1, [99, spent_ms]) == left
+    assert pause_left_ms(match, 1, [99, spent_ms]) == left
 
 
 def test_a_match_of_an_old_room_has_no_limit() -> None:
     match = msgspec.structs.replace(match_of(play()), options={})
-    assert left_ms(match, 0, []) is None
+    assert pause_left_ms(match, 0, []) is None
 
 
 @pytest.mark.parametrize(
