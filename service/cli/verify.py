@@ -15,14 +15,14 @@ from service.domain.events.matches import MatchStarted
 from service.domain.projections.world import World
 from service.eventstore import migrate
 from service.eventstore.inspection import Files
-from service.eventstore.integrity import ChainCheck
+from service.eventstore.integrity import BrokenChain, ChainCheck
 from service.eventstore.read_models.rebuild import (
     BrokenProjection,
     Comparison,
     check_file,
     readable,
 )
-from service.eventstore.side_file import REBUILD, SideFile
+from service.eventstore.side_file import REBUILD, DamagedHead, LostTail, SideFile
 from service.eventstore.skips import Skip, read_skips
 from service.eventstore.tables import snapshots
 from service.runtime.snapshots import DamagedSnapshot, code_version, restore
@@ -39,9 +39,14 @@ if TYPE_CHECKING:
 def command() -> None:
     """Check the hash chain, and that all that is kept beside the log is what it says.
 
-    Nothing is written, and the service may run meanwhile.
+    Nothing is written, and the service may run meanwhile. The exit code is 1 when something is not
+    as it was written, 2 when there is no log to check.
     """
-    run(_verify())
+    try:
+        run(_verify())
+    except (LostTail, DamagedHead) as error:
+        # At a start they are a matter of how the service is set up; here they are what was found.
+        raise BrokenChain(error.message) from error
 
 
 async def _verify() -> None:
