@@ -64,11 +64,11 @@ class UserDirectory:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def came(self, user: UserId, token: str, *, named: bool) -> None:
+    def connected(self, user: UserId, token: str, *, named: bool) -> None:
         """Take note of a new socket, of its token, and whether that said a name."""
         if self._users is None:
             return
-        self._bearers.came(user, token)
+        self._bearers.connected(user, token)
         if named:
             self._nameless.pop(user, None)
         else:

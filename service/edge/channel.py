@@ -30,7 +30,7 @@ class Channel(Protocol):
     async def close(self, *, code: int, message: bytes) -> bool:
         """Close it, with a code and a reason."""
 
-    def take_by(self, take: Take, count: Count) -> None:
+    def set_message_handler(self, take: Take, count: Count) -> None:
         """Let `take` have each message as it comes; what it returns waits for the iteration.
 
         `count` is called for each control frame, and says whether it is allowed.

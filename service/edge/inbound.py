@@ -83,7 +83,7 @@ class EagerResponse(web.WebSocketResponse):
         transport.write(PING)
         return await heard(self._heard, within_s)
 
-    def take_by(
+    def set_message_handler(
         self, take: Callable[[WSMessage], WSMessage | None], count: Callable[[], bool]
     ) -> None:
         """Give text messages to `take`; what that returns, and whatever follows it, waits.

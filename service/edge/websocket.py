@@ -428,7 +428,7 @@ class WebSockets:
             self._carry_out_at_once(request, socket, session)
             return None
 
-        socket.ws.take_by(take, lambda: self._count(socket, session))
+        socket.ws.set_message_handler(take, lambda: self._count(socket, session))
         async for frame in socket.ws:
             if frame.type is WSMsgType.ERROR:
                 return
@@ -716,7 +716,7 @@ class WebSockets:
     def _came(self, identity: Identity, token: str) -> None:
         """Let the directory know of a token; a fault there costs at most a name."""
         try:
-            self._directory.came(identity.user, token, named=identity.name is not None)
+            self._directory.connected(identity.user, token, named=identity.name is not None)
         except Exception as error:  # noqa: BLE001 - see above
             note_fault(self._metrics, "task", error, user=identity.user)
 

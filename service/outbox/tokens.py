@@ -83,7 +83,7 @@ class UserTokens:
         self._online: dict[UserId, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def came(self, user: UserId, token: str) -> None:
+    def connected(self, user: UserId, token: str) -> None:
         """Take the token of a new socket; matches that wait for it go on."""
         self._online[user] = token
         room = self._world.rooms.rooms.get(self._world.rooms.seated.get(user, ""))

@@ -206,7 +206,7 @@ class OutboxRunner:
         going = [one for one in found if breaker.ask()]
         # All are awaited, so that an error of one leaves no other on its way.
         ends = await asyncio.gather(
-            *(self._bring(consumer, one) for one in going), return_exceptions=True
+            *(self._attempt(consumer, one) for one in going), return_exceptions=True
         )
         for end in ends:
             if isinstance(end, BaseException):
@@ -225,7 +225,7 @@ class OutboxRunner:
             async with asyncio.timeout(wait_s):
                 await self._news[consumer].wait()
 
-    async def _bring(self, consumer: Consumer, one: Due) -> None:
+    async def _attempt(self, consumer: Consumer, one: Due) -> None:
         if one.state == "rejected":
             self._routes[consumer].breaker.unused()
             await self._engine.execute(Requeue(consumer, one.match.id), Origin(one.match.id))
@@ -236,9 +236,9 @@ class OutboxRunner:
             # A fault of ours leaves the outcome just as unknown.
             logger.exception("delivery failed", error_type="internal_error")
             outcome = Indeterminate(f"{type(error).__name__}: {error}")
-        await self._conclude(consumer, one, outcome)
+        await self._record_outcome(consumer, one, outcome)
 
-    async def _conclude(self, consumer: Consumer, one: Due, outcome: Outcome) -> None:
+    async def _record_outcome(self, consumer: Consumer, one: Due, outcome: Outcome) -> None:
         breaker = self._routes[consumer].breaker
         match outcome:
             case Delivered() | Rejected():
@@ -262,7 +262,7 @@ class OutboxRunner:
         match = one.match.id
         if isinstance(outcome, Rejected):
             self._metrics.delivery_refused()
-            self._tell(consumer, one, outcome)
+            self._log_failure(consumer, one, outcome)
             await self._notes.record_reason(consumer, match, outcome.reason)
         while True:
             try:
@@ -273,12 +273,12 @@ class OutboxRunner:
                 return
 
     async def _note_failure(self, consumer: Consumer, one: Due, outcome: Indeterminate) -> None:
-        self._tell(consumer, one, outcome)
+        self._log_failure(consumer, one, outcome)
         wait_s = self._pace.after(one.attempts + 1, self._chance())
         next_at = self._now() + int(wait_s * 1_000_000)
         await self._notes.record_failure(consumer, one.match.id, outcome.reason, next_at)
 
-    def _tell(self, consumer: Consumer, one: Due, outcome: Rejected | Indeterminate) -> None:
+    def _log_failure(self, consumer: Consumer, one: Due, outcome: Rejected | Indeterminate) -> None:
         final = isinstance(outcome, Rejected)
         status = {} if outcome.status is None else {"http_status": outcome.status}
         (logger.error if final else logger.warning)(

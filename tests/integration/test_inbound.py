@@ -47,7 +47,7 @@ class Server:
         ws = EagerResponse(Reads(self), heartbeat=60)
         self.responses.append(ws)
         await ws.prepare(request)
-        ws.take_by(self.take, self.count)
+        ws.set_message_handler(self.take, self.count)
         async for frame in ws:
             self.waited.append(frame.data)
             await self.may_go_on.wait()

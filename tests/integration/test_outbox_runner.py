@@ -329,7 +329,7 @@ class Meanwhile:
         bearers = UserTokens(
             self.house.world, self.house.log.outbox_notes, self.house.reader, sealing("one secret")
         )
-        bearers.came(12, make_token({"id": 12}))
+        bearers.connected(12, make_token({"id": 12}))
         async with asyncio.timeout(PATIENCE_S):
             while await sealed_bearer(self.house.reader, match.id, 12) is None:
                 pass

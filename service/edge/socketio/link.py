@@ -86,14 +86,14 @@ class Link:
         """The request that has become its WebSocket."""
         self._loop = asyncio.get_running_loop()
         self._ws: web.WebSocketResponse | None = None
-        self.polling = Polling(self._given_up)
+        self.polling = Polling(self._on_abort)
         self.transport: Transport = self.polling
         self._session: Session | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard = asyncio.Event()
         """Set by whatever comes."""
         self._packets = Bucket(limits.session.messages, self._loop.time())
-        self._connect_timer = self._loop.call_later(limits.connect_s, self._nobody_came)
+        self._connect_timer = self._loop.call_later(limits.connect_s, self._connect_timeout)
         self._heart = self._loop.call_later(limits.ping_s, self._ping)
 
     @property
@@ -119,7 +119,7 @@ class Link:
         )
         self.send(packets.open_frame(opened))
 
-    def go_over(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+    def upgrade(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         """Upgrade to a WebSocket, which first sends what was not polled yet."""
         waiting = self.polling.take()
         self.polling.close()
@@ -168,10 +168,10 @@ class Link:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _given_up(self) -> None:
+    def _on_abort(self) -> None:
         self.lost(CloseCode.ABNORMAL)
 
-    def _nobody_came(self) -> None:
+    def _connect_timeout(self) -> None:
         self._spawn(self.close(CloseCode.POLICY, "Nobody has connected"))
 
     # The heart
@@ -290,7 +290,7 @@ class Link:
             if not self.is_closed:
                 self._changed(self)
                 self._connect_timer = self._loop.call_later(
-                    self._limits.connect_s, self._nobody_came
+                    self._limits.connect_s, self._connect_timeout
                 )
 
     def _spawn(self, work: Awaitable[None]) -> None:

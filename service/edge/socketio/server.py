@@ -226,11 +226,11 @@ class SocketIo:
         if link is None:
             link = self._begin(request)
             link.carrier = request
-            link.go_over(ws, transport)
+            link.upgrade(ws, transport)
             link.open()
         elif await self._probed(link, ws):
             link.carrier = request
-            link.go_over(ws, transport)
+            link.upgrade(ws, transport)
             if link.is_admitted:
                 admit(request)
         else:

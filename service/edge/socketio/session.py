@@ -57,7 +57,7 @@ class Session:
             case _:
                 pass
 
-    def take_by(self, take: Take, count: Count) -> None:
+    def set_message_handler(self, take: Take, count: Count) -> None:
         """Let `take` have each event as it comes, unless others wait before it."""
         self._take, self.count = take, count
 

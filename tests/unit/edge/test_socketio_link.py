@@ -84,7 +84,7 @@ async def test_a_users_control_packets_are_counted_by_their_session() -> None:
         counted.append(1)
         return len(counted) < 3
 
-    session.take_by(lambda frame: frame, count)
+    session.set_message_handler(lambda frame: frame, count)
     assert [await link.spend() for _ in range(4)] == [True, True, False, False]
     link.lost(1000)
 
