@@ -22,14 +22,39 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-console = Console()
-"""Standard output, for people."""
-
 progress_console = Console(stderr=True, quiet=not sys.stderr.isatty())
 """Standard error, so that progress never mixes with what is piped on; only for people."""
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
+
+
+def console() -> Console:
+    """Return standard output, for people, as wide as it is now."""
+    return Console()
+
+
+class CannotWrite(ServiceError):
+    """What was asked for can't be written where it should be."""
+
+
+def run(work: Coroutine[None, None, Answer]) -> Answer:
+    """Run a command to its end; Ctrl-C and a closed pipe end it without a traceback.
+
+    Afterwards a closed pipe is an error again, as in any Python program.
+    """
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
+def console() -> Console:
+    """Return standard output, for people, as wide as it is now."""
+    return Console()
 
 
 class CannotWrite(ServiceError):

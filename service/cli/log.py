@@ -96,7 +96,7 @@ async def _stats(*, as_json: bool) -> None:
         table.add_row(type_, f"{count:,}")
     table.add_section()
     table.add_row("all", f"{head.position:,}")
-    console.print(table)
+    console().print(table)
     print(f"{size:,} bytes; head {head.hash.hex()[:16]}, epoch {head.epoch}")
 
 

@@ -57,7 +57,7 @@ async def _list(wanted: MatchQuery, *, as_json: bool) -> None:
     elif not found:
         print("no match yet; play one, or ask for others")
     else:
-        console.print(_table(found))
+        console().print(_table(found))
 
 
 def _table(found: list[PlayedMatch]) -> Table:

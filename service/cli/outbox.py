@@ -58,7 +58,7 @@ async def _list(*, as_json: bool) -> None:
     elif not found:
         print("nothing waits")
     else:
-        console.print(_table(found))
+        console().print(_table(found))
 
 
 def _table(found: list[Entry]) -> Table:

@@ -193,7 +193,7 @@ def _play(replay: Replay, names: list[str], speed: float) -> None:
     last = time.monotonic()
     with (
         _keys() as keys,
-        Live(console=console, auto_refresh=False, transient=False) as live,
+        Live(console=console(), auto_refresh=False, transient=False) as live,
     ):
         while True:
             wanted = min(int(playback.tick), replay.ticks)

@@ -32,6 +32,9 @@ STILL_S = 0.6
 LISTS = ("user:list", "lobby:list")
 BIG_REQUESTS = 300
 
+MANY = "1000000"
+"""A limit of messages under which a client ends for what it does not read, not for asking much."""
+
 
 @contextmanager
 def full_disk(service: Running) -> Iterator[None]:
@@ -191,7 +194,8 @@ async def test_a_client_that_does_not_read_harms_only_itself(start_service: Star
     service = start_service(
         WS_SLOW_BYTES="8192",
         WS_SLOW_BYTES_MAX="65536",
-        WS_MESSAGES_BURST="1000",
+        WS_MESSAGES_PER_S=MANY,
+        WS_MESSAGES_BURST=MANY,
         WS_MATCH_DURATION_S="3",
         WS_PRESENCE_GRACE_S="0.1",
     )
@@ -202,7 +206,8 @@ async def test_a_client_that_stalls_is_cut_off_after_a_while(start_service: Star
     service = start_service(
         WS_SLOW_BYTES_MAX=str(1024**3),
         WS_SLOW_STALL_S="1",
-        WS_MESSAGES_BURST="1000",
+        WS_MESSAGES_PER_S=MANY,
+        WS_MESSAGES_BURST=MANY,
         WS_MATCH_DURATION_S="3",
         WS_PRESENCE_GRACE_S="0.1",
     )
