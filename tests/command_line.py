@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +41,16 @@ class Finished(NamedTuple):
         return self.out
 
 
+@contextmanager
+def pipes_kept() -> Iterator[None]:
+    """Undo what a command does to closed pipes: they would end the process of the tests."""
+    before = signal.getsignal(signal.SIGPIPE)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
 class CommandLine:
     """The command, with the log of one data directory."""
 
@@ -58,8 +69,8 @@ class CommandLine:
         """Run the command to its end, in this process, which saves the time to start one."""
         out, err = (TextIOWrapper(BytesIO(), write_through=True) for _ in range(2))
         code: int | str | None = 0
-        on_broken_pipe = signal.getsignal(signal.SIGPIPE)
         with (
+            pipes_kept(),
             patch.dict(os.environ, self.environment(**settings), clear=True),
             patch.object(sys, "argv", ["ws-service", *arguments]),
             redirect_stdout(out),
@@ -69,8 +80,6 @@ class CommandLine:
                 main()
             except SystemExit as ended:
                 code = ended.code
-            finally:
-                signal.signal(signal.SIGPIPE, on_broken_pipe)
         return Finished(int(code or 0), *(_written(file) for file in (out, err)))
 
     def run_apart(self, *arguments: str, **settings: str) -> Finished:

@@ -41,28 +41,8 @@ class CannotWrite(ServiceError):
 def run(work: Coroutine[None, None, Answer]) -> Answer:
     """Run a command to its end; Ctrl-C and a closed pipe end it without a traceback.
 
-    Afterwards a closed pipe is an error again, as in any Python program.
+    From then on a closed pipe ends the process, so nothing else may go on in it afterwards.
     """
-    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    finally:
-        signal.signal(signal.SIGPIPE, before)
-
-
-def console() -> Console:
-    """Return standard output, for people, as wide as it is now."""
-    return Console()
-
-
-class CannotWrite(ServiceError):
-    """What was asked for can't be written where it should be."""
-
-
-def run(work: Coroutine[None, None, Answer]) -> Answer:
-    """Run a command to its end; Ctrl-C and a closed pipe end it without a traceback."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         return asyncio.run(work)

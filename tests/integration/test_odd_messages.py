@@ -17,6 +17,7 @@ import structlog
 
 from service.cli.verify import command as log_verify
 from tests.acceptance.service_process import SECRET
+from tests.command_line import pipes_kept
 from tests.integration.stage import Stage, Tab, room_of
 from tests.odd.campaign import SPEAKERS, V1, Outcome, SocketIo, Speaker, greeted, send_all
 from tests.odd.messages import odd_messages, types_of
@@ -214,4 +215,5 @@ def test_every_odd_message_is_answered_once_and_harms_nothing(
     assert errors.lines == []
     monkeypatch.setenv("WS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("JWT_SECRET", SECRET)
-    log_verify()
+    with pipes_kept():
+        log_verify()

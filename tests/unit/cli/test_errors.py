@@ -1,14 +1,12 @@
 """What the command line says of errors: one line for what lies outside of the program."""
 
 import errno
-import signal
 import sqlite3
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from service import cli
-from service.cli.common import run
 
 LOCKED = sqlite3.OperationalError("database is locked")
 
@@ -50,12 +48,3 @@ def test_a_fault_of_the_program_shows_its_traceback(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main()
-
-
-def test_a_closed_pipe_is_an_error_again_when_a_command_has_ended() -> None:
-    async def work() -> signal.Handlers | object:
-        return signal.getsignal(signal.SIGPIPE)
-
-    before = signal.getsignal(signal.SIGPIPE)
-    assert run(work()) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGPIPE) is before
