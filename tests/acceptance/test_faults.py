@@ -32,7 +32,7 @@ STILL_S = 0.6
 LISTS = ("user:list", "lobby:list")
 BIG_REQUESTS = 300
 
-MANY = "1000000"
+MANY = "100000"
 """A limit of messages under which a client ends for what it does not read, not for asking much."""
 
 
