@@ -366,14 +366,15 @@ class WebSockets:
         user, opening = identity.user, socket.connection.socket
         beside = self._renamed(user, identity.name)
         try:
-            try:
-                await self._engine.execute(
-                    OpenSocket(user, opening), socket.origin(), beside=beside
-                )
-            except TooManySockets:
-                code = int(CloseCode.TOO_MANY_SOCKETS)
-                replace = ReplaceSocket(user, opening, await self._silent(user), code)
-                await self._engine.execute(replace, socket.origin(), beside=beside)
+            with self._engine.people.kept(beside):
+                try:
+                    await self._engine.execute(
+                        OpenSocket(user, opening), socket.origin(), beside=beside
+                    )
+                except TooManySockets:
+                    code = int(CloseCode.TOO_MANY_SOCKETS)
+                    replace = ReplaceSocket(user, opening, await self._silent(user), code)
+                    await self._engine.execute(replace, socket.origin(), beside=beside)
         except (InternalError, Unavailable) as error:
             self._metrics.handshake_refused(error.code)
             await socket.ws.close(code=CloseCode.TRY_AGAIN, message=error.code.encode())
@@ -540,7 +541,8 @@ class WebSockets:
         self._engine.people.texts |= texts
         digest = None if id_ is None else self._fingerprints.of(action.message)
         try:
-            done = await self._decided(action, socket.origin(id_, digest))
+            with self._engine.people.kept(action.beside):
+                done = await self._decided(action, socket.origin(id_, digest))
         except ClientError:
             for chat in texts:
                 self._engine.people.texts.pop(chat, None)

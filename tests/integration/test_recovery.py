@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from service.domain.events.base import Event
+from service.domain.events.chat import ChatSaid
 from service.domain.events.invites import InviteDeclined, InviteSent
 from service.domain.events.matches import MatchInput, MatchStarted, Pace
-from service.domain.personal_data import NO_PERSONAL_DATA
+from service.domain.events.presence import UserWentOffline
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.domain.projections.world import World
 from service.edge.backlog import Backlog, BacklogLimits
 from service.edge.tail import Ages, Refill
@@ -199,3 +201,20 @@ async def test_commands_from_before_the_tail_are_known_again_by_their_last_event
     found = [answers.find(("7", command)) for command in ("old", "one", "three")]
     assert found == [None, CommandResult(2, None, b"digest"), CommandResult(5, None, b"digest")]
     await remember_commands(reader, 2, now_us(), answers.take)
+
+
+async def test_what_is_said_just_now_is_known_until_it_is_told_however_much_is_forgotten(
+    log_file: LogFile,
+) -> None:
+    """Its event is on the way into the log; without the text nobody could be told of it."""
+    people, world = Profiles(), World()
+    known = KnownPeople(people, world, log_file.reader())
+    people.texts = {f"old-{number}": "said long ago" for number in range(1001)}
+    people.names = dict.fromkeys(range(1001), "gone")
+    people.texts["new"], people.names["ana"] = "hello", "Ana"
+    data = PersonalData(names={"ana": "Ana"}, texts={"new": Text("salt", "hello")})
+    with people.kept(data):
+        known.observe(ChatSaid(chat="old-1", author=7, digest="", room=None, to=8), 1)
+        known.observe(UserWentOffline(user=1), 2)
+        assert (people.texts, people.names) == ({"new": "hello"}, {"ana": "Ana"})
+    assert people.awaited == {}

@@ -87,12 +87,14 @@ async def _cut(
     proxy.reset_all()
     await asyncio.gather(*(tab.closed() for tab in tabs))
     said = [f"storm {number}, to {tab.id}" for tab in tabs]
-    await asyncio.gather(
+    answers = await asyncio.gather(
         *(
             friends[index % FRIENDS].command("chat:send", to=tab.id, text=said[index])
             for index, tab in enumerate(tabs)
         )
     )
+    refused = [answer for answer in answers if answer["type"] != "ack"]
+    assert not refused, f"{len(refused)} of what was said was refused: {refused[:3]}"
     cursors: list[Cursor] = [(tab.id, tab.cursor, tab.welcome["epoch"]) for tab in tabs]
     tabs[:] = await _connected(service, cursors)
     for tab, text in zip(tabs, said, strict=True):
