@@ -1,7 +1,7 @@
 """The messages of the classic contract; the docstring of each is its line of help.
 
 A field is written in camelCase on the wire. Clients of protocol v1 send and get most of these,
-too; what is theirs alone stands in `service.protocol.v1`.
+too; what only protocol v1 has is in `service.protocol.v1`.
 """
 
 from __future__ import annotations

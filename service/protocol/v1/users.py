@@ -1,0 +1,49 @@
+"""Messages about users: presence and status."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from service.domain.ids import UserId
+from service.protocol.base import ToClientMessage
+from service.protocol.v1.base import V1Command
+
+OwnStatus: TypeAlias = Literal["online", "away", "busy"]
+Status: TypeAlias = Literal["online", "away", "busy", "lobby", "playing"]
+
+
+class UserSync(V1Command, frozen=True, tag="user:sync"):
+    """Asks for `user:list`, since a `user:diff` was missed."""
+
+
+class UserStatus(V1Command, frozen=True, tag="user:status"):
+    """Sets how others see you; a hidden user is seen by nobody."""
+
+    status: OwnStatus | None = None
+    hidden: bool | None = None
+
+
+class UserEntry(msgspec.Struct, frozen=True):
+    """A user in the list."""
+
+    id: UserId
+    name: str
+    status: Status
+
+
+class UserList(ToClientMessage, frozen=True, tag="user:list"):
+    """Everyone online, as of `v`."""
+
+    users: list[UserEntry]
+    v: int
+
+
+class UserDiff(ToClientMessage, frozen=True, tag="user:diff"):
+    """Who has come, gone or changed since `v` - 1; after a gap ask for `user:sync`."""
+
+    v: int
+    joins: list[UserEntry]
+    leaves: list[UserId]
+    updates: list[UserEntry]
