@@ -280,7 +280,7 @@ async def test_matchmaking_pairs_those_who_wait(start_service: StartService) -> 
     assert await ben.expect("room:start") == start
 
 
-async def test_a_search_gives_up(start_service: StartService) -> None:
+async def test_a_matchmaking_search_times_out(start_service: StartService) -> None:
     service = start_service(WS_MATCHMAKING_TIMEOUT_S="1")
     ana = await service.connect(1, "Ana")
     await ana.send("matchmaking:join")

@@ -25,7 +25,7 @@ ROOMS = 5
     ],
     ids=lambda value: value["type"] if isinstance(value, dict) else "",
 )
-def test_a_query_is_charged_by_the_bytes_of_its_answer(
+def test_a_query_is_charged_by_the_size_of_its_response(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, query: dict[str, object], answer: str
 ) -> None:
     charged: list[float] = []
@@ -57,7 +57,7 @@ def test_a_query_is_charged_by_the_bytes_of_its_answer(
     theatre.runner.run(play(theatre.stage))
 
 
-def test_each_id_that_asks_for_friends_is_answered_once_and_by_an_error_when_there_are_none(
+def test_each_friends_request_is_answered_once_even_when_it_fails(
     theatre: Theatre,
 ) -> None:
     async def play(stage: Stage) -> None:

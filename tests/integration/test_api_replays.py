@@ -55,7 +55,7 @@ async def replays_of(
     return Replays(log_file.reader(), games)
 
 
-async def test_all_frames_come_some_at_a_time_and_in_order(log_file: LogFile) -> None:
+async def test_frames_are_streamed_in_order_in_chunks(log_file: LogFile) -> None:
     played = await replays_of(log_file, recorded(MOVES))
     replay = await played.load(MATCH)
     wanted = FramesWanted(match_id=MATCH, start=3, to=MOVES - 1)
@@ -70,7 +70,7 @@ async def test_all_frames_come_some_at_a_time_and_in_order(log_file: LogFile) ->
     played.stop()
 
 
-async def test_a_match_whose_rules_are_gone_is_not_played_again(log_file: LogFile) -> None:
+async def test_a_match_whose_rules_are_missing_is_not_replayed(log_file: LogFile) -> None:
     played = await replays_of(log_file, recorded(1), Catalogue([]))
     with pytest.raises(NotReplayable, match="which is not here"):
         await played.load(MATCH)
@@ -92,7 +92,7 @@ async def test_a_match_whose_rules_fail_is_refused_before_its_first_frame(
     played.stop()
 
 
-async def test_a_match_that_is_too_long_is_not_played_again(
+async def test_a_match_that_is_too_long_is_not_replayed(
     log_file: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replays, "EVENTS_MAX", 600)
@@ -102,7 +102,7 @@ async def test_a_match_that_is_too_long_is_not_played_again(
     played.stop()
 
 
-async def test_only_so_many_are_played_at_the_same_time(log_file: LogFile) -> None:
+async def test_the_number_of_concurrent_replays_is_limited(log_file: LogFile) -> None:
     played = Replays(log_file.reader(), GAMES)
     turns = [played.turn() for _ in range(replays.AT_ONCE_MAX)]
     for turn in turns:

@@ -26,7 +26,7 @@ def imported(*arguments: str) -> set[str]:
     return HEAVY & set(done.stderr.split())
 
 
-def test_the_version_is_told_without_importing_the_service() -> None:
+def test_the_version_is_printed_without_importing_the_service() -> None:
     assert imported("--version") == set()
 
 

@@ -120,7 +120,7 @@ def pong() -> Delivery:
 
 
 @pytest.mark.parametrize(("dialects", "encodes"), [((V1,), 1), ((CLASSIC, V1), 2)])
-async def test_a_message_to_many_is_encoded_once_for_each_dialect_and_written_once_for_each_socket(
+async def test_a_broadcast_is_encoded_once_per_dialect_and_written_once_per_socket(
     encoded: list[object], dialects: tuple[Dialect, ...], encodes: int
 ) -> None:
     house = House()
@@ -132,7 +132,7 @@ async def test_a_message_to_many_is_encoded_once_for_each_dialect_and_written_on
     assert [len(transport.writes) for transport in house.transports] == [1] * 100
 
 
-async def test_messages_of_one_turn_leave_in_one_write() -> None:
+async def test_messages_of_one_loop_turn_are_one_write() -> None:
     house = House()
     for user in range(1, 11):
         house.watch(user, V1)
@@ -143,7 +143,7 @@ async def test_messages_of_one_turn_leave_in_one_write() -> None:
     assert house.transports[0].writes[0].count(b'"pong"') == 8
 
 
-async def test_what_a_read_brings_about_is_written_before_the_loop_goes_on() -> None:
+async def test_output_caused_by_a_read_is_flushed_in_the_same_callback() -> None:
     house = House()
     for user in range(1, 11):
         house.watch(user, V1)
@@ -162,7 +162,7 @@ async def test_what_a_read_brings_about_is_written_before_the_loop_goes_on() -> 
     assert [len(transport.writes) for transport in house.transports] == [1] * 10
 
 
-async def test_a_read_that_fails_writes_what_it_has_brought_about() -> None:
+async def test_a_failing_read_still_flushes_its_output() -> None:
     house = House()
     house.watch(1, V1)
 
@@ -177,7 +177,7 @@ async def test_a_read_that_fails_writes_what_it_has_brought_about() -> None:
     assert [one.count(b'"pong"') for one in house.transports[0].writes] == [1, 1]
 
 
-async def test_messages_within_a_frame_tick_leave_in_one_write() -> None:
+async def test_messages_within_a_frame_tick_are_one_write() -> None:
     house = House()
     house.watch(1, V1)
     (transport,) = house.transports
@@ -191,7 +191,7 @@ async def test_messages_within_a_frame_tick_leave_in_one_write() -> None:
     assert transport.writes[0].count(b'"pong"') == 3
 
 
-async def test_the_sender_is_left_out_and_who_comes_later_is_found() -> None:
+async def test_a_broadcast_excludes_its_sender_and_includes_later_joiners() -> None:
     house = House()
     for user in (1, 2):
         house.watch(user, V1)
@@ -203,7 +203,7 @@ async def test_the_sender_is_left_out_and_who_comes_later_is_found() -> None:
     assert [len(transport.writes) for transport in house.transports] == [1, 2, 1]
 
 
-async def test_a_message_that_nobody_can_get_is_not_encoded(encoded: list[object]) -> None:
+async def test_a_message_without_recipients_is_not_encoded(encoded: list[object]) -> None:
     house = House()
     house.watch(1, V1)
     house.hub.publish(Delivery(InRoom(ROOM), classic=classic.UserOnline(7)))
@@ -236,7 +236,7 @@ async def test_a_large_batch_is_inserted_by_few_statements_and_a_small_one_by_on
         assert sum(one.startswith("INSERT INTO events") for one in statements) == inserts
 
 
-async def test_two_thousand_who_join_at_once_cost_list_entries_by_their_number(
+async def test_mass_joins_cost_list_entries_linear_in_their_number(
     encoded: list[object],
 ) -> None:
     """Each gets the list once; it is encoded for all together, and grows by what has changed."""

@@ -123,7 +123,7 @@ async def test_an_invite_expires(life: Life) -> None:
     assert actor == ("deadline", None)
 
 
-async def test_what_was_answered_in_time_does_not_expire(life: Life) -> None:
+async def test_an_answered_invite_does_not_expire(life: Life) -> None:
     await life.come(1, 2, 3, 4)
     await life.execute(SendInvite(1, 2, "pong"))
     await life.execute(AcceptInvite(1, 2))
@@ -133,7 +133,7 @@ async def test_what_was_answered_in_time_does_not_expire(life: Life) -> None:
     assert life.all_of(InviteExpired) == [InviteExpired(inviter=3, invitee=4)]
 
 
-async def test_an_invite_that_is_sent_again_has_all_its_time_again(life: Life) -> None:
+async def test_a_resent_invite_gets_its_full_ttl(life: Life) -> None:
     await life.come(1, 2)
     for _ in range(2):
         await life.execute(SendInvite(1, 2, "pong"))
@@ -141,13 +141,13 @@ async def test_an_invite_that_is_sent_again_has_all_its_time_again(life: Life) -
         life.events.clear()
 
 
-async def test_a_user_whose_socket_broke_goes_offline(life: Life) -> None:
+async def test_a_user_whose_connection_broke_goes_offline_after_the_grace(life: Life) -> None:
     await life.come(1)
     await life.drop(1)
     await life.happened(UserWentOffline(user=1))
 
 
-async def test_a_user_who_came_back_stays(life: Life) -> None:
+async def test_a_user_who_reconnects_stays_online(life: Life) -> None:
     await life.come(1, 2)
     await life.drop(1)
     await life.come(1)
@@ -156,14 +156,14 @@ async def test_a_user_who_came_back_stays(life: Life) -> None:
     assert life.all_of(UserWentOffline) == [UserWentOffline(user=2)]
 
 
-async def test_a_search_gives_up(life: Life) -> None:
+async def test_a_matchmaking_search_times_out(life: Life) -> None:
     await life.come(1)
     await life.execute(JoinQueue(1, "pong"))
     await life.happened(SearchGaveUp(user=1, game="pong"))
     assert life.world.matchmaking.queues.get("pong", {}) == {}
 
 
-async def test_a_room_whose_seats_nobody_takes_is_closed(life: Life) -> None:
+async def test_a_room_with_untaken_seats_is_closed(life: Life) -> None:
     await life.come(1, 2)
     await life.execute(SendInvite(1, 2, "pong"))
     await life.execute(AcceptInvite(1, 2))
@@ -171,7 +171,7 @@ async def test_a_room_whose_seats_nobody_takes_is_closed(life: Life) -> None:
     assert life.world.rooms.seated == {}
 
 
-async def test_what_cannot_be_written_down_is_tried_again_until_it_can(
+async def test_a_deadline_is_retried_until_it_can_be_written(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadlines_module, "RETRY_S", SHORT_S)
@@ -201,7 +201,7 @@ async def test_what_cannot_be_written_down_is_tried_again_until_it_can(
     assert life.all_of(UserWentOffline) == [UserWentOffline(user=1)]
 
 
-async def test_what_stood_when_the_service_died_is_counted_anew(life: Life) -> None:
+async def test_pending_deadlines_restart_after_a_crash(life: Life) -> None:
     short, life.times = life.times, Times()
     await life.again()
     await life.come(1, 2, 3)
@@ -216,7 +216,7 @@ async def test_what_stood_when_the_service_died_is_counted_anew(life: Life) -> N
     await life.happened(SearchGaveUp(user=3, game="pong"))
 
 
-async def test_who_was_there_when_the_service_died_has_his_grace_from_the_next_start(
+async def test_users_online_at_a_crash_get_their_grace_from_the_next_start(
     life: Life,
 ) -> None:
     await life.come(1, 2)
@@ -229,7 +229,7 @@ async def test_who_was_there_when_the_service_died_has_his_grace_from_the_next_s
     assert list(life.world.presence.online()) == [2]
 
 
-async def test_what_stood_at_a_start_waits_for_the_restart_grace_at_least(life: Life) -> None:
+async def test_deadlines_pending_at_start_wait_at_least_the_restart_grace(life: Life) -> None:
     life.times = msgspec.structs.replace(life.times, restart_grace_s=3 * SHORT_S)
     await life.come(1, 2)
     await life.again()
@@ -240,7 +240,7 @@ async def test_what_stood_at_a_start_waits_for_the_restart_grace_at_least(life: 
     assert [event.user for event in life.all_of(UserWentOffline)] == [3, 1, 2]
 
 
-async def test_how_long_a_player_may_still_be_away_is_known(life: Life) -> None:
+async def test_the_remaining_grace_of_an_away_player_is_reported(life: Life) -> None:
     await life.come(1, 2)
     plan = RoomPlan(game="relay", options={"seats": 2, "reconnect_grace_s": 5})
     await life.execute(CreateRoom(1, life.socket(1), "room", plan))
@@ -256,7 +256,7 @@ async def test_how_long_a_player_may_still_be_away_is_known(life: Life) -> None:
     assert life.deadlines.grace_left_s(room) is None
 
 
-async def test_no_time_passes_between_a_start_and_its_first_socket(life: Life) -> None:
+async def test_deadlines_do_not_run_before_the_first_socket_after_a_start(life: Life) -> None:
     await life.come(1)
     life.times = Times()
     counts = asyncio.get_running_loop().call_later
@@ -274,7 +274,7 @@ async def test_no_time_passes_between_a_start_and_its_first_socket(life: Life) -
     assert [after_s for after_s in armed if after_s == life.times.restart_grace_s]
 
 
-async def test_nothing_happens_after_the_end(life: Life) -> None:
+async def test_no_deadline_fires_after_stop(life: Life) -> None:
     await life.come(1, 2)
     await life.execute(JoinQueue(1, "pong"))
     await life.execute(SendInvite(1, 2, "pong"))

@@ -65,20 +65,20 @@ async def locks_of(running: Running) -> int:
     return len(running.engine._locks._locks)  # noqa: SLF001 - that they go is what is tested
 
 
-async def test_commands_on_a_stream_are_decided_one_after_the_other(running: Running) -> None:
+async def test_commands_on_one_stream_are_serialized(running: Running) -> None:
     answers = await running.execute(*[JoinNext(1)] * 20)
     assert answers == [[joined(1, number)] for number in range(1, 21)]
     assert running.world.lobby.members[1] == {f"n1.1.{number}" for number in range(1, 21)}
 
 
-async def test_of_commands_that_exclude_each_other_only_one_succeeds(running: Running) -> None:
+async def test_only_one_of_several_conflicting_commands_succeeds(running: Running) -> None:
     answers = await running.execute(*[JoinNext(1, max=1)] * 5)
     assert answers[0] == [joined(1, 1)]
     assert all(isinstance(answer, TooManySockets) for answer in answers[1:])
     assert running.seen == [(1, joined(1, 1))]
 
 
-async def test_commands_on_other_streams_share_a_commit(running: Running) -> None:
+async def test_commands_on_different_streams_share_a_commit(running: Running) -> None:
     await running.execute(*(JoinNext(user) for user in range(1, 51)))
     assert running.commits == [50]
     await running.execute(*[JoinNext(1)] * 3, *[JoinNext(2)] * 3)
@@ -86,7 +86,7 @@ async def test_commands_on_other_streams_share_a_commit(running: Running) -> Non
     assert running.commits == [50, 2, 2, 2]
 
 
-async def test_a_command_that_is_refused_leaves_nothing_and_holds_up_nobody(
+async def test_a_refused_command_leaves_no_trace_and_blocks_nobody(
     running: Running,
 ) -> None:
     refused, done = await running.execute(JoinNext(1, max=0), JoinNext(1))
@@ -96,7 +96,7 @@ async def test_a_command_that_is_refused_leaves_nothing_and_holds_up_nobody(
     assert await locks_of(running) == 0
 
 
-async def test_locks_are_forgotten_when_nobody_wants_them(running: Running) -> None:
+async def test_unused_locks_are_removed(running: Running) -> None:
     work = asyncio.gather(*(running.engine.execute(JoinNext(user), ORIGIN) for user in (1, 1, 2)))
     await asyncio.sleep(0)
     assert await locks_of(running) == 2
@@ -104,7 +104,7 @@ async def test_locks_are_forgotten_when_nobody_wants_them(running: Running) -> N
     assert await locks_of(running) == 0
 
 
-async def test_a_command_that_is_cancelled_lets_the_next_one_in(running: Running) -> None:
+async def test_a_cancelled_command_releases_its_locks(running: Running) -> None:
     engine = running.engine
     first, second, third = (asyncio.create_task(engine.execute(JoinNext(1), ORIGIN)) for _ in "abc")
     await asyncio.sleep(0)
@@ -128,7 +128,7 @@ async def test_observers_see_each_event_once_and_in_order(running: Running) -> N
     assert running.world.position == 39
 
 
-async def test_when_the_log_cannot_be_written_the_world_stays_as_it_is(running: Running) -> None:
+async def test_the_world_is_unchanged_when_the_log_is_unwritable(running: Running) -> None:
     other = running.log_file.connect()
     other.execute("BEGIN IMMEDIATE")
     (failed,) = await running.execute(JoinNext(1))
@@ -139,7 +139,7 @@ async def test_when_the_log_cannot_be_written_the_world_stays_as_it_is(running: 
     assert await locks_of(running) == 0
 
 
-async def test_what_wants_no_lock_is_decided_at_once_and_answered_when_it_is_folded(
+async def test_a_command_without_locks_is_decided_at_once_and_acknowledged_after_the_fold(
     running: Running,
 ) -> None:
     told: asyncio.Future[tuple[Exception | None, list[tuple[int, Event]]]] = asyncio.Future()
@@ -153,7 +153,7 @@ async def test_what_wants_no_lock_is_decided_at_once_and_answered_when_it_is_fol
     assert await told == (None, [(1, joined(1, 1))])
 
 
-async def test_what_wants_a_lock_or_has_an_id_is_not_carried_out_at_once(running: Running) -> None:
+async def test_a_command_with_locks_or_an_id_is_not_decided_at_once(running: Running) -> None:
     origin = Origin("test", 1, "c1")
     assert not running.engine.submit(JoinNext(1), ORIGIN, never)
     assert not running.engine.submit(JoinAtOnce(1), origin, never)
@@ -161,7 +161,7 @@ async def test_what_wants_a_lock_or_has_an_id_is_not_carried_out_at_once(running
     assert [event for _, event in running.seen] == [joined(1, 1)]
 
 
-async def test_an_id_with_another_content_is_refused_and_with_the_same_one_answered_again(
+async def test_a_reused_id_is_refused_for_other_content_and_answered_for_the_same(
     running: Running,
 ) -> None:
     origin = Origin("test", 1, "c1", b"key-first")
@@ -177,7 +177,7 @@ async def test_an_id_with_another_content_is_refused_and_with_the_same_one_answe
     assert [event for _, event in running.seen] == [joined(1, 1)]
 
 
-async def test_two_at_once_with_one_id_are_told_apart(running: Running) -> None:
+async def test_concurrent_commands_with_one_id_are_compared_by_content(running: Running) -> None:
     results = await asyncio.gather(
         running.engine.execute(JoinNext(1), Origin("test", 1, "c1", b"key-first")),
         running.engine.execute(JoinNext(1), Origin("test", 1, "c1", b"key-other")),
@@ -186,14 +186,14 @@ async def test_two_at_once_with_one_id_are_told_apart(running: Running) -> None:
     assert [type(one) for one in results] == [Done, IdReused]
 
 
-async def test_a_decision_at_once_that_is_refused_leaves_nothing(running: Running) -> None:
+async def test_a_refused_immediate_decision_leaves_no_trace(running: Running) -> None:
     with pytest.raises(TooManySockets):
         running.engine.submit(JoinAtOnce(1, max=0), ORIGIN, never)
     assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
     assert running.log_file.query("SELECT count(*) FROM events") == [(1,)]
 
 
-async def test_who_submits_is_told_that_the_log_cannot_be_written(running: Running) -> None:
+async def test_an_unwritable_log_is_reported_to_the_submitter(running: Running) -> None:
     other = running.log_file.connect()
     other.execute("BEGIN IMMEDIATE")
     told: asyncio.Future[Exception | None] = asyncio.Future()
@@ -206,7 +206,7 @@ async def test_who_submits_is_told_that_the_log_cannot_be_written(running: Runni
         running.engine.submit(JoinAtOnce(1), ORIGIN, never)
 
 
-async def test_names_are_kept_with_the_commit(running: Running) -> None:
+async def test_names_are_stored_in_the_commit(running: Running) -> None:
     await running.engine.execute(JoinNext(7), ORIGIN, beside=PersonalData(names={"7": "Ana"}))
     assert running.log_file.query("SELECT user, name FROM profiles") == [("7", "Ana")]
 
@@ -224,13 +224,13 @@ class JoinFirstThen(JoinNext, frozen=True):
         return super().decide(world, context)
 
 
-async def test_a_command_takes_the_locks_that_it_needs_when_it_has_them(running: Running) -> None:
+async def test_locks_are_recomputed_after_they_are_acquired(running: Running) -> None:
     answers = await running.execute(JoinNext(1), JoinFirstThen(1), JoinNext(9))
     assert answers == [[joined(1, 1)], [joined(1, 2)], [joined(9, 1)]]
     assert await locks_of(running) == 0
 
 
-async def test_of_two_invites_that_cross_one_room_is_made(running: Running) -> None:
+async def test_crossing_invites_create_one_room(running: Running) -> None:
     engine = running.engine
     await engine.execute(StartNode("n1"), ORIGIN)
     with pytest.raises(UserOffline):

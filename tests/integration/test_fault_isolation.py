@@ -95,7 +95,7 @@ async def act(game: str, rule: str, room: str, tabs: list[Tab]) -> None:
         *(("relay", one) for one in ("decide", "apply", "step", "result")),
     ],
 )
-def test_a_match_whose_rules_fail_is_void_and_its_players_go_on(
+def test_a_match_whose_rules_fail_is_void_and_its_players_can_play_on(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, game: str, rule: str
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -124,7 +124,7 @@ def test_a_match_whose_rules_fail_is_void_and_its_players_go_on(
     theatre.runner.run(story(theatre.stage))
 
 
-def test_a_result_that_is_taken_back_at_once_keeps_no_match_from_ending(theatre: Theatre) -> None:
+def test_a_result_withdrawn_at_once_does_not_block_the_end_of_matches(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
         ana, ben = await stage.connect(), await stage.connect()
         room = await room_of((ana, ben), "relay", seats=2)
@@ -146,7 +146,7 @@ def test_a_result_that_is_taken_back_at_once_keeps_no_match_from_ending(theatre:
 
 
 @pytest.mark.parametrize("rule", ["setup", "turn_s"])
-def test_a_match_that_cannot_begin_costs_the_command_only(
+def test_a_match_that_cannot_start_fails_only_its_command(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, rule: str
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -167,7 +167,7 @@ def test_a_match_that_cannot_begin_costs_the_command_only(
     theatre.runner.run(story(theatre.stage))
 
 
-def test_a_move_over_which_the_rules_fail_costs_that_move_only(
+def test_rules_failing_on_a_move_fail_only_that_move(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -189,7 +189,7 @@ def test_a_move_over_which_the_rules_fail_costs_that_move_only(
     theatre.runner.run(story(theatre.stage))
 
 
-def test_a_pause_over_which_the_rules_fail_ends_the_match_and_lets_the_socket_go(
+def test_rules_failing_on_a_pause_void_the_match_and_the_socket_closes(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -205,7 +205,7 @@ def test_a_pause_over_which_the_rules_fail_ends_the_match_and_lets_the_socket_go
     theatre.runner.run(story(theatre.stage))
 
 
-def test_a_turn_that_cannot_time_out_ends_the_match(
+def test_rules_failing_on_a_turn_timeout_void_the_match(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -218,7 +218,7 @@ def test_a_turn_that_cannot_time_out_ends_the_match(
 
 
 @pytest.mark.parametrize("classic", [True, False])
-def test_players_are_told_of_a_void_match_in_their_dialect(
+def test_a_void_match_is_announced_in_each_dialect(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, *, classic: bool
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -256,7 +256,7 @@ async def _classic_room(ana: Tab, ben: Tab) -> str:
     [(_AFTER_FOLD, SeatTaken), (_BEFORE_FOLD, MatchEnded), (_AFTER_FOLD, SpectatorJoined)],
     ids=["seat.taken", "match.ended", "spectator.joined"],
 )
-def test_a_delivery_rule_that_fails_costs_what_is_told_of_its_event(
+def test_a_failing_delivery_rule_loses_only_the_messages_of_its_event(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, rules: dict[type, Any], kind: type
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -277,7 +277,7 @@ def test_a_delivery_rule_that_fails_costs_what_is_told_of_its_event(
     theatre.runner.run(story(theatre.stage))
 
 
-def test_an_observer_that_fails_keeps_no_other_from_seeing_the_event(theatre: Theatre) -> None:
+def test_a_failing_observer_does_not_affect_other_observers(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
         engine: Any = stage.service._ticker._engine  # noqa: SLF001 - one of them is to fail
         failing = Broken(lambda *_: None)
@@ -298,7 +298,7 @@ def test_an_observer_that_fails_keeps_no_other_from_seeing_the_event(theatre: Th
     theatre.runner.run(story(theatre.stage))
 
 
-def test_a_greeting_that_fails_leaves_a_socket_that_can_be_used(
+def test_a_socket_is_usable_after_a_failed_greeting(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -323,7 +323,7 @@ def test_a_greeting_that_fails_leaves_a_socket_that_can_be_used(
         ("_hub", "users", {"type": "user:list:request"}),
     ],
 )
-def test_a_message_over_which_the_service_fails_is_answered_with_its_id(
+def test_an_internal_error_is_answered_with_the_command_id(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, part: str, name: str, message: Message
 ) -> None:
     async def story(stage: Stage) -> None:
@@ -342,7 +342,7 @@ def test_a_message_over_which_the_service_fails_is_answered_with_its_id(
     theatre.runner.run(story(theatre.stage))
 
 
-def test_an_append_that_can_never_be_written_harms_none_of_its_batch(theatre: Theatre) -> None:
+def test_an_unencodable_append_does_not_fail_its_batch(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
         ana, ben = await stage.connect(), await stage.connect()
         log: Any = stage.service._log  # noqa: SLF001 - it is made to fail

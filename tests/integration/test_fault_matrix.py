@@ -128,7 +128,7 @@ class Fault:
     ],
     ids=lambda kind: kind.type,
 )
-def test_what_cannot_be_written_for_a_while_is_written_then(
+def test_each_append_is_retried_until_the_disk_recovers(
     theatre: Theatre, kind: type[Event], how: str
 ) -> None:
     parts: Any = theatre.stage.service

@@ -129,14 +129,14 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
         (b"\r\n\r\n\r\n", b" 408 "),
     ],
 )
-async def test_a_head_that_does_not_end_is_given_up(
+async def test_an_incomplete_request_head_times_out(
     start: Start, data: bytes, status: bytes
 ) -> None:
     server = await start(head_s=SHORT_S)
     assert status in await until_closed(await server.open(data))
 
 
-async def test_a_head_that_trickles_is_given_up(start: Start) -> None:
+async def test_a_trickling_request_head_times_out(start: Start) -> None:
     server = await start(head_s=SHORT_S)
     reader = await server.open(b"GET / HTTP/1.1\r\nHost: x\r\n")
     closed = asyncio.create_task(until_closed(reader))
@@ -146,18 +146,18 @@ async def test_a_head_that_trickles_is_given_up(start: Start) -> None:
     assert b" 408 " in closed.result()
 
 
-async def test_headers_without_end_are_given_up_by_their_size(start: Start) -> None:
+async def test_endless_headers_are_refused_by_size(start: Start) -> None:
     server = await start()
     assert b" 431 " in await until_closed(await server.open(b"GET / HTTP/1.1\r\nX: " + b"y" * 5000))
 
 
 @pytest.mark.parametrize("data", [POST, POST + b"1234", CHUNKED, CHUNKED + b"5\r\nab"])
-async def test_a_body_that_does_not_come_is_given_up(start: Start, data: bytes) -> None:
+async def test_a_missing_body_times_out(start: Start, data: bytes) -> None:
     server = await start(body_s=SHORT_S)
     assert await until_closed(await server.open(data)) == b""
 
 
-async def test_an_answer_that_is_not_read_is_given_up(start: Start) -> None:
+async def test_an_unread_response_times_out(start: Start) -> None:
     server = await start(body_s=SHORT_S)
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -166,7 +166,7 @@ async def test_an_answer_that_is_not_read_is_given_up(start: Start) -> None:
         assert server.large_sent < LARGE
 
 
-async def test_a_request_that_comes_in_time_is_answered_and_the_next_one_too(start: Start) -> None:
+async def test_requests_in_time_are_answered_on_one_connection(start: Start) -> None:
     server = await start(head_s=SHORT_S, body_s=SHORT_S, idle_s=LONG_S)
     reader = await server.open(REQUEST)
     assert b" 200 " in await answer(reader)
@@ -184,7 +184,7 @@ async def test_an_idle_connection_is_closed(start: Start) -> None:
     assert b" 200 " in await until_closed(await server.open(REQUEST))
 
 
-async def test_an_address_has_so_many_connections_that_say_nothing(start: Start) -> None:
+async def test_unauthenticated_connections_per_address_are_limited(start: Start) -> None:
     server = await start(unauthenticated_max=3)
     silent = [await server.open() for _ in range(3)]
     assert b" 429 " in await until_closed(await server.open())
@@ -192,7 +192,7 @@ async def test_an_address_has_so_many_connections_that_say_nothing(start: Start)
     assert not any(reader.at_eof() for reader in silent)
 
 
-async def test_an_idle_connection_makes_room_for_another(start: Start) -> None:
+async def test_an_idle_connection_is_replaced_by_a_new_one(start: Start) -> None:
     server = await start(unauthenticated_max=2)
     first, second = await server.open(REQUEST), await server.open(REQUEST)
     assert b" 200 " in await answer(first)
@@ -203,7 +203,7 @@ async def test_an_idle_connection_makes_room_for_another(start: Start) -> None:
     assert server.refused == []
 
 
-async def test_who_is_admitted_is_counted_no_longer(start: Start) -> None:
+async def test_an_authenticated_connection_is_no_longer_counted(start: Start) -> None:
     server = await start(unauthenticated_max=2)
     held = []
     for _ in range(5):
@@ -215,7 +215,7 @@ async def test_who_is_admitted_is_counted_no_longer(start: Start) -> None:
     assert [b" 200 " in await answer(reader) for reader in held] == [True] * 5
 
 
-async def test_requests_that_take_long_are_no_idle_ones(start: Start) -> None:
+async def test_a_long_request_does_not_count_as_idle(start: Start) -> None:
     server = await start(unauthenticated_max=2)
     held = [await server.open(HELD) for _ in range(2)]
     assert b" 429 " in await until_closed(await server.open())
@@ -223,7 +223,7 @@ async def test_requests_that_take_long_are_no_idle_ones(start: Start) -> None:
     assert [b" 200 " in await answer(reader) for reader in held] == [True] * 2
 
 
-async def test_behind_a_proxy_the_forwarded_address_is_what_counts(start: Start) -> None:
+async def test_behind_a_proxy_the_forwarded_address_is_counted(start: Start) -> None:
     server = await start(trusted_hops=1, unauthenticated_max=1)
 
     def held(address: str) -> bytes:
@@ -239,13 +239,13 @@ async def test_behind_a_proxy_the_forwarded_address_is_what_counts(start: Start)
     assert b" 200 " in await answer(await server.open(held("203.0.113.10")))
 
 
-async def test_no_answer_tells_what_the_server_is(start: Start) -> None:
+async def test_no_response_has_a_server_header(start: Start) -> None:
     server = await start()
     for request in (REQUEST, b"nonsense\r\n\r\n", b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"):
         assert b"\r\nserver:" not in (await answer(await server.open(request))).lower()
 
 
-def test_the_cap_counts_each_address_by_itself() -> None:
+def test_the_connection_cap_is_per_address() -> None:
     cap = AddressCap[str](2, evict=lambda holder: holder.startswith("idle"))
     assert [cap.enter("a", name) for name in ("one", "two", "three")] == [True, True, False]
     assert cap.enter("b", "one")

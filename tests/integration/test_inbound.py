@@ -87,11 +87,11 @@ async def connected(
     await runner.cleanup()
 
 
-def test_this_version_of_aiohttp_has_what_is_needed() -> None:
+def test_the_installed_aiohttp_has_the_required_private_parts() -> None:
     assert inbound.IS_EAGER, "aiohttp has changed: see service/edge/inbound.py"
 
 
-async def test_what_is_taken_wakes_no_task_and_what_is_left_does() -> None:
+async def test_messages_handled_in_the_callback_do_not_wake_the_task() -> None:
     server = Server()
     async with connected(server) as ws:
         for text in ("a", "b", "slow", "c"):
@@ -102,7 +102,7 @@ async def test_what_is_taken_wakes_no_task_and_what_is_left_does() -> None:
     assert sorted(server.taken + server.waited) == ["a", "b", "c", "slow"]
 
 
-async def test_something_can_be_done_at_the_end_of_the_callback_that_reads() -> None:
+async def test_a_function_can_run_at_the_end_of_the_read_callback() -> None:
     server = Server()
     async with connected(server) as ws:
         await ws.send_str("a")
@@ -111,7 +111,7 @@ async def test_something_can_be_done_at_the_end_of_the_callback_that_reads() -> 
     assert server.read[0][:1] == ["a"]
 
 
-async def test_what_is_read_puts_the_next_ping_off() -> None:
+async def test_received_data_postpones_the_next_ping() -> None:
     server = Server()
     async with connected(server) as ws:
         await ws.send_str("slow")
@@ -123,7 +123,7 @@ async def test_what_is_read_puts_the_next_ping_off() -> None:
         assert response._heartbeat_when > 0  # noqa: SLF001 - the same
 
 
-async def test_an_error_ends_the_socket_and_nothing_else() -> None:
+async def test_an_error_in_the_callback_closes_only_that_socket() -> None:
     server = Server()
     async with connected(server) as ws:
         await ws.send_str("fail")
@@ -132,7 +132,7 @@ async def test_an_error_ends_the_socket_and_nothing_else() -> None:
     assert isinstance(server.errors[0], ZeroDivisionError)
 
 
-async def test_without_the_private_parts_all_messages_wait_for_the_task(
+async def test_without_the_private_parts_all_messages_go_through_the_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(inbound, "IS_EAGER", False)

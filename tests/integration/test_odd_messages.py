@@ -203,7 +203,7 @@ async def campaign(data_dir: Path, outcome: Outcome) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_every_odd_message_is_answered_once_and_harms_nothing(
+def test_every_malformed_message_is_answered_once_without_side_effects(
     tmp_path: Path, errors: Errors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcome = Outcome()

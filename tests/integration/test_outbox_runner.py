@@ -192,9 +192,7 @@ async def test_every_finished_match_is_delivered_once(house: House, hook: Answer
     assert await entries(house.reader) == []
 
 
-async def test_a_match_that_always_fails_keeps_no_other_from_coming(
-    house: House, hook: Answers
-) -> None:
+async def test_a_match_that_always_fails_does_not_block_others(house: House, hook: Answers) -> None:
     hook.answer = lambda match: Indeterminate("poison", 500) if match.id == "bad-1" else Delivered()
     await house.finish("bad-1", "a-1", "b-1", "c-1", "d-1")
     await house.settled(4)
@@ -215,7 +213,7 @@ async def test_attempts_and_the_last_error_can_be_seen(house: House, hook: Answe
     assert 0 < house.outbox.lag_s["hook"] < PATIENCE_S
 
 
-async def test_an_outcome_that_can_not_be_written_is_not_fetched_again(
+async def test_an_unwritable_outcome_is_not_requested_again(
     house: House, hook: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.outbox.worker.LOG_RETRY_S", 0.01)
@@ -232,7 +230,7 @@ async def test_an_outcome_that_can_not_be_written_is_not_fetched_again(
     assert hook.got == ["a-1"]
 
 
-async def test_a_consumer_that_breaks_is_asked_again(house: House, hook: Answers) -> None:
+async def test_a_consumer_that_raises_is_retried(house: House, hook: Answers) -> None:
     def break_(_: FinishedMatch) -> Outcome:
         raise ZeroDivisionError
 
@@ -243,7 +241,7 @@ async def test_a_consumer_that_breaks_is_asked_again(house: House, hook: Answers
     await house.settled(1)
 
 
-async def test_what_waits_outlives_the_process_and_the_consumer(directory: Path) -> None:
+async def test_pending_deliveries_survive_a_restart_and_a_removed_consumer(directory: Path) -> None:
     hook = Answers(lambda _: Indeterminate("down"))
     house = House(directory, hook=hook)
     await house.start()
@@ -265,7 +263,7 @@ async def test_what_waits_outlives_the_process_and_the_consumer(directory: Path)
     await house.stop()
 
 
-async def test_a_match_without_a_token_is_not_tried_again_and_is_no_failure(
+async def test_a_match_without_a_token_waits_without_counting_as_a_failure(
     house: House, hook: Answers
 ) -> None:
     hook.answer = lambda match: (
@@ -299,7 +297,7 @@ async def keep(house: House, match: str, token: str, seal: Fernet) -> None:
     await house.log.outbox_notes.keep_token(match, 12, sealed)
 
 
-async def test_a_kept_token_is_found_again_with_the_same_secret_only(
+async def test_a_stored_token_is_readable_with_the_same_secret_only(
     saving: tuple[House, UserTokens],
 ) -> None:
     house, bearers = saving
@@ -339,7 +337,7 @@ class Meanwhile:
         pass
 
 
-async def test_a_token_that_comes_while_it_is_missed_is_not_overlooked(directory: Path) -> None:
+async def test_a_token_that_arrives_during_an_attempt_is_used(directory: Path) -> None:
     port = Meanwhile()
     house = port.house = House(directory, **{USER_SERVICE: port})
     await house.start()
@@ -349,7 +347,7 @@ async def test_a_token_that_comes_while_it_is_missed_is_not_overlooked(directory
     await house.stop()
 
 
-async def test_a_token_that_is_refused_makes_no_room_for_a_newer_one_to_be_lost(
+async def test_a_refused_token_does_not_discard_a_newer_one(
     saving: tuple[House, UserTokens],
 ) -> None:
     house, bearers = saving
@@ -362,14 +360,14 @@ async def test_a_token_that_is_refused_makes_no_room_for_a_newer_one_to_be_lost(
     assert await bearers.for_match("a-1", 12) is None
 
 
-async def test_a_token_that_ends_in_a_moment_is_not_used(saving: tuple[House, UserTokens]) -> None:
+async def test_a_token_about_to_expire_is_not_used(saving: tuple[House, UserTokens]) -> None:
     house, bearers = saving
     await house.begin("a-1", [7, 12])
     await keep(house, "a-1", make_token({"id": 12}, ttl_s=2), sealing("one secret"))
     assert await bearers.for_match("a-1", 12) is None
 
 
-async def test_a_token_is_not_kept_for_a_match_that_is_settled_or_unknown(
+async def test_no_token_is_stored_for_a_settled_or_unknown_match(
     saving: tuple[House, UserTokens],
 ) -> None:
     house, _ = saving

@@ -92,7 +92,7 @@ def save(log_file: LogFile, *positions: int) -> None:
 
 
 @pytest.mark.parametrize("snapshots", [(), (20,), (4, 20), (4, 10, 15), (15,), (3,)])
-async def test_with_any_snapshots_the_world_and_the_missed_messages_are_the_same(
+async def test_recovery_is_the_same_from_any_snapshot(
     log_file: LogFile, snapshots: tuple[int, ...]
 ) -> None:
     world = fill(log_file)
@@ -103,7 +103,7 @@ async def test_with_any_snapshots_the_world_and_the_missed_messages_are_the_same
     assert (started.missed(9), started.missed(10), started.missed(19)) == (None, 10, 1)
 
 
-async def test_a_start_without_a_snapshot_writes_one_so_that_the_next_is_quick(
+async def test_a_start_without_a_snapshot_writes_one(
     log_file: LogFile,
 ) -> None:
     fill(log_file)
@@ -111,7 +111,7 @@ async def test_a_start_without_a_snapshot_writes_one_so_that_the_next_is_quick(
     assert log_file.query("SELECT position FROM snapshots") == [(10,)]
 
 
-async def test_no_more_is_read_than_so_many_times_what_is_kept(log_file: LogFile) -> None:
+async def test_recovery_reads_a_bounded_multiple_of_the_tail(log_file: LogFile) -> None:
     log_file.store().commit([append_of(*(invited(number) for number in range(1, 101)))])
     started = await start(log_file, limits=TailLimits(age_s=600, events_max=2))
     assert started.backlog.start == 60
@@ -145,14 +145,14 @@ async def test_inputs_of_a_match_with_ticks_are_not_decoded_for_the_tail(
     assert len(backlog.between(2, 0, 100) or ()) == 1
 
 
-async def test_commands_of_the_last_minutes_are_known_again(log_file: LogFile) -> None:
+async def test_recent_command_ids_are_recovered(log_file: LogFile) -> None:
     world = fill(log_file)
     started = await start(log_file)
     assert world.position == 20
     assert [one.position for one in started.remembered] == list(range(11, 21))
 
 
-def test_ages_never_go_back_and_nothing_is_younger_than_now() -> None:
+def test_recovered_ages_are_monotonic_and_never_negative() -> None:
     ages = Ages(100_000_000, 1000.0)
     found = [ages.at(second * 1_000_000) for second in (40, 70, 50, 400, 90)]
     assert found == [940, 970, 970, 1000, 1000]
@@ -172,7 +172,7 @@ def begun(match: str, pace: Pace) -> MatchStarted:
     )
 
 
-def test_only_moves_that_clients_are_told_of_are_read_also_of_earlier_matches() -> None:
+def test_moves_are_read_only_for_matches_without_ticks() -> None:
     world = World()
     world.matches.on_match_started(begun("a-1", "free"), 1)
     world.matches.on_match_started(begun("b-1", "ticks"), 2)
@@ -185,7 +185,7 @@ def test_only_moves_that_clients_are_told_of_are_read_also_of_earlier_matches() 
     }
 
 
-async def test_commands_from_before_the_tail_are_known_again_by_their_last_events(
+async def test_command_ids_from_before_the_tail_are_recovered_by_their_last_events(
     log_file: LogFile,
 ) -> None:
     store, reader = log_file.store(), log_file.reader()
@@ -203,7 +203,7 @@ async def test_commands_from_before_the_tail_are_known_again_by_their_last_event
     await remember_commands(reader, 2, now_us(), answers.take)
 
 
-async def test_what_is_said_just_now_is_known_until_it_is_told_however_much_is_forgotten(
+async def test_a_chat_text_is_available_until_its_event_is_published(
     log_file: LogFile,
 ) -> None:
     """Its event is on the way into the log; without the text nobody could be told of it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parent.parent.parent
 
 
-def test_the_reference_is_what_the_code_says() -> None:
+def test_the_committed_reference_matches_the_code() -> None:
     check = subprocess.run(
         [sys.executable, "tools/reference.py", "--check"],
         cwd=CHECKOUT,

@@ -38,7 +38,7 @@ def fill(log_file: LogFile, count: int) -> None:
     store.commit([append_of(*(joined(at % 50, at % 7) for at in range(start, start + count)))])
 
 
-async def test_a_start_reads_only_what_came_after_a_snapshot(
+async def test_a_start_folds_only_events_after_the_snapshot(
     log_file: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = list[str]()
@@ -90,7 +90,7 @@ def snapshots_of(log_file: LogFile) -> list[int]:
     return [at for (at,) in log_file.query("SELECT position FROM snapshots ORDER BY position")]
 
 
-async def test_one_is_written_every_so_many_events(log_file: LogFile) -> None:
+async def test_a_snapshot_is_written_every_n_events(log_file: LogFile) -> None:
     growing = Growing(log_file.log(), every=10)
     await growing.append(9)
     assert snapshots_of(log_file) == []
@@ -115,7 +115,7 @@ async def test_a_snapshot_is_kept_as_long_as_events_after_it_are_needed(log_file
     assert (await restore_world(growing.log, 1)).position == 0
 
 
-async def test_a_snapshot_from_which_nothing_is_needed_goes(log_file: LogFile) -> None:
+async def test_a_snapshot_without_needed_events_is_deleted(log_file: LogFile) -> None:
     growing = Growing(log_file.log(), every=1000)
     for _ in range(3):
         await growing.append(3)
@@ -123,7 +123,7 @@ async def test_a_snapshot_from_which_nothing_is_needed_goes(log_file: LogFile) -
     assert snapshots_of(log_file) == [9]
 
 
-async def test_a_snapshot_of_other_code_is_not_used_and_goes(
+async def test_a_snapshot_of_other_code_is_not_used_and_is_deleted(
     log_file: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     growing = Growing(log_file.log(), every=1000, needed_from=0)
@@ -158,7 +158,7 @@ def _sealed(data: bytes) -> bytes:
     return hashlib.sha256(data).digest() + data
 
 
-async def test_a_damaged_snapshot_is_warned_of_and_the_world_comes_from_before_it(
+async def test_a_damaged_snapshot_is_logged_and_an_older_one_is_used(
     log_file: LogFile,
 ) -> None:
     growing = Growing(log_file.log(), every=1000, needed_from=0)
@@ -179,7 +179,7 @@ async def test_a_damaged_snapshot_is_warned_of_and_the_world_comes_from_before_i
         assert snapshots_of(log_file) == [3], name
 
 
-async def test_a_snapshot_that_is_no_bytes_is_damaged(log_file: LogFile) -> None:
+async def test_a_snapshot_that_is_not_a_blob_is_damaged(log_file: LogFile) -> None:
     growing = Growing(log_file.log(), every=1000, needed_from=0)
     await growing.append(3)
     await growing.snapshots.write()
@@ -187,7 +187,7 @@ async def test_a_snapshot_that_is_no_bytes_is_damaged(log_file: LogFile) -> None
     assert await restore_world(growing.log, 3) == World()
 
 
-async def test_that_none_can_be_written_harms_nobody(log_file: LogFile) -> None:
+async def test_failing_to_write_a_snapshot_does_not_affect_the_service(log_file: LogFile) -> None:
     growing = Growing(log_file.log(), every=1000)
     await growing.append(5)
     other = log_file.connect()

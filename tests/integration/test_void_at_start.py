@@ -61,7 +61,7 @@ def raising(rule: str, game: str = CHANGED) -> Callable[[pytest.MonkeyPatch], No
     + [(raising(rule), True) for rule in ("setup", "apply", "step", "result")],
     ids=["another version", "gone", "setup", "apply", "step", "result"],
 )
-def test_it_is_void_and_the_others_go_on(
+def test_a_match_with_failing_rules_is_void_at_start_and_others_continue(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[pytest.MonkeyPatch], None],
@@ -102,7 +102,7 @@ def test_it_is_void_and_the_others_go_on(
     assert Replay(_events(tmp_path), GAMES).verify() is None
 
 
-def test_inputs_that_are_still_to_come_keep_no_start_from_going_on(
+def test_inputs_ahead_of_their_tick_do_not_prevent_a_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are met when the match is paused, not when it is rebuilt."""
@@ -138,7 +138,7 @@ def _events(data_dir: Path) -> list[Any]:
     return [decode(*row) for row in rows]
 
 
-def test_a_match_whose_end_was_left_out_is_void_though_its_room_is_gone(tmp_path: Path) -> None:
+def test_a_match_with_a_skipped_end_and_a_closed_room_is_void_at_start(tmp_path: Path) -> None:
     async def before(stage: Stage) -> int:
         ana, ben = await stage.connect(), await stage.connect()
         room = await room_of((ana, ben), CHANGED)

@@ -309,7 +309,7 @@ def house(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ho
     return House(path)
 
 
-def test_what_any_edge_accepts_every_later_coder_takes(house: House) -> None:
+def test_every_accepted_value_can_be_encoded_by_every_later_codec(house: House) -> None:
     @settings(
         max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )

@@ -23,7 +23,7 @@ SOME = {
 """One of each kind."""
 
 
-async def test_nothing_that_was_shown_is_lost_whatever_befalls_the_service(tmp_path: Path) -> None:
+async def test_nothing_shown_to_a_client_is_lost_under_any_fault(tmp_path: Path) -> None:
     faults = [fault for fault in FAULTS if fault.name in SOME]
     torture = Torture(tmp_path, SEED, faults=faults)
     summary = await torture.run(len(faults), print)
@@ -32,13 +32,13 @@ async def test_nothing_that_was_shown_is_lost_whatever_befalls_the_service(tmp_p
     assert summary.matches > 0
 
 
-async def test_everybody_who_is_cut_off_at_once_is_back_and_has_missed_nothing(
+async def test_all_clients_resume_without_loss_after_a_mass_disconnect(
     tmp_path: Path,
 ) -> None:
     done = await storm(tmp_path, sockets=200, times=2)
     assert done.sockets * done.times == 400
 
 
-async def test_nothing_grows_over_many_matches(tmp_path: Path) -> None:
+async def test_resource_use_does_not_grow_over_many_matches(tmp_path: Path) -> None:
     done = await soak(tmp_path, lambda matches: matches >= MATCHES)
     assert done.matches >= MATCHES

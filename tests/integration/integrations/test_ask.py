@@ -48,11 +48,11 @@ async def test_json_is_read_whatever_the_status() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b'"\xff"', b"[" * 100_000, b"{} {}"])
-async def test_what_is_no_json_is_no_answer(body: bytes) -> None:
+async def test_a_body_that_is_not_json_is_an_error(body: bytes) -> None:
     assert await failure(http(body)) == "HTTP 200 without JSON"
 
 
-async def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
+async def test_an_oversized_response_is_not_read_to_its_end() -> None:
     endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (ANSWER_BYTES_MAX + 1)
 
     assert await failure(endless) == f"an answer of more than {ANSWER_BYTES_MAX} bytes"
@@ -60,11 +60,11 @@ async def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"rubbish\r\n\r\n", http(b'{"a": 1}', length=100)])
-async def test_an_answer_that_breaks_off_or_is_no_http_is_none(raw: bytes) -> None:
+async def test_a_truncated_or_non_http_response_is_an_error(raw: bytes) -> None:
     assert await failure(raw)
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 70, "127.0.0.1:99999", "[x"])
-async def test_a_host_that_can_be_none_is_no_answer(host: str) -> None:
+async def test_an_impossible_host_is_an_error(host: str) -> None:
     with pytest.raises(NoAnswer):
         await ask("GET", f"http://{host}/", timeout_s=10)

@@ -89,9 +89,7 @@ async def test_a_token_without_a_key_id_is_checked_with_every_key_of_its_algorit
 # Rotation
 
 
-async def test_a_token_with_a_new_key_makes_the_keys_be_fetched_again(
-    provider: Provider, clock: Clock
-) -> None:
+async def test_an_unknown_key_id_triggers_a_fetch(provider: Provider, clock: Clock) -> None:
     old, new = SigningKey("old", "ES256"), SigningKey("new", "EdDSA")
     provider.publish(old)
     jwks = jwks_of(provider, clock)
@@ -105,9 +103,7 @@ async def test_a_token_with_a_new_key_makes_the_keys_be_fetched_again(
     assert provider.requests == 2
 
 
-async def test_a_key_that_is_published_no_more_is_not_accepted_any_longer(
-    provider: Provider, clock: Clock
-) -> None:
+async def test_a_withdrawn_key_is_no_longer_accepted(provider: Provider, clock: Clock) -> None:
     old, new = SigningKey("old", "ES256"), SigningKey("new", "ES256")
     provider.publish(old)
     jwks = jwks_of(provider, clock)
@@ -121,7 +117,7 @@ async def test_a_key_that_is_published_no_more_is_not_accepted_any_longer(
     assert (await door.check(new.sign())).user == 7
 
 
-async def test_the_loop_fetches_new_keys_by_itself(provider: Provider, clock: Clock) -> None:
+async def test_keys_are_refreshed_periodically(provider: Provider, clock: Clock) -> None:
     key = SigningKey("k", "ES256")
     provider.publish(key)
     jwks = jwks_of(provider, clock, JwksTimes(refresh_s=0.02, cooldown_s=0.01, timeout_s=5))
@@ -137,9 +133,7 @@ async def test_the_loop_fetches_new_keys_by_itself(provider: Provider, clock: Cl
 # Unknown keys
 
 
-async def test_unknown_keys_cause_one_fetch_at_a_time_and_none_within_the_cooldown(
-    provider: Provider, clock: Clock
-) -> None:
+async def test_unknown_keys_cause_one_fetch_per_cooldown(provider: Provider, clock: Clock) -> None:
     key, unknown = SigningKey("k", "ES256"), SigningKey("u", "ES256")
     provider.publish(key)
     jwks = jwks_of(provider, clock)
@@ -159,7 +153,7 @@ async def test_unknown_keys_cause_one_fetch_at_a_time_and_none_within_the_cooldo
     assert provider.requests == 2
 
 
-async def test_a_slow_source_holds_up_only_those_whose_key_is_unknown(
+async def test_a_slow_key_source_delays_only_tokens_with_unknown_keys(
     provider: Provider, clock: Clock
 ) -> None:
     key, new = SigningKey("k", "ES256"), SigningKey("new", "ES256")
@@ -184,7 +178,7 @@ async def test_a_slow_source_holds_up_only_those_whose_key_is_unknown(
     assert provider.requests == 2
 
 
-async def test_a_source_that_never_answers_is_given_up(provider: Provider, clock: Clock) -> None:
+async def test_a_key_source_that_never_answers_times_out(provider: Provider, clock: Clock) -> None:
     provider.behaviour = provider.silent
     jwks = jwks_of(provider, clock, JwksTimes(refresh_s=300, cooldown_s=10, timeout_s=0.1))
 
@@ -209,7 +203,7 @@ RUBBISH = {
 
 
 @pytest.mark.parametrize("body", RUBBISH.values(), ids=RUBBISH.keys())
-async def test_rubbish_leaves_the_known_keys_and_is_warned_of(
+async def test_an_invalid_key_set_is_logged_and_known_keys_stay(
     provider: Provider, clock: Clock, body: object
 ) -> None:
     key = SigningKey("k", "ES256")
@@ -229,9 +223,7 @@ async def test_rubbish_leaves_the_known_keys_and_is_warned_of(
     assert (await door.check(key.sign())).user == 7
 
 
-async def test_a_source_that_fails_or_is_down_leaves_the_known_keys(
-    provider: Provider, clock: Clock
-) -> None:
+async def test_known_keys_stay_when_the_source_fails(provider: Provider, clock: Clock) -> None:
     key, new = SigningKey("k", "ES256"), SigningKey("new", "ES256")
     provider.publish(key)
     jwks = jwks_of(provider, clock)
@@ -255,7 +247,7 @@ async def test_a_source_that_fails_or_is_down_leaves_the_known_keys(
     assert (await door.check(new.sign())).user == 7
 
 
-async def test_a_source_that_is_down_at_the_start_is_asked_again(
+async def test_a_key_source_that_is_down_at_start_is_retried(
     provider: Provider, clock: Clock
 ) -> None:
     key = SigningKey("k", "ES256")
@@ -286,7 +278,7 @@ async def test_a_redirect_is_not_followed(provider: Provider, clock: Clock) -> N
 # Confusion
 
 
-async def test_no_algorithm_and_a_public_key_as_a_secret_are_refused_without_a_fetch(
+async def test_alg_none_and_hs256_with_a_public_key_are_refused_without_a_fetch(
     provider: Provider, clock: Clock
 ) -> None:
     key = SigningKey("k", "RS256")
@@ -303,7 +295,7 @@ async def test_no_algorithm_and_a_public_key_as_a_secret_are_refused_without_a_f
     assert provider.requests == 1
 
 
-async def test_the_key_of_another_algorithm_is_not_taken(provider: Provider, clock: Clock) -> None:
+async def test_a_key_for_another_algorithm_is_not_used(provider: Provider, clock: Clock) -> None:
     key, other = SigningKey("k", "ES256"), SigningKey("k", "EdDSA")
     provider.publish(key)
     jwks = jwks_of(provider, clock)

@@ -61,7 +61,7 @@ async def client(users: ExampleUsers, clock: Clock) -> AsyncIterator[UserService
     await client.close()
 
 
-async def test_a_name_is_asked_for_once_by_many_and_kept_for_its_age(
+async def test_concurrent_name_lookups_share_one_request_and_are_cached(
     client: UserService, users: ExampleUsers, clock: Clock
 ) -> None:
     users.name(7, "Ana")
@@ -74,28 +74,26 @@ async def test_a_name_is_asked_for_once_by_many_and_kept_for_its_age(
     assert len(users.requests) == 2
 
 
-async def test_that_there_is_no_such_user_is_kept_as_well(
-    client: UserService, users: ExampleUsers
-) -> None:
+async def test_an_unknown_user_is_cached(client: UserService, users: ExampleUsers) -> None:
     assert await client.name(99) is None
     assert await client.name(99) is None
     assert len(users.requests) == 1
 
 
-async def test_only_so_many_names_are_kept(client: UserService, users: ExampleUsers) -> None:
+async def test_the_name_cache_is_bounded(client: UserService, users: ExampleUsers) -> None:
     for user in (1, 2, 3, 2, 3, 1):
         await client.name(user)
     assert [request.path[-1] for request in users.requests] == ["1", "2", "3", "1"]
 
 
-async def test_an_id_of_any_text_stays_one_part_of_the_path(
+async def test_a_user_id_is_escaped_in_the_url_path(
     client: UserService, users: ExampleUsers
 ) -> None:
     assert await client.name("../me?x=1#/é") is None
     assert users.requests[0].match_info["id"] == "../me?x=1#/é"
 
 
-async def test_who_no_longer_waits_for_an_answer_takes_it_from_nobody(
+async def test_a_cancelled_lookup_does_not_cancel_others(
     client: UserService, users: ExampleUsers
 ) -> None:
     users.name(7, "Ana")
@@ -106,7 +104,7 @@ async def test_who_no_longer_waits_for_an_answer_takes_it_from_nobody(
     assert await patient == "Ana"
 
 
-async def test_friends_are_asked_for_with_the_given_token(
+async def test_friends_are_requested_with_the_given_token(
     client: UserService, users: ExampleUsers
 ) -> None:
     users.befriend(7, 12, 3)
@@ -116,7 +114,7 @@ async def test_friends_are_asked_for_with_the_given_token(
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.HANG, Fault.CUT, Fault.NONSENSE])
-async def test_no_proper_answer_is_unavailable_and_no_name_is_kept(
+async def test_an_invalid_response_is_unavailable_and_not_cached(
     client: UserService, users: ExampleUsers, fault: Fault
 ) -> None:
     users.name(7, "Ana")
@@ -127,7 +125,7 @@ async def test_no_proper_answer_is_unavailable_and_no_name_is_kept(
     assert await client.name(7) == "Ana"
 
 
-async def test_an_ill_service_is_left_alone_for_a_while(
+async def test_the_circuit_breaker_pauses_requests_to_a_failing_service(
     client: UserService, users: ExampleUsers, clock: Clock
 ) -> None:
     users.fault = Fault.ERROR
@@ -150,7 +148,7 @@ async def test_a_match_that_is_sent_twice_is_saved_once(
     assert users.matches() == [(12, 7, 5, 3)]
 
 
-async def test_a_match_is_saved_though_its_answer_was_cut_and_asking_again_is_harmless(
+async def test_a_match_whose_response_was_cut_is_saved_once_when_retried(
     client: UserService, users: ExampleUsers
 ) -> None:
     users.fault = Fault.CUT
@@ -160,7 +158,9 @@ async def test_a_match_is_saved_though_its_answer_was_cut_and_asking_again_is_ha
     assert users.matches() == [(12, 7, 5, 3)]
 
 
-async def test_what_an_answer_means_for_a_match(client: UserService, users: ExampleUsers) -> None:
+async def test_each_response_status_maps_to_a_delivery_outcome(
+    client: UserService, users: ExampleUsers
+) -> None:
     assert await client.save(MATCH, bearer(7)) == Rejected(403, "HTTP 403 Forbidden")
     assert await client.save(MATCH, "expired") == TokenRefused()
     users.fault = Fault.HANG

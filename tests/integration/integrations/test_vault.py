@@ -94,7 +94,7 @@ async def test_a_token_reads_the_secret(openbao: OpenBao) -> None:
     assert (await vault.read(PATH, KEY)).value == FIRST
 
 
-async def test_a_role_reads_the_secret(openbao: OpenBao) -> None:
+async def test_an_approle_reads_the_secret(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     await openbao.make_role()
 
@@ -112,7 +112,7 @@ async def test_an_older_version_can_be_read(openbao: OpenBao) -> None:
     assert (await vault.read(PATH, KEY, 1)).value == FIRST
 
 
-async def test_what_is_not_there_is_named(openbao: OpenBao) -> None:
+async def test_a_missing_path_or_key_is_named(openbao: OpenBao) -> None:
     await openbao.put(PATH, OTHER=FIRST, NUMBER=7)
     vault = client(openbao, VaultToken(ROOT))
 
@@ -124,7 +124,7 @@ async def test_what_is_not_there_is_named(openbao: OpenBao) -> None:
     assert await reason(vault.read(PATH, "NUMBER")) == no_text.format("NUMBER")
 
 
-async def test_a_deleted_secret_is_as_one_that_was_never_there(openbao: OpenBao) -> None:
+async def test_a_deleted_secret_counts_as_missing(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     await openbao.call("DELETE", PATH)
 
@@ -133,7 +133,7 @@ async def test_a_deleted_secret_is_as_one_that_was_never_there(openbao: OpenBao)
     assert told == "there is nothing at secret/data/jwt"
 
 
-async def test_a_token_that_may_not_read_is_refused(openbao: OpenBao) -> None:
+async def test_a_token_without_read_permission_is_refused(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     token = await openbao.make_token(policies=["default"])
 
@@ -144,7 +144,7 @@ async def test_a_token_that_may_not_read_is_refused(openbao: OpenBao) -> None:
     assert token not in told
 
 
-async def test_a_token_that_is_unknown_is_refused(openbao: OpenBao) -> None:
+async def test_an_unknown_token_is_refused(openbao: OpenBao) -> None:
     with pytest.raises(VaultDenied):
         await client(openbao, VaultToken("nobody-made-this")).read(PATH, KEY)
 
@@ -185,7 +185,7 @@ async def test_a_vault_that_is_down_is_named(openbao: OpenBao) -> None:
     ],
 )
 @pytest.mark.parametrize("credentials", [VaultToken(ROOT), BY_ROLE], ids=["token", "role"])
-async def test_what_is_no_vault_is_named(
+async def test_a_server_that_is_not_vault_is_named(
     credentials: VaultToken | AppRole, body: str, told: str
 ) -> None:
     async def answer(_request: web.BaseRequest) -> web.StreamResponse:
@@ -196,7 +196,7 @@ async def test_what_is_no_vault_is_named(
         assert (await reason(vault.read(PATH, KEY))).startswith(told)
 
 
-async def test_a_gateway_before_vault_that_fails_is_named() -> None:
+async def test_a_failing_gateway_before_vault_is_named() -> None:
     async def answer(_request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response({"message": "bad gateway"}, status=502)
 
@@ -207,7 +207,7 @@ async def test_a_gateway_before_vault_that_fails_is_named() -> None:
     assert told == "HTTP 502 at auth/approle/login: no reason given"
 
 
-def test_what_signs_in_can_be_printed_without_telling_it() -> None:
+def test_credentials_are_masked_when_printed() -> None:
     assert repr(VaultToken(ROOT)) == "VaultToken()"
     assert repr(BY_ROLE) == f"AppRole({ROLE_ID!r})"
 
@@ -215,7 +215,7 @@ def test_what_signs_in_can_be_printed_without_telling_it() -> None:
 # The client's own token
 
 
-async def test_a_token_is_renewed_before_it_ends(openbao: OpenBao) -> None:
+async def test_a_token_is_renewed_before_it_expires(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     token = await openbao.make_token(ttl="1h")
     clock = Clock()
@@ -231,7 +231,7 @@ async def test_a_token_is_renewed_before_it_ends(openbao: OpenBao) -> None:
     assert 2390 <= vault.renew_in_s <= 2400
 
 
-async def test_a_token_without_an_end_is_left_alone(openbao: OpenBao) -> None:
+async def test_a_token_without_expiry_is_not_renewed(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     vault = client(openbao, VaultToken(ROOT))
 
@@ -240,7 +240,7 @@ async def test_a_token_without_an_end_is_left_alone(openbao: OpenBao) -> None:
     assert vault.renew_in_s == float("inf")
 
 
-async def test_a_token_that_may_not_look_itself_up_still_reads(openbao: OpenBao) -> None:
+async def test_a_token_without_lookup_permission_still_reads(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     token = await openbao.make_token(no_default_policy=True)
     vault = client(openbao, VaultToken(token))
@@ -249,7 +249,7 @@ async def test_a_token_that_may_not_look_itself_up_still_reads(openbao: OpenBao)
     assert vault.renew_in_s == float("inf")
 
 
-async def test_a_renewal_that_fails_is_warned_of_and_does_not_keep_from_reading(
+async def test_a_failed_renewal_is_logged_and_reading_continues(
     openbao: OpenBao,
 ) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
@@ -273,7 +273,7 @@ async def test_a_renewal_that_fails_is_warned_of_and_does_not_keep_from_reading(
     assert 0 < vault.renew_in_s < 60
 
 
-async def test_a_role_signs_in_again_before_its_token_ends(openbao: OpenBao) -> None:
+async def test_an_approle_logs_in_again_before_its_token_expires(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     await openbao.make_role(token_ttl="1h", token_max_ttl="1h")
     clock = Clock()
@@ -289,7 +289,7 @@ async def test_a_role_signs_in_again_before_its_token_ends(openbao: OpenBao) -> 
     assert vault.renew_in_s == 2400
 
 
-async def test_a_role_signs_in_again_when_its_token_was_revoked(openbao: OpenBao) -> None:
+async def test_an_approle_logs_in_again_when_its_token_was_revoked(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     await openbao.make_role()
     vault = client(openbao, BY_ROLE)
@@ -302,7 +302,7 @@ async def test_a_role_signs_in_again_when_its_token_was_revoked(openbao: OpenBao
 # Following the secret
 
 
-async def test_the_former_secret_is_accepted_within_the_grace_and_then_no_more(
+async def test_the_previous_secret_is_accepted_within_the_grace_only(
     openbao: OpenBao,
 ) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
@@ -326,7 +326,7 @@ async def test_the_former_secret_is_accepted_within_the_grace_and_then_no_more(
     assert await secret.candidates("") == (THIRD,)
 
 
-async def test_a_secret_that_comes_back_is_not_also_a_former_one(openbao: OpenBao) -> None:
+async def test_a_restored_secret_is_not_also_a_previous_one(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     secret = secret_of(openbao)
     await secret.start()
@@ -337,7 +337,7 @@ async def test_a_secret_that_comes_back_is_not_also_a_former_one(openbao: OpenBa
     assert await secret.candidates("") == (FIRST, SECOND)
 
 
-async def test_a_restart_within_the_grace_still_accepts_the_former_secret(
+async def test_a_restart_within_the_grace_accepts_the_previous_secret(
     openbao: OpenBao,
 ) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
@@ -366,7 +366,7 @@ async def test_a_restart_after_the_grace_accepts_the_newest_only(openbao: OpenBa
 
 
 @pytest.mark.parametrize("first", [{"JWT_SECRET": ""}, {"OTHER": "x"}, {"JWT_SECRET": SECOND}])
-async def test_a_former_version_without_a_secret_of_its_own_is_none(
+async def test_a_previous_version_without_the_key_is_ignored(
     openbao: OpenBao, first: dict[str, str]
 ) -> None:
     await openbao.put(PATH, **first)
@@ -378,7 +378,7 @@ async def test_a_former_version_without_a_secret_of_its_own_is_none(
     assert await secret.candidates("") == (SECOND,)
 
 
-async def test_a_former_version_that_was_destroyed_is_not_accepted_after_a_restart(
+async def test_a_destroyed_previous_version_is_not_accepted_after_a_restart(
     openbao: OpenBao,
 ) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
@@ -391,7 +391,7 @@ async def test_a_former_version_that_was_destroyed_is_not_accepted_after_a_resta
     assert await secret.candidates("") == (SECOND,)
 
 
-async def test_an_outage_leaves_the_last_secret_and_is_warned_of(openbao: OpenBao) -> None:
+async def test_an_outage_is_logged_and_keeps_the_last_secret(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     await openbao.make_role()
     secret = secret_of(openbao, BY_ROLE)
@@ -431,7 +431,7 @@ async def test_a_seal_in_the_middle_is_harmless(openbao: OpenBao) -> None:
     assert [line["event"] for line in logs] == ["Vault can be read again"]
 
 
-async def test_a_secret_that_is_replaced_by_a_bad_one_stays(openbao: OpenBao) -> None:
+async def test_an_invalid_new_secret_does_not_replace_the_current_one(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     secret = secret_of(openbao)
     await secret.start()
@@ -464,7 +464,7 @@ async def test_no_line_shows_a_secret_or_a_token(openbao: OpenBao) -> None:
     assert not any(text in str(logs) for text in (FIRST, SECOND, "short'", SECRET_ID, "s."))
 
 
-async def test_the_loop_takes_a_new_secret_by_itself(openbao: OpenBao) -> None:
+async def test_a_new_secret_is_picked_up_periodically(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
     taken: asyncio.Queue[str] = asyncio.Queue()
     secret = secret_of(openbao, poll_s=0.02, taken=taken.put_nowait)
@@ -479,7 +479,7 @@ async def test_the_loop_takes_a_new_secret_by_itself(openbao: OpenBao) -> None:
     following.cancel()
 
 
-async def test_the_weaknesses_of_a_secret_are_warned_of(openbao: OpenBao) -> None:
+async def test_a_weak_secret_is_logged_as_a_warning(openbao: OpenBao) -> None:
     await openbao.put(PATH, JWT_SECRET="only-16-bytes-xx")
 
     with capture_logs() as logs:
@@ -491,7 +491,7 @@ async def test_the_weaknesses_of_a_secret_are_warned_of(openbao: OpenBao) -> Non
 # The start
 
 
-async def test_a_start_waits_for_a_vault_that_comes_up(openbao: OpenBao) -> None:
+async def test_the_start_waits_for_vault_to_come_up(openbao: OpenBao) -> None:
     openbao.kill()
     secret = secret_of(openbao, start_timeout_s=20)
     with capture_logs() as logs:
@@ -504,7 +504,7 @@ async def test_a_start_waits_for_a_vault_that_comes_up(openbao: OpenBao) -> None
     assert {line["error_code"] for line in logs} == {"VAULT_READ_ERROR"}
 
 
-async def test_a_start_without_vault_ends_with_one_clear_line(openbao: OpenBao) -> None:
+async def test_a_start_without_vault_fails_with_one_clear_line(openbao: OpenBao) -> None:
     openbao.kill()
 
     with pytest.raises(ConfigurationError) as caught:

@@ -30,7 +30,7 @@ def own_positions(file: LogFile) -> list[int]:
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 1000])
-async def test_a_stream_that_is_as_it_was_written_holds(filled: LogFile, rows_at_once: int) -> None:
+async def test_an_untouched_stream_verifies(filled: LogFile, rows_at_once: int) -> None:
     assert await broken_link(filled.reader(), STREAM, rows_at_once=rows_at_once) is None
     assert await broken_link(filled.reader(), "user:nobody", rows_at_once=rows_at_once) is None
 
@@ -64,7 +64,7 @@ async def test_a_change_in_any_column_of_any_event_is_named(filled: LogFile, cha
         assert await broken_link(filled.reader(), STREAM) is None
 
 
-async def test_a_change_whose_own_hash_was_made_to_fit_is_named(filled: LogFile) -> None:
+async def test_a_change_with_a_recomputed_hash_is_named(filled: LogFile) -> None:
     """The row after it, or the head of the log, tells."""
     for position in own_positions(filled):
         before = filled.query("SELECT * FROM events WHERE position = ?", position)[0]
@@ -80,7 +80,7 @@ async def test_a_change_whose_own_hash_was_made_to_fit_is_named(filled: LogFile)
         filled.insert("events", before)
 
 
-async def test_a_missing_neighbour_is_named(filled: LogFile) -> None:
+async def test_a_missing_adjacent_event_is_named(filled: LogFile) -> None:
     filled.change("DELETE FROM events WHERE position = 2")
     broken = await broken_link(filled.reader(), STREAM)
     assert broken is not None
@@ -90,9 +90,7 @@ async def test_a_missing_neighbour_is_named(filled: LogFile) -> None:
 @pytest.mark.parametrize(
     "change", ["DELETE FROM events", "UPDATE events SET stream = 'match:other'"]
 )
-async def test_any_event_of_a_match_that_is_taken_from_it_is_named(
-    log_file: LogFile, change: str
-) -> None:
+async def test_any_event_removed_from_a_match_is_named(log_file: LogFile, change: str) -> None:
     match = "room-1"
     started = MatchStarted(
         match=match, tick=0, game="pong", rules_version=1, players=[7, 8], seed=1, options={},

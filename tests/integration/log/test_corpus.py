@@ -33,7 +33,7 @@ PRESENT = {event_type.type: event_type.schema_version for event_type in EVENT_TY
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.type}-{line.schema_version}")
-def test_it_still_says_what_it_said(line: Line) -> None:
+def test_each_recorded_event_still_decodes_to_the_same_values(line: Line) -> None:
     event = decode(line.type, line.schema_version, line.data)
     assert event.type == line.type
     read = msgspec.json.decode(encode(event))
@@ -46,7 +46,7 @@ def test_it_still_says_what_it_said(line: Line) -> None:
     [line for line in LINES if line.schema_version == PRESENT[line.type]],
     ids=lambda line: line.type,
 )
-def test_the_present_form_is_written_as_it_was(line: Line) -> None:
+def test_current_events_are_encoded_unchanged(line: Line) -> None:
     """It fails when an event changes in place; that is what a new schema version is for."""
     assert encode(decode(line.type, line.schema_version, line.data)) == line.data
 
@@ -61,7 +61,7 @@ def test_every_event_of_the_corpus_is_still_known() -> None:
     assert {line.type for line in LINES} == PRESENT.keys()
 
 
-def test_what_only_a_later_version_knows_is_refused() -> None:
+def test_an_event_of_a_later_version_is_refused() -> None:
     with pytest.raises(UnknownEvent, match=r"unknown type 'moon\.landed'"):
         decode("moon.landed", 1, b"{}")
     with pytest.raises(UnknownEvent, match="has schema version 2, known is 1"):

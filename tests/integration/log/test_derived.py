@@ -111,7 +111,7 @@ def rebuild(file: LogFile) -> None:
     rebuild_tables(file.path, lambda _done, _total: None)
 
 
-def test_what_the_writer_left_is_what_the_log_says(filled: LogFile) -> None:
+def test_read_models_written_by_the_writer_match_the_log(filled: LogFile) -> None:
     compare(filled)
 
 
@@ -140,9 +140,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_table_is_named_with_its_remedy_and_made_anew(
-    filled: LogFile, change: str
-) -> None:
+def test_a_damaged_table_is_named_with_its_remedy_and_rebuilt(filled: LogFile, change: str) -> None:
     before = tables(filled)
     with closing(filled.connect()) as database, database:
         database.execute("PRAGMA foreign_keys = OFF")
@@ -169,9 +167,7 @@ HEADS = [
 
 
 @pytest.mark.parametrize("change", HEADS)
-async def test_a_head_that_is_not_the_end_of_the_log_is_named_and_made_anew(
-    filled: LogFile, change: str
-) -> None:
+async def test_a_wrong_log_head_is_named_and_rebuilt(filled: LogFile, change: str) -> None:
     filled.started()
     await filled.close_logs()
     ((_, position, hash_, epoch),) = filled.query("SELECT * FROM log_head")
@@ -192,7 +188,7 @@ async def test_a_head_that_is_not_the_end_of_the_log_is_named_and_made_anew(
     inspect(filled.path, accept_lost_tail=False)
 
 
-def test_a_row_behind_the_head_that_the_chain_does_not_hold_is_not_rebuilt_from(
+def test_a_row_beyond_the_head_outside_the_hash_chain_blocks_the_rebuild(
     filled: LogFile,
 ) -> None:
     filled.change(BEHIND, "UPDATE events SET actor = 'x' WHERE position = 16")
@@ -202,7 +198,7 @@ def test_a_row_behind_the_head_that_the_chain_does_not_hold_is_not_rebuilt_from(
     assert filled.query("SELECT * FROM log_head") == before
 
 
-async def test_a_log_that_ends_before_its_head_goes_on_only_when_that_is_accepted(
+async def test_a_log_shorter_than_its_head_needs_accept_lost_tail(
     filled: LogFile,
 ) -> None:
     filled.change("DELETE FROM events WHERE position = 16")
@@ -220,13 +216,13 @@ async def test_a_log_that_ends_before_its_head_goes_on_only_when_that_is_accepte
         assert walk(connection, lambda _done, _total: None).position == 16
 
 
-def test_a_rebuild_keeps_the_notes_of_deliveries(filled: LogFile) -> None:
+def test_a_rebuild_keeps_delivery_attempts_and_errors(filled: LogFile) -> None:
     before = tables(filled)
     rebuild(filled)
     assert tables(filled) == before
 
 
-def test_a_rebuild_that_is_interrupted_changes_nothing(filled: LogFile) -> None:
+def test_an_interrupted_rebuild_changes_nothing(filled: LogFile) -> None:
     with closing(filled.connect()) as database, database:
         database.execute("DELETE FROM outbox")
     before = tables(filled)
@@ -239,7 +235,7 @@ def test_a_rebuild_that_is_interrupted_changes_nothing(filled: LogFile) -> None:
     assert tables(filled) == before
 
 
-def test_a_log_that_was_changed_is_not_rebuilt_from(filled: LogFile) -> None:
+def test_a_rebuild_refuses_a_tampered_log(filled: LogFile) -> None:
     before = tables(filled)
     filled.change("UPDATE events SET data = replace(data, '[2,3]', '[9,3]') WHERE position = 6")
     with pytest.raises(BrokenChain, match="position 6"):
@@ -254,7 +250,7 @@ def test_an_event_of_a_later_version_is_named_by_its_position(filled: LogFile) -
         rebuild(filled)
 
 
-def test_snapshots_are_made_anew_by_the_next_start(filled: LogFile) -> None:
+def test_snapshots_are_rewritten_by_the_next_start(filled: LogFile) -> None:
     with closing(filled.connect()) as database, database:
         database.execute("INSERT INTO snapshots VALUES ('world', 1, 'code', x'00', x'00')")
     rebuild(filled)
@@ -278,7 +274,9 @@ def no_database(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [spoil_pages, cut, no_database])
-def test_a_damaged_file_is_one_clear_error(filled: LogFile, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_file_raises_one_clear_error(
+    filled: LogFile, damage: Callable[[Path], None]
+) -> None:
     with closing(filled.connect()) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     damage(filled.path)
@@ -288,7 +286,7 @@ def test_a_damaged_file_is_one_clear_error(filled: LogFile, damage: Callable[[Pa
         rebuild(filled)
 
 
-def test_a_damaged_index_is_made_anew(filled: LogFile) -> None:
+def test_a_damaged_index_is_rebuilt(filled: LogFile) -> None:
     """A row that its index does not know: as after a write that was torn."""
     with closing(filled.connect()) as database, database:
         database.execute("PRAGMA writable_schema = ON")
@@ -304,7 +302,7 @@ def test_a_damaged_index_is_made_anew(filled: LogFile) -> None:
     check_file(filled.path)
 
 
-def test_a_database_that_is_in_use_is_not_called_damaged(filled: LogFile) -> None:
+def test_a_locked_database_is_not_reported_as_damaged(filled: LogFile) -> None:
     with closing(filled.connect()) as other:
         other.execute("BEGIN IMMEDIATE")
         with (

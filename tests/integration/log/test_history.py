@@ -19,27 +19,29 @@ def reader_of(log_file: LogFile, matches: Sequence[str]) -> Reader:
     return log_file.reader()
 
 
-async def test_a_match_is_found_by_the_beginning_of_its_id(log_file: LogFile) -> None:
+async def test_a_match_is_found_by_a_prefix_of_its_id(log_file: LogFile) -> None:
     reader = reader_of(log_file, ["ab-1", "ac-1"])
     assert await find_match(reader, "ab") == "ab-1"
     assert await find_match(reader, "ac-1") == "ac-1"
 
 
 @pytest.mark.parametrize(("start", "what"), [("a", "several"), ("", "several"), ("b", "no match")])
-async def test_none_and_several_are_told(log_file: LogFile, start: str, what: str) -> None:
+async def test_no_match_and_several_matches_raise_different_errors(
+    log_file: LogFile, start: str, what: str
+) -> None:
     reader = reader_of(log_file, ["ab-1", "ac-1"])
     with pytest.raises(NoSuchMatch, match=what):
         await find_match(reader, start)
 
 
 @pytest.mark.parametrize("start", ["%", "_b", "a%"])
-async def test_a_pattern_is_no_beginning(log_file: LogFile, start: str) -> None:
+async def test_sql_wildcards_are_not_interpreted_in_a_prefix(log_file: LogFile, start: str) -> None:
     reader = reader_of(log_file, ["ab-1"])
     with pytest.raises(NoSuchMatch, match="no match"):
         await find_match(reader, start)
 
 
-async def test_a_whole_id_is_found_though_others_begin_with_it(log_file: LogFile) -> None:
+async def test_an_exact_id_is_found_although_others_share_it_as_a_prefix(log_file: LogFile) -> None:
     """The first match of a room in which there were many rematches."""
     ids = [f"ab-{number}" for number in range(25, 0, -1)]
     reader = reader_of(log_file, ids)

@@ -124,7 +124,7 @@ def without_its_tail(log: LogFile) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 @pytest.mark.parametrize("migrates", [True, False])
-async def test_a_start_that_is_refused_has_changed_nothing(
+async def test_a_refused_start_changes_nothing(
     used: LogFile,
     damage: Callable[[LogFile], None],
     error: type[ConfigurationError],
@@ -142,9 +142,7 @@ async def test_a_start_that_is_refused_has_changed_nothing(
 
 
 @pytest.mark.parametrize("trace", ["log.head", "log.db-wal", "log.lock", "seal-secret"])
-def test_any_trace_of_a_log_keeps_an_empty_one_from_taking_its_place(
-    tmp_path: Path, trace: str
-) -> None:
+def test_no_empty_log_is_created_beside_traces_of_an_old_one(tmp_path: Path, trace: str) -> None:
     path = tmp_path / "log.db"
     (tmp_path / trace).write_bytes(b"something")
     with pytest.raises(LogMissing, match=f"is missing, but .*{trace} belong"):
@@ -156,7 +154,7 @@ def test_any_trace_of_a_log_keeps_an_empty_one_from_taking_its_place(
     assert inspect(path) is None
 
 
-async def test_an_empty_database_in_the_place_of_a_log_is_not_upgraded(used: LogFile) -> None:
+async def test_an_empty_database_in_place_of_a_log_is_not_upgraded(used: LogFile) -> None:
     replaced_by_one_without_tables(used)
     before = state(used.path.parent)
     with pytest.raises(LogMissing, match="is empty, but"):
@@ -164,7 +162,7 @@ async def test_an_empty_database_in_the_place_of_a_log_is_not_upgraded(used: Log
     assert state(used.path.parent) == before
 
 
-def test_a_first_start_that_was_killed_may_be_tried_again(tmp_path: Path) -> None:
+def test_a_killed_first_start_can_be_repeated(tmp_path: Path) -> None:
     """The lock is made before the database, and is empty until a log was opened."""
     LogLock(tmp_path / "log.lock").release()
     assert inspect(tmp_path / "log.db") is None
@@ -173,14 +171,14 @@ def test_a_first_start_that_was_killed_may_be_tried_again(tmp_path: Path) -> Non
     assert inspect(tmp_path / "log.db") is None
 
 
-async def test_the_wal_is_read_without_a_change(used: LogFile) -> None:
+async def test_inspection_reads_the_wal_without_changing_it(used: LogFile) -> None:
     before = state(used.path.parent)
     for _ in range(2):
         assert inspect(used.path, accept_lost_tail=False) == migrate.newest()
     assert state(used.path.parent) == before
 
 
-async def test_looking_at_a_log_that_was_closed_makes_no_file(log_file: LogFile) -> None:
+async def test_inspecting_a_closed_log_creates_no_file(log_file: LogFile) -> None:
     store = log_file.store()
     store.commit([append_of(joined(1))])
     await log_file.close()
@@ -189,7 +187,7 @@ async def test_looking_at_a_log_that_was_closed_makes_no_file(log_file: LogFile)
     assert sorted(path.name for path in log_file.path.parent.iterdir()) == before
 
 
-async def test_a_second_process_changes_nothing_under_the_first(log_file: LogFile) -> None:
+async def test_a_second_process_changes_nothing_while_the_first_runs(log_file: LogFile) -> None:
     """Also when it wants another schema; nor do `db upgrade` and alembic by hand."""
     log_file.log()
     log_file.change("UPDATE alembic_version SET version_num = '0001'", "DROP TABLE bearers")
@@ -204,7 +202,7 @@ async def test_a_second_process_changes_nothing_under_the_first(log_file: LogFil
     assert log_file.query("SELECT version_num FROM alembic_version") == [("0001",)]
 
 
-async def test_a_symbolic_link_is_the_same_log_with_the_same_lock(
+async def test_a_symbolic_link_shares_the_lock_of_its_log(
     log_file: LogFile, tmp_path: Path
 ) -> None:
     log_file.log()
@@ -225,16 +223,14 @@ async def test_files_of_another_user_are_named(
         inspect(used.path)
 
 
-def test_a_directory_that_cannot_be_written_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unwritable_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda _path, _mode: False)
     with pytest.raises(CannotUse, match=f"{tmp_path} can't be written"):
         inspect(tmp_path / "not" / "there" / "log.db")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_transaction_that_was_broken_off_without_a_wal_is_taken_back(tmp_path: Path) -> None:
+def test_an_interrupted_rollback_journal_transaction_is_rolled_back(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     migrate.upgrade(f"sqlite+aiosqlite:///{path}")
     copy = tmp_path / "copy" / "log.db"
@@ -251,7 +247,7 @@ def test_a_transaction_that_was_broken_off_without_a_wal_is_taken_back(tmp_path:
     assert inspect(copy) == migrate.newest()
 
 
-def test_an_address_in_use_is_found_out_without_listening() -> None:
+def test_an_address_in_use_is_detected_without_listening() -> None:
     import socket  # noqa: PLC0415 - here alone
 
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:

@@ -17,7 +17,7 @@ from tests.integration.engine_parts import never
 from tests.integration.log_file import LogFile, events_of, joined, proposed
 
 
-async def test_whoever_is_answered_finds_his_events_folded(log_file: LogFile) -> None:
+async def test_append_returns_after_its_events_are_folded(log_file: LogFile) -> None:
     log, seen = log_file.log(), list[str]()
 
     def fold(recorded: Sequence[RecordedEvent]) -> None:
@@ -32,7 +32,7 @@ async def test_whoever_is_answered_finds_his_events_folded(log_file: LogFile) ->
     assert seen == ["folded 1", "folded 2", "answered 1", "answered 2"]
 
 
-async def test_appends_of_one_turn_share_a_commit(log_file: LogFile) -> None:
+async def test_appends_in_one_loop_turn_share_a_commit(log_file: LogFile) -> None:
     log, commits = log_file.log(), list[int]()
     log.start(lambda recorded: commits.append(len(recorded)))
     answers = await asyncio.gather(*(log.append(proposed(joined(user))) for user in range(1, 101)))
@@ -40,7 +40,7 @@ async def test_appends_of_one_turn_share_a_commit(log_file: LogFile) -> None:
     assert commits == [100]
 
 
-async def test_a_conflict_is_raised_to_its_caller_alone(log_file: LogFile) -> None:
+async def test_a_version_conflict_fails_only_the_conflicting_append(log_file: LogFile) -> None:
     log = log_file.started()
     answers = await asyncio.gather(
         log.append(proposed(joined(1)), {"user:1": 0}),
@@ -53,14 +53,14 @@ async def test_a_conflict_is_raised_to_its_caller_alone(log_file: LogFile) -> No
     assert events_of(log_file.told) == [joined(1), joined(2)]
 
 
-async def test_a_repeated_append_is_told_once(log_file: LogFile) -> None:
+async def test_a_repeated_append_is_published_once(log_file: LogFile) -> None:
     log, once = log_file.started(), proposed(joined(1))
     assert await log.append(once, {"user:1": 0}) == [1]
     assert await log.append(once, {"user:1": 0}) == [1]
     assert len(log_file.told) == 1
 
 
-async def test_an_appender_that_is_cancelled_harms_nobody(log_file: LogFile) -> None:
+async def test_a_cancelled_append_does_not_affect_others(log_file: LogFile) -> None:
     log = log_file.started()
     waiting = [asyncio.create_task(log.append(proposed(joined(user)))) for user in (1, 2, 3)]
     await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def test_an_appender_that_is_cancelled_harms_nobody(log_file: LogFile) -> 
     assert await log.append(proposed(joined(4))) == [4]
 
 
-async def test_to_close_commits_what_waits_and_refuses_what_comes(log_file: LogFile) -> None:
+async def test_close_commits_queued_appends_and_refuses_new_ones(log_file: LogFile) -> None:
     log = log_file.started()
     waiting = [asyncio.create_task(log.append(proposed(joined(user)))) for user in (1, 2)]
     await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_to_close_commits_what_waits_and_refuses_what_comes(log_file: LogF
     assert log_file.query("SELECT count(*) FROM events") == [(2,)]
 
 
-async def test_what_cannot_be_written_is_refused_until_it_can(log_file: LogFile) -> None:
+async def test_appends_are_refused_while_the_log_is_unwritable(log_file: LogFile) -> None:
     log, other = log_file.started(), log_file.connect()
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable):
@@ -98,7 +98,7 @@ async def test_what_cannot_be_written_is_refused_until_it_can(log_file: LogFile)
     assert events_of(log_file.told) == [joined(2)]
 
 
-async def test_the_writer_ends_when_the_log_is_elsewhere(log_file: LogFile) -> None:
+async def test_the_writer_stops_when_the_log_has_diverged(log_file: LogFile) -> None:
     log = log_file.log()
     writer = log.start(log_file.told.extend)
     log_file.change("UPDATE log_head SET position = 5")
@@ -111,7 +111,7 @@ async def test_the_writer_ends_when_the_log_is_elsewhere(log_file: LogFile) -> N
     assert log_file.told == []
 
 
-async def test_the_writer_ends_when_memory_did_not_take_an_event(log_file: LogFile) -> None:
+async def test_the_writer_stops_when_a_fold_fails(log_file: LogFile) -> None:
     def fail(_recorded: object) -> None:
         raise ZeroDivisionError
 
@@ -141,7 +141,7 @@ async def test_after_a_failure_nothing_more_is_committed(log_file: LogFile) -> N
         await first
 
 
-async def test_one_who_fails_to_take_his_answer_keeps_it_from_nobody_else(
+async def test_a_failing_append_callback_does_not_affect_others(
     log_file: LogFile,
 ) -> None:
     log = log_file.started()
@@ -150,7 +150,7 @@ async def test_one_who_fails_to_take_his_answer_keeps_it_from_nobody_else(
     assert events_of(log_file.told) == [joined(1), joined(2)]
 
 
-async def test_what_is_asked_of_the_thread_is_done_between_the_appends_around_it(
+async def test_a_call_on_the_writer_thread_runs_between_the_surrounding_appends(
     log_file: LogFile,
 ) -> None:
     log = log_file.started()
@@ -171,7 +171,7 @@ async def test_a_log_has_one_writer(log_file: LogFile) -> None:
     assert await log_file.started().append(proposed(joined(1))) == [1]
 
 
-async def test_a_log_goes_on_where_it_ended(log_file: LogFile) -> None:
+async def test_a_reopened_log_continues_at_its_last_position(log_file: LogFile) -> None:
     log = log_file.started()
     await log.append(proposed(joined(1)))
     await log_file.close_logs()
@@ -192,14 +192,14 @@ async def lost(log_file: LogFile) -> None:
     )
 
 
-async def test_a_log_that_lost_its_tail_is_refused(log_file: LogFile) -> None:
+async def test_a_truncated_log_is_refused(log_file: LogFile) -> None:
     await lost(log_file)
     for _ in range(2):
         with pytest.raises(LostTail, match="ends at position 2, but it once had the event 3"):
             log_file.log()
 
 
-async def test_a_log_that_has_another_past_is_refused_though_it_is_as_long(
+async def test_a_log_of_the_same_length_with_another_history_is_refused(
     log_file: LogFile,
 ) -> None:
     await lost(log_file)
@@ -216,7 +216,7 @@ async def test_a_log_that_has_another_past_is_refused_though_it_is_as_long(
         log_file.log()
 
 
-async def test_a_lost_tail_that_is_accepted_begins_an_epoch(log_file: LogFile) -> None:
+async def test_accepting_a_lost_tail_starts_a_new_epoch(log_file: LogFile) -> None:
     await lost(log_file)
     ((before,),) = log_file.query("SELECT epoch FROM log_head")
     log = log_file.started(accept_lost_tail=True)
@@ -228,14 +228,14 @@ async def test_a_lost_tail_that_is_accepted_begins_an_epoch(log_file: LogFile) -
     assert log_file.query("SELECT epoch FROM log_head") == [(log.head.epoch,)]
 
 
-async def test_to_accept_a_tail_that_is_not_lost_changes_nothing(log_file: LogFile) -> None:
+async def test_accept_lost_tail_changes_nothing_for_a_complete_log(log_file: LogFile) -> None:
     log = log_file.started()
     await log.append(proposed(joined(1)))
     await log_file.close_logs()
     assert log_file.log(accept_lost_tail=True).head == log.head
 
 
-async def test_a_side_file_that_cannot_be_written_stops_neither_appends_nor_the_end(
+async def test_an_unwritable_side_file_stops_neither_appends_nor_shutdown(
     log_file: LogFile,
 ) -> None:
     log_file.path.with_suffix(".draft").mkdir()
@@ -245,12 +245,12 @@ async def test_a_side_file_that_cannot_be_written_stops_neither_appends_nor_the_
     assert log_file.log().head == log.head
 
 
-async def test_a_side_file_that_was_half_written_is_no_reason_to_refuse(log_file: LogFile) -> None:
+async def test_a_half_written_side_file_does_not_prevent_the_start(log_file: LogFile) -> None:
     log_file.path.with_suffix(".head").write_bytes(b'{"epoch":')
     assert log_file.log().head.position == 0
 
 
-async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(log_file: LogFile) -> None:
+async def test_an_outage_is_logged_once_at_its_start_and_once_at_its_end(log_file: LogFile) -> None:
     log = log_file.started()
     for _ in range(2):
         other = log_file.connect()
@@ -273,7 +273,7 @@ async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(log_fil
         assert [line["event"] for line in logs] == ["the event log can be written again"]
 
 
-async def test_an_outage_that_a_probe_has_found_is_logged_too(log_file: LogFile) -> None:
+async def test_an_outage_found_by_a_probe_is_logged(log_file: LogFile) -> None:
     log = log_file.started()
     aside = log_file.path.with_name("aside")
     log_file.path.rename(aside)
@@ -287,7 +287,7 @@ async def test_an_outage_that_a_probe_has_found_is_logged_too(log_file: LogFile)
     assert [line["log_level"] for line in logs] == ["warning"]
 
 
-async def test_when_the_thread_of_the_log_dies_nobody_waits_for_ever(log_file: LogFile) -> None:
+async def test_pending_appends_fail_when_the_writer_thread_dies(log_file: LogFile) -> None:
     log = log_file.log()
     writer = log.start(lambda _: None)
 

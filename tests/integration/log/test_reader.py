@@ -25,7 +25,7 @@ def positions(recorded: Sequence[RecordedEvent]) -> list[int]:
     return [one.position for one in recorded]
 
 
-async def test_an_empty_log_has_no_pages_and_its_head_at_the_beginning(log_file: LogFile) -> None:
+async def test_an_empty_log_has_no_pages_and_its_head_at_zero(log_file: LogFile) -> None:
     reader = log_file.reader()
     assert await all_of(reader.read()) == []
     assert await all_of(reader.rows()) == []
@@ -33,7 +33,7 @@ async def test_an_empty_log_has_no_pages_and_its_head_at_the_beginning(log_file:
     assert (await reader.head()).hash == GENESIS
 
 
-async def test_what_is_longer_than_a_page_comes_in_several_without_a_gap(log_file: LogFile) -> None:
+async def test_events_are_read_in_pages_without_a_gap(log_file: LogFile) -> None:
     log_file.store().commit([append_of(joined(user % 2 + 1)) for user in range(2 * PAGE + 1)])
     pages = [page async for page in log_file.reader().read()]
     assert [len(page) for page in pages] == [PAGE, PAGE, 1]
@@ -42,7 +42,7 @@ async def test_what_is_longer_than_a_page_comes_in_several_without_a_gap(log_fil
     assert rows == [PAGE]
 
 
-async def test_a_stream_has_its_own_events_in_order(log_file: LogFile) -> None:
+async def test_a_stream_is_read_in_version_order(log_file: LogFile) -> None:
     log_file.store().commit([append_of(joined(user, at)) for at, user in enumerate((1, 2, 1, 1))])
     reader = log_file.reader()
     found = await all_of(reader.read(stream="user:1"))
@@ -53,7 +53,7 @@ async def test_a_stream_has_its_own_events_in_order(log_file: LogFile) -> None:
     assert await all_of(reader.read(stream="user:9")) == []
 
 
-async def test_a_row_is_all_that_was_written(log_file: LogFile) -> None:
+async def test_a_row_has_every_column_as_written(log_file: LogFile) -> None:
     store, append = log_file.store(), append_of(joined("ana"))
     store.commit([append])
     (row,) = await all_of(log_file.reader().rows())
@@ -69,7 +69,7 @@ async def test_a_row_is_all_that_was_written(log_file: LogFile) -> None:
     assert row.hash == store.head.hash
 
 
-async def test_types_are_counted(log_file: LogFile) -> None:
+async def test_events_are_counted_by_type(log_file: LogFile) -> None:
     log_file.store().commit([append_of(joined(1), joined(2))])
     assert await log_file.reader().counts() == {"lobby.joined": 2}
 
@@ -82,7 +82,7 @@ async def test_names_are_found_for_any_number_of_users(log_file: LogFile) -> Non
     assert await reader.names([]) == {}
 
 
-async def test_a_reader_can_write_nothing(log_file: LogFile) -> None:
+async def test_the_reader_is_read_only(log_file: LogFile) -> None:
     async with log_file.reader().engine.connect() as connection:
         with pytest.raises(OperationalError, match="readonly"):
             await connection.execute(text("UPDATE log_head SET position = 9"))
@@ -97,7 +97,7 @@ async def test_texts_are_found_until_they_are_erased(log_file: LogFile) -> None:
     assert await reader.texts(["c1", "c2"]) == {"c2": "bye"}
 
 
-async def test_the_last_event_before_a_time_is_found_from_the_end(log_file: LogFile) -> None:
+async def test_the_last_event_before_a_time_is_searched_backwards(log_file: LogFile) -> None:
     reader = log_file.reader()
     assert await reader.last_before(1, after=0) == 0
     log_file.store().commit([append_of(*(joined(user) for user in range(1, 8)))])
@@ -107,14 +107,14 @@ async def test_the_last_event_before_a_time_is_found_from_the_end(log_file: LogF
     assert await reader.last_before(101, after=5) == 5
 
 
-async def test_times_that_go_back_are_looked_at_from_the_end(log_file: LogFile) -> None:
+async def test_a_search_by_time_tolerates_times_that_go_back(log_file: LogFile) -> None:
     log_file.store().commit([append_of(*(joined(user) for user in range(1, 5)))])
     log_file.change("UPDATE events SET recorded_at = CASE WHEN position = 2 THEN 900 ELSE 100 END")
     assert await log_file.reader().last_before(500, after=0) == 4
     assert await log_file.reader().last_before(50, after=0) == 0
 
 
-async def test_stored_events_come_undecoded_and_without_what_is_not_wanted(
+async def test_stored_events_are_read_undecoded_and_filtered(
     log_file: LogFile,
 ) -> None:
     named = propose([joined(3)], Origin("test", 3, "with-an-id"))

@@ -45,7 +45,7 @@ def types(file: LogFile) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(12))
-def test_a_restore_that_is_broken_off_leaves_the_log_or_can_be_repeated(
+def test_an_interrupted_restore_leaves_the_log_or_can_be_repeated(
     log_file: LogFile, backup: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     left = [number]
@@ -84,13 +84,13 @@ def test_a_restore_that_is_broken_off_leaves_the_log_or_can_be_repeated(
     assert not list(log_file.path.parent.glob(".restoring-*"))
 
 
-def test_a_secret_that_a_backup_lacks_stays(log_file: LogFile, backup: Path) -> None:
+def test_restore_keeps_a_secret_that_the_backup_lacks(log_file: LogFile, backup: Path) -> None:
     (backup / SECRET).unlink()
     restored(log_file, backup)
     assert log_file.path.with_name(SECRET).read_text() == "new"
 
 
-def test_a_log_that_can_not_be_read_now_is_not_replaced(
+def test_restore_does_not_replace_an_unreadable_log(
     log_file: LogFile, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the revocations in it would be forgotten."""

@@ -19,14 +19,14 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_log_that_holds_what_is_remembered_is_right(tmp_path: Path) -> None:
+def test_a_log_that_contains_the_remembered_head_is_accepted(tmp_path: Path) -> None:
     side = SideFile(written(tmp_path))
     side.check(HEAD, lambda _position: HEAD.hash)
     side.check(HEAD._replace(position=9), lambda _position: HEAD.hash)
     assert not list(tmp_path.glob("*.draft"))
 
 
-def test_no_side_file_says_nothing(tmp_path: Path) -> None:
+def test_a_missing_side_file_is_accepted(tmp_path: Path) -> None:
     side = SideFile(tmp_path / "log.head")
     assert side.read() is None
     side.check(HEAD, lambda _position: None)
@@ -47,7 +47,7 @@ def damaged(whole: bytes) -> dict[str, bytes]:
     }
 
 
-def test_a_damaged_side_file_is_warned_of_and_not_believed(tmp_path: Path) -> None:
+def test_a_damaged_side_file_is_logged_and_ignored(tmp_path: Path) -> None:
     path = written(tmp_path)
     for name, data in damaged(path.read_bytes()).items():
         path.write_bytes(data)
@@ -58,7 +58,7 @@ def test_a_damaged_side_file_is_warned_of_and_not_believed(tmp_path: Path) -> No
         assert [line["error_code"] for line in logs] == ["SIDE_FILE_DAMAGED"], name
 
 
-def test_a_side_file_of_the_first_version_has_no_checksum_and_counts(tmp_path: Path) -> None:
+def test_a_version_1_side_file_without_checksum_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "log.head"
     path.write_text(f'{{"epoch":"{HEAD.epoch}","position":7,"hash":"{HEAD.hash.hex()}"}}')
     SideFile(path).check(HEAD, lambda _position: HEAD.hash)
@@ -72,7 +72,7 @@ def test_a_side_file_of_another_log_is_refused(tmp_path: Path) -> None:
         side.check(HEAD._replace(epoch="another"), lambda _position: HEAD.hash)
 
 
-def test_who_is_refused_the_lock_is_told_who_has_it_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_refused_lock_names_its_holder_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "log.lock"
     lock = LogLock(path)
     lock.mark()

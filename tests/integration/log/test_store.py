@@ -31,13 +31,13 @@ def committed(store: Store, *appends: Append) -> list[list[int]]:
     return [answer.positions for answer in answers if isinstance(answer, Committed)]
 
 
-def test_a_new_log_is_at_its_beginning_and_has_an_epoch(log_file: LogFile) -> None:
+def test_a_new_log_starts_at_position_zero_with_an_epoch(log_file: LogFile) -> None:
     head = log_file.store().head
     assert (head.position, head.hash, len(head.epoch)) == (0, GENESIS, 32)
     assert log_file.store().head == head
 
 
-def test_positions_go_through_all_streams_and_versions_through_each(log_file: LogFile) -> None:
+def test_positions_are_global_and_versions_are_per_stream(log_file: LogFile) -> None:
     store = log_file.store()
     appends = (append_of(joined(1), joined(2)), append_of(joined(1)))
     assert committed(store, *appends) == [[1, 2], [3]]
@@ -66,7 +66,7 @@ def test_a_version_conflict_fails_only_its_append(log_file: LogFile) -> None:
     assert log_file.query("SELECT stream FROM events") == [("user:1",), ("user:1",)]
 
 
-def test_a_version_is_known_to_a_store_that_did_not_write_it(log_file: LogFile) -> None:
+def test_a_store_reads_the_versions_that_another_process_wrote(log_file: LogFile) -> None:
     committed(log_file.store(), append_of(joined(1), joined(1)))
     store = log_file.store()
     assert (store.last_version("user:1"), store.last_version("user:2")) == (2, 0)
@@ -86,14 +86,14 @@ def test_a_repeated_append_gets_its_first_positions_and_adds_nothing(log_file: L
     assert log_file.query("SELECT count(*) FROM events") == [(3,)]
 
 
-def test_an_append_that_is_twice_in_a_batch_is_recorded_once(log_file: LogFile) -> None:
+def test_an_append_repeated_within_a_batch_is_recorded_once(log_file: LogFile) -> None:
     store = log_file.store()
     once = append_of(joined(1))
     assert committed(store, once, once) == [[1], [1]]
     assert store.head.position == 1
 
 
-def test_an_append_of_which_only_a_part_is_in_the_log_is_refused(log_file: LogFile) -> None:
+def test_an_append_that_is_partly_in_the_log_is_refused(log_file: LogFile) -> None:
     store = log_file.store()
     once = append_of(joined(1))
     committed(store, once)
@@ -104,7 +104,7 @@ def test_an_append_of_which_only_a_part_is_in_the_log_is_refused(log_file: LogFi
     assert log_file.query("SELECT stream FROM events") == [("user:1",), ("user:3",)]
 
 
-def test_a_batch_that_cannot_be_written_leaves_nothing_and_may_be_tried_again(
+def test_a_failed_batch_leaves_nothing_and_can_be_retried(
     log_file: LogFile,
 ) -> None:
     store = log_file.store()
@@ -134,7 +134,7 @@ def test_a_probe_leaves_no_trace(log_file: LogFile) -> None:
     assert log_file.query("SELECT count(*) FROM snapshots") == [(0,)]
 
 
-def test_a_log_that_another_writer_has_moved_is_found_to_diverge(log_file: LogFile) -> None:
+def test_a_write_by_another_writer_is_detected_as_divergence(log_file: LogFile) -> None:
     ours, theirs = log_file.store(), log_file.store()
     committed(theirs, append_of(joined(1)))
     with pytest.raises(LogDiverged):
@@ -143,7 +143,7 @@ def test_a_log_that_another_writer_has_moved_is_found_to_diverge(log_file: LogFi
     assert committed(theirs, append_of(joined(3))) == [[2]]
 
 
-def test_a_commit_that_happened_though_it_was_said_to_fail_is_found(log_file: LogFile) -> None:
+def test_a_commit_that_succeeded_despite_an_error_is_detected(log_file: LogFile) -> None:
     """The retry has the same ids: its first answer would hide that nobody folded the events."""
     ours, once = log_file.store(), append_of(joined(1))
     committed(log_file.store(), once)
@@ -151,7 +151,7 @@ def test_a_commit_that_happened_though_it_was_said_to_fail_is_found(log_file: Lo
         ours.commit([once])
 
 
-def test_names_are_kept_with_the_commit_and_the_newest_counts(log_file: LogFile) -> None:
+def test_names_are_stored_in_the_commit_and_the_newest_wins(log_file: LogFile) -> None:
     store = log_file.store()
     for name in ("Ana", "Anna"):
         committed(store, Append(proposed(joined(7)), {}, PersonalData(names={"7": name})))
@@ -161,7 +161,7 @@ def test_names_are_kept_with_the_commit_and_the_newest_counts(log_file: LogFile)
     assert store.head.position == 2
 
 
-def test_the_match_history_is_written_with_the_events_that_it_tells_of(log_file: LogFile) -> None:
+def test_the_match_history_is_written_in_the_transaction_of_its_events(log_file: LogFile) -> None:
     store = log_file.store()
     committed(store, append_of(joined(7)), append_of(STARTED))
     assert log_file.query("SELECT match, game, started_position, reason FROM matches") == [
@@ -181,7 +181,7 @@ def test_the_match_history_is_written_with_the_events_that_it_tells_of(log_file:
     )
 
 
-def test_a_clock_that_is_set_back_a_little_changes_no_order_of_times(
+def test_recorded_times_stay_ordered_after_a_small_clock_step_back(
     log_file: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = log_file.store()
@@ -192,7 +192,7 @@ def test_a_clock_that_is_set_back_a_little_changes_no_order_of_times(
     assert found == [5000, 5000, 5000, 5001]
 
 
-def test_a_clock_that_was_far_ahead_does_not_hold_the_times_there(
+def test_recorded_times_follow_the_clock_after_a_large_step_back(
     log_file: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when the service was started while it was ahead."""
@@ -206,7 +206,7 @@ def test_a_clock_that_was_far_ahead_does_not_hold_the_times_there(
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
 @pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
-def test_nothing_is_acknowledged_while_the_files_are_not_where_they_were(
+def test_nothing_is_acknowledged_while_the_database_files_are_moved(
     log_file: LogFile, suffix: str, how: str
 ) -> None:
     store = log_file.store()
@@ -232,7 +232,7 @@ def test_nothing_is_acknowledged_while_the_files_are_not_where_they_were(
         assert committed(store, append_of(joined(2))) == [[2]]
 
 
-def test_a_snapshot_is_used_by_the_code_and_the_log_that_it_was_made_of(log_file: LogFile) -> None:
+def test_a_snapshot_is_used_only_by_the_same_code_and_log(log_file: LogFile) -> None:
     store = log_file.store()
     assert store.load_snapshot("world", "v1", 9) is None
     committed(store, append_of(joined(1), joined(2)))
@@ -242,7 +242,7 @@ def test_a_snapshot_is_used_by_the_code_and_the_log_that_it_was_made_of(log_file
     assert store.load_snapshot("other", "v1", 9) is None
 
 
-def test_the_newest_snapshot_before_a_position_is_found_else_none(log_file: LogFile) -> None:
+def test_the_newest_snapshot_before_a_position_is_found(log_file: LogFile) -> None:
     store = log_file.store()
     committed(store, append_of(*(joined(user) for user in range(1, 10))))
     for position in (2, 4, 6):
@@ -251,7 +251,7 @@ def test_the_newest_snapshot_before_a_position_is_found_else_none(log_file: LogF
     assert found == [None, (2, b"2"), (4, b"4"), (6, b"6")]
 
 
-def test_snapshots_that_nobody_needs_go(log_file: LogFile) -> None:
+def test_unneeded_snapshots_are_deleted(log_file: LogFile) -> None:
     store = log_file.store()
     committed(store, append_of(*(joined(user) for user in range(1, 10))))
     store.save_snapshot("world", "v0", 1, b"", needed_from=0)
@@ -278,7 +278,7 @@ def test_a_snapshot_of_another_log_is_not_used(log_file: LogFile, change: str) -
     assert store.load_snapshot("world", "v1", 9) is None
 
 
-def test_a_snapshot_that_cannot_be_written_is_said_to_be_unavailable(log_file: LogFile) -> None:
+def test_an_unwritable_snapshot_raises_unavailable(log_file: LogFile) -> None:
     store = log_file.store()
     other = log_file.connect()
     other.execute("BEGIN IMMEDIATE")
