@@ -20,22 +20,24 @@ from service.domain.commands.presence import StartNode
 from service.domain.events.base import match_stream
 from service.domain.events.outbox import USER_SERVICE
 from service.domain.names import clean_name
-from service.edge.addresses import Addresses, AddressRate, Handshakes
 from service.edge.api.calls import Dependencies
 from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
 from service.edge.backlog import Backlog, BacklogLimits
-from service.edge.bind import check_address
-from service.edge.budget import Budgets, Rate, UserLimits
 from service.edge.connection import SlowLimits
 from service.edge.greeting import Facts, Greeter
-from service.edge.http import DevTokens, Endpoints
-from service.edge.http_server import Doors, HttpLimits, Runner
+from service.edge.http.addresses import Addresses, AddressRate, Handshakes
+from service.edge.http.bind import check_address
+from service.edge.http.dev_tokens import DevTokens
+from service.edge.http.pages import Pages
+from service.edge.http.probes import Probes
+from service.edge.http.server import Doors, HttpLimits, Runner
 from service.edge.hub import Hub, Intervals
 from service.edge.moves import MoveHistory
 from service.edge.passwords import GuessLimits, Passwords
-from service.edge.session import SessionLimits
+from service.edge.session.rate_limit import Budgets, Rate, UserLimits
+from service.edge.session.session import SessionLimits
 from service.edge.socketio.link import LinkLimits
 from service.edge.socketio.server import SocketIo
 from service.edge.tail import Ages, Refill
@@ -364,15 +366,14 @@ class Service:
             settings.allowed_origins,
             unauthenticated_max=settings.unauthenticated_per_ip_max,
         )
-        endpoints = Endpoints(
-            self._websockets,
-            engine,
-            self._log,
-            handshakes,
-            self._dev_tokens(),
-            metrics=self._metrics,
+        app.add_routes(
+            [
+                *Pages(self._websockets, handshakes).routes(),
+                *Probes(self._log, self._world, self._metrics).routes(),
+                *self._dev_token_routes(),
+                *self._socket_io.routes(),
+            ]
         )
-        app.add_routes([*endpoints.routes(), *self._socket_io.routes()])
         app.add_subapp(PREFIX, self._make_api(engine, addresses).app())
 
         self._runner = Runner(
@@ -413,11 +414,11 @@ class Service:
             self._metrics,
         )
 
-    def _dev_tokens(self) -> DevTokens | None:
+    def _dev_token_routes(self) -> list[web.AbstractRouteDef]:
         """Only in development, and only where tokens are checked by a secret that is set."""
         if not self._dev or not self._settings.checks_by_secret or not self._secret:
-            return None
-        return DevTokens(self._settings, self._secret)
+            return []
+        return DevTokens(self._settings, self._secret).routes()
 
     async def _match_events(self, match: Match) -> Sequence[Event]:
         pages = self._reader.read(match.replay_from - 1, stream=match_stream(match.id))

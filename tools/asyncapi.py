@@ -16,7 +16,7 @@ import msgspec
 
 from service import __version__
 from service.edge.close_codes import CloseCode
-from service.edge.http import BadName
+from service.edge.http.dev_tokens import BadName
 from service.protocol import FromClientMessage, ToClientMessage, classic, v1
 from tools import reference
 from tools.examples import FROM_CLIENT, TO_CLIENT

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from service.domain.events.base import Position
     from service.domain.ids import SocketId, UserId
     from service.edge.loss import Kind
-    from service.edge.session import ResumeFrom
+    from service.edge.session.actions import ResumeFrom
 
 logger = get_logger(__name__)
 

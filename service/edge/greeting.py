@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from service.edge.connection import Connection
     from service.edge.dialect import Dialect
     from service.edge.feeds import UserFeed
-    from service.edge.session import ResumeFrom
+    from service.edge.session.actions import ResumeFrom
     from service.protocol import ToClient
     from service.telemetry import Metrics
 

@@ -17,9 +17,9 @@ from service.domain.errors import MatchNotRunning, NotInRoom
 from service.domain.events.base import match_stream
 from service.domain.events.matches import MatchInput
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
-from service.edge.costs import BYTES_PER_UNIT
 from service.edge.frames import frame
-from service.edge.session import RateLimited
+from service.edge.session.costs import BYTES_PER_UNIT
+from service.edge.session.errors import RateLimited
 from service.protocol import v1
 from service.telemetry import note_fault
 

@@ -14,7 +14,7 @@ import msgspec
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom
 from service.domain.passwords import opens, seal
-from service.edge.session import RateLimited
+from service.edge.session.errors import RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from service.edge.pages import first_page
+from service.edge.paging import first_page
 from service.fanout.views import room_summary
 from service.protocol import v1
 

@@ -22,29 +22,20 @@ from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of, noted
 from service.edge.connection import Connection, SlowLimits
-from service.edge.costs import (
-    BYTES_PER_UNIT,
-    HANDSHAKE_UNITS,
-    RECEIVERS_PER_UNIT,
-    SOCKET_LOGGED_BYTES,
-)
 from service.edge.dialect import PROTOCOLS, V1, dialect_of
 from service.edge.handshake import checked
-from service.edge.http_server import admit
+from service.edge.http.server import admit
 from service.edge.inbound import EagerResponse
 from service.edge.room_list import room_page
-from service.edge.session import (
-    Answer,
+from service.edge.session.actions import (
     Close,
     Execute,
-    MessageRefused,
     PassSignal,
-    RateLimited,
     RefreshToken,
+    Reply,
     Request,
     ResumeFrom,
     SendMissed,
-    Session,
     ShowFriends,
     ShowLobby,
     ShowMoves,
@@ -53,6 +44,14 @@ from service.edge.session import (
     SubscribeRooms,
     WatchFriends,
 )
+from service.edge.session.costs import (
+    BYTES_PER_UNIT,
+    HANDSHAKE_UNITS,
+    RECEIVERS_PER_UNIT,
+    SOCKET_LOGGED_BYTES,
+)
+from service.edge.session.errors import MessageRefused, RateLimited
+from service.edge.session.session import Session
 from service.edge.token_timer import TokenTimer, TokenTimes
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.records import Origin
@@ -71,12 +70,13 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.auth import Authenticator
-    from service.edge.budget import Budgets, UserBudget
     from service.edge.channel import Channel
     from service.edge.hub import Hub
     from service.edge.moves import MoveHistory
     from service.edge.passwords import Passwords
-    from service.edge.session import Action, SessionLimits
+    from service.edge.session.actions import Action
+    from service.edge.session.rate_limit import Budgets, UserBudget
+    from service.edge.session.session import SessionLimits
     from service.runtime.engine import Done, Engine
     from service.runtime.idempotency import Fingerprints
     from service.runtime.ticker import Ticker
@@ -96,7 +96,7 @@ CLOSE_RETRY_MAX_S = 30.0
 
 _TEXT = WSMsgType.TEXT
 
-_ANSWERED_BY_ID = (Answer, ShowFriends)
+_ANSWERED_BY_ID = (Reply, ShowFriends)
 """The actions that acknowledge the id of their message by themselves."""
 
 _LISTS = (ShowUsers, ShowLobby, ShowRooms, WatchFriends)
@@ -619,7 +619,7 @@ class WebSockets:
                     )
                 )
                 self._charge_crowd(action, session)
-            case Answer(message):
+            case Reply(message):
                 hub.send(connection, message)
             case ShowUsers() if connection.dialect is V1:
                 hub.send_frames(connection, hub.users.frames())

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from service.edge.costs import BYTES_PER_UNIT
-from service.edge.session import Session
+from service.edge.session.costs import BYTES_PER_UNIT
+from service.edge.session.session import Session
 from tests.integration.stage import Stage, Theatre
 
 ROOMS = 5

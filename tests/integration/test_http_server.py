@@ -10,8 +10,9 @@ from typing import TypeAlias
 import pytest
 from aiohttp import web
 
-from service.edge.addresses import Addresses
-from service.edge.http_server import TOO_MANY, AddressCap, Doors, HttpLimits, Runner, admit
+from service.edge.http.address_cap import AddressCap
+from service.edge.http.addresses import Addresses
+from service.edge.http.server import TOO_MANY, Doors, HttpLimits, Runner, admit
 
 SHORT_S = 0.15
 LONG_S = 30.0

@@ -28,13 +28,15 @@ from service.edge.api.reading import read_parameters
 from service.edge.api.routes import list_rooms, list_users, show_room
 from service.edge.api.shapes import RoomNamed, RoomsWanted, UsersWanted
 from service.edge.backlog import Backlog, BacklogLimits
-from service.edge.budget import UserBudget, UserLimits
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.frames import texts_of
 from service.edge.greeting import Facts, Greeter
 from service.edge.hub import Hub, Intervals
-from service.edge.session import Execute, MessageRefused, PassSignal, Session, SessionLimits
+from service.edge.session.actions import Execute, PassSignal
+from service.edge.session.errors import MessageRefused
+from service.edge.session.rate_limit import UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 from service.edge.socketio import packets
 from service.edge.socketio.packets import InvalidPacket
 from service.edge.socketio.polling import Polling

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from service.edge import guard
 from service.edge.api.problems import BadBody, BadParameter
+from service.edge.session import guard
 from service.errors import nearest
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from service.edge.api import shapes
 from service.edge.api.calls import NEVER_CHANGES, Call, Dependencies, Route
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
 from service.edge.auth import Scope
-from service.edge.pages import first_page
+from service.edge.paging import first_page
 from service.edge.room_list import room_page
 from service.eventstore.read_models.match_history import MatchQuery, find_matches, not_public
 from service.eventstore.records import Origin

@@ -25,8 +25,8 @@ from service.edge.api.reading import read_body, read_parameters
 from service.edge.api.routes import ROUTES
 from service.edge.api.shapes import Parameters
 from service.edge.auth import AuthenticationError, bearer_of
-from service.edge.cors import Cors
-from service.edge.http_server import admit
+from service.edge.http.cors import Cors
+from service.edge.http.server import admit
 from service.errors import ClientError
 from service.telemetry import Metrics, note_fault
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from service.edge.addresses import AddressRate
     from service.edge.auth import Authenticator, Caller
+    from service.edge.http.addresses import AddressRate
 
 PREFIX = "/api"
 VERSION = "/v1"

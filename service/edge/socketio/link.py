@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 from aiohttp import WSCloseCode
 
-from service.edge.budget import Bucket
 from service.edge.close_codes import CloseCode
 from service.edge.connection import Connection
-from service.edge.costs import BYTES_PER_UNIT
 from service.edge.dialect import SOCKET_IO
 from service.edge.inbound import heard
+from service.edge.session.costs import BYTES_PER_UNIT
+from service.edge.session.rate_limit import Bucket
 from service.edge.socketio import packets
 from service.edge.socketio.packets import MAIN, Engine, InvalidPacket, Kind
 from service.edge.socketio.polling import Polling
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from service.domain.ids import SocketId, UserId
     from service.edge.connection import SlowLimits, Transport
-    from service.edge.session import SessionLimits
+    from service.edge.session.session import SessionLimits
     from service.edge.websocket import Connect
 
     Serve: TypeAlias = Callable[["Link", "Session", str | None, Connect], Awaitable[None]]

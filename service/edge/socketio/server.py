@@ -11,9 +11,10 @@ from aiohttp import WSMsgType, web
 
 from service.edge.auth import token_of
 from service.edge.close_codes import CloseCode, noted
-from service.edge.cors import Cors
 from service.edge.handshake import checked, wants_websocket
-from service.edge.http_server import TOO_MANY, AddressCap, admit
+from service.edge.http.address_cap import AddressCap
+from service.edge.http.cors import Cors
+from service.edge.http.server import TOO_MANY, admit
 from service.edge.inbound import EagerResponse
 from service.edge.socketio import packets
 from service.edge.socketio.link import Link
@@ -22,7 +23,7 @@ from service.edge.socketio.packets import InvalidPacket
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.edge.addresses import Handshakes
+    from service.edge.http.addresses import Handshakes
     from service.edge.socketio.link import LinkLimits
     from service.edge.socketio.session import Session
     from service.edge.websocket import Connect, WebSockets

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.edge.bind import CannotListen, check_address
+from service.edge.http.bind import CannotListen, check_address
 from service.errors import ConfigurationError
 from service.eventstore import migrate
 from service.eventstore.inspection import CannotUse, LogMissing, NotOurDatabase, inspect

@@ -13,16 +13,11 @@ from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, 
 from service.domain.commands.seats import SetReady
 from service.domain.errors import NotInRoom
 from service.domain.passwords import opens, seal
-from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import Dialect
-from service.edge.session import (
-    Execute,
-    MessageRefused,
-    PassSignal,
-    Session,
-    SessionLimits,
-    ShowMoves,
-)
+from service.edge.session.actions import Execute, PassSignal, ShowMoves
+from service.edge.session.errors import MessageRefused
+from service.edge.session.rate_limit import UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 from service.errors import ClientError
 from service.fanout.signals import signal
 from tests.unit.domain.story import Story

@@ -12,11 +12,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.domain.events.access import SessionsRevoked
-from service.edge.addresses import Addresses, AddressRate
 from service.edge.api import routes
 from service.edge.api.calls import Dependencies
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
+from service.edge.http.addresses import Addresses, AddressRate
 from service.eventstore.read_models.match_history import PlayedMatch
 from service.fanout.profiles import Profiles
 from tests.unit.authorisation.test_messages import told

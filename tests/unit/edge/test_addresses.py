@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.edge.addresses import normal_address
+from service.edge.http.addresses import normal_address
 
 
 @pytest.mark.parametrize(

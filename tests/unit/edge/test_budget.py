@@ -1,6 +1,6 @@
 """Budgets belong to users: more sockets or new ones give nothing more."""
 
-from service.edge.budget import Bucket, Budgets, Rate, UserLimits
+from service.edge.session.rate_limit import Bucket, Budgets, Rate, UserLimits
 
 LIMITS = UserLimits(messages=Rate(10, 20), logged_bytes=Rate(100, 1000))
 

@@ -14,10 +14,11 @@ from msgspec import inspect
 from service.edge.api.problems import Refusal
 from service.edge.api.reading import read_body
 from service.edge.api.shapes import Announcement
-from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
-from service.edge.guard import DEPTH_MAX, INT_MAX, INT_MIN, KEYS_MAX, BadValue, check_fields
-from service.edge.session import MessageRefused, Session, SessionLimits
+from service.edge.session.errors import MessageRefused
+from service.edge.session.guard import DEPTH_MAX, INT_MAX, INT_MIN, KEYS_MAX, BadValue, check_fields
+from service.edge.session.rate_limit import UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 from service.protocol import FromV1Client
 from tools.examples import FROM_CLIENT
 

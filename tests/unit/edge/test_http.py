@@ -12,9 +12,9 @@ from multidict import CIMultiDict
 
 from service.domain.errors import TooManySockets
 from service.edge import auth
-from service.edge.addresses import Addresses, AddressRate
 from service.edge.close_codes import REFUSED_HANDSHAKES
-from service.edge.http_server import TOO_MANY
+from service.edge.http.addresses import Addresses, AddressRate
+from service.edge.http.server import TOO_MANY
 from service.errors import Unavailable
 
 

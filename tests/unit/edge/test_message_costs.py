@@ -7,10 +7,12 @@ from typing import Any, get_args
 
 import pytest
 
-from service.edge.budget import Rate, UserBudget, UserLimits
-from service.edge.costs import COSTS, LOGGED_OVERHEAD_BYTES
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
-from service.edge.session import Close, Execute, MessageRefused, Session, SessionLimits
+from service.edge.session.actions import Close, Execute
+from service.edge.session.costs import COSTS, LOGGED_OVERHEAD_BYTES
+from service.edge.session.errors import MessageRefused
+from service.edge.session.rate_limit import Rate, UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 from service.protocol import FromClassicClient, FromV1Client
 
 PLENTY = SessionLimits(messages=Rate(1000, 100_000))

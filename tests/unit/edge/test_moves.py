@@ -15,7 +15,7 @@ from service.domain.events.base import Event
 from service.edge.connection import Connection, SlowLimits
 from service.edge.dialect import V1
 from service.edge.moves import PAGE_MOVES, MoveHistory
-from service.edge.session import RateLimited
+from service.edge.session.errors import RateLimited
 from service.errors import ClientError
 from service.telemetry import Metrics
 from tests.unit.domain.story import ROOM, Story

@@ -14,7 +14,7 @@ from service.domain.events.rooms import PlayerSeated, RoomCreated
 from service.domain.passwords import opens, seal
 from service.domain.projections.world import World
 from service.edge.passwords import FORGET_S, KEPT_MAX, PAUSE_S_MAX, Guesses, GuessLimits, Passwords
-from service.edge.session import RateLimited
+from service.edge.session.errors import RateLimited
 
 LIMITS = GuessLimits(free=5, pause_s=1)
 

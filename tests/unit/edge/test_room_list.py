@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.domain.events.rooms import RoomCreated
 from service.domain.projections.world import World
-from service.edge.pages import PAGE_BYTES_MAX, first_page
+from service.edge.paging import PAGE_BYTES_MAX, first_page
 from service.edge.room_list import room_page
 from service.fanout.profiles import Profiles
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.edge.salvage import TOKENS_MAX, id_in
+from service.edge.session.salvage import TOKENS_MAX, id_in
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,12 @@ from typing import Any
 import pytest
 
 from service.domain.commands.moves import Move
-from service.edge.budget import Rate, UserBudget, UserLimits
-from service.edge.costs import LIST
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
-from service.edge.session import (
-    Answer,
-    Close,
-    Execute,
-    MessageRefused,
-    PassSignal,
-    RateLimited,
-    Session,
-    SessionLimits,
-    ShowRooms,
-)
+from service.edge.session.actions import Close, Execute, PassSignal, Reply, ShowRooms
+from service.edge.session.costs import LIST
+from service.edge.session.errors import MessageRefused, RateLimited
+from service.edge.session.rate_limit import Rate, UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 from service.protocol import v1
 
 LIMITS = SessionLimits(messages=Rate(1, 20))
@@ -49,7 +41,7 @@ def refusal(text: str, one: Session | None = None) -> tuple[str, str | None]:
 
 def test_a_ping_is_answered_with_its_id() -> None:
     request = session().receive('{"type":"ping","id":"p"}', 0)
-    assert request.action == Answer(v1.Pong("p"))
+    assert request.action == Reply(v1.Pong("p"))
     assert request.id == "p"
 
 
@@ -150,7 +142,7 @@ def test_who_sends_too_much_is_refused_and_then_closed() -> None:
             answers.append(one.receive('{"type":"ping"}', 0).action)
         except MessageRefused as refused:
             answers.append(refused.error)
-    assert all(isinstance(answer, Answer) for answer in answers[:20])
+    assert all(isinstance(answer, Reply) for answer in answers[:20])
     assert all(isinstance(answer, RateLimited) for answer in answers[20:40])
     assert isinstance(answers[40], Close)
 
@@ -171,7 +163,7 @@ def test_a_message_more_may_be_sent_as_time_goes_by() -> None:
     for _ in range(20):
         one.receive('{"type":"ping"}', 0)
     assert refusal('{"type":"ping"}', one)[0] == "RATE_LIMITED"
-    assert isinstance(one.receive('{"type":"ping"}', 1).action, Answer)
+    assert isinstance(one.receive('{"type":"ping"}', 1).action, Reply)
 
 
 def test_a_whole_list_counts_for_many_messages() -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from service.edge.budget import Rate, UserBudget, UserLimits
 from service.edge.close_codes import CloseCode
-from service.edge.costs import LOGGED_OVERHEAD_BYTES
 from service.edge.dialect import V1
-from service.edge.session import Close, MessageRefused, Session, SessionLimits
+from service.edge.session.actions import Close
+from service.edge.session.costs import LOGGED_OVERHEAD_BYTES
+from service.edge.session.errors import MessageRefused
+from service.edge.session.rate_limit import Rate, UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 
 PING = '{"type":"ping"}'
 CLOSE = Close(CloseCode.RATE_LIMITED, "Rate limited")

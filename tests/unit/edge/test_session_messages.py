@@ -17,19 +17,15 @@ from service.domain.commands.moves import Move
 from service.domain.commands.presence import SetStatus
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
-from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
-from service.edge.session import (
+from service.edge.session.actions import (
     Action,
-    Answer,
     Execute,
-    MessageRefused,
     PassSignal,
     RefreshToken,
+    Reply,
     ResumeFrom,
     SendMissed,
-    Session,
-    SessionLimits,
     ShowFriends,
     ShowLobby,
     ShowMoves,
@@ -38,6 +34,9 @@ from service.edge.session import (
     SubscribeRooms,
     WatchFriends,
 )
+from service.edge.session.errors import MessageRefused
+from service.edge.session.rate_limit import UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 from service.protocol import FromClassicClient, FromV1Client, v1
 
 TAB = "n1.1.1"
@@ -139,8 +138,8 @@ ACTIONS: list[tuple[dict[str, Any], Action]] = [
 
 V1_ACTIONS: list[tuple[dict[str, Any], Action]] = [
     ({"type": "friends:status:request", "id": "f"}, ShowFriends("f")),
-    ({"type": "ping"}, Answer(v1.Pong())),
-    ({"type": "ping", "id": "p"}, Answer(v1.Pong("p"))),
+    ({"type": "ping"}, Reply(v1.Pong())),
+    ({"type": "ping", "id": "p"}, Reply(v1.Pong("p"))),
     ({"type": "user:sync"}, ShowUsers()),
     ({"type": "room:list"}, ShowRooms(None, None, 50)),
     ({"type": "room:list", "game": "relay", "cursor": "c", "limit": 3}, ShowRooms("relay", "c", 3)),

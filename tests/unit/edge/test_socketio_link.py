@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from service.domain.commands.presence import CLEAN_CLOSES
-from service.edge.budget import Rate
 from service.edge.connection import SlowLimits
-from service.edge.session import SessionLimits
+from service.edge.session.rate_limit import Rate
+from service.edge.session.session import SessionLimits
 from service.edge.socketio.link import Link, LinkLimits
 
 BURST = 20

@@ -3,10 +3,11 @@ import json
 import pytest
 
 from service.domain.ids import RoomId
-from service.edge.budget import UserBudget, UserLimits
 from service.edge.dialect import SOCKET_IO
 from service.edge.frames import text_frame, texts_of, type_in
-from service.edge.session import MessageRefused, Session, SessionLimits
+from service.edge.session.errors import MessageRefused
+from service.edge.session.rate_limit import UserBudget, UserLimits
+from service.edge.session.session import Session, SessionLimits
 from service.edge.socketio import packets
 from service.edge.socketio.packets import InvalidPacket, Kind, Packet
 from service.protocol import classic, v1

@@ -1,0 +1,66 @@
+"""Issue tokens for any name; for development only."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+import jwt
+import msgspec
+from aiohttp import web
+
+from service.domain.names import clean_name
+from service.errors import ClientError
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+DEV_TOKEN_TTL_S = 7 * 24 * 3600
+
+
+class BadName(ClientError):
+    """A name has at least one visible character, and is not too long."""
+
+    code = "BAD_NAME"
+
+
+class DevTokens:
+    """Issues a token for any name; the user's id is derived from the name."""
+
+    def __init__(self, settings: Settings, secret: str) -> None:
+        """Sign with `secret`, with the audience and the issuer that the settings require."""
+        self._secret = secret
+        self._algorithm = settings.jwt_algorithms[0]
+        self._name_length_max = settings.name_length_max
+        required = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+        self._claims = {claim: value for claim, value in required.items() if value is not None}
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """List the routes."""
+        return [web.post("/dev/token", self._issue)]
+
+    async def _issue(self, request: web.Request) -> web.Response:
+        """Answer `{name}` with `{token, user}`."""
+        try:
+            name = self._name(await request.read())
+        except ClientError as error:
+            raw = msgspec.json.encode({"code": error.code, "message": error.message})
+            return web.Response(body=raw, status=400, content_type="application/json")
+        user = 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+        exp = int(time.time()) + DEV_TOKEN_TTL_S
+        claims = {"id": user, "name": name, "exp": exp, **self._claims}
+        token = jwt.encode(claims, self._secret, algorithm=self._algorithm)
+        return web.json_response({"token": token, "user": {"id": user, "name": name}})
+
+    def _name(self, body: bytes) -> str:
+        try:
+            raw = msgspec.json.decode(body, type=dict[str, object]).get("name")
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raw = None
+        name = clean_name(raw) if isinstance(raw, str) else ""
+        if not name:
+            raise BadName("Send a JSON object with a `name` that has a visible character.")
+        if len(name) > self._name_length_max:
+            raise BadName(f"A name has at most {self._name_length_max} characters.")
+        return name

@@ -1,0 +1,1 @@
+"""Sans-I/O session of one client: a frame in, actions out; pure."""

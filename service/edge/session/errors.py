@@ -1,0 +1,63 @@
+"""Errors by which a session refuses a message; each has a code for clients."""
+
+from __future__ import annotations
+
+from service.errors import ClientError
+
+
+class BadJson(ClientError):
+    """The frame is not JSON, or not valid Unicode; send one JSON object a text frame."""
+
+    code = "BAD_JSON"
+
+
+class BadMessage(ClientError):
+    """The message has no `type`, or its fields are missing or wrong."""
+
+    code = "BAD_MESSAGE"
+
+
+class BadInvite(ClientError):
+    """The invite names no user; send `to` with the id of one."""
+
+    code = "BAD_INVITE"
+
+
+class UnknownType(ClientError):
+    """There is no message of this type."""
+
+    code = "UNKNOWN_TYPE"
+
+
+class BinaryFrame(ClientError):
+    """Binary frames are not understood; send JSON in text frames."""
+
+    code = "BINARY_FRAME"
+
+
+class TooManyFriends(ClientError):
+    """More friends than one socket may watch."""
+
+    code = "TOO_MANY_FRIENDS"
+
+
+class RateLimited(ClientError):
+    """Too many messages; this one was not carried out. Slow down, or the connection is closed."""
+
+    code = "RATE_LIMITED"
+
+
+class TooLarge(ClientError):
+    """The message is longer than one of its type may be; the message says how long that is."""
+
+    code = "TOO_LARGE"
+
+
+class MessageRefused(Exception):
+    """A frame asks for what nobody can ask; `error` says why."""
+
+    def __init__(self, error: ClientError, id_: str | None) -> None:
+        """Take the error, and the id under which the frame wants to be answered."""
+        super().__init__(error.message)
+        self.error = error
+        self.id = id_

@@ -1,0 +1,303 @@
+"""The session of one client: decides what each frame asks for, and whether it may ask now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from service.domain.commands.chat import Say, digest_of
+from service.domain.commands.moves import Move
+from service.domain.ids import SocketId, UserId, normalise
+from service.domain.personal_data import PersonalData, Text
+from service.edge.close_codes import CloseCode
+from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
+from service.edge.session import guard, salvage
+from service.edge.session.actions import (
+    Close,
+    Execute,
+    PassSignal,
+    RefreshToken,
+    Reply,
+    Request,
+    ResumeFrom,
+    SendMissed,
+    ShowFriends,
+    ShowLobby,
+    ShowMoves,
+    ShowRooms,
+    ShowUsers,
+    SubscribeRooms,
+    WatchFriends,
+)
+from service.edge.session.commands import command_of, move_of
+from service.edge.session.costs import BYTES_PER_UNIT, LOGGED_OVERHEAD_BYTES, PLAIN, cost_of
+from service.edge.session.errors import (
+    BadMessage,
+    BinaryFrame,
+    MessageRefused,
+    RateLimited,
+    TooLarge,
+    TooManyFriends,
+)
+from service.edge.session.explain import explain, unknown_field
+from service.edge.session.rate_limit import Bucket, Rate
+from service.errors import ClientError
+from service.protocol import FromClient, classic, v1
+from service.protocol.base import COMMAND_ID_LENGTH_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.commands.base import Command
+    from service.edge.session.actions import Action
+    from service.edge.session.commands import CommandMessage
+    from service.edge.session.costs import Cost
+    from service.edge.session.rate_limit import UserBudget
+
+
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one session may do."""
+
+    messages: Rate = Rate(120, 240)
+    """Of one socket; what a user may do over all of their sockets stands in `UserLimits`."""
+    chat_length_max: int = 500
+    friends_max: int = 1000
+    move_bytes_max: int = 4096
+    signal_bytes_max: int = 16 * 1024
+    room_bytes_max: int = 4096
+    """For the options of a room, and the same for its metadata."""
+
+
+class Session:
+    """What one connection of a user may ask, and how often."""
+
+    def __init__(  # noqa: PLR0913 - what a session is
+        self,
+        user: UserId,
+        socket: SocketId,
+        dialect: Dialect,
+        *,
+        limits: SessionLimits,
+        budget: UserBudget,
+        new_token: Callable[[], str],
+        now: float,
+    ) -> None:
+        """Begin at `now`, in seconds of a monotonic clock; `new_token` makes ids of texts.
+
+        `budget` is shared by all sockets of the user.
+        """
+        self.user = user
+        self.socket = socket
+        self.type_received = ""
+        """The type of the message in hand; empty when the frame could not be read."""
+        self._dialect = dialect
+        self._decode = dialect.decoder.decode
+        self._types = dialect.types
+        self._unchecked = dialect.unchecked
+        self._limits = limits
+        self._new_token = new_token
+        self._budget = budget
+        self._messages = Bucket(limits.messages, now)
+        self._refused = 0
+        self._now = now
+        self._size = 0
+        """How many bytes the message in hand has."""
+
+    def receive(self, text: str | None, now: float) -> Request:
+        """Say what a text frame asks for; raise `MessageRefused` for what nobody can ask.
+
+        None is a binary frame, which asks for nothing, but counts like any other.
+        """
+        self._now = now
+        self.type_received = ""
+        units = 1 if text is None or len(text) < BYTES_PER_UNIT else self._units_of(text)
+        if not (self._messages.take(now, units) and self._budget.messages.take(now, units)):
+            return self._limited(None if text is None else self._id_in(text), units=units)
+        if text is None:
+            raise MessageRefused(BinaryFrame(), None)
+        if self._refused and self._messages.is_full_enough:
+            self._refused = 0
+        try:
+            message: FromClient = self._decode(text)
+            if "\\" in text:
+                guard.check_text(text)
+        except (msgspec.DecodeError, RecursionError, UnicodeError, guard.BadValue) as error:
+            raise MessageRefused(explain(text, error, self._dialect), self._id_in(text)) from error
+        self.type_received = self._types[message.__class__]
+        id_ = None if message.id is None else self._id_of(message.id)
+        if message.__class__ in self._unchecked:
+            self._check_names(text, id_)
+        self._size = len(text) if text.isascii() else len(text.encode())
+        try:
+            cost = cost_of(message)
+            if cost is not PLAIN:
+                self._charge(cost)
+            return Request(self._action(message, id_), id_)
+        except RateLimited as error:
+            return self._limited(id_, error)
+        except ClientError as error:
+            raise MessageRefused(error, id_) from error
+
+    def _units_of(self, text: str) -> int:
+        """Return what a long message costs to be read at all."""
+        return int(min(1 + len(text) // BYTES_PER_UNIT, self._messages.burst))
+
+    def count(self, now: float) -> Close | bool:
+        """Count a control frame, and tell whether it is allowed; too many close the connection."""
+        if self._messages.take(now) and self._budget.messages.take(now):
+            return True
+        self._refused += 1
+        return self._close_if_it_goes_on() or False
+
+    def spend(self, units: float) -> None:
+        """Charge what a message has turned out to cost; the next ones may have to wait for it."""
+        self._messages.spend(units)
+        self.spend_list(units)
+
+    def spend_list(self, units: float) -> None:
+        """Charge what a list has turned out to cost to the user alone.
+
+        It may be longer than what one socket has, whose next messages are not to wait for it.
+        """
+        self._budget.messages.spend(units)
+
+    def _limited(
+        self, id_: str | None, error: RateLimited | None = None, *, units: int = 1
+    ) -> Request:
+        """Refuse a message that is one too many, and close the connection if it goes on."""
+        self._refused += units
+        close = self._close_if_it_goes_on()
+        if close is not None:
+            return Request(close)
+        if error is None:
+            wait_ms = max(self._messages.wait_ms(units), self._budget.messages.wait_ms(units))
+            error = RateLimited(retry_after_ms=wait_ms)
+        raise MessageRefused(error, id_)
+
+    def _close_if_it_goes_on(self) -> Close | None:
+        if self._refused <= self._limits.messages.burst:
+            return None
+        return Close(CloseCode.RATE_LIMITED, "Rate limited")
+
+    def _charge(self, cost: Cost) -> None:
+        """Take what a message costs from the buckets; raise `RateLimited` when one is empty."""
+        now, budget = self._now, self._budget
+        if cost.units > 1:
+            more = cost.units - 1
+            _take(self._messages, now, more, "Too many messages of this kind at once; slow down.")
+            _take(budget.messages, now, more, "Too many messages of this kind at once; slow down.")
+        if cost.rooms:
+            _take(budget.rooms(now), now, cost.rooms, "You make rooms too fast; wait a little.")
+        if cost.invites:
+            _take(budget.invites(now), now, cost.invites, "You invite too fast; wait a little.")
+        if cost.is_logged:
+            logged = self._size + LOGGED_OVERHEAD_BYTES
+            _take(budget.logged(now), now, logged, "You send too much that is kept; slow down.")
+
+    def _id_of(self, raw: Any) -> str | None:
+        """Read the id of a message; classic clients have none, whatever they write there."""
+        if self._dialect is CLASSIC or raw is None:
+            return None
+        if self._dialect is SOCKET_IO:
+            return str(raw)
+        if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
+            # One that is too long can be read all the same, so that its client can match the error.
+            raise MessageRefused(
+                BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."),
+                raw if isinstance(raw, str) and raw else None,
+            )
+        return raw
+
+    def _id_in(self, text: str) -> str | None:
+        """Read the id of a message that is wrong otherwise."""
+        try:
+            return self._id_of(salvage.id_in(text))
+        except MessageRefused as refused:
+            return refused.id
+
+    def _check_names(self, text: str, id_: str | None) -> None:
+        unknown = unknown_field(text, self.type_received, self._dialect)
+        if unknown is not None:
+            raise MessageRefused(unknown, id_)
+
+    def _action(self, message: FromClient, id_: str | None) -> Action:  # noqa: C901, PLR0911, PLR0912 - one case per message
+        match message:
+            # First what comes most often: a pattern costs time even where it does not match.
+            case v1.SendSignal():
+                return self._signal(message)
+            case classic.GameMove() | v1.GameMove():
+                self._check_size(self._limits.move_bytes_max, "A move")
+                return Execute(
+                    Move(self.user, self.socket, message.room_id, move_of(message)), message
+                )
+            case v1.Ping():
+                return Reply(v1.Pong() if id_ is None else v1.Pong(id_))
+            case classic.UserListRequest() | v1.UserSync():
+                return ShowUsers()
+            case classic.LobbyRequest():
+                return ShowLobby()
+            case classic.FriendsSubscribe():
+                return self._watch(message)
+            case classic.FriendsStatusRequest():
+                return ShowFriends(id_)
+            case v1.RoomList():
+                return ShowRooms(message.game, message.cursor, message.limit)
+            case v1.RoomSubscribe():
+                return SubscribeRooms(message.game, wanted=True)
+            case v1.RoomUnsubscribe():
+                return SubscribeRooms(None, wanted=False)
+            case v1.Resume():
+                return SendMissed(ResumeFrom(message.position, message.epoch))
+            case v1.GameHistory():
+                return ShowMoves(message.room_id, message.after)
+            case v1.AuthRefresh():
+                return RefreshToken(message.token)
+            case v1.ChatSend():
+                return self._say(message)
+            case v1.RoomCreate() | v1.RoomJoin():
+                return Execute(self._command_of(message), message, password=message.password)
+            case _:
+                return Execute(self._command_of(message), message)
+
+    def _command_of(self, message: CommandMessage) -> Command:
+        return command_of(message, self.user, self.socket, self._limits.room_bytes_max)
+
+    def _check_size(self, bytes_max: int, what: str) -> None:
+        if self._size > bytes_max:
+            raise TooLarge(f"{what} is at most {bytes_max} bytes long, and this one {self._size}.")
+
+    def _watch(self, message: classic.FriendsSubscribe) -> Action:
+        friends = frozenset(normalise(friend) for friend in message.friend_ids)
+        if len(friends) > self._limits.friends_max:
+            raise TooManyFriends(f"At most {self._limits.friends_max} friends can be watched.")
+        return WatchFriends(friends)
+
+    def _signal(self, message: v1.SendSignal) -> Action:
+        if (message.to is None) == (message.room_id is None):
+            raise BadMessage("signal: send it to one of `to` and `roomId`.")
+        self._check_size(self._limits.signal_bytes_max, "A signal")
+        signals = self._budget.signals(self._now)
+        _take(signals, self._now, self._size, "You send too many bytes to others; slow down.")
+        guard.check_raw(message.data)
+        return PassSignal(message, None if message.to is None else normalise(message.to))
+
+    def _say(self, message: v1.ChatSend) -> Action:
+        if (message.to is None) == (message.room_id is None):
+            raise BadMessage("chat:send: say it to one of `to` and `roomId`.")
+        if len(message.text) > self._limits.chat_length_max:
+            raise BadMessage(f"chat:send: at most {self._limits.chat_length_max} characters.")
+        _take(
+            self._budget.chat(self._now), self._now, 1, "You say too much at once; wait a little."
+        )
+        chat, salt = self._new_token(), self._new_token()
+        digest = digest_of(salt, message.text)
+        to = None if message.to is None else normalise(message.to)
+        say = Say(self.user, chat, digest, message.room_id, to)
+        return Execute(say, message, PersonalData(texts={chat: Text(salt, message.text)}))
+
+
+def _take(bucket: Bucket, now: float, count: float, message: str) -> None:
+    """Take so many tokens; raise `RateLimited` with `message` when they are not there."""
+    if not bucket.take(now, min(count, bucket.burst)):
+        raise RateLimited(message, retry_after_ms=bucket.wait_ms(count))
