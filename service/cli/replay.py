@@ -26,8 +26,8 @@ from service.eventstore.integrity import broken_match
 from service.eventstore.read_models.match_history import find_match, match_events
 from service.eventstore.reader import UnreadableEvent
 from service.games.catalogue import GAMES
-from service.replay.core import Replay
 from service.replay.export import ndjson
+from service.replay.replay import Replay
 from service.replay.terminal import draw, draw_state
 
 if TYPE_CHECKING:

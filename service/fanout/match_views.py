@@ -14,7 +14,7 @@ from service.domain.projections.rooms import Room
 from service.fanout.audience import Audience, Delivery, Sockets, both
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
-from service.replay.core import Run
+from service.replay.run import Run
 
 AT_ONCE_MS = 1
 """Countdown in ms of a match without ticks; the page of 0.1.0 never ends one of 0."""

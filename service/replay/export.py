@@ -9,14 +9,14 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.replay.core import Replay
+    from service.replay.replay import Replay
 
 
 def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes]:
-    """Write `{match, game, players, names, tick_hz, ticks, ...}`, then `{tick, state}` a frame.
+    """Yield a line `{match, game, players, names, tick_hz, ticks, ...}`, then one for each frame.
 
-    `hz` is how many frames there are for each second of the match; None is every tick. In a
-    game without ticks of its own each frame has the `input` that led to it.
+    A frame is `{tick, state}`. `hz` is the number of frames per second of the match; None is every
+    tick. In a turn-based game each frame also has the `input` that led to it.
     """
     started, ended = replay.started, replay.ended
     yield _line(
@@ -42,7 +42,7 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
 def frame_lines(
     replay: Replay, hz: float | None = None, start: int = 0, to: int | None = None
 ) -> Iterator[bytes]:
-    """Write the frames between two ticks, the last one included."""
+    """Yield a line for each frame from tick `start` to tick `to`, both included."""
     for tick, state in replay.frames(hz, start):
         if to is not None and tick > to:
             return

@@ -18,21 +18,21 @@ from service.games.pong import (
 from service.games.relay import Relayed, RelayView
 
 if TYPE_CHECKING:
-    from service.replay.core import Replay
+    from service.replay.replay import Replay
 
 WIDTH_MIN, HEIGHT_MIN = 24, 8
 
 REWOUND = "rewound to here after a restart"
 REWIND_SHOWN_S = 2
-"""For how long a replay shows that the match was rewound."""
+"""How long the notice of a rewind is shown, in seconds of the match."""
 
 DISCS = "●○"
 DISCS_IN_LINE = "◉◎"
-"""The discs that have won."""
+"""The discs of the winning line."""
 
 
 def draw(replay: Replay, tick: int, names: list[str], width: int, height: int) -> str:
-    """Draw the state before `tick`, within so many columns and lines."""
+    """Draw the state before `tick`, at most `width` columns by `height` lines."""
     state = replay.at(tick)
     return draw_state(replay, state, tick, names, width, height)
 
@@ -40,7 +40,7 @@ def draw(replay: Replay, tick: int, names: list[str], width: int, height: int) -
 def draw_state(  # noqa: PLR0913, PLR0917 - what a picture needs
     replay: Replay, state: object, tick: int, names: list[str], width: int, height: int
 ) -> str:
-    """Draw a state that is at hand."""
+    """Draw a state that was computed before."""
     view = replay.view(state)
     scores = " : ".join(map(str, replay.scores(state)))
     title = f"{names[0]}   {scores}   {names[-1]}"
@@ -74,7 +74,7 @@ def _centered(text: str, width: int) -> str:
 
 
 def draw_pong(view: PongView, width: int, height: int) -> str:
-    """Draw a field of Pong; half blocks give two rows of dots to a line."""
+    """Draw a Pong field; half blocks show two rows of dots in each line."""
     columns, rows = width - 2, (height - 2) * 2
     dots = [[False] * columns for _ in range(rows)]
     _fill(dots, 0.0, view.p1_y, PADDLE_WIDTH, PADDLE_HEIGHT)
@@ -93,7 +93,7 @@ _BLOCKS = {(False, False): " ", (True, False): "▀", (False, True): "▄", (Tru
 
 
 def _fill(dots: list[list[bool]], x: float, y: float, width: float, height: float) -> None:
-    """Set the dots of a box that is given in per cent of the field; at least one of them."""
+    """Set the dots of a box given in per cent of the field; at least one dot is set."""
     rows, columns = len(dots), len(dots[0])
     left, top = round(x / FIELD * columns), round(y / FIELD * rows)
     right = max(left + 1, round((x + width) / FIELD * columns))
@@ -104,7 +104,7 @@ def _fill(dots: list[list[bool]], x: float, y: float, width: float, height: floa
 
 
 def draw_connect_four(view: ConnectFourView, names: list[str]) -> str:
-    """Draw a board of connect four, with a mark above the last disc, and how it stands."""
+    """Draw a Connect Four board, with a mark above the last disc and a status line below."""
     line = set(view.line)
     mark = ["▼" if column == view.last_column else " " for column in range(len(view.board[0]))]
     rows = [
@@ -117,7 +117,7 @@ def draw_connect_four(view: ConnectFourView, names: list[str]) -> str:
             *(f"│ {' '.join(row)} │" for row in rows),
             f"└{'─' * (2 * len(mark) + 1)}┘",
             f"  {' '.join(map(str, range(len(mark))))}  ",
-            _standing(view, names),
+            _status(view, names),
         )
     )
 
@@ -128,7 +128,7 @@ def _disc(seat: int | None, *, in_line: bool) -> str:
     return (DISCS_IN_LINE if in_line else DISCS)[seat]
 
 
-def _standing(view: ConnectFourView, names: list[str]) -> str:
+def _status(view: ConnectFourView, names: list[str]) -> str:
     if view.turn is not None:
         return f"{names[view.turn]} to move"
     if view.winner is None:
@@ -139,13 +139,13 @@ def _standing(view: ConnectFourView, names: list[str]) -> str:
 
 
 def _draw_last_move(replay: Replay, tick: int, names: list[str], width: int, height: int) -> str:
-    """Write the last move out, as far as there is room; what it means only its clients know."""
+    """Show the last move as text, cut to the room there is; only its clients can interpret it."""
     last = replay.last_input(tick)
     if last is None:
         return "no moves yet"
     relayed = msgspec.json.decode(last.input, type=Relayed)
     text = f"{names[relayed.seat]}: {bytes(relayed.move).decode()}"
-    # A client may have sent anything, also what a terminal would take for a command.
+    # Moves are sent by clients: escape sequences must not reach the terminal.
     text = "".join(character if character.isprintable() else "�" for character in text)
     lines = [text[start : start + width] for start in range(0, len(text), width)]
     return "\n".join(lines[:height])

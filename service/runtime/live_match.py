@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from service.domain.commands.matches import INPUT_LEAD_TICKS_MAX
 from service.domain.events.matches import MatchInput, MatchPaused
 from service.fanout.audience import InRoom
-from service.replay.core import outcomes_at
+from service.replay.run import outcomes_at
 from service.runtime.match_clock import MatchClock
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from service.domain.projections.matches import Match
     from service.domain.projections.rooms import Room
     from service.games.protocol import State
-    from service.replay.core import Run
+    from service.replay.run import Run
 
 CATCH_UP_TICKS_MAX = INPUT_LEAD_TICKS_MAX
 """More missed ticks than these are not caught up: then the match lasts longer."""

@@ -44,7 +44,7 @@ from service.fanout.match_views import (
     match_timer,
 )
 from service.games.protocol import RulesFailed
-from service.replay.core import checkpoint_of, rebuild, state_hash
+from service.replay.run import checkpoint_of, rebuild, state_hash
 from service.runtime.live_match import LiveMatch
 from service.telemetry import Metrics, get_logger, note_fault
 
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from service.domain.projections.matches import Match
     from service.domain.projections.rooms import Room
     from service.games.catalogue import Catalogue
-    from service.replay.core import Run
+    from service.replay.run import Run
     from service.runtime.engine import Engine, Publisher
 
 PHASES = 4

@@ -37,7 +37,7 @@ from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Row
 from service.eventstore.writer import EventLog
 from service.games.catalogue import GAMES
-from service.replay.core import Replay
+from service.replay.replay import Replay
 from service.runtime.snapshots import restore_world
 from tests.acceptance.service_process import PATIENCE_S, Client, Message, Running, fresh_id
 from tests.acceptance.service_process import Event as LoggedEvent

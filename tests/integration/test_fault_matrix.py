@@ -27,7 +27,7 @@ from service.domain.events.presence import SocketClosed, SocketOpened, UserWentO
 from service.domain.events.rooms import RoomClosed, SeatLeft, SeatTaken
 from service.eventstore.plan import Append, Committed
 from service.games.catalogue import GAMES
-from service.replay.core import Replay
+from service.replay.replay import Replay
 from tests.integration.stage import Stage, Tab, Theatre, fast_now, holds, room_of
 
 OUTAGE_S = 3

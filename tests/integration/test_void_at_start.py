@@ -10,7 +10,7 @@ import pytest
 
 from service.eventstore.codec import decode
 from service.games.catalogue import GAMES
-from service.replay.core import Replay, RulesMissing
+from service.replay.replay import Replay, RulesMissing
 from tests.integration.log_file import LogFile
 from tests.integration.stage import Stage, Theatre, room_of
 

@@ -49,7 +49,7 @@ from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
 from service.fanout.signals import signal
 from service.protocol import v1
-from service.replay.core import Run
+from service.replay.run import Run
 from service.runtime.snapshots import dump, restore
 from service.telemetry import Metrics
 from tests.command_line import pipes_kept

@@ -13,8 +13,8 @@ from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.eventstore.integrity import broken_match
 from service.eventstore.reader import UnreadableEvent
 from service.games.protocol import RulesFailed
-from service.replay.core import Difference, NotAMatch, Replay
 from service.replay.export import frame_lines
+from service.replay.replay import Difference, NotAMatch, Replay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -15,7 +15,7 @@ from service.domain.events.matches import MatchInput
 from service.domain.projections.matches import Match
 from service.domain.projections.world import World
 from service.games.catalogue import GAMES
-from service.replay.core import Run, state_hash
+from service.replay.run import Run, state_hash
 
 ROOM = "room"
 

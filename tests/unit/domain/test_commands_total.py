@@ -41,7 +41,7 @@ from service.eventstore.records import RecordedEvent
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
 from service.games.catalogue import GAMES, Catalogue
-from service.replay.core import Run, state_hash
+from service.replay.run import Run, state_hash
 from tests.effort import effort
 
 RULES = (

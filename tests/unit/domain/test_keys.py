@@ -15,7 +15,7 @@ from service.domain.events.matches import MatchInput
 from service.domain.projections.rooms import Seat
 from service.eventstore.codec import decode, encode
 from service.games.pong import KeysHeld, PongState
-from service.replay.core import decode_event
+from service.replay.run import decode_event
 from tests.unit.domain.story import ROOM, Story
 
 

@@ -27,7 +27,7 @@ from service.domain.projections.world import World
 from service.errors import ClientError
 from service.eventstore.codec import decode, encode
 from service.games.catalogue import GAMES
-from service.replay.core import Run, encode_state, state_hash
+from service.replay.run import Run, encode_state, state_hash
 from service.runtime.snapshots import dump, restore
 from tests.effort import effort
 

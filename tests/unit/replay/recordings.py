@@ -18,7 +18,8 @@ from service.domain.events.matches import (
 from service.domain.projections.matches import FOLD, Match, Matches
 from service.games.catalogue import GAMES
 from service.games.protocol import Game, GameEvent, State
-from service.replay.core import Difference, Replay, encode_state, state_hash
+from service.replay.replay import Difference, Replay
+from service.replay.run import encode_state, state_hash
 
 MATCH = "r-1"
 

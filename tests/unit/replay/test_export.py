@@ -7,8 +7,8 @@ from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
 from service.games.pong import PONG
 from service.games.relay import RELAY, Relayed
-from service.replay.core import Replay
 from service.replay.export import ndjson
+from service.replay.replay import Replay
 from tests.unit.replay.recordings import MATCH, an_input, checkpoint, ended, raw, started
 
 NAMES = ["Ana", "Ben"]

@@ -17,7 +17,8 @@ from service.games.catalogue import GAMES
 from service.games.connect_four import COLUMNS, CONNECT_FOUR, ROWS, Dropped, TimedOut
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
-from service.replay.core import Replay, Run, encode_state, outcomes_at, rebuild, state_hash
+from service.replay.replay import Replay
+from service.replay.run import Run, encode_state, outcomes_at, rebuild, state_hash
 from tests.effort import effort
 from tests.unit.replay.recordings import (
     MATCH,

@@ -10,7 +10,7 @@ from service.games.connect_four import CONNECT_FOUR, Dropped
 from service.games.pong import PONG
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
-from service.replay.core import Replay
+from service.replay.replay import Replay
 from service.replay.terminal import REWOUND, draw
 from tests.unit.replay.recordings import MATCH, an_input, checkpoint, raw, started
 

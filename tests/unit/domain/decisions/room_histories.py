@@ -24,7 +24,7 @@ from service.domain.events.rooms import (
     SeatTaken,
     SpectatorJoined,
 )
-from service.replay.core import state_hash
+from service.replay.run import state_hash
 from tests.unit.domain.decisions.tag import TAG, KeysHeld, TagState
 from tests.unit.domain.story import ROOM
 

@@ -15,7 +15,7 @@ from service.domain.projections.matches import Match
 from service.games.catalogue import GAMES, Catalogue
 from service.games.protocol import GameEvent, InvalidOptions, Key
 from service.games.relay import Relay, RelayState
-from service.replay.core import Run
+from service.replay.run import Run
 from tests.unit.domain.scenario import Scenario
 from tests.unit.domain.story import Story
 

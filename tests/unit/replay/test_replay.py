@@ -18,17 +18,9 @@ from service.games.catalogue import GAMES
 from service.games.pong import PONG, KeysHeld, PongState, Scored, Served
 from service.games.protocol import RulesFailed
 from service.games.relay import Relayed
-from service.replay.core import (
-    NotAMatch,
-    Replay,
-    Run,
-    decode_event,
-    encode_state,
-    outcomes_at,
-    rebuild,
-    state_hash,
-)
 from service.replay.export import frame_lines
+from service.replay.replay import NotAMatch, Replay
+from service.replay.run import Run, decode_event, encode_state, outcomes_at, rebuild, state_hash
 from tests.effort import effort
 from tests.unit.replay.recordings import (
     MATCH,

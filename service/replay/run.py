@@ -1,0 +1,168 @@
+"""Run a match from its rules, seed and inputs, forward from its start or from a checkpoint.
+
+A live match is rebuilt by the same code after a restart, so a replay and a live match can't differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome
+from service.games.protocol import InvalidMove, RulesFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from service.domain.events.base import Event
+    from service.domain.ids import MatchId
+    from service.domain.projections.matches import Match
+    from service.games.protocol import Game, GameEvent, State
+
+
+def encode_state(state: State) -> msgspec.Raw:
+    """Encode a state as JSON, as checkpoints record it."""
+    return msgspec.Raw(msgspec.json.encode(state))
+
+
+def state_hash(state: State) -> str:
+    """Return the hash of a state, as checkpoints record it."""
+    return _hash(encode_state(state))
+
+
+def checkpoint_of(match: MatchId, run: Run) -> MatchCheckpoint:
+    """Make a checkpoint event of the present state of a match."""
+    state = encode_state(run.state)
+    return MatchCheckpoint(match=match, tick=run.tick, state=state, hash=_hash(state))
+
+
+def _hash(state: msgspec.Raw) -> str:
+    return hashlib.sha256(state).hexdigest()[:32]
+
+
+class Run:
+    """A match in progress: its state, its tick, and the inputs that have not taken effect yet.
+
+    A turn-based game (`tick_hz` is 0) has no clock: each input advances it by one tick, in the
+    order of the log.
+    """
+
+    __slots__ = ("_inputs", "game", "refused", "state", "tick")
+
+    def __init__(self, game: Game, state: State, tick: int = 0) -> None:
+        """Start from `state`, the state before `tick` is stepped."""
+        self.game = game
+        self.state = state
+        self.tick = tick
+        self.refused: InvalidMove | None = None
+        """The error of the latest input that the rules refused; it was left out."""
+        self._inputs: deque[tuple[int, GameEvent]] = deque()
+
+    def add_input(self, event: MatchInput) -> None:
+        """Queue a recorded input for its tick; inputs must be added in the order of the log."""
+        self._inputs.append((event.tick, decode_event(self.game, event.input)))
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether inputs are queued that have not taken effect yet."""
+        return bool(self._inputs)
+
+    @property
+    def next_tick(self) -> int:
+        """The tick that is stepped next.
+
+        A turn-based game skips the ticks of inputs whose append failed.
+        """
+        if self.game.tick_hz or not self._inputs:
+            return self.tick
+        return max(self.tick, self._inputs[0][0])
+
+    def step(self) -> Sequence[GameEvent]:
+        """Apply the inputs of the next tick, step it, and return its outcomes.
+
+        Raises `RulesFailed` when the rules raise; the run then stays at that tick.
+        """
+        try:
+            if self._inputs:
+                self._apply_inputs()
+            outcomes = self.game.step(self.state)
+        except Exception as error:
+            message = f"The rules of {self.game.name} have failed at tick {self.tick}: {error!r}."
+            raise RulesFailed(message) from error
+        self.tick += 1
+        return outcomes
+
+    def ahead(self, more: Sequence[MatchInput] = ()) -> State:
+        """Return a copy of the state in which all queued inputs, and `more`, have taken effect."""
+        if not self._inputs and not more:
+            return self.state
+        state = msgspec.json.decode(msgspec.json.encode(self.state), type=self.game.state_type)
+        for _, event in self._inputs:
+            self.game.apply(state, event)
+        for recorded in more:
+            self.game.apply(state, decode_event(self.game, recorded.input))
+        return state
+
+    def _apply_inputs(self) -> None:
+        if self.game.tick_hz:
+            while self._inputs and self._inputs[0][0] <= self.tick:
+                self._apply(self._inputs.popleft()[1])
+        else:
+            self.tick = self.next_tick
+            self._apply(self._inputs.popleft()[1])
+
+    def _apply(self, event: GameEvent) -> None:
+        try:
+            self.game.apply(self.state, event)
+        except InvalidMove as error:
+            # The input is committed and acknowledged, so no error can be sent; the match goes on.
+            self.refused = error
+
+
+def decode_event(game: Game, raw: msgspec.Raw) -> GameEvent:
+    """Decode an event of `game`."""
+    event: GameEvent = msgspec.json.decode(raw, type=game.event_type)
+    return event
+
+
+def outcomes_at(match: str, tick: int, events: Sequence[GameEvent]) -> list[MatchOutcome]:
+    """Make an event of each outcome of a step."""
+    return [
+        MatchOutcome(match=match, tick=tick, outcome=msgspec.Raw(msgspec.json.encode(event)))
+        for event in events
+    ]
+
+
+def ticks_taken(inputs: Iterable[MatchInput], tick: int = 0) -> int:
+    """Return the tick that a turn-based game reaches by `inputs`, starting at `tick`."""
+    for event in inputs:
+        tick = max(tick, event.tick) + 1
+    return tick
+
+
+def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, list[MatchOutcome]]:
+    """Rebuild a live match at its last logged tick, from the events since `match.replay_from`.
+
+    In a turn-based game that is the tick after the last input. Also returns the outcomes of the
+    steps that are missing in the log because the process died before they were committed.
+    """
+    base = next((one for one in reversed(events) if isinstance(one, MatchCheckpoint)), None)
+    if base is None:
+        run = Run(game, game.setup(match.seed, match.options, len(match.players)))
+    else:
+        run = Run(game, msgspec.json.decode(base.state, type=game.state_type), base.tick)
+    inputs = [one for one in events if isinstance(one, MatchInput) and one.tick >= run.tick]
+    for event in inputs:
+        run.add_input(event)
+    until = match.tick if game.tick_hz else ticks_taken(inputs, run.tick)
+    logged = {event.tick for event in events if isinstance(event, MatchOutcome)}
+    unlogged: list[MatchOutcome] = []
+    while run.tick < until and game.result(run.state) is None:
+        tick = run.tick
+        outcomes = run.step()
+        if outcomes and tick not in logged:
+            unlogged += outcomes_at(match.id, tick, outcomes)
+    return run, unlogged
