@@ -104,7 +104,7 @@ async def test_an_id_that_is_none_is_refused(service: Running, id_: object) -> N
     assert "id" not in await ana.expect("error", code="BAD_MESSAGE")
 
 
-async def test_an_id_that_is_too_long_is_refused_under_it(service: Running) -> None:
+async def test_a_too_long_id_is_refused_and_returned(service: Running) -> None:
     ana = await service.connect_v1(fresh_id(), "Ana")
     await ana.send("lobby:join", id="x" * 65)
     assert (await ana.expect("error", code="BAD_MESSAGE"))["id"] == "x" * 65

@@ -78,14 +78,14 @@ def test_the_game_satisfies_the_protocol_and_can_be_won(example: dict[str, Any])
     assert (result.winner, game.scores(state)) == (0, [1, 0])
 
 
-def test_every_file_that_the_page_names_is_there() -> None:
+def test_every_file_in_the_guide_exists() -> None:
     linked = re.findall(r"\]\(([\w./-]+)", PAGE)
     named = re.findall(r"`((?:service|tests|tools|docs)/[\w./-]*)`", PAGE)
     assert len(named) > 10
     assert [path for path in (*linked, *named) if not (ROOT / path).exists()] == []
 
 
-def test_every_make_target_that_the_page_names_is_there() -> None:
+def test_every_make_target_in_the_guide_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     named = set(re.findall(r"make ([a-z]+)(?=`|  )", PAGE))
     assert named >= {"lint", "unit", "check"}

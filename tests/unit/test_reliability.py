@@ -7,13 +7,13 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
 
 
-def test_every_test_that_the_page_names_is_there() -> None:
+def test_every_test_in_the_page_exists() -> None:
     named = set(re.findall(r"tests/[\w./-]+", PAGE))
     assert len(named) > 15
     assert not [path for path in named if not (ROOT / path).exists()]
 
 
-def test_every_command_that_the_page_names_is_there() -> None:
+def test_every_command_in_the_page_exists() -> None:
     targets = set(re.findall(r"`make ([a-z-]+)", PAGE))
     assert targets >= {"crash", "torture", "hostile", "test"}
     makefile = (ROOT / "Makefile").read_text()

@@ -18,7 +18,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def test_every_setting_that_the_page_names_is_there() -> None:
+def test_every_setting_in_the_page_exists() -> None:
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
     named = set(SETTING.findall(PAGE))
     assert len(named) > 40
@@ -31,7 +31,7 @@ def test_every_setting_that_bounds_the_memory_is_named() -> None:
     assert limits - set(SETTING.findall(PAGE)) == set()
 
 
-def test_every_link_leads_to_a_heading() -> None:
+def test_every_link_points_to_an_existing_heading() -> None:
     links = re.findall(r"\]\(([^)#]+)#?([^)]*)\)", PAGE)
     assert len(links) > 8
     for page, heading in links:
@@ -39,7 +39,7 @@ def test_every_link_leads_to_a_heading() -> None:
         assert not heading or heading in anchors(ROOT / page), f"{page}#{heading}"
 
 
-def test_every_target_of_make_that_the_page_names_is_there() -> None:
+def test_every_make_target_in_the_page_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`make ([a-z-]+)", PAGE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -75,5 +75,5 @@ def test_each_address_has_one_form(address: str, spellings: list[str]) -> None:
         "2001:db8::/64",
     ],
 )
-def test_what_is_no_address_is_none(garbage: str) -> None:
+def test_an_invalid_address_has_no_form(garbage: str) -> None:
     assert normal_address(garbage) is None

@@ -34,20 +34,20 @@ async def caller(**claims: Any) -> Caller:
         (["publish", "openid", 7, {"admin": True}], {Scope.PUBLISH}),
     ],
 )
-async def test_a_service_has_the_scopes_that_are_ours_and_need_be_nobody(
+async def test_a_service_token_has_known_scopes_and_needs_no_user(
     scope: Any, scopes: set[Scope]
 ) -> None:
     assert await caller(scope=scope) == Caller(None, frozenset(scopes))
 
 
 @pytest.mark.parametrize("scope", ["administrator", "ADMIN", "openid", {"admin": 1}, True, 7, None])
-async def test_any_other_scope_is_none(scope: Any) -> None:
+async def test_unknown_scopes_are_ignored(scope: Any) -> None:
     assert await caller(id=7, scope=scope) == Caller(Identity(7, None), frozenset())
     with pytest.raises(AuthenticationError):
         await caller(scope=scope)
 
 
-async def test_a_service_that_is_somebody_must_be_a_user() -> None:
+async def test_a_service_token_with_a_user_needs_a_valid_id() -> None:
     assert await caller(id=7, scope="admin") == Caller(Identity(7, None), frozenset({Scope.ADMIN}))
     with pytest.raises(AuthenticationError):
         await caller(id="", scope="admin")

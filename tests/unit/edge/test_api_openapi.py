@@ -17,7 +17,7 @@ from service.edge.api.routes import ROUTES
 CHECKOUT = Path(__file__).parents[3]
 
 
-def test_the_committed_document_is_what_the_code_says() -> None:
+def test_the_committed_openapi_document_matches_the_code() -> None:
     check = subprocess.run(
         [sys.executable, "tools/openapi.py", "--check"],
         cwd=CHECKOUT,
@@ -28,11 +28,11 @@ def test_the_committed_document_is_what_the_code_says() -> None:
     assert (check.returncode, check.stderr) == (0, "")
 
 
-def test_the_document_is_valid() -> None:
+def test_the_openapi_document_is_valid() -> None:
     validate(document())
 
 
-def test_everything_that_it_refers_to_is_in_it_and_nothing_else() -> None:
+def test_every_schema_reference_resolves_and_none_is_unused() -> None:
     text = json.dumps(document())
     named = set(re.findall(r'"#/components/schemas/(\w+)"', text))
     assert named == set(document()["components"]["schemas"])
@@ -46,7 +46,7 @@ def test_every_operation_and_parameter_has_a_line_of_help() -> None:
                 assert parameter["description"].endswith(".")
 
 
-def test_every_parameter_of_a_path_is_one_that_is_asked_for() -> None:
+def test_every_path_parameter_is_declared() -> None:
     for route in ROUTES:
         operation = document()["paths"][f"/api/v1{route.path}"][route.method.lower()]
         in_path = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}

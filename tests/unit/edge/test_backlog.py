@@ -20,7 +20,7 @@ def between(backlog: Backlog, user: int | str, after: int, to: int = 1000) -> li
     return None if frames is None else [int(frame) for frame in frames]
 
 
-def test_each_user_gets_what_was_for_him_between_two_positions_and_in_order() -> None:
+def test_a_user_gets_their_frames_between_two_positions_in_order() -> None:
     backlog = filled(6)
     assert between(backlog, ANA, 0) == [1, 2, 3, 4, 5, 6]
     assert between(backlog, BEN, 0) == [1, 3, 5]
@@ -29,7 +29,7 @@ def test_each_user_gets_what_was_for_him_between_two_positions_and_in_order() ->
     assert between(backlog, "nobody", 0) == []
 
 
-def test_it_keeps_so_many_events_and_says_when_older_ones_are_asked_for() -> None:
+def test_the_backlog_is_bounded_in_events_and_reports_older_requests() -> None:
     backlog = filled(6, events_max=2)
     assert between(backlog, ANA, 4) == [5, 6]
     assert between(backlog, BEN, 4) == [5]
@@ -38,20 +38,20 @@ def test_it_keeps_so_many_events_and_says_when_older_ones_are_asked_for() -> Non
     assert between(backlog, "nobody", 3) is None
 
 
-def test_it_keeps_none_that_is_older_than_the_age_allowed() -> None:
+def test_the_backlog_is_bounded_in_age() -> None:
     backlog = filled(6, age_s=2)
     assert between(backlog, ANA, 3) == [4, 5, 6]
     assert between(backlog, ANA, 2) is None
 
 
-def test_it_keeps_so_many_frames_however_few_events_they_are_of() -> None:
+def test_the_backlog_is_bounded_in_frames() -> None:
     backlog = filled(6, frames_max=4)
     # Six, five and four have four frames, with the one of five for both.
     assert between(backlog, ANA, 3) == [4, 5, 6]
     assert between(backlog, ANA, 2) is None
 
 
-def test_events_without_frames_push_none_out_that_has_some() -> None:
+def test_events_without_frames_evict_nothing() -> None:
     backlog = Backlog(BacklogLimits(events_max=2))
     backlog.add(1, [ANA], b"1")
     for position in range(1, 1000):
@@ -65,7 +65,7 @@ def test_events_without_frames_push_none_out_that_has_some() -> None:
     assert between(backlog, ANA, 0) is None
 
 
-def test_the_start_moves_on_with_time_also_where_nobody_gets_frames() -> None:
+def test_the_start_advances_with_time_without_frames() -> None:
     backlog = Backlog(BacklogLimits(age_s=100))
     for position in range(1, 1001):
         backlog.close(position, position)
@@ -74,13 +74,13 @@ def test_the_start_moves_on_with_time_also_where_nobody_gets_frames() -> None:
     assert between(backlog, ANA, 800) is None
 
 
-def test_a_backlog_that_began_later_than_the_log_says_so() -> None:
+def test_a_backlog_that_starts_after_the_log_reports_it() -> None:
     backlog = filled(2, start=100)
     assert between(backlog, ANA, 100) == [101, 102]
     assert between(backlog, ANA, 99) is None
 
 
-def test_several_frames_of_an_event_go_together() -> None:
+def test_all_frames_of_an_event_are_evicted_together() -> None:
     backlog = Backlog(BacklogLimits(events_max=1))
     for position in (1, 2):
         backlog.add(position, [ANA], b"%d" % (position * 10))
@@ -97,7 +97,7 @@ def flood(backlog: Backlog, users: list[int | str], count: int, size: int, start
         backlog.close(position, position)
 
 
-def test_it_keeps_so_many_bytes_however_few_frames_they_are() -> None:
+def test_the_backlog_is_bounded_in_bytes() -> None:
     backlog = Backlog(BacklogLimits(bytes_max=100_000, bytes_per_user_max=10**9))
     flood(backlog, [ANA], 100, 10_000)
     assert backlog.bytes <= 100_000
@@ -107,7 +107,7 @@ def test_it_keeps_so_many_bytes_however_few_frames_they_are() -> None:
     assert len(kept) == 5
 
 
-def test_one_user_has_so_many_bytes_and_others_lose_nothing_by_it() -> None:
+def test_the_byte_bound_of_a_user_does_not_affect_others() -> None:
     backlog = Backlog(BacklogLimits(bytes_max=100_000, bytes_per_user_max=20_000))
     backlog.add(1, [BEN], b"for Ben")
     backlog.close(1, 1)
@@ -120,21 +120,21 @@ def test_one_user_has_so_many_bytes_and_others_lose_nothing_by_it() -> None:
     assert len(kept) == 2
 
 
-def test_a_frame_for_many_counts_once() -> None:
+def test_a_frame_for_several_users_is_counted_once() -> None:
     many: list[int | str] = list(range(1, 101))
     backlog = Backlog(BacklogLimits())
     flood(backlog, many, 1, 10_000)
     assert 10_000 < backlog.bytes < 20_000
 
 
-def test_a_frame_longer_than_a_user_may_have_is_kept_alone() -> None:
+def test_a_frame_above_the_user_bound_is_kept_alone() -> None:
     backlog = Backlog(BacklogLimits(bytes_per_user_max=5_000))
     flood(backlog, [ANA], 3, 8_000)
     assert backlog.between(ANA, 1, 3) is None
     assert backlog.between(ANA, 2, 3) == [b"x" * 8_000]
 
 
-def test_the_count_of_bytes_is_zero_when_all_is_gone() -> None:
+def test_the_byte_count_returns_to_zero() -> None:
     backlog = Backlog(BacklogLimits(age_s=10, bytes_per_user_max=5_000))
     flood(backlog, [ANA, BEN], 20, 1_000)
     backlog.close(21, 1000)

@@ -22,7 +22,7 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert not bucket.take(0.5)
 
 
-def test_what_is_spent_beyond_the_bucket_has_to_be_waited_for() -> None:
+def test_overspending_a_bucket_has_to_be_paid_back() -> None:
     bucket = Bucket(Rate(2, 4), 0)
     bucket.spend(6)
     assert not bucket.take(1)
@@ -36,7 +36,7 @@ def test_sockets_of_a_user_share_one_budget() -> None:
     assert first is not other
 
 
-def test_a_budget_is_not_new_after_a_reconnect_until_it_is_full() -> None:
+def test_a_budget_survives_a_reconnect_until_it_is_full() -> None:
     clock = Clock()
     budgets = Budgets(LIMITS, clock)
     budget = budgets.acquire(7)
@@ -52,7 +52,7 @@ def test_a_budget_is_not_new_after_a_reconnect_until_it_is_full() -> None:
     assert budgets.acquire(7) is not budget
 
 
-def test_full_budgets_without_a_socket_are_forgotten() -> None:
+def test_full_budgets_without_a_socket_are_removed() -> None:
     clock = Clock()
     budgets = Budgets(LIMITS, clock)
     for user in range(1, 101):
@@ -62,7 +62,7 @@ def test_full_budgets_without_a_socket_are_forgotten() -> None:
     assert len(budgets) <= 3
 
 
-def test_a_budget_stays_while_one_of_several_sockets_does() -> None:
+def test_a_budget_is_kept_while_any_socket_is_open() -> None:
     budgets = Budgets(LIMITS, Clock())
     budget = budgets.acquire(7)
     budgets.acquire(7)

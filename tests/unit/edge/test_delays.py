@@ -6,28 +6,28 @@ BYTES_MAX = ROOM_SHARE * 100 * (ENTRY_BYTES + 100)
 """So that a room has place for a hundred frames of a hundred bytes."""
 
 
-def test_one_room_uses_no_more_than_its_share() -> None:
+def test_a_room_is_limited_to_its_share_of_the_delay_buffer() -> None:
     delays = Delays(BYTES_MAX)
     taken = [delays.take("r", 100, is_state=False) for _ in range(200)]
     assert taken.count(True) == 100
     assert delays.take("other", 100, is_state=False)
 
 
-def test_all_rooms_together_use_no_more_than_the_whole() -> None:
+def test_all_rooms_are_limited_to_the_delay_buffer() -> None:
     delays = Delays(BYTES_MAX)
     for number in range(10 * ROOM_SHARE * 100):
         delays.take(f"r{number}", 100, is_state=False)
     assert delays.bytes <= BYTES_MAX
 
 
-def test_states_are_thinned_out_when_half_of_the_share_is_used() -> None:
+def test_state_frames_are_thinned_when_half_of_the_share_is_used() -> None:
     delays = Delays(BYTES_MAX)
     taken = [delays.take("r", 100, is_state=True) for _ in range(111)]
     assert all(taken[:51])
     assert sum(taken[51:]) == 60 // THINNED_TO
 
 
-def test_what_has_waited_makes_place() -> None:
+def test_delivered_frames_free_the_delay_buffer() -> None:
     delays = Delays(BYTES_MAX)
     for _ in range(100):
         delays.take("r", 100, is_state=False)

@@ -13,22 +13,22 @@ LEAST_S = 0.1
 
 
 @pytest.mark.parametrize("sockets", [0, 1, 100, 1000])
-def test_with_few_sockets_the_pause_is_the_setting(sockets: int) -> None:
+def test_the_broadcast_interval_is_the_setting_with_few_sockets(sockets: int) -> None:
     assert broadcast_interval_s(LEAST_S, sockets) == LEAST_S
 
 
-def test_with_many_sockets_the_pause_grows_with_their_number() -> None:
+def test_the_broadcast_interval_grows_with_the_number_of_sockets() -> None:
     half = broadcast_interval_s(LEAST_S, 20_000)
     assert broadcast_interval_s(LEAST_S, 40_000) == pytest.approx(2 * half)
     assert half == pytest.approx(20_000 * 10e-6 / BROADCAST_CPU_SHARE_MAX)
 
 
-def test_a_long_message_is_told_less_often() -> None:
+def test_the_broadcast_interval_grows_with_the_message_size() -> None:
     short = broadcast_interval_s(LEAST_S, 2000, 32_000)
     assert broadcast_interval_s(LEAST_S, 2000, 64_000) > short > LEAST_S
 
 
-async def test_rooms_that_tell_many_of_much_are_told_of_less_often() -> None:
+async def test_the_room_list_interval_grows_with_subscribers_and_entries() -> None:
     world = World()
     world.fold(
         RoomCreated(

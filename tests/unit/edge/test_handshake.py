@@ -47,7 +47,7 @@ def request(
         [("Authorization", "Bearer \xff")],
     ],
 )
-def test_every_form_of_a_right_handshake_is_read(changes: list[tuple[str, str]]) -> None:
+def test_every_valid_handshake_is_accepted(changes: list[tuple[str, str]]) -> None:
     form = checked(request(*changes))
     assert form.headers.getall("Upgrade") == ["websocket"]
     assert form.headers.getall("Connection") == ["Upgrade"]
@@ -64,7 +64,7 @@ def test_every_form_of_a_right_handshake_is_read(changes: list[tuple[str, str]])
         ["\xff, ws-service.v1", "bearer.abc"],
     ],
 )
-def test_subprotocols_are_read_from_all_lines(lines: list[str]) -> None:
+def test_subprotocols_are_read_from_all_header_lines(lines: list[str]) -> None:
     given = request(*(("Sec-WebSocket-Protocol", line) for line in lines))
     assert token_of(given) == "abc"
     # The token does not get to aiohttp, which logs subprotocols that it does not know.
@@ -106,7 +106,9 @@ def test_subprotocols_are_read_from_all_lines(lines: list[str]) -> None:
         ([("Sec-WebSocket-Key", KEY), ("Sec-WebSocket-Key", KEY)], 400),
     ],
 )
-def test_a_wrong_handshake_is_refused(changes: list[tuple[str, str | None]], status: int) -> None:
+def test_an_invalid_handshake_is_refused(
+    changes: list[tuple[str, str | None]], status: int
+) -> None:
     with pytest.raises(web.HTTPException) as refused:
         checked(request(*changes))
     assert refused.value.status == status
@@ -114,13 +116,13 @@ def test_a_wrong_handshake_is_refused(changes: list[tuple[str, str | None]], sta
         assert refused.value.headers["Sec-WebSocket-Version"] == "13"
 
 
-def test_only_get_by_http_1_1_begins_a_websocket() -> None:
+def test_only_http_1_1_get_requests_are_upgraded() -> None:
     for wrong in (request(method="POST"), request(version=HttpVersion10)):
         with pytest.raises(web.HTTPBadRequest):
             checked(wrong)
 
 
-def test_a_visit_wants_no_websocket() -> None:
+def test_a_plain_get_is_not_an_upgrade() -> None:
     assert not wants_websocket(request(("Upgrade", None)))
     assert not wants_websocket(request(("Upgrade", "h2c")))
     assert listed(CIMultiDict([("A", "x, y"), ("B", "z"), ("a", ",z,")]), "A") == ["x", "y", "z"]

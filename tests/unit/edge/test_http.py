@@ -55,13 +55,13 @@ def handshake(*forwarded: str) -> Request:
         (1, ["2001:db8::9"], "2001:db8::/64"),
     ],
 )
-def test_the_address_is_the_one_that_the_outermost_trusted_proxy_saw(
+def test_the_client_address_is_the_one_seen_by_the_outermost_trusted_proxy(
     trusted_hops: int, forwarded: list[str], address: str
 ) -> None:
     assert Addresses(trusted_hops).of(handshake(*forwarded)) == address
 
 
-def test_each_address_has_so_many_a_second() -> None:
+def test_each_address_has_its_own_rate() -> None:
     clock = Clock()
     rate = AddressRate(2, Addresses(1), clock)
     ana, ben = handshake("203.0.113.1"), handshake("203.0.113.2")
@@ -71,19 +71,19 @@ def test_each_address_has_so_many_a_second() -> None:
     assert [rate.allows(ana) for _ in range(3)] == [True, True, False]
 
 
-def test_a_client_that_writes_other_addresses_is_counted_as_one() -> None:
+def test_forged_forwarded_addresses_count_as_one_client() -> None:
     rate = AddressRate(2, Addresses(1), Clock())
     forged = [handshake(f"6.6.6.{number}", "203.0.113.9") for number in range(4)]
     assert [rate.allows(request) for request in forged] == [True, True, False, False]
 
 
-def test_no_limit_is_none() -> None:
+def test_a_rate_of_zero_means_no_limit() -> None:
     rate = AddressRate(0, Addresses(0), Clock())
     request = handshake()
     assert all(rate.allows(request) for _ in range(1000))
 
 
-def test_every_code_of_a_refused_handshake_is_in_the_list() -> None:
+def test_every_refused_handshake_code_is_listed() -> None:
     listed = {code for code, _, _ in REFUSED_HANDSHAKES}
     found = {TOO_MANY, TooManySockets.code, Unavailable.code, "RATE_LIMITED"}
     for path in Path(auth.__file__).parent.rglob("*.py"):

@@ -37,7 +37,7 @@ def come(hub: Hub, number: int, dialect: Dialect) -> Connection:
     return connection
 
 
-async def test_a_broadcast_is_encoded_once_for_all_clients_of_socket_io() -> None:
+async def test_a_broadcast_is_encoded_once_for_all_socketio_clients() -> None:
     hub = make_hub()
     plain, *others = [
         come(hub, number, dialect)

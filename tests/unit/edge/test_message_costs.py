@@ -42,18 +42,18 @@ def code_of(one: Session, now: float = 0, **message: Any) -> str | None:
     return None
 
 
-def test_every_message_of_a_client_has_its_cost() -> None:
+def test_every_client_message_has_a_cost() -> None:
     assert {*get_args(FromClassicClient), *get_args(FromV1Client)} == COSTS.keys()
 
 
-def test_tabs_of_a_user_share_what_they_may_send() -> None:
+def test_tabs_of_a_user_share_one_budget() -> None:
     budget = UserBudget(UserLimits(messages=Rate(1, 10)), 0)
     tabs = [session(budget, number=number) for number in range(1, 5)]
     codes = [code_of(tab, type="ping") for _ in range(5) for tab in tabs]
     assert codes == [None] * 10 + ["RATE_LIMITED"] * 10
 
 
-def test_several_honest_tabs_fit_into_the_default_of_a_user() -> None:
+def test_several_honest_tabs_fit_into_the_default_budget() -> None:
     budget = UserBudget(UserLimits(), 0)
     tabs = [session(budget, CLASSIC, SessionLimits(), number) for number in range(1, 5)]
     for step in range(600):
@@ -82,7 +82,7 @@ def test_a_list_costs_ten_messages(dialect: Dialect) -> None:
     assert codes == [None, None, "RATE_LIMITED"]
 
 
-def test_a_refusal_says_when_to_try_again() -> None:
+def test_a_refusal_has_retry_after() -> None:
     one = session(UserBudget(UserLimits(messages=Rate(2, 1)), 0))
     one.receive('{"type":"ping"}', 0)
     with pytest.raises(MessageRefused) as refused:
@@ -90,7 +90,7 @@ def test_a_refusal_says_when_to_try_again() -> None:
     assert refused.value.error.retry_after_ms == 500
 
 
-def test_who_goes_on_above_a_limit_of_the_user_is_closed() -> None:
+def test_a_socket_that_keeps_exceeding_the_user_limit_is_closed() -> None:
     budget = UserBudget(UserLimits(messages=Rate(0.001, 1)), 0)
     one = session(budget, limits=SessionLimits(messages=Rate(1000, 5)))
     answers: list[Any] = []
@@ -106,9 +106,7 @@ def test_who_goes_on_above_a_limit_of_the_user_is_closed() -> None:
 @pytest.mark.parametrize(
     ("type_", "field", "bytes_max"), [("game:move", "move", 4096), ("signal", "data", 16_384)]
 )
-def test_a_move_and_a_signal_have_a_maximum_to_the_byte(
-    type_: str, field: str, bytes_max: int
-) -> None:
+def test_moves_and_signals_are_limited_to_the_byte(type_: str, field: str, bytes_max: int) -> None:
     one = session(UserBudget(RICH, 0))
     for char in ("x", "ü", "語"):
         message = {"type": type_, "roomId": "r", field: {"a": ""}}
@@ -129,7 +127,7 @@ def test_a_move_and_a_signal_have_a_maximum_to_the_byte(
 
 @pytest.mark.parametrize("field", ["options", "metadata"])
 @pytest.mark.parametrize("type_", ["room:create", "room:join"])
-def test_what_a_room_keeps_has_a_maximum_at_each_door(type_: str, field: str) -> None:
+def test_room_options_and_metadata_are_limited_in_each_command(type_: str, field: str) -> None:
     one = session(UserBudget(RICH, 0))
     message: dict[str, Any] = {"type": type_, "game": "relay", "roomId": "r", "orCreate": True}
     if type_ == "room:create":
@@ -150,7 +148,7 @@ LOGGED = [
 
 
 @pytest.mark.parametrize("message", LOGGED, ids=lambda message: message["type"])
-def test_what_is_logged_takes_from_the_bytes_of_the_user(message: dict[str, Any]) -> None:
+def test_logged_data_is_charged_to_the_byte_budget_of_the_user(message: dict[str, Any]) -> None:
     budget = UserBudget(UserLimits(messages=Rate(1000, 100_000), logged_bytes=Rate(1, 20_000)), 0)
     tabs = [session(budget, number=number) for number in range(1, 11)]
     size = len(json.dumps(message)) + LOGGED_OVERHEAD_BYTES
@@ -169,7 +167,7 @@ def test_what_is_logged_takes_from_the_bytes_of_the_user(message: dict[str, Any]
     ],
     ids=lambda message: message["type"],
 )
-def test_each_way_to_make_a_room_counts_against_the_rooms_of_the_user(
+def test_each_command_that_creates_a_room_is_rate_limited(
     message: dict[str, Any],
 ) -> None:
     limits = UserLimits(messages=Rate(1000, 100_000), rooms=Rate(0.1, 3))
@@ -180,14 +178,14 @@ def test_each_way_to_make_a_room_counts_against_the_rooms_of_the_user(
 
 
 @pytest.mark.parametrize("type_", ["invite", "invite:send"])
-def test_both_ways_to_invite_have_a_rate(type_: str) -> None:
+def test_both_invite_messages_are_rate_limited(type_: str) -> None:
     limits = UserLimits(messages=Rate(1000, 100_000), invites=Rate(0.1, 3))
     one = session(UserBudget(limits, 0), CLASSIC)
     codes = [code_of(one, type=type_, to=number) for number in range(10, 15)]
     assert codes == [None] * 3 + ["RATE_LIMITED"] * 2
 
 
-def test_signals_take_from_the_bytes_of_their_sender() -> None:
+def test_signals_are_charged_to_the_byte_budget_of_their_sender() -> None:
     limits = UserLimits(messages=Rate(1000, 100_000), signal_bytes=Rate(1, 10_000))
     budget = UserBudget(limits, 0)
     tabs = [session(budget, number=number) for number in range(1, 5)]
@@ -195,7 +193,7 @@ def test_signals_take_from_the_bytes_of_their_sender() -> None:
     assert codes == [None] * 3 + ["RATE_LIMITED"]
 
 
-def test_tabs_share_what_they_may_say() -> None:
+def test_tabs_share_one_chat_budget() -> None:
     limits = UserLimits(messages=Rate(1000, 100_000), chat=Rate(0.1, 2))
     budget = UserBudget(limits, 0)
     tabs = [session(budget, number=number) for number in range(1, 4)]
@@ -203,7 +201,7 @@ def test_tabs_share_what_they_may_say() -> None:
     assert codes == [None, None, "RATE_LIMITED"]
 
 
-def test_control_frames_count_as_messages_and_close_when_they_go_on() -> None:
+def test_control_frames_count_as_messages_and_too_many_close_the_socket() -> None:
     budget = UserBudget(RICH, 0)
     one = session(budget, limits=SessionLimits(messages=Rate(1, 5)))
     verdicts = [one.count(0) for _ in range(20)]
@@ -212,7 +210,7 @@ def test_control_frames_count_as_messages_and_close_when_they_go_on() -> None:
     assert isinstance(verdicts[-1], Close)
 
 
-def test_the_password_of_a_command_waits_outside_of_it() -> None:
+def test_the_password_is_kept_outside_its_command() -> None:
     one = session(UserBudget(RICH, 0))
     for type_ in ("room:create", "room:join"):
         text = json.dumps({"type": type_, "game": "relay", "roomId": "r", "password": "sesame"})
@@ -222,7 +220,7 @@ def test_the_password_of_a_command_waits_outside_of_it() -> None:
         assert "sesame" not in repr(action.command)
 
 
-def test_a_list_is_charged_to_the_user_and_not_to_its_socket() -> None:
+def test_a_list_is_charged_to_the_user_not_to_the_socket() -> None:
     budget = UserBudget(UserLimits(messages=Rate(1, 10)), 0)
     one, other = session(budget, limits=SessionLimits(messages=Rate(1, 8))), session(budget)
     one.spend_list(5)

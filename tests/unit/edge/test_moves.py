@@ -160,7 +160,7 @@ def moves(wire: Wire) -> list[int]:
 
 
 @pytest.mark.parametrize(("user", "role"), [(3, "spectator"), (2, "player")])
-async def test_who_comes_late_gets_the_moves_so_far(user: int, role: str) -> None:
+async def test_a_late_joiner_gets_the_moves_so_far(user: int, role: str) -> None:
     service = Service()
     for number in range(5):
         service.move(number)
@@ -173,7 +173,7 @@ async def test_who_comes_late_gets_the_moves_so_far(user: int, role: str) -> Non
     assert moves(wire) == [0, 1, 2, 3, 4]
 
 
-async def test_what_follows_waits_for_the_moves_before_it() -> None:
+async def test_new_messages_wait_for_the_move_history() -> None:
     service = Service()
     service.move(0)
     service.gate.clear()
@@ -188,7 +188,7 @@ async def test_what_follows_waits_for_the_moves_before_it() -> None:
     assert moves(wire) == [0]
 
 
-async def test_many_moves_come_in_pages_up_to_a_bound_and_the_rest_is_asked_for() -> None:
+async def test_the_move_history_is_paged_up_to_a_bound() -> None:
     service = Service(bytes_max=9000)
     count = 5 * PAGE_MOVES
     for number in range(count):
@@ -206,7 +206,7 @@ async def test_many_moves_come_in_pages_up_to_a_bound_and_the_rest_is_asked_for(
     assert moves(wire) == list(range(count))
 
 
-async def test_of_one_socket_only_one_history_is_asked_for_at_once() -> None:
+async def test_a_socket_has_one_history_request_at_a_time() -> None:
     service = Service()
     service.come(3, "late", "spectator")
     (connection,) = service.connections.values()
@@ -217,7 +217,7 @@ async def test_of_one_socket_only_one_history_is_asked_for_at_once() -> None:
     await service.settle()
 
 
-async def test_only_who_is_in_the_room_may_ask() -> None:
+async def test_only_members_of_the_room_may_request_the_history() -> None:
     service = Service()
     socket = service.story.open(9)
     limits = SlowLimits()
@@ -227,7 +227,7 @@ async def test_only_who_is_in_the_room_may_ask() -> None:
         service.history.ask(stranger, ROOM, 0)
 
 
-async def test_there_are_no_moves_of_a_match_that_does_not_run() -> None:
+async def test_a_room_without_a_live_match_has_no_move_history() -> None:
     service = Service()
     service.come(3, "late", "spectator")
     await service.settle()
@@ -236,7 +236,7 @@ async def test_there_are_no_moves_of_a_match_that_does_not_run() -> None:
         service.history.ask(next(iter(service.connections.values())), ROOM, 0)
 
 
-async def test_a_spectator_gets_old_moves_no_sooner_than_others_do() -> None:
+async def test_the_move_history_respects_the_spectator_delay() -> None:
     service = Service(spectator_delay_s=DELAY_S)
     service.now += DELAY_S
     for number in range(3):
@@ -251,7 +251,7 @@ async def test_a_spectator_gets_old_moves_no_sooner_than_others_do() -> None:
     assert moves(wire) == [0, 1, 0, 1]
 
 
-async def test_what_was_before_a_start_is_shown_when_the_delay_has_gone_by_since() -> None:
+async def test_moves_from_before_a_restart_are_shown_after_the_spectator_delay() -> None:
     service = Service(spectator_delay_s=DELAY_S)
     service.move(0)
     service.begin()
@@ -275,7 +275,7 @@ async def test_what_was_before_a_start_is_shown_when_the_delay_has_gone_by_since
     assert moves(other) == [0]
 
 
-async def test_a_player_is_not_kept_waiting_for_what_spectators_see_later() -> None:
+async def test_the_spectator_delay_does_not_delay_players() -> None:
     service = Service(spectator_delay_s=DELAY_S)
     service.move(0)
     wire = service.come(2, "late", "player")
@@ -283,7 +283,7 @@ async def test_a_player_is_not_kept_waiting_for_what_spectators_see_later() -> N
     assert moves(wire) == [0]
 
 
-async def test_a_log_that_cannot_be_read_keeps_nothing_else_back(
+async def test_an_unreadable_log_releases_withheld_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     service = Service()
@@ -299,7 +299,7 @@ async def test_a_log_that_cannot_be_read_keeps_nothing_else_back(
     assert [message["type"] for message in messages(wire)] == ["later"]
 
 
-def test_a_socket_that_waits_for_too_much_is_given_up() -> None:
+def test_a_socket_with_too_many_withheld_messages_is_closed() -> None:
     wire = Wire()
     limits = SlowLimits(bytes_max=100)
     connection = Connection("n1.1.1", 7, V1, transport=wire, limits=limits)
@@ -309,7 +309,7 @@ def test_a_socket_that_waits_for_too_much_is_given_up() -> None:
     assert (connection.aborted, connection.frames) == (True, [])
 
 
-def test_two_things_that_are_withheld_for_come_in_their_order() -> None:
+def test_two_withheld_histories_arrive_in_order() -> None:
     wire = Wire()
     connection = Connection("n1.1.1", 7, V1, transport=wire, limits=SlowLimits())
     for text in (b"1", b"3", b"5"):

@@ -28,7 +28,7 @@ def refused(guesses: Guesses, now: float, user: int = 7, room: str = "r") -> int
     return None
 
 
-def test_some_guesses_are_free_and_then_the_pause_doubles() -> None:
+def test_wrong_guesses_beyond_the_free_ones_double_the_pause() -> None:
     guesses = Guesses(LIMITS)
     assert [refused(guesses, 0) for _ in range(5)] == [None] * 5
     now, pauses = 0.0, []
@@ -42,7 +42,7 @@ def test_some_guesses_are_free_and_then_the_pause_doubles() -> None:
     assert max(pauses) == PAUSE_S_MAX
 
 
-def test_users_and_rooms_are_counted_apart() -> None:
+def test_guesses_are_counted_per_user_and_room() -> None:
     guesses = Guesses(LIMITS)
     for _ in range(6):
         refused(guesses, 0)
@@ -51,7 +51,7 @@ def test_users_and_rooms_are_counted_apart() -> None:
     assert refused(guesses, 0, room="other") is None
 
 
-def test_guesses_are_forgotten_by_the_right_one_or_by_time() -> None:
+def test_guesses_are_reset_by_the_right_password_or_by_time() -> None:
     guesses = Guesses(LIMITS)
     for _ in range(6):
         refused(guesses, 0)
@@ -60,7 +60,7 @@ def test_guesses_are_forgotten_by_the_right_one_or_by_time() -> None:
     assert [refused(guesses, FORGET_S + 1) for _ in range(5)] == [None] * 5
 
 
-def test_the_memory_of_guesses_is_bounded() -> None:
+def test_the_number_of_remembered_guesses_is_bounded() -> None:
     guesses = Guesses(LIMITS)
     for number in range(KEPT_MAX + 100):
         refused(guesses, 0, room=f"r{number}")
@@ -107,7 +107,7 @@ def join(user: int = 2, **plan: Any) -> JoinRoom:
     )
 
 
-async def test_the_right_password_is_handed_to_the_decision_as_what_it_opens(
+async def test_the_right_password_reaches_the_command_as_its_hash(
     made: list[Passwords],
 ) -> None:
     sealed = seal("sesame", "pepper")
@@ -119,7 +119,7 @@ async def test_the_right_password_is_handed_to_the_decision_as_what_it_opens(
     assert (right.opens, wrong.opens) == (sealed, None)
 
 
-async def test_guesses_at_the_same_time_are_counted_one_by_one(made: list[Passwords]) -> None:
+async def test_concurrent_guesses_are_counted_one_by_one(made: list[Passwords]) -> None:
     passwords = passwords_of(world_with(seal("sesame", "pepper")), made)
     tried = await asyncio.gather(
         *(passwords.prepare(join(), "no") for _ in range(20)), return_exceptions=True
@@ -127,7 +127,7 @@ async def test_guesses_at_the_same_time_are_counted_one_by_one(made: list[Passwo
     assert sum(isinstance(one, RateLimited) for one in tried) == 15
 
 
-async def test_members_and_open_rooms_need_no_guess(made: list[Passwords]) -> None:
+async def test_members_and_rooms_without_password_are_not_checked(made: list[Passwords]) -> None:
     passwords = passwords_of(world_with(seal("sesame", "pepper")), made)
     opened = passwords_of(world_with(None), made)
     for _ in range(20):
@@ -135,7 +135,7 @@ async def test_members_and_open_rooms_need_no_guess(made: list[Passwords]) -> No
         await opened.prepare(join(), "whatever")
 
 
-async def test_a_new_room_gets_its_password_sealed(made: list[Passwords]) -> None:
+async def test_the_password_of_a_new_room_is_hashed(made: list[Passwords]) -> None:
     passwords = passwords_of(World(), made)
     create = CreateRoom(1, "n1.1.1", None, RoomPlan(game="relay"))
     for command in (create, join(visibility="password")):
@@ -144,7 +144,7 @@ async def test_a_new_room_gets_its_password_sealed(made: list[Passwords]) -> Non
         assert opens(prepared.plan.password or "", "sesame")
 
 
-async def test_hashing_does_not_hold_the_loop_up(
+async def test_hashing_does_not_block_the_event_loop(
     made: list[Passwords], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where: list[int] = []

@@ -15,9 +15,7 @@ VISIBLE = st.sampled_from(["public", "private", "password"])
 
 
 @given(rooms=st.dictionaries(IDS, VISIBLE, max_size=12), limit=st.integers(1, 5))
-def test_the_pages_are_all_rooms_that_are_not_private_once_each_in_order(
-    rooms: dict[str, str], limit: int
-) -> None:
+def test_room_pages_list_every_public_room_once_in_order(rooms: dict[str, str], limit: int) -> None:
     world, people = World(), Profiles()
     for position, (room, visibility) in enumerate(rooms.items(), 1):
         created = RoomCreated(
@@ -43,7 +41,7 @@ def test_the_pages_are_all_rooms_that_are_not_private_once_each_in_order(
     assert room_page(world, people, "pong", None, limit).rooms == []
 
 
-def test_a_page_of_rooms_with_much_metadata_ends_early_and_the_next_one_goes_on() -> None:
+def test_a_room_page_is_bounded_in_bytes() -> None:
     world, people = World(), Profiles()
     for number in range(40):
         created = RoomCreated(
@@ -66,6 +64,6 @@ def test_a_page_of_rooms_with_much_metadata_ends_early_and_the_next_one_goes_on(
     assert cursor is None
 
 
-def test_an_entry_that_is_longer_than_a_page_has_one_for_itself() -> None:
+def test_an_entry_longer_than_a_page_gets_its_own_page() -> None:
     assert first_page(["x" * PAGE_BYTES_MAX, "y"]) == ["x" * PAGE_BYTES_MAX]
     assert first_page(list[str]()) == []

@@ -77,11 +77,11 @@ def test_a_move_of_both_dialects_is_one_command() -> None:
         ('{"type":"room:create","metadata":' + '{"a":' * 50_000, "BAD_JSON"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_code(text: str, code: str) -> None:
+def test_each_invalid_message_is_refused_with_its_code(text: str, code: str) -> None:
     assert refusal(text) == (code, None)
 
 
-def test_a_refusal_names_the_id_where_it_can_be_read() -> None:
+def test_an_error_carries_the_id_when_it_is_readable() -> None:
     assert refusal('{"type":"room:join","id":"j","roomId":7}') == ("BAD_MESSAGE", "j")
     assert refusal('{"type":"nothing","id":"n"}') == ("UNKNOWN_TYPE", "n")
     assert refusal('{"type":"nothing","id":"n"}', session(CLASSIC)) == ("UNKNOWN_TYPE", None)
@@ -114,7 +114,7 @@ def test_a_refusal_names_the_id_where_it_can_be_read() -> None:
         ('{"type":"resume","id":"i","position":9007199254740992,"epoch":""}', "BAD_MESSAGE", "pos"),
     ],
 )
-def test_a_typo_and_a_name_that_can_not_be_addressed_are_refused_with_the_id(
+def test_an_unknown_field_and_an_invalid_room_id_are_refused_with_the_id(
     text: str, code: str, words: str
 ) -> None:
     with pytest.raises(MessageRefused) as refused:
@@ -125,16 +125,16 @@ def test_a_typo_and_a_name_that_can_not_be_addressed_are_refused_with_the_id(
 
 
 @pytest.mark.parametrize("room", ["...", "..a", "-", "~", "a.b"])
-def test_dots_among_others_are_part_of_a_room_id(room: str) -> None:
+def test_a_room_id_may_contain_dots(room: str) -> None:
     session().receive(f'{{"type":"room:create","roomId":"{room}"}}', 0)
 
 
 @pytest.mark.parametrize("dialect", [CLASSIC, SOCKET_IO])
-def test_classic_clients_may_send_fields_that_nobody_knows(dialect: Dialect) -> None:
+def test_classic_clients_may_send_unknown_fields(dialect: Dialect) -> None:
     session(dialect).receive('{"type":"invite","to":8,"gaem":"pong"}', 0)
 
 
-def test_who_sends_too_much_is_refused_and_then_closed() -> None:
+def test_a_client_above_the_rate_is_refused_and_then_closed() -> None:
     one = session()
     answers: list[Any] = []
     for _ in range(60):
@@ -147,7 +147,7 @@ def test_who_sends_too_much_is_refused_and_then_closed() -> None:
     assert isinstance(answers[40], Close)
 
 
-def test_binary_frames_count_like_others() -> None:
+def test_binary_frames_count_against_the_rate() -> None:
     one = session()
     for _ in range(20):
         with pytest.raises(MessageRefused) as caught:
@@ -158,7 +158,7 @@ def test_binary_frames_count_like_others() -> None:
     assert caught.value.error.code == "RATE_LIMITED"
 
 
-def test_a_message_more_may_be_sent_as_time_goes_by() -> None:
+def test_the_rate_limit_refills_over_time() -> None:
     one = session()
     for _ in range(20):
         one.receive('{"type":"ping"}', 0)
@@ -166,7 +166,7 @@ def test_a_message_more_may_be_sent_as_time_goes_by() -> None:
     assert isinstance(one.receive('{"type":"ping"}', 1).action, Reply)
 
 
-def test_a_whole_list_counts_for_many_messages() -> None:
+def test_a_list_request_costs_several_messages() -> None:
     one = session()
     assert isinstance(one.receive('{"type":"room:list"}', 0).action, ShowRooms)
     assert isinstance(one.receive('{"type":"user:sync"}', 0).action, object)
@@ -174,14 +174,14 @@ def test_a_whole_list_counts_for_many_messages() -> None:
     assert refusal('{"type":"room:list","id":"l"}', one) == ("RATE_LIMITED", "l")
 
 
-def test_what_is_said_stands_beside_its_command_and_only_its_hash_in_it() -> None:
+def test_a_chat_command_contains_only_the_digest_of_its_text() -> None:
     action = session().receive('{"type":"chat:send","roomId":"r","text":"hello"}', 0).action
     assert isinstance(action, Execute)
     assert [text.text for text in action.beside.texts.values()] == ["hello"]
     assert "hello" not in repr(action.command)
 
 
-def test_the_data_of_a_signal_is_passed_on_as_it_came() -> None:
+def test_signal_data_is_forwarded_verbatim() -> None:
     action = session().receive('{"type":"signal","to":"8","data":{"a": [1,  2]}}', 0).action
     assert isinstance(action, PassSignal)
     assert (action.to, bytes(action.message.data)) == (8, b'{"a": [1,  2]}')

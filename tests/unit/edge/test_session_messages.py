@@ -154,7 +154,7 @@ V1_ACTIONS: list[tuple[dict[str, Any], Action]] = [
 
 @pytest.mark.parametrize("dialect", [CLASSIC, SOCKET_IO, V1], ids=lambda one: one.protocol)
 @pytest.mark.parametrize(("message", "command"), COMMANDS)
-def test_a_command_of_every_dialect_is_the_same(
+def test_each_command_decodes_the_same_in_every_dialect(
     message: dict[str, Any], command: Command, dialect: Dialect
 ) -> None:
     action = asked(dialect, **message)
@@ -163,7 +163,7 @@ def test_a_command_of_every_dialect_is_the_same(
 
 
 @pytest.mark.parametrize(("message", "command"), V1_COMMANDS)
-def test_a_command_of_v1(message: dict[str, Any], command: Command) -> None:
+def test_each_v1_command_is_decoded(message: dict[str, Any], command: Command) -> None:
     action = asked(**message)
     assert isinstance(action, Execute)
     assert (action.command, action.beside, action.password) == (command, NO_PERSONAL_DATA, None)
@@ -172,22 +172,22 @@ def test_a_command_of_v1(message: dict[str, Any], command: Command) -> None:
 
 @pytest.mark.parametrize("dialect", [CLASSIC, SOCKET_IO, V1], ids=lambda one: one.protocol)
 @pytest.mark.parametrize(("message", "action"), ACTIONS)
-def test_what_is_asked_is_the_same_in_every_dialect(
+def test_each_query_decodes_the_same_in_every_dialect(
     message: dict[str, Any], action: Action, dialect: Dialect
 ) -> None:
     assert asked(dialect, **message) == action
 
 
 @pytest.mark.parametrize(("message", "action"), V1_ACTIONS)
-def test_what_is_asked_by_v1(message: dict[str, Any], action: Action) -> None:
+def test_each_v1_query_is_decoded(message: dict[str, Any], action: Action) -> None:
     assert asked(**message) == action
 
 
-def test_classic_clients_ask_for_the_list_of_users() -> None:
+def test_classic_clients_can_request_the_user_list() -> None:
     assert asked(CLASSIC, type="user:list:request") == ShowUsers()
 
 
-def test_every_message_is_tried_here() -> None:
+def test_every_client_message_is_covered_here() -> None:
     tables = [*COMMANDS, *V1_COMMANDS, *ACTIONS, *V1_ACTIONS]
     tried = {message["type"] for message, _ in tables}
     elsewhere = {"signal", "chat:send", "user:list:request"}
@@ -202,7 +202,7 @@ def test_every_message_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("type_", ["room:create", "room:join"])
-def test_a_password_is_to_be_hashed_and_is_no_part_of_the_command(type_: str) -> None:
+def test_a_password_is_hashed_outside_the_command(type_: str) -> None:
     action = asked(type=type_, roomId="r", password="hidden")
     assert isinstance(action, Execute)
     assert action.password == "hidden"
@@ -213,7 +213,7 @@ def test_a_password_is_to_be_hashed_and_is_no_part_of_the_command(type_: str) ->
     ("fields", "room", "to"),
     [({"roomId": "r"}, "r", None), ({"to": "8"}, None, 8), ({"to": "ben"}, None, "ben")],
 )
-def test_a_chat_command_has_the_digest_and_the_text_stands_beside_it(
+def test_a_chat_command_has_the_digest_and_its_text_is_personal_data(
     fields: dict[str, str], room: str | None, to: int | str | None
 ) -> None:
     action = asked(type="chat:send", text="hello", **fields)
@@ -222,7 +222,7 @@ def test_a_chat_command_has_the_digest_and_the_text_stands_beside_it(
     assert action.beside == PersonalData(texts={"first": Text("second", "hello")})
 
 
-def test_a_chat_text_may_have_so_many_characters() -> None:
+def test_a_chat_text_is_limited_in_characters() -> None:
     one = session(chat_length_max=5)
     assert isinstance(asked(V1, one, type="chat:send", roomId="r", text="äöüßé"), Execute)
     said = refused(V1, one, type="chat:send", roomId="r", text="äöüßéx")
@@ -233,20 +233,20 @@ def test_a_chat_text_may_have_so_many_characters() -> None:
 @pytest.mark.parametrize(
     "what", [{"type": "signal", "data": 1}, {"type": "chat:send", "text": "x"}]
 )
-def test_what_is_said_goes_to_a_user_or_to_a_room(
+def test_a_chat_message_needs_a_user_or_a_room(
     what: dict[str, Any], fields: dict[str, Any]
 ) -> None:
     assert "one of `to` and `roomId`" in refused(**what, **fields)
 
 
 @pytest.mark.parametrize(("fields", "to"), [({"roomId": "r"}, None), ({"to": "8"}, 8)])
-def test_a_signal_goes_to_a_user_or_to_a_room(fields: dict[str, str], to: int | None) -> None:
+def test_a_signal_needs_a_user_or_a_room(fields: dict[str, str], to: int | None) -> None:
     action = asked(type="signal", data=[1], **fields)
     assert isinstance(action, PassSignal)
     assert (action.to, bytes(action.message.data)) == (to, b"[1]")
 
 
-def test_a_signal_of_impossible_data_is_refused() -> None:
+def test_a_signal_with_invalid_data_is_refused() -> None:
     assert refused(type="signal", to=8, data=2**64).startswith("BAD_VALUE")
 
 
@@ -254,7 +254,7 @@ def test_a_signal_of_impossible_data_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dialect", [CLASSIC, V1], ids=lambda one: one.protocol)
-def test_a_move_has_so_many_bytes_at_most(dialect: Dialect) -> None:
+def test_a_move_is_limited_in_bytes(dialect: Dialect) -> None:
     move = {"type": "game:move", "roomId": "r", "direction": "w", "action": "down"}
     size = len(json.dumps(move))
     assert isinstance(asked(dialect, session(dialect, move_bytes_max=size), **move), Execute)
@@ -262,7 +262,7 @@ def test_a_move_has_so_many_bytes_at_most(dialect: Dialect) -> None:
     assert said == (f"TOO_LARGE: A move is at most {size - 1} bytes long, and this one {size}.")
 
 
-def test_a_signal_has_so_many_bytes_at_most() -> None:
+def test_a_signal_is_limited_in_bytes() -> None:
     text = '{"type":"signal","to":8,"data":"é"}'
     assert len(text) == 35
     session(signal_bytes_max=36).receive(text, 0)
@@ -273,7 +273,7 @@ def test_a_signal_has_so_many_bytes_at_most() -> None:
 
 
 @pytest.mark.parametrize("name", ["options", "metadata"])
-def test_what_is_told_of_a_room_has_so_many_bytes_at_most(name: str) -> None:
+def test_room_options_and_metadata_are_limited_in_bytes(name: str) -> None:
     one = session(room_bytes_max=10)
     assert isinstance(asked(V1, one, type="room:create", **{name: {"a": "xx"}}), Execute)
     told = refused(V1, one, type="room:create", **{name: {"a": "xxx"}})
@@ -281,15 +281,15 @@ def test_what_is_told_of_a_room_has_so_many_bytes_at_most(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["options", "metadata"])
-def test_what_is_told_of_a_room_has_to_be_kept(name: str) -> None:
+def test_room_options_and_metadata_must_be_storable(name: str) -> None:
     assert refused(type="room:create", **{name: {"a": 2**64}}).startswith("BAD_VALUE")
 
 
-def test_a_move_has_to_be_kept() -> None:
+def test_a_move_must_be_storable() -> None:
     assert refused(type="game:move", roomId="r", move={"a": 2**64}).startswith("BAD_VALUE")
 
 
-def test_so_many_friends_can_be_watched() -> None:
+def test_the_number_of_watched_friends_is_limited() -> None:
     one = session(friends_max=2)
     ids = ["8", 8, 9]
     assert asked(V1, one, type="friends:subscribe", friendIds=ids) == WatchFriends(
@@ -309,35 +309,35 @@ def test_an_invite_names_a_user(type_: str) -> None:
 
 
 @pytest.mark.parametrize("id_", ["i", "x" * 64])
-def test_an_id_is_a_text(id_: str) -> None:
+def test_a_v1_command_id_is_a_string(id_: str) -> None:
     assert session().receive(_text({"type": "ping", "id": id_}), 0).id == id_
 
 
-def test_an_id_that_is_too_long_is_refused_under_it() -> None:
+def test_a_too_long_id_is_refused_and_returned() -> None:
     with pytest.raises(MessageRefused) as caught:
         session().receive(_text({"type": "ping", "id": "x" * 65}), 0)
     assert caught.value.id == "x" * 65
 
 
 @pytest.mark.parametrize("id_", ["", 7, True, ["i"], {}])
-def test_any_other_id_is_refused_without_one(id_: object) -> None:
+def test_an_invalid_id_is_refused_without_an_id(id_: object) -> None:
     with pytest.raises(MessageRefused) as caught:
         session().receive(_text({"type": "ping", "id": id_}), 0)
     assert caught.value.id is None
     assert caught.value.error.message == "An `id` is a text of 1 to 64 characters."
 
 
-def test_no_id_is_none() -> None:
+def test_a_message_without_an_id_has_none() -> None:
     assert session().receive('{"type":"ping","id":null}', 0).id is None
 
 
-def test_classic_clients_have_no_ids_and_socket_io_has_numbers() -> None:
+def test_classic_messages_have_no_ids_and_socketio_ids_are_numbers() -> None:
     text = '{"type":"lobby:join","id":5}'
     assert session(CLASSIC).receive(text, 0).id is None
     assert session(SOCKET_IO).receive(text, 0).id == "5"
 
 
-def test_the_type_in_hand_is_known_once_the_message_was_read() -> None:
+def test_the_current_message_type_is_known_after_decoding() -> None:
     one = session()
     assert one.type_received == ""
     one.receive('{"type":"ping"}', 0)
@@ -358,20 +358,20 @@ def test_the_type_in_hand_is_known_once_the_message_was_read() -> None:
         ('{"type":"ping","id":' + "[" * 100_000, "A message is nested at most 32 levels deep."),
     ],
 )
-def test_what_is_wrong_is_said(text: str, said: str) -> None:
+def test_each_error_message_says_what_is_wrong(text: str, said: str) -> None:
     with pytest.raises(MessageRefused) as caught:
         session().receive(text, 0)
     assert caught.value.error.message == said
     assert str(caught.value) == said
 
 
-def test_a_text_that_breaks_off_after_a_bad_field_is_no_json() -> None:
+def test_truncated_json_after_a_bad_field_is_bad_json() -> None:
     with pytest.raises(MessageRefused) as caught:
         session().receive('{"type":"room:join","roomId":7,', 0)
     assert caught.value.error.code == "BAD_JSON"
 
 
-def test_text_that_is_no_unicode_is_refused() -> None:
+def test_invalid_unicode_is_refused() -> None:
     with pytest.raises(MessageRefused) as caught:
         session().receive('{"type":"ping","id":"\ud800"}', 0)
     assert caught.value.error.code == "BAD_JSON"

@@ -52,7 +52,7 @@ def signal(size: int) -> bytes:
     return frame(v1.Signal(8, "n1.1.2", msgspec.Raw(b'"%b"' % (b"x" * size))))
 
 
-def test_signals_that_come_at_once_are_dropped_not_the_socket() -> None:
+def test_a_burst_of_signals_drops_signals_not_the_slow_consumer() -> None:
     connection, line = connected()
     for _ in range(20):
         for _ in range(50):
@@ -62,7 +62,7 @@ def test_signals_that_come_at_once_are_dropped_not_the_socket() -> None:
     assert line.get_write_buffer_size() <= LIMITS.bytes_max
 
 
-def test_what_has_to_arrive_does_so_beside_signals_that_do_not() -> None:
+def test_reliable_messages_arrive_while_signals_are_dropped() -> None:
     connection, line = connected()
     connection.frames.append(signal(8_000))
     connection.flush()
@@ -71,7 +71,7 @@ def test_what_has_to_arrive_does_so_beside_signals_that_do_not() -> None:
     assert [message["type"] for message in line.take()] == ["signal", "ack"]
 
 
-def test_a_socket_that_leaves_unread_what_has_to_arrive_is_given_up() -> None:
+def test_a_slow_consumer_of_reliable_messages_is_closed() -> None:
     connection, line = connected()
     for number in range(1000):
         connection.frames.append(frame(v1.RoomClosed(f"room-{number}", "empty"), number))
@@ -79,7 +79,7 @@ def test_a_socket_that_leaves_unread_what_has_to_arrive_is_given_up() -> None:
     assert line.is_aborted
 
 
-def test_the_newest_state_of_each_room_comes_later() -> None:
+def test_the_newest_state_of_each_room_is_sent_later() -> None:
     connection, line = connected()
     connection.frames.append(signal(5_000))
     connection.flush()
@@ -97,7 +97,7 @@ def test_the_newest_state_of_each_room_comes_later() -> None:
     assert not connection.is_slow
 
 
-def test_what_is_held_back_is_bounded() -> None:
+def test_held_back_states_are_bounded() -> None:
     connection, line = connected()
     connection.is_slow = True
     for number in range(10 * HELD_MAX):
@@ -107,7 +107,7 @@ def test_what_is_held_back_is_bounded() -> None:
     assert len(line.take()) == HELD_MAX
 
 
-def test_a_long_greeting_fits_whatever_its_size() -> None:
+def test_a_greeting_of_any_size_is_sent() -> None:
     connection, line = connected()
     users = [v1.UserEntry(number, "x" * 50, "online") for number in range(1, 500)]
     connection.frames.append(frame(v1.UserList(users, 1)))
@@ -115,7 +115,7 @@ def test_a_long_greeting_fits_whatever_its_size() -> None:
     assert [message["type"] for message in line.take()] == ["user:list"]
 
 
-def test_a_resume_is_under_way_until_it_is_read() -> None:
+def test_a_resume_is_in_progress_until_it_is_read() -> None:
     connection, line = connected()
     connection.frames.append(frame(v1.Resumed(1, 2)))
     connection.begin_resume()
@@ -126,7 +126,7 @@ def test_a_resume_is_under_way_until_it_is_read() -> None:
     assert not connection.is_resuming
 
 
-def test_events_and_answers_are_never_lossy() -> None:
+def test_events_and_acks_are_never_lossy() -> None:
     """What has a position, answers a command, or begins and ends a match has to arrive."""
     types = {
         message.__struct_config__.tag

@@ -57,7 +57,7 @@ async def test_control_packets_count_and_close_the_connection_when_they_go_on(pa
 
 
 @pytest.mark.parametrize("packet", ["43[]", "6", '42/o,["ping"]'])
-async def test_long_packets_that_are_no_messages_count_for_more(packet: str) -> None:
+async def test_long_control_packets_cost_more(packet: str) -> None:
     closed: list[Link] = []
     link = await make_link(closed)
     long = packet + " " * (4 * 4096)
@@ -68,12 +68,12 @@ async def test_long_packets_that_are_no_messages_count_for_more(packet: str) -> 
     assert closed == [link]
 
 
-async def test_polls_and_posts_count() -> None:
+async def test_polls_and_posts_count_against_the_rate() -> None:
     link = await make_link([])
     assert [await link.spend() for _ in range(BURST + 1)] == [True] * BURST + [False]
 
 
-async def test_a_users_control_packets_are_counted_by_their_session() -> None:
+async def test_control_packets_of_a_user_are_charged_to_their_session() -> None:
     link = await make_link([])
     link._connect("token")  # noqa: SLF001 - there is no other way to a session without a service
     session = link._session  # noqa: SLF001
@@ -89,7 +89,7 @@ async def test_a_users_control_packets_are_counted_by_their_session() -> None:
     link.lost(1000)
 
 
-async def test_a_ping_to_who_reads_nothing_cuts_nobody_off() -> None:
+async def test_a_ping_to_a_client_that_reads_nothing_closes_nothing() -> None:
     link = await make_link([])
     link.polling.write(b"x" * 2_000_000)
     link._ping()  # noqa: SLF001 - a timer calls it
@@ -100,21 +100,19 @@ async def test_a_ping_to_who_reads_nothing_cuts_nobody_off() -> None:
 @pytest.mark.parametrize(
     ("code", "is_told"), [(4013, True), (4001, True), (1002, False), (1009, False)]
 )
-async def test_a_client_that_broke_the_protocol_is_told_nothing_more(
-    code: int, *, is_told: bool
-) -> None:
+async def test_nothing_more_is_sent_after_a_protocol_error(code: int, *, is_told: bool) -> None:
     link = await make_link([])
     await link.close(code, "over")
     assert link.has_last_word is is_told
 
 
-async def test_a_link_that_was_lost_has_no_last_word() -> None:
+async def test_a_lost_link_gets_no_closing_packet() -> None:
     link = await make_link([])
     link.lost(1006)
     assert not link.has_last_word
 
 
-async def test_a_client_that_ends_its_transport_has_not_logged_out() -> None:
+async def test_an_engineio_close_is_not_a_clean_close() -> None:
     link = await make_link([])
     link._connect("token")  # noqa: SLF001 - there is no other way to a session without a service
     session = link._session  # noqa: SLF001

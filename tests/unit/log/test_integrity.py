@@ -42,7 +42,7 @@ def check(rows: list[Row], head: Head | None = None) -> None:
     found.finish(head or Head(len(rows), rows[-1].hash if rows else GENESIS, "epoch"))
 
 
-def test_a_whole_log_is_clean_also_when_it_is_empty() -> None:
+def test_an_intact_or_empty_log_verifies() -> None:
     check(rows_of())
     check([])
 
@@ -60,7 +60,7 @@ def test_a_row_that_was_changed_in_any_field_is_named(at: int, field: str) -> No
 
 
 @given(at=st.integers(0, LENGTH - 2))
-def test_a_row_that_is_missing_is_named(at: int) -> None:
+def test_a_missing_row_is_named(at: int) -> None:
     rows = rows_of()
     head = Head(LENGTH, rows[-1].hash, "epoch")
     del rows[at]
@@ -69,7 +69,7 @@ def test_a_row_that_is_missing_is_named(at: int) -> None:
 
 
 @given(at=st.integers(0, LENGTH - 2))
-def test_rows_that_were_swapped_are_named(at: int) -> None:
+def test_swapped_rows_are_named(at: int) -> None:
     rows = rows_of()
     here, there = rows[at], rows[at + 1]
     rows[at : at + 2] = [
@@ -80,7 +80,7 @@ def test_rows_that_were_swapped_are_named(at: int) -> None:
         check(rows)
 
 
-def test_a_row_that_was_made_by_somebody_who_knows_no_hash_of_the_row_before_is_named() -> None:
+def test_a_row_forged_without_the_previous_hash_is_named() -> None:
     rows = rows_of()
     rows[2] = rows[2]._replace(hash=chain(GENESIS, rows[2][:-1]))
     with pytest.raises(BrokenChain, match="position 3 was changed"):
@@ -88,11 +88,11 @@ def test_a_row_that_was_made_by_somebody_who_knows_no_hash_of_the_row_before_is_
 
 
 @pytest.mark.parametrize("change", [{"position": LENGTH + 1}, {"position": 0}, {"hash": GENESIS}])
-def test_a_head_that_is_elsewhere_is_found(change: dict[str, Any]) -> None:
+def test_a_wrong_head_is_detected(change: dict[str, Any]) -> None:
     rows = rows_of()
     with pytest.raises(BrokenChain, match=f"the log ends at {LENGTH}"):
         check(rows, Head(LENGTH, rows[-1].hash, "epoch")._replace(**change))
 
 
-def test_fields_of_the_same_text_with_another_border_have_another_hash() -> None:
+def test_the_hash_depends_on_field_boundaries() -> None:
     assert chain(GENESIS, ("ab", "c")) != chain(GENESIS, ("a", "bc"))

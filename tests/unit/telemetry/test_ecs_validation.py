@@ -23,12 +23,12 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_the_fields_are_those_of_the_package() -> None:
+def test_the_known_fields_match_the_ecs_package() -> None:
     assert len(FIELDS) == 2605
     assert FIELDS["log.level"] == "keyword"
 
 
-def test_a_line_as_the_contract_wants_it_is_fine() -> None:
+def test_a_valid_line_passes() -> None:
     check([json.dumps(GOOD)])
 
 
@@ -47,12 +47,12 @@ def test_a_line_as_the_contract_wants_it_is_fine() -> None:
         ({"service": {"name": "ws-service"}}, "service.version is missing"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_named(change: dict[str, Any], problem: str) -> None:
+def test_each_defect_of_a_line_is_named(change: dict[str, Any], problem: str) -> None:
     (found,) = problems(json.dumps(GOOD | change))
     assert problem in found
 
 
 @pytest.mark.parametrize("line", ["", "listening", "[1]", '{"message": "cut'])
-def test_what_is_no_object_is_no_line(line: str) -> None:
+def test_a_line_that_is_not_an_object_is_refused(line: str) -> None:
     with pytest.raises(AssertionError, match="not"):
         check([line])

@@ -56,7 +56,7 @@ def test_an_event_is_one_line_in_ecs(configure: Configure, lines: Lines) -> None
     assert not {"level", "timestamp", "event", "_record"} & line.keys()
 
 
-def test_drivers_do_not_chatter_at_debug(configure: Configure, lines: Lines) -> None:
+def test_driver_debug_logs_are_suppressed(configure: Configure, lines: Lines) -> None:
     configure(level="debug")
 
     for library in ("aiosqlite", "sqlalchemy.engine", "asyncio", "alembic.runtime"):
@@ -83,7 +83,7 @@ def test_the_fields_of_the_contract_stand_at_the_top(configure: Configure, lines
     assert line["log.level"] == "warning"
 
 
-def test_what_libraries_log_takes_the_same_way(configure: Configure, lines: Lines) -> None:
+def test_library_logs_use_the_same_format(configure: Configure, lines: Lines) -> None:
     configure()
 
     logging.getLogger("aiohttp.server").error("Error %s", "here", extra={"error_code": "X"})
@@ -96,7 +96,7 @@ def test_what_libraries_log_takes_the_same_way(configure: Configure, lines: Line
     assert line["service"]["name"] == "ws-service"
 
 
-def test_an_exception_stands_in_its_line(configure: Configure, lines: Lines) -> None:
+def test_an_exception_is_part_of_its_line(configure: Configure, lines: Lines) -> None:
     configure()
     try:
         int("x")
@@ -108,7 +108,7 @@ def test_an_exception_stands_in_its_line(configure: Configure, lines: Lines) -> 
         assert "ValueError" in line["error"]["stack_trace"]
 
 
-def test_less_severe_events_are_left_out(configure: Configure, lines: Lines) -> None:
+def test_events_below_the_level_are_dropped(configure: Configure, lines: Lines) -> None:
     configure("warning")
 
     get_logger().info("quiet")
@@ -149,7 +149,7 @@ def test_a_redacted_line_is_still_json(configure: Configure, lines: Lines) -> No
     assert line["other"] == "token=***"
 
 
-def test_the_console_format_is_for_a_person(
+def test_the_console_format_is_human_readable(
     configure: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(format_="console")
@@ -162,7 +162,7 @@ def test_the_console_format_is_for_a_person(
     assert not out.startswith("{")
 
 
-def test_a_reader_that_goes_away_does_not_stop_the_service() -> None:
+def test_a_closed_log_reader_does_not_stop_the_service() -> None:
     program = """
 import sys
 from service.telemetry import configure_logging, get_logger

@@ -9,7 +9,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
-def test_a_gauge_is_read_anew_at_each_scrape() -> None:
+def test_a_gauge_is_read_at_each_scrape() -> None:
     metrics, sockets = Metrics(), [1, 2]
     metrics.read(sockets_open=lambda: len(sockets))
     assert value(metrics, "ws_sockets_open") == 2
@@ -17,31 +17,31 @@ def test_a_gauge_is_read_anew_at_each_scrape() -> None:
     assert value(metrics, "ws_sockets_open") == 3
 
 
-def test_a_gauge_that_nobody_reads_is_there_and_zero() -> None:
+def test_a_gauge_without_a_source_is_zero() -> None:
     metrics = Metrics()
     assert {value(metrics, f"ws_{name}") for name in GAUGES} == {0}
 
 
-def test_only_gauges_that_there_are_can_be_read() -> None:
+def test_a_source_for_an_unknown_gauge_is_refused() -> None:
     with pytest.raises(KeyError):
         Metrics().read(sockets=lambda: 0)
 
 
-def test_two_services_in_one_process_count_for_themselves() -> None:
+def test_two_services_in_one_process_count_separately() -> None:
     one, other = Metrics(), Metrics()
     one.sent("welcome", 3)
     assert value(one, "ws_messages_sent_total", type="welcome") == 3
     assert value(other, "ws_messages_sent_total", type="welcome") is None
 
 
-def test_all_outcomes_of_a_resume_are_there_before_the_first() -> None:
+def test_resume_outcomes_are_initialized_to_zero() -> None:
     metrics = Metrics()
     metrics.resumed("too_old")
     assert value(metrics, "ws_resumes_total", outcome="resumed") == 0
     assert value(metrics, "ws_resumes_total", outcome="too_old") == 1
 
 
-def test_close_codes_that_a_client_makes_up_share_a_label() -> None:
+def test_close_codes_invented_by_clients_share_a_label() -> None:
     labels = {label_of(code) for code in range(5000)}
     assert labels == {"other"} | {str(code) for code in range(1000, 1016)} | {
         str(int(code)) for code in CloseCode

@@ -14,7 +14,7 @@ def test_without_a_collector_there_are_no_spans() -> None:
     traces.stop()
 
 
-def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "service.telemetry.otel", raising=False)
     # What the import system finds where a package was not installed.
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
