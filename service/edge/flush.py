@@ -63,7 +63,7 @@ class FlushScope:
             asyncio.get_running_loop().call_soon(self.flush)
         self._unflushed.update(connections)
 
-    def flush_at_tick(self, connections: Iterable[Connection], frame_ms: int) -> None:
+    def flush_at_tick(self, connections: Iterable[Connection], frame_ms: float) -> None:
         """Flush these connections at the next frame tick, at most `frame_ms` from now."""
         if not self._waiting:
             asyncio.get_running_loop().call_later(frame_ms / 1000, self._flush_waiting)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId, RoomId, SocketId
-    from service.domain.projections.rooms import Room
+    from service.domain.projections.room import Room
     from service.domain.projections.world import World
     from service.edge.connection import Connection
     from service.edge.hub import Hub
@@ -193,5 +193,4 @@ def _delay_s(room: Room, connection: Connection) -> float:
     """Return how much later this socket sees what happens in a room."""
     if room.seat_of(connection.user) is not None:
         return 0
-    delay_s: float = room.options.get("spectator_delay_s", 0)
-    return delay_s
+    return room.options.spectator_delay_s

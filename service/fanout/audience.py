@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.projections.rooms import Room
+from service.domain.projections.room import Room
 from service.domain.projections.world import World
 from service.protocol import ToClient
 
@@ -61,7 +61,7 @@ class Delivery(msgspec.Struct, frozen=True):
     v1: ToClient | None = None
     durable: bool = False
     """The v1 message follows from the event: it gets the position, and is kept for a resume."""
-    frame_ms: int = 0
+    frame_ms: float = 0
     """How long, in ms, the message may wait to share one write with later ones."""
     delay_s: float = 0
     """Delay in seconds, as for spectators who must not help a player."""
@@ -104,7 +104,7 @@ def to_spectators(room: Room, message: ToClient) -> Delivery:
     In a room with a spectator delay it is not durable, and recipients are resolved when it is
     sent, so that spectators who have left in the meantime get nothing.
     """
-    delay_s = room.options.get("spectator_delay_s", 0)
+    delay_s = room.options.spectator_delay_s
     if delay_s:
         return Delivery(InRoom(room.id, players=False), v1=message, delay_s=delay_s)
     return Delivery(Users(tuple(room.spectators)), v1=message, durable=True)
@@ -118,7 +118,7 @@ def to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
 
 def with_spectator_delay(room: Room, delivery: Delivery) -> Sequence[Delivery]:
     """Split a delivery to a whole room in two, if its spectators get everything later."""
-    delay_s = room.options.get("spectator_delay_s", 0) if room.spectators else 0
+    delay_s = room.options.spectator_delay_s if room.spectators else 0
     if not delay_s:
         return (delivery,)
     now, later = InRoom(room.id, spectators=False), InRoom(room.id, players=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from service.domain.ids import SocketId, UserId
-from service.domain.projections.rooms import Room
+from service.domain.projections.room import Room
 from service.domain.projections.world import World
 from service.fanout.audience import Delivery, Sockets, both
 from service.fanout.profiles import Profiles

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from service.domain.events.matches import BY_THE_RULES, MatchEnded
 from service.domain.ids import RoomId
 from service.domain.projections.matches import Match, pause_left_ms
-from service.domain.projections.rooms import Room
+from service.domain.projections.room import Room
 from service.fanout.audience import Audience, Delivery, Sockets, both
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
@@ -70,7 +70,7 @@ def game_paused_v1(
 
 
 def _grace_ms(room: Room, left_s: float | None) -> int:
-    grace_s: float = room.options["reconnect_grace_s"] if left_s is None else left_s
+    grace_s: float = room.options.reconnect_grace_s if left_s is None else left_s
     return int(grace_s * 1000)
 
 

@@ -246,7 +246,7 @@ def _room_closed(event: RoomClosed, world: World, _profiles: Profiles) -> Iterat
 
 def _match_started(event: MatchStarted, world: World, profiles: Profiles) -> Iterator[Message]:
     room = world.rooms.rooms[event.room]
-    duration_s = int(room.options["duration_s"]) if event.pace == "ticks" else None
+    duration_s = int(room.options.duration_s) if event.pace == "ticks" else None
     for index, seat in enumerate(room.seats):
         if seat.sockets:
             start = game_start(room, index, duration_s or 0, profiles)
@@ -266,7 +266,7 @@ def _match_input(event: MatchInput, world: World, _profiles: Profiles) -> Iterat
         room = world.rooms.rooms[event.room]
         moved = v1.GameMoved(event.room, event.seat, event.tick, event.input)
         for delivery in to_match(room, moved):
-            yield msgspec.structs.replace(delivery, frame_ms=room.options.get("frame_ms", 0))
+            yield msgspec.structs.replace(delivery, frame_ms=room.options.frame_ms)
 
 
 def _match_paused(event: MatchPaused, world: World, _profiles: Profiles) -> Iterator[Message]:

@@ -52,7 +52,7 @@ def signal(  # noqa: PLR0913 - what a signal is
     return Delivery(
         audience,
         v1=v1.Signal(user, socket, message.data, room.id),
-        frame_ms=room.options.get("frame_ms", 0),
+        frame_ms=room.options.frame_ms,
     )
 
 

@@ -6,7 +6,7 @@ import itertools
 
 from service.domain.ids import UserId
 from service.domain.projections.matches import Match, pause_left_ms
-from service.domain.projections.rooms import Room
+from service.domain.projections.room import Room
 from service.domain.projections.world import World
 from service.fanout.audience import Delivery, Users
 from service.fanout.profiles import Profiles
@@ -52,7 +52,7 @@ def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
         visibility=room.visibility,
         locked=room.locked,
         host=room.host,
-        options=room.options,
+        options=room.options.as_written,
         metadata=room.metadata,
         seats=[
             v1.SeatView(

@@ -151,7 +151,7 @@ def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, lis
     """
     base = next((one for one in reversed(events) if isinstance(one, MatchCheckpoint)), None)
     if base is None:
-        run = Run(game, game.setup(match.seed, match.options, len(match.players)))
+        run = Run(game, game.setup(match.seed, match.options.as_written, len(match.players)))
     else:
         run = Run(game, msgspec.json.decode(base.state, type=game.state_type), base.tick)
     inputs = [one for one in events if isinstance(one, MatchInput) and one.tick >= run.tick]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from service.domain.events.matches import MatchEvent, MatchOutcome
     from service.domain.ids import SocketId
     from service.domain.projections.matches import Match
-    from service.domain.projections.rooms import Room
+    from service.domain.projections.room import Room
     from service.games.protocol import State
     from service.replay.run import Run
 

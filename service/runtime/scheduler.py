@@ -15,7 +15,7 @@ from service.telemetry import get_logger
 if TYPE_CHECKING:
     from service.domain.commands.deadlines import Times
     from service.domain.events.base import Event, Position
-    from service.domain.projections.rooms import Room
+    from service.domain.projections.room import Room
     from service.runtime.engine import Engine
 
 RETRY_S = 1.0

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId, RoomId, SocketId, UserId
     from service.domain.projections.matches import Match
-    from service.domain.projections.rooms import Room
+    from service.domain.projections.room import Room
     from service.games.catalogue import Catalogue
     from service.replay.run import Run
     from service.runtime.engine import Engine, Publisher
@@ -368,7 +368,7 @@ class Ticker:
     def _show_match(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
         here, remaining_s, people = Sockets((socket,)), live.remaining_s, self._engine.people
         self._publisher.publish(match_running(here, room, seat, remaining_s, people))
-        if seat is None and room.options.get("spectator_delay_s"):
+        if seat is None and room.options.spectator_delay_s:
             return
         if remaining_s is not None:
             self._publisher.publish(match_timer(here, room, remaining_s))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain.projections.matches import Match
+from service.domain.projections.room_options import RoomOptions
 from service.runtime.match_clock import MatchClock
 
 
@@ -13,7 +14,7 @@ def match(turn_left_ms: int | None = 2000) -> Match:
         id="room-1",
         game="connect_four",
         rules_version=1,
-        options={},
+        options=RoomOptions(),
         players=[7, 8],
         seed=1,
         pace="turns",

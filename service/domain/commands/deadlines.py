@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
     from service.domain.projections.matches import Match
-    from service.domain.projections.rooms import Room
+    from service.domain.projections.room import Room
     from service.domain.projections.world import World
 
 
@@ -177,7 +177,7 @@ def _of_room(room: Room, times: Times) -> Iterator[Deadline]:
             if seat.user is not None and seat.away_since is not None:
                 yield Deadline(
                     seat.away_since,
-                    room.options["reconnect_grace_s"],
+                    room.options.reconnect_grace_s,
                     ForfeitSeat(seat.user, room.id, seat.away_since),
                 )
     if room.empty_since is not None:

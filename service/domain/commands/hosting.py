@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from service.domain.commands.room_options import checked_options, seats_of
 from service.domain.commands.rooms import new_host, release_keys_of_tab
 from service.domain.commands.seats import (
     TakeSeat,
     check_game,
     complete_without,
-    default_options,
     everybody_here,
     leave_finished,
     stopped_watching,
@@ -42,39 +42,11 @@ from service.domain.events.rooms import (
     Visibility,
 )
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.projections.rooms import Room
-from service.errors import UnknownField
-from service.games.protocol import InvalidOptions
+from service.domain.projections.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from service.domain.commands.base import Context
     from service.domain.projections.world import World
-    from service.games.protocol import Game
-
-
-ROOM_OPTIONS = (
-    "seats",
-    "seats_min",
-    "reconnect_grace_s",
-    "pause_budget_s",
-    "spectator_delay_s",
-    "frame_ms",
-)
-"""The options that a room has whatever is played there; each game has its own beside them."""
-
-
-FRAME_MS = (0, 16)
-
-
-GRACE_S_MAX = 3600
-
-
-PAUSE_BUDGET_S_MAX = 3600
-
-
-SPECTATOR_DELAY_S_MAX = 600
 
 
 class RoomPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,7 +174,7 @@ def _opened(
     if plays:
         world.rooms.check_free(user)
     seats_min, seats_max = seats_of(game, plan.options)
-    options = _options(game, plan.options, seats_max, context)
+    options = checked_options(game, plan.options, seats_max, context)
     spectators_max = _spectators(plan, context)
     if not plays:
         if not spectators_max:
@@ -256,50 +228,6 @@ def _check_watched(user: UserId, room: RoomId, world: World, context: Context) -
     watched = world.rooms.watched_by(world.presence.sockets.get(user, set()))
     if room not in watched and len(watched) >= context.rules.rooms_per_user_max:
         raise TooManyRooms
-
-
-def seats_of(game: Game, options: Mapping[str, Any]) -> tuple[int, int]:
-    """Return how many players a match needs to begin, and how many seats there are.
-
-    The option `seats` says both, unless `seats_min` asks for fewer; without it the game does.
-    Raises `InvalidOptions`.
-    """
-    least, most = game.seats.start, game.seats.stop - 1
-    seats_max = _seats(options, "seats", most, least, most)
-    default = seats_max if "seats" in options else least
-    return _seats(options, "seats_min", default, least, seats_max), seats_max
-
-
-def _seats(options: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
-    seats = options.get(name, default)
-    if not isinstance(seats, int) or isinstance(seats, bool) or not least <= seats <= most:
-        raise InvalidOptions(f"The option `{name}` must be from {least} to {most}.")
-    return seats
-
-
-def _options(
-    game: Game, options: Mapping[str, Any], players: int, context: Context
-) -> dict[str, Any]:
-    """Check the options that are the room's, and let the game check its own."""
-    known = (*ROOM_OPTIONS, *game.options)
-    for name in options:
-        if name not in known:
-            raise UnknownField(f"options of {game.name}", name, known)
-    complete = {**default_options(context), **options}
-    _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
-    _check_number(complete, "pause_budget_s", PAUSE_BUDGET_S_MAX)
-    _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)
-    if complete.get("frame_ms", 0) not in FRAME_MS:
-        raise InvalidOptions("The option `frame_ms` must be 0 or 16.")
-    game.setup(0, complete, players)
-    return complete
-
-
-def _check_number(options: Mapping[str, Any], name: str, most: float) -> None:
-    value = options.get(name, 0)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= most:
-        raise InvalidOptions(f"The option `{name}` must be a number from 0 to {most}.")
 
 
 class KickFromRoom(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from service.domain.commands.base import Context, MatchSnapshot
     from service.domain.ids import MatchId
-    from service.domain.projections.rooms import Room
+    from service.domain.projections.room import Room
     from service.domain.projections.world import World
 
 

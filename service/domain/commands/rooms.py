@@ -10,7 +10,7 @@ from service.domain.events.base import Event
 from service.domain.events.rooms import HostChanged, SpectatorLeft
 from service.domain.ids import SocketId, UserId
 from service.domain.projections.keys import without_tab
-from service.domain.projections.rooms import Room, index_of
+from service.domain.projections.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def lose_player_tab(
     room, match = _played_by(user, world)
     if room is None or match is None or match.pace == "free":
         return []
-    index = index_of(room, user)
+    index = room.index_of(user)
     if room.seats[index].sockets == {socket}:
         return lose_player(room, match, index, context)
     return release_keys_of_tab(user, socket, world, context)
@@ -48,7 +48,7 @@ def release_keys_of_tab(
     room, match = _played_by(user, world)
     if room is None or match is None or match.paused or match.pace == "free":
         return []
-    index = index_of(room, user)
+    index = room.index_of(user)
     standing = context.standing(match.id)
     held = without_tab(standing.held.get(index, {}), socket)
     return let_go(match, index, held, standing, context)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from service.domain.commands.ending import end_match
 from service.domain.commands.moves import pace_of, released
 from service.domain.commands.pauses import resume_match_without
+from service.domain.commands.room_options import default_options
 from service.domain.commands.rooms import new_host
 from service.domain.commands.rules import as_logged
 from service.domain.errors import MatchAlreadyStarted, RoomNotReady, UnknownGame
@@ -26,7 +27,7 @@ from service.domain.events.rooms import (
 )
 from service.domain.ids import RoomId, SocketId, UserId
 from service.domain.projections.matches import Match
-from service.domain.projections.rooms import Room
+from service.domain.projections.room import Room
 
 if TYPE_CHECKING:
     from service.domain.commands.base import Context
@@ -40,15 +41,6 @@ def check_game(name: str, context: Context) -> Game:
     if game is None:
         raise UnknownGame(f"There is no game {name[:40]!r}: {', '.join(context.games)}.")
     return game
-
-
-def default_options(context: Context) -> dict[str, Any]:
-    """Return the options of a room for which nobody has chosen any."""
-    return {
-        "duration_s": context.rules.match_duration_s,
-        "reconnect_grace_s": context.rules.reconnect_grace_s,
-        "pause_budget_s": context.rules.pause_budget_s,
-    }
 
 
 def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
@@ -220,8 +212,8 @@ def _is_complete(room: Room) -> bool:
 
 def _started(room: Room, players: list[UserId], context: Context) -> MatchStarted:
     game = check_game(room.game, context)
-    seed = context.new_seed()
-    state = game.setup(seed, room.options, len(players))
+    seed, options = context.new_seed(), room.options.as_written
+    state = game.setup(seed, options, len(players))
     return as_logged(
         MatchStarted(
             match=f"{room.id}-{room.last_match + 1}",
@@ -230,9 +222,9 @@ def _started(room: Room, players: list[UserId], context: Context) -> MatchStarte
             rules_version=game.rules_version,
             players=players,
             seed=seed,
-            options=room.options,
+            options=options,
             pace=pace_of(game),
-            turn_s=game.turn_s(state, room.options),
+            turn_s=game.turn_s(state, options),
         )
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -23,6 +22,7 @@ from service.domain.events.matches import (
     Pace,
 )
 from service.domain.ids import MatchId, SocketId, UserId
+from service.domain.projections.room_options import RoomOptions
 
 START_DELAY_S = 1
 """Delay of the clock of a match after `game:start`, and after a pause."""
@@ -34,7 +34,7 @@ class Match(msgspec.Struct):
     id: MatchId
     game: str
     rules_version: int
-    options: dict[str, Any]
+    options: RoomOptions
     players: list[UserId]
     seed: int
     pace: Pace
@@ -66,7 +66,7 @@ class Match(msgspec.Struct):
 
 def pause_left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
     """Return how much pause `seat` has left, or None when there is no limit."""
-    budget_s = match.options.get("pause_budget_s")
+    budget_s = match.options.pause_budget_s
     return None if budget_s is None else max(0, round(budget_s * 1000) - spent_ms[seat])
 
 
@@ -81,7 +81,7 @@ class Matches(msgspec.Struct):
             id=event.match,
             game=event.game,
             rules_version=event.rules_version,
-            options=event.options,
+            options=RoomOptions.read(event.options),
             players=event.players,
             seed=event.seed,
             pace=event.pace,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,143 +23,17 @@ from service.domain.events.rooms import (
     SeatTaken,
     SpectatorJoined,
     SpectatorLeft,
-    Visibility,
 )
-from service.domain.ids import MatchId, RoomId, SocketId, UserId, opened_on
+from service.domain.ids import RoomId, SocketId, UserId, opened_on
+from service.domain.projections.room import Room, Seat
+from service.domain.projections.room_options import RoomOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-Phase = Literal["gathering", "ready", "playing", "finished"]
-
-
 REMEMBERED_MAX = 10_000
 """How many users' lost seats and left rooms are remembered; the oldest are forgotten."""
-
-
-BANNED_MAX = 1000
-"""How many users a host may have sent out of one room; the oldest may come back."""
-
-
-class Seat(msgspec.Struct):
-    """One player's place; it belongs to the user, not to a tab."""
-
-    user: UserId | None = None
-    """None while the seat is free."""
-    sockets: set[SocketId] = set()
-    """The tabs that show the game."""
-    away_since: Position | None = None
-    """The event that took the last of these tabs."""
-    excused: bool = False
-    """Away since the service itself was: that is no pause of this player's."""
-    gone: bool = False
-    """Left or forfeited in a match, whose numbers of seats stay; the seat is free at its end.
-
-    It has no sockets any more: nobody who has left hears of what follows.
-    """
-
-
-class Room(msgspec.Struct):
-    """One room."""
-
-    id: RoomId
-    game: str
-    options: dict[str, Any]
-    seats: list[Seat]
-    seats_min: int
-    created_at: Position
-    hosted: bool = False
-    """Whether it was opened by a host, and not made for certain users."""
-    host: UserId | None = None
-    visibility: Visibility = "public"
-    password: str | None = None
-    metadata: dict[str, Any] = {}
-    locked: bool = False
-    banned: dict[UserId, None] = {}
-    spectators: dict[UserId, set[SocketId]] = {}
-    spectators_max: int = 0
-    phase: Phase = "gathering"
-    match: MatchId | None = None
-    last_match: int = 0
-    """The number of the last match, which no match of an earlier room of this id has."""
-    ready: set[UserId] = set()
-    """Who wants the next match to start."""
-    changed_at: Position = 0
-    """The last event that changed what members and lists show of the room."""
-    empty_since: Position | None = None
-    """The event since which nobody looks at it, while nothing is played."""
-
-    @property
-    def players(self) -> list[UserId]:
-        """The users of all seats that are not free, in their order."""
-        return [seat.user for seat in self.seats if seat.user is not None]
-
-    @property
-    def player_sockets(self) -> list[SocketId]:
-        """Every tab of a player that shows the game."""
-        return [socket for seat in self.seats for socket in seat.sockets]
-
-    @property
-    def spectator_sockets(self) -> list[SocketId]:
-        """Every tab of a spectator."""
-        return [socket for sockets in self.spectators.values() for socket in sockets]
-
-    @property
-    def sockets(self) -> list[SocketId]:
-        """Every tab that shows the game."""
-        return self.player_sockets + self.spectator_sockets
-
-    @property
-    def staying(self) -> list[int]:
-        """The seats whose players have neither left nor forfeited."""
-        return [
-            index
-            for index, seat in enumerate(self.seats)
-            if seat.user is not None and not seat.gone
-        ]
-
-    @property
-    def staying_players(self) -> list[UserId]:
-        """The users of the seats whose players have neither left nor forfeited."""
-        return [seat.user for seat in self.seats if seat.user is not None and not seat.gone]
-
-    @property
-    def members(self) -> list[UserId]:
-        """Those who sit, and those who watch."""
-        return [*self.staying_players, *self.spectators]
-
-    @property
-    def away(self) -> list[UserId]:
-        """Those who are missing and may come back."""
-        return [
-            seat.user
-            for seat in self.seats
-            if seat.user is not None and seat.away_since is not None and not seat.gone
-        ]
-
-    @property
-    def free_seat(self) -> int | None:
-        """The first seat that is free, or None."""
-        return next((index for index, seat in enumerate(self.seats) if seat.user is None), None)
-
-    def seat_of(self, user: UserId) -> int | None:
-        """Return where `user` sits, or None when they have no seat here, or no longer."""
-        for index, seat in enumerate(self.seats):
-            if seat.user == user and not seat.gone:
-                return index
-        return None
-
-    def has_member(self, user: UserId) -> bool:
-        """Tell whether `user` sits or watches here."""
-        return user in self.spectators or self.seat_of(user) is not None
-
-    def shows(self, user: UserId, socket: SocketId) -> bool:
-        """Tell whether `socket` of `user` shows this room."""
-        seat = self.seat_of(user)
-        if seat is not None:
-            return socket in self.seats[seat].sockets
-        return socket in self.spectators.get(user, ())
 
 
 class Rooms(msgspec.Struct):
@@ -232,7 +106,7 @@ class Rooms(msgspec.Struct):
         self.rooms[event.room] = Room(
             id=event.room,
             game=event.game,
-            options=event.options,
+            options=RoomOptions.read(event.options),
             seats=seats,
             seats_min=event.seats_min,
             created_at=position,
@@ -259,7 +133,7 @@ class Rooms(msgspec.Struct):
     def on_seat_taken(self, event: SeatTaken, position: Position) -> None:
         """The player is here."""
         room = self.rooms[event.room]
-        seat = room.seats[index_of(room, event.user)]
+        seat = room.seats[room.index_of(event.user)]
         seat.sockets.add(event.socket)
         seat.away_since = None
         seat.excused = False
@@ -269,7 +143,7 @@ class Rooms(msgspec.Struct):
     def on_seat_gone(self, event: SeatLeft | SeatForfeited, position: Position) -> None:
         """The seat is free; in a match it stays empty until its end."""
         room = self.rooms[event.room]
-        index = index_of(room, event.user)
+        index = room.index_of(event.user)
         if room.phase == "playing":
             room.seats[index] = Seat(user=event.user, gone=True)
         else:
@@ -280,12 +154,12 @@ class Rooms(msgspec.Struct):
         if isinstance(event, SeatLeft):
             _remember(self.left, event.user, event.room)
             if event.reason == "kicked":
-                _ban(room, event.user)
+                room.ban(event.user)
         elif room.phase == "playing" or not room.hosted:
             _remember(self.kicked, event.user, event.room)
         if room.phase == "ready" and len(room.staying) < room.seats_min:
             room.phase = "gathering"
-        _note_empty(room, position)
+        room.note_empty(position)
 
     def on_spectator_joined(self, event: SpectatorJoined, position: Position) -> None:
         """Let the tab watch."""
@@ -300,9 +174,9 @@ class Rooms(msgspec.Struct):
         room = self.rooms[event.room]
         self._stop_watching(room, event.user)
         if event.reason == "kicked":
-            _ban(room, event.user)
+            room.ban(event.user)
         room.changed_at = position
-        _note_empty(room, position)
+        room.note_empty(position)
 
     def on_room_became_ready(self, event: RoomBecameReady, position: Position) -> None:
         """The match may begin."""
@@ -350,7 +224,7 @@ class Rooms(msgspec.Struct):
         room.match = None
         room.seats = [Seat() if seat.gone else seat for seat in room.seats]
         room.changed_at = position
-        _note_empty(room, position)
+        room.note_empty(position)
 
     def on_room_closed(self, event: RoomClosed, _position: Position) -> None:
         """Forget the room."""
@@ -371,19 +245,19 @@ class Rooms(msgspec.Struct):
         """The player has a tab less, maybe none."""
         room = self.rooms.get(self.seated.get(event.user, ""))
         if room is not None:
-            seat = room.seats[index_of(room, event.user)]
-            _lose(room, seat, {event.socket}, position)
+            seat = room.seats[room.index_of(event.user)]
+            room.lose_tabs(seat, {event.socket}, position)
         for watched in self.watching.pop(event.socket, ()):
-            _lose_spectator(self.rooms[watched], event.user, {event.socket}, position)
+            self.rooms[watched].lose_spectator_tabs(event.user, {event.socket}, position)
 
     def on_node_started(self, event: NodeStarted, position: Position) -> None:
         """All tabs of the node's earlier lives are gone."""
         for room in self.rooms.values():
             for seat in room.seats:
-                _lose(room, seat, _of_node(seat.sockets, event.node), position)
+                room.lose_tabs(seat, _of_node(seat.sockets, event.node), position)
                 seat.excused = seat.away_since is not None
             for user, sockets in list(room.spectators.items()):
-                _lose_spectator(room, user, _of_node(sockets, event.node), position)
+                room.lose_spectator_tabs(user, _of_node(sockets, event.node), position)
         for socket in _of_node(self.watching, event.node):
             del self.watching[socket]
 
@@ -395,44 +269,8 @@ class Rooms(msgspec.Struct):
                 del self.watching[socket]
 
 
-def index_of(room: Room, user: UserId) -> int:
-    """Return the number of the seat of `user`, also when they have left it during a match."""
-    return next(index for index, seat in enumerate(room.seats) if seat.user == user)
-
-
 def _of_node(sockets: Iterable[SocketId], node: str) -> set[SocketId]:
     return {socket for socket in sockets if opened_on(socket, node)}
-
-
-def _lose(room: Room, seat: Seat, lost: set[SocketId], position: Position) -> None:
-    if seat.sockets & lost:
-        seat.sockets -= lost
-        if not seat.sockets:
-            seat.away_since = position
-            room.changed_at = position
-            _note_empty(room, position)
-
-
-def _lose_spectator(room: Room, user: UserId, lost: set[SocketId], position: Position) -> None:
-    sockets = room.spectators.get(user)
-    if sockets is None or not sockets & lost:
-        return
-    sockets -= lost
-    if not sockets:
-        del room.spectators[user]
-        room.changed_at = position
-        _note_empty(room, position)
-
-
-def _note_empty(room: Room, position: Position) -> None:
-    if room.phase != "playing" and room.empty_since is None and not room.sockets:
-        room.empty_since = position
-
-
-def _ban(room: Room, user: UserId) -> None:
-    room.banned[user] = None
-    if len(room.banned) > BANNED_MAX:
-        del room.banned[next(iter(room.banned))]
 
 
 def _remember(memory: dict[UserId, RoomId], user: UserId, room: RoomId) -> None:

@@ -108,7 +108,7 @@ async def show_room(parts: Dependencies, call: Call[shapes.RoomNamed]) -> shapes
     """Shows a room; who knows the id of a private one may see it, as they may join it."""
     room = parts.world.rooms.get(call.asked.room_id)
     summary = msgspec.structs.asdict(room_summary(room, parts.people))
-    return shapes.Room(**summary, options=room.options, match_id=room.match)
+    return shapes.Room(**summary, options=room.options.as_written, match_id=room.match)
 
 
 async def list_matches(parts: Dependencies, call: Call[shapes.MatchesWanted]) -> shapes.MatchPage:

@@ -72,7 +72,7 @@ class Story:
     def run_of(self, match: Match) -> Run:
         if match.id not in self.runs:
             game = GAMES[match.game]
-            state = game.setup(match.seed, match.options, len(match.players))
+            state = game.setup(match.seed, match.options.as_written, len(match.players))
             self.runs[match.id] = Run(game, state)
         return self.runs[match.id]
 

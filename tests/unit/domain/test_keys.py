@@ -12,7 +12,7 @@ from service.domain.commands.seats import TakeSeat
 from service.domain.errors import NotConnected
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchInput
-from service.domain.projections.rooms import Seat
+from service.domain.projections.room import Seat
 from service.eventstore.codec import decode, encode
 from service.games.pong import KeysHeld, PongState
 from service.replay.run import decode_event

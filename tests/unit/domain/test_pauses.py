@@ -25,7 +25,8 @@ from service.domain.events.matches import (
     MatchTurnNoted,
 )
 from service.domain.projections.matches import Match, pause_left_ms
-from service.domain.projections.rooms import Room
+from service.domain.projections.room import Room
+from service.domain.projections.room_options import RoomOptions
 from service.eventstore.codec import decode
 from service.games.protocol import InvalidOptions
 from tests.unit.domain.story import ROOM, Story
@@ -226,7 +227,7 @@ def test_a_rematch_has_a_budget_of_its_own() -> None:
 
 def test_a_match_of_an_old_room_waits_without_a_limit() -> None:
     play = Play()
-    del play.match.options["pause_budget_s"]
+    play.match.options = RoomOptions.read({"duration_s": 30})
     paused = decode("match.paused", 1, b'{"match":"room-%d","tick":0}' % play.story.match_number)
     play.story.fold(paused)
     assert pause_left_ms(play.match, 0, play.match.spent_ms) is None

@@ -12,7 +12,7 @@ from service.domain.events.rooms import (
     SeatTaken,
     SpectatorJoined,
 )
-from service.domain.projections.rooms import Phase
+from service.domain.projections.room import Phase
 from service.domain.projections.world import World
 from tests.unit.domain.scenario import scenario
 

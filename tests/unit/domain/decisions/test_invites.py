@@ -33,7 +33,7 @@ from service.domain.events.invites import (
 from service.domain.events.lobby import LobbyJoined
 from service.domain.events.presence import UserStatusSet, UserWentOffline
 from service.domain.events.rooms import RoomClosed, SeatLeft
-from service.domain.projections.rooms import Phase
+from service.domain.projections.room import Phase
 from service.domain.projections.world import World
 from tests.unit.domain.decisions.histories import (
     ANA,

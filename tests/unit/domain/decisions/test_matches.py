@@ -30,6 +30,7 @@ from service.domain.events.matches import (
     room_of,
 )
 from service.domain.projections.matches import FOLD, Match, Matches
+from service.domain.projections.room_options import RoomOptions
 from service.games.catalogue import GAMES
 from service.games.connect_four import Dropped, NoSuchColumn, NotYourTurn
 from service.games.pong import KeysHeld, Served, UnknownAction, UnknownKey
@@ -423,7 +424,7 @@ def test_a_match_that_has_started_is_kept_with_all_that_a_rebuild_needs() -> Non
         id=MATCH,
         game="connect_four",
         rules_version=1,
-        options=OPTIONS,
+        options=RoomOptions.read(OPTIONS),
         players=[ANA, BEN],
         seed=7,
         pace="turns",
@@ -442,7 +443,7 @@ def test_a_match_of_which_nothing_was_logged_is_at_its_beginning() -> None:
         id=MATCH,
         game="pong",
         rules_version=1,
-        options={},
+        options=RoomOptions(),
         players=[ANA, BEN],
         seed=7,
         pace="ticks",

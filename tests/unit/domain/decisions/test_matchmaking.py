@@ -11,7 +11,7 @@ from service.domain.events.matches import MatchStarted
 from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
 from service.domain.events.presence import SocketClosed, SocketOpened, UserWentOffline
 from service.domain.events.rooms import PlayerSeated, RoomClosed, RoomCreated, SeatLeft
-from service.domain.projections.rooms import Phase
+from service.domain.projections.room import Phase
 from service.domain.projections.world import World
 from tests.unit.domain.decisions.histories import (
     ANA,

@@ -19,7 +19,8 @@ from service.domain.events.base import Event
 from service.domain.events.matches import MatchEnded, MatchRewound, MatchSuspended
 from service.domain.events.presence import NodeStarted, SocketClosed
 from service.domain.projections.matches import pause_left_ms
-from service.domain.projections.rooms import Seat
+from service.domain.projections.room import Seat
+from service.domain.projections.room_options import RoomOptions
 from service.games.pong import KeysHeld
 from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, lost, socket
 from tests.unit.domain.decisions.plays import (
@@ -79,7 +80,7 @@ def test_a_seat_has_left_of_its_budget_what_it_has_not_spent(
 
 
 def test_a_match_of_an_old_room_has_no_limit() -> None:
-    match = msgspec.structs.replace(match_of(play()), options={})
+    match = msgspec.structs.replace(match_of(play()), options=RoomOptions())
     assert pause_left_ms(match, 0, []) is None
 
 

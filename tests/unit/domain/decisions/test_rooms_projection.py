@@ -19,7 +19,9 @@ from service.domain.events.rooms import (
     SeatLeft,
     SpectatorLeft,
 )
-from service.domain.projections.rooms import Room, Rooms, Seat
+from service.domain.projections.room import Room, Seat
+from service.domain.projections.room_options import RoomOptions
+from service.domain.projections.rooms import Rooms
 from tests.unit.domain.decisions.room_histories import (
     ANA,
     BEN,
@@ -79,7 +81,7 @@ def test_a_room_that_is_made_for_players_has_their_seats() -> None:
     assert room_after(*made(ANA, BEN, seats_min=1, seats_max=3, options={"teams": 3})) == Room(
         id=ROOM,
         game="tag",
-        options={"teams": 3},
+        options=RoomOptions({"teams": 3}),
         seats=[seat(ANA), seat(BEN), Seat()],
         seats_min=1,
         created_at=2,
@@ -101,7 +103,7 @@ def test_a_room_that_a_host_opens_is_as_they_want_it() -> None:
     assert room_after(*given) == Room(
         id=ROOM,
         game="tag",
-        options={},
+        options=RoomOptions(),
         seats=[Seat(), Seat()],
         seats_min=2,
         created_at=2,
@@ -117,7 +119,9 @@ def test_a_room_that_a_host_opens_is_as_they_want_it() -> None:
 
 
 def test_a_room_is_open_and_waits_when_nothing_else_is_said_of_it() -> None:
-    room = Room(id=ROOM, game="tag", options={}, seats=[Seat()], seats_min=1, created_at=2)
+    room = Room(
+        id=ROOM, game="tag", options=RoomOptions(), seats=[Seat()], seats_min=1, created_at=2
+    )
     assert msgspec.structs.asdict(room.seats[0]) == {
         "user": None,
         "sockets": set(),
@@ -128,7 +132,7 @@ def test_a_room_is_open_and_waits_when_nothing_else_is_said_of_it() -> None:
     assert msgspec.structs.asdict(room) == {
         "id": ROOM,
         "game": "tag",
-        "options": {},
+        "options": RoomOptions(),
         "seats": [Seat()],
         "seats_min": 1,
         "created_at": 2,

@@ -16,7 +16,8 @@ from service.domain.events.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from service.domain.projections.rooms import BANNED_MAX, REMEMBERED_MAX, Room, Rooms, Seat
+from service.domain.projections.room import BANNED_MAX, Room, Seat
+from service.domain.projections.rooms import REMEMBERED_MAX, Rooms
 from tests.unit.domain.decisions.room_histories import (
     ANA,
     BEN,

@@ -1,0 +1,93 @@
+"""Options that a room is made with: the defaults, and checks of what a client chose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from service.errors import UnknownField
+from service.games.protocol import InvalidOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.domain.commands.base import Context
+    from service.games.protocol import Game
+
+
+ROOM_OPTIONS = (
+    "seats",
+    "seats_min",
+    "reconnect_grace_s",
+    "pause_budget_s",
+    "spectator_delay_s",
+    "frame_ms",
+)
+"""The options that a room has whatever is played there; each game has its own beside them."""
+
+
+FRAME_MS = (0, 16)
+
+
+GRACE_S_MAX = 3600
+
+
+PAUSE_BUDGET_S_MAX = 3600
+
+
+SPECTATOR_DELAY_S_MAX = 600
+
+
+def default_options(context: Context) -> dict[str, Any]:
+    """Return the options of a room for which nobody has chosen any."""
+    return {
+        "duration_s": context.rules.match_duration_s,
+        "reconnect_grace_s": context.rules.reconnect_grace_s,
+        "pause_budget_s": context.rules.pause_budget_s,
+    }
+
+
+def seats_of(game: Game, options: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many players a match needs to begin, and how many seats there are.
+
+    The option `seats` says both, unless `seats_min` asks for fewer; without it the game does.
+    Raises `InvalidOptions`.
+    """
+    least, most = game.seats.start, game.seats.stop - 1
+    seats_max = _seats(options, "seats", most, least, most)
+    default = seats_max if "seats" in options else least
+    return _seats(options, "seats_min", default, least, seats_max), seats_max
+
+
+def _seats(options: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    seats = options.get(name, default)
+    if not isinstance(seats, int) or isinstance(seats, bool) or not least <= seats <= most:
+        raise InvalidOptions(f"The option `{name}` must be from {least} to {most}.")
+    return seats
+
+
+def checked_options(
+    game: Game, options: Mapping[str, Any], players: int, context: Context
+) -> dict[str, Any]:
+    """Return all options of a room: those that were chosen, and defaults for the others.
+
+    Raises `UnknownField`, `InvalidOptions`, or what the game raises for its own.
+    """
+    known = (*ROOM_OPTIONS, *game.options)
+    for name in options:
+        if name not in known:
+            raise UnknownField(f"options of {game.name}", name, known)
+    complete = {**default_options(context), **options}
+    _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
+    _check_number(complete, "pause_budget_s", PAUSE_BUDGET_S_MAX)
+    _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)
+    if complete.get("frame_ms", 0) not in FRAME_MS:
+        raise InvalidOptions("The option `frame_ms` must be 0 or 16.")
+    game.setup(0, complete, players)
+    return complete
+
+
+def _check_number(options: Mapping[str, Any], name: str, most: float) -> None:
+    value = options.get(name, 0)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= most:
+        raise InvalidOptions(f"The option `{name}` must be a number from 0 to {most}.")

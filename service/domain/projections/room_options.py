@@ -1,0 +1,40 @@
+"""Options of a room, read once from the event that they stand in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class RoomOptions(msgspec.Struct, frozen=True):
+    """The options that the service reads; a default holds where the event does not name one."""
+
+    as_written: dict[str, Any] = {}
+    """All options as they stand in the event: the game reads its own, clients are shown all."""
+    reconnect_grace_s: float = 10
+    """How long a seat waits for its player, in seconds."""
+    pause_budget_s: float | None = None
+    """How long a match may be paused for one player, in seconds; None is without limit."""
+    spectator_delay_s: float = 0
+    """How much later spectators see everything, in seconds."""
+    frame_ms: float = 0
+    """How long, in ms, signals and relayed moves may wait to share one write."""
+    duration_s: float = 30
+    """How long a match of a game with ticks takes, in seconds."""
+
+    @classmethod
+    def read(cls, written: dict[str, Any]) -> RoomOptions:
+        """Read the options of an event; one that is no number counts as not named.
+
+        Folds call this, and so it raises nothing: 0.1.0 logged some options unchecked.
+        """
+        numbers = {name: written[name] for name in _NUMBERS if _is_number(written.get(name))}
+        return msgspec.structs.replace(cls(written), **numbers)
+
+
+_NUMBERS = RoomOptions.__struct_fields__[1:]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
