@@ -157,17 +157,8 @@ class Service:
         engine = Engine(log, world, people, hub, metrics)
         await self._refill(backlog, recovered.before_tail, known, engine)
         facts = _facts(settings, log.head.epoch)
-        hub.start(
-            Greeter(
-                world,
-                people,
-                facts,
-                hub.users,
-                backlog,
-                user_list=hub.user_list,
-                metrics=metrics,
-            )
-        )
+        hub.start()
+        self._greeter = greeter = Greeter(world, people, facts, hub, backlog, metrics=metrics)
         self._deadlines = deadlines = Deadlines(engine, _times(settings))
         self._ticker = ticker = Ticker(
             engine,
@@ -235,6 +226,7 @@ class Service:
             ticker,
             [
                 hub.observe,
+                greeter.observe,
                 ticker.observe,
                 deadlines.observe,
                 snapshots.observe,
@@ -343,6 +335,7 @@ class Service:
             self._ticker,
             self._directory,
             self._history,
+            greeter=self._greeter,
             authenticator=self._authenticator,
             limits=_websocket_limits(settings),
             new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",

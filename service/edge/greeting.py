@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.events.presence import SocketOpened
 from service.edge.dialect import V1
 from service.edge.frames import frame
+from service.errors import InternalError
 from service.fanout.joining import invites_waiting, session_state
 from service.fanout.profiles import Profiles
 from service.fanout.views import room_start, room_state
 from service.protocol import classic, v1
+from service.telemetry import note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from service.domain.events.base import Position
-    from service.domain.events.presence import SocketOpened
+    from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
     from service.domain.projections.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
-    from service.edge.dialect import Dialect
-    from service.edge.feeds import UserFeed
+    from service.edge.hub import Hub
     from service.edge.session.actions import ResumeFrom
     from service.protocol import ToClient
     from service.telemetry import Metrics
@@ -47,24 +48,44 @@ class Greeter:
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         world: World,
-        people: Profiles,
+        profiles: Profiles,
         facts: Facts,
-        users: UserFeed,
+        hub: Hub,
         backlog: Backlog,
         *,
-        user_list: Callable[[Dialect], bytes],
         metrics: Metrics,
     ) -> None:
-        """Speak of `world`; `user_list` is the one for classic clients."""
+        """Show `world` to the connections of `hub`, and resume from `backlog`."""
         self._world = world
-        self._people = people
+        self._profiles = profiles
         self._facts = facts
-        self._users = users
+        self._hub = hub
         self._backlog = backlog
-        self._user_list = user_list
         self._metrics = metrics
         self._kicks: dict[UserId, None] = {}
         """Who was told of a lost seat by a v1 socket that has said nothing since."""
+
+    def observe(self, event: Event, _position: Position) -> None:
+        """Greet a socket whose opening is committed; `Hub.observe` must have seen it before.
+
+        A fault ends the greeting where it occurs: the socket stays open, and gets live messages.
+        """
+        if not isinstance(event, SocketOpened):
+            return
+        connection = self._hub.connection(event.socket)
+        if connection is None:
+            return
+        try:
+            for data in self.greet(connection, event):
+                self._hub.send_frames(connection, (data,))
+                if connection.resume is None:
+                    connection.greeting_bytes += len(data)
+                else:
+                    connection.resume_bytes += len(data)
+        except Exception as error:  # noqa: BLE001 - it costs this greeting alone
+            note_fault(self._metrics, "greeting", error, socket=connection.socket)
+            failed = InternalError()
+            self._hub.send(connection, classic.Error(failed.code, failed.message))
 
     def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
         """Tell a socket that was just opened who and where it is."""
@@ -72,12 +93,12 @@ class Greeter:
             yield from self._greet_v1(connection, opened)
             return
         write = connection.dialect.frame
-        yield write(classic.Welcome(self._people.user(connection.user)))
+        yield write(classic.Welcome(self._profiles.user(connection.user)))
         yield write(self._session(opened, is_kicked=opened.kicked))
-        yield self._user_list(connection.dialect)
+        yield self._hub.lists.user_list(connection.dialect)
         for start in self._own_room_start(connection.user):
             yield write(start)
-        for invite in invites_waiting(connection.user, self._world, self._people):
+        for invite in invites_waiting(connection.user, self._world, self._profiles):
             if invite.classic is not None:
                 yield write(invite.classic)
 
@@ -100,7 +121,7 @@ class Greeter:
         user, position = connection.user, self._world.position
         yield frame(
             v1.Welcome(
-                user=self._people.user(user),
+                user=self._profiles.user(user),
                 session_id=connection.socket,
                 protocol=V1.protocol,
                 epoch=self._facts.epoch,
@@ -116,7 +137,7 @@ class Greeter:
             if len(self._kicks) > KICKS_MAX:
                 del self._kicks[next(iter(self._kicks))]
         yield frame(self._session(opened, is_kicked=is_kicked))
-        yield from self._users.frames()
+        yield from self._hub.users.frames()
         if connection.resume is not None:
             yield from self.resume(user, connection.resume, position)
         else:
@@ -137,7 +158,7 @@ class Greeter:
     def _resync(self, user: UserId, reason: v1.ResyncReason) -> Iterator[bytes]:
         self._metrics.resumed(reason)
         yield frame(v1.Resync(reason, self._facts.epoch, self._world.position))
-        yield from self._users.frames()
+        yield from self._hub.users.frames()
         yield from self._standing(user)
 
     def _standing(self, user: UserId) -> Iterator[bytes]:
@@ -145,19 +166,19 @@ class Greeter:
         for start in self._own_room_start(user):
             yield frame(start)
         yield from self._own_room_state(user)
-        for invite in invites_waiting(user, self._world, self._people):
+        for invite in invites_waiting(user, self._world, self._profiles):
             if invite.v1 is not None:
                 yield frame(invite.v1)
         for invitee, sent in self._world.invites.pending.get(user, {}).items():
-            yield frame(v1.InviteSent(self._people.user(invitee), sent.game))
+            yield frame(v1.InviteSent(self._profiles.user(invitee), sent.game))
         yield frame(v1.Greeted(self._world.position))
 
     def _own_room_start(self, user: UserId) -> Iterator[ToClient]:
         if self._world.rooms.is_busy(user):
             room = self._world.rooms.rooms[self._world.rooms.seated[user]]
-            yield room_start(room, self._people)
+            yield room_start(room, self._profiles)
 
     def _own_room_state(self, user: UserId) -> Iterator[bytes]:
         if user in self._world.rooms.seated:
             room = self._world.rooms.rooms[self._world.rooms.seated[user]]
-            yield frame(room_state(room, self._world, self._people))
+            yield frame(room_state(room, self._world, self._profiles))

@@ -14,26 +14,23 @@ import msgspec
 
 from service.domain.events.presence import SocketOpened
 from service.domain.events.rooms import RoomClosed
+from service.edge.classic_lists import ClassicLists
 from service.edge.delays import Delays
-from service.edge.dialect import CLASSIC, SOCKET_IO
+from service.edge.dialect import SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, broadcast_interval_s
 from service.edge.flush import FlushScope
 from service.edge.frames import frame, type_in, type_of
 from service.edge.loss import MAY_BE_MISSED, kind_of
-from service.edge.recipients import RecipientIndex, by_dialect
+from service.edge.recipients import RecipientIndex
 from service.edge.tail import keep
-from service.errors import InternalError
 from service.fanout.audience import (
     Delivery,
     InRoom,
     Refresh,
     RoomChanged,
     UserChanged,
-    lobby_sockets,
 )
-from service.fanout.views import lobby_list, user_list
-from service.protocol import classic, v1
-from service.telemetry import note_fault
+from service.protocol import v1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,17 +40,12 @@ if TYPE_CHECKING:
     from service.domain.projections.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
-    from service.edge.dialect import Dialect
-    from service.edge.greeting import Greeter
     from service.fanout.audience import Message
     from service.fanout.profiles import Profiles
     from service.protocol import ToClient
     from service.telemetry import Metrics
 
 STALL_CHECK_S = 1.0
-
-LIST_ENTRY_BYTES = 32
-"""About what a user adds to the list of all."""
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +62,7 @@ class Hub:
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         world: World,
-        people: Profiles,
+        profiles: Profiles,
         backlog: Backlog,
         intervals: Intervals,
         metrics: Metrics,
@@ -85,7 +77,6 @@ class Hub:
         self._clock = clock
         self._metrics = metrics
         self._world = world
-        self._people = people
         self._backlog = backlog
         self._delays = Delays(delayed_bytes_max)
         self._intervals = intervals
@@ -93,34 +84,29 @@ class Hub:
         self._connections = self._index.connections
         self._arriving: dict[SocketId, Connection] = {}
         self.flush_scope = FlushScope(metrics)
-        self._stale: set[str] = set()
         self._shown_late: dict[RoomId, Position] = {}
         """How far the log was shown to spectators who see everything later."""
-        self._user_lists: dict[Dialect, bytes] = {}
-        """The lists for clients without protocol v1, while nobody has come, gone or changed."""
-        self.users = UserFeed(world, people, self._diff_pause_s, self._send_to_v1, metrics)
-        self.rooms = RoomFeed(world, people, intervals.diff_s, self._send_to_sockets, metrics)
-        self.greeter: Greeter
+        self.users = UserFeed(world, profiles, self._diff_pause_s, self._send_to_v1, metrics)
+        self.rooms = RoomFeed(world, profiles, intervals.diff_s, self._send_to_sockets, metrics)
+        self.lists = ClassicLists(world, profiles, self._index, intervals.list_s, self._send)
 
     def __len__(self) -> int:
         """Count the open sockets."""
         return len(self._connections)
 
-    def start(self, greeter: Greeter) -> None:
-        """Begin with the world as it is; nobody is connected."""
-        self.greeter = greeter
+    def start(self) -> None:
+        """Take the first snapshots of the feeds, of the world as it is."""
         self.users.start()
         self.rooms.start()
-        self._stale = set()
 
     # Sockets
 
     def expect(self, connection: Connection) -> None:
-        """Greet this socket when its opening is committed."""
+        """Reach this socket as soon as its opening is committed."""
         self._arriving[connection.socket] = connection
 
     def observe(self, event: Event, position: Position) -> None:
-        """Greet a socket that was opened, and reach it from now on; forget a closed room."""
+        """Reach a socket from its opening on; drop what is cached for a room that is closed."""
         if isinstance(event, RoomClosed):
             self._index.forget_room(event.room)
             self._shown_late.pop(event.room, None)
@@ -128,21 +114,6 @@ class Hub:
             connection = self._arriving.pop(event.socket)
             connection.opened_at = position
             self._index.add(connection)
-            self._greet(connection, event)
-
-    def _greet(self, connection: Connection, opened: SocketOpened) -> None:
-        """Send a greeting, up to where it fails; the socket stays, and hears what happens."""
-        try:
-            for data in self.greeter.greet(connection, opened):
-                self.send_frames(connection, (data,))
-                if connection.resume is None:
-                    connection.greeting_bytes += len(data)
-                else:
-                    connection.resume_bytes += len(data)
-        except Exception as error:  # noqa: BLE001 - it costs this greeting alone
-            note_fault(self._metrics, "greeting", error, socket=connection.socket)
-            failed = InternalError()
-            self.send(connection, classic.Error(failed.code, failed.message))
 
     def remove(self, connection: Connection) -> None:
         """Reach this socket no longer."""
@@ -175,9 +146,9 @@ class Hub:
             case Delivery():
                 self._deliver(message, position)
             case Refresh():
-                self._refresh(message.list)
+                self.lists.refresh(message.list)
             case UserChanged():
-                self._user_lists.clear()
+                self.lists.on_user_changed()
                 self.users.change(message.user)
             case RoomChanged():
                 self.rooms.change(message.room)
@@ -212,12 +183,6 @@ class Hub:
         connection.insert(data)
         self._metrics.sent(type_in(data), 1)
         self.flush_scope.flush_soon((connection,))
-
-    def user_list(self, dialect: Dialect) -> bytes:
-        """Return the frame of everyone online, for clients without protocol v1."""
-        if dialect not in self._user_lists:
-            self._user_lists[dialect] = dialect.frame(user_list(self._world, self._people))
-        return self._user_lists[dialect]
 
     def flush(self) -> None:
         """Write what is queued for every socket and waits for nothing."""
@@ -311,29 +276,5 @@ class Hub:
                 connection.frames.append(data)
         self.flush_scope.flush_soon(connections)
 
-    # Lists of classic clients
-
-    def _refresh(self, list_: str) -> None:
-        if not self._stale:
-            asyncio.get_running_loop().call_later(self._list_pause_s(), self._send_stale)
-        self._stale.add(list_)
-
-    def _list_pause_s(self) -> float:
-        bytes_ = LIST_ENTRY_BYTES * len(self._world.presence.sockets)
-        return broadcast_interval_s(self._intervals.list_s, len(self._connections), bytes_)
-
     def _diff_pause_s(self) -> float:
         return broadcast_interval_s(self._intervals.diff_s, len(self._connections))
-
-    def _send_stale(self) -> None:
-        stale, self._stale = self._stale, set()
-        if "user:list" in stale:
-            told = by_dialect(self._connections.values())
-            anybody = classic.UserList([])
-            if told.classic:
-                self._send(told.classic, self.user_list(CLASSIC), anybody)
-            if told.socketio:
-                self._send(told.socketio, self.user_list(SOCKET_IO), anybody)
-        if "lobby:list" in stale:
-            lobby = lobby_list(self._world, self._people)
-            self.publish(Delivery(lobby_sockets(self._world), classic=lobby))

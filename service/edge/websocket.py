@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.auth import Authenticator
     from service.edge.channel import Channel
+    from service.edge.greeting import Greeter
     from service.edge.hub import Hub
     from service.edge.moves import MoveHistory
     from service.edge.passwords import Passwords
@@ -143,6 +144,7 @@ class WebSockets:
         directory: UserDirectory,
         history: MoveHistory,
         *,
+        greeter: Greeter,
         authenticator: Authenticator,
         limits: WebSocketLimits,
         new_socket_id: Callable[[], SocketId],
@@ -159,6 +161,7 @@ class WebSockets:
         self._metrics = metrics
         self._engine = engine
         self._hub = hub
+        self._greeter = greeter
         self._ticker = ticker
         self._directory = directory
         self._history = history
@@ -624,7 +627,7 @@ class WebSockets:
             case ShowUsers() if connection.dialect is V1:
                 hub.send_frames(connection, hub.users.frames())
             case ShowUsers():
-                hub.send_frames(connection, (hub.user_list(connection.dialect),))
+                hub.send_frames(connection, (hub.lists.user_list(connection.dialect),))
             case ShowLobby():
                 hub.send(connection, lobby_list(world, people))
             case ShowRooms(game, after, limit):
@@ -653,7 +656,7 @@ class WebSockets:
         """Send again what was missed, one resume at a time, and charge it by its bytes."""
         if connection.is_resuming:
             raise RateLimited("A resume is under way; wait for what it sends.")
-        missed = list(self._hub.greeter.resume(connection.user, wanted, connection.opened_at))
+        missed = list(self._greeter.resume(connection.user, wanted, connection.opened_at))
         session.spend(sum(map(len, missed)) / BYTES_PER_UNIT)
         self._hub.send_frames(connection, missed)
         connection.begin_resume()

@@ -81,15 +81,9 @@ class House:
         self.fold(UserCameOnline(user=user))
         opened = SocketOpened(user=user, socket=socket)
         self.fold(opened)
-        self.hub.greeter = cast(Any, NoGreeting())
         self.hub.expect(connection)
         self.hub.observe(opened, self.world.position)
         self.fold(SpectatorJoined(room=ROOM, user=user, socket=socket))
-
-
-class NoGreeting:
-    def greet(self, *_: object) -> tuple[bytes, ...]:
-        return ()
 
 
 @pytest.fixture

@@ -302,7 +302,7 @@ def test_a_socket_is_usable_after_a_failed_greeting(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story(stage: Stage) -> None:
-        greeter: Any = stage.service._hub.greeter  # noqa: SLF001 - it is to fail
+        greeter: Any = stage.service._greeter  # noqa: SLF001 - it is to fail
         other = await bystander(stage)
         ana = await stage.connect()
         await ana.ask("room:create", game="pong")

@@ -174,15 +174,7 @@ class House:
         intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
         hub = Hub(self.world, self.people, backlog, intervals, metrics)
         facts = Facts(epoch="e", heartbeat_ms=1, limits=v1.Limits(1, 1, 1, 1, 1, 1, 1))
-        greeter = Greeter(
-            self.world,
-            self.people,
-            facts,
-            hub.users,
-            backlog,
-            user_list=hub.user_list,
-            metrics=metrics,
-        )
+        greeter = Greeter(self.world, self.people, facts, hub, backlog, metrics=metrics)
         transport = Polling(lambda: None)
         connection = Connection("n1.1.0", user, dialect, transport=transport, limits=SlowLimits())
         for frames in greeter.greet(connection, SocketOpened(user=user, socket="n1.1.0")):

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 from service.domain.events.presence import SocketOpened
 from service.domain.projections.world import World
 from service.edge.backlog import Backlog, BacklogLimits
@@ -13,34 +15,46 @@ from service.protocol import classic, v1
 from service.telemetry import Metrics
 
 
-def make_hub(world: World | None = None) -> Hub:
+class Node(NamedTuple):
+    """A hub, and what greets its sockets."""
+
+    hub: Hub
+    greeter: Greeter
+
+    def open(self, connection: Connection, *, kicked: bool = False) -> Connection:
+        """Commit the opening of a socket."""
+        user, socket = connection.user, connection.socket
+        opened = SocketOpened(user=user, socket=socket, kicked=kicked)
+        position = int(socket.rpartition(".")[2])
+        self.hub.expect(connection)
+        self.hub.observe(opened, position)
+        self.greeter.observe(opened, position)
+        return connection
+
+
+def make_node(world: World | None = None) -> Node:
     world, people, metrics = world or World(), Profiles(), Metrics()
     backlog = Backlog(BacklogLimits())
     intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
     hub = Hub(world, people, backlog, intervals, metrics)
     limits = v1.Limits(1, 1, 1, 1, 1, 1, 1)
     facts = Facts(epoch="e", heartbeat_ms=1, limits=limits)
-    greeter = Greeter(
-        world, people, facts, hub.users, backlog, user_list=hub.user_list, metrics=metrics
-    )
-    hub.start(greeter)
-    return hub
+    hub.start()
+    return Node(hub, Greeter(world, people, facts, hub, backlog, metrics=metrics))
 
 
-def come(hub: Hub, number: int, dialect: Dialect) -> Connection:
+def come(node: Node, number: int, dialect: Dialect) -> Connection:
     """Open a socket of a user of its own."""
     transport = Polling(lambda: None)
     socket = f"n1.1.{number}"
-    connection = Connection(socket, number, dialect, transport=transport, limits=SlowLimits())
-    hub.expect(connection)
-    hub.observe(SocketOpened(user=number, socket=socket), number)
-    return connection
+    return node.open(Connection(socket, number, dialect, transport=transport, limits=SlowLimits()))
 
 
 async def test_a_broadcast_is_encoded_once_for_all_socketio_clients() -> None:
-    hub = make_hub()
+    node = make_node()
+    hub = node.hub
     plain, *others = [
-        come(hub, number, dialect)
+        come(node, number, dialect)
         for number, dialect in enumerate((CLASSIC, SOCKET_IO, SOCKET_IO, SOCKET_IO), 1)
     ]
     hub.publish(Delivery(Everyone(), classic=classic.UserOnline(7)))
