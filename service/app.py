@@ -56,8 +56,8 @@ from service.integrations.jwks import Jwks, JwksTimes
 from service.integrations.user_service import Limits, UserService
 from service.integrations.vault import AppRole, Vault, VaultToken
 from service.integrations.vault_secret import SecretRules, VaultSecret
-from service.outbox.tokens import UserTokens, sealing
-from service.outbox.worker import OutboxRunner, RetryPolicy, Route, SavesMatches
+from service.outbox.tokens import UserTokens, token_cipher
+from service.outbox.worker import OutboxRunner, RetryPolicy, Route, SaveByUserService
 from service.protocol import v1
 from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
 from service.runtime.engine import Engine
@@ -176,7 +176,7 @@ class Service:
             world,
             log.outbox_notes,
             self._reader,
-            sealing(self._secret or seal_secret(settings.data_dir)),
+            token_cipher(self._secret or seal_secret(settings.data_dir)),
         )
         self._history = history = MoveHistory(
             world,
@@ -635,13 +635,13 @@ def _routes(
     routes: dict[Consumer, Route] = {}
     if users is not None:
         token = settings.user_service_token
-        saves = SavesMatches(users, bearers, token.get_secret_value() if token else None)
+        saves = SaveByUserService(users, bearers, token.get_secret_value() if token else None)
         routes[USER_SERVICE] = Route(saves, _breaker(settings))
     if settings.webhook_secret is not None:
         secret = settings.webhook_secret.get_secret_value()
         for url in settings.webhook_urls:
             hook = webhooks.Webhook(url, secret, settings.outbox_timeout_s, OUTBOX_CONCURRENCY)
-            routes[webhooks.name_of(url)] = Route(hook, _breaker(settings))
+            routes[webhooks.consumer_of(url)] = Route(hook, _breaker(settings))
     return routes
 
 

@@ -1,4 +1,132 @@
-"""Base classes of all errors; the docstring of an error is its default message."""
+"""Base classes of all errors. The docstring of an error is its default message.
+
+Every exception that a public function raises is in this tree:
+
+* ServiceError
+    * ApiError
+        * BadBody
+        * BadParameter
+        * BodyTooLarge
+        * MatchIsLive
+        * MatchNotFound
+        * MethodNotAllowed
+        * NotJson
+        * NotReplayable
+        * PathNotFound
+        * ScopeMissing
+        * ServerFault
+        * TooManyReplays
+        * TooManyRequests
+        * Unauthorized
+    * AuthenticationError
+    * BadRequest
+        * BadHandshakeMethod
+        * UnknownSession
+        * UnknownTransport
+        * UnsupportedVersion
+    * BadTime
+    * BadUser
+    * BrokenChain
+    * BrokenProjection
+    * CannotWrite
+    * ClientError
+        * AlreadyInRoom
+        * AlreadyInvited
+        * AlreadySearching
+        * BadInvite
+        * BadJson
+        * BadMessage
+        * BadName
+        * BadToken
+        * BadValue
+        * Banned
+        * BinaryFrame
+        * ContradictoryRoom
+        * IdReused
+        * InternalError
+        * InvalidMove
+            * ColumnFull
+            * GameIsOver
+            * InvalidResult
+            * NoSuchColumn
+            * NotYourTurn
+            * UnknownAction
+            * UnknownKey
+        * InvalidOptions
+            * InvalidDuration
+            * InvalidTurnTime
+        * InviteNotFound
+        * InviteNotWanted
+        * MatchAlreadyStarted
+        * MatchIsPaused
+        * MatchNotRunning
+        * NotConnected
+        * NotHost
+        * NotInRoom
+        * NothingShared
+        * OtherUser
+        * RateLimited
+        * RoomExists
+        * RoomFull
+        * RoomIsLocked
+        * RoomNotFound
+        * RoomNotReady
+        * SelfInvite
+        * TooLarge
+        * TooManyFriends
+        * TooManyMuted
+        * TooManyRooms
+        * TooManySockets
+        * Unavailable
+        * UnknownField
+        * UnknownGame
+        * UnknownType
+        * UserBusy
+        * UserNotInLobby
+        * UserOffline
+        * UserServiceUnavailable
+        * WrongPassword
+    * Closed
+    * ConfigurationError
+        * BackupError
+        * CannotListen
+        * DamagedHead
+        * DataUnusable
+        * LogInUse
+        * LogMissing
+        * LostTail
+        * NotOurDatabase
+        * WrongSchema
+    * DamagedDatabase
+    * DamagedSideFile
+    * DamagedSnapshot
+    * DatabaseUnusable
+    * FileMoved
+    * FoldFailed
+    * InvalidArgument
+    * InvalidPacket
+    * LogDiverged
+    * MessageRefused
+    * NoAnswer
+    * NoResponse
+    * NoSuchDelivery
+    * NoSuchMatch
+    * NoToken
+    * NotAMatch
+        * RulesMissing
+    * NotSkipped
+    * Refused
+    * ResponseTooLong
+    * RulesFailed
+        * MoveFailed
+    * UnknownEvent
+    * UnreadableEvent
+    * VaultError
+        * VaultForbidden
+    * VerificationFailed
+    * VersionConflict
+    * WriterDied
+"""
 
 import difflib
 import inspect
@@ -6,59 +134,62 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 _NAME_LENGTH_MAX = 64
-"""A longer name is shown in part, and looks like none that is known."""
+"""Longer names are cut in messages, and never match a known name."""
 
 
 class ServiceError(Exception):
-    """Something went wrong."""
+    """The service failed."""
 
     def __init__(self, message: str | None = None) -> None:
-        """Take `message`, or the docstring of the class when there is none."""
+        """Use `message`, by default the docstring of the class."""
         super().__init__(message or inspect.cleandoc(type(self).__doc__ or ""))
 
     @property
     def message(self) -> str:
-        """What to tell a person."""
+        """The text for humans; programs use codes."""
         return str(self.args[0])
 
 
 class ConfigurationError(ServiceError):
-    """The settings do not allow the service to start."""
+    """The service can't start with these settings and data."""
 
     error_code: ClassVar[str] = "START_REFUSED"
-    """What the log line of a refused start is searched by."""
+    """The `error_code` of the log line of a refused start."""
 
 
 class ClientError(ServiceError):
-    """What a client asked for cannot be done; `code` is what it may act upon."""
+    """The request can't be carried out, and nothing has changed.
+
+    `code` is for programs; the message is for humans and may change.
+    """
 
     code: ClassVar[str]
 
     def __init__(self, message: str | None = None, *, retry_after_ms: int | None = None) -> None:
-        """Take a message, and after which time another try may succeed, where that is known."""
+        """Take the message, and when a retry may succeed, if that is known."""
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
 
 
 class InternalError(ClientError):
-    """The service has failed over this, and nothing was done; the fault is in its log."""
+    """The service failed to carry this out, and nothing has changed; its log has the reason."""
 
     code = "INTERNAL_ERROR"
 
 
 class Unavailable(ClientError):
-    """The event log cannot be written just now, so nothing has happened; try again."""
+    """The event log can't be written now, so nothing has changed; try again later."""
 
     code = "UNAVAILABLE"
 
 
 class UnknownField(ClientError):
-    """There is no such field or option; the message names it and the nearest known one."""
+    """There is no such field or option; the message names it and the most similar known one."""
 
     code = "UNKNOWN_FIELD"
 
     def __init__(self, where: str, name: str, known: Iterable[str]) -> None:
-        """Say that `name` is unknown in `where`, and which of the known names looks like it."""
+        """Take the unknown `name`, what it was given in, and the names that are known there."""
         hint = nearest(name, known)
         meant = "" if hint is None else f"; did you mean `{hint}`?"
         super().__init__(f"{where} has no `{name[:_NAME_LENGTH_MAX]}`{meant or '.'}")
@@ -66,7 +197,7 @@ class UnknownField(ClientError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` was probably meant to be, or None."""
+    """Return the known name that is most similar to `name`, or None if none is similar."""
     if len(name) > _NAME_LENGTH_MAX:
         return None
     by_lower = {one.lower(): one for one in known}

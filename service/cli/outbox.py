@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 
-class NothingWaits(ServiceError):
+class NoSuchDelivery(ServiceError):
     """No such match waits, and none was refused."""
 
 
@@ -87,7 +87,7 @@ async def _retry(start: str) -> None:
     async with opened_log() as reader:
         found = await entries(reader, start=start)
     if not found:
-        raise NothingWaits(f"no match that begins with {start!r} waits or was refused")
+        raise NoSuchDelivery(f"no match that begins with {start!r} waits or was refused")
     with_token = retry_now(migrate.database_path(url), found)
     for entry in found:
         print(_promise(entry, has_token=entry.match in with_token))

@@ -46,7 +46,7 @@ _KEY = re.compile(r"\x1b\[.|.", re.DOTALL)
 _PLACE = re.compile(r"(\d+(?:\.\d+)?)(s|t)?")
 
 
-class DoesNotHold(ServiceError):
+class VerificationFailed(ServiceError):
     """The recording is not what the rules say."""
 
 
@@ -103,10 +103,10 @@ async def _verify(start: str) -> None:
         try:
             replay = Replay(await match_events(reader, match), GAMES)
         except (UnreadableEvent, ValueError) as error:
-            raise broken or DoesNotHold(f"match {match} can't be read: {error}") from error
+            raise broken or VerificationFailed(f"match {match} can't be read: {error}") from error
     difference = replay.verify()
     if difference is not None:
-        raise DoesNotHold(
+        raise VerificationFailed(
             f"match {match} does not hold at tick {difference.tick}: {difference.what}"
         )
     if broken is not None:

@@ -13,16 +13,16 @@ from typing import Any, Never, Self
 import aiohttp
 import msgspec
 
-from service.client.answers import ANSWER_TYPES, Answers
 from service.client.clock import Clock
 from service.client.commands import Commands, PendingCommand
 from service.client.errors import Closed, NoAnswer, NoToken, Refused
 from service.client.inbox import Inbox
 from service.client.link import Link, open_link
 from service.client.memory import Cursor, Greeting, Joins, Message
-from service.client.pace import BYTES_PER_UNIT, Pace
+from service.client.rate_limit import BYTES_PER_UNIT, RateLimiter
+from service.client.replies import REPLY_TYPES, CommandReplies
 from service.client.retry import wait_s_max
-from service.client.tokens import Token, Tokens
+from service.client.tokens import Token, TokenSource
 
 STABLE_S = 5.0
 """Only a connection that held for so long proves that the service is well again."""
@@ -74,7 +74,7 @@ class Client:
     def __init__(self, url: str, token: Token, jitter: Callable[[], float], clock: Clock) -> None:
         """Use `connect`."""
         self._url = url
-        self._tokens = Tokens(token)
+        self._tokens = TokenSource(token)
         self._jitter = jitter
         self._http: aiohttp.ClientSession
         self._link: Link
@@ -89,9 +89,9 @@ class Client:
         self._cursor = Cursor()
         self._greeting = Greeting(self._cursor)
         self._joins = Joins()
-        self._pace = Pace(clock)
+        self._pace = RateLimiter(clock)
         self._commands = Commands(clock, self._pace)
-        self._answers = Answers(self._commands, self._joins, self._greeting, jitter)
+        self._answers = CommandReplies(self._commands, self._joins, self._greeting, jitter)
         self._something_to_send = asyncio.Event()
         # The ids of one client never meet those of another one of the same user.
         self._id_prefix = secrets.token_hex(12)
@@ -363,7 +363,7 @@ class Client:
             case {"type": "token:expiring"} if not self._tokens.is_fixed:
                 self._refreshing = asyncio.create_task(self._refresh())
         self._joins.take(message, self.welcome["user"]["id"])
-        if message["type"] in ANSWER_TYPES:
+        if message["type"] in REPLY_TYPES:
             self._something_to_send.set()
         if not self._answers.take(message):
             self._inbox.put(message)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from service.client.clock import Stopwatch
 from service.client.errors import NoAnswer
-from service.client.pace import COMMAND_BYTES_PER_UNIT
+from service.client.rate_limit import COMMAND_BYTES_PER_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from service.client.clock import Clock
     from service.client.memory import Message
-    from service.client.pace import Pace
+    from service.client.rate_limit import RateLimiter
 
 IN_FLIGHT_MAX = 100
 """How many commands may be on their way without an answer."""
@@ -93,7 +93,7 @@ class PendingCommand:
 class Commands:
     """All commands without an answer, in the order in which they were given."""
 
-    def __init__(self, clock: Clock, pace: Pace) -> None:
+    def __init__(self, clock: Clock, pace: RateLimiter) -> None:
         """Send nothing until `connected`."""
         self._clock = clock
         self._pace = pace

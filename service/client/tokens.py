@@ -29,7 +29,7 @@ _JWT = re.compile(r"[\w.-]+", re.ASCII)
 logger = logging.getLogger("service.client")
 
 
-class Tokens:
+class TokenSource:
     """Where the tokens come from, and how often they were refused."""
 
     def __init__(self, token: Token) -> None:

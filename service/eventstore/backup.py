@@ -58,14 +58,14 @@ _TRY_AGAIN = {
 }
 
 
-class Made(NamedTuple):
+class Backup(NamedTuple):
     """A backup that was made and verified."""
 
     folder: Path
     position: Position
 
 
-class Lost(NamedTuple):
+class LostEvents(NamedTuple):
     """The events that a restore has given up."""
 
     first: Position
@@ -80,19 +80,19 @@ class Restored(NamedTuple):
     head: Head
     replaced: Path | None
     """Where the log is that stood there before."""
-    lost: Lost | None
+    lost: LostEvents | None
     revoked: list[UserId]
     """The users whose sessions were revoked after the backup; they are revoked again."""
 
 
-class BackupRefused(ConfigurationError):
+class BackupError(ConfigurationError):
     """The backup can't be made or restored here."""
 
 
-def back_up(database: Path, data_dir: Path, directory: Path, progress: Progress) -> Made:
+def back_up(database: Path, data_dir: Path, directory: Path, progress: Progress) -> Backup:
     """Copy the log into a new folder of `directory`, for its owner alone, and verify the copy.
 
-    Raises `BackupRefused` when nothing can be written there, and what `verify_copy` raises.
+    Raises `BackupError` when nothing can be written there, and what `verify_copy` raises.
     """
     folder = directory / f"ws-service-{_now()}"
     draft = directory / f".{folder.name}.partial"
@@ -108,19 +108,19 @@ def back_up(database: Path, data_dir: Path, directory: Path, progress: Progress)
         draft.rename(folder)
         _sync(directory)
     except (OSError, sqlite3.DatabaseError) as error:
-        raise BackupRefused(f"the backup can't be written: {error}") from error
+        raise BackupError(f"the backup can't be written: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return Made(folder, head.position)
+    return Backup(folder, head.position)
 
 
 def verify_copy(database: Path, progress: Progress) -> Head:
     """Check the file and the hash chain of a copy; return its head.
 
-    Raises `BackupRefused` when there is none, `DamagedDatabase` or `BrokenChain`.
+    Raises `BackupError` when there is none, `DamagedDatabase` or `BrokenChain`.
     """
     if not database.is_file():
-        raise BackupRefused(f"there is no backup at {database}")
+        raise BackupError(f"there is no backup at {database}")
     check_file(database)
     with damage_named(database), opened(database) as connection:
         return walk(connection, progress)
@@ -135,7 +135,7 @@ def restore(
     backup lacks are appended to the restored log: else a token that was taken from its bearer
     would be good again. Everything is made beside the log first; then files are only renamed, the
     database last. When that is interrupted the service refuses to start (`LogMissing`), and the
-    restore can be repeated. Raises `BackupRefused`, `LogInUse` and what `verify_copy` raises.
+    restore can be repeated. Raises `BackupError`, `LogInUse` and what `verify_copy` raises.
     """
     folder, copy = (source, source / DATABASE) if source.is_dir() else (source.parent, source)
     backup = verify_copy(copy, progress)
@@ -144,7 +144,7 @@ def restore(
     lock = LogLock(Files(database).lock)
     try:
         if database.exists() and not replace:
-            raise BackupRefused(f"there is a log at {database}: with --replace it is moved aside")
+            raise BackupError(f"there is a log at {database}: with --replace it is moved aside")
         shutil.rmtree(draft, ignore_errors=True)
         lost, revoked = _missing_from(backup, _former(database))
         secrets = [name for name in SECRETS if (folder / name).exists()]
@@ -159,7 +159,7 @@ def restore(
         (draft / database.name).replace(database)
         _sync(database.parent)
     except (OSError, sqlite3.DatabaseError) as error:
-        raise BackupRefused(f"the backup can't be restored: {error}") from error
+        raise BackupError(f"the backup can't be restored: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         lock.release()
@@ -212,11 +212,11 @@ def _last_aside(database: Path) -> Path | None:
     return next((folder for folder in folders if (folder / database.name).exists()), None)
 
 
-def _missing_from(backup: Head, database: Path) -> tuple[Lost | None, list[SessionsRevoked]]:
+def _missing_from(backup: Head, database: Path) -> tuple[LostEvents | None, list[SessionsRevoked]]:
     """Say which events `database` has after the head of a backup, and which sessions they revoke.
 
     A log that is damaged can't say it; then nothing is known of what is lost. Raises
-    `BackupRefused` when it only can't be read now.
+    `BackupError` when it only can't be read now.
     """
     revoked: list[SessionsRevoked] = []
     first: Row | None = None
@@ -230,12 +230,12 @@ def _missing_from(backup: Head, database: Path) -> tuple[Lost | None, list[Sessi
                 revoked += [_revocation(row) for row in page if row.type == SessionsRevoked.type]
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF in _TRY_AGAIN:
-            raise BackupRefused(
+            raise BackupError(
                 f"the log that is replaced can't be read, nor the revocations in it: {error}. Try "
                 f"again, or move {database} away to go on without them"
             ) from error
         logger.warning("the log that is replaced can't be read to its end")
-    return None if first is None else Lost(first.position, last, first.recorded_at), revoked
+    return None if first is None else LostEvents(first.position, last, first.recorded_at), revoked
 
 
 def _move_aside(database: Path, secrets: list[Path]) -> Path | None:

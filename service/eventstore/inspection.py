@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HEADER = b"SQLite format 3\0"
 
-OURS = frozenset({"events", "log_head"})
+REQUIRED_TABLES = frozenset({"events", "log_head"})
 """Tables that every log has had since the first schema."""
 
 ALEMBIC = "alembic_version"
@@ -41,7 +41,7 @@ class NotOurDatabase(ConfigurationError):
     error_code = "NOT_OUR_DATABASE"
 
 
-class CannotUse(ConfigurationError):
+class DataUnusable(ConfigurationError):
     """The files can't be read or written."""
 
     error_code = "DATA_UNUSABLE"
@@ -84,11 +84,11 @@ def inspect(path: Path, *, accept_lost_tail: bool | None = None) -> str | None:
     _check_rights(files)
     with files.database.open("rb") as file:
         if file.read(len(HEADER)) != HEADER:
-            raise CannotUse(f"the database {path} can't be used: file is not a database")
+            raise DataUnusable(f"the database {path} can't be used: file is not a database")
     try:
         revision = _look_inside(files, accept_lost_tail=accept_lost_tail)
     except sqlite3.DatabaseError as error:
-        raise CannotUse(
+        raise DataUnusable(
             f"the database {path} can't be used: {error}; if it is damaged, restore a backup"
         ) from error
     if revision is None:
@@ -111,7 +111,7 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     others = tables - {ALEMBIC}
     if not others and revision is None:
         return None
-    if revision is not None and others >= OURS:
+    if revision is not None and others >= REQUIRED_TABLES:
         return revision
     raise NotOurDatabase(
         f"the database {path} is not one of ws-service: it has "
@@ -175,11 +175,11 @@ def _check_directory(files: Files) -> None:
     directory = files.database.parent
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not existing.is_dir():
-        raise CannotUse(f"{directory} can't be used for data: {existing} is not a directory")
+        raise DataUnusable(f"{directory} can't be used for data: {existing} is not a directory")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise CannotUse(f"{existing} can't be written, so no data can be kept in {directory}")
+        raise DataUnusable(f"{existing} can't be written, so no data can be kept in {directory}")
     if files.database.exists() and not files.database.is_file():
-        raise CannotUse(f"the database {files.given} can't be used: it is not a file")
+        raise DataUnusable(f"the database {files.given} can't be used: it is not a file")
 
 
 def _check_new(files: Files) -> None:
@@ -200,7 +200,7 @@ def _check_rights(files: Files) -> None:
     for path in _existing(files):
         if not os.access(path, os.R_OK | os.W_OK):
             status = path.stat()
-            raise CannotUse(
+            raise DataUnusable(
                 f"{path} belongs to user {status.st_uid} and can't be read and written by user "
                 f"{os.geteuid()}, who runs this: give it to them (chown) or change its mode"
             )
@@ -227,4 +227,4 @@ def _size(path: Path) -> int:
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise CannotUse(f"{path} can't be looked at: {error.strerror}") from error
+        raise DataUnusable(f"{path} can't be looked at: {error.strerror}") from error

@@ -36,7 +36,7 @@ class Committed(NamedTuple):
     """The events that this commit added; none when they had been there before."""
 
 
-class Tip(Protocol):
+class LogTip(Protocol):
     """What a plan asks of the store that it continues."""
 
     node: str
@@ -52,7 +52,7 @@ class Tip(Protocol):
 class Plan:
     """The rows of one transaction: versions, positions and hashes, before anything is written."""
 
-    def __init__(self, tip: Tip, seen: dict[bytes, Position] | None) -> None:
+    def __init__(self, tip: LogTip, seen: dict[bytes, Position] | None) -> None:
         """Look for repetitions only if `seen` says which events are in the log already.
 
         Where nobody looks, the database refuses an event id that it has.

@@ -61,7 +61,7 @@ def check_end(head: Head | None, last: tuple[Position, bytes] | None) -> None:
         )
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class RecordedHead(msgspec.Struct, frozen=True):
     """How far the log once was."""
 
     epoch: str
@@ -71,7 +71,7 @@ class Remembered(msgspec.Struct, frozen=True):
     """Of the fields before; older files have none."""
 
     @classmethod
-    def of(cls, head: Head) -> Remembered:
+    def of(cls, head: Head) -> RecordedHead:
         """Remember `head`."""
         side = cls(head.epoch, head.position, head.hash.hex())
         return msgspec.structs.replace(side, checksum=side.computed())
@@ -109,7 +109,7 @@ class SideFile:
         """Keep it at `path`."""
         self._path = path
 
-    def read(self) -> Remembered | None:
+    def read(self) -> RecordedHead | None:
         """Return what it remembers, or None when there is no such file.
 
         Raises `DamagedSideFile` when it is not what was written.
@@ -119,7 +119,7 @@ class SideFile:
         except FileNotFoundError:
             return None
         try:
-            side = msgspec.json.decode(data, type=Remembered)
+            side = msgspec.json.decode(data, type=RecordedHead)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise DamagedSideFile(
                 f"{self._path} can't be read: {str(error) or 'it is empty'}"
@@ -149,7 +149,7 @@ class SideFile:
         """Remember `head`."""
         draft = self._path.with_suffix(".draft")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(Remembered.of(head)))
+            file.write(msgspec.json.encode(RecordedHead.of(head)))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)

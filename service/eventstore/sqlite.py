@@ -71,8 +71,8 @@ CLOCK_STEP_US_MAX = 1_000_000
 """A clock that goes back by less waits for itself in `recorded_at`; one that was wrong does not."""
 
 
-class FileMoved(sqlite3.OperationalError):
-    """The database or its WAL is not where it was opened: what is written would be lost."""
+class FileMoved(ServiceError, sqlite3.OperationalError):
+    """The database or its WAL was moved or deleted since it was opened: writes would be lost."""
 
 
 class LogDiverged(ServiceError):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import jwt
 import msgspec
 
-from service.integrations.ask import NoAnswer, ask
-from service.integrations.pace import Pace
+from service.integrations.backoff import PollSchedule
+from service.integrations.http import NoResponse, request_json
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Jwks:
         self._algorithms = algorithms
         self._times = times
         self._clock = clock
-        self._pace = Pace(times.refresh_s, times.cooldown_s)
+        self._pace = PollSchedule(times.refresh_s, times.cooldown_s)
         self._keys: KeySet = {}
         self._flight: asyncio.Task[None] | None = None
         self._cool_at = float("-inf")
@@ -90,7 +90,7 @@ class Jwks:
         self._cool_at = self._clock() + self._times.cooldown_s
         try:
             keys = await self._published()
-        except NoAnswer as error:
+        except NoResponse as error:
             self._pace.failed()
             logger.warning(
                 "keys can't be fetched, the known ones stay",
@@ -106,9 +106,9 @@ class Jwks:
         self._keys = keys
 
     async def _published(self) -> KeySet:
-        answer = await ask("GET", self._url, timeout_s=self._times.timeout_s)
+        answer = await request_json("GET", self._url, timeout_s=self._times.timeout_s)
         if answer.status != _OK:
-            raise NoAnswer(f"HTTP {answer.status}")
+            raise NoResponse(f"HTTP {answer.status}")
         return read_keys(answer.body, self._algorithms)
 
 
@@ -142,21 +142,21 @@ class _JwkSet(msgspec.Struct):
 
 
 def read_keys(body: object, algorithms: Sequence[str]) -> KeySet:
-    """Read a key set; skip keys that are not for `algorithms`, and raise `NoAnswer` if all are.
+    """Read a key set; skip keys that are not for `algorithms`, and raise `NoResponse` if all are.
 
     Symmetric keys are among those: no algorithm with a public key takes one.
     """
     try:
         published = msgspec.convert(body, _JwkSet).keys
     except msgspec.ValidationError as error:
-        raise NoAnswer(f"no key set: {error}") from error
+        raise NoResponse(f"no key set: {error}") from error
     found: KeySet = {}
     for one in published:
         for kid, key in _usable(one, algorithms):
             for index in {(kid, key.algorithm_name), (None, key.algorithm_name)}:
                 found.setdefault(index, []).append(key)
     if not found:
-        raise NoAnswer(f"no key for {','.join(algorithms)} among {len(published)}")
+        raise NoResponse(f"no key for {','.join(algorithms)} among {len(published)}")
     return found
 
 

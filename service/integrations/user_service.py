@@ -14,7 +14,14 @@ from service.domain.commands.outbox import Rejected
 from service.domain.ids import normalise
 from service.domain.projections.outbox import reporting_seat
 from service.errors import ClientError
-from service.integrations.http import UNREACHABLE, describe, moment, open_session, post, read
+from service.integrations.http import (
+    REQUEST_ERRORS,
+    describe,
+    iso_time,
+    open_session,
+    post,
+    read_body,
+)
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -33,7 +40,7 @@ OK = 200
 logger = get_logger(__name__)
 
 
-Answer = TypeVar("Answer")
+Body = TypeVar("Body")
 
 
 class UserServiceUnavailable(ClientError):
@@ -42,7 +49,7 @@ class UserServiceUnavailable(ClientError):
     code = "USER_SERVICE_UNAVAILABLE"
 
 
-class TokenRefused(msgspec.Struct, frozen=True):
+class TokenInvalid(msgspec.Struct, frozen=True):
     """The user service does not know this token, or no longer; the match it has not looked at."""
 
 
@@ -118,13 +125,13 @@ class UserService:
 
     async def save(
         self, match: FinishedMatch, bearer: str
-    ) -> Delivered | Rejected | Indeterminate | TokenRefused:
+    ) -> Delivered | Rejected | Indeterminate | TokenInvalid:
         """Save a finished match; the same match may be sent again, and is the same then."""
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": match.id}
         body = msgspec.json.encode(create_match(match))
         outcome = await post(self._saving, f"{self._url}/users/me", body, headers)
         refused = isinstance(outcome, Rejected) and outcome.status == UNAUTHORISED
-        return TokenRefused() if refused else outcome
+        return TokenInvalid() if refused else outcome
 
     async def close(self) -> None:
         """Ask no more."""
@@ -170,7 +177,7 @@ class UserService:
             raise UserServiceUnavailable
         try:
             status, body = await self._fetch(self._asking, path, headers)
-        except UNREACHABLE as error:
+        except REQUEST_ERRORS as error:
             self._breaker.failed()
             self._warn(path, describe(error))
             raise UserServiceUnavailable from error
@@ -191,7 +198,7 @@ class UserService:
     ) -> tuple[int, bytes]:
         url = self._url + path
         async with session.get(url, headers=headers, allow_redirects=False) as response:
-            return response.status, await read(response)
+            return response.status, await read_body(response)
 
     def _warn(self, path: str, reason: str, **fields: int) -> None:
         logger.warning(
@@ -203,7 +210,7 @@ class UserService:
         )
 
 
-def _decoded(body: bytes, type_: type[Answer]) -> Answer:
+def _decoded(body: bytes, type_: type[Body]) -> Body:
     try:
         return msgspec.json.decode(body, type=type_)
     except msgspec.DecodeError as error:
@@ -218,7 +225,7 @@ def create_match(match: FinishedMatch) -> dict[str, Any]:
         "action": "create_match",
         "matchData": {
             "type": "ONE_VS_ONE",
-            "date": moment(match.ended_at),
+            "date": iso_time(match.ended_at),
             "player1Id": match.players[first],
             "player2Id": match.players[second],
             "player1Score": match.scores[first],

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 import msgspec
 
 from service.errors import ServiceError
-from service.integrations.ask import NoAnswer, ask
+from service.integrations.http import NoResponse, request_json
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.integrations.ask import Answer
+    from service.integrations.http import JsonResponse
 
 RENEW_AFTER = 2 / 3
 """The part of a token's life after which it is renewed."""
@@ -38,7 +38,7 @@ class VaultError(ServiceError):
     """Vault did not give what it was asked for."""
 
 
-class VaultDenied(VaultError):
+class VaultForbidden(VaultError):
     """Vault knows the token no longer, or the token may not do that."""
 
 
@@ -63,7 +63,7 @@ class AppRole(msgspec.Struct, frozen=True):
         return f"AppRole({self.role_id!r})"
 
 
-class Version(msgspec.Struct, frozen=True):
+class SecretVersion(msgspec.Struct, frozen=True):
     """A secret text as KV version 2 keeps it: former versions can be read as well."""
 
     value: str
@@ -95,7 +95,7 @@ class Vault:
         """How long the token needs no care; infinite when it does not end."""
         return max(self._renew_at - self._clock(), 0)
 
-    async def read(self, path: str, key: str, number: int | None = None) -> Version:
+    async def read(self, path: str, key: str, number: int | None = None) -> SecretVersion:
         """Return the newest version of a secret text, or that with this number.
 
         Raises `VaultError` when it can't be read. A token that Vault knows no longer (it was
@@ -108,7 +108,7 @@ class Vault:
         query = "" if number is None else f"?version={number}"
         try:
             answer = await self._call("GET", path + query, self._token)
-        except VaultDenied:
+        except VaultForbidden:
             if isinstance(self._credentials, VaultToken):
                 raise
             await self._sign_in()
@@ -137,7 +137,7 @@ class Vault:
         """Learn when the token ends; one that may not look itself up is used until it does."""
         try:
             answer = await self._call("GET", "auth/token/lookup-self", token)
-        except VaultDenied:
+        except VaultForbidden:
             self._lives(0)
             return
         found = _read(answer, _LookUp).data
@@ -168,17 +168,21 @@ class Vault:
         wait_s = max(ttl_s * RENEW_AFTER, RENEW_WAIT_S_MIN) if ttl_s else math.inf
         self._renew_at = self._clock() + wait_s
 
-    async def _call(self, method: str, path: str, token: str | None, body: object = None) -> Answer:
+    async def _call(
+        self, method: str, path: str, token: str | None, body: object = None
+    ) -> JsonResponse:
         headers = {"X-Vault-Request": "true"} | ({} if token is None else {"X-Vault-Token": token})
         url = f"{self._address}/v1/{path}"
         try:
-            answer = await ask(method, url, timeout_s=self._timeout_s, headers=headers, body=body)
-        except NoAnswer as error:
+            answer = await request_json(
+                method, url, timeout_s=self._timeout_s, headers=headers, body=body
+            )
+        except NoResponse as error:
             raise VaultError(error.message) from error
         if answer.status in {_OK, _NOT_FOUND}:
             return answer
         reason = f"HTTP {answer.status} at {path}: {_reason(answer)}"
-        raise VaultDenied(reason) if answer.status == _FORBIDDEN else VaultError(reason)
+        raise VaultForbidden(reason) if answer.status == _FORBIDDEN else VaultError(reason)
 
 
 class _Metadata(msgspec.Struct):
@@ -220,7 +224,7 @@ class _Errors(msgspec.Struct):
 Body = TypeVar("Body")
 
 
-def _read(answer: Answer, type_: type[Body]) -> Body:
+def _read(answer: JsonResponse, type_: type[Body]) -> Body:
     """Read an answer that must have this form."""
     try:
         return msgspec.convert(answer.body, type_)
@@ -228,13 +232,13 @@ def _read(answer: Answer, type_: type[Body]) -> Body:
         raise VaultError(f"not an answer of Vault: {error}") from error
 
 
-def _version(body: Any, key: str) -> Version:
+def _version(body: Any, key: str) -> SecretVersion:
     kv = msgspec.convert(body, _Read).data
     value = msgspec.convert(kv.data.get(key), str)
-    return Version(value, kv.metadata.version, kv.metadata.created_time)
+    return SecretVersion(value, kv.metadata.version, kv.metadata.created_time)
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: JsonResponse) -> str:
     """Read what Vault says is wrong, in one line."""
     try:
         errors = msgspec.convert(answer.body, _Errors).errors

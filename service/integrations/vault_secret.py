@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.errors import ConfigurationError
-from service.integrations.pace import Pace, backoff
+from service.integrations.backoff import PollSchedule, backoff
 from service.integrations.vault import VaultError
 from service.telemetry import get_logger
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from service.integrations.vault import Vault, Version
+    from service.integrations.vault import SecretVersion, Vault
 
 RETRY_FIRST_S = 0.2
 RETRY_LONGEST_S = 5.0
@@ -53,7 +53,7 @@ class VaultSecret:
         self._weaknesses = weaknesses
         self._clock = clock
         self._now = now
-        self._pace = Pace(rules.poll_s, RETRY_FIRST_S)
+        self._pace = PollSchedule(rules.poll_s, RETRY_FIRST_S)
         self._current: tuple[str, ...] = ()
         self._former: list[tuple[str, float]] = []
 
@@ -108,7 +108,7 @@ class VaultSecret:
         self._pace.worked()
         self._take(version.value)
 
-    async def _read(self, number: int | None = None) -> Version:
+    async def _read(self, number: int | None = None) -> SecretVersion:
         rules = self._rules
         version = await self._vault.read(rules.path, rules.key, number)
         if len(version.value) < rules.length_min:
@@ -129,7 +129,7 @@ class VaultSecret:
         self._former = [(former, end) for former, end in self._former if former != secret]
         self._current = (secret,)
 
-    async def _take_former(self, version: Version) -> None:
+    async def _take_former(self, version: SecretVersion) -> None:
         """Accept the version before, if it was replaced a short time before this start."""
         age_s = (self._now() - version.created_at).total_seconds()
         left_s = self._rules.grace_s - max(age_s, 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from service.integrations.http import moment, open_session, post
+from service.integrations.http import iso_time, open_session, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret in base64 begins with
 
 
-def name_of(url: str) -> Consumer:
+def consumer_of(url: str) -> Consumer:
     """Name the consumer at `url`; a URL may hold a secret, and events are for ever."""
     return f"webhook-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
 
@@ -63,7 +63,7 @@ class Webhook:
 
     async def deliver(self, match: FinishedMatch) -> Delivered | Rejected | Indeterminate:
         """Tell of a finished match; the same match has the same id, whenever it is sent."""
-        body = msgspec.json.encode(finished(match))
+        body = msgspec.json.encode(webhook_body(match))
         timestamp_s = int(self._clock())
         headers = {
             "webhook-id": match.id,
@@ -77,12 +77,12 @@ class Webhook:
         await self._session.close()
 
 
-def finished(match: FinishedMatch) -> dict[str, Any]:
+def webhook_body(match: FinishedMatch) -> dict[str, Any]:
     """Write a match for a webhook: ids only, since names are personal."""
     winner = None if match.winner is None else match.players[match.winner]
     return {
         "type": "match.finished",
-        "timestamp": moment(match.ended_at),
+        "timestamp": iso_time(match.ended_at),
         "data": {
             "matchId": match.id,
             "game": match.game,
@@ -92,7 +92,7 @@ def finished(match: FinishedMatch) -> dict[str, Any]:
                 {"id": user, "score": score}
                 for user, score in zip(match.players, match.scores, strict=False)
             ],
-            "startedAt": moment(match.started_at),
-            "endedAt": moment(match.ended_at),
+            "startedAt": iso_time(match.started_at),
+            "endedAt": iso_time(match.ended_at),
         },
     }

@@ -45,7 +45,7 @@ RETRY_S = 1.0
 logger = get_logger(__name__)
 
 
-def sealing(secret: str) -> Fernet:
+def token_cipher(secret: str) -> Fernet:
     """Make the lock of stored tokens; with another secret they can't be read, and are not used."""
     key = HKDF(SHA256(), 32, salt=None, info=b"ws-service bearer tokens").derive(secret.encode())
     return Fernet(base64.urlsafe_b64encode(key))

@@ -28,7 +28,7 @@ from service.domain.projections.outbox import reporting_seat
 from service.errors import Unavailable
 from service.eventstore.read_models.outbox import due, next_due, oldest
 from service.eventstore.records import Origin
-from service.integrations.user_service import TokenRefused
+from service.integrations.user_service import TokenInvalid
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ LOG_RETRY_S = 1.0
 logger = get_logger(__name__)
 
 
-class Port(Protocol):
+class DeliveryPort(Protocol):
     """Takes finished matches to one consumer."""
 
     async def deliver(self, match: FinishedMatch) -> Outcome:
@@ -68,7 +68,7 @@ class Port(Protocol):
 class Route(msgspec.Struct, frozen=True):
     """The way to one consumer."""
 
-    port: Port
+    port: DeliveryPort
     breaker: Breaker
 
 
@@ -89,7 +89,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return bound * (1 + chance) / 2
 
 
-class SavesMatches:
+class SaveByUserService:
     """The user service as a consumer: chooses the token with which a match is saved."""
 
     def __init__(self, users: UserService, bearers: UserTokens, service_token: str | None) -> None:
@@ -104,13 +104,13 @@ class SavesMatches:
         token = await self._bearers.for_match(match.id, user)
         if token is not None:
             outcome = await self._users.save(match, token)
-            if not isinstance(outcome, TokenRefused):
+            if not isinstance(outcome, TokenInvalid):
                 return outcome
             await self._bearers.refused(match.id, user, token)
         if self._service_token is None:
             return AwaitingToken(f"waits for the next token of user {user}")
         outcome = await self._users.save(match, self._service_token)
-        if isinstance(outcome, TokenRefused):
+        if isinstance(outcome, TokenInvalid):
             return Indeterminate("USER_SERVICE_TOKEN is refused", 401)
         return outcome
 

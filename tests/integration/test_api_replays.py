@@ -72,7 +72,7 @@ async def test_frames_are_streamed_in_order_in_chunks(log_file: LogFile) -> None
 
 async def test_a_match_whose_rules_are_missing_is_not_replayed(log_file: LogFile) -> None:
     played = await replays_of(log_file, recorded(1), Catalogue([]))
-    with pytest.raises(NotReplayable, match="which is not here"):
+    with pytest.raises(NotReplayable, match="which this build does not have"):
         await played.load(MATCH)
     played.stop()
 

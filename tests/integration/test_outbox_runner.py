@@ -32,8 +32,8 @@ from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog
 from service.fanout.profiles import Profiles
 from service.integrations.breaker import Breaker
-from service.outbox.tokens import UserTokens, sealing
-from service.outbox.worker import OutboxRunner, Port, RetryPolicy, Route
+from service.outbox.tokens import UserTokens, token_cipher
+from service.outbox.worker import DeliveryPort, OutboxRunner, RetryPolicy, Route
 from service.runtime.engine import Done, Engine
 from service.telemetry import Metrics
 from tests.acceptance.service_process import make_token
@@ -67,7 +67,7 @@ class Answers:
 class House:
     """A log, a world that folds it, and an outbox; nothing else of the service."""
 
-    def __init__(self, directory: Path, **consumers: Port) -> None:
+    def __init__(self, directory: Path, **consumers: DeliveryPort) -> None:
         self.consumers = consumers
         self.events: list[Event] = []
         self.metrics = Metrics()
@@ -287,7 +287,7 @@ async def saving(directory: Path) -> AsyncIterator[tuple[House, UserTokens]]:
     await house.start()
     yield (
         house,
-        UserTokens(house.world, house.log.outbox_notes, house.reader, sealing("one secret")),
+        UserTokens(house.world, house.log.outbox_notes, house.reader, token_cipher("one secret")),
     )
     await house.stop()
 
@@ -303,13 +303,13 @@ async def test_a_stored_token_is_readable_with_the_same_secret_only(
     house, bearers = saving
     await house.begin("a-1", [7, 12])
     token = make_token({"id": 12})
-    await keep(house, "a-1", token, sealing("one secret"))
+    await keep(house, "a-1", token, token_cipher("one secret"))
     assert await bearers.for_match("a-1", 12) == token
     assert await bearers.for_match("a-1", 7) is None
     sealed = await sealed_bearer(house.reader, "a-1", 12)
     assert sealed is not None
     assert token.encode() not in sealed
-    await keep(house, "a-1", token, sealing("another secret"))
+    await keep(house, "a-1", token, token_cipher("another secret"))
     assert await bearers.for_match("a-1", 12) is None
 
 
@@ -325,7 +325,10 @@ class Meanwhile:
         if self.attempts > 1:
             return Delivered()
         bearers = UserTokens(
-            self.house.world, self.house.log.outbox_notes, self.house.reader, sealing("one secret")
+            self.house.world,
+            self.house.log.outbox_notes,
+            self.house.reader,
+            token_cipher("one secret"),
         )
         bearers.connected(12, make_token({"id": 12}))
         async with asyncio.timeout(PATIENCE_S):
@@ -353,7 +356,7 @@ async def test_a_refused_token_does_not_discard_a_newer_one(
     house, bearers = saving
     await house.begin("a-1", [7, 12])
     old, new = make_token({"id": 12, "n": 1}), make_token({"id": 12, "n": 2})
-    await keep(house, "a-1", new, sealing("one secret"))
+    await keep(house, "a-1", new, token_cipher("one secret"))
     await bearers.refused("a-1", 12, old)
     assert await bearers.for_match("a-1", 12) == new
     await bearers.refused("a-1", 12, new)
@@ -363,7 +366,7 @@ async def test_a_refused_token_does_not_discard_a_newer_one(
 async def test_a_token_about_to_expire_is_not_used(saving: tuple[House, UserTokens]) -> None:
     house, bearers = saving
     await house.begin("a-1", [7, 12])
-    await keep(house, "a-1", make_token({"id": 12}, ttl_s=2), sealing("one secret"))
+    await keep(house, "a-1", make_token({"id": 12}, ttl_s=2), token_cipher("one secret"))
     assert await bearers.for_match("a-1", 12) is None
 
 
@@ -377,5 +380,5 @@ async def test_no_token_is_stored_for_a_settled_or_unknown_match(
     await house.finish("a-1")
     await house.settled(1)
     for match in ("a-1", "nowhere-1"):
-        await keep(house, match, "token", sealing("one secret"))
+        await keep(house, match, "token", token_cipher("one secret"))
         assert await sealed_bearer(house.reader, match, 12) is None

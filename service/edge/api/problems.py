@@ -31,7 +31,7 @@ class Problem(msgspec.Struct, frozen=True):
     type: str = "about:blank"
 
 
-class Refusal(ServiceError):
+class ApiError(ServiceError):
     """The request can't be answered; the subclasses say why."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
@@ -44,26 +44,26 @@ class Refusal(ServiceError):
         self.field = field
 
 
-class BadParameter(Refusal):
+class BadParameter(ApiError):
     """A parameter, or a field of the body, is missing, unknown or wrong; `field` names it."""
 
     code = "BAD_PARAMETER"
 
 
-class BadBody(Refusal):
+class BadBody(ApiError):
     """The body must be one JSON object in UTF-8."""
 
     code = "BAD_BODY"
 
 
-class NotJson(Refusal):
+class NotJson(ApiError):
     """The body must have the `Content-Type` `application/json`."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "NOT_JSON"
 
 
-class Unauthorized(Refusal):
+class Unauthorized(ApiError):
     """Send a valid token: `Authorization: Bearer <JWT>`."""
 
     status = HTTPStatus.UNAUTHORIZED
@@ -71,35 +71,35 @@ class Unauthorized(Refusal):
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
-class ScopeMissing(Refusal):
+class ScopeMissing(ApiError):
     """This needs the token of a service that has the scope for it."""
 
     status = HTTPStatus.FORBIDDEN
     code = "SCOPE_MISSING"
 
 
-class MatchNotFound(Refusal):
+class MatchNotFound(ApiError):
     """There is no such match, or it is not for you to see."""
 
     status = HTTPStatus.NOT_FOUND
     code = "MATCH_NOT_FOUND"
 
 
-class MatchIsLive(Refusal):
+class MatchIsLive(ApiError):
     """The match is not over yet; join its room as a spectator to watch it."""
 
     status = HTTPStatus.CONFLICT
     code = "MATCH_IS_LIVE"
 
 
-class NotReplayable(Refusal):
+class NotReplayable(ApiError):
     """The match can't be played again here: its rules are gone, or it is too long."""
 
     status = HTTPStatus.CONFLICT
     code = "NOT_REPLAYABLE"
 
 
-class TooManyReplays(Refusal):
+class TooManyReplays(ApiError):
     """As many matches as is allowed are being played again just now; try again."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -107,7 +107,7 @@ class TooManyReplays(Refusal):
     headers = AGAIN_SOON
 
 
-class TooManyRequests(Refusal):
+class TooManyRequests(ApiError):
     """There were too many requests from your address in this second; slow down."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -115,28 +115,28 @@ class TooManyRequests(Refusal):
     headers = AGAIN_SOON
 
 
-class PathNotFound(Refusal):
+class PathNotFound(ApiError):
     """There is nothing at this path."""
 
     status = HTTPStatus.NOT_FOUND
     code = "NOT_FOUND"
 
 
-class MethodNotAllowed(Refusal):
+class MethodNotAllowed(ApiError):
     """This can't be done with this path; the header `Allow` says what can."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "METHOD_NOT_ALLOWED"
 
 
-class BodyTooLarge(Refusal):
+class BodyTooLarge(ApiError):
     """The body is longer than a message may be."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "BODY_TOO_LARGE"
 
 
-class Broken(Refusal):
+class ServerFault(ApiError):
     """The service has failed; its log says why."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -151,19 +151,19 @@ _STATUS_OF: Mapping[type[ClientError], HTTPStatus] = {
 }
 
 
-def refused(error: Refusal) -> web.Response:
+def api_error_response(error: ApiError) -> web.Response:
     """Answer with a refusal."""
     return _response(error.status, error.code, error.message, error.headers, error.field)
 
 
-def failed(error: ClientError) -> web.Response:
+def client_error_response(error: ClientError) -> web.Response:
     """Answer with an error that clients of the sockets get, too."""
     status = _STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
     headers = AGAIN_SOON if status is HTTPStatus.SERVICE_UNAVAILABLE else NONE
     return _response(status, error.code, error.message, headers)
 
 
-def not_served(error: web.HTTPException) -> web.Response:
+def http_error_response(error: web.HTTPException) -> web.Response:
     """Answer with what the HTTP server itself refuses: a path, a method, a size."""
     status = HTTPStatus(error.status)
     refusal = _OF_THE_SERVER.get(status)

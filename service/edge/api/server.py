@@ -10,16 +10,16 @@ from aiohttp import web
 
 from service.edge.api.calls import Call, Dependencies, Route
 from service.edge.api.problems import (
+    ApiError,
     BadBody,
-    Broken,
     NotJson,
-    Refusal,
     ScopeMissing,
+    ServerFault,
     TooManyRequests,
     Unauthorized,
-    failed,
-    not_served,
-    refused,
+    api_error_response,
+    client_error_response,
+    http_error_response,
 )
 from service.edge.api.reading import read_body, read_parameters
 from service.edge.api.routes import ROUTES
@@ -121,18 +121,18 @@ class Api:
         try:
             self._check_rate(request)
             return await (self._preflight if _is_preflight(request) else handler)(request)
-        except Refusal as error:
-            return refused(error)
+        except ApiError as error:
+            return api_error_response(error)
         except ClientError as error:
-            return failed(error)
+            return client_error_response(error)
         except web.HTTPException as error:
-            return not_served(error)
+            return http_error_response(error)
         except (ConnectionError, web.RequestPayloadError):
             # The body has ended early, or is not coded as its headers say.
-            return refused(BadBody())
+            return api_error_response(BadBody())
         except Exception as error:  # noqa: BLE001 - it costs this request alone
             note_fault(self._metrics, "request", error, method=request.method, path=request.path)
-            return refused(Broken())
+            return api_error_response(ServerFault())
 
 
 def _is_preflight(request: web.Request) -> bool:

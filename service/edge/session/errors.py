@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.errors import ClientError
+from service.errors import ClientError, ServiceError
 
 
 class BadJson(ClientError):
@@ -53,11 +53,11 @@ class TooLarge(ClientError):
     code = "TOO_LARGE"
 
 
-class MessageRefused(Exception):
-    """A frame asks for what nobody can ask; `error` says why."""
+class MessageRefused(ServiceError):
+    """The frame is no valid message; `error` says why."""
 
     def __init__(self, error: ClientError, id_: str | None) -> None:
-        """Take the error, and the id under which the frame wants to be answered."""
+        """Take the error, and the id of the message, as far as it could be read."""
         super().__init__(error.message)
         self.error = error
         self.id = id_

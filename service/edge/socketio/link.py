@@ -20,7 +20,7 @@ from service.edge.session.rate_limit import Bucket
 from service.edge.socketio import packets
 from service.edge.socketio.packets import MAIN, Engine, InvalidPacket, Kind
 from service.edge.socketio.polling import Polling
-from service.edge.socketio.session import Session
+from service.edge.socketio.session import SocketIoSession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from service.edge.session.session import SessionLimits
     from service.edge.websocket import Connect
 
-    Serve: TypeAlias = Callable[["Link", "Session", str | None, Connect], Awaitable[None]]
+    Serve: TypeAlias = Callable[["Link", "SocketIoSession", str | None, Connect], Awaitable[None]]
 
 
 _WRONG = {CloseCode.PROTOCOL, CloseCode.TOO_BIG}
@@ -88,7 +88,7 @@ class Link:
         self._ws: web.WebSocketResponse | None = None
         self.polling = Polling(self._on_abort)
         self.transport: Transport = self.polling
-        self._session: Session | None = None
+        self._session: SocketIoSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard = asyncio.Event()
         """Set by whatever comes."""
@@ -262,7 +262,7 @@ class Link:
 
     def _connect(self, token: str | None) -> None:
         self._connect_timer.cancel()
-        self._session = session = Session(self)
+        self._session = session = SocketIoSession(self)
         self.sessions += 1
 
         def connect(socket: SocketId, user: UserId) -> Connection:
@@ -283,7 +283,7 @@ class Link:
 
         self._spawn(serve())
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: SocketIoSession) -> None:
         """Carry this session no longer; another one may begin."""
         if self._session is session:
             self._session = None

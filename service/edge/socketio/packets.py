@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.edge.frames import text_frame
+from service.errors import ServiceError
 from service.protocol import ToClient, classic, v1
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ _name_decoder = msgspec.json.Decoder(str)
 _encoder = msgspec.json.Encoder()
 
 
-class InvalidPacket(Exception):
-    """A client has sent what is no packet, or one that can't come at that time."""
+class InvalidPacket(ServiceError):
+    """The client sent a malformed packet, or one that is not allowed in this state."""
 
 
 class Packet(msgspec.Struct, frozen=True):

@@ -19,13 +19,14 @@ from service.edge.inbound import EagerResponse
 from service.edge.socketio import packets
 from service.edge.socketio.link import Link
 from service.edge.socketio.packets import InvalidPacket
+from service.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.edge.http.addresses import Handshakes
     from service.edge.socketio.link import LinkLimits
-    from service.edge.socketio.session import Session
+    from service.edge.socketio.session import SocketIoSession
     from service.edge.websocket import Connect, WebSockets
 
 PATH = "/socket.io/"
@@ -39,39 +40,40 @@ LAST_WORD_S = 5.0
 STOP_S = 2.0
 
 
-class BadRequest(Exception):
-    """What the client has got wrong, by the codes of Engine.IO."""
+class BadRequest(ServiceError):
+    """The request is not valid in Engine.IO; answered with 400 and the error code of Engine.IO."""
 
     code: ClassVar[int] = 3
-    message: ClassVar[str] = "Bad request"
+    wire_text: ClassVar[str] = "Bad request"
+    """The message of Engine.IO, which clients may compare."""
 
 
 class UnknownTransport(BadRequest):
-    """There are `polling` and `websocket`."""
+    """The transport is neither `polling` nor `websocket`."""
 
     code = 0
-    message = "Transport unknown"
+    wire_text = "Transport unknown"
 
 
 class UnknownSession(BadRequest):
-    """The connection has ended, or never was."""
+    """There is no connection with this `sid`, or it has ended."""
 
     code = 1
-    message = "Session ID unknown"
+    wire_text = "Session ID unknown"
 
 
 class BadHandshakeMethod(BadRequest):
-    """A connection begins with GET."""
+    """A connection must begin with GET."""
 
     code = 2
-    message = "Bad handshake method"
+    wire_text = "Bad handshake method"
 
 
 class UnsupportedVersion(BadRequest):
-    """Only Engine.IO 4 is spoken here, that is `socket.io-client` 3 and 4."""
+    """Only Engine.IO 4 is supported, that is `socket.io-client` 3 and 4."""
 
     code = 5
-    message = "Unsupported protocol version"
+    wire_text = "Unsupported protocol version"
 
 
 class SocketIo:
@@ -120,7 +122,7 @@ class SocketIo:
         try:
             response = await self._answer(request)
         except BadRequest as error:
-            body = {"code": error.code, "message": error.message}
+            body = {"code": error.code, "message": error.wire_text}
             response = web.json_response(body, status=400)
         except web.HTTPException as error:
             response = error
@@ -295,7 +297,7 @@ class SocketIo:
         self._strangers.leave(self._handshakes.addresses.of(link.request), link)
 
     async def _attend(
-        self, link: Link, session: Session, token: str | None, connect: Connect
+        self, link: Link, session: SocketIoSession, token: str | None, connect: Connect
     ) -> None:
         """Serve a session; each further one of a connection counts as a handshake of its own."""
         request = link.request

@@ -28,7 +28,7 @@ _FINAL = {CloseCode.POLICY, CloseCode.REVOKED, CloseCode.TOO_MANY_SOCKETS}
 """After these a client is not to try again by itself, as it does when its transport is closed."""
 
 
-class Session:
+class SocketIoSession:
     """One Socket.IO session, read and closed as a WebSocket is (`Channel`)."""
 
     def __init__(self, link: Link) -> None:
@@ -110,7 +110,7 @@ class Session:
             self._link.send(packets.connect_error_frame(reason, code))
         return True
 
-    def __aiter__(self) -> Session:
+    def __aiter__(self) -> SocketIoSession:
         """Iterate over the events of the client."""
         return self
 

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.edge.auth import AuthenticationError, Authenticator, Issuer
-from service.integrations.ask import ANSWER_BYTES_MAX
+from service.integrations.http import RESPONSE_BYTES_MAX
 from service.integrations.jwks import Jwks, JwksTimes
 from tests.identity_provider import Provider, SigningKey, forge
 
@@ -197,7 +197,7 @@ RUBBISH = {
     "deep": "[" * 100_000,
     "no keys": {"keys": []},
     "a secret": {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "k", "alg": "ES256"}]},
-    "too much": "x" * (ANSWER_BYTES_MAX + 1),
+    "too much": "x" * (RESPONSE_BYTES_MAX + 1),
     "nothing": "",
 }
 

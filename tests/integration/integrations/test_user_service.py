@@ -10,7 +10,7 @@ from service.domain.commands.outbox import Delivered, FinishedMatch, Indetermina
 from service.integrations.breaker import Breaker
 from service.integrations.user_service import (
     Limits,
-    TokenRefused,
+    TokenInvalid,
     UserService,
     UserServiceUnavailable,
 )
@@ -162,7 +162,7 @@ async def test_each_response_status_maps_to_a_delivery_outcome(
     client: UserService, users: ExampleUsers
 ) -> None:
     assert await client.save(MATCH, bearer(7)) == Rejected(403, "HTTP 403 Forbidden")
-    assert await client.save(MATCH, "expired") == TokenRefused()
+    assert await client.save(MATCH, "expired") == TokenInvalid()
     users.fault = Fault.HANG
     hung = await client.save(MATCH, bearer(12))
     users.fault = Fault.ERROR

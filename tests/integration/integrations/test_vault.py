@@ -13,7 +13,7 @@ from aiohttp.test_utils import RawTestServer
 from structlog.testing import capture_logs
 
 from service.errors import ConfigurationError
-from service.integrations.vault import AppRole, Vault, VaultDenied, VaultError, VaultToken
+from service.integrations.vault import AppRole, Vault, VaultError, VaultForbidden, VaultToken
 from service.integrations.vault_secret import SecretRules, VaultSecret
 from service.settings import Settings
 from tests.openbao import ROLE_ID, ROOT, SECRET_ID, OpenBao
@@ -145,7 +145,7 @@ async def test_a_token_without_read_permission_is_refused(openbao: OpenBao) -> N
 
 
 async def test_an_unknown_token_is_refused(openbao: OpenBao) -> None:
-    with pytest.raises(VaultDenied):
+    with pytest.raises(VaultForbidden):
         await client(openbao, VaultToken("nobody-made-this")).read(PATH, KEY)
 
 

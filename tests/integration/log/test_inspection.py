@@ -12,7 +12,7 @@ import pytest
 from service.edge.http.bind import CannotListen, check_address
 from service.errors import ConfigurationError
 from service.eventstore import migrate
-from service.eventstore.inspection import CannotUse, LogMissing, NotOurDatabase, inspect
+from service.eventstore.inspection import DataUnusable, LogMissing, NotOurDatabase, inspect
 from service.eventstore.lock import LogInUse, LogLock
 from service.eventstore.side_file import LostTail, SideFile
 from tests.integration.log_file import LogFile, append_of, joined
@@ -112,12 +112,12 @@ def without_its_tail(log: LogFile) -> None:
         (gone, LogMissing),
         (emptied, LogMissing),
         (replaced_by_one_without_tables, ConfigurationError),
-        (no_database, CannotUse),
+        (no_database, DataUnusable),
         (halved, ConfigurationError),
         (of_another_application, NotOurDatabase),
         (of_another_alembic_application, NotOurDatabase),
         (of_a_later_version, migrate.WrongSchema),
-        (a_directory, CannotUse),
+        (a_directory, DataUnusable),
         (a_link_to_nowhere, LogMissing),
         (without_its_tail, LostTail),
     ],
@@ -219,13 +219,13 @@ async def test_files_of_another_user_are_named(
     """As after a restore by root; whoever runs the tests may be root, who may do all."""
     wal = used.path.with_name("log.db-wal")
     monkeypatch.setattr("os.access", lambda path, _mode: path != wal)
-    with pytest.raises(CannotUse, match=r"log\.db-wal belongs to user \d+ and can't be read"):
+    with pytest.raises(DataUnusable, match=r"log\.db-wal belongs to user \d+ and can't be read"):
         inspect(used.path)
 
 
 def test_an_unwritable_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda _path, _mode: False)
-    with pytest.raises(CannotUse, match=f"{tmp_path} can't be written"):
+    with pytest.raises(DataUnusable, match=f"{tmp_path} can't be written"):
         inspect(tmp_path / "not" / "there" / "log.db")
     assert not list(tmp_path.iterdir())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.domain.events.access import SessionsRevoked
-from service.eventstore.backup import BackupRefused, Restored, back_up, restore
+from service.eventstore.backup import BackupError, Restored, back_up, restore
 from service.eventstore.inspection import Files, LogMissing, inspect
 from service.eventstore.read_models.rebuild import opened
 from service.eventstore.side_file import SideFile
@@ -103,6 +103,6 @@ def test_restore_does_not_replace_an_unreadable_log(
         return opened(path)
 
     monkeypatch.setattr("service.eventstore.backup.opened", locked)
-    with pytest.raises(BackupRefused, match="database is locked"):
+    with pytest.raises(BackupError, match="database is locked"):
         restored(log_file, backup)
     assert types(log_file)[-1] == "sessions.revoked"

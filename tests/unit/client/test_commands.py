@@ -16,7 +16,7 @@ from service.client.commands import (
     PendingCommand,
 )
 from service.client.errors import NoAnswer
-from service.client.pace import Pace
+from service.client.rate_limit import RateLimiter
 
 LIMITS = {"messagesPerS": 100, "messagesBurst": 40}
 
@@ -41,7 +41,7 @@ class Sending:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.pace = Pace(self.clock)
+        self.pace = RateLimiter(self.clock)
         self.commands = Commands(self.clock, self.pace)
         self.commands.connected([])
         self.count = 0

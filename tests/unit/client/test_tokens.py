@@ -9,7 +9,7 @@ import pytest
 
 from service.client import tokens
 from service.client.errors import Closed, NoToken
-from service.client.tokens import CODE_BAD_TOKEN, REFUSED_TOKENS_MAX, Tokens
+from service.client.tokens import CODE_BAD_TOKEN, REFUSED_TOKENS_MAX, TokenSource
 
 REFUSED = Closed(1008, "Invalid or expired token")
 
@@ -19,7 +19,7 @@ async def bring() -> str:
 
 
 async def test_a_fixed_token_that_is_refused_or_over_is_the_end() -> None:
-    fixed = Tokens("a.b.c")
+    fixed = TokenSource("a.b.c")
     assert await fixed.ask() == "a.b.c"
     for code in (1008, 4005):
         with pytest.raises(Closed):
@@ -28,7 +28,7 @@ async def test_a_fixed_token_that_is_refused_or_over_is_the_end() -> None:
 
 
 async def test_brought_tokens_may_be_refused_several_times_in_a_row_but_not_for_ever() -> None:
-    brought = Tokens(bring)
+    brought = TokenSource(bring)
     for _ in range(REFUSED_TOKENS_MAX - 1):
         brought.raise_if_final(REFUSED)
     brought.accepted()
@@ -42,7 +42,7 @@ async def test_brought_tokens_may_be_refused_several_times_in_a_row_but_not_for_
 @pytest.mark.parametrize("code", [4503, 4504])
 async def test_who_was_sent_away_does_not_come_back(code: int) -> None:
     with pytest.raises(Closed):
-        Tokens(bring).raise_if_final(Closed(code))
+        TokenSource(bring).raise_if_final(Closed(code))
 
 
 async def test_what_the_callable_raises_is_no_token() -> None:
@@ -50,7 +50,7 @@ async def test_what_the_callable_raises_is_no_token() -> None:
         raise ValueError("no network")
 
     with pytest.raises(NoToken) as raised:
-        await Tokens(fail).ask()
+        await TokenSource(fail).ask()
     assert isinstance(raised.value.cause, ValueError)
 
 
@@ -59,7 +59,7 @@ async def test_a_callable_whose_work_is_cancelled_has_brought_no_token() -> None
         raise asyncio.CancelledError
 
     with pytest.raises(NoToken):
-        await Tokens(cancelled).ask()
+        await TokenSource(cancelled).ask()
 
 
 @pytest.mark.parametrize("brought", [None, 7, "", "a.b\r\nX: c", "a b", "é"])
@@ -68,7 +68,7 @@ async def test_what_can_be_no_token_counts_as_refused(brought: Any) -> None:
         return brought  # type: ignore[no-any-return] # as of a callable without types
 
     with pytest.raises(Closed) as raised:
-        await Tokens(bring_it).ask()
+        await TokenSource(bring_it).ask()
     assert raised.value.code == CODE_BAD_TOKEN
 
 
@@ -87,7 +87,7 @@ async def test_a_callable_that_never_returns_and_can_not_be_cancelled_is_left_al
         return "too late"
 
     with pytest.raises(NoToken) as raised:
-        await Tokens(hang).ask()
+        await TokenSource(hang).ask()
     assert isinstance(raised.value.cause, TimeoutError)
     end.set()
     await asyncio.sleep(0)

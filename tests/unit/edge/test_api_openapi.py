@@ -11,7 +11,7 @@ from pathlib import Path
 from openapi_spec_validator import validate
 
 from service.edge.api.openapi import document
-from service.edge.api.problems import Refusal
+from service.edge.api.problems import ApiError
 from service.edge.api.routes import ROUTES
 
 CHECKOUT = Path(__file__).parents[3]
@@ -55,7 +55,7 @@ def test_every_path_parameter_is_declared() -> None:
 
 def test_the_page_of_the_api_names_every_route_and_every_code() -> None:
     page = (CHECKOUT / "docs" / "api.md").read_text()
-    codes = {refusal.code for refusal in Refusal.__subclasses__()}
+    codes = {refusal.code for refusal in ApiError.__subclasses__()}
     assert {code for code in codes if f"`{code}`" not in page} == set()
     asked = {f"`{route.method} {route.path}`" for route in ROUTES}
     assert {one for one in asked if one not in page} == set()

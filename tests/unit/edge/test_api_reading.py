@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from service.edge.api.problems import BadBody, BadParameter, Refusal
+from service.edge.api.problems import ApiError, BadBody, BadParameter
 from service.edge.api.reading import read_body, read_parameters
 from service.edge.api.routes import ROUTES
 from service.edge.api.shapes import (
@@ -99,10 +99,10 @@ def test_what_is_no_json_is_a_bad_body(body: bytes) -> None:
         read_body(Announcement, body)
 
 
-def complaint_of(read: Callable[[], object]) -> Refusal | None:
+def complaint_of(read: Callable[[], object]) -> ApiError | None:
     try:
         read()
-    except Refusal as error:
+    except ApiError as error:
         return error
     return None
 

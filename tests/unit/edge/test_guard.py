@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from service.edge.api.problems import Refusal
+from service.edge.api.problems import ApiError
 from service.edge.api.reading import read_body
 from service.edge.api.shapes import Announcement
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
@@ -107,7 +107,7 @@ def test_a_value_that_can_not_be_kept_is_refused_with_the_id(
 
 @pytest.mark.parametrize("value", BAD)
 def test_a_body_that_can_not_be_passed_on_is_refused(value: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         read_body(Announcement, f'{{"to":"all","data":{value}}}'.encode())
     assert refused.value.code == "BAD_BODY"
 

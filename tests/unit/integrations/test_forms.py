@@ -6,7 +6,7 @@ import pytest
 from service.domain.commands.outbox import Delivered, FinishedMatch, Indeterminate, Rejected
 from service.integrations.http import outcome_of
 from service.integrations.user_service import create_match
-from service.integrations.webhooks import finished, name_of, sign
+from service.integrations.webhooks import consumer_of, sign, webhook_body
 
 MATCH = FinishedMatch(
     id="9f3a-1",
@@ -41,7 +41,7 @@ def test_the_scores_follow_their_players_when_the_higher_id_sits_left() -> None:
 
 
 def test_a_webhook_names_players_by_id_only() -> None:
-    assert finished(MATCH) == {
+    assert webhook_body(MATCH) == {
         "type": "match.finished",
         "timestamp": "2025-11-24T16:00:31.250Z",
         "data": {
@@ -54,7 +54,7 @@ def test_a_webhook_names_players_by_id_only() -> None:
             "endedAt": "2025-11-24T16:00:31.250Z",
         },
     }
-    assert finished(msgspec.structs.replace(MATCH, winner=None))["data"]["winner"] is None
+    assert webhook_body(msgspec.structs.replace(MATCH, winner=None))["data"]["winner"] is None
 
 
 def test_a_webhook_is_signed_as_the_reference_vector_of_standard_webhooks() -> None:
@@ -69,8 +69,8 @@ def test_a_secret_that_is_no_base64_is_taken_as_it_is() -> None:
 
 
 def test_a_url_with_a_secret_in_it_is_not_the_name_of_its_consumer() -> None:
-    name = name_of("https://example.org/hook?key=secret")
-    assert name == name_of("https://example.org/hook?key=secret")
+    name = consumer_of("https://example.org/hook?key=secret")
+    assert name == consumer_of("https://example.org/hook?key=secret")
     assert "secret" not in name
     assert len(name) <= 64
 

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from service.integrations.ask import NoAnswer
+from service.integrations.http import NoResponse
 from service.integrations.jwks import read_keys
 from tests.identity_provider import SigningKey
 
@@ -98,5 +98,5 @@ def test_a_secret_is_never_taken_as_a_key(rsa_key: SigningKey) -> None:
 
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"keys": {}}, {"keys": []}, {"keys": [7]}])
 def test_what_holds_no_key_is_no_answer(body: object) -> None:
-    with pytest.raises(NoAnswer, match="no key"):
+    with pytest.raises(NoResponse, match="no key"):
         read_keys(body, ALL)

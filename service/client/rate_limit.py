@@ -17,7 +17,7 @@ BYTES_PER_UNIT = 4096
 """What a message costs besides: so many bytes of a command, which are logged, or of another one."""
 
 
-class Pace:
+class RateLimiter:
     """A token bucket."""
 
     def __init__(self, clock: Clock) -> None:

@@ -20,7 +20,7 @@ def backoff(first_s: float, longest_s: float) -> Iterator[float]:
         wait_s = min(wait_s * 2, longest_s)
 
 
-class Pace:
+class PollSchedule:
     """Counts what worked and what failed."""
 
     def __init__(self, every_s: float, retry_first_s: float) -> None:

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from service.client.commands import Commands, PendingCommand
     from service.client.memory import Greeting, Joins, Message
 
-ANSWER_TYPES = frozenset({"ack", "pong", "error"})
+REPLY_TYPES = frozenset({"ack", "pong", "error"})
 
-NOT_NOW = frozenset({"RATE_LIMITED", "UNAVAILABLE"})
+TRANSIENT_ERRORS = frozenset({"RATE_LIMITED", "UNAVAILABLE"})
 """Errors that pass: the same command may be carried out a little later."""
 
 
-class Answers:
+class CommandReplies:
     """Finds the command that a message answers."""
 
     def __init__(
@@ -35,11 +35,11 @@ class Answers:
 
         An ack that nobody waits for any more is told nobody.
         """
-        if message["type"] not in ANSWER_TYPES:
+        if message["type"] not in REPLY_TYPES:
             return False
         id_ = message.get("id")
         rejoin = self._commands.find_rejoin(id_)
-        if message.get("code") in NOT_NOW and self._try_again(message, rejoin):
+        if message.get("code") in TRANSIENT_ERRORS and self._try_again(message, rejoin):
             return rejoin is None and id_ is not None
         if rejoin is not None:
             self._commands.rejoined(rejoin)

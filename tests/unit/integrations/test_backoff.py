@@ -1,6 +1,6 @@
 from itertools import islice
 
-from service.integrations.pace import Pace, backoff
+from service.integrations.backoff import PollSchedule, backoff
 
 
 def test_waits_double_up_to_the_longest_with_some_of_it_left_off_by_chance() -> None:
@@ -13,7 +13,7 @@ def test_the_first_wait_is_not_above_the_longest() -> None:
 
 
 def test_what_fails_is_tried_again_sooner_and_then_steadily_when_it_works() -> None:
-    pace = Pace(60, 1)
+    pace = PollSchedule(60, 1)
     assert (pace.failing, pace.wait_s()) == (False, 60)
 
     pace.failed()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.integrations.ask import ANSWER_BYTES_MAX, Answer, NoAnswer, ask
+from service.integrations.http import RESPONSE_BYTES_MAX, JsonResponse, NoResponse, request_json
 
 
 @asynccontextmanager
@@ -30,21 +30,21 @@ def http(body: bytes, status: str = "200 OK", length: int | None = None) -> byte
     return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n\r\n".encode() + body
 
 
-async def asked(*parts: bytes) -> Answer:
+async def asked(*parts: bytes) -> JsonResponse:
     async with answering(*parts) as url:
-        return await ask("GET", url, timeout_s=10)
+        return await request_json("GET", url, timeout_s=10)
 
 
 async def failure(*parts: bytes) -> str:
-    with pytest.raises(NoAnswer) as caught:
+    with pytest.raises(NoResponse) as caught:
         await asked(*parts)
     return caught.value.message
 
 
 async def test_json_is_read_whatever_the_status() -> None:
-    assert await asked(http(b'{"a": 1}')) == Answer(200, {"a": 1})
-    assert await asked(http(b'{"errors": []}', "503 Sealed")) == Answer(503, {"errors": []})
-    assert await asked(http(b"", "204 No Content")) == Answer(204, None)
+    assert await asked(http(b'{"a": 1}')) == JsonResponse(200, {"a": 1})
+    assert await asked(http(b'{"errors": []}', "503 Sealed")) == JsonResponse(503, {"errors": []})
+    assert await asked(http(b"", "204 No Content")) == JsonResponse(204, None)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b'"\xff"', b"[" * 100_000, b"{} {}"])
@@ -53,10 +53,10 @@ async def test_a_body_that_is_not_json_is_an_error(body: bytes) -> None:
 
 
 async def test_an_oversized_response_is_not_read_to_its_end() -> None:
-    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (ANSWER_BYTES_MAX + 1)
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (RESPONSE_BYTES_MAX + 1)
 
-    assert await failure(endless) == f"an answer of more than {ANSWER_BYTES_MAX} bytes"
-    assert (await asked(http(b" " * (ANSWER_BYTES_MAX - 1) + b"1"))).body == 1
+    assert await failure(endless) == f"an answer of more than {RESPONSE_BYTES_MAX} bytes"
+    assert (await asked(http(b" " * (RESPONSE_BYTES_MAX - 1) + b"1"))).body == 1
 
 
 @pytest.mark.parametrize("raw", [b"", b"rubbish\r\n\r\n", http(b'{"a": 1}', length=100)])
@@ -66,5 +66,5 @@ async def test_a_truncated_or_non_http_response_is_an_error(raw: bytes) -> None:
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 70, "127.0.0.1:99999", "[x"])
 async def test_an_impossible_host_is_an_error(host: str) -> None:
-    with pytest.raises(NoAnswer):
-        await ask("GET", f"http://{host}/", timeout_s=10)
+    with pytest.raises(NoResponse):
+        await request_json("GET", f"http://{host}/", timeout_s=10)
