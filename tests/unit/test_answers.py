@@ -27,7 +27,7 @@ def recorded(position: int, meta: Meta | None, at: int = 0) -> RecordedEvent:
     return RecordedEvent(position, 1, at, EVENT, "1", meta)
 
 
-def test_the_same_message_has_the_same_digest_whatever_the_order_of_its_keys() -> None:
+def test_the_digest_does_not_depend_on_key_order() -> None:
     first = v1.RoomCreate(id="i", metadata={"a": 1, "b": [1]}, options={"seats": 2})
     second = v1.RoomCreate(id="i", metadata={"b": [1], "a": 1}, options={"seats": 2})
     assert ONE.of(first) == ONE.of(second) == Fingerprints(SECRET).of(first)
@@ -47,11 +47,11 @@ def test_another_type_or_content_has_another_digest(other: msgspec.Struct) -> No
     assert not are_equal(known, ONE.of(other))
 
 
-def test_the_same_fields_of_another_type_are_another_command() -> None:
+def test_the_digest_depends_on_the_command_type() -> None:
     assert ONE.of(v1.RoomLeave(room_id="r")) != ONE.of(classic.GameLeave(room_id="r"))
 
 
-def test_a_digest_can_not_be_made_without_the_key_and_is_compared_with_those_of_its_key() -> None:
+def test_digests_are_keyed_and_compared_per_key() -> None:
     message = v1.ChatSend(id="i", text="hello", room_id="r")
     other = Fingerprints("another key").of(message)
     assert other != ONE.of(message)
@@ -60,7 +60,7 @@ def test_a_digest_can_not_be_made_without_the_key_and_is_compared_with_those_of_
     assert are_equal(other, None)
 
 
-def test_the_digest_stands_in_the_meta_and_is_read_again() -> None:
+def test_the_digest_is_stored_in_the_event_meta() -> None:
     digest = ONE.of(v1.RoomLeave(room_id="r"))
     first, second = propose([EVENT, EVENT], Origin("test", 1, "i", digest))
     assert second.meta is None
@@ -69,13 +69,13 @@ def test_the_digest_stands_in_the_meta_and_is_read_again() -> None:
     assert decode_meta(data) == Meta("i", 2, digest)
 
 
-def test_a_meta_of_an_older_version_is_read_and_written_as_it_was() -> None:
+def test_meta_of_an_older_version_round_trips_unchanged() -> None:
     meta = decode_meta(b'{"command":"i","events":1}')
     assert meta == Meta("i", 1)
     assert encode_meta(meta) == b'{"command":"i","events":1}'
 
 
-def test_an_answer_is_known_when_the_last_event_of_its_command_was_taken() -> None:
+def test_a_result_is_known_after_the_last_event_of_its_command() -> None:
     answers = CommandResults()
     answers.take(recorded(5, Meta("i", 2, b"digest")))
     assert answers.find(("1", "i")) is None
@@ -89,7 +89,7 @@ def numbered(position: int, at: int, command: str, user: str = "1") -> RecordedE
     return RecordedEvent(position, 1, at, EVENT, user, Meta(command, 1))
 
 
-def test_a_user_has_so_many_commands_remembered_within_the_time() -> None:
+def test_remembered_commands_are_bounded_per_user_and_by_age() -> None:
     answers = CommandResults()
     for number in range(10 * PER_USER_MAX):
         answers.take(numbered(number, number, f"c{number}"))
@@ -109,7 +109,7 @@ def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
     assert answers.find(("1", "again")) is None
 
 
-def test_a_clock_that_goes_back_neither_forgets_nor_keeps_for_ever() -> None:
+def test_a_clock_step_back_neither_forgets_nor_keeps_results_for_ever() -> None:
     answers = CommandResults()
     for position, at in enumerate((10 * KEPT_US, KEPT_US, KEPT_US + 5), 1):
         answers.take(numbered(position, at, f"c{position}"))
@@ -119,7 +119,7 @@ def test_a_clock_that_goes_back_neither_forgets_nor_keeps_for_ever() -> None:
     assert found == [False, False, True, True]
 
 
-def test_a_command_whose_last_event_is_left_out_is_known_when_the_next_one_is_taken() -> None:
+def test_a_command_with_a_skipped_last_event_is_known_at_the_next_event() -> None:
     answers = CommandResults()
     answers.take(recorded(5, Meta("i", 3, b"digest")))
     answers.take(recorded(6, None))

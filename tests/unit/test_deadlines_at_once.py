@@ -61,7 +61,7 @@ def test_a_seat_without_a_grace_is_forfeited_at_once(
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
-def test_all_that_stands_at_a_start_is_counted_also_when_some_is_due_at_once(
+def test_all_pending_deadlines_are_started_even_when_some_are_due(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     async def story() -> None:

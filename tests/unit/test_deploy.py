@@ -85,19 +85,19 @@ def mapped(properties: dict[str, Any], above: str = "") -> Iterator[tuple[str, s
             yield above + name, field["type"]
 
 
-def test_every_query_asks_for_metrics_that_there_are() -> None:
+def test_every_query_uses_existing_metrics() -> None:
     asked = {name for query in queries() for name in re.findall(r"\b(?:ws|process)_\w+", query)}
     assert len(asked) > 20
     assert asked <= series()
 
 
-def test_every_metric_of_our_own_stands_in_the_dashboard() -> None:
+def test_every_own_metric_is_in_the_dashboard() -> None:
     text = " ".join(queries())
     for family in Metrics().registry.collect():
         assert family.name in text or family.name.startswith("process_"), family.name
 
 
-def test_every_panel_has_a_place_of_its_own() -> None:
+def test_dashboard_panels_do_not_overlap() -> None:
     panels = dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     cells = [
@@ -109,12 +109,12 @@ def test_every_panel_has_a_place_of_its_own() -> None:
     assert len(set(cells)) == len(cells)
 
 
-def test_every_alert_is_explained_to_who_is_woken_by_it() -> None:
+def test_every_alert_has_a_runbook_entry() -> None:
     for rule in rules():
         assert f"`{rule['alert']}`" in OPERATIONS
 
 
-def test_the_index_gives_every_field_the_type_that_ecs_and_the_contract_give_it() -> None:
+def test_the_index_template_has_the_types_of_ecs_and_the_contract() -> None:
     template = json.loads((DEPLOY / "elk" / "index-template.json").read_text())["template"]
     fields = dict(mapped(template["mappings"]["properties"]))
     assert fields == {name: (FIELDS | OWN_FIELDS)[name] for name in fields}
@@ -124,7 +124,7 @@ def test_the_index_gives_every_field_the_type_that_ecs_and_the_contract_give_it(
     assert {"hot", "delete"} < policy["phases"].keys()
 
 
-def test_every_code_that_the_service_logs_is_known_here() -> None:
+def test_every_logged_error_code_is_known() -> None:
     logged = set()
     for path in (CHECKOUT / "service").rglob("*.py"):
         text = path.read_text()
@@ -155,5 +155,5 @@ def test_there_is_a_saved_search_for_every_error_code() -> None:
 
 
 @pytest.mark.parametrize("path", ["elk/filebeat.yml", "prometheus/prometheus.yml"])
-def test_the_other_configuration_can_be_read(path: str) -> None:
+def test_the_remaining_configuration_files_parse(path: str) -> None:
     assert isinstance(yaml.safe_load((DEPLOY / path).read_text()), dict)

@@ -23,7 +23,7 @@ def match(turn_left_ms: int | None = 2000) -> Match:
     )
 
 
-def test_a_turn_runs_only_between_going_on_and_a_pause() -> None:
+def test_a_turn_runs_only_between_resume_and_pause() -> None:
     one = match()
     clock = MatchClock(one)
     assert clock.turn_left_ms(99) == 2000
@@ -37,7 +37,7 @@ def test_a_turn_runs_only_between_going_on_and_a_pause() -> None:
     assert clock.turn_left_ms(160) == 0
 
 
-def test_a_note_of_what_is_left_gives_nothing_back() -> None:
+def test_recording_the_remaining_turn_time_does_not_extend_it() -> None:
     one = match()
     clock = MatchClock(one)
     clock.go_on(0)
@@ -45,7 +45,7 @@ def test_a_note_of_what_is_left_gives_nothing_back() -> None:
     assert clock.turn_left_ms(1.5) == 500
 
 
-def test_a_new_turn_has_all_its_time() -> None:
+def test_a_new_turn_has_its_full_time() -> None:
     one = match()
     clock = MatchClock(one)
     clock.go_on(0)
@@ -53,13 +53,13 @@ def test_a_new_turn_has_all_its_time() -> None:
     assert clock.turn_left_ms(2.9) == 1000
 
 
-def test_without_a_clock_nothing_is_left() -> None:
+def test_a_game_without_a_turn_clock_has_no_remaining_time() -> None:
     clock = MatchClock(match(None))
     clock.go_on(0)
     assert clock.turn_left_ms(1) is None
 
 
-def test_each_player_is_charged_for_the_own_absence_in_a_pause() -> None:
+def test_each_player_is_charged_for_their_own_absence() -> None:
     one = match()
     clock = MatchClock(one)
     clock.went_away(0, 10)
@@ -73,7 +73,7 @@ def test_each_player_is_charged_for_the_own_absence_in_a_pause() -> None:
     assert clock.spent_ms(22) == [5000, 10_000]
 
 
-def test_other_tabs_that_close_meanwhile_give_no_pause_back() -> None:
+def test_closing_other_tabs_does_not_refund_pause_time() -> None:
     one = match()
     clock = MatchClock(one)
     clock.went_away(0, 10)
@@ -86,7 +86,7 @@ def test_other_tabs_that_close_meanwhile_give_no_pause_back() -> None:
     assert clock.spent_ms(99) == [6000, 0]
 
 
-def test_an_input_that_begins_a_turn_leaves_absences_counted() -> None:
+def test_a_new_turn_does_not_reset_absences() -> None:
     one = match()
     clock = MatchClock(one)
     clock.went_away(0, 10)
@@ -96,7 +96,7 @@ def test_an_input_that_begins_a_turn_leaves_absences_counted() -> None:
     assert clock.spent_ms(12) == [2000, 0]
 
 
-def test_what_the_log_says_is_spent_is_not_counted_again() -> None:
+def test_pause_time_in_the_log_is_not_charged_twice() -> None:
     one = match()
     clock = MatchClock(one)
     clock.went_away(0, 10)
@@ -111,7 +111,7 @@ def test_what_the_log_says_is_spent_is_not_counted_again() -> None:
 
 
 @pytest.mark.parametrize("duration_s", [0, 0.0001])
-def test_an_absence_is_never_for_nothing(duration_s: float) -> None:
+def test_every_absence_costs_pause_time(duration_s: float) -> None:
     one = match()
     clock = MatchClock(one)
     clock.went_away(0, 10)
@@ -121,7 +121,7 @@ def test_an_absence_is_never_for_nothing(duration_s: float) -> None:
     assert clock.spent_ms(11) == [1, 0]
 
 
-def test_an_absence_while_the_match_goes_on_costs_nothing() -> None:
+def test_an_absence_without_a_pause_costs_nothing() -> None:
     clock = MatchClock(match())
     clock.went_away(0, 10)
     assert clock.spent_ms(20) == [0, 0]

@@ -33,7 +33,7 @@ def texts(home: Path, source: str) -> list[str]:
         ("x: int = y", []),
     ],
 )
-def test_one_thing_is_changed_at_a_time(
+def test_each_mutant_changes_one_operation(
     tmp_path: Path, source: str, changed: list[str] | int
 ) -> None:
     found = texts(tmp_path, source)
@@ -43,7 +43,7 @@ def test_one_thing_is_changed_at_a_time(
         assert found == [f": {one}" for one in changed]
 
 
-def test_statements_and_values_of_functions_are_left_out(tmp_path: Path) -> None:
+def test_statements_and_return_values_are_removed(tmp_path: Path) -> None:
     source = "class A:\n    def b(self):\n        c = d\n        raise e\n        return f\n"
     assert texts(tmp_path, source) == [
         "A.b: c = d -> pass",
@@ -65,9 +65,7 @@ def test_statements_and_values_of_functions_are_left_out(tmp_path: Path) -> None
         "def a():\n    return None",
     ],
 )
-def test_what_does_not_happen_when_the_code_runs_is_left_as_it_is(
-    tmp_path: Path, source: str
-) -> None:
+def test_code_without_runtime_effect_is_not_mutated(tmp_path: Path, source: str) -> None:
     assert texts(tmp_path, source) == []
 
 

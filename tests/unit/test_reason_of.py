@@ -9,7 +9,7 @@ from service.errors import Unavailable
 from service.eventstore.writer import reason_of
 
 
-async def test_the_fold_that_closed_the_log_is_told_of() -> None:
+async def test_the_fold_error_that_stopped_the_log_is_reported() -> None:
     failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def write() -> None:

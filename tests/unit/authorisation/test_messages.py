@@ -138,12 +138,12 @@ def execute(story: Story, action: Execute) -> None:
         for n, (row, dialect, role) in enumerate(CASES)
     ],
 )
-def test_a_role_may_do_what_the_table_says(row: Row, dialect: Dialect, role: Role) -> None:
+def test_each_role_is_authorised_as_the_table_says(row: Row, dialect: Dialect, role: Role) -> None:
     story = told(row.room)
     assert answer(story, USERS[role], dialect, row.message) == row.cells[role]
 
 
-def test_what_is_refused_changes_nothing() -> None:
+def test_a_refused_command_changes_nothing() -> None:
     for row in ROWS:
         for role, code in row.cells.items():
             if code != YES:
@@ -159,5 +159,5 @@ def test_the_table_has_at_least_four_hundred_cells(capsys: pytest.CaptureFixture
     assert cells() >= 400
 
 
-def test_the_page_is_what_the_table_says() -> None:
+def test_the_authorisation_page_matches_the_table() -> None:
     assert PAGE.read_text() == page(), "run `make reference`"

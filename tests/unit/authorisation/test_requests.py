@@ -127,7 +127,7 @@ async def client(
 @pytest.mark.parametrize(
     "row", REST_ROWS, ids=lambda row: f"{row.method}-{row.name}".replace(" ", "-")
 )
-async def test_a_caller_is_answered_what_the_table_says(
+async def test_each_caller_is_authorised_as_the_table_says(
     client: TestClient[web.Request, web.Application], row: RestRow, caller: Caller
 ) -> None:
     path = row.path.replace("{roomId}", ROOM).replace("{matchId}", MATCH)

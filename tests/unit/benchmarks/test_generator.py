@@ -142,7 +142,7 @@ async def test_each_sender_sends_its_messages_in_turn_with_the_time_at_which_the
     assert times[::2] == times[1::2]
 
 
-async def test_a_script_waits_remembers_the_room_and_sends_what_the_frame_calls_for() -> None:
+async def test_a_script_waits_stores_the_room_and_responds_to_frames() -> None:
     answers = {
         b"hello": [frame(b'{"type":"nothing"}'), frame(b'{"type":"room","roomId":"r-7"}')],
         b"join r-7": [frame(b'{"type":"seat","you":1}')],
@@ -162,7 +162,7 @@ async def test_a_script_waits_remembers_the_room_and_sends_what_the_frame_calls_
     assert server.texts == [b"hello", b"join r-7", b"second of r-7"]
 
 
-async def test_nobody_passes_a_barrier_before_all_are_there() -> None:
+async def test_a_barrier_holds_until_all_clients_arrive() -> None:
     script = ("send come", "await come", "barrier", "send go", "await go")
     async with Server(lambda payload: [frame(payload)]).running() as server:
         connections = [sender([], script) for _ in range(5)]
@@ -186,14 +186,14 @@ async def test_pings_are_answered() -> None:
     ]
 
 
-async def test_what_the_server_refuses_is_told() -> None:
+async def test_a_server_refusal_is_reported() -> None:
     refusal = frame(b'{"type":"error","code":"ROOM_FULL"}')
     async with Server(lambda _: [refusal]).running() as server:
         with pytest.raises(BenchmarkError, match="ROOM_FULL"):
             await run(Plan(server.port, [sender([], ("send a", "await b"))]))
 
 
-async def test_a_server_that_does_not_get_ready_in_time_is_given_up() -> None:
+async def test_a_server_that_is_not_ready_in_time_is_abandoned() -> None:
     async with Server(lambda payload: [frame(payload)]).running() as server:
         plan = Plan(
             server.port,

@@ -32,7 +32,7 @@ EVENING = [
 ]
 
 
-def test_a_built_log_has_a_whole_chain_and_folds_into_an_empty_world(tmp_path: Path) -> None:
+def test_a_generated_log_has_a_valid_chain_and_folds_to_an_empty_world(tmp_path: Path) -> None:
     build(tmp_path / "log", list(_templates(EVENING)), 10)
     with closing(sqlite3.connect(tmp_path / "log" / DATABASE)) as connection:
         rows = [Row(*one) for one in connection.execute("SELECT * FROM events ORDER BY position")]

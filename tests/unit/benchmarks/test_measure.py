@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TICK_US = 1000.0
 
 
-def test_a_percentile_is_the_least_value_that_so_many_are_not_above() -> None:
+def test_a_percentile_is_the_nearest_rank() -> None:
     values = [float(value) for value in range(100, 0, -1)]
     assert percentiles(values) == {50.0: 50, 90.0: 90, 99.0: 99, 99.9: 100, 100.0: 100}
     assert percentiles([7.0]) == {50.0: 7, 90.0: 7, 99.0: 7, 99.9: 7, 100.0: 7}
@@ -63,7 +63,7 @@ def test_the_generators_arrivals_are_read_by_connection(tmp_path: Path) -> None:
     assert arrivals_by_connection(path) == {1: [12], 3: [10, 20]}
 
 
-def test_the_cpu_time_of_a_process_is_what_it_knows_itself() -> None:
+def test_the_cpu_time_of_a_process_matches_its_own_measure() -> None:
     before = time.process_time()
     measured = cpu_s(os.getpid())
     assert before <= measured <= time.process_time()

@@ -53,7 +53,7 @@ def test_a_goal_is_not_met_by_a_row_with_a_saturated_server() -> None:
     assert verdict(missed.figure, {"F1": missed}).text == "missed by 60%, saturated"
 
 
-def test_what_was_not_measured_has_no_verdict() -> None:
+def test_an_unmeasured_row_has_no_verdict() -> None:
     one = measured(AT_MOST, ours=2, theirs=5)
     del one.samples["peer"]
     assert verdict(one.figure, {"F1": one}).text == "not compared"

@@ -25,7 +25,7 @@ LOCKED = sqlite3.OperationalError("database is locked")
         ),
     ],
 )
-def test_what_the_disk_refuses_is_one_line_and_exit_code_1(
+def test_a_disk_error_is_one_line_and_exit_code_1(
     error: Exception,
     line: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -41,7 +41,7 @@ def test_what_the_disk_refuses_is_one_line_and_exit_code_1(
     assert capsys.readouterr().err == line
 
 
-def test_a_fault_of_the_program_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_programming_error_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 

@@ -26,12 +26,12 @@ NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
         ("2026-11-24T15:00Z", "2026-11-24T15:00"),
     ],
 )
-def test_a_time_is_so_long_ago_or_a_date(since: str, expected: str) -> None:
+def test_since_is_an_age_or_a_date(since: str, expected: str) -> None:
     moment = datetime.fromisoformat(expected).replace(tzinfo=UTC)
     assert parse_since(since, NOW.timestamp()) == int(moment.timestamp() * 1_000_000)
 
 
-def test_without_a_time_it_is_the_beginning() -> None:
+def test_since_defaults_to_the_beginning() -> None:
     assert parse_since(None, NOW.timestamp()) == 0
 
 
@@ -39,7 +39,7 @@ def test_without_a_time_it_is_the_beginning() -> None:
     "since",
     ["soon", "", "5", "5w", "-5m", "1.5h", "2026-13-01", "99999999999999d", "9" * 5000 + "s"],
 )
-def test_anything_else_is_refused_with_what_it_may_be(since: str) -> None:
+def test_an_invalid_since_is_refused_with_the_allowed_forms(since: str) -> None:
     with pytest.raises(typer.BadParameter, match="30m, 2h, 7d, or a date"):
         parse_since(since, NOW.timestamp())
 
@@ -56,7 +56,7 @@ def test_anything_else_is_refused_with_what_it_may_be(since: str) -> None:
         ("gone", 12, 45, 45.0),
     ],
 )
-def test_a_match_takes_as_long_as_its_own_clock_says(
+def test_the_duration_of_a_match_follows_from_its_ticks(
     game: str, ticks: int, took_s: float, seconds: float | None
 ) -> None:
     match = PlayedMatch(

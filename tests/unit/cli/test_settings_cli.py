@@ -39,7 +39,7 @@ def test_the_table_shows_every_setting_in_force_and_no_secret(
     assert SECRET not in str(lines)
 
 
-def test_programs_get_json(
+def test_json_output_is_machine_readable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("JWT_SECRET", SECRET)
@@ -67,7 +67,7 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
     )
 
 
-def test_the_package_can_be_run_and_tells_its_version() -> None:
+def test_the_package_runs_and_prints_its_version() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "service", "--version"],
         check=True,
@@ -95,7 +95,7 @@ def test_the_memory_bounds_follow_from_the_settings(
     assert sums[1] - sums[0] == pytest.approx(64, abs=0.2)
 
 
-def test_each_bound_names_settings_that_are_there() -> None:
+def test_each_bound_names_existing_settings() -> None:
     envs = {row.env for row in Settings().table()}
     rows = bounds(Settings())
     assert {env for row in rows for env in row.limits} <= envs

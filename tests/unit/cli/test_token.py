@@ -32,7 +32,9 @@ def claims(token: str) -> dict[str, object]:
         ("ana-1", "ana-1"),
     ],
 )
-def test_an_id_of_digits_is_an_integer_and_any_other_a_text(written: str, expected: object) -> None:
+def test_an_id_of_digits_is_an_integer_and_any_other_a_string(
+    written: str, expected: object
+) -> None:
     token = make_token(Settings(jwt_secret=SecretStr(SECRET)), written, "Ana", HOUR)
 
     assert claims(token)["id"] == expected
@@ -81,18 +83,18 @@ def test_a_token_signed_with_a_short_secret_comes_without_a_warning() -> None:
         ("7d", timedelta(days=7)),
     ],
 )
-def test_a_time_is_a_number_and_a_unit(text: str, expected: timedelta) -> None:
+def test_a_ttl_is_a_number_and_a_unit(text: str, expected: timedelta) -> None:
     assert parse_ttl(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "0s", "-1h", "1.5h", "1w", "4000d", "999999999d"])
-def test_any_other_time_is_refused(text: str) -> None:
+def test_any_other_ttl_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="must be a number and"):
         parse_ttl(text)
 
 
 @pytest.mark.parametrize(("user", "name"), [("", "Ana"), ("x" * 129, "Ana"), ("7", "")])
-def test_an_id_or_a_name_that_the_service_would_not_take_is_refused(user: str, name: str) -> None:
+def test_an_invalid_id_or_name_is_refused(user: str, name: str) -> None:
     with pytest.raises(InvalidArgument):
         make_token(Settings(jwt_secret=SecretStr(SECRET)), user, name, HOUR)
 
@@ -105,7 +107,7 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         make_token(settings, "7", "Anna", HOUR)
 
 
-def test_a_service_has_its_scopes_and_need_be_nobody() -> None:
+def test_a_service_token_has_scopes_and_needs_no_user() -> None:
     settings = Settings(jwt_secret=SecretStr(SECRET))
 
     service = claims(make_token(settings, None, None, HOUR, [Scope.ADMIN, Scope.PUBLISH]))
@@ -126,7 +128,7 @@ def test_a_user_may_be_without_a_name() -> None:
     assert made.keys() == {"iat", "exp", "id"}
 
 
-def test_a_private_key_signs_where_the_service_checks_with_public_ones() -> None:
+def test_a_private_key_signs_tokens_for_public_key_verification() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -146,12 +148,12 @@ def test_a_private_key_signs_where_the_service_checks_with_public_ones() -> None
         make_token(Settings(jwt_secret=SecretStr(SECRET)), "7", "Ana", HOUR, private_key=pem)
 
 
-def test_no_token_is_made_without_a_secret(tmp_path: Path) -> None:
+def test_no_token_is_issued_without_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="JWT_SECRET"):
         make_token(Settings(data_dir=tmp_path), "7", "Ana", HOUR)
 
 
-def test_the_command_prints_the_token_alone(
+def test_the_command_prints_only_the_token(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("JWT_SECRET", SECRET)

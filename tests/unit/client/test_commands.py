@@ -72,7 +72,7 @@ async def sending() -> Sending:
     return Sending()
 
 
-async def test_a_stopwatch_believes_the_clock_that_says_more() -> None:
+async def test_a_stopwatch_uses_the_clock_that_advanced_more() -> None:
     clock = FakeClock()
     watch = Stopwatch(clock)
     clock.wall_s += 320
@@ -82,7 +82,7 @@ async def test_a_stopwatch_believes_the_clock_that_says_more() -> None:
     assert watch.elapsed_s == 5
 
 
-async def test_nothing_is_sent_while_offline_and_everything_in_order_afterwards(
+async def test_commands_given_offline_are_sent_in_order_after_connecting(
     sending: Sending,
 ) -> None:
     sending.commands.disconnected()
@@ -92,7 +92,7 @@ async def test_nothing_is_sent_while_offline_and_everything_in_order_afterwards(
     assert sending.send_all() == given
 
 
-async def test_what_is_not_answered_is_sent_again_on_the_next_connection(sending: Sending) -> None:
+async def test_an_unanswered_command_is_resent_on_the_next_connection(sending: Sending) -> None:
     answered, other = sending.give("ping"), sending.give("ping")
     sending.send_all()
     sending.answer(answered)
@@ -102,7 +102,7 @@ async def test_what_is_not_answered_is_sent_again_on_the_next_connection(sending
 
 
 @pytest.mark.parametrize(("wall_s", "steady_s"), [(320, 0), (0, 31), (30, 0)])
-async def test_what_has_waited_too_long_by_either_clock_is_not_sent_again(
+async def test_a_command_too_old_by_either_clock_is_not_resent(
     sending: Sending, wall_s: float, steady_s: float
 ) -> None:
     pending = sending.give("chat:send", to=8)
@@ -114,7 +114,7 @@ async def test_what_has_waited_too_long_by_either_clock_is_not_sent_again(
     assert isinstance(pending.answer.exception(), NoAnswer)
 
 
-async def test_a_clock_that_is_set_back_keeps_nothing_from_being_sent_again(
+async def test_a_clock_step_back_does_not_prevent_a_resend(
     sending: Sending,
 ) -> None:
     pending = sending.give("chat:send", to=8)
@@ -124,7 +124,7 @@ async def test_a_clock_that_is_set_back_keeps_nothing_from_being_sent_again(
     assert sending.send_all() == [pending.id]
 
 
-async def test_what_has_many_newer_commands_is_not_sent_again(sending: Sending) -> None:
+async def test_a_command_followed_by_many_newer_ones_is_not_resent(sending: Sending) -> None:
     old = sending.give("lobby:join", timeout_s=240)
     sending.send_all()
     for _ in range(NEWER_COMMANDS_MAX + 1):
@@ -137,7 +137,7 @@ async def test_what_has_many_newer_commands_is_not_sent_again(sending: Sending) 
     assert isinstance(old.answer.exception(), NoAnswer)
 
 
-async def test_commands_go_out_below_the_limits(sending: Sending) -> None:
+async def test_commands_are_sent_below_the_rate_limit(sending: Sending) -> None:
     sending.pace.limit(LIMITS)
     given = [sending.give("game:move", roomId="r1").id for _ in range(60)]
     sent = sending.send_all()
@@ -153,14 +153,14 @@ async def test_commands_go_out_below_the_limits(sending: Sending) -> None:
     assert len(sent) <= 20 + 1 + 100
 
 
-async def test_only_so_many_are_on_their_way_at_once(sending: Sending) -> None:
+async def test_commands_in_flight_are_bounded(sending: Sending) -> None:
     given = [sending.give("ping") for _ in range(IN_FLIGHT_MAX + 10)]
     assert len(sending.send_all()) == IN_FLIGHT_MAX
     sending.answer(given[0])
     assert sending.send_all() == [given[IN_FLIGHT_MAX].id]
 
 
-async def test_what_follows_in_a_room_waits_for_what_may_be_refused_for_now(
+async def test_commands_for_a_room_wait_for_a_retryable_one(
     sending: Sending,
 ) -> None:
     first = sending.give("chat:send", roomId="r1")
@@ -178,7 +178,7 @@ async def test_what_follows_in_a_room_waits_for_what_may_be_refused_for_now(
     assert sending.send_all() == [leaving.id]
 
 
-async def test_rooms_are_joined_again_before_anything_else_is_sent(sending: Sending) -> None:
+async def test_rooms_are_rejoined_before_other_commands(sending: Sending) -> None:
     sending.commands.disconnected()
     talking = sending.give("chat:send", roomId="r1")
     sending.commands.connected([({"type": "room:join", "id": "again", "roomId": "r1"}, "join")])
@@ -189,7 +189,7 @@ async def test_rooms_are_joined_again_before_anything_else_is_sent(sending: Send
     assert sending.send_all() == [talking.id]
 
 
-async def test_a_room_is_joined_again_however_much_was_sent_since_that_was_refused_for_now(
+async def test_a_rate_limited_rejoin_is_retried_regardless_of_newer_commands(
     sending: Sending,
 ) -> None:
     sending.commands.disconnected()
@@ -205,7 +205,7 @@ async def test_a_room_is_joined_again_however_much_was_sent_since_that_was_refus
     assert sending.send_all() == ["again"]
 
 
-async def test_an_answer_that_comes_too_late_still_finds_its_command(sending: Sending) -> None:
+async def test_a_late_answer_is_matched_to_its_command(sending: Sending) -> None:
     pending = sending.give("room:join", roomId="r1")
     sending.send_all()
     sending.commands.drop(pending)
@@ -214,7 +214,7 @@ async def test_an_answer_that_comes_too_late_still_finds_its_command(sending: Se
     assert sending.commands.take_late(pending.id) is None
 
 
-async def test_late_commands_are_remembered_within_a_bound(sending: Sending) -> None:
+async def test_timed_out_commands_are_remembered_within_a_bound(sending: Sending) -> None:
     given = [sending.give("ping") for _ in range(LATE_MAX + 1)]
     for pending in given:
         sending.commands.drop(pending)
@@ -222,14 +222,14 @@ async def test_late_commands_are_remembered_within_a_bound(sending: Sending) -> 
     assert sending.commands.take_late(given[1].id) is not None
 
 
-async def test_only_the_command_that_is_too_long_fails(sending: Sending) -> None:
+async def test_only_an_oversized_command_fails(sending: Sending) -> None:
     long, short = sending.give("x" * 100), sending.give("ping")
     sending.commands.fail_too_long(50)
     assert isinstance(long.answer.exception(), ValueError)
     assert sending.send_all() == [short.id]
 
 
-async def test_long_commands_go_out_more_slowly_and_none_is_too_long_to_go(
+async def test_long_commands_are_paced_and_never_blocked(
     sending: Sending,
 ) -> None:
     sending.pace.limit(LIMITS)
@@ -243,7 +243,7 @@ async def test_long_commands_go_out_more_slowly_and_none_is_too_long_to_go(
     assert sending.send_all() == ["long"]
 
 
-async def test_after_one_was_above_a_rate_each_in_its_room_waits_for_the_one_before(
+async def test_after_rate_limited_commands_of_a_room_are_sent_one_by_one(
     sending: Sending,
 ) -> None:
     given = [sending.give("game:move", roomId="r1") for _ in range(4)]

@@ -29,10 +29,10 @@ def link(limits_passed: int) -> Link:
     return Link(cast("aiohttp.ClientWebSocketResponse", FakeWebSocket(limits_passed)))
 
 
-async def test_what_came_while_the_process_stood_still_is_taken_before_the_link_is_judged() -> None:
+async def test_buffered_data_is_read_before_a_link_is_declared_dead() -> None:
     assert (await link(1).receive(25))["type"] == "heartbeat"
 
 
-async def test_a_link_on_which_nothing_comes_even_then_is_dead() -> None:
+async def test_a_silent_link_is_declared_dead() -> None:
     with pytest.raises(TimeoutError):
         await link(2).receive(25)

@@ -13,7 +13,7 @@ def after(*messages: Message) -> Cursor:
     return cursor
 
 
-def test_the_first_connection_asks_for_nothing_and_begins_where_the_log_is() -> None:
+def test_the_first_connection_starts_at_the_head_of_the_log() -> None:
     cursor = Cursor()
     assert cursor.query() == {}
     assert not cursor.take(WELCOME)
@@ -22,18 +22,18 @@ def test_the_first_connection_asks_for_nothing_and_begins_where_the_log_is() -> 
     assert cursor.query() == {"since": "10", "epoch": "e1"}
 
 
-def test_the_cursor_moves_on_by_events_heartbeats_and_the_end_of_a_resume() -> None:
+def test_the_cursor_advances_by_events_heartbeats_and_resumed() -> None:
     assert after(WELCOME, {"type": "room:left", "position": 12}).position == 12
     assert after(WELCOME, {"type": "heartbeat", "position": 15}).position == 15
     assert after(WELCOME, {"type": "resumed", "from": 10, "to": 20}).position == 20
 
 
-def test_an_ack_moves_no_cursor_and_nothing_moves_it_back() -> None:
+def test_the_cursor_ignores_acks_and_never_moves_back() -> None:
     assert after(WELCOME, {"type": "ack", "id": "1", "position": 30}).position == 10
     assert after(WELCOME, {"type": "heartbeat", "position": 9}).position == 10
 
 
-def test_a_connection_that_resumes_does_not_begin_at_its_welcome() -> None:
+def test_a_resuming_connection_does_not_start_at_its_welcome() -> None:
     cursor = after(WELCOME)
     cursor.query()
     assert not cursor.take(WELCOME | {"position": 50})
@@ -45,7 +45,7 @@ def test_a_connection_that_resumes_does_not_begin_at_its_welcome() -> None:
     assert cursor.position == 50
 
 
-def test_a_resync_begins_anew_also_further_back_and_in_another_epoch() -> None:
+def test_a_resync_resets_the_cursor_and_epoch() -> None:
     cursor = after(WELCOME)
     cursor.query()
     cursor.take({"type": "resync", "reason": "wrong_epoch", "epoch": "e2", "position": 3})
@@ -64,7 +64,7 @@ WATCHED = ({"type": "room:join", "roomId": "r2", "role": "spectator"}, {"type": 
 SEATED = ({"type": "game:join", "roomId": "r3"}, {"type": "ack"})
 
 
-def test_each_room_is_joined_again_as_it_was_joined() -> None:
+def test_each_room_is_rejoined_in_the_same_role() -> None:
     assert joined(CREATED, WATCHED, SEATED).again([]) == [
         {"type": "room:join", "roomId": "r1"},
         {"type": "room:join", "roomId": "r2", "role": "spectator"},
@@ -72,7 +72,7 @@ def test_each_room_is_joined_again_as_it_was_joined() -> None:
     ]
 
 
-def test_a_room_that_was_left_or_is_closed_or_being_left_is_not_joined_again() -> None:
+def test_a_left_or_closed_room_is_not_rejoined() -> None:
     joins = joined(CREATED, WATCHED, SEATED, ({"type": "game:leave", "roomId": "r3"}, {}))
     joins.take({"type": "room:left", "roomId": "r1", "userId": 8, "reason": "left"}, 7)
     joins.take({"type": "room:closed", "roomId": "r2"}, 7)
@@ -82,13 +82,13 @@ def test_a_room_that_was_left_or_is_closed_or_being_left_is_not_joined_again() -
     assert joins.again([]) == []
 
 
-def test_who_lost_his_seat_while_away_only_watches_again() -> None:
+def test_a_lost_seat_is_rejoined_as_spectator() -> None:
     joins = joined(CREATED, WATCHED, SEATED)
     joins.take({"type": "session:kickIntro"}, 7)
     assert [join["roomId"] for join in joins.again([])] == ["r2"]
 
 
-def test_who_watches_is_out_when_his_connection_is_lost_and_watches_again() -> None:
+def test_a_spectator_rejoins_after_a_disconnect() -> None:
     joins = joined(WATCHED)
     joins.take({"type": "room:left", "roomId": "r2", "userId": 7, "reason": "offline"}, 7)
     assert [join["roomId"] for join in joins.again([])] == ["r2"]
@@ -100,7 +100,7 @@ SESSION_WITH_SEAT = {"type": "session:state", "inRoom": True, "roomId": "r1"}
 @pytest.mark.parametrize(
     "message", [SESSION_WITH_SEAT, {"type": "room:start", "roomId": "r1", "players": []}]
 )
-def test_a_client_knows_of_its_seat_before_it_joins_the_room(message: Message) -> None:
+def test_a_seat_is_known_before_the_room_is_joined(message: Message) -> None:
     joins = Joins()
     joins.take(message, 7)
     joins.take({"type": "room:left", "roomId": "r1", "userId": 8, "reason": "left"}, 7)
@@ -116,14 +116,14 @@ def test_a_client_knows_of_its_seat_before_it_joins_the_room(message: Message) -
         {"type": "session:state", "inRoom": False, "roomId": None},
     ],
 )
-def test_a_seat_that_is_lost_is_known_to_be(message: Message) -> None:
+def test_a_lost_seat_is_noticed(message: Message) -> None:
     joins = Joins()
     joins.take(SESSION_WITH_SEAT, 7)
     joins.take(message, 7)
     assert not joins.has_seat
 
 
-def test_a_room_that_is_only_watched_is_no_seat() -> None:
+def test_watching_a_room_is_not_a_seat() -> None:
     assert not joined(WATCHED).has_seat
     assert joined(WATCHED, SEATED).has_seat
     assert not joined(WATCHED, SEATED, ({"type": "game:leave", "roomId": "r3"}, {})).has_seat
@@ -140,7 +140,7 @@ def connection() -> tuple[Cursor, Greeting]:
     return cursor, Greeting(cursor)
 
 
-def test_what_stands_is_held_back_until_it_has_come_whole() -> None:
+def test_the_greeting_is_buffered_until_it_is_complete() -> None:
     cursor, greeting = connection()
     assert [greeting.take(one) for one in (GREETS, INVITE)] == [[], []]
     assert greeting.take(GREETED) == [GREETS, INVITE, GREETED]
@@ -148,7 +148,7 @@ def test_what_stands_is_held_back_until_it_has_come_whole() -> None:
     assert cursor.query() == {}
 
 
-def test_a_greeting_that_broke_off_is_forgotten_and_nothing_resumed() -> None:
+def test_an_incomplete_greeting_is_discarded_and_not_resumed() -> None:
     cursor, greeting = connection()
     greeting.take(GREETS)
     greeting.take(INVITE)
@@ -158,7 +158,7 @@ def test_a_greeting_that_broke_off_is_forgotten_and_nothing_resumed() -> None:
     assert greeting.take(GREETED) == [GREETS, GREETED]
 
 
-def test_until_what_follows_a_resync_has_come_whole_nothing_is_resumed() -> None:
+def test_nothing_is_resumed_until_a_resync_is_complete() -> None:
     cursor, greeting = connection()
     cursor.take(WELCOME)
     cursor.query()
@@ -168,7 +168,7 @@ def test_until_what_follows_a_resync_has_come_whole_nothing_is_resumed() -> None
     assert cursor.query() == {}
 
 
-def test_an_older_service_marks_no_end_and_nothing_is_held_back() -> None:
+def test_nothing_is_buffered_for_a_service_without_greeted() -> None:
     _, greeting = connection()
     assert greeting.take(WELCOME) == [WELCOME]
     assert greeting.take(INVITE) == [INVITE]

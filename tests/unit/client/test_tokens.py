@@ -18,7 +18,7 @@ async def bring() -> str:
     return "a.b.c"
 
 
-async def test_a_fixed_token_that_is_refused_or_over_is_the_end() -> None:
+async def test_a_refused_or_expired_fixed_token_ends_the_client() -> None:
     fixed = TokenSource("a.b.c")
     assert await fixed.ask() == "a.b.c"
     for code in (1008, 4005):
@@ -27,7 +27,7 @@ async def test_a_fixed_token_that_is_refused_or_over_is_the_end() -> None:
     fixed.raise_if_final(Closed(1006))
 
 
-async def test_brought_tokens_may_be_refused_several_times_in_a_row_but_not_for_ever() -> None:
+async def test_tokens_from_a_callable_may_be_refused_a_limited_number_of_times() -> None:
     brought = TokenSource(bring)
     for _ in range(REFUSED_TOKENS_MAX - 1):
         brought.raise_if_final(REFUSED)
@@ -40,12 +40,12 @@ async def test_brought_tokens_may_be_refused_several_times_in_a_row_but_not_for_
 
 
 @pytest.mark.parametrize("code", [4503, 4504])
-async def test_who_was_sent_away_does_not_come_back(code: int) -> None:
+async def test_a_revoked_client_does_not_reconnect(code: int) -> None:
     with pytest.raises(Closed):
         TokenSource(bring).raise_if_final(Closed(code))
 
 
-async def test_what_the_callable_raises_is_no_token() -> None:
+async def test_an_exception_of_the_token_callable_counts_as_no_token() -> None:
     async def fail() -> str:
         raise ValueError("no network")
 
@@ -54,7 +54,7 @@ async def test_what_the_callable_raises_is_no_token() -> None:
     assert isinstance(raised.value.cause, ValueError)
 
 
-async def test_a_callable_whose_work_is_cancelled_has_brought_no_token() -> None:
+async def test_a_cancelled_token_callable_counts_as_no_token() -> None:
     async def cancelled() -> str:
         raise asyncio.CancelledError
 
@@ -63,7 +63,7 @@ async def test_a_callable_whose_work_is_cancelled_has_brought_no_token() -> None
 
 
 @pytest.mark.parametrize("brought", [None, 7, "", "a.b\r\nX: c", "a b", "é"])
-async def test_what_can_be_no_token_counts_as_refused(brought: Any) -> None:
+async def test_an_impossible_token_counts_as_refused(brought: Any) -> None:
     async def bring_it() -> str:
         return brought  # type: ignore[no-any-return] # as of a callable without types
 
@@ -72,7 +72,7 @@ async def test_what_can_be_no_token_counts_as_refused(brought: Any) -> None:
     assert raised.value.code == CODE_BAD_TOKEN
 
 
-async def test_a_callable_that_never_returns_and_can_not_be_cancelled_is_left_alone(
+async def test_a_hanging_token_callable_is_abandoned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tokens, "TOKEN_WITHIN_S", 0.01)

@@ -323,7 +323,7 @@ TestTotal = TotalMachine.TestCase
 TestTotal.settings = effort(25, steps=25)
 
 
-def test_every_command_can_be_made() -> None:
+def test_every_command_decides_foldable_events() -> None:
     machine = TotalMachine()
     made = [machine._made(command, random.Random(1)) for command in COMMANDS]  # noqa: SLF001, S311 - our own, and no secret
     assert {CreateRoom, JoinRoom, FinishMatch, VoidMatch} <= {type(one) for one in made}

@@ -87,11 +87,11 @@ def example(kind: type[Event], **fields: Any) -> Event:
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.type)
-def test_an_event_has_its_form_and_its_stream(kind: type[Event]) -> None:
+def test_each_event_has_its_fields_and_stream(kind: type[Event]) -> None:
     assert (kind.schema_version, example(kind).stream) == LOG[kind.type]
 
 
-def test_the_log_has_these_events_and_no_others() -> None:
+def test_the_set_of_event_types_is_complete() -> None:
     assert {kind.type for kind in EVENT_TYPES} == LOG.keys()
     assert len(EVENT_TYPES) == len(LOG)
 
@@ -100,7 +100,7 @@ def test_only_the_start_of_a_match_opens_its_stream() -> None:
     assert [kind.type for kind in EVENT_TYPES if kind.opens_stream] == ["match.started"]
 
 
-def test_streams_are_named_by_what_they_are_of() -> None:
+def test_streams_are_named_by_their_kind() -> None:
     assert node_stream("n1") == "node:n1"
     assert user_stream(7) == "user:7"
     assert queue_stream("pong") == "queue:pong"
@@ -114,12 +114,12 @@ class Nowhere(Event, frozen=True):
     type: ClassVar[str] = "nowhere"
 
 
-def test_an_event_has_to_say_which_stream_it_belongs_to() -> None:
+def test_an_event_must_define_its_stream() -> None:
     with pytest.raises(NotImplementedError):
         assert Nowhere().stream
 
 
-def test_a_room_of_which_nothing_more_is_said_is_public_and_has_no_spectators() -> None:
+def test_a_room_defaults_to_public_without_spectators() -> None:
     created: Any = example(RoomCreated)
     assert (created.host, created.visibility, created.password) == (None, "public", None)
     assert (created.metadata, created.spectators_max, created.named) == ({}, 0, False)

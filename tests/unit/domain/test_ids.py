@@ -40,7 +40,7 @@ def test_a_user_id_has_one_form(raw: object, user: int | str) -> None:
 @pytest.mark.parametrize(
     "raw", [0, -1, 2**53, "", "x" * 129, True, False, 1.0, None, [1], {}, b"1"]
 )
-def test_what_can_be_no_user_id_is_refused(raw: object) -> None:
+def test_an_invalid_user_id_is_refused(raw: object) -> None:
     with pytest.raises(ValueError, match="from 1 to 2\\^53-1 or a text of 1 to 128 characters"):
         normalise(raw)
 
@@ -49,7 +49,7 @@ def test_the_bounds_of_a_user_id_are_those_of_the_contract() -> None:
     assert (USER_ID_MAX, USER_ID_LENGTH_MAX) == (9_007_199_254_740_991, 128)
 
 
-def test_sockets_are_in_the_order_of_their_opening() -> None:
+def test_socket_ids_sort_by_opening_order() -> None:
     sockets = ["n1.10.1", "n1.1.10", "n1.9.1", "n1.1.9", "n1.2.1", "n1.1.2"]
     assert sorted(sockets, key=opening_order) == [
         *("n1.1.2", "n1.1.9", "n1.1.10", "n1.2.1", "n1.9.1", "n1.10.1"),
@@ -67,7 +67,5 @@ def test_sockets_are_in_the_order_of_their_opening() -> None:
         ("a.b.1.2", "a", False),
     ],
 )
-def test_a_socket_belongs_to_the_node_that_it_is_named_after(
-    socket: str, node: str, *, is_there: bool
-) -> None:
+def test_a_socket_id_names_its_node(socket: str, node: str, *, is_there: bool) -> None:
     assert opened_on(socket, node) is is_there

@@ -54,7 +54,7 @@ def player() -> Player:
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 4008])
-def test_the_key_of_a_closed_tab_goes_up_though_another_tab_has_typed_since(
+def test_a_key_held_by_a_closed_tab_is_released_despite_input_from_another(
     player: Player, code: int
 ) -> None:
     player.type("a", "w", "down")
@@ -65,7 +65,7 @@ def test_the_key_of_a_closed_tab_goes_up_though_another_tab_has_typed_since(
     assert player.held == ""
 
 
-def test_only_the_keys_of_the_closed_tab_go_up(player: Player) -> None:
+def test_only_the_keys_of_the_closed_tab_are_released(player: Player) -> None:
     player.type("a", "w", "down")
     player.type("b", "s", "down")
     player.close("b")
@@ -75,7 +75,7 @@ def test_only_the_keys_of_the_closed_tab_go_up(player: Player) -> None:
     assert player.held == "s"
 
 
-def test_a_key_that_two_tabs_hold_stays_down_until_both_are_gone(player: Player) -> None:
+def test_a_key_held_by_two_tabs_is_held_until_both_are_closed(player: Player) -> None:
     player.type("a", "w", "down")
     player.type("b", "ArrowUp", "down")
     player.close("a")
@@ -84,7 +84,7 @@ def test_a_key_that_two_tabs_hold_stays_down_until_both_are_gone(player: Player)
     assert player.held == ""
 
 
-def test_a_tab_lets_go_only_of_what_it_holds(player: Player) -> None:
+def test_a_tab_releases_only_its_own_keys(player: Player) -> None:
     player.type("a", "w", "down")
     player.type("b", "w", "down")
     player.type("b", "w", "up")
@@ -93,7 +93,7 @@ def test_a_tab_lets_go_only_of_what_it_holds(player: Player) -> None:
     assert player.held == ""
 
 
-def test_a_key_that_goes_up_in_a_tab_that_does_not_hold_it_is_up(player: Player) -> None:
+def test_a_release_from_a_tab_not_holding_the_key_releases_it(player: Player) -> None:
     """Its user has gone on in that tab, as after a reconnect."""
     player.type("a", "w", "down")
     player.type("a", "s", "down")
@@ -102,7 +102,9 @@ def test_a_key_that_goes_up_in_a_tab_that_does_not_hold_it_is_up(player: Player)
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_the_keys_of_a_tab_that_opens_another_room_go_up(player: Player, *, is_there: bool) -> None:
+def test_keys_are_released_when_their_tab_opens_another_room(
+    player: Player, *, is_there: bool
+) -> None:
     story = player.story
     plan = RoomPlan(game="relay", spectators_max=5)
     if is_there:
@@ -114,7 +116,7 @@ def test_the_keys_of_a_tab_that_opens_another_room_go_up(player: Player, *, is_t
     assert player.held == "s"
 
 
-def test_repeats_of_a_tab_are_written_once_each_tab(player: Player) -> None:
+def test_key_repeats_are_logged_once_per_tab(player: Player) -> None:
     assert len(player.type("a", "w", "down")) == 1
     assert player.type("a", "w", "down") == []
     assert len(player.type("b", "w", "down")) == 1
@@ -122,12 +124,12 @@ def test_repeats_of_a_tab_are_written_once_each_tab(player: Player) -> None:
     assert player.type("c", "s", "up") == []
 
 
-def test_a_tab_that_holds_nothing_goes_without_an_input(player: Player) -> None:
+def test_closing_a_tab_without_held_keys_makes_no_input(player: Player) -> None:
     player.type("a", "w", "down")
     assert [event.type for event in player.close("b")] == ["socket.closed"]
 
 
-def test_a_pause_lets_go_of_all_keys_of_all_tabs(player: Player) -> None:
+def test_a_pause_releases_all_keys(player: Player) -> None:
     for tab, key in zip("abc", "wsw", strict=True):
         player.type(tab, key, "down")
     player.close("a")
@@ -139,7 +141,7 @@ def test_a_pause_lets_go_of_all_keys_of_all_tabs(player: Player) -> None:
     assert player.match.pressing == {}
 
 
-def test_a_restart_lets_go_of_all_keys(player: Player) -> None:
+def test_a_restart_releases_all_keys(player: Player) -> None:
     player.type("a", "w", "down")
     player.type("b", "s", "down")
     player.story.do(StartNode("n1"))
@@ -147,7 +149,7 @@ def test_a_restart_lets_go_of_all_keys(player: Player) -> None:
     assert (player.held, player.match.pressing) == ("", {})
 
 
-def test_inputs_that_are_on_their_way_count(player: Player) -> None:
+def test_uncommitted_inputs_are_taken_into_account(player: Player) -> None:
     """What is decided before the commit of an earlier input knows of that input."""
     socket = player.tabs["a"]
     player.story.measured = {"held": {0: {player.tabs["b"]: ["down"]}}}
@@ -158,7 +160,7 @@ def test_inputs_that_are_on_their_way_count(player: Player) -> None:
     assert held == KeysHeld(0, up=True, down=True)
 
 
-def test_in_an_old_log_the_tab_that_was_used_last_holds_all_keys(player: Player) -> None:
+def test_in_old_logs_the_last_used_tab_holds_all_keys(player: Player) -> None:
     for tab, key in (("a", "w"), ("b", "s")):
         (event,) = player.type(tab, key, "down")
         fields = encode(event)
@@ -169,7 +171,7 @@ def test_in_an_old_log_the_tab_that_was_used_last_holds_all_keys(player: Player)
     assert player.held == ""
 
 
-def test_a_tab_that_is_gone_presses_no_keys(player: Player) -> None:
+def test_a_closed_tab_presses_no_keys(player: Player) -> None:
     """One that had to go for another may still be heard for a moment."""
     player.close("b", 4504)
     with pytest.raises(NotConnected):

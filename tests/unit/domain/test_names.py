@@ -30,7 +30,7 @@ from service.fanout.profiles import Profiles
         ("\u65e5\u672c", "\u65e5\u672c"),
     ],
 )
-def test_a_name_has_nothing_that_cannot_be_seen_or_turns_others(raw: str, clean: str) -> None:
+def test_invisible_and_bidi_characters_are_removed_from_names(raw: str, clean: str) -> None:
     assert clean_name(raw) == clean
 
 
@@ -43,6 +43,8 @@ def test_a_name_has_nothing_that_cannot_be_seen_or_turns_others(raw: str, clean:
         ("\u200b", "User#"),
     ],
 )
-def test_who_has_no_name_is_called_by_what_shows_of_their_id(user: int | str, name: str) -> None:
+def test_a_user_without_a_name_is_named_by_the_visible_part_of_their_id(
+    user: int | str, name: str
+) -> None:
     assert placeholder(user) == name
     assert Profiles().name(user) == name

@@ -50,7 +50,7 @@ ODD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("rule", "answer"), ODD)
-def test_a_match_whose_end_makes_no_sense_is_void(
+def test_an_invalid_result_from_the_rules_voids_the_match(
     monkeypatch: pytest.MonkeyPatch, rule: str, answer: Any
 ) -> None:
     story = Story()
@@ -64,7 +64,9 @@ def test_a_match_whose_end_makes_no_sense_is_void(
 
 
 @pytest.mark.parametrize(("rule", "answer"), ODD)
-def test_it_can_be_left(monkeypatch: pytest.MonkeyPatch, rule: str, answer: Any) -> None:
+def test_a_match_with_odd_rules_can_be_left(
+    monkeypatch: pytest.MonkeyPatch, rule: str, answer: Any
+) -> None:
     story = Story()
     story.match("connect_four", 7, 8)
     says(monkeypatch, ConnectFour, rule, answer)
@@ -74,7 +76,7 @@ def test_it_can_be_left(monkeypatch: pytest.MonkeyPatch, rule: str, answer: Any)
 
 
 @pytest.mark.parametrize("answer", [("x", Dropped(0, 0)), (9, Dropped(0, 0)), (None, None), 3])
-def test_a_turn_that_times_out_for_nobody_makes_the_match_void(
+def test_a_turn_timeout_without_a_seat_voids_the_match(
     monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     story = Story()
@@ -86,7 +88,9 @@ def test_a_turn_that_times_out_for_nobody_makes_the_match_void(
 
 
 @pytest.mark.parametrize("key", [Key(3, down=True), Key(None, down=True)])  # type: ignore[arg-type]  # that is what is odd
-def test_a_key_without_a_name_costs_the_move(monkeypatch: pytest.MonkeyPatch, key: Key) -> None:
+def test_an_invalid_key_from_the_rules_fails_the_move(
+    monkeypatch: pytest.MonkeyPatch, key: Key
+) -> None:
     story = Story()
     story.match("pong", 7, 8)
     says(monkeypatch, Pong, "key_in", key)
@@ -96,7 +100,7 @@ def test_a_key_without_a_name_costs_the_move(monkeypatch: pytest.MonkeyPatch, ke
 
 
 @pytest.mark.parametrize("answer", [float("nan"), float("inf"), "x", True, -1.0, 0])
-def test_a_turn_of_an_odd_length_begins_no_match_that_could_not_be_read(
+def test_an_invalid_turn_length_from_the_rules_prevents_the_match(
     monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     story = Story()

@@ -70,9 +70,7 @@ class House:
         (["007", "07"], 1),
     ],
 )
-def test_the_higher_id_is_the_larger_number_and_any_text_is_above_all_numbers(
-    players: list[int | str], seat: int
-) -> None:
+def test_ids_are_ordered_numbers_first_then_strings(players: list[int | str], seat: int) -> None:
     assert reporting_seat(players) == seat
 
 
@@ -80,7 +78,7 @@ ids = st.integers(1, 2**53 - 1) | st.text(min_size=1, max_size=8)
 
 
 @given(ids, ids, ids)
-def test_who_is_higher_is_one_order_whatever_the_seats(
+def test_reporting_seat_does_not_depend_on_seat_order(
     a: int | str, b: int | str, c: int | str
 ) -> None:
     def below(low: int | str, high: int | str) -> bool:
@@ -92,7 +90,7 @@ def test_who_is_higher_is_one_order_whatever_the_seats(
         assert below(a, c)
 
 
-def test_each_consumer_of_that_moment_gets_a_finished_match() -> None:
+def test_a_finished_match_is_queued_for_each_current_consumer() -> None:
     house = House()
     house.fold(ended("before-1"))
     house.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
@@ -100,21 +98,21 @@ def test_each_consumer_of_that_moment_gets_a_finished_match() -> None:
     assert house.waiting == {USER_SERVICE: {"r-1"}, "webhook-a": {"r-1"}}
 
 
-def test_an_abandoned_match_is_nobodys_and_forfeits_are_kept() -> None:
+def test_abandoned_matches_are_not_delivered_and_forfeits_are() -> None:
     house = House()
     house.execute(Subscribe(frozenset({USER_SERVICE})))
     house.fold(ended("r-1", "abandoned"), ended("r-2", "forfeit"), ended("r-3", "left"))
     assert house.waiting == {USER_SERVICE: {"r-2", "r-3"}}
 
 
-def test_the_user_service_takes_one_against_one_only() -> None:
+def test_the_user_service_gets_two_player_matches_only() -> None:
     house = House()
     house.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
     house.fold(ended("r-1", scores=(3, 2, 1)))
     assert house.waiting == {"webhook-a": {"r-1"}}
 
 
-def test_a_start_without_a_consumer_keeps_what_waits_for_it() -> None:
+def test_pending_deliveries_are_kept_while_their_consumer_is_not_configured() -> None:
     house = House()
     house.execute(Subscribe(frozenset({USER_SERVICE})))
     house.fold(ended("r-1"))
@@ -126,7 +124,7 @@ def test_a_start_without_a_consumer_keeps_what_waits_for_it() -> None:
     assert house.waiting == {USER_SERVICE: {"r-1"}}
 
 
-def test_an_outcome_is_written_down_once_and_a_refused_match_may_wait_again() -> None:
+def test_an_outcome_is_recorded_once_and_a_rejected_match_can_be_requeued() -> None:
     house = House()
     house.execute(Subscribe(frozenset({"webhook-a"})))
     house.fold(ended("r-1"))
@@ -146,7 +144,7 @@ def test_an_outcome_is_written_down_once_and_a_refused_match_may_wait_again() ->
 
 
 @given(st.lists(commands | st.builds(ended, matches), max_size=40))
-def test_however_it_comes_a_match_is_delivered_at_most_once_for_each_time_it_waited(
+def test_a_match_is_settled_at_most_once_per_queueing(
     steps: list[Any],
 ) -> None:
     house = House()

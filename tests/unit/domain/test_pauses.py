@@ -75,7 +75,7 @@ def types(events: list[Event]) -> list[str]:
     return [event.type for event in events]
 
 
-def test_a_turn_goes_on_from_what_was_left() -> None:
+def test_a_turn_resumes_with_its_remaining_time() -> None:
     play = Play(turn_s=20)
     assert play.deadlines() == [(2.0, "NoteTurn"), (20.0, "TimeOutTurn")]
     play.measured(turn_left_ms=13_500)
@@ -91,7 +91,7 @@ def test_a_turn_goes_on_from_what_was_left() -> None:
     assert play.deadlines() == [(2.0, "NoteTurn"), (20.0, "TimeOutTurn")]
 
 
-def test_the_time_that_is_left_is_logged_now_and_then_and_stands_after_a_crash() -> None:
+def test_the_remaining_turn_time_is_logged_and_survives_a_crash() -> None:
     play = Play(turn_s=20)
     play.measured(turn_left_ms=18_000)
     since = play.match.turn_noted
@@ -106,7 +106,7 @@ def test_the_time_that_is_left_is_logged_now_and_then_and_stands_after_a_crash()
     assert (paused.turn_left_ms, paused.spent_ms) == (18_000, [0, 0])
 
 
-def test_a_note_puts_the_end_of_the_turn_off_for_nobody() -> None:
+def test_logging_the_remaining_time_does_not_extend_the_turn() -> None:
     play = Play(turn_s=20)
     since = play.match.turn_since
     play.story.do(NoteTurn(play.match.id, play.match.turn_noted))
@@ -116,7 +116,7 @@ def test_a_note_puts_the_end_of_the_turn_off_for_nobody() -> None:
     assert ended.reason == "turn_timeout"
 
 
-def test_neither_a_turn_nor_a_note_ends_while_the_match_is_paused() -> None:
+def test_the_turn_clock_stops_in_a_pause() -> None:
     play = Play(turn_s=20)
     since = play.match.turn_since
     play.measured(turn_left_ms=1)
@@ -125,7 +125,7 @@ def test_neither_a_turn_nor_a_note_ends_while_the_match_is_paused() -> None:
     assert play.story.do(NoteTurn(play.match.id, since)) == []
 
 
-def test_the_pause_of_each_player_is_summed_up_over_all_pauses() -> None:
+def test_pause_time_adds_up_per_player() -> None:
     play = Play(pause_budget_s=5)
     for number, spent in enumerate([[1000, 0], [3000, 0], [3000, 4000]]):
         user = 1 if number < 2 else 2
@@ -138,7 +138,7 @@ def test_the_pause_of_each_player_is_summed_up_over_all_pauses() -> None:
     assert [pause_left_ms(play.match, seat, play.match.spent_ms) for seat in (0, 1)] == [2000, 1000]
 
 
-def test_the_second_before_the_clock_goes_on_counts_as_pause() -> None:
+def test_the_resume_countdown_counts_as_pause() -> None:
     play = Play("pong")
     play.drop(1)
     play.measured(spent=[120, 0])
@@ -146,7 +146,7 @@ def test_the_second_before_the_clock_goes_on_counts_as_pause() -> None:
     assert play.match.spent_ms == [1120, 0]
 
 
-def test_when_the_budget_is_used_up_the_match_goes_on_and_the_seat_waits_for_the_grace() -> None:
+def test_an_exhausted_pause_budget_resumes_the_match_until_the_grace_ends() -> None:
     play = Play("pong", pause_budget_s=5, reconnect_grace_s=30)
     play.drop(1)
     assert play.deadlines() == [(5.02, "EndPause")]
@@ -160,7 +160,7 @@ def test_when_the_budget_is_used_up_the_match_goes_on_and_the_seat_waits_for_the
     assert play.match.paused is False
 
 
-def test_who_has_no_pause_left_makes_nobody_wait() -> None:
+def test_a_player_without_pause_budget_does_not_pause_the_match() -> None:
     play = Play("pong", pause_budget_s=5)
     play.drop(1)
     play.measured(spent=[5000, 0])
@@ -174,12 +174,12 @@ def test_who_has_no_pause_left_makes_nobody_wait() -> None:
     assert [event.reason for event in gone if isinstance(event, MatchEnded)] == ["forfeit"]
 
 
-def test_a_match_with_no_budget_at_all_never_pauses() -> None:
+def test_a_match_with_a_zero_pause_budget_never_pauses() -> None:
     play = Play(pause_budget_s=0)
     assert types(play.drop(1)) == ["socket.closed"]
 
 
-def test_a_pause_lasts_as_long_as_somebody_away_has_some_left() -> None:
+def test_a_pause_lasts_while_an_away_player_has_budget() -> None:
     play = Play(pause_budget_s=5)
     play.drop(1)
     play.measured(spent=[3000, 0])
@@ -190,7 +190,7 @@ def test_a_pause_lasts_as_long_as_somebody_away_has_some_left() -> None:
     assert types(play.back(2)) == ["seat.taken", "match.resumed"]
 
 
-def test_what_the_service_was_away_for_counts_for_nobody() -> None:
+def test_downtime_of_the_service_is_charged_to_nobody() -> None:
     play = Play(pause_budget_s=5)
     play.drop(1)
     play.measured(spent=[5000, 0])
@@ -202,7 +202,7 @@ def test_what_the_service_was_away_for_counts_for_nobody() -> None:
     assert types(play.back(1, "c")) == ["seat.taken", "match.resumed"]
 
 
-def test_when_nobody_is_there_the_last_to_come_back_wins() -> None:
+def test_the_only_player_to_return_wins() -> None:
     play = Play("pong", pause_budget_s=0)
     play.drop(1)
     play.drop(2)
@@ -212,7 +212,7 @@ def test_when_nobody_is_there_the_last_to_come_back_wins() -> None:
     assert (ended.reason, ended.winner) == ("forfeit", 1)
 
 
-def test_a_rematch_has_a_budget_of_its_own() -> None:
+def test_a_rematch_has_its_own_pause_budget() -> None:
     play = Play()
     play.match.spent_ms = [9000, 0]
     play.story.fold(
@@ -225,7 +225,7 @@ def test_a_rematch_has_a_budget_of_its_own() -> None:
     assert rematch.spent_ms == [0, 0]
 
 
-def test_a_match_of_an_old_room_waits_without_a_limit() -> None:
+def test_a_match_from_an_old_log_pauses_without_a_limit() -> None:
     play = Play()
     play.match.options = RoomOptions.read({"duration_s": 30})
     paused = decode("match.paused", 1, b'{"match":"room-%d","tick":0}' % play.story.match_number)
@@ -236,12 +236,12 @@ def test_a_match_of_an_old_room_waits_without_a_limit() -> None:
 
 
 @pytest.mark.parametrize("budget", [-1, 3601, "5", True, None])
-def test_an_impossible_budget_is_refused(budget: object) -> None:
+def test_an_invalid_pause_budget_is_refused(budget: object) -> None:
     with pytest.raises(InvalidOptions):
         Play(pause_budget_s=budget)
 
 
-def test_only_a_match_with_ticks_is_rewound_by_a_restart_and_only_while_it_runs() -> None:
+def test_only_a_running_match_with_ticks_is_rewound_by_a_crash() -> None:
     """A move of the other games is shown when it is committed."""
     play = Play("pong", duration_s=30)
     events = play.story.do(PauseAfterRestart(play.match.id))
@@ -254,7 +254,7 @@ def test_only_a_match_with_ticks_is_rewound_by_a_restart_and_only_while_it_runs(
     assert play.story.do(PauseAfterRestart(play.match.id)) == []
 
 
-def test_a_match_with_ticks_is_not_rewound_by_a_start_after_a_stop_in_order() -> None:
+def test_a_clean_shutdown_does_not_rewind_a_match() -> None:
     play = Play("pong", duration_s=30)
     play.story.fold(MatchSuspended(match=play.match.id, tick=7))
     events = play.story.do(PauseAfterRestart(play.match.id))

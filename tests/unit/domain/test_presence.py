@@ -36,7 +36,7 @@ def types(events: object) -> list[str]:
     ("code", "is_gone"),
     [(1000, True), (1005, True), (4503, True), (1001, False), (1006, False), (4000, False)],
 )
-def test_only_a_clean_close_of_the_last_socket_is_a_farewell(
+def test_only_a_clean_close_of_the_last_socket_goes_offline_at_once(
     story: Story, *, code: int, is_gone: bool
 ) -> None:
     first, second = story.open(ANA, "a"), story.open(ANA, "b")
@@ -47,7 +47,7 @@ def test_only_a_clean_close_of_the_last_socket_is_a_farewell(
 # Matchmaking
 
 
-def test_who_is_in_a_grace_is_not_paired(story: Story) -> None:
+def test_a_user_in_their_grace_is_not_paired(story: Story) -> None:
     socket = story.open(ANA)
     story.do(JoinQueue(ANA, "pong"))
     story.close(ANA, socket)
@@ -55,7 +55,7 @@ def test_who_is_in_a_grace_is_not_paired(story: Story) -> None:
     assert types(story.do(JoinQueue(BEN, "pong"))) == ["search.started"]
 
 
-def test_who_waits_longest_of_those_who_are_here_is_paired(story: Story) -> None:
+def test_the_connected_user_who_waited_longest_is_paired(story: Story) -> None:
     socket = story.open(ANA)
     story.do(JoinQueue(ANA, "pong"))
     story.close(ANA, socket)
@@ -67,7 +67,7 @@ def test_who_waits_longest_of_those_who_are_here_is_paired(story: Story) -> None
     assert story.world.matchmaking.waiting_since(ANA, "pong") is not None
 
 
-def test_who_comes_back_to_a_queue_where_somebody_waits_is_paired_at_once(story: Story) -> None:
+def test_a_user_returning_to_a_queue_is_paired_at_once(story: Story) -> None:
     socket = story.open(ANA)
     story.do(JoinQueue(ANA, "connect_four"))
     story.do(JoinQueue(ANA, "pong"))
@@ -83,7 +83,7 @@ def test_who_comes_back_to_a_queue_where_somebody_waits_is_paired_at_once(story:
     assert story.world.matchmaking.queues == {}
 
 
-def test_one_tab_more_changes_no_queue_and_locks_none(story: Story) -> None:
+def test_an_additional_tab_neither_changes_nor_locks_a_queue(story: Story) -> None:
     story.open(ANA)
     story.do(JoinQueue(ANA, "pong"))
     more = OpenSocket(ANA, "n1.1.1z")
@@ -91,12 +91,12 @@ def test_one_tab_more_changes_no_queue_and_locks_none(story: Story) -> None:
     assert types(story.do(more)) == ["socket.opened"]
 
 
-def test_a_user_without_a_socket_can_not_begin_to_wait(story: Story) -> None:
+def test_a_user_without_a_socket_cannot_join_a_queue(story: Story) -> None:
     with pytest.raises(UserOffline):
         story.do(JoinQueue(ANA, "pong"))
 
 
-def test_who_plays_a_rematch_waits_no_longer(story: Story) -> None:
+def test_a_rematch_removes_its_players_from_the_queue(story: Story) -> None:
     story.match("connect_four", ANA, BEN)
     story.do(LeaveRoom(BEN, ROOM))
     story.do(JoinRoom(BEN, "n1.1.2a", ROOM, "player", None, None))
@@ -111,7 +111,7 @@ def test_who_plays_a_rematch_waits_no_longer(story: Story) -> None:
 # Invites
 
 
-def test_an_invite_of_somebody_who_is_away_can_not_be_accepted_and_stays(story: Story) -> None:
+def test_an_invite_from_a_disconnected_user_cannot_be_accepted_and_stays(story: Story) -> None:
     socket = story.open(ANA)
     story.open(BEN)
     story.do(SendInvite(ANA, BEN, "pong"))
@@ -126,7 +126,7 @@ def test_an_invite_of_somebody_who_is_away_can_not_be_accepted_and_stays(story: 
 # Rooms
 
 
-def test_a_socket_that_has_ended_takes_no_place_anywhere(story: Story) -> None:
+def test_a_closed_socket_is_refused_by_each_command_that_binds_one(story: Story) -> None:
     story.open(ANA, "b")
     story.do(CreateRoom(ANA, "n1.1.1b", ROOM, RoomPlan(game="relay", options={"seats": 2})))
     gone = story.open(ANA, "a")
@@ -144,7 +144,7 @@ def test_a_socket_that_has_ended_takes_no_place_anywhere(story: Story) -> None:
             story.do(command)
 
 
-def test_a_match_that_all_want_begins_when_the_last_one_is_back(story: Story) -> None:
+def test_a_match_all_want_starts_when_the_last_player_returns(story: Story) -> None:
     for user in (ANA, BEN):
         socket = story.open(user)
         if user == ANA:
@@ -161,7 +161,7 @@ def test_a_match_that_all_want_begins_when_the_last_one_is_back(story: Story) ->
     assert types(story.do(TakeSeat(ANA, back, ROOM))) == ["seat.taken", "match.started"]
 
 
-def test_rules_that_fail_keep_nobody_from_coming_back(
+def test_failing_rules_do_not_prevent_a_reconnect(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = RoomPlan(game="relay", options={"seats": 2})
@@ -182,7 +182,7 @@ GOES = [LeaveRoom(CLEO, ROOM), KickFromRoom(ANA, ROOM, CLEO), None]
 
 
 @pytest.mark.parametrize("goes", GOES)
-def test_a_match_that_all_others_want_begins_when_the_missing_one_goes_for_good(
+def test_a_match_all_others_want_starts_when_the_missing_player_leaves(
     story: Story, goes: LeaveRoom | KickFromRoom | None
 ) -> None:
     plan = RoomPlan(game="relay", options={"seats": 3, "seats_min": 2})
@@ -197,7 +197,7 @@ def test_a_match_that_all_others_want_begins_when_the_missing_one_goes_for_good(
     assert started.players == [ANA, BEN]
 
 
-def test_a_room_becomes_ready_when_the_only_one_who_was_missing_goes(story: Story) -> None:
+def test_a_room_becomes_ready_when_the_missing_player_leaves(story: Story) -> None:
     plan = RoomPlan(game="relay", options={"seats": 3, "seats_min": 2})
     story.do(CreateRoom(ANA, story.open(ANA), ROOM, plan))
     story.close(ANA, "n1.1.1a")
@@ -220,19 +220,19 @@ def replace(story: Story, *silent: str) -> list[str]:
     return [event.socket for event in events if isinstance(event, SocketClosed)]
 
 
-def test_the_oldest_socket_goes_for_one_too_many(story: Story) -> None:
+def test_the_oldest_socket_is_replaced_above_the_limit(story: Story) -> None:
     for number in ("9", "10"):
         story.do(OpenSocket(ANA, f"n1.1.{number}"))
     assert replace(story) == ["n1.1.9"]
 
 
-def test_a_silent_socket_goes_before_an_older_one(story: Story) -> None:
+def test_a_silent_socket_is_replaced_before_an_older_one(story: Story) -> None:
     for number in ("9", "10"):
         story.do(OpenSocket(ANA, f"n1.1.{number}"))
     assert replace(story, "n1.1.10", "n1.1.99") == ["n1.1.10"]
 
 
-def test_a_match_that_only_the_replaced_socket_shows_is_paused(story: Story) -> None:
+def test_a_match_shown_only_by_the_replaced_socket_is_paused(story: Story) -> None:
     story.match("pong", ANA, BEN)
     story.do(OpenSocket(ANA, "n1.1.2"))
     command = ReplaceSocket(ANA, "n1.1.30", frozenset({"n1.1.1a"}), 4504)
@@ -240,6 +240,6 @@ def test_a_match_that_only_the_replaced_socket_shows_is_paused(story: Story) -> 
     assert types(story.do(command))[:3] == ["socket.opened", "socket.closed", "match.paused"]
 
 
-def test_where_another_socket_has_gone_meanwhile_none_has_to(story: Story) -> None:
+def test_no_socket_is_replaced_when_another_closed_meanwhile(story: Story) -> None:
     story.do(OpenSocket(ANA, "n1.1.9"))
     assert types(story.do(ReplaceSocket(ANA, "n1.1.30", frozenset(), 4504))) == ["socket.opened"]

@@ -24,7 +24,7 @@ def create(game: str, **options: object) -> None:
         ("pong", {"": 1}, "has no ``."),
     ],
 )
-def test_an_option_that_nobody_knows_is_refused_and_named(
+def test_an_unknown_option_is_refused_and_named(
     game: str, options: dict[str, object], words: str
 ) -> None:
     with pytest.raises(UnknownField) as error:
@@ -36,7 +36,7 @@ def test_an_option_that_nobody_knows_is_refused_and_named(
 @pytest.mark.parametrize(
     ("game", "own"), [("pong", {"duration_s": 5}), ("connect_four", {"turn_s": 5}), ("relay", {})]
 )
-def test_the_options_of_the_game_and_of_every_room_are_taken(
+def test_options_of_the_game_and_of_every_room_are_accepted(
     game: str, own: dict[str, object]
 ) -> None:
     create(game, seats=2, reconnect_grace_s=1, spectator_delay_s=1, frame_ms=16, **own)

@@ -10,15 +10,15 @@ SEALED = "salt:9de89163e35d64d64a7e945c9c2958a28a11525bcc048724"
 """The password `hidden`, sealed with `salt`."""
 
 
-def test_a_password_is_sealed_as_in_every_log_so_far() -> None:
+def test_the_password_hash_format_is_unchanged() -> None:
     assert seal("hidden", "salt") == SEALED
 
 
 @pytest.mark.parametrize(("password", "is_it"), [("hidden", True), ("Hidden", False), ("", False)])
-def test_only_the_password_itself_opens_what_was_sealed(password: str, *, is_it: bool) -> None:
+def test_only_the_right_password_matches_its_hash(password: str, *, is_it: bool) -> None:
     assert opens(SEALED, password) is is_it
 
 
-def test_another_salt_seals_differently() -> None:
+def test_the_password_hash_depends_on_the_salt() -> None:
     assert seal("hidden", "other") != SEALED
     assert opens(seal("hidden", "other"), "hidden")

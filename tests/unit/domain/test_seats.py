@@ -36,7 +36,7 @@ def opened(story: Story, or_create: bool = False, **options: Any) -> None:  # no
 
 
 @pytest.mark.parametrize("or_create", [False, True])
-def test_a_room_with_two_seats_waits_for_two(story: Story, *, or_create: bool) -> None:
+def test_a_room_with_two_seats_needs_two_players(story: Story, *, or_create: bool) -> None:
     opened(story, or_create, seats=2)
     assert story.world.rooms.rooms[ROOM].phase == "gathering"
     assert types(story.do(SetReady(1, ROOM, ready=True))) == ["player.readied"]
@@ -45,12 +45,12 @@ def test_a_room_with_two_seats_waits_for_two(story: Story, *, or_create: bool) -
     assert types(story.do(SetReady(2, ROOM, ready=True))) == ["player.readied", "match.started"]
 
 
-def test_seats_min_lets_a_match_begin_with_fewer(story: Story) -> None:
+def test_seats_min_allows_a_match_with_fewer_players(story: Story) -> None:
     opened(story, seats=3, seats_min=1)
     assert types(story.do(SetReady(1, ROOM, ready=True))) == ["player.readied", "match.started"]
 
 
-def test_without_seats_the_game_says_how_few_are_enough(story: Story) -> None:
+def test_the_minimum_of_seats_defaults_to_the_game(story: Story) -> None:
     opened(story)
     room = story.world.rooms.rooms[ROOM]
     assert (room.seats_min, len(room.seats)) == (1, 16)
@@ -69,13 +69,13 @@ def test_without_seats_the_game_says_how_few_are_enough(story: Story) -> None:
         {"seats_min": None},
     ],
 )
-def test_impossible_numbers_of_seats_are_refused(story: Story, options: dict[str, Any]) -> None:
+def test_invalid_seat_counts_are_refused(story: Story, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidOptions):
         opened(story, **options)
 
 
 @pytest.mark.parametrize("way", ["invite", "queue"])
-def test_a_room_that_is_made_for_two_waits_for_both(story: Story, way: str) -> None:
+def test_a_room_created_for_two_players_needs_both(story: Story, way: str) -> None:
     one, two = story.open(1), story.open(2)
     if way == "invite":
         story.do(SendInvite(1, 2, "relay"))
@@ -92,7 +92,7 @@ def test_a_room_that_is_made_for_two_waits_for_both(story: Story, way: str) -> N
     assert len(started.players) == 2
 
 
-def test_a_match_of_three_goes_on_with_one_of_them(story: Story) -> None:
+def test_a_match_of_three_continues_without_one_player(story: Story) -> None:
     story.match("relay", 1, 2, 3, seats=3)
     assert "match.ended" not in types(story.do(LeaveRoom(3, ROOM)))
     assert "match.ended" not in types(story.do(LeaveRoom(1, ROOM)))

@@ -62,7 +62,7 @@ def refused(story: Story, command: Command) -> type[ClientError] | None:
 # Invites
 
 
-def test_a_mute_stops_invites(story: Story) -> None:
+def test_a_mute_blocks_invites(story: Story) -> None:
     story.do(Mute(BEN, ANA, muted=True))
     assert refused(story, SendInvite(ANA, BEN, "pong")) is InviteNotWanted
     assert refused(story, SendInvite(EVE, BEN, "pong")) is None
@@ -71,14 +71,14 @@ def test_a_mute_stops_invites(story: Story) -> None:
     assert refused(story, SendInvite(ANA, BEN, "pong")) is None
 
 
-def test_a_mute_hides_the_invite_that_waits_already(story: Story) -> None:
+def test_a_mute_hides_a_pending_invite(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "pong"))
     assert len(list(invites_waiting(BEN, story.world, Profiles()))) == 1
     story.do(Mute(BEN, ANA, muted=True))
     assert not list(invites_waiting(BEN, story.world, Profiles()))
 
 
-def test_a_declined_invite_can_not_be_sent_again_for_a_while(story: Story) -> None:
+def test_a_declined_invite_has_a_cooldown(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "pong"))
     declined = story.do(DeclineInvite(ANA, BEN))
     assert refused(story, SendInvite(ANA, BEN, "pong")) is InviteNotWanted
@@ -96,7 +96,7 @@ def test_a_declined_invite_can_not_be_sent_again_for_a_while(story: Story) -> No
     assert refused(story, SendInvite(ANA, BEN, "pong")) is None
 
 
-def test_an_old_deadline_ends_no_later_cooldown(story: Story) -> None:
+def test_a_stale_deadline_does_not_end_a_newer_cooldown(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "pong"))
     story.do(DeclineInvite(ANA, BEN))
     since = story.world.invites.declined_since(ANA, BEN)
@@ -105,7 +105,7 @@ def test_an_old_deadline_ends_no_later_cooldown(story: Story) -> None:
     assert story.world.invites.declined_since(ANA, BEN) == since
 
 
-def test_coming_back_online_ends_no_cooldown(story: Story) -> None:
+def test_reconnecting_does_not_end_a_cooldown(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "pong"))
     story.do(DeclineInvite(ANA, BEN))
     story.do(CloseSocket(ANA, socket_of(ANA), 1000))
@@ -141,12 +141,12 @@ def signalled(story: Story, user: int, to: int, *, to_anybody: bool = False) -> 
     return bool(sockets.sockets)
 
 
-def test_a_stranger_reaches_nobody_by_signals_unless_a_setting_says_so(story: Story) -> None:
+def test_signals_to_strangers_need_a_setting(story: Story) -> None:
     assert not signalled(story, EVE, ANA)
     assert signalled(story, EVE, ANA, to_anybody=True)
 
 
-def test_an_invite_lets_both_signal_until_it_is_answered(story: Story) -> None:
+def test_a_pending_invite_allows_signals_both_ways(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "relay"))
     assert signalled(story, ANA, BEN)
     assert signalled(story, BEN, ANA)
@@ -155,7 +155,7 @@ def test_an_invite_lets_both_signal_until_it_is_answered(story: Story) -> None:
     assert not signalled(story, ANA, BEN)
 
 
-def test_those_in_one_room_may_signal_each_other(story: Story) -> None:
+def test_members_of_a_room_may_signal_each_other(story: Story) -> None:
     story.do(CreateRoom(ANA, socket_of(ANA), ROOM, RoomPlan(game="relay", options={"seats": 2})))
     assert not signalled(story, EVE, ANA)
     story.do(JoinRoom(BEN, socket_of(BEN), ROOM, "player", None, None))
@@ -167,14 +167,14 @@ def test_those_in_one_room_may_signal_each_other(story: Story) -> None:
     assert not signalled(story, EVE, ANA)
 
 
-def test_a_match_by_invite_is_a_shared_room(story: Story) -> None:
+def test_players_of_a_match_by_invite_share_a_room(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "relay"))
     story.do(AcceptInvite(ANA, BEN))
     assert signalled(story, ANA, BEN)
     assert not signalled(story, EVE, ANA)
 
 
-def test_a_mute_stops_signals_and_direct_messages(story: Story) -> None:
+def test_a_mute_blocks_signals_and_direct_messages(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "relay"))
     story.do(Mute(BEN, ANA, muted=True))
     assert not signalled(story, ANA, BEN)
@@ -215,7 +215,7 @@ def create_by_join(story: Story, role: Any, **plan: Any) -> type[ClientError] | 
         ({"visibility": "private", "password": "sealed"}, None, ContradictoryRoom),
     ],
 )
-def test_a_wish_for_secrecy_is_granted_or_refused_at_each_door(
+def test_password_and_visibility_are_consistent_in_each_command(
     story: Story,
     way: str,
     wish: dict[str, Any],
@@ -240,7 +240,7 @@ DOORS = [
 
 @pytest.mark.parametrize(("role", "plan"), DOORS)
 @pytest.mark.parametrize("opens", [None, "another one's"])
-def test_a_password_is_asked_at_each_door(
+def test_each_way_to_join_checks_the_password(
     story: Story, role: Any, plan: RoomPlan | None, opens: str | None
 ) -> None:
     open_room(story, password="sealed")
@@ -251,7 +251,7 @@ def test_a_password_is_asked_at_each_door(
 
 
 @pytest.mark.parametrize(("role", "plan"), DOORS)
-def test_a_locked_room_lets_nobody_in_at_any_door(
+def test_each_way_to_join_refuses_a_locked_room(
     story: Story, role: Any, plan: RoomPlan | None
 ) -> None:
     open_room(story)
@@ -261,7 +261,7 @@ def test_a_locked_room_lets_nobody_in_at_any_door(
 
 @pytest.mark.parametrize("was", ["player", "spectator"])
 @pytest.mark.parametrize(("role", "plan"), DOORS)
-def test_who_was_sent_out_comes_back_by_no_door(
+def test_each_way_to_join_refuses_a_kicked_user(
     story: Story, was: Any, role: Any, plan: RoomPlan | None
 ) -> None:
     open_room(story, password="sealed")
@@ -271,7 +271,7 @@ def test_who_was_sent_out_comes_back_by_no_door(
 
 
 @pytest.mark.parametrize("door", ["join", "orCreate"])
-def test_each_way_to_watch_counts_against_the_rooms_of_a_user(door: str) -> None:
+def test_each_way_to_watch_counts_against_the_room_limit(door: str) -> None:
     story = Story(Rules(rooms_per_user_max=2))
     story.open(ANA)
     plan = RoomPlan(game="relay")
@@ -297,5 +297,5 @@ def test_each_way_to_watch_counts_against_the_rooms_of_a_user(door: str) -> None
     assert codes == [None, None, TooManyRooms, TooManyRooms]
 
 
-def test_a_room_without_spectators_has_none_at_its_making_either(story: Story) -> None:
+def test_a_room_without_spectators_cannot_be_created_by_one(story: Story) -> None:
     assert create_by_join(story, "spectator", spectators_max=0) is RoomFull

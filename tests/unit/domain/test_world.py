@@ -362,5 +362,5 @@ TestWorld = WorldMachine.TestCase
 TestWorld.settings = effort(60, steps=60)
 
 
-def test_a_world_without_events_survives_a_snapshot() -> None:
+def test_an_empty_world_survives_a_snapshot() -> None:
     assert restore(dump(World())) == World()

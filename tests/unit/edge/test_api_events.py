@@ -11,10 +11,10 @@ from service.edge.api.routes import SHOWN
 SECRET = {"seed", "state", "socket", "held"}
 
 
-def test_it_is_said_of_every_event_of_a_match_what_is_shown() -> None:
+def test_every_match_event_declares_its_public_fields() -> None:
     assert SHOWN.keys() == FOLD.keys()
 
 
 @pytest.mark.parametrize("event", SHOWN, ids=lambda event: event.type)
-def test_what_is_shown_is_there_and_no_secret(event: type[MatchEvent]) -> None:
+def test_public_fields_exist_and_contain_no_secret(event: type[MatchEvent]) -> None:
     assert set(SHOWN[event]) <= set(event.__struct_fields__) - SECRET

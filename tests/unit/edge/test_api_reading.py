@@ -34,7 +34,7 @@ def refused(
     return error.value.field, error.value.message
 
 
-def test_numbers_texts_and_times_are_read_by_what_they_are_for() -> None:
+def test_parameters_are_parsed_by_their_type() -> None:
     wanted = read_parameters(
         MatchesWanted,
         {},
@@ -62,11 +62,11 @@ def test_numbers_texts_and_times_are_read_by_what_they_are_for() -> None:
         ({"": "red"}, "`` is not known here."),
     ],
 )
-def test_the_sentence_names_the_parameter(query: dict[str, str], sentence: str) -> None:
+def test_the_error_names_the_parameter(query: dict[str, str], sentence: str) -> None:
     assert refused(EventsWanted, query, {"matchId": "m"}) == (next(iter(query)), sentence)
 
 
-def test_what_is_missing_or_given_twice_is_named() -> None:
+def test_a_missing_or_repeated_parameter_is_named() -> None:
     assert refused(EventsWanted, {}) == ("matchId", "`matchId` is missing.")
     again = refused(EventsWanted, {"matchId": "other"}, {"matchId": "m"})
     assert again == ("matchId", "`matchId` is given more than once.")
@@ -87,14 +87,14 @@ def test_a_body_is_read() -> None:
         (b"7", None),
     ],
 )
-def test_what_is_wrong_in_a_body_is_named_with_its_place(body: bytes, field: str | None) -> None:
+def test_an_invalid_body_field_is_named_with_its_path(body: bytes, field: str | None) -> None:
     with pytest.raises(BadParameter) as error:
         read_body(Announcement, body)
     assert error.value.field == field
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"to": "\xff"}', b'{"data": ' + b"[" * 5000])
-def test_what_is_no_json_is_a_bad_body(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(BadBody):
         read_body(Announcement, body)
 
@@ -119,7 +119,7 @@ def complaint_of(read: Callable[[], object]) -> ApiError | None:
         )
     ),
 )
-def test_whatever_the_query_says_it_is_read_or_refused_with_a_sentence(
+def test_any_query_is_parsed_or_refused_with_a_message(
     route: Any, query: list[tuple[str, str]]
 ) -> None:
     complaint = complaint_of(lambda: read_parameters(route.asks, {}, MultiDict(query)))
@@ -135,7 +135,7 @@ def test_whatever_the_query_says_it_is_read_or_refused_with_a_sentence(
         ),
     ).map(lambda value: json.dumps(value).encode())
 )
-def test_whatever_the_body_is_it_is_read_or_refused(body: bytes) -> None:
+def test_any_body_is_parsed_or_refused(body: bytes) -> None:
     complaint = complaint_of(lambda: read_body(Announcement, body))
     assert complaint is None or complaint.message.endswith(".")
 
@@ -150,9 +150,7 @@ def test_whatever_the_body_is_it_is_read_or_refused(body: bytes) -> None:
         ),
     ],
 )
-def test_an_unknown_field_of_a_body_is_refused_with_the_nearest_name(
-    body: str, sentence: str
-) -> None:
+def test_an_unknown_body_field_is_refused_with_the_nearest_name(body: str, sentence: str) -> None:
     with pytest.raises(BadParameter) as error:
         read_body(Announcement, body.encode())
     assert error.value.message == sentence

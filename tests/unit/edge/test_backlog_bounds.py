@@ -24,7 +24,7 @@ def count(one: Backlog, user: int | str, after: int = 0) -> int | None:
     return None if frames is None else len(frames)
 
 
-def test_bytes_are_those_of_a_frame_once_and_of_an_entry_for_each_user() -> None:
+def test_a_frame_is_counted_once_and_an_entry_per_user() -> None:
     one = backlog()
     add(one, 1, ANA, BEN, size=10)
     assert one.bytes == 10 + 150 + 2 * 16
@@ -41,7 +41,7 @@ def test_a_frame_for_nobody_is_not_kept() -> None:
     assert one.start == 0
 
 
-def test_a_frame_is_let_go_of_with_the_last_user_who_was_to_get_it() -> None:
+def test_a_frame_is_released_with_its_last_recipient() -> None:
     one = backlog(bytes_per_user_max=2 * 160)
     add(one, 1, ANA, BEN)
     add(one, 2, ANA)
@@ -53,7 +53,7 @@ def test_a_frame_is_let_go_of_with_the_last_user_who_was_to_get_it() -> None:
 
 
 @pytest.mark.parametrize(("bytes_max", "kept"), [(2 * 176, 2), (2 * 176 - 1, None)])
-def test_all_users_together_have_exactly_so_many_bytes(bytes_max: int, kept: int | None) -> None:
+def test_the_total_byte_bound_is_exact(bytes_max: int, kept: int | None) -> None:
     one = backlog(bytes_max=bytes_max)
     add(one, 1, ANA)
     add(one, 2, ANA)
@@ -61,7 +61,7 @@ def test_all_users_together_have_exactly_so_many_bytes(bytes_max: int, kept: int
 
 
 @pytest.mark.parametrize(("bytes_max", "kept"), [(2 * 160, 2), (2 * 160 - 1, None)])
-def test_a_user_has_exactly_so_many_bytes(bytes_max: int, kept: int | None) -> None:
+def test_the_byte_bound_of_a_user_is_exact(bytes_max: int, kept: int | None) -> None:
     one = backlog(bytes_per_user_max=bytes_max)
     add(one, 1, ANA)
     add(one, 2, ANA)
@@ -70,7 +70,7 @@ def test_a_user_has_exactly_so_many_bytes(bytes_max: int, kept: int | None) -> N
 
 
 @pytest.mark.parametrize(("frames_max", "kept"), [(3, 2), (2, None)])
-def test_each_user_who_gets_a_frame_counts(frames_max: int, kept: int | None) -> None:
+def test_every_recipient_of_a_frame_is_counted(frames_max: int, kept: int | None) -> None:
     one = backlog(frames_max=frames_max)
     add(one, 1, ANA, BEN)
     add(one, 2, ANA)
@@ -79,7 +79,7 @@ def test_each_user_who_gets_a_frame_counts(frames_max: int, kept: int | None) ->
 
 
 @pytest.mark.parametrize(("events_max", "kept"), [(2, 2), (1, None)])
-def test_so_many_events_are_kept(events_max: int, kept: int | None) -> None:
+def test_the_event_bound_is_exact(events_max: int, kept: int | None) -> None:
     one = backlog(events_max=events_max)
     add(one, 1, ANA)
     add(one, 2, ANA)
@@ -89,14 +89,14 @@ def test_so_many_events_are_kept(events_max: int, kept: int | None) -> None:
 
 
 @pytest.mark.parametrize(("now", "kept"), [(10, 1), (10.1, None)])
-def test_what_is_exactly_as_old_as_it_may_be_is_kept(now: float, kept: int | None) -> None:
+def test_an_event_exactly_at_the_age_bound_is_kept(now: float, kept: int | None) -> None:
     one = backlog(age_s=10)
     add(one, 1, ANA, at=0)
     one.close(2, now)
     assert count(one, ANA) == kept
 
 
-def test_a_frame_that_several_events_ago_was_let_go_of_counts_no_more() -> None:
+def test_a_released_frame_is_no_longer_counted() -> None:
     one = backlog(frames_max=2)
     for position in range(1, 20):
         add(one, position, ANA)
@@ -104,7 +104,7 @@ def test_a_frame_that_several_events_ago_was_let_go_of_counts_no_more() -> None:
     assert one.bytes == 2 * 176
 
 
-def test_an_event_of_which_a_user_has_one_frame_left_of_two_goes_like_any_other() -> None:
+def test_an_event_with_one_of_two_frames_left_is_evicted_normally() -> None:
     one = backlog(bytes_per_user_max=160, age_s=10)
     one.add(1, [ANA], b"x" * 10)
     one.add(1, [ANA], b"y" * 10)
@@ -116,7 +116,7 @@ def test_an_event_of_which_a_user_has_one_frame_left_of_two_goes_like_any_other(
     assert one.between(ANA, 2, 3) == [b"x" * 10]
 
 
-def test_what_was_let_go_of_for_one_user_is_known_for_that_user_alone() -> None:
+def test_an_eviction_for_one_user_is_recorded_for_that_user_only() -> None:
     one = backlog(bytes_per_user_max=160)
     add(one, 1, ANA)
     add(one, 2, ANA)
@@ -125,7 +125,7 @@ def test_what_was_let_go_of_for_one_user_is_known_for_that_user_alone() -> None:
     assert count(one, "nobody") == 0
 
 
-def test_events_without_frames_are_noted_a_hundred_times_in_the_age() -> None:
+def test_events_without_frames_are_noted_at_a_hundredth_of_the_age() -> None:
     assert STEPS == 100
     one = backlog(age_s=100)
     one.close(1, 0)
@@ -138,7 +138,7 @@ def test_events_without_frames_are_noted_a_hundred_times_in_the_age() -> None:
     assert one.start == 3
 
 
-def test_an_event_without_frames_does_not_count_among_those_that_have_some() -> None:
+def test_an_event_without_frames_is_not_counted() -> None:
     one = backlog(events_max=1, age_s=1000)
     add(one, 1, ANA, at=0)
     one.close(2, 500)
@@ -158,7 +158,7 @@ def test_by_default_a_backlog_holds_ten_minutes_within_64_mib() -> None:
     )
 
 
-def test_between_is_after_the_first_and_up_to_the_second_position() -> None:
+def test_a_range_excludes_the_first_and_includes_the_second_position() -> None:
     one = backlog()
     for position in range(1, 5):
         one.add(position, [ANA], b"%d" % position)
@@ -167,7 +167,7 @@ def test_between_is_after_the_first_and_up_to_the_second_position() -> None:
     assert one.between(ANA, 3, 3) == []
 
 
-def test_a_backlog_begins_after_its_start() -> None:
+def test_the_backlog_starts_after_its_start_position() -> None:
     assert backlog(start=5).between(ANA, 5, 9) == []
     assert backlog(start=5).between(ANA, 4, 9) is None
     assert Backlog(BacklogLimits()).start == 0

@@ -86,14 +86,14 @@ def read(data: bytes, size: int) -> tuple[int, str | None]:
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100, 1 << 20])
-def test_what_may_be_sent_is_read_to_its_end(name: str, size: int) -> None:
+def test_valid_frames_are_read_to_the_end(name: str, size: int) -> None:
     for data in (GOOD[name], GOOD["several"] + GOOD[name], GOOD[name] * 3):
         assert read(data, size) == (len(data), None)
 
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100, 1 << 20])
-def test_what_must_be_refused_is_refused_and_what_came_before_is_read(name: str, size: int) -> None:
+def test_an_invalid_frame_is_refused_after_the_frames_before_it(name: str, size: int) -> None:
     before = GOOD["several"]
     good, error = read(before + BAD[name] + GOOD["a text"], size)
     assert error is not None
@@ -101,7 +101,7 @@ def test_what_must_be_refused_is_refused_and_what_came_before_is_read(name: str,
     assert good < len(before + BAD[name])
 
 
-def test_close_codes_are_those_of_the_registry_and_those_that_are_free() -> None:
+def test_valid_close_codes_are_those_of_the_registry_and_private_use() -> None:
     allowed = [code for code in range(1 << 16) if may_be_sent(code)]
     assert allowed[:12] == [1000, 1001, 1002, 1003, *range(1007, 1015)]
     assert allowed[12:] == [*range(3000, 5000)]

@@ -88,7 +88,7 @@ def test_there_are_fields_of_any_shape() -> None:
 
 @pytest.mark.parametrize(("type_", "field"), open_fields())
 @pytest.mark.parametrize("value", GOOD)
-def test_a_value_that_can_be_kept_is_taken(type_: str, field: str, value: str) -> None:
+def test_a_storable_value_is_accepted(type_: str, field: str, value: str) -> None:
     try:
         session().receive(message_with(type_, field, value), 0)
     except MessageRefused as refused:
@@ -97,16 +97,14 @@ def test_a_value_that_can_be_kept_is_taken(type_: str, field: str, value: str) -
 
 @pytest.mark.parametrize(("type_", "field"), open_fields())
 @pytest.mark.parametrize("value", BAD)
-def test_a_value_that_can_not_be_kept_is_refused_with_the_id(
-    type_: str, field: str, value: str
-) -> None:
+def test_an_unstorable_value_is_refused_with_the_id(type_: str, field: str, value: str) -> None:
     with pytest.raises(MessageRefused) as refused:
         session().receive(message_with(type_, field, value), 0)
     assert (refused.value.error.code, refused.value.id) == ("BAD_VALUE", "i")
 
 
 @pytest.mark.parametrize("value", BAD)
-def test_a_body_that_can_not_be_passed_on_is_refused(value: str) -> None:
+def test_a_body_that_cannot_be_forwarded_is_refused(value: str) -> None:
     with pytest.raises(ApiError) as refused:
         read_body(Announcement, f'{{"to":"all","data":{value}}}'.encode())
     assert refused.value.code == "BAD_BODY"
@@ -114,9 +112,7 @@ def test_a_body_that_can_not_be_passed_on_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "9" * 5000 + ".0"])
 @pytest.mark.parametrize(("type_", "field"), open_fields())
-def test_a_number_that_no_parser_takes_is_refused_with_the_id(
-    type_: str, field: str, number: str
-) -> None:
+def test_an_invalid_number_is_refused_with_the_id(type_: str, field: str, number: str) -> None:
     with pytest.raises(MessageRefused) as refused:
         session().receive(message_with(type_, field, f'{{"x":{number}}}'), 0)
     assert refused.value.error.code in {"BAD_VALUE", "BAD_MESSAGE"}
@@ -147,7 +143,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=4))
-def test_what_is_accepted_every_coder_takes(value: dict[str, Any]) -> None:
+def test_every_accepted_value_can_be_encoded_by_every_codec(value: dict[str, Any]) -> None:
     try:
         check_fields(value)
     except BadValue:

@@ -25,7 +25,7 @@ def is_told(connection: Connection) -> bool:
     return any(b"session:kickIntro" in text for text in texts_of(b"".join(connection.frames)))
 
 
-async def test_it_is_told_again_until_a_socket_that_was_told_says_something() -> None:
+async def test_kick_intro_is_repeated_until_a_notified_socket_sends_something() -> None:
     node = make_node()
     first = come(node, 1, kicked=True)
     node.hub.remove(first)
@@ -35,14 +35,14 @@ async def test_it_is_told_again_until_a_socket_that_was_told_says_something() ->
     assert not is_told(come(node, 3))
 
 
-async def test_the_word_of_a_socket_that_was_not_told_says_nothing() -> None:
+async def test_a_message_from_another_socket_does_not_confirm_kick_intro() -> None:
     node = make_node()
     come(node, 1).spoke()
     come(node, 2, kicked=True)
     assert is_told(come(node, 3))
 
 
-async def test_who_has_a_seat_again_is_not_sent_away_from_it() -> None:
+async def test_kick_intro_is_not_sent_to_a_user_with_a_new_seat() -> None:
     story = Story()
     node = make_node(story.world)
     come(node, 1, kicked=True)
@@ -52,7 +52,7 @@ async def test_who_has_a_seat_again_is_not_sent_away_from_it() -> None:
     assert not is_told(come(node, 2))
 
 
-async def test_a_classic_page_is_told_once() -> None:
+async def test_kick_intro_is_sent_once_to_a_classic_client() -> None:
     node = make_node()
     assert is_told(come(node, 1, CLASSIC, kicked=True))
     assert not is_told(come(node, 2, CLASSIC))

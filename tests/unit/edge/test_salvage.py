@@ -36,7 +36,7 @@ from service.edge.session.salvage import TOKENS_MAX, id_in
         r'{"x":{' + ",".join(f'"{name}":0' for name in range(3000)) + r'},"y":"\ud83d","id":"a" } ',
     ],
 )
-def test_the_id_is_read_wherever_one_stands(text: str) -> None:
+def test_the_id_is_read_at_any_place(text: str) -> None:
     assert id_in(text) == "a"
 
 
@@ -57,11 +57,11 @@ def test_the_id_is_read_wherever_one_stands(text: str) -> None:
         '{"text":"\\"id\\":\\"a\\""}',
     ],
 )
-def test_what_has_no_id_that_can_be_read_has_none(text: str) -> None:
+def test_an_unreadable_id_is_none(text: str) -> None:
     assert id_in(text) is None
 
 
-def test_a_number_is_an_id() -> None:
+def test_a_numeric_id_is_read() -> None:
     assert id_in('{"data":[,],"id":12}') == 12
 
 
@@ -70,16 +70,14 @@ def test_a_number_is_an_id() -> None:
     st.text(min_size=1, max_size=8),
     st.sampled_from(["first", "last"]),
 )
-def test_of_what_is_json_it_reads_what_a_parser_does(
-    fields: dict[str, object], id_: str, place: str
-) -> None:
+def test_valid_json_is_read_as_by_a_parser(fields: dict[str, object], id_: str, place: str) -> None:
     fields.pop("id", None)
     message = {"id": id_, **fields} if place == "first" else {**fields, "id": id_}
     assert id_in(json.dumps(message)) == id_
 
 
 @pytest.mark.parametrize("part", ['"', "[]", '\\"', '{"a":', '"id":', '"\\"', "[", '""'])
-def test_a_long_text_costs_little(part: str) -> None:
+def test_reading_the_id_of_a_long_message_is_cheap(part: str) -> None:
     text = "{" + part * (65_536 // len(part))
     began = time.process_time()
     id_in(text)

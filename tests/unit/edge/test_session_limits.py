@@ -50,7 +50,7 @@ def taken(one: Session, text: str, count: int, now: float = 0) -> None:
 # Messages
 
 
-def test_a_refused_message_says_when_the_next_one_may_come() -> None:
+def test_a_rate_limited_message_has_retry_after() -> None:
     one = session(Rate(4, 2))
     taken(one, PING, 2)
     _, id_, wait_ms = limited(one, '{"type":"ping","id":"p"}')
@@ -58,7 +58,7 @@ def test_a_refused_message_says_when_the_next_one_may_come() -> None:
     taken(one, PING, 1, now=0.25)
 
 
-def test_the_longer_of_both_waits_counts() -> None:
+def test_retry_after_is_the_longer_of_both_waits() -> None:
     one = session(Rate(4, 1), UserLimits(messages=Rate(2, 1)))
     taken(one, PING, 1)
     assert limited(one, PING)[2] == 500
@@ -67,13 +67,13 @@ def test_the_longer_of_both_waits_counts() -> None:
     assert limited(one, PING)[2] == 500
 
 
-def test_a_binary_frame_that_is_one_too_many_has_no_id() -> None:
+def test_a_rate_limited_binary_frame_has_no_id() -> None:
     one = session(Rate(1, 1))
     taken(one, PING, 1)
     assert limited(one, None)[1] is None
 
 
-def test_other_sockets_of_a_user_spend_what_this_one_may() -> None:
+def test_sockets_of_a_user_spend_one_budget() -> None:
     budget = UserBudget(UserLimits(messages=Rate(1, 3)), 0)
     one, other = session(budget=budget), session(budget=budget)
     taken(one, PING, 2)
@@ -84,7 +84,7 @@ def test_other_sockets_of_a_user_spend_what_this_one_may() -> None:
 @pytest.mark.parametrize(
     ("length", "units"), [(4_095, 1), (4_096, 2), (8_191, 2), (8_192, 3), (40_960, 8)]
 )
-def test_a_long_message_costs_a_unit_more_for_each_4_kb_up_to_all(length: int, units: int) -> None:
+def test_a_message_costs_one_more_unit_per_4_kb_up_to_the_burst(length: int, units: int) -> None:
     """Also one that is wrong: it has to be read first."""
     text = '{"type":"nothing","x":"%s"}'
     text %= "x" * (length - len(text) + 2)
@@ -97,7 +97,7 @@ def test_a_long_message_costs_a_unit_more_for_each_4_kb_up_to_all(length: int, u
     limited(one, PING)
 
 
-def test_a_refused_long_message_counts_by_its_length() -> None:
+def test_a_refused_message_is_charged_by_its_length() -> None:
     one = session(Rate(1, 4))
     taken(one, PING, 1)
     long = '{"type":"nothing","x":"%s"}' % ("x" * 40_000)
@@ -108,7 +108,7 @@ def test_a_refused_long_message_counts_by_its_length() -> None:
 # Closing
 
 
-def test_who_goes_on_for_as_many_messages_as_they_may_send_at_once_is_closed() -> None:
+def test_a_burst_of_refused_messages_closes_the_socket() -> None:
     one = session(Rate(1, 3))
     taken(one, PING, 3)
     for _ in range(3):
@@ -117,7 +117,7 @@ def test_who_goes_on_for_as_many_messages_as_they_may_send_at_once_is_closed() -
     assert (request.action, request.id) == (CLOSE, None)
 
 
-def test_refusals_are_forgotten_once_more_than_half_is_left_again() -> None:
+def test_refusals_are_reset_when_the_bucket_is_more_than_half_full() -> None:
     one = session(Rate(1, 4))
     taken(one, PING, 4)
     for _ in range(4):
@@ -129,7 +129,7 @@ def test_refusals_are_forgotten_once_more_than_half_is_left_again() -> None:
     assert one.receive(PING, 4).action == CLOSE
 
 
-def test_refusals_stand_while_half_or_less_is_left() -> None:
+def test_refusals_are_kept_while_the_bucket_is_at_most_half_full() -> None:
     one = session(Rate(1, 4))
     taken(one, PING, 4)
     for _ in range(4):
@@ -138,7 +138,7 @@ def test_refusals_stand_while_half_or_less_is_left() -> None:
     assert one.receive(PING, 3).action == CLOSE
 
 
-def test_who_goes_on_with_one_kind_that_is_spent_is_closed_as_well() -> None:
+def test_refusals_of_one_exhausted_budget_close_the_socket() -> None:
     signal = '{"type":"signal","to":8,"data":1,"id":"s"}'
     rate = Rate(0.001, len(signal))
     one = session(Rate(1, 4), UserLimits(messages=PLENTY, signal_bytes=rate))
@@ -163,7 +163,7 @@ def test_control_frames_count_for_all_sockets_of_a_user() -> None:
     assert [one.count(0) for _ in range(3)] == [True, True, False]
 
 
-def test_control_frames_may_come_again_as_time_goes_by() -> None:
+def test_the_control_frame_budget_refills_over_time() -> None:
     one = session(Rate(1, 2))
     assert [one.count(at) for at in (0, 0, 0, 1)] == [True, True, False, True]
 
@@ -171,13 +171,13 @@ def test_control_frames_may_come_again_as_time_goes_by() -> None:
 # What turns out later
 
 
-def test_what_a_message_has_turned_out_to_cost_is_charged_to_its_socket() -> None:
+def test_the_actual_cost_of_a_message_is_charged_to_its_socket() -> None:
     one = session(Rate(1, 10))
     one.spend(12)
     assert limited(one, PING)[2] == 3_000
 
 
-def test_what_a_message_has_turned_out_to_cost_is_charged_to_its_user() -> None:
+def test_the_actual_cost_of_a_message_is_charged_to_its_user() -> None:
     budget = UserBudget(UserLimits(messages=Rate(1, 10)), 0)
     session(budget=budget).spend(12)
     assert limited(session(budget=budget), PING)[2] == 3_000
@@ -204,7 +204,7 @@ def test_a_message_that_costs_two_is_charged_for_both() -> None:
     assert limited(one, '{"type":"invite","to":8}')[2] == 1_000
 
 
-def test_what_costs_more_than_there_is_at_all_costs_all() -> None:
+def test_a_cost_above_the_burst_takes_the_whole_bucket() -> None:
     budget = UserBudget(UserLimits(messages=PLENTY, signal_bytes=Rate(10, 40)), 0)
     one = session(budget=budget)
     signal = '{"type":"signal","to":8,"data":"%s"}' % ("x" * 100)
@@ -213,7 +213,7 @@ def test_what_costs_more_than_there_is_at_all_costs_all() -> None:
     assert (said, wait_ms) == ("You send too many bytes to others; slow down.", 4_000)
 
 
-def test_rooms_are_made_at_a_rate() -> None:
+def test_room_creation_is_rate_limited() -> None:
     one = session(limits=UserLimits(messages=PLENTY, rooms=Rate(1, 2)))
     taken(one, '{"type":"room:create"}', 1)
     taken(one, '{"type":"matchmaking:join"}', 1)
@@ -221,7 +221,7 @@ def test_rooms_are_made_at_a_rate() -> None:
     assert (said, wait_ms) == ("You make rooms too fast; wait a little.", 1_000)
 
 
-def test_invites_are_sent_at_a_rate() -> None:
+def test_invites_are_rate_limited() -> None:
     one = session(limits=UserLimits(messages=PLENTY, invites=Rate(1, 2)))
     taken(one, '{"type":"invite","to":8}', 1)
     taken(one, '{"type":"invite:send","to":8}', 1)
@@ -229,7 +229,7 @@ def test_invites_are_sent_at_a_rate() -> None:
     assert (said, wait_ms) == ("You invite too fast; wait a little.", 1_000)
 
 
-def test_what_is_kept_is_charged_by_its_bytes_and_those_of_a_row() -> None:
+def test_logged_data_is_charged_by_its_bytes_and_row_overhead() -> None:
     text = '{"type":"room:leave","roomId":"é"}'
     bytes_each = len(text.encode()) + LOGGED_OVERHEAD_BYTES
     text = text.replace("é", "ab")
@@ -241,7 +241,7 @@ def test_what_is_kept_is_charged_by_its_bytes_and_those_of_a_row() -> None:
     assert wait_ms == bytes_each * 1_000
 
 
-def test_a_text_that_is_not_ascii_is_charged_by_its_bytes() -> None:
+def test_non_ascii_text_is_charged_by_its_bytes() -> None:
     text = '{"type":"chat:send","to":8,"text":"%s"}' % ("é" * 100)
     bytes_each = len(text) + 100 + LOGGED_OVERHEAD_BYTES
     one = session(limits=UserLimits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each)))
@@ -252,7 +252,7 @@ def test_a_text_that_is_not_ascii_is_charged_by_its_bytes() -> None:
     limited(one, text)
 
 
-def test_signals_are_passed_on_at_a_rate_of_bytes() -> None:
+def test_signals_are_rate_limited_in_bytes() -> None:
     text = '{"type":"signal","to":8,"data":1}'
     one = session(limits=UserLimits(messages=PLENTY, signal_bytes=Rate(1, 2 * len(text))))
     taken(one, text, 2)
@@ -263,7 +263,7 @@ def test_signals_are_passed_on_at_a_rate_of_bytes() -> None:
     )
 
 
-def test_chat_has_a_rate() -> None:
+def test_chat_is_rate_limited() -> None:
     text = '{"type":"chat:send","to":8,"text":"x"}'
     one = session(limits=UserLimits(messages=PLENTY, chat=Rate(1, 2)))
     taken(one, text, 2)
@@ -272,7 +272,7 @@ def test_chat_has_a_rate() -> None:
     taken(one, text, 1, now=1)
 
 
-def test_what_one_session_may_do_by_default() -> None:
+def test_the_default_limits_of_a_session() -> None:
     assert SessionLimits() == SessionLimits(
         messages=Rate(120, 240),
         chat_length_max=500,

@@ -33,12 +33,12 @@ def text_of(frame: bytes) -> str:
         ('51-7["a"]', Packet(Kind.BINARY_EVENT, "/", "7", '["a"]')),
     ],
 )
-def test_a_packet_is_read(text: str, packet: Packet) -> None:
+def test_a_valid_packet_is_parsed(text: str, packet: Packet) -> None:
     assert packets.read(text) == packet
 
 
 @pytest.mark.parametrize("text", ["", "a", "7", '5["a"]', "é"])
-def test_what_is_no_packet_is_refused(text: str) -> None:
+def test_an_invalid_packet_is_refused(text: str) -> None:
     with pytest.raises(InvalidPacket):
         packets.read(text)
 
@@ -55,14 +55,12 @@ def test_what_is_no_packet_is_refused(text: str) -> None:
         ('20["\\u0069nvite",{"to":7}]', {"type": "invite", "to": 7, "id": 0}),
     ],
 )
-def test_an_event_is_a_message_with_the_number_of_its_acknowledgement(
-    text: str, message: object
-) -> None:
+def test_an_event_is_a_message_with_an_ack_id(text: str, message: object) -> None:
     assert json.loads(packets.message_of(packets.read(text))) == message
 
 
 @pytest.mark.parametrize("data", ["", "{}", "[]", "[3]", "[null]", '["a"', '["a",{]', "[" * 5000])
-def test_what_is_no_event_is_refused(data: str) -> None:
+def test_an_invalid_event_is_refused(data: str) -> None:
     with pytest.raises(InvalidPacket):
         packets.message_of(Packet(Kind.EVENT, "/", None, data))
 
@@ -79,7 +77,7 @@ def test_what_is_no_event_is_refused(data: str) -> None:
         r'["invite",{"to":"\x \" \u12"},{"id":3}]',
     ],
 )
-def test_an_event_with_one_bad_value_is_refused_by_its_number(data: str) -> None:
+def test_an_event_with_one_bad_value_is_refused_with_its_ack_id(data: str) -> None:
     session = Session(
         7,
         "n1.1.1",
@@ -102,7 +100,7 @@ def test_the_token_is_read_from_the_auth_of_a_connect(data: str, token: str | No
     assert packets.token_in(Packet(Kind.CONNECT, "/", None, data)) == token
 
 
-def test_an_auth_that_is_no_json_is_refused() -> None:
+def test_an_auth_that_is_not_json_is_refused() -> None:
     with pytest.raises(InvalidPacket):
         packets.token_in(Packet(Kind.CONNECT, "/", None, "{"))
 
@@ -127,6 +125,6 @@ def test_an_answer_is_an_acknowledgement() -> None:
     assert text_of(plain) == '42["error",{"code":"BAD","message":"It is bad."}]'
 
 
-def test_frames_that_were_joined_are_unwrapped_one_by_one() -> None:
+def test_joined_frames_are_unwrapped_one_by_one() -> None:
     texts = [b"", b"2", b"x" * 125, b"x" * 126, b"x" * 65535, b"x" * 65536]
     assert list(texts_of(b"".join(map(text_frame, texts)))) == texts

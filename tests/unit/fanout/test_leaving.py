@@ -99,13 +99,13 @@ def match_of_three() -> Told:
     return story
 
 
-def test_who_stays_hears_all_of_that() -> None:
+def test_remaining_members_receive_every_message() -> None:
     story = match_of_three()
     story.play_on()
     assert set(story.heard(LEAVER)) > {"game:moved", "signal", "heartbeat", "room:left"}
 
 
-def test_who_has_left_a_match_hears_that_and_nothing_more() -> None:
+def test_a_leaver_is_notified_once_and_then_receives_nothing() -> None:
     story = match_of_three()
     story.do(LeaveRoom(LEAVER, ROOM))
     assert story.heard(LEAVER) == ["room:left"]
@@ -113,7 +113,7 @@ def test_who_has_left_a_match_hears_that_and_nothing_more() -> None:
     assert story.heard(LEAVER) == []
 
 
-def test_who_has_forfeited_hears_nothing_more_also_when_back() -> None:
+def test_a_player_who_forfeited_receives_nothing_even_after_reconnecting() -> None:
     story = match_of_three()
     story.close(LEAVER, next(iter(story.world.presence.sockets[LEAVER])))
     story.open(LEAVER, "b")
@@ -133,7 +133,7 @@ def away_since(story: Story, user: int) -> int:
     return since
 
 
-def test_a_spectator_who_was_sent_out_hears_nothing_more() -> None:
+def test_a_kicked_spectator_receives_nothing_more() -> None:
     story = match_of_three()
     story.do(JoinRoom(WATCHER, story.open(WATCHER), ROOM, "spectator", None, None))
     story.do(KickFromRoom(A, ROOM, WATCHER))
@@ -142,7 +142,7 @@ def test_a_spectator_who_was_sent_out_hears_nothing_more() -> None:
     assert story.heard(WATCHER) == []
 
 
-def test_what_spectators_see_later_is_for_those_who_still_watch_then() -> None:
+def test_delayed_messages_go_to_those_who_still_watch() -> None:
     story = Told()
     story.match("relay", A, B, seats=2, spectator_delay_s=5)
     story.do(JoinRoom(WATCHER, story.open(WATCHER), ROOM, "spectator", None, None))
@@ -156,7 +156,7 @@ def test_what_spectators_see_later_is_for_those_who_still_watch_then() -> None:
 
 
 @pytest.mark.parametrize("tab", ["b", "c"])
-def test_the_other_tabs_of_a_spectator_who_sits_down_go_on_showing_the_room(tab: str) -> None:
+def test_other_tabs_of_a_spectator_who_takes_a_seat_keep_showing_the_room(tab: str) -> None:
     story = Told()
     story.do(CreateRoom(A, story.open(A), ROOM, RoomPlan(game="relay", options={"seats": 2})))
     tabs = {name: story.open(B, name) for name in "abc"}

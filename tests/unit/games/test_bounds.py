@@ -20,7 +20,7 @@ ROLLS_OUT_TO_A_THOUSANDTH = 0.0011111111111111111
 @pytest.mark.parametrize(
     ("game", "seats"), [(PONG, range(2, 3)), (CONNECT_FOUR, range(2, 3)), (RELAY, range(1, 17))]
 )
-def test_a_game_has_so_many_seats(game: Game, seats: range) -> None:
+def test_each_game_has_its_range_of_seats(game: Game, seats: range) -> None:
     assert game.seats == seats
 
 
@@ -32,7 +32,7 @@ def test_a_game_has_so_many_seats(game: Game, seats: range) -> None:
         (RELAY, 0, False, ()),
     ],
 )
-def test_a_game_is_moved_on_by_ticks_by_turns_or_by_any_move(
+def test_a_game_advances_by_ticks_turns_or_free_moves(
     game: Game, tick_hz: int, options: tuple[str, ...], *, ordered: bool
 ) -> None:
     assert (game.tick_hz, game.ordered, game.options) == (tick_hz, ordered, options)
@@ -46,12 +46,12 @@ def test_a_turn_may_take_from_a_second_to_an_hour(turn_s: float) -> None:
 
 
 @pytest.mark.parametrize("turn_s", [0.999, 0, -1, 3600.001, True, "20", None])
-def test_a_turn_takes_neither_less_nor_longer(turn_s: object) -> None:
+def test_an_out_of_range_turn_time_is_refused(turn_s: object) -> None:
     with pytest.raises(InvalidTurnTime):
         CONNECT_FOUR.setup(7, {"turn_s": turn_s}, 2)
 
 
-def test_a_turn_takes_half_a_minute_where_nothing_is_said() -> None:
+def test_the_turn_time_defaults_to_30_seconds() -> None:
     assert CONNECT_FOUR.turn_s(CONNECT_FOUR.setup(7, {}, 2), {}) == 30
 
 
@@ -59,7 +59,7 @@ def test_a_turn_takes_half_a_minute_where_nothing_is_said() -> None:
     ("duration_s", "ticks"),
     [(0.001, 1), (1 / 60, 1), (0.02, 1), (0.03, 2), (1, 60), (3600, 216_000)],
 )
-def test_a_match_of_pong_has_60_ticks_a_second_and_one_at_least(
+def test_the_duration_of_pong_is_rounded_up_to_at_least_one_tick(
     duration_s: float, ticks: int
 ) -> None:
     state = PONG.setup(7, {"duration_s": duration_s}, 2)
@@ -67,7 +67,7 @@ def test_a_match_of_pong_has_60_ticks_a_second_and_one_at_least(
 
 
 @pytest.mark.parametrize("duration_s", [0, -1, 3600.001, True, "30", None])
-def test_a_match_of_pong_is_neither_shorter_nor_longer(duration_s: object) -> None:
+def test_an_out_of_range_duration_of_pong_is_refused(duration_s: object) -> None:
     with pytest.raises(InvalidDuration):
         PONG.setup(7, {"duration_s": duration_s}, 2)
 
@@ -83,7 +83,7 @@ def test_the_catalogue_has_all_games_once() -> None:
 
 
 @pytest.mark.parametrize("game", [CONNECT_FOUR, RELAY])
-def test_a_game_of_inputs_alone_has_no_keys_steps_or_clock(game: Game) -> None:
+def test_a_game_without_ticks_has_no_keys_steps_or_clock(game: Game) -> None:
     state: Any = game.setup(7, {}, 2)
     before = game.view(state, None)
     assert game.key_in({"direction": "w", "action": "down"}) is None
@@ -95,7 +95,7 @@ def test_a_game_of_inputs_alone_has_no_keys_steps_or_clock(game: Game) -> None:
 
 
 @pytest.mark.parametrize("game", [PONG, RELAY])
-def test_a_game_without_turns_has_no_time_for_one(game: Game) -> None:
+def test_a_game_without_turns_has_no_turn_clock(game: Game) -> None:
     state = game.setup(7, {}, 2)
     assert game.turn_s(state, {"turn_s": 20}) is None
     with pytest.raises(NotImplementedError):
@@ -136,7 +136,7 @@ def test_a_ball_near_the_top_meets_a_paddle_that_it_overlaps(
     assert (state.ball.speed_x > 0) is is_met
 
 
-def test_a_paddle_that_rolls_out_stands_below_a_thousandth_of_a_step() -> None:
+def test_a_paddle_stops_below_a_thousandth_of_a_step() -> None:
     state = PONG.setup(7, {}, 2)
     paddle = state.paddles[0]
     paddle.speed = ROLLS_OUT_TO_A_THOUSANDTH
@@ -147,5 +147,5 @@ def test_a_paddle_that_rolls_out_stands_below_a_thousandth_of_a_step() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_chance_says_where_the_first_ball_is_served_to(seed: int) -> None:
+def test_the_seed_decides_the_first_serve(seed: int) -> None:
     assert PONG.setup(seed, {}, 2).serve_side == (0 if Chance(seed).flip() else 1)

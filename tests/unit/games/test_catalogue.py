@@ -14,7 +14,7 @@ class Later(ConnectFour):
     rules_version = 2
 
 
-def test_a_name_is_the_present_version_and_an_earlier_one_is_found_by_its_number() -> None:
+def test_a_game_name_means_the_current_rules_version() -> None:
     before: Any = ConnectFour()
     later: Any = Later()
     games = Catalogue(present=[later], earlier=[before])
@@ -27,6 +27,6 @@ def test_a_name_is_the_present_version_and_an_earlier_one_is_found_by_its_number
     assert list(games) == ["connect_four"]
 
 
-def test_every_game_is_found_by_its_present_version() -> None:
+def test_every_game_is_found_by_its_current_version() -> None:
     for name, game in GAMES.items():
         assert GAMES.rules(name, game.rules_version) is game

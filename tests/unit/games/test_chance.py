@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_splitmix64_as_it_is_published(
 
 
 @given(STATES, st.integers(0, 50))
-def test_a_generator_read_back_from_json_goes_on_the_same(seed: int, before: int) -> None:
+def test_a_generator_restored_from_json_continues_identically(seed: int, before: int) -> None:
     chance = Chance(seed)
     for _ in range(before):
         chance.flip()
@@ -67,17 +67,17 @@ def test_the_numbers_and_the_state_stay_within_64_bits(seed: int) -> None:
 
 
 @given(st.integers())
-def test_any_integer_is_a_seed_of_which_64_bits_count(seed: int) -> None:
+def test_any_integer_is_a_seed_modulo_64_bits(seed: int) -> None:
     assert throws(seed, 20) == throws(seed % 2**64, 20)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 42, 2**63, 2**64 - 1])
-def test_a_row_of_throws_is_roughly_fair_and_has_no_memory(seed: int) -> None:
+def test_a_sequence_of_flips_is_roughly_fair_and_independent(seed: int) -> None:
     sides = throws(seed, 10_000)
     assert 4_800 < sum(sides) < 5_200
     assert 4_800 < sum(one != other for one, other in pairwise(sides)) < 5_200
 
 
-def test_the_first_throws_of_neighbouring_seeds_are_roughly_fair() -> None:
+def test_the_first_flips_of_adjacent_seeds_are_roughly_fair() -> None:
     sides = [Chance(seed).flip() for seed in range(10_000)]
     assert 4_800 < sum(sides) < 5_200

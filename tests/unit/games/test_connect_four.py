@@ -93,7 +93,7 @@ def all_fours(state: ConnectFourState) -> dict[int, set[tuple[int, int]]]:
 # The beginning
 
 
-def test_chance_decides_who_begins() -> None:
+def test_the_seed_decides_who_begins() -> None:
     assert beginning(SEAT_0_BEGINS).turn == 0
     assert beginning(SEAT_1_BEGINS).turn == 1
     first = [beginning(seed).turn for seed in range(1000)]
@@ -108,9 +108,7 @@ def test_the_board_is_7_wide_and_6_high_and_empty() -> None:
 @pytest.mark.parametrize(
     ("options", "turn_s"), [({}, 30), ({"turn_s": 1}, 1), ({"turn_s": 90}, 90)]
 )
-def test_a_turn_may_take_30_seconds_unless_an_option_says_otherwise(
-    options: dict[str, Any], turn_s: float
-) -> None:
+def test_the_turn_time_is_30_seconds_or_the_option(options: dict[str, Any], turn_s: float) -> None:
     assert CONNECT_FOUR.turn_s(beginning(**options), options) == turn_s
 
 
@@ -118,20 +116,20 @@ def test_a_turn_may_take_30_seconds_unless_an_option_says_otherwise(
     "turn_s",
     [0, 0.99, -1, 3600.5, float("nan"), float("inf"), "30", None, [30], {}, True],
 )
-def test_a_time_for_turns_that_makes_no_sense_is_refused_and_told(turn_s: object) -> None:
+def test_an_invalid_turn_time_is_refused_with_a_message(turn_s: object) -> None:
     with pytest.raises(InvalidOptions, match=r"`turn_s`.* 1 to 3600") as caught:
         beginning(turn_s=turn_s)
     assert caught.value.code == "INVALID_OPTIONS"
 
 
-def test_options_of_others_are_left_alone() -> None:
+def test_options_of_other_games_are_ignored() -> None:
     assert beginning(colour="green") == beginning()
 
 
 # Moves
 
 
-def test_a_disc_falls_on_those_that_lie_in_its_column() -> None:
+def test_a_disc_lands_on_top_of_its_column() -> None:
     assert after([3, 3, 2]).columns == [[], [], [0], [0, 1], [], [], []]
 
 
@@ -144,7 +142,7 @@ def test_the_players_take_turns() -> None:
     assert turns == [1, 0, 1, 0]
 
 
-def test_to_decide_changes_nothing_and_to_apply_does() -> None:
+def test_decide_does_not_change_the_state_and_apply_does() -> None:
     state = beginning()
     assert CONNECT_FOUR.decide(state, 0, {"column": 3}) == [Dropped(0, 3)]
     assert state == beginning()
@@ -152,14 +150,14 @@ def test_to_decide_changes_nothing_and_to_apply_does() -> None:
     assert state != beginning()
 
 
-def test_a_move_out_of_turn_is_refused_and_told() -> None:
+def test_a_move_out_of_turn_is_refused_with_a_message() -> None:
     with pytest.raises(NotYourTurn, match=r"the other player's turn") as caught:
         CONNECT_FOUR.decide(beginning(), 1, {"column": 3})
     assert caught.value.code == "INVALID_MOVE"
 
 
 @pytest.mark.parametrize("column", [-1, 7, 10**30, 1.0, 2.5, True, False, "3", None, [3], {}])
-def test_what_is_no_column_is_refused_and_told(column: object) -> None:
+def test_an_invalid_column_is_refused_with_a_message(column: object) -> None:
     with pytest.raises(NoSuchColumn, match=r"integer from 0 to 6") as caught:
         CONNECT_FOUR.decide(beginning(), 0, {"column": column})
     assert caught.value.code == "INVALID_MOVE"
@@ -170,7 +168,7 @@ def test_a_move_needs_a_column() -> None:
         CONNECT_FOUR.decide(beginning(), 0, {})
 
 
-def test_a_full_column_takes_no_more() -> None:
+def test_a_full_column_refuses_a_disc() -> None:
     with pytest.raises(ColumnFull, match=r"no room") as caught:
         CONNECT_FOUR.decide(after([4] * 6), 0, {"column": 4})
     assert caught.value.code == "INVALID_MOVE"
@@ -178,7 +176,7 @@ def test_a_full_column_takes_no_more() -> None:
 
 @given(SEEDS, CHOICES, st.integers(0, 42), st.integers(0, 1), st.integers(-2, 9))
 @SLOW
-def test_a_move_is_taken_if_it_is_legal_and_refused_if_not(
+def test_exactly_the_legal_moves_are_accepted(
     seed: int, choices: list[int], moves: int, seat: int, column: int
 ) -> None:
     state = after(chosen(choices[:moves], seed), seed)
@@ -223,7 +221,7 @@ def test_the_player_who_did_not_begin_may_win_too() -> None:
     assert CONNECT_FOUR.scores(state) == [0, 1]
 
 
-def test_all_discs_count_that_one_disc_brings_together() -> None:
+def test_a_disc_can_complete_several_lines_at_once() -> None:
     # Seven in a row at the bottom: three at each side, and then the one in the middle.
     state = after([0, 0, 1, 1, 2, 2, 4, 4, 5, 5, 6, 6, 3])
     assert CONNECT_FOUR.view(state, None).line == [(5, column) for column in range(7)]
@@ -238,7 +236,7 @@ def test_a_full_board_without_four_in_a_row_is_a_draw() -> None:
 
 
 @pytest.mark.parametrize("columns", [[0, 0, 1, 1, 2, 2, 3], DRAW])
-def test_nothing_happens_any_more_after_the_end(columns: list[int]) -> None:
+def test_the_state_is_final_after_the_end(columns: list[int]) -> None:
     state = after(columns)
     before = encoded(state)
     for seat in (0, 1):
@@ -254,9 +252,7 @@ def test_nothing_happens_any_more_after_the_end(columns: list[int]) -> None:
 
 @given(SEEDS, CHOICES)
 @SLOW
-def test_a_random_match_ends_as_soon_as_a_slow_look_at_the_whole_board_says_so(
-    seed: int, choices: list[int]
-) -> None:
+def test_random_matches_end_as_a_brute_force_check_says(seed: int, choices: list[int]) -> None:
     state = beginning(seed)
     for column in chosen(choices, seed):
         assert all_fours(state) == {}
@@ -277,7 +273,7 @@ def test_a_random_match_ends_as_soon_as_a_slow_look_at_the_whole_board_says_so(
 
 
 @pytest.mark.parametrize("moves", range(4))
-def test_who_takes_too_long_loses(moves: int) -> None:
+def test_a_turn_timeout_loses_the_game(moves: int) -> None:
     state = after([3, 3, 3][:moves])
     loser = state.turn
     assert loser is not None
@@ -290,7 +286,7 @@ def test_who_takes_too_long_loses(moves: int) -> None:
     assert CONNECT_FOUR.view(state, None).timed_out == loser
 
 
-def test_only_who_has_the_turn_can_take_too_long() -> None:
+def test_only_the_player_to_move_can_time_out() -> None:
     state = beginning()
     with pytest.raises(NotYourTurn):
         CONNECT_FOUR.apply(state, TimedOut(1))
@@ -300,7 +296,7 @@ def test_only_who_has_the_turn_can_take_too_long() -> None:
 # What is sent and kept
 
 
-def test_the_view_has_the_rows_from_the_top_and_the_names_of_the_wire() -> None:
+def test_the_view_has_rows_from_the_top_and_wire_names() -> None:
     assert msgspec.to_builtins(CONNECT_FOUR.view(after([3, 3, 2]), None)) == {
         "board": [
             [None, None, None, None, None, None, None],
@@ -320,16 +316,14 @@ def test_the_view_has_the_rows_from_the_top_and_the_names_of_the_wire() -> None:
 
 @given(SEEDS, CHOICES)
 @SLOW
-def test_the_line_of_the_view_is_where_the_discs_of_the_winner_are(
-    seed: int, choices: list[int]
-) -> None:
+def test_the_line_of_the_view_has_the_winning_discs(seed: int, choices: list[int]) -> None:
     state = after(chosen(choices, seed), seed)
     assume(state.winner is not None)
     view = CONNECT_FOUR.view(state, None)
     assert {view.board[row][column] for row, column in view.line} == {state.winner}
 
 
-def test_everybody_sees_the_same() -> None:
+def test_every_viewer_gets_the_same_view() -> None:
     state = after([3, 3, 2])
     assert CONNECT_FOUR.view(state, 0) == CONNECT_FOUR.view(state, 1)
     assert CONNECT_FOUR.view(state, 0) == CONNECT_FOUR.view(state, None)
@@ -337,7 +331,7 @@ def test_everybody_sees_the_same() -> None:
 
 @given(SEEDS, CHOICES, st.integers(0, 42))
 @SLOW
-def test_a_state_read_back_from_json_at_any_move_has_the_same_future(
+def test_a_state_restored_from_json_continues_identically(
     seed: int, choices: list[int], moves: int
 ) -> None:
     columns = chosen(choices, seed)
@@ -356,7 +350,7 @@ def test_every_event_survives_json(event: Dropped | TimedOut) -> None:
     assert msgspec.json.decode(encoded_event, type=CONNECT_FOUR.event_type) == event
 
 
-def test_nothing_happens_without_an_input() -> None:
+def test_the_state_does_not_change_without_input() -> None:
     state = after([3, 3, 2])
     before = encoded(state)
     assert list(CONNECT_FOUR.step(state)) == []

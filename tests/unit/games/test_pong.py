@@ -106,7 +106,7 @@ def encoded(state: PongState) -> bytes:
 # Paddles
 
 
-def test_paddles_start_in_the_middle_and_stand_still() -> None:
+def test_paddles_start_centered_and_at_rest() -> None:
     state = beginning()
     assert motion(state, LEFT, 10) == [(37.5, 0.0)] * 10
     assert state.paddles[RIGHT] == Paddle(y=37.5)
@@ -130,7 +130,7 @@ def test_the_paddle_of_the_other_seat_does_not_move() -> None:
     assert motion(state, RIGHT, 10) == [(37.5, 0.0)] * 10
 
 
-def test_without_a_key_the_speed_is_multiplied_by_0_9_a_step() -> None:
+def test_without_a_key_the_speed_decays_by_0_9_a_step() -> None:
     state = playing(None)
     state.paddles[LEFT].speed = 3.0
     steps = motion(state, LEFT, 3)
@@ -182,7 +182,7 @@ def test_the_first_step_serves_from_the_middle_at_1_5_and_1(seed: int) -> None:
     assert state.ball.speed_y == (-1.0 if served.up else 1.0)
 
 
-def test_chance_decides_the_first_side_and_the_height() -> None:
+def test_the_seed_decides_the_first_side_and_direction() -> None:
     first = [PONG.step(beginning(seed))[0] for seed in range(64)]
     assert {(one.side, one.up) for one in first if isinstance(one, Served)} == {
         (side, up) for side in (LEFT, RIGHT) for up in (True, False)
@@ -197,7 +197,7 @@ def test_the_side_of_the_serve_alternates_whoever_scores(seed: int) -> None:
     assert all(one != other for one, other in pairwise(sides))
 
 
-def test_the_height_of_later_serves_is_left_to_chance() -> None:
+def test_the_direction_of_later_serves_is_random() -> None:
     outcomes = run_on(beginning(3), in_turn([]), 1_800)
     assert {one.up for one in outcomes if isinstance(one, Served)} == {True, False}
 
@@ -210,11 +210,11 @@ def test_a_ball_moves_by_its_speed() -> None:
     assert ball == Ball(51.5, 39.0, 1.5, -1.0)
 
 
-def test_it_bounces_off_the_top() -> None:
+def test_the_ball_bounces_off_the_top() -> None:
     assert stepped(playing(Ball(50.0, 0.25, 1.5, -1.0))) == Ball(51.5, 0.75, 1.5, 1.0)
 
 
-def test_it_bounces_off_the_bottom() -> None:
+def test_the_ball_bounces_off_the_bottom() -> None:
     assert stepped(playing(Ball(50.0, 94.75, 1.5, 1.0))) == Ball(51.5, 94.25, 1.5, -1.0)
 
 
@@ -225,49 +225,49 @@ def test_it_bounces_off_the_bottom() -> None:
         (Ball(RIGHT_FACE_X - 0.5, 50.0, 1.5, -1.0), Ball(RIGHT_FACE_X - 1.0, 49.0, -1.575, -1.05)),
     ],
 )
-def test_a_paddle_sends_it_back_5_per_cent_faster_both_ways(ball: Ball, after: Ball) -> None:
+def test_a_paddle_returns_the_ball_5_percent_faster(ball: Ball, after: Ball) -> None:
     sent = stepped(playing(ball))
     assert msgspec.structs.astuple(sent) == pytest.approx(msgspec.structs.astuple(after))
 
 
-def test_neither_speed_grows_above_3() -> None:
+def test_ball_speeds_are_capped_at_3() -> None:
     sent = stepped(playing(Ball(LEFT_FACE_X + 0.5, 50.0, -2.9, 2.9)))
     assert (sent.speed_x, sent.speed_y) == (3.0, 3.0)
     sent = stepped(playing(Ball(RIGHT_FACE_X - 0.5, 50.0, 3.0, -3.0)))
     assert (sent.speed_x, sent.speed_y) == (-3.0, -3.0)
 
 
-def test_the_cap_is_below_the_width_of_a_paddle() -> None:
+def test_the_speed_cap_is_below_the_paddle_width() -> None:
     assert BALL_SPEED_MAX == 3.0
     assert BALL_SPEED_MAX < PADDLE_WIDTH
 
 
 @pytest.mark.parametrize(("y", "meets"), [(32.4, False), (32.6, True), (62.4, True), (62.6, False)])
-def test_any_overlap_with_the_paddle_is_enough(y: float, meets: bool) -> None:  # noqa: FBT001
+def test_any_overlap_with_the_paddle_returns_the_ball(y: float, meets: bool) -> None:  # noqa: FBT001
     left = stepped(playing(Ball(LEFT_FACE_X + 0.5, y, -1.5, 0.0)))
     right = stepped(playing(Ball(RIGHT_FACE_X - 0.5, y, 1.5, 0.0)))
     assert (left.speed_x > 0) is meets
     assert (right.speed_x < 0) is meets
 
 
-def test_a_ball_that_met_the_paddle_on_its_way_is_sent_back_though_it_ends_beyond() -> None:
+def test_a_ball_that_crosses_the_paddle_within_a_step_is_returned() -> None:
     ball = stepped(playing(Ball(LEFT_FACE_X + 0.8, 60.0, -3.0, 3.0)))
     assert ball.y == pytest.approx(63.0)
     assert ball.speed_x > 0
 
 
-def test_a_ball_that_missed_the_face_is_not_caught_by_the_side_of_the_paddle() -> None:
+def test_a_ball_behind_the_face_is_not_returned_by_the_side() -> None:
     ball = stepped(playing(Ball(LEFT_FACE_X + 0.8, 31.0, -3.0, 3.0)))
     assert ball.y == pytest.approx(34.0)
     assert ball.speed_x == -3.0
 
 
-def test_a_ball_may_bounce_off_the_top_and_a_paddle_in_one_step() -> None:
+def test_a_ball_can_bounce_off_the_top_and_a_paddle_in_one_step() -> None:
     ball = stepped(playing(Ball(LEFT_FACE_X + 1.0, 0.5, -2.0, -2.0), left=0.0))
     assert msgspec.structs.astuple(ball) == pytest.approx((LEFT_FACE_X + 1.0, 1.5, 2.1, 2.1))
 
 
-def test_a_ball_that_bounces_before_the_face_meets_the_paddle_where_it_then_is() -> None:
+def test_the_paddle_is_hit_at_the_height_after_the_bounce() -> None:
     # It comes to the face at 95 - 0.5, after it was at 95: the paddle covers that, just so.
     ball = stepped(playing(Ball(RIGHT_FACE_X - 2.0, 94.0, 3.0, 2.25), right=70.0))
     assert ball.speed_x < 0
@@ -276,7 +276,7 @@ def test_a_ball_that_bounces_before_the_face_meets_the_paddle_where_it_then_is()
     assert stepped(playing(Ball(RIGHT_FACE_X - 2.0, 94.0, 3.0, 2.25), right=69.0)).speed_x == 3.0
 
 
-def test_the_paddle_counts_where_it_stands_after_its_own_move() -> None:
+def test_the_paddle_moves_before_the_collision_check() -> None:
     state = playing(Ball(LEFT_FACE_X + 0.5, 63.0, -1.5, 0.0))
     PONG.apply(state, KeysHeld(LEFT, up=False, down=True))
     assert stepped(state).speed_x > 0
@@ -286,7 +286,7 @@ def test_the_paddle_counts_where_it_stands_after_its_own_move() -> None:
     "ball",
     [Ball(LEFT_FACE_X - 1.0, 50.0, 1.5, 0.0), Ball(RIGHT_FACE_X + 1.0, 50.0, -1.5, 0.0)],
 )
-def test_a_ball_that_comes_from_behind_a_paddle_is_not_sent_back(ball: Ball) -> None:
+def test_a_ball_from_behind_a_paddle_is_not_returned(ball: Ball) -> None:
     speed_x = ball.speed_x
     assert stepped(playing(ball)).speed_x == speed_x
 
@@ -295,7 +295,7 @@ def test_a_ball_that_comes_from_behind_a_paddle_is_not_sent_back(ball: Ball) -> 
     "ball",
     [Ball(LEFT_FACE_X - 0.1, 50.0, -1.5, 0.0), Ball(RIGHT_FACE_X + 0.1, 50.0, 1.5, 0.0)],
 )
-def test_a_paddle_that_comes_too_late_does_not_pull_the_ball_back(ball: Ball) -> None:
+def test_a_late_paddle_does_not_return_the_ball(ball: Ball) -> None:
     speed_x = ball.speed_x
     assert stepped(playing(ball)).speed_x == speed_x
 
@@ -308,7 +308,7 @@ def test_a_paddle_that_comes_too_late_does_not_pull_the_ball_back(ball: Ball) ->
     at=st.floats(-1.0, 21.0),
 )
 @effort()
-def test_a_fast_ball_never_passes_through_a_paddle_that_is_there(
+def test_a_fast_ball_never_tunnels_through_a_paddle(
     distance: float, y: float, speed_x: float, speed_y: float, at: float
 ) -> None:
     # The paddle covers the whole way of the ball in this step, wherever on it that is.
@@ -331,7 +331,7 @@ def test_a_fast_ball_never_passes_through_a_paddle_that_is_there(
         (Ball(97.7, 10.0, 1.5, 0.0), LEFT, (1, 0)),
     ],
 )
-def test_a_ball_whose_middle_leaves_the_field_scores_for_the_other_side(
+def test_a_ball_whose_center_leaves_the_field_scores(
     ball: Ball, seat: int, scores: tuple[int, int]
 ) -> None:
     state = playing(ball)
@@ -341,7 +341,7 @@ def test_a_ball_whose_middle_leaves_the_field_scores_for_the_other_side(
 
 
 @pytest.mark.parametrize("ball", [Ball(0.0, 10.0, -1.5, 0.0), Ball(96.7, 10.0, 1.5, 0.0)])
-def test_a_ball_whose_middle_is_still_on_the_field_scores_nothing(ball: Ball) -> None:
+def test_a_ball_whose_center_is_on_the_field_does_not_score(ball: Ball) -> None:
     stepped(playing(ball))
 
 
@@ -352,7 +352,7 @@ def test_the_recorded_scores_do_not_change_afterwards() -> None:
     assert scored == Scored(RIGHT, (0, 1))
 
 
-def test_after_a_point_the_ball_stays_out_of_the_view_for_the_serve_delay() -> None:
+def test_after_a_point_there_is_no_ball_for_the_serve_delay() -> None:
     state = playing(Ball(-1.0, 10.0, -1.5, 0.0))
     PONG.step(state)
     for _ in range(SERVE_DELAY_TICKS - 1):
@@ -374,7 +374,7 @@ def test_paddles_move_while_the_ball_is_out_of_play() -> None:
 # The view
 
 
-def test_the_view_has_the_names_of_the_wire_and_two_decimals() -> None:
+def test_the_view_has_wire_names_and_two_decimals() -> None:
     state = playing(Ball(12.3456, 7.891, 1.0, 1.0), left=1.23456, right=75.0)
     state.scores = [2, 3]
     assert msgspec.to_builtins(PONG.view(state, None)) == {
@@ -387,7 +387,7 @@ def test_the_view_has_the_names_of_the_wire_and_two_decimals() -> None:
     }
 
 
-def test_everybody_sees_the_same() -> None:
+def test_every_viewer_gets_the_same_view() -> None:
     state = playing(Ball(50.0, 50.0, 1.0, 1.0))
     assert PONG.view(state, None) == PONG.view(state, LEFT) == PONG.view(state, RIGHT)
 
@@ -424,7 +424,7 @@ def test_each_step_takes_one_tick_off_the_clock() -> None:
     assert state.tick == 60
 
 
-def test_nothing_happens_any_more_when_the_time_is_up() -> None:
+def test_the_state_is_final_when_the_time_is_up() -> None:
     state = beginning(duration_s=1)
     run_on(state, in_turn([(LEFT, True, False, 5)]), 60)
     before = encoded(state)
@@ -455,13 +455,13 @@ def test_the_scores_are_a_copy() -> None:
     "duration",
     [0, -1, 3600.5, float("nan"), float("inf"), -float("inf"), "30", None, [30], {}, True],
 )
-def test_a_duration_that_makes_no_sense_is_refused_and_told(duration: object) -> None:
+def test_an_invalid_duration_is_refused_with_a_message(duration: object) -> None:
     with pytest.raises(InvalidOptions, match=r"`duration_s`.* 3600") as caught:
         PONG.setup(1, {"duration_s": duration}, 2)
     assert caught.value.code == "INVALID_OPTIONS"
 
 
-def test_options_of_others_are_left_alone() -> None:
+def test_options_of_other_games_are_ignored() -> None:
     assert PONG.remaining_ticks(beginning(duration_s=1, colour="green")) == 60
 
 
@@ -482,7 +482,7 @@ def test_either_key_for_down_works_for_either_seat(seat: int, key: str) -> None:
     assert PONG.decide(beginning(), seat, move) == [KeysHeld(seat, up=False, down=True)]
 
 
-def test_to_decide_changes_nothing_and_to_apply_does() -> None:
+def test_decide_does_not_change_the_state_and_apply_does() -> None:
     state = beginning()
     before = encoded(state)
     (event,) = PONG.decide(state, RIGHT, UP)
@@ -502,16 +502,16 @@ def test_a_released_key_leaves_the_other_one_held() -> None:
     assert PONG.decide(state, LEFT, move) == [KeysHeld(LEFT, up=False, down=True)]
 
 
-def test_a_key_that_repeats_gives_no_event() -> None:
+def test_a_repeated_key_makes_no_event() -> None:
     assert PONG.decide(held(LEFT, up=True), LEFT, UP) == []
     assert PONG.decide(held(LEFT, up=True), LEFT, {**UP, "direction": "ArrowUp"}) == []
 
 
-def test_a_key_that_is_not_held_is_released_without_an_event() -> None:
+def test_releasing_an_unheld_key_makes_no_event() -> None:
     assert PONG.decide(beginning(), LEFT, {"direction": "s", "action": "up"}) == []
 
 
-def test_holding_no_keys_lets_go_of_both() -> None:
+def test_holding_no_keys_releases_both() -> None:
     state = held(RIGHT, up=True, down=True)
     event = PONG.hold(RIGHT, ())
     assert event == KeysHeld(RIGHT, up=False, down=False)
@@ -528,19 +528,19 @@ def test_holding_no_keys_lets_go_of_both() -> None:
         ("ArrowDown", "down", Key("down", down=True)),
     ],
 )
-def test_a_move_is_a_key_that_goes_down_or_up(direction: str, action: str, key: Key) -> None:
+def test_a_move_presses_or_releases_a_key(direction: str, action: str, key: Key) -> None:
     assert PONG.key_in({"direction": direction, "action": action}) == key
 
 
 @pytest.mark.parametrize("key", ["left", "W", "", None, 1, ["w"], {"w": 1}])
-def test_an_unknown_key_is_told_which_keys_there_are(key: object) -> None:
+def test_the_error_for_an_unknown_key_lists_the_keys(key: object) -> None:
     with pytest.raises(InvalidMove, match=r"`direction`.* w, s, ArrowUp, ArrowDown\.") as caught:
         PONG.decide(beginning(), LEFT, {"direction": key, "action": "down"})
     assert caught.value.code == "INVALID_MOVE"
 
 
 @pytest.mark.parametrize("action", ["press", "DOWN", "", None, True, ["up"], {"up": 1}])
-def test_an_unknown_action_is_told_which_actions_there_are(action: object) -> None:
+def test_the_error_for_an_unknown_action_lists_the_actions(action: object) -> None:
     with pytest.raises(InvalidMove, match=r"`action`.* down, up\.") as caught:
         PONG.decide(beginning(), LEFT, {"direction": "w", "action": action})
     assert caught.value.code == "INVALID_MOVE"
@@ -557,7 +557,7 @@ def test_a_move_needs_a_key_and_an_action(move: dict[str, str]) -> None:
 
 @given(SEEDS, HOLDS)
 @effort(30)
-def test_whatever_is_played_all_stays_within_its_bounds(seed: int, holds: Holds) -> None:
+def test_the_state_stays_within_bounds_for_any_input(seed: int, holds: Holds) -> None:
     state = beginning(seed, duration_s=60)
     points = [0, 0]
     for _, events in zip(range(MANY_STEPS), in_turn(holds), strict=False):
@@ -583,9 +583,7 @@ def test_whatever_is_played_all_stays_within_its_bounds(seed: int, holds: Holds)
 
 @given(SEEDS, st.lists(st.floats(-1.0, 21.0), min_size=1, max_size=20))
 @effort(20)
-def test_a_ball_that_is_always_met_is_never_lost_and_gets_as_fast_as_it_may(
-    seed: int, places: list[float]
-) -> None:
+def test_a_ball_always_returned_reaches_the_maximum_speed(seed: int, places: list[float]) -> None:
     state = beginning(seed, duration_s=60)
     PONG.step(state)
     for _, place in zip(range(MANY_STEPS), cycle(places), strict=False):
@@ -609,7 +607,7 @@ def test_the_same_seed_and_inputs_give_the_same_states(seed: int, holds: Holds) 
 
 @given(SEEDS, HOLDS, st.integers(0, 1_800))
 @effort(30)
-def test_a_state_read_back_from_json_at_any_tick_has_the_same_future(
+def test_a_state_restored_from_json_at_any_tick_continues_identically(
     seed: int, holds: Holds, tick: int
 ) -> None:
     state = beginning(seed)
@@ -632,7 +630,7 @@ def test_every_event_survives_json(event: GameEvent) -> None:
 
 
 @pytest.mark.parametrize("event", [Served(LEFT, up=True), Scored(LEFT, (1, 0))])
-def test_to_apply_an_outcome_changes_nothing(event: GameEvent) -> None:
+def test_applying_an_outcome_changes_nothing(event: GameEvent) -> None:
     state = beginning()
     before = encoded(state)
     PONG.apply(state, event)
@@ -652,7 +650,7 @@ def test_exactly_the_given_keys_are_held(seat: int, keys: list[str]) -> None:
 @pytest.mark.parametrize(
     ("y", "speed_y", "is_hit"), [(64.0, -3.0, False), (62.0, 3.0, False), (63.0, -3.0, True)]
 )
-def test_the_height_that_counts_is_that_at_the_face(
+def test_the_collision_uses_the_height_at_the_face(
     y: float, speed_y: float, *, is_hit: bool
 ) -> None:
     # Half a step before the left face; the paddle reaches from 37.5 to 62.5.

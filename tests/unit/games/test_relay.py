@@ -36,7 +36,7 @@ def encoded(state: RelayState) -> bytes:
 
 @given(st.integers(0, 15), OBJECTS)
 @SLOW
-def test_any_object_is_passed_on_as_it_is(seat: int, move: dict[str, Any]) -> None:
+def test_any_object_is_relayed_unchanged(seat: int, move: dict[str, Any]) -> None:
     (event,) = RELAY.decide(after([]), seat, move)
     assert isinstance(event, Relayed)
     assert event.seat == seat
@@ -60,7 +60,7 @@ def test_a_move_that_looks_like_an_event_is_a_move() -> None:
     assert (again.seat, msgspec.json.decode(again.move)) == (2, move)
 
 
-def test_to_decide_changes_nothing() -> None:
+def test_decide_does_not_change_the_state() -> None:
     state = after([])
     RELAY.decide(state, 0, {"a": 1})
     assert state == after([])
@@ -68,7 +68,7 @@ def test_to_decide_changes_nothing() -> None:
 
 @given(MOVES)
 @SLOW
-def test_everybody_sees_how_many_moves_there_were(moves: Moves) -> None:
+def test_the_view_has_the_move_count(moves: Moves) -> None:
     state = after(moves)
     assert msgspec.to_builtins(RELAY.view(state, None)) == {"moves": len(moves)}
     assert RELAY.view(state, 3) == RELAY.view(state, None)
@@ -92,17 +92,13 @@ def test_only_the_same_moves_in_the_same_order_give_the_same_state(
         ([(1, {})], [(11, {})]),
     ],
 )
-def test_another_order_another_seat_or_another_move_gives_another_state(
-    moves: Moves, others: Moves
-) -> None:
+def test_the_state_depends_on_order_seat_and_move(moves: Moves, others: Moves) -> None:
     assert after(moves) != after(others)
 
 
 @given(MOVES, MOVES)
 @SLOW
-def test_a_state_read_back_from_json_at_any_move_has_the_same_future(
-    moves: Moves, more: Moves
-) -> None:
+def test_a_state_restored_from_json_continues_identically(moves: Moves, more: Moves) -> None:
     state = msgspec.json.decode(encoded(after(moves)), type=RelayState)
     assert state == after(moves)
     for seat, move in more:
@@ -111,13 +107,13 @@ def test_a_state_read_back_from_json_at_any_move_has_the_same_future(
     assert encoded(state) == encoded(after([*moves, *more]))
 
 
-def test_a_state_does_not_grow() -> None:
+def test_the_state_has_a_constant_size() -> None:
     few, many = after([(0, {"a": 1})] * 10), after([(0, {"a": 1})] * 99)
     assert len(encoded(few)) == len(encoded(many))
 
 
 @pytest.mark.parametrize("players", [1, 2, 16])
-def test_one_to_16_play_and_nobody_ever_wins(players: int) -> None:
+def test_the_relay_has_1_to_16_seats_and_no_winner_of_its_own(players: int) -> None:
     assert players in RELAY.seats
     state = RELAY.setup(1, {}, players)
     RELAY.apply(state, Relayed(0, msgspec.Raw(b"{}")))
@@ -125,12 +121,12 @@ def test_one_to_16_play_and_nobody_ever_wins(players: int) -> None:
     assert RELAY.scores(state) == [0] * players
 
 
-def test_no_more_than_16_play_and_no_fewer_than_one() -> None:
+def test_the_relay_refuses_other_seat_counts() -> None:
     assert 0 not in RELAY.seats
     assert 17 not in RELAY.seats
 
 
-def test_no_clock_runs() -> None:
+def test_the_relay_has_no_clock() -> None:
     state = after([(0, {})])
     assert RELAY.turn_s(state, {"turn_s": 5}) is None
     assert RELAY.remaining_ticks(state) is None

@@ -23,23 +23,23 @@ WON = Claim(1, [2, 3])
 DRAWN = Claim(None, [2, 2])
 
 
-def test_a_match_is_over_when_all_say_the_same() -> None:
+def test_a_relay_match_ends_when_all_claims_agree() -> None:
     one = state(2, WON, WON)
     assert RELAY.result(one) == Result(1)
     assert RELAY.scores(one) == [2, 3]
 
 
-def test_a_draw_is_agreed_on_as_well() -> None:
+def test_players_can_agree_on_a_draw() -> None:
     assert RELAY.result(state(2, DRAWN, DRAWN)) == Result(None)
 
 
-def test_who_plays_alone_agrees_with_themselves() -> None:
+def test_a_single_player_agrees_with_themselves() -> None:
     one = state(1, Claim(0, [5]))
     assert (RELAY.result(one), RELAY.scores(one)) == (Result(0), [5])
 
 
 @pytest.mark.parametrize("claims", [[], [WON], [WON, DRAWN], [WON, Claim(1, [2, 4])]])
-def test_a_match_goes_on_as_long_as_somebody_says_nothing_or_otherwise(
+def test_a_relay_match_continues_without_agreement(
     claims: list[Claim],
 ) -> None:
     one = state(2, *claims)
@@ -54,7 +54,7 @@ def test_the_last_claim_of_a_seat_counts() -> None:
 
 
 @pytest.mark.parametrize("winner", [0, 1, 2, None])
-def test_every_seat_may_be_said_to_have_won(winner: int | None) -> None:
+def test_every_seat_can_be_claimed_as_winner(winner: int | None) -> None:
     said = {"winner": winner, "scores": [1, 2, 3]}
     claim = Claim(winner, [1, 2, 3])
     assert RELAY.decide(state(3), 2, {"result": said}) == [Claimed(2, claim)]

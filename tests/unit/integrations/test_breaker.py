@@ -20,7 +20,7 @@ def ill(clock: Clock) -> Breaker:
     return breaker
 
 
-def test_it_stays_closed_while_failures_are_fewer_than_its_limit_in_a_row() -> None:
+def test_the_breaker_stays_closed_below_its_failure_limit() -> None:
     breaker = Breaker(3, 10, Clock())
     for _ in range(5):
         breaker.failed()
@@ -29,7 +29,7 @@ def test_it_stays_closed_while_failures_are_fewer_than_its_limit_in_a_row() -> N
     assert breaker.ask()
 
 
-def test_it_opens_for_a_while_and_then_lets_one_trial_through() -> None:
+def test_an_open_breaker_becomes_half_open_after_its_pause() -> None:
     clock = Clock()
     breaker = ill(clock)
     assert not breaker.ask()
@@ -39,7 +39,7 @@ def test_it_opens_for_a_while_and_then_lets_one_trial_through() -> None:
     assert not breaker.ask()
 
 
-def test_a_trial_that_fails_opens_it_again_and_one_that_succeeds_closes_it() -> None:
+def test_a_half_open_breaker_reopens_on_failure_and_closes_on_success() -> None:
     clock = Clock()
     breaker = ill(clock)
     clock.now += 10
@@ -53,7 +53,7 @@ def test_a_trial_that_fails_opens_it_again_and_one_that_succeeds_closes_it() -> 
     assert breaker.ask()
 
 
-def test_a_trial_that_was_never_sent_leaves_room_for_another() -> None:
+def test_an_unsent_trial_frees_the_half_open_breaker() -> None:
     clock = Clock()
     breaker = ill(clock)
     clock.now += 10
@@ -63,7 +63,7 @@ def test_a_trial_that_was_never_sent_leaves_room_for_another() -> None:
 
 
 @given(st.lists(st.sampled_from(["ask", "succeeded", "failed", "unused", "wait"])))
-def test_it_never_gets_stuck(steps: list[str]) -> None:
+def test_the_breaker_never_gets_stuck(steps: list[str]) -> None:
     clock = Clock()
     breaker = Breaker(2, 5, clock)
     for step in steps:

@@ -34,7 +34,7 @@ def test_player1_is_the_player_with_the_higher_id_and_the_date_is_that_of_the_en
     }
 
 
-def test_the_scores_follow_their_players_when_the_higher_id_sits_left() -> None:
+def test_scores_stay_with_their_players_in_either_seat_order() -> None:
     data = create_match(msgspec.structs.replace(MATCH, players=[12, 7]))["matchData"]
     assert (data["player1Id"], data["player1Score"]) == (12, 3)
     assert (data["player2Id"], data["player2Score"]) == (7, 5)
@@ -64,11 +64,11 @@ def test_a_webhook_is_signed_as_the_reference_vector_of_standard_webhooks() -> N
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_a_secret_that_is_no_base64_is_taken_as_it_is() -> None:
+def test_a_secret_that_is_not_base64_is_used_verbatim() -> None:
     assert sign("whsec_not base64", "m", 1, b"{}") != sign("another secret", "m", 1, b"{}")
 
 
-def test_a_url_with_a_secret_in_it_is_not_the_name_of_its_consumer() -> None:
+def test_a_consumer_name_does_not_reveal_its_url() -> None:
     name = consumer_of("https://example.org/hook?key=secret")
     assert name == consumer_of("https://example.org/hook?key=secret")
     assert "secret" not in name
@@ -76,15 +76,15 @@ def test_a_url_with_a_secret_in_it_is_not_the_name_of_its_consumer() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-def test_any_success_is_a_delivery(status: int) -> None:
+def test_any_2xx_is_delivered(status: int) -> None:
     assert outcome_of(status, "") == Delivered()
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
-def test_a_definite_no_is_final(status: int) -> None:
+def test_a_definite_refusal_is_final(status: int) -> None:
     assert outcome_of(status, "No") == Rejected(status, f"HTTP {status} No")
 
 
 @pytest.mark.parametrize("status", [301, 307, 408, 425, 429, 500, 502, 503, 504])
-def test_anything_else_says_nothing_about_the_match(status: int) -> None:
+def test_any_other_response_is_indeterminate(status: int) -> None:
     assert outcome_of(status, "") == Indeterminate(f"HTTP {status}", status)

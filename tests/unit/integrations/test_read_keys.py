@@ -32,7 +32,7 @@ def test_a_key_is_found_by_its_id_and_algorithm_and_for_tokens_without_an_id(
         assert jwt.decode(key.sign(), keys[0])["id"] == 7
 
 
-def test_a_key_that_names_no_algorithm_is_good_for_all_of_its_kind(rsa_key: SigningKey) -> None:
+def test_a_key_without_alg_fits_all_algorithms_of_its_type(rsa_key: SigningKey) -> None:
     rsa_jwk, ec_jwk = rsa_key.jwk(), SigningKey("e", "ES256").jwk()
     del rsa_jwk["alg"], ec_jwk["alg"]
 
@@ -80,7 +80,7 @@ def test_a_key_without_an_id_is_only_for_tokens_without_one(rsa_key: SigningKey)
         {"d": "AQ"},
     ],
 )
-def test_a_key_that_is_of_no_use_is_skipped(rsa_key: SigningKey, change: dict[str, Any]) -> None:
+def test_an_unusable_key_is_skipped(rsa_key: SigningKey, change: dict[str, Any]) -> None:
     good = SigningKey("e", "ES256")
 
     found = read_keys({"keys": [rsa_key.jwk(**change), "rubbish", None, good.jwk()]}, ALL)
@@ -88,7 +88,7 @@ def test_a_key_that_is_of_no_use_is_skipped(rsa_key: SigningKey, change: dict[st
     assert found.keys() == {("e", "ES256"), (None, "ES256")}
 
 
-def test_a_secret_is_never_taken_as_a_key(rsa_key: SigningKey) -> None:
+def test_a_symmetric_key_is_never_used(rsa_key: SigningKey) -> None:
     secret = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ", "kid": "s"}
 
     found = read_keys({"keys": [secret, {**secret, "alg": "HS256"}, rsa_key.jwk()]}, ALL)
@@ -97,6 +97,6 @@ def test_a_secret_is_never_taken_as_a_key(rsa_key: SigningKey) -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"keys": {}}, {"keys": []}, {"keys": [7]}])
-def test_what_holds_no_key_is_no_answer(body: object) -> None:
+def test_a_set_without_keys_is_an_error(body: object) -> None:
     with pytest.raises(NoResponse, match="no key"):
         read_keys(body, ALL)

@@ -1,6 +1,6 @@
 from tools.asyncapi import documents
 
 
-def test_the_contract_documents_are_what_the_code_says() -> None:
+def test_the_committed_contract_documents_match_the_code() -> None:
     for path, text in documents():
         assert path.read_text() == text, "run `make reference`"

@@ -21,7 +21,7 @@ def name(value: object) -> str:
 
 
 @pytest.mark.parametrize(("dialect", "message"), FROM, ids=name)
-def test_an_example_of_a_client_is_taken_for_its_message_by_the_decoder_of_its_dialect(
+def test_each_client_example_decodes_as_its_message(
     dialect: DialectOfContract, message: type[FromClientMessage]
 ) -> None:
     example = example_of(message, dialect)
@@ -33,7 +33,7 @@ def test_an_example_of_a_client_is_taken_for_its_message_by_the_decoder_of_its_d
 
 
 @pytest.mark.parametrize(("dialect", "message"), TO, ids=name)
-def test_an_example_of_the_service_reads_as_its_message(
+def test_each_service_example_decodes_as_its_message(
     dialect: DialectOfContract, message: type[ToClientMessage]
 ) -> None:
     union = msgspec.json.Decoder(dialect.to_client)
@@ -43,7 +43,7 @@ def test_an_example_of_the_service_reads_as_its_message(
 
 
 @pytest.mark.parametrize(("dialect", "message"), [*FROM, *TO], ids=name)
-def test_every_message_has_a_line_of_help_of_its_own(
+def test_every_message_has_its_own_description(
     dialect: DialectOfContract, message: type[FromClientMessage | ToClientMessage]
 ) -> None:
     assert message in dialect.types()
@@ -51,12 +51,12 @@ def test_every_message_has_a_line_of_help_of_its_own(
     assert line.endswith(".")
 
 
-def test_the_contract_has_the_dialects_of_the_edge() -> None:
+def test_the_contract_covers_every_dialect() -> None:
     assert {one.protocol for one in DIALECTS} == set(edge.PROTOCOLS)
     for dialect, spoken in DIALECTS.items():
         assert dialect.protocol == spoken.protocol
 
 
-def test_there_is_no_example_of_what_is_no_message() -> None:
+def test_every_example_belongs_to_a_message() -> None:
     messages = {*CLASSIC.types(), *V1.types()}
     assert FROM_CLIENT.keys() | TO_CLIENT.keys() == messages

@@ -122,7 +122,7 @@ HISTORY = (
 )
 
 
-def test_exactly_the_messages_of_the_contract_follow_from_the_log() -> None:
+def test_exactly_the_messages_with_a_position_follow_from_the_log() -> None:
     world, people = World(), Profiles(texts={"c1": "Well played!"})
     durable = set()
     for position, event in enumerate(HISTORY, start=1):

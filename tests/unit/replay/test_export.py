@@ -35,7 +35,7 @@ def connect_four() -> Replay:
     )
 
 
-def test_the_first_line_says_what_it_is() -> None:
+def test_the_first_exported_line_is_a_header() -> None:
     assert lines(connect_four())[0] == {
         "match": MATCH,
         "game": "connect_four",
@@ -51,7 +51,7 @@ def test_the_first_line_says_what_it_is() -> None:
     }
 
 
-def test_a_game_without_ticks_has_a_frame_for_each_input_with_what_it_was() -> None:
+def test_a_game_without_ticks_exports_a_frame_per_input() -> None:
     _, *frames = lines(connect_four())
     assert [(frame["tick"], frame.get("input")) for frame in frames] == [
         (0, None),
@@ -62,7 +62,7 @@ def test_a_game_without_ticks_has_a_frame_for_each_input_with_what_it_was() -> N
 
 
 @pytest.mark.parametrize("hz", [None, 0.1, 60.0])
-def test_no_move_is_left_out_however_few_frames_are_wanted(hz: float | None) -> None:
+def test_every_move_is_exported_at_any_frame_rate(hz: float | None) -> None:
     moves = [Relayed(0, raw({"a": number})) for number in range(20)]
     replay = Replay(
         [
@@ -77,7 +77,7 @@ def test_no_move_is_left_out_however_few_frames_are_wanted(hz: float | None) -> 
     assert [frame["input"]["move"] for frame in frames] == [{"a": number} for number in range(20)]
 
 
-def test_pong_has_as_many_frames_a_second_as_wanted_and_no_inputs_in_them() -> None:
+def test_pong_is_exported_at_the_requested_frame_rate_without_inputs() -> None:
     replay = Replay(
         [started(PONG, 1, {}, 2), checkpoint(PONG.setup(1, {}, 2), PONG.tick_hz)], GAMES
     )

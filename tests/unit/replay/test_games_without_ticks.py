@@ -125,19 +125,19 @@ LONG_RELAYS = st.builds(
 
 @given(ANY)
 @FEW
-def test_a_true_recording_has_no_difference(played: Played) -> None:
+def test_an_intact_recording_verifies(played: Played) -> None:
     assert played.replay().verify() is None
 
 
 @given(ANY)
 @FEW
-def test_there_are_as_many_ticks_as_inputs(played: Played) -> None:
+def test_a_game_without_ticks_has_one_tick_per_input(played: Played) -> None:
     assert played.replay().ticks == len(played.all_of(MatchInput))
 
 
 @given(ANY)
 @FEW
-def test_the_state_at_a_tick_is_the_one_after_so_many_inputs(played: Played) -> None:
+def test_the_state_at_tick_n_is_the_one_after_n_inputs(played: Played) -> None:
     replay = played.replay()
     for tick, state in enumerate(played.states):
         assert encoded(replay.at(tick)) == state
@@ -165,7 +165,7 @@ def test_the_last_input_is_the_one_that_led_to_a_state(played: Played) -> None:
 
 
 @pytest.mark.parametrize("played", [relay([]), connect_four(1, [])])
-def test_a_match_without_inputs_is_a_match(played: Played) -> None:
+def test_a_match_without_inputs_can_be_replayed(played: Played) -> None:
     replay = played.replay()
     assert replay.verify() is None
     assert replay.ticks == 0
@@ -176,7 +176,7 @@ def test_a_game_without_ticks_is_shown_at_one_tick_a_second() -> None:
     assert relay([]).replay().tick_hz == 1
 
 
-def test_a_turn_that_took_too_long_is_replayed_as_an_input() -> None:
+def test_a_turn_timeout_is_replayed_as_an_input() -> None:
     played = connect_four(1, [3, 3], timeout=True)
     assert played.replay().verify() is None
     assert played.replay().at(3).timed_out == played.replay().at(2).turn
@@ -184,7 +184,7 @@ def test_a_turn_that_took_too_long_is_replayed_as_an_input() -> None:
 
 @given(MOVES)
 @FEW
-def test_inputs_that_the_end_came_before_have_no_effect(moves: list[Relayed]) -> None:
+def test_inputs_after_the_end_have_no_effect(moves: list[Relayed]) -> None:
     played = relay(moves)
     late = an_input(len(moves), 0, Relayed(0, raw({"late": True})))
     replay = Replay([*played.events, late], GAMES)
@@ -196,7 +196,7 @@ def test_inputs_that_the_end_came_before_have_no_effect(moves: list[Relayed]) ->
 
 @given(ANY, st.data())
 @FEW
-def test_a_match_that_still_goes_on_can_be_replayed_up_to_its_last_input(
+def test_a_live_match_can_be_replayed_up_to_its_last_input(
     played: Played, data: st.DataObject
 ) -> None:
     logged = played.events[: data.draw(st.integers(1, len(played.events) - 1))]
@@ -211,16 +211,14 @@ def test_a_match_that_still_goes_on_can_be_replayed_up_to_its_last_input(
 
 @given(FOURS, st.data())
 @FEW
-def test_a_move_that_was_taken_out_is_found_at_its_tick(
-    played: Played, data: st.DataObject
-) -> None:
+def test_a_removed_move_is_found_at_its_tick(played: Played, data: st.DataObject) -> None:
     old = data.draw(st.sampled_from(played.all_of(MatchInput)))
     assert find(played.changed(old)).tick == old.tick
 
 
 @given(FOURS, st.data())
 @FEW
-def test_a_move_that_the_rules_refuse_is_found_at_its_tick_and_told(
+def test_an_illegal_move_is_found_at_its_tick_with_a_message(
     played: Played, data: st.DataObject
 ) -> None:
     old = data.draw(st.sampled_from(played.all_of(MatchInput)))
@@ -232,7 +230,7 @@ def test_a_move_that_the_rules_refuse_is_found_at_its_tick_and_told(
 
 @given(FOURS, st.data())
 @FEW
-def test_a_move_that_stands_there_twice_is_found_at_the_second(
+def test_a_duplicated_move_is_found_at_its_second_occurrence(
     played: Played, data: st.DataObject
 ) -> None:
     old = data.draw(st.sampled_from(played.all_of(MatchInput)[:-1]))
@@ -241,7 +239,7 @@ def test_a_move_that_stands_there_twice_is_found_at_the_second(
 
 @given(ANY, st.data())
 @FEW
-def test_another_move_is_found_when_a_state_was_next_recorded(
+def test_a_changed_move_is_found_at_the_next_checkpoint(
     played: Played, data: st.DataObject
 ) -> None:
     old = data.draw(st.sampled_from(played.all_of(MatchInput)))
@@ -259,9 +257,7 @@ def test_another_move_is_found_when_a_state_was_next_recorded(
 
 @given(RELAYS, st.data())
 @FEW
-def test_relayed_moves_that_changed_places_or_are_gone_are_found(
-    played: Played, data: st.DataObject
-) -> None:
+def test_reordered_or_removed_relay_moves_are_found(played: Played, data: st.DataObject) -> None:
     inputs = played.all_of(MatchInput)
     at = data.draw(st.integers(0, len(inputs) - 2))
     assert find(played.changed(inputs[at])).tick >= at
@@ -280,7 +276,7 @@ def test_relayed_moves_that_changed_places_or_are_gone_are_found(
 
 @given(ANY)
 @FEW
-def test_an_end_with_more_ticks_than_inputs_is_found_where_they_run_out(played: Played) -> None:
+def test_an_end_with_too_many_ticks_is_found_at_the_last_input(played: Played) -> None:
     (old,) = played.all_of(MatchEnded)
     longer = msgspec.structs.replace(old, tick=old.tick + 2)
     assert find(played.changed(old, longer)).tick == old.tick
@@ -288,13 +284,13 @@ def test_an_end_with_more_ticks_than_inputs_is_found_where_they_run_out(played: 
 
 @given(ANY)
 @FEW
-def test_a_match_whose_inputs_run_out_can_still_be_looked_at(played: Played) -> None:
+def test_a_match_with_missing_inputs_can_be_replayed_up_to_them(played: Played) -> None:
     (old,) = played.all_of(MatchEnded)
     longer = msgspec.structs.replace(old, tick=old.tick + 2)
     assert encoded(played.changed(old, longer).at(old.tick + 2)) == played.states[-1]
 
 
-def test_a_checkpoint_after_more_inputs_than_there_are_is_found() -> None:
+def test_a_checkpoint_beyond_the_last_input_is_found() -> None:
     moves = [Relayed(0, raw({"a": number})) for number in range(CHECKPOINT_TICKS)]
     logged = relay(moves).events[:-1]
     assert isinstance(logged[-1], MatchCheckpoint)
@@ -334,7 +330,7 @@ def test_a_changed_winner_is_found_at_the_end(played: Played, winner: int | None
     assert find(played.changed(old, msgspec.structs.replace(old, winner=winner))).tick == old.tick
 
 
-def test_a_win_by_the_rules_before_there_is_one_is_found() -> None:
+def test_a_premature_win_is_found() -> None:
     played = connect_four(1, [3, 3])
     (old,) = played.all_of(MatchEnded)
     assert find(played.changed(old, msgspec.structs.replace(old, reason="finished"))).tick == 2
@@ -388,7 +384,7 @@ def test_a_rebuild_begins_at_the_newest_checkpoint(late: int) -> None:
 
 @given(MOVES, st.lists(st.integers(0, 45), max_size=4), LATE, st.data())
 @FEW
-def test_the_ticks_of_inputs_that_were_lost_are_skipped_by_all_alike(
+def test_ticks_of_lost_inputs_are_skipped_consistently(
     moves: list[Relayed], lost: list[int], late: int, data: st.DataObject
 ) -> None:
     played = relay(moves, late=late, lost=lost)
@@ -420,7 +416,7 @@ def test_each_step_takes_the_next_input_and_no_other() -> None:
         assert (run.tick, run.state.moves) == (moves, moves)
 
 
-def test_a_live_match_goes_on_when_an_input_in_the_log_is_against_the_rules() -> None:
+def test_a_live_match_continues_despite_an_illegal_logged_input() -> None:
     run = Run(CONNECT_FOUR, CONNECT_FOUR.setup(1, {}, 2))
     first = run.state.turn
     for tick, seat in enumerate((1 - first, first)):

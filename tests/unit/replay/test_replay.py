@@ -89,13 +89,13 @@ def play(
 
 @given(SEEDS, KEYS, st.integers(0, LEAD_MAX))
 @FEW
-def test_a_true_recording_has_no_difference(seed: int, keys: list[Keys], lead: int) -> None:
+def test_an_intact_recording_verifies(seed: int, keys: list[Keys], lead: int) -> None:
     assert play(seed, keys, lead=lead).replay().verify() is None
 
 
 @given(SEEDS, KEYS, st.integers(0, LEAD_MAX), st.lists(st.integers(0, TICKS), min_size=5))
 @FEW
-def test_the_state_at_a_tick_is_the_one_that_the_match_had(
+def test_the_state_at_a_tick_matches_the_live_state(
     seed: int, keys: list[Keys], lead: int, ticks: list[int]
 ) -> None:
     played = play(seed, keys, lead=lead)
@@ -104,13 +104,13 @@ def test_the_state_at_a_tick_is_the_one_that_the_match_had(
         assert encoded(replay.at(tick)) == played.states[tick]
 
 
-def test_the_state_before_the_start_is_the_first_and_after_the_end_the_last() -> None:
+def test_ticks_out_of_range_are_clamped() -> None:
     played = play(1)
     assert encoded(played.replay().at(-5)) == played.states[0]
     assert encoded(played.replay().at(TICKS + 500)) == played.states[-1]
 
 
-def test_a_state_that_is_changed_by_its_reader_does_not_spoil_the_next_one() -> None:
+def test_mutating_a_returned_state_does_not_affect_the_replay() -> None:
     played = play(1)
     replay = played.replay()
     replay.at(60).scores[0] = 99
@@ -147,7 +147,7 @@ def test_frames_from_beyond_the_end_are_the_last_state_alone() -> None:
 
 @given(SEEDS, KEYS, st.integers(1, TICKS - 1))
 @FEW
-def test_a_match_that_somebody_left_ends_where_it_was(
+def test_a_match_that_a_player_left_ends_at_its_last_tick(
     seed: int, keys: list[Keys], ticks: int
 ) -> None:
     played = play(seed, keys, ticks=ticks, reason="left")
@@ -159,7 +159,7 @@ def test_a_match_that_somebody_left_ends_where_it_was(
 
 @given(SEEDS, KEYS, st.data())
 @FEW
-def test_a_match_that_still_goes_on_can_be_replayed_as_far_as_it_is(
+def test_a_live_match_can_be_replayed_so_far(
     seed: int, keys: list[Keys], data: st.DataObject
 ) -> None:
     played = play(seed, keys)
@@ -170,7 +170,7 @@ def test_a_match_that_still_goes_on_can_be_replayed_as_far_as_it_is(
 
 
 @pytest.mark.parametrize("reason", ["left", "timeup"])
-def test_an_input_that_the_end_came_before_has_no_effect(reason: EndReason) -> None:
+def test_an_input_after_the_end_has_no_effect(reason: EndReason) -> None:
     # Its tick was chosen ahead of a match that was late, and then somebody left.
     ticks = TICKS if reason == "timeup" else 100
     played = play(1, ticks=ticks, reason=reason)
@@ -185,7 +185,7 @@ def test_an_input_that_the_end_came_before_has_no_effect(reason: EndReason) -> N
 # Tampering
 
 
-def test_an_input_ahead_of_a_live_match_does_not_say_that_its_tick_was_stepped() -> None:
+def test_an_input_ahead_of_a_live_match_does_not_advance_the_replay() -> None:
     ahead = an_input(1, 0, KeysHeld(0, up=True, down=False))
     assert Replay([play(1).events[0], ahead], GAMES).verify() is None
 
@@ -219,7 +219,7 @@ def test_a_dropped_outcome_is_found_at_its_tick(
 
 @given(SEEDS, KEYS, st.data())
 @FEW
-def test_an_outcome_that_stands_there_twice_is_found_at_its_tick(
+def test_a_duplicated_outcome_is_found_at_its_tick(
     seed: int, keys: list[Keys], data: st.DataObject
 ) -> None:
     played = play(seed, keys)
@@ -244,7 +244,7 @@ def test_an_invented_outcome_after_the_last_step_is_found() -> None:
     assert find(played.changed(end, invented, end)).tick == TICKS
 
 
-def test_a_changed_outcome_is_found_though_it_is_the_last_event_so_far() -> None:
+def test_a_changed_last_outcome_is_found() -> None:
     played = play(1)
     at, old = next(
         (at, event) for at, event in enumerate(played.events) if isinstance(event, MatchOutcome)
@@ -255,7 +255,7 @@ def test_a_changed_outcome_is_found_though_it_is_the_last_event_so_far() -> None
 
 @given(SEEDS, KEYS, st.data())
 @FEW
-def test_a_changed_input_is_found_as_soon_as_it_makes_a_difference(
+def test_a_changed_input_is_found_at_the_first_differing_state(
     seed: int, keys: list[Keys], data: st.DataObject
 ) -> None:
     assume(keys)
@@ -279,7 +279,7 @@ def test_a_changed_input_is_found_as_soon_as_it_makes_a_difference(
 
 @given(SEEDS, KEYS)
 @FEW
-def test_a_change_of_the_last_input_is_found_always(seed: int, keys: list[Keys]) -> None:
+def test_a_changed_last_input_is_found(seed: int, keys: list[Keys]) -> None:
     assume(keys)
     played = play(seed, keys)
     tick, held = keys[-1]
@@ -307,7 +307,7 @@ def test_a_changed_hash_of_a_checkpoint_at_the_last_tick_is_found() -> None:
     assert find(played.changed(end, last, end)).tick == TICKS
 
 
-def test_a_changed_state_of_a_checkpoint_is_found_though_its_hash_is_true() -> None:
+def test_a_changed_checkpoint_state_is_found_despite_a_valid_hash() -> None:
     played = play(1)
     for old in played.all_of(MatchCheckpoint):
         state = msgspec.json.decode(old.state, type=PongState)
@@ -343,7 +343,7 @@ def test_a_changed_last_hash_is_found_at_the_end() -> None:
     assert find(played.changed(old, new)).tick == TICKS
 
 
-def test_a_time_that_was_not_up_is_found_at_the_end() -> None:
+def test_a_premature_time_up_is_found_at_the_end() -> None:
     assert find(play(1, ticks=100, reason="timeup").replay()).tick == 100
 
 
@@ -406,7 +406,7 @@ def test_a_rebuilt_match_goes_on_to_the_same_end_with_every_outcome_once(
         assert outcomes == played.all_of(MatchOutcome)
 
 
-def test_outcomes_that_the_log_does_not_have_yet_are_returned() -> None:
+def test_outcomes_missing_from_the_log_are_returned() -> None:
     # The first serve is in tick 0, and the log has only an input of a later tick.
     played = play(1, [(5, KeysHeld(0, up=True, down=False))], lead=5)
     match, since = folded(played.events[:2])
@@ -429,7 +429,7 @@ def test_a_rebuild_begins_at_the_newest_checkpoint() -> None:
 # A run
 
 
-def test_the_state_ahead_has_inputs_that_the_state_does_not_have_yet() -> None:
+def test_the_predicted_state_includes_future_inputs() -> None:
     run = Run(PONG, PONG.setup(1, {}, 2))
     assert run.ahead() is run.state
     held = KeysHeld(0, up=True, down=False)
@@ -444,7 +444,7 @@ def test_the_state_ahead_has_inputs_that_the_state_does_not_have_yet() -> None:
     assert run.ahead() is run.state
 
 
-def test_the_state_ahead_has_inputs_that_are_on_their_way_into_the_log_too() -> None:
+def test_the_predicted_state_includes_uncommitted_inputs() -> None:
     run = Run(PONG, PONG.setup(1, {}, 2))
     run.add_input(an_input(2, 0, KeysHeld(0, up=True, down=False)))
     state = run.ahead([an_input(3, 1, KeysHeld(1, up=False, down=True))])
@@ -456,24 +456,24 @@ def test_the_state_ahead_has_inputs_that_are_on_their_way_into_the_log_too() -> 
 # What is no match
 
 
-def test_no_events_are_no_match() -> None:
+def test_an_empty_event_list_is_refused() -> None:
     with pytest.raises(NotAMatch):
         Replay([], GAMES)
 
 
-def test_a_match_without_its_start_is_no_match() -> None:
+def test_a_match_without_its_start_is_refused() -> None:
     with pytest.raises(NotAMatch):
         Replay(play(1).events[1:], GAMES)
 
 
-def test_a_match_of_another_version_of_the_rules_is_refused_and_told() -> None:
+def test_a_match_of_other_rules_versions_is_refused_with_a_message() -> None:
     played = play(1)
     (old,) = played.all_of(MatchStarted)
     with pytest.raises(NotAMatch, match=r"r-1 .*version 99 .*pong"):
         played.changed(old, msgspec.structs.replace(old, rules_version=99))
 
 
-def test_a_match_of_a_game_that_is_not_here_is_no_match() -> None:
+def test_a_match_of_an_unknown_game_is_refused() -> None:
     played = play(1)
     (old,) = played.all_of(MatchStarted)
     with pytest.raises(NotAMatch):
@@ -489,7 +489,7 @@ def voided(events: Sequence[MatchEvent], tick: int) -> MatchEnded:
     )
 
 
-def test_a_void_match_holds_as_far_as_its_rules_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_void_match_verifies_up_to_the_rules_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     events = play(1).events[:-1]
     at = max(event.reaches for event in events)
     replay = Replay([*events, voided(events, at)], GAMES)
@@ -506,7 +506,7 @@ def test_a_void_match_holds_as_far_as_its_rules_go(monkeypatch: pytest.MonkeyPat
     assert find(replay).what.startswith("The rules of pong have failed at tick 0")
 
 
-def test_rules_that_fail_over_a_match_that_is_not_void_are_a_difference(
+def test_rules_failing_on_a_match_that_is_not_void_are_a_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(_: object) -> None:
@@ -518,23 +518,21 @@ def test_rules_that_fail_over_a_match_that_is_not_void_are_a_difference(
 
 
 @pytest.mark.parametrize("rule", ["setup", "scores", "result"])
-def test_any_rule_that_fails_over_a_match_is_a_difference(
-    monkeypatch: pytest.MonkeyPatch, rule: str
-) -> None:
+def test_any_failing_rule_is_a_difference(monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
     replay = play(1).replay()
     monkeypatch.setattr(PONG, rule, failing)
     assert find(replay).what.startswith("The rules of pong have failed: ZeroDivisionError")
 
 
 @pytest.mark.parametrize("rule", ["setup", "view"])
-def test_frames_whose_rules_fail_say_so(monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
+def test_frames_raise_when_the_rules_fail(monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
     replay = play(1).replay()
     monkeypatch.setattr(PONG, rule, failing)
     with pytest.raises(RulesFailed, match="The rules of pong have failed"):
         next(frame_lines(replay))
 
 
-def test_a_checkpoint_of_another_form_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_of_another_shape_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     replay = play(1).replay()
     monkeypatch.setattr(type(PONG), "state_type", Relayed)
     assert find(replay).what.startswith("The rules of pong have failed: ValidationError")

@@ -67,7 +67,7 @@ def test_pong_is_drawn_with_its_score_and_the_time() -> None:
 # Connect four
 
 
-def test_connect_four_is_drawn_with_its_discs_and_whose_turn_it_is() -> None:
+def test_connect_four_is_drawn_with_its_discs_and_turn() -> None:
     assert drawn(dropped([3, 3, 2])) == [
         "       ● Ana   0 : 0   Ben ○",
         "               ▼",
@@ -90,14 +90,14 @@ def test_before_the_first_move_no_column_is_marked() -> None:
     assert picture[-2:] == ["            Ana to move", "            move 0 of 3"]
 
 
-def test_the_discs_that_have_won_stand_out() -> None:
+def test_the_winning_discs_are_highlighted() -> None:
     picture = drawn(dropped([0, 0, 1, 1, 2, 2, 3]))
     assert picture[0].strip() == "● Ana   1 : 0   Ben ○"
     assert [line.strip() for line in picture[6:8]] == ["│ ○ ○ ○ · · · · │", "│ ◉ ◉ ◉ ◉ · · · │"]
     assert picture[-2].strip() == "Ana has won"
 
 
-def test_the_second_players_discs_stand_out_too() -> None:
+def test_winning_discs_of_the_second_player_are_highlighted() -> None:
     picture = drawn(dropped([0, 1, 0, 1, 0, 1, 6, 1]))
     assert [line.strip() for line in picture[4:8]] == [
         "│ · ◎ · · · · · │",
@@ -108,12 +108,12 @@ def test_the_second_players_discs_stand_out_too() -> None:
     assert picture[-2].strip() == "Ben has won"
 
 
-def test_a_draw_is_told() -> None:
+def test_a_draw_is_shown() -> None:
     columns = [int(column) for column in "330254564223355224331121550404466660106011"]
     assert drawn(dropped(columns))[-2].strip() == "a draw"
 
 
-def test_who_took_too_long_is_told() -> None:
+def test_a_turn_timeout_is_shown() -> None:
     picture = drawn(dropped([3], timeout=True))
     assert picture[-2].strip() == "Ana has won: Ben took too long"
 
@@ -121,7 +121,7 @@ def test_who_took_too_long_is_told() -> None:
 # The relay
 
 
-def test_the_relay_shows_the_last_move_and_how_many_there_were() -> None:
+def test_the_relay_shows_the_last_move_and_the_move_count() -> None:
     replay = relayed((0, {"e4": 1}), (1, {"e5": [1, 2]}))
     assert [line.strip() for line in drawn(replay)] == [
         "Ana, Ben",
@@ -145,13 +145,13 @@ def test_the_relay_shows_all_its_players(players: int, title: str) -> None:
     assert drawn(relayed(players=players))[0].strip() == title
 
 
-def test_a_long_move_fills_the_picture_and_no_more() -> None:
+def test_a_long_move_is_cut_to_the_picture() -> None:
     picture = drawn(relayed((0, {"text": "x" * 5000})), width=40, height=12)
     assert len(picture) == 12
     assert {len(line) for line in picture[1:-1]} == {40}
 
 
-def test_a_move_cannot_command_the_terminal() -> None:
+def test_terminal_escape_sequences_in_a_move_are_neutralized() -> None:
     picture = "\n".join(drawn(relayed((0, {"text": "\x1b[2J\x9b2J\r\n\u202e"}))))
     assert all(character.isprintable() for character in picture.replace("\n", ""))
 
@@ -163,12 +163,12 @@ class Odd(msgspec.Struct):
     odd: int
 
 
-def test_a_game_that_has_no_picture_is_shown_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_game_without_a_drawing_is_shown_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RELAY, "view", lambda _state, _viewer: Odd(3), raising=True)
     assert drawn(relayed((0, {})))[1:-1] == ["{", '  "odd": 3', "}"]
 
 
-def test_a_match_that_was_rewound_after_a_restart_shows_where() -> None:
+def test_a_rewound_match_shows_the_tick() -> None:
     rewound = Replay(
         [started(PONG, 1, {"duration_s": 30}, 2), MatchRewound(match=MATCH, tick=120)], GAMES
     )

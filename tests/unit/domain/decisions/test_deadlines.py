@@ -345,7 +345,7 @@ def test_no_turn_runs_in_a_pause() -> None:
 
 
 @pytest.mark.parametrize("game", ["pong", "relay"])
-def test_a_game_without_turns_has_no_time_for_one(game: str) -> None:
+def test_a_game_without_turns_has_no_turn_clock(game: str) -> None:
     assert standing(play(game)) == begun(play(game)) == []
 
 

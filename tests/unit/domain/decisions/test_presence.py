@@ -199,7 +199,7 @@ def test_a_socket_that_replaces_another_tells_of_a_lost_seat() -> None:
     )
 
 
-def test_a_match_that_only_the_replaced_socket_shows_is_paused() -> None:
+def test_a_match_shown_only_by_the_replaced_socket_is_paused() -> None:
     playing(tabs="ab").when(replace(socket(ANA))).then_types(
         "socket.opened", "socket.closed", "match.paused"
     )
