@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from service import protocol as messages
-from service.cli import app
+from service.cli.commands import app
 from service.domain.events import EVENT_TYPES
 from service.edge.close_codes import REFUSED_HANDSHAKES, CloseCode
 from service.errors import ClientError

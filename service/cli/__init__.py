@@ -1,67 +1,13 @@
-"""The command `ws-service`: each module here is one of its commands."""
+"""The command `ws-service`: `commands` declares its commands, the other modules do their work."""
 
-import importlib
 import os
 import sqlite3
 import sys
-from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
-
-from service import __version__
+from service.cli.commands import app
 from service.errors import ConfigurationError, ServiceError
 
 PRIVATE_UMASK = 0o077
-
-COMMANDS = ("serve", "db", "log", "matches", "outbox", "replay", "settings", "token")
-"""The modules of the commands: each has a `command`, or an `app` of several."""
-
-
-class _OnDemand(TyperGroup):
-    """Imports the module of a command when that is asked for: most import much of the service."""
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the same in any context
-        """Name all commands, in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
-        """Load a command, or return None for an unknown name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        loaded = getattr(module, "app", None)
-        if loaded is None:
-            loaded = typer.Typer(add_completion=False)
-            loaded.command(cmd_name)(module.command)
-        command = typer.main.get_command(loaded)
-        command.name = cmd_name
-        return command
-
-
-app = typer.Typer(
-    cls=_OnDemand,
-    help="The realtime service of a browser game platform.",
-    no_args_is_help=True,
-    # An unforeseen error shows its plain traceback; the pretty one is long and shows values.
-    pretty_exceptions_enable=False,
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"ws-service {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Hold the options that stand before a command."""
 
 
 def main() -> None:

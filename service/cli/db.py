@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from service.eventstore import migrate
 from service.settings import load_settings
 
-app = typer.Typer(help="The schema of the database.", no_args_is_help=True, add_completion=False)
 
-
-@app.command()
 def upgrade() -> None:
     """Bring the database to the newest schema; make it if there is none."""
     url = load_settings().database_url
@@ -21,14 +16,12 @@ def upgrade() -> None:
     print(f"schema {after}, as before" if same else f"schema {before or 'none'} -> {after}")
 
 
-@app.command()
 def current() -> None:
     """Show which schema the database has, and which this version wants."""
     found = migrate.current(load_settings().database_url)
     print(f"schema {found or 'none'}, newest is {migrate.newest()}")
 
 
-@app.command()
 def check() -> None:
     """End with an error unless the database has the newest schema."""
     migrate.check(load_settings().database_url)

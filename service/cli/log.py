@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from service.cli import maintenance, skip, verify
 from service.cli.common import (
     console,
     moment,
@@ -24,6 +21,8 @@ from service.eventstore import migrate
 from service.settings import load_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.domain.events.base import Position
     from service.eventstore.reader import Reader
     from service.eventstore.records import Row
@@ -31,44 +30,18 @@ if TYPE_CHECKING:
 FOLLOW_S = 0.25
 """How often `tail --follow` looks for more."""
 
-app = typer.Typer(
-    help="Look into the event log, also while it grows.", no_args_is_help=True, add_completion=False
-)
-app.command("verify")(verify.command)
-app.command("rebuild")(maintenance.rebuild)
-app.command("backup")(maintenance.backup)
-app.command("restore")(maintenance.restore)
-app.command("skip")(skip.command)
 
-
-@app.command()
-def stats(
-    *, json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
-) -> None:
+def stats(*, as_json: bool) -> None:
     """Count what is in the log."""
-    run(_stats(as_json=json))
+    run(_stats(as_json=as_json))
 
 
-@app.command()
-def tail(
-    *,
-    count: Annotated[int, typer.Option("-n", min=0, help="How many of the last events.")] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
-    stream: Annotated[str | None, typer.Option(help="Only those of a stream.")] = None,
-) -> None:
+def tail(count: int, stream: str | None, *, follow: bool) -> None:
     """Show the last events."""
     run(_tail(count, stream, follow=follow))
 
 
-@app.command()
-def export(
-    *,
-    after: Annotated[int, typer.Option(min=0, help="Only those after a position.")] = 0,
-    stream: Annotated[str | None, typer.Option(help="Only those of a stream.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file, in place of standard output.")
-    ] = None,
-) -> None:
+def export(after: Position, stream: str | None, output: Path | None) -> None:
     """Write whole events as JSON, one a line."""
     run(_export(after, stream, output))
 

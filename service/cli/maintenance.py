@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.progress import Progress
 
 from service.cli.common import moment, progress_console
@@ -20,46 +18,11 @@ from service.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 def rebuild() -> None:
-    """Make all that follows from the log anew: match history, outbox, consumers, indexes.
-
-    The service must not run. It is one transaction: when it is interrupted, nothing has changed.
-    """
-    _rebuild()
-
-
-def backup(
-    directory: Annotated[
-        Path, typer.Argument(help="Where the copy gets a folder of its own, named by the time.")
-    ],
-) -> None:
-    """Copy the log and the secret that belongs to it, and verify the copy.
-
-    The service may run meanwhile. Nobody but its owner can read the copy.
-    """
-    _backup(directory)
-
-
-def restore(
-    source: Annotated[
-        Path, typer.Argument(metavar="BACKUP", help="The folder of a backup, or a database.")
-    ],
-    *,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Move the log that is there aside.")
-    ] = False,
-) -> None:
-    """Put a backup in the place of the log. The service must not run.
-
-    Users whose sessions were revoked after the backup stay revoked, as far as the log that is
-    replaced can be read.
-    """
-    _restore(source, replace=replace)
-
-
-def _rebuild() -> None:
+    """Make all that follows from the log anew, while the service does not run."""
     path = _database()
     lock = LogLock(Files(path).lock)
     try:
@@ -70,13 +33,15 @@ def _rebuild() -> None:
     print(f"ok: what follows from {events} events was made anew")
 
 
-def _backup(directory: Path) -> None:
+def backup(directory: Path) -> None:
+    """Copy the log and its secret into a new folder in `directory`, and verify the copy."""
     with _progress("verifying the copy") as progress:
         made = back_up(_database(), load_settings().data_dir, directory, progress)
     print(f"ok: {made.position} events in {made.folder}")
 
 
-def _restore(source: Path, *, replace: bool) -> None:
+def restore(source: Path, *, replace: bool) -> None:
+    """Put a backup in the place of the log, while the service does not run."""
     settings = load_settings()
     database = migrate.database_path(settings.database_url)
     with _progress("verifying the backup") as progress:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import Annotated
 
 import msgspec
 import typer
@@ -30,22 +29,12 @@ _REASONS = {
 }
 
 
-def command(
-    *,
-    user: Annotated[str | None, typer.Option(help="Only those of a user, by id or name.")] = None,
-    game: Annotated[str | None, typer.Option(help="Only those of a game.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only those since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="As JSON, one match a line, in the form of `/api/v1/matches`."),
-    ] = False,
+def list_matches(
+    user: str | None, game: str | None, since: str | None, limit: int, *, as_json: bool
 ) -> None:
     """List matches, the newest first."""
     wanted = MatchQuery(user=user, game=game, since=parse_since(since, time.time()), limit=limit)
-    run(_list(wanted, as_json=json))
+    run(_list(wanted, as_json=as_json))
 
 
 async def _list(wanted: MatchQuery, *, as_json: bool) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
-import typer
 from rich.table import Table
 
 from service.cli.common import console, moment, opened_log, run
@@ -19,32 +18,17 @@ from service.settings import load_settings
 if TYPE_CHECKING:
     from service.eventstore.read_models.outbox import Entry
 
-app = typer.Typer(
-    help="Look into the outbox of finished matches, also while the service runs.",
-    invoke_without_command=True,
-    add_completion=False,
-)
-
 
 class NoSuchDelivery(ServiceError):
     """No such match waits, and none was refused."""
 
 
-@app.callback()
-def listing(
-    context: typer.Context,
-    *,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, one entry a line.")] = False,
-) -> None:
+def list_entries(*, as_json: bool) -> None:
     """List what waits for other services or was refused, the oldest first."""
-    if context.invoked_subcommand is None:
-        run(_list(as_json=json))
+    run(_list(as_json=as_json))
 
 
-@app.command()
-def retry(
-    match: Annotated[str, typer.Argument(help="The id of a match, or any start of it.")],
-) -> None:
+def retry(match: str) -> None:
     """Deliver a match at once, also one that was refused; the running service does it."""
     run(_retry(match))
 

@@ -11,8 +11,7 @@ import termios
 import time
 import tty
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 import typer
@@ -32,6 +31,7 @@ from service.replay.terminal import draw, draw_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FRAME_HZ = 30
 SEEK_S = 5
@@ -50,41 +50,26 @@ class VerificationFailed(ServiceError):
     """The recording is not what the rules say."""
 
 
-def command(  # noqa: PLR0913 - these are the options
-    match: Annotated[str, typer.Argument(metavar="ID", help="A match, or how its id begins.")],
-    *,
-    speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Times real time.")] = 1.0,
-    at: Annotated[
-        str | None, typer.Option(help="Print one state: 12s, or 720t for a tick.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")] = False,
-    verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Check the hashes of the log, and every outcome and state."),
-    ] = False,
-    export: Annotated[
-        Literal["ndjson"] | None, typer.Option(help="Write every frame as NDJSON.")
-    ] = None,
-    hz: Annotated[
-        float | None, typer.Option(min=0.1, help="With --export: frames a second, not every tick.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="With --export: a file.")
-    ] = None,
-) -> None:
-    """Play a match in the terminal, or look at it in other ways."""
-    if verify:
-        run(_verify(match))
-        return
+def verify_match(match: str) -> None:
+    """Check the hashes of the match in the log, and every outcome and state of it."""
+    run(_verify(match))
+
+
+def export_frames(match: str, hz: float | None, output: Path | None) -> None:
+    """Write frames as NDJSON: `hz` a second, or every tick."""
     replay, names = run(_load(match))
-    if export is not None:
-        _export(replay, names, hz, output)
-    elif at is not None:
-        _print_state(replay, names, _tick_of(at, replay), as_json=json)
+    _export(replay, names, hz, output)
+
+
+def show_match(match: str, speed: float, at: str | None, *, as_json: bool) -> None:
+    """Play a match on a terminal; print one state for `at`, or the last one to a pipe."""
+    replay, names = run(_load(match))
+    if at is not None:
+        _print_state(replay, names, _tick_of(at, replay), as_json=as_json)
     elif sys.stdout.isatty():
         _play(replay, names, speed)
     else:
-        _print_state(replay, names, replay.ticks, as_json=json)
+        _print_state(replay, names, replay.ticks, as_json=as_json)
 
 
 async def _load(start: str) -> tuple[Replay, list[str]]:

@@ -9,9 +9,8 @@ import os
 import secrets
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 import uvloop
 
 from service.app import Service
@@ -25,23 +24,8 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
-def command(
-    *,
-    dev: Annotated[
-        bool,
-        typer.Option(
-            "--dev",
-            help="For development: a secret of its own, POST /dev/token, console logs.",
-        ),
-    ] = False,
-    accept_lost_tail: Annotated[
-        bool,
-        typer.Option(
-            "--accept-lost-tail", help="Accept a log whose last events are missing, for good."
-        ),
-    ] = False,
-) -> None:
-    """Serve until Ctrl-C, SIGTERM or SIGHUP."""
+def serve(*, dev: bool, accept_lost_tail: bool) -> None:
+    """Serve, and exit with 0 after a stop and 1 after a failure."""
     # Until the settings say otherwise; also that they are wrong is logged.
     configure_logging("info", "console" if dev else "ecs")
     with refusal_logged():
@@ -57,7 +41,9 @@ def command(
         logger.warning("WS_ALLOWED_ORIGINS is *: pages of any site may connect; name your own")
     if dev:
         logger.warning("DEVELOPMENT MODE: POST /dev/token gives anyone a token; never in public")
-    sys.exit(uvloop.run(_serve(Service(settings, secret, dev=dev), accept_lost_tail)))
+    sys.exit(
+        uvloop.run(_serve(Service(settings, secret, dev=dev), accept_lost_tail=accept_lost_tail))
+    )
 
 
 @contextlib.contextmanager
@@ -105,7 +91,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 """Many short-lived messages are made and nearly no cycles: looking for these less often pays."""
 
 
-async def _serve(service: Service, accept_lost_tail: bool) -> int:
+async def _serve(service: Service, *, accept_lost_tail: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = [signal.SIGINT, signal.SIGTERM]

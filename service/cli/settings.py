@@ -3,9 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -17,9 +15,7 @@ from service.settings import load_settings
 PIPE_WIDTH = 200
 
 
-def command(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
-) -> None:
+def show_settings(*, as_json: bool) -> None:
     """Show every setting with the value in force, and what clients can make the service hold."""
     settings = load_settings()
     rows = [asdict(row) for row in settings.table()]

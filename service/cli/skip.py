@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,17 +19,16 @@ from service.eventstore.skips import REASON_LENGTH_MAX, Skip, read_skips, write_
 from service.runtime.snapshots import fold_log
 from service.settings import load_settings
 
+if TYPE_CHECKING:
+    from service.domain.events.base import Position
+
 
 class NotSkipped(ServiceError):
     """This event can't be left out."""
 
 
-def command(
-    position: Annotated[int, typer.Argument(min=1, help="The place of the event in the log.")],
-    *,
-    reason: Annotated[str, typer.Option(help="Why; `log verify` shows it for ever.")],
-) -> None:
-    """Leave out, for good, the first event that can't be read or folded; stop the service first."""
+def skip(position: Position, reason: str) -> None:
+    """Leave out, for good, the first event that can't be read or folded."""
     if not 0 < len(reason.strip()) <= REASON_LENGTH_MAX:
         raise typer.BadParameter(
             f"give a reason of at most {REASON_LENGTH_MAX} characters", param_hint="--reason"
@@ -38,14 +37,14 @@ def command(
     lock = LogLock(Files(path).lock)
     try:
         run(_check(position))
-        skip = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)
-        write_skip(path, skip)
+        skipped = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)
+        write_skip(path, skipped)
     finally:
         lock.release()
     print(f"skipped: position {position}; `ws-service log verify` will say so for ever")
 
 
-async def _check(position: int) -> None:
+async def _check(position: Position) -> None:
     """Raise `NotSkipped` unless this is the first event that can't be read or folded."""
     async with opened_log() as reader:
         head = (await reader.head()).position

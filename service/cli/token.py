@@ -5,13 +5,11 @@ import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
 import jwt
-import typer
 
 from service.domain.ids import UserId, normalise
-from service.edge.auth import Scope
+from service.edge.claims import Scope
 from service.errors import ConfigurationError, ServiceError
 from service.settings import Settings, load_settings, signing_secret
 
@@ -24,22 +22,12 @@ class InvalidArgument(ServiceError):
     """An argument of the command makes no sense."""
 
 
-def command(
-    user: Annotated[str | None, typer.Option("--id", help="The user's id.")] = None,
-    name: Annotated[str | None, typer.Option(help="The user's display name, if any.")] = None,
-    ttl: Annotated[str, typer.Option(help="How long it is valid: 30s, 15m, 1h, 7d.")] = "1h",
-    scope: Annotated[
-        list[Scope] | None,
-        typer.Option(help="A token of a service that may do this, with or without an id."),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(help="Private key in PEM to sign with, for RS*, ES* and EdDSA."),
-    ] = None,
+def print_token(
+    user: str | None, name: str | None, ttl: str, scopes: Sequence[Scope], key: Path | None
 ) -> None:
-    """Print a token for a user or a service, signed with the service's secret."""
+    """Print a token for a user or a service, signed with the service's secret or with `key`."""
     pem = None if key is None else key.read_text()
-    print(make_token(load_settings(), user, name, parse_ttl(ttl), scope or (), private_key=pem))
+    print(make_token(load_settings(), user, name, parse_ttl(ttl), scopes, private_key=pem))
 
 
 def make_token(  # noqa: PLR0913 - one argument for each option of the command

@@ -36,12 +36,8 @@ if TYPE_CHECKING:
     from service.eventstore.records import Row
 
 
-def command() -> None:
-    """Check the hash chain, and that all that is kept beside the log is what it says.
-
-    Nothing is written, and the service may run meanwhile. The exit code is 1 when something is not
-    as it was written, 2 when there is no log to check.
-    """
+def verify() -> None:
+    """Check the log and everything derived from it; raise an error for the first difference."""
     try:
         run(_verify())
     except (LostTail, DamagedHead) as error:

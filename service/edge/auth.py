@@ -6,7 +6,6 @@ import contextlib
 import time
 import warnings
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
@@ -15,7 +14,16 @@ from aiohttp import hdrs
 
 from service.domain.ids import UserId
 from service.domain.names import clean_name
-from service.edge.claims import BadTime, BadUser, Times, has_user, read_times, read_user, texts
+from service.edge.claims import (
+    BadTime,
+    BadUser,
+    Scope,
+    Times,
+    has_user,
+    read_times,
+    read_user,
+    texts,
+)
 from service.edge.close_codes import CloseCode
 from service.edge.handshake import listed
 from service.errors import ServiceError
@@ -26,13 +34,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 BEARER_PROTOCOL = "bearer."
-
-
-class Scope(StrEnum):
-    """What the token of another service of the platform allows it, by the claim `scope`."""
-
-    ADMIN = "admin"
-    PUBLISH = "publish"
 
 
 _INVALID = (jwt.PyJWTError, BadTime, ValueError, TypeError, OverflowError, RecursionError)

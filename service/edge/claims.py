@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -19,6 +20,13 @@ TIME_MAX_S = 253_402_300_799.0
 
 # Controls, and halves of surrogate pairs, which JSON can write and nobody can encode.
 _UNFIT_FOR_IDS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Scope(StrEnum):
+    """What the token of another service of the platform allows it, by the claim `scope`."""
+
+    ADMIN = "admin"
+    PUBLISH = "publish"
 
 
 class BadTime(ServiceError):

@@ -15,7 +15,7 @@ import jwt
 import pytest
 import structlog
 
-from service.cli.verify import command as log_verify
+from service.cli.verify import verify as log_verify
 from tests.acceptance.service_process import SECRET
 from tests.command_line import pipes_kept
 from tests.integration.stage import Stage, Tab, room_of

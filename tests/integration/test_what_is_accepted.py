@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.cli.verify import command as log_verify
+from service.cli.verify import verify as log_verify
 from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.events.base import Event
 from service.domain.events.presence import SocketOpened

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from service.domain.projections.world import World
     from service.edge.api.replays import Replays
-    from service.edge.auth import Caller, Scope
+    from service.edge.auth import Caller
+    from service.edge.claims import Scope
     from service.edge.hub import Hub
     from service.eventstore.reader import Reader
     from service.fanout.profiles import Profiles

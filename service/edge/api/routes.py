@@ -34,7 +34,7 @@ from service.domain.ids import normalise
 from service.edge.api import shapes
 from service.edge.api.calls import NEVER_CHANGES, Call, Dependencies, Route
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
-from service.edge.auth import Scope
+from service.edge.claims import Scope
 from service.edge.paging import first_page
 from service.edge.room_list import room_page
 from service.eventstore.read_models.match_history import MatchQuery, find_matches, not_public

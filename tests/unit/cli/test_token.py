@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from service.cli import main
 from service.cli.token import InvalidArgument, make_token, parse_ttl
-from service.edge.auth import Scope
+from service.edge.claims import Scope
 from service.errors import ConfigurationError
 from service.settings import Settings, dev_secret
 

@@ -14,8 +14,8 @@ from service.edge.auth import (
     FixedKey,
     Identity,
     Issuer,
-    Scope,
 )
+from service.edge.claims import Scope
 
 SECRET = "a-secret-that-is-long-enough-" * 3
 

@@ -1,0 +1,328 @@
+"""The commands, with their options and help texts.
+
+Each imports the module that does its work when it runs, so that showing a help costs little.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from service import __version__
+from service.edge.claims import Scope
+
+
+class _ServeFirst(TyperGroup):
+    """List `serve` first and the other commands by name."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Name all commands, in the order of the help."""
+        return sorted(super().list_commands(ctx), key=lambda name: (name != "serve", name))
+
+
+app = typer.Typer(
+    cls=_ServeFirst,
+    help="The realtime service of a browser game platform.",
+    no_args_is_help=True,
+    # An unforeseen error shows its plain traceback; the pretty one is long and shows values.
+    pretty_exceptions_enable=False,
+)
+db = typer.Typer(help="The schema of the database.", no_args_is_help=True, add_completion=False)
+log = typer.Typer(
+    help="Look into the event log, also while it grows.", no_args_is_help=True, add_completion=False
+)
+outbox = typer.Typer(
+    help="Look into the outbox of finished matches, also while the service runs.",
+    invoke_without_command=True,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"ws-service {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
+
+
+@app.command()
+def serve(
+    *,
+    dev: Annotated[
+        bool,
+        typer.Option(
+            "--dev",
+            help="For development: a secret of its own, POST /dev/token, console logs.",
+        ),
+    ] = False,
+    accept_lost_tail: Annotated[
+        bool,
+        typer.Option(
+            "--accept-lost-tail", help="Accept a log whose last events are missing, for good."
+        ),
+    ] = False,
+) -> None:
+    """Serve until Ctrl-C, SIGTERM or SIGHUP."""
+    from service.cli.serve import serve
+
+    serve(dev=dev, accept_lost_tail=accept_lost_tail)
+
+
+app.add_typer(db, name="db")
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to the newest schema; make it if there is none."""
+    from service.cli.db import upgrade
+
+    upgrade()
+
+
+@db.command()
+def current() -> None:
+    """Show which schema the database has, and which this version wants."""
+    from service.cli.db import current
+
+    current()
+
+
+@db.command()
+def check() -> None:
+    """End with an error unless the database has the newest schema."""
+    from service.cli.db import check
+
+    check()
+
+
+app.add_typer(log, name="log")
+
+
+@log.command()
+def verify() -> None:
+    """Check the hash chain, and that all that is kept beside the log is what it says.
+
+    Nothing is written, and the service may run meanwhile. The exit code is 1 when something is not
+    as it was written, 2 when there is no log to check.
+    """
+    from service.cli.verify import verify
+
+    verify()
+
+
+@log.command()
+def rebuild() -> None:
+    """Make all that follows from the log anew: match history, outbox, consumers, indexes.
+
+    The service must not run. It is one transaction: when it is interrupted, nothing has changed.
+    """
+    from service.cli.maintenance import rebuild
+
+    rebuild()
+
+
+@log.command()
+def backup(
+    directory: Annotated[
+        Path, typer.Argument(help="Where the copy gets a folder of its own, named by the time.")
+    ],
+) -> None:
+    """Copy the log and the secret that belongs to it, and verify the copy.
+
+    The service may run meanwhile. Nobody but its owner can read the copy.
+    """
+    from service.cli.maintenance import backup
+
+    backup(directory)
+
+
+@log.command()
+def restore(
+    source: Annotated[
+        Path, typer.Argument(metavar="BACKUP", help="The folder of a backup, or a database.")
+    ],
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move the log that is there aside.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of the log. The service must not run.
+
+    Users whose sessions were revoked after the backup stay revoked, as far as the log that is
+    replaced can be read.
+    """
+    from service.cli.maintenance import restore
+
+    restore(source, replace=replace)
+
+
+@log.command()
+def skip(
+    position: Annotated[int, typer.Argument(min=1, help="The place of the event in the log.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; `log verify` shows it for ever.")],
+) -> None:
+    """Leave out, for good, the first event that can't be read or folded; stop the service first."""
+    from service.cli.skip import skip
+
+    skip(position, reason)
+
+
+@log.command()
+def stats(
+    *, json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
+) -> None:
+    """Count what is in the log."""
+    from service.cli.log import stats
+
+    stats(as_json=json)
+
+
+@log.command()
+def tail(
+    *,
+    count: Annotated[int, typer.Option("-n", min=0, help="How many of the last events.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+    stream: Annotated[str | None, typer.Option(help="Only those of a stream.")] = None,
+) -> None:
+    """Show the last events."""
+    from service.cli.log import tail
+
+    tail(count, stream, follow=follow)
+
+
+@log.command()
+def export(
+    *,
+    after: Annotated[int, typer.Option(min=0, help="Only those after a position.")] = 0,
+    stream: Annotated[str | None, typer.Option(help="Only those of a stream.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file, in place of standard output.")
+    ] = None,
+) -> None:
+    """Write whole events as JSON, one a line."""
+    from service.cli.log import export
+
+    export(after, stream, output)
+
+
+@app.command()
+def matches(
+    *,
+    user: Annotated[str | None, typer.Option(help="Only those of a user, by id or name.")] = None,
+    game: Annotated[str | None, typer.Option(help="Only those of a game.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only those since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="As JSON, one match a line, in the form of `/api/v1/matches`."),
+    ] = False,
+) -> None:
+    """List matches, the newest first."""
+    from service.cli.matches import list_matches
+
+    list_matches(user, game, since, limit, as_json=json)
+
+
+app.add_typer(outbox, name="outbox")
+
+
+@outbox.callback()
+def entries(
+    context: typer.Context,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, one entry a line.")] = False,
+) -> None:
+    """List what waits for other services or was refused, the oldest first."""
+    if context.invoked_subcommand is None:
+        from service.cli.outbox import list_entries
+
+        list_entries(as_json=json)
+
+
+@outbox.command()
+def retry(
+    match: Annotated[str, typer.Argument(help="The id of a match, or any start of it.")],
+) -> None:
+    """Deliver a match at once, also one that was refused; the running service does it."""
+    from service.cli.outbox import retry
+
+    retry(match)
+
+
+@app.command()
+def replay(  # noqa: PLR0913 - these are the options
+    match: Annotated[str, typer.Argument(metavar="ID", help="A match, or how its id begins.")],
+    *,
+    speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Times real time.")] = 1.0,
+    at: Annotated[
+        str | None, typer.Option(help="Print one state: 12s, or 720t for a tick.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Check the hashes of the log, and every outcome and state."),
+    ] = False,
+    export: Annotated[
+        Literal["ndjson"] | None, typer.Option(help="Write every frame as NDJSON.")
+    ] = None,
+    hz: Annotated[
+        float | None, typer.Option(min=0.1, help="With --export: frames a second, not every tick.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="With --export: a file.")
+    ] = None,
+) -> None:
+    """Play a match in the terminal, or look at it in other ways."""
+    from service.cli import replay
+
+    if verify:
+        replay.verify_match(match)
+    elif export is not None:
+        replay.export_frames(match, hz, output)
+    else:
+        replay.show_match(match, speed, at, as_json=json)
+
+
+@app.command()
+def settings(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
+) -> None:
+    """Show every setting with the value in force, and what clients can make the service hold."""
+    from service.cli.settings import show_settings
+
+    show_settings(as_json=as_json)
+
+
+@app.command()
+def token(
+    user: Annotated[str | None, typer.Option("--id", help="The user's id.")] = None,
+    name: Annotated[str | None, typer.Option(help="The user's display name, if any.")] = None,
+    ttl: Annotated[str, typer.Option(help="How long it is valid: 30s, 15m, 1h, 7d.")] = "1h",
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="A token of a service that may do this, with or without an id."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Private key in PEM to sign with, for RS*, ES* and EdDSA."),
+    ] = None,
+) -> None:
+    """Print a token for a user or a service, signed with the service's secret."""
+    from service.cli.token import print_token
+
+    print_token(user, name, ttl, scope or (), key)
