@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.commands.boundaries import UserCommand
 from service.domain.errors import NotInRoom, TooManyMuted, UserOffline
-from service.domain.events.base import Event, room_stream, user_stream
+from service.domain.events.base import Event, room_stream
 from service.domain.events.chat import ChatSaid, UserMuted
 from service.domain.ids import RoomId, UserId
 
@@ -52,16 +53,11 @@ class Say(msgspec.Struct, frozen=True):
         ]
 
 
-class Mute(msgspec.Struct, frozen=True):
+class Mute(UserCommand, frozen=True):
     """Hear no more of a user, or hear them again."""
 
-    user: UserId
     target: UserId
     muted: bool
-
-    def streams(self, _world: World) -> set[str]:
-        """The user."""
-        return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Mute or unmute, unless it is so already."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from service.domain.commands.boundaries import MatchCommand
 from service.domain.commands.rules import as_logged, ask_rules
-from service.domain.events.base import room_stream
-from service.domain.events.matches import EndReason, MatchEnded, room_of
+from service.domain.events.matches import EndReason, MatchEnded
 from service.domain.projections.matches import Match
 from service.games.protocol import RulesFailed
 
 if TYPE_CHECKING:
     from service.domain.commands.base import Context, MatchSnapshot
     from service.domain.events.base import Event
-    from service.domain.ids import MatchId
     from service.domain.projections.world import World
     from service.games.protocol import Game, Result
 
@@ -80,14 +77,8 @@ def end_failed_match(
     return void_match(match, standing.tick)
 
 
-class FinishMatch(msgspec.Struct, frozen=True):
+class FinishMatch(MatchCommand, frozen=True):
     """By its rules, the match is over."""
-
-    match: MatchId
-
-    def streams(self, _world: World) -> set[str]:
-        """Return the room of the match."""
-        return {room_stream(room_of(self.match))}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """End it, unless somebody has just left it."""
@@ -103,15 +94,10 @@ class FinishMatch(msgspec.Struct, frozen=True):
         return [end_match(match, standing, context, reason="finished", winner=None)]
 
 
-class VoidMatch(msgspec.Struct, frozen=True):
+class VoidMatch(MatchCommand, frozen=True):
     """The match can't go on: its rules have failed before `tick`, or are not here any more."""
 
-    match: MatchId
     tick: int
-
-    def streams(self, _world: World) -> set[str]:
-        """Return the room of the match."""
-        return {room_stream(room_of(self.match))}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """End it without a result; the rules are not asked."""

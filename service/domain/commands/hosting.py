@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from service.domain.commands.boundaries import MemberCommand, RoomCommand
 from service.domain.commands.room_options import checked_options, seats_of
 from service.domain.commands.rooms import new_host, release_keys_of_tab
 from service.domain.commands.seats import (
@@ -78,7 +79,7 @@ class CreateRoom(msgspec.Struct, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Open it, unless the id is in use or the user is needed elsewhere."""
         world.presence.check_open(self.user, self.socket)
-        if self.room is not None and self.room in world.rooms.rooms:
+        if self.room in world.rooms.rooms:
             raise RoomExists
         return _opened(self, self.room or context.new_room_id(), world, context)
 
@@ -139,7 +140,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         seat = room.free_seat
         if seat is None or room.phase == "playing":
             raise RoomFull
-        others = [room.seats[index] for index in room.staying]
+        others = room.seats_without(())
         everybody = all(other.sockets for other in others)
         return [
             *leave_finished([self.user], world, context),
@@ -255,16 +256,10 @@ class KickFromRoom(msgspec.Struct, frozen=True):
         return [gone, *new_host(room, leavers), *complete_without(room, leavers, context)]
 
 
-class LockRoom(msgspec.Struct, frozen=True):
+class LockRoom(MemberCommand, frozen=True):
     """The host lets nobody in any more, or again."""
 
-    user: UserId
-    room: RoomId
     locked: bool
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Lock or unlock it."""
@@ -281,14 +276,8 @@ def _hosted_by(user: UserId, room_id: RoomId, world: World) -> Room:
     return room
 
 
-class CloseUntakenRoom(msgspec.Struct, frozen=True):
+class CloseUntakenRoom(RoomCommand, frozen=True):
     """The time to take the seats is over."""
-
-    room: RoomId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Close the room if somebody never came."""
@@ -298,15 +287,10 @@ class CloseUntakenRoom(msgspec.Struct, frozen=True):
         return [RoomClosed(room=room.id, reason="untaken")]
 
 
-class CloseEmptyRoom(msgspec.Struct, frozen=True):
+class CloseEmptyRoom(RoomCommand, frozen=True):
     """Nobody has looked at this room since `since`."""
 
-    room: RoomId
     since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Close it, unless somebody came back."""

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from service.domain.events.base import Event, user_stream
+from service.domain.commands.boundaries import UserCommand
+from service.domain.events.base import Event
 from service.domain.events.lobby import LobbyJoined, LobbyLeft
-from service.domain.ids import SocketId, UserId
+from service.domain.ids import SocketId
 
 if TYPE_CHECKING:
     from service.domain.commands.base import Context
     from service.domain.projections.world import World
 
 
-class JoinLobby(msgspec.Struct, frozen=True):
+class JoinLobby(UserCommand, frozen=True):
     """A tab shows the lobby."""
 
-    user: UserId
     socket: SocketId
-
-    def streams(self, _world: World) -> set[str]:
-        """The user."""
-        return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Join, once."""
@@ -33,15 +27,10 @@ class JoinLobby(msgspec.Struct, frozen=True):
         return [LobbyJoined(user=self.user, socket=self.socket)]
 
 
-class LeaveLobby(msgspec.Struct, frozen=True):
+class LeaveLobby(UserCommand, frozen=True):
     """A tab shows something else."""
 
-    user: UserId
     socket: SocketId
-
-    def streams(self, _world: World) -> set[str]:
-        """The user."""
-        return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Leave, if it was there."""

@@ -83,6 +83,21 @@ class GiveUpSearch(msgspec.Struct, frozen=True):
         return [SearchGaveUp(user=self.user, game=self.game)]
 
 
+def streams_of_return(user: UserId, world: World) -> set[str]:
+    """Name what `pair_returning` decides on: the queues where `user` waits, and the opponents."""
+    if world.presence.is_here(user):
+        return set()
+    games = world.matchmaking.searched_by(user)
+    opponents = [
+        opponent
+        for game in games
+        for opponent in world.matchmaking.opponents_of(user, game, world.presence)
+    ]
+    streams = {queue_stream(game) for game in games}
+    streams |= {user_stream(opponent) for opponent in opponents}
+    return streams | (world.rooms.streams_of([user, *opponents]) if opponents else set())
+
+
 def pair_returning(user: UserId, world: World, context: Context) -> list[Event]:
     """Pair `user`, who was away and comes back, with who waits longest."""
     if world.presence.is_here(user):

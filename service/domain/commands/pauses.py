@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from service.domain.commands.boundaries import MatchCommand
 from service.domain.commands.moves import released
-from service.domain.events.base import Event, room_stream
+from service.domain.events.base import Event
 from service.domain.events.matches import (
     MatchEnded,
     MatchPaused,
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from service.domain.commands.base import Context, MatchSnapshot
-    from service.domain.ids import MatchId
     from service.domain.projections.room import Room
     from service.domain.projections.world import World
 
@@ -93,14 +91,8 @@ def resume_match_without(
     return [resume_match(match, standing)]
 
 
-class PauseAfterRestart(msgspec.Struct, frozen=True):
+class PauseAfterRestart(MatchCommand, frozen=True):
     """The service was restarted, so every player of a live match is away."""
-
-    match: MatchId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room of the match."""
-        return {room_stream(room_of(self.match))}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Pause it, if it was running, and mark where it was rewound to."""
@@ -114,14 +106,8 @@ class PauseAfterRestart(msgspec.Struct, frozen=True):
         return [MatchRewound(match=match.id, tick=context.standing(match.id).tick), *pause]
 
 
-class EndPause(msgspec.Struct, frozen=True):
+class EndPause(MatchCommand, frozen=True):
     """A player who is away has used up the pause."""
-
-    match: MatchId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room of the match."""
-        return {room_stream(room_of(self.match))}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Let the match go on, unless it waits for somebody else."""

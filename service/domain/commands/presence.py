@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.domain.commands.matchmaking import pair_returning
+from service.domain.commands.boundaries import UserCommand
+from service.domain.commands.matchmaking import pair_returning, streams_of_return
 from service.domain.commands.rooms import lose_player_tab, stop_watching
 from service.domain.errors import TooManySockets
 from service.domain.events.base import Event, Position, node_stream, room_stream, user_stream
@@ -57,7 +58,7 @@ class OpenSocket(msgspec.Struct, frozen=True):
 
     def streams(self, world: World) -> set[str]:
         """The user; and the queues where they wait, with whoever would be paired with them."""
-        return {user_stream(self.user)} | world.matchmaking.streams_of_return(self.user, world)
+        return {user_stream(self.user)} | streams_of_return(self.user, world)
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Open it, unless the user has too many; who comes back to a queue may be paired."""
@@ -129,16 +130,11 @@ def _closed(
     ]
 
 
-class SetStatus(msgspec.Struct, frozen=True):
+class SetStatus(UserCommand, frozen=True):
     """A user wants to be seen differently; None leaves a thing as it is."""
 
-    user: UserId
     status: OwnStatus | None
     hidden: bool | None
-
-    def streams(self, _world: World) -> set[str]:
-        """The user."""
-        return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Set the status, unless it is so already."""
@@ -151,15 +147,10 @@ class SetStatus(msgspec.Struct, frozen=True):
         return [UserStatusSet(user=self.user, status=status, hidden=hidden)]
 
 
-class ExpirePresence(msgspec.Struct, frozen=True):
+class ExpirePresence(UserCommand, frozen=True):
     """The grace that began at `since` is over."""
 
-    user: UserId
     since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The user."""
-        return {user_stream(self.user)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Count the user as gone, unless they came back."""

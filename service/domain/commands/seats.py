@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from service.domain.commands.boundaries import MemberCommand, SeatCommand
 from service.domain.commands.ending import end_match
 from service.domain.commands.moves import pace_of, released
 from service.domain.commands.pauses import resume_match_without
@@ -83,8 +84,8 @@ def leave_room(room: Room, leavers: set[UserId], context: Context) -> list[Event
 
 def complete_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Say what follows for those who stay, when nobody else has been missing."""
-    seats = [seat for seat in map(room.seats.__getitem__, room.staying) if seat.user not in leavers]
-    if not seats or not all(seat.sockets for seat in seats):
+    seats = room.seats_without(leavers)
+    if not all(seat.sockets for seat in seats):
         return []
     return [*everybody_here(room, len(seats)), *_begun(room, leavers, context)]
 
@@ -110,14 +111,10 @@ class TakeSeat(msgspec.Struct, frozen=True):
         match = world.matches.live.get(room.match or "")
         if match is not None:
             return [taken, *_came_back(room, match, index, context)]
-        others = [room.seats[seat] for seat in room.staying if seat != index]
+        others = room.seats_without({self.user})
         if not all(other.sockets for other in others):
             return [taken]
-        return [
-            taken,
-            *everybody_here(room, len(room.staying)),
-            *_begun(room, set(), context),
-        ]
+        return [taken, *everybody_here(room, len(others) + 1), *_begun(room, set(), context)]
 
 
 def _begun(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
@@ -154,21 +151,12 @@ def _players_min(match: Match, context: Context) -> int:
     return len(match.players) if game is None else game.seats.start
 
 
-class BeginMatch(msgspec.Struct, frozen=True):
+class BeginMatch(MemberCommand, frozen=True):
     """A player wants to start the match, or a rematch."""
-
-    user: UserId
-    room: RoomId
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Start it when everybody is here; a rematch, or in a host's room, when all ask for it."""
-        room, _ = world.rooms.seat_of(self.user, self.room)
-        if room.phase == "playing":
-            raise MatchAlreadyStarted
+        room = _room_to_start(self.user, self.room, world)
         if not _is_complete(room):
             raise RoomNotReady
         if room.phase == "ready" and not room.hosted:
@@ -176,23 +164,23 @@ class BeginMatch(msgspec.Struct, frozen=True):
         return mark_ready(room, self.user, context, ready=True)
 
 
-class SetReady(msgspec.Struct, frozen=True):
+class SetReady(MemberCommand, frozen=True):
     """A player is ready for the match, or is so no longer."""
 
-    user: UserId
-    room: RoomId
     ready: bool
-
-    def streams(self, _world: World) -> set[str]:
-        """The room."""
-        return {room_stream(self.room)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Note it; the last one starts the match."""
-        room, _ = world.rooms.seat_of(self.user, self.room)
-        if room.phase == "playing":
-            raise MatchAlreadyStarted
+        room = _room_to_start(self.user, self.room, world)
         return mark_ready(room, self.user, context, ready=self.ready)
+
+
+def _room_to_start(user: UserId, room_id: RoomId, world: World) -> Room:
+    """Return the room where `user` sits; raise `MatchAlreadyStarted` while a match is played."""
+    room, _ = world.rooms.seat_of(user, room_id)
+    if room.phase == "playing":
+        raise MatchAlreadyStarted
+    return room
 
 
 def mark_ready(room: Room, user: UserId, context: Context, *, ready: bool) -> list[Event]:
@@ -206,8 +194,8 @@ def mark_ready(room: Room, user: UserId, context: Context, *, ready: bool) -> li
 
 
 def _is_complete(room: Room) -> bool:
-    seated = [room.seats[index] for index in room.staying]
-    return len(seated) >= room.seats_min and all(seat.sockets for seat in seated)
+    seats = room.seats_without(())
+    return len(seats) >= room.seats_min and all(seat.sockets for seat in seats)
 
 
 def _started(room: Room, players: list[UserId], context: Context) -> MatchStarted:
@@ -229,35 +217,24 @@ def _started(room: Room, players: list[UserId], context: Context) -> MatchStarte
     )
 
 
-class LeaveRoom(msgspec.Struct, frozen=True):
+class LeaveRoom(SeatCommand, frozen=True):
     """A player gives their seat up, or a spectator watches no longer."""
-
-    user: UserId
-    room: RoomId
-
-    def streams(self, _world: World) -> set[str]:
-        """The user and the room."""
-        return {user_stream(self.user), room_stream(self.room)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Remove the player; in a match of two the other one wins at once."""
         room = world.rooms.rooms.get(self.room)
         if room is not None and self.user in room.spectators:
             return stopped_watching(room, self.user, "left")
-        if world.rooms.seated.get(self.user) != self.room:
-            if world.rooms.left.get(self.user) == self.room:
-                return []
-            world.rooms.seat_of(self.user, self.room)
+        has_seat = world.rooms.seated.get(self.user) == self.room
+        if not has_seat and world.rooms.left.get(self.user) == self.room:
+            return []
         room, index = world.rooms.seat_of(self.user, self.room)
         match = world.matches.live.get(room.match or "")
         if match is None:
             return leave_room(room, {self.user}, context)
-        leaves = SeatLeft(room=room.id, user=self.user)
-        return [
-            leaves,
-            *new_host(room, {self.user}),
-            *_without(room, match, index, "left", context),
-        ]
+        left = SeatLeft(room=room.id, user=self.user)
+        follows = _without(room, match, index, "left", context)
+        return [left, *new_host(room, {self.user}), *follows]
 
 
 def stopped_watching(room: Room, user: UserId, reason: Literal["left", "kicked"]) -> list[Event]:
@@ -268,16 +245,10 @@ def stopped_watching(room: Room, user: UserId, reason: Literal["left", "kicked"]
     return [gone, *new_host(room, {user})]
 
 
-class ForfeitSeat(msgspec.Struct, frozen=True):
+class ForfeitSeat(SeatCommand, frozen=True):
     """The grace that began at `since` is over."""
 
-    user: UserId
-    room: RoomId
     since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The user and the room."""
-        return {user_stream(self.user), room_stream(self.room)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Take the seat, unless its player is back; whoever is here wins, else the next to come."""
@@ -292,8 +263,8 @@ class ForfeitSeat(msgspec.Struct, frozen=True):
             if room.hosted:
                 return [*gone, *complete_without(room, {self.user}, context)]
             return [*gone, RoomClosed(room=room.id, reason="forfeited")]
-        staying = [room.seats[seat] for seat in room.staying if seat != index]
-        if staying and not any(seat.sockets for seat in staying):
+        others = room.seats_without({self.user})
+        if others and not any(other.sockets for other in others):
             return gone
         return [*gone, *_without(room, match, index, "forfeit", context)]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from service.domain.commands.boundaries import MatchCommand
 from service.domain.commands.ending import end_failed_match, result_of
 from service.domain.commands.moves import inputs
 from service.domain.commands.rules import ask_rules
-from service.domain.events.base import Event, Position, room_stream
-from service.domain.events.matches import MatchTurnNoted, room_of
+from service.domain.events.base import Event, Position
+from service.domain.events.matches import MatchTurnNoted
 from service.domain.projections.matches import Match
 from service.games.protocol import RulesFailed
 
 if TYPE_CHECKING:
     from service.domain.commands.base import Context, MatchSnapshot
-    from service.domain.ids import MatchId
     from service.domain.projections.world import World
     from service.games.protocol import Game
 
@@ -32,15 +30,10 @@ def note_every_s(match: Match) -> float:
     return max(NOTE_EVERY_S_MIN, (match.turn_s or 0) / NOTES_PER_TURN)
 
 
-class NoteTurn(msgspec.Struct, frozen=True):
+class NoteTurn(MatchCommand, frozen=True):
     """It is time to log how long the present turn may still take."""
 
-    match: MatchId
     since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The room of the match."""
-        return {room_stream(room_of(self.match))}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Log it, unless the turn is over or stands still."""
@@ -54,15 +47,10 @@ class NoteTurn(msgspec.Struct, frozen=True):
         return [MatchTurnNoted(match=match.id, tick=standing.tick, turn_left_ms=left_ms)]
 
 
-class TimeOutTurn(msgspec.Struct, frozen=True):
+class TimeOutTurn(MatchCommand, frozen=True):
     """The time for the turn that began, or went on, at `since` is over."""
 
-    match: MatchId
     since: Position
-
-    def streams(self, _world: World) -> set[str]:
-        """The room of the match."""
-        return {room_stream(room_of(self.match))}
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Let the rules say what that means, unless somebody has moved."""

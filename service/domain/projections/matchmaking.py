@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.domain.events.base import Position, queue_stream, user_stream
+from service.domain.events.base import Position
 from service.domain.events.matches import MatchStarted
 from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
 from service.domain.events.presence import UserWentOffline
@@ -15,7 +15,6 @@ from service.domain.ids import UserId
 
 if TYPE_CHECKING:
     from service.domain.projections.presence import Presence
-    from service.domain.projections.world import World
 
 
 class Matchmaking(msgspec.Struct):
@@ -31,16 +30,6 @@ class Matchmaking(msgspec.Struct):
         """The other user who waits longest of those who are here, if there is one."""
         queue = self.queues.get(game, {})
         return [other for other in queue if other != user and presence.is_here(other)][:1]
-
-    def streams_of_return(self, user: UserId, world: World) -> set[str]:
-        """Name what is decided on when a socket of `user` opens: the queues where they wait."""
-        if world.presence.is_here(user):
-            return set()
-        games = self.searched_by(user)
-        players = [one for game in games for one in self.opponents_of(user, game, world.presence)]
-        streams = {queue_stream(game) for game in games}
-        streams |= {user_stream(player) for player in players}
-        return streams | (world.rooms.streams_of([user, *players]) if players else set())
 
     def searched_by(self, user: UserId) -> list[str]:
         """Name the games in whose queues `user` waits."""

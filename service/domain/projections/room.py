@@ -12,7 +12,7 @@ from service.domain.ids import MatchId, RoomId, SocketId, UserId
 from service.domain.projections.room_options import RoomOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 
 Phase = Literal["gathering", "ready", "playing", "finished"]
@@ -103,6 +103,10 @@ class Room(msgspec.Struct):
     def staying_players(self) -> list[UserId]:
         """The users of the seats whose players have neither left nor forfeited."""
         return [user for user, seat in self._taken_seats() if not seat.gone]
+
+    def seats_without(self, leavers: Collection[UserId]) -> list[Seat]:
+        """Return the seats of the staying players who are none of `leavers`."""
+        return [seat for user, seat in self._taken_seats() if not seat.gone and user not in leavers]
 
     @property
     def members(self) -> list[UserId]:
