@@ -1,0 +1,70 @@
+"""A file of the service has at most 400 lines, and a function fits a screen."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+HOME = Path(__file__).parents[2]
+
+FILE_LINES_MAX = 400
+
+FUNCTION_LINES_MAX = 45
+
+LONG_FILES: dict[str, str] = {
+    "service/app.py": "is being parted",
+    "service/settings.py": "is being parted",
+    "service/edge/websocket.py": "is being parted",
+    "service/runtime/ticker.py": "is being parted",
+}
+"""Files that are longer, each with the reason."""
+
+LONG_FUNCTIONS: dict[str, str] = {
+    "service/app.py Service.start": "is being parted",
+    "service/bounds.py _of_a_user": "one table of what a user can make the service hold",
+    "service/edge/session/commands.py command_of": "one `match` over the messages of clients",
+    "service/edge/websocket.py WebSockets._perform": "is being parted",
+    "service/edge/websocket.py WebSockets._serve_user": "is being parted",
+    "service/telemetry/metrics.py Metrics.__init__": "one table of all metrics",
+}
+"""Functions that are longer, as `file function`, each with the reason."""
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """Return the name and the text of each file of the service."""
+    for path in sorted((HOME / "service").rglob("*.py")):
+        yield path.relative_to(HOME).as_posix(), path.read_text()
+
+
+def functions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, int]]:
+    """Return the qualified name of each function, and how many lines it has."""
+    for node in ast.iter_child_nodes(tree):
+        inner = within
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = f"{within}{node.name}."
+            if not isinstance(node, ast.ClassDef):
+                yield f"{within}{node.name}", (node.end_lineno or 0) - node.lineno + 1
+        yield from functions(node, inner)
+
+
+def test_a_file_has_at_most_400_lines_but_where_a_reason_is_given() -> None:
+    long = {name for name, text in sources() if len(text.splitlines()) > FILE_LINES_MAX}
+    assert long <= set(LONG_FILES)
+
+
+def test_a_function_fits_a_screen_but_where_a_reason_is_given() -> None:
+    long = {
+        f"{name} {function}"
+        for name, text in sources()
+        for function, lines in functions(ast.parse(text))
+        if lines > FUNCTION_LINES_MAX
+    }
+    assert long <= set(LONG_FUNCTIONS)
+
+
+def test_functions_are_counted_with_their_names_wherever_they_stand() -> None:
+    source = (
+        "class A:\n    async def b(self):\n        def c():\n            pass\n        return c\n"
+    )
+    assert dict(functions(ast.parse(source))) == {"A.b": 4, "A.b.c": 2}
