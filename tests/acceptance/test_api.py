@@ -147,7 +147,7 @@ async def played(ana: Client, ben: Client, **fields: Any) -> str:
 # Who is online, and where
 
 
-async def test_users_are_listed_with_what_others_see_of_them(service: Running) -> None:
+async def test_users_are_listed_with_their_visible_status(service: Running) -> None:
     ana, ben = await two(service)
     cleo = await service.connect(f"cleo-{fresh_id()}", "Cleo")
     await ana.command("user:status", status="busy")
@@ -190,7 +190,7 @@ async def test_rooms_are_listed_by_game_but_not_private_ones(service: Running) -
 # Matches
 
 
-async def test_matches_are_found_by_user_game_time_and_end(service: Running) -> None:
+async def test_matches_are_filtered_by_user_game_time_and_reason(service: Running) -> None:
     ana, ben = await two(service)
     before = datetime.now(UTC).isoformat()
     first, second, third = [await played(ana, ben) for _ in range(3)]
@@ -236,7 +236,7 @@ async def test_the_events_of_a_match_are_those_of_the_log_without_secrets(
     assert not hidden & {name for one in events for name in one["data"]}
 
 
-async def test_a_live_match_is_watched_in_its_room_and_not_here(service: Running) -> None:
+async def test_events_and_frames_of_a_live_match_are_refused(service: Running) -> None:
     ana, ben = await two(service)
     _, match = await match_of(ana, ben, "connect_four")
 
@@ -245,7 +245,7 @@ async def test_a_live_match_is_watched_in_its_room_and_not_here(service: Running
         assert (answer.status, answer.json["code"]) == (409, "MATCH_IS_LIVE")
 
 
-async def test_frames_are_what_spectators_saw_at_any_rate_and_from_any_tick(
+async def test_frames_match_what_spectators_saw_at_any_rate_and_start(
     service: Running,
 ) -> None:
     ana, ben = await two(service)
@@ -285,7 +285,7 @@ async def test_the_frames_of_a_game_without_ticks_have_the_moves(service: Runnin
 
 
 @pytest.mark.parametrize("room", [{"visibility": "private"}, {"visibility": "password"}])
-async def test_a_match_that_was_not_public_is_shown_to_its_players_alone(
+async def test_a_non_public_match_is_visible_to_its_players_only(
     service: Running, room: dict[str, str]
 ) -> None:
     ana, ben = await two(service)
@@ -305,7 +305,7 @@ async def test_a_match_that_was_not_public_is_shown_to_its_players_alone(
     assert not await sees(token(fresh_id()))
 
 
-async def test_who_is_revoked_while_he_comes_in_is_sent_away_too(
+async def test_a_revocation_also_closes_a_connection_being_opened(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -324,7 +324,7 @@ async def test_who_is_revoked_while_he_comes_in_is_sent_away_too(
         assert await comes_in(fresh_id()) == [(4503, "Revoked")] * 4
 
 
-async def test_a_room_that_is_made_anew_under_its_id_hides_its_own_matches(
+async def test_a_new_private_room_with_a_reused_id_hides_its_own_matches(
     service: Running,
 ) -> None:
     ana, ben = await two(service)
@@ -337,7 +337,7 @@ async def test_a_room_that_is_made_anew_under_its_id_hides_its_own_matches(
     assert [one["matchId"] for one in found] == [public]
 
 
-async def test_an_answer_that_the_client_has_is_not_sent_again(service: Running) -> None:
+async def test_an_unchanged_response_is_304(service: Running) -> None:
     match = await played(*await two(service))
     for path, kept in (
         (f"/matches/{match}", "private, no-cache"),
@@ -352,7 +352,7 @@ async def test_an_answer_that_the_client_has_is_not_sent_again(service: Running)
         assert (other.status, other.text) == (200, first.text)
 
 
-async def test_head_says_what_get_would_say_without_the_body(service: Running) -> None:
+async def test_head_returns_the_headers_of_get(service: Running) -> None:
     match = await played(*await two(service))
     for path in (f"/matches/{match}", f"/matches/{match}/frames"):
         asked, head = await ask(service, path), await ask(service, path, method="HEAD")
@@ -381,7 +381,7 @@ async def test_a_request_needs_a_valid_token(service: Running, by: str | None) -
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_a_token_in_the_address_is_not_taken(service: Running) -> None:
+async def test_a_token_in_the_query_is_not_accepted(service: Running) -> None:
     assert (await ask(service, "/users", None, token=token(7))).status == 401
 
 
@@ -397,7 +397,7 @@ async def test_a_token_in_the_address_is_not_taken(service: Running) -> None:
         ("POST", "/messages", ["publish"], 200),
     ],
 )
-async def test_a_service_may_do_what_its_scope_says(
+async def test_a_service_is_authorised_by_its_scope(
     service: Running, method: str, path: str, scope: Any, status: int
 ) -> None:
     by = token(fresh_id()) if scope is None else make_token({"scope": scope})
@@ -414,7 +414,7 @@ async def test_a_service_may_do_what_its_scope_says(
         assert answer.json["code"] == "SCOPE_MISSING"
 
 
-async def test_a_revoked_user_is_sent_away_and_stays_away_until_a_new_token(
+async def test_a_revoked_user_is_disconnected_until_a_new_token(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -446,7 +446,7 @@ async def test_a_revoked_user_is_sent_away_and_stays_away_until_a_new_token(
     assert (await ask(service, "/users", token(8))).status == 200
 
 
-async def test_an_address_has_so_many_requests_a_second(start_service: StartService) -> None:
+async def test_requests_are_rate_limited_per_address(start_service: StartService) -> None:
     service = start_service(WS_REQUESTS_PER_S_PER_IP="2")
     answers = [await ask(service, "/users") for _ in range(2)]
     while answers[-1].status == 200:
@@ -461,7 +461,9 @@ async def test_an_address_has_so_many_requests_a_second(start_service: StartServ
 # Messages of other services
 
 
-async def test_a_message_goes_to_all_sockets_of_a_user_and_is_not_kept(service: Running) -> None:
+async def test_a_server_message_reaches_all_sockets_of_a_user_and_is_not_stored(
+    service: Running,
+) -> None:
     ana, ben = await two(service)
     tab = await service.connect_v1(ana.id, "Ana")
     classic = await service.connect(ana.id, "Ana")
@@ -478,7 +480,7 @@ async def test_a_message_goes_to_all_sockets_of_a_user_and_is_not_kept(service: 
     assert not [one for one in service.events(after=before) if "maintenance" in str(one.data)]
 
 
-async def test_a_message_goes_to_who_has_joined_a_room_or_to_all(service: Running) -> None:
+async def test_a_server_message_can_address_a_room_or_everybody(service: Running) -> None:
     ana, ben = await two(service)
     cleo = await service.connect_v1(fresh_id(), "Cleo")
     room = await room_of(ana, game="relay")
@@ -516,7 +518,7 @@ async def test_a_message_goes_to_who_has_joined_a_room_or_to_all(service: Runnin
         (b'{"to": "all", "data": "' + b"x" * 65536 + b'"}', 413, "BODY_TOO_LARGE", None),
     ],
 )
-async def test_a_body_that_is_wrong_is_refused_with_the_field(
+async def test_an_invalid_body_is_refused_with_the_field(
     service: Running, body: bytes, status: int, code: str, field: str | None
 ) -> None:
     sent = {"Content-Type": "application/json"}
@@ -527,7 +529,7 @@ async def test_a_body_that_is_wrong_is_refused_with_the_field(
     assert problem.get("field") == field
 
 
-async def test_a_body_says_that_it_is_json(service: Running) -> None:
+async def test_a_body_needs_the_json_content_type(service: Running) -> None:
     answer = await ask(service, "/messages", method="POST", body=b"{}")
     assert (answer.status, answer.json["code"]) == (415, "NOT_JSON")
 
@@ -565,7 +567,7 @@ async def test_a_body_says_that_it_is_json(service: Running) -> None:
         ("GET", "/sessions?user=7", (405, "METHOD_NOT_ALLOWED", None)),
     ],
 )
-async def test_what_is_wrong_is_a_problem_that_names_the_field(
+async def test_each_error_is_a_problem_that_names_the_field(
     service: Running, method: str, target: str, expected: tuple[int, str, str | None]
 ) -> None:
     status, code, field = expected
@@ -582,7 +584,7 @@ async def test_what_is_wrong_is_a_problem_that_names_the_field(
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
-async def test_whatever_is_asked_the_answer_is_as_the_document_says(
+async def test_any_request_is_answered_as_the_openapi_document_says(
     service: Running, mode: GenerationMode
 ) -> None:
     match = await played(*await two(service))
@@ -620,7 +622,7 @@ def _try_everything(url: str, mode: GenerationMode, match: str) -> None:
         holds()
 
 
-async def test_pages_of_allowed_origins_may_ask_and_no_others(start_service: StartService) -> None:
+async def test_cors_allows_only_configured_origins(start_service: StartService) -> None:
     ours = "https://play.example.org"
     service = start_service(WS_ALLOWED_ORIGINS=ours)
     asks = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "x"}
@@ -637,7 +639,7 @@ async def test_pages_of_allowed_origins_may_ask_and_no_others(start_service: Sta
                         assert "Origin" in answer.headers["Vary"]
 
 
-async def test_every_operation_wants_a_token_and_some_a_scope(service: Running) -> None:
+async def test_every_operation_requires_a_token_and_some_a_scope(service: Running) -> None:
     described = json.loads(OPENAPI.read_text())
     count = 0
     for path, operations in described["paths"].items():

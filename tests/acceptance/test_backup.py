@@ -38,7 +38,7 @@ def run(service: Running, *command: str, **settings: str) -> subprocess.Complete
 
 
 @pytest.mark.parametrize("copy", [vacuum_into, backup_command])
-async def test_a_backup_is_whole_and_goes_on_under_a_new_epoch(
+async def test_a_restored_backup_is_complete_and_has_a_new_epoch(
     start_service: StartService, tmp_path: Path, copy: Callable[[Path, Path], None]
 ) -> None:
     service = start_service()
@@ -72,7 +72,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-async def test_a_backup_by_command_is_private_verified_and_restored_with_its_revocations(
+async def test_log_backup_is_private_and_verified_and_restore_keeps_revocations(
     start_service: StartService, tmp_path: Path
 ) -> None:
     service = start_service()
@@ -117,9 +117,7 @@ async def test_a_backup_by_command_is_private_verified_and_restored_with_its_rev
     assert revoked.data["user"] == 4711
 
 
-def test_a_backup_that_is_damaged_is_not_restored(
-    start_service: StartService, tmp_path: Path
-) -> None:
+def test_a_damaged_backup_is_not_restored(start_service: StartService, tmp_path: Path) -> None:
     service = start_service()
     made = run(service, "log", "backup", str(tmp_path / "backups"))
     assert made.returncode == 0, made.stderr

@@ -78,7 +78,7 @@ async def refused(service: Running, client: Client, code: str) -> None:
     ("frame", "code"),
     [pytest.param(frame, code, id=what) for what, frame, code in FRAMES],
 )
-async def test_it_is_refused_with_its_code_and_nothing_else_happens(
+async def test_each_bad_message_is_refused_with_its_code_without_side_effects(
     service: Running, frame: str | bytes, code: str
 ) -> None:
     client = await service.connect(fresh_id(), "Ana")
@@ -106,7 +106,7 @@ async def in_match(service: Running) -> tuple[Client, Client, str]:
     return ana, ben, room
 
 
-async def test_nobody_moves_starts_or_joins_in_the_match_of_others(service: Running) -> None:
+async def test_outsiders_cannot_move_start_or_join_a_match(service: Running) -> None:
     _, _, room = await in_match(service)
     carl = await service.connect(fresh_id(), "Carl")
     messages: list[dict[str, Any]] = [
@@ -120,7 +120,7 @@ async def test_nobody_moves_starts_or_joins_in_the_match_of_others(service: Runn
         await refused(service, carl, "NOT_IN_ROOM")
 
 
-async def test_a_match_begins_once(service: Running) -> None:
+async def test_a_match_starts_once(service: Running) -> None:
     _, ben, room = await in_match(service)
     await ben.send("game:begin", roomId=room)
     await refused(service, ben, "MATCH_ALREADY_STARTED")
@@ -130,15 +130,13 @@ async def test_a_match_begins_once(service: Running) -> None:
     "move",
     [{"direction": "x", "action": "down"}, {"direction": "w", "action": "hold"}],
 )
-async def test_a_key_that_there_is_not_is_an_invalid_move(
-    service: Running, move: dict[str, str]
-) -> None:
+async def test_an_unknown_key_is_an_invalid_move(service: Running, move: dict[str, str]) -> None:
     ana, _, room = await in_match(service)
     await ana.send("game:move", roomId=room, **move)
     await refused(service, ana, "INVALID_MOVE")
 
 
-async def test_who_plays_neither_invites_nor_searches(service: Running) -> None:
+async def test_a_player_in_a_match_can_neither_invite_nor_search(service: Running) -> None:
     ana, ben, _ = await in_match(service)
     carl = await service.connect(fresh_id(), "Carl")
     await ana.send("invite", to=carl.id)
@@ -149,13 +147,13 @@ async def test_who_plays_neither_invites_nor_searches(service: Running) -> None:
     await refused(service, carl, "USER_BUSY")
 
 
-async def test_nobody_invites_himself(service: Running) -> None:
+async def test_self_invites_are_refused(service: Running) -> None:
     ana = await service.connect(fresh_id(), "Ana")
     await ana.send("invite", to=ana.id)
     await refused(service, ana, "SELF_INVITE")
 
 
-async def test_an_invite_is_sent_once_and_accepted_once(service: Running) -> None:
+async def test_a_repeated_invite_or_acceptance_is_refused(service: Running) -> None:
     ana = await service.connect(fresh_id(), "Ana")
     ben = await service.connect(fresh_id(), "Ben")
     await ana.send("invite", to=ben.id)
@@ -167,7 +165,7 @@ async def test_an_invite_is_sent_once_and_accepted_once(service: Running) -> Non
     await refused(service, ben, "INVITE_NOT_FOUND")
 
 
-async def test_of_two_invites_that_cross_the_first_answer_counts(service: Running) -> None:
+async def test_the_first_answer_to_crossing_invites_wins(service: Running) -> None:
     ana = await service.connect(fresh_id(), "Ana")
     ben = await service.connect(fresh_id(), "Ben")
     await ana.send("invite", to=ben.id)
@@ -181,7 +179,7 @@ async def test_of_two_invites_that_cross_the_first_answer_counts(service: Runnin
     await refused(service, ben, "INVITE_NOT_FOUND")
 
 
-async def test_a_user_searches_once_however_many_tabs_he_has(start_service: Any) -> None:
+async def test_a_user_is_queued_once_for_all_tabs(start_service: Any) -> None:
     service = start_service()
     user = fresh_id()
     first = await service.connect(user, "Ana")
@@ -199,7 +197,7 @@ async def test_a_frame_above_the_limit_closes_with_1009(service: Running) -> Non
     assert (await ana.closed())[0] == 1009
 
 
-async def test_a_name_of_ten_kilobytes_is_cut_in_a_token(service: Running) -> None:
+async def test_a_ten_kilobyte_name_in_a_token_is_cut(service: Running) -> None:
     ana = await service.connect(fresh_id(), "A" * 10_000)
     await ana.send("user:list:request")
     users = (await ana.expect("user:list"))["users"]
@@ -217,7 +215,7 @@ async def test_a_name_of_ten_kilobytes_is_cut_in_a_token(service: Running) -> No
         "no JSON",
     ],
 )
-def test_a_name_that_is_none_gets_no_token_for_development(service: Running, body: str) -> None:
+def test_an_invalid_name_gets_no_dev_token(service: Running, body: str) -> None:
     url = f"{service.url}/dev/token"
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(url, body.encode())  # noqa: S310 - our own service
@@ -229,7 +227,7 @@ def test_a_name_that_is_none_gets_no_token_for_development(service: Running, bod
 @pytest.mark.parametrize(
     "claims", [{}, {"id": 0}, {"id": -1}, {"id": 1.5}, {"id": True}, {"id": ""}]
 )
-async def test_a_token_with_an_impossible_id_closes_with_1008(
+async def test_a_token_with_an_invalid_id_closes_with_1008(
     service: Running, claims: dict[str, Any]
 ) -> None:
     from websockets.asyncio.client import connect  # noqa: PLC0415 - only here without a greeting

@@ -120,7 +120,7 @@ async def test_a_command_is_answered_and_messages_are_iterated_over(service: Run
             await first.command("chat:send", to=ben, text="x" * 70_000)
 
 
-async def test_what_was_said_while_connections_were_cut_and_the_service_killed_comes_once(
+async def test_chat_during_disconnects_and_kills_is_delivered_once(
     network: Network,
 ) -> None:
     ana, ben = fresh_id(), fresh_id()
@@ -152,7 +152,7 @@ async def test_what_was_said_while_connections_were_cut_and_the_service_killed_c
             assert [message["position"] for message in task.result()] == logged
 
 
-async def test_rooms_are_joined_again_by_who_plays_and_who_watches(network: Network) -> None:
+async def test_players_and_spectators_rejoin_their_rooms(network: Network) -> None:
     ana, ben = fresh_id(), fresh_id()
     async with open_client(network, ana, "Ana") as first, open_client(network, ben, "Ben") as other:
         room = (await first.command("room:create", game="relay"))["roomId"]
@@ -171,7 +171,7 @@ async def test_rooms_are_joined_again_by_who_plays_and_who_watches(network: Netw
             assert signal["data"] == {"restart": restart}
 
 
-async def test_a_match_goes_on_after_kill_9_without_a_word_of_its_bots(network: Network) -> None:
+async def test_a_match_of_bots_continues_after_kill_9(network: Network) -> None:
     ana, ben = fresh_id(), fresh_id()
     async with open_client(network, ana, "Ana") as first, open_client(network, ben, "Ben") as other:
         room = (await first.command("room:create", game="pong", options={"duration_s": 3}))[
@@ -188,7 +188,7 @@ async def test_a_match_goes_on_after_kill_9_without_a_word_of_its_bots(network: 
         assert over["reason"] == "timeup"
 
 
-async def test_a_command_whose_answer_is_lost_happens_once(network: Network) -> None:
+async def test_a_command_whose_ack_is_lost_happens_once(network: Network) -> None:
     ana, ben = fresh_id(), fresh_id()
     await network.service.connect(ben, "Ben")
     async with open_client(network, ana, "Ana") as first:
@@ -209,7 +209,7 @@ async def until(happened: Callable[[], bool]) -> None:
             pass
 
 
-async def test_without_an_answer_in_time_a_command_may_have_happened(network: Network) -> None:
+async def test_a_command_without_an_answer_in_time_raises_no_answer(network: Network) -> None:
     async with open_client(network, fresh_id(), "Ana") as client:
         network.is_deaf = True
         with pytest.raises(NoAnswer):
@@ -217,7 +217,7 @@ async def test_without_an_answer_in_time_a_command_may_have_happened(network: Ne
         network.is_deaf = False
 
 
-async def test_a_command_that_can_not_be_carried_out_just_now_is_sent_again(
+async def test_a_retryable_error_resends_the_command(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_CHAT_BURST="1", WS_CHAT_PER_S="2")
@@ -228,7 +228,7 @@ async def test_a_command_that_can_not_be_carried_out_just_now_is_sent_again(
         assert len([one for one in service.events() if one.type == "chat.said"]) == 3
 
 
-async def test_a_service_that_stops_says_when_to_come_back(network: Network) -> None:
+async def test_a_draining_service_says_when_to_reconnect(network: Network) -> None:
     async with open_client(network, fresh_id(), "Ana") as client:
         assert await network.service.terminate() == 0
         assert (await expect(client, "server:draining"))["retryMs"] > 0
@@ -236,7 +236,7 @@ async def test_a_service_that_stops_says_when_to_come_back(network: Network) -> 
         await expect(client, "resumed")
 
 
-async def test_what_cannot_connect_at_first_raises(service: Running, network: Network) -> None:
+async def test_a_failed_first_connection_raises(service: Running, network: Network) -> None:
     with pytest.raises(Closed) as closed:
         async with connect(service.ws_url, make_token({"id": 7}, ttl_s=-60)):
             pass
@@ -247,7 +247,7 @@ async def test_what_cannot_connect_at_first_raises(service: Running, network: Ne
             pass
 
 
-async def test_a_client_whose_token_is_refused_on_its_way_back_stops(network: Network) -> None:
+async def test_a_token_refused_on_reconnect_ends_the_client(network: Network) -> None:
     async with open_client(network, fresh_id(), "Ana") as client:
         network.service.restart(JWT_SECRET="another-secret-of-more-than-thirty-two-bytes")
         with pytest.raises(Closed) as closed:
@@ -257,7 +257,7 @@ async def test_a_client_whose_token_is_refused_on_its_way_back_stops(network: Ne
             await client.command("ping")
 
 
-async def test_a_token_that_ends_is_renewed_on_the_live_socket(start_service: StartService) -> None:
+async def test_an_expiring_token_is_renewed_on_the_open_socket(start_service: StartService) -> None:
     service = start_service(WS_TOKEN_WARNING_S="1", WS_TOKEN_GRACE_S="0.1", JWT_LEEWAY_S="0")
     user = fresh_id()
     asked: list[str] = []
@@ -276,7 +276,7 @@ async def test_a_token_that_ends_is_renewed_on_the_live_socket(start_service: St
         assert len(asked) == 2
 
 
-async def test_a_send_on_a_dead_link_ends_when_the_client_comes_back(
+async def test_a_send_on_a_dead_link_returns_after_a_reconnect(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_HEARTBEAT_S="1", WS_MESSAGES_BURST="100000")
@@ -302,7 +302,7 @@ async def test_a_send_on_a_dead_link_ends_when_the_client_comes_back(
             assert (await client.command("ping"))["type"] == "pong"
 
 
-async def test_a_token_of_another_user_begins_anew_for_them(network: Network) -> None:
+async def test_a_token_of_another_user_resets_the_client(network: Network) -> None:
     ana, ben = fresh_id(), fresh_id()
     tokens = [token(ana, "Ana"), token(ben, "Ben")]
 
@@ -319,7 +319,7 @@ async def test_a_token_of_another_user_begins_anew_for_them(network: Network) ->
     assert ben not in [one.data.get("user") for one in joined]
 
 
-async def test_a_client_is_used_within_its_connection_only(service: Running) -> None:
+async def test_a_client_is_usable_only_inside_its_context_manager(service: Running) -> None:
     client = connect(service.ws_url, token(fresh_id(), "Ana"))
     with pytest.raises(RuntimeError):
         await client.command("ping")

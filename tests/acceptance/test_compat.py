@@ -51,7 +51,7 @@ async def expect(one: Any, type_: str, **fields: object) -> dict[str, Any]:
     raise AssertionError(type_)
 
 
-async def test_commands_are_answered_and_refused_and_messages_come(
+async def test_the_0_1_0_client_gets_acks_errors_and_messages(
     client: ModuleType, service: Running
 ) -> None:
     ana, ben = fresh_id(), fresh_id()
@@ -70,7 +70,7 @@ async def test_commands_are_answered_and_refused_and_messages_come(
         assert (await first.command("ping"))["type"] == "pong"
 
 
-async def test_a_match_goes_on_over_cut_connections_and_a_restart(
+async def test_the_0_1_0_client_keeps_its_match_over_disconnects_and_a_restart(
     client: ModuleType, start_service: StartService
 ) -> None:
     service = start_service(WS_CHAT_PER_S="1000", WS_CHAT_BURST="1000")

@@ -56,7 +56,9 @@ async def state(client: Client) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("path", ["/", "/ws"])
-async def test_both_paths_are_open_and_greet_in_order(service: Running, path: str) -> None:
+async def test_both_paths_accept_connections_and_greet_in_order(
+    service: Running, path: str
+) -> None:
     user = fresh_id()
     client = await service.connect(user, "Ana", path=path, greeted=False)
     await client.expect("user:list")
@@ -66,13 +68,13 @@ async def test_both_paths_are_open_and_greet_in_order(service: Running, path: st
     assert {"id": user, "name": "Ana"} in client.received[2]["users"]
 
 
-async def test_the_token_may_come_in_the_authorization_header(service: Running) -> None:
+async def test_the_token_may_be_in_the_authorization_header(service: Running) -> None:
     headers = {"Authorization": f"Bearer {token(fresh_id(), 'Ana')}"}
     client = await service.connect(additional_headers=headers)
     assert client.user["name"] == "Ana"
 
 
-async def test_the_token_may_come_as_a_subprotocol_and_is_never_echoed(service: Running) -> None:
+async def test_the_token_may_be_a_subprotocol_and_is_never_echoed(service: Running) -> None:
     bearer = f"bearer.{token(fresh_id(), 'Ana')}"
     client = await service.connect(subprotocols=subprotocols("ws-service.classic", bearer))
     assert client.user["name"] == "Ana"
@@ -90,7 +92,7 @@ async def test_the_token_may_come_as_a_subprotocol_and_is_never_echoed(service: 
         (f"?token={make_token({'name': 'Nobody'})}", "Invalid token payload"),
     ],
 )
-async def test_a_bad_token_closes_with_1008_and_why(
+async def test_a_bad_token_closes_with_1008_and_a_reason(
     service: Running, query: str, reason: str
 ) -> None:
     client = Client(await connect(f"{service.ws_url}/{query}", proxy=None))
@@ -123,14 +125,14 @@ async def test_the_user_is_the_first_claim_that_names_one(
         ({"name": " ", "username": "ana1", "email": "a@example.org"}, "ana1"),
     ],
 )
-async def test_the_name_is_the_first_claim_that_has_one(
+async def test_the_name_is_the_first_name_claim_with_a_value(
     service: Running, claims: dict[str, Any], name: str
 ) -> None:
     client = await service.connect(token_=make_token({"id": fresh_id(), **claims}))
     assert client.user["name"] == name
 
 
-async def test_an_address_is_nobodys_name_unless_a_setting_says_so(
+async def test_an_email_claim_is_a_name_only_when_configured(
     service: Running, start_service: StartService
 ) -> None:
     claims = {"id": fresh_id(), "email": "a@example.org"}
@@ -144,7 +146,7 @@ async def test_an_address_is_nobodys_name_unless_a_setting_says_so(
 # Presence
 
 
-async def test_tabs_count_once_and_only_the_first_and_the_last_are_told(
+async def test_tabs_count_as_one_user_and_only_the_first_and_last_are_announced(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="0")
@@ -162,7 +164,7 @@ async def test_tabs_count_once_and_only_the_first_and_the_last_are_told(
     await ana.expect("user:offline", userId=2)
 
 
-async def test_a_broken_socket_has_a_grace_and_a_clean_close_has_none(
+async def test_a_broken_socket_gets_a_grace_and_a_clean_close_does_not(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="60")
@@ -190,7 +192,7 @@ async def test_a_close_without_a_code_is_a_clean_one(
     await ana.expect("user:offline", userId=2)
 
 
-async def test_the_lobby_is_told_to_its_members(service: Running) -> None:
+async def test_lobby_changes_are_sent_to_its_members(service: Running) -> None:
     ana, ben = await two(service)
     await ana.send("lobby:join")
     await ana.expect("lobby:list", where=lambda one: ana.user in one["users"])
@@ -202,7 +204,7 @@ async def test_the_lobby_is_told_to_its_members(service: Running) -> None:
     assert ana.user in (await ben.expect("lobby:list"))["users"]
 
 
-async def test_friends_are_watched(service: Running) -> None:
+async def test_status_changes_of_friends_are_sent(service: Running) -> None:
     ana, friend = await service.connect(fresh_id(), "Ana"), fresh_id()
     answer = await ana.watch(friend)
     assert answer["statuses"] == {str(friend): False}
@@ -228,7 +230,7 @@ async def test_an_invite_reaches_every_tab_and_may_be_declined(
     assert (await ana.expect("invite:declined"))["from"] == ben.id
 
 
-async def test_a_new_tab_is_shown_the_invites_that_wait(service: Running) -> None:
+async def test_a_new_tab_gets_pending_invites(service: Running) -> None:
     ana, ben = await two(service)
     await ana.send("invite", to=ben.id)
     await ben.expect("invite:received")
@@ -236,7 +238,7 @@ async def test_a_new_tab_is_shown_the_invites_that_wait(service: Running) -> Non
     assert (await tab.expect("invite:received"))["from"] == ana.user
 
 
-async def test_an_invite_expires_and_goes_with_who_goes(start_service: StartService) -> None:
+async def test_an_invite_expires_or_is_withdrawn_with_its_user(start_service: StartService) -> None:
     service = start_service(WS_INVITE_TTL_S="1")
     ana, ben = await two(service)
     await ana.send("invite", to=ben.id)
@@ -252,7 +254,7 @@ async def test_an_invite_expires_and_goes_with_who_goes(start_service: StartServ
     await ben.expect("error", code="INVITE_NOT_FOUND")
 
 
-async def test_only_users_in_the_lobby_are_invited_when_so_set(start_service: StartService) -> None:
+async def test_invites_can_be_restricted_to_the_lobby(start_service: StartService) -> None:
     service = start_service(WS_INVITE_NEEDS_LOBBY="true")
     ana, ben = await two(service)
     await ana.send("invite", to=ben.id)
@@ -263,7 +265,7 @@ async def test_only_users_in_the_lobby_are_invited_when_so_set(start_service: St
     await ben.expect("invite:received")
 
 
-async def test_matchmaking_pairs_those_who_wait(start_service: StartService) -> None:
+async def test_matchmaking_pairs_waiting_users(start_service: StartService) -> None:
     service = start_service()
     ana, ben = await two(service)
     await ana.send("matchmaking:join")
@@ -291,7 +293,7 @@ async def test_a_matchmaking_search_times_out(start_service: StartService) -> No
 # Rooms and matches
 
 
-async def test_a_match_goes_from_its_room_to_the_end_of_its_time(
+async def test_a_match_runs_from_room_to_time_up(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_MATCH_DURATION_S="3")
@@ -321,7 +323,7 @@ async def test_a_match_goes_from_its_room_to_the_end_of_its_time(
 
 @pytest.mark.parametrize(("up", "down"), [("w", "s"), ("ArrowUp", "ArrowDown")])
 @pytest.mark.parametrize("seat", [0, 1])
-async def test_either_keys_move_the_paddle_of_the_seat(
+async def test_both_key_pairs_move_the_paddle(
     service: Running, up: str, down: str, seat: int
 ) -> None:
     players = await two(service)
@@ -335,7 +337,7 @@ async def test_either_keys_move_the_paddle_of_the_seat(
     await players[0].expect("game:update", where=lambda one: one["state"][mine] == 75)
 
 
-async def test_repeats_of_a_held_key_are_taken_silently(service: Running) -> None:
+async def test_key_repeats_are_ignored_silently(service: Running) -> None:
     ana, ben = await two(service)
     room = await in_match(ana, ben)
     for _ in range(20):
@@ -347,7 +349,7 @@ async def test_repeats_of_a_held_key_are_taken_silently(service: Running) -> Non
     assert len(inputs) == 1
 
 
-async def test_who_leaves_a_match_loses_it_at_once(service: Running) -> None:
+async def test_leaving_a_match_loses_it(service: Running) -> None:
     ana, ben = await two(service)
     room = await in_match(ana, ben)
     await ana.send("game:leave", roomId=room)
@@ -357,7 +359,7 @@ async def test_who_leaves_a_match_loses_it_at_once(service: Running) -> None:
     assert of_type(await ana.sync(), "error") == []
 
 
-async def test_the_tabs_of_a_player_share_his_seat(service: Running) -> None:
+async def test_tabs_of_a_player_share_their_seat(service: Running) -> None:
     ana, ben = await two(service)
     other_tab = await service.connect(ana.id, "Ana")
     room = await in_match(ana, ben)
@@ -372,7 +374,7 @@ async def test_the_tabs_of_a_player_share_his_seat(service: Running) -> None:
     await other_tab.expect("game:update")
 
 
-async def test_a_reload_in_mid_match_finds_its_way_back(service: Running) -> None:
+async def test_a_reload_returns_to_the_match(service: Running) -> None:
     ana, ben = await two(service)
     room = await in_match(ana, ben)
     await ana.close(1001)
@@ -388,7 +390,7 @@ async def test_a_reload_in_mid_match_finds_its_way_back(service: Running) -> Non
     await ben.expect("game:update", where=lambda one: "ballX" in one["state"])
 
 
-async def test_who_does_not_come_back_forfeits_and_is_told_once(
+async def test_a_player_who_does_not_return_forfeits_and_is_notified_once(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_RECONNECT_GRACE_S="0.3")
@@ -403,7 +405,7 @@ async def test_who_does_not_come_back_forfeits_and_is_told_once(
     assert again.received[1] == {"type": "session:state", "inRoom": False, "roomId": None}
 
 
-async def test_seats_that_nobody_takes_close_the_room(start_service: StartService) -> None:
+async def test_untaken_seats_close_the_room(start_service: StartService) -> None:
     service = start_service(WS_SEAT_TAKE_S="1")
     ana, ben = await two(service)
     room = await in_room(ana, ben)
@@ -413,7 +415,7 @@ async def test_seats_that_nobody_takes_close_the_room(start_service: StartServic
     await ben.expect("error", code="ROOM_NOT_FOUND")
 
 
-async def test_a_rematch_begins_when_both_want_it(start_service: StartService) -> None:
+async def test_a_rematch_starts_when_both_ask_for_it(start_service: StartService) -> None:
     service = start_service(WS_MATCH_DURATION_S="1")
     ana, ben = await two(service)
     room = await in_match(ana, ben)
@@ -429,7 +431,7 @@ async def test_a_rematch_begins_when_both_want_it(start_service: StartService) -
     assert (await ana.expect("room:players", roomId=room))["players"] == [ana.user]
 
 
-async def test_a_finished_room_binds_nobody(start_service: StartService) -> None:
+async def test_a_finished_room_does_not_bind_its_players(start_service: StartService) -> None:
     service = start_service(WS_MATCH_DURATION_S="1")
     ana, ben = await two(service)
     await in_match(ana, ben)
@@ -452,7 +454,7 @@ async def test_too_many_messages_are_refused_and_then_the_socket_is_closed(
     assert (await ana.closed())[0] == 4013
 
 
-async def test_the_newest_socket_of_a_user_takes_the_place_of_the_oldest(
+async def test_a_new_socket_above_the_limit_replaces_the_oldest(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_SOCKETS_PER_USER_MAX="2")
@@ -465,7 +467,7 @@ async def test_the_newest_socket_of_a_user_takes_the_place_of_the_oldest(
     await logged(service, "socket.closed", user=1, code=4504)
 
 
-async def test_a_silent_socket_goes_before_an_older_one_that_answers(
+async def test_a_silent_socket_is_replaced_before_an_older_responsive_one(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_SOCKETS_PER_USER_MAX="2")

@@ -7,7 +7,7 @@ from tests.acceptance.crash import Crashes, Outages
 TIMES = 10
 
 
-async def test_nothing_that_was_shown_is_lost_however_often_the_service_is_killed(
+async def test_nothing_shown_to_a_client_is_lost_by_repeated_kills(
     tmp_path: Path,
 ) -> None:
     outages = Outages(s_max=0.3, long_s=1)

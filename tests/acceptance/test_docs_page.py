@@ -36,7 +36,7 @@ async def page() -> AsyncIterator[Page]:
         await browser.close()
 
 
-async def test_the_documents_are_served_as_they_are_committed(service: Running) -> None:
+async def test_the_committed_documents_are_served(service: Running) -> None:
     async with aiohttp.ClientSession(service.url) as http:
         for name in (*DOCUMENTS.values(), "messages.schema.json"):
             async with http.get(f"/docs/{name}") as response:
@@ -81,7 +81,7 @@ async def test_the_page_shows_each_operation_of_the_api(service: Running, page: 
 
 
 @pytest.mark.browser
-async def test_a_search_leaves_what_has_all_its_words_and_an_address_names_one_thing(
+async def test_search_filters_by_all_words_and_anchors_link_to_entries(
     service: Running, page: Page
 ) -> None:
     await page.goto(f"{service.url}/docs#v1/GameOver")

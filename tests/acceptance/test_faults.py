@@ -75,7 +75,7 @@ async def stands(tab: Client) -> None:
 
 
 @pytest.mark.parametrize("fault", [full_disk, locked_database])
-async def test_when_the_log_cannot_be_written_nothing_happens_and_nothing_is_lost(
+async def test_an_unwritable_log_refuses_commands_and_loses_nothing(
     start_service: StartService, fault: Fault
 ) -> None:
     service = start_service(
@@ -131,7 +131,7 @@ async def test_when_the_log_cannot_be_written_nothing_happens_and_nothing_is_los
     assert (ended.data["reason"], ended.data["tick"]) == ("timeup", 180)
 
 
-async def test_what_was_sent_while_the_database_was_locked_for_a_moment_happens_in_its_order(
+async def test_commands_sent_during_a_short_database_lock_keep_their_order(
     start_service: StartService,
 ) -> None:
     """A move has no lock; here it is committed together with the end of its match, after it."""
@@ -154,7 +154,7 @@ async def test_what_was_sent_while_the_database_was_locked_for_a_moment_happens_
 
 
 @pytest.mark.parametrize("drops_first", [True, False])
-async def test_a_key_that_is_pressed_while_the_other_player_drops_is_not_held_after_the_pause(
+async def test_a_key_pressed_as_the_opponent_drops_is_released_by_the_pause(
     start_service: StartService, *, drops_first: bool
 ) -> None:
     """Both wait for the same commit; whichever comes first, the pause releases the key."""
@@ -190,7 +190,7 @@ async def all_was_read(service: Running) -> None:
         assert await status(service, "/healthz") == 200
 
 
-async def test_a_client_that_does_not_read_harms_only_itself(start_service: StartService) -> None:
+async def test_a_slow_consumer_harms_only_itself(start_service: StartService) -> None:
     service = start_service(
         WS_SLOW_BYTES="8192",
         WS_SLOW_BYTES_MAX="65536",
@@ -202,7 +202,7 @@ async def test_a_client_that_does_not_read_harms_only_itself(start_service: Star
     await slow_client_is_cut_off(service, "too much unread")
 
 
-async def test_a_client_that_stalls_is_cut_off_after_a_while(start_service: StartService) -> None:
+async def test_a_stalled_client_is_closed(start_service: StartService) -> None:
     service = start_service(
         WS_SLOW_BYTES_MAX=str(1024**3),
         WS_SLOW_STALL_S="1",
@@ -252,7 +252,7 @@ async def send_all(tab: Client, type_: str, **fields: object) -> None:
         pass
 
 
-async def test_a_client_that_never_stops_is_warned_and_then_cut_off(
+async def test_a_flooding_client_is_warned_and_then_closed(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="0.1")

@@ -19,7 +19,7 @@ CPU_PART_MAX = 0.75
 
 
 @pytest.mark.timeout(60)
-async def test_one_hostile_user_neither_fills_the_memory_nor_slows_others_down(
+async def test_a_hostile_user_neither_exhausts_memory_nor_slows_others(
     start_service: StartService,
 ) -> None:
     outcome = await attack(start_service(), SECONDS)

@@ -267,7 +267,7 @@ async def statuses(service: Running, request: bytes) -> list[int]:
     return [int(line.split()[1]) for line in lines]
 
 
-async def test_no_request_of_a_stranger_is_answered_with_a_failure(service: Running) -> None:
+async def test_no_hostile_request_causes_a_server_error(service: Running) -> None:
     at_once = asyncio.Semaphore(AT_ONCE)
 
     async def is_bad(request: bytes) -> bool:

@@ -26,7 +26,7 @@ def raw(service: Running, target: str, method: str = "GET") -> tuple[int, bytes]
     return int(head.split()[1]), body
 
 
-async def test_the_page_and_its_parts_are_served_and_keep_to_themselves(service: Running) -> None:
+async def test_the_page_is_served_with_a_strict_content_security_policy(service: Running) -> None:
     async with aiohttp.ClientSession(service.url) as http:
         for path, type_ in (("/", "text/html"), ("/web/index.html", "text/html")):
             async with http.get(path) as response:
@@ -63,7 +63,7 @@ def test_nothing_else_is_served(service: Running, target: str) -> None:
     assert b"root:" not in body
 
 
-async def test_it_tells_that_it_lives_and_that_it_is_ready(service: Running) -> None:
+async def test_liveness_and_readiness_are_reported(service: Running) -> None:
     ana = await service.connect(7_000_001, "Ana")
     await ana.sync()
     async with aiohttp.ClientSession(service.url) as http:
@@ -76,7 +76,7 @@ async def test_it_tells_that_it_lives_and_that_it_is_ready(service: Running) -> 
     assert ready["position"] == ready["head"] > 0
 
 
-def test_a_socket_is_no_place_for_a_visit(service: Running) -> None:
+def test_a_plain_get_of_the_socket_path_is_refused(service: Running) -> None:
     status, _ = raw(service, "/ws")
     assert 400 <= status < 500
 
@@ -105,7 +105,7 @@ async def test_handshakes_above_the_rate_of_an_address_are_refused(
     assert [raw(service, "/healthz")[0] for _ in range(12)] == [200] * 12
 
 
-async def test_bytes_that_are_no_text_in_a_token_are_refused_like_any_other(
+async def test_a_token_with_invalid_bytes_is_refused(
     service: Running,
 ) -> None:
     tab = await service.connect(
@@ -114,7 +114,7 @@ async def test_bytes_that_are_no_text_in_a_token_are_refused_like_any_other(
     assert await tab.closed() == (1008, "Invalid or expired token")
 
 
-def test_files_are_for_their_owner_alone_whatever_the_umask(start_service: StartService) -> None:
+def test_files_are_private_whatever_the_umask(start_service: StartService) -> None:
     before = os.umask(0)
     try:
         service = start_service()
@@ -132,7 +132,7 @@ def test_files_are_for_their_owner_alone_whatever_the_umask(start_service: Start
     assert {path.stat().st_mode & 0o777 for path in service.data_dir.iterdir()} == {0o600}
 
 
-def test_that_any_page_may_connect_is_warned_of_outside_development(
+def test_a_wildcard_origin_is_warned_of_outside_development(
     service: Running, start_service: StartService
 ) -> None:
     def warned(running: Running) -> bool:
@@ -143,7 +143,7 @@ def test_that_any_page_may_connect_is_warned_of_outside_development(
     assert not warned(service)
 
 
-async def test_refused_handshakes_are_told_once_with_what_to_set(
+async def test_refused_handshakes_are_logged_once_with_a_hint(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_HANDSHAKES_PER_S_PER_IP="1")
@@ -157,7 +157,7 @@ async def test_refused_handshakes_are_told_once_with_what_to_set(
     assert "WS_TRUSTED_HOPS" in lines[0]["metadata"]["hint"]
 
 
-async def test_only_those_whose_user_is_not_known_are_capped(start_service: StartService) -> None:
+async def test_only_unauthenticated_connections_are_capped(start_service: StartService) -> None:
     service = start_service(WS_UNAUTHENTICATED_PER_IP_MAX="3", WS_SOCKETIO_CONNECT_S="60")
     polling = "/socket.io/?EIO=4&transport=polling"
     headers = {"Connection": "close"}

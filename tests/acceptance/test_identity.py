@@ -110,7 +110,7 @@ async def failed_start(**settings: str) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), errors.decode()
 
 
-async def test_the_secret_in_vault_is_rotated_under_a_running_service(
+async def test_the_secret_in_vault_can_be_rotated_at_run_time(
     openbao: OpenBao, start_service: StartService
 ) -> None:
     await openbao.put(PATH, JWT_SECRET=FIRST)
@@ -152,7 +152,7 @@ async def test_the_secret_in_vault_is_rotated_under_a_running_service(
     assert not any(secret in service.output for secret in (FIRST, SECOND, SECRET_ID, ROOT))
 
 
-async def test_a_start_without_vault_ends_with_one_line_and_code_2(openbao: OpenBao) -> None:
+async def test_a_start_without_vault_fails_with_one_line_and_exit_code_2(openbao: OpenBao) -> None:
     openbao.kill()
 
     code, out, errors = await failed_start(
@@ -168,7 +168,7 @@ async def test_a_start_without_vault_ends_with_one_line_and_code_2(openbao: Open
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
-async def test_a_start_that_waits_for_vault_can_be_stopped(
+async def test_a_start_waiting_for_vault_can_be_stopped(
     openbao: OpenBao, signal_: signal.Signals
 ) -> None:
     openbao.kill()
@@ -182,7 +182,7 @@ async def test_a_start_that_waits_for_vault_can_be_stopped(
     assert (process.returncode, errors) == (0, b"")
 
 
-async def test_without_a_secret_and_without_vault_it_is_said_what_to_set() -> None:
+async def test_a_start_without_secret_and_vault_says_what_to_set() -> None:
     code, out, errors = await failed_start()
 
     assert (code, json.loads(out)["error_code"]) == (2, "START_REFUSED")
@@ -191,7 +191,7 @@ async def test_without_a_secret_and_without_vault_it_is_said_what_to_set() -> No
     assert errors.count("\n") == 1
 
 
-async def test_a_secret_that_is_set_comes_before_vault(
+async def test_jwt_secret_takes_precedence_over_vault(
     openbao: OpenBao, start_service: StartService
 ) -> None:
     await openbao.put(PATH, JWT_SECRET=SECOND)
@@ -201,7 +201,7 @@ async def test_a_secret_that_is_set_comes_before_vault(
     await refused(service, signed(SECOND))
 
 
-async def test_the_tokens_of_several_issuers_are_accepted_and_their_keys_followed(
+async def test_tokens_of_several_issuers_are_accepted_with_refreshed_keys(
     providers: tuple[Provider, Provider], start_service: StartService
 ) -> None:
     ours, theirs = providers
@@ -263,7 +263,9 @@ def with_claims(user: int, claims: dict[str, Any]) -> str:
     return jwt.api_jws.encode(raw, SECRET, algorithm="HS256")
 
 
-async def test_a_token_of_odd_types_is_refused_or_kept_at_every_door(service: Running) -> None:
+async def test_a_token_with_odd_types_is_refused_or_accepted_on_every_path(
+    service: Running,
+) -> None:
     keeps = await service.connect_v1(7_300_000)
     for number, claims in enumerate([*ODD_CLAIMS, *TAKEN], 1):
         token_, is_taken = with_claims(7_300_000 + number, claims), claims in TAKEN

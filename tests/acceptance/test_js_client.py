@@ -51,7 +51,7 @@ def run(*command: str, cwd: Path = ROOT) -> str:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("path", TESTS)
-def test_the_tests_of_the_client_pass_in_node(path: str) -> None:
+def test_the_client_tests_pass_in_node(path: str) -> None:
     node = find_node()
     output = run(node, "--test", "--test-timeout=200000", "--test-reporter=tap", path)
     passed = re.search(r"^# pass (\d+)$", output, re.MULTILINE)
@@ -59,7 +59,7 @@ def test_the_tests_of_the_client_pass_in_node(path: str) -> None:
     assert int(passed[1]) > 0, output
 
 
-def test_the_package_holds_the_client_with_its_types_and_the_version_of_the_service() -> None:
+def test_the_package_has_the_client_its_types_and_the_service_version() -> None:
     output = run("npm", "pack", "--dry-run", "--json", "--ignore-scripts", cwd=PACKAGE)
     (packed,) = json.loads(output)
     assert packed["version"] == service.__version__
@@ -72,6 +72,6 @@ def test_the_package_holds_the_client_with_its_types_and_the_version_of_the_serv
     }
 
 
-def test_the_client_needs_nothing_but_itself() -> None:
+def test_the_client_has_no_dependencies() -> None:
     text = (PACKAGE / "client.js").read_text()
     assert re.findall(r"^\s*import\b|\bimport\(|\brequire\(", text, re.MULTILINE) == []

@@ -40,7 +40,7 @@ def rsyslog(log_file: Path, port: int, state_dir: Path) -> Iterator[None]:
 
 
 @pytest.mark.rsyslog
-async def test_every_line_arrives_by_bulk_as_the_document_that_it_is(
+async def test_every_log_line_is_indexed_by_bulk_unchanged(
     start_service: StartService, tmp_path: Path
 ) -> None:
     service = start_service()

@@ -12,7 +12,7 @@ from tests.acceptance.service_process import (
 )
 
 
-async def test_one_id_leads_from_the_socket_over_the_event_to_the_log_line(
+async def test_one_correlation_id_links_socket_event_and_log_line(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -52,7 +52,7 @@ async def test_one_id_leads_from_the_socket_over_the_event_to_the_log_line(
         (make_token({"name": "Nobody"}), "INVALID_TOKEN_PAYLOAD"),
     ],
 )
-async def test_a_refused_handshake_stands_in_the_logs_by_the_code_of_the_contract(
+async def test_a_refused_handshake_is_logged_with_the_contract_code(
     service: Running, token_: str | None, code: str
 ) -> None:
     before = len(service.logs)
@@ -66,7 +66,7 @@ async def test_a_refused_handshake_stands_in_the_logs_by_the_code_of_the_contrac
     assert line["correlation_id"]
 
 
-async def test_no_part_of_a_token_is_logged_whatever_the_level(start_service: StartService) -> None:
+async def test_no_part_of_a_token_is_logged_at_any_level(start_service: StartService) -> None:
     service = start_service(LOG_LEVEL="debug")
     good = token(fresh_id(), "Ana")
     foreign = jwt.encode({"id": 1}, "a-secret-that-is-not-that-of-the-service", "HS256")

@@ -34,7 +34,7 @@ async def samples(service: Running) -> dict[str, float]:
     }
 
 
-async def test_states_are_read_from_what_is_so(start_service: StartService) -> None:
+async def test_gauges_report_the_current_state(start_service: StartService) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="0.1")
     before = await samples(service)
     assert before["ws_sockets_open"] == before["ws_users_online"] == 0
@@ -57,7 +57,7 @@ async def test_states_are_read_from_what_is_so(start_service: StartService) -> N
     assert after["ws_sockets_open"] == after["ws_users_online"] == 2
 
 
-async def test_what_happens_is_counted(start_service: StartService) -> None:
+async def test_counters_count_what_happens(start_service: StartService) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="0.1", WS_SOCKETS_PER_USER_MAX="1")
     seated = await begin_match(service)
     replaced = await service.connect(7, "Ana")
@@ -96,7 +96,7 @@ async def test_what_happens_is_counted(start_service: StartService) -> None:
     assert not [name for name in now if "made:up" in name or "4999" in name]
 
 
-async def test_who_comes_back_is_counted_by_what_came_of_it(start_service: StartService) -> None:
+async def test_resumes_are_counted_by_outcome(start_service: StartService) -> None:
     service = start_service()
     ana = await service.connect(7, "Ana", greeted=False, subprotocols=subprotocols(V1))
     welcome = await ana.expect("welcome")
@@ -115,7 +115,7 @@ async def test_who_comes_back_is_counted_by_what_came_of_it(start_service: Start
     assert now["ws_messages_sent_total,type=resumed"] == 1
 
 
-async def test_a_client_that_does_not_read_is_counted_by_the_code_that_it_never_sees(
+async def test_a_slow_consumer_is_counted_by_its_internal_close_code(
     start_service: StartService,
 ) -> None:
     service = start_service(
@@ -148,7 +148,7 @@ async def test_a_client_that_does_not_read_is_counted_by_the_code_that_it_never_
         ("*/*", "text/plain; version=0.0.4"),
     ],
 )
-async def test_a_scrape_gets_the_format_that_it_asks_for(
+async def test_a_scrape_negotiates_its_format(
     service: Running, accept: str, content_type: str
 ) -> None:
     found, text = await scrape(service, accept)

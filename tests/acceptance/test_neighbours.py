@@ -88,7 +88,7 @@ def bearers(service: Running) -> list[tuple[Any, ...]]:
 # Results
 
 
-async def test_a_result_arrives_once_though_the_user_service_was_down_and_we_were_killed(
+async def test_a_result_is_delivered_once_despite_an_outage_and_a_kill(
     start: Start, users: ExampleUsers
 ) -> None:
     await users.stop()
@@ -122,7 +122,7 @@ async def test_a_result_arrives_once_though_the_user_service_was_down_and_we_wer
     assert len(log.of_type["result.delivered"]) == 1
 
 
-async def test_an_answer_that_was_lost_is_asked_for_again_and_the_match_saved_once(
+async def test_a_lost_response_is_retried_and_the_match_saved_once(
     start: Start, users: ExampleUsers
 ) -> None:
     users.fault = Fault.CUT
@@ -142,7 +142,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again_and_the_match_saved_on
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.BUSY, Fault.HANG])
-async def test_an_ill_user_service_is_asked_again_and_delays_nobody(
+async def test_a_failing_user_service_is_retried_without_delaying_clients(
     start: Start, users: ExampleUsers, fault: Fault
 ) -> None:
     users.fault = fault
@@ -154,7 +154,7 @@ async def test_an_ill_user_service_is_asked_again_and_delays_nobody(
     assert len(users.matches()) == 1
 
 
-async def test_a_definite_no_is_final_and_logged_until_an_operator_asks_again(
+async def test_a_definite_refusal_is_final_until_an_operator_retries(
     start: Start, users: ExampleUsers
 ) -> None:
     users.fault = Fault.CONFLICT
@@ -178,7 +178,7 @@ async def test_a_definite_no_is_final_and_logged_until_an_operator_asks_again(
     await check_data(service)
 
 
-async def test_a_match_waits_for_the_next_token_of_a_player_whose_token_has_expired(
+async def test_a_match_with_an_expired_token_waits_for_the_next_one(
     start: Start, users: ExampleUsers
 ) -> None:
     service = start(USER_SERVICE_URL=users.url, WS_RECONNECT_GRACE_S="0")
@@ -195,7 +195,7 @@ async def test_a_match_waits_for_the_next_token_of_a_player_whose_token_has_expi
     assert len(users.matches()) == 1
 
 
-async def test_the_services_own_token_saves_what_a_players_token_can_not(
+async def test_the_service_token_is_the_fallback_for_a_players_token(
     start: Start, users: ExampleUsers
 ) -> None:
     ids = fresh_id(), fresh_id()
@@ -213,7 +213,7 @@ async def test_the_services_own_token_saves_what_a_players_token_can_not(
 # Webhooks
 
 
-async def test_no_result_is_lost_or_settled_twice_whenever_we_are_killed(
+async def test_no_result_is_lost_or_settled_twice_by_a_kill_at_any_point(
     start: Start, hook: Hook
 ) -> None:
     service = start(WS_WEBHOOK_URLS=f"{hook.url}/hook", WS_WEBHOOK_SECRET=HOOK_SECRET)
@@ -232,7 +232,7 @@ async def test_no_result_is_lost_or_settled_twice_whenever_we_are_killed(
     assert sorted(one.data["match"] for one in log.of_type["result.delivered"]) == sorted(played)
 
 
-async def test_every_webhook_gets_a_signed_match_at_its_own_pace(start: Start, hook: Hook) -> None:
+async def test_every_webhook_gets_signed_matches_independently(start: Start, hook: Hook) -> None:
     async with Hook() as other:
         other.status = 503
         urls = f"{hook.url}/hook,{other.url}/hook"
@@ -259,7 +259,7 @@ async def test_every_webhook_gets_a_signed_match_at_its_own_pace(start: Start, h
 # Names and friends
 
 
-async def test_a_name_comes_from_the_user_service_when_the_token_has_none(
+async def test_a_missing_name_is_looked_up_in_the_user_service(
     start: Start, users: ExampleUsers
 ) -> None:
     service = start(USER_SERVICE_URL=users.url)
@@ -278,7 +278,7 @@ async def test_a_name_comes_from_the_user_service_when_the_token_has_none(
     assert (await service.connect(token_=make_token({"id": ana}))).user == named
 
 
-async def test_an_ill_user_service_delays_no_connection_and_names_come_when_it_is_well(
+async def test_a_failing_user_service_delays_no_connection_and_names_arrive_later(
     start: Start, users: ExampleUsers
 ) -> None:
     users.fault = Fault.HANG
@@ -294,7 +294,7 @@ async def test_an_ill_user_service_delays_no_connection_and_names_come_when_it_i
     await client.expect("user:list", where=lambda one: {"id": ana, "name": "Ana"} in one["users"])
 
 
-async def test_friends_are_those_of_the_user_service_asked_with_the_users_own_token(
+async def test_friends_are_requested_with_the_users_own_token(
     start: Start, users: ExampleUsers
 ) -> None:
     service = start(USER_SERVICE_URL=users.url)
@@ -315,7 +315,7 @@ async def test_friends_are_those_of_the_user_service_asked_with_the_users_own_to
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.HANG, Fault.CUT, Fault.NONSENSE])
-async def test_friends_that_can_not_be_had_are_an_error_and_delay_nothing_else(
+async def test_unavailable_friends_are_an_error_and_delay_nothing_else(
     start: Start, users: ExampleUsers, fault: Fault
 ) -> None:
     users.fault = fault

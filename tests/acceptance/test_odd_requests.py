@@ -127,7 +127,7 @@ async def answers(url: str, asked: list[bytes]) -> list[tuple[int, bytes]]:
     return found
 
 
-async def test_every_parameter_of_the_api_takes_every_odd_value(
+async def test_no_odd_parameter_value_causes_a_server_error(
     start_service: StartService,
 ) -> None:
     service = start_service()

@@ -10,7 +10,7 @@ from tests.acceptance.outage import outage
 MATCHES = 16
 
 
-async def test_an_outage_loses_no_match_also_where_nobody_has_a_grace(
+async def test_an_outage_loses_no_match_even_without_a_grace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "RETRY_WITH_SEAT_MAX_S", 1.0)

@@ -32,7 +32,7 @@ async def with_a_match_that_waits(start_service: StartService) -> tuple[Running,
     return service, seated.match
 
 
-async def test_what_waits_is_listed_for_people_and_for_programs(
+async def test_pending_deliveries_are_listed_as_table_and_json(
     start_service: StartService,
 ) -> None:
     service, match = await with_a_match_that_waits(start_service)
@@ -46,7 +46,7 @@ async def test_what_waits_is_listed_for_people_and_for_programs(
     assert "'zzz'" in unknown.stderr
 
 
-async def test_an_outbox_that_is_not_what_the_log_says_is_noticed(
+async def test_log_verify_detects_a_wrong_outbox(
     start_service: StartService,
 ) -> None:
     service, _ = await with_a_match_that_waits(start_service)

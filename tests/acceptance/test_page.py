@@ -166,7 +166,7 @@ def numbers(text: str) -> list[int]:
     return [int(found) for found in re.findall(r"\d+", text)]
 
 
-async def test_two_people_invite_play_and_see_the_result(
+async def test_two_users_invite_play_and_see_the_result(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True, WS_MATCH_DURATION_S="4")
@@ -202,7 +202,7 @@ async def test_two_people_invite_play_and_see_the_result(
     assert ana.complaints + ben.complaints == []
 
 
-async def test_somebody_watches_a_match_and_talks_with_the_players(
+async def test_a_spectator_watches_a_match_and_chats(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True, WS_MATCH_DURATION_S="8")
@@ -236,7 +236,7 @@ async def test_somebody_watches_a_match_and_talks_with_the_players(
     assert [complaint for person in people for complaint in person.complaints] == []
 
 
-async def test_two_people_play_connect_four(start_service: StartService, sign_in: SignIn) -> None:
+async def test_two_users_play_connect_four(start_service: StartService, sign_in: SignIn) -> None:
     service = start_service(dev=True)
     ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
     await invite(ana, ben, "Ben", "Connect four")
@@ -267,7 +267,7 @@ async def test_two_people_play_connect_four(start_service: StartService, sign_in
     assert ana.complaints + ben.complaints == []
 
 
-async def test_a_page_that_is_reloaded_in_a_match_comes_back_to_it(
+async def test_a_page_reloaded_in_a_match_returns_to_it(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True, WS_MATCH_DURATION_S="4")
@@ -290,7 +290,7 @@ async def test_a_page_that_is_reloaded_in_a_match_comes_back_to_it(
     assert ana.complaints + ben.complaints == []
 
 
-async def test_pages_play_on_by_themselves_after_kill_9_and_a_restart(
+async def test_pages_continue_by_themselves_after_kill_9_and_a_restart(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True, WS_MATCH_DURATION_S="4", WS_RECONNECT_GRACE_S="20")
@@ -325,7 +325,7 @@ async def test_pages_play_on_by_themselves_after_kill_9_and_a_restart(
     await check_data(service)
 
 
-async def test_two_tabs_of_one_browser_are_two_people(
+async def test_two_tabs_of_one_browser_can_be_two_users(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)
@@ -340,7 +340,7 @@ async def test_two_tabs_of_one_browser_are_two_people(
     assert ana.complaints + ben.complaints == []
 
 
-async def test_the_button_for_a_match_brings_two_together(
+async def test_the_matchmaking_button_pairs_two_users(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)
@@ -357,7 +357,7 @@ async def test_the_button_for_a_match_brings_two_together(
     assert ana.complaints + ben.complaints == []
 
 
-async def test_an_inviter_who_reloads_still_sees_whom_they_have_invited(
+async def test_sent_invites_are_shown_after_a_reload(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)
@@ -375,7 +375,7 @@ async def test_an_inviter_who_reloads_still_sees_whom_they_have_invited(
     assert ana.complaints + ben.complaints == []
 
 
-async def test_a_greeting_that_breaks_off_leaves_no_page_without_a_view(
+async def test_an_interrupted_greeting_does_not_leave_a_blank_page(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)
@@ -408,7 +408,7 @@ async def test_a_greeting_that_breaks_off_leaves_no_page_without_a_view(
     assert cuts == 0
 
 
-async def test_who_comes_with_a_stale_token_is_asked_to_sign_in(
+async def test_a_stale_token_leads_to_the_sign_in_form(
     start_service: StartService, browser: Browser
 ) -> None:
     service = start_service(dev=True)
@@ -423,7 +423,7 @@ async def test_who_comes_with_a_stale_token_is_asked_to_sign_in(
     await expect(person.page.locator("#signin-error")).to_have_text("")
 
 
-async def test_a_try_that_is_stuck_can_be_given_up_by_hand(
+async def test_a_stuck_connection_attempt_can_be_restarted_by_hand(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)

@@ -68,7 +68,7 @@ async def sign_up(browser: Browser, url: str, name: str, complaints: list[str]) 
     return page
 
 
-async def test_two_people_sign_up_become_friends_play_and_find_their_match_saved(
+async def test_two_users_sign_up_befriend_play_and_see_their_match_saved(
     browser: Browser, url: str
 ) -> None:
     complaints: list[str] = []
@@ -136,7 +136,7 @@ async def results_wait(platform: Platform, count: int) -> None:
                     return
 
 
-async def test_a_result_is_saved_once_though_its_consumer_was_away_and_the_service_was_killed(
+async def test_a_result_is_saved_once_despite_a_consumer_outage_and_a_kill(
     browser: Browser, platform: Platform, tmp_path: Path
 ) -> None:
     complaints: list[str] = []

@@ -83,7 +83,7 @@ async def ask(client: aiohttp.ClientSession, url: str, query: str) -> list[dict[
     return result
 
 
-async def test_prometheus_finds_what_the_dashboard_asks_for(
+async def test_prometheus_answers_every_dashboard_query(
     start_service: StartService, tmp_path: Path
 ) -> None:
     service = start_service()
@@ -101,7 +101,7 @@ async def test_prometheus_finds_what_the_dashboard_asks_for(
             assert [one["value"][1] for one in await ask(client, url, "ws_matches_live")] == ["1"]
 
 
-async def test_names_and_help_of_all_metrics_keep_to_the_conventions(
+async def test_metric_names_and_help_follow_the_conventions(
     start_service: StartService,
 ) -> None:
     service = start_service()

@@ -19,7 +19,7 @@ async def match_of(game: str, players: list[Client], **options: Any) -> str:
     return room
 
 
-async def test_a_relay_match_survives_a_reload_and_is_seen_whole_by_who_comes_late(
+async def test_a_relay_match_survives_a_reload_and_late_joiners_get_its_history(
     service: Running,
 ) -> None:
     players = [await service.connect_v1(fresh_id()) for _ in range(2)]
@@ -39,7 +39,7 @@ async def test_a_relay_match_survives_a_reload_and_is_seen_whole_by_who_comes_la
         assert [move["tick"] for move in rest["moves"]] == [3, 4]
 
 
-async def test_a_player_who_is_away_for_longer_than_the_budget_of_pause_holds_nobody_up(
+async def test_a_player_away_beyond_the_pause_budget_does_not_block_the_match(
     service: Running,
 ) -> None:
     players = [await service.connect_v1(fresh_id()) for _ in range(2)]

@@ -50,7 +50,7 @@ async def kill_in_rally(service: Running, seated: Seated) -> None:
         await tab.closed()
 
 
-async def test_a_match_goes_on_after_kill_9_with_its_score_clock_and_players(
+async def test_a_match_continues_after_kill_9_with_score_clock_and_players(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_MATCH_DURATION_S=str(DURATION_S), WS_RECONNECT_GRACE_S="7")
@@ -91,7 +91,7 @@ async def test_a_match_goes_on_after_kill_9_with_its_score_clock_and_players(
     assert ended.data["tick"] == DURATION_S * 60
 
 
-async def test_a_match_to_which_nobody_comes_back_is_abandoned(
+async def test_a_match_without_returning_players_is_abandoned(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_RECONNECT_GRACE_S="0.5", WS_RESTART_GRACE_S="0.5")
@@ -110,7 +110,7 @@ async def test_a_match_to_which_nobody_comes_back_is_abandoned(
     await check_data(service)
 
 
-async def test_also_without_a_grace_a_match_waits_for_its_players_after_a_restart(
+async def test_a_match_waits_for_its_players_after_a_restart_even_without_a_grace(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_RECONNECT_GRACE_S="0")
@@ -127,7 +127,7 @@ async def test_also_without_a_grace_a_match_waits_for_its_players_after_a_restar
     await check_data(service)
 
 
-async def test_who_comes_back_alone_wins_and_the_other_is_told_once(
+async def test_the_only_returning_player_wins_and_the_other_is_notified_once(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_RECONNECT_GRACE_S="2", WS_RESTART_GRACE_S="0")
@@ -157,7 +157,7 @@ async def way_in(service: Running, tab: Client) -> str:
     return str(back.received[1]["type"])
 
 
-async def test_invites_the_queue_and_who_is_online_outlive_a_crash_the_lobby_does_not(
+async def test_invites_queue_and_presence_survive_a_crash_and_the_lobby_does_not(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="3", WS_RESTART_GRACE_S="3")
@@ -199,7 +199,7 @@ async def test_invites_the_queue_and_who_is_online_outlive_a_crash_the_lobby_doe
     await check_data(service)
 
 
-async def test_sigterm_in_a_match_closes_with_4001_and_it_goes_on_at_the_very_tick(
+async def test_sigterm_closes_with_4001_and_the_match_resumes_at_the_same_tick(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_MATCH_DURATION_S=str(DURATION_S))
@@ -267,7 +267,7 @@ async def test_a_second_service_on_the_same_data_refuses_to_start(
     assert await (await service.connect(fresh_id(), "Ana")).sync() is not None
 
 
-async def test_a_log_that_lost_its_tail_is_refused_until_that_is_accepted(
+async def test_a_truncated_log_is_refused_until_accepted(
     start_service: StartService,
 ) -> None:
     service = start_service()

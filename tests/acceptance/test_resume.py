@@ -144,7 +144,7 @@ async def act(tab: Client, user: int, chance: random.Random) -> None:
     await chance.choice(what)()
 
 
-async def test_a_client_that_is_cut_off_200_times_gets_everything_once_and_in_order(
+async def test_a_client_disconnected_200_times_gets_everything_once_and_in_order(
     start_service: StartService,
 ) -> None:
     service = start_service(
@@ -193,7 +193,7 @@ async def settled(listener: Listener) -> None:
     await listener.cut()
 
 
-async def test_a_command_whose_connection_is_cut_before_its_ack_happens_once(
+async def test_a_command_whose_connection_breaks_before_its_ack_happens_once(
     start_service: StartService,
 ) -> None:
     # What is limited by user is not what this is about: one who says it all over many tabs.

@@ -56,13 +56,13 @@ async def echo() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-async def test_the_cases_of_autobahn_hold_for_the_websocket_of_the_service(echo: str) -> None:
+async def test_the_autobahn_cases_pass(echo: str) -> None:
     # It raises with all that failed.
     results = await kosoku.run_fuzzingclient(echo, None, NOT_OFFERED, concurrency=4)
     assert len(results) >= CASES
 
 
-async def test_the_service_ends_a_connection_for_the_same_reasons_as_the_echo(
+async def test_the_service_closes_for_the_same_protocol_errors_as_the_echo_server(
     echo: str, service: Running
 ) -> None:
     expected = await kosoku.run_fuzzingclient(echo, WITHOUT_ECHO, concurrency=4)
@@ -165,9 +165,7 @@ async def enter(service: Running, door: str, user: int) -> Raw:
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_frames_that_must_be_refused_are_refused_at_every_door(
-    service: Running, door: str
-) -> None:
+async def test_invalid_frames_are_refused_on_every_path(service: Running, door: str) -> None:
     bad = {
         "not masked": (b"\x81\x02{}", 1002),
         "cut by another": (masked(1, first=0) + masked(1, b"{}"), 1002),
@@ -188,7 +186,7 @@ async def test_frames_that_must_be_refused_are_refused_at_every_door(
 
 
 @pytest.mark.parametrize("path", ["/", "/ws", SOCKET_IO])
-async def test_handshakes_are_read_in_every_form_and_refused_as_the_rfc_says(
+async def test_handshakes_are_accepted_and_refused_as_rfc_6455_says(
     service: Running, path: str
 ) -> None:
     right = handshake()
@@ -220,7 +218,7 @@ def filled(text: bytes, size: int) -> bytes:
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("pieces", [1, 3])
-async def test_a_message_may_be_as_long_as_the_greeting_says_and_no_longer(
+async def test_the_message_size_limit_is_the_announced_one(
     service: Running, door: str, pieces: int
 ) -> None:
     text, answer = b'{"type":"user:list:request"}', b"user:list"
@@ -240,7 +238,7 @@ async def test_a_message_may_be_as_long_as_the_greeting_says_and_no_longer(
         raw.writer.transport.abort()
 
 
-async def test_bodies_may_be_as_long_as_a_message_and_no_longer(service: Running) -> None:
+async def test_the_body_size_limit_equals_the_message_size_limit(service: Running) -> None:
     polling = "/socket.io/?EIO=4&transport=polling"
     async with aiohttp.ClientSession(service.url) as http:
         for size, is_taken in ((MESSAGE_BYTES_MAX, True), (MESSAGE_BYTES_MAX + 1, False)):

@@ -117,15 +117,13 @@ async def test_a_message_that_is_too_long_closes_the_connection(
     await polls.closed()
 
 
-async def test_a_post_that_is_no_text_is_refused(
-    service: Running, http: aiohttp.ClientSession
-) -> None:
+async def test_a_non_text_post_is_refused(service: Running, http: aiohttp.ClientSession) -> None:
     polls = await Polls.open(http, service)
     assert await polls.post(b"4\xff\xfe") == 400
     await polls.closed()
 
 
-async def test_connections_are_counted_by_address_like_those_of_plain_sockets(
+async def test_socketio_connections_count_against_the_address_limit(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:
     service = start_service(WS_HANDSHAKES_PER_S_PER_IP="1")
@@ -159,7 +157,7 @@ async def test_each_further_session_of_a_connection_counts_as_a_handshake(
         pytest.fail("it may guess for ever")
 
 
-async def test_packets_that_no_session_counts_are_limited_as_well(service: Running) -> None:
+async def test_packets_outside_a_session_are_rate_limited(service: Running) -> None:
     ws = await opened(service)
     with contextlib.suppress(ConnectionClosed):
         for _ in range(1000):
@@ -189,7 +187,7 @@ async def test_a_page_of_another_origin_can_neither_connect_nor_poll(
                 assert permission == (origin if allowed else None)
 
 
-async def test_who_does_not_poll_is_cut_off_when_too_much_waits(
+async def test_a_client_that_does_not_poll_is_closed_at_the_backlog_limit(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:
     service = start_service(WS_SLOW_BYTES="1024", WS_SLOW_BYTES_MAX="4096", WS_PRESENCE_GRACE_S="0")
@@ -204,7 +202,7 @@ async def test_who_does_not_poll_is_cut_off_when_too_much_waits(
     assert dropped["metadata"]["reason"] == "too much unread"
 
 
-async def test_who_is_nobody_may_leave_no_more_unread(
+async def test_an_unauthenticated_client_has_the_same_backlog_limit(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:
     service = start_service(WS_SLOW_BYTES="1024", WS_SLOW_BYTES_MAX="4096")
@@ -214,7 +212,7 @@ async def test_who_is_nobody_may_leave_no_more_unread(
     await polls.closed()
 
 
-async def test_who_takes_nothing_for_a_while_is_cut_off(
+async def test_a_stalled_polling_client_is_closed(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:
     service = start_service(WS_SLOW_STALL_S="1", WS_PRESENCE_GRACE_S="0")
@@ -225,7 +223,7 @@ async def test_who_takes_nothing_for_a_while_is_cut_off(
     await polls.closed()
 
 
-async def test_who_leaves_in_the_midst_of_a_poll_is_noticed(
+async def test_a_disconnect_during_a_poll_is_noticed(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="0")
@@ -246,7 +244,7 @@ async def test_who_leaves_in_the_midst_of_a_poll_is_noticed(
                 break
 
 
-async def test_who_is_sent_away_is_disconnected_and_not_let_in_again(
+async def test_a_revoked_client_is_disconnected_and_refused(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:
     service = start_service()
@@ -265,7 +263,7 @@ async def test_who_is_sent_away_is_disconnected_and_not_let_in_again(
     }
 
 
-async def test_a_service_that_stops_closes_every_connection(
+async def test_a_stopping_service_closes_every_socketio_connection(
     start_service: StartService, http: aiohttp.ClientSession
 ) -> None:
     # No list comes while the polls wait, or one of them would be between two polls at the end.
@@ -282,7 +280,7 @@ async def test_a_service_that_stops_closes_every_connection(
     assert await asyncio.gather(*ends) == ["1", "1"]
 
 
-async def test_the_numbers_of_two_connections_are_not_those_of_one_command(
+async def test_ack_ids_of_different_connections_are_independent(
     service: Running,
 ) -> None:
     user = fresh_id()
@@ -297,7 +295,7 @@ async def test_the_numbers_of_two_connections_are_not_those_of_one_command(
     assert answers[0] != answers[1]
 
 
-async def test_sockets_and_messages_are_counted_like_plain_ones(
+async def test_socketio_sockets_and_messages_appear_in_the_metrics(
     start_service: StartService,
 ) -> None:
     service = start_service()

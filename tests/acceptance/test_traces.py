@@ -10,7 +10,7 @@ def attributes(span: Span) -> dict[str, str | int]:
     return {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
 
 
-async def test_a_trace_leads_from_the_message_to_the_commit_of_its_events(
+async def test_a_trace_links_the_message_to_the_commit_of_its_events(
     start_service: StartService,
 ) -> None:
     collector = Collector()
@@ -49,7 +49,7 @@ async def test_a_trace_leads_from_the_message_to_the_commit_of_its_events(
             assert {by_id[link.span_id].name for link in span.links} == {"log.append"}
 
 
-async def test_a_collector_that_is_down_is_in_nobodys_way(start_service: StartService) -> None:
+async def test_the_service_works_while_the_collector_is_down(start_service: StartService) -> None:
     collector = Collector()
     async with collector.running():
         url = collector.url

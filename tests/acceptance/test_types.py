@@ -15,11 +15,11 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
 
 
-def test_the_types_of_the_messages_are_what_their_schema_says() -> None:
+def test_the_typescript_types_match_the_schemas() -> None:
     done = run("node", "tools/message_types.js", "--check")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_program_with_these_types_and_those_of_the_client_compiles() -> None:
+def test_a_program_using_the_types_compiles() -> None:
     done = run("node", "node_modules/typescript/bin/tsc", "--project", "tests/node")
     assert (done.returncode, done.stdout) == (0, "")

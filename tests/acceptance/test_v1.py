@@ -72,7 +72,7 @@ async def test_a_command_is_acknowledged_after_the_messages_of_its_events(servic
     assert ("room:joined") in [type_ for _, type_ in durable(before)]
 
 
-async def test_the_ack_names_the_room_that_was_made_not_the_one_that_was_left(
+async def test_the_ack_names_the_new_room_not_the_left_one(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_MATCH_DURATION_S="1")
@@ -87,7 +87,7 @@ async def test_the_ack_names_the_room_that_was_made_not_the_one_that_was_left(
     assert await ana.command("room:create", id_="next", game="relay", roomId="next") == ack
 
 
-async def test_an_error_names_the_command_that_it_refuses(service: Running) -> None:
+async def test_an_error_carries_the_id_of_its_command(service: Running) -> None:
     ana, _ = await two(service)
     refused = await ana.command("room:join", roomId="nowhere")
     assert (refused["type"], refused["code"]) == ("error", "ROOM_NOT_FOUND")
@@ -98,7 +98,7 @@ async def test_an_error_names_the_command_that_it_refuses(service: Running) -> N
 
 
 @pytest.mark.parametrize("id_", ["", 7, ["x"]])
-async def test_an_id_that_is_none_is_refused(service: Running, id_: object) -> None:
+async def test_an_invalid_id_is_refused(service: Running, id_: object) -> None:
     ana = await service.connect_v1(fresh_id(), "Ana")
     await ana.send("lobby:join", id=id_)
     assert "id" not in await ana.expect("error", code="BAD_MESSAGE")
@@ -110,7 +110,7 @@ async def test_a_too_long_id_is_refused_and_returned(service: Running) -> None:
     assert (await ana.expect("error", code="BAD_MESSAGE"))["id"] == "x" * 65
 
 
-async def test_the_same_id_again_gets_the_first_answer_and_changes_nothing(
+async def test_a_repeated_id_gets_the_first_ack_and_changes_nothing(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -136,7 +136,7 @@ async def test_the_same_id_again_gets_the_first_answer_and_changes_nothing(
     assert (types.count("room.created"), types.count("chat.said")) == (2, 1)
 
 
-async def test_a_command_that_is_sent_twice_at_once_happens_once(service: Running) -> None:
+async def test_a_command_sent_twice_concurrently_happens_once(service: Running) -> None:
     user = fresh_id()
     tabs = [await service.connect_v1(user, "Ana") for _ in range(4)]
     answers = await asyncio.gather(
@@ -145,7 +145,7 @@ async def test_a_command_that_is_sent_twice_at_once_happens_once(service: Runnin
     assert answers == [answers[0]] * 4
 
 
-async def test_what_was_refused_may_be_tried_again_with_the_same_id(service: Running) -> None:
+async def test_a_refused_command_can_be_retried_with_the_same_id(service: Running) -> None:
     ana, ben = await two(service)
     room = f"later-{fresh_id()}"
     refused = await ben.command("room:join", id_="try", roomId=room)
@@ -157,7 +157,7 @@ async def test_what_was_refused_may_be_tried_again_with_the_same_id(service: Run
 # Resume
 
 
-async def test_who_was_away_gets_what_he_missed_in_order_and_each_once(
+async def test_a_resuming_client_gets_missed_messages_once_and_in_order(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -188,7 +188,7 @@ async def test_who_was_away_gets_what_he_missed_in_order_and_each_once(
     assert durable(whole.received)[: len(seen)] == seen
 
 
-async def test_resume_is_also_a_message(service: Running) -> None:
+async def test_resume_can_be_sent_as_a_message(service: Running) -> None:
     ana, ben = await two(service)
     room = await room_of(ana, game="relay")
     await joined(room, ben)
@@ -204,7 +204,7 @@ async def test_resume_is_also_a_message(service: Running) -> None:
     assert len(of_type(ben.received, "chat:message")) == 2
 
 
-async def test_who_resumes_after_a_restart_is_told_the_names_of_all(
+async def test_a_resume_after_a_restart_has_all_names(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_SNAPSHOT_EVENTS="10", WS_TAIL_EVENTS_MAX="10")
@@ -234,7 +234,7 @@ async def test_who_resumes_after_a_restart_is_told_the_names_of_all(
         (-5, None, "too_old"),
     ],
 )
-async def test_who_cannot_resume_begins_anew(
+async def test_a_client_that_cannot_resume_gets_a_resync(
     service: Running, since: Any, epoch: str | None, reason: str
 ) -> None:
     ana, ben = await two(service)
@@ -247,7 +247,7 @@ async def test_who_cannot_resume_begins_anew(
     await tab.expect("room:state", roomId=room)
 
 
-async def test_what_is_no_longer_kept_makes_a_client_begin_anew(
+async def test_a_cursor_before_the_tail_gets_a_resync(
     start_service: StartService,
 ) -> None:
     service = start_service(WS_TAIL_EVENTS_MAX="5")
@@ -274,7 +274,7 @@ async def test_what_is_no_longer_kept_makes_a_client_begin_anew(
 # Users
 
 
-async def test_presence_is_told_as_changes_with_a_status(start_service: StartService) -> None:
+async def test_presence_is_sent_as_diffs_with_a_status(start_service: StartService) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="0.1")
     ana = await service.connect_v1(1, "Ana")
     await ana.expect("user:diff", joins=[{"id": 1, "name": "Ana", "status": "online"}], v=1)
@@ -361,7 +361,7 @@ async def test_only_the_host_kicks_and_locks(service: Running) -> None:
     await joined(room, cleo)
 
 
-async def test_a_room_with_a_password_lets_in_who_knows_it(service: Running) -> None:
+async def test_a_room_with_a_password_admits_those_who_know_it(service: Running) -> None:
     ana, ben = await two(service)
     room = await room_of(ana, game="relay", visibility="password", password="sesame")
     for password in ({}, {"password": "open"}):
@@ -371,7 +371,7 @@ async def test_a_room_with_a_password_lets_in_who_knows_it(service: Running) -> 
     assert not any("sesame" in str(event) for event in service.events())
 
 
-async def test_rooms_are_listed_and_their_changes_are_told(start_service: StartService) -> None:
+async def test_rooms_are_listed_and_changes_are_pushed(start_service: StartService) -> None:
     service = start_service()
     ana = await service.connect_v1(1, "Ana")
     ben = await service.connect_v1(2, "Ben")
@@ -411,14 +411,14 @@ async def test_rooms_are_listed_and_their_changes_are_told(start_service: StartS
         ({"game": "relay", "visibility": "password"}, "WRONG_PASSWORD"),
     ],
 )
-async def test_a_room_that_cannot_be_is_refused(
+async def test_a_room_with_invalid_options_is_refused(
     service: Running, fields: dict[str, Any], code: str
 ) -> None:
     ana = await service.connect_v1(fresh_id(), "Ana")
     assert (await ana.command("room:create", **fields))["code"] == code
 
 
-async def test_the_id_of_a_closed_room_may_be_used_again(service: Running) -> None:
+async def test_the_id_of_a_closed_room_can_be_reused(service: Running) -> None:
     ana, ben = await two(service)
     id_ = f"club-{ana.id}"
     matches: list[str] = []
@@ -439,7 +439,7 @@ async def test_a_user_has_one_seat(service: Running) -> None:
     assert (await ana.command("room:create", game="relay"))["code"] == "ALREADY_IN_ROOM"
 
 
-async def test_who_leaves_the_queue_of_one_game_waits_on_in_that_of_another(
+async def test_leaving_one_queue_does_not_leave_another(
     start_service: StartService,
 ) -> None:
     ana, ben = await two(start_service())
@@ -453,7 +453,7 @@ async def test_who_leaves_the_queue_of_one_game_waits_on_in_that_of_another(
 # Matches
 
 
-async def test_a_spectator_comes_at_any_moment_and_sees_everything(service: Running) -> None:
+async def test_a_spectator_can_join_at_any_time(service: Running) -> None:
     ana, ben = await two(service)
     room = await in_match("pong", ana, ben)
     cleo = await service.connect_v1(fresh_id(), "Cleo")
@@ -471,7 +471,7 @@ async def test_a_spectator_comes_at_any_moment_and_sees_everything(service: Runn
     assert await ben.expect("game:over") == over
 
 
-async def test_spectators_may_have_to_see_everything_later(service: Running) -> None:
+async def test_the_spectator_delay_applies_to_everything(service: Running) -> None:
     ana, ben = await two(service)
     options = {"spectator_delay_s": 1, "turn_s": 60}
     room = await in_match("connect_four", ana, ben, options=options)
@@ -491,7 +491,7 @@ async def board(client: Client) -> dict[str, Any]:
     return found
 
 
-async def test_a_game_of_turns_is_played_to_its_end_and_again(service: Running) -> None:
+async def test_a_turn_based_game_can_be_played_and_replayed(service: Running) -> None:
     ana, ben = await two(service)
     room = await in_match("connect_four", ana, ben)
     await ana.expect("game:update")
@@ -514,7 +514,7 @@ async def test_a_game_of_turns_is_played_to_its_end_and_again(service: Running) 
     assert (await ben.expect("game:start"))["matchId"] == f"{room}-2"
 
 
-async def test_who_lets_his_time_run_out_loses(service: Running) -> None:
+async def test_a_player_whose_turn_times_out_loses(service: Running) -> None:
     ana, ben = await two(service)
     await in_match("connect_four", ana, ben, options={"turn_s": 1})
     turn = (await ana.expect("game:update"))["state"]["turn"]
@@ -522,7 +522,7 @@ async def test_who_lets_his_time_run_out_loses(service: Running) -> None:
     assert (over["winner"], over["reason"]) == (1 - turn, "turn_timeout")
 
 
-async def test_a_game_of_turns_goes_on_after_a_crash(start_service: StartService) -> None:
+async def test_a_turn_based_game_continues_after_a_crash(start_service: StartService) -> None:
     service = start_service()
     ana = await service.connect_v1(1, "Ana")
     ben = await service.connect_v1(2, "Ben")
@@ -543,7 +543,7 @@ async def test_a_game_of_turns_goes_on_after_a_crash(start_service: StartService
     assert answer["type"] == "ack"
 
 
-async def test_the_relay_orders_logs_and_passes_moves_on(service: Running) -> None:
+async def test_the_relay_orders_logs_and_forwards_moves(service: Running) -> None:
     ana, ben = await two(service)
     room = await in_match("relay", ana, ben)
     await asyncio.gather(
@@ -595,7 +595,7 @@ async def test_signals_reach_everybody_else_in_order(service: Running) -> None:
     assert not any("sent-by-signal" in str(event) for event in service.events())
 
 
-async def test_chat_is_kept_for_who_joins_and_in_the_log_only_as_a_hash(
+async def test_chat_history_is_kept_and_the_log_has_only_digests(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -620,7 +620,7 @@ async def test_chat_is_kept_for_who_joins_and_in_the_log_only_as_a_hash(
     assert long["code"] == "BAD_MESSAGE"
 
 
-async def test_who_is_muted_is_not_heard(service: Running) -> None:
+async def test_messages_of_muted_users_are_not_delivered(service: Running) -> None:
     ana, ben = await two(service)
     room = await room_of(ana, game="relay")
     await joined(room, ben)
@@ -634,7 +634,7 @@ async def test_who_is_muted_is_not_heard(service: Running) -> None:
     await ana.expect("chat:message", text="sorry")
 
 
-async def test_who_says_too_much_is_limited(service: Running) -> None:
+async def test_chat_beyond_the_rate_is_limited(service: Running) -> None:
     ana, _ = await two(service)
     room = await room_of(ana, game="relay")
     answers = [await ana.command("chat:send", roomId=room, text="a") for _ in range(12)]
@@ -645,7 +645,9 @@ async def test_who_says_too_much_is_limited(service: Running) -> None:
 # Tokens
 
 
-async def test_a_token_that_ends_is_told_refreshed_or_closed(start_service: StartService) -> None:
+async def test_an_expiring_token_is_announced_refreshed_or_closes_the_socket(
+    start_service: StartService,
+) -> None:
     service = start_service(WS_TOKEN_WARNING_S="3600", WS_TOKEN_GRACE_S="0", JWT_LEEWAY_S="0")
     short = make_token({"id": 1}, ttl_s=2)
     ana = await service.connect_v1(1, token_=short)
@@ -661,7 +663,7 @@ async def test_a_token_that_ends_is_told_refreshed_or_closed(start_service: Star
     assert await classic.sync() is not None
 
 
-async def test_a_v1_client_is_told_before_the_service_stops(start_service: StartService) -> None:
+async def test_v1_clients_get_server_draining_before_a_stop(start_service: StartService) -> None:
     service = start_service()
     ana = await service.connect_v1(1, "Ana")
     assert await service.terminate() == 0
@@ -675,7 +677,7 @@ async def test_a_ping_is_answered(service: Running) -> None:
     await ana.expect("pong", id="p1")
 
 
-async def test_answers_come_in_the_order_of_what_was_asked(service: Running) -> None:
+async def test_answers_are_sent_in_request_order(service: Running) -> None:
     """Some messages are carried out as they come, others wait for a commit: none overtakes."""
     ana, _ = await two(service)
     for number in range(20):
@@ -709,7 +711,7 @@ async def test_classic_and_v1_players_play_together(start_service: StartService)
     assert all("position" not in one and "run" not in one for one in ana.received)
 
 
-async def test_a_client_that_offers_no_known_subprotocol_is_classic(service: Running) -> None:
+async def test_a_client_without_a_known_subprotocol_is_classic(service: Running) -> None:
     plain = await service.connect(
         token_=token(fresh_id(), "Ana"), subprotocols=subprotocols("ws-service.classic")
     )
@@ -718,14 +720,14 @@ async def test_a_client_that_offers_no_known_subprotocol_is_classic(service: Run
     await plain.expect("error", code="UNKNOWN_TYPE")
 
 
-async def test_a_classic_message_may_have_any_id(service: Running) -> None:
+async def test_a_classic_message_may_have_an_id_of_any_type(service: Running) -> None:
     plain = await service.connect(fresh_id(), "Ana")
     await plain.send("lobby:join", id=[7])
     await plain.expect("lobby:list")
     assert of_type(plain.received, "error", "ack") == []
 
 
-async def test_v1_presence_costs_as_much_as_it_changes(start_service: StartService) -> None:
+async def test_v1_presence_traffic_is_proportional_to_changes(start_service: StartService) -> None:
     """Two hundred come at once: what is sent to each is the list once, and then changes."""
     service = start_service()
     began = time.monotonic()
@@ -753,7 +755,7 @@ def knows(client: Client) -> int:
     return len(known)
 
 
-async def test_the_end_of_what_stands_is_marked_after_a_greeting_and_after_a_resync(
+async def test_greeted_marks_the_end_of_a_greeting_and_of_a_resync(
     service: Running,
 ) -> None:
     ana, ben = await two(service)
@@ -777,7 +779,7 @@ async def test_the_end_of_what_stands_is_marked_after_a_greeting_and_after_a_res
     assert "invite:sent" not in [one["type"] for one in again.received]
 
 
-async def test_what_was_missed_ends_with_resumed_and_no_other_mark(service: Running) -> None:
+async def test_a_resume_ends_with_resumed_only(service: Running) -> None:
     ana, _ = await two(service)
     again = await service.connect_v1(
         ana.id, "Ana", since=ana.welcome["position"], epoch=ana.welcome["epoch"]

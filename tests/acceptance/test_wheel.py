@@ -26,7 +26,7 @@ def build_wheel(directory: Path) -> Path:
     return wheel
 
 
-async def test_a_wheel_that_is_installed_elsewhere_migrates_and_serves(tmp_path: Path) -> None:
+async def test_an_installed_wheel_migrates_and_serves(tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     with zipfile.ZipFile(await asyncio.to_thread(build_wheel, tmp_path)) as wheel:
         wheel.extractall(installed)

@@ -100,7 +100,7 @@ async def raw_greeting(service: Running, user: int) -> bytes:
 
 
 @pytest.mark.timeout(300)
-async def test_a_greeting_that_is_cut_after_any_byte_tells_what_stands_once(
+async def test_a_greeting_cut_after_any_byte_is_delivered_once(
     service: Running, driver: Driver
 ) -> None:
     ana, ben = fresh_id(), fresh_id()
@@ -151,7 +151,7 @@ def is_greeted(client: Driven) -> bool:
     )
 
 
-async def test_a_resume_that_is_cut_after_any_byte_brings_what_was_missed_once(
+async def test_a_resume_cut_after_any_byte_delivers_missed_events_once(
     service: Running, driver: Driver
 ) -> None:
     ana, ben = fresh_id(), fresh_id()
@@ -195,7 +195,7 @@ async def room_for(service: Running, stack: AsyncExitStack) -> tuple[Client, str
     return talker, made["roomId"]
 
 
-async def test_what_is_said_over_bad_links_is_heard_once_and_in_order(
+async def test_chat_over_bad_links_is_delivered_once_and_in_order(
     service: Running, driver: Driver
 ) -> None:
     user = fresh_id()
@@ -234,9 +234,7 @@ async def test_what_is_said_over_bad_links_is_heard_once_and_in_order(
         assert [one["position"] for one in client.of_type("chat:message")] == logged
 
 
-async def test_a_link_that_stops_without_a_word_is_given_up_for_another(
-    service: Running, driver: Driver
-) -> None:
+async def test_a_silently_stalled_link_is_replaced(service: Running, driver: Driver) -> None:
     user = fresh_id()
     async with AsyncExitStack() as stack:
         talker, room = await room_for(service, stack)
@@ -253,7 +251,7 @@ async def test_a_link_that_stops_without_a_word_is_given_up_for_another(
         assert proxy.accepted == 2
 
 
-async def test_a_command_whose_answer_is_lost_before_a_long_sleep_happens_once(
+async def test_a_command_whose_ack_is_lost_before_a_long_sleep_happens_once(
     service: Running, driver: Driver
 ) -> None:
     user = fresh_id()
@@ -276,9 +274,7 @@ async def test_a_command_whose_answer_is_lost_before_a_long_sleep_happens_once(
         assert client.texts() == ["once"]
 
 
-async def test_a_clock_that_jumps_costs_no_good_link_and_no_command(
-    service: Running, driver: Driver
-) -> None:
+async def test_a_clock_jump_loses_no_link_and_no_command(service: Running, driver: Driver) -> None:
     user = fresh_id()
     async with Proxy(port_of(service)) as proxy:
         client = await driver.open(f"ws://127.0.0.1:{proxy.port}", token(user))
@@ -293,7 +289,7 @@ async def test_a_clock_that_jumps_costs_no_good_link_and_no_command(
         assert proxy.accepted == 1
 
 
-async def test_tokens_that_throw_hang_or_are_stale_end_nothing(
+async def test_failing_hanging_or_stale_token_callables_are_retried(
     service: Running, driver: Driver
 ) -> None:
     user = fresh_id()
@@ -316,7 +312,7 @@ async def test_tokens_that_throw_hang_or_are_stale_end_nothing(
         assert client.texts()[:2] == ["1", "2"]
 
 
-async def test_many_commands_given_offline_are_carried_out_once_and_in_order(
+async def test_many_commands_given_offline_are_executed_once_and_in_order(
     service: Running, driver: Driver
 ) -> None:
     user = fresh_id()

@@ -93,7 +93,7 @@ def broken_at(number: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_an_error_between_any_two_statements_leaves_it_as_it_was(
+def test_an_error_between_any_two_statements_rolls_back_the_migration(
     tmp_path: Path, revision: str
 ) -> None:
     url = at(tmp_path / "log.db", revision)
@@ -114,7 +114,7 @@ def test_an_error_between_any_two_statements_leaves_it_as_it_was(
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_a_kill_between_any_two_statements_leaves_it_old_or_new(
+def test_a_kill_between_any_two_statements_leaves_the_old_or_new_schema(
     tmp_path: Path, revision: str
 ) -> None:
     """The files are copied before each statement: so a killed process leaves them."""
@@ -142,7 +142,7 @@ def test_a_kill_between_any_two_statements_leaves_it_old_or_new(
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_one_transaction_holds_all_statements(tmp_path: Path, revision: str) -> None:
+def test_a_migration_is_one_transaction(tmp_path: Path, revision: str) -> None:
     url = at(tmp_path / "log.db", revision)
     with statements() as sent:
         migrate.upgrade(url)
@@ -150,7 +150,7 @@ def test_one_transaction_holds_all_statements(tmp_path: Path, revision: str) -> 
     assert not any("COMMIT" in one or "BEGIN" in one for one in sent[1:] if "TRIGGER" not in one)
 
 
-def test_a_log_with_events_is_never_taken_away(tmp_path: Path) -> None:
+def test_downgrade_base_refuses_a_log_with_events(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     url = at(path, "0001")
     go(url, "upgrade", "head")
@@ -160,7 +160,7 @@ def test_a_log_with_events_is_never_taken_away(tmp_path: Path) -> None:
     assert contents(path) == before
 
 
-def test_a_step_down_and_up_keeps_what_stands_beside_the_log(tmp_path: Path) -> None:
+def test_a_downgrade_and_upgrade_keeps_pending_deliveries(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     url = at(path, "0001")
     go(url, "upgrade", "head")
@@ -174,7 +174,7 @@ def test_a_step_down_and_up_keeps_what_stands_beside_the_log(tmp_path: Path) -> 
         assert database.execute("SELECT * FROM bearers").fetchall() == [("r-1", "7", b"\x01")]
 
 
-def test_what_came_while_an_older_version_ran_stands_beside_the_log_after_the_upgrade(
+def test_an_upgrade_adds_deliveries_for_matches_that_ended_under_an_older_version(
     tmp_path: Path,
 ) -> None:
     """The older version writes no outbox: a match that ended under it would wait for nobody."""
@@ -207,7 +207,7 @@ def test_what_came_while_an_older_version_ran_stands_beside_the_log_after_the_up
     assert found == waiting == [("hook", "r-1", "waiting")]
 
 
-def test_alembic_by_hand_waits_for_nobody_who_uses_the_log(tmp_path: Path) -> None:
+def test_alembic_by_hand_refuses_a_log_in_use(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     url = at(path, "0001")
     lock = LogLock(path.with_suffix(".lock"))

@@ -16,7 +16,7 @@ def ws_service(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path / "data")
 
 
-def test_a_database_is_made_shown_and_checked(ws_service: CommandLine) -> None:
+def test_db_upgrade_current_and_check_work(ws_service: CommandLine) -> None:
     assert ws_service("db", "current") == "schema none, newest is 0003\n"
     check = ws_service.run("db", "check")
     assert check.code == 2
@@ -30,7 +30,7 @@ def test_a_database_is_made_shown_and_checked(ws_service: CommandLine) -> None:
     assert ws_service("db", "check") == "the database has the newest schema\n"
 
 
-def test_a_start_that_must_not_migrate_says_how_to(ws_service: CommandLine) -> None:
+def test_a_start_without_migration_says_how_to_migrate(ws_service: CommandLine) -> None:
     refused = ws_service.run_apart("serve", WS_MIGRATE_AT_START="false", WS_PORT="0", **SECRET)
     assert refused.code == 2
     assert "ws-service db upgrade" in refused.complaint
@@ -38,7 +38,7 @@ def test_a_start_that_must_not_migrate_says_how_to(ws_service: CommandLine) -> N
 
 
 @pytest.mark.parametrize("command", [("db", "upgrade"), ("log", "stats"), ("serve",)])
-def test_a_file_that_is_no_database_is_one_clear_line(
+def test_a_file_that_is_not_a_database_is_one_clear_line(
     ws_service: CommandLine, command: tuple[str, ...]
 ) -> None:
     ws_service.data_dir.mkdir()

@@ -49,11 +49,11 @@ def schema(connection: Connection) -> list[tuple[str, str]]:
     return [(name, sql) for name, sql in connection.exec_driver_sql(query)]
 
 
-def test_the_migrated_schema_is_that_of_the_tables(connection: Connection) -> None:
+def test_the_migrated_schema_matches_the_tables(connection: Connection) -> None:
     assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_names_of_constraints_and_indexes_are_those_of_the_tables(connection: Connection) -> None:
+def test_constraint_and_index_names_match_the_tables(connection: Connection) -> None:
     """What has another name can't be found by a later migration."""
     inspector = inspect(connection)
     for name, table in metadata.tables.items():
@@ -64,7 +64,7 @@ def test_names_of_constraints_and_indexes_are_those_of_the_tables(connection: Co
     assert unique == {"uq_events_stream_version", "uq_events_event_id"}
 
 
-def test_up_and_down_and_up_again_is_as_up(connection: Connection) -> None:
+def test_upgrade_downgrade_upgrade_gives_the_same_schema(connection: Connection) -> None:
     before = schema(connection)
     run(connection, "base")
     assert [name for name, _ in schema(connection)] == ["alembic_version"]
@@ -72,13 +72,13 @@ def test_up_and_down_and_up_again_is_as_up(connection: Connection) -> None:
     assert schema(connection) == before
 
 
-def test_to_upgrade_twice_changes_nothing(url: str, connection: Connection) -> None:
+def test_a_second_upgrade_changes_nothing(url: str, connection: Connection) -> None:
     before = schema(connection)
     migrate.upgrade(url)
     assert schema(connection) == before
 
 
-def test_an_upgrade_keeps_what_is_there(url: str) -> None:
+def test_an_upgrade_keeps_existing_rows(url: str) -> None:
     migrate.upgrade(url)
     store = Store(migrate.database_path(url), "n1", 20)
     head = store.head
@@ -98,7 +98,7 @@ def test_an_upgrade_keeps_what_is_there(url: str) -> None:
         "DELETE FROM events WHERE position = 1",
     ],
 )
-def test_the_database_itself_refuses_to_change_an_event(url: str, statement: str) -> None:
+def test_the_database_refuses_to_change_an_event(url: str, statement: str) -> None:
     migrate.upgrade(url)
     path = migrate.database_path(url)
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
@@ -118,14 +118,14 @@ def test_the_database_itself_refuses_to_change_an_event(url: str, statement: str
         assert writer.execute("SELECT * FROM events").fetchall() == before
 
 
-def test_a_database_that_is_not_there_has_no_schema_and_is_not_made_by_looking(url: str) -> None:
+def test_inspecting_a_missing_database_does_not_create_it(url: str) -> None:
     assert migrate.current(url) is None
     with pytest.raises(ConfigurationError, match="there is no event log at"):
         migrate.check(url)
     assert not migrate.database_path(url).exists()
 
 
-def test_a_file_that_is_no_database_is_told_and_left_alone(url: str) -> None:
+def test_a_file_that_is_not_a_database_is_reported_and_unchanged(url: str) -> None:
     path = migrate.database_path(url)
     path.parent.mkdir()
     path.write_text("this is no database, but long enough to be looked at as one " * 20)
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_database_is_told_and_left_alone(url: str) -> None:
     assert path.read_text().startswith("this is no database")
 
 
-def test_a_database_of_a_later_version_is_told(url: str) -> None:
+def test_a_database_of_a_later_version_is_reported(url: str) -> None:
     migrate.upgrade(url)
     with closing(sqlite3.connect(migrate.database_path(url))) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -145,7 +145,7 @@ def test_a_database_of_a_later_version_is_told(url: str) -> None:
             work(url)
 
 
-def test_a_database_that_is_locked_is_told(url: str) -> None:
+def test_a_locked_database_is_reported(url: str) -> None:
     path = migrate.database_path(url)
     path.parent.mkdir()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -83,7 +83,7 @@ def test_each_variable_is_read_by_its_own_name(monkeypatch: pytest.MonkeyPatch) 
     assert settings.invite_needs_lobby is True
 
 
-def test_a_variable_that_only_looks_like_a_field_is_not_read(
+def test_a_variable_named_like_a_field_is_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PORT", "1")
@@ -103,7 +103,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.port == 4000
 
 
-def test_an_argument_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WS_PORT", "5000")
 
     assert Settings(port=1).port == 1
@@ -128,7 +128,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("written", "meant"), [("warn", "warning"), ("INFO", "info"), ("trace", "debug")]
 )
-def test_levels_of_the_replaced_service_are_understood(
+def test_log_levels_of_the_replaced_service_are_accepted(
     monkeypatch: pytest.MonkeyPatch, written: str, meant: str
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", written)
@@ -154,7 +154,7 @@ def test_levels_of_the_replaced_service_are_understood(
         ("VAULT_PATH", "secret/jwt", "a path like secret/data/jwt"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(
+def test_an_invalid_value_is_refused_with_its_name_and_the_allowed_values(
     refusal: Refusal, env: str, value: str, allowed: str
 ) -> None:
     line = refusal(**{env: value})
@@ -163,7 +163,7 @@ def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(
     assert allowed in line
 
 
-def test_all_wrong_values_are_named_at_once(refusal: Refusal) -> None:
+def test_all_invalid_values_are_reported_together(refusal: Refusal) -> None:
     line = refusal(WS_PORT="x", LOG_LEVEL="y")
 
     assert "WS_PORT=x" in line
@@ -199,7 +199,7 @@ ISSUERS = '{"auth": {"jwks_url": "https://auth.example.org/keys", "audience": "g
     ("env", "value"),
     [("JWT_JWKS_URL", "https://auth.example.org/keys"), ("JWT_ISSUERS", ISSUERS)],
 )
-def test_published_keys_are_not_for_algorithms_with_a_secret(
+def test_jwks_does_not_mix_with_symmetric_algorithms(
     refusal: Refusal, env: str, value: str
 ) -> None:
     line = refusal(**{env: value})
@@ -207,7 +207,7 @@ def test_published_keys_are_not_for_algorithms_with_a_secret(
     assert "JWT_ALGORITHMS is HS256: set JWT_ALGORITHMS to" in line
 
 
-def test_public_keys_come_from_one_place(refusal: Refusal) -> None:
+def test_only_one_source_of_public_keys_is_allowed(refusal: Refusal) -> None:
     line = refusal(
         JWT_ALGORITHMS="RS256", JWT_JWKS_URL="https://a.example/keys", JWT_ISSUERS=ISSUERS
     )
@@ -215,7 +215,7 @@ def test_public_keys_come_from_one_place(refusal: Refusal) -> None:
     assert line == "JWT_JWKS_URL and JWT_ISSUERS can't be used together: unset all but one"
 
 
-def test_several_issuers_have_each_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_of_several_issuers_has_its_own_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_ALGORITHMS", "ES256")
     monkeypatch.setenv(
         "JWT_ISSUERS", ISSUERS[:-1] + ', "other": {"jwks_url": "https://other.example"}}'
@@ -242,7 +242,7 @@ def test_several_issuers_have_each_their_keys(monkeypatch: pytest.MonkeyPatch) -
         ('{"auth": {"jwks_url": "https://a.example", "aud": "games"}}', " at auth.aud"),
     ],
 )
-def test_a_wrong_list_of_issuers_is_refused_with_the_place(
+def test_an_invalid_list_of_issuers_is_refused_with_the_place(
     refusal: Refusal, value: str, place: str
 ) -> None:
     line = refusal(JWT_ALGORITHMS="ES256", JWT_ISSUERS=value)
@@ -250,7 +250,7 @@ def test_a_wrong_list_of_issuers_is_refused_with_the_place(
     assert line.startswith(f"JWT_ISSUERS={value} is not allowed{place}: it must be JSON like ")
 
 
-def test_one_required_issuer_does_not_go_with_a_list_of_them(refusal: Refusal) -> None:
+def test_jwt_issuer_does_not_mix_with_jwt_issuers(refusal: Refusal) -> None:
     line = refusal(JWT_ALGORITHMS="ES256", JWT_ISSUERS=ISSUERS, JWT_ISSUER="auth")
 
     assert line.startswith("JWT_ISSUER is of no use with JWT_ISSUERS")
@@ -277,13 +277,15 @@ def test_a_password_in_a_url_is_refused_and_not_shown(refusal: Refusal) -> None:
         {"VAULT_TOKEN": "hunter2", "VAULT_ROLE_ID": "role", "VAULT_SECRET_ID": "hunter2"},
     ],
 )
-def test_vault_needs_one_way_to_sign_in(refusal: Refusal, credentials: dict[str, str]) -> None:
+def test_vault_needs_exactly_one_login_method(
+    refusal: Refusal, credentials: dict[str, str]
+) -> None:
     line = refusal(VAULT_ADDR="https://vault.example", **credentials)
 
     assert line == "VAULT_ADDR needs either VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID"
 
 
-def test_a_token_of_vault_that_no_header_can_hold_is_refused_and_not_shown(
+def test_a_vault_token_that_is_invalid_in_a_header_is_refused_and_not_shown(
     refusal: Refusal,
 ) -> None:
     line = refusal(VAULT_ADDR="https://vault.example", VAULT_TOKEN="hunter2\nhunter2")
@@ -291,7 +293,7 @@ def test_a_token_of_vault_that_no_header_can_hold_is_refused_and_not_shown(
     assert line == "VAULT_TOKEN must be one line of plain characters"
 
 
-def test_a_secret_that_is_set_comes_before_vault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jwt_secret_takes_precedence_over_vault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_ADDR", "https://vault.example")
     monkeypatch.setenv("VAULT_TOKEN", "hunter2")
     assert load_settings().secret_is_in_vault
@@ -300,7 +302,7 @@ def test_a_secret_that_is_set_comes_before_vault(monkeypatch: pytest.MonkeyPatch
     assert not load_settings().secret_is_in_vault
 
 
-def test_vault_is_not_asked_when_tokens_are_checked_with_public_keys(
+def test_vault_is_not_used_with_public_keys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("VAULT_ADDR", "https://vault.example")
@@ -319,14 +321,14 @@ def asking(url: str) -> list[Settings]:
     ]
 
 
-def test_an_address_without_tls_works_with_a_warning() -> None:
+def test_an_address_without_tls_is_accepted_with_a_warning() -> None:
     for settings in asking("http://vault:8200"):
         (line,) = settings.warnings()
         assert line.startswith("http://vault:8200 is asked without TLS")
 
 
 @pytest.mark.parametrize("url", ["https://vault", "http://127.0.0.1:8200", "http://localhost"])
-def test_tls_and_this_machine_itself_are_safe(url: str) -> None:
+def test_tls_and_loopback_addresses_need_no_warning(url: str) -> None:
     assert [settings.warnings() for settings in asking(url)] == [[], [], []]
 
 
@@ -337,7 +339,7 @@ def test_a_public_key_without_an_algorithm_for_it_is_refused(refusal: Refusal) -
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "EdDSA"])
-def test_a_public_key_of_another_kind_is_refused(refusal: Refusal, algorithm: str) -> None:
+def test_a_public_key_of_another_type_is_refused(refusal: Refusal, algorithm: str) -> None:
     pem = public_pem(ec.generate_private_key(ec.SECP256R1()))
 
     line = refusal(JWT_ALGORITHMS=algorithm, JWT_PUBLIC_KEY=pem)
@@ -354,7 +356,7 @@ def test_a_private_key_is_refused_and_not_shown(refusal: Refusal) -> None:
     assert line == "JWT_PUBLIC_KEY must be the public key in PEM; it holds a private key"
 
 
-def test_a_public_key_may_stand_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_key_may_be_a_single_line(monkeypatch: pytest.MonkeyPatch) -> None:
     pem = public_pem(ec.generate_private_key(ec.SECP256R1()))
     monkeypatch.setenv("JWT_ALGORITHMS", "ES256")
     monkeypatch.setenv("JWT_PUBLIC_KEY", pem.replace("\n", "\\n"))
@@ -362,27 +364,27 @@ def test_a_public_key_may_stand_in_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert load_settings().public_key == pem
 
 
-def test_the_slow_limit_is_not_above_the_limit_that_cuts_off(refusal: Refusal) -> None:
+def test_the_slow_limit_must_not_exceed_the_disconnect_limit(refusal: Refusal) -> None:
     line = refusal(WS_SLOW_BYTES="4096", WS_SLOW_BYTES_MAX="2048")
 
     assert line == "WS_SLOW_BYTES=4096 must not be above WS_SLOW_BYTES_MAX"
 
 
-def test_a_short_secret_works_with_a_warning() -> None:
+def test_a_short_secret_is_accepted_with_a_warning() -> None:
     assert Settings(jwt_secret=SecretStr("x" * 31)).warnings() == [
         "JWT_SECRET has 31 bytes; HS256 wants 32 or more"
     ]
     assert Settings(jwt_secret=SecretStr("x" * 32)).warnings() == []
 
 
-def test_every_setting_has_its_row_with_help_and_what_is_allowed() -> None:
+def test_every_setting_has_a_row_with_help_and_allowed_values() -> None:
     rows = Settings().table()
 
     assert len(rows) == len(Settings.model_fields)
     assert all(row.help.endswith(".") and row.allowed for row in rows)
 
 
-def test_every_number_is_bounded_and_has_its_unit_in_its_name() -> None:
+def test_every_number_has_bounds_and_a_unit_in_its_name() -> None:
     units = {row.env: row.unit for row in Settings().table() if "number from" in row.allowed}
 
     ends = {env: env.rsplit("_", 1)[1] for env in units}
@@ -405,7 +407,7 @@ def test_the_table_masks_the_secret() -> None:
     assert SECRET not in str(rows)
 
 
-def test_the_table_masks_what_signs_in_to_vault() -> None:
+def test_the_table_masks_vault_credentials() -> None:
     settings = Settings(vault_role_id="role", vault_secret_id=SecretStr("hunter2"))
 
     rows = {row.env: row.value for row in settings.table()}
@@ -437,7 +439,7 @@ def test_the_password_of_a_database_url_is_masked(url: str, masked: str) -> None
     assert mask_url(url) == masked
 
 
-def test_the_dev_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_dev_secret_is_created_once_with_mode_0600(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     assert read_dev_secret(data_dir) is None
 
@@ -448,21 +450,21 @@ def test_the_dev_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((data_dir / "dev-secret").stat().st_mode) == 0o600
 
 
-def test_a_data_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+def test_a_data_directory_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(ConfigurationError, match=r"WS_DATA_DIR=.*/file/data must be"):
         dev_secret(tmp_path / "file" / "data")
 
 
-def test_the_configured_secret_comes_before_that_of_development(tmp_path: Path) -> None:
+def test_the_configured_secret_takes_precedence_over_the_dev_secret(tmp_path: Path) -> None:
     made = dev_secret(tmp_path)
 
     assert signing_secret(Settings(data_dir=tmp_path, jwt_secret=SecretStr(SECRET))) == SECRET
     assert signing_secret(Settings(data_dir=tmp_path)) == made
 
 
-def test_the_secret_of_development_is_not_taken_for_that_in_vault(tmp_path: Path) -> None:
+def test_the_dev_secret_does_not_replace_vault(tmp_path: Path) -> None:
     dev_secret(tmp_path)
     settings = Settings(
         data_dir=tmp_path, vault_addr="https://vault.example", vault_token=SecretStr("x")
@@ -472,12 +474,12 @@ def test_the_secret_of_development_is_not_taken_for_that_in_vault(tmp_path: Path
         signing_secret(settings)
 
 
-def test_without_any_secret_it_is_said_what_to_set(tmp_path: Path) -> None:
+def test_a_missing_secret_error_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="set JWT_SECRET"):
         signing_secret(Settings(data_dir=tmp_path))
 
 
-def test_a_variable_that_is_no_setting_is_warned_of_with_the_nearest_one() -> None:
+def test_an_unknown_variable_is_warned_of_with_the_nearest_setting() -> None:
     environment = {"WS_PORTS": "1", "ws_port": "1", "WS_PORT": "1", "PATH": "/", "WS_ZZZ": "secret"}
     assert unknown_variables(environment) == [
         "WS_PORTS is no setting, and means nothing: did you mean WS_PORT?",

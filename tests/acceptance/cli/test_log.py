@@ -28,12 +28,12 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in directory.iterdir()}
 
 
-def test_a_whole_log_is_found_to_be_whole(recorded: Recorded) -> None:
+def test_an_intact_log_verifies(recorded: Recorded) -> None:
     out = recorded.ws_service("log", "verify")
     assert out.startswith(f"ok: {head_of(recorded)} events, 2 matches, 0 texts, 1 snapshot")
 
 
-def test_verifying_changes_no_file_also_after_a_crash(spoiled: Recorded) -> None:
+def test_verify_changes_no_file_even_after_a_crash(spoiled: Recorded) -> None:
     """A WAL that is left over is looked into; it is moved into the database by a start only."""
     with closing(spoiled.file.connect()) as database:
         database.execute("PRAGMA journal_mode = WAL")
@@ -50,7 +50,7 @@ def test_verifying_changes_no_file_also_after_a_crash(spoiled: Recorded) -> None
     assert after == before
 
 
-def test_a_side_file_that_remembers_more_is_named(spoiled: Recorded) -> None:
+def test_a_side_file_beyond_the_log_is_named(spoiled: Recorded) -> None:
     side = spoiled.ws_service.data_dir / "ws-service.head"
     remembered = json.loads(side.read_text())
     further = {"position": remembered["position"] + 1, "checksum": None}
@@ -60,7 +60,7 @@ def test_a_side_file_that_remembers_more_is_named(spoiled: Recorded) -> None:
     assert "it once had the event" in refused.complaint
 
 
-def test_what_follows_from_the_log_is_rebuilt(spoiled: Recorded) -> None:
+def test_derived_tables_are_rebuilt(spoiled: Recorded) -> None:
     rows = "SELECT * FROM match_players ORDER BY match, seat", "SELECT * FROM matches ORDER BY 1"
     before = [spoiled.file.query(one) for one in rows]
     spoiled.file.change("DELETE FROM match_players", "DELETE FROM matches")
@@ -73,7 +73,7 @@ def test_what_follows_from_the_log_is_rebuilt(spoiled: Recorded) -> None:
     assert spoiled.ws_service("log", "verify").startswith("ok")
 
 
-async def test_what_belongs_to_a_running_service_is_not_rebuilt(
+async def test_a_rebuild_refuses_a_running_service(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -111,7 +111,7 @@ def test_an_event_that_cannot_be_read_is_named(spoiled: Recorded) -> None:
     assert "position 4" in refused.complaint
 
 
-def test_an_empty_log_is_whole(tmp_path: Path) -> None:
+def test_an_empty_log_verifies(tmp_path: Path) -> None:
     ws_service = CommandLine(tmp_path / "data")
     ws_service("db", "upgrade")
     assert ws_service("log", "verify").startswith("ok: 0 events, 0 matches")
@@ -140,16 +140,14 @@ def test_an_empty_log_is_whole(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_not_as_it_was_written_is_named(
-    spoiled: Recorded, changes: list[str], what: str
-) -> None:
+def test_each_kind_of_damage_is_named(spoiled: Recorded, changes: list[str], what: str) -> None:
     spoiled.file.change(*changes)
     refused = spoiled.ws_service.run("log", "verify")
     assert refused.code == 1
     assert what in refused.complaint
 
 
-def test_a_snapshot_that_is_not_what_the_log_says_is_named(spoiled: Recorded) -> None:
+def test_a_wrong_snapshot_is_named(spoiled: Recorded) -> None:
     """A user more in it would be online for ever."""
     ((data,),) = spoiled.file.query("SELECT data FROM snapshots")
     world = restore(data)
@@ -160,7 +158,7 @@ def test_a_snapshot_that_is_not_what_the_log_says_is_named(spoiled: Recorded) ->
     assert "the snapshot at position" in refused.complaint
 
 
-def test_the_last_events_are_shown(recorded: Recorded) -> None:
+def test_tail_shows_the_last_events(recorded: Recorded) -> None:
     head = head_of(recorded)
     lines = recorded.ws_service("log", "tail", "-n", "3").splitlines()
     assert [int(line.split()[0]) for line in lines] == [head - 2, head - 1, head]
@@ -171,7 +169,7 @@ def test_the_last_events_are_shown(recorded: Recorded) -> None:
     assert '"reason":"left"' in ended
 
 
-async def test_who_follows_sees_what_comes_until_he_has_enough(
+async def test_tail_follow_shows_new_events_until_interrupted(
     start_service: StartService,
 ) -> None:
     service = start_service()
@@ -197,7 +195,7 @@ async def test_who_follows_sees_what_comes_until_he_has_enough(
     assert (following.returncode, errors) == (130, b"")
 
 
-def test_whole_events_are_exported(recorded: Recorded, tmp_path: Path) -> None:
+def test_export_writes_complete_events(recorded: Recorded, tmp_path: Path) -> None:
     out = recorded.ws_service("log", "export")
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["position"] for event in events] == list(range(1, head_of(recorded) + 1))
@@ -225,7 +223,7 @@ def test_a_file_that_cannot_be_written_is_one_clear_line(
     assert "/does/not/exist" in refused.complaint
 
 
-def test_what_is_in_the_log_is_counted(recorded: Recorded) -> None:
+def test_stats_counts_the_events(recorded: Recorded) -> None:
     stats = json.loads(recorded.ws_service("log", "stats", "--json"))
     assert (stats["events"], stats["types"]["match.ended"]) == (head_of(recorded), 2)
     assert sum(stats["types"].values()) == stats["events"]

@@ -24,7 +24,7 @@ def ids(recorded: Recorded, *options: str) -> list[str]:
     return [match["matchId"] for match in found(recorded, *options)]
 
 
-def test_the_newest_match_comes_first_with_all_that_is_known(recorded: Recorded) -> None:
+def test_matches_are_listed_newest_first_with_all_fields(recorded: Recorded) -> None:
     left, played = found(recorded)
     assert (left["matchId"], played["matchId"]) == (recorded.left, recorded.played)
     assert (played["game"], [player["name"] for player in played["players"]]) == (
@@ -39,7 +39,7 @@ def test_the_newest_match_comes_first_with_all_that_is_known(recorded: Recorded)
     assert played["scores"] == json.loads(scores)
 
 
-def test_there_is_a_word_for_each_end() -> None:
+def test_each_end_reason_has_a_label() -> None:
     reasons = get_args(EndReason)
     told = [
         result_of(
@@ -62,14 +62,14 @@ def test_there_is_a_word_for_each_end() -> None:
     assert len(set(told)) == len(reasons)
 
 
-def test_people_get_a_table(recorded: Recorded) -> None:
+def test_the_default_output_is_a_table(recorded: Recorded) -> None:
     table = recorded.ws_service("matches", COLUMNS="200")
     assert len(table.splitlines()) == 6
     assert recorded.played in table
     assert "Ana, the other left" in table
 
 
-def test_matches_are_found_by_user_game_and_number(recorded: Recorded) -> None:
+def test_matches_are_filtered_by_user_game_and_limit(recorded: Recorded) -> None:
     both = [recorded.left, recorded.played]
     ana = str(found(recorded)[1]["players"][0]["id"])
     assert ids(recorded, "--user", ana) == [recorded.played]
@@ -77,7 +77,7 @@ def test_matches_are_found_by_user_game_and_number(recorded: Recorded) -> None:
     assert ids(recorded, "--game", "pong", "--limit", "1") == [recorded.left]
 
 
-def test_matches_are_found_by_their_time(recorded: Recorded) -> None:
+def test_matches_are_filtered_by_time(recorded: Recorded) -> None:
     left, played = found(recorded)
     started = datetime.fromisoformat(left["startedAt"])
     assert ids(recorded, "--since", "2h") == [left["matchId"], played["matchId"]]
@@ -85,12 +85,12 @@ def test_matches_are_found_by_their_time(recorded: Recorded) -> None:
     assert ids(recorded, "--since", "0s") == []
 
 
-def test_that_there_is_none_is_said_to_people_only(recorded: Recorded) -> None:
+def test_an_empty_list_is_mentioned_in_the_table_only(recorded: Recorded) -> None:
     assert "no match" in recorded.ws_service("matches", "--game", "chess")
     assert recorded.ws_service("matches", "--game", "chess", "--json") == ""
 
 
-def test_a_time_that_is_none_is_told(recorded: Recorded) -> None:
+def test_an_invalid_time_is_reported(recorded: Recorded) -> None:
     refused = recorded.ws_service.run("matches", "--since", "soon")
     assert (refused.code, refused.out) == (2, "")
     assert "--since" in refused.err
@@ -98,7 +98,7 @@ def test_a_time_that_is_none_is_told(recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize("command", [("matches",), ("replay", "x"), ("log", "verify")])
-def test_where_there_is_no_log_that_is_said(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_missing_log_is_reported(tmp_path: Path, command: tuple[str, ...]) -> None:
     refused = CommandLine(tmp_path / "data").run(*command)
     assert refused.code == 2
     assert "ws-service db upgrade" in refused.complaint

@@ -14,7 +14,7 @@ from tests.command_line import CommandLine
 TICKS = 60 * DURATION_S
 
 
-def test_one_state_is_shown(recorded: Recorded) -> None:
+def test_at_shows_one_state(recorded: Recorded) -> None:
     shown = recorded.ws_service("replay", recorded.played, "--at", "0s")
     assert "Ana   0 : 0   Ben" in shown
     assert f"0.0 s   tick 0 of {TICKS}" in shown
@@ -22,20 +22,20 @@ def test_one_state_is_shown(recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize(("at", "tick"), [("1s", 60), ("0.5", 30), ("90t", 90), ("99s", TICKS)])
-def test_a_state_is_given_to_programs(recorded: Recorded, at: str, tick: int) -> None:
+def test_at_prints_a_state_as_json(recorded: Recorded, at: str, tick: int) -> None:
     found = json.loads(recorded.ws_service("replay", recorded.played, "--at", at, "--json"))
     assert found["tick"] == tick
     assert found["state"].keys() >= {"p1Y", "p2Y", "s1", "s2"}
 
 
 @pytest.mark.parametrize("at", ["soon", "-1s", "12m"])
-def test_a_place_that_is_none_is_told(recorded: Recorded, at: str) -> None:
+def test_an_invalid_position_is_reported(recorded: Recorded, at: str) -> None:
     refused = recorded.ws_service.run("replay", recorded.played, f"--at={at}")
     assert (refused.code, refused.out) == (2, "")
     assert "--at" in refused.err
 
 
-def test_what_is_no_terminal_gets_the_end(recorded: Recorded) -> None:
+def test_without_a_terminal_the_final_state_is_printed(recorded: Recorded) -> None:
     shown = recorded.ws_service("replay", recorded.played)
     assert f"tick {TICKS} of {TICKS}" in shown
     ((scores,),) = recorded.file.query(
@@ -60,7 +60,7 @@ def test_every_frame_is_exported(recorded: Recorded, tmp_path: Path) -> None:
     assert ticks == list(range(0, TICKS + 1, 6))
 
 
-def test_a_reader_who_has_enough_is_no_error(recorded: Recorded) -> None:
+def test_a_closed_pipe_is_not_an_error(recorded: Recorded) -> None:
     arguments = recorded.ws_service.arguments("replay", recorded.played, "--export", "ndjson")
     with subprocess.Popen(
         arguments,
@@ -74,15 +74,13 @@ def test_a_reader_who_has_enough_is_no_error(recorded: Recorded) -> None:
         assert process.stderr.read() == b""
 
 
-def test_a_true_recording_is_verified(recorded: Recorded) -> None:
+def test_verify_accepts_an_intact_recording(recorded: Recorded) -> None:
     for match in (recorded.played, recorded.left):
         assert recorded.ws_service("replay", match, "--verify").startswith(f"ok: match {match}, ")
 
 
 @pytest.mark.parametrize("chained", [False, True], ids=["chain-broken", "chain-made-anew"])
-def test_a_changed_recording_does_not_hold_and_the_tick_is_named(
-    spoiled: Recorded, *, chained: bool
-) -> None:
+def test_verify_names_the_tick_of_a_changed_recording(spoiled: Recorded, *, chained: bool) -> None:
     match = spoiled.played
     ((position, tick, data),) = spoiled.file.query(
         "SELECT position, data ->> 'tick', data FROM events"
@@ -106,7 +104,7 @@ def test_a_changed_recording_does_not_hold_and_the_tick_is_named(
     assert spoiled.ws_service("replay", spoiled.left, "--verify").startswith("ok")
 
 
-def test_a_match_is_named_by_any_unique_start(recorded: Recorded) -> None:
+def test_a_match_is_selected_by_any_unique_prefix(recorded: Recorded) -> None:
     start = recorded.played.rpartition("-")[0]
     assert recorded.played in recorded.ws_service("replay", start, "--verify")
 
@@ -118,13 +116,15 @@ def test_a_match_is_named_by_any_unique_start(recorded: Recorded) -> None:
         ("", "several matches begin with ''"),
     ],
 )
-def test_a_name_of_none_or_of_several_is_told(recorded: Recorded, start: str, what: str) -> None:
+def test_an_unknown_or_ambiguous_prefix_is_reported(
+    recorded: Recorded, start: str, what: str
+) -> None:
     refused = recorded.ws_service.run("replay", start)
     assert refused.code == 1
     assert what in refused.complaint
 
 
-def test_a_match_of_rules_that_are_not_here_is_told(spoiled: Recorded) -> None:
+def test_a_match_with_missing_rules_is_reported(spoiled: Recorded) -> None:
     spoiled.file.change(
         """
         UPDATE events SET data = replace(data, '"rules_version":1', '"rules_version":99')
@@ -136,6 +136,6 @@ def test_a_match_of_rules_that_are_not_here_is_told(spoiled: Recorded) -> None:
     assert "version 99" in refused.complaint
 
 
-def test_what_is_no_option_is_told(tmp_path: Path) -> None:
+def test_an_unknown_option_is_reported(tmp_path: Path) -> None:
     refused = CommandLine(tmp_path / "data").run("replay", "x", "--speed", "0")
     assert (refused.code, "--speed" in refused.err) == (2, True)

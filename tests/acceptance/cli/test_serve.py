@@ -83,7 +83,9 @@ async def serving(
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_a_signal_ends_it_cleanly(ws_service: CommandLine, signal_: signal.Signals) -> None:
+async def test_a_signal_stops_the_service_cleanly(
+    ws_service: CommandLine, signal_: signal.Signals
+) -> None:
     async with serving(ws_service, JWT_SECRET=SECRET) as service:
         await service.listening()
         assert await service.ended_by(signal_) == 0
@@ -93,7 +95,7 @@ async def test_a_signal_ends_it_cleanly(ws_service: CommandLine, signal_: signal
     assert ws_service.run_apart("log", "verify").output.startswith("ok: 1 events")
 
 
-async def test_a_signal_in_the_midst_of_the_start_ends_it_cleanly(
+async def test_a_signal_during_the_start_stops_the_service_cleanly(
     ws_service: CommandLine,
 ) -> None:
     async with serving(ws_service, JWT_SECRET=SECRET, LOG_LEVEL="debug") as service:
@@ -101,7 +103,7 @@ async def test_a_signal_in_the_midst_of_the_start_ends_it_cleanly(
         assert await service.ended_by(signal.SIGTERM) == 0
 
 
-def test_without_a_secret_it_says_what_to_set(ws_service: CommandLine) -> None:
+def test_a_start_without_a_secret_says_what_to_set(ws_service: CommandLine) -> None:
     refused = ws_service.run_apart("serve", WS_PORT="0")
     assert refused.code == 2
     assert "JWT_SECRET" in refused.complaint
@@ -118,7 +120,7 @@ def test_without_a_secret_it_says_what_to_set(ws_service: CommandLine) -> None:
         ({"JWT_SECRET": SECRET}, "LOG_MISSING"),
     ],
 )
-def test_a_refused_start_is_one_line_of_the_log_and_changes_nothing(
+def test_a_refused_start_is_one_log_line_and_changes_nothing(
     ws_service: CommandLine, settings: dict[str, str], code: str
 ) -> None:
     ws_service.data_dir.mkdir()
@@ -154,7 +156,7 @@ def test_a_port_that_is_taken_is_named_in_one_line(ws_service: CommandLine) -> N
     assert not ws_service.data_dir.exists()
 
 
-def test_an_address_that_is_none_of_this_machine_is_one_clear_line(ws_service: CommandLine) -> None:
+def test_a_foreign_address_is_one_clear_line(ws_service: CommandLine) -> None:
     refused = ws_service.run_apart(
         "serve", WS_HOST="192.0.2.1", WS_PORT="0", JWT_SECRET=SECRET, LOG_LEVEL="error"
     )
@@ -162,7 +164,7 @@ def test_an_address_that_is_none_of_this_machine_is_one_clear_line(ws_service: C
     assert "192.0.2.1" in refused.complaint
 
 
-def test_data_that_cannot_be_kept_are_one_clear_line(ws_service: CommandLine) -> None:
+def test_an_unusable_data_directory_is_one_clear_line(ws_service: CommandLine) -> None:
     ws_service.data_dir.write_text("a file where a directory should be")
     for options in ((), ("--dev",)):
         secret = {} if options else {"JWT_SECRET": SECRET}
@@ -182,7 +184,7 @@ async def token_for(url: str, name: str) -> tuple[int, dict[str, object]]:
         return response.status, body
 
 
-async def test_for_development_it_makes_a_secret_once_and_says_so(ws_service: CommandLine) -> None:
+async def test_dev_mode_creates_a_secret_once_and_logs_it(ws_service: CommandLine) -> None:
     async with serving(ws_service, "--dev") as service:
         url = await service.listening()
         status, body = await token_for(url, "Ana")
@@ -205,7 +207,7 @@ async def test_for_development_it_makes_a_secret_once_and_says_so(ws_service: Co
 
 
 @pytest.mark.parametrize("options", [("--dev",), ()])
-async def test_a_person_who_tries_it_reads_lines_and_not_json(
+async def test_dev_mode_logs_in_console_form(
     ws_service: CommandLine, options: tuple[str, ...]
 ) -> None:
     secret = {} if options else {"JWT_SECRET": SECRET}
@@ -218,13 +220,13 @@ async def test_a_person_who_tries_it_reads_lines_and_not_json(
         await service.process.communicate()
 
 
-async def test_without_dev_nobody_is_given_a_token(ws_service: CommandLine) -> None:
+async def test_dev_tokens_are_not_served_without_dev_mode(ws_service: CommandLine) -> None:
     async with serving(ws_service, JWT_SECRET=SECRET) as service:
         url = await service.listening()
         assert (await token_for(url, "Ana"))[0] in {404, 405}
 
 
-async def test_a_token_for_development_is_one_that_the_service_takes(
+async def test_a_dev_token_is_accepted(
     ws_service: CommandLine,
 ) -> None:
     settings = {"JWT_AUDIENCE": "games", "JWT_ISSUER": "auth", "JWT_ALGORITHMS": "HS512,HS256"}
@@ -238,7 +240,7 @@ async def test_a_token_for_development_is_one_that_the_service_takes(
             assert (await tab.receive_json())["type"] == "welcome"
 
 
-def test_a_log_that_cannot_be_written_at_the_start_is_one_clear_line(
+def test_an_unwritable_log_at_start_is_one_clear_line(
     ws_service: CommandLine,
 ) -> None:
     ws_service("db", "upgrade")

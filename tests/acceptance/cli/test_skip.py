@@ -52,7 +52,7 @@ def write(ws_service: CommandLine, *events: Event) -> LogFile:
     ("event", "why"),
     [(UNKNOWN, "moon.landed.* can't be read: .*unknown type"), (UNFOLDABLE, "can't be folded")],
 )
-def test_a_start_names_the_event_that_it_fails_over_and_goes_on_without_it(
+def test_a_start_names_the_failing_event_and_continues_when_it_is_skipped(
     ws_service: CommandLine, event: Event, why: str
 ) -> None:
     write(ws_service, GOOD, event, joined(2))
@@ -82,7 +82,7 @@ def test_a_start_names_the_event_that_it_fails_over_and_goes_on_without_it(
         ("9", "the log ends at position 3"),
     ],
 )
-def test_only_the_first_event_that_fails_may_be_left_out(
+def test_only_the_first_failing_event_can_be_skipped(
     ws_service: CommandLine, position: str, why: str
 ) -> None:
     file = write(ws_service, GOOD, UNFOLDABLE, UNFOLDABLE)
@@ -90,7 +90,7 @@ def test_only_the_first_event_that_fails_may_be_left_out(
     assert file.query("SELECT count(*) FROM skipped") == [(0,)]
 
 
-def test_what_was_skipped_is_not_skipped_twice_nor_taken_back(ws_service: CommandLine) -> None:
+def test_a_skip_cannot_be_repeated_or_undone(ws_service: CommandLine) -> None:
     file = write(ws_service, UNFOLDABLE)
     ws_service("log", "skip", "1", "--reason", "x")
     assert "skipped before" in ws_service.run("log", "skip", "1", "--reason", "y").complaint
@@ -101,7 +101,7 @@ def test_what_was_skipped_is_not_skipped_twice_nor_taken_back(ws_service: Comman
     database.close()
 
 
-def test_nothing_is_skipped_while_the_service_runs(ws_service: CommandLine) -> None:
+def test_a_skip_refuses_a_running_service(ws_service: CommandLine) -> None:
     service = Running(ws_service.data_dir, {}, dev=False)
     service.start()
     try:
@@ -112,6 +112,6 @@ def test_nothing_is_skipped_while_the_service_runs(ws_service: CommandLine) -> N
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
-def test_a_skip_has_a_reason(ws_service: CommandLine, reason: str) -> None:
+def test_a_skip_needs_a_reason(ws_service: CommandLine, reason: str) -> None:
     write(ws_service, UNFOLDABLE)
     assert ws_service.run("log", "skip", "1", "--reason", reason).code == 2

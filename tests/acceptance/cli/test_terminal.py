@@ -124,7 +124,7 @@ def check_left_as_it_was(terminal: Terminal) -> None:
     assert terminal.written.rindex("\x1b[?25h") > terminal.written.rindex("\x1b[?25l")
 
 
-def test_a_match_is_played_to_its_end(recorded: Recorded) -> None:
+def test_a_replay_plays_to_the_end(recorded: Recorded) -> None:
     with playing(recorded, "--speed", "4") as terminal:
         assert re.search(r"Ana   \d+ : \d+   Ben", terminal.text)
         assert "█" in terminal.text
@@ -144,7 +144,7 @@ def test_the_picture_fits_the_terminal(recorded: Recorded) -> None:
         assert "q quit" in rows[len(field) + 3]
 
 
-def test_space_pauses_and_goes_on(recorded: Recorded) -> None:
+def test_space_pauses_and_resumes(recorded: Recorded) -> None:
     with paused(recorded) as terminal:
         stood = terminal.tick
         assert stood is not None
@@ -154,7 +154,7 @@ def test_space_pauses_and_goes_on(recorded: Recorded) -> None:
         terminal.until(lambda one: (one.tick or 0) > stood)
 
 
-def test_arrows_go_on_and_back(recorded: Recorded) -> None:
+def test_arrows_seek_forward_and_back(recorded: Recorded) -> None:
     with paused(recorded) as terminal:
         # Beyond the end there is nothing from which one would have to come back.
         terminal.press(RIGHT, RIGHT, RIGHT)
@@ -164,13 +164,13 @@ def test_arrows_go_on_and_back(recorded: Recorded) -> None:
         assert "paused" in terminal.text
 
 
-def test_keys_that_are_pressed_together_all_count(recorded: Recorded) -> None:
+def test_keys_pressed_together_are_all_handled(recorded: Recorded) -> None:
     with paused(recorded) as terminal:
         terminal.press("+", RIGHT, "+")
         terminal.until(lambda one: one.tick == TICKS and "1x" in one.text)
 
 
-def test_plus_and_minus_change_the_speed_within_its_bounds(recorded: Recorded) -> None:
+def test_plus_and_minus_change_the_speed_within_bounds(recorded: Recorded) -> None:
     with paused(recorded) as terminal:
         for key, speed in (("+", "0.5x"), ("=", "1x"), ("-", "0.5x"), ("-", "0.25x")):
             terminal.press(key)
@@ -189,7 +189,7 @@ def test_q_quits(recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize("how", ["key", "signal"])
-def test_ctrl_c_ends_it_without_a_traceback(recorded: Recorded, how: str) -> None:
+def test_ctrl_c_exits_without_a_traceback(recorded: Recorded, how: str) -> None:
     with paused(recorded) as terminal:
         if how == "key":
             terminal.press("\x03")
