@@ -81,7 +81,7 @@ class CreateRoom(msgspec.Struct, frozen=True):
         world.presence.check_open(self.user, self.socket)
         if self.room in world.rooms.rooms:
             raise RoomExists
-        return _opened(self, self.room or context.new_room_id(), world, context)
+        return _opened(self, self.plan, self.room or context.new_room_id(), world, context)
 
 
 class JoinRoom(msgspec.Struct, frozen=True):
@@ -105,7 +105,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         world.presence.check_open(self.user, self.socket)
         room = world.rooms.rooms.get(self.room)
         if room is None and self.plan is not None:
-            return _opened(self, self.room, world, context)
+            return _opened(self, self.plan, self.room, world, context)
         room = world.rooms.get(self.room)
         if room.seat_of(self.user) is not None:
             return TakeSeat(self.user, self.socket, self.room).decide(world, context)
@@ -165,11 +165,10 @@ class JoinRoom(msgspec.Struct, frozen=True):
 
 
 def _opened(
-    command: CreateRoom | JoinRoom, room_id: RoomId, world: World, context: Context
+    command: CreateRoom | JoinRoom, plan: RoomPlan, room_id: RoomId, world: World, context: Context
 ) -> list[Event]:
-    plan, user, socket = command.plan, command.user, command.socket
-    if plan is None:
-        raise AssertionError(command)
+    """Make the room as planned, with the user in its first seat or as its first spectator."""
+    user, socket = command.user, command.socket
     game = check_game(plan.game, context)
     plays = not isinstance(command, JoinRoom) or command.role == "player"
     if plays:

@@ -1,12 +1,28 @@
-"""Histories that decisions begin with, as events: who is online, and which rooms there are."""
+"""Histories that decisions begin with, as events: who is online, which rooms and matches there are.
+
+The game is tag, unless it is said otherwise.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from service.domain.commands.base import Command
 from service.domain.events.base import Event
-from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.events.matches import (
+    EndReason,
+    MatchEnded,
+    MatchInput,
+    MatchPaused,
+    MatchResumed,
+    MatchStarted,
+)
 from service.domain.events.presence import SocketClosed, SocketOpened, UserCameOnline
 from service.domain.events.rooms import (
+    PlayerReadied,
+    PlayerSeated,
     RoomBecameReady,
     RoomCreated,
     SeatTaken,
@@ -14,7 +30,10 @@ from service.domain.events.rooms import (
 )
 from service.domain.projections.room import Phase
 from service.domain.projections.world import World
+from service.replay.run import state_hash
+from tests.unit.domain.decisions.tag import TAG, KeysHeld, TagState
 from tests.unit.domain.scenario import scenario
+from tests.unit.domain.story import ROOM
 
 ANA, BEN, CLEO, DAN = 1, 2, 3, 4
 
@@ -25,27 +44,149 @@ DEFAULT_OPTIONS = {"duration_s": 30, "reconnect_grace_s": 10, "pause_budget_s": 
 """The options of a room for which nobody has chosen any, under the rules by default."""
 
 
-def socket(user: int, letter: str = "a") -> str:
+READY = RoomBecameReady(room=ROOM)
+
+
+def tab(user: int, letter: str = "a") -> str:
     """Name a socket of a user on the first life of the node n1."""
     return f"n1.1.{user}{letter}"
 
 
 def online(*users: int, tabs: str = "a") -> list[Event]:
     """Let users come online, each with these tabs."""
-    return [event for user in users for event in _opened(user, tabs)]
+    return [event for user in users for event in [UserCameOnline(user=user), *opened(user, tabs)]]
 
 
-def _opened(user: int, tabs: str) -> list[Event]:
-    opened = [SocketOpened(user=user, socket=socket(user, letter)) for letter in tabs]
-    return [UserCameOnline(user=user), *opened]
+def opened(user: int, tabs: str) -> list[Event]:
+    """Open these tabs of a user who is online."""
+    return [SocketOpened(user=user, socket=tab(user, letter)) for letter in tabs]
 
 
-def lost(*users: int) -> list[Event]:
-    """Break the only connection of users, so that their grace begins."""
-    return [SocketClosed(user=user, socket=socket(user), code=BROKEN) for user in users]
+def lost(*users: int, letter: str = "a") -> list[Event]:
+    """Break a connection of each of these users."""
+    return [SocketClosed(user=user, socket=tab(user, letter), code=BROKEN) for user in users]
 
 
-def room_of(
+def taken(*users: int, room: str = ROOM, letter: str = "a") -> list[Event]:
+    """Let a tab of each of these players show the room."""
+    return [SeatTaken(room=room, user=user, socket=tab(user, letter)) for user in users]
+
+
+def watching(*users: int, room: str = ROOM, letter: str = "a") -> list[Event]:
+    """Let a tab of each of these users watch the room."""
+    return [SpectatorJoined(room=room, user=user, socket=tab(user, letter)) for user in users]
+
+
+def wishes(*users: int, room: str = ROOM) -> list[Event]:
+    """Let these players be ready for the next match."""
+    return [PlayerReadied(room=room, user=user, ready=True) for user in users]
+
+
+def made(*players: int, room: str = ROOM, **fields: Any) -> list[Event]:
+    """Make a room for certain players, as an invite or the matchmaking does."""
+    seats = len(players)
+    created: dict[str, Any] = {"seats_min": seats, "seats_max": seats, "game": TAG.name}
+    created |= {"options": {}, "spectators_max": 9} | fields
+    return [RoomCreated(room=room, players=list(players), **created)]
+
+
+def hosted(*players: int, room: str = ROOM, **fields: Any) -> list[Event]:
+    """Let the first player open a room for two to four, where the others sit down as well."""
+    host = {"host": players[0] if players else ANA, "seats_min": 2, "seats_max": 4}
+    return [*made(room=room, **(host | fields)), *seated(*players, room=room)]
+
+
+def seated(*players: int, room: str = ROOM, first: int = 0) -> list[Event]:
+    """Let players sit down in a host's room, from the seat `first` on."""
+    return [
+        event
+        for seat, user in enumerate(players, start=first)
+        for event in [PlayerSeated(room=room, user=user, seat=seat), *taken(user, room=room)]
+    ]
+
+
+def turn_s(players: int) -> int:
+    """Return what tag says of the turns of a match that was set up with the seed 7."""
+    return 7000 + 100 * players
+
+
+def started(*players: int, number: int = 1, room: str = ROOM, **fields: Any) -> MatchStarted:
+    """Begin a match of tag, as `TAG` has it."""
+    begun: dict[str, Any] = {
+        "match": f"{room}-{number}",
+        "tick": 0,
+        "game": TAG.name,
+        "rules_version": TAG.rules_version,
+        "players": list(players),
+        "seed": 7,
+        "options": {},
+        "pace": "ticks",
+        "turn_s": float(turn_s(len(players))),
+    }
+    return MatchStarted(**(begun | fields))
+
+
+def playing(*players: int, **fields: Any) -> list[Event]:
+    """Bring players online, into a room that is made for them, and into a match."""
+    return [
+        *online(*players),
+        *made(*players),
+        *taken(*players),
+        READY,
+        started(*players, **fields),
+    ]
+
+
+def playing_hosted(*players: int, **fields: Any) -> list[Event]:
+    """Bring players online, into the room of the first of them, and into a match."""
+    return [*online(*players), *hosted(*players), READY, started(*players, **fields)]
+
+
+def over(reason: EndReason, winner: int | None, players: int, room: str = ROOM) -> MatchEnded:
+    """End a match of tag before its first tick."""
+    return MatchEnded(
+        match=f"{room}-1",
+        tick=0,
+        reason=reason,
+        winner=winner,
+        scores=[0] * players,
+        hash=state_hash(TagState(players, seed=7)),
+    )
+
+
+def void(players: int, tick: int = 0) -> MatchEnded:
+    """End a match whose rules can't be asked."""
+    scores = [0] * players
+    return MatchEnded(
+        match=f"{ROOM}-1", tick=tick, reason="void", winner=None, scores=scores, hash=""
+    )
+
+
+def holds(seat: int, *tabs: str, tick: int = 0, by: str | None = None) -> MatchInput:
+    """Let the player of a seat hold a key in each of these tabs; `by` is the tab that says so."""
+    return MatchInput(
+        match=f"{ROOM}-1",
+        tick=tick,
+        seat=seat,
+        socket=by,
+        input=msgspec.Raw(msgspec.json.encode(KeysHeld(seat, sorted(f"k{one}" for one in tabs)))),
+        held={one: [f"k{one}"] for one in tabs},
+    )
+
+
+def paused(players: int, tick: int = 0) -> MatchPaused:
+    """Pause a match of tag before this tick."""
+    return MatchPaused(
+        match=f"{ROOM}-1", tick=tick, turn_left_ms=1000 * turn_s(players), spent_ms=[0] * players
+    )
+
+
+def resumed(players: int, tick: int = 0, run: int = 1) -> MatchResumed:
+    """Let a match of tag go on."""
+    return MatchResumed(match=f"{ROOM}-1", tick=tick, run=run, spent_ms=[0] * players)
+
+
+def pong_room(
     *players: int,
     phase: Phase,
     room: str = "old",
@@ -55,7 +196,7 @@ def room_of(
     created = RoomCreated(
         room=room, game="pong", players=list(players), options={}, seats_min=seats, seats_max=seats
     )
-    taken = [SeatTaken(room=room, user=user, socket=socket(user)) for user in players]
+    taken = [SeatTaken(room=room, user=user, socket=tab(user)) for user in players]
     started = MatchStarted(
         match=f"{room}-1",
         tick=0,
@@ -84,7 +225,7 @@ def ended(match: str, *scores: int) -> MatchEnded:
     )
 
 
-def watched(*users: int, room: str = "watched") -> list[Event]:
+def watched_room(*users: int, room: str = "watched") -> list[Event]:
     """Make a host's room with a host who is not online, watched by users."""
     created = RoomCreated(
         room=room,
@@ -98,7 +239,7 @@ def watched(*users: int, room: str = "watched") -> list[Event]:
     )
     return [
         created,
-        *(SpectatorJoined(room=room, user=user, socket=socket(user)) for user in users),
+        *(SpectatorJoined(room=room, user=user, socket=tab(user)) for user in users),
     ]
 
 

@@ -32,7 +32,7 @@ from service.games.chance import Chance
 from service.games.connect_four import ConnectFour, ConnectFourState, Dropped
 from service.games.pong import Paddle, Pong, PongState
 from service.games.protocol import Game, GameEvent, Result
-from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, online, socket
+from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, online, tab
 from tests.unit.domain.scenario import Scenario, scenario
 from tests.unit.domain.story import ROOM
 
@@ -55,7 +55,7 @@ def room(game: str, *users: int, **options: Any) -> list[Event]:
             seats_max=seats,
             spectators_max=9,
         ),
-        *(SeatTaken(room=ROOM, user=user, socket=socket(user)) for user in users),
+        *(SeatTaken(room=ROOM, user=user, socket=tab(user)) for user in users),
         RoomBecameReady(room=ROOM),
     ]
 
@@ -133,7 +133,7 @@ def left(user: int) -> Event:
 
 def watches(user: int = CLEO) -> list[Event]:
     """Let a user watch the room."""
-    return [*online(user), SpectatorJoined(room=ROOM, user=user, socket=socket(user))]
+    return [*online(user), SpectatorJoined(room=ROOM, user=user, socket=tab(user))]
 
 
 def pong_state(scores: tuple[int, int] = (0, 0), ticks_left: int = 9) -> PongState:

@@ -9,7 +9,7 @@ from service.domain.events.rooms import (
     RoomClosed,
     SeatLeft,
 )
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     CLEO,

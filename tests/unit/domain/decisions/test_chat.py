@@ -20,13 +20,13 @@ from tests.unit.domain.decisions.histories import (
     DAN,
     lost,
     online,
-    room_of,
-    watched,
+    pong_room,
+    watched_room,
     world_after,
 )
 from tests.unit.domain.scenario import scenario
 
-IN_ROOM = [*online(ANA, BEN), *room_of(ANA, BEN, phase="playing")]
+IN_ROOM = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="playing")]
 TO_ROOM = Say(ANA, "c1", "d1", "old", None)
 TO_BEN = Say(ANA, "c1", "d1", None, BEN)
 
@@ -45,7 +45,7 @@ def test_a_player_says_something_to_their_room() -> None:
 
 
 def test_a_spectator_says_something_to_the_room_that_they_watch() -> None:
-    scenario().given(*online(ANA), *watched(ANA)).when(
+    scenario().given(*online(ANA), *watched_room(ANA)).when(
         Say(ANA, "c1", "d1", "watched", None)
     ).then_types("chat.said")
 
@@ -53,11 +53,11 @@ def test_a_spectator_says_something_to_the_room_that_they_watch() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        [*online(ANA, BEN, CLEO), *room_of(BEN, CLEO, phase="ready")],
+        [*online(ANA, BEN, CLEO), *pong_room(BEN, CLEO, phase="ready")],
         [*IN_ROOM, SeatLeft(room="old", user=ANA)],
         [
             *online(ANA, BEN),
-            *watched(ANA, BEN, room="old"),
+            *watched_room(ANA, BEN, room="old"),
             SpectatorLeft(room="old", user=ANA, reason="left"),
         ],
     ],
@@ -182,7 +182,7 @@ def test_what_is_said_to_a_user_is_not_remembered() -> None:
 
 
 def test_a_closed_room_forgets_what_was_said_in_it() -> None:
-    others = [*online(CLEO, DAN), *room_of(CLEO, DAN, phase="ready", room="other")]
+    others = [*online(CLEO, DAN), *pong_room(CLEO, DAN, phase="ready", room="other")]
     world = world_after(
         *IN_ROOM, *others, said(1), said(2, "other"), RoomClosed(room="old", reason="left")
     )

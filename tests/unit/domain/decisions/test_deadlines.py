@@ -43,7 +43,7 @@ from service.domain.events.rooms import (
     SpectatorLeft,
 )
 from service.games.connect_four import Dropped
-from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, lost, online, socket
+from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, lost, online, tab
 from tests.unit.domain.decisions.plays import (
     MATCH,
     OPTIONS,
@@ -101,7 +101,7 @@ def hosted(*happened: Event) -> Scenario:
         host=ANA,
         spectators_max=9,
     )
-    taken = SeatTaken(room=ROOM, user=ANA, socket=socket(ANA))
+    taken = SeatTaken(room=ROOM, user=ANA, socket=tab(ANA))
     return scenario().given(*online(ANA, BEN), created, taken, *happened)
 
 
@@ -200,13 +200,13 @@ def test_seats_of_a_room_that_was_made_for_players_have_to_be_taken() -> None:
 def test_the_time_to_take_seats_counts_from_the_room() -> None:
     one = untaken()
     since = last(one)
-    one.given(SeatTaken(room=ROOM, user=ANA, socket=socket(ANA)))
+    one.given(SeatTaken(room=ROOM, user=ANA, socket=tab(ANA)))
     assert standing(one) == [Deadline(since, 4, CloseUntakenRoom(ROOM))]
     assert begun(one) == []
 
 
 def test_who_is_away_before_all_seats_are_taken_has_no_grace_of_the_room() -> None:
-    one = untaken().given(SeatTaken(room=ROOM, user=ANA, socket=socket(ANA)), *lost(ANA))
+    one = untaken().given(SeatTaken(room=ROOM, user=ANA, socket=tab(ANA)), *lost(ANA))
     commands = [type(deadline.command) for deadline in begun(one)]
     assert ForfeitSeat not in commands
     assert CloseEmptyRoom in commands
@@ -234,7 +234,7 @@ def test_a_player_who_is_away_forfeits_the_seat_after_the_grace_of_the_room(phas
 def test_a_player_of_a_hosts_room_who_is_away_forfeits_the_seat_at_any_time() -> None:
     one = hosted(
         PlayerSeated(room=ROOM, user=BEN, seat=1),
-        SeatTaken(room=ROOM, user=BEN, socket=socket(BEN)),
+        SeatTaken(room=ROOM, user=BEN, socket=tab(BEN)),
         *lost(ANA),
     )
     now = last(one)
@@ -255,8 +255,8 @@ def test_who_has_left_forfeits_nothing() -> None:
 def test_a_player_who_came_back_forfeits_nothing() -> None:
     one = play().given(
         *lost(ANA),
-        SocketOpened(user=ANA, socket=socket(ANA, "b")),
-        SeatTaken(room=ROOM, user=ANA, socket=socket(ANA, "b")),
+        SocketOpened(user=ANA, socket=tab(ANA, "b")),
+        SeatTaken(room=ROOM, user=ANA, socket=tab(ANA, "b")),
     )
     assert standing(one) == []
 
@@ -296,7 +296,7 @@ def test_the_last_player_to_go_begins_the_end_of_the_room(event: Event) -> None:
 
 def test_a_room_that_somebody_looks_at_again_stays() -> None:
     one = play().given(over(), *lost(ANA, BEN))
-    one.given(*online(CLEO), SpectatorJoined(room=ROOM, user=CLEO, socket=socket(CLEO)))
+    one.given(*online(CLEO), SpectatorJoined(room=ROOM, user=CLEO, socket=tab(CLEO)))
     assert CloseEmptyRoom not in [type(one.command) for one in standing(one)]
 
 
@@ -443,7 +443,7 @@ def test_other_events_begin_nothing(event: Event) -> None:
 
 
 def test_a_socket_of_nobody_begins_nothing() -> None:
-    event = SocketClosed(user=CLEO, socket=socket(CLEO), code=1006)
+    event = SocketClosed(user=CLEO, socket=tab(CLEO), code=1006)
     one = play()
     assert begun_by(event, last(one), one.story.world, TIMES) == []
 

@@ -26,7 +26,7 @@ from service.domain.events.rooms import (
     SpectatorLeft,
 )
 from service.domain.projections.world import World
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     CLEO,

@@ -43,8 +43,8 @@ from tests.unit.domain.decisions.histories import (
     lost,
     new_room,
     online,
-    room_of,
-    socket,
+    pong_room,
+    tab,
     world_after,
 )
 from tests.unit.domain.scenario import scenario
@@ -99,13 +99,13 @@ def test_who_is_in_their_grace_is_invited() -> None:
 
 
 def test_who_is_not_in_the_lobby_is_not_invited_where_the_rules_say_so() -> None:
-    here = LobbyJoined(user=ANA, socket=socket(ANA))
+    here = LobbyJoined(user=ANA, socket=tab(ANA))
     scenario(invite_needs_lobby=True).given(*ONLINE, here).when(SEND).then_refused(UserNotInLobby)
     scenario(invite_needs_lobby=False).given(*ONLINE, here).when(SEND).then(SENT)
 
 
 def test_who_is_in_the_lobby_is_invited_where_the_rules_say_so() -> None:
-    joined = LobbyJoined(user=BEN, socket=socket(BEN))
+    joined = LobbyJoined(user=BEN, socket=tab(BEN))
     scenario(invite_needs_lobby=True).given(*ONLINE, joined).when(SEND).then(SENT)
 
 
@@ -114,12 +114,12 @@ def test_who_is_in_the_lobby_is_invited_where_the_rules_say_so() -> None:
 def test_nobody_invites_or_is_invited_while_they_are_in_a_room(
     phase: Phase, busy: int, error: type[AlreadyInRoom | UserBusy]
 ) -> None:
-    given = [*online(ANA, BEN, CLEO), *room_of(busy, CLEO, phase=phase)]
+    given = [*online(ANA, BEN, CLEO), *pong_room(busy, CLEO, phase=phase)]
     scenario().given(*given).when(SEND).then_refused(error)
 
 
 def test_players_of_a_finished_match_invite_and_are_invited() -> None:
-    given = [*online(ANA, BEN), *room_of(ANA, BEN, phase="finished")]
+    given = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="finished")]
     scenario().given(*given).when(SEND).then(SENT)
 
 
@@ -197,7 +197,7 @@ def test_an_invite_that_does_not_wait_is_not_answered(given: list[Event], comman
 
 def occupied(*busy: int) -> list[Event]:
     """Let the invite wait while users play, as no log has it: seats withdraw invites."""
-    return [*online(ANA, BEN, CLEO), *room_of(*busy, phase="playing"), SENT]
+    return [*online(ANA, BEN, CLEO), *pong_room(*busy, phase="playing"), SENT]
 
 
 def test_nobody_accepts_while_they_are_in_a_room() -> None:
@@ -218,8 +218,8 @@ def test_no_invite_is_accepted_while_one_of_the_two_is_in_their_grace(away: int)
 def test_who_accepts_leaves_a_finished_room_and_the_inviter_too() -> None:
     given = [
         *online(ANA, BEN, CLEO, DAN),
-        *room_of(ANA, CLEO, phase="finished", room="one"),
-        *room_of(DAN, BEN, phase="finished", room="two"),
+        *pong_room(ANA, CLEO, phase="finished", room="one"),
+        *pong_room(DAN, BEN, phase="finished", room="two"),
         SENT,
     ]
     scenario().given(*given).when(ACCEPT).then(
@@ -231,7 +231,7 @@ def test_who_accepts_leaves_a_finished_room_and_the_inviter_too() -> None:
 
 
 def test_two_who_leave_their_finished_room_close_it() -> None:
-    given = [*online(ANA, BEN), *room_of(ANA, BEN, phase="finished"), SENT]
+    given = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="finished"), SENT]
     scenario().given(*given).when(ACCEPT).then(
         ACCEPTED,
         SeatLeft(room="old", user=ANA),
@@ -306,8 +306,8 @@ def test_every_command_about_an_invite_locks_both_users(command: Command) -> Non
 def test_an_acceptance_locks_the_rooms_that_both_leave_as_well() -> None:
     world = world_after(
         *online(ANA, BEN, CLEO, DAN),
-        *room_of(ANA, CLEO, phase="finished", room="one"),
-        *room_of(DAN, BEN, phase="finished", room="two"),
+        *pong_room(ANA, CLEO, phase="finished", room="one"),
+        *pong_room(DAN, BEN, phase="finished", room="two"),
     )
     assert ACCEPT.streams(world) == {"user:1", "user:2", "room:one", "room:two"}
     assert SEND.streams(world) == {"user:1", "user:2"}

@@ -29,7 +29,7 @@ from service.domain.events.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     CLEO,

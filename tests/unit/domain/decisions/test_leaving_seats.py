@@ -15,7 +15,7 @@ from service.domain.events.rooms import (
     SeatLeft,
     SpectatorLeft,
 )
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     CLEO,

@@ -15,33 +15,33 @@ from tests.unit.domain.decisions.histories import (
     CLEO,
     lost,
     online,
-    socket,
+    tab,
     world_after,
 )
 from tests.unit.domain.scenario import scenario
 
-JOINED = LobbyJoined(user=ANA, socket=socket(ANA))
+JOINED = LobbyJoined(user=ANA, socket=tab(ANA))
 
 # JoinLobby
 
 
 def test_a_tab_joins_the_lobby() -> None:
-    scenario().given(*online(ANA)).when(JoinLobby(ANA, socket(ANA))).then(JOINED)
+    scenario().given(*online(ANA)).when(JoinLobby(ANA, tab(ANA))).then(JOINED)
 
 
 def test_a_tab_in_the_lobby_does_not_join_again() -> None:
-    scenario().given(*online(ANA), JOINED).when(JoinLobby(ANA, socket(ANA))).then_nothing()
+    scenario().given(*online(ANA), JOINED).when(JoinLobby(ANA, tab(ANA))).then_nothing()
 
 
 def test_a_second_tab_joins_beside_the_first() -> None:
-    scenario().given(*online(ANA, tabs="ab"), JOINED).when(JoinLobby(ANA, socket(ANA, "b"))).then(
-        LobbyJoined(user=ANA, socket=socket(ANA, "b"))
+    scenario().given(*online(ANA, tabs="ab"), JOINED).when(JoinLobby(ANA, tab(ANA, "b"))).then(
+        LobbyJoined(user=ANA, socket=tab(ANA, "b"))
     )
 
 
 def test_a_tab_joins_while_others_are_in_the_lobby() -> None:
-    scenario().given(*online(ANA, BEN), JOINED).when(JoinLobby(BEN, socket(BEN))).then(
-        LobbyJoined(user=BEN, socket=socket(BEN))
+    scenario().given(*online(ANA, BEN), JOINED).when(JoinLobby(BEN, tab(BEN))).then(
+        LobbyJoined(user=BEN, socket=tab(BEN))
     )
 
 
@@ -49,29 +49,29 @@ def test_a_tab_joins_while_others_are_in_the_lobby() -> None:
     "given", [[], online(BEN), online(ANA, tabs="b"), [*online(ANA), *lost(ANA)]]
 )
 def test_a_connection_that_has_ended_does_not_join(given: list[Event]) -> None:
-    scenario().given(*given).when(JoinLobby(ANA, socket(ANA))).then_refused(NotConnected)
+    scenario().given(*given).when(JoinLobby(ANA, tab(ANA))).then_refused(NotConnected)
 
 
 # LeaveLobby
 
 
 def test_a_tab_leaves_the_lobby() -> None:
-    scenario().given(*online(ANA), JOINED).when(LeaveLobby(ANA, socket(ANA))).then(
-        LobbyLeft(user=ANA, socket=socket(ANA))
+    scenario().given(*online(ANA), JOINED).when(LeaveLobby(ANA, tab(ANA))).then(
+        LobbyLeft(user=ANA, socket=tab(ANA))
     )
 
 
 def test_a_tab_that_is_not_in_the_lobby_leaves_nothing() -> None:
-    scenario().given(*online(ANA)).when(LeaveLobby(ANA, socket(ANA))).then_nothing()
+    scenario().given(*online(ANA)).when(LeaveLobby(ANA, tab(ANA))).then_nothing()
 
 
 def test_a_tab_does_not_leave_for_another_tab() -> None:
     scenario().given(*online(ANA, tabs="ab"), JOINED).when(
-        LeaveLobby(ANA, socket(ANA, "b"))
+        LeaveLobby(ANA, tab(ANA, "b"))
     ).then_nothing()
 
 
-@pytest.mark.parametrize("command", [JoinLobby(ANA, socket(ANA)), LeaveLobby(ANA, socket(ANA))])
+@pytest.mark.parametrize("command", [JoinLobby(ANA, tab(ANA)), LeaveLobby(ANA, tab(ANA))])
 def test_joining_and_leaving_lock_the_user(command: JoinLobby | LeaveLobby) -> None:
     assert command.streams(World()) == {"user:1"}
 
@@ -80,36 +80,36 @@ def test_joining_and_leaving_lock_the_user(command: JoinLobby | LeaveLobby) -> N
 
 BOTH = [
     *online(BEN, ANA, tabs="ab"),
-    LobbyJoined(user=BEN, socket=socket(BEN)),
+    LobbyJoined(user=BEN, socket=tab(BEN)),
     JOINED,
-    LobbyJoined(user=ANA, socket=socket(ANA, "b")),
+    LobbyJoined(user=ANA, socket=tab(ANA, "b")),
 ]
 
 
 def test_members_stand_in_the_order_of_joining_each_with_their_tabs() -> None:
     assert list(world_after(*BOTH).lobby.members.items()) == [
-        (BEN, {socket(BEN)}),
-        (ANA, {socket(ANA), socket(ANA, "b")}),
+        (BEN, {tab(BEN)}),
+        (ANA, {tab(ANA), tab(ANA, "b")}),
     ]
 
 
 @pytest.mark.parametrize(
     "gone",
     [
-        LobbyLeft(user=ANA, socket=socket(ANA)),
-        SocketClosed(user=ANA, socket=socket(ANA), code=BROKEN),
+        LobbyLeft(user=ANA, socket=tab(ANA)),
+        SocketClosed(user=ANA, socket=tab(ANA), code=BROKEN),
     ],
 )
 def test_a_member_stays_while_another_of_their_tabs_is_there(gone: Event) -> None:
     members = world_after(*BOTH, gone).lobby.members
-    assert members == {BEN: {socket(BEN)}, ANA: {socket(ANA, "b")}}
+    assert members == {BEN: {tab(BEN)}, ANA: {tab(ANA, "b")}}
 
 
 @pytest.mark.parametrize(
     "gone",
     [
-        LobbyLeft(user=BEN, socket=socket(BEN)),
-        SocketClosed(user=BEN, socket=socket(BEN), code=BROKEN),
+        LobbyLeft(user=BEN, socket=tab(BEN)),
+        SocketClosed(user=BEN, socket=tab(BEN), code=BROKEN),
     ],
 )
 def test_a_member_is_gone_with_their_last_tab(gone: Event) -> None:
@@ -117,7 +117,7 @@ def test_a_member_is_gone_with_their_last_tab(gone: Event) -> None:
 
 
 def test_a_closed_tab_that_was_not_in_the_lobby_changes_nothing() -> None:
-    closed = [SocketClosed(user=BEN, socket=socket(BEN, "b"), code=BROKEN)]
+    closed = [SocketClosed(user=BEN, socket=tab(BEN, "b"), code=BROKEN)]
     assert list(world_after(*BOTH, *closed).lobby.members) == [BEN, ANA]
     assert world_after(*online(CLEO), *lost(CLEO)).lobby.members == {}
 

@@ -36,7 +36,7 @@ from service.games.connect_four import Dropped, NoSuchColumn, NotYourTurn
 from service.games.pong import KeysHeld, Served, UnknownAction, UnknownKey
 from service.games.protocol import Result, RulesFailed
 from service.games.relay import InvalidResult, Relayed
-from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, online, socket
+from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, online, tab
 from tests.unit.domain.decisions.plays import (
     MATCH,
     OPTIONS,
@@ -68,7 +68,7 @@ S_DOWN = {"direction": "s", "action": "down"}
 
 
 def move(user: int, **fields: Any) -> Move:
-    return Move(user, socket(user), ROOM, fields)
+    return Move(user, tab(user), ROOM, fields)
 
 
 # Move
@@ -122,9 +122,7 @@ def test_a_move_after_a_pause_is_taken() -> None:
 def test_a_key_goes_down_at_the_tick_of_the_input() -> None:
     one = measured(play())
     one.when(move(ANA, **W_DOWN)).then(
-        entered(
-            KeysHeld(0, up=True, down=False), tick=9, by=socket(ANA), held={socket(ANA): ["up"]}
-        )
+        entered(KeysHeld(0, up=True, down=False), tick=9, by=tab(ANA), held={tab(ANA): ["up"]})
     )
 
 
@@ -135,8 +133,8 @@ def test_a_key_of_the_second_seat_is_an_input_of_that_seat() -> None:
             KeysHeld(1, up=False, down=True),
             tick=9,
             seat=1,
-            by=socket(BEN),
-            held={socket(BEN): ["down"]},
+            by=tab(BEN),
+            held={tab(BEN): ["down"]},
         )
     )
 
@@ -150,18 +148,16 @@ def test_a_key_that_nobody_holds_goes_up_without_an_input() -> None:
 
 
 def test_a_key_goes_up() -> None:
-    one = measured(play(), held={0: {socket(ANA): ["up"]}})
+    one = measured(play(), held={0: {tab(ANA): ["up"]}})
     one.when(move(ANA, **W_UP)).then(
-        entered(KeysHeld(0, up=False, down=False), tick=9, by=socket(ANA), held={})
+        entered(KeysHeld(0, up=False, down=False), tick=9, by=tab(ANA), held={})
     )
 
 
 def test_the_keys_of_the_other_seat_stay_as_they_are() -> None:
-    one = measured(play(), held={1: {socket(BEN): ["down"]}})
+    one = measured(play(), held={1: {tab(BEN): ["down"]}})
     one.when(move(ANA, **W_DOWN)).then(
-        entered(
-            KeysHeld(0, up=True, down=False), tick=9, by=socket(ANA), held={socket(ANA): ["up"]}
-        )
+        entered(KeysHeld(0, up=True, down=False), tick=9, by=tab(ANA), held={tab(ANA): ["up"]})
     )
 
 
@@ -180,7 +176,7 @@ def test_a_move_against_the_rules_is_refused_by_them(
 
 def test_a_disc_falls_at_the_tick_of_the_input() -> None:
     one = measured(play("connect_four"), state=connect_four_state(turn=1))
-    one.when(move(BEN, column=3)).then(entered(Dropped(1, 3), tick=9, seat=1, by=socket(BEN)))
+    one.when(move(BEN, column=3)).then(entered(Dropped(1, 3), tick=9, seat=1, by=tab(BEN)))
 
 
 def test_a_move_out_of_turn_is_refused() -> None:
@@ -195,7 +191,7 @@ def test_a_move_that_the_rules_do_not_know_is_refused() -> None:
 def test_any_move_of_the_relay_is_passed_on() -> None:
     one = measured(play("relay"))
     relayed = Relayed(0, msgspec.Raw(b'{"x":1}'))
-    one.when(move(ANA, x=1)).then(entered(relayed, tick=9, by=socket(ANA)))
+    one.when(move(ANA, x=1)).then(entered(relayed, tick=9, by=tab(ANA)))
 
 
 def test_an_impossible_result_of_the_relay_is_refused() -> None:

@@ -22,8 +22,8 @@ from tests.unit.domain.decisions.histories import (
     lost,
     new_room,
     online,
-    room_of,
-    socket,
+    pong_room,
+    tab,
     world_after,
 )
 from tests.unit.domain.scenario import scenario
@@ -91,20 +91,20 @@ def test_who_is_not_here_does_not_begin_to_wait(given: list[Event]) -> None:
 
 @pytest.mark.parametrize("phase", ["gathering", "ready", "playing"])
 def test_who_is_needed_in_a_room_does_not_wait(phase: Phase) -> None:
-    given = [*online(ANA, BEN), *room_of(ANA, BEN, phase=phase)]
+    given = [*online(ANA, BEN), *pong_room(ANA, BEN, phase=phase)]
     scenario().given(*given).when(JOIN).then_refused(AlreadyInRoom)
 
 
 def test_who_waits_stays_in_the_room_of_their_finished_match() -> None:
-    given = [*online(ANA, BEN), *room_of(ANA, BEN, phase="finished")]
+    given = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="finished")]
     scenario().given(*given).when(JOIN).then_types("search.started")
 
 
 def test_those_who_are_paired_leave_their_finished_rooms() -> None:
     given = [
         *online(ANA, BEN, CLEO, DAN),
-        *room_of(ANA, CLEO, phase="finished", room="one"),
-        *room_of(DAN, BEN, phase="finished", room="two"),
+        *pong_room(ANA, CLEO, phase="finished", room="one"),
+        *pong_room(DAN, BEN, phase="finished", room="two"),
         *searching(BEN),
     ]
     scenario().given(*given).when(JOIN).then(
@@ -115,7 +115,7 @@ def test_those_who_are_paired_leave_their_finished_rooms() -> None:
 
 
 def test_who_was_alone_in_their_finished_room_closes_it() -> None:
-    given = [*online(ANA, BEN), *room_of(BEN, ANA, phase="finished"), *searching(BEN)]
+    given = [*online(ANA, BEN), *pong_room(BEN, ANA, phase="finished"), *searching(BEN)]
     scenario().given(*given).when(JOIN).then_types(
         "seat.left", "seat.left", "room.closed", "room.created"
     )
@@ -140,8 +140,8 @@ def test_joining_a_queue_locks_the_opponent_though_the_user_waits_longer() -> No
 def test_joining_a_queue_locks_the_opponent_and_the_rooms_that_both_leave() -> None:
     world = world_after(
         *online(ANA, BEN, CLEO, DAN),
-        *room_of(ANA, CLEO, phase="finished", room="one"),
-        *room_of(DAN, BEN, phase="finished", room="two"),
+        *pong_room(ANA, CLEO, phase="finished", room="one"),
+        *pong_room(DAN, BEN, phase="finished", room="two"),
         *searching(BEN, CLEO),
     )
     assert JOIN.streams(world) == {"queue:pong", "user:1", "user:2", "room:one", "room:two"}
@@ -203,8 +203,8 @@ def test_leaving_a_queue_and_giving_up_lock_the_queue_and_the_user(command: Comm
 
 # Who comes back to a queue
 
-BACK = OpenSocket(ANA, socket(ANA, "b"))
-OPENED = SocketOpened(user=ANA, socket=socket(ANA, "b"))
+BACK = OpenSocket(ANA, tab(ANA, "b"))
+OPENED = SocketOpened(user=ANA, socket=tab(ANA, "b"))
 
 
 def test_who_comes_back_is_paired_with_who_waits_longest() -> None:
@@ -260,7 +260,7 @@ def test_one_tab_more_of_a_user_who_waits_pairs_nobody() -> None:
 
 
 def test_who_comes_back_locks_the_queues_where_they_wait() -> None:
-    finished = [*online(ANA, BEN), *room_of(ANA, BEN, phase="finished")]
+    finished = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="finished")]
     waiting = [*finished, *searching(ANA), *searching(ANA, game="relay"), *lost(ANA)]
     others = searching(BEN, game="connect_four")
     assert BACK.streams(world_after(*waiting, *others)) == {"user:1", "queue:pong", "queue:relay"}
@@ -269,8 +269,8 @@ def test_who_comes_back_locks_the_queues_where_they_wait() -> None:
 def test_who_comes_back_locks_the_opponents_of_every_queue_and_the_rooms_that_are_left() -> None:
     world = world_after(
         *online(ANA, BEN, CLEO, DAN),
-        *room_of(ANA, DAN, phase="finished", room="one"),
-        *room_of(CLEO, DAN, phase="finished", room="two"),
+        *pong_room(ANA, DAN, phase="finished", room="one"),
+        *pong_room(CLEO, DAN, phase="finished", room="two"),
         *searching(ANA),
         *searching(ANA, game="relay"),
         *lost(ANA),
@@ -329,7 +329,7 @@ def test_a_search_that_is_over_ends_for_its_game_only(
 
 
 def test_who_is_gone_waits_no_longer() -> None:
-    gone = [SocketClosed(user=BEN, socket=socket(BEN), code=BROKEN), UserWentOffline(user=BEN)]
+    gone = [SocketClosed(user=BEN, socket=tab(BEN), code=BROKEN), UserWentOffline(user=BEN)]
     assert world_after(*WAITING, *gone).matchmaking.queues == ANA_WAITS
 
 
@@ -357,7 +357,7 @@ def test_all_who_get_a_room_wait_no_longer() -> None:
 
 
 def test_all_who_play_a_rematch_wait_no_longer() -> None:
-    given = [*online(ANA, BEN, CLEO), *room_of(CLEO, BEN, phase="finished")]
+    given = [*online(ANA, BEN, CLEO), *pong_room(CLEO, BEN, phase="finished")]
     rematch = MatchStarted(
         match="old-2",
         tick=0,

@@ -35,7 +35,7 @@ from service.domain.events.rooms import (
 from service.domain.projections.world import World
 from service.errors import UnknownField
 from service.games.protocol import InvalidOptions
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     READY,

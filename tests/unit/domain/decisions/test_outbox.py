@@ -22,7 +22,7 @@ from tests.unit.domain.decisions.histories import (
     BEN,
     ended,
     online,
-    room_of,
+    pong_room,
     world_after,
 )
 from tests.unit.domain.scenario import scenario
@@ -30,7 +30,7 @@ from tests.unit.domain.scenario import scenario
 HOOK = "webhook-a"
 OTHER_HOOK = "webhook-b"
 
-PLAYING = [*online(ANA, BEN), *room_of(ANA, BEN, phase="playing")]
+PLAYING = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="playing")]
 ENDED = ended("old-1", 2, 1)
 WAITING = [ConsumerSubscribed(consumer=HOOK), *PLAYING, ENDED]
 """One match has ended, and waits for the webhook."""

@@ -22,7 +22,7 @@ from service.domain.projections.matches import pause_left_ms
 from service.domain.projections.room import Seat
 from service.domain.projections.room_options import RoomOptions
 from service.games.pong import KeysHeld
-from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, lost, socket
+from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, lost, tab
 from tests.unit.domain.decisions.plays import (
     MATCH,
     BrokenPong,
@@ -110,7 +110,7 @@ def test_a_match_waits_for_who_is_away_and_has_pause_left(
 
 
 def lose(user: int, code: int = 1006) -> CloseSocket:
-    return CloseSocket(user, socket(user), code)
+    return CloseSocket(user, tab(user), code)
 
 
 def test_a_match_is_paused_when_a_player_loses_their_last_tab() -> None:
@@ -172,7 +172,7 @@ def test_a_match_that_waits_for_nobody_goes_on_when_somebody_without_pause_goes(
 def test_it_is_the_same_how_the_connection_ended(code: int) -> None:
     one = measured(play())
     events = one.when(lose(ANA, code)).events
-    assert SocketClosed(user=ANA, socket=socket(ANA), code=code) in events
+    assert SocketClosed(user=ANA, socket=tab(ANA), code=code) in events
     assert paused(5, spent=[0, 0]) in events
 
 

@@ -32,9 +32,9 @@ from tests.unit.domain.decisions.histories import (
     lost,
     new_room,
     online,
-    room_of,
-    socket,
-    watched,
+    pong_room,
+    tab,
+    watched_room,
     world_after,
 )
 from tests.unit.domain.scenario import Scenario, scenario
@@ -43,11 +43,11 @@ GONE = UserWentOffline(user=ANA)
 
 
 def opened(letter: str, *, user: int = ANA, kicked: bool = False) -> SocketOpened:
-    return SocketOpened(user=user, socket=socket(user, letter), kicked=kicked)
+    return SocketOpened(user=user, socket=tab(user, letter), kicked=kicked)
 
 
 def closed(letter: str, code: int = BROKEN, *, user: int = ANA) -> SocketClosed:
-    return SocketClosed(user=user, socket=socket(user, letter), code=code)
+    return SocketClosed(user=user, socket=tab(user, letter), code=code)
 
 
 def playing(*, tabs: str = "a") -> Scenario:
@@ -79,23 +79,23 @@ def test_a_start_locks_the_node() -> None:
 
 
 def test_a_user_comes_online_with_their_first_socket() -> None:
-    scenario().given(*online(BEN)).when(OpenSocket(ANA, socket(ANA))).then(
+    scenario().given(*online(BEN)).when(OpenSocket(ANA, tab(ANA))).then(
         UserCameOnline(user=ANA), opened("a")
     )
 
 
 def test_a_user_who_went_offline_comes_online_again() -> None:
-    scenario().given(*online(ANA), *lost(ANA), GONE).when(OpenSocket(ANA, socket(ANA, "b"))).then(
+    scenario().given(*online(ANA), *lost(ANA), GONE).when(OpenSocket(ANA, tab(ANA, "b"))).then(
         UserCameOnline(user=ANA), opened("b")
     )
 
 
 def test_a_second_socket_is_opened_beside_the_first() -> None:
-    scenario().given(*online(ANA)).when(OpenSocket(ANA, socket(ANA, "b"))).then(opened("b"))
+    scenario().given(*online(ANA)).when(OpenSocket(ANA, tab(ANA, "b"))).then(opened("b"))
 
 
 def test_a_user_comes_back_in_their_grace() -> None:
-    scenario().given(*online(ANA), *lost(ANA)).when(OpenSocket(ANA, socket(ANA, "b"))).then(
+    scenario().given(*online(ANA), *lost(ANA)).when(OpenSocket(ANA, tab(ANA, "b"))).then(
         opened("b")
     )
 
@@ -107,7 +107,7 @@ def test_a_user_opens_as_many_sockets_as_the_rules_allow(tabs: str, *, is_refuse
     outcome = (
         scenario(sockets_per_user_max=3)
         .given(*online(ANA, tabs=tabs), *online(BEN, tabs="abc"))
-        .when(OpenSocket(ANA, socket(ANA, "z")))
+        .when(OpenSocket(ANA, tab(ANA, "z")))
     )
     if is_refused:
         outcome.then_refused(TooManySockets)
@@ -116,12 +116,12 @@ def test_a_user_opens_as_many_sockets_as_the_rules_allow(tabs: str, *, is_refuse
 
 
 def test_who_lost_a_seat_while_away_is_told_by_their_next_socket_only() -> None:
-    kicked = [*online(ANA, BEN), *room_of(ANA, BEN, phase="playing"), *lost(ANA)]
+    kicked = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="playing"), *lost(ANA)]
     forfeited = SeatForfeited(room="old", user=ANA)
     stage = scenario().given(*kicked, forfeited)
-    stage.when(OpenSocket(ANA, socket(ANA, "b"))).then(opened("b", kicked=True))
-    stage.when(OpenSocket(ANA, socket(ANA, "c"))).then(opened("c"))
-    scenario().given(*kicked, forfeited, GONE).when(OpenSocket(ANA, socket(ANA, "b"))).then(
+    stage.when(OpenSocket(ANA, tab(ANA, "b"))).then(opened("b", kicked=True))
+    stage.when(OpenSocket(ANA, tab(ANA, "c"))).then(opened("c"))
+    scenario().given(*kicked, forfeited, GONE).when(OpenSocket(ANA, tab(ANA, "b"))).then(
         UserCameOnline(user=ANA), opened("b", kicked=True)
     )
 
@@ -129,13 +129,13 @@ def test_who_lost_a_seat_while_away_is_told_by_their_next_socket_only() -> None:
 def test_who_comes_back_to_a_queue_is_paired_with_who_waits_there() -> None:
     waiting = [SearchStarted(user=user, game="pong") for user in (ANA, BEN)]
     scenario().given(*online(ANA, BEN), *waiting, *lost(ANA)).when(
-        OpenSocket(ANA, socket(ANA, "b"))
+        OpenSocket(ANA, tab(ANA, "b"))
     ).then(opened("b"), new_room("pong", BEN, ANA))
 
 
 def test_opening_a_socket_locks_the_user_and_the_queues_to_which_they_come_back() -> None:
-    assert OpenSocket(ANA, socket(ANA)).streams(World()) == {"user:1"}
-    back = OpenSocket(ANA, socket(ANA, "b"))
+    assert OpenSocket(ANA, tab(ANA)).streams(World()) == {"user:1"}
+    back = OpenSocket(ANA, tab(ANA, "b"))
     waiting = [SearchStarted(user=user, game="pong") for user in (ANA, BEN)]
     world = world_after(*online(ANA, BEN), *waiting, *lost(ANA))
     assert back.streams(world) == {"user:1", "user:2", "queue:pong"}
@@ -145,7 +145,7 @@ def test_opening_a_socket_locks_the_user_and_the_queues_to_which_they_come_back(
 
 
 def replace(*silent: str, code: int = 4504) -> ReplaceSocket:
-    return ReplaceSocket(ANA, socket(ANA, "z"), frozenset(silent), code)
+    return ReplaceSocket(ANA, tab(ANA, "z"), frozenset(silent), code)
 
 
 def numbered(*numbers: int) -> list[Event]:
@@ -192,7 +192,7 @@ def test_a_user_without_a_socket_replaces_none() -> None:
 
 
 def test_a_socket_that_replaces_another_tells_of_a_lost_seat() -> None:
-    kicked = [*online(ANA, BEN), *room_of(ANA, BEN, phase="playing"), *lost(ANA)]
+    kicked = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="playing"), *lost(ANA)]
     back = [SeatForfeited(room="old", user=ANA), opened("b")]
     scenario(sockets_per_user_max=1).given(*kicked, *back).when(replace()).then(
         opened("z", kicked=True), closed("b", 4504)
@@ -200,17 +200,17 @@ def test_a_socket_that_replaces_another_tells_of_a_lost_seat() -> None:
 
 
 def test_a_match_shown_only_by_the_replaced_socket_is_paused() -> None:
-    playing(tabs="ab").when(replace(socket(ANA))).then_types(
+    playing(tabs="ab").when(replace(tab(ANA))).then_types(
         "socket.opened", "socket.closed", "match.paused"
     )
 
 
 def test_a_match_goes_on_when_a_tab_that_does_not_show_it_is_replaced() -> None:
-    playing(tabs="ab").when(replace(socket(ANA, "b"))).then(opened("z"), closed("b", 4504))
+    playing(tabs="ab").when(replace(tab(ANA, "b"))).then(opened("z"), closed("b", 4504))
 
 
 def test_who_watches_in_the_replaced_tab_only_watches_no_longer() -> None:
-    scenario(sockets_per_user_max=1).given(*online(ANA), *watched(ANA)).when(replace()).then(
+    scenario(sockets_per_user_max=1).given(*online(ANA), *watched_room(ANA)).when(replace()).then(
         opened("z"),
         SpectatorLeft(room="watched", user=ANA, reason="offline"),
         closed("a", 4504),
@@ -222,11 +222,11 @@ def test_replacing_locks_the_user_and_every_room_that_might_miss_them() -> None:
     world = world_after(
         *online(ANA, tabs="ab"),
         *online(BEN),
-        *room_of(ANA, BEN, phase="playing"),
-        *watched(ANA, room="one"),
-        *watched(BEN, room="two"),
+        *pong_room(ANA, BEN, phase="playing"),
+        *watched_room(ANA, room="one"),
+        *watched_room(BEN, room="two"),
     )
-    world.fold(SpectatorJoined(room="two", user=ANA, socket=socket(ANA, "b")), world.position + 1)
+    world.fold(SpectatorJoined(room="two", user=ANA, socket=tab(ANA, "b")), world.position + 1)
     assert replace().streams(world) == {"user:1", "room:old", "room:one", "room:two"}
     waiting = [SearchStarted(user=user, game="pong") for user in (ANA, BEN)]
     world = world_after(*online(ANA, BEN), *waiting, *lost(ANA))
@@ -235,14 +235,14 @@ def test_replacing_locks_the_user_and_every_room_that_might_miss_them() -> None:
 
 # CloseSocket
 
-CLOSE = CloseSocket(ANA, socket(ANA), BROKEN)
+CLOSE = CloseSocket(ANA, tab(ANA), BROKEN)
 
 
 @pytest.mark.parametrize("code", [1000, 1005, 4503])
 def test_a_clean_close_of_the_last_socket_is_a_farewell(code: int) -> None:
     stage = scenario().given(*online(ANA, tabs="ab"), *online(BEN))
-    stage.when(CloseSocket(ANA, socket(ANA), code)).then(closed("a", code))
-    stage.when(CloseSocket(ANA, socket(ANA, "b"), code)).then(closed("b", code), GONE)
+    stage.when(CloseSocket(ANA, tab(ANA), code)).then(closed("a", code))
+    stage.when(CloseSocket(ANA, tab(ANA, "b"), code)).then(closed("b", code), GONE)
 
 
 NOT_CLEAN = [999, 1001, 1004, 1006, 1008, 1009, 1011, 4000, 4001, 4005, 4008, 4012, 4013]
@@ -250,7 +250,7 @@ NOT_CLEAN = [999, 1001, 1004, 1006, 1008, 1009, 1011, 4000, 4001, 4005, 4008, 40
 
 @pytest.mark.parametrize("code", [*NOT_CLEAN, 4502, 4504])
 def test_every_other_close_of_the_last_socket_begins_a_grace(code: int) -> None:
-    scenario().given(*online(ANA)).when(CloseSocket(ANA, socket(ANA), code)).then(closed("a", code))
+    scenario().given(*online(ANA)).when(CloseSocket(ANA, tab(ANA), code)).then(closed("a", code))
 
 
 @pytest.mark.parametrize(
@@ -265,37 +265,39 @@ def test_every_other_close_of_the_last_socket_begins_a_grace(code: int) -> None:
 )
 @pytest.mark.parametrize("code", [1000, BROKEN])
 def test_a_socket_that_is_not_open_is_not_closed(given: list[Event], code: int) -> None:
-    scenario().given(*given).when(CloseSocket(ANA, socket(ANA), code)).then_nothing()
+    scenario().given(*given).when(CloseSocket(ANA, tab(ANA), code)).then_nothing()
 
 
 def test_the_loss_of_the_only_tab_of_a_player_pauses_their_match() -> None:
     playing().when(CLOSE).then_types("socket.closed", "match.paused")
-    playing().when(CloseSocket(ANA, socket(ANA), 1000)).then_types(
+    playing().when(CloseSocket(ANA, tab(ANA), 1000)).then_types(
         "socket.closed", "match.paused", "user.went_offline"
     )
 
 
 def test_the_loss_of_a_tab_that_does_not_show_the_match_changes_nothing_there() -> None:
-    playing(tabs="ab").when(CloseSocket(ANA, socket(ANA, "b"), BROKEN)).then(closed("b"))
+    playing(tabs="ab").when(CloseSocket(ANA, tab(ANA, "b"), BROKEN)).then(closed("b"))
 
 
 def test_who_closes_the_only_tab_that_watches_a_room_watches_it_no_longer() -> None:
     left = [SpectatorLeft(room=room, user=ANA, reason="offline") for room in ("one", "two")]
-    watching = [*online(ANA), *watched(ANA, room="two"), *watched(ANA, room="one")]
+    watching = [*online(ANA), *watched_room(ANA, room="two"), *watched_room(ANA, room="one")]
     scenario().given(*watching).when(CLOSE).then(*left, closed("a"))
-    scenario().given(*watching).when(CloseSocket(ANA, socket(ANA), 1000)).then(
+    scenario().given(*watching).when(CloseSocket(ANA, tab(ANA), 1000)).then(
         *left, closed("a", 1000), GONE
     )
 
 
 def test_who_watches_in_two_tabs_goes_on_watching_in_the_other() -> None:
-    second = SpectatorJoined(room="watched", user=ANA, socket=socket(ANA, "b"))
-    scenario().given(*online(ANA, tabs="ab"), *watched(ANA), second).when(CLOSE).then(closed("a"))
+    second = SpectatorJoined(room="watched", user=ANA, socket=tab(ANA, "b"))
+    scenario().given(*online(ANA, tabs="ab"), *watched_room(ANA), second).when(CLOSE).then(
+        closed("a")
+    )
 
 
 def test_a_host_who_watched_and_is_gone_leaves_the_room_to_the_next_member() -> None:
     host = HostChanged(room="watched", user=ANA)
-    scenario().given(*online(ANA, BEN), *watched(ANA, BEN), host).when(CLOSE).then(
+    scenario().given(*online(ANA, BEN), *watched_room(ANA, BEN), host).when(CLOSE).then(
         SpectatorLeft(room="watched", user=ANA, reason="offline"),
         HostChanged(room="watched", user=BEN),
         closed("a"),
@@ -304,13 +306,13 @@ def test_a_host_who_watched_and_is_gone_leaves_the_room_to_the_next_member() -> 
 
 def test_closing_a_socket_locks_the_user_and_the_rooms_that_may_miss_it() -> None:
     assert CLOSE.streams(World()) == {"user:1"}
-    second = SpectatorJoined(room="two", user=ANA, socket=socket(ANA, "b"))
+    second = SpectatorJoined(room="two", user=ANA, socket=tab(ANA, "b"))
     world = world_after(
         *online(ANA, tabs="ab"),
         *online(BEN),
-        *room_of(BEN, ANA, phase="ready"),
-        *watched(ANA, room="one"),
-        *watched(BEN, room="two"),
+        *pong_room(BEN, ANA, phase="ready"),
+        *watched_room(ANA, room="one"),
+        *watched_room(BEN, room="two"),
         second,
     )
     assert CLOSE.streams(world) == {"user:1", "room:old", "room:one"}

@@ -22,7 +22,7 @@ from tests.unit.domain.decisions.histories import (
     DAN,
     lost,
     online,
-    socket,
+    tab,
     world_after,
 )
 from tests.unit.domain.scenario import scenario
@@ -31,11 +31,11 @@ GONE = UserWentOffline(user=ANA)
 
 
 def opened(letter: str, *, user: int = ANA) -> SocketOpened:
-    return SocketOpened(user=user, socket=socket(user, letter))
+    return SocketOpened(user=user, socket=tab(user, letter))
 
 
 def closed(letter: str, code: int = BROKEN, *, user: int = ANA) -> SocketClosed:
-    return SocketClosed(user=user, socket=socket(user, letter), code=code)
+    return SocketClosed(user=user, socket=tab(user, letter), code=code)
 
 
 def status(value: OwnStatus, *, hidden: bool = False, user: int = ANA) -> UserStatusSet:
@@ -48,26 +48,26 @@ def presence_after(*happened: Event) -> Presence:
 
 def test_users_are_online_from_their_first_socket_to_their_farewell() -> None:
     came = presence_after(*online(BEN), UserCameOnline(user=ANA))
-    assert came.sockets == {BEN: {socket(BEN)}, ANA: set()}
+    assert came.sockets == {BEN: {tab(BEN)}, ANA: set()}
     assert list(came.online()) == [BEN, ANA]
     assert came.is_online(ANA)
     assert not came.is_here(ANA)
     assert not came.is_online(CLEO)
     gone = presence_after(*online(BEN, ANA), *lost(ANA), GONE)
-    assert gone.sockets == {BEN: {socket(BEN)}}
+    assert gone.sockets == {BEN: {tab(BEN)}}
     assert not gone.is_online(ANA)
 
 
 def test_a_grace_begins_with_the_loss_of_the_last_socket() -> None:
     one = presence_after(*online(ANA, tabs="ab"), closed("a"))
-    assert (one.sockets, one.absent) == ({ANA: {socket(ANA, "b")}}, {})
+    assert (one.sockets, one.absent) == ({ANA: {tab(ANA, "b")}}, {})
     none = presence_after(*online(ANA, tabs="ab"), closed("a"), closed("b"))
     assert (none.sockets, none.absent) == ({ANA: set()}, {ANA: 6})
 
 
 def test_a_socket_ends_the_grace() -> None:
     back = presence_after(*online(ANA, BEN), *lost(BEN), *lost(ANA), opened("b"))
-    assert back.sockets == {ANA: {socket(ANA, "b")}, BEN: set()}
+    assert back.sockets == {ANA: {tab(ANA, "b")}, BEN: set()}
     assert back.absent == {BEN: 6}
 
 
@@ -165,7 +165,7 @@ def test_users_are_here_with_a_socket_open() -> None:
 
 def test_a_socket_is_open_until_it_is_closed() -> None:
     presence = presence_after(*online(ANA, tabs="ab"), *online(BEN), closed("a"))
-    presence.check_open(ANA, socket(ANA, "b"))
-    for user, one in [(ANA, socket(ANA)), (BEN, socket(ANA, "b")), (DAN, socket(DAN))]:
+    presence.check_open(ANA, tab(ANA, "b"))
+    for user, one in [(ANA, tab(ANA)), (BEN, tab(ANA, "b")), (DAN, tab(DAN))]:
         with pytest.raises(NotConnected):
             presence.check_open(user, one)

@@ -10,7 +10,7 @@ from service.domain.events.base import Event
 from service.domain.events.matches import MatchPaused
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import HostChanged, RoomClosed, SeatLeft, SpectatorLeft
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     BROKEN,

@@ -22,7 +22,7 @@ from service.domain.events.rooms import (
 from service.domain.projections.room import Room, Seat
 from service.domain.projections.room_options import RoomOptions
 from service.domain.projections.rooms import Rooms
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     CLEO,

@@ -18,7 +18,7 @@ from service.domain.events.rooms import (
 )
 from service.domain.projections.room import BANNED_MAX, Room, Seat
 from service.domain.projections.rooms import REMEMBERED_MAX, Rooms
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     BROKEN,

@@ -18,7 +18,7 @@ from service.domain.events.base import Event
 from service.domain.events.matches import MatchResumed
 from service.domain.events.rooms import PlayerReadied, SeatForfeited, SeatLeft, SeatTaken
 from service.domain.projections.world import World
-from tests.unit.domain.decisions.room_histories import (
+from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
     CLEO,
