@@ -56,8 +56,10 @@ from service.integrations.jwks import Jwks, JwksTimes
 from service.integrations.user_service import Limits, UserService
 from service.integrations.vault import AppRole, Vault, VaultToken
 from service.integrations.vault_secret import SecretRules, VaultSecret
+from service.outbox.retry import RetryPolicy
 from service.outbox.tokens import UserTokens, token_cipher
-from service.outbox.worker import OutboxRunner, RetryPolicy, Route, SaveByUserService
+from service.outbox.user_service import UserServiceDelivery
+from service.outbox.worker import OutboxRunner, Route
 from service.protocol import v1
 from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
 from service.runtime.engine import Engine
@@ -201,7 +203,7 @@ class Service:
             self._reader,
             _routes(settings, users, bearers),
             _pace(settings),
-            chance=random.random,
+            jitter=random.random,
             metrics=metrics,
         )
         self._authenticator = Authenticator(
@@ -635,7 +637,7 @@ def _routes(
     routes: dict[Consumer, Route] = {}
     if users is not None:
         token = settings.user_service_token
-        saves = SaveByUserService(users, bearers, token.get_secret_value() if token else None)
+        saves = UserServiceDelivery(users, bearers, token.get_secret_value() if token else None)
         routes[USER_SERVICE] = Route(saves, _breaker(settings))
     if settings.webhook_secret is not None:
         secret = settings.webhook_secret.get_secret_value()

@@ -1,1 +1,1 @@
-"""Clients of external services; they import nothing of the domain."""
+"""Clients of external services: the user service, webhooks, Vault, JWKS."""

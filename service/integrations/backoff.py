@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def backoff(first_s: float, longest_s: float) -> Iterator[float]:
-    """Give times that double up to `longest_s`, each with up to half of it left off by chance.
+    """Yield waits in seconds that double up to `longest_s`, each reduced by up to half at random.
 
-    Else all nodes that an outage has struck would come back at the same moment.
+    The jitter keeps nodes that fail together from retrying together.
     """
     wait_s = min(first_s, longest_s)
     while True:
@@ -21,28 +21,28 @@ def backoff(first_s: float, longest_s: float) -> Iterator[float]:
 
 
 class PollSchedule:
-    """Counts what worked and what failed."""
+    """Computes the wait before the next poll."""
 
     def __init__(self, every_s: float, retry_first_s: float) -> None:
-        """Wait `every_s`; after a failure, from `retry_first_s` on up to `every_s`."""
+        """Poll every `every_s`; after a failure, back off from `retry_first_s` to `every_s`."""
         self._every_s = every_s
         self._retry_first_s = retry_first_s
         self._retries: Iterator[float] | None = None
 
     @property
     def failing(self) -> bool:
-        """Whether the last time failed."""
+        """Whether the last poll failed."""
         return self._retries is not None
 
-    def worked(self) -> None:
-        """Go on steadily."""
+    def succeeded(self) -> None:
+        """Return to the fixed interval."""
         self._retries = None
 
     def failed(self) -> None:
-        """Try again soon, and then later and later."""
+        """Start to back off, or go on with it."""
         if self._retries is None:
             self._retries = backoff(self._retry_first_s, self._every_s)
 
     def wait_s(self) -> float:
-        """How long to wait with the next time."""
+        """Return the seconds to wait before the next poll."""
         return self._every_s if self._retries is None else next(self._retries)

@@ -1,4 +1,4 @@
-"""Circuit breaker: after consecutive failures, pause requests, then try one."""
+"""Circuit breaker: stop requests after consecutive failures, then let one through as a trial."""
 
 from __future__ import annotations
 
@@ -9,57 +9,60 @@ if TYPE_CHECKING:
 
 
 class Breaker:
-    """Lets requests through while they succeed; after a pause, one of them as a trial.
+    """A circuit breaker with three states.
 
-    | state  | `ask()`         | success | failure                          |
-    |--------|-----------------|---------|----------------------------------|
-    | closed | yes             | closed  | open, after `failures_max` of them |
-    | open   | no, until `pause_s` is over; then yes, once: trial | |           |
-    | trial  | no              | closed  | open                             |
+    | state     | `allow()`                                   | success | failure
+    |-----------|---------------------------------------------|---------|---------
+    | closed    | true                                        | closed  | open after `failures_max`
+    | open      | false; after `pause_s` true once: half-open |         |
+    | half-open | false                                       | closed  | open
     """
 
     def __init__(self, failures_max: int, pause_s: float, clock: Callable[[], float]) -> None:
-        """Begin closed; `clock` is monotonic, in seconds."""
+        """Start closed; `clock` is monotonic, in seconds."""
         self._failures_max = failures_max
         self._pause_s = pause_s
         self._clock = clock
         self._failures = 0
         self._open_until = 0.0
-        self._trial = False
+        self._half_open = False
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the breaker is open."""
+        """Whether requests are held back; true in the half-open state as well."""
         return self._failures >= self._failures_max
 
     @property
     def wait_s(self) -> float:
-        """How long until a request may be let through, as far as is known."""
+        """Seconds until the next request may be allowed; 0 while closed."""
         if not self.is_open:
             return 0
         return max(0.0, self._open_until - self._clock())
 
-    def ask(self) -> bool:
-        """Tell whether a request may go; whoever is let through says how it went."""
+    def allow(self) -> bool:
+        """Return whether a request may be sent.
+
+        After True the caller must report `succeeded`, `failed` or `unused`.
+        """
         if not self.is_open:
             return True
-        if self._trial or self.wait_s > 0:
+        if self._half_open or self.wait_s > 0:
             return False
-        self._trial = True
+        self._half_open = True
         return True
 
     def succeeded(self) -> None:
-        """Close the breaker: the service has answered, whatever the answer was."""
+        """Close the breaker: there was a response, whatever its status."""
         self._failures = 0
-        self._trial = False
+        self._half_open = False
 
     def failed(self) -> None:
-        """Count; open when it was one too many."""
+        """Count a failure; open the breaker at `failures_max` consecutive ones."""
         self._failures += 1
-        self._trial = False
+        self._half_open = False
         if self.is_open:
             self._open_until = self._clock() + self._pause_s
 
     def unused(self) -> None:
-        """Take back what was let through but never sent."""
-        self._trial = False
+        """Report that an allowed request was not sent."""
+        self._half_open = False

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _OK = 200
 
 KeySet: TypeAlias = dict[tuple[str | None, str], list[jwt.PyJWK]]
-"""The keys by key id and algorithm; under None all of an algorithm, for tokens without an id."""
+"""Keys by (key id, algorithm); under (None, algorithm) all keys of it, for tokens without `kid`."""
 
 logger = get_logger(__name__)
 
 
 class JwksTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """When to fetch."""
+    """Fetch interval, least time between fetches for unknown keys, and timeout of a fetch."""
 
     refresh_s: float
     cooldown_s: float
@@ -32,66 +32,66 @@ class JwksTimes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Jwks:
-    """Keeps the keys; a source of keys for the authenticator.
+    """Caches an issuer's keys; a key source for the authenticator.
 
-    While they can't be fetched, those that are known stay.
+    While a fetch fails, the cached keys stay in use.
     """
 
     def __init__(
         self, url: str, algorithms: Sequence[str], times: JwksTimes, *, clock: Callable[[], float]
     ) -> None:
-        """Fetch the keys for these algorithms from `url`."""
+        """Fetch the keys for these algorithms from `url`; `clock` is monotonic, in seconds."""
         self._url = url
         self._algorithms = algorithms
         self._times = times
         self._clock = clock
-        self._pace = PollSchedule(times.refresh_s, times.cooldown_s)
+        self._schedule = PollSchedule(times.refresh_s, times.cooldown_s)
         self._keys: KeySet = {}
-        self._flight: asyncio.Task[None] | None = None
-        self._cool_at = float("-inf")
+        self._fetching: asyncio.Task[None] | None = None
+        self._cooldown_until = float("-inf")
 
     async def candidates(self, token: str) -> Sequence[jwt.PyJWK]:
-        """Return the keys with the id that the token names; for an unknown one, fetch again.
+        """Return the keys that the token's `kid` names; an unknown `kid` triggers a fetch.
 
-        However many tokens name unknown keys, there is one fetch at a time, and none within the
-        cooldown.
+        However many tokens name unknown keys, there is at most one fetch at a time, and none
+        within the cooldown. Raises `jwt.InvalidAlgorithmError` for other algorithms.
         """
         header = jwt.get_unverified_header(token)
         algorithm = header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in self._algorithms:
             raise jwt.InvalidAlgorithmError("not an accepted algorithm")
         wanted = (header.get("kid"), algorithm)
-        if wanted not in self._keys and (self._flight or self._clock() >= self._cool_at):
+        if wanted not in self._keys and (self._fetching or self._clock() >= self._cooldown_until):
             await self.fetch()
         return self._keys.get(wanted, ())
 
     async def start(self) -> None:
-        """Fetch for the first time; a source that is down keeps nobody from starting."""
+        """Fetch for the first time; a failure does not keep the service from starting."""
         await self.fetch()
 
     async def run(self) -> None:
-        """Follow the keys for ever."""
+        """Fetch again and again until cancelled."""
         while True:
-            await asyncio.sleep(self._pace.wait_s())
+            await asyncio.sleep(self._schedule.wait_s())
             await self.fetch()
 
     async def fetch(self) -> None:
-        """Fetch now, or wait for the fetch that is under way."""
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._fetch(), name=f"fetch {self._url}")
-            self._flight.add_done_callback(self._landed)
-        # Whoever waits may be cancelled; the others want the answer.
-        await asyncio.shield(self._flight)
+        """Fetch now, or wait for the fetch that is in progress (single flight)."""
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch(), name=f"fetch {self._url}")
+            self._fetching.add_done_callback(self._on_fetched)
+        # One waiter may be cancelled while others still need the result.
+        await asyncio.shield(self._fetching)
 
-    def _landed(self, _flight: asyncio.Task[None]) -> None:
-        self._flight = None
+    def _on_fetched(self, _task: asyncio.Task[None]) -> None:
+        self._fetching = None
 
     async def _fetch(self) -> None:
-        self._cool_at = self._clock() + self._times.cooldown_s
+        self._cooldown_until = self._clock() + self._times.cooldown_s
         try:
-            keys = await self._published()
+            keys = await self._request_keys()
         except NoResponse as error:
-            self._pace.failed()
+            self._schedule.failed()
             logger.warning(
                 "keys can't be fetched, the known ones stay",
                 error_type="external_service_error",
@@ -102,18 +102,18 @@ class Jwks:
         if keys.keys() != self._keys.keys():
             ids = sorted({kid for kid, _ in keys if kid is not None})
             logger.info("keys fetched", metadata={"url": self._url, "ids": ids})
-        self._pace.worked()
+        self._schedule.succeeded()
         self._keys = keys
 
-    async def _published(self) -> KeySet:
-        answer = await request_json("GET", self._url, timeout_s=self._times.timeout_s)
-        if answer.status != _OK:
-            raise NoResponse(f"HTTP {answer.status}")
-        return read_keys(answer.body, self._algorithms)
+    async def _request_keys(self) -> KeySet:
+        response = await request_json("GET", self._url, timeout_s=self._times.timeout_s)
+        if response.status != _OK:
+            raise NoResponse(f"HTTP {response.status}")
+        return read_keys(response.body, self._algorithms)
 
 
 class _Jwk(msgspec.Struct, omit_defaults=True):
-    """What is public of a key."""
+    """A JSON Web Key (RFC 7517): its public fields, and `d` to notice a private key."""
 
     kty: str
     kid: str | None = None
@@ -129,7 +129,7 @@ class _Jwk(msgspec.Struct, omit_defaults=True):
 
     @property
     def is_for_us(self) -> bool:
-        """Whether it is meant for checking signatures; one whose private part is out is not."""
+        """Whether it may verify signatures; a published private key is never trusted."""
         return (
             self.use in {None, "sig"}
             and (self.key_ops is None or "verify" in self.key_ops)
@@ -142,9 +142,9 @@ class _JwkSet(msgspec.Struct):
 
 
 def read_keys(body: object, algorithms: Sequence[str]) -> KeySet:
-    """Read a key set; skip keys that are not for `algorithms`, and raise `NoResponse` if all are.
+    """Read a key set and skip keys that `algorithms` can't use; raise `NoResponse` if none is left.
 
-    Symmetric keys are among those: no algorithm with a public key takes one.
+    Symmetric keys are skipped, since no asymmetric algorithm accepts one.
     """
     try:
         published = msgspec.convert(body, _JwkSet).keys
@@ -161,7 +161,7 @@ def read_keys(body: object, algorithms: Sequence[str]) -> KeySet:
 
 
 def _usable(one: object, algorithms: Sequence[str]) -> list[tuple[str | None, jwt.PyJWK]]:
-    """Make the key of each algorithm that this one may be used with."""
+    """Return (key id, key) for each algorithm that this key can be used with."""
     try:
         jwk = msgspec.convert(one, _Jwk)
     except msgspec.ValidationError:
@@ -172,7 +172,7 @@ def _usable(one: object, algorithms: Sequence[str]) -> list[tuple[str | None, jw
     for algorithm in algorithms if jwk.alg is None else {jwk.alg} & {*algorithms}:
         try:
             key = jwt.PyJWK(msgspec.to_builtins(jwk), algorithm)
-            # It also compares the curve with that of the algorithm.
+            # This also checks that the curve is the algorithm's.
             key.Algorithm.prepare_key(key.key)
         except (jwt.PyJWTError, TypeError, ValueError):
             continue

@@ -1,4 +1,4 @@
-"""The user service of the platform: names, friends, and finished matches."""
+"""Client of the platform's user service: display names, friends, and finished matches."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ Body = TypeVar("Body")
 
 
 class UserServiceUnavailable(ClientError):
-    """The user service does not answer, or none is configured; your friends are not known now."""
+    """The user service does not respond, or none is configured; try again later."""
 
     code = "USER_SERVICE_UNAVAILABLE"
 
 
 class TokenInvalid(msgspec.Struct, frozen=True):
-    """The user service does not know this token, or no longer; the match it has not looked at."""
+    """The user service answered 401: the token is invalid or expired, the match was not saved."""
 
 
 class _Public(msgspec.Struct):
@@ -65,7 +65,7 @@ class _Me(msgspec.Struct):
     friends: list[_Friend] = []
 
 
-class _MeAnswer(msgspec.Struct):
+class _MeResponse(msgspec.Struct):
     user: _Me
 
 
@@ -73,7 +73,7 @@ _Key: TypeAlias = "tuple[str, UserId]"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is asked, and how long an answer holds."""
+    """Timeouts, concurrency, and the size and lifetime of the cache of names."""
 
     timeout_s: float = 2
     save_timeout_s: float = 10
@@ -83,7 +83,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserService:
-    """Asks the user service; every request is short, and none is sent while it is ill."""
+    """Queries the user service; no query is sent while the circuit breaker is open."""
 
     def __init__(
         self,
@@ -92,71 +92,71 @@ class UserService:
         breaker: Breaker,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask at `url`; `breaker` guards names and friends, the outbox has its own."""
+        """Send requests to `url`; `breaker` guards names and friends, the outbox has its own."""
         self._url = url.rstrip("/")
         self._limits = limits
         self._breaker = breaker
         self._clock = clock
         self._names: OrderedDict[UserId, tuple[str | None, float]] = OrderedDict()
         self._flights: dict[_Key, asyncio.Task[Any]] = {}
-        self._asking = open_session(limits.timeout_s, limits.concurrency)
-        self._saving = open_session(limits.save_timeout_s, limits.concurrency)
+        self._query_session = open_session(limits.timeout_s, limits.concurrency)
+        self._save_session = open_session(limits.save_timeout_s, limits.concurrency)
 
     async def name(self, user: UserId) -> str | None:
-        """Return the display name of `user`, or None when they have none there.
+        """Return the display name of `user`, or None if the user service has none.
 
         Raises `UserServiceUnavailable`.
         """
         known = self._names.get(user)
         if known is not None and self._clock() - known[1] < self._limits.name_age_s:
             return known[0]
-        name: str | None = await self._alone(("name", user), lambda: self._ask_name(user))
+        name: str | None = await self._single_flight(("name", user), lambda: self._fetch_name(user))
         return name
 
-    async def friends(self, user: UserId, bearer: str) -> list[UserId]:
-        """Return the friends of `user`, asked with their own token.
+    async def friends(self, user: UserId, token: str) -> list[UserId]:
+        """Return the friends of `user`, queried with their own token.
 
         Raises `UserServiceUnavailable`.
         """
-        friends: list[UserId] = await self._alone(
-            ("friends", user), lambda: self._ask_friends(bearer)
+        friends: list[UserId] = await self._single_flight(
+            ("friends", user), lambda: self._fetch_friends(token)
         )
         return friends
 
     async def save(
-        self, match: FinishedMatch, bearer: str
+        self, match: FinishedMatch, token: str
     ) -> Delivered | Rejected | Indeterminate | TokenInvalid:
-        """Save a finished match; the same match may be sent again, and is the same then."""
-        headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": match.id}
+        """Save a finished match; repeated calls have the same body and idempotency key."""
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": match.id}
         body = msgspec.json.encode(create_match(match))
-        outcome = await post(self._saving, f"{self._url}/users/me", body, headers)
+        outcome = await post(self._save_session, f"{self._url}/users/me", body, headers)
         refused = isinstance(outcome, Rejected) and outcome.status == UNAUTHORISED
         return TokenInvalid() if refused else outcome
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Cancel running queries and close all connections."""
         for flight in list(self._flights.values()):
             flight.cancel()
         await asyncio.gather(*self._flights.values(), return_exceptions=True)
-        await self._asking.close()
-        await self._saving.close()
+        await self._query_session.close()
+        await self._save_session.close()
 
-    async def _alone(self, key: _Key, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Ask once for all who want the same at the same time (single flight)."""
+    async def _single_flight(self, key: _Key, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Send one request for all callers that ask for the same at the same time."""
         flight = self._flights.get(key)
         if flight is None:
             flight = asyncio.create_task(ask())
             self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._landed(key, done))
+            flight.add_done_callback(lambda done: self._on_done(key, done))
         return await asyncio.shield(flight)
 
-    def _landed(self, key: _Key, flight: asyncio.Task[Any]) -> None:
+    def _on_done(self, key: _Key, flight: asyncio.Task[Any]) -> None:
         del self._flights[key]
         if not flight.cancelled():
-            # An error is of no interest when nobody waits for the answer any more.
+            # Retrieved, since asyncio would log it if all callers were cancelled.
             flight.exception()
 
-    async def _ask_name(self, user: UserId) -> str | None:
+    async def _fetch_name(self, user: UserId) -> str | None:
         status, body = await self._get(f"/users/public/{quote(str(user), safe='')}")
         name = None if status == NOT_FOUND else _decoded(body, _Public).name
         self._names[user] = (name, self._clock())
@@ -165,18 +165,20 @@ class UserService:
             self._names.popitem(last=False)
         return name
 
-    async def _ask_friends(self, bearer: str) -> list[UserId]:
-        _, body = await self._get("/users/me", {"Authorization": f"Bearer {bearer}"})
+    async def _fetch_friends(self, token: str) -> list[UserId]:
+        _, body = await self._get("/users/me", {"Authorization": f"Bearer {token}"})
         try:
-            return [normalise(friend.id) for friend in _decoded(body, _MeAnswer).user.friends]
+            return [normalise(friend.id) for friend in _decoded(body, _MeResponse).user.friends]
         except ValueError as error:
-            raise UserServiceUnavailable("The user service gives friends who can't be.") from error
+            raise UserServiceUnavailable(
+                "The user service sent a friend with an invalid id."
+            ) from error
 
     async def _get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-        if not self._breaker.ask():
+        if not self._breaker.allow():
             raise UserServiceUnavailable
         try:
-            status, body = await self._fetch(self._asking, path, headers)
+            status, body = await self._fetch(self._query_session, path, headers)
         except REQUEST_ERRORS as error:
             self._breaker.failed()
             self._warn(path, describe(error))
@@ -214,11 +216,11 @@ def _decoded(body: bytes, type_: type[Body]) -> Body:
     try:
         return msgspec.json.decode(body, type=type_)
     except msgspec.DecodeError as error:
-        raise UserServiceUnavailable("The user service's answer is not understood.") from error
+        raise UserServiceUnavailable("The response of the user service can't be read.") from error
 
 
 def create_match(match: FinishedMatch) -> dict[str, Any]:
-    """Write a match in the form of the contract: `player1` is the player with the higher id."""
+    """Return a match in the form of the contract: `player1` is the player with the higher id."""
     first = reporting_seat(match.players)
     second = 1 - first
     return {

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from service.integrations.http import JsonResponse
 
 RENEW_AFTER = 2 / 3
-"""The part of a token's life after which it is renewed."""
+"""The share of a token's lifetime after which it is renewed."""
 
 RENEW_WAIT_S_MIN = 1.0
-"""The last lives that a token gets before its last end are ever shorter."""
+"""The least wait: as a token nears its maximum lifetime, Vault renews it for ever shorter times."""
 
 RENEW_RETRY_S = 5.0
+"""Wait before the next try after a renewal failed."""
 
 REASON_LENGTH_MAX = 200
 
@@ -35,36 +36,36 @@ logger = get_logger(__name__)
 
 
 class VaultError(ServiceError):
-    """Vault did not give what it was asked for."""
+    """The request to Vault failed."""
 
 
 class VaultForbidden(VaultError):
-    """Vault knows the token no longer, or the token may not do that."""
+    """Vault answered 403: the token is revoked or expired, or its policy does not allow this."""
 
 
 class VaultToken(msgspec.Struct, frozen=True):
-    """Sign in with a token that somebody has made."""
+    """Log in with a token that was created elsewhere."""
 
     token: str
 
     def __repr__(self) -> str:
-        """Show no secret."""
+        """Leave secrets out."""
         return "VaultToken()"
 
 
 class AppRole(msgspec.Struct, frozen=True):
-    """Sign in as a role of the auth method AppRole, which makes a token."""
+    """Log in by the auth method AppRole, which issues a token."""
 
     role_id: str
     secret_id: str
 
     def __repr__(self) -> str:
-        """Show no secret."""
+        """Leave secrets out."""
         return f"AppRole({self.role_id!r})"
 
 
 class SecretVersion(msgspec.Struct, frozen=True):
-    """A secret text as KV version 2 keeps it: former versions can be read as well."""
+    """A version of a secret in a KV version 2 engine."""
 
     value: str
     number: int
@@ -72,7 +73,7 @@ class SecretVersion(msgspec.Struct, frozen=True):
 
 
 class Vault:
-    """A client that keeps its own token alive."""
+    """A client that renews its own token."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Vault:
         timeout_s: float,
         clock: Callable[[], float],
     ) -> None:
-        """Ask the Vault at `address`, and wait at most `timeout_s` for each answer."""
+        """Send requests to `address`, each with a timeout; `clock` is monotonic, in seconds."""
         self._address = address.rstrip("/")
         self._credentials = credentials
         self._timeout_s = timeout_s
@@ -92,17 +93,17 @@ class Vault:
 
     @property
     def renew_in_s(self) -> float:
-        """How long the token needs no care; infinite when it does not end."""
+        """Seconds until the token has to be renewed; infinite if it does not expire."""
         return max(self._renew_at - self._clock(), 0)
 
     async def read(self, path: str, key: str, number: int | None = None) -> SecretVersion:
-        """Return the newest version of a secret text, or that with this number.
+        """Return the newest version of a secret, or the version `number`.
 
-        Raises `VaultError` when it can't be read. A token that Vault knows no longer (it was
-        revoked, or Vault was restored) is replaced if there is a role to sign in with.
+        Raises `VaultError` when it can't be read. A token that was revoked, or that a restored
+        Vault does not know, is replaced when an AppRole is configured.
         """
         if self._token is None:
-            await self._sign_in()
+            await self._log_in()
         elif not self.renew_in_s:
             await self._renew()
         query = "" if number is None else f"?version={number}"
@@ -111,16 +112,16 @@ class Vault:
         except VaultForbidden:
             if isinstance(self._credentials, VaultToken):
                 raise
-            await self._sign_in()
+            await self._log_in()
             answer = await self._call("GET", path + query, self._token)
         if answer.status == _NOT_FOUND:
-            raise VaultError(f"there is nothing at {path}")
+            raise VaultError(f"there is no secret at {path}")
         try:
             return _version(answer.body, key)
         except msgspec.ValidationError as error:
             raise VaultError(f"{path} has no text under {key} (is it KV version 2?)") from error
 
-    async def _sign_in(self) -> None:
+    async def _log_in(self) -> None:
         match self._credentials:
             case VaultToken(token):
                 await self._look_up(token)
@@ -129,31 +130,31 @@ class Vault:
                 answer = await self._call("POST", "auth/approle/login", None, role)
                 login = _read(answer, _Login).auth
                 self._token = login.client_token
-                self._lives(login.lease_duration)
+                self._schedule_renewal(login.lease_duration)
             case _:
                 assert_never(self._credentials)
 
     async def _look_up(self, token: str) -> None:
-        """Learn when the token ends; one that may not look itself up is used until it does."""
+        """Look up when the token expires; without permission to, it is used until it fails."""
         try:
             answer = await self._call("GET", "auth/token/lookup-self", token)
         except VaultForbidden:
-            self._lives(0)
+            self._schedule_renewal(0)
             return
         found = _read(answer, _LookUp).data
-        self._lives(found.ttl if found.renewable else 0)
+        self._schedule_renewal(found.ttl if found.renewable else 0)
 
     async def _renew(self) -> None:
-        """Let the token live on; a role signs in again, which works past the last end of a token.
+        """Renew the token, or log in again with an AppRole, which its maximum lifetime can't stop.
 
-        When that fails the token is still good for a while, so reading goes on.
+        On failure the current token is still valid for a while, so reads go on with it.
         """
         try:
             if isinstance(self._credentials, AppRole):
-                await self._sign_in()
+                await self._log_in()
                 return
             answer = await self._call("POST", "auth/token/renew-self", self._token, {})
-            self._lives(_read(answer, _Login).auth.lease_duration)
+            self._schedule_renewal(_read(answer, _Login).auth.lease_duration)
         except VaultError as error:
             self._renew_at = self._clock() + RENEW_RETRY_S
             logger.warning(
@@ -163,8 +164,8 @@ class Vault:
                 metadata={"reason": error.message},
             )
 
-    def _lives(self, ttl_s: int) -> None:
-        """Renew the token in time; a life of 0 has no end."""
+    def _schedule_renewal(self, ttl_s: int) -> None:
+        """Renew the token before it expires; a `ttl_s` of 0 means that it does not."""
         wait_s = max(ttl_s * RENEW_AFTER, RENEW_WAIT_S_MIN) if ttl_s else math.inf
         self._renew_at = self._clock() + wait_s
 
@@ -225,11 +226,11 @@ Body = TypeVar("Body")
 
 
 def _read(answer: JsonResponse, type_: type[Body]) -> Body:
-    """Read an answer that must have this form."""
+    """Convert the body of a response; raise `VaultError` if it has another form."""
     try:
         return msgspec.convert(answer.body, type_)
     except msgspec.ValidationError as error:
-        raise VaultError(f"not an answer of Vault: {error}") from error
+        raise VaultError(f"not a response of Vault: {error}") from error
 
 
 def _version(body: Any, key: str) -> SecretVersion:
@@ -239,7 +240,7 @@ def _version(body: Any, key: str) -> SecretVersion:
 
 
 def _reason(answer: JsonResponse) -> str:
-    """Read what Vault says is wrong, in one line."""
+    """Return the errors in a response of Vault as one line."""
     try:
         errors = msgspec.convert(answer.body, _Errors).errors
     except msgspec.ValidationError:

@@ -25,7 +25,7 @@ logger = get_logger(__name__)
 
 
 class SecretRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the secret stands, and how it is followed."""
+    """Path and key of the secret, its least length, and when to read it."""
 
     path: str
     key: str
@@ -36,7 +36,7 @@ class SecretRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VaultSecret:
-    """Keeps the secret; a source of keys for the authenticator."""
+    """Caches the secret; a key source for the authenticator."""
 
     def __init__(
         self,
@@ -47,18 +47,21 @@ class VaultSecret:
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
-        """Follow the secret by these rules, and warn of the weaknesses of each new one."""
+        """Read the secret by these rules, and log the weaknesses of each new one.
+
+        `clock` is monotonic, in seconds; `now` is the wall clock.
+        """
         self._vault = vault
         self._rules = rules
         self._weaknesses = weaknesses
         self._clock = clock
         self._now = now
-        self._pace = PollSchedule(rules.poll_s, RETRY_FIRST_S)
+        self._schedule = PollSchedule(rules.poll_s, RETRY_FIRST_S)
         self._current: tuple[str, ...] = ()
         self._former: list[tuple[str, float]] = []
 
     async def candidates(self, _token: str) -> tuple[str, ...]:
-        """Return the secret, and those that were replaced a short time ago."""
+        """Return the current secret, and those that were replaced within the grace period."""
         if not self._former:
             return self._current
         now = self._clock()
@@ -66,9 +69,9 @@ class VaultSecret:
         return (*self._current, *(secret for secret, _ in self._former))
 
     async def start(self) -> None:
-        """Read the secret for the first time.
+        """Read the secret for the first time, with retries.
 
-        Raises `ConfigurationError` when that was not possible for too long.
+        Raises `ConfigurationError` when it could not be read within `start_timeout_s`.
         """
         timeout_s = self._rules.start_timeout_s
         deadline = self._clock() + timeout_s
@@ -90,22 +93,22 @@ class VaultSecret:
                 return
 
     async def run(self) -> None:
-        """Follow the secret for ever, and keep the token of Vault alive with it."""
+        """Poll the secret until cancelled; this also renews the token of Vault in time."""
         while True:
-            await asyncio.sleep(min(self._pace.wait_s(), self._vault.renew_in_s))
+            await asyncio.sleep(min(self._schedule.wait_s(), self._vault.renew_in_s))
             await self.follow()
 
     async def follow(self) -> None:
-        """Read the secret again; while Vault is away, the last one stays."""
+        """Read the secret again; while Vault is unavailable, the last one stays in use."""
         try:
             version = await self._read()
         except VaultError as error:
-            self._pace.failed()
+            self._schedule.failed()
             _warn("Vault can't be read, the last secret stays", error)
             return
-        if self._pace.failing:
+        if self._schedule.failing:
             logger.info("Vault can be read again")
-        self._pace.worked()
+        self._schedule.succeeded()
         self._take(version.value)
 
     async def _read(self, number: int | None = None) -> SecretVersion:
@@ -130,7 +133,7 @@ class VaultSecret:
         self._current = (secret,)
 
     async def _take_former(self, version: SecretVersion) -> None:
-        """Accept the version before, if it was replaced a short time before this start."""
+        """Accept the previous version if it was replaced less than the grace period ago."""
         age_s = (self._now() - version.created_at).total_seconds()
         left_s = self._rules.grace_s - max(age_s, 0)
         if left_s <= 0 or version.number == 1:
@@ -138,7 +141,7 @@ class VaultSecret:
         try:
             former = await self._read(version.number - 1)
         except VaultError:
-            # Somebody has deleted it, or it held something else: nobody signs with it.
+            # It was deleted, or is no secret, so no token can be signed with it.
             return
         if former.value != version.value:
             self._former = [(former.value, self._clock() + left_s)]

@@ -1,4 +1,4 @@
-"""Deliver finished matches by webhook, signed as Standard Webhooks specifies."""
+"""Deliver finished matches by webhook, signed according to Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret in base64 begins with
 
 
 def consumer_of(url: str) -> Consumer:
-    """Name the consumer at `url`; a URL may hold a secret, and events are for ever."""
+    """Return the consumer name of `url`: a hash, since a URL may hold a secret and is logged."""
     return f"webhook-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
 
 
 def sign(secret: str, id_: str, timestamp_s: int, body: bytes) -> str:
-    """Sign what is sent (Standard Webhooks, "Signature scheme")."""
+    """Return the signature header (Standard Webhooks, "Signature scheme")."""
     signed = f"{id_}.{timestamp_s}.".encode() + body
     digest = hmac.digest(_key(secret), signed, "sha256")
     return "v1," + base64.b64encode(digest).decode()
 
 
 def _key(secret: str) -> bytes:
-    """Read a secret: base64 after `whsec_`, else the text itself."""
+    """Decode a secret: base64 after `whsec_`, else the bytes of the text."""
     if secret.startswith(SECRET_PREFIX):
         try:
             return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
@@ -45,7 +45,7 @@ def _key(secret: str) -> bytes:
 
 
 class Webhook:
-    """One consumer."""
+    """The webhook of one consumer."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class Webhook:
         concurrency: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Post to `url`; `clock` gives the time of an attempt, which is signed."""
+        """Post to `url`; `clock` is in seconds since 1970 and part of the signature."""
         self._url = url
         self._secret = secret
         self._clock = clock
         self._session = open_session(timeout_s, concurrency)
 
     async def deliver(self, match: FinishedMatch) -> Delivered | Rejected | Indeterminate:
-        """Tell of a finished match; the same match has the same id, whenever it is sent."""
+        """Post a finished match; repeated deliveries have the same `webhook-id`."""
         body = msgspec.json.encode(webhook_body(match))
         timestamp_s = int(self._clock())
         headers = {
@@ -73,12 +73,12 @@ class Webhook:
         return await post(self._session, self._url, body, headers)
 
     async def close(self) -> None:
-        """Tell nothing more."""
+        """Close the connections."""
         await self._session.close()
 
 
 def webhook_body(match: FinishedMatch) -> dict[str, Any]:
-    """Write a match for a webhook: ids only, since names are personal."""
+    """Return the body for a match: ids only, since names are personal data."""
     winner = None if match.winner is None else match.players[match.winner]
     return {
         "type": "match.finished",

@@ -1,8 +1,8 @@
-"""Store users' bearer tokens for requests to the user service.
+"""Store users' tokens for requests to the user service.
 
-A token is kept in memory while its user is online. That of the player who will save a match is
-kept beside the log as well, encrypted, from the start of the match until it is saved: they may be
-gone when it ends, and so may this process.
+A token is kept in memory while its user is online. The token of a match's reporting player is also
+stored in the database, encrypted and outside the log, from the start of the match until it is
+saved: the player may be offline when it ends, and the process may have been restarted.
 """
 
 from __future__ import annotations
@@ -37,75 +37,75 @@ if TYPE_CHECKING:
     from service.eventstore.reader import Reader
 
 EXPIRY_MARGIN_S = 5
-"""A token that ends sooner is not worth a request."""
+"""Tokens that expire sooner are not used."""
 
 RETRY_S = 1.0
-"""How long to wait with a token that could not be kept."""
+"""Wait before the next try after a token could not be stored."""
 
 logger = get_logger(__name__)
 
 
 def token_cipher(secret: str) -> Fernet:
-    """Make the lock of stored tokens; with another secret they can't be read, and are not used."""
+    """Return the cipher of stored tokens; tokens sealed by another secret are ignored."""
     key = HKDF(SHA256(), 32, salt=None, info=b"ws-service bearer tokens").derive(secret.encode())
     return Fernet(base64.urlsafe_b64encode(key))
 
 
 def expires_at(token: str) -> float:
-    """Return when a token that was checked before ends, in seconds since 1970."""
+    """Return when a token expires, in seconds since 1970; its signature is not checked here."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})
         return float(claims.get("exp", "inf"))
     except (jwt.PyJWTError, TypeError, ValueError):
         return 0
     except OverflowError:
-        # An integer beyond what a float can hold: not in anybody's time.
+        # An integer above the range of a float.
         return math.inf
 
 
 class UserTokens:
-    """The tokens that may be used now."""
+    """Tokens of online users, and stored tokens of reporting players."""
 
     def __init__(
         self,
         world: World,
         notes: OutboxNotes,
         reader: Reader,
-        seal: Fernet,
+        cipher: Fernet,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Keep what must outlive the process by `notes`, locked by `seal`."""
+        """Store tokens by `notes`, encrypted by `cipher`; `clock` is in seconds since 1970."""
         self._world = world
         self._notes = notes
         self._reader = reader
-        self._seal = seal
+        self._cipher = cipher
         self._clock = clock
         self._online: dict[UserId, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connected(self, user: UserId, token: str) -> None:
-        """Take the token of a new socket; matches that wait for it go on."""
+        """Keep the token of a new socket; deliveries that wait for it become due."""
         self._online[user] = token
         room = self._world.rooms.rooms.get(self._world.rooms.seated.get(user, ""))
         live = self._world.matches.live.get(room.match or "") if room else None
         if live is not None:
-            self._keep_for(live.id, live.players)
+            self._store_for(live.id, live.players)
         if self._world.outbox.waiting.get(USER_SERVICE):
-            self._begin(self._keep_for_waiting(user, token))
+            self._spawn(self._store_for_pending(user, token))
 
     def observe(self, event: Event, _position: Position) -> None:
-        """Keep the token of who will save a match; forget that of who has gone."""
+        """Store the reporting player's token when a match starts; drop those of offline users."""
         if isinstance(event, MatchStarted):
-            self._keep_for(event.match, event.players)
+            self._store_for(event.match, event.players)
         elif isinstance(event, UserWentOffline):
             self._online.pop(event.user, None)
 
     def of(self, user: UserId) -> str | None:
-        """Return the token of a user who is online, while it is valid."""
+        """Return the token of an online user while it is valid, else None."""
         return self._fresh(self._online.get(user))
 
     async def for_match(self, match: MatchId, user: UserId) -> str | None:
-        """Return a valid token of `user`, also when they are not here any more."""
+        """Return a valid token of `user`, also if they are offline; None without one."""
         token = self.of(user)
         if token is not None:
             return token
@@ -117,8 +117,8 @@ class UserTokens:
             await self._notes.forget_token(match, sealed)
         return token
 
-    async def refused(self, match: MatchId, user: UserId, token: str) -> None:
-        """Use a token no more that the user service does not take."""
+    async def discard(self, match: MatchId, user: UserId, token: str) -> None:
+        """Forget a token that the user service does not accept."""
         if self._online.get(user) == token:
             del self._online[user]
         sealed = await sealed_bearer(self._reader, match, user)
@@ -126,14 +126,14 @@ class UserTokens:
             await self._notes.forget_token(match, sealed)
 
     async def stop(self) -> None:
-        """Write nothing more."""
+        """Cancel all writes that are under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _unseal(self, sealed: bytes) -> str | None:
         try:
-            return self._seal.decrypt(sealed).decode()
+            return self._cipher.decrypt(sealed).decode()
         except InvalidToken:
             return None
 
@@ -142,21 +142,21 @@ class UserTokens:
             return None
         return token
 
-    def _keep_for(self, match: MatchId, players: Sequence[UserId]) -> None:
+    def _store_for(self, match: MatchId, players: Sequence[UserId]) -> None:
         user = players[reporting_seat(players)]
         token = self._online.get(user)
         if token is not None:
-            self._begin(self._keep(match, user, token))
+            self._spawn(self._store(match, user, token))
 
-    async def _keep_for_waiting(self, user: UserId, token: str) -> None:
+    async def _store_for_pending(self, user: UserId, token: str) -> None:
         for match, players in await waiting_for_user(self._reader, user):
             if players[reporting_seat(players)] == user:
-                await self._keep(match, user, token)
+                await self._store(match, user, token)
                 await self._notes.mark_due(USER_SERVICE, match)
 
-    async def _keep(self, match: MatchId, user: UserId, token: str) -> None:
-        """Keep a token, however long that takes; when it comes too late, nothing is kept."""
-        sealed = self._seal.encrypt(token.encode())
+    async def _store(self, match: MatchId, user: UserId, token: str) -> None:
+        """Store a token, however long that takes; the statement stores none for a saved match."""
+        sealed = self._cipher.encrypt(token.encode())
         while True:
             try:
                 await self._notes.keep_token(match, user, sealed)
@@ -165,7 +165,7 @@ class UserTokens:
             else:
                 return
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -176,7 +176,7 @@ class UserTokens:
             return
         error = task.exception()
         if isinstance(error, Unavailable):
-            # The match then waits for the player's next token.
+            # The delivery then waits for the player's next token.
             logger.warning("token not kept", metadata={"reason": error.message})
         elif error is not None:
             logger.error("token not kept", error_type="internal_error", exc_info=error)

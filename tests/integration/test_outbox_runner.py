@@ -32,8 +32,9 @@ from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog
 from service.fanout.profiles import Profiles
 from service.integrations.breaker import Breaker
+from service.outbox.retry import RetryPolicy
 from service.outbox.tokens import UserTokens, token_cipher
-from service.outbox.worker import DeliveryPort, OutboxRunner, RetryPolicy, Route
+from service.outbox.worker import DeliveryPort, OutboxRunner, Route
 from service.runtime.engine import Done, Engine
 from service.telemetry import Metrics
 from tests.acceptance.service_process import make_token
@@ -96,7 +97,7 @@ class House:
             self.reader,
             routes,
             pace,
-            chance=lambda: 1,
+            jitter=lambda: 1,
             metrics=self.metrics,
         )
         no_rules: Any = None
@@ -357,9 +358,9 @@ async def test_a_refused_token_does_not_discard_a_newer_one(
     await house.begin("a-1", [7, 12])
     old, new = make_token({"id": 12, "n": 1}), make_token({"id": 12, "n": 2})
     await keep(house, "a-1", new, token_cipher("one secret"))
-    await bearers.refused("a-1", 12, old)
+    await bearers.discard("a-1", 12, old)
     assert await bearers.for_match("a-1", 12) == new
-    await bearers.refused("a-1", 12, new)
+    await bearers.discard("a-1", 12, new)
     assert await bearers.for_match("a-1", 12) is None
 
 

@@ -117,7 +117,8 @@ async def test_a_missing_path_or_key_is_named(openbao: OpenBao) -> None:
     vault = client(openbao, VaultToken(ROOT))
 
     assert (
-        await reason(vault.read("secret/data/none", KEY)) == "there is nothing at secret/data/none"
+        await reason(vault.read("secret/data/none", KEY))
+        == "there is no secret at secret/data/none"
     )
     no_text = "secret/data/jwt has no text under {} (is it KV version 2?)"
     assert await reason(vault.read(PATH, KEY)) == no_text.format(KEY)
@@ -130,7 +131,7 @@ async def test_a_deleted_secret_counts_as_missing(openbao: OpenBao) -> None:
 
     told = await reason(client(openbao, VaultToken(ROOT)).read(PATH, KEY))
 
-    assert told == "there is nothing at secret/data/jwt"
+    assert told == "there is no secret at secret/data/jwt"
 
 
 async def test_a_token_without_read_permission_is_refused(openbao: OpenBao) -> None:
@@ -178,10 +179,10 @@ async def test_a_vault_that_is_down_is_named(openbao: OpenBao) -> None:
     ("body", "told"),
     [
         ("<html>", "HTTP 200 without JSON"),
-        ("", "not an answer of Vault: "),
-        ("[]", "not an answer of Vault: "),
-        ('{"data": {"ttl": "soon"}}', "not an answer of Vault: "),
-        ('{"auth": null}', "not an answer of Vault: "),
+        ("", "not a response of Vault: "),
+        ("[]", "not a response of Vault: "),
+        ('{"data": {"ttl": "soon"}}', "not a response of Vault: "),
+        ('{"auth": null}', "not a response of Vault: "),
     ],
 )
 @pytest.mark.parametrize("credentials", [VaultToken(ROOT), BY_ROLE], ids=["token", "role"])

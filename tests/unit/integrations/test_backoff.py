@@ -22,7 +22,7 @@ def test_a_poller_backs_off_on_failure_and_returns_to_its_interval() -> None:
     pace.failed()
     assert 1 <= pace.wait_s() <= 2
 
-    pace.worked()
+    pace.succeeded()
     assert (pace.failing, pace.wait_s()) == (False, 60)
     pace.failed()
     assert pace.wait_s() <= 1

@@ -15,7 +15,7 @@ class Clock:
 def ill(clock: Clock) -> Breaker:
     breaker = Breaker(3, 10, clock)
     for _ in range(3):
-        assert breaker.ask()
+        assert breaker.allow()
         breaker.failed()
     return breaker
 
@@ -26,43 +26,43 @@ def test_the_breaker_stays_closed_below_its_failure_limit() -> None:
         breaker.failed()
         breaker.failed()
         breaker.succeeded()
-    assert breaker.ask()
+    assert breaker.allow()
 
 
 def test_an_open_breaker_becomes_half_open_after_its_pause() -> None:
     clock = Clock()
     breaker = ill(clock)
-    assert not breaker.ask()
+    assert not breaker.allow()
     assert breaker.wait_s == 10
     clock.now += 10
-    assert breaker.ask()
-    assert not breaker.ask()
+    assert breaker.allow()
+    assert not breaker.allow()
 
 
 def test_a_half_open_breaker_reopens_on_failure_and_closes_on_success() -> None:
     clock = Clock()
     breaker = ill(clock)
     clock.now += 10
-    assert breaker.ask()
+    assert breaker.allow()
     breaker.failed()
-    assert not breaker.ask()
+    assert not breaker.allow()
     clock.now += 10
-    assert breaker.ask()
+    assert breaker.allow()
     breaker.succeeded()
-    assert breaker.ask()
-    assert breaker.ask()
+    assert breaker.allow()
+    assert breaker.allow()
 
 
 def test_an_unsent_trial_frees_the_half_open_breaker() -> None:
     clock = Clock()
     breaker = ill(clock)
     clock.now += 10
-    assert breaker.ask()
+    assert breaker.allow()
     breaker.unused()
-    assert breaker.ask()
+    assert breaker.allow()
 
 
-@given(st.lists(st.sampled_from(["ask", "succeeded", "failed", "unused", "wait"])))
+@given(st.lists(st.sampled_from(["allow", "succeeded", "failed", "unused", "wait"])))
 def test_the_breaker_never_gets_stuck(steps: list[str]) -> None:
     clock = Clock()
     breaker = Breaker(2, 5, clock)
@@ -73,4 +73,4 @@ def test_the_breaker_never_gets_stuck(steps: list[str]) -> None:
             getattr(breaker, step)()
     breaker.unused()
     clock.now += 5
-    assert breaker.ask()
+    assert breaker.allow()
