@@ -74,7 +74,7 @@ test("the token goes in the list of protocols and never in the URL", async () =>
   assert.deepEqual(protocols, ["ws-service.v1", "bearer.a.b.c"]);
 });
 
-test("connect answers with the welcome when the users are known", async () => {
+test("connect resolves with the welcome when the user list is known", async () => {
   const ana = client();
   const connected = ana.connect();
   await settle();
@@ -85,7 +85,7 @@ test("connect answers with the welcome when the users are known", async () => {
   assert.deepEqual(ana.status, { state: "online", resumed: false });
 });
 
-test("a try that fails is followed by others, later and later, up to a limit", async () => {
+test("failed attempts are retried with growing waits up to a limit", async () => {
   const ana = client();
   ana.connect();
   await settle();
@@ -105,7 +105,7 @@ for (const [how, seated] of [
   ["the session says so", (socket) => socket.says("session:state", { inRoom: true, roomId: "r1" })],
   ["a room was made", (socket) => socket.says("room:start", { roomId: "r1", players: [] })],
 ]) {
-  test(`a client with a seat never waits longer than three seconds: ${how}`, async () => {
+  test(`a client with a seat waits at most three seconds: ${how}`, async () => {
     mock.method(Math, "random", () => 1);
     const ana = await onlineClient();
     seated(FakeWebSocket.newest);
@@ -122,7 +122,7 @@ for (const [how, seated] of [
   });
 }
 
-test("a connection that fell silent is not closed as if the user had left", async () => {
+test("a silent connection is not closed with 1000", async () => {
   await onlineClient();
   const socket = FakeWebSocket.newest;
   await pass(24_000);
@@ -130,7 +130,7 @@ test("a connection that fell silent is not closed as if the user had left", asyn
   assert.equal(socket.closedWith, 4000);
 });
 
-test("only a connection that has held begins the waits anew", async () => {
+test("only a stable connection resets the backoff", async () => {
   const ana = await onlineClient();
   FakeWebSocket.newest.ends();
   await pass(250);
@@ -144,7 +144,7 @@ test("only a connection that has held begins the waits anew", async () => {
   assert.equal(ana.status.retryAt - Date.now(), 250);
 });
 
-test("a try that fails without a close, as in Node 22, is followed by others as well", async () => {
+test("an attempt that fails without a close event, as in Node 22, is retried", async () => {
   const ana = client();
   ana.connect();
   await settle();
@@ -168,7 +168,7 @@ test("connect cuts a wait short", async () => {
   assert.equal(ana.status.state, "online");
 });
 
-test("after a given number of tries the client gives up", async () => {
+test("the client gives up after the given number of attempts", async () => {
   const ana = client({ attemptsMax: 2 });
   const connected = ana.connect();
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -181,7 +181,7 @@ test("after a given number of tries the client gives up", async () => {
 });
 
 for (const code of [4503, 4504]) {
-  test(`the close code ${code} is the end, until somebody connects again`, async () => {
+  test(`close code ${code} ends the client until connect is called`, async () => {
     const ana = await onlineClient();
     FakeWebSocket.newest.ends(code, "Away with you");
     assert.deepEqual(ana.status, { state: "closed", code, reason: "Away with you" });
@@ -193,14 +193,14 @@ for (const code of [4503, 4504]) {
   });
 }
 
-test("a service that drains says how long to wait at most", async () => {
+test("server:draining bounds the wait", async () => {
   const ana = await onlineClient();
   FakeWebSocket.newest.says("server:draining", { retryMs: 3000 });
   FakeWebSocket.newest.ends(4001, "Server is restarting");
   assert.equal(ana.status.retryAt - Date.now(), 1500);
 });
 
-test("a connection that has been silent for too long is given up", async () => {
+test("a silent connection is closed", async () => {
   const ana = await onlineClient();
   await pass(20_000);
   FakeWebSocket.newest.says("heartbeat", { position: 101 });
@@ -211,7 +211,7 @@ test("a connection that has been silent for too long is given up", async () => {
   assert.notEqual(FakeWebSocket.opened[0].closedWith, null);
 });
 
-test("a handshake that does not end is given up", async () => {
+test("a handshake without an answer times out", async () => {
   const ana = client();
   ana.connect();
   await settle();
@@ -219,7 +219,7 @@ test("a handshake that does not end is given up", async () => {
   assert.equal(ana.status.state, "waiting");
 });
 
-test("a refused token is asked for again and again, but not for ever", async () => {
+test("refused tokens are requested again a limited number of times", async () => {
   const reasons = [];
   mock.method(console, "warn", () => {});
   const ana = client({
@@ -244,7 +244,7 @@ test("a refused token is asked for again and again, but not for ever", async () 
   });
 });
 
-test("a token that has ended is asked for anew, after a wait", async () => {
+test("an expired token is requested again after a wait", async () => {
   const reasons = [];
   await onlineClient({
     token: (reason) => {
@@ -258,7 +258,7 @@ test("a token that has ended is asked for anew, after a wait", async () => {
   assert.equal(FakeWebSocket.newest.protocols[1], "bearer.refused.b.c");
 });
 
-test("a token is asked for again when that failed", async () => {
+test("a failing token callable is called again", async () => {
   let asked = 0;
   const ana = client({
     token: () => {
@@ -273,7 +273,7 @@ test("a token is asked for again when that failed", async () => {
   assert.equal(FakeWebSocket.opened.length, 1);
 });
 
-test("what is no token at all is refused without a socket", async () => {
+test("an invalid token is refused without opening a socket", async () => {
   const ana = client({ token: () => "not a token" });
   ana.connect();
   await settle();
@@ -292,7 +292,7 @@ test("a token that comes after close opens no socket", async () => {
   assert.equal(FakeWebSocket.opened.length, 0);
 });
 
-test("a token that ends soon is replaced on the open socket and used from then on", async () => {
+test("an expiring token is refreshed on the open socket and used from then on", async () => {
   const ana = await onlineClient({ token: (reason) => `${reason}.b.c` });
   FakeWebSocket.newest.says("token:expiring", { expiresInMs: 60_000 });
   await settle();
@@ -306,7 +306,7 @@ test("a token that ends soon is replaced on the open socket and used from then o
   assert.equal(ana.status.state, "connecting");
 });
 
-test("the cursor begins at welcome and is the highest position that came, but never an ack's", async () => {
+test("the cursor starts at welcome and is the highest position received, never an ack's", async () => {
   const ana = await onlineClient();
   assert.deepEqual(ana.cursor, { position: 100, epoch: "e1" });
   FakeWebSocket.newest.says("chat:message", { position: 105 });
@@ -319,7 +319,7 @@ test("the cursor begins at welcome and is the highest position that came, but ne
   assert.equal(ana.cursor.position, 110);
 });
 
-test("a reconnect resumes at the cursor, and is online when all has come", async () => {
+test("a reconnect resumes at the cursor and is online when the resume is complete", async () => {
   const ana = await onlineClient();
   FakeWebSocket.newest.says("chat:message", { position: 105 });
   const socket = await reconnect({ position: 130 });
@@ -333,7 +333,7 @@ test("a reconnect resumes at the cursor, and is online when all has come", async
   assert.equal(ana.cursor.position, 130);
 });
 
-test("a connection lost in the middle of a resume resumes where it was", async () => {
+test("a connection lost during a resume continues it", async () => {
   const ana = await onlineClient();
   const socket = await reconnect({ position: 130, epoch: "e2" });
   socket.says("chat:message", { position: 120 });
@@ -342,7 +342,7 @@ test("a connection lost in the middle of a resume resumes where it was", async (
   assert.equal(ana.status.state, "connecting");
 });
 
-test("after a resync the client begins anew, with the epoch and position that it is told", async () => {
+test("a resync resets the client to the given epoch and position", async () => {
   const ana = await onlineClient();
   FakeWebSocket.newest.says("room:state", ROOM);
   const socket = await reconnect({ position: 5, epoch: "e2", users: [{ id: 8 }] });
@@ -364,7 +364,7 @@ test("a request is answered by the ack with its id", async () => {
   assert.equal((await made).roomId, "r1");
 });
 
-test("a request that is refused throws the code, and is no error of anybody else", async () => {
+test("a refused request throws its code, and emits no error event", async () => {
   const ana = await onlineClient();
   const errors = [];
   ana.on("error", (error) => errors.push(error.code));
@@ -379,7 +379,7 @@ test("a request that is refused throws the code, and is no error of anybody else
   assert.deepEqual(errors, ["BAD_MESSAGE"]);
 });
 
-test("a request without an answer is sent again with its id until it is answered", async () => {
+test("an unanswered request is resent with its id until it is answered", async () => {
   const ana = await onlineClient();
   const left = ana.request({ type: "matchmaking:join" });
   const [{ id }] = FakeWebSocket.opened[0].sent;
@@ -394,7 +394,7 @@ test("a request without an answer is sent again with its id until it is answered
   assert.deepEqual(third.sent, []);
 });
 
-test("a request that is made while offline goes out when the client is online", async () => {
+test("a request made offline is sent when the client is online", async () => {
   const ana = client();
   const sent = ana.request({ type: "ping" });
   ana.connect();
@@ -405,7 +405,7 @@ test("a request that is made while offline goes out when the client is online", 
   assert.equal((await sent).type, "pong");
 });
 
-test("a request that is not answered in time says so", async () => {
+test("a request without an answer in time throws NoAnswer", async () => {
   const ana = await onlineClient();
   const asked = ana.request({ type: "ping" }, { timeoutMs: 2_000 });
   await pass(2_000);
@@ -413,7 +413,7 @@ test("a request that is not answered in time says so", async () => {
   assert.throws(() => ana.request({ type: "ping" }, { timeoutMs: 300_000 }), RangeError);
 });
 
-test("what is above the rate is sent again after a while", async () => {
+test("a rate-limited request is resent after a while", async () => {
   const ana = await onlineClient();
   const asked = ana.request({ type: "ping" });
   FakeWebSocket.newest.says("error", { code: "RATE_LIMITED", message: "Slow down." });
@@ -424,7 +424,7 @@ test("what is above the rate is sent again after a while", async () => {
   await asked;
 });
 
-test("a room that could not be joined again just now is joined a little later", async () => {
+test("a failed rejoin is retried a little later", async () => {
   const ana = await onlineClient();
   ana.request({ type: "room:join", roomId: "r1" });
   acknowledge("room:join");
@@ -436,7 +436,7 @@ test("a room that could not be joined again just now is joined a little later", 
   assert.equal(socket.sentOf("room:join").length, 2);
 });
 
-test("a socket that can't even be made is tried again, and the status says why", async () => {
+test("a WebSocket constructor that throws is retried, and the status says why", async () => {
   class Forbidden {
     constructor() {
       throw new Error("not from this page");
@@ -449,7 +449,7 @@ test("a socket that can't even be made is tried again, and the status says why",
   assert.equal(ana.status.reason, "not from this page");
 });
 
-test("what is longer than the service takes is not sent", async () => {
+test("a message above the size limit is not sent", async () => {
   const ana = await onlineClient();
   const text = "é".repeat(600);
   await assert.rejects(ana.request({ type: "chat:send", roomId: "r1", text }), RangeError);
@@ -458,7 +458,7 @@ test("what is longer than the service takes is not sent", async () => {
   assert.equal(FakeWebSocket.newest.sent.length, 1);
 });
 
-test("what is sent once is not sent while the client is not online", async () => {
+test("send does nothing while the client is offline", async () => {
   const ana = client();
   assert.equal(ana.send({ type: "ping" }), false);
   ana.connect();
@@ -498,7 +498,7 @@ test("users are kept current by diffs", async () => {
   assert.deepEqual(seen, [1, 1, 1, 0]);
 });
 
-test("a gap in the diffs is healed by one whole list", async () => {
+test("a gap in the diffs is repaired by one full list", async () => {
   const ana = await onlineClient();
   const socket = FakeWebSocket.newest;
   const join = (v, id) => socket.says("user:diff", { v, joins: [{ id }], leaves: [], updates: [] });
@@ -511,7 +511,7 @@ test("a gap in the diffs is healed by one whole list", async () => {
   assert.deepEqual([...ana.users.keys()], [9, 10, 11]);
 });
 
-test("of the states of a room the one with the highest number stands", async () => {
+test("the room state with the highest version wins", async () => {
   const ana = await onlineClient();
   const states = [];
   ana.on("room:state", ({ v }) => states.push(v));
@@ -531,7 +531,7 @@ function acknowledge(type, fields = {}) {
   FakeWebSocket.newest.says("ack", { id, position: 101, ...fields });
 }
 
-test("rooms are joined again after a reconnect, each in the same role", async () => {
+test("rooms are rejoined after a reconnect in the same role", async () => {
   const ana = await onlineClient();
   ana.request({ type: "room:create", game: "pong", visibility: "password", password: "pw" });
   acknowledge("room:create", { roomId: "r1" });
@@ -551,7 +551,7 @@ test("rooms are joined again after a reconnect, each in the same role", async ()
   );
 });
 
-test("a room that was left, closed, or is refused is not joined again", async () => {
+test("a left, closed or refused room is not rejoined", async () => {
   const ana = await onlineClient();
   for (const roomId of ["r1", "r2", "r3", "r4", "r5"]) {
     ana.request({ type: "room:join", roomId });
@@ -576,7 +576,7 @@ test("a room that was left, closed, or is refused is not joined again", async ()
   assert.deepEqual([...ana.rooms.keys()], ["r5"]);
 });
 
-test("a room is not joined again while its leaving is without an answer", async () => {
+test("a room is not rejoined while its leave is unanswered", async () => {
   const ana = await onlineClient();
   ana.request({ type: "room:join", roomId: "r1" });
   acknowledge("room:join");
@@ -589,7 +589,7 @@ test("a room is not joined again while its leaving is without an answer", async 
   );
 });
 
-test("a seat that was lost while away is not taken again", async () => {
+test("a seat lost while away is not taken again", async () => {
   const ana = await onlineClient();
   ana.request({ type: "room:join", roomId: "r1" });
   acknowledge("room:join");
@@ -604,7 +604,7 @@ test("a seat that was lost while away is not taken again", async () => {
   );
 });
 
-test("a spectator who left by being away watches again", async () => {
+test("a spectator rejoins after a disconnect", async () => {
   const ana = await onlineClient();
   ana.request({ type: "room:join", roomId: "r1", role: "spectator" });
   acknowledge("room:join");
@@ -614,7 +614,7 @@ test("a spectator who left by being away watches again", async () => {
   assert.equal(socket.sentOf("room:join")[0].role, "spectator");
 });
 
-test("close ends everything, and says goodbye", async () => {
+test("close ends everything with close code 1000", async () => {
   const ana = await onlineClient();
   const asked = ana.request({ type: "ping" });
   ana.close();
@@ -626,7 +626,7 @@ test("close ends everything, and says goodbye", async () => {
   assert.equal(FakeWebSocket.opened.length, 1);
 });
 
-test("listeners come and go, and one that fails stops no other", async () => {
+test("listeners can be added and removed, and a failing one does not affect others", async () => {
   const ana = await onlineClient();
   const heard = [];
   const later = mock.method(globalThis, "queueMicrotask", () => {});
@@ -644,7 +644,7 @@ test("listeners come and go, and one that fails stops no other", async () => {
   assert.equal((await next).data, 1);
 });
 
-test("messages can be gone through in a loop, until the client is closed", async () => {
+test("messages can be iterated until the client is closed", async () => {
   const ana = await onlineClient();
   const messages = ana.messages("signal", "chat:message");
   FakeWebSocket.newest.says("signal", { data: 1 });

@@ -91,7 +91,7 @@ afterEach(() => {
 
 // What stands
 
-test("what stands is told when it has come whole, after the word that all begins anew", async () => {
+test("the greeting is delivered when it is complete, after status online", async () => {
   const ana = client();
   const heard = record(ana, "status", "welcome", "invite:received", "greeted");
   ana.connect();
@@ -105,7 +105,7 @@ test("what stands is told when it has come whole, after the word that all begins
   assert.deepEqual(ana.cursor, { position: 100, epoch: "e1" });
 });
 
-test("a greeting that was cut resumes nothing, and is told once", async () => {
+test("an interrupted greeting is not resumed, and delivered once", async () => {
   const ana = client();
   const heard = record(ana, "status", "invite:received");
   ana.connect();
@@ -121,7 +121,7 @@ test("a greeting that was cut resumes nothing, and is told once", async () => {
   assert.equal(heard.filter((type) => type === "invite:received").length, 1);
 });
 
-test("a resync that was cut resumes nothing either", async () => {
+test("an interrupted resync is not resumed", async () => {
   const ana = await onlineClient();
   const heard = record(ana, "resync", "invite:received");
   const socket = await reconnect();
@@ -136,7 +136,7 @@ test("a resync that was cut resumes nothing either", async () => {
   assert.deepEqual(ana.cursor, { position: 210, epoch: "e1" });
 });
 
-test("after a resync that came whole the client resumes from there", async () => {
+test("a complete resync sets the cursor to resume from", async () => {
   await onlineClient();
   const socket = await reconnect();
   socket.greets(FEATURES);
@@ -145,7 +145,7 @@ test("after a resync that came whole the client resumes from there", async () =>
   assert.equal((await reconnect()).url.search, "?since=200&epoch=e2");
 });
 
-test("a kept cursor is resumed by the first connection", async () => {
+test("a stored cursor is resumed by the first connection", async () => {
   const ana = client({ cursor: { position: 42, epoch: "e1" } });
   ana.connect();
   await settle();
@@ -158,7 +158,7 @@ test("a kept cursor is resumed by the first connection", async () => {
 
 // Commands
 
-test("a command whose answer is lost is not sent again after a long sleep", async () => {
+test("a command whose ack is lost is not resent after a long sleep", async () => {
   const ana = await onlineClient();
   const said = ana.request({ type: "chat:send", roomId: "r1", text: "once" });
   sleep(320_000);
@@ -167,7 +167,7 @@ test("a command whose answer is lost is not sent again after a long sleep", asyn
   await assert.rejects(said, NoAnswer);
 });
 
-test("a command is sent again after a short sleep, and a clock set back changes nothing", async () => {
+test("a command is resent after a short sleep, and a clock step back changes nothing", async () => {
   const ana = await onlineClient();
   ana.request({ type: "chat:send", roomId: "r1", text: "once" });
   sleep(-3_600_000);
@@ -178,7 +178,7 @@ test("a command is sent again after a short sleep, and a clock set back changes 
   assert.equal(FakeWebSocket.newest.sentOf("chat:send").length, 1);
 });
 
-test("a command with many newer ones is not sent again: its id may be forgotten", async () => {
+test("a command with many newer ones is not resent, since its id may be forgotten", async () => {
   const ana = await onlineClient();
   const lost = ana.request({ type: "lobby:join" }, { timeoutMs: 240_000 });
   for (let number = 0; number < 450; number++) {
@@ -192,7 +192,7 @@ test("a command with many newer ones is not sent again: its id may be forgotten"
   await assert.rejects(lost, NoAnswer);
 });
 
-test("a room is joined again however much was sent since that was refused for now", async () => {
+test("a rate-limited rejoin is retried regardless of newer commands", async () => {
   const ana = await onlineClient();
   const joined = ana.request({ type: "room:join", roomId: "r1" });
   const { id } = FakeWebSocket.newest.sentOf("room:join")[0];
@@ -211,7 +211,7 @@ test("a room is joined again however much was sent since that was refused for no
   assert.equal(socket.sentOf("room:join").length, 2);
 });
 
-test("a room whose answer came too late is joined again", async () => {
+test("a room whose join was acknowledged too late is rejoined", async () => {
   const ana = await onlineClient();
   const joined = ana.request({ type: "room:join", roomId: "r1" }, { timeoutMs: 1_000 });
   await pass(1_000);
@@ -221,7 +221,7 @@ test("a room whose answer came too late is joined again", async () => {
   assert.equal((await resume()).sentOf("room:join").length, 1);
 });
 
-test("a page of rooms that comes too late answers no other request", async () => {
+test("a late page of rooms does not answer another request", async () => {
   const ana = await onlineClient();
   const first = ana.request({ type: "room:list", game: "pong" }, { timeoutMs: 1_000 });
   await pass(1_000);
@@ -235,7 +235,7 @@ test("a page of rooms that comes too late answers no other request", async () =>
   assert.deepEqual((await second).rooms, ["relay"]);
 });
 
-test("what turns out to be too long is rejected alone, before it is ever sent", async () => {
+test("an oversized command is rejected alone, before it is sent", async () => {
   const ana = client();
   const long = ana.request({ type: "chat:send", roomId: "r1", text: "x".repeat(2_000) });
   const short = ana.request({ type: "ping" });
@@ -249,7 +249,7 @@ test("what turns out to be too long is rejected alone, before it is ever sent", 
   await short;
 });
 
-test("many commands go out below the limits of the service, each once and in order", async () => {
+test("many commands are sent below the rate limit, each once and in order", async () => {
   const ana = client();
   const given = Array.from({ length: 1_000 }, (_, number) => number);
   for (const move of given) ana.request({ type: "game:move", roomId: "r1", move: { move } });
@@ -271,7 +271,7 @@ test("many commands go out below the limits of the service, each once and in ord
   );
 });
 
-test("what follows in a room waits for what may be refused for now, other rooms don't", async () => {
+test("commands for a room wait for a retryable one, those for other rooms don't", async () => {
   const ana = await onlineClient();
   const socket = FakeWebSocket.newest;
   for (const text of ["1", "2"]) ana.request({ type: "chat:send", roomId: "r1", text });
@@ -289,7 +289,7 @@ test("what follows in a room waits for what may be refused for now, other rooms 
   assert.deepEqual(sent(), ["1", "3", "1", "2", "room:leave"]);
 });
 
-test("after one was above a rate each in its room waits for the one before", async () => {
+test("after RATE_LIMITED commands for a room are sent one by one", async () => {
   const ana = await onlineClient();
   const socket = FakeWebSocket.newest;
   for (let move = 0; move < 3; move++) {
@@ -309,7 +309,7 @@ test("after one was above a rate each in its room waits for the one before", asy
   );
 });
 
-test("long commands go out more slowly", async () => {
+test("long commands are paced", async () => {
   const ana = await onlineClient({}, { limits: LONG });
   for (let move = 0; move < 40; move++) {
     ana.request({ type: "game:move", roomId: "r1", move: { text: "x".repeat(4_000) } });
@@ -317,7 +317,7 @@ test("long commands go out more slowly", async () => {
   assert.ok(FakeWebSocket.newest.sent.length < 20);
 });
 
-test("a message that is worth nothing later is dropped above the pace", async () => {
+test("a message sent without acknowledgement is dropped above the rate", async () => {
   const ana = await onlineClient();
   let sent = 0;
   while (ana.send({ type: "ping" })) sent++;
@@ -327,7 +327,7 @@ test("a message that is worth nothing later is dropped above the pace", async ()
 });
 
 for (const timeoutMs of [0, -1, NaN, Infinity, 240_001, "soon"]) {
-  test(`${timeoutMs} is no time to wait for an answer`, async () => {
+  test(`${timeoutMs} is refused as a timeout`, async () => {
     const ana = await onlineClient();
     assert.throws(() => ana.request({ type: "ping" }, { timeoutMs }), RangeError);
     assert.deepEqual(FakeWebSocket.newest.sent, []);
@@ -336,7 +336,7 @@ for (const timeoutMs of [0, -1, NaN, Infinity, 240_001, "soon"]) {
 
 // Whose client it is
 
-test("the next user starts with nothing of the one before", async () => {
+test("the next user starts without state of the previous one", async () => {
   let name = "ana";
   const ana = await onlineClient({ token: () => `${name}.b.c` });
   ana.request({ type: "room:join", roomId: "r1", password: "pw" });
@@ -354,7 +354,7 @@ test("the next user starts with nothing of the one before", async () => {
   assert.deepEqual([FakeWebSocket.newest.sent, ana.rooms.size], [[], 0]);
 });
 
-test("a token of another user drops all that was the first one's, and begins anew", async () => {
+test("a token of another user resets the client", async () => {
   const ana = await onlineClient();
   const waiting = ana.request({ type: "room:join", roomId: "r1", password: "pw" });
   const socket = await reconnect();
@@ -370,7 +370,7 @@ test("a token of another user drops all that was the first one's, and begins ane
 
 // Tokens
 
-test("a token that does not come is given up, and asked for again", async () => {
+test("a hanging token callable is abandoned and called again", async () => {
   let asked = 0;
   const token = () => (++asked === 1 ? new Promise(() => {}) : "a.b.c");
   const ana = client({ token });
@@ -381,7 +381,7 @@ test("a token that does not come is given up, and asked for again", async () => 
   assert.equal(FakeWebSocket.opened.length, 1);
 });
 
-test("connect starts a new try when the present one is stuck", async () => {
+test("connect replaces a stuck connection attempt", async () => {
   let asked = 0;
   const token = () => (++asked === 1 ? new Promise(() => {}) : "a.b.c");
   const ana = client({ token });
@@ -400,7 +400,7 @@ test("connect starts a new try when the present one is stuck", async () => {
   await first;
 });
 
-test("tokens that throw or are stale for a while end nothing", async () => {
+test("token callables that throw or return stale tokens are retried", async () => {
   const brought = ["stale", "throw", "stale", "stale", "throw", "stale", "good"];
   const token = () => {
     const next = brought.shift();
@@ -419,7 +419,7 @@ test("tokens that throw or are stale for a while end nothing", async () => {
   assert.equal(ana.status.state, "online");
 });
 
-test("the refusal of a token that was good before does not count", async () => {
+test("the refusal of a token that was accepted before does not count", async () => {
   await onlineClient();
   for (let times = 0; times < 10; times++) {
     FakeWebSocket.newest.ends(1008, "expired");
@@ -429,7 +429,7 @@ test("the refusal of a token that was good before does not count", async () => {
   assert.equal(FakeWebSocket.opened.length, 11);
 });
 
-test("the refusal of a token that was brought before an outage does not count", async () => {
+test("the refusal of a token from before an outage does not count", async () => {
   const ana = client({ attemptsMax: Infinity });
   ana.connect();
   await settle();
@@ -448,7 +448,7 @@ for (const [name, ms] of [
   ["back", -3_600_000],
   ["ahead", 3_600_000],
 ]) {
-  test(`a clock that is set ${name} drops no good link, and hides no dead one`, async () => {
+  test(`a clock set ${name} neither drops a good link nor hides a dead one`, async () => {
     const ana = await onlineClient();
     const socket = FakeWebSocket.newest;
     wallMs += ms;
@@ -462,7 +462,7 @@ for (const [name, ms] of [
   });
 }
 
-test("a page that stood still takes what has come meanwhile before it judges the link", async () => {
+test("a suspended page reads buffered data before it declares the link dead", async () => {
   const ana = await onlineClient();
   steadyMs += 60_000;
   await pass(1_000);
@@ -472,7 +472,7 @@ test("a page that stood still takes what has come meanwhile before it judges the
   assert.equal(FakeWebSocket.newest.closedWith, null);
 });
 
-test("a link that may have died in a sleep is tried", async () => {
+test("a link that may have died in a sleep is probed", async () => {
   await onlineClient();
   sleep(60_000);
   await pass(3_000);
@@ -481,7 +481,7 @@ test("a link that may have died in a sleep is tried", async () => {
 
 // Events
 
-test("a listener that was removed, or whose client is closed, hears nothing more", async () => {
+test("a listener that was removed, or whose client is closed, is not called", async () => {
   const ana = await onlineClient();
   const heard = [];
   const third = () => heard.push("third");
@@ -498,7 +498,7 @@ test("a listener that was removed, or whose client is closed, hears nothing more
   assert.equal(ana.status.state, "closed");
 });
 
-test("a client that is closed by a listener while what stands is told tells no more of it", async () => {
+test("closing the client in a listener stops the delivery of the greeting", async () => {
   const ana = client();
   const heard = record(ana, "invite:received", "greeted");
   ana.on("status", ({ state }) => state === "online" && ana.close());
@@ -510,7 +510,7 @@ test("a client that is closed by a listener while what stands is told tells no m
   assert.deepEqual(heard, []);
 });
 
-test("every listener hears of the states in their order, whatever another one does", async () => {
+test("every listener gets status changes in order, whatever another one does", async () => {
   const ana = await onlineClient();
   ana.on("status", ({ state }) => state === "waiting" && ana.connect());
   const heard = record(ana, "status");
@@ -518,7 +518,7 @@ test("every listener hears of the states in their order, whatever another one do
   assert.deepEqual(heard, ["waiting undefined", "connecting undefined"]);
 });
 
-test("a listener that waits for one event can be removed before", async () => {
+test("a once listener can be removed before it is called", async () => {
   const ana = await onlineClient();
   const heard = [];
   const listener = () => heard.push(1);
@@ -528,7 +528,7 @@ test("a listener that waits for one event can be removed before", async () => {
   assert.deepEqual(heard, []);
 });
 
-test("a listener for one event and for all is called for each, and removed from both", async () => {
+test("a listener for one event and for all messages is called for each, and removed from both", async () => {
   const ana = await onlineClient();
   const heard = [];
   const listener = ({ data }) => heard.push(data);
@@ -547,7 +547,7 @@ test("a listener for one event and for all is called for each, and removed from 
   assert.deepEqual(heard, [1, 1, 2]);
 });
 
-test("who waits for an event is told when the client is closed", async () => {
+test("a pending once rejects when the client is closed", async () => {
   const ana = await onlineClient();
   const waiting = ana.once("signal");
   const closed = ana.once("status");
@@ -557,7 +557,7 @@ test("who waits for an event is told when the client is closed", async () => {
   await assert.rejects(ana.once("signal"), Closed);
 });
 
-test("a loop over messages ends early, also while it waits, and when the client is closed", async () => {
+test("a loop over messages can be left early and ends when the client is closed", async () => {
   const ana = await onlineClient();
   const early = ana.messages("signal");
   assert.equal((await early.return()).done, true);
@@ -573,14 +573,14 @@ test("a loop over messages ends early, also while it waits, and when the client 
   for await (const _ of ana.messages()) assert.fail("there is nothing after the end");
 });
 
-test("a message by the name of an own event of the client is no such event", async () => {
+test("a message named like a client event does not trigger it", async () => {
   const ana = await onlineClient();
   const heard = record(ana, "status", "users", "rooms", "message");
   FakeWebSocket.newest.says("users", { anything: "strange" });
   assert.deepEqual(heard, ["message"]);
 });
 
-test("what is asked of a client before its start waits, and after its end is refused", async () => {
+test("requests before connect wait, and after close are refused", async () => {
   const ana = client();
   assert.equal(ana.send({ type: "ping" }), false);
   const early = ana.request({ type: "ping" });

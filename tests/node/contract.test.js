@@ -45,7 +45,7 @@ for (const [name, prefix] of [
     }
   });
 
-  test(`an example in ${name} is valid by its own schema alone, of those of its direction`, () => {
+  test(`each example in ${name} is valid by exactly one schema of its direction`, () => {
     for (const { messages } of Object.values(document.operations)) {
       const types = messages.map(({ $ref }) => $ref.split("/").at(-1));
       for (const type of types) {
@@ -57,7 +57,7 @@ for (const [name, prefix] of [
   });
 }
 
-test("a message with a field that is missing or wrong is not valid", () => {
+test("a message with a missing or wrong field is invalid", () => {
   assert.deepEqual(check("RoomJoin", { type: "room:join", roomId: "r1" }), []);
   assert.notDeepEqual(check("RoomJoin", { type: "room:join" }), []);
   assert.notDeepEqual(check("RoomJoin", { type: "room:join", roomId: "r1", role: "king" }), []);

@@ -16,7 +16,7 @@ async function started(t, settings = {}) {
   return service;
 }
 
-test("a service that dies and comes back has lost nothing, and does nothing twice", async (t) => {
+test("a killed and restarted service loses nothing and repeats nothing", async (t) => {
   const service = await started(t);
   const ana = await service.connect(t, "Ana");
   const ben = await service.connect(t, "Ben");
@@ -40,7 +40,7 @@ test("a service that dies and comes back has lost nothing, and does nothing twic
   await until(ana, () => seated().length === 2);
 });
 
-test("clients that are cut off again and again hear the same, each once and in order", async (t) => {
+test("repeatedly disconnected clients get the same messages, each once and in order", async (t) => {
   const service = await started(t, {
     WS_CHAT_PER_S: "1000",
     WS_CHAT_BURST: "1000",
@@ -76,7 +76,7 @@ test("clients that are cut off again and again hear the same, each once and in o
   assert.deepEqual(heard[2], heard[0]);
 });
 
-test("an idle client stays, and its cursor moves on with the log", async (t) => {
+test("an idle client stays connected, and its cursor advances with the log", async (t) => {
   const service = await started(t, { WS_HEARTBEAT_S: "1" });
   const ana = await service.connect(t, "Ana");
   const { sessionId, cursor } = ana;
@@ -86,7 +86,7 @@ test("an idle client stays, and its cursor moves on with the log", async (t) => 
   assert.ok(ana.cursor.position > cursor.position);
 });
 
-test("a service that stops says so, and the client comes back to the next one", async (t) => {
+test("a stopping service announces it, and the client reconnects to the next one", async (t) => {
   const service = await started(t);
   const ana = await service.connect(t, "Ana");
   const draining = next(ana, "server:draining");
@@ -98,7 +98,7 @@ test("a service that stops says so, and the client comes back to the next one", 
   assert.equal((await online(ana)).resumed, true);
 });
 
-test("a client that missed more than is kept begins anew, with all that stands", async (t) => {
+test("a client that missed more than the tail gets a resync with a fresh greeting", async (t) => {
   const service = await started(t, { WS_TAIL_EVENTS_MAX: "5" });
   const ana = await service.connect(t, "Ana");
   const ben = await service.connect(t, "Ben", { url: service.directUrl });
@@ -117,7 +117,7 @@ test("a client that missed more than is kept begins anew, with all that stands",
   assert.deepEqual(heard, ["and then"], "never a part of what was missed");
 });
 
-test("a token is replaced before it ends, and the socket stays", async (t) => {
+test("a token is refreshed before it expires, and the socket stays open", async (t) => {
   const service = await started(t, { JWT_LEEWAY_S: "0" });
   const id = freshId();
   const reasons = [];
@@ -136,7 +136,7 @@ test("a token is replaced before it ends, and the socket stays", async (t) => {
   assert.equal(ana.sessionId, sessionId);
 });
 
-test("a token that was not replaced ends the socket, and another one begins the next", async (t) => {
+test("an expired token closes the socket, and a new one opens the next", async (t) => {
   const service = await started(t, { JWT_LEEWAY_S: "0", WS_TOKEN_GRACE_S: "0" });
   const id = freshId();
   const ana = new Client({

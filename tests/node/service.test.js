@@ -21,7 +21,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-test("the service says who one is, and who is here", async (t) => {
+test("the client knows its own user and who is online", async (t) => {
   const ana = await service.connect(t, "Ana");
   assert.equal(ana.user.name, "Ana");
   await until(ana, () => ana.users.get(ana.user.id)?.status === "online");
@@ -29,7 +29,7 @@ test("the service says who one is, and who is here", async (t) => {
   assert.ok(ana.cursor.epoch);
 });
 
-test("a command is answered with its position, and one that is refused with a code", async (t) => {
+test("a command is answered with its position, and a refused one with a code", async (t) => {
   const ana = await service.connect(t, "Ana");
   const { position } = await ana.request({ type: "lobby:join" });
   assert.ok(position > 0);
@@ -42,7 +42,7 @@ test("a command is answered with its position, and one that is refused with a co
   assert.equal(pong.type, "pong");
 });
 
-test("who comes, changes and goes is told by diffs", async (t) => {
+test("presence changes arrive as diffs", async (t) => {
   const ana = await service.connect(t, "Ana");
   let lists = 0;
   ana.on("user:list", () => lists++);
@@ -60,7 +60,7 @@ test("who comes, changes and goes is told by diffs", async (t) => {
   assert.equal(lists, 0);
 });
 
-test("an invite comes to both in a match", async (t) => {
+test("an accepted invite leads both users into a match", async (t) => {
   const [ana, ben] = [await service.connect(t, "Ana"), await service.connect(t, "Ben")];
   const invited = next(ben, "invite:received");
   await ana.request({ type: "invite", to: ben.user.id });
@@ -80,7 +80,7 @@ test("an invite comes to both in a match", async (t) => {
   await ben.request({ type: "game:leave", roomId });
 });
 
-test("a room is kept current from its making to its end", async (t) => {
+test("the state of a room is kept current from creation to close", async (t) => {
   const [ana, ben] = [await service.connect(t, "Ana"), await service.connect(t, "Ben")];
   const roomId = await room(ana, ben);
   const names = () => ana.rooms.get(roomId)?.seats.flatMap(({ user }) => user?.name ?? []);
@@ -91,7 +91,7 @@ test("a room is kept current from its making to its end", async (t) => {
   await until(ben, () => ben.rooms.get(roomId).host === ben.user.id);
 });
 
-test("a spectator is no player, and sees the match at once", async (t) => {
+test("a spectator has no seat and sees the match at once", async (t) => {
   const clients = [];
   for (const name of ["Ana", "Ben", "Eve"]) clients.push(await service.connect(t, name));
   const [ana, ben, eve] = clients;
@@ -113,7 +113,7 @@ test("a spectator is no player, and sees the match at once", async (t) => {
   assert.equal((await moved).seat, update.state.turn);
 });
 
-test("rooms that are open are listed page by page", async (t) => {
+test("public rooms are listed page by page", async (t) => {
   const ana = await service.connect(t, "Ana");
   const roomId = await room(ana);
   const found = [];
@@ -126,7 +126,7 @@ test("rooms that are open are listed page by page", async (t) => {
   assert.ok(found.includes(roomId));
 });
 
-test("signals reach a user, and the others in a room", async (t) => {
+test("signals reach a user, or the others in a room", async (t) => {
   const [ana, ben] = [await service.connect(t, "Ana"), await service.connect(t, "Ben")];
   const roomId = await room(ana, ben);
   const offered = next(ben, "signal");
@@ -138,7 +138,7 @@ test("signals reach a user, and the others in a room", async (t) => {
   assert.deepEqual((await answered).data, [2]);
 });
 
-test("chat is heard in the room, and read by who comes later", async (t) => {
+test("chat reaches the room, and later joiners get its history", async (t) => {
   const [ana, ben] = [await service.connect(t, "Ana"), await service.connect(t, "Ben")];
   const roomId = await room(ana);
   const heard = next(ana, "chat:message");
@@ -152,7 +152,7 @@ test("chat is heard in the room, and read by who comes later", async (t) => {
   );
 });
 
-test("a client that was cut off hears what it missed, each once and in order", async (t) => {
+test("a disconnected client gets what it missed, each once and in order", async (t) => {
   // Each has a way of its own to the service, so that one of them can be cut off.
   const ana = await service.connect(t, "Ana");
   const ben = await service.connect(t, "Ben", { url: service.directUrl });
@@ -169,7 +169,7 @@ test("a client that was cut off hears what it missed, each once and in order", a
   assert.deepEqual(heard, ["1", "2", "3", "4", "5"]);
 });
 
-test("players and spectators who come back are in their room again", async (t) => {
+test("returning players and spectators rejoin their rooms", async (t) => {
   const ana = await service.connect(t, "Ana");
   const eve = await service.connect(t, "Eve");
   const ben = await service.connect(t, "Ben", { url: service.directUrl });
@@ -185,7 +185,7 @@ test("players and spectators who come back are in their room again", async (t) =
   await until(ben, () => ben.rooms.get(roomId).spectators === 1);
 });
 
-test("what was lost on the way is found wherever the connection breaks", async (t) => {
+test("no message is lost wherever the connection breaks", async (t) => {
   const ana = await service.connect(t, "Ana");
   const ben = await service.connect(t, "Ben", { url: service.directUrl });
   const roomId = await room(ana, ben);
@@ -200,7 +200,7 @@ test("what was lost on the way is found wherever the connection breaks", async (
   assert.deepEqual(heard, said);
 });
 
-test("a command whose answer is lost happens once", async (t) => {
+test("a command whose ack is lost happens once", async (t) => {
   const ana = await service.connect(t, "Ana");
   const ben = await service.connect(t, "Ben", { url: service.directUrl });
   const roomId = await room(ana, ben);
@@ -217,7 +217,7 @@ test("a command whose answer is lost happens once", async (t) => {
   assert.deepEqual(heard, ["once", "then"]);
 });
 
-test("a token that is refused is replaced by another one", async (t) => {
+test("a refused token is replaced by another one", async (t) => {
   const id = freshId();
   const ana = new Client({
     url: service.url,
@@ -228,7 +228,7 @@ test("a token that is refused is replaced by another one", async (t) => {
   assert.equal(ana.user.id, id);
 });
 
-test("a page that was reloaded goes on at the cursor that it kept", async (t) => {
+test("a reloaded page resumes at its stored cursor", async (t) => {
   const id = freshId();
   const options = { url: service.url, token: () => makeToken(id, "Ana") };
   const before = new Client(options);

@@ -49,7 +49,7 @@ for (const transports of TRANSPORTS) {
     assert.match(ana.id, /^n1\.\d+\.\d+$/);
   });
 
-  test(`a callback gets the answer: ${way}`, async (t) => {
+  test(`a callback gets the acknowledgement: ${way}`, async (t) => {
     const ana = await greeted(t, service, "Ana", { transports });
     const ben = await greeted(t, service, "Ben", { transports });
     const invited = next(ben, "invite:received");
@@ -63,7 +63,7 @@ for (const transports of TRANSPORTS) {
     assert.equal((await ask(ana, "invite", "you")).error.code, "BAD_INVITE");
   });
 
-  test(`who only listens stays connected: ${way}`, async (t) => {
+  test(`a client that only listens stays connected: ${way}`, async (t) => {
     const ana = await greeted(t, service, "Ana", { transports });
     for (let beat = 0; beat < 3; beat++) await next(ana.io, "ping");
     assert.equal(ana.heard.filter(({ type }) => type === "welcome").length, 1);
@@ -109,7 +109,7 @@ for (const transports of TRANSPORTS) {
   });
 }
 
-test("what is asked during an upgrade is carried out once and in order", async (t) => {
+test("messages sent during an upgrade are handled once and in order", async (t) => {
   const ana = client(t, service, "Ana");
   const upgraded = next(ana.io.engine, "upgrade");
   let isUpgraded = false;
@@ -141,7 +141,7 @@ for (const [token, reason] of [
   ["nonsense", "Invalid or expired token"],
   [makeToken(1, "Ana", -60), "Invalid or expired token"],
 ])
-  test(`a bad token is a connect_error that says: ${reason}, ${token?.length}`, async (t) => {
+  test(`a bad token is a connect_error with the reason: ${reason}, ${token?.length}`, async (t) => {
     const ana = client(t, service, "Ana", { auth: { token } });
     const error = await next(ana, "connect_error");
     assert.equal(error.message, reason);
@@ -152,7 +152,7 @@ for (const [token, reason] of [
     await next(ana, "user:list");
   });
 
-test("an unknown namespace is a connect_error, and the others go on", async (t) => {
+test("an unknown namespace is a connect_error, and other namespaces are unaffected", async (t) => {
   const ana = await greeted(t, service, "Ana", { transports: ["websocket"] });
   const other = ana.io.socket("/random", {});
   other.connect();
@@ -161,7 +161,7 @@ test("an unknown namespace is a connect_error, and the others go on", async (t) 
   assert.equal((await ask(ana, "lobby:join")).ok, true);
 });
 
-test("who disconnects is gone at once, and may come back", async (t) => {
+test("a disconnect takes the user offline at once, and they may reconnect", async (t) => {
   const ana = await greeted(t, service, "Ana");
   const ben = await greeted(t, service, "Ben");
   const gone = next(ana, "user:offline", ({ userId }) => userId === ben.userId);

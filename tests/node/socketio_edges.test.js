@@ -57,33 +57,33 @@ function long(number, bytes) {
 
 suite("Engine.IO: requests", () => {
   for (const transport of ["constructor", "__proto__", "toString", "POLLING", "polling%00", ""])
-    test(`there is no transport ${JSON.stringify(transport)}`, async () => {
+    test(`an unknown transport is refused: ${JSON.stringify(transport)}`, async () => {
       await refused(await fetch(`${base()}?EIO=4&transport=${transport}`), 0, "Transport unknown");
     });
 
   for (const sid of ["", "constructor", "__proto__", "%00", "x".repeat(4000)])
-    test(`there is no session ${JSON.stringify(sid.slice(0, 20))}`, async () => {
+    test(`an unknown session is refused: ${JSON.stringify(sid.slice(0, 20))}`, async () => {
       const url = `${base()}?EIO=4&transport=polling&sid=${sid}`;
       await refused(await fetch(url), 1, "Session ID unknown");
       await refused(await fetch(url, { method: "POST", body: "1" }), 1, "Session ID unknown");
     });
 
   for (const method of ["PUT", "PATCH", "DELETE"])
-    test(`a connection is not read by ${method}, and goes on`, async () => {
+    test(`${method} is refused, and the connection stays open`, async () => {
       const polls = await polling();
       await refused(await fetch(polls.url, { method }), 3, "Bad request");
       await polls.post('421["lobby:join"]');
       await polls.until(acknowledged(1));
     });
 
-  test("each connection has a sid of its own, which can't be guessed", async () => {
+  test("each connection has its own unguessable sid", async () => {
     const many = await Promise.all(Array.from({ length: 20 }, () => new Polls(service).open()));
     const sids = many.map((polls) => polls.handshake.sid);
     assert.equal(new Set(sids).size, 20);
     for (const sid of sids) assert.match(sid, /^[\w-]{20,}$/);
   });
 
-  test("what is polled is text that no cache keeps", async () => {
+  test("polls are answered by uncacheable text", async () => {
     const response = await fetch(`${base()}?EIO=4&transport=polling`);
     assert.match(response.headers.get("content-type"), /^text\/plain; charset=utf-8$/i);
     assert.equal(response.headers.get("cache-control"), "no-store");
@@ -110,7 +110,7 @@ suite("Engine.IO: requests", () => {
 });
 
 suite("Engine.IO: payloads", () => {
-  test("packets in one post are carried out in order", async () => {
+  test("packets in one post are handled in order", async () => {
     const polls = await polling();
     const all = Array.from({ length: 50 }, (_, number) => `42${number}["lobby:request"]`);
     assert.equal(await (await polls.post(all.join("\x1e"))).text(), "ok");
@@ -121,7 +121,7 @@ suite("Engine.IO: payloads", () => {
     assert.deepEqual(numbers, [...all.keys()]);
   });
 
-  test("a wrong packet ends the connection; those before it are carried out", async () => {
+  test("an invalid packet closes the connection after the packets before it", async () => {
     const id = freshId();
     const polls = await new Polls(service).open();
     await polls.post(connect(id));
@@ -141,7 +141,7 @@ suite("Engine.IO: payloads", () => {
     assert.ok(!JSON.parse(lobby.slice(2))[1].users.some((user) => user.id === id));
   });
 
-  test("a post as long as maxPayload is taken, one byte more is not", async () => {
+  test("a post of maxPayload bytes is accepted, one byte more is not", async () => {
     const polls = await polling();
     assert.equal((await polls.post(long(1, BYTES_MAX))).status, 200);
     await polls.until(acknowledged(1));
@@ -149,7 +149,7 @@ suite("Engine.IO: payloads", () => {
     await refused(await polls.get(), 1, "Session ID unknown");
   });
 
-  test("the same over a WebSocket, which is closed by 1009", async (t) => {
+  test("a WebSocket message above maxPayload is closed by 1009", async (t) => {
     const frames = await session(t);
     frames.send(long(1, BYTES_MAX));
     await frames.starting("431[");
@@ -157,7 +157,7 @@ suite("Engine.IO: payloads", () => {
     assert.equal((await frames.closed).code, 1009);
   });
 
-  test("a post that is no UTF-8 ends the connection", async () => {
+  test("a post that is not UTF-8 closes the connection", async () => {
     const polls = await polling();
     const body = new Uint8Array([0x34, 0x32, 0xff]);
     await refused(await polls.post(body), 3, "Bad request");
@@ -165,14 +165,14 @@ suite("Engine.IO: payloads", () => {
   });
 
   for (const body of ["bAQIDBA==", "b", "b\x1eb!"])
-    test(`binary data in a post means nothing: ${JSON.stringify(body)}`, async () => {
+    test(`binary data in a post is ignored: ${JSON.stringify(body)}`, async () => {
       const polls = await polling();
       assert.equal((await polls.post(body)).status, 200);
       await polls.post('421["lobby:join"]');
       await polls.until(acknowledged(1));
     });
 
-  test("a binary event in a post is refused, and its attachment means nothing", async () => {
+  test("a binary event in a post is refused, and its attachment ignored", async () => {
     const polls = await polling();
     await polls.post(
       '451-7["lobby:join",{"_placeholder":true,"num":0}]\x1ebAQID\x1e428["lobby:join"]',
@@ -184,7 +184,7 @@ suite("Engine.IO: payloads", () => {
 
 suite("Engine.IO: upgrades that go wrong", () => {
   for (const first of ["5", "3probe", "2", "2Probe", "40", "1", new Uint8Array([50])])
-    test(`${first} is no probe, and polling goes on`, async (t) => {
+    test(`${first} is not a probe, and polling continues`, async (t) => {
       const polls = await polling();
       const frames = await candidate(t, polls);
       frames.send(first);
@@ -194,7 +194,7 @@ suite("Engine.IO: upgrades that go wrong", () => {
     });
 
   for (const second of ["2probe", "3", "4", '42["lobby:join"]', ""])
-    test(`after the probe, ${JSON.stringify(second)} does not go over, and polling goes on`, async (t) => {
+    test(`after the probe, ${JSON.stringify(second)} does not upgrade, and polling continues`, async (t) => {
       const polls = await polling();
       const frames = await candidate(t, polls);
       frames.send("2probe");
@@ -205,7 +205,7 @@ suite("Engine.IO: upgrades that go wrong", () => {
       await polls.until(acknowledged(1));
     });
 
-  test("a WebSocket that is lost after its probe costs nothing", async (t) => {
+  test("losing a WebSocket after its probe does not affect polling", async (t) => {
     const polls = await polling();
     const frames = await candidate(t, polls);
     frames.send("2probe");
@@ -216,7 +216,7 @@ suite("Engine.IO: upgrades that go wrong", () => {
     await polls.until(acknowledged(1));
   });
 
-  test("of two WebSockets that want to take over, one is refused", async (t) => {
+  test("only one of two WebSockets can upgrade a connection", async (t) => {
     const polls = await polling();
     const first = await candidate(t, polls);
     const second = Frames.of(t, service, `EIO=4&transport=websocket&sid=${polls.handshake.sid}`);
@@ -228,7 +228,7 @@ suite("Engine.IO: upgrades that go wrong", () => {
     await first.starting("431[");
   });
 
-  test("a connection that ends while it is tried is not taken over", async (t) => {
+  test("a connection that closes during a probe is not upgraded", async (t) => {
     const polls = await polling();
     const frames = await candidate(t, polls);
     frames.send("2probe");
@@ -239,7 +239,7 @@ suite("Engine.IO: upgrades that go wrong", () => {
     await refused(await polls.post("3"), 1, "Session ID unknown");
   });
 
-  test("what is asked by post just before going over is answered over the WebSocket, once", async (t) => {
+  test("a message posted just before the upgrade is answered once, over the WebSocket", async (t) => {
     const polls = await polling();
     const frames = await candidate(t, polls);
     frames.send("2probe");
@@ -287,14 +287,14 @@ suite("Socket.IO: packets", () => {
     });
 
   for (const auth of ["{", '{"token":"x"}x', "nothing"])
-    test(`an auth that is no JSON closes the connection: ${auth.slice(0, 20)}`, async (t) => {
+    test(`an auth that is not JSON closes the connection: ${auth.slice(0, 20)}`, async (t) => {
       const frames = Frames.of(t, service);
       await frames.starting("0");
       frames.send(`40${auth}`);
       assert.equal((await frames.closed).code, 1002);
     });
 
-  test("packets for other namespaces mean nothing", async (t) => {
+  test("packets for other namespaces are ignored", async (t) => {
     const frames = await session(t);
     for (const packet of ['42/x,["lobby:join"]', "41/x,", "43/x,1[]", "44/x,{}"])
       frames.send(packet);
@@ -312,7 +312,7 @@ suite("Socket.IO: packets", () => {
     "45x-[]",
     '4299999999999999999["a"]',
   ])
-    test(`${JSON.stringify(packet)} is no packet and closes the connection`, async (t) => {
+    test(`an invalid packet closes the connection: ${JSON.stringify(packet)}`, async (t) => {
       const frames = await session(t);
       frames.send(packet);
       assert.equal((await frames.closed).code, 1002);
@@ -332,7 +332,7 @@ suite("Socket.IO: packets", () => {
     });
 
   for (const name of ["", "connect", "disconnect", "error", "__proto__", "\\u0000", "\\ud800"])
-    test(`there is no event ${JSON.stringify(name)}, and the session stays`, async (t) => {
+    test(`an unknown event is refused, and the session stays: ${JSON.stringify(name)}`, async (t) => {
       const frames = await session(t);
       frames.send(`421["${name}",{}]`);
       assert.match(await frames.starting("431["), /"code":"(UNKNOWN_TYPE|BAD_[A-Z]+)"/);
@@ -340,7 +340,7 @@ suite("Socket.IO: packets", () => {
       await frames.starting("432[");
     });
 
-  test("a session that was refused leaves the connection as long as one that never began", async (t) => {
+  test("a connection with a refused session has the connect timeout", async (t) => {
     const frames = Frames.of(t, service);
     await frames.starting("0");
     for (let count = 0; count < 3; count++) {

@@ -50,7 +50,7 @@ suite("Engine.IO: handshake", () => {
     assert.equal(handshake.maxPayload, 65536);
   });
 
-  test("by a WebSocket, which has nothing to be upgraded to", async (t) => {
+  test("by a WebSocket, without upgrades", async (t) => {
     const message = await Frames.of(t, service).next();
     assert.equal(message[0], "0");
     const { sid, upgrades } = JSON.parse(message.slice(1));
@@ -83,7 +83,7 @@ suite("Engine.IO: handshake", () => {
     await refused(await fetch(url), 1, "Session ID unknown");
   });
 
-  test("what says to be a WebSocket and is none is refused", async () => {
+  test("a WebSocket transport without an upgrade request is refused", async () => {
     await refused(
       await fetch(`${origin()}/socket.io/?EIO=4&transport=websocket`),
       3,
@@ -98,7 +98,7 @@ suite("Engine.IO: handshake", () => {
     "EIO=4&transport=websocket&sid=abc",
     "EIO=4&transport=polling",
   ])
-    test(`a WebSocket that is wrong is refused: ${query}`, async (t) => {
+    test(`an invalid WebSocket request is refused: ${query}`, async (t) => {
       await Frames.of(t, service, query).failed;
     });
 });
@@ -118,7 +118,7 @@ suite("Engine.IO: heartbeat", () => {
     for (let beat = 0; beat < 3; beat++) await ping(frames);
   });
 
-  test("who answers no ping is closed, by polling", async () => {
+  test("a client without pongs is closed, by polling", async () => {
     const polls = await new Polls(service).open();
     await polls.post(connect());
     await polls.until((packets) => packets.includes("2"));
@@ -126,14 +126,14 @@ suite("Engine.IO: heartbeat", () => {
     assert.equal((await polls.get()).status, 400);
   });
 
-  test("who answers no ping is closed, over a WebSocket", async (t) => {
+  test("a client without pongs is closed, over a WebSocket", async (t) => {
     const frames = await session(t);
     assert.equal((await frames.closed).code, 1006);
   });
 });
 
 suite("Engine.IO: close", () => {
-  test("by polling: the poll that waits is ended", async () => {
+  test("by polling: the pending poll is answered", async () => {
     const polls = await new Polls(service).open();
     const polling = polls.get();
     // Asked for later, so that the poll has arrived.
@@ -157,7 +157,7 @@ suite("Engine.IO: close", () => {
   });
 
   for (const body of ["abc", "", "2", "5", "4abc", "\x1e", "9"])
-    test(`a post of ${JSON.stringify(body)} is no packet`, async () => {
+    test(`an invalid post is refused: ${JSON.stringify(body)}`, async () => {
       const polls = await new Polls(service).open();
       await refused(await polls.post(body), 3, "Bad request");
       assert.equal((await polls.get()).status, 400);
@@ -173,7 +173,7 @@ suite("Engine.IO: upgrade", () => {
     return { polls, frames, query };
   }
 
-  test("from polling to a WebSocket, with a session and what is said meanwhile", async (t) => {
+  test("from polling to a WebSocket, with a session and messages sent meanwhile", async (t) => {
     const { polls, frames } = await upgraded(t);
     await polls.post(connect());
     await polls.until((packets) => packets.some((one) => one.startsWith('42["user:list"')));
@@ -189,7 +189,7 @@ suite("Engine.IO: upgrade", () => {
     await frames.starting("432[");
   });
 
-  test("a poll is let go when the client tries the WebSocket", async (t) => {
+  test("a pending poll is released when the client probes the WebSocket", async (t) => {
     const { polls, frames } = await upgraded(t);
     const waiting = polls.get();
     frames.send("2probe");
@@ -197,7 +197,7 @@ suite("Engine.IO: upgrade", () => {
     assert.equal(await (await polls.get()).text(), "6");
   });
 
-  test("afterwards there is no polling any more", async (t) => {
+  test("polling is refused afterwards", async (t) => {
     const { polls, frames } = await upgraded(t);
     frames.send("2probe");
     await frames.starting("3probe");
@@ -208,7 +208,7 @@ suite("Engine.IO: upgrade", () => {
     await refused(await polls.post("1"), 3, "Bad request");
   });
 
-  test("afterwards no other WebSocket may take the connection", async (t) => {
+  test("another WebSocket is refused afterwards", async (t) => {
     const { frames, query } = await upgraded(t);
     frames.send("2probe");
     await frames.starting("3probe");
@@ -220,7 +220,7 @@ suite("Engine.IO: upgrade", () => {
     await frames.starting("430[");
   });
 
-  test("a WebSocket that does not probe is closed, and polling goes on", async (t) => {
+  test("a WebSocket that does not probe is closed, and polling continues", async (t) => {
     const { polls, frames } = await upgraded(t);
     frames.send("4nonsense");
     await frames.closed;
@@ -230,7 +230,7 @@ suite("Engine.IO: upgrade", () => {
 });
 
 suite("Socket.IO: connect and disconnect", () => {
-  test("a namespace that there is not is refused by an error object", async (t) => {
+  test("an unknown namespace is refused by an error object", async (t) => {
     const frames = Frames.of(t, service);
     await frames.starting("0");
     frames.send("40/random,");
@@ -247,7 +247,7 @@ suite("Socket.IO: connect and disconnect", () => {
       assert.equal((await frames.closed).code, 1002);
     });
 
-  test("who does not connect is closed after a while", async (t) => {
+  test("a client that does not connect is closed after a while", async (t) => {
     const frames = Frames.of(t, service);
     await frames.starting("0");
     await frames.closed;
@@ -259,7 +259,7 @@ suite("Socket.IO: connect and disconnect", () => {
     assert.equal((await frames.closed).code, 1002);
   });
 
-  test("a session ends, and another one begins on the same connection", async (t) => {
+  test("a session can end and another one begin on the same connection", async (t) => {
     const frames = await session(t);
     frames.send("41");
     frames.send(connect());
@@ -269,7 +269,7 @@ suite("Socket.IO: connect and disconnect", () => {
 });
 
 suite("Socket.IO: events", () => {
-  test("an event is acknowledged by its number, a refused one as well", async (t) => {
+  test("an event is acknowledged by its ack id, also when it is refused", async (t) => {
     const frames = await session(t);
     frames.send('42456["lobby:join",{}]');
     assert.match(await frames.starting("43456"), /^43456\[\{"ok":true,"position":\d+\}\]$/);
@@ -280,13 +280,13 @@ suite("Socket.IO: events", () => {
     );
   });
 
-  test("an event that wants no acknowledgement is answered by an error event", async (t) => {
+  test("a refused event without an ack id is answered by an error event", async (t) => {
     const frames = await session(t);
     frames.send('42["invite",{"to":1}]');
     assert.match(await frames.starting("42"), /^42\["error",\{"code":"USER_OFFLINE","message":/);
   });
 
-  test("fields can't pass for the type or the number", async (t) => {
+  test("fields can't override the type or the ack id", async (t) => {
     const frames = await session(t);
     frames.send('4212["lobby:join",{"id":5,"type":"lobby:join"}]');
     await frames.starting("4312[");
@@ -295,7 +295,7 @@ suite("Socket.IO: events", () => {
   });
 
   for (const packet of ["4253", "42{}", '42abc["a"]', "42[]", '42[{"a":1}]', "42[3]", '42["a"'])
-    test(`${packet} is no event and closes the connection`, async (t) => {
+    test(`an invalid event closes the connection: ${packet}`, async (t) => {
       const frames = await session(t);
       frames.send(packet);
       assert.equal((await frames.closed).code, 1002);
@@ -310,7 +310,7 @@ suite("Socket.IO: events", () => {
     await frames.starting("431[");
   });
 
-  test("an acknowledgement that nobody asked for means nothing", async (t) => {
+  test("an unexpected acknowledgement is ignored", async (t) => {
     const frames = await session(t);
     frames.send("4399[1]");
     frames.send('421["lobby:join"]');

@@ -15,7 +15,7 @@ async function started(t, settings = {}) {
 for (const transports of [["websocket"], ["polling"]]) {
   const way = transports[0];
 
-  test(`it is back after kill -9, in the midst of its match: ${way}`, async (t) => {
+  test(`it reconnects after kill -9 in the middle of a match: ${way}`, async (t) => {
     const service = await started(t, { WS_MATCH_DURATION_S: "3", WS_RECONNECT_GRACE_S: "30" });
     const players = [];
     for (const name of ["Ana", "Ben"])
@@ -40,7 +40,7 @@ for (const transports of [["websocket"], ["polling"]]) {
     assert.deepEqual(first, second);
   });
 
-  test(`a service that stops closes it, and it comes back to the next one: ${way}`, async (t) => {
+  test(`it reconnects after a clean stop: ${way}`, async (t) => {
     const service = await started(t);
     const ana = await greeted(t, service, "Ana", { transports });
     const left = next(ana, "disconnect");
@@ -56,7 +56,7 @@ for (const transports of [["websocket"], ["polling"]]) {
     await next(ana, "user:list");
   });
 
-  test(`it is back after its connection broke, and nobody saw it go: ${way}`, async (t) => {
+  test(`it reconnects within the grace after its connection broke: ${way}`, async (t) => {
     const service = await started(t, { WS_HEARTBEAT_S: "1", WS_PRESENCE_GRACE_S: "20" });
     const ana = await greeted(t, service, "Ana", { transports });
     const ben = await greeted(t, service, "Ben", {
@@ -75,7 +75,7 @@ for (const transports of [["websocket"], ["polling"]]) {
     );
   });
 
-  test(`who says too much is told so, then closed, and may come back: ${way}`, async (t) => {
+  test(`a flooding client is warned, then closed, and may reconnect: ${way}`, async (t) => {
     const service = await started(t, { WS_MESSAGES_PER_S: "1", WS_MESSAGES_BURST: "5" });
     const ana = await greeted(t, service, "Ana", { transports });
     const refused = next(ana, "error");
@@ -88,7 +88,7 @@ for (const transports of [["websocket"], ["polling"]]) {
     await next(ana, "user:list");
   });
 
-  test(`one tab too many takes the place of the oldest, which does not try again: ${way}`, async (t) => {
+  test(`a socket above the limit replaces the oldest, which does not reconnect: ${way}`, async (t) => {
     const service = await started(t, { WS_SOCKETS_PER_USER_MAX: "1" });
     const ana = await greeted(t, service, "Ana", { transports });
     const left = next(ana, "disconnect");
