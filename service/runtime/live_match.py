@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from service.domain.commands.matches import INPUT_LEAD_TICKS_MAX
+from service.domain.commands.moves import INPUT_LEAD_TICKS_MAX
 from service.domain.events.matches import MatchInput, MatchPaused
 from service.fanout.audience import InRoom
 from service.replay.run import outcomes_at

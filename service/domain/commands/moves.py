@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from service.games.protocol import Game, GameEvent
 
 
+INPUT_LEAD_TICKS_MAX = 6
+"""How far ahead of its match an input may take effect, when ticks are late."""
+
+
 def pace_of(game: Game) -> Pace:
     """Say what moves the matches of a game on."""
     if game.tick_hz:

@@ -62,7 +62,7 @@ class Scenario:
         return self
 
     def measured(self, **fields: Any) -> Scenario:
-        """Say what the service measures of every live match, as fields of `Standing`."""
+        """Say what the service measures of every live match, as fields of `MatchSnapshot`."""
         self.story.measured |= fields
         return self
 

@@ -11,6 +11,7 @@ from service.domain.commands.base import Context, MatchSnapshot
 from service.domain.commands.moves import pace_of
 from service.domain.events.base import Event
 from service.domain.events.matches import (
+    EndReason,
     MatchCheckpoint,
     MatchEnded,
     MatchInput,
@@ -105,6 +106,15 @@ def over(tick: int = 0) -> MatchEnded:
     """End the match as a draw."""
     return MatchEnded(
         match=MATCH, tick=tick, reason="timeup", winner=None, scores=[0, 0], hash="hash"
+    )
+
+
+def end_of(
+    reason: EndReason, winner: int | None, *scores: int, hash_: str = "hash", tick: int = 5
+) -> MatchEnded:
+    """Return the end of the match as `measured` lets the service measure it."""
+    return MatchEnded(
+        match=MATCH, tick=tick, reason=reason, winner=winner, scores=list(scores), hash=hash_
     )
 
 
