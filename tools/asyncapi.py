@@ -1,6 +1,6 @@
 """Writes the contract documents from the code, to where the service and its wheel have them.
 
-    python -m tools.asyncapi            # writes service/web/contract/
+    python -m tools.asyncapi            # writes service/web/docs/contract/
     python -m tools.asyncapi --check    # fails when what is committed is not that
 
 There is an AsyncAPI document for each dialect, and one JSON Schema with every message.
@@ -31,7 +31,7 @@ from tools.schemas import (
     unwrapped,
 )
 
-CONTRACT = Path(__file__).parent.parent / "service" / "web" / "contract"
+CONTRACT = Path(__file__).parent.parent / "service" / "web" / "docs" / "contract"
 
 MESSAGE = "#/components/messages/"
 SCHEMA = "#/components/schemas/"

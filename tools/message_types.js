@@ -1,17 +1,17 @@
 // Writes the TypeScript types of the messages from their JSON Schema.
 //
-//     node tools/message_types.js            # writes service/web/messages.d.ts
+//     node tools/message_types.js            # writes service/web/client/messages.d.ts
 //     node tools/message_types.js --check    # fails when what is committed is not that
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";
 
 const WEB = new URL("../service/web/", import.meta.url);
-const SCHEMA = new URL("contract/messages.schema.json", WEB);
-const TYPES = new URL("messages.d.ts", WEB);
+const SCHEMA = new URL("docs/contract/messages.schema.json", WEB);
+const TYPES = new URL("client/messages.d.ts", WEB);
 
 const BANNER = `// The types of all messages, of both dialects and directions. Generated from
-// contract/messages.schema.json by \`make reference\`; do not edit.`;
+// the service's JSON Schema by \`make reference\`; do not edit.`;
 
 /** A schema that says nothing allows anything; the generator would take it for an object. */
 function anything(schema) {

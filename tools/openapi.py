@@ -1,4 +1,4 @@
-"""Writes service/web/contract/openapi.json from the routes; `--check` compares it."""
+"""Writes service/web/docs/contract/openapi.json from the routes; `--check` compares it."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from service.edge.api.openapi import document
 
-OPENAPI = Path(__file__).parent.parent / "service" / "web" / "contract" / "openapi.json"
+OPENAPI = Path(__file__).parent.parent / "service" / "web" / "docs" / "contract" / "openapi.json"
 
 
 def main() -> None:

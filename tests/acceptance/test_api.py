@@ -31,7 +31,7 @@ from tests.acceptance.service_process import (
 SERVICE = make_token({"scope": "admin publish"})
 """The token of another service of the platform."""
 
-OPENAPI = Path(__file__).parents[2] / "service" / "web" / "contract" / "openapi.json"
+OPENAPI = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract" / "openapi.json"
 
 
 class Answer(NamedTuple):

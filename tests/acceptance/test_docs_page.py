@@ -14,7 +14,7 @@ from playwright.async_api import Page, async_playwright, expect
 from tests.acceptance.service_process import PATIENCE_S, Running
 from tests.acceptance.test_page import ARGUMENTS
 
-CONTRACT = Path(__file__).parents[2] / "service" / "web" / "contract"
+CONTRACT = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract"
 DOCUMENTS = {"v1": "asyncapi-v1.json", "classic": "asyncapi-classic.json"}
 
 

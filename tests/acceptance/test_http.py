@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -40,10 +41,45 @@ async def test_the_page_is_served_with_a_strict_content_security_policy(service:
                 assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
+WEB = Path(__file__).parents[2] / "service" / "web"
+
+
+async def test_the_files_of_the_pages_and_of_the_client_are_served(service: Running) -> None:
+    files = [
+        path for part in ("client", "play", "docs", "common") for path in (WEB / part).glob("*.*")
+    ]
+    async with aiohttp.ClientSession(service.url) as http:
+        for path in files:
+            async with http.get(f"/web/{path.relative_to(WEB)}", allow_redirects=False) as response:
+                assert (response.status, await response.read()) == (200, path.read_bytes())
+
+
+async def test_the_urls_of_0_1_0_lead_to_the_same_files(service: Running) -> None:
+    client = {"client.js", "client.d.ts", "messages.d.ts", "package.json", "README.md"}
+    docs = {"docs.html", "docs.js", "docs.css", "docs_schema.js", "icon.svg", "dom.js"}
+    play = {"index.html", "style.css", "board.js", "chat.js", "controls.js", "field.js", "game.js"}
+    play |= {"games.js", "lobby.js", "main.js", "notices.js", "rooms.js", "session.js"}
+    async with aiohttp.ClientSession(service.url) as http:
+        for name in client | docs | play:
+            (path,) = WEB.glob(f"*/{name}")
+            async with http.get(f"/web/{name}") as response:
+                assert (response.status, await response.read()) == (200, path.read_bytes())
+                # The client is imported by that URL, also where redirects are not followed.
+                assert bool(response.history) == (name not in client)
+
+
 @pytest.mark.parametrize(
     "target",
     [
         "/web/../settings.py",
+        "/web/client/../../settings.py",
+        "/web/client/..%2f..%2fsettings.py",
+        "/web/%2e%2e/edge/auth.py",
+        "/web/docs/contract",
+        "/web/client",
+        "/web/client/",
+        "/web/nothing/client.js",
+        "/web/play/client.js",
         "/web/..%2fsettings.py",
         "/web/%2e%2e/settings.py",
         "/web/%2e%2e%2fsettings.py",

@@ -15,7 +15,7 @@ import service
 pytestmark = pytest.mark.node
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "service" / "web"
+PACKAGE = ROOT / "service" / "web" / "client"
 NODE_MIN = 22
 
 TESTS = sorted(
@@ -70,6 +70,23 @@ def test_the_package_has_the_client_its_types_and_the_service_version() -> None:
         "messages.d.ts",
         "package.json",
     }
+
+
+def test_the_package_installs_and_gives_its_class_and_its_types(tmp_path: Path) -> None:
+    output = run("npm", "pack", "--json", "--pack-destination", str(tmp_path), cwd=PACKAGE)
+    (packed,) = json.loads(output)
+    assert "LICENSE" in {file["path"] for file in packed["files"]}
+    assert not (PACKAGE / "LICENSE").exists()
+    (tmp_path / "package.json").write_text('{"private": true, "type": "module"}')
+    run("npm", "install", "--offline", packed["filename"], cwd=tmp_path)
+    page = 'import { Client, type Status } from "ws-service-client";\n'
+    page += 'const client = new Client({ url: "ws://localhost", token: async () => "t" });\n'
+    page += "const status: Status = client.status;\nconsole.log(status.state, client.users.size);\n"
+    (tmp_path / "page.ts").write_text(page)
+    compiler = ROOT / "node_modules" / "typescript" / "bin" / "tsc"
+    options = ("--strict", "--target", "es2022", "--module", "nodenext")
+    run(find_node(), str(compiler), *options, "page.ts", cwd=tmp_path)
+    assert run(find_node(), "page.js", cwd=tmp_path) == "idle 0\n"
 
 
 def test_the_client_has_no_dependencies() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from tests.acceptance.service_process import PATIENCE_S, StartService, make_token
 from tests.odd.values import ODD
 
-OPENAPI = Path(__file__).parents[2] / "service" / "web" / "contract" / "openapi.json"
+OPENAPI = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract" / "openapi.json"
 
 AT_ONCE = 32
 REQUESTS_MIN = 4000

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { Client, Closed, NoAnswer, Refused } from "../../service/web/client.js";
+import { Client, Closed, NoAnswer, Refused } from "../../service/web/client/client.js";
 import { FakeWebSocket } from "./fake_web_socket.js";
 
 const ROOM = {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Parser } from "@asyncapi/parser";
 import Ajv from "ajv/dist/2020.js";
 
-const CONTRACT = new URL("../../service/web/contract/", import.meta.url);
+const CONTRACT = new URL("../../service/web/docs/contract/", import.meta.url);
 
 const read = (name) => JSON.parse(readFileSync(new URL(name, CONTRACT), "utf8"));
 const SCHEMA = read("messages.schema.json");

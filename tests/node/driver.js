@@ -2,7 +2,7 @@
 
 import { createInterface } from "node:readline";
 
-import { Client } from "../../service/web/client.js";
+import { Client } from "../../service/web/client/client.js";
 
 const clients = new Map();
 /** How far the clocks run from those of the machine, as in a sleep or when they are set. */

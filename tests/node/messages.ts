@@ -5,7 +5,7 @@ import type {
     FromV1Client,
     ToClassicClient,
     ToV1Client,
-} from "../../service/web/messages.js";
+} from "../../service/web/client/messages.js";
 
 const command: FromV1Client = { type: "room:join", id: "a1-1", roomId: "r1", role: "spectator" };
 const signal: FromV1Client = { type: "signal", to: "guest-17", data: [1, { deep: true }] };

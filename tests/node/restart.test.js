@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Client } from "../../service/web/client.js";
+import { Client } from "../../service/web/client/client.js";
 import { Service, freshId, makeToken } from "./service.js";
 import { listen, lost, next, online, room, say, until } from "./talk.js";
 

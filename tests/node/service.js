@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-import { Client } from "../../service/web/client.js";
+import { Client } from "../../service/web/client/client.js";
 
 /** The interpreter that has the service installed. */
 const PYTHON = process.env.PYTHON ?? ".venv/bin/python";

@@ -1,6 +1,6 @@
 // Uses the client as its types allow; what they must refuse is marked. Only compiled, never run.
 
-import { Client, type Command, type Incoming, Refused } from "../../service/web/client.js";
+import { Client, type Command, type Incoming, Refused } from "../../service/web/client/client.js";
 
 const client = new Client({
     url: "wss://play.example.org/",

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from tests.odd.values import ODD, is_json
 
-SCHEMAS = Path(__file__).parents[2] / "service" / "web" / "contract" / "messages.schema.json"
+SCHEMAS = (
+    Path(__file__).parents[2] / "service" / "web" / "docs" / "contract" / "messages.schema.json"
+)
 
 AS_IT_SHOULD_BE = "(as it should be)"
 

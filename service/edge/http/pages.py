@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from service.edge.websocket import WebSockets
 
 WEB = Path(__file__).parent.parent.parent / "web"
-CONTRACT = WEB / "contract"
+PARTS = ("client", "play", "docs", "common")
+"""The folders of `WEB`; no two have a file of the same name."""
+
+CONTRACT = WEB / "docs" / "contract"
 
 _HEADERS = {
     "Cache-Control": "no-cache",
@@ -33,13 +36,16 @@ class Pages:
         """Hand upgrades over to `websockets`, at the rate that `handshakes` allows."""
         self._websockets = websockets
         self._handshakes = handshakes
+        self._parts = {part: _files_in(WEB / part) for part in PARTS}
+        self._documents = _files_in(CONTRACT)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """List the routes."""
         return [
             web.get("/", self._root),
             web.get("/ws", self._connect),
-            web.get("/web/{file}", self._file),
+            web.get("/web/{part}/{file}", self._file),
+            web.get("/web/{file}", self._file_of_any_part),
             web.get("/docs", self._docs),
             web.get("/docs/{file}", self._document),
         ]
@@ -48,7 +54,7 @@ class Pages:
         """Serve a WebSocket to requests that ask for an upgrade, and the page to all others."""
         if wants_websocket(request):
             return await self._connect(request)
-        return web.FileResponse(WEB / "index.html", headers=_HEADERS)
+        return web.FileResponse(WEB / "play" / "index.html", headers=_HEADERS)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if not self._handshakes.allows(request):
@@ -56,23 +62,40 @@ class Pages:
         return await self._websockets.serve(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        return _file_in(WEB, request)
+        files = self._parts.get(request.match_info["part"], {})
+        return _response(files, request.match_info["file"])
+
+    async def _file_of_any_part(self, request: web.Request) -> web.StreamResponse:
+        """Serve a file of the client by its published URL, and redirect to those of the pages.
+
+        The pages' modules import each other by relative URLs, so they load from their folder only.
+        """
+        name = request.match_info["file"]
+        part = next((part for part, files in self._parts.items() if name in files), None)
+        if part is None:
+            raise web.HTTPNotFound
+        if part == "client":
+            return _response(self._parts[part], name)
+        raise web.HTTPMovedPermanently(f"/web/{part}/{name}", headers=_HEADERS)
 
     async def _docs(self, _request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(WEB / "docs.html", headers=_HEADERS)
+        return web.FileResponse(WEB / "docs" / "docs.html", headers=_HEADERS)
 
     async def _document(self, request: web.Request) -> web.StreamResponse:
-        return _file_in(CONTRACT, request)
+        return _response(self._documents, request.match_info["file"])
 
 
-def _file_in(directory: Path, request: web.Request) -> web.FileResponse:
-    """Return the file that the URL names; raise 404.
+def _files_in(directory: Path) -> dict[str, Path]:
+    """List a directory, once: a name from a URL is looked up here, never joined to a path.
 
-    The name is looked up in the listing, never joined to a path: no name can leave the directory,
-    and names that the file system would refuse with an `OSError` are simply not found.
+    So no name can leave the directory, and names that the file system would refuse with an
+    `OSError` are simply not found.
     """
-    name = request.match_info["file"]
-    path = next((one for one in directory.iterdir() if one.name == name), None)
-    if path is None or not path.is_file():
+    return {path.name: path for path in directory.iterdir() if path.is_file()}
+
+
+def _response(files: dict[str, Path], name: str) -> web.FileResponse:
+    """Serve one of these files; raise 404 for a name that is none of theirs."""
+    if name not in files:
         raise web.HTTPNotFound
-    return web.FileResponse(path, headers=_HEADERS)
+    return web.FileResponse(files[name], headers=_HEADERS)

@@ -1,6 +1,6 @@
 // The matches that others play, to be watched.
 
-import { button, byId, element, setText } from "./dom.js";
+import { button, byId, element, setText } from "../common/dom.js";
 import { GAMES } from "./games.js";
 
 const ROWS_MAX = 20;

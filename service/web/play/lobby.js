@@ -1,6 +1,6 @@
 // The start page: who is online, invitations, the queue for a match.
 
-import { button, byId, element, setText } from "./dom.js";
+import { button, byId, element, setText } from "../common/dom.js";
 import { GAMES } from "./games.js";
 import { toast } from "./notices.js";
 

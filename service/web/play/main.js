@@ -1,7 +1,7 @@
 // Wires the page: one client, three views, and a table from message to reaction.
 
-import { Client, NoAnswer, Refused } from "./client.js";
-import { byId, setText } from "./dom.js";
+import { Client, NoAnswer, Refused } from "../client/client.js";
+import { byId, setText } from "../common/dom.js";
 import { Game } from "./game.js";
 import { Lobby } from "./lobby.js";
 import { plainWords, showStatus, toast } from "./notices.js";
@@ -121,7 +121,7 @@ function roomGone(note) {
   else showLobby(note);
 }
 
-/** @param {import("./client.js").Status} status */
+/** @param {import("../client/client.js").Status} status */
 function statusChanged(status) {
   showStatus(status);
   if (status.state === "online") online(status.resumed);
@@ -133,7 +133,7 @@ function statusChanged(status) {
 
 /**
  * Whether the server refuses the token, and there is no way to another one but the user.
- * @param {import("./client.js").Status} status
+ * @param {import("../client/client.js").Status} status
  */
 function needsSignIn(status) {
   if (status.state === "closed") return status.code === BAD_TOKEN;

@@ -1,6 +1,6 @@
 // The board of connect four: seven columns to drop discs into.
 
-import { byId, element } from "./dom.js";
+import { byId, element } from "../common/dom.js";
 
 const COLUMNS = 7;
 const ROWS = 6;

@@ -1,6 +1,6 @@
 // What is said in the room that is shown.
 
-import { byId, element, setText } from "./dom.js";
+import { byId, element, setText } from "../common/dom.js";
 
 const LINES_MAX = 200;
 

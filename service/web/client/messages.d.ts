@@ -1,5 +1,5 @@
 // The types of all messages, of both dialects and directions. Generated from
-// contract/messages.schema.json by `make reference`; do not edit.
+// the service's JSON Schema by `make reference`; do not edit.
 
 /**
  * Every message of both dialects and directions; take one by its name.

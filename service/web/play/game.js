@@ -4,7 +4,7 @@
 import { Board } from "./board.js";
 import { Chat } from "./chat.js";
 import { Controls, listenToKeyboard, listenToTouch } from "./controls.js";
-import { byId, setText } from "./dom.js";
+import { byId, setText } from "../common/dom.js";
 import { Field } from "./field.js";
 import { GAMES } from "./games.js";
 

@@ -1,6 +1,6 @@
 // What the page says in passing: the state of the connection, and toasts.
 
-import { byId, element, setText } from "./dom.js";
+import { byId, element, setText } from "../common/dom.js";
 
 const TOAST_MS = 6_000;
 const TOASTS_MAX = 3;
@@ -63,7 +63,7 @@ const CONNECTION = {
 
 /**
  * Shows the state of the connection, which is visible at all times.
- * @param {import("./client.js").Status} status
+ * @param {import("../client/client.js").Status} status
  */
 export function showStatus(status) {
   clearInterval(detailTimer);

@@ -1,7 +1,7 @@
 // The page of the contract: shows the AsyncAPI and OpenAPI documents that the service has, as they
 // were generated from its code. What is in a document is text, and goes through `textContent` only.
 
-import { byId, element } from "./dom.js";
+import { byId, element } from "../common/dom.js";
 import { fieldsOf, nameOf, partsOf, remarkOn, typeOf } from "./docs_schema.js";
 
 const DOCUMENTS = [
