@@ -14,7 +14,7 @@ from service.integrations.user_service import (
     UserService,
     UserServiceUnavailable,
 )
-from tests.neighbours import ExampleUsers, Fault
+from tests.external_services import ExampleUsers, Fault
 
 SECRET = "a secret of more than thirty-two bytes"
 

@@ -21,7 +21,7 @@ from tests.acceptance.service_process import (
     make_token,
     of_type,
 )
-from tests.neighbours import ExampleUsers, Fault, Hook
+from tests.external_services import ExampleUsers, Fault, Hook
 
 HOOK_SECRET = "a secret of webhooks"
 
