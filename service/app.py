@@ -193,7 +193,6 @@ class Service:
             engine,
             users,
             bearers,
-            publish=hub.publish,
             clean_name=self._clean_name,
             retry_s=settings.breaker_pause_s,
         )

@@ -10,8 +10,8 @@ from service.domain.events.presence import UserWentOffline
 from service.domain.personal_data import PersonalData
 from service.errors import Unavailable
 from service.eventstore.records import Origin
-from service.fanout.audience import Refresh, UserChanged
 from service.integrations.user_service import UserServiceUnavailable
+from service.runtime.record import Record
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
-    from service.fanout.audience import Message
     from service.integrations.user_service import UserService
     from service.outbox.tokens import UserTokens
     from service.runtime.engine import Engine
@@ -32,13 +31,12 @@ logger = get_logger(__name__)
 class UserDirectory:
     """Look up names and friends in the background; no connection waits for an answer."""
 
-    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+    def __init__(
         self,
         engine: Engine,
         users: UserService | None,
         bearers: UserTokens,
         *,
-        publish: Callable[[Message], None],
         clean_name: Callable[[str], str],
         retry_s: float,
     ) -> None:
@@ -46,7 +44,6 @@ class UserDirectory:
         self._engine = engine
         self._users = users
         self._bearers = bearers
-        self._publish = publish
         self._clean_name = clean_name
         self._retry_s = retry_s
         self._nameless: dict[UserId, None] = {}
@@ -103,7 +100,7 @@ class UserDirectory:
         """Learn one name; return whether there was an answer."""
         try:
             name = self._clean_name(await users.name(user) or "")
-            if name and self._engine.people.names.get(user) != name:
+            if name and self._engine.profiles.names.get(user) != name:
                 await self._rename(user, name)
         except (UserServiceUnavailable, Unavailable):
             # To the end of the queue, so that one bad user is not all that is asked for.
@@ -116,13 +113,8 @@ class UserDirectory:
         return True
 
     async def _rename(self, user: UserId, name: str) -> None:
-        """Keep the name, then show it, unless the user has gone or brought one themselves."""
+        """Keep and show the name, unless the user has gone or brought one themselves."""
         if user not in self._nameless:
             return
         renamed = PersonalData(names={str(user): name})
-        await self._engine.append([], Origin("names", user), beside=renamed)
-        self._engine.people.names[user] = name
-        self._publish(Refresh("user:list"))
-        self._publish(UserChanged(user))
-        if user in self._engine.world.lobby.members:
-            self._publish(Refresh("lobby:list"))
+        await self._engine.execute(Record(), Origin("names", user), personal_data=renamed)

@@ -151,12 +151,12 @@ class KnownPeople:
         names_max = PROFILE_CACHE_MIN + 2 * len(world.presence.sockets)
         texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
         if isinstance(event, UserWentOffline) and len(people.names) > names_max:
-            kept = {name for data in people.awaited.values() for name in data.names}
+            kept = {name for data in people.expected.values() for name in data.names}
             for user in people.names.keys() - _users_of(world):
                 if str(user) not in kept:
                     del people.names[user]
         if isinstance(event, ChatSaid) and len(people.texts) > texts_max:
-            kept = {chat for data in people.awaited.values() for chat in data.texts}
+            kept = {chat for data in people.expected.values() for chat in data.texts}
             for chat in people.texts.keys() - _texts_of(world) - kept:
                 del people.texts[chat]
 

@@ -13,7 +13,6 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom
-from service.domain.commands.moves import Move
 from service.domain.commands.presence import CLEAN_CLOSES, CloseSocket, OpenSocket, ReplaceSocket
 from service.domain.errors import TooManySockets, WrongPassword
 from service.domain.events.access import SessionsRevoked
@@ -55,7 +54,6 @@ from service.edge.session.session import Session
 from service.edge.token_timer import TokenTimer, TokenTimes
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.records import Origin
-from service.fanout.audience import Refresh, UserChanged
 from service.fanout.signals import signal
 from service.fanout.views import lobby_list
 from service.protocol import FromClient, classic, v1
@@ -78,7 +76,7 @@ if TYPE_CHECKING:
     from service.edge.session.actions import Action
     from service.edge.session.rate_limit import Budgets, UserBudget
     from service.edge.session.session import SessionLimits
-    from service.runtime.engine import Done, Engine
+    from service.runtime.engine import Engine, Executed
     from service.runtime.idempotency import Fingerprints
     from service.runtime.ticker import Ticker
 
@@ -367,17 +365,14 @@ class WebSockets:
     async def _opened(self, socket: _Socket, identity: Identity) -> bool:
         """Append the opening of the socket; what follows from it greets the client."""
         user, opening = identity.user, socket.connection.socket
-        beside = self._renamed(user, identity.name)
+        execute, origin, name = self._engine.execute, socket.origin(), self._renamed(identity)
         try:
-            with self._engine.people.kept(beside):
-                try:
-                    await self._engine.execute(
-                        OpenSocket(user, opening), socket.origin(), beside=beside
-                    )
-                except TooManySockets:
-                    code = int(CloseCode.TOO_MANY_SOCKETS)
-                    replace = ReplaceSocket(user, opening, await self._silent(user), code)
-                    await self._engine.execute(replace, socket.origin(), beside=beside)
+            try:
+                await execute(OpenSocket(user, opening), origin, personal_data=name)
+            except TooManySockets:
+                code = int(CloseCode.TOO_MANY_SOCKETS)
+                replace = ReplaceSocket(user, opening, await self._silent(user), code)
+                await execute(replace, origin, personal_data=name)
         except (InternalError, Unavailable) as error:
             self._metrics.handshake_refused(error.code)
             await socket.ws.close(code=CloseCode.TRY_AGAIN, message=error.code.encode())
@@ -403,15 +398,11 @@ class WebSockets:
             if not is_alive
         )
 
-    def _renamed(self, user: UserId, name: str | None) -> PersonalData:
-        """Take the name of a token; who is online already is told of anew."""
-        names = self._engine.people.names
-        if name is None or names.get(user) == name:
+    def _renamed(self, identity: Identity) -> PersonalData:
+        """Return the name that a token says, if it is not known already."""
+        user, name = identity.user, identity.name
+        if name is None or self._engine.profiles.names.get(user) == name:
             return NO_PERSONAL_DATA
-        names[user] = name
-        if self._engine.world.presence.is_online(user):
-            self._hub.publish(Refresh("user:list"))
-            self._hub.publish(UserChanged(user))
         return PersonalData(names={str(user): name})
 
     async def _converse(self, socket: _Socket, session: Session) -> None:
@@ -424,10 +415,10 @@ class WebSockets:
             if request is None:
                 return None
             action = request.action
+            if isinstance(action, Execute) and action.password is None:
+                self._dispatch(action, request.id, socket, session)
+                return None
             if isinstance(action, _FOR_THE_TASK):
-                if isinstance(action, Execute) and self._submit(action, request.id, socket):
-                    self._charge_crowd(action, session)
-                    return None
                 return WSMessage(WSMsgType.TEXT, request, None)
             self._carry_out_at_once(request, socket, session)
             return None
@@ -437,18 +428,18 @@ class WebSockets:
             if frame.type is WSMsgType.ERROR:
                 return
             await socket.until_idle()
-            is_read = isinstance(frame.data, Request)
-            request = frame.data if is_read else self._read(frame, socket, session)
-            if request is None:
-                continue
-            if isinstance(request.action, Close):
-                self._hub.flush()
-                code, reason = request.action.code, request.action.reason
-                socket.closed_with = code
-                await socket.ws.close(code=code, message=reason.encode())
-                return
             socket.is_busy = True
             try:
+                is_read = isinstance(frame.data, Request)
+                request = frame.data if is_read else self._read(frame, socket, session)
+                if request is None:
+                    continue
+                if isinstance(request.action, Close):
+                    self._hub.flush()
+                    code, reason = request.action.code, request.action.reason
+                    socket.closed_with = code
+                    await socket.ws.close(code=code, message=reason.encode())
+                    return
                 await self._carry_out(request, socket, session)
             finally:
                 socket.idle()
@@ -513,57 +504,56 @@ class WebSockets:
                 if request.id is not None and not isinstance(action, _ANSWERED_BY_ID):
                     self._acknowledge(socket, request.id, self._engine.world.position)
 
-    def _submit(self, action: Execute, id_: str | None, socket: _Socket) -> bool:
-        """Carry out an input of a player without waiting for its commit, if that can be done."""
-        if not isinstance(action.command, Move):
-            return False
+    def _dispatch(
+        self, action: Execute, id_: str | None, socket: _Socket, session: Session
+    ) -> None:
+        """Carry a command out; no task waits for its commit, but the messages after it do."""
 
-        def then(error: Exception | None) -> None:
-            socket.idle()
-            if isinstance(error, ClientError):
-                self._refuse(socket, error, id_)
-            elif error is not None:
-                self._failed(socket, error, id_)
-            else:
-                # A client of Socket.IO may wait for it; a command with an id of v1 is executed.
-                self._acknowledge(socket, id_, self._engine.world.position)
+        def done(result: Executed | Exception) -> None:
+            try:
+                self._report(action, id_, socket, result)
+            finally:
+                socket.idle()
 
         socket.is_busy = True
+        with _span(socket, session):
+            self._charge_crowd(action, session)
+            origin, data = self._origin(action, id_, socket), action.beside
+            self._engine.dispatch(action.command, origin, done, personal_data=data)
+
+    def _report(
+        self, action: Execute, id_: str | None, socket: _Socket, result: Executed | Exception
+    ) -> None:
+        """Answer a command that was carried out or refused."""
         try:
-            is_taken = self._engine.submit(action.command, socket.origin(id_), then)
-        except ClientError as error:
-            then(error)
-            return True
-        if not is_taken:
-            socket.idle()
-        return is_taken
+            if isinstance(result, ClientError):
+                self._refuse(socket, result, id_)
+            elif isinstance(result, Exception):
+                self._failed(socket, result, id_)
+            else:
+                if not result.events:
+                    self._answer_again(action.message, socket.connection)
+                self._acknowledge(socket, id_, result.result.position, result.result.room)
+        except Exception as error:  # noqa: BLE001 - it costs this message alone
+            self._failed(socket, error, id_)
+
+    def _origin(self, action: Execute, id_: str | None, socket: _Socket) -> Origin:
+        digest = None if id_ is None else self._fingerprints.of(action.message)
+        return socket.origin(id_, digest)
 
     async def _execute(self, action: Execute, id_: str | None, socket: _Socket) -> None:
-        # What is said must be known before it is told.
-        texts = {chat: text.text for chat, text in action.beside.texts.items()}
-        self._engine.people.texts |= texts
-        digest = None if id_ is None else self._fingerprints.of(action.message)
-        try:
-            with self._engine.people.kept(action.beside):
-                done = await self._decided(action, socket.origin(id_, digest))
-        except ClientError:
-            for chat in texts:
-                self._engine.people.texts.pop(chat, None)
-            raise
-        if not done.events:
-            self._answer_again(action.message, socket.connection)
-        self._acknowledge(socket, id_, done.answer.position, done.answer.room)
+        self._report(action, id_, socket, await self._decided(action, id_, socket))
 
-    async def _decided(self, action: Execute, origin: Origin) -> Done:
+    async def _decided(self, action: Execute, id_: str | None, socket: _Socket) -> Executed:
         """Carry a command out, with its password hashed where it has one."""
-        command = action.command
+        command, origin, data = action.command, self._origin(action, id_, socket), action.beside
         if not isinstance(command, CreateRoom | JoinRoom):
-            return await self._engine.execute(command, origin, beside=action.beside)
+            return await self._engine.execute(command, origin, personal_data=data)
         for is_last in (False, True):
             sealed = self._passwords.sealed_for(command)
             prepared = await self._passwords.prepare(command, action.password)
             try:
-                return await self._engine.execute(prepared, origin, beside=action.beside)
+                return await self._engine.execute(prepared, origin, personal_data=data)
             except WrongPassword:
                 # The room may have become another one, with another password, meanwhile.
                 if is_last or self._passwords.sealed_for(command) == sealed:
@@ -606,7 +596,7 @@ class WebSockets:
         session.spend_list(sum(map(len, frames[before:])) / BYTES_PER_UNIT)
 
     def _perform(self, action: Action, socket: _Socket, session: Session) -> None:  # noqa: C901, PLR0912 - one each
-        world, people = self._engine.world, self._engine.people
+        world, profiles = self._engine.world, self._engine.profiles
         hub, connection = self._hub, socket.connection
         match action:
             case PassSignal(message, to):
@@ -629,9 +619,9 @@ class WebSockets:
             case ShowUsers():
                 hub.send_frames(connection, (hub.lists.user_list(connection.dialect),))
             case ShowLobby():
-                hub.send(connection, lobby_list(world, people))
+                hub.send(connection, lobby_list(world, profiles))
             case ShowRooms(game, after, limit):
-                hub.send(connection, room_page(world, people, game, after, limit))
+                hub.send(connection, room_page(world, profiles, game, after, limit))
             case SubscribeRooms(game, wanted):
                 if wanted:
                     hub.rooms.subscribe(connection.socket, game)
@@ -727,12 +717,12 @@ class WebSockets:
 
     def _answer_again(self, message: FromClient, connection: Connection) -> None:
         """Answer a command that changed nothing with what its sender wants to know."""
-        world, people = self._engine.world, self._engine.people
+        world, profiles = self._engine.world, self._engine.profiles
         match message:
             case classic.MatchmakingLeave():
                 self._hub.send(connection, classic.MatchmakingCancelled())
             case classic.LobbyJoin():
-                self._hub.send(connection, lobby_list(world, people))
+                self._hub.send(connection, lobby_list(world, profiles))
             case classic.GameJoin() | v1.RoomJoin():
                 self._ticker.show_again(message.room_id, connection.user, connection.socket)
             case _:
@@ -791,8 +781,10 @@ class _Socket:
 
     def idle(self) -> None:
         """Go on with later messages."""
-        self.is_busy = False
-        if self._became_idle is not None:
+        if self._became_idle is None:
+            self.is_busy = False
+        else:
+            # It stays busy: one that is read before the task goes on must not overtake.
             self._became_idle.set_result(None)
             self._became_idle = None
 

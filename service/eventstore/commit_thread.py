@@ -170,7 +170,9 @@ class CommitThread:
         tell = self._loop.call_soon_threadsafe
         answers: list[Committed | Exception]
         try:
-            with traces.span("log.commit", [one.span for one in batch], appends=len(batch)):
+            # None while tracing is off.
+            links = [None if one.span is None else one.span.ref for one in batch]
+            with traces.span("log.commit", links, appends=len(batch)):
                 answers = self._commit([one.append for one in batch])
             self._note_outage(None)
         except Exception as error:

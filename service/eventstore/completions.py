@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from service.eventstore.plan import Append, Committed
-from service.telemetry.traces import SpanRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.domain.events.base import Position
+    from service.telemetry.otel import OpenSpan
 
     Then: TypeAlias = Callable[[Committed | Exception], None]
 
@@ -21,30 +20,33 @@ class PendingAppend(NamedTuple):
 
     append: Append
     then: Then
-    span: SpanRef
+    span: OpenSpan | None
 
 
-class Completion:
+Result = TypeVar("Result")
+
+
+class Completion(Generic[Result]):
     """Bridge a commit callback to an awaitable result."""
 
     def __init__(self) -> None:
         """Belong to the running loop."""
         self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[list[Position]] = self._loop.create_future()
+        self.future: asyncio.Future[Result] = self._loop.create_future()
         self._is_settled = False
         self._end: asyncio.Future[None] | None = None
 
-    def settle(self, answer: Committed | Exception) -> None:
+    def settle(self, result: Result | Exception) -> None:
         """Set the result; it is dropped when the caller was cancelled."""
         self._is_settled = True
         if self._end is not None:
             self._end.set_result(None)
         if self.future.done():
             return
-        if isinstance(answer, Committed):
-            self.future.set_result(answer.positions)
+        if isinstance(result, Exception):
+            self.future.set_exception(result)
         else:
-            self.future.set_exception(answer)
+            self.future.set_result(result)
 
     async def settled(self) -> None:
         """Wait until there is a result, also when `future` is cancelled."""

@@ -148,14 +148,13 @@ class EventLog:
         A caller that is cancelled goes only when its events are folded, or have failed: until
         then nobody else may decide on their streams.
         """
-        answer = Completion()
-        with traces.span("log.append", events=len(events)):
-            self.submit(events, answer.settle, expect, beside=beside)
-            try:
-                return await answer.future
-            except asyncio.CancelledError:
-                await answer.settled()
-                raise
+        answer = Completion[Committed]()
+        self.submit(events, answer.settle, expect, beside=beside)
+        try:
+            return (await answer.future).positions
+        except asyncio.CancelledError:
+            await answer.settled()
+            raise
 
     def submit(
         self,
@@ -173,7 +172,8 @@ class EventLog:
             raise Unavailable("The service is stopping; try again with the next one.")
         if not self._new:
             self._loop.call_soon(self._hand_over)
-        self._new.append(PendingAppend(Append(events, expect, beside), then, traces.here()))
+        span = traces.begin("log.append", events=len(events))
+        self._new.append(PendingAppend(Append(events, expect, beside), then, span))
         self._unanswered += 1
 
     async def probe(self) -> None:
@@ -244,6 +244,8 @@ class EventLog:
             answers = [Unavailable("The log is closed.")] * len(batch)
         self._unanswered -= len(batch)
         for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.span is not None:
+                waiting.span.end(answer if isinstance(answer, Exception) else None)
             try:
                 waiting.then(answer)
             except Exception:

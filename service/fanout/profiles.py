@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import msgspec
 
-from service.domain.ids import UserId
+from service.domain.ids import UserId, normalise
 from service.domain.names import placeholder
 from service.domain.personal_data import PersonalData
 from service.protocol import classic
@@ -18,8 +17,8 @@ class Profiles(msgspec.Struct):
 
     names: dict[UserId, str] = {}
     texts: dict[str, str] = {}
-    awaited: dict[int, PersonalData] = {}
-    """What belongs to events on their way into the log, so that nobody lets go of it meanwhile."""
+    expected: dict[int, PersonalData] = {}
+    """What belongs to events on their way into the log: it must not be evicted meanwhile."""
 
     def name(self, user: UserId) -> str:
         """Return the display name; one that is not known is `User#<id>`."""
@@ -29,16 +28,42 @@ class Profiles(msgspec.Struct):
         """Return a user in wire form."""
         return classic.User(user, self.name(user))
 
-    @contextmanager
-    def kept(self, data: PersonalData) -> Iterator[None]:
-        """Let go of none of `data` meanwhile: its events are told of by it when they are folded."""
-        self.awaited[id(data)] = data
-        try:
-            yield
-        finally:
-            # Many commands share the one that says that there is none.
-            self.awaited.pop(id(data), None)
+    def expect(self, data: PersonalData) -> Expectation:
+        """Know `data` from now on: the events that show it are on their way into the log."""
+        return Expectation(self, data)
 
     def users(self, users: Iterable[UserId]) -> list[classic.User]:
         """Return users in wire form."""
         return [self.user(user) for user in users]
+
+
+class Expectation:
+    """Personal data on its way into the log: known already, and not evicted before `settle`."""
+
+    __slots__ = ("_before", "_data", "_profiles", "renamed")
+
+    def __init__(self, profiles: Profiles, data: PersonalData) -> None:
+        """Add `data` to `profiles`."""
+        self._profiles = profiles
+        self._data = data
+        names = {normalise(user): name for user, name in data.names.items()}
+        self._before = {user: profiles.names.get(user) for user in names}
+        self.renamed = [user for user, name in names.items() if self._before[user] != name]
+        """The users whose name is another one now."""
+        profiles.names |= names
+        profiles.texts |= {chat: text.text for chat, text in data.texts.items()}
+        profiles.expected[id(self)] = data
+
+    def settle(self, *, is_committed: bool) -> None:
+        """Treat the data as any other, or forget it when its events were not written."""
+        profiles = self._profiles
+        del profiles.expected[id(self)]
+        if is_committed:
+            return
+        for chat in self._data.texts:
+            profiles.texts.pop(chat, None)
+        for user, name in self._before.items():
+            if name is None:
+                profiles.names.pop(user, None)
+            else:
+                profiles.names[user] = name

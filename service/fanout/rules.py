@@ -355,3 +355,11 @@ _AFTER_FOLD: dict[type[Event], _Make] = {
     MatchResumed: _match_resumed,
     ChatSaid: _chat_said,
 }
+
+
+def renamed(user: UserId, world: World) -> Iterator[Message]:
+    """Show the new name of a user who is online in all lists that they are in."""
+    yield Refresh("user:list")
+    yield UserChanged(user)
+    if user in world.lobby.members:
+        yield Refresh("lobby:list")

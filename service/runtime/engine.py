@@ -1,20 +1,17 @@
-"""Execute commands: lock streams, decide, append, fold, publish, answer."""
+"""Execute commands: lock streams, decide, append, fold, publish, report the result."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from service.domain.commands.rules import MoveFailed
-from service.domain.events.base import Event
 from service.domain.events.matches import MatchEvent
 from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import ClientError, InternalError
+from service.eventstore.completions import Completion
 from service.eventstore.records import propose
-from service.fanout.rules import after_fold, before_fold
+from service.fanout.rules import after_fold, before_fold, renamed
 from service.runtime.idempotency import (
     CommandResult,
     CommandResults,
@@ -29,33 +26,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from service.domain.commands.base import Command, Context
-    from service.domain.events.base import Position
-    from service.domain.ids import MatchId
+    from service.domain.events.base import Event, Position
+    from service.domain.ids import MatchId, UserId
     from service.domain.personal_data import PersonalData
     from service.domain.projections.world import World
     from service.eventstore.plan import Committed
     from service.eventstore.records import Origin, RecordedEvent
     from service.eventstore.writer import EventLog
     from service.fanout.audience import Message
-    from service.fanout.profiles import Profiles
+    from service.fanout.profiles import Expectation, Profiles
     from service.runtime.idempotency import CommandKey
+    from service.runtime.locks import Lease
     from service.telemetry import FaultPart
+    from service.telemetry.otel import OpenSpan
+
+    OnResult: TypeAlias = Callable[["Executed | Exception"], None]
+
+
+class Hold(Protocol):
+    """Keeps a live match from stepping past an event that is not committed yet."""
+
+    def release(self) -> None:
+        """Let it run on; whoever has the hold calls this once."""
 
 
 class Gate(Protocol):
-    """Holds a live match at an event that is not committed yet."""
+    """What the engine needs of the live matches."""
+
+    def is_settled(self, streams: set[str], /) -> bool:
+        """Whether no match of these rooms waits for the commit of what a step has brought about."""
 
     async def settled(self, streams: set[str]) -> None:
-        """Wait until the matches of these rooms have written down what they brought about."""
+        """Wait until that is so; raise `Unavailable` while the log can't be written."""
 
-    def hold(self, event: MatchEvent) -> None:
-        """Step the match no further than the tick of `event`."""
-
-    def release(self, event: MatchEvent) -> None:
-        """Let it run on; the append of `event` was committed, or it failed."""
+    def hold(self, event: MatchEvent) -> Hold | None:
+        """Step the match of `event` no further than its tick; None where nothing is to be held."""
 
     def move_failed(self, match: MatchId, seat: int) -> None:
-        """Know that the rules have raised over a move; a match where they go on so is ended."""
+        """Count a move over which the rules have raised; too many in a row end the match."""
 
 
 class Publisher(Protocol):
@@ -75,22 +83,61 @@ class Observer(Protocol):
         """See `event`."""
 
 
-class Done(msgspec.Struct, frozen=True):
-    """Outcome of a command: positions, or the error."""
+class Executed(NamedTuple):
+    """A command that was carried out."""
 
-    events: list[Event]
-    """None when it changed nothing, or was carried out before."""
-    answer: CommandResult
+    events: Sequence[Event]
+    """None when it changed nothing, or was carried out before under the same id."""
+    result: CommandResult
+
+
+class PendingCommand:
+    """A command from its dispatch until its result is known."""
+
+    __slots__ = (
+        "command",
+        "done",
+        "events",
+        "expectation",
+        "is_cancelled",
+        "is_decided",
+        "key",
+        "lease",
+        "origin",
+        "personal_data",
+        "span",
+    )
+
+    def __init__(
+        self, command: Command, origin: Origin, done: OnResult, personal_data: PersonalData
+    ) -> None:
+        """Wait for its turn."""
+        self.command = command
+        self.origin = origin
+        self.done = done
+        self.personal_data = personal_data
+        self.key: CommandKey | None = None
+        """Set while no other command of this id may begin."""
+        self.lease: Lease | None = None
+        self.events: Sequence[Event] = ()
+        self.expectation: Expectation | None = None
+        self.span: OpenSpan | None = None
+        self.is_decided = False
+        """Its events are on their way into the log, from where nothing comes back."""
+        self.is_cancelled = False
 
 
 class Engine:
-    """Executes commands; the only writer of the projections."""
+    """Executes commands; the only writer of the projections.
+
+    All that is written goes one way: `dispatch`. `execute` is the same for a coroutine.
+    """
 
     def __init__(
         self,
         log: EventLog,
         world: World,
-        people: Profiles,
+        profiles: Profiles,
         publisher: Publisher,
         metrics: Metrics | None = None,
     ) -> None:
@@ -100,10 +147,14 @@ class Engine:
         self._locks = StreamLocks()
         self._publisher = publisher
         self._observers: list[Observer] = []
-        self._answers = CommandResults()
-        self._under_way: dict[CommandKey, asyncio.Future[None]] = {}
+        self._results = CommandResults()
+        self._under_way: dict[CommandKey, list[PendingCommand]] = {}
+        """The ids of commands that are carried out, with those that came under the same id."""
+        self._holds: dict[int, Hold] = {}
+        """Of events on their way into the log, by their identity: each decision makes its own."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self.world = world
-        self.people = people
+        self.profiles = profiles
         self.context: Context
         self.gate: Gate
 
@@ -113,89 +164,59 @@ class Engine:
         self.gate = gate
         self._observers += observers
 
-    async def execute(
-        self, command: Command, origin: Origin, *, beside: PersonalData = NO_PERSONAL_DATA
-    ) -> Done:
-        """Carry `command` out; its events are then committed and folded.
+    def dispatch(
+        self,
+        command: Command,
+        origin: Origin,
+        done: OnResult,
+        *,
+        personal_data: PersonalData = NO_PERSONAL_DATA,
+    ) -> None:
+        """Carry `command` out, and call `done` with its result or its error.
 
-        `beside` is kept with the same commit. A command with an id (`origin.command`) that its
-        actor has given before is answered as it was then, and changes nothing. Raises `IdReused`
-        when that was another command (`origin.digest`), the `ClientError` of the decision,
-        `Unavailable` when the log can't be written, or `InternalError` for a fault of the service
-        or of a game's rules, which is logged here; then nothing has happened.
+        It is decided at once where its streams are free, and the append is then under way when
+        this returns; otherwise it waits for its turn, in order of dispatch. `done` is called once:
+        when the events are folded, or before this returns when the command is refused, changes
+        nothing, or was carried out before.
+
+        `personal_data` is kept with the same commit. A command with an id (`origin.command`) that
+        its actor has given before gets the result that it had then, and changes nothing.
+
+        The error is `IdReused` when that was another command (`origin.digest`), the `ClientError`
+        of the decision, `Unavailable` when the log can't be written, or `InternalError` for a
+        fault of the service or of a game's rules, which is logged here. Then nothing has happened.
+
+        An observer must not call this: it would decide between two events of one commit.
         """
-        if origin.command is None:
-            return await self._carry_out(command, origin, beside)
-        key = (str(origin.actor), origin.command)
-        while key in self._under_way:
-            await asyncio.wait([self._under_way[key]])
-        answer = self._answers.find(key)
-        if answer is not None:
-            if not are_equal(answer.digest, origin.digest):
-                raise IdReused
-            return Done([], answer)
-        self._under_way[key] = asyncio.get_running_loop().create_future()
+        self._begin(PendingCommand(command, origin, done, personal_data))
+
+    async def execute(
+        self, command: Command, origin: Origin, *, personal_data: PersonalData = NO_PERSONAL_DATA
+    ) -> Executed:
+        """Do as `dispatch`; return the result or raise the error.
+
+        A caller that is cancelled takes back a command that is not decided yet. From then on it
+        goes only when the events are folded, or have failed.
+        """
+        completion = Completion[Executed]()
+        pending = PendingCommand(command, origin, completion.settle, personal_data)
+        self._begin(pending)
         try:
-            return await self._carry_out(command, origin, beside)
-        finally:
-            self._under_way.pop(key).set_result(None)
+            return await completion.future
+        except asyncio.CancelledError:
+            if pending.is_decided:
+                await completion.settled()
+            else:
+                pending.is_cancelled = True
+                self._let_go(pending)
+            raise
 
     def check_unused(self, origin: Origin) -> None:
         """Raise `IdReused` when the id of what makes no event was given to a command before."""
         if origin.command is not None:
-            answer = self._answers.find((str(origin.actor), origin.command))
-            if answer is not None and answer.digest is not None:
+            result = self._results.find((str(origin.actor), origin.command))
+            if result is not None and result.digest is not None:
                 raise IdReused
-
-    async def append(
-        self, events: Sequence[Event], origin: Origin, *, beside: PersonalData = NO_PERSONAL_DATA
-    ) -> list[Position]:
-        """Commit decided events and return their positions; live matches wait for theirs."""
-        self._hold(events)
-        try:
-            proposed = propose(events, origin)
-            return await self._log.append(proposed, _opening(events), beside=beside)
-        finally:
-            self._release(events)
-
-    def submit(
-        self, command: Command, origin: Origin, then: Callable[[Exception | None], None]
-    ) -> bool:
-        """Carry `command` out without waiting, and call `then` when its events are folded.
-
-        Returns False, and does nothing, when it has to be executed: it wants a lock, or it has an
-        id. Raises the `ClientError` of the decision, or `InternalError` as `execute` does; what
-        keeps the events from being written is given to `then`.
-        """
-        if origin.command is not None or command.streams(self.world):
-            return False
-        try:
-            with _span(command):
-                events = command.decide(self.world, self.context)
-                if events:
-                    self.append_soon(events, origin, then)
-                    return True
-        except ClientError:
-            raise
-        except Exception as error:
-            raise self._failed(command, error) from error
-        then(None)
-        return True
-
-    def append_soon(
-        self, events: Sequence[Event], origin: Origin, then: Callable[[Exception | None], None]
-    ) -> None:
-        """Do as `append`, without waiting: `then` gets what has kept it from being done, or None.
-
-        Raises `Unavailable` when the log is closing.
-        """
-
-        def settle(answer: Committed | Exception) -> None:
-            self._release(events)
-            then(answer if isinstance(answer, Exception) else None)
-
-        self._log.submit(propose(events, origin), settle, _opening(events))
-        self._hold(events)
 
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Fold what was committed, then tell everybody; the log calls this after each commit."""
@@ -213,11 +234,12 @@ class Engine:
         Raises `FoldFailed`. Any other fault costs the message, or what follows from this event.
         """
         event, position = recorded.event, recorded.position
+        self._release(event)
         messages: list[Message] = []
         self._collect(messages, before_fold, recorded)
         self.world.fold(event, position)
         try:
-            self._answers.take(recorded)
+            self._results.record(recorded)
         except Exception as error:  # noqa: BLE001 - only the id of this command is not known again
             self._note(error, "command", recorded)
         self._collect(messages, after_fold, recorded)
@@ -233,7 +255,7 @@ class Engine:
 
     def remember(self, recorded: RecordedEvent) -> None:
         """Know the command that a recent event belongs to, without folding it; for the start."""
-        self._answers.take(recorded)
+        self._results.record(recorded)
 
     def _collect(
         self,
@@ -243,7 +265,7 @@ class Engine:
     ) -> None:
         """Add the messages of a delivery rule, up to where it fails."""
         try:
-            messages += rule(recorded.event, self.world, self.people)
+            messages += rule(recorded.event, self.world, self.profiles)
         except Exception as error:  # noqa: BLE001 - the event is folded in any case
             self._note(error, "delivery", recorded)
 
@@ -252,53 +274,178 @@ class Engine:
             self._metrics, part, error, position=recorded.position, event=recorded.event.type
         )
 
-    def _hold(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, MatchEvent):
-                self.gate.hold(event)
+    def _begin(self, pending: PendingCommand) -> None:
+        """Let a command begin, unless its id was given before."""
+        if pending.is_cancelled:
+            return
+        origin = pending.origin
+        if origin.command is not None:
+            key = (str(origin.actor), origin.command)
+            same_id = self._under_way.get(key)
+            if same_id is not None:
+                same_id.append(pending)
+                return
+            known = self._results.find(key)
+            if known is not None:
+                is_same = are_equal(known.digest, origin.digest)
+                pending.done(Executed((), known) if is_same else IdReused())
+                return
+            self._under_way[key] = []
+            pending.key = key
+        pending.span = traces.begin("engine.execute", command=type(pending.command).__name__)
+        self._lock(pending)
 
-    def _release(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, MatchEvent):
-                self.gate.release(event)
-
-    async def _carry_out(self, command: Command, origin: Origin, beside: PersonalData) -> Done:
+    def _lock(self, pending: PendingCommand) -> None:
+        """Take the locks of the streams that are to be decided on, and go on when they are held."""
         try:
-            with _span(command):
-                return await self._decide_and_append(command, origin, beside)
-        except ClientError:
-            raise
-        except Exception as error:
-            raise self._failed(command, error) from error
+            streams = pending.command.streams(self.world)
+        except Exception as error:  # noqa: BLE001 - it costs this command alone
+            self._finish(pending, self._failed(pending, error))
+            return
+        if not streams:
+            # As with most moves: nothing to wait for, and nothing to be made for it.
+            self._decide(pending)
+            return
+        pending.lease = self._locks.acquire(streams, lambda: self._locked(pending))
+        if pending.lease.is_held:
+            self._await_matches(pending, streams)
 
-    def _failed(self, command: Command, error: Exception) -> InternalError:
-        """Report a fault that affects this command only."""
+    def _locked(self, pending: PendingCommand) -> None:
+        """Go on after waiting for the locks; meanwhile other streams may have become involved."""
+        lease = pending.lease
+        if lease is None:
+            raise AssertionError(pending)
+        try:
+            streams = pending.command.streams(self.world)
+        except Exception as error:  # noqa: BLE001 - it costs this command alone
+            self._finish(pending, self._failed(pending, error))
+            return
+        if streams <= lease.streams:
+            self._await_matches(pending, streams)
+        else:
+            lease.release()
+            pending.lease = None
+            self._lock(pending)
+
+    def _await_matches(self, pending: PendingCommand, streams: set[str]) -> None:
+        """Decide when the live matches concerned have recorded what they brought about."""
+        if self.gate.is_settled(streams):
+            self._decide(pending)
+            return
+        task = asyncio.create_task(self._decide_when_settled(pending, streams))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _decide_when_settled(self, pending: PendingCommand, streams: set[str]) -> None:
+        try:
+            await self.gate.settled(streams)
+        except Exception as error:  # noqa: BLE001 - `done` is told
+            if not pending.is_cancelled:
+                self._finish(pending, self._failed(pending, error))
+        else:
+            if not pending.is_cancelled:
+                self._decide(pending)
+
+    def _decide(self, pending: PendingCommand) -> None:
+        """Decide, with the locks held, and append the events; `_settle` gets what becomes of it."""
+        try:
+            with traces.within(pending.span):
+                events = pending.command.decide(self.world, self.context)
+                if events or pending.personal_data.names:
+                    self._append(pending, events)
+                    return
+            outcome: Executed | Exception = Executed(events, CommandResult(self.world.position))
+        except Exception as error:  # noqa: BLE001 - `done` is told
+            outcome = self._failed(pending, error)
+        self._finish(pending, outcome)
+
+    def _append(self, pending: PendingCommand, events: Sequence[Event]) -> None:
+        """Submit events to the log, and hold the live matches that they are about."""
+
+        def settle(result: Committed | Exception) -> None:
+            self._settle(pending, result)
+
+        proposed, data = propose(events, pending.origin), pending.personal_data
+        self._log.submit(proposed, settle, _opening(events), beside=data)
+        # Only now: when the log is closing, `submit` raises, and nothing is to be taken back.
+        pending.is_decided = True
+        pending.events = events
+        for event in events:
+            if isinstance(event, MatchEvent):
+                hold = self.gate.hold(event)
+                if hold is not None:
+                    self._holds[id(event)] = hold
+        if data is not NO_PERSONAL_DATA:
+            # Whatever shows the events must find the names and texts, and that is in the fold.
+            pending.expectation = expected = self.profiles.expect(data)
+            # Who comes online by these events is shown by them anyway.
+            expected.renamed = [
+                user for user in expected.renamed if self.world.presence.is_online(user)
+            ]
+
+    def _settle(self, pending: PendingCommand, result: Committed | Exception) -> None:
+        """Report what has become of an append; its events are folded."""
+        events, expectation = pending.events, pending.expectation
+        if expectation is not None:
+            expectation.settle(is_committed=not isinstance(result, Exception))
+        if isinstance(result, Exception):
+            for event in events:
+                self._release(event)
+            self._finish(pending, self._failed(pending, result))
+            return
+        if expectation is not None:
+            self._show_names(expectation.renamed)
+        if events:
+            last = result_of(events[-1], result.positions[-1])
+        else:
+            last = CommandResult(self.world.position)
+        self._finish(pending, Executed(events, last))
+
+    def _show_names(self, users: Iterable[UserId]) -> None:
+        """Publish that users have got another name."""
+        try:
+            for user in users:
+                for message in renamed(user, self.world):
+                    self._publisher.publish(message)
+        except Exception as error:  # noqa: BLE001 - the name is kept, and is shown later
+            note_fault(self._metrics, "delivery", error)
+
+    def _release(self, event: Event) -> None:
+        """Release the hold of an event that is folded now, or was not written."""
+        hold = self._holds.pop(id(event), None)
+        if hold is not None:
+            hold.release()
+
+    def _finish(self, pending: PendingCommand, outcome: Executed | Exception) -> None:
+        self._let_go(pending)
+        if pending.span is not None:
+            pending.span.end(outcome if isinstance(outcome, Exception) else None)
+        pending.done(outcome)
+
+    def _let_go(self, pending: PendingCommand) -> None:
+        """Let others have the streams and the id of a command."""
+        if pending.lease is not None:
+            pending.lease.release()
+        if pending.key is not None:
+            for waiting in self._under_way.pop(pending.key):
+                asyncio.get_running_loop().call_soon(self._begin, waiting)
+
+    def _failed(self, pending: PendingCommand, error: Exception) -> ClientError:
+        """Return the error that is told, and report a fault, which affects this command only."""
+        if isinstance(error, ClientError):
+            return error
         if isinstance(error, MoveFailed):
             cause = error.__cause__ or error
             note_fault(self._metrics, "move", cause, match=error.match, seat=error.seat)
             self.gate.move_failed(error.match, error.seat)
         else:
-            note_fault(self._metrics, "command", error, command=type(command).__name__)
-        return InternalError()
-
-    async def _decide_and_append(
-        self, command: Command, origin: Origin, beside: PersonalData
-    ) -> Done:
-        async with self._locks.of(command, self.world) as streams:
-            await self.gate.settled(streams)
-            events = list(command.decide(self.world, self.context))
-            if not events and not beside.names:
-                return Done(events, CommandResult(self.world.position))
-            positions = await self.append(events, origin, beside=beside)
-            if not events:
-                return Done(events, CommandResult(self.world.position))
-            return Done(events, result_of(events[-1], positions[-1]))
+            name = type(pending.command).__name__
+            note_fault(self._metrics, "command", error, command=name)
+        told = InternalError()
+        told.__cause__ = error
+        return told
 
 
 def _opening(events: Sequence[Event]) -> dict[str, int]:
     """Expect of the streams that these events open that there is nothing in them yet."""
     return {event.stream: 0 for event in events if event.opens_stream}
-
-
-def _span(command: Command) -> AbstractContextManager[object]:
-    return traces.span("engine.execute", command=type(command).__name__)

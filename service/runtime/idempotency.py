@@ -110,7 +110,7 @@ class CommandResults:
         answers = self._of_users.get(user)
         return None if answers is None else answers.get(command)
 
-    def take(self, recorded: RecordedEvent) -> None:
+    def record(self, recorded: RecordedEvent) -> None:
         """Remember the command that `recorded` ends, and forget what is too old."""
         if self._recorded_at is not None:
             self._now += max(0, recorded.recorded_at - self._recorded_at)

@@ -32,7 +32,7 @@ class LiveMatch:
     __slots__ = (
         "_caught_up_s",
         "_due_at",
-        "_on_their_way",
+        "_holds",
         "_period_s",
         "checkpoint_phase",
         "checkpoint_ticks",
@@ -74,8 +74,8 @@ class LiveMatch:
         self.last_remaining: int | None = None
         self.checkpoint_ticks = checkpoint_ticks
         self.checkpoint_phase = room.created_at % checkpoint_ticks
-        self._on_their_way: list[MatchEvent] = []
-        """Decided events that are not committed yet."""
+        self._holds: list[Hold] = []
+        """One for each decided event that is not committed yet."""
         self._period_s = 1 / (run.game.tick_hz or 1)
         self._caught_up_s = CATCH_UP_TICKS_MAX * self._period_s
         self._due_at = 0.0
@@ -95,7 +95,7 @@ class LiveMatch:
         if now < self._due_at or self.paused or self.finishing or self.recording or self.failed:
             return False
         tick = self.run.tick
-        return not self._on_their_way or all(event.tick > tick for event in self._on_their_way)
+        return not self._holds or all(hold.event.tick > tick for hold in self._holds)
 
     def step(self, now: float) -> Sequence[MatchOutcome]:
         """Step one tick; what is further behind than can be caught up is let go."""
@@ -120,26 +120,22 @@ class LiveMatch:
         self.last_input_tick = max(self.last_input_tick, self.run.tick + lead)
         return self.last_input_tick
 
-    def hold(self, event: MatchEvent) -> None:
-        """Do not step the tick of `event` before `release`."""
-        self._on_their_way.append(event)
+    def hold(self, event: MatchEvent) -> Hold:
+        """Do not step the tick of `event` before the hold is released."""
         if isinstance(event, MatchInput):
             self.last_input_tick = max(self.last_input_tick, event.tick)
-
-    def release(self, event: MatchEvent) -> None:
-        """Take one `hold` back, if it is not let go of already."""
-        if event in self._on_their_way:
-            self._on_their_way.remove(event)
+        hold = Hold(self._holds, event)
+        self._holds.append(hold)
+        return hold
 
     def add_input(self, event: MatchInput) -> None:
-        """Apply a committed input."""
-        self.release(event)
+        """Apply a committed input, whose hold is released."""
         self.run.add_input(event)
 
     @property
     def is_pausing(self) -> bool:
         """Whether a pause is on its way, so that what is decided now would come after it."""
-        return any(isinstance(event, MatchPaused) for event in self._on_their_way)
+        return any(isinstance(hold.event, MatchPaused) for hold in self._holds)
 
     def ahead(self) -> State:
         """Return the state as it will be after all inputs, also those on their way.
@@ -148,17 +144,33 @@ class LiveMatch:
         """
         if self.match.pace == "free":
             return self.run.state
-        return self.run.ahead(
-            [event for event in self._on_their_way if isinstance(event, MatchInput)]
-        )
+        return self.run.ahead(self._pending_inputs())
 
     def held(self) -> Mapping[int, Mapping[SocketId, list[str]]]:
         """Return the keys that the tabs of each seat will hold, as `ahead` the state."""
-        coming = {one.seat: one.held for one in self._on_their_way if isinstance(one, MatchInput)}
+        coming = {event.seat: event.held for event in self._pending_inputs()}
         return {**self.match.pressing, **coming} if coming else self.match.pressing
+
+    def _pending_inputs(self) -> list[MatchInput]:
+        return [hold.event for hold in self._holds if isinstance(hold.event, MatchInput)]
 
     @property
     def remaining_s(self) -> int | None:
         """The seconds on the clock."""
         ticks = self.run.game.remaining_ticks(self.run.state)
         return None if ticks is None else math.ceil(ticks / self.run.game.tick_hz)
+
+
+class Hold:
+    """Keeps a match from stepping the tick of an event that is not committed yet."""
+
+    __slots__ = ("_holds", "event")
+
+    def __init__(self, holds: list[Hold], event: MatchEvent) -> None:
+        """Belong to the holds of a match."""
+        self._holds = holds
+        self.event = event
+
+    def release(self) -> None:
+        """Let the match run on; raise `ValueError` when that was done before."""
+        self._holds.remove(self)

@@ -46,6 +46,7 @@ from service.fanout.match_views import (
 from service.games.protocol import RulesFailed
 from service.replay.run import checkpoint_of, rebuild, state_hash
 from service.runtime.live_match import LiveMatch
+from service.runtime.record import Record
 from service.telemetry import Metrics, get_logger, note_fault
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
     from service.domain.projections.room import Room
     from service.games.catalogue import Catalogue
     from service.replay.run import Run
-    from service.runtime.engine import Engine, Publisher
+    from service.runtime.engine import Engine, Executed, Publisher
+    from service.runtime.live_match import Hold
 
 PHASES = 4
 """Matches are spread over so many parts of a tick, so that not all are due at once."""
@@ -142,7 +144,7 @@ class Ticker:
         live.ahead()
         is_over = run.game.result(run.state) is not None
         if unlogged:
-            await self._engine.append(unlogged, ORIGIN)
+            await self._engine.execute(Record(unlogged), ORIGIN)
         await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
         if is_over:
             await self._engine.execute(FinishMatch(match.id), ORIGIN)
@@ -198,7 +200,8 @@ class Ticker:
                 else:
                     suspended.append(MatchSuspended(match=live.id, tick=live.run.tick))
         with suppress(Unavailable):
-            await self._engine.append([*self._checkpoints, *suspended, *self._turns()], ORIGIN)
+            last = [*self._checkpoints, *suspended, *self._turns()]
+            await self._engine.execute(Record(last), ORIGIN)
         for task in self._tasks:
             if task.get_name() in {"recording", "void"}:
                 task.cancel()
@@ -236,6 +239,11 @@ class Ticker:
             held=live.held(),
         )
 
+    def is_settled(self, streams: set[str]) -> bool:
+        """Whether no match of these rooms is recording what it brought about."""
+        of_rooms = self._of_rooms
+        return not any(stream in of_rooms and of_rooms[stream].recording for stream in streams)
+
     async def settled(self, streams: set[str]) -> None:
         """Wait until the matches of these rooms have written down what they brought about."""
         for stream in streams & self._of_rooms.keys():
@@ -245,17 +253,12 @@ class Ticker:
                     raise Unavailable
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
-    def hold(self, event: MatchEvent) -> None:
+    def hold(self, event: MatchEvent) -> Hold | None:
         """Step the match no further than `event`; a checkpoint holds nothing."""
         live = self._matches.get(event.match)
-        if live is not None and not isinstance(event, MatchCheckpoint):
-            live.hold(event)
-
-    def release(self, event: MatchEvent) -> None:
-        """Take one `hold` back."""
-        live = self._matches.get(event.match)
-        if live is not None and not isinstance(event, MatchCheckpoint | MatchStarted):
-            live.release(event)
+        if live is None or isinstance(event, MatchCheckpoint):
+            return None
+        return live.hold(event)
 
     def rules_failed(self, match: MatchId, error: Exception) -> None:
         """Tell of rules that have failed when something was decided, which ends their match."""
@@ -347,11 +350,11 @@ class Ticker:
 
     def show_again(self, room_id: RoomId, user: UserId, socket: SocketId) -> None:
         """Tell a tab that has come in before all that it was told then."""
-        world, people = self._engine.world, self._engine.people
+        world, profiles = self._engine.world, self._engine.profiles
         room = world.rooms.rooms.get(room_id)
         if room is None or not room.shows(user, socket):
             return
-        for delivery in list(joined_again(room, user, socket, world, people)):
+        for delivery in list(joined_again(room, user, socket, world, profiles)):
             self._publisher.publish(delivery)
         self._show(room, room.seat_of(user), socket)
 
@@ -366,8 +369,8 @@ class Ticker:
             self._fail(live, error)
 
     def _show_match(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
-        here, remaining_s, people = Sockets((socket,)), live.remaining_s, self._engine.people
-        self._publisher.publish(match_running(here, room, seat, remaining_s, people))
+        here, remaining_s, profiles = Sockets((socket,)), live.remaining_s, self._engine.profiles
+        self._publisher.publish(match_running(here, room, seat, remaining_s, profiles))
         if seat is None and room.options.spectator_delay_s:
             return
         if remaining_s is not None:
@@ -466,7 +469,7 @@ class Ticker:
         """Write outcomes down, without which the match can't go on, however long that takes."""
         while True:
             try:
-                await self._engine.append(outcomes, ORIGIN)
+                await self._engine.execute(Record(outcomes), ORIGIN)
             except Unavailable:
                 live.log_fails = True
                 await asyncio.sleep(RETRY_S)
@@ -525,16 +528,13 @@ class Ticker:
             return
         checkpoints, self._checkpoints = self._checkpoints, []
 
-        def then(error: Exception | None) -> None:
+        def done(result: Executed | Exception) -> None:
             # That the log can't be written is logged by itself, once.
-            if error is not None and not isinstance(error, Unavailable):
+            if isinstance(result, Exception) and not isinstance(result, Unavailable):
                 matches = [checkpoint.match for checkpoint in checkpoints]
                 logger.warning("checkpoints not written", metadata={"matches": matches})
 
-        try:
-            self._engine.append_soon(checkpoints, ORIGIN, then)
-        except Unavailable as error:
-            then(error)
+        self._engine.dispatch(Record(checkpoints), ORIGIN, done)
 
     def _publish_frame(self, live: LiveMatch) -> None:
         """Show where a match stands; it is void when its rules can't say."""

@@ -20,6 +20,30 @@ EXPORT_TIMEOUT_S = 3
 """A collector that is down delays the end of the service by no more."""
 
 
+class OpenSpan:
+    """A span that is ended by another callback than the one that began it."""
+
+    def __init__(self, span: trace.Span) -> None:
+        """Take a span that has begun."""
+        self._span = span
+
+    @property
+    def ref(self) -> trace.SpanContext:
+        """Refer to the span, for a link from another trace."""
+        return self._span.get_span_context()
+
+    def current(self) -> AbstractContextManager[object]:
+        """Make it the parent of the spans that are begun meanwhile."""
+        return trace.use_span(self._span)
+
+    def end(self, error: Exception | None = None) -> None:
+        """End it; `error` is what it has failed by."""
+        if error is not None:
+            self._span.record_exception(error)
+            self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+        self._span.end()
+
+
 class Exporter:
     """Makes spans and sends them in batches, from a thread of its own."""
 
@@ -48,9 +72,9 @@ class Exporter:
             attributes=attributes,
         )
 
-    def here(self) -> trace.SpanContext:
-        """Refer to the open span."""
-        return trace.get_current_span().get_span_context()
+    def begin(self, name: str, attributes: Mapping[str, str | int]) -> OpenSpan:
+        """Open a span in the one around it; it stays open until its `end`."""
+        return OpenSpan(self._tracer.start_span(name, attributes=attributes))
 
     def stop(self) -> None:
         """Send what is left."""

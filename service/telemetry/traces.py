@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import SpanContext
 
-    from service.telemetry.otel import Exporter
+    from service.telemetry.otel import Exporter, OpenSpan
 
 SpanRef: TypeAlias = "SpanContext | None"
 
@@ -50,9 +50,13 @@ class Traces:
             return _NO_SPAN
         return self._exporter.span(name, links, attributes)
 
-    def here(self) -> SpanRef:
-        """Refer to the span that is open here, for a link from elsewhere."""
-        return None if self._exporter is None else self._exporter.here()
+    def begin(self, name: str, **attributes: str | int) -> OpenSpan | None:
+        """Open a span in the one around it, which a callback ends; None when tracing is off."""
+        return None if self._exporter is None else self._exporter.begin(name, attributes)
+
+    def within(self, span: OpenSpan | None) -> AbstractContextManager[object]:
+        """Open further spans in `span`, which stays open afterwards."""
+        return _NO_SPAN if span is None else span.current()
 
 
 traces = Traces()

@@ -34,14 +34,15 @@ class Nobody:
 class NoMatches:
     """A gate where no match is live."""
 
+    def is_settled(self, _streams: set[str], /) -> bool:
+        """Never have anything to record."""
+        return True
+
     async def settled(self, streams: set[str]) -> None:
         """Wait for nothing."""
 
     def hold(self, event: MatchEvent) -> None:
         """Hold nothing."""
-
-    def release(self, event: MatchEvent) -> None:
-        """Release nothing."""
 
     def move_failed(self, match: str, seat: int) -> None:
         """Know of no match."""

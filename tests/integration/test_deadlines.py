@@ -24,7 +24,7 @@ from service.domain.events.rooms import RoomClosed
 from service.errors import Unavailable
 from service.eventstore.records import Origin
 from service.runtime import scheduler as deadlines_module
-from service.runtime.engine import Done
+from service.runtime.engine import Executed
 from service.runtime.scheduler import Deadlines
 from service.runtime.snapshots import restore_world
 from tests.integration.engine_parts import engine_on
@@ -67,7 +67,7 @@ class Life:
         await self.log_file.close_logs()
 
     async def execute(self, command: Command) -> list[Event]:
-        return (await self.engine.execute(command, Origin("test"))).events
+        return list((await self.engine.execute(command, Origin("test"))).events)
 
     async def come(self, *users: int) -> None:
         for user in users:
@@ -178,7 +178,7 @@ async def test_a_deadline_is_retried_until_it_can_be_written(
     failures, failed = 0, asyncio.Event()
     execute = life.engine.execute
 
-    async def counted(command: Command, origin: Origin) -> Done:
+    async def counted(command: Command, origin: Origin) -> Executed:
         nonlocal failures
         try:
             return await execute(command, origin)

@@ -14,14 +14,18 @@ from service.domain.errors import AlreadyInRoom, InviteNotFound, TooManySockets,
 from service.domain.events.base import Event
 from service.domain.personal_data import PersonalData
 from service.domain.projections.world import World
-from service.errors import ClientError, Unavailable
+from service.errors import ClientError, InternalError, Unavailable
+from service.eventstore.commit_thread import WriterDied
 from service.eventstore.records import Origin, RecordedEvent
-from service.runtime.engine import Done, Engine
-from service.runtime.idempotency import IdReused
-from tests.integration.engine_parts import JoinAtOnce, JoinNext, engine_on, never
+from service.fanout.profiles import Profiles
+from service.runtime.engine import Engine, Executed
+from service.runtime.idempotency import CommandResult, IdReused
+from tests.integration.engine_parts import JoinAtOnce, JoinNext, engine_on
 from tests.integration.log_file import LogFile, joined
 
 ORIGIN = Origin("test")
+
+PATIENCE_S = 10
 
 
 class Running:
@@ -34,7 +38,7 @@ class Running:
         self.commits: list[int] = []
         log = log_file.log()
         self.engine: Engine = engine_on(log, self.world, [self._observe])
-        log.start(self._committed)
+        self.writer = log.start(self._committed)
 
     async def execute(self, *commands: JoinNext) -> list[list[Event] | BaseException]:
         """Carry out commands at the same time, and return what became of each."""
@@ -42,7 +46,7 @@ class Running:
         return await asyncio.gather(*work, return_exceptions=True)
 
     async def _events_of(self, command: JoinNext) -> list[Event]:
-        return (await self.engine.execute(command, ORIGIN)).events
+        return list((await self.engine.execute(command, ORIGIN)).events)
 
     def _observe(self, event: Event, position: int) -> None:
         # An observer finds the world as it is right after the event.
@@ -62,7 +66,7 @@ async def running(log_file: LogFile) -> Running:
 async def locks_of(running: Running) -> int:
     """Say how many locks there are, after those who held them have gone on."""
     await asyncio.sleep(0)
-    return len(running.engine._locks._locks)  # noqa: SLF001 - that they go is what is tested
+    return len(running.engine._locks)  # noqa: SLF001 - that they go is what is tested
 
 
 async def test_commands_on_one_stream_are_serialized(running: Running) -> None:
@@ -139,26 +143,138 @@ async def test_the_world_is_unchanged_when_the_log_is_unwritable(running: Runnin
     assert await locks_of(running) == 0
 
 
-async def test_a_command_without_locks_is_decided_at_once_and_acknowledged_after_the_fold(
+class Told:
+    """A callback of `dispatch`, and what it was told."""
+
+    def __init__(self) -> None:
+        self.results: list[Executed | Exception] = []
+        self._is_told = asyncio.Event()
+
+    def __call__(self, result: Executed | Exception) -> None:
+        self.results.append(result)
+        self._is_told.set()
+
+    async def result(self) -> Executed | Exception:
+        async with asyncio.timeout(PATIENCE_S):
+            await self._is_told.wait()
+        (result,) = self.results
+        return result
+
+
+async def test_a_command_that_needs_no_lock_is_decided_at_once_and_reported_when_it_is_folded(
     running: Running,
 ) -> None:
-    told: asyncio.Future[tuple[Exception | None, list[tuple[int, Event]]]] = asyncio.Future()
+    for origin in (ORIGIN, Origin("test", 1, "c1")):
+        told, seen = Told(), list[tuple[int, Event]]()
 
-    def then(error: Exception | None) -> None:
-        told.set_result((error, list(running.seen)))
+        def done(
+            result: Executed | Exception, told: Told = told, seen: list[tuple[int, Event]] = seen
+        ) -> None:
+            seen.extend(running.seen)
+            told(result)
 
-    assert running.engine.submit(JoinAtOnce(1), ORIGIN, then)
-    assert not told.done()
-    assert running.seen == []
-    assert await told == (None, [(1, joined(1, 1))])
+        before = len(running.seen)
+        running.engine.dispatch(JoinAtOnce(1), origin, done)
+        assert running.engine._log.waiting == 1  # noqa: SLF001 - that it is decided is tested
+        assert len(running.seen) == before
+        assert await told.result() == Executed([joined(1, before + 1)], CommandResult(before + 1))
+        assert seen[before:] == [(before + 1, joined(1, before + 1))]
 
 
-async def test_a_command_with_locks_or_an_id_is_not_decided_at_once(running: Running) -> None:
-    origin = Origin("test", 1, "c1")
-    assert not running.engine.submit(JoinNext(1), ORIGIN, never)
-    assert not running.engine.submit(JoinAtOnce(1), origin, never)
-    await running.engine.execute(JoinAtOnce(1), origin)
+async def test_a_command_whose_streams_are_free_is_decided_at_once_and_the_next_one_after_it(
+    running: Running,
+) -> None:
+    first, second = Told(), Told()
+    running.engine.dispatch(JoinNext(1), ORIGIN, first)
+    running.engine.dispatch(JoinNext(1), ORIGIN, second)
+    assert running.engine._log.waiting == 1  # noqa: SLF001 - as above
+    assert await second.result() == Executed([joined(1, 2)], CommandResult(2))
+    assert first.results == [Executed([joined(1, 1)], CommandResult(1))]
+    assert not asyncio.all_tasks() - {asyncio.current_task(), running.writer}
+
+
+async def test_of_two_commands_with_one_id_at_once_the_second_gets_the_result_of_the_first(
+    running: Running,
+) -> None:
+    origin, told = Origin("test", 1, "c1", b"key-first"), [Told(), Told(), Told()]
+    running.engine.dispatch(JoinAtOnce(1), origin, told[0])
+    running.engine.dispatch(JoinAtOnce(1), origin, told[1])
+    running.engine.dispatch(JoinAtOnce(2), Origin("test", 1, "c1", b"key-other"), told[2])
+    first, second, third = [await one.result() for one in told]
+    assert isinstance(first, Executed)
+    assert isinstance(second, Executed)
+    assert (second.events, second.result.position) == ((), first.result.position)
+    assert isinstance(third, IdReused)
     assert [event for _, event in running.seen] == [joined(1, 1)]
+
+
+async def test_the_id_of_a_refused_command_is_free_again(running: Running) -> None:
+    origin, told = Origin("test", 1, "c1"), [Told(), Told()]
+    running.engine.dispatch(JoinNext(1, max=0), origin, told[0])
+    running.engine.dispatch(JoinNext(1), origin, told[1])
+    assert isinstance(told[0].results[0], TooManySockets)
+    assert await told[1].result() == Executed([joined(1, 1)], CommandResult(1))
+    assert running.engine._under_way == {}  # noqa: SLF001 - that none is left is what is tested
+
+
+async def test_a_command_that_is_dispatched_and_refused_leaves_nothing(running: Running) -> None:
+    for command in (JoinAtOnce(1, max=0), JoinNext(1, max=0)):
+        refused = Told()
+        running.engine.dispatch(command, ORIGIN, refused)
+        assert [type(one) for one in refused.results] == [TooManySockets]
+    assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
+    assert running.log_file.query("SELECT count(*) FROM events") == [(1,)]
+
+
+async def test_a_fault_of_a_command_is_an_internal_error_and_costs_nothing_else(
+    running: Running,
+) -> None:
+    for command in (Faulty(1), FaultyStreams(1)):
+        failed = Told()
+        running.engine.dispatch(command, Origin("test", 1, "c1"), failed)
+        assert [type(one) for one in failed.results] == [InternalError]
+    assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
+    assert await locks_of(running) == 0
+
+
+async def test_a_dispatched_command_fails_when_the_log_cannot_be_written(running: Running) -> None:
+    other = running.log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    told, name = Told(), PersonalData(names={"1": "Ana"})
+    running.engine.dispatch(JoinNext(1), ORIGIN, told, personal_data=name)
+    assert running.engine.profiles.name(1) == "Ana"
+    assert isinstance(await told.result(), Unavailable)
+    assert (running.world, running.seen) == (World(), [])
+    # Nobody may be told of what was not written.
+    assert running.engine.profiles == Profiles()
+    other.close()
+
+
+async def test_a_command_that_is_dispatched_when_the_log_is_closing_fails_at_once(
+    running: Running,
+) -> None:
+    await running.log_file.close_logs()
+    for command in (JoinAtOnce(1), JoinNext(1)):
+        told = Told()
+        running.engine.dispatch(command, Origin("test", 1, "c1"), told)
+        assert [type(one) for one in told.results] == [Unavailable]
+    assert await locks_of(running) == 0
+
+
+async def test_commands_that_wait_when_the_log_writer_dies_fail(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(running.engine._log._thread, "_write", die)  # noqa: SLF001 - the thread dies
+    told = [Told(), Told(), Told()]
+    for one, command in zip(told, (JoinNext(1), JoinNext(1), JoinAtOnce(2)), strict=True):
+        running.engine.dispatch(command, ORIGIN, one)
+    assert [type(await one.result()) for one in told] == [Unavailable] * 3
+    with pytest.raises(WriterDied):
+        await running.writer
+    assert await locks_of(running) == 0
 
 
 async def test_a_reused_id_is_refused_for_other_content_and_answered_for_the_same(
@@ -167,7 +283,7 @@ async def test_a_reused_id_is_refused_for_other_content_and_answered_for_the_sam
     origin = Origin("test", 1, "c1", b"key-first")
     first = await running.engine.execute(JoinAtOnce(1), origin)
     again = await running.engine.execute(JoinAtOnce(1), origin)
-    assert (again.events, again.answer.position) == ([], first.answer.position)
+    assert (again.events, again.result.position) == ((), first.result.position)
     with pytest.raises(IdReused):
         await running.engine.execute(JoinAtOnce(2), Origin("test", 1, "c1", b"key-other"))
     with pytest.raises(IdReused):
@@ -183,32 +299,30 @@ async def test_concurrent_commands_with_one_id_are_compared_by_content(running: 
         running.engine.execute(JoinNext(1), Origin("test", 1, "c1", b"key-other")),
         return_exceptions=True,
     )
-    assert [type(one) for one in results] == [Done, IdReused]
-
-
-async def test_a_refused_immediate_decision_leaves_no_trace(running: Running) -> None:
-    with pytest.raises(TooManySockets):
-        running.engine.submit(JoinAtOnce(1, max=0), ORIGIN, never)
-    assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
-    assert running.log_file.query("SELECT count(*) FROM events") == [(1,)]
-
-
-async def test_an_unwritable_log_is_reported_to_the_submitter(running: Running) -> None:
-    other = running.log_file.connect()
-    other.execute("BEGIN IMMEDIATE")
-    told: asyncio.Future[Exception | None] = asyncio.Future()
-    assert running.engine.submit(JoinAtOnce(1), ORIGIN, told.set_result)
-    assert isinstance(await told, Unavailable)
-    assert (running.world, running.seen) == (World(), [])
-    other.close()
-    await running.log_file.close_logs()
-    with pytest.raises(Unavailable):
-        running.engine.submit(JoinAtOnce(1), ORIGIN, never)
+    assert [type(one) for one in results] == [Executed, IdReused]
 
 
 async def test_names_are_stored_in_the_commit(running: Running) -> None:
-    await running.engine.execute(JoinNext(7), ORIGIN, beside=PersonalData(names={"7": "Ana"}))
+    await running.engine.execute(
+        JoinNext(7), ORIGIN, personal_data=PersonalData(names={"7": "Ana"})
+    )
     assert running.log_file.query("SELECT user, name FROM profiles") == [("7", "Ana")]
+
+
+class Faulty(JoinNext, frozen=True):
+    """A command whose decision has a fault."""
+
+    def decide(self, _world: World, _context: Context) -> list[Event]:
+        """Raise."""
+        raise KeyError(self.user)
+
+
+class FaultyStreams(JoinNext, frozen=True):
+    """A command that can't say what it decides on."""
+
+    def streams(self, _world: World) -> set[str]:
+        """Raise."""
+        raise KeyError(self.user)
 
 
 class JoinFirstThen(JoinNext, frozen=True):
@@ -244,7 +358,7 @@ async def test_crossing_invites_create_one_room(running: Running) -> None:
         *(engine.execute(AcceptInvite(*pair), ORIGIN) for pair in ((1, 2), (2, 1))),
         return_exceptions=True,
     )
-    assert isinstance(first, Done)
+    assert isinstance(first, Executed)
     assert isinstance(second, InviteNotFound | AlreadyInRoom)
     assert isinstance(second, ClientError)
     assert [room.players for room in running.world.rooms.rooms.values()] == [[1, 2]]

@@ -35,7 +35,8 @@ from service.integrations.breaker import Breaker
 from service.outbox.retry import RetryPolicy
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import DeliveryPort, OutboxRunner, Route
-from service.runtime.engine import Done, Engine
+from service.runtime.engine import Engine, Executed
+from service.runtime.record import Record
 from service.telemetry import Metrics
 from tests.acceptance.service_process import make_token
 from tests.integration.engine_parts import Nobody, NoMatches
@@ -149,7 +150,7 @@ class House:
             pace="ticks",
             turn_s=None,
         )
-        await self.engine.append([started], Origin())
+        await self.engine.execute(Record([started]), Origin())
 
     async def finish(self, *matches: str) -> None:
         for match in matches:
@@ -157,7 +158,7 @@ class House:
             ended = MatchEnded(
                 match=match, tick=9, reason="timeup", winner=0, scores=[2, 1], hash=""
             )
-            await self.engine.append([ended], Origin())
+            await self.engine.execute(Record([ended]), Origin())
 
     async def settled(self, count: int, type_: str = "result.delivered") -> None:
         async with asyncio.timeout(PATIENCE_S), self._news:
@@ -220,7 +221,7 @@ async def test_an_unwritable_outcome_is_not_requested_again(
     monkeypatch.setattr("service.outbox.worker.LOG_RETRY_S", 0.01)
     execute, failures = house.engine.execute, iter(range(3))
 
-    async def failing(command: Any, origin: Origin) -> Done:
+    async def failing(command: Any, origin: Origin) -> Executed:
         if next(failures, None) is not None:
             raise Unavailable
         return await execute(command, origin)

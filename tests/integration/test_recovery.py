@@ -197,10 +197,10 @@ async def test_command_ids_from_before_the_tail_are_recovered_by_their_last_even
         f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position = 1"  # noqa: S608
     )
     answers = CommandResults()
-    await remember_commands(reader, 6, now_us() - HOUR_US // 2, answers.take)
+    await remember_commands(reader, 6, now_us() - HOUR_US // 2, answers.record)
     found = [answers.find(("7", command)) for command in ("old", "one", "three")]
     assert found == [None, CommandResult(2, None, b"digest"), CommandResult(5, None, b"digest")]
-    await remember_commands(reader, 2, now_us(), answers.take)
+    await remember_commands(reader, 2, now_us(), answers.record)
 
 
 async def test_a_chat_text_is_available_until_its_event_is_published(
@@ -211,10 +211,11 @@ async def test_a_chat_text_is_available_until_its_event_is_published(
     known = KnownPeople(people, world, log_file.reader())
     people.texts = {f"old-{number}": "said long ago" for number in range(1001)}
     people.names = dict.fromkeys(range(1001), "gone")
-    people.texts["new"], people.names["ana"] = "hello", "Ana"
     data = PersonalData(names={"ana": "Ana"}, texts={"new": Text("salt", "hello")})
-    with people.kept(data):
-        known.observe(ChatSaid(chat="old-1", author=7, digest="", room=None, to=8), 1)
-        known.observe(UserWentOffline(user=1), 2)
-        assert (people.texts, people.names) == ({"new": "hello"}, {"ana": "Ana"})
-    assert people.awaited == {}
+    expectation = people.expect(data)
+    known.observe(ChatSaid(chat="old-1", author=7, digest="", room=None, to=8), 1)
+    known.observe(UserWentOffline(user=1), 2)
+    assert (people.texts, people.names) == ({"new": "hello"}, {"ana": "Ana"})
+    expectation.settle(is_committed=True)
+    assert people.expected == {}
+    known.observe(UserWentOffline(user=1), 3)

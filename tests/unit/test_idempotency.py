@@ -77,11 +77,11 @@ def test_meta_of_an_older_version_round_trips_unchanged() -> None:
 
 def test_a_result_is_known_after_the_last_event_of_its_command() -> None:
     answers = CommandResults()
-    answers.take(recorded(5, Meta("i", 2, b"digest")))
+    answers.record(recorded(5, Meta("i", 2, b"digest")))
     assert answers.find(("1", "i")) is None
-    answers.take(recorded(6, None))
+    answers.record(recorded(6, None))
     assert answers.find(("1", "i")) == CommandResult(6, None, b"digest")
-    answers.take(recorded(7, None, KEPT_US + 1))
+    answers.record(recorded(7, None, KEPT_US + 1))
     assert answers.find(("1", "i")) is None
 
 
@@ -92,7 +92,7 @@ def numbered(position: int, at: int, command: str, user: str = "1") -> RecordedE
 def test_remembered_commands_are_bounded_per_user_and_by_age() -> None:
     answers = CommandResults()
     for number in range(10 * PER_USER_MAX):
-        answers.take(numbered(number, number, f"c{number}"))
+        answers.record(numbered(number, number, f"c{number}"))
     assert len(answers) == PER_USER_MAX
     assert answers.find(("1", "c0")) is None
     assert answers.find(("1", f"c{10 * PER_USER_MAX - 1}")) is not None
@@ -101,28 +101,28 @@ def test_remembered_commands_are_bounded_per_user_and_by_age() -> None:
 def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
     answers = CommandResults()
     for at in (0, KEPT_US // 2):
-        answers.take(numbered(at, at, "again"))
+        answers.record(numbered(at, at, "again"))
     assert len(answers) == 1
-    answers.take(numbered(KEPT_US + 1, KEPT_US + 1, "later", user="8"))
+    answers.record(numbered(KEPT_US + 1, KEPT_US + 1, "later", user="8"))
     assert answers.find(("1", "again")) is not None
-    answers.take(numbered(2 * KEPT_US, 2 * KEPT_US, "last", user="8"))
+    answers.record(numbered(2 * KEPT_US, 2 * KEPT_US, "last", user="8"))
     assert answers.find(("1", "again")) is None
 
 
 def test_a_clock_step_back_neither_forgets_nor_keeps_results_for_ever() -> None:
     answers = CommandResults()
     for position, at in enumerate((10 * KEPT_US, KEPT_US, KEPT_US + 5), 1):
-        answers.take(numbered(position, at, f"c{position}"))
+        answers.record(numbered(position, at, f"c{position}"))
     assert all(answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3))
-    answers.take(numbered(4, 2 * KEPT_US + 3, "c4"))
+    answers.record(numbered(4, 2 * KEPT_US + 3, "c4"))
     found = [answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3, 4)]
     assert found == [False, False, True, True]
 
 
 def test_a_command_with_a_skipped_last_event_is_known_at_the_next_event() -> None:
     answers = CommandResults()
-    answers.take(recorded(5, Meta("i", 3, b"digest")))
-    answers.take(recorded(6, None))
-    answers.take(recorded(9, Meta("j", 1)))
+    answers.record(recorded(5, Meta("i", 3, b"digest")))
+    answers.record(recorded(6, None))
+    answers.record(recorded(9, Meta("j", 1)))
     assert answers.find(("1", "i")) == CommandResult(7, None, b"digest")
     assert answers.find(("1", "j")) == CommandResult(9)

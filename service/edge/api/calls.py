@@ -56,7 +56,7 @@ class Dependencies:
     @property
     def people(self) -> Profiles:
         """What stands beside the log."""
-        return self.engine.people
+        return self.engine.profiles
 
 
 class Call(Generic[Asked]):

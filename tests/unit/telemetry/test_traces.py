@@ -8,9 +8,11 @@ from service.telemetry.traces import Traces
 
 def test_without_a_collector_there_are_no_spans() -> None:
     traces = Traces()
-    with traces.span("outer", events=1) as outer, traces.span("inner", [traces.here()]) as inner:
+    with traces.span("outer", events=1) as outer, traces.span("inner", [None]) as inner:
         assert outer is inner is None
-    assert traces.here() is None
+    begun = traces.begin("outer", events=1)
+    with traces.within(begun) as within:
+        assert begun is within is None
     traces.stop()
 
 
