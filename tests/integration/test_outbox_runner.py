@@ -222,7 +222,7 @@ async def test_an_unwritable_outcome_is_not_requested_again(
     execute, failures = house.engine.execute, iter(range(3))
 
     async def failing(command: Any, origin: Origin) -> Executed:
-        if next(failures, None) is not None:
+        if not isinstance(command, Record) and next(failures, None) is not None:
             raise Unavailable
         return await execute(command, origin)
 
