@@ -14,7 +14,7 @@ import msgspec
 from service.domain.events.chat import ChatSaid
 from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome, MatchStarted
 from service.domain.events.presence import UserWentOffline
-from service.domain.ids import normalise
+from service.domain.ids import parse_user_id
 from service.domain.projections.chat import HISTORY_MAX
 from service.errors import Unavailable
 from service.runtime.snapshots import code_version, dump, fold_log, restore, restore_world
@@ -140,7 +140,7 @@ class KnownPeople:
             one.actor for one in page if one.actor is not None and one.type != MatchInput.type
         }
         names = await self._reader.names(actors)
-        self._people.names |= {normalise(user): name for user, name in names.items()}
+        self._people.names |= {parse_user_id(user): name for user, name in names.items()}
         decoded = [one.decoded().event for one in page if one.type == ChatSaid.type]
         said = [event.chat for event in decoded if isinstance(event, ChatSaid)]
         self._people.texts |= await self._reader.texts(said)

@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.text import Text
 
 from service.cli.common import console, opened_log, opened_output, run
-from service.domain.names import placeholder
+from service.domain.names import placeholder_name
 from service.errors import ServiceError
 from service.eventstore.integrity import broken_match
 from service.eventstore.read_models.match_history import find_match, match_events
@@ -78,7 +78,7 @@ async def _load(start: str) -> tuple[Replay, list[str]]:
         replay = Replay(await match_events(reader, match), GAMES)
         users = [str(user) for user in replay.started.players]
         known = await reader.names(users)
-    return replay, [known.get(user, placeholder(user)) for user in users]
+    return replay, [known.get(user, placeholder_name(user)) for user in users]
 
 
 async def _verify(start: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jwt
 
-from service.domain.ids import UserId, normalise
+from service.domain.ids import UserId, parse_user_id
 from service.edge.claims import Scope
 from service.errors import ConfigurationError, ServiceError
 from service.settings import Settings, load_settings, signing_secret
@@ -76,7 +76,7 @@ def _user_id(user: str | None) -> UserId:
     if user is None:
         raise InvalidArgument("--id is missing: whose token is it? (or --scope, of a service)")
     try:
-        return normalise(user)
+        return parse_user_id(user)
     except ValueError as error:
         message = f"--id is wrong: {error}"
         raise InvalidArgument(message) from error

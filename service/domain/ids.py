@@ -31,13 +31,13 @@ WireUserId: TypeAlias = (
     Annotated[int, msgspec.Meta(ge=1, le=USER_ID_MAX)]
     | Annotated[str, msgspec.Meta(min_length=1, max_length=USER_ID_LENGTH_MAX)]
 )
-"""A user id as a client may write it; `normalise` makes a `UserId` of it."""
+"""A user id as a client may write it; `parse_user_id` makes a `UserId` of it."""
 
 
 _DIGITS = re.compile(r"[1-9][0-9]{0,15}")
 
 
-def normalise(raw: object) -> UserId:
+def parse_user_id(raw: object) -> UserId:
     """Make the one form of a user id; raise `ValueError` for what can't be one."""
     if isinstance(raw, str) and _DIGITS.fullmatch(raw) and int(raw) <= USER_ID_MAX:
         return int(raw)

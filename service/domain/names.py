@@ -26,6 +26,6 @@ def clean_name(raw: str) -> str:
     return _UNSEEN.sub("", raw).strip(_ENDS)
 
 
-def placeholder(user: UserId) -> str:
+def placeholder_name(user: UserId) -> str:
     """Return what a user is called whose name is not known: `User#<id>`, as far as it shows."""
     return f"User#{user}" if isinstance(user, int) else f"User#{clean_name(user)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from service.domain.ids import UserId, normalise
+from service.domain.ids import UserId, parse_user_id
 from service.errors import ServiceError
 
 ID_CLAIMS = ("id", "userId", "userID", "sub")
@@ -80,7 +80,7 @@ def read_user(claims: Mapping[str, Any]) -> UserId:
     if isinstance(raw, str) and _UNFIT_FOR_IDS.search(raw):
         raise BadUser
     try:
-        return normalise(raw)
+        return parse_user_id(raw)
     except ValueError as error:
         raise BadUser from error
 

@@ -26,7 +26,7 @@ from service.edge.tail import keep
 from service.fanout.audience import (
     Delivery,
     InRoom,
-    Refresh,
+    ListChanged,
     RoomChanged,
     UserChanged,
 )
@@ -145,7 +145,7 @@ class Hub:
         match message:
             case Delivery():
                 self._deliver(message, position)
-            case Refresh():
+            case ListChanged():
                 self.lists.refresh(message.list)
             case UserChanged():
                 self.lists.on_user_changed()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom
-from service.domain.passwords import opens, seal
+from service.domain.passwords import hash_password, verify_password
 from service.edge.session.errors import RateLimited
 
 if TYPE_CHECKING:
@@ -129,16 +129,16 @@ class Passwords:
         if command.plan is None:
             return command
         salt = self._new_salt()
-        new = await self._in_thread(lambda: seal(password, salt))
+        new = await self._in_thread(lambda: hash_password(password, salt))
         plan = msgspec.structs.replace(command.plan, password=new)
         return msgspec.structs.replace(command, plan=plan)
 
     async def _checked(self, command: JoinRoom, sealed: str, password: str) -> JoinRoom:
         self._guesses.begin(command.user, command.room, self._clock())
-        if not await self._in_thread(lambda: opens(sealed, password)):
+        if not await self._in_thread(lambda: verify_password(sealed, password)):
             return command
         self._guesses.right(command.user, command.room)
-        return msgspec.structs.replace(command, opens=sealed)
+        return msgspec.structs.replace(command, verified_password=sealed)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

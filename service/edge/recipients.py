@@ -121,8 +121,8 @@ class RecipientIndex:
                 by_dialect(self.known(room.spectator_sockets)),
                 {},
             )
-        if audience.but is not None:
-            return _others(shown, audience.but)
+        if audience.excluding is not None:
+            return _others(shown, audience.excluding)
         if audience.players and audience.spectators:
             return shown.everybody
         return shown.players if audience.players else shown.spectators

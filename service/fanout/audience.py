@@ -40,7 +40,7 @@ class InRoom(msgspec.Struct, frozen=True):
     room: RoomId
     players: bool = True
     spectators: bool = True
-    but: SocketId | None = None
+    excluding: SocketId | None = None
     """The one that the message comes from: all others in the room get it."""
 
 
@@ -67,7 +67,7 @@ class Delivery(msgspec.Struct, frozen=True):
     """Delay in seconds, as for spectators who must not help a player."""
 
 
-class Refresh(msgspec.Struct, frozen=True):
+class ListChanged(msgspec.Struct, frozen=True):
     """A list has changed; sockets that show it get it again soon, once for many changes."""
 
     list: Literal["user:list", "lobby:list"]
@@ -85,10 +85,10 @@ class RoomChanged(msgspec.Struct, frozen=True):
     room: RoomId
 
 
-Message: TypeAlias = Delivery | Refresh | UserChanged | RoomChanged
+Message: TypeAlias = Delivery | ListChanged | UserChanged | RoomChanged
 
 
-def both(audience: Audience, message: ToClient, *, durable: bool = False) -> Delivery:
+def to_both_dialects(audience: Audience, message: ToClient, *, durable: bool = False) -> Delivery:
     """Deliver the same message in both dialects."""
     return Delivery(audience, message, message, durable=durable)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from service.domain.ids import SocketId, UserId
 from service.domain.projections.room import Room
 from service.domain.projections.world import World
-from service.fanout.audience import Delivery, Sockets, both
+from service.fanout.audience import Delivery, Sockets, to_both_dialects
 from service.fanout.profiles import Profiles
 from service.fanout.views import chat_history, invite_received, room_players, room_state
 from service.protocol import classic
@@ -52,5 +52,5 @@ def seat_answer(room: Room, socket: SocketId, seat: int, profiles: Profiles) -> 
     """Tell a player's socket who plays, if the room no longer gathers players."""
     here = Sockets((socket,))
     if room.phase != "gathering":
-        yield both(here, classic.GameReady(room.id))
+        yield to_both_dialects(here, classic.GameReady(room.id))
         yield Delivery(here, classic=room_players(room, seat, profiles))

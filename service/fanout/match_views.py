@@ -11,7 +11,7 @@ from service.domain.events.matches import BY_THE_RULES, MatchEnded
 from service.domain.ids import RoomId
 from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.room import Room
-from service.fanout.audience import Audience, Delivery, Sockets, both
+from service.fanout.audience import Audience, Delivery, Sockets, to_both_dialects
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 from service.replay.run import Run
@@ -19,7 +19,7 @@ from service.replay.run import Run
 AT_ONCE_MS = 1
 """Countdown in ms of a match without ticks; the page of 0.1.0 never ends one of 0."""
 
-_SEAT_NAMES: Mapping[int | None, Literal["p1", "p2", "draw"]] = {0: "p1", 1: "p2"}
+_WINNERS: Mapping[int | None, Literal["p1", "p2", "draw"]] = {0: "p1", 1: "p2"}
 
 
 def game_start(room: Room, seat: int, duration_s: int, profiles: Profiles) -> classic.GameStart:
@@ -80,7 +80,7 @@ def classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
     scores = classic.Scores(s1, s2)
     if event.reason in {*BY_THE_RULES, "void"}:
         # Only `game:timeup` can say that nobody has won.
-        winner = _SEAT_NAMES.get(event.winner, "draw")
+        winner = _WINNERS.get(event.winner, "draw")
         timeup = classic.GameTimeup(room.id, winner, scores)
         yield Delivery(Sockets(tuple(room.player_sockets)), classic=timeup)
     elif event.reason != "abandoned":
@@ -119,7 +119,7 @@ def match_paused(  # noqa: PLR0913 - what a pause is
 
 def match_timer(audience: Audience, room: Room, remaining_s: int) -> Delivery:
     """Deliver the seconds on the clock of a match."""
-    return both(audience, classic.GameTimer(room.id, remaining_s))
+    return to_both_dialects(audience, classic.GameTimer(room.id, remaining_s))
 
 
 def match_state(

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from service.domain.ids import UserId, normalise
-from service.domain.names import placeholder
+from service.domain.ids import UserId, parse_user_id
+from service.domain.names import placeholder_name
 from service.domain.personal_data import PersonalData
 from service.protocol import classic
 
@@ -22,7 +22,7 @@ class Profiles(msgspec.Struct):
 
     def name(self, user: UserId) -> str:
         """Return the display name; one that is not known is `User#<id>`."""
-        return self.names.get(user) or placeholder(user)
+        return self.names.get(user) or placeholder_name(user)
 
     def user(self, user: UserId) -> classic.User:
         """Return a user in wire form."""
@@ -46,7 +46,7 @@ class Expectation:
         """Add `data` to `profiles`."""
         self._profiles = profiles
         self._data = data
-        names = {normalise(user): name for user, name in data.names.items()}
+        names = {parse_user_id(user): name for user, name in data.names.items()}
         self._before = {user: profiles.names.get(user) for user in names}
         self.renamed = [user for user, name in names.items() if self._before[user] != name]
         """The users whose name is another one now."""

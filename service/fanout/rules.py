@@ -50,14 +50,14 @@ from service.domain.projections.world import World
 from service.fanout.audience import (
     Delivery,
     Everyone,
+    ListChanged,
     Message,
-    Refresh,
     RoomChanged,
     Sockets,
     UserChanged,
     Users,
     Watchers,
-    both,
+    to_both_dialects,
     to_match,
     to_spectators,
 )
@@ -100,7 +100,7 @@ def _went_offline(event: UserWentOffline, world: World, _profiles: Profiles) -> 
 def _status_set(event: UserStatusSet, world: World, _profiles: Profiles) -> Iterator[Message]:
     if (event.user in world.presence.hidden) != event.hidden:
         yield from _seen(event.user, online=not event.hidden)
-        yield Refresh("lobby:list")
+        yield ListChanged("lobby:list")
     yield UserChanged(event.user)
 
 
@@ -108,21 +108,21 @@ def _seen(user: UserId, *, online: bool) -> Iterator[Message]:
     """Say that others see a user come or go."""
     told = classic.UserOnline(user) if online else classic.UserOffline(user)
     yield Delivery(Everyone(), classic=told)
-    yield both(Watchers(user), classic.FriendsStatusUpdate(user, is_online=online))
-    yield Refresh("user:list")
+    yield to_both_dialects(Watchers(user), classic.FriendsStatusUpdate(user, is_online=online))
+    yield ListChanged("user:list")
     yield UserChanged(user)
 
 
 def _lobby_changed(
     event: LobbyJoined | LobbyLeft, _world: World, _profiles: Profiles
 ) -> Iterator[Message]:
-    yield Refresh("lobby:list")
+    yield ListChanged("lobby:list")
     yield UserChanged(event.user)
 
 
 def _tab_closed(event: SocketClosed, world: World, _profiles: Profiles) -> Iterator[Message]:
     if event.socket in world.lobby.members.get(event.user, ()):
-        yield Refresh("lobby:list")
+        yield ListChanged("lobby:list")
         yield UserChanged(event.user)
     room = world.rooms.seated.get(event.user)
     if room is not None:
@@ -136,7 +136,9 @@ def _invite_sent(event: InviteSent, _world: World, profiles: Profiles) -> Iterat
 def _invite_declined(
     event: InviteDeclined, _world: World, _profiles: Profiles
 ) -> Iterator[Message]:
-    yield both(Users((event.inviter,)), classic.InviteDeclined(event.invitee), durable=True)
+    yield to_both_dialects(
+        Users((event.inviter,)), classic.InviteDeclined(event.invitee), durable=True
+    )
 
 
 def _invite_expired(event: InviteExpired, _world: World, _profiles: Profiles) -> Iterator[Message]:
@@ -145,19 +147,19 @@ def _invite_expired(event: InviteExpired, _world: World, _profiles: Profiles) ->
 
 
 def _search_started(event: SearchStarted, _world: World, _profiles: Profiles) -> Iterator[Message]:
-    yield both(Users((event.user,)), classic.MatchmakingSearching(), durable=True)
+    yield to_both_dialects(Users((event.user,)), classic.MatchmakingSearching(), durable=True)
 
 
 def _search_ended(
     event: SearchCancelled | SearchGaveUp, _world: World, _profiles: Profiles
 ) -> Iterator[Message]:
-    yield both(Users((event.user,)), classic.MatchmakingCancelled(), durable=True)
+    yield to_both_dialects(Users((event.user,)), classic.MatchmakingCancelled(), durable=True)
 
 
 def _room_created(event: RoomCreated, world: World, profiles: Profiles) -> Iterator[Message]:
     if event.players:
         start = room_start(world.rooms.rooms[event.room], profiles)
-        yield both(Users(tuple(event.players)), start, durable=True)
+        yield to_both_dialects(Users(tuple(event.players)), start, durable=True)
     yield RoomChanged(event.room)
 
 
@@ -359,7 +361,7 @@ _AFTER_FOLD: dict[type[Event], _Make] = {
 
 def renamed(user: UserId, world: World) -> Iterator[Message]:
     """Show the new name of a user who is online in all lists that they are in."""
-    yield Refresh("user:list")
+    yield ListChanged("user:list")
     yield UserChanged(user)
     if user in world.lobby.members:
-        yield Refresh("lobby:list")
+        yield ListChanged("lobby:list")

@@ -44,7 +44,7 @@ def signal(  # noqa: PLR0913 - what a signal is
     room = world.rooms.get(message.room_id or "")
     if not room.shows(user, socket):
         raise NotInRoom("This socket has not joined the room.")
-    audience: Audience = InRoom(room.id, but=socket)
+    audience: Audience = InRoom(room.id, excluding=socket)
     deaf = world.chat.muters_of(user, room.members) if world.chat.muted else ()
     if deaf:
         silent = {socket, *(one for member in deaf for one in sockets_of(member))}
@@ -61,7 +61,7 @@ def _may_signal(user: UserId, to: UserId, world: World) -> bool:
     invites = world.invites
     return (
         user == to
-        or world.rooms.share(user, world.presence.sockets.get(user, ()), to)
+        or world.rooms.share_a_room(user, world.presence.sockets.get(user, ()), to)
         or invites.find(user, to) is not None
         or invites.find(to, user) is not None
     )

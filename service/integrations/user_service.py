@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from service.domain.commands.outbox import Rejected
-from service.domain.ids import normalise
+from service.domain.ids import parse_user_id
 from service.domain.projections.outbox import reporting_seat
 from service.errors import ClientError
 from service.integrations.http import (
@@ -168,7 +168,7 @@ class UserService:
     async def _fetch_friends(self, token: str) -> list[UserId]:
         _, body = await self._get("/users/me", {"Authorization": f"Bearer {token}"})
         try:
-            return [normalise(friend.id) for friend in _decoded(body, _MeResponse).user.friends]
+            return [parse_user_id(friend.id) for friend in _decoded(body, _MeResponse).user.friends]
         except ValueError as error:
             raise UserServiceUnavailable(
                 "The user service sent a friend with an invalid id."

@@ -20,7 +20,7 @@ from service.cli.verify import verify as log_verify
 from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.events.base import Event
 from service.domain.events.presence import SocketOpened
-from service.domain.ids import UserId, normalise
+from service.domain.ids import UserId, parse_user_id
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.domain.projections.world import World
 from service.edge.api.calls import Call
@@ -320,7 +320,7 @@ def test_every_accepted_value_can_be_encoded_by_every_later_codec(house: House) 
         st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=128),
     )
     def some(sent: list[tuple[int, Dialect, dict[str, Any]]], stranger: str) -> None:
-        user, number = normalise(stranger), house.position
+        user, number = parse_user_id(stranger), house.position
         opened = house.story.do(OpenSocket(user, f"n1.1.{number}x"))
         house.keep(opened)
         for sender, dialect, one in sent:

@@ -20,7 +20,7 @@ from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.feeds import UserFeed
 from service.edge.hub import Hub, Intervals
 from service.eventstore.sqlite import ROWS_PER_INSERT_MAX
-from service.fanout.audience import Delivery, InRoom, both
+from service.fanout.audience import Delivery, InRoom, to_both_dialects
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 from service.telemetry import Metrics
@@ -110,7 +110,7 @@ async def next_turn() -> None:
 
 
 def pong() -> Delivery:
-    return both(InRoom(ROOM), v1.Pong())
+    return to_both_dialects(InRoom(ROOM), v1.Pong())
 
 
 @pytest.mark.parametrize(("dialects", "encodes"), [((V1,), 1), ((CLASSIC, V1), 2)])
@@ -189,7 +189,7 @@ async def test_a_broadcast_excludes_its_sender_and_includes_later_joiners() -> N
     house = House()
     for user in (1, 2):
         house.watch(user, V1)
-    house.hub.publish(Delivery(InRoom(ROOM, but="n1.1.1"), v1=v1.Pong()))
+    house.hub.publish(Delivery(InRoom(ROOM, excluding="n1.1.1"), v1=v1.Pong()))
     await next_turn()
     house.watch(3, V1)
     house.hub.publish(pong())

@@ -14,7 +14,7 @@ import msgspec
 from service.domain.commands.hosting import CloseEmptyRoom, CloseUntakenRoom
 from service.domain.commands.invites import EndInviteCooldown, ExpireInvite
 from service.domain.commands.matchmaking import GiveUpSearch
-from service.domain.commands.pauses import EndPause, holds_up
+from service.domain.commands.pauses import EndPause, is_waited_for
 from service.domain.commands.presence import ExpirePresence
 from service.domain.commands.seats import ForfeitSeat
 from service.domain.commands.turns import NoteTurn, TimeOutTurn, note_every_s
@@ -71,7 +71,7 @@ class Deadline(msgspec.Struct, frozen=True):
 
 def pending(world: World, times: Times) -> Iterator[Deadline]:
     """List every deadline that stands."""
-    for user in world.presence.absent:
+    for user in world.presence.in_grace:
         yield from _of_presence(user, world, times)
     for inviter, asked in world.invites.pending.items():
         for invitee in asked:
@@ -123,7 +123,7 @@ def begun_by(event: Event, position: Position, world: World, times: Times) -> li
 
 
 def _of_presence(user: UserId, world: World, times: Times) -> Iterator[Deadline]:
-    since = world.presence.absent.get(user)
+    since = world.presence.in_grace.get(user)
     if since is not None:
         yield Deadline(since, times.presence_grace_s, ExpirePresence(user, since))
 
@@ -162,7 +162,9 @@ def _of_pause(match: Match, room: Room) -> Iterator[Deadline]:
     """End a pause when a player who is away has used up the budget; a little later, to be sure."""
     for seat in room.staying if match.paused else ():
         left = pause_left_ms(match, seat, match.spent_ms)
-        is_counted = holds_up(room, match, seat, match.spent_ms) and not room.seats[seat].excused
+        is_counted = (
+            is_waited_for(room, match, seat, match.spent_ms) and not room.seats[seat].excused
+        )
         if left is not None and is_counted:
             after_s = (left + PAUSE_SLACK_MS) / 1000
             yield Deadline(match.paused_at, after_s, EndPause(match.id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.domain.commands.boundaries import MatchCommand
-from service.domain.commands.rules import as_logged, ask_rules
+from service.domain.commands.rules import as_logged, call_rules
 from service.domain.events.matches import EndReason, MatchEnded
 from service.domain.projections.matches import Match
 from service.games.protocol import RulesFailed
@@ -46,14 +46,14 @@ def end_match(
 
     try:
         result = result_of(match, standing, context)
-        return ask_rules(match, context, lambda game: end(game, result))
+        return call_rules(match, context, lambda game: end(game, result))
     except RulesFailed as error:
         return end_failed_match(match, standing, context, error)
 
 
 def result_of(match: Match, standing: MatchSnapshot, context: Context) -> Result | None:
     """Return the result by the rules, or None while the match goes on; raise `RulesFailed`."""
-    return ask_rules(match, context, lambda game: _result(game, match, standing))
+    return call_rules(match, context, lambda game: _result(game, match, standing))
 
 
 def _result(game: Game, match: Match, standing: MatchSnapshot) -> Result | None:

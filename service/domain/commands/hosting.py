@@ -11,11 +11,11 @@ from service.domain.commands.room_options import checked_options, seats_of
 from service.domain.commands.rooms import new_host, release_keys_of_tab
 from service.domain.commands.seats import (
     TakeSeat,
+    become_ready,
     check_game,
-    complete_without,
-    everybody_here,
-    leave_finished,
-    stopped_watching,
+    go_on_without,
+    leave_finished_rooms,
+    stop_spectating,
 )
 from service.domain.errors import (
     Banned,
@@ -78,10 +78,10 @@ class CreateRoom(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Open it, unless the id is in use or the user is needed elsewhere."""
-        world.presence.check_open(self.user, self.socket)
+        world.presence.check_socket_open(self.user, self.socket)
         if self.room in world.rooms.rooms:
             raise RoomExists
-        return _opened(self, self.plan, self.room or context.new_room_id(), world, context)
+        return _open_room(self, self.plan, self.room or context.new_room_id(), world, context)
 
 
 class JoinRoom(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
     socket: SocketId
     room: RoomId
     role: Literal["player", "spectator"]
-    opens: str | None
+    verified_password: str | None
     """The sealed password that the user's own one was found to open, or None."""
     plan: RoomPlan | None
 
@@ -102,10 +102,10 @@ class JoinRoom(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Sit down or watch; who is a member already shows the room in one tab more."""
-        world.presence.check_open(self.user, self.socket)
+        world.presence.check_socket_open(self.user, self.socket)
         room = world.rooms.rooms.get(self.room)
         if room is None and self.plan is not None:
-            return _opened(self, self.plan, self.room, world, context)
+            return _open_room(self, self.plan, self.room, world, context)
         room = world.rooms.get(self.room)
         if room.seat_of(self.user) is not None:
             return TakeSeat(self.user, self.socket, self.room).decide(world, context)
@@ -116,26 +116,26 @@ class JoinRoom(msgspec.Struct, frozen=True):
         if self.role == "spectator":
             return [
                 *release_keys_of_tab(self.user, self.socket, world, context),
-                self._watched(room, world, context),
-                *self._hosting(room),
+                self._spectate(room, world, context),
+                *self._become_host(room),
             ]
-        return self._sat_down(room, world, context)
+        return self._sit_down(room, world, context)
 
     def _check_may_come_in(self, room: Room) -> None:
         if self.user in room.banned:
             raise Banned
         if room.locked:
             raise RoomIsLocked
-        if room.password is not None and room.password != self.opens:
+        if room.password is not None and room.password != self.verified_password:
             raise WrongPassword
 
-    def _watched(self, room: Room, world: World, context: Context) -> Event:
+    def _spectate(self, room: Room, world: World, context: Context) -> Event:
         if self.user not in room.spectators and len(room.spectators) >= room.spectators_max:
             raise RoomFull
-        _check_watched(self.user, room.id, world, context)
+        _check_may_watch(self.user, room.id, world, context)
         return SpectatorJoined(room=room.id, user=self.user, socket=self.socket)
 
-    def _sat_down(self, room: Room, world: World, context: Context) -> list[Event]:
+    def _sit_down(self, room: Room, world: World, context: Context) -> list[Event]:
         world.rooms.check_free(self.user)
         seat = room.free_seat
         if seat is None or room.phase == "playing":
@@ -143,28 +143,28 @@ class JoinRoom(msgspec.Struct, frozen=True):
         others = room.seats_without(())
         everybody = all(other.sockets for other in others)
         return [
-            *leave_finished([self.user], world, context),
+            *leave_finished_rooms([self.user], world, context),
             PlayerSeated(room=room.id, user=self.user, seat=seat),
             *(
                 SeatTaken(room=room.id, user=self.user, socket=tab)
-                for tab in [self.socket, *self._watching_tabs(room)]
+                for tab in [self.socket, *self._other_watching_tabs(room)]
             ),
-            *self._hosting(room),
-            *(everybody_here(room, len(others) + 1) if everybody else ()),
+            *self._become_host(room),
+            *(become_ready(room, len(others) + 1) if everybody else ()),
         ]
 
-    def _watching_tabs(self, room: Room) -> list[SocketId]:
+    def _other_watching_tabs(self, room: Room) -> list[SocketId]:
         """The user's other tabs that watch the room: they go on showing it, as a player's."""
         return sorted(room.spectators.get(self.user, set()) - {self.socket})
 
-    def _hosting(self, room: Room) -> list[Event]:
+    def _become_host(self, room: Room) -> list[Event]:
         """Make who comes into a host's room that nobody is in any more its host."""
         if not room.hosted or room.members:
             return []
         return [HostChanged(room=room.id, user=self.user)]
 
 
-def _opened(
+def _open_room(
     command: CreateRoom | JoinRoom, plan: RoomPlan, room_id: RoomId, world: World, context: Context
 ) -> list[Event]:
     """Make the room as planned, with the user in its first seat or as its first spectator."""
@@ -175,11 +175,11 @@ def _opened(
         world.rooms.check_free(user)
     seats_min, seats_max = seats_of(game, plan.options)
     options = checked_options(game, plan.options, seats_max, context)
-    spectators_max = _spectators(plan, context)
+    spectators_max = _spectators_max(plan, context)
     if not plays:
         if not spectators_max:
             raise RoomFull
-        _check_watched(user, room_id, world, context)
+        _check_may_watch(user, room_id, world, context)
     created = RoomCreated(
         room=room_id,
         game=game.name,
@@ -199,7 +199,7 @@ def _opened(
         return [*released, created, SpectatorJoined(room=room_id, user=user, socket=socket)]
     ready = [RoomBecameReady(room=room_id)] if seats_min == 1 else []
     return [
-        *leave_finished([user], world, context),
+        *leave_finished_rooms([user], world, context),
         created,
         PlayerSeated(room=room_id, user=user, seat=0),
         SeatTaken(room=room_id, user=user, socket=socket),
@@ -207,7 +207,7 @@ def _opened(
     ]
 
 
-def _spectators(plan: RoomPlan, context: Context) -> int:
+def _spectators_max(plan: RoomPlan, context: Context) -> int:
     allowed = context.rules.spectators_max
     return allowed if plan.spectators_max is None else min(plan.spectators_max, allowed)
 
@@ -223,7 +223,7 @@ def _visibility(plan: RoomPlan) -> Visibility:
     return "password"
 
 
-def _check_watched(user: UserId, room: RoomId, world: World, context: Context) -> None:
+def _check_may_watch(user: UserId, room: RoomId, world: World, context: Context) -> None:
     """Raise `TooManyRooms` when `user` can't watch this room beside those that they watch."""
     watched = world.rooms.watched_by(world.presence.sockets.get(user, set()))
     if room not in watched and len(watched) >= context.rules.rooms_per_user_max:
@@ -245,14 +245,14 @@ class KickFromRoom(msgspec.Struct, frozen=True):
         """Send a spectator out, or a player while nothing is played."""
         room = _hosted_by(self.user, self.room, world)
         if self.target in room.spectators:
-            return stopped_watching(room, self.target, "kicked")
+            return stop_spectating(room, self.target, "kicked")
         if room.seat_of(self.target) is None:
             raise NotInRoom("That user is not in this room.")
         if room.phase == "playing":
             raise MatchAlreadyStarted("Nobody is sent out of a match; wait until it is over.")
         gone = SeatLeft(room=room.id, user=self.target, reason="kicked")
         leavers = {self.target}
-        return [gone, *new_host(room, leavers), *complete_without(room, leavers, context)]
+        return [gone, *new_host(room, leavers), *go_on_without(room, leavers, context)]
 
 
 class LockRoom(MemberCommand, frozen=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.domain.commands.seats import check_game, room_for
+from service.domain.commands.seats import check_game, create_room_for
 from service.domain.errors import (
     AlreadyInvited,
     InviteNotFound,
@@ -82,10 +82,10 @@ class AcceptInvite(_InviteCommand, frozen=True):
         if world.rooms.is_busy(self.inviter):
             raise UserBusy
         # In a grace nobody is here: who accepts would wait for nothing.
-        world.presence.check_here((self.inviter, self.invitee))
+        world.presence.check_connected((self.inviter, self.invitee))
         accepted = InviteAccepted(inviter=self.inviter, invitee=self.invitee)
         players = [self.inviter, self.invitee]
-        return [accepted, *room_for(players, invite.game, world, context)]
+        return [accepted, *create_room_for(players, invite.game, world, context)]
 
 
 class DeclineInvite(_InviteCommand, frozen=True):

@@ -23,7 +23,7 @@ class JoinLobby(UserCommand, frozen=True):
         """Join, once."""
         if self.socket in world.lobby.members.get(self.user, ()):
             return []
-        world.presence.check_open(self.user, self.socket)
+        world.presence.check_socket_open(self.user, self.socket)
         return [LobbyJoined(user=self.user, socket=self.socket)]
 
 

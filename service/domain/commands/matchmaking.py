@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.domain.commands.seats import check_game, room_for
+from service.domain.commands.seats import check_game, create_room_for
 from service.domain.errors import AlreadySearching
 from service.domain.events.base import Event, Position, queue_stream, user_stream
 from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
@@ -37,12 +37,12 @@ class JoinQueue(msgspec.Struct, frozen=True):
         check_game(self.game, context)
         if world.matchmaking.waiting_since(self.user, self.game) is not None:
             raise AlreadySearching
-        world.presence.check_here([self.user])
+        world.presence.check_connected([self.user])
         world.rooms.check_free(self.user)
         opponents = self._opponents(world)
         if not opponents:
             return [SearchStarted(user=self.user, game=self.game)]
-        return room_for([*opponents, self.user], self.game, world, context)
+        return create_room_for([*opponents, self.user], self.game, world, context)
 
     def _opponents(self, world: World) -> list[UserId]:
         return world.matchmaking.opponents_of(self.user, self.game, world.presence)
@@ -85,7 +85,7 @@ class GiveUpSearch(msgspec.Struct, frozen=True):
 
 def streams_of_return(user: UserId, world: World) -> set[str]:
     """Name what `pair_returning` decides on: the queues where `user` waits, and the opponents."""
-    if world.presence.is_here(user):
+    if world.presence.is_connected(user):
         return set()
     games = world.matchmaking.searched_by(user)
     opponents = [
@@ -100,11 +100,11 @@ def streams_of_return(user: UserId, world: World) -> set[str]:
 
 def pair_returning(user: UserId, world: World, context: Context) -> list[Event]:
     """Pair `user`, who was away and comes back, with who waits longest."""
-    if world.presence.is_here(user):
+    if world.presence.is_connected(user):
         return []
     for game in world.matchmaking.searched_by(user):
         opponents = world.matchmaking.opponents_of(user, game, world.presence)
         # After a start with other games the queue of one that is gone may still stand.
         if opponents and context.games.get(game) is not None:
-            return room_for([*opponents, user], game, world, context)
+            return create_room_for([*opponents, user], game, world, context)
     return []

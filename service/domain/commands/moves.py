@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from service.domain.commands.ending import end_failed_match
-from service.domain.commands.rules import as_logged, ask_for_move, ask_rules
+from service.domain.commands.rules import as_logged, call_rules, call_rules_for_move
 from service.domain.errors import MatchIsPaused, MatchNotRunning
 from service.domain.events.base import Event, room_stream
 from service.domain.events.matches import MatchInput, Pace
 from service.domain.ids import RoomId, SocketId, UserId
-from service.domain.projections.keys import Held, after_key, names
+from service.domain.projections.keys import Held, after_key, key_names
 from service.domain.projections.matches import Match
 from service.games.protocol import RulesFailed
 
@@ -35,7 +35,7 @@ def pace_of(game: Game) -> Pace:
     return "turns" if game.ordered else "free"
 
 
-def inputs(
+def input_events(
     match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
 ) -> list[Event]:
     """Write a seat's game events down as inputs that take effect at `tick`."""
@@ -53,7 +53,7 @@ def inputs(
     ]
 
 
-def holding(  # noqa: PLR0913 - what an input is
+def held_keys_input(  # noqa: PLR0913 - what an input is
     match: Match,
     seat: int,
     after: Held,
@@ -65,7 +65,7 @@ def holding(  # noqa: PLR0913 - what an input is
     """Let the tabs of `seat` hold these keys, by an input of `socket`; none if they do already."""
     if after == standing.held.get(seat, {}):
         return []
-    event = game.hold(seat, names(after))
+    event = game.hold(seat, key_names(after))
     written = MatchInput(
         match=match.id,
         tick=standing.input_tick,
@@ -77,17 +77,19 @@ def holding(  # noqa: PLR0913 - what an input is
     return [as_logged(written)]
 
 
-def released(match: Match, seat: int, standing: MatchSnapshot, context: Context) -> list[Event]:
+def release_keys(match: Match, seat: int, standing: MatchSnapshot, context: Context) -> list[Event]:
     """Let go of whatever `seat` holds in any tab; the match is void when its rules fail."""
-    return let_go(match, seat, {}, standing, context)
+    return hold_only(match, seat, {}, standing, context)
 
 
-def let_go(
+def hold_only(
     match: Match, seat: int, after: Held, standing: MatchSnapshot, context: Context
 ) -> list[Event]:
     """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
     try:
-        return ask_rules(match, context, lambda game: holding(match, seat, after, standing, game))
+        return call_rules(
+            match, context, lambda game: held_keys_input(match, seat, after, standing, game)
+        )
     except RulesFailed as error:
         return [end_failed_match(match, standing, context, error)]
 
@@ -109,7 +111,7 @@ class Move(msgspec.Struct, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Ask the rules."""
         # A tab that had to go for another one may still press keys, which nobody would let go.
-        world.presence.check_open(self.user, self.socket)
+        world.presence.check_socket_open(self.user, self.socket)
         room, seat = world.rooms.seat_of(self.user, self.room)
         match = world.matches.live.get(room.match or "")
         if match is None:
@@ -122,8 +124,8 @@ class Move(msgspec.Struct, frozen=True):
             key = game.key_in(self.move)
             if key is not None:
                 after = after_key(standing.held.get(seat, {}), self.socket, key)
-                return holding(match, seat, after, standing, game, socket=self.socket)
+                return held_keys_input(match, seat, after, standing, game, socket=self.socket)
             events = game.decide(standing.state, seat, self.move)
-            return inputs(match, standing.input_tick, seat, self.socket, events)
+            return input_events(match, standing.input_tick, seat, self.socket, events)
 
-        return ask_for_move(match, context, seat, decided)
+        return call_rules_for_move(match, context, seat, decided)

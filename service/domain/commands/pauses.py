@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.domain.commands.boundaries import MatchCommand
-from service.domain.commands.moves import released
+from service.domain.commands.moves import release_keys
 from service.domain.events.base import Event
 from service.domain.events.matches import (
     MatchEnded,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from service.domain.projections.world import World
 
 
-def holds_up(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) -> bool:
+def is_waited_for(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) -> bool:
     """Tell whether a paused match waits for `seat`: its player is away, and has pause left.
 
     What the service itself was away for counts for nobody.
@@ -48,7 +48,7 @@ def pause_match(match: Match, context: Context) -> list[Event]:
     standing = context.standing(match.id)
     releases: list[Event] = []
     for seat in standing.held:
-        releases += released(match, seat, standing, context)
+        releases += release_keys(match, seat, standing, context)
         if releases and isinstance(releases[-1], MatchEnded):
             return releases[-1:]
     pause = MatchPaused(
@@ -60,13 +60,13 @@ def pause_match(match: Match, context: Context) -> list[Event]:
     return [*releases, pause]
 
 
-def lose_player(room: Room, match: Match, seat: int, context: Context) -> list[Event]:
+def handle_lost_player(room: Room, match: Match, seat: int, context: Context) -> list[Event]:
     """Say what it means for the match that the player of `seat` has no tab any more."""
     standing = context.standing(match.id)
     if pause_left_ms(match, seat, standing.spent_ms) == 0:
         if match.paused:
             return resume_match_without(room, match, [], context)
-        return released(match, seat, standing, context)
+        return release_keys(match, seat, standing, context)
     return pause_match(match, context)
 
 
@@ -86,7 +86,7 @@ def resume_match_without(
     """Let a paused match go on when it waits for nobody but the seats `here`, who have come."""
     standing = context.standing(match.id)
     others = (seat for seat in room.staying if seat not in here)
-    if any(holds_up(room, match, seat, standing.spent_ms) for seat in others):
+    if any(is_waited_for(room, match, seat, standing.spent_ms) for seat in others):
         return []
     return [resume_match(match, standing)]
 

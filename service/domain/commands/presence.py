@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.commands.boundaries import UserCommand
 from service.domain.commands.matchmaking import pair_returning, streams_of_return
-from service.domain.commands.rooms import lose_player_tab, stop_watching
+from service.domain.commands.rooms import lose_player_tab, stop_spectating_in_tab
 from service.domain.errors import TooManySockets
 from service.domain.events.base import Event, Position, node_stream, room_stream, user_stream
 from service.domain.events.presence import (
@@ -94,7 +94,7 @@ class ReplaceSocket(OpenSocket, frozen=True):
         if len(sockets) < context.rules.sockets_per_user_max:
             return super().decide(world, context)
         oldest = min(sockets & self.silent or sockets, key=opening_order)
-        return [self._opened(world), *_closed(self.user, oldest, self.code, world, context)]
+        return [self._opened(world), *_close_socket(self.user, oldest, self.code, world, context)]
 
 
 class CloseSocket(msgspec.Struct, frozen=True):
@@ -114,17 +114,17 @@ class CloseSocket(msgspec.Struct, frozen=True):
         sockets = world.presence.sockets.get(self.user, set())
         if self.socket not in sockets:
             return []
-        events = _closed(self.user, self.socket, self.code, world, context)
+        events = _close_socket(self.user, self.socket, self.code, world, context)
         if self.code in CLEAN_CLOSES and len(sockets) == 1:
             events.append(UserWentOffline(user=self.user))
         return events
 
 
-def _closed(
+def _close_socket(
     user: UserId, socket: SocketId, code: int, world: World, context: Context
 ) -> list[Event]:
     return [
-        *stop_watching(user, socket, world),
+        *stop_spectating_in_tab(user, socket, world),
         SocketClosed(user=user, socket=socket, code=code),
         *lose_player_tab(user, socket, world, context),
     ]
@@ -154,6 +154,6 @@ class ExpirePresence(UserCommand, frozen=True):
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Count the user as gone, unless they came back."""
-        if world.presence.absent.get(self.user) != self.since:
+        if world.presence.in_grace.get(self.user) != self.since:
             return []
         return [UserWentOffline(user=self.user)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.domain.commands.moves import let_go
-from service.domain.commands.pauses import lose_player
+from service.domain.commands.moves import hold_only
+from service.domain.commands.pauses import handle_lost_player
 from service.domain.events.base import Event
 from service.domain.events.rooms import HostChanged, SpectatorLeft
 from service.domain.ids import SocketId, UserId
@@ -37,7 +37,7 @@ def lose_player_tab(
         return []
     index = room.index_of(user)
     if room.seats[index].sockets == {socket}:
-        return lose_player(room, match, index, context)
+        return handle_lost_player(room, match, index, context)
     return release_keys_of_tab(user, socket, world, context)
 
 
@@ -51,10 +51,10 @@ def release_keys_of_tab(
     index = room.index_of(user)
     standing = context.standing(match.id)
     held = without_tab(standing.held.get(index, {}), socket)
-    return let_go(match, index, held, standing, context)
+    return hold_only(match, index, held, standing, context)
 
 
-def stop_watching(user: UserId, socket: SocketId, world: World) -> list[Event]:
+def stop_spectating_in_tab(user: UserId, socket: SocketId, world: World) -> list[Event]:
     """Say which rooms `user` watches no longer, when `socket` is gone."""
     events: list[Event] = []
     for room_id in sorted(world.rooms.watching.get(socket, ())):

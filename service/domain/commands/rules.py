@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from service.games.protocol import Game
 
 
-Answer = TypeVar("Answer")
+Returned = TypeVar("Returned")
 
 
-Made = TypeVar("Made", bound=Event)
+AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 
 class MoveFailed(RulesFailed):
@@ -35,7 +35,7 @@ class MoveFailed(RulesFailed):
         self.seat = seat
 
 
-def ask_rules(match: Match, context: Context, question: Callable[[Game], Answer]) -> Answer:
+def call_rules(match: Match, context: Context, question: Callable[[Game], Returned]) -> Returned:
     """Ask the rules that `match` began with; raise `RulesFailed` when they are gone or raise."""
     game = context.games.rules(match.game, match.rules_version)
     if game is None:
@@ -48,19 +48,19 @@ def ask_rules(match: Match, context: Context, question: Callable[[Game], Answer]
         raise RulesFailed(f"The rules of {match.game} have failed: {error!r}.") from error
 
 
-def ask_for_move(
-    match: Match, context: Context, seat: int, question: Callable[[Game], Answer]
-) -> Answer:
+def call_rules_for_move(
+    match: Match, context: Context, seat: int, question: Callable[[Game], Returned]
+) -> Returned:
     """Ask what a move leads to; raise the `ClientError` of the rules, or `MoveFailed`."""
     try:
-        return ask_rules(match, context, question)
+        return call_rules(match, context, question)
     except RulesFailed as error:
         if isinstance(error.__cause__, ClientError):
             raise error.__cause__ from None
         raise MoveFailed(match.id, seat) from (error.__cause__ or error)
 
 
-def as_logged(event: Made) -> Made:
+def as_logged(event: AnyEvent) -> AnyEvent:
     """Return an event that was made of what rules say as it will be read from the log.
 
     Raises what msgspec raises when it could not be read: rules may answer anything, and what they

@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.commands.boundaries import MemberCommand, SeatCommand
 from service.domain.commands.ending import end_match
-from service.domain.commands.moves import pace_of, released
+from service.domain.commands.moves import pace_of, release_keys
 from service.domain.commands.pauses import resume_match_without
 from service.domain.commands.room_options import default_options
 from service.domain.commands.rooms import new_host
@@ -44,7 +44,9 @@ def check_game(name: str, context: Context) -> Game:
     return game
 
 
-def room_for(players: list[UserId], game: str, world: World, context: Context) -> list[Event]:
+def create_room_for(
+    players: list[UserId], game: str, world: World, context: Context
+) -> list[Event]:
     """Make a room for `players`, who leave the finished rooms where they still sit."""
     created = RoomCreated(
         room=context.new_room_id(),
@@ -55,10 +57,10 @@ def room_for(players: list[UserId], game: str, world: World, context: Context) -
         seats_max=len(players),
         spectators_max=context.rules.spectators_max,
     )
-    return [*leave_finished(players, world, context), created]
+    return [*leave_finished_rooms(players, world, context), created]
 
 
-def leave_finished(users: list[UserId], world: World, context: Context) -> list[Event]:
+def leave_finished_rooms(users: list[UserId], world: World, context: Context) -> list[Event]:
     """Let `users` go from the rooms where they sit, in which nothing is played any more."""
     leaving: dict[RoomId, set[UserId]] = {}
     for user in users:
@@ -79,15 +81,15 @@ def leave_room(room: Room, leavers: set[UserId], context: Context) -> list[Event
     broken_off = not room.hosted and room.phase != "finished"
     if broken_off or set(room.members) <= leavers:
         return [*events, RoomClosed(room=room.id, reason="left")]
-    return [*events, *new_host(room, leavers), *complete_without(room, leavers, context)]
+    return [*events, *new_host(room, leavers), *go_on_without(room, leavers, context)]
 
 
-def complete_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+def go_on_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Say what follows for those who stay, when nobody else has been missing."""
     seats = room.seats_without(leavers)
     if not all(seat.sockets for seat in seats):
         return []
-    return [*everybody_here(room, len(seats)), *_begun(room, leavers, context)]
+    return [*become_ready(room, len(seats)), *_start_if_wanted(room, leavers, context)]
 
 
 class TakeSeat(msgspec.Struct, frozen=True):
@@ -106,38 +108,42 @@ class TakeSeat(msgspec.Struct, frozen=True):
         room, index = world.rooms.seat_of(self.user, self.room)
         if self.socket in room.seats[index].sockets:
             return []
-        world.presence.check_open(self.user, self.socket)
+        world.presence.check_socket_open(self.user, self.socket)
         taken = SeatTaken(room=room.id, user=self.user, socket=self.socket)
         match = world.matches.live.get(room.match or "")
         if match is not None:
-            return [taken, *_came_back(room, match, index, context)]
+            return [taken, *_player_returned(room, match, index, context)]
         others = room.seats_without({self.user})
         if not all(other.sockets for other in others):
             return [taken]
-        return [taken, *everybody_here(room, len(others) + 1), *_begun(room, set(), context)]
+        return [
+            taken,
+            *become_ready(room, len(others) + 1),
+            *_start_if_wanted(room, set(), context),
+        ]
 
 
-def _begun(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+def _start_if_wanted(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Start what all who stay have asked for; whoever was missing is back, or has gone for good."""
     players = [user for user in room.players if user not in leavers]
     wanted = len(players) >= room.seats_min and set(players) <= room.ready
     if not wanted:
         return []
     try:
-        return [_started(room, players, context)]
+        return [_start_match(room, players, context)]
     except Exception:  # noqa: BLE001 - rules may raise anything
         # That keeps nobody from coming or going; who asks for the match again is told.
         return []
 
 
-def everybody_here(room: Room, players: int) -> list[Event]:
+def become_ready(room: Room, players: int) -> list[Event]:
     """Say what follows when each of the `players` in a room has a tab that shows it."""
     if room.phase == "gathering" and players >= room.seats_min:
         return [RoomBecameReady(room=room.id)]
     return []
 
 
-def _came_back(room: Room, match: Match, index: int, context: Context) -> list[Event]:
+def _player_returned(room: Room, match: Match, index: int, context: Context) -> list[Event]:
     """Say what it means for a match that the player of a seat shows it in a tab."""
     if len(room.staying) < _players_min(match, context):
         standing, winner = context.standing(match.id), room.staying[0]
@@ -160,7 +166,7 @@ class BeginMatch(MemberCommand, frozen=True):
         if not _is_complete(room):
             raise RoomNotReady
         if room.phase == "ready" and not room.hosted:
-            return [_started(room, room.players, context)]
+            return [_start_match(room, room.players, context)]
         return mark_ready(room, self.user, context, ready=True)
 
 
@@ -189,7 +195,7 @@ def mark_ready(room: Room, user: UserId, context: Context, *, ready: bool) -> li
         return []
     noted = PlayerReadied(room=room.id, user=user, ready=ready)
     if ready and _is_complete(room) and set(room.players) <= room.ready | {user}:
-        return [noted, _started(room, room.players, context)]
+        return [noted, _start_match(room, room.players, context)]
     return [noted]
 
 
@@ -198,7 +204,7 @@ def _is_complete(room: Room) -> bool:
     return len(seats) >= room.seats_min and all(seat.sockets for seat in seats)
 
 
-def _started(room: Room, players: list[UserId], context: Context) -> MatchStarted:
+def _start_match(room: Room, players: list[UserId], context: Context) -> MatchStarted:
     game = check_game(room.game, context)
     seed, options = context.new_seed(), room.options.as_written
     state = game.setup(seed, options, len(players))
@@ -224,7 +230,7 @@ class LeaveRoom(SeatCommand, frozen=True):
         """Remove the player; in a match of two the other one wins at once."""
         room = world.rooms.rooms.get(self.room)
         if room is not None and self.user in room.spectators:
-            return stopped_watching(room, self.user, "left")
+            return stop_spectating(room, self.user, "left")
         has_seat = world.rooms.seated.get(self.user) == self.room
         if not has_seat and world.rooms.left.get(self.user) == self.room:
             return []
@@ -233,11 +239,11 @@ class LeaveRoom(SeatCommand, frozen=True):
         if match is None:
             return leave_room(room, {self.user}, context)
         left = SeatLeft(room=room.id, user=self.user)
-        follows = _without(room, match, index, "left", context)
+        follows = _play_on_without(room, match, index, "left", context)
         return [left, *new_host(room, {self.user}), *follows]
 
 
-def stopped_watching(room: Room, user: UserId, reason: Literal["left", "kicked"]) -> list[Event]:
+def stop_spectating(room: Room, user: UserId, reason: Literal["left", "kicked"]) -> list[Event]:
     """Let a spectator go; the last member closes the room."""
     gone = SpectatorLeft(room=room.id, user=user, reason=reason)
     if set(room.members) <= {user}:
@@ -261,15 +267,15 @@ class ForfeitSeat(SeatCommand, frozen=True):
         gone = [forfeited, *new_host(room, {self.user})]
         if match is None:
             if room.hosted:
-                return [*gone, *complete_without(room, {self.user}, context)]
+                return [*gone, *go_on_without(room, {self.user}, context)]
             return [*gone, RoomClosed(room=room.id, reason="forfeited")]
         others = room.seats_without({self.user})
         if others and not any(other.sockets for other in others):
             return gone
-        return [*gone, *_without(room, match, index, "forfeit", context)]
+        return [*gone, *_play_on_without(room, match, index, "forfeit", context)]
 
 
-def _without(
+def _play_on_without(
     room: Room, match: Match, gone: int, reason: Literal["left", "forfeit"], context: Context
 ) -> list[Event]:
     """Say what becomes of a match that the player of the seat `gone` plays no longer."""
@@ -284,4 +290,4 @@ def _without(
         return [abandoned, RoomClosed(room=room.id, reason="forfeited")]
     if match.paused:
         return resume_match_without(room, match, [gone], context)
-    return released(match, gone, context.standing(match.id), context)
+    return release_keys(match, gone, context.standing(match.id), context)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from service.domain.commands.boundaries import MatchCommand
 from service.domain.commands.ending import end_failed_match, result_of
-from service.domain.commands.moves import inputs
-from service.domain.commands.rules import ask_rules
+from service.domain.commands.moves import input_events
+from service.domain.commands.rules import call_rules
 from service.domain.events.base import Event, Position
 from service.domain.events.matches import MatchTurnNoted
 from service.domain.projections.matches import Match
@@ -62,7 +62,7 @@ class TimeOutTurn(MatchCommand, frozen=True):
             if result_of(match, standing, context) is not None:
                 # It is over already, and its end is on its way.
                 return []
-            return ask_rules(match, context, lambda game: _timed_out(game, match, standing))
+            return call_rules(match, context, lambda game: _timed_out(game, match, standing))
         except RulesFailed as error:
             return [end_failed_match(match, standing, context, error)]
 
@@ -71,4 +71,4 @@ def _timed_out(game: Game, match: Match, standing: MatchSnapshot) -> list[Event]
     seat, event = game.timeout(standing.state)
     if seat not in range(len(match.players)):
         raise RulesFailed(f"The rules of {match.game} let the turn of seat {seat!r} time out.")
-    return inputs(match, standing.input_tick, seat, None, [event])
+    return input_events(match, standing.input_tick, seat, None, [event])

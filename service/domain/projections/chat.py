@@ -23,7 +23,7 @@ MUTERS_MAX = 100_000
 """How many users' mutes are remembered; the oldest are forgotten."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class ChatLine(msgspec.Struct, frozen=True):
     """Something that was said in a room."""
 
     chat: str
@@ -33,7 +33,7 @@ class Line(msgspec.Struct, frozen=True):
 class Chat(msgspec.Struct):
     """The last lines of each room, and who has muted whom."""
 
-    rooms: dict[RoomId, list[Line]] = {}
+    rooms: dict[RoomId, list[ChatLine]] = {}
     muted: dict[UserId, dict[UserId, None]] = {}
 
     def hears(self, user: UserId, author: UserId) -> bool:
@@ -48,7 +48,7 @@ class Chat(msgspec.Struct):
         """Remember what was said in a room."""
         if event.room is not None:
             lines = self.rooms.setdefault(event.room, [])
-            lines.append(Line(event.chat, event.author))
+            lines.append(ChatLine(event.chat, event.author))
             del lines[:-HISTORY_MAX]
 
     def on_user_muted(self, event: UserMuted, _position: Position) -> None:

@@ -25,23 +25,23 @@ def after_key(held: Held, tab: SocketId, key: Key) -> dict[SocketId, list[str]]:
     if key.down:
         return dict(held) if key.name in mine else {**held, tab: [*mine, key.name]}
     owners = {tab} if key.name in mine else set(held)
-    return _some(
+    return _not_empty(
         {
-            one: [name for name in names if one not in owners or name != key.name]
-            for one, names in held.items()
+            one: [name for name in key_names if one not in owners or name != key.name]
+            for one, key_names in held.items()
         }
     )
 
 
 def without_tab(held: Held, tab: SocketId) -> dict[SocketId, list[str]]:
     """Let go of all that a tab holds."""
-    return {one: names for one, names in held.items() if one != tab}
+    return {one: key_names for one, key_names in held.items() if one != tab}
 
 
-def names(held: Held) -> set[str]:
+def key_names(held: Held) -> set[str]:
     """Return the keys that any tab holds."""
     return {name for some in held.values() for name in some}
 
 
-def _some(held: Held) -> dict[SocketId, list[str]]:
+def _not_empty(held: Held) -> dict[SocketId, list[str]]:
     return {tab: some for tab, some in held.items() if some}

@@ -29,7 +29,7 @@ class Matchmaking(msgspec.Struct):
     def opponents_of(self, user: UserId, game: str, presence: Presence) -> list[UserId]:
         """The other user who waits longest of those who are here, if there is one."""
         queue = self.queues.get(game, {})
-        return [other for other in queue if other != user and presence.is_here(other)][:1]
+        return [other for other in queue if other != user and presence.is_connected(other)][:1]
 
     def searched_by(self, user: UserId) -> list[str]:
         """Name the games in whose queues `user` waits."""

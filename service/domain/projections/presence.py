@@ -32,7 +32,7 @@ class Presence(msgspec.Struct):
 
     sockets: dict[UserId, set[SocketId]] = {}
     """The open sockets of each user who is online; none during their grace period."""
-    absent: dict[UserId, Position] = {}
+    in_grace: dict[UserId, Position] = {}
     """Users in their grace period, and the event that began it."""
     incarnations: dict[str, int] = {}
     statuses: dict[UserId, OwnStatus] = {}
@@ -40,16 +40,16 @@ class Presence(msgspec.Struct):
     hidden: dict[UserId, None] = {}
     """Who is to be seen by nobody, in the order of hiding."""
 
-    def is_here(self, user: UserId) -> bool:
+    def is_connected(self, user: UserId) -> bool:
         """Tell whether `user` has a socket open now; nobody is here in a grace."""
         return bool(self.sockets.get(user))
 
-    def check_here(self, users: Iterable[UserId]) -> None:
+    def check_connected(self, users: Iterable[UserId]) -> None:
         """Raise `UserOffline` unless all `users` have a socket open now."""
-        if not all(map(self.is_here, users)):
+        if not all(map(self.is_connected, users)):
             raise UserOffline
 
-    def check_open(self, user: UserId, socket: SocketId) -> None:
+    def check_socket_open(self, user: UserId, socket: SocketId) -> None:
         """Raise `NotConnected` when `socket` of `user` is closed: it would be missed by nobody."""
         if socket not in self.sockets.get(user, ()):
             raise NotConnected
@@ -70,7 +70,7 @@ class Presence(msgspec.Struct):
                 continue
             sockets -= {socket for socket in sockets if opened_on(socket, event.node)}
             if not sockets:
-                self.absent[user] = position
+                self.in_grace[user] = position
 
     def on_user_came_online(self, event: UserCameOnline, _position: Position) -> None:
         """Count the user."""
@@ -79,19 +79,19 @@ class Presence(msgspec.Struct):
     def on_socket_opened(self, event: SocketOpened, _position: Position) -> None:
         """Count the socket; it ends a grace."""
         self.sockets[event.user].add(event.socket)
-        self.absent.pop(event.user, None)
+        self.in_grace.pop(event.user, None)
 
     def on_socket_closed(self, event: SocketClosed, position: Position) -> None:
         """Stop counting the socket; the last one begins the grace."""
         sockets = self.sockets[event.user]
         sockets.discard(event.socket)
         if not sockets:
-            self.absent[event.user] = position
+            self.in_grace[event.user] = position
 
     def on_user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
         """Stop counting the user."""
         del self.sockets[event.user]
-        self.absent.pop(event.user, None)
+        self.in_grace.pop(event.user, None)
         self.statuses.pop(event.user, None)
 
     def on_user_status_set(self, event: UserStatusSet, _position: Position) -> None:

@@ -89,7 +89,7 @@ class Rooms(msgspec.Struct):
             ids.add(self.seated[user])
         return [self.rooms[room] for room in sorted(ids)]
 
-    def share(self, user: UserId, sockets: Iterable[SocketId], other: UserId) -> bool:
+    def share_a_room(self, user: UserId, sockets: Iterable[SocketId], other: UserId) -> bool:
         """Tell whether `user`, who has these `sockets`, and `other` are in one room."""
         return any(room.has_member(other) for room in self.rooms_of(user, sockets))
 

@@ -30,7 +30,7 @@ from service.domain.events.matches import (
     MatchSuspended,
     MatchTurnNoted,
 )
-from service.domain.ids import normalise
+from service.domain.ids import parse_user_id
 from service.edge.api import shapes
 from service.edge.api.calls import NEVER_CHANGES, Call, Dependencies, Route
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
@@ -82,7 +82,7 @@ SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
 
 async def list_users(parts: Dependencies, call: Call[shapes.UsersWanted]) -> shapes.UserPage:
     """Lists who is online, with the status that others see."""
-    after = None if call.asked.cursor is None else shapes.user_key(normalise(call.asked.cursor))
+    after = None if call.asked.cursor is None else shapes.user_key(parse_user_id(call.asked.cursor))
     online = (
         user
         for user in parts.world.presence.online()
@@ -116,7 +116,7 @@ async def list_matches(parts: Dependencies, call: Call[shapes.MatchesWanted]) ->
     asked = call.asked
     since = 0 if asked.since is None else int(asked.since.timestamp() * 1_000_000)
     wanted = MatchQuery(
-        user_id=None if asked.user is None else str(normalise(asked.user)),
+        user_id=None if asked.user is None else str(parse_user_id(asked.user)),
         game=asked.game,
         since=since,
         reason=asked.reason,
@@ -184,7 +184,7 @@ async def verify_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> sh
 
 async def revoke_sessions(parts: Dependencies, call: Call[shapes.UserNamed]) -> None:
     """Sends a user away: closes their sockets with 4503, and refuses tokens issued until now."""
-    user, caller = normalise(call.asked.user), call.caller.identity
+    user, caller = parse_user_id(call.asked.user), call.caller.identity
     origin = Origin(uuid.uuid4().hex, NAMELESS_SERVICE if caller is None else caller.user)
     await parts.engine.execute(RevokeSessions(user, int(parts.now())), origin)
     logger.warning(
@@ -362,4 +362,4 @@ def _audience(to: shapes.Recipient | str, parts: Dependencies) -> Audience:
         raise BadParameter("Name a `user` or a `roomId`: one of both.", "to")
     if to.room_id is not UNSET:
         return Sockets(tuple(parts.world.rooms.get(to.room_id).sockets))
-    return Users((normalise(to.user),))
+    return Users((parse_user_id(to.user),))

@@ -16,7 +16,7 @@ from service.domain.ids import (
     RoomId,
     UserId,
     WireUserId,
-    normalise,
+    parse_user_id,
 )
 from service.games.catalogue import GAMES
 from service.protocol import v1
@@ -229,7 +229,7 @@ def match_of(match: PlayedMatch) -> Match:
         room_id=room_of(match.id),
         game=match.game,
         players=[
-            User(normalise(user), name)
+            User(parse_user_id(user), name)
             for user, name in zip(match.users, match.players, strict=True)
         ],
         started_at=time_of(match.started_at),

@@ -13,7 +13,7 @@ from service.domain.commands.lobby import JoinLobby, LeaveLobby
 from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.presence import SetStatus
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
-from service.domain.ids import normalise
+from service.domain.ids import parse_user_id
 from service.edge.session import guard
 from service.edge.session.errors import BadInvite, BadMessage
 from service.protocol import classic, v1
@@ -61,9 +61,9 @@ def command_of(  # noqa: C901, PLR0911, PLR0912 - one case per message
         case classic.Invite() | classic.InviteSend():
             return SendInvite(user, _invitee(message), message.game)
         case classic.InviteAcceptedByClient():
-            return AcceptInvite(normalise(message.inviter), user)
+            return AcceptInvite(parse_user_id(message.inviter), user)
         case classic.InviteDeclinedByClient():
-            return DeclineInvite(normalise(message.inviter), user)
+            return DeclineInvite(parse_user_id(message.inviter), user)
         case classic.MatchmakingJoin():
             return JoinQueue(user, message.game)
         case classic.MatchmakingLeave():
@@ -85,11 +85,11 @@ def command_of(  # noqa: C901, PLR0911, PLR0912 - one case per message
         case v1.RoomReady():
             return SetReady(user, message.room_id, message.ready)
         case v1.RoomKick():
-            return KickFromRoom(user, message.room_id, normalise(message.user_id))
+            return KickFromRoom(user, message.room_id, parse_user_id(message.user_id))
         case v1.RoomLock():
             return LockRoom(user, message.room_id, message.locked)
         case v1.ChatMute():
-            return Mute(user, normalise(message.user_id), message.muted)
+            return Mute(user, parse_user_id(message.user_id), message.muted)
         case _:
             assert_never(message)
 
@@ -122,4 +122,4 @@ def _invitee(message: classic.Invite) -> UserId:
     invitee = message.to if message.to is not None else message.to_user_id
     if invitee is None:
         raise BadInvite
-    return normalise(invitee)
+    return parse_user_id(invitee)

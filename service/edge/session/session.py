@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.commands.chat import Say, digest_of
 from service.domain.commands.moves import Move
-from service.domain.ids import SocketId, UserId, normalise
+from service.domain.ids import SocketId, UserId, parse_user_id
 from service.domain.personal_data import PersonalData, Text
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
@@ -268,7 +268,7 @@ class Session:
             raise TooLarge(f"{what} is at most {bytes_max} bytes long, and this one {self._size}.")
 
     def _watch(self, message: classic.FriendsSubscribe) -> Action:
-        friends = frozenset(normalise(friend) for friend in message.friend_ids)
+        friends = frozenset(parse_user_id(friend) for friend in message.friend_ids)
         if len(friends) > self._limits.friends_max:
             raise TooManyFriends(f"At most {self._limits.friends_max} friends can be watched.")
         return WatchFriends(friends)
@@ -280,7 +280,7 @@ class Session:
         signals = self._budget.signals(self._now)
         _take(signals, self._now, self._size, "You send too many bytes to others; slow down.")
         guard.check_raw(message.data)
-        return PassSignal(message, None if message.to is None else normalise(message.to))
+        return PassSignal(message, None if message.to is None else parse_user_id(message.to))
 
     def _say(self, message: v1.ChatSend) -> Action:
         if (message.to is None) == (message.room_id is None):
@@ -292,7 +292,7 @@ class Session:
         )
         chat, salt = self._new_token(), self._new_token()
         digest = digest_of(salt, message.text)
-        to = None if message.to is None else normalise(message.to)
+        to = None if message.to is None else parse_user_id(message.to)
         say = Say(self.user, chat, digest, message.room_id, to)
         return Execute(say, message, PersonalData(texts={chat: Text(salt, message.text)}))
 

@@ -11,7 +11,7 @@ from service.domain.events.base import match_stream, room_stream
 from service.domain.events.matches import EndReason, MatchEnded, MatchStarted, room_of
 from service.domain.events.rooms import RoomCreated
 from service.domain.ids import MatchId
-from service.domain.names import placeholder
+from service.domain.names import placeholder_name
 from service.errors import ServiceError
 from service.eventstore.tables import match_players, matches, profiles
 
@@ -129,7 +129,7 @@ async def find_matches(reader: Reader, wanted: MatchQuery) -> list[PlayedMatch]:
     players: dict[str, list[str]] = {row["match"]: [] for row in rows}
     for match, user, name in seats:
         users[match].append(user)
-        players[match].append(name or placeholder(user))
+        players[match].append(name or placeholder_name(user))
     return [
         PlayedMatch(
             id=row["match"],

@@ -19,7 +19,7 @@ from service.domain.events.outbox import (
     ResultRejected,
     ResultRequeued,
 )
-from service.domain.ids import MatchId, UserId, normalise
+from service.domain.ids import MatchId, UserId, parse_user_id
 from service.domain.projections.outbox import is_delivered_to
 from service.eventstore.tables import bearers, log_head, match_players, matches, outbox
 
@@ -136,7 +136,7 @@ async def due(reader: Reader, consumer: Consumer, now: int, limit: int) -> list[
             FinishedMatch(
                 id=row["match"],
                 game=row["game"],
-                players=[normalise(user) for match, user in seats if match == row["match"]],
+                players=[parse_user_id(user) for match, user in seats if match == row["match"]],
                 scores=msgspec.json.decode(row["scores"], type=list[int]),
                 reason=row["reason"],
                 winner=row["winner"],
@@ -212,7 +212,7 @@ async def waiting_for_user(reader: Reader, user: UserId) -> list[tuple[MatchId, 
     found: dict[MatchId, list[UserId]] = {}
     async with reader.engine.connect() as connection:
         for match, player in await connection.execute(statement):
-            found.setdefault(match, []).append(normalise(player))
+            found.setdefault(match, []).append(parse_user_id(player))
     return list(found.items())
 
 

@@ -12,7 +12,7 @@ import pytest
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.commands.seats import SetReady
 from service.domain.errors import NotInRoom
-from service.domain.passwords import opens, seal
+from service.domain.passwords import hash_password, verify_password
 from service.edge.dialect import Dialect
 from service.edge.session.actions import Execute, PassSignal, ShowMoves
 from service.edge.session.errors import MessageRefused
@@ -47,7 +47,7 @@ USERS: dict[Role, int] = {
     "host": HOST,
     "admin": 70,
 }
-SEALED = seal(PASSWORD, "salt")
+SEALED = hash_password(PASSWORD, "salt")
 
 CASES = [(row, dialect, role) for row in ROWS for dialect in row.dialects for role in ROLES]
 
@@ -126,8 +126,8 @@ def execute(story: Story, action: Execute) -> None:
     command = action.command
     if isinstance(command, JoinRoom) and action.password is not None:
         room = story.world.rooms.rooms.get(command.room)
-        if room is not None and room.password and opens(room.password, action.password):
-            command = msgspec.structs.replace(command, opens=room.password)
+        if room is not None and room.password and verify_password(room.password, action.password):
+            command = msgspec.structs.replace(command, verified_password=room.password)
     story.do(command)
 
 

@@ -246,7 +246,7 @@ def test_each_way_to_join_checks_the_password(
     open_room(story, password="sealed")
     join = JoinRoom(BEN, socket_of(BEN), ROOM, role, opens, plan)
     assert refused(story, join) is WrongPassword
-    right = msgspec.structs.replace(join, opens="sealed")
+    right = msgspec.structs.replace(join, verified_password="sealed")
     assert refused(story, right) is None
 
 

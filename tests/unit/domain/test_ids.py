@@ -7,9 +7,9 @@ import pytest
 from service.domain.ids import (
     USER_ID_LENGTH_MAX,
     USER_ID_MAX,
-    normalise,
     opened_on,
     opening_order,
+    parse_user_id,
 )
 
 
@@ -33,8 +33,8 @@ from service.domain.ids import (
     ],
 )
 def test_a_user_id_has_one_form(raw: object, user: int | str) -> None:
-    assert normalise(raw) == user
-    assert type(normalise(raw)) is type(user)
+    assert parse_user_id(raw) == user
+    assert type(parse_user_id(raw)) is type(user)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_user_id_has_one_form(raw: object, user: int | str) -> None:
 )
 def test_an_invalid_user_id_is_refused(raw: object) -> None:
     with pytest.raises(ValueError, match="from 1 to 2\\^53-1 or a text of 1 to 128 characters"):
-        normalise(raw)
+        parse_user_id(raw)
 
 
 def test_the_bounds_of_a_user_id_are_those_of_the_contract() -> None:

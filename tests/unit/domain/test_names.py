@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.names import clean_name, placeholder
+from service.domain.names import clean_name, placeholder_name
 from service.fanout.profiles import Profiles
 
 
@@ -46,5 +46,5 @@ def test_invisible_and_bidi_characters_are_removed_from_names(raw: str, clean: s
 def test_a_user_without_a_name_is_named_by_the_visible_part_of_their_id(
     user: int | str, name: str
 ) -> None:
-    assert placeholder(user) == name
+    assert placeholder_name(user) == name
     assert Profiles().name(user) == name

@@ -162,7 +162,7 @@ class WhoIsWhere(RuleBasedStateMachine):
     @invariant()
     def two_who_are_here_never_wait_in_one_queue(self) -> None:
         for queue in self.world.matchmaking.queues.values():
-            assert sum(map(self.world.presence.is_here, queue)) <= 1
+            assert sum(map(self.world.presence.is_connected, queue)) <= 1
 
     @invariant()
     def who_waits_is_online_and_needed_nowhere(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.events.rooms import PlayerSeated, RoomCreated
-from service.domain.passwords import opens, seal
+from service.domain.passwords import hash_password, verify_password
 from service.domain.projections.world import World
 from service.edge.passwords import FORGET_S, KEPT_MAX, PAUSE_S_MAX, Guesses, GuessLimits, Passwords
 from service.edge.session.errors import RateLimited
@@ -110,17 +110,17 @@ def join(user: int = 2, **plan: Any) -> JoinRoom:
 async def test_the_right_password_reaches_the_command_as_its_hash(
     made: list[Passwords],
 ) -> None:
-    sealed = seal("sesame", "pepper")
+    sealed = hash_password("sesame", "pepper")
     passwords = passwords_of(world_with(sealed), made)
     right = await passwords.prepare(join(), "sesame")
     wrong = await passwords.prepare(join(), "open")
     assert isinstance(right, JoinRoom)
     assert isinstance(wrong, JoinRoom)
-    assert (right.opens, wrong.opens) == (sealed, None)
+    assert (right.verified_password, wrong.verified_password) == (sealed, None)
 
 
 async def test_concurrent_guesses_are_counted_one_by_one(made: list[Passwords]) -> None:
-    passwords = passwords_of(world_with(seal("sesame", "pepper")), made)
+    passwords = passwords_of(world_with(hash_password("sesame", "pepper")), made)
     tried = await asyncio.gather(
         *(passwords.prepare(join(), "no") for _ in range(20)), return_exceptions=True
     )
@@ -128,7 +128,7 @@ async def test_concurrent_guesses_are_counted_one_by_one(made: list[Passwords]) 
 
 
 async def test_members_and_rooms_without_password_are_not_checked(made: list[Passwords]) -> None:
-    passwords = passwords_of(world_with(seal("sesame", "pepper")), made)
+    passwords = passwords_of(world_with(hash_password("sesame", "pepper")), made)
     opened = passwords_of(world_with(None), made)
     for _ in range(20):
         await passwords.prepare(join(user=1), "whatever")
@@ -141,7 +141,7 @@ async def test_the_password_of_a_new_room_is_hashed(made: list[Passwords]) -> No
     for command in (create, join(visibility="password")):
         prepared = await passwords.prepare(command, "sesame")
         assert prepared.plan is not None
-        assert opens(prepared.plan.password or "", "sesame")
+        assert verify_password(prepared.plan.password or "", "sesame")
 
 
 async def test_hashing_does_not_block_the_event_loop(
@@ -153,7 +153,7 @@ async def test_hashing_does_not_block_the_event_loop(
         where.append(threading.get_ident())
         return False
 
-    monkeypatch.setattr("service.edge.passwords.opens", hash_)
+    monkeypatch.setattr("service.edge.passwords.verify_password", hash_)
     await passwords_of(world_with("sealed"), made).prepare(join(), "no")
     assert where
     assert where[0] != threading.get_ident()

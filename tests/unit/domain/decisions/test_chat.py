@@ -11,7 +11,7 @@ from service.domain.events.chat import ChatSaid, UserMuted
 from service.domain.events.presence import UserStatusSet, UserWentOffline
 from service.domain.events.rooms import RoomClosed, SeatLeft, SpectatorLeft
 from service.domain.ids import UserId
-from service.domain.projections.chat import Line
+from service.domain.projections.chat import ChatLine
 from service.domain.projections.world import World
 from tests.unit.domain.decisions.histories import (
     ANA,
@@ -166,7 +166,7 @@ def test_muting_locks_the_user_who_mutes() -> None:
 
 def test_a_room_remembers_its_lines_in_order() -> None:
     world = world_after(*IN_ROOM, said(1), said(2))
-    assert world.chat.rooms == {"old": [Line("c1", ANA), Line("c2", ANA)]}
+    assert world.chat.rooms == {"old": [ChatLine("c1", ANA), ChatLine("c2", ANA)]}
 
 
 @pytest.mark.parametrize(("how_many", "first"), [(49, "c0"), (50, "c0"), (51, "c1"), (60, "c10")])
@@ -186,7 +186,7 @@ def test_a_closed_room_forgets_what_was_said_in_it() -> None:
     world = world_after(
         *IN_ROOM, *others, said(1), said(2, "other"), RoomClosed(room="old", reason="left")
     )
-    assert world.chat.rooms == {"other": [Line("c2", ANA)]}
+    assert world.chat.rooms == {"other": [ChatLine("c2", ANA)]}
 
 
 def test_a_room_closes_in_which_nothing_was_said() -> None:

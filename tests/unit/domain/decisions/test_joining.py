@@ -283,7 +283,7 @@ def test_a_room_with_a_password_lets_nobody_in_without_it(
     command: JoinRoom, opens: str | None
 ) -> None:
     given = [*online(ANA, BEN), *hosted(BEN, password="sealed", visibility="password")]
-    tries = msgspec.structs.replace(command, opens=opens)
+    tries = msgspec.structs.replace(command, verified_password=opens)
     scenario().given(*given).when(tries).then_refused(WrongPassword)
 
 
@@ -292,7 +292,9 @@ def test_a_room_with_a_password_lets_nobody_in_without_it(
 )
 def test_the_password_lets_anybody_in(command: JoinRoom, events: list[Event]) -> None:
     given = [*online(ANA, BEN), *hosted(BEN, password="sealed", visibility="password")]
-    scenario().given(*given).when(msgspec.structs.replace(command, opens="sealed")).then(*events)
+    scenario().given(*given).when(
+        msgspec.structs.replace(command, verified_password="sealed")
+    ).then(*events)
 
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
@@ -303,7 +305,9 @@ def test_a_password_that_nobody_asks_for_does_no_harm(
     command: JoinRoom, events: list[Event], visibility: str
 ) -> None:
     given = [*online(ANA, BEN), *hosted(BEN, visibility=visibility)]
-    scenario().given(*given).when(msgspec.structs.replace(command, opens="any")).then(*events)
+    scenario().given(*given).when(msgspec.structs.replace(command, verified_password="any")).then(
+        *events
+    )
 
 
 @pytest.mark.parametrize("role", ["player", "spectator"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.projections.keys import Held, after_key, names, without_tab
+from service.domain.projections.keys import Held, after_key, key_names, without_tab
 from service.games.protocol import Key
 
 UP_DOWN, UP_UP = Key("up", down=True), Key("up", down=False)
@@ -65,8 +65,8 @@ def test_a_tab_that_is_gone_holds_nothing(held: Held, after: Held) -> None:
 
 
 def test_a_seat_holds_what_any_of_its_tabs_holds() -> None:
-    assert names({}) == set()
-    assert names({"a": ["up"], "b": ["up", "down"]}) == {"up", "down"}
+    assert key_names({}) == set()
+    assert key_names({"a": ["up"], "b": ["up", "down"]}) == {"up", "down"}
 
 
 @pytest.mark.parametrize("key", [UP_DOWN, UP_UP, Key("down", down=True)])

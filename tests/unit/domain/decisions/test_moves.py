@@ -11,10 +11,10 @@ from service.domain.commands.base import MatchSnapshot
 from service.domain.commands.moves import (
     INPUT_LEAD_TICKS_MAX,
     Move,
-    inputs,
-    let_go,
+    hold_only,
+    input_events,
     pace_of,
-    released,
+    release_keys,
 )
 from service.domain.commands.rules import MoveFailed
 from service.domain.errors import MatchIsPaused, MatchNotRunning, NotInRoom, RoomNotFound
@@ -206,10 +206,10 @@ def test_rules_that_are_not_here_any_more_cost_the_move() -> None:
 def test_game_events_of_a_seat_are_inputs_in_their_order() -> None:
     one = play("relay")
     events = [Dropped(1, 2), Dropped(1, 3)]
-    assert inputs(match_of(one), 6, 1, "tab", events) == [
+    assert input_events(match_of(one), 6, 1, "tab", events) == [
         entered(event, tick=6, seat=1, by="tab") for event in events
     ]
-    assert inputs(match_of(one), 6, 1, "tab", []) == []
+    assert input_events(match_of(one), 6, 1, "tab", []) == []
 
 
 def holds(**fields: Any) -> MatchSnapshot:
@@ -219,13 +219,13 @@ def holds(**fields: Any) -> MatchSnapshot:
 def test_a_seat_that_holds_nothing_is_released_without_an_input() -> None:
     one = play()
     held = {1: {"t": ["up"]}}
-    assert released(match_of(one), 0, holds(held=held), context_of(one)) == []
+    assert release_keys(match_of(one), 0, holds(held=held), context_of(one)) == []
 
 
 def test_a_seat_that_holds_keys_lets_go_of_them() -> None:
     one = play()
     held = {1: {"t": ["up"], "u": ["down"]}}
-    assert released(match_of(one), 1, holds(held=held), context_of(one)) == [
+    assert release_keys(match_of(one), 1, holds(held=held), context_of(one)) == [
         entered(KeysHeld(1, up=False, down=False), tick=9, seat=1)
     ]
 
@@ -233,7 +233,7 @@ def test_a_seat_that_holds_keys_lets_go_of_them() -> None:
 def test_a_seat_goes_on_holding_what_it_may() -> None:
     one = play()
     held = {0: {"t": ["up"], "u": ["down"]}}
-    assert let_go(match_of(one), 0, {"u": ["down"]}, holds(held=held), context_of(one)) == [
+    assert hold_only(match_of(one), 0, {"u": ["down"]}, holds(held=held), context_of(one)) == [
         entered(KeysHeld(0, up=False, down=True), tick=9, held={"u": ["down"]})
     ]
 
@@ -242,7 +242,7 @@ def test_a_match_is_void_when_its_rules_fail_over_keys_that_go_up() -> None:
     one = play()
     failures = by_rules(one, BrokenPong("hold"))
     held = {0: {"t": ["up"]}}
-    assert released(match_of(one), 0, holds(held=held), context_of(one)) == [
+    assert release_keys(match_of(one), 0, holds(held=held), context_of(one)) == [
         end_of("void", None, 0, 0, hash_="")
     ]
     assert len(failures) == 1

@@ -8,8 +8,8 @@ import pytest
 from service.domain.commands.pauses import (
     EndPause,
     PauseAfterRestart,
-    holds_up,
-    lose_player,
+    handle_lost_player,
+    is_waited_for,
     resume_match_without,
 )
 from service.domain.commands.pauses import pause_match as pause_of
@@ -103,7 +103,7 @@ def test_a_match_waits_for_who_is_away_and_has_pause_left(
     one = play(pause_budget_s=5)
     room = one.story.world.rooms.rooms[ROOM]
     room.seats[0] = seat
-    assert holds_up(room, match_of(one), 0, [spent_ms, 0]) is waits
+    assert is_waited_for(room, match_of(one), 0, [spent_ms, 0]) is waits
 
 
 # Who is missed
@@ -165,7 +165,9 @@ def test_a_pause_goes_on_without_who_has_no_pause_left_either() -> None:
 def test_a_match_that_waits_for_nobody_goes_on_when_somebody_without_pause_goes() -> None:
     one = spent(measured(play()).given(paused(spent=[60_000, 0])), 60_000, 0)
     room = one.story.world.rooms.rooms[ROOM]
-    assert lose_player(room, match_of(one), 0, context_of(one)) == [resumed(5, 1, [60_000, 0])]
+    assert handle_lost_player(room, match_of(one), 0, context_of(one)) == [
+        resumed(5, 1, [60_000, 0])
+    ]
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006])

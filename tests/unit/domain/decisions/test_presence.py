@@ -394,7 +394,7 @@ def test_a_status_and_the_end_of_a_grace_lock_the_user(command: Command) -> None
 
 def test_a_paused_match_stays_so_when_its_player_goes_offline() -> None:
     stage = playing().given(CLOSE)
-    since = stage.story.world.presence.absent[ANA]
+    since = stage.story.world.presence.in_grace[ANA]
     stage.when(ExpirePresence(ANA, since)).then(GONE)
     (match,) = stage.story.world.matches.live.values()
     assert match.paused

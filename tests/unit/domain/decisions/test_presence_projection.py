@@ -51,7 +51,7 @@ def test_users_are_online_from_their_first_socket_to_their_farewell() -> None:
     assert came.sockets == {BEN: {tab(BEN)}, ANA: set()}
     assert list(came.online()) == [BEN, ANA]
     assert came.is_online(ANA)
-    assert not came.is_here(ANA)
+    assert not came.is_connected(ANA)
     assert not came.is_online(CLEO)
     gone = presence_after(*online(BEN, ANA), *lost(ANA), GONE)
     assert gone.sockets == {BEN: {tab(BEN)}}
@@ -60,15 +60,15 @@ def test_users_are_online_from_their_first_socket_to_their_farewell() -> None:
 
 def test_a_grace_begins_with_the_loss_of_the_last_socket() -> None:
     one = presence_after(*online(ANA, tabs="ab"), closed("a"))
-    assert (one.sockets, one.absent) == ({ANA: {tab(ANA, "b")}}, {})
+    assert (one.sockets, one.in_grace) == ({ANA: {tab(ANA, "b")}}, {})
     none = presence_after(*online(ANA, tabs="ab"), closed("a"), closed("b"))
-    assert (none.sockets, none.absent) == ({ANA: set()}, {ANA: 6})
+    assert (none.sockets, none.in_grace) == ({ANA: set()}, {ANA: 6})
 
 
 def test_a_socket_ends_the_grace() -> None:
     back = presence_after(*online(ANA, BEN), *lost(BEN), *lost(ANA), opened("b"))
     assert back.sockets == {ANA: {tab(ANA, "b")}, BEN: set()}
-    assert back.absent == {BEN: 6}
+    assert back.in_grace == {BEN: 6}
 
 
 def test_a_farewell_ends_the_grace_and_the_status_but_not_the_hiding() -> None:
@@ -79,16 +79,16 @@ def test_a_farewell_ends_the_grace_and_the_status_but_not_the_hiding() -> None:
         *lost(ANA),
         GONE,
     )
-    assert gone.absent == {}
+    assert gone.in_grace == {}
     assert gone.statuses == {BEN: "busy"}
     assert gone.hidden == {ANA: None}
     farewell = presence_after(*online(ANA), closed("a", 1000), GONE)
-    assert (farewell.sockets, farewell.absent) == ({}, {})
+    assert (farewell.sockets, farewell.in_grace) == ({}, {})
 
 
 def test_a_farewell_without_a_loss_leaves_nothing_either() -> None:
     gone = presence_after(*online(ANA), GONE)
-    assert (gone.sockets, gone.absent) == ({}, {})
+    assert (gone.sockets, gone.in_grace) == ({}, {})
 
 
 def test_a_start_puts_the_users_of_the_earlier_lives_of_a_node_in_their_grace() -> None:
@@ -100,16 +100,16 @@ def test_a_start_puts_the_users_of_the_earlier_lives_of_a_node_in_their_grace() 
     given = [*online(DAN), *lost(DAN), *online(ANA, BEN), *elsewhere]
     restarted = presence_after(*given, NodeStarted(node="n1", incarnation=2))
     assert restarted.sockets == {DAN: set(), ANA: set(), BEN: {"n2.1.1"}, CLEO: {"n2.1.2"}}
-    assert restarted.absent == {DAN: 4, ANA: len(given) + 2}
+    assert restarted.in_grace == {DAN: 4, ANA: len(given) + 2}
     assert restarted.incarnations == {"n1": 2}
-    assert restarted.is_here(BEN)
+    assert restarted.is_connected(BEN)
 
 
 def test_users_without_a_socket_come_to_no_grace_by_a_start() -> None:
     restarted = presence_after(
         UserCameOnline(user=ANA), *online(BEN), NodeStarted(node="n1", incarnation=2)
     )
-    assert restarted.absent == {BEN: 5}
+    assert restarted.in_grace == {BEN: 5}
 
 
 def test_lives_are_counted_for_each_node() -> None:
@@ -128,7 +128,7 @@ def test_hidden_users_are_seen_by_nobody_until_they_show_themselves() -> None:
     hidden = presence_after(*online(ANA, BEN), status("online", hidden=True))
     assert list(hidden.online()) == [BEN]
     assert not hidden.is_online(ANA)
-    assert hidden.is_here(ANA)
+    assert hidden.is_connected(ANA)
     shown = presence_after(*online(ANA), status("online", hidden=True), status("online"))
     assert shown.is_online(ANA)
     assert shown.hidden == {}
@@ -153,19 +153,19 @@ def test_a_hundred_thousand_hidden_users_are_remembered(others: int, *, is_forgo
 
 def test_users_are_here_with_a_socket_open() -> None:
     presence = presence_after(*online(ANA, BEN, CLEO), *lost(BEN))
-    assert presence.is_here(ANA)
-    assert not presence.is_here(BEN)
-    assert not presence.is_here(DAN)
-    presence.check_here([])
-    presence.check_here([ANA, CLEO])
+    assert presence.is_connected(ANA)
+    assert not presence.is_connected(BEN)
+    assert not presence.is_connected(DAN)
+    presence.check_connected([])
+    presence.check_connected([ANA, CLEO])
     for missing in ([BEN], [DAN], [ANA, BEN], [BEN, ANA]):
         with pytest.raises(UserOffline):
-            presence.check_here(missing)
+            presence.check_connected(missing)
 
 
 def test_a_socket_is_open_until_it_is_closed() -> None:
     presence = presence_after(*online(ANA, tabs="ab"), *online(BEN), closed("a"))
-    presence.check_open(ANA, tab(ANA, "b"))
+    presence.check_socket_open(ANA, tab(ANA, "b"))
     for user, one in [(ANA, tab(ANA)), (BEN, tab(ANA, "b")), (DAN, tab(DAN))]:
         with pytest.raises(NotConnected):
-            presence.check_open(user, one)
+            presence.check_socket_open(user, one)

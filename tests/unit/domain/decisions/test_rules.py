@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from service.domain.commands.base import Rules
-from service.domain.commands.rules import MoveFailed, as_logged, ask_for_move, ask_rules
+from service.domain.commands.rules import MoveFailed, as_logged, call_rules, call_rules_for_move
 from service.domain.events.matches import MatchEnded
 from service.games.catalogue import Catalogue
 from service.games.pong import PONG, Pong, UnknownKey
@@ -45,8 +45,8 @@ def later(version: int) -> Scenario:
 
 def test_the_rules_answer_what_they_are_asked() -> None:
     one = play()
-    assert ask_rules(match_of(one), context_of(one), lambda game: game.name) == "pong"
-    assert ask_for_move(match_of(one), context_of(one), 0, lambda game: game) is PONG
+    assert call_rules(match_of(one), context_of(one), lambda game: game.name) == "pong"
+    assert call_rules_for_move(match_of(one), context_of(one), 0, lambda game: game) is PONG
 
 
 @pytest.mark.parametrize(("version", "game"), [(1, PONG), (2, PongTwo())])
@@ -56,28 +56,28 @@ def test_the_rules_of_the_version_are_asked_that_the_match_began_with(
     one = later(version)
     games = Catalogue(present=[PongTwo()], earlier=[PONG])
     context = msgspec.structs.replace(context_of(one), games=games)
-    asked = ask_rules(match_of(one), context, lambda one: one)
+    asked = call_rules(match_of(one), context, lambda one: one)
     assert type(asked) is type(game)
 
 
 def test_rules_that_are_gone_are_not_asked() -> None:
     one = later(3)
     with pytest.raises(RulesFailed, match="Version 3 of the rules of pong is not here"):
-        ask_rules(match_of(one), context_of(one), lambda _: fail(AssertionError()))
+        call_rules(match_of(one), context_of(one), lambda _: fail(AssertionError()))
 
 
 @pytest.mark.parametrize("error", [BrokenRules("x"), UnknownKey(), RecursionError(), KeyError(1)])
 def test_whatever_rules_raise_they_have_failed(error: Exception) -> None:
     one = play()
     with pytest.raises(RulesFailed, match="The rules of pong have failed") as caught:
-        ask_rules(match_of(one), context_of(one), lambda _: fail(error))
+        call_rules(match_of(one), context_of(one), lambda _: fail(error))
     assert caught.value.__cause__ is error
 
 
 def test_a_refusal_of_a_move_is_that_of_the_rules() -> None:
     one, refusal = play(), UnknownKey()
     with pytest.raises(UnknownKey) as caught:
-        ask_for_move(match_of(one), context_of(one), 0, lambda _: fail(refusal))
+        call_rules_for_move(match_of(one), context_of(one), 0, lambda _: fail(refusal))
     assert caught.value is refusal
     assert caught.value.__suppress_context__
 
@@ -85,7 +85,7 @@ def test_a_refusal_of_a_move_is_that_of_the_rules() -> None:
 def test_rules_that_fail_over_a_move_name_match_seat_and_cause() -> None:
     one, error = play(), BrokenRules("x")
     with pytest.raises(MoveFailed, match=f"a move of seat 1 in match {MATCH}") as caught:
-        ask_for_move(match_of(one), context_of(one), 1, lambda _: fail(error))
+        call_rules_for_move(match_of(one), context_of(one), 1, lambda _: fail(error))
     assert caught.value.__cause__ is error
     assert (caught.value.match, caught.value.seat) == (MATCH, 1)
 
@@ -93,7 +93,7 @@ def test_rules_that_fail_over_a_move_name_match_seat_and_cause() -> None:
 def test_rules_that_are_gone_fail_a_move() -> None:
     one = later(3)
     with pytest.raises(MoveFailed) as caught:
-        ask_for_move(match_of(one), context_of(one), 0, lambda game: game)
+        call_rules_for_move(match_of(one), context_of(one), 0, lambda game: game)
     assert isinstance(caught.value.__cause__, RulesFailed)
 
 

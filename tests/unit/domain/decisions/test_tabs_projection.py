@@ -315,7 +315,7 @@ def test_users_share_a_room_where_one_sits_or_watches_and_the_other_is_a_member(
         *hosted(DAN, room="x"),
     ]
     rooms = rooms_after(*given)
-    shared = [rooms.share(ANA, ["n1.1.1a"], other) for other in (BEN, CLEO, DAN)]
+    shared = [rooms.share_a_room(ANA, ["n1.1.1a"], other) for other in (BEN, CLEO, DAN)]
     assert shared == [True, True, False]
 
 
