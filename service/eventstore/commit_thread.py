@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from service.errors import ServiceError, Unavailable
 from service.eventstore.completions import PendingAppend, ThreadCall
-from service.eventstore.sqlite import LogDiverged
+from service.eventstore.sqlite import DuplicateVersion, LogDiverged
+from service.eventstore.stream_index import ROWS_PER_FILL, UNINDEXED_MAX
 from service.telemetry import get_logger, traces
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class CommitThread:
         ]
         self._on_failure: Callable[[Exception], None]
         self._is_closed = False
+        self._has_no_index = False
+        """The index of streams can't be filled, since the log is damaged."""
         self._committed_at = 0.0
         self._outage_at: float | None = None
         """Since when nothing can be written; None while all is well."""
@@ -91,6 +94,8 @@ class CommitThread:
     def close(self) -> None:
         """Close the store; runs in the thread, as a `ThreadCall`, which then ends."""
         self._is_closed = True
+        while self._fill_index(at_least=1):
+            pass
         if self._store.head.position:
             self._note_head()
         self._store.close()
@@ -141,8 +146,32 @@ class CommitThread:
             call = self._gather(work)
             self._write(work)
             self._in_hand = []
+            self._fill_index(at_least=ROWS_PER_FILL if self._queue.empty() else UNINDEXED_MAX)
             if call is not None:
                 call.carry_out()
+
+    def _fill_index(self, *, at_least: int) -> bool:
+        """Add events to the index of streams if so many are not in it; tell whether that was so.
+
+        Nothing that is acknowledged depends on it: while it can't be written, readers look at more
+        events one by one.
+        """
+        if self._store.unindexed < at_least or self._has_no_index or self.is_broken:
+            return False
+        try:
+            self._store.fill_index()
+        except Unavailable:
+            # The next commit notes the outage.
+            return False
+        except DuplicateVersion:
+            self._has_no_index = True
+            logger.critical(
+                "two events of a stream have the same version: run `ws-service log verify`",
+                error_type="internal_error",
+                error_code="DUPLICATE_VERSION",
+            )
+            return False
+        return True
 
     def _gather(self, batch: list[PendingAppend]) -> ThreadCall | None:
         """Add what else has been submitted; return what is not an append and came after it.

@@ -16,6 +16,7 @@ from service.errors import ServiceError
 from service.eventstore import migrate
 from service.eventstore.codec import decode, decode_meta
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
+from service.eventstore.stream_index import AFTER_POSITION, AFTER_VERSION, positions_of
 from service.eventstore.tables import events, log_head, matches, profiles, skipped, texts
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ _RECORDED = """
 _NOT_SKIPPED = "position NOT IN (SELECT position FROM skipped)"
 _IN_ORDER = f"AND {_NOT_SKIPPED} ORDER BY position LIMIT ?"
 _OF_ALL = f"{_RECORDED} WHERE position > ? {_IN_ORDER}"
-_OF_STREAM = f"{_RECORDED} WHERE stream = ? AND position > ? {_IN_ORDER}"
+_OF_STREAM = f"{_RECORDED} WHERE position IN ({AFTER_POSITION}) {_IN_ORDER}"
 _OF_MATCH = f"""
     SELECT version, position, type, schema_version, data FROM events
-    WHERE stream = ? AND version > ? AND {_NOT_SKIPPED} ORDER BY version LIMIT ?
+    WHERE position IN ({AFTER_VERSION}) {_IN_ORDER}
 """  # noqa: S608 - our own text
 _EVENTS_ALONE = f"""
     SELECT position, type, schema_version, data FROM events
@@ -232,7 +233,9 @@ class Reader:
         self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
     ) -> AsyncIterator[list[Row]]:
         """Yield pages of at most `limit` whole rows."""
-        statement = _rows if stream is None else _rows.where(events.c.stream == stream)
+        statement = _rows
+        if stream is not None:
+            statement = _rows.where(events.c.position.in_(positions_of([stream])))
         statement = statement.order_by(events.c.position).limit(limit)
         while True:
             async with self.engine.connect() as connection:
@@ -294,7 +297,7 @@ class Reader:
         statement = (
             select(events.c.position, events.c.type, events.c.schema_version, events.c.data)
             .where(
-                events.c.stream.in_(streams),
+                events.c.position.in_(positions_of(streams)),
                 events.c.type == type_,
                 events.c.position.not_in(select(skipped.c.position)),
             )
@@ -310,7 +313,7 @@ class Reader:
             matches.c.match == match,
             matches.c.ended_at.is_not(None),
             ~select(events.c.position)
-            .where(events.c.stream == stream, events.c.type == MatchEnded.type)
+            .where(events.c.position.in_(positions_of([stream])), events.c.type == MatchEnded.type)
             .exists(),
         )
         async with self.engine.connect() as connection:

@@ -6,7 +6,6 @@ import itertools
 import sqlite3
 import time
 import uuid
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
@@ -18,6 +17,7 @@ from service.eventstore.read_models.match_history import history_of
 from service.eventstore.read_models.outbox import outbox_of
 from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.side_file import LAST_EVENT, check_end
+from service.eventstore.stream_index import StreamVersions, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,6 @@ _INSERT_EVENTS = [
     for count in range(ROWS_PER_INSERT_MAX + 1)
 ]
 _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND position = ?"
-_LAST_VERSION = "SELECT max(version) FROM events WHERE stream = ?"
 _FIRST_POSITION = "SELECT position FROM events WHERE event_id = ?"
 _RECORDED_AT = "SELECT recorded_at FROM events WHERE position = ?"
 _PUT_NAME = """
@@ -82,6 +81,10 @@ class LogDiverged(ServiceError):
     """
 
 
+class DuplicateVersion(ServiceError):
+    """Two events of a stream have the same version: `ws-service log verify` names them."""
+
+
 class Store:
     """The writing connection. Methods block; call them from the writer's thread only."""
 
@@ -98,12 +101,12 @@ class Store:
         # FULL: what is acknowledged survives the death of the machine (design, section 2).
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._versions: OrderedDict[str, int] = OrderedDict()
         self._failed = False
         self._files: dict[Path, tuple[int, int]] = {}
         """Which files the connection has open, by where they must stay."""
         try:
             self.head = self._read_head()
+            self._versions = StreamVersions(self._connection, VERSIONS_CACHED_MAX)
         except BaseException:
             self._connection.close()
             raise
@@ -257,9 +260,7 @@ class Store:
         self._failed = False
         self.head = plan.head
         self._recorded_at = plan.recorded_at
-        self._versions.update(plan.versions)
-        while len(self._versions) > VERSIONS_CACHED_MAX:
-            self._versions.popitem(last=False)
+        self._versions.move(plan.versions, self.head.position)
         return answers
 
     def _write(self, plan: Plan, beside: Sequence[PersonalData]) -> None:
@@ -317,14 +318,26 @@ class Store:
 
     def last_version(self, stream: str) -> int:
         """Return the version of the last event of `stream`, 0 when it has none."""
-        version = self._versions.get(stream)
-        if version is not None:
-            self._versions.move_to_end(stream)
-            return version
-        row = self._connection.execute(_LAST_VERSION, (stream,)).fetchone()
-        version = row[0] or 0
-        self._versions[stream] = version
-        return version
+        return self._versions.last(stream)
+
+    @property
+    def unindexed(self) -> int:
+        """How many events are not in the index of streams yet."""
+        return self._versions.unindexed(self.head.position)
+
+    def fill_index(self) -> None:
+        """Add some of the events that are not in the index of streams yet to it.
+
+        Raises `Unavailable`, or `DuplicateVersion` when the log has two events of one version.
+        """
+        after, until = self._versions.next_fill(self.head.position)
+        try:
+            self._in_transaction(lambda: fill(self._connection, after, until))
+        except sqlite3.IntegrityError as error:
+            raise DuplicateVersion from error
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The index of streams cannot be written: {error}.") from error
+        self._versions.indexed(until)
 
     def next_recorded_at(self) -> int:
         """Return the time in microseconds; it goes back only with a clock that was far ahead.

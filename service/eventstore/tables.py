@@ -11,7 +11,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -42,9 +41,26 @@ events = Table(
     Column("data", LargeBinary, nullable=False),
     Column("meta", LargeBinary),
     Column("hash", LargeBinary(32), nullable=False),
-    UniqueConstraint("stream", "version"),
 )
 """`recorded_at` is in microseconds since 1970; triggers refuse UPDATE and DELETE."""
+
+stream_index = Table(
+    "stream_index",
+    metadata,
+    Column("stream", String(200), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Where the events of a stream are; filled in bulk (see the module of this name)."""
+
+stream_index_head = Table(
+    "stream_index_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+"""One row, with id 1: up to which position all events are in `stream_index`."""
 
 log_head = Table(
     "log_head",

@@ -61,7 +61,7 @@ def test_constraint_and_index_names_match_the_tables(connection: Connection) -> 
         found = {one["name"] for one in inspector.get_indexes(name)}
         assert found == {index.name for index in table.indexes}
     unique = {one["name"] for one in inspector.get_unique_constraints("events")}
-    assert unique == {"uq_events_stream_version", "uq_events_event_id"}
+    assert unique == {"uq_events_event_id"}
 
 
 def test_upgrade_downgrade_upgrade_gives_the_same_schema(connection: Connection) -> None:

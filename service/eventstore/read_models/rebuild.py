@@ -26,6 +26,7 @@ from service.eventstore.read_models.outbox import outbox_of
 from service.eventstore.reader import PAGE, UnreadableEvent
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
 from service.eventstore.side_file import LAST_EVENT, REBUILD, DamagedSideFile, SideFile, check_end
+from service.eventstore.stream_index import difference, refill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -165,11 +166,14 @@ class Comparison:
             self._db.execute(
                 f"CREATE TABLE kept.{table} AS SELECT {_quoted(columns)} FROM log.{table}"  # noqa: S608 - names of ours
             )
+        index = difference(self._db, "log")
         wrong = self._db.execute(
             f"SELECT match FROM log.outbox WHERE NOT ({_NOTES_ARE_RIGHT}) LIMIT 1"  # noqa: S608 - ours
         ).fetchone()
         self._db.execute("COMMIT")
         self._db.execute("DETACH DATABASE log")
+        if index is not None:
+            raise BrokenProjection(f"{index}: {REBUILD}")
         if wrong is not None:
             raise BrokenProjection(
                 f"what a delivery of match {wrong[0]} noted is damaged: {REBUILD}"
@@ -229,7 +233,8 @@ class Rebuild:
         apply(self._connection, recorded)
 
     def finish(self) -> None:
-        """Bring the notes of deliveries back."""
+        """Fill the index of streams, and bring the notes of deliveries back."""
+        refill(self._connection, head_of(self._connection).position)
         self._connection.execute(_RESTORE_NOTES)
         self._connection.execute("DROP TABLE temp.notes")
 
