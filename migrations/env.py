@@ -27,8 +27,8 @@ def run(connection: Connection) -> None:
     was_behind = MigrationContext.configure(
         connection
     ).get_current_revision() == KEPT_WITHOUT_EVENTS and inspect(connection).has_table("outbox")
-    # SQLite can't alter most of a table: alembic makes it anew ("batch"). That drops the
-    # triggers of the table, so the event table is only ever added to.
+    # SQLite can't alter most of a table: alembic makes it anew ("batch"). That drops the triggers
+    # of the table, so the event table is never changed in that way.
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()

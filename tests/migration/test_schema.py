@@ -13,11 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 
 from service.errors import ConfigurationError
 from service.eventstore import migrate
 from service.eventstore.sqlite import Store
 from service.eventstore.tables import metadata
+from tests.integration.log_file import append_of, joined
 
 
 @pytest.fixture
@@ -36,10 +38,10 @@ def connection(url: str) -> Iterator[Connection]:
 
 
 def run(connection: Connection, revision: str) -> None:
-    """Go up or down to a revision."""
+    """Go down to a revision, or up to `head`."""
     config = migrate.alembic_config()
     config.attributes["connection"] = connection
-    (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+    (command.upgrade if revision == "head" else command.downgrade)(config, revision)
     connection.commit()
 
 
@@ -152,3 +154,33 @@ def test_a_locked_database_is_reported(url: str) -> None:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ConfigurationError, match="can't be used: database is locked"):
             migrate.upgrade(f"{url}?timeout=0.02")
+
+
+def test_a_log_goes_to_the_index_of_streams_and_back_with_all_its_events(
+    url: str, connection: Connection
+) -> None:
+    path = migrate.database_path(url)
+    store = Store(path, "n1", 20)
+    store.commit([append_of(joined(1), joined(2), joined(1))])
+    store.close()
+    everything = "SELECT * FROM events ORDER BY position"
+    before = connection.exec_driver_sql(everything).fetchall()
+    connection.commit()
+    run(connection, "0003")
+    assert connection.exec_driver_sql(everything).fetchall() == before
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        connection.exec_driver_sql(
+            "INSERT INTO events SELECT 4, stream, version, type, 1, x'01', 'c', NULL, 'n', 0, data,"
+            " NULL, hash FROM events WHERE position = 3"
+        )
+    connection.rollback()
+    run(connection, "head")
+    assert connection.exec_driver_sql(everything).fetchall() == before
+    assert connection.exec_driver_sql("SELECT * FROM stream_index").fetchall() == [
+        ("user:1", 1, 1),
+        ("user:1", 2, 3),
+        ("user:2", 1, 2),
+    ]
+    store = Store(path, "n1", 20)
+    assert (store.unindexed, store.last_version("user:1")) == (0, 2)
+    store.close()

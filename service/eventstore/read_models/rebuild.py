@@ -138,6 +138,7 @@ class Comparison:
         for table in _WRITTEN:
             self._db.execute(str(CreateTable(table).compile(dialect=sqlite.dialect())))
         self._db.execute("ATTACH DATABASE '' AS kept")
+        self._index_fault: str | None = None
         with damage_named(path):
             self.head = self._copy(path)
         self._db.execute("BEGIN")
@@ -152,8 +153,7 @@ class Comparison:
 
     def finish(self) -> None:
         """Raise `BrokenProjection`, which names a row that differs, unless all are equal."""
-        for table in COLUMNS:
-            found = self._difference(table)
+        for found in (*map(self._difference, COLUMNS), self._index_fault):
             if found is not None:
                 raise BrokenProjection(f"{found}: {REBUILD}")
 
@@ -166,14 +166,12 @@ class Comparison:
             self._db.execute(
                 f"CREATE TABLE kept.{table} AS SELECT {_quoted(columns)} FROM log.{table}"  # noqa: S608 - names of ours
             )
-        index = difference(self._db, "log")
+        self._index_fault = difference(self._db, "log")
         wrong = self._db.execute(
             f"SELECT match FROM log.outbox WHERE NOT ({_NOTES_ARE_RIGHT}) LIMIT 1"  # noqa: S608 - ours
         ).fetchone()
         self._db.execute("COMMIT")
         self._db.execute("DETACH DATABASE log")
-        if index is not None:
-            raise BrokenProjection(f"{index}: {REBUILD}")
         if wrong is not None:
             raise BrokenProjection(
                 f"what a delivery of match {wrong[0]} noted is damaged: {REBUILD}"
