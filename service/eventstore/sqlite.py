@@ -17,7 +17,7 @@ from service.eventstore.read_models.match_history import history_of
 from service.eventstore.read_models.outbox import outbox_of
 from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.side_file import LAST_EVENT, check_end
-from service.eventstore.stream_index import StreamVersions, fill
+from service.eventstore.stream_index import StreamVersions, cut, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,9 +139,15 @@ class Store:
         """Begin a new epoch, since the history that clients know may differ from this log."""
         position, hash_ = self._last() or (0, GENESIS)
         self.head = Head(position, hash_, uuid.uuid4().hex)
-        self._write_in_transaction(
-            "UPDATE log_head SET position = ?, hash = ?, epoch = ?", self.head
-        )
+
+        def write() -> None:
+            self._connection.execute(
+                "UPDATE log_head SET position = ?, hash = ?, epoch = ?", self.head
+            )
+            cut(self._connection, position)
+
+        self._in_transaction(write)
+        self._versions = StreamVersions(self._connection, VERSIONS_CACHED_MAX)
 
     def _last(self) -> tuple[Position, bytes] | None:
         """Return position and hash of the last event."""

@@ -81,6 +81,16 @@ def fill(connection: sqlite3.Connection, after: Position, until: Position) -> No
     connection.execute(_MOVE_HEAD, (until,))
 
 
+def cut(connection: sqlite3.Connection, head: Position) -> None:
+    """Take away what is after `head`, where a log goes on without its tail.
+
+    The caller has begun a transaction.
+    """
+    if indexed_until(connection) > head:
+        connection.execute("DELETE FROM stream_index WHERE position > ?", (head,))
+        connection.execute(_MOVE_HEAD, (head,))
+
+
 def refill(connection: sqlite3.Connection, head: Position) -> None:
     """Make the index anew from all events; the caller has begun a transaction."""
     connection.execute("DELETE FROM stream_index")
