@@ -219,7 +219,7 @@ class Service:
             new_room_id=lambda: secrets.token_hex(6),
             new_token=new_token,
             new_seed=lambda: secrets.randbits(53),
-            standing=ticker.standing,
+            match_snapshot=ticker.match_snapshot,
             rules_failed=ticker.rules_failed,
         )
         engine.connect(

@@ -217,7 +217,7 @@ class Ticker:
 
     # What the engine asks
 
-    def standing(self, match: MatchId) -> MatchSnapshot:
+    def match_snapshot(self, match: MatchId) -> MatchSnapshot:
         """Say where a live match stands; raise `Unavailable` while it waits for the log."""
         live = self._matches.get(match)
         if live is None or live.log_fails or live.failed:

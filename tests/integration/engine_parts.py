@@ -48,7 +48,7 @@ class NoMatches:
         """Know of no match."""
         raise KeyError(match, seat)
 
-    def standing(self, match: str) -> MatchSnapshot:
+    def match_snapshot(self, match: str) -> MatchSnapshot:
         """Know of no match."""
         raise KeyError(match)
 
@@ -96,7 +96,7 @@ def engine_on(
         new_room_id=lambda: "room",
         new_token=lambda: "token",
         new_seed=lambda: 7,
-        standing=gate.standing,
+        match_snapshot=gate.match_snapshot,
     )
     engine.connect(context, gate, observers)
     return engine

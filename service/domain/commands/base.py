@@ -59,7 +59,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     new_token: Callable[[], str]
     """Makes a text that nobody can guess, for ids and salts."""
     new_seed: Callable[[], int]
-    standing: Callable[[MatchId], MatchSnapshot]
+    match_snapshot: Callable[[MatchId], MatchSnapshot]
     rules_failed: Callable[[MatchId, Exception], None] = lambda _match, _error: None
     """Is told why the rules of a match have failed, when that ends it."""
 

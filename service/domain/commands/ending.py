@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def end_match(
     match: Match,
-    standing: MatchSnapshot,
+    snapshot: MatchSnapshot,
     context: Context,
     *,
     reason: EndReason,
@@ -36,28 +36,28 @@ def end_match(
         return as_logged(
             MatchEnded(
                 match=match.id,
-                tick=standing.tick,
+                tick=snapshot.tick,
                 reason=reason if result is None else result.reason or by_rules,
                 winner=winner if result is None else result.winner,
-                scores=game.scores(standing.state),
-                hash=standing.state_hash(),
+                scores=game.scores(snapshot.state),
+                hash=snapshot.state_hash(),
             )
         )
 
     try:
-        result = result_of(match, standing, context)
+        result = result_of(match, snapshot, context)
         return call_rules(match, context, lambda game: end(game, result))
     except RulesFailed as error:
-        return end_failed_match(match, standing, context, error)
+        return end_failed_match(match, snapshot, context, error)
 
 
-def result_of(match: Match, standing: MatchSnapshot, context: Context) -> Result | None:
+def result_of(match: Match, snapshot: MatchSnapshot, context: Context) -> Result | None:
     """Return the result by the rules, or None while the match goes on; raise `RulesFailed`."""
-    return call_rules(match, context, lambda game: _result(game, match, standing))
+    return call_rules(match, context, lambda game: _result(game, match, snapshot))
 
 
-def _result(game: Game, match: Match, standing: MatchSnapshot) -> Result | None:
-    result = game.result(standing.state)
+def _result(game: Game, match: Match, snapshot: MatchSnapshot) -> Result | None:
+    result = game.result(snapshot.state)
     if result is not None and result.winner not in {None, *range(len(match.players))}:
         raise RulesFailed(f"The rules of {match.game} name the winner {result.winner!r}.")
     return result
@@ -70,11 +70,11 @@ def void_match(match: Match, tick: int) -> MatchEnded:
 
 
 def end_failed_match(
-    match: Match, standing: MatchSnapshot, context: Context, error: RulesFailed
+    match: Match, snapshot: MatchSnapshot, context: Context, error: RulesFailed
 ) -> MatchEnded:
     """Make the event that ends a match as void over which its rules have just failed."""
     context.rules_failed(match.id, error)
-    return void_match(match, standing.tick)
+    return void_match(match, snapshot.tick)
 
 
 class FinishMatch(MatchCommand, frozen=True):
@@ -85,13 +85,13 @@ class FinishMatch(MatchCommand, frozen=True):
         match = world.matches.live.get(self.match)
         if match is None:
             return []
-        standing = context.standing(match.id)
+        snapshot = context.match_snapshot(match.id)
         try:
-            if result_of(match, standing, context) is None:
+            if result_of(match, snapshot, context) is None:
                 return []
         except RulesFailed as error:
-            return [end_failed_match(match, standing, context, error)]
-        return [end_match(match, standing, context, reason="finished", winner=None)]
+            return [end_failed_match(match, snapshot, context, error)]
+        return [end_match(match, snapshot, context, reason="finished", winner=None)]
 
 
 class VoidMatch(MatchCommand, frozen=True):

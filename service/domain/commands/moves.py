@@ -57,18 +57,18 @@ def held_keys_input(  # noqa: PLR0913 - what an input is
     match: Match,
     seat: int,
     after: Held,
-    standing: MatchSnapshot,
+    snapshot: MatchSnapshot,
     game: Game,
     *,
     socket: SocketId | None = None,
 ) -> list[Event]:
     """Let the tabs of `seat` hold these keys, by an input of `socket`; none if they do already."""
-    if after == standing.held.get(seat, {}):
+    if after == snapshot.held.get(seat, {}):
         return []
     event = game.hold(seat, key_names(after))
     written = MatchInput(
         match=match.id,
-        tick=standing.input_tick,
+        tick=snapshot.input_tick,
         seat=seat,
         socket=socket,
         input=msgspec.Raw(msgspec.json.encode(event)),
@@ -77,21 +77,21 @@ def held_keys_input(  # noqa: PLR0913 - what an input is
     return [as_logged(written)]
 
 
-def release_keys(match: Match, seat: int, standing: MatchSnapshot, context: Context) -> list[Event]:
+def release_keys(match: Match, seat: int, snapshot: MatchSnapshot, context: Context) -> list[Event]:
     """Let go of whatever `seat` holds in any tab; the match is void when its rules fail."""
-    return hold_only(match, seat, {}, standing, context)
+    return hold_only(match, seat, {}, snapshot, context)
 
 
 def hold_only(
-    match: Match, seat: int, after: Held, standing: MatchSnapshot, context: Context
+    match: Match, seat: int, after: Held, snapshot: MatchSnapshot, context: Context
 ) -> list[Event]:
     """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
     try:
         return call_rules(
-            match, context, lambda game: held_keys_input(match, seat, after, standing, game)
+            match, context, lambda game: held_keys_input(match, seat, after, snapshot, game)
         )
     except RulesFailed as error:
-        return [end_failed_match(match, standing, context, error)]
+        return [end_failed_match(match, snapshot, context, error)]
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -116,16 +116,16 @@ class Move(msgspec.Struct, frozen=True):
         match = world.matches.live.get(room.match or "")
         if match is None:
             raise MatchNotRunning
-        standing = context.standing(match.id)
-        if match.paused or standing.pausing:
+        snapshot = context.match_snapshot(match.id)
+        if match.paused or snapshot.pausing:
             raise MatchIsPaused
 
         def decided(game: Game) -> list[Event]:
             key = game.key_in(self.move)
             if key is not None:
-                after = after_key(standing.held.get(seat, {}), self.socket, key)
-                return held_keys_input(match, seat, after, standing, game, socket=self.socket)
-            events = game.decide(standing.state, seat, self.move)
-            return input_events(match, standing.input_tick, seat, self.socket, events)
+                after = after_key(snapshot.held.get(seat, {}), self.socket, key)
+                return held_keys_input(match, seat, after, snapshot, game, socket=self.socket)
+            events = game.decide(snapshot.state, seat, self.move)
+            return input_events(match, snapshot.input_tick, seat, self.socket, events)
 
         return call_rules_for_move(match, context, seat, decided)

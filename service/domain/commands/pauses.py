@@ -45,50 +45,50 @@ def pause_match(match: Match, context: Context) -> list[Event]:
 
     It is void when its rules fail.
     """
-    standing = context.standing(match.id)
+    snapshot = context.match_snapshot(match.id)
     releases: list[Event] = []
-    for seat in standing.held:
-        releases += release_keys(match, seat, standing, context)
+    for seat in snapshot.held:
+        releases += release_keys(match, seat, snapshot, context)
         if releases and isinstance(releases[-1], MatchEnded):
             return releases[-1:]
     pause = MatchPaused(
         match=match.id,
-        tick=standing.tick,
-        turn_left_ms=standing.turn_left_ms,
-        spent_ms=list(standing.spent_ms),
+        tick=snapshot.tick,
+        turn_left_ms=snapshot.turn_left_ms,
+        spent_ms=list(snapshot.spent_ms),
     )
     return [*releases, pause]
 
 
 def handle_lost_player(room: Room, match: Match, seat: int, context: Context) -> list[Event]:
     """Say what it means for the match that the player of `seat` has no tab any more."""
-    standing = context.standing(match.id)
-    if pause_left_ms(match, seat, standing.spent_ms) == 0:
+    snapshot = context.match_snapshot(match.id)
+    if pause_left_ms(match, seat, snapshot.spent_ms) == 0:
         if match.paused:
             return resume_match_without(room, match, [], context)
-        return release_keys(match, seat, standing, context)
+        return release_keys(match, seat, snapshot, context)
     return pause_match(match, context)
 
 
-def resume_match(match: Match, standing: MatchSnapshot) -> MatchResumed:
+def resume_match(match: Match, snapshot: MatchSnapshot) -> MatchResumed:
     """Let the match go on; the delay before its clock goes on counts as pause as well."""
     delay_ms = START_DELAY_S * 1000 if match.pace == "ticks" else 0
     spent_ms = [
         spent + delay_ms if spent > before else spent
-        for spent, before in zip(standing.spent_ms, match.spent_ms, strict=True)
+        for spent, before in zip(snapshot.spent_ms, match.spent_ms, strict=True)
     ]
-    return MatchResumed(match=match.id, tick=standing.tick, run=match.run + 1, spent_ms=spent_ms)
+    return MatchResumed(match=match.id, tick=snapshot.tick, run=match.run + 1, spent_ms=spent_ms)
 
 
 def resume_match_without(
     room: Room, match: Match, here: Iterable[int], context: Context
 ) -> list[Event]:
     """Let a paused match go on when it waits for nobody but the seats `here`, who have come."""
-    standing = context.standing(match.id)
+    snapshot = context.match_snapshot(match.id)
     others = (seat for seat in room.staying if seat not in here)
-    if any(is_waited_for(room, match, seat, standing.spent_ms) for seat in others):
+    if any(is_waited_for(room, match, seat, snapshot.spent_ms) for seat in others):
         return []
-    return [resume_match(match, standing)]
+    return [resume_match(match, snapshot)]
 
 
 class PauseAfterRestart(MatchCommand, frozen=True):
@@ -103,7 +103,7 @@ class PauseAfterRestart(MatchCommand, frozen=True):
         if match.pace != "ticks" or match.suspended:
             # Whatever was shown was committed before.
             return pause
-        return [MatchRewound(match=match.id, tick=context.standing(match.id).tick), *pause]
+        return [MatchRewound(match=match.id, tick=context.match_snapshot(match.id).tick), *pause]
 
 
 class EndPause(MatchCommand, frozen=True):

@@ -49,9 +49,9 @@ def release_keys_of_tab(
     if room is None or match is None or match.paused or match.pace == "free":
         return []
     index = room.index_of(user)
-    standing = context.standing(match.id)
-    held = without_tab(standing.held.get(index, {}), socket)
-    return hold_only(match, index, held, standing, context)
+    snapshot = context.match_snapshot(match.id)
+    held = without_tab(snapshot.held.get(index, {}), socket)
+    return hold_only(match, index, held, snapshot, context)
 
 
 def stop_spectating_in_tab(user: UserId, socket: SocketId, world: World) -> list[Event]:

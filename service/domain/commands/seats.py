@@ -146,8 +146,8 @@ def become_ready(room: Room, players: int) -> list[Event]:
 def _player_returned(room: Room, match: Match, index: int, context: Context) -> list[Event]:
     """Say what it means for a match that the player of a seat shows it in a tab."""
     if len(room.staying) < _players_min(match, context):
-        standing, winner = context.standing(match.id), room.staying[0]
-        return [end_match(match, standing, context, reason="forfeit", winner=winner)]
+        snapshot, winner = context.match_snapshot(match.id), room.staying[0]
+        return [end_match(match, snapshot, context, reason="forfeit", winner=winner)]
     return resume_match_without(room, match, [index], context) if match.paused else []
 
 
@@ -281,13 +281,13 @@ def _play_on_without(
     """Say what becomes of a match that the player of the seat `gone` plays no longer."""
     staying = [index for index in room.staying if index != gone]
     if len(staying) < _players_min(match, context):
-        standing = context.standing(match.id)
+        snapshot = context.match_snapshot(match.id)
         if staying:
-            return [end_match(match, standing, context, reason=reason, winner=staying[0])]
-        abandoned = end_match(match, standing, context, reason="abandoned", winner=None)
+            return [end_match(match, snapshot, context, reason=reason, winner=staying[0])]
+        abandoned = end_match(match, snapshot, context, reason="abandoned", winner=None)
         if room.spectators:
             return [abandoned]
         return [abandoned, RoomClosed(room=room.id, reason="forfeited")]
     if match.paused:
         return resume_match_without(room, match, [gone], context)
-    return release_keys(match, gone, context.standing(match.id), context)
+    return release_keys(match, gone, context.match_snapshot(match.id), context)

@@ -40,11 +40,11 @@ class NoteTurn(MatchCommand, frozen=True):
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.turn_noted != self.since:
             return []
-        standing = context.standing(match.id)
-        if not standing.turn_left_ms:
+        snapshot = context.match_snapshot(match.id)
+        if not snapshot.turn_left_ms:
             return []
-        left_ms = standing.turn_left_ms
-        return [MatchTurnNoted(match=match.id, tick=standing.tick, turn_left_ms=left_ms)]
+        left_ms = snapshot.turn_left_ms
+        return [MatchTurnNoted(match=match.id, tick=snapshot.tick, turn_left_ms=left_ms)]
 
 
 class TimeOutTurn(MatchCommand, frozen=True):
@@ -57,18 +57,18 @@ class TimeOutTurn(MatchCommand, frozen=True):
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.turn_since != self.since:
             return []
-        standing = context.standing(match.id)
+        snapshot = context.match_snapshot(match.id)
         try:
-            if result_of(match, standing, context) is not None:
+            if result_of(match, snapshot, context) is not None:
                 # It is over already, and its end is on its way.
                 return []
-            return call_rules(match, context, lambda game: _timed_out(game, match, standing))
+            return call_rules(match, context, lambda game: _timed_out(game, match, snapshot))
         except RulesFailed as error:
-            return [end_failed_match(match, standing, context, error)]
+            return [end_failed_match(match, snapshot, context, error)]
 
 
-def _timed_out(game: Game, match: Match, standing: MatchSnapshot) -> list[Event]:
-    seat, event = game.timeout(standing.state)
+def _timed_out(game: Game, match: Match, snapshot: MatchSnapshot) -> list[Event]:
+    seat, event = game.timeout(snapshot.state)
     if seat not in range(len(match.players)):
         raise RulesFailed(f"The rules of {match.game} let the turn of seat {seat!r} time out.")
-    return input_events(match, standing.input_tick, seat, None, [event])
+    return input_events(match, snapshot.input_tick, seat, None, [event])

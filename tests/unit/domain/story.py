@@ -35,7 +35,7 @@ class Story:
             new_room_id=lambda: ROOM,
             new_token=lambda: "salt",
             new_seed=lambda: 7,
-            standing=self.standing,
+            match_snapshot=self.match_snapshot,
         )
         self.do(StartNode("n1"))
 
@@ -55,9 +55,9 @@ class Story:
             run.add_input(event)
             run.step()
 
-    def standing(self, match: str) -> MatchSnapshot:
+    def match_snapshot(self, match: str) -> MatchSnapshot:
         run = self.run_of(self.world.matches.live[match])
-        standing = MatchSnapshot(
+        snapshot = MatchSnapshot(
             tick=run.tick,
             input_tick=run.tick,
             state=run.ahead(),
@@ -67,7 +67,7 @@ class Story:
             spent_ms=self.world.matches.live[match].spent_ms,
             held=self.world.matches.live[match].pressing,
         )
-        return msgspec.structs.replace(standing, **self.measured)
+        return msgspec.structs.replace(snapshot, **self.measured)
 
     def run_of(self, match: Match) -> Run:
         if match.id not in self.runs:

@@ -117,7 +117,7 @@ class TotalMachine(RuleBasedStateMachine):
             new_room_id=self._new_room_id,
             new_token=lambda: "token",
             new_seed=lambda: 7,
-            standing=self._standing,
+            match_snapshot=self._match_snapshot,
         )
         self._decide(StartNode("n1"))
 
@@ -125,7 +125,7 @@ class TotalMachine(RuleBasedStateMachine):
         free = [room for room in ROOMS if room not in self.world.rooms.rooms]
         return f"room{self.position}" if not free else free[0]
 
-    def _standing(self, match: str) -> MatchSnapshot:
+    def _match_snapshot(self, match: str) -> MatchSnapshot:
         run = self.runs[match]
         live = self.world.matches.live[match]
         return MatchSnapshot(

@@ -55,7 +55,7 @@ class WorldMachine(RuleBasedStateMachine):
             new_room_id=self.new_room_id,
             new_token=lambda: "salt",
             new_seed=lambda: 7,
-            standing=self.standing,
+            match_snapshot=self.match_snapshot,
         )
         self.execute(StartNode("n1"))
 
@@ -63,7 +63,7 @@ class WorldMachine(RuleBasedStateMachine):
         self.rooms_made += 1
         return f"room{self.rooms_made}"
 
-    def standing(self, match: str) -> MatchSnapshot:
+    def match_snapshot(self, match: str) -> MatchSnapshot:
         run = self.run_of(self.world.matches.live[match])
         return MatchSnapshot(
             tick=run.tick,

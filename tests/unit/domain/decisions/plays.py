@@ -241,7 +241,7 @@ def by_rules(one: Scenario, *games: Game) -> list[tuple[str, str]]:
     return failures
 
 
-def standing(state: Any = None, **fields: Any) -> MatchSnapshot:
+def snapshot(state: Any = None, **fields: Any) -> MatchSnapshot:
     """Return what the service measures: at tick 5, where an input takes effect at tick 9."""
     measured: dict[str, Any] = {
         "tick": 5,

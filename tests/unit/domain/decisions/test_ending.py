@@ -35,7 +35,7 @@ from tests.unit.domain.decisions.plays import (
     play,
     pong_state,
     room,
-    standing,
+    snapshot,
 )
 from tests.unit.domain.scenario import Scenario, scenario
 
@@ -112,7 +112,7 @@ def test_rules_are_not_asked_to_void_a_match() -> None:
 def end(
     one: Scenario, state: Any, reason: EndReason = "left", winner: int | None = 1
 ) -> MatchEnded:
-    return end_match(match_of(one), standing(state), context_of(one), reason=reason, winner=winner)
+    return end_match(match_of(one), snapshot(state), context_of(one), reason=reason, winner=winner)
 
 
 @pytest.mark.parametrize("reason", ["left", "forfeit", "abandoned"])
@@ -166,7 +166,7 @@ def test_a_match_ends_void_when_the_rules_name_no_seat_as_winner(winner: object)
 def test_every_seat_may_win(winner: int | None) -> None:
     one = play()
     by_rules(one, SaysPong(winner))
-    asked = standing(pong_state())
+    asked = snapshot(pong_state())
     assert result_of(match_of(one), asked, context_of(one)) == Result(winner)
     assert end(one, pong_state()) == end_of("timeup", winner, 0, 0)
 
@@ -181,12 +181,12 @@ def test_an_impossible_winner_is_named() -> None:
     one = play()
     by_rules(one, SaysPong(2))
     with pytest.raises(RulesFailed, match="pong name the winner 2"):
-        result_of(match_of(one), standing(pong_state()), context_of(one))
+        result_of(match_of(one), snapshot(pong_state()), context_of(one))
 
 
 def test_a_match_that_goes_on_has_no_result() -> None:
     one = play()
-    assert result_of(match_of(one), standing(pong_state()), context_of(one)) is None
+    assert result_of(match_of(one), snapshot(pong_state()), context_of(one)) is None
 
 
 def test_a_void_match_has_a_score_of_zero_for_each_player() -> None:
@@ -198,7 +198,7 @@ def test_failed_rules_void_the_match_where_it_stands() -> None:
     one = play()
     failures = by_rules(one, BrokenPong())
     event = end_failed_match(
-        match_of(one), standing(tick=8), context_of(one), RulesFailed("broken")
+        match_of(one), snapshot(tick=8), context_of(one), RulesFailed("broken")
     )
     assert event == end_of("void", None, 0, 0, hash_="", tick=8)
     assert failures == [(MATCH, "broken")]

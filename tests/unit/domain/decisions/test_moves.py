@@ -41,7 +41,7 @@ from tests.unit.domain.decisions.plays import (
     pong_state,
     resumed,
     room,
-    standing,
+    snapshot,
     started,
 )
 from tests.unit.domain.scenario import scenario
@@ -213,7 +213,7 @@ def test_game_events_of_a_seat_are_inputs_in_their_order() -> None:
 
 
 def holds(**fields: Any) -> MatchSnapshot:
-    return standing(pong_state(), **fields)
+    return snapshot(pong_state(), **fields)
 
 
 def test_a_seat_that_holds_nothing_is_released_without_an_input() -> None:

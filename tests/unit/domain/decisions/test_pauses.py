@@ -38,7 +38,7 @@ from tests.unit.domain.decisions.plays import (
     play,
     pong_state,
     resumed,
-    standing,
+    snapshot,
 )
 from tests.unit.domain.scenario import Scenario, scenario
 from tests.unit.domain.story import ROOM
@@ -187,19 +187,19 @@ def test_a_game_of_free_moves_does_not_pause() -> None:
 
 def test_the_second_before_the_clock_goes_on_is_paid_by_who_was_waited_for() -> None:
     one = away(ANA, spent=[10, 20, 30])
-    stands = standing(spent_ms=[11, 20, 31])
+    stands = snapshot(spent_ms=[11, 20, 31])
     assert resumption_of(match_of(one), stands) == resumed(5, 1, [1_011, 20, 1_031])
 
 
 def test_a_game_of_turns_goes_on_at_once() -> None:
     one = play("connect_four").given(paused(spent=[10, 20]))
-    stands = standing(spent_ms=[11, 20])
+    stands = snapshot(spent_ms=[11, 20])
     assert resumption_of(match_of(one), stands) == resumed(5, 1, [11, 20])
 
 
 def test_each_time_that_a_match_goes_on_is_counted() -> None:
     one = play().given(paused(spent=[0, 0]), resumed(run=4), paused())
-    assert resumption_of(match_of(one), standing()) == resumed(5, 5, [0, 0])
+    assert resumption_of(match_of(one), snapshot()) == resumed(5, 5, [0, 0])
 
 
 def without(one: Scenario, *here: int) -> list[Event]:
