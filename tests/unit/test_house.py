@@ -16,6 +16,7 @@ LONG_FILES: dict[str, str] = {
     "service/app.py": "is being parted",
     "service/settings.py": "is being parted",
     "service/edge/websocket.py": "is being parted",
+    "service/runtime/engine.py": "is being parted",
     "service/runtime/ticker.py": "is being parted",
 }
 """Files that are longer, each with the reason."""

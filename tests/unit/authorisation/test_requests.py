@@ -44,7 +44,7 @@ class Stub:
         self.row = row
         self.world = told("open").world
         self.world.fold(SessionsRevoked(user=REVOKED, until_s=NOW), self.world.position + 1)
-        self.people = Profiles()
+        self.profiles = Profiles()
         self.context = None
         self.revoked: list[object] = []
 

@@ -50,8 +50,9 @@ def test_a_value_that_is_no_number_counts_as_not_named(name: str, odd: object) -
     assert RoomOptions.read({name: odd}) == RoomOptions({name: odd})
 
 
-def test_an_option_of_the_game_is_not_taken_for_what_was_written() -> None:
-    written = {"as_written": {"reconnect_grace_s": 1}}
+@pytest.mark.parametrize("value", [5, {"reconnect_grace_s": 1}])
+def test_an_option_of_the_game_is_not_taken_for_what_was_written(value: object) -> None:
+    written = {"as_written": value}
     assert RoomOptions.read(written) == RoomOptions(written)
 
 
