@@ -40,8 +40,8 @@ def test_an_event_that_can_not_be_folded_is_named_with_what_to_do() -> None:
     assert failed.value.position == 5
     assert isinstance(failed.value.__cause__, KeyError)
     assert str(failed.value) == (
-        "the event at position 5 (room.closed) can't be folded: KeyError('none'). Start the version "
-        "that wrote it, or leave this one event out, for good, by `ws-service log skip 5 --reason "
-        "TEXT`"
+        "the event at position 5 (room.closed) can't be folded: KeyError('none'). Start the "
+        "version that wrote it, or leave this one event out, for good, by `ws-service log skip 5 "
+        "--reason TEXT`"
     )
     assert world.position == 0
