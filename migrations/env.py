@@ -46,7 +46,7 @@ def rebuild(connection: Connection) -> None:
 
 def connect_and_run() -> None:
     """Run the migrations in one transaction, while nobody else uses the log."""
-    url = context.config.attributes.get("url") or load_settings().database_url
+    url = context.config.attributes.get("url") or load_settings().storage.database_url
     try:
         with migrate.locked(url), migrate.transaction(url) as connection:
             run(connection)

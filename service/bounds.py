@@ -65,26 +65,27 @@ def total_of(rows: list[Bound], users: int = 1) -> int:
 
 
 def _of_a_user(settings: Settings) -> Iterator[Bound]:
-    sockets = settings.sockets_per_user_max
+    sockets = settings.rules.sockets_per_user_max
+    session, user, times = settings.connections.session, settings.connections.user, settings.times
 
     def row(what: str, bytes_: float, *limits: str) -> Bound:
         return Bound(what, "user", limits, int(bytes_))
 
     yield row(
         "unsent messages of sockets",
-        sockets * (2 * settings.slow_bytes_max),
+        sockets * (2 * settings.connections.slow.bytes_max),
         "WS_SOCKETS_PER_USER_MAX",
         "WS_SLOW_BYTES_MAX",
     )
     yield row(
         "sockets and what they have read ahead",
-        sockets * (CONNECTION_BYTES + READ_AHEAD_BYTES + 3 * settings.message_bytes_max),
+        sockets * (CONNECTION_BYTES + READ_AHEAD_BYTES + 3 * session.message_bytes_max),
         "WS_SOCKETS_PER_USER_MAX",
         "WS_MESSAGE_BYTES_MAX",
     )
     yield row(
         "watched friends",
-        sockets * settings.friends_max * 2 * _ID_BYTES,
+        sockets * session.friends_max * 2 * _ID_BYTES,
         "WS_SOCKETS_PER_USER_MAX",
         "WS_FRIENDS_MAX",
     )
@@ -93,8 +94,8 @@ def _of_a_user(settings: Settings) -> Iterator[Bound]:
     yield row(
         "invites and cooldowns",
         (
-            settings.invites_burst
-            + settings.invites_per_min * (settings.invite_ttl_s + settings.invite_cooldown_s) / 60
+            user.invites_burst
+            + user.invites_per_min * (times.invite_ttl_s + times.invite_cooldown_s) / 60
         )
         * 2
         * ENTRY_BYTES,
@@ -116,12 +117,12 @@ def _of_a_user(settings: Settings) -> Iterator[Bound]:
     )
     yield row(
         "messages kept for a resume",
-        settings.tail_bytes_per_user_max + settings.message_bytes_max,
+        settings.backlog.bytes_per_user_max + session.message_bytes_max,
         "WS_TAIL_BYTES_PER_USER_MAX",
     )
     yield row(
         "what waits for the log",
-        8 * (settings.logged_bytes_burst + settings.logged_bytes_per_s),
+        8 * (user.logged_bytes_burst + user.logged_bytes_per_s),
         "WS_LOGGED_BYTES_BURST",
         "WS_LOGGED_BYTES_PER_S",
     )
@@ -129,13 +130,15 @@ def _of_a_user(settings: Settings) -> Iterator[Bound]:
 
 def _rooms_of_a_user(settings: Settings) -> float:
     """Count the rooms of one user: those they watch, and those that are not yet found empty."""
-    lingering = settings.rooms_made_per_min * settings.room_empty_s / 60
-    return 1 + settings.rooms_per_user_max + settings.rooms_made_burst + lingering
+    user = settings.connections.user
+    lingering = user.rooms_made_per_min * settings.times.room_empty_s / 60
+    return 1 + settings.rules.rooms_per_user_max + user.rooms_made_burst + lingering
 
 
 def _room_bytes(settings: Settings) -> float:
-    chat = HISTORY_MAX * (settings.chat_length_max * UTF8_BYTES_MAX + 2 * ENTRY_BYTES)
-    return 2 * settings.room_bytes_max * PARSED_PER_BYTE + chat + 20 * ENTRY_BYTES
+    session = settings.connections.session
+    chat = HISTORY_MAX * (session.chat_length_max * UTF8_BYTES_MAX + 2 * ENTRY_BYTES)
+    return 2 * session.room_bytes_max * PARSED_PER_BYTE + chat + 20 * ENTRY_BYTES
 
 
 def _of_all(settings: Settings) -> Iterator[Bound]:
@@ -143,11 +146,11 @@ def _of_all(settings: Settings) -> Iterator[Bound]:
         "messages kept for a resume, of all users",
         "service",
         ("WS_TAIL_BYTES_MAX",),
-        settings.tail_bytes_max,
+        settings.backlog.bytes_max,
     )
     yield Bound(
         "what spectators get later",
         "service",
         ("WS_DELAYED_BYTES_MAX",),
-        settings.delayed_bytes_max,
+        settings.broadcasts.delayed_bytes_max,
     )

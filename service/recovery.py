@@ -17,6 +17,7 @@ from service.domain.events.presence import UserWentOffline
 from service.domain.ids import parse_user_id
 from service.domain.projections.chat import HISTORY_MAX
 from service.errors import Unavailable
+from service.runtime.idempotency import KEPT_US
 from service.runtime.snapshots import code_version, dump, fold_log, restore, restore_world
 from service.telemetry import get_logger
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from service.eventstore.records import RecordedEvent
     from service.eventstore.writer import EventLog
     from service.fanout.profiles import Profiles
+    from service.settings.sections.storage import BacklogLimits
 
 READ_PER_EVENT_MAX = 20
 """How many events of the log a start reads at most for each one that the backlog may hold."""
@@ -44,13 +46,6 @@ PROFILE_CACHE_MIN = 1000
 logger = get_logger(__name__)
 
 
-class TailLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How far back the messages are wanted."""
-
-    age_s: float
-    events_max: int
-
-
 class Recovered(msgspec.Struct):
     """What was rebuilt."""
 
@@ -61,15 +56,17 @@ class Recovered(msgspec.Struct):
 
 
 async def recover(
-    log: EventLog, reader: Reader, limits: TailLimits, *, snapshot_events: int, now_us: int
+    log: EventLog, reader: Reader, limits: BacklogLimits, *, snapshot_events: int, now_us: int
 ) -> Recovered:
     """Rebuild both worlds; `now_us` is the time in microseconds since 1970.
 
     When none of the snapshots can be used, one is written, so that the next start is quick again.
     """
     head = log.head.position
+    # The commands of the last minutes are known again, too.
+    tail_us = max(int(limits.age_s * 1_000_000), KEPT_US)
     tail_from = await reader.last_before(
-        now_us - int(limits.age_s * 1_000_000),
+        now_us - tail_us,
         after=max(0, head - READ_PER_EVENT_MAX * limits.events_max),
     )
     before = await restore_world(log, tail_from)

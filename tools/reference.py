@@ -17,7 +17,7 @@ from service.domain.events import EVENT_TYPES
 from service.edge.close_codes import REFUSED_HANDSHAKES, CloseCode
 from service.errors import ClientError
 from service.protocol.features import FEATURES
-from service.settings import Settings
+from service.settings import Settings, describe
 from service.telemetry import Metrics
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -129,7 +129,7 @@ def reference() -> str:
     """Write the whole page."""
     settings = (
         (f"`{row.env}`", f"`{row.default}`" if row.default else "", row.unit, row.allowed, row.help)
-        for row in Settings(_env_file=None).table()  # type: ignore[call-arg]
+        for row in describe(Settings())
     )
     lines = [
         INTRODUCTION,

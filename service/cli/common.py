@@ -67,7 +67,7 @@ def opened_output(path: Path | None) -> Iterator[BinaryIO]:
 @asynccontextmanager
 async def opened_log() -> AsyncIterator[Reader]:
     """Open the configured log for reading; raise `ConfigurationError` when there is none."""
-    url = load_settings().database_url
+    url = load_settings().storage.database_url
     await asyncio.to_thread(migrate.check, url)
     reader = Reader(open_database(url))
     try:

@@ -8,7 +8,7 @@ from service.settings import load_settings
 
 def upgrade() -> None:
     """Bring the database to the newest schema; make it if there is none."""
-    url = load_settings().database_url
+    url = load_settings().storage.database_url
     before = migrate.current(url)
     migrate.upgrade(url)
     after = migrate.current(url)
@@ -18,11 +18,11 @@ def upgrade() -> None:
 
 def current() -> None:
     """Show which schema the database has, and which this version wants."""
-    found = migrate.current(load_settings().database_url)
+    found = migrate.current(load_settings().storage.database_url)
     print(f"schema {found or 'none'}, newest is {migrate.newest()}")
 
 
 def check() -> None:
     """End with an error unless the database has the newest schema."""
-    migrate.check(load_settings().database_url)
+    migrate.check(load_settings().storage.database_url)
     print("the database has the newest schema")

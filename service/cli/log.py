@@ -47,7 +47,7 @@ def export(after: Position, stream: str | None, output: Path | None) -> None:
 
 
 async def _stats(*, as_json: bool) -> None:
-    path = migrate.database_path(load_settings().database_url)
+    path = migrate.database_path(load_settings().storage.database_url)
     async with opened_log() as reader:
         head, counts = await reader.head(), await reader.counts()
     size = sum(

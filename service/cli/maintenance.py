@@ -36,16 +36,16 @@ def rebuild() -> None:
 def backup(directory: Path) -> None:
     """Copy the log and its secret into a new folder in `directory`, and verify the copy."""
     with _progress("verifying the copy") as progress:
-        made = back_up(_database(), load_settings().data_dir, directory, progress)
+        made = back_up(_database(), load_settings().storage.data_dir, directory, progress)
     print(f"ok: {made.position} events in {made.folder}")
 
 
 def restore(source: Path, *, replace: bool) -> None:
     """Put a backup in the place of the log, while the service does not run."""
     settings = load_settings()
-    database = migrate.database_path(settings.database_url)
+    database = migrate.database_path(settings.storage.database_url)
     with _progress("verifying the backup") as progress:
-        done = restore_log(source, database, settings.data_dir, progress, replace=replace)
+        done = restore_log(source, database, settings.storage.data_dir, progress, replace=replace)
     print(f"ok: {done.head.position} events, under the new epoch {done.head.epoch}")
     if done.replaced is not None:
         print(f"the log that was there is in {done.replaced}")
@@ -58,7 +58,7 @@ def restore(source: Path, *, replace: bool) -> None:
 
 def _database() -> Path:
     """Return the database of the settings; raise `ConfigurationError` when it is not of now."""
-    url = load_settings().database_url
+    url = load_settings().storage.database_url
     migrate.check(url)
     return migrate.database_path(url)
 

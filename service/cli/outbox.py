@@ -67,7 +67,7 @@ def _next(entry: Entry) -> str:
 
 
 async def _retry(start: str) -> None:
-    url = load_settings().database_url
+    url = load_settings().storage.database_url
     async with opened_log() as reader:
         found = await entries(reader, start=start)
     if not found:
@@ -82,7 +82,7 @@ def _promise(entry: Entry, *, has_token: bool) -> str:
     promise = f"{entry.match} will be delivered to {entry.consumer}"
     if entry.consumer != USER_SERVICE or has_token:
         return promise
-    if load_settings().user_service_token is not None:
+    if load_settings().user_service.token is not None:
         return f"{promise} by USER_SERVICE_TOKEN"
     return (
         f"{promise} when the player who reports it connects again: their token is not kept "

@@ -15,7 +15,9 @@ import uvloop
 
 from service.app import Service
 from service.errors import ClientError, ConfigurationError, ServiceError
-from service.settings import Settings, load_settings, read_dev_secret, unknown_variables
+from service.settings import Settings, is_set, load_settings, unknown_variables
+from service.settings.checks import warnings
+from service.settings.secrets import read_dev_secret
 from service.telemetry import configure_logging, get_logger
 
 if TYPE_CHECKING:
@@ -30,14 +32,14 @@ def serve(*, dev: bool, accept_lost_tail: bool) -> None:
     configure_logging("info", "console" if dev else "ecs")
     with refusal_logged():
         settings = load_settings()
-        is_chosen = "log_format" in settings.model_fields_set
         configure_logging(
-            settings.log_level, "console" if dev and not is_chosen else settings.log_format
+            settings.logs.level,
+            "console" if dev and not is_set("WS_LOG_FORMAT") else settings.logs.format,
         )
         secret = _secret(settings, dev=dev)
-    for warning in (*settings.warnings(), *unknown_variables(os.environ)):
+    for warning in (*warnings(settings), *unknown_variables(os.environ)):
         logger.warning(warning)
-    if not dev and "*" in settings.allowed_origins:
+    if not dev and "*" in settings.connections.origins:
         logger.warning("WS_ALLOWED_ORIGINS is *: pages of any site may connect; name your own")
     if dev:
         logger.warning("DEVELOPMENT MODE: POST /dev/token gives anyone a token; never in public")
@@ -73,13 +75,13 @@ def _code_of(error: ServiceError) -> str:
 
 
 def _secret(settings: Settings, *, dev: bool) -> str:
-    if settings.jwt_secret is not None:
-        return settings.jwt_secret.get_secret_value()
-    if settings.secret_is_in_vault or not settings.checks_by_secret:
+    if settings.tokens.secret is not None:
+        return settings.tokens.secret.get_secret_value()
+    if settings.secret_is_in_vault or not settings.tokens.checks_by_secret:
         return ""
     if dev:
         # It is kept by the start, when nothing is left to refuse.
-        return read_dev_secret(settings.data_dir) or secrets.token_urlsafe(32)
+        return read_dev_secret(settings.storage.data_dir) or secrets.token_urlsafe(32)
     raise ConfigurationError(
         "JWT_SECRET is not set: set it to the secret that your auth service signs with, "
         "set VAULT_ADDR to read it from Vault, "

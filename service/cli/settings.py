@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.bounds import Bound, bounds, total_of
-from service.settings import load_settings
+from service.settings import describe, load_settings
 
 PIPE_WIDTH = 200
 
@@ -18,7 +18,7 @@ PIPE_WIDTH = 200
 def show_settings(*, as_json: bool) -> None:
     """Show every setting with the value in force, and what clients can make the service hold."""
     settings = load_settings()
-    rows = [asdict(row) for row in settings.table()]
+    rows = [asdict(row) for row in describe(settings)]
     if as_json:
         print(json.dumps(rows, indent=2))
         return

@@ -33,7 +33,7 @@ def skip(position: Position, reason: str) -> None:
         raise typer.BadParameter(
             f"give a reason of at most {REASON_LENGTH_MAX} characters", param_hint="--reason"
         )
-    path = migrate.database_path(load_settings().database_url)
+    path = migrate.database_path(load_settings().storage.database_url)
     lock = LogLock(Files(path).lock)
     try:
         run(_check(position))

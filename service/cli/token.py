@@ -11,7 +11,8 @@ import jwt
 from service.domain.ids import UserId, parse_user_id
 from service.edge.claims import Scope
 from service.errors import ConfigurationError, ServiceError
-from service.settings import Settings, load_settings, signing_secret
+from service.settings import Settings, load_settings
+from service.settings.secrets import signing_secret
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TTL = re.compile(r"([1-9][0-9]{0,8})([smhd])")
@@ -44,10 +45,10 @@ def make_token(  # noqa: PLR0913 - one argument for each option of the command
     It is signed with the first of JWT_ALGORITHMS. Raises `InvalidArgument` for an id, a name or a
     key that the service would not take, and `ConfigurationError` without a secret or a key.
     """
-    algorithm = settings.jwt_algorithms[0]
-    if settings.checks_by_secret and private_key is not None:
+    algorithm = settings.tokens.algorithms[0]
+    if settings.tokens.checks_by_secret and private_key is not None:
         raise InvalidArgument(f"--key is of no use: JWT_ALGORITHMS={algorithm} signs with a secret")
-    if not settings.checks_by_secret and private_key is None:
+    if not settings.tokens.checks_by_secret and private_key is None:
         raise ConfigurationError(
             f"JWT_ALGORITHMS={algorithm} is signed with a private key: give its file by --key"
         )
@@ -58,13 +59,13 @@ def make_token(  # noqa: PLR0913 - one argument for each option of the command
     if user is not None or not scopes:
         claims["id"] = _user_id(user)
     if name is not None:
-        claims["name"] = _name(name, settings.name_length_max)
-    if settings.jwt_audience is not None:
-        claims["aud"] = settings.jwt_audience
-    if settings.jwt_issuer is not None:
-        claims["iss"] = settings.jwt_issuer
+        claims["name"] = _name(name, settings.tokens.name_length_max)
+    if settings.tokens.audience is not None:
+        claims["aud"] = settings.tokens.audience
+    if settings.tokens.issuer is not None:
+        claims["iss"] = settings.tokens.issuer
     with warnings.catch_warnings():
-        # That the secret is short is told where the service starts (`Settings.warnings`).
+        # That the secret is short is told where the service starts (`service.settings.checks`).
         warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
         try:
             return jwt.encode(claims, private_key or signing_secret(settings), algorithm)

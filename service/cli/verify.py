@@ -47,7 +47,7 @@ def verify() -> None:
 
 async def _verify() -> None:
     began = time.monotonic()
-    path = migrate.database_path(load_settings().database_url)
+    path = migrate.database_path(load_settings().storage.database_url)
     async with opened_log() as reader:
         check_file(path)
         # Before the head, which is then at least as far.

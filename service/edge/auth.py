@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from service.settings.sections.tokens import TokenSettings
+
 BEARER_PROTOCOL = "bearer."
 
 
@@ -102,24 +104,20 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True):
 class Authenticator:
     """Checks tokens by the algorithms of the settings, and no others."""
 
-    def __init__(  # noqa: PLR0913 - the settings of tokens
+    def __init__(
         self,
         issuers: Sequence[Issuer],
-        algorithms: Sequence[str],
-        *,
-        leeway_s: float,
-        name_claims: Sequence[str],
-        name_length_max: int,
+        settings: TokenSettings,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Accept the tokens of `issuers`; of several, each has its name."""
         self._issuers = {issuer.name: issuer for issuer in issuers}
         self._only = issuers[0] if len(issuers) == 1 else None
-        self._algorithms = list(algorithms)
-        self._leeway_s = leeway_s
-        self._name_claims = name_claims
+        self._algorithms = list(settings.algorithms)
+        self._leeway_s = settings.leeway_s
+        self._name_claims = settings.name_claims
         self._now = now
-        self._name_length_max = name_length_max
+        self._name_length_max = settings.name_length_max
 
     async def check(self, token: str | None) -> Identity:
         """Return whose token this is; raise `AuthenticationError`."""

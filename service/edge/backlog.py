@@ -10,26 +10,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.domain.events.base import Position
     from service.domain.ids import UserId
-
-
-class BacklogLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept."""
-
-    events_max: int = 100_000
-    """Counted are the events that somebody gets a frame for."""
-    age_s: float = 600
-    frames_max: int = 1_000_000
-    """Counted for each user who is to get one."""
-    bytes_max: int = 64 * 1024 * 1024
-    """For all users together; a frame for many is in memory once."""
-    bytes_per_user_max: int = 512 * 1024
+    from service.settings.sections.storage import BacklogLimits
 
 
 FRAME_BYTES = 150

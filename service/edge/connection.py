@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import V1, Dialect
 from service.edge.loss import is_loss, kind_in
@@ -18,20 +16,13 @@ if TYPE_CHECKING:
     from service.domain.ids import SocketId, UserId
     from service.edge.loss import Kind
     from service.edge.session.actions import ResumeFrom
+    from service.settings.sections.connections import SlowLimits
 
 logger = get_logger(__name__)
 
 
 HELD_MAX = 64
 """Frames that a slow socket gets later; further ones are dropped."""
-
-
-class SlowLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a socket may leave unread."""
-
-    bytes_newest_only: int = 256 * 1024
-    bytes_max: int = 1024 * 1024
-    stall_s: float = 10
 
 
 class Transport(Protocol):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from service.domain.events.presence import SocketOpened
 from service.edge.dialect import V1
 from service.edge.frames import frame
@@ -27,19 +25,12 @@ if TYPE_CHECKING:
     from service.edge.hub import Hub
     from service.edge.session.actions import ResumeFrom
     from service.protocol import ToClient
+    from service.settings.sections.connections import ConnectionLimits, SessionLimits
     from service.telemetry import Metrics
 
 
 KICKS_MAX = 10_000
 """How many users are remembered whose greeting told of a lost seat and was not answered yet."""
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What `welcome` says of the service."""
-
-    epoch: str
-    heartbeat_ms: int
-    limits: v1.Limits
 
 
 class Greeter:
@@ -49,18 +40,21 @@ class Greeter:
         self,
         world: World,
         profiles: Profiles,
-        facts: Facts,
         hub: Hub,
         backlog: Backlog,
+        limits: ConnectionLimits,
         *,
+        epoch: str,
         metrics: Metrics,
     ) -> None:
         """Show `world` to the connections of `hub`, and resume from `backlog`."""
         self._world = world
         self._profiles = profiles
-        self._facts = facts
         self._hub = hub
         self._backlog = backlog
+        self._heartbeat_ms = limits.heartbeat_ms
+        self._limits = _limits_shown(limits.session)
+        self._epoch = epoch
         self._metrics = metrics
         self._kicks: dict[UserId, None] = {}
         """Who was told of a lost seat by a v1 socket that has said nothing since."""
@@ -105,7 +99,7 @@ class Greeter:
     def resume(self, user: UserId, wanted: ResumeFrom, to: Position) -> Iterator[bytes]:
         """Send what `user` missed up to `to`; else say that all begins anew, and how it stands."""
         missed = self._backlog.between(user, wanted.position, to)
-        if wanted.epoch != self._facts.epoch:
+        if wanted.epoch != self._epoch:
             yield from self._resync(user, "wrong_epoch")
         elif wanted.position > to:
             yield from self._resync(user, "from_the_future")
@@ -124,10 +118,10 @@ class Greeter:
                 user=self._profiles.user(user),
                 session_id=connection.socket,
                 protocol=V1.protocol,
-                epoch=self._facts.epoch,
+                epoch=self._epoch,
                 position=position,
-                heartbeat_ms=self._facts.heartbeat_ms,
-                limits=self._facts.limits,
+                heartbeat_ms=self._heartbeat_ms,
+                limits=self._limits,
             )
         )
         is_kicked = opened.kicked or self._was_kicked(user)
@@ -157,7 +151,7 @@ class Greeter:
 
     def _resync(self, user: UserId, reason: v1.ResyncReason) -> Iterator[bytes]:
         self._metrics.resumed(reason)
-        yield frame(v1.Resync(reason, self._facts.epoch, self._world.position))
+        yield frame(v1.Resync(reason, self._epoch, self._world.position))
         yield from self._hub.users.frames()
         yield from self._standing(user)
 
@@ -182,3 +176,8 @@ class Greeter:
         if user in self._world.rooms.seated:
             room = self._world.rooms.rooms[self._world.rooms.seated[user]]
             yield frame(room_state(room, self._world, self._profiles))
+
+
+def _limits_shown(limits: SessionLimits) -> v1.Limits:
+    """Return the limits that clients are told."""
+    return v1.Limits(**{name: getattr(limits, name) for name in v1.Limits.__struct_fields__})

@@ -43,17 +43,10 @@ if TYPE_CHECKING:
     from service.fanout.audience import Message
     from service.fanout.profiles import Profiles
     from service.protocol import ToClient
+    from service.settings.sections.broadcasts import BroadcastLimits
     from service.telemetry import Metrics
 
 STALL_CHECK_S = 1.0
-
-
-class Intervals(msgspec.Struct, frozen=True, kw_only=True):
-    """The least times between two of the same kind."""
-
-    list_s: float
-    diff_s: float
-    heartbeat_s: float
 
 
 class Hub:
@@ -64,11 +57,10 @@ class Hub:
         world: World,
         profiles: Profiles,
         backlog: Backlog,
-        intervals: Intervals,
+        limits: BroadcastLimits,
         metrics: Metrics,
         *,
         clock: Callable[[], float] = time.monotonic,
-        delayed_bytes_max: int = 64 * 1024 * 1024,
     ) -> None:
         """Tell of `world`, and keep in `backlog` what those who are away are to get.
 
@@ -78,8 +70,8 @@ class Hub:
         self._metrics = metrics
         self._world = world
         self._backlog = backlog
-        self._delays = Delays(delayed_bytes_max)
-        self._intervals = intervals
+        self._delays = Delays(limits.delayed_bytes_max)
+        self._limits = limits
         self._index = RecipientIndex(world)
         self._connections = self._index.connections
         self._arriving: dict[SocketId, Connection] = {}
@@ -87,8 +79,8 @@ class Hub:
         self._shown_late: dict[RoomId, Position] = {}
         """How far the log was shown to spectators who see everything later."""
         self.users = UserFeed(world, profiles, self._diff_pause_s, self._send_to_v1, metrics)
-        self.rooms = RoomFeed(world, profiles, intervals.diff_s, self._send_to_sockets, metrics)
-        self.lists = ClassicLists(world, profiles, self._index, intervals.list_s, self._send)
+        self.rooms = RoomFeed(world, profiles, limits.user_diff_s, self._send_to_sockets, metrics)
+        self.lists = ClassicLists(world, profiles, self._index, limits.user_list_s, self._send)
 
     def __len__(self) -> int:
         """Count the open sockets."""
@@ -188,10 +180,10 @@ class Hub:
         """Write what is queued for every socket and waits for nothing."""
         self.flush_scope.flush()
 
-    async def beat(self) -> None:
+    async def beat(self, interval_s: float) -> None:
         """Tell v1 clients how far the log is, for ever, so that they can resume from there."""
         while True:
-            await asyncio.sleep(self._intervals.heartbeat_s)
+            await asyncio.sleep(interval_s)
             heartbeat = v1.Heartbeat(self._world.position)
             self._send_to_v1(frame(heartbeat), heartbeat)
 
@@ -277,4 +269,4 @@ class Hub:
         self.flush_scope.flush_soon(connections)
 
     def _diff_pause_s(self) -> float:
-        return broadcast_interval_s(self._intervals.diff_s, len(self._connections))
+        return broadcast_interval_s(self._limits.user_diff_s, len(self._connections))

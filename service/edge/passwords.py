@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from service.domain.ids import RoomId, UserId
     from service.domain.projections.world import World
+    from service.settings.sections.connections import GuessLimits
 
 Result = TypeVar("Result")
 
@@ -32,13 +33,6 @@ FORGET_S = 600.0
 
 KEPT_MAX = 10_000
 """How many pairs of user and room are remembered; the oldest are forgotten."""
-
-
-class GuessLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How many wrong passwords a user may try for one room."""
-
-    free: int = 5
-    pause_s: float = 1
 
 
 class _Guesses(msgspec.Struct):

@@ -6,17 +6,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-class TokenTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """When a client is warned before the end of its token, and closed after it."""
-
-    warning_s: float
-    grace_s: float
+    from service.settings.sections.connections import TokenTimes
 
 
 class TokenTimer:

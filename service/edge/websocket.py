@@ -20,7 +20,7 @@ from service.domain.events.presence import SocketClosed
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of, noted
-from service.edge.connection import Connection, SlowLimits
+from service.edge.connection import Connection
 from service.edge.dialect import PROTOCOLS, V1, dialect_of
 from service.edge.handshake import checked
 from service.edge.http.server import admit
@@ -51,7 +51,7 @@ from service.edge.session.costs import (
 )
 from service.edge.session.errors import MessageRefused, RateLimited
 from service.edge.session.session import Session
-from service.edge.token_timer import TokenTimer, TokenTimes
+from service.edge.token_timer import TokenTimer
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.records import Origin
 from service.fanout.signals import signal
@@ -75,10 +75,10 @@ if TYPE_CHECKING:
     from service.edge.passwords import Passwords
     from service.edge.session.actions import Action
     from service.edge.session.rate_limit import Budgets, UserBudget
-    from service.edge.session.session import SessionLimits
     from service.runtime.engine import Engine, Executed
     from service.runtime.idempotency import Fingerprints
     from service.runtime.ticker import Ticker
+    from service.settings.sections.connections import ConnectionLimits
 
     Connect: TypeAlias = Callable[[SocketId, UserId], Connection]
 
@@ -119,18 +119,6 @@ class BadToken(ClientError):
     code = "BAD_TOKEN"
 
 
-class WebSocketLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connection may do."""
-
-    session: SessionLimits
-    slow: SlowLimits
-    token: TokenTimes
-    message_bytes_max: int
-    heartbeat_s: float
-    drain_retry_ms: int
-    origins: tuple[str, ...]
-
-
 class WebSockets:
     """All connections of this node."""
 
@@ -144,7 +132,7 @@ class WebSockets:
         *,
         greeter: Greeter,
         authenticator: Authenticator,
-        limits: WebSocketLimits,
+        limits: ConnectionLimits,
         new_socket_id: Callable[[], SocketId],
         new_token: Callable[[], str],
         budgets: Budgets,
@@ -182,7 +170,7 @@ class WebSockets:
             self._hub.flush_scope,
             protocols=PROTOCOLS,
             # aiohttp refuses what is as long as its maximum.
-            max_msg_size=self._limits.message_bytes_max + 1,
+            max_msg_size=self._limits.session.message_bytes_max + 1,
             heartbeat=self._limits.heartbeat_s,
             compress=False,
         )

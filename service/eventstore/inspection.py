@@ -15,7 +15,7 @@ from urllib.parse import quote
 from service.errors import ConfigurationError
 from service.eventstore.records import GENESIS, Head
 from service.eventstore.side_file import LAST_EVENT, DamagedSideFile, LostTail, SideFile, check_end
-from service.settings import SEAL_SECRET_FILE
+from service.settings.secrets import SEAL_SECRET_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

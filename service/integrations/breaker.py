@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from service.settings.sections.integrations import BreakerLimits
+
 
 class Breaker:
     """A circuit breaker with three states.
@@ -18,10 +20,9 @@ class Breaker:
     | half-open | false                                       | closed  | open
     """
 
-    def __init__(self, failures_max: int, pause_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: BreakerLimits, clock: Callable[[], float]) -> None:
         """Start closed; `clock` is monotonic, in seconds."""
-        self._failures_max = failures_max
-        self._pause_s = pause_s
+        self._limits = limits
         self._clock = clock
         self._failures = 0
         self._open_until = 0.0
@@ -30,7 +31,7 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         """Whether requests are held back; true in the half-open state as well."""
-        return self._failures >= self._failures_max
+        return self._failures >= self._limits.failures_max
 
     @property
     def wait_s(self) -> float:
@@ -61,7 +62,7 @@ class Breaker:
         self._failures += 1
         self._half_open = False
         if self.is_open:
-            self._open_until = self._clock() + self._pause_s
+            self._open_until = self._clock() + self._limits.pause_s
 
     def unused(self) -> None:
         """Report that an allowed request was not sent."""

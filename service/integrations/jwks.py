@@ -15,20 +15,14 @@ from service.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from service.settings.sections.tokens import JwksTimes
+
 _OK = 200
 
 KeySet: TypeAlias = dict[tuple[str | None, str], list[jwt.PyJWK]]
 """Keys by (key id, algorithm); under (None, algorithm) all keys of it, for tokens without `kid`."""
 
 logger = get_logger(__name__)
-
-
-class JwksTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """Fetch interval, least time between fetches for unknown keys, and timeout of a fetch."""
-
-    refresh_s: float
-    cooldown_s: float
-    timeout_s: float
 
 
 class Jwks:

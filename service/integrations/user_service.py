@@ -14,6 +14,7 @@ from service.domain.commands.outbox import Rejected
 from service.domain.ids import parse_user_id
 from service.domain.projections.outbox import reporting_seat
 from service.errors import ClientError
+from service.integrations.breaker import Breaker
 from service.integrations.http import (
     REQUEST_ERRORS,
     describe,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from service.domain.commands.outbox import Delivered, FinishedMatch, Indeterminate
     from service.domain.ids import UserId
-    from service.integrations.breaker import Breaker
+    from service.settings import Settings
+    from service.settings.sections.integrations import UserServiceSettings
 
 UNAUTHORISED = 401
 NOT_FOUND = 404
@@ -72,35 +74,27 @@ class _MeResponse(msgspec.Struct):
 _Key: TypeAlias = "tuple[str, UserId]"
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Timeouts, concurrency, and the size and lifetime of the cache of names."""
-
-    timeout_s: float = 2
-    save_timeout_s: float = 10
-    concurrency: int = 16
-    names_max: int = 10_000
-    name_age_s: float = 300
-
-
 class UserService:
     """Queries the user service; no query is sent while the circuit breaker is open."""
 
     def __init__(
         self,
         url: str,
-        limits: Limits,
+        settings: UserServiceSettings,
         breaker: Breaker,
+        *,
+        save_timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Send requests to `url`; `breaker` guards names and friends, the outbox has its own."""
         self._url = url.rstrip("/")
-        self._limits = limits
+        self._settings = settings
         self._breaker = breaker
         self._clock = clock
         self._names: OrderedDict[UserId, tuple[str | None, float]] = OrderedDict()
         self._flights: dict[_Key, asyncio.Task[Any]] = {}
-        self._query_session = open_session(limits.timeout_s, limits.concurrency)
-        self._save_session = open_session(limits.save_timeout_s, limits.concurrency)
+        self._query_session = open_session(settings.timeout_s, settings.concurrency)
+        self._save_session = open_session(save_timeout_s, settings.concurrency)
 
     async def name(self, user: UserId) -> str | None:
         """Return the display name of `user`, or None if the user service has none.
@@ -108,7 +102,7 @@ class UserService:
         Raises `UserServiceUnavailable`.
         """
         known = self._names.get(user)
-        if known is not None and self._clock() - known[1] < self._limits.name_age_s:
+        if known is not None and self._clock() - known[1] < self._settings.name_age_s:
             return known[0]
         name: str | None = await self._single_flight(("name", user), lambda: self._fetch_name(user))
         return name
@@ -161,7 +155,7 @@ class UserService:
         name = None if status == NOT_FOUND else _decoded(body, _Public).name
         self._names[user] = (name, self._clock())
         self._names.move_to_end(user)
-        if len(self._names) > self._limits.names_max:
+        if len(self._names) > self._settings.names_max:
             self._names.popitem(last=False)
         return name
 
@@ -234,3 +228,15 @@ def create_match(match: FinishedMatch) -> dict[str, Any]:
             "player2Score": match.scores[second],
         },
     }
+
+
+def user_service_of(settings: Settings, clock: Callable[[], float]) -> UserService | None:
+    """Make the client if the settings name a user service; `clock` is monotonic, in seconds."""
+    if settings.user_service.url is None:
+        return None
+    return UserService(
+        settings.user_service.url,
+        settings.user_service,
+        Breaker(settings.breaker, clock),
+        save_timeout_s=settings.outbox.timeout_s,
+    )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from service.errors import ConfigurationError
 from service.integrations.backoff import PollSchedule, backoff
 from service.integrations.vault import VaultError
+from service.settings.kinds import SECRET_LENGTH_MIN
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -17,22 +16,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from service.integrations.vault import SecretVersion, Vault
+    from service.settings.sections.tokens import VaultSettings
 
 RETRY_FIRST_S = 0.2
 RETRY_LONGEST_S = 5.0
 
 logger = get_logger(__name__)
-
-
-class SecretRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Path and key of the secret, its least length, and when to read it."""
-
-    path: str
-    key: str
-    length_min: int
-    poll_s: float
-    grace_s: float
-    start_timeout_s: float
 
 
 class VaultSecret:
@@ -41,22 +30,22 @@ class VaultSecret:
     def __init__(
         self,
         vault: Vault,
-        rules: SecretRules,
+        settings: VaultSettings,
         *,
         weaknesses: Callable[[str], list[str]],
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
-        """Read the secret by these rules, and log the weaknesses of each new one.
+        """Read the secret at its path, and log the weaknesses of each new one.
 
         `clock` is monotonic, in seconds; `now` is the wall clock.
         """
         self._vault = vault
-        self._rules = rules
+        self._settings = settings
         self._weaknesses = weaknesses
         self._clock = clock
         self._now = now
-        self._schedule = PollSchedule(rules.poll_s, RETRY_FIRST_S)
+        self._schedule = PollSchedule(settings.poll_s, RETRY_FIRST_S)
         self._current: tuple[str, ...] = ()
         self._former: list[tuple[str, float]] = []
 
@@ -73,7 +62,7 @@ class VaultSecret:
 
         Raises `ConfigurationError` when it could not be read within `start_timeout_s`.
         """
-        timeout_s = self._rules.start_timeout_s
+        timeout_s = self._settings.start_timeout_s
         deadline = self._clock() + timeout_s
         for wait_s in backoff(RETRY_FIRST_S, RETRY_LONGEST_S):
             try:
@@ -112,11 +101,11 @@ class VaultSecret:
         self._take(version.value)
 
     async def _read(self, number: int | None = None) -> SecretVersion:
-        rules = self._rules
-        version = await self._vault.read(rules.path, rules.key, number)
-        if len(version.value) < rules.length_min:
+        settings = self._settings
+        version = await self._vault.read(settings.path, settings.key, number)
+        if len(version.value) < SECRET_LENGTH_MIN:
             raise VaultError(
-                f"{rules.key} at {rules.path} has less than {rules.length_min} characters"
+                f"{settings.key} at {settings.path} has less than {SECRET_LENGTH_MIN} characters"
             )
         return version
 
@@ -126,16 +115,16 @@ class VaultSecret:
         for weakness in self._weaknesses(secret):
             logger.warning(weakness)
         if self._current:
-            end = self._clock() + self._rules.grace_s
+            end = self._clock() + self._settings.grace_s
             self._former = [(self._current[0], end), *self._former]
-            logger.info("secret rotated", metadata={"former_accepted_s": self._rules.grace_s})
+            logger.info("secret rotated", metadata={"former_accepted_s": self._settings.grace_s})
         self._former = [(former, end) for former, end in self._former if former != secret]
         self._current = (secret,)
 
     async def _take_former(self, version: SecretVersion) -> None:
         """Accept the previous version if it was replaced less than the grace period ago."""
         age_s = (self._now() - version.created_at).total_seconds()
-        left_s = self._rules.grace_s - max(age_s, 0)
+        left_s = self._settings.grace_s - max(age_s, 0)
         if left_s <= 0 or version.number == 1:
             return
         try:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from service.eventstore.read_models.outbox_notes import OutboxNotes
     from service.eventstore.reader import Reader
     from service.integrations.breaker import Breaker
-    from service.outbox.retry import RetryPolicy
     from service.runtime.engine import Engine
+    from service.settings.sections.integrations import RetryPolicy
     from service.telemetry import Metrics
 
 POLL_S = 2.0
@@ -48,6 +48,9 @@ POLL_S = 2.0
 
 LOG_RETRY_S = 1.0
 """Wait before the next try after an outcome could not be appended."""
+
+CONCURRENCY = 8
+"""Finished matches on their way to one consumer at once."""
 
 logger = get_logger(__name__)
 
@@ -83,6 +86,7 @@ class OutboxRunner:
         jitter: Callable[[], float],
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         """Deliver by `routes`.
 
@@ -95,6 +99,7 @@ class OutboxRunner:
         self._routes = routes
         self._retry = retry
         self._jitter = jitter
+        self._concurrency = concurrency
         self._clock = clock
         self._wakeups = {consumer: asyncio.Event() for consumer in routes}
         self._oldest: dict[Consumer, int] = {}
@@ -157,7 +162,7 @@ class OutboxRunner:
         breaker = self._routes[consumer].breaker
         if breaker.wait_s > 0:
             return False
-        found = await due(self._reader, consumer, self._now(), self._retry.concurrency)
+        found = await due(self._reader, consumer, self._now(), self._concurrency)
         going = [one for one in found if breaker.allow()]
         # All are awaited, so that an error of one leaves no other request running.
         ends = await asyncio.gather(

@@ -13,10 +13,10 @@ from service.eventstore.records import Origin
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from service.domain.commands.deadlines import Times
     from service.domain.events.base import Event, Position
     from service.domain.projections.room import Room
     from service.runtime.engine import Engine
+    from service.settings.sections.play import Times
 
 RETRY_S = 1.0
 """How long to wait with a deadline whose outcome could not be written down."""

@@ -35,9 +35,9 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     """A whole service at forty times its speed, for tests that look for what harms whom."""
     with Theatre.opened(
         tmp_path_factory.mktemp("stage"),
-        checkpoint_s=0.5,
-        presence_grace_s=0.5,
-        invite_ttl_s=2,
-        room_empty_s=1,
+        WS_CHECKPOINT_S=0.5,
+        WS_PRESENCE_GRACE_S=0.5,
+        WS_INVITE_TTL_S=2,
+        WS_ROOM_EMPTY_S=1,
     ) as theatre:
         yield theatre

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from service.domain.commands.base import Context, MatchSnapshot, Rules
+from service.domain.commands.base import Context, MatchSnapshot
 from service.domain.errors import TooManySockets
 from service.domain.events.base import Event, user_stream
 from service.domain.events.lobby import LobbyJoined
@@ -18,6 +18,7 @@ from service.fanout.audience import Message
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
 from service.runtime.engine import Engine, Observer
+from service.settings.sections.play import Rules
 from tests.integration.log_file import NODE
 
 

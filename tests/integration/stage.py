@@ -23,7 +23,7 @@ from aiohttp import WSMsgType
 from service import app
 from service.app import Service
 from service.edge import websocket
-from service.settings import Settings
+from service.settings import load_settings
 from tests.acceptance.service_process import SECRET
 
 SPEED = 40
@@ -67,15 +67,15 @@ class Stage:
 
     def __init__(self, data_dir: Path, **settings: object) -> None:
         given = {
-            "data_dir": data_dir,
-            "port": 0,
-            "jwt_secret": SECRET,
-            "handshakes_per_s_per_ip": 0,
-            "requests_per_s_per_ip": 0,
-            "database_busy_ms": 20,
+            "WS_DATA_DIR": data_dir,
+            "WS_PORT": 0,
+            "JWT_SECRET": SECRET,
+            "WS_HANDSHAKES_PER_S_PER_IP": 0,
+            "WS_REQUESTS_PER_S_PER_IP": 0,
+            "WS_DATABASE_BUSY_MS": 20,
             **settings,
         }
-        self.service = Service(Settings.model_validate(given), SECRET, dev=False)
+        self.service = Service(load_settings(given), SECRET, dev=False)
         self.http: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:

@@ -27,16 +27,16 @@ from service.edge.api.calls import Call
 from service.edge.api.reading import read_parameters
 from service.edge.api.routes import list_rooms, list_users, show_room
 from service.edge.api.shapes import RoomNamed, RoomsWanted, UsersWanted
-from service.edge.backlog import Backlog, BacklogLimits
-from service.edge.connection import Connection, SlowLimits
+from service.edge.backlog import Backlog
+from service.edge.connection import Connection
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.frames import texts_of
-from service.edge.greeting import Facts, Greeter
-from service.edge.hub import Hub, Intervals
+from service.edge.greeting import Greeter
+from service.edge.hub import Hub
 from service.edge.session.actions import Execute, PassSignal
 from service.edge.session.errors import MessageRefused
-from service.edge.session.rate_limit import UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
 from service.edge.socketio import packets
 from service.edge.socketio.packets import InvalidPacket
 from service.edge.socketio.polling import Polling
@@ -48,9 +48,16 @@ from service.fanout.audience import Delivery
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
 from service.fanout.signals import signal
-from service.protocol import v1
 from service.replay.run import Run
 from service.runtime.snapshots import dump, restore
+from service.settings.sections.broadcasts import BroadcastLimits
+from service.settings.sections.connections import (
+    ConnectionLimits,
+    SessionLimits,
+    SlowLimits,
+    UserLimits,
+)
+from service.settings.sections.storage import BacklogLimits
 from service.telemetry import Metrics
 from tests.command_line import pipes_kept
 from tests.integration.log_file import LogFile
@@ -171,10 +178,11 @@ class House:
 
     def greet(self, user: UserId, dialect: Dialect) -> None:
         metrics, backlog = self.metrics, Backlog(BacklogLimits())
-        intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
+        intervals = BroadcastLimits(user_list_ms=60_000, user_diff_ms=60_000)
         hub = Hub(self.world, self.people, backlog, intervals, metrics)
-        facts = Facts(epoch="e", heartbeat_ms=1, limits=v1.Limits(1, 1, 1, 1, 1, 1, 1))
-        greeter = Greeter(self.world, self.people, facts, hub, backlog, metrics=metrics)
+        greeter = Greeter(
+            self.world, self.people, hub, backlog, ConnectionLimits(), epoch="e", metrics=metrics
+        )
         transport = Polling(lambda: None)
         connection = Connection("n1.1.0", user, dialect, transport=transport, limits=SlowLimits())
         for frames in greeter.greet(connection, SocketOpened(user=user, socket="n1.1.0")):

@@ -14,21 +14,24 @@ from service.domain.events.presence import NodeStarted, SocketOpened, UserCameOn
 from service.domain.events.rooms import RoomCreated, SpectatorJoined
 from service.domain.projections.world import World
 from service.edge import feeds, hub
-from service.edge.backlog import Backlog, BacklogLimits
-from service.edge.connection import Connection, SlowLimits
+from service.edge.backlog import Backlog
+from service.edge.connection import Connection
 from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.feeds import UserFeed
-from service.edge.hub import Hub, Intervals
+from service.edge.hub import Hub
 from service.eventstore.sqlite import ROWS_PER_INSERT_MAX
 from service.fanout.audience import Delivery, InRoom, to_both_dialects
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
+from service.settings.sections.broadcasts import BroadcastLimits
+from service.settings.sections.connections import SlowLimits
+from service.settings.sections.storage import BacklogLimits
 from service.telemetry import Metrics
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 PATIENCE_S = 10
 ROOM = "room"
-INTERVALS = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
+INTERVALS = BroadcastLimits(user_list_ms=60_000, user_diff_ms=60_000)
 
 
 class CountingTransport:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
 
 from service.domain.commands.base import Command
-from service.domain.commands.deadlines import Times
 from service.domain.commands.hosting import CreateRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, SendInvite
 from service.domain.commands.matchmaking import JoinQueue
@@ -27,6 +26,7 @@ from service.runtime import scheduler as deadlines_module
 from service.runtime.engine import Executed
 from service.runtime.scheduler import Deadlines
 from service.runtime.snapshots import restore_world
+from service.settings.sections.play import Times
 from tests.integration.engine_parts import engine_on
 from tests.integration.log_file import LogFile
 
@@ -209,7 +209,7 @@ async def test_pending_deadlines_restart_after_a_crash(life: Life) -> None:
     await life.execute(JoinQueue(3, "pong"))
 
     # With a long grace, for who goes offline takes invites and searches with them.
-    life.times = msgspec.structs.replace(short, presence_grace_s=LONG_S)
+    life.times = replace(short, presence_grace_s=LONG_S)
     await life.again()
     await life.come(4)
     await life.happened(InviteExpired(inviter=1, invitee=2))
@@ -230,7 +230,7 @@ async def test_users_online_at_a_crash_get_their_grace_from_the_next_start(
 
 
 async def test_deadlines_pending_at_start_wait_at_least_the_restart_grace(life: Life) -> None:
-    life.times = msgspec.structs.replace(life.times, restart_grace_s=3 * SHORT_S)
+    life.times = replace(life.times, restart_grace_s=3 * SHORT_S)
     await life.come(1, 2)
     await life.again()
     # What begins after the first socket has its own time alone, and so is over before.
@@ -246,7 +246,7 @@ async def test_the_remaining_grace_of_an_away_player_is_reported(life: Life) -> 
     await life.execute(CreateRoom(1, life.socket(1), "room", plan))
     await life.drop(1)
     assert 4 < (life.deadlines.grace_left_s(life.world.rooms.rooms["room"]) or 0) <= 5
-    life.times = msgspec.structs.replace(life.times, restart_grace_s=LONG_S)
+    life.times = replace(life.times, restart_grace_s=LONG_S)
     await life.again()
     room = life.world.rooms.rooms["room"]
     assert life.deadlines.grace_left_s(room) is None

@@ -12,7 +12,8 @@ from aiohttp import web
 
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.addresses import Addresses
-from service.edge.http.server import TOO_MANY, Doors, HttpLimits, Runner, admit
+from service.edge.http.server import TOO_MANY, ConnectionLimiter, Runner, admit
+from service.settings.sections.http import HttpLimits
 
 SHORT_S = 0.15
 LONG_S = 30.0
@@ -30,23 +31,24 @@ class Server:
     """A server with an answer for all, at short deadlines where a test asks for them."""
 
     def __init__(self, trusted_hops: int = 0, **limits: float) -> None:
-        every = {"head_s": LONG_S, "body_s": LONG_S, "idle_s": LONG_S, "head_bytes_max": 4096}
+        every = {"head_s": LONG_S, "body_s": LONG_S, "idle_s": LONG_S}
         every |= {"unauthenticated_max": 100, **limits}
         self.refused: list[str] = []
         self.go_on = asyncio.Event()
         self.large_ended = asyncio.Event()
         self.large_sent = 0
-        doors = Doors(
+        limiter = ConnectionLimiter(
             HttpLimits(**every),  # type: ignore[arg-type]  # the numbers of a test
             Addresses(trusted_hops),
             lambda code, _address: self.refused.append(code),
+            head_bytes_max=4096,
         )
         app = web.Application(client_max_size=1024)
         app.router.add_route("*", "/", self._answer)
         app.router.add_get("/held", self._hold)
         app.router.add_get("/large", self._large)
         self.runner = Runner(
-            app, doors, shutdown_timeout=0.1, max_line_size=65536, max_field_size=65536
+            app, limiter, shutdown_timeout=0.1, max_line_size=65536, max_field_size=65536
         )
         self.port = 0
         self.begun: asyncio.Queue[None] = asyncio.Queue()

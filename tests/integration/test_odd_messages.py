@@ -28,19 +28,19 @@ AT_ONCE = 12
 """How many types are tried at the same time: commits of some are shared."""
 
 LOOSE: Mapping[str, object] = {
-    "messages_per_s": 100_000,
-    "messages_burst": 1_000_000,
-    "full_rate_sockets": 10_000,
-    "logged_bytes_per_s": 1024**3,
-    "logged_bytes_burst": 1024**3,
-    "signal_bytes_per_s": 1024**3,
-    "signal_bytes_burst": 1024**3,
-    "rooms_made_per_min": 1_000_000,
-    "rooms_made_burst": 1_000_000,
-    "invites_per_min": 1_000_000,
-    "invites_burst": 1_000_000,
-    "chat_per_s": 1000,
-    "chat_burst": 10_000,
+    "WS_MESSAGES_PER_S": 100_000,
+    "WS_MESSAGES_BURST": 1_000_000,
+    "WS_FULL_RATE_SOCKETS": 10_000,
+    "WS_LOGGED_BYTES_PER_S": 1024**3,
+    "WS_LOGGED_BYTES_BURST": 1024**3,
+    "WS_SIGNAL_BYTES_PER_S": 1024**3,
+    "WS_SIGNAL_BYTES_BURST": 1024**3,
+    "WS_ROOMS_MADE_PER_MIN": 1_000_000,
+    "WS_ROOMS_MADE_BURST": 1_000_000,
+    "WS_INVITES_PER_MIN": 1_000_000,
+    "WS_INVITES_BURST": 1_000_000,
+    "WS_CHAT_PER_S": 1000,
+    "WS_CHAT_BURST": 10_000,
 }
 """Nothing is refused for how much it is."""
 

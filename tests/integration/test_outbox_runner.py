@@ -32,11 +32,11 @@ from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog
 from service.fanout.profiles import Profiles
 from service.integrations.breaker import Breaker
-from service.outbox.retry import RetryPolicy
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import DeliveryPort, OutboxRunner, Route
 from service.runtime.engine import Engine, Executed
 from service.runtime.record import Record
+from service.settings.sections.integrations import BreakerLimits, RetryPolicy
 from service.telemetry import Metrics
 from tests.acceptance.service_process import make_token
 from tests.integration.engine_parts import Nobody, NoMatches
@@ -88,18 +88,19 @@ class House:
                 self.fold(recorded.event)
         self.engine = Engine(self.log, self.world, Profiles(), Nobody())
         routes = {
-            name: Route(port, Breaker(3, 0.05, time.monotonic))
+            name: Route(port, Breaker(BreakerLimits(failures_max=3, pause_s=0.05), time.monotonic))
             for name, port in self.consumers.items()
         }
-        pace = RetryPolicy(retry_s=0.02, retry_max_s=0.1, concurrency=2)
+        retry = RetryPolicy(retry_s=0.02, retry_max_s=0.1)
         self.outbox = OutboxRunner(
             self.engine,
             self.log.outbox_notes,
             self.reader,
             routes,
-            pace,
+            retry,
             jitter=lambda: 1,
             metrics=self.metrics,
+            concurrency=2,
         )
         no_rules: Any = None
         self.engine.connect(no_rules, NoMatches(), [])

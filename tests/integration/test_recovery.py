@@ -14,19 +14,20 @@ from service.domain.events.matches import MatchInput, MatchStarted, Pace
 from service.domain.events.presence import UserWentOffline
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.domain.projections.world import World
-from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.backlog import Backlog
 from service.edge.tail import Ages, Refill
 from service.eventstore.codec import decode
 from service.eventstore.plan import Append
 from service.eventstore.records import Origin, RecordedEvent, propose
 from service.fanout.profiles import Profiles
-from service.recovery import KnownPeople, TailLimits, recover, refill, remember_commands
+from service.recovery import KnownPeople, recover, refill, remember_commands
 from service.runtime.idempotency import CommandResult, CommandResults
 from service.runtime.snapshots import code_version, dump
+from service.settings.sections.storage import BacklogLimits
 from tests.integration.log_file import LogFile, append_of, joined
 
 HOUR_US = 3_600_000_000
-LIMITS = TailLimits(age_s=600, events_max=1000)
+LIMITS = BacklogLimits(age_s=600, events_max=1000)
 
 
 def now_us() -> int:
@@ -52,7 +53,7 @@ class Started:
 
 
 async def start(
-    log_file: LogFile, *, limits: TailLimits = LIMITS, snapshot_events: int = 10**6
+    log_file: LogFile, *, limits: BacklogLimits = LIMITS, snapshot_events: int = 10**6
 ) -> Started:
     log, reader = log_file.log(), log_file.reader()
     recovered = await recover(log, reader, limits, snapshot_events=snapshot_events, now_us=now_us())
@@ -113,7 +114,7 @@ async def test_a_start_without_a_snapshot_writes_one(
 
 async def test_recovery_reads_a_bounded_multiple_of_the_tail(log_file: LogFile) -> None:
     log_file.store().commit([append_of(*(invited(number) for number in range(1, 101)))])
-    started = await start(log_file, limits=TailLimits(age_s=600, events_max=2))
+    started = await start(log_file, limits=BacklogLimits(age_s=600, events_max=2))
     assert started.backlog.start == 60
 
 

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Sequence
 
 import pytest
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from service.app import Service
@@ -18,7 +17,7 @@ from service.eventstore.writer import EventLog
 from service.recovery import READ_PER_EVENT_MAX
 from service.runtime import snapshots as snapshots_module
 from service.runtime.snapshots import Snapshots, dump, restore, restore_world
-from service.settings import Settings
+from service.settings import load_settings
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 MANY = 100_000
@@ -56,8 +55,13 @@ async def test_a_start_folds_only_events_after_the_snapshot(
         return read
 
     monkeypatch.setattr("service.eventstore.reader.decode", counted)
-    settings = Settings(
-        database_url=log_file.url, port=0, jwt_secret=SecretStr(SECRET), tail_events_max=KEPT
+    settings = load_settings(
+        {
+            "WS_DATABASE_URL": log_file.url,
+            "WS_PORT": 0,
+            "JWT_SECRET": SECRET,
+            "WS_TAIL_EVENTS_MAX": KEPT,
+        }
     )
     fill(log_file, MANY)
     assert MANY <= await start_and_stop() <= MANY + READ_FOR_TAIL + FEW

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.errors import ConfigurationError
 from service.games.catalogue import Catalogue
 from service.games.protocol import Game, InvalidMove
+from service.settings.load import read
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -55,10 +57,10 @@ def test_the_setting_is_read_from_its_variable_within_its_bounds(
     example: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WS_WAVES_PER_MIN", "20")
-    assert example["WithWaves"](_env_file=None).waves_per_min == 20
+    assert read(example["WaveLimits"], {}).waves_per_min == 20
     monkeypatch.setenv("WS_WAVES_PER_MIN", "0")
-    with pytest.raises(ValueError, match="WS_WAVES_PER_MIN"):
-        example["WithWaves"](_env_file=None)
+    with pytest.raises(ConfigurationError, match=r"WS_WAVES_PER_MIN=0 .* from 1 to 600"):
+        read(example["WaveLimits"], {})
 
 
 def test_the_game_satisfies_the_protocol_and_can_be_won(example: dict[str, Any]) -> None:

@@ -11,10 +11,10 @@ import pytest
 import uvloop
 
 from service.domain.commands.base import Command
-from service.domain.commands.deadlines import Times
 from service.domain.commands.presence import CloseSocket, ExpirePresence, OpenSocket, StartNode
 from service.domain.commands.seats import ForfeitSeat
 from service.runtime.scheduler import Deadlines
+from service.settings.sections.play import Times
 from tests.unit.domain.story import Story
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [

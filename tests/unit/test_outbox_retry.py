@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.outbox.retry import RetryPolicy
+from service.settings.sections.integrations import RetryPolicy
 
 PACE = RetryPolicy(retry_s=1, retry_max_s=300)
 

@@ -11,19 +11,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from pydantic import SecretStr
 
 from service.errors import ConfigurationError
-from service.settings import (
-    IssuerSettings,
-    Settings,
-    dev_secret,
-    load_settings,
-    mask_url,
-    read_dev_secret,
-    signing_secret,
-    unknown_variables,
-)
+from service.settings import IssuerSettings, Settings, describe, load_settings, unknown_variables
+from service.settings.checks import warnings
+from service.settings.describe import mask_url
+from service.settings.fields import settings_of
+from service.settings.secrets import dev_secret, read_dev_secret, signing_secret
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 
@@ -60,12 +54,12 @@ def public_pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:
     settings = load_settings()
 
-    assert settings.port == 4000
-    assert settings.host == "127.0.0.1"
-    assert settings.jwt_secret is None
-    assert settings.jwt_algorithms == ("HS256",)
-    assert settings.database_url == "sqlite+aiosqlite:///data/ws-service.db"
-    assert settings.message_bytes_max == 64 * 1024
+    assert settings.listen.port == 4000
+    assert settings.listen.host == "127.0.0.1"
+    assert settings.tokens.secret is None
+    assert settings.tokens.algorithms == ("HS256",)
+    assert settings.storage.database_url == "sqlite+aiosqlite:///data/ws-service.db"
+    assert settings.connections.session.message_bytes_max == 64 * 1024
 
 
 def test_each_variable_is_read_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,11 +70,11 @@ def test_each_variable_is_read_by_its_own_name(monkeypatch: pytest.MonkeyPatch) 
 
     settings = load_settings()
 
-    assert settings.port == 0
-    assert settings.jwt_secret is not None
-    assert settings.jwt_secret.get_secret_value() == SECRET
-    assert settings.presence_grace_s == 0.25
-    assert settings.invite_needs_lobby is True
+    assert settings.listen.port == 0
+    assert settings.tokens.secret is not None
+    assert settings.tokens.secret.get_secret_value() == SECRET
+    assert settings.times.presence_grace_s == 0.25
+    assert settings.rules.invite_needs_lobby is True
 
 
 def test_a_variable_named_like_a_field_is_not_read(
@@ -90,7 +84,7 @@ def test_a_variable_named_like_a_field_is_not_read(
     monkeypatch.setenv("port", "1")
     monkeypatch.setenv("ws_port", "1")
 
-    assert load_settings().port == 4000
+    assert load_settings().listen.port == 4000
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,20 +93,20 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
     settings = load_settings()
 
-    assert settings.jwt_secret is None
-    assert settings.port == 4000
+    assert settings.tokens.secret is None
+    assert settings.listen.port == 4000
 
 
 def test_an_argument_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WS_PORT", "5000")
 
-    assert Settings(port=1).port == 1
+    assert load_settings({"WS_PORT": 1}).listen.port == 1
 
 
 def test_the_database_is_a_file_in_the_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WS_DATA_DIR", "/elsewhere")
 
-    assert load_settings().database_url == "sqlite+aiosqlite:////elsewhere/ws-service.db"
+    assert load_settings().storage.database_url == "sqlite+aiosqlite:////elsewhere/ws-service.db"
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +115,8 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
     settings = load_settings()
 
-    assert settings.jwt_algorithms == ("HS256", "HS512")
-    assert settings.allowed_origins == ("https://a.example", "http://localhost:8080")
+    assert settings.tokens.algorithms == ("HS256", "HS512")
+    assert settings.connections.origins == ("https://a.example", "http://localhost:8080")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +127,7 @@ def test_log_levels_of_the_replaced_service_are_accepted(
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", written)
 
-    assert load_settings().log_level == meant
+    assert load_settings().logs.level == meant
 
 
 @pytest.mark.parametrize(
@@ -221,7 +215,7 @@ def test_each_of_several_issuers_has_its_own_keys(monkeypatch: pytest.MonkeyPatc
         "JWT_ISSUERS", ISSUERS[:-1] + ', "other": {"jwks_url": "https://other.example"}}'
     )
 
-    issuers = load_settings().jwt_issuers
+    issuers = load_settings().tokens.issuers
 
     assert issuers is not None
     assert [(name, one.jwks_url, one.audience) for name, one in issuers.items()] == [
@@ -315,21 +309,23 @@ def test_vault_is_not_used_with_public_keys(
 def asking(url: str) -> list[Settings]:
     """Make settings that fetch keys from `url`, in each of the ways."""
     return [
-        Settings(vault_addr=url, vault_token=SecretStr("x")),
-        Settings(jwt_algorithms=("ES256",), jwt_jwks_url=url),
-        Settings(jwt_algorithms=("ES256",), jwt_issuers={"a": IssuerSettings(jwks_url=url)}),
+        load_settings({"VAULT_ADDR": url, "VAULT_TOKEN": "x"}),
+        load_settings({"JWT_ALGORITHMS": ("ES256",), "JWT_JWKS_URL": url}),
+        load_settings(
+            {"JWT_ALGORITHMS": ("ES256",), "JWT_ISSUERS": {"a": IssuerSettings(jwks_url=url)}}
+        ),
     ]
 
 
 def test_an_address_without_tls_is_accepted_with_a_warning() -> None:
     for settings in asking("http://vault:8200"):
-        (line,) = settings.warnings()
+        (line,) = warnings(settings)
         assert line.startswith("http://vault:8200 is asked without TLS")
 
 
 @pytest.mark.parametrize("url", ["https://vault", "http://127.0.0.1:8200", "http://localhost"])
 def test_tls_and_loopback_addresses_need_no_warning(url: str) -> None:
-    assert [settings.warnings() for settings in asking(url)] == [[], [], []]
+    assert [warnings(settings) for settings in asking(url)] == [[], [], []]
 
 
 def test_a_public_key_without_an_algorithm_for_it_is_refused(refusal: Refusal) -> None:
@@ -361,7 +357,7 @@ def test_a_public_key_may_be_a_single_line(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("JWT_ALGORITHMS", "ES256")
     monkeypatch.setenv("JWT_PUBLIC_KEY", pem.replace("\n", "\\n"))
 
-    assert load_settings().public_key == pem
+    assert load_settings().tokens.public_key_pem == pem
 
 
 def test_the_slow_limit_must_not_exceed_the_disconnect_limit(refusal: Refusal) -> None:
@@ -371,21 +367,21 @@ def test_the_slow_limit_must_not_exceed_the_disconnect_limit(refusal: Refusal) -
 
 
 def test_a_short_secret_is_accepted_with_a_warning() -> None:
-    assert Settings(jwt_secret=SecretStr("x" * 31)).warnings() == [
+    assert warnings(load_settings({"JWT_SECRET": "x" * 31})) == [
         "JWT_SECRET has 31 bytes; HS256 wants 32 or more"
     ]
-    assert Settings(jwt_secret=SecretStr("x" * 32)).warnings() == []
+    assert warnings(load_settings({"JWT_SECRET": "x" * 32})) == []
 
 
 def test_every_setting_has_a_row_with_help_and_allowed_values() -> None:
-    rows = Settings().table()
+    rows = describe(Settings())
 
-    assert len(rows) == len(Settings.model_fields)
+    assert len(rows) == len({row.env for row in rows}) == len(list(settings_of(Settings)))
     assert all(row.help.endswith(".") and row.allowed for row in rows)
 
 
 def test_every_number_has_bounds_and_a_unit_in_its_name() -> None:
-    units = {row.env: row.unit for row in Settings().table() if "number from" in row.allowed}
+    units = {row.env: row.unit for row in describe(Settings()) if "number from" in row.allowed}
 
     ends = {env: env.rsplit("_", 1)[1] for env in units}
     assert {env for env, unit in units.items() if unit == "s"} == {
@@ -400,7 +396,7 @@ def test_every_number_has_bounds_and_a_unit_in_its_name() -> None:
 
 
 def test_the_table_masks_the_secret() -> None:
-    rows = {row.env: row for row in Settings(jwt_secret=SecretStr(SECRET)).table()}
+    rows = {row.env: row for row in describe(load_settings({"JWT_SECRET": SECRET}))}
 
     assert rows["JWT_SECRET"].value == "***"
     assert rows["JWT_SECRET"].default == ""
@@ -408,21 +404,23 @@ def test_the_table_masks_the_secret() -> None:
 
 
 def test_the_table_masks_vault_credentials() -> None:
-    settings = Settings(vault_role_id="role", vault_secret_id=SecretStr("hunter2"))
+    settings = load_settings({"VAULT_ROLE_ID": "role", "VAULT_SECRET_ID": "hunter2"})
 
-    rows = {row.env: row.value for row in settings.table()}
+    rows = {row.env: row.value for row in describe(settings)}
 
     assert (rows["VAULT_ROLE_ID"], rows["VAULT_SECRET_ID"]) == ("role", "***")
     assert (rows["VAULT_TOKEN"], rows["VAULT_PATH"]) == ("", "secret/data/jwt")
 
 
 def test_the_table_shows_issuers_as_they_are_set() -> None:
-    settings = Settings(
-        jwt_algorithms=("ES256",),
-        jwt_issuers={"a": IssuerSettings(jwks_url="https://a.example", audience="games")},
+    settings = load_settings(
+        {
+            "JWT_ALGORITHMS": ("ES256",),
+            "JWT_ISSUERS": {"a": IssuerSettings(jwks_url="https://a.example", audience="games")},
+        }
     )
 
-    rows = {row.env: row.value for row in settings.table()}
+    rows = {row.env: row.value for row in describe(settings)}
 
     assert rows["JWT_ISSUERS"] == ('{"a": {"jwks_url": "https://a.example", "audience": "games"}}')
 
@@ -460,14 +458,14 @@ def test_a_data_directory_that_cannot_be_created_is_named(tmp_path: Path) -> Non
 def test_the_configured_secret_takes_precedence_over_the_dev_secret(tmp_path: Path) -> None:
     made = dev_secret(tmp_path)
 
-    assert signing_secret(Settings(data_dir=tmp_path, jwt_secret=SecretStr(SECRET))) == SECRET
-    assert signing_secret(Settings(data_dir=tmp_path)) == made
+    assert signing_secret(load_settings({"WS_DATA_DIR": tmp_path, "JWT_SECRET": SECRET})) == SECRET
+    assert signing_secret(load_settings({"WS_DATA_DIR": tmp_path})) == made
 
 
 def test_the_dev_secret_does_not_replace_vault(tmp_path: Path) -> None:
     dev_secret(tmp_path)
-    settings = Settings(
-        data_dir=tmp_path, vault_addr="https://vault.example", vault_token=SecretStr("x")
+    settings = load_settings(
+        {"WS_DATA_DIR": tmp_path, "VAULT_ADDR": "https://vault.example", "VAULT_TOKEN": "x"}
     )
 
     with pytest.raises(ConfigurationError, match="only `serve` reads the secret from Vault"):
@@ -476,7 +474,7 @@ def test_the_dev_secret_does_not_replace_vault(tmp_path: Path) -> None:
 
 def test_a_missing_secret_error_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="set JWT_SECRET"):
-        signing_secret(Settings(data_dir=tmp_path))
+        signing_secret(load_settings({"WS_DATA_DIR": tmp_path}))
 
 
 def test_an_unknown_variable_is_warned_of_with_the_nearest_setting() -> None:
@@ -488,4 +486,4 @@ def test_an_unknown_variable_is_warned_of_with_the_nearest_setting() -> None:
 
 
 def test_every_setting_is_known() -> None:
-    assert unknown_variables({row.env: "1" for row in Settings().table()}) == []
+    assert unknown_variables({row.env: "1" for row in describe(Settings())}) == []

@@ -14,19 +14,7 @@ if TYPE_CHECKING:
     from service.domain.ids import MatchId, RoomId, SocketId
     from service.domain.projections.world import World
     from service.games.catalogue import Catalogue
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings that decisions depend on; their outcome stands in the events."""
-
-    invite_needs_lobby: bool = False
-    signals_to_anybody: bool = False
-    sockets_per_user_max: int = 10
-    match_duration_s: float = 30
-    reconnect_grace_s: float = 10
-    pause_budget_s: float = 60
-    spectators_max: int = 1000
-    rooms_per_user_max: int = 10
+    from service.settings.sections.play import Rules
 
 
 class MatchSnapshot(msgspec.Struct, frozen=True):

@@ -42,23 +42,11 @@ if TYPE_CHECKING:
     from service.domain.projections.matches import Match
     from service.domain.projections.room import Room
     from service.domain.projections.world import World
+    from service.settings.sections.play import Times
 
 
 PAUSE_SLACK_MS = 20
 """How much later a pause ends than it must: then the measured time is over for certain."""
-
-
-class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """How long each deadline is; the grace of a seat is an option of its room."""
-
-    presence_grace_s: float = 5
-    invite_ttl_s: float = 60
-    invite_cooldown_s: float = 30
-    seat_take_s: float = 15
-    room_empty_s: float = 60
-    matchmaking_timeout_s: float = 120
-    restart_grace_s: float = 60
-    """What stands at a start waits at least so long, so that every client has come back before."""
 
 
 class Deadline(msgspec.Struct, frozen=True):

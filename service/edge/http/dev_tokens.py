@@ -14,7 +14,7 @@ from service.domain.names import clean_name
 from service.errors import ClientError
 
 if TYPE_CHECKING:
-    from service.settings import Settings
+    from service.settings.sections.tokens import TokenSettings
 
 DEV_TOKEN_TTL_S = 7 * 24 * 3600
 
@@ -28,12 +28,12 @@ class BadName(ClientError):
 class DevTokens:
     """Issues a token for any name; the user's id is derived from the name."""
 
-    def __init__(self, settings: Settings, secret: str) -> None:
+    def __init__(self, settings: TokenSettings, secret: str) -> None:
         """Sign with `secret`, with the audience and the issuer that the settings require."""
         self._secret = secret
-        self._algorithm = settings.jwt_algorithms[0]
+        self._algorithm = settings.algorithms[0]
         self._name_length_max = settings.name_length_max
-        required = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+        required = {"aud": settings.audience, "iss": settings.issuer}
         self._claims = {claim: value for claim, value in required.items() if value is not None}
 
     def routes(self) -> list[web.AbstractRouteDef]:

@@ -11,7 +11,6 @@ import asyncio
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 from aiohttp import hdrs, web
 
 from service.edge.http.address_cap import AddressCap
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from aiohttp.web_server import Server
 
     from service.edge.http.addresses import Addresses
+    from service.settings.sections.http import HttpLimits
 
 TOO_MANY = "TOO_MANY_UNAUTHENTICATED"
 """The error code of a connection above the cap."""
@@ -44,27 +44,20 @@ _REFUSALS = {
 logger = get_logger(__name__)
 
 
-class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a connection may take before anything is known of it."""
-
-    head_s: float
-    body_s: float
-    idle_s: float
-    head_bytes_max: int
-    unauthenticated_max: int
-
-
-class Doors:
-    """What all connections share."""
+class ConnectionLimiter:
+    """What all HTTP connections share: time limits, and a cap for each address."""
 
     def __init__(
         self,
         limits: HttpLimits,
         addresses: Addresses,
         refused: Callable[[str, str], None],
+        *,
+        head_bytes_max: int,
     ) -> None:
         """Call `refused` with an error code and an address for each connection above the cap."""
         self.limits = limits
+        self.head_bytes_max = head_bytes_max
         self.addresses = addresses
         self.refused = refused
         self.cap = AddressCap[Connection](
@@ -95,19 +88,19 @@ class Connection(web.RequestHandler):
         "_address",
         "_content",
         "_deadline",
-        "_doors",
         "_head_bytes",
         "_head_end",
         "_is_admitted",
         "_is_answered",
+        "_limiter",
         "_stage",
         "_tail",
     )
 
-    def __init__(self, doors: Doors, server: Server, **options: Any) -> None:
+    def __init__(self, limiter: ConnectionLimiter, server: Server, **options: Any) -> None:
         """Take what aiohttp's own takes, and the limits."""
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
-        self._doors = doors
+        self._limiter = limiter
         self._stage = _Stage.IDLE
         self._address: str | None = None
         """What it is counted under; None while it is not counted."""
@@ -124,16 +117,16 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the connection, unless its address has too many."""
-        doors = self._doors
-        if doors.peers_are_clients:
+        limiter = self._limiter
+        if limiter.peers_are_clients:
             address = _peer(transport)
-            if not doors.cap.enter(address, self):
+            if not limiter.cap.enter(address, self):
                 self._refuse(cast("asyncio.Transport", transport), 429)
-                doors.refused(TOO_MANY, address)
+                limiter.refused(TOO_MANY, address)
                 return
             self._address = address
         super().connection_made(transport)
-        self._arm(doors.limits.head_s, self._head_is_late)
+        self._arm(limiter.limits.head_s, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
@@ -155,14 +148,14 @@ class Connection(web.RequestHandler):
         """Wait until the peer reads on, which a stranger must do in time."""
         super().pause_writing()
         if not self._is_admitted:
-            self._arm(self._doors.limits.body_s, self._body_is_late)
+            self._arm(self._limiter.limits.body_s, self._body_is_late)
 
     def resume_writing(self) -> None:
         """Resume writing: the peer has read."""
         super().resume_writing()
         self._disarm()
         if self._content is not None:
-            self._arm(self._doors.limits.body_s, self._body_is_late)
+            self._arm(self._limiter.limits.body_s, self._body_is_late)
 
     # As a server of HTTP
 
@@ -204,20 +197,20 @@ class Connection(web.RequestHandler):
 
     def began(self, request: web.Request) -> bool:
         """Begin to answer a request; return False when its address has too many of them."""
-        doors = self._doors
+        limiter = self._limiter
         self._stage = _Stage.BUSY
         self._is_answered = False
         self._is_admitted = False
         self._disarm()
-        if not doors.peers_are_clients:
-            address = doors.addresses.of(request)
-            if not doors.cap.enter(address, self):
-                doors.refused(TOO_MANY, address)
+        if not limiter.peers_are_clients:
+            address = limiter.addresses.of(request)
+            if not limiter.cap.enter(address, self):
+                limiter.refused(TOO_MANY, address)
                 return False
             self._address = address
         if not request.content.is_eof():
             self._content = request.content
-            self._arm(doors.limits.body_s, self._body_is_late)
+            self._arm(limiter.limits.body_s, self._body_is_late)
             request.content.on_eof(self._body_is_over)
         return True
 
@@ -247,15 +240,15 @@ class Connection(web.RequestHandler):
         if self._content is None:
             # Else the rest of the body is still read, so that the client gets to the answer.
             self._stage = _Stage.IDLE
-        if not self._doors.peers_are_clients:
+        if not self._limiter.peers_are_clients:
             self._uncount()
         elif self._address is None and self.transport is not None:
             self._address = _peer(self.transport)
-            self._doors.cap.enter_again(self._address, self)
+            self._limiter.cap.enter_again(self._address, self)
 
     def _uncount(self) -> None:
         if self._address is not None:
-            self._doors.cap.leave(self._address, self)
+            self._limiter.cap.leave(self._address, self)
             self._address = None
 
     # Deadlines
@@ -265,13 +258,13 @@ class Connection(web.RequestHandler):
             self._stage = _Stage.HEAD
             self._head_bytes, self._head_end, self._tail = 0, False, b""
             if self._deadline is None:
-                self._arm(self._doors.limits.head_s, self._head_is_late)
+                self._arm(self._limiter.limits.head_s, self._head_is_late)
         if not self._head_end:
             window = self._tail + data
             self._head_end = any(end in window for end in _HEAD_ENDS)
             self._tail = window[-3:]
             self._head_bytes += len(data)
-            if not self._head_end and self._head_bytes > self._doors.limits.head_bytes_max:
+            if not self._head_end and self._head_bytes > self._limiter.head_bytes_max:
                 self._give_up(431)
                 return False
         return True
@@ -332,7 +325,7 @@ class Runner(web.AppRunner):
     def __init__(
         self,
         app: web.Application,
-        doors: Doors,
+        limiter: ConnectionLimiter,
         *,
         shutdown_timeout: float,
         max_line_size: int,
@@ -341,13 +334,13 @@ class Runner(web.AppRunner):
         """Take the limits, and the options of aiohttp that are not its defaults."""
         options: dict[str, Any] = {
             "access_log": None,
-            "keepalive_timeout": doors.limits.idle_s,
+            "keepalive_timeout": limiter.limits.idle_s,
             "lingering_time": LINGERING_S,
             "max_line_size": max_line_size,
             "max_field_size": max_field_size,
         }
         super().__init__(app, shutdown_timeout=shutdown_timeout, **options)
-        self._doors = doors
+        self._limiter = limiter
         self._options = options
         app.middlewares.insert(0, _guard)
         app.on_response_prepare.append(_hide_server)
@@ -360,7 +353,7 @@ class Runner(web.AppRunner):
             return None
 
         def connection() -> Connection:
-            return Connection(self._doors, made, **self._options)
+            return Connection(self._limiter, made, **self._options)
 
         return cast("Server", connection)
 

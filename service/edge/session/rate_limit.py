@@ -8,22 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.domain.ids import UserId
+    from service.settings.sections.connections import Rate, UserLimits
 
 IDLE_MAX = 100_000
 """Budgets kept of users without a socket; the one that was left first is forgotten."""
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """How many a second on average, and how many at once."""
-
-    per_s: float
-    burst: float
 
 
 class Bucket:
@@ -66,18 +58,6 @@ class Bucket:
     def is_full_enough(self) -> bool:
         """Whether more than half is left."""
         return self._tokens > self.burst / 2
-
-
-class UserLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one user may do, over all of their sockets."""
-
-    messages: Rate = Rate(480, 960)
-    """In units of `costs`: most messages cost one."""
-    chat: Rate = Rate(1, 10)
-    logged_bytes: Rate = Rate(64 * 1024, 512 * 1024)
-    signal_bytes: Rate = Rate(128 * 1024, 512 * 1024)
-    rooms: Rate = Rate(0.5, 20)
-    invites: Rate = Rate(0.5, 20)
 
 
 class UserBudget:

@@ -41,7 +41,7 @@ from service.edge.session.errors import (
     TooManyFriends,
 )
 from service.edge.session.explain import explain, unknown_field
-from service.edge.session.rate_limit import Bucket, Rate
+from service.edge.session.rate_limit import Bucket
 from service.errors import ClientError
 from service.protocol import FromClient, classic, v1
 from service.protocol.base import COMMAND_ID_LENGTH_MAX
@@ -54,19 +54,7 @@ if TYPE_CHECKING:
     from service.edge.session.commands import CommandMessage
     from service.edge.session.costs import Cost
     from service.edge.session.rate_limit import UserBudget
-
-
-class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one session may do."""
-
-    messages: Rate = Rate(120, 240)
-    """Of one socket; what a user may do over all of their sockets stands in `UserLimits`."""
-    chat_length_max: int = 500
-    friends_max: int = 1000
-    move_bytes_max: int = 4096
-    signal_bytes_max: int = 16 * 1024
-    room_bytes_max: int = 4096
-    """For the options of a room, and the same for its metadata."""
+    from service.settings.sections.connections import SessionLimits
 
 
 class Session:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
 from aiohttp import WSCloseCode
 
 from service.edge.close_codes import CloseCode
@@ -28,26 +27,15 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from service.domain.ids import SocketId, UserId
-    from service.edge.connection import SlowLimits, Transport
-    from service.edge.session.session import SessionLimits
+    from service.edge.connection import Transport
     from service.edge.websocket import Connect
+    from service.settings.sections.connections import ConnectionLimits
 
     Serve: TypeAlias = Callable[["Link", "SocketIoSession", str | None, Connect], Awaitable[None]]
 
 
 _WRONG = {CloseCode.PROTOCOL, CloseCode.TOO_BIG}
 """After these the request that has broken the protocol has its answer, and nothing follows."""
-
-
-class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connection may do."""
-
-    session: SessionLimits
-    slow: SlowLimits
-    payload_bytes_max: int
-    ping_s: float
-    pong_s: float
-    connect_s: float
 
 
 class Link:
@@ -57,7 +45,7 @@ class Link:
         self,
         sid: str,
         request: web.Request,
-        limits: LinkLimits,
+        limits: ConnectionLimits,
         *,
         serve: Serve,
         closed: Callable[[Link], None],
@@ -93,8 +81,10 @@ class Link:
         self._heard = asyncio.Event()
         """Set by whatever comes."""
         self._packets = Bucket(limits.session.messages, self._loop.time())
-        self._connect_timer = self._loop.call_later(limits.connect_s, self._connect_timeout)
-        self._heart = self._loop.call_later(limits.ping_s, self._ping)
+        self._connect_timer = self._loop.call_later(
+            limits.socketio_connect_s, self._connect_timeout
+        )
+        self._heart = self._loop.call_later(limits.heartbeat_s, self._ping)
 
     @property
     def is_upgraded(self) -> bool:
@@ -113,9 +103,9 @@ class Link:
         opened = packets.Opened(
             self.sid,
             [] if self._ws is not None else ["websocket"],
-            round(self._limits.ping_s * 1000),
+            round(self._limits.heartbeat_s * 1000),
             round(self._limits.pong_s * 1000),
-            self._limits.payload_bytes_max,
+            self._limits.session.message_bytes_max,
         )
         self.send(packets.open_frame(opened))
 
@@ -184,7 +174,7 @@ class Link:
 
     def _pong(self) -> None:
         self._heart.cancel()
-        self._heart = self._loop.call_later(self._limits.ping_s, self._ping)
+        self._heart = self._loop.call_later(self._limits.heartbeat_s, self._ping)
 
     async def answers(self, within_s: float) -> bool:
         """Ping the client, and tell whether anything comes from it in time."""
@@ -290,7 +280,7 @@ class Link:
             if not self.is_closed:
                 self._changed(self)
                 self._connect_timer = self._loop.call_later(
-                    self._limits.connect_s, self._connect_timeout
+                    self._limits.socketio_connect_s, self._connect_timeout
                 )
 
     def _spawn(self, work: Awaitable[None]) -> None:

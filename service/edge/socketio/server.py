@@ -22,12 +22,10 @@ from service.edge.socketio.packets import InvalidPacket
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from service.edge.http.addresses import Handshakes
-    from service.edge.socketio.link import LinkLimits
     from service.edge.socketio.session import SocketIoSession
     from service.edge.websocket import Connect, WebSockets
+    from service.settings.sections.connections import ConnectionLimits
 
 PATH = "/socket.io/"
 
@@ -83,12 +81,11 @@ class SocketIo:
         self,
         websockets: WebSockets,
         handshakes: Handshakes,
-        limits: LinkLimits,
-        origins: Sequence[str],
+        limits: ConnectionLimits,
         *,
         unauthenticated_max: int,
     ) -> None:
-        """Hand sessions over to `websockets`; pages of `origins` may poll.
+        """Hand sessions over to `websockets`; pages of the allowed origins may poll.
 
         Of one address at most `unauthenticated_max` connections may be without a session.
         """
@@ -97,7 +94,7 @@ class SocketIo:
         self._limits = limits
         self._strangers = AddressCap[Link](unauthenticated_max)
         self._cors = Cors(
-            origins, methods="GET, POST", headers="Authorization, Content-Type", exposed=""
+            limits.origins, methods="GET, POST", headers="Authorization, Content-Type", exposed=""
         )
         self._links: dict[str, Link] = {}
         self._unread: dict[str, Link] = {}
@@ -221,7 +218,7 @@ class SocketIo:
             raise BadRequest
         handshake = checked(request)
         # aiohttp refuses what is as long as its maximum.
-        ws = EagerResponse(max_msg_size=self._limits.payload_bytes_max + 1, compress=False)
+        ws = EagerResponse(max_msg_size=self._limits.session.message_bytes_max + 1, compress=False)
         await ws.prepare(handshake)
         transport = request.transport
         if transport is None:

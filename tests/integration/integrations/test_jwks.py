@@ -10,10 +10,12 @@ from structlog.testing import capture_logs
 
 from service.edge.auth import AuthenticationError, Authenticator, Issuer
 from service.integrations.http import RESPONSE_BYTES_MAX
-from service.integrations.jwks import Jwks, JwksTimes
+from service.integrations.jwks import Jwks
+from service.settings.kinds import Algorithm
+from service.settings.sections.tokens import JwksTimes, TokenSettings
 from tests.identity_provider import Provider, SigningKey, forge
 
-ALGORITHMS = ("RS256", "ES256", "EdDSA")
+ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA")
 TIMES = JwksTimes(refresh_s=300, cooldown_s=10, timeout_s=5)
 
 
@@ -46,7 +48,9 @@ def jwks_of(provider: Provider, clock: Clock, times: JwksTimes = TIMES) -> Jwks:
 
 
 def authenticator(*issuers: Issuer) -> Authenticator:
-    return Authenticator(issuers, ALGORITHMS, leeway_s=0, name_claims=("name",), name_length_max=64)
+    return Authenticator(
+        issuers, TokenSettings(algorithms=ALGORITHMS, leeway_s=0, name_claims=("name",))
+    )
 
 
 async def refusal(door: Authenticator, token: str) -> str:

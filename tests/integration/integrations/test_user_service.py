@@ -8,12 +8,8 @@ import pytest
 
 from service.domain.commands.outbox import Delivered, FinishedMatch, Indeterminate, Rejected
 from service.integrations.breaker import Breaker
-from service.integrations.user_service import (
-    Limits,
-    TokenInvalid,
-    UserService,
-    UserServiceUnavailable,
-)
+from service.integrations.user_service import TokenInvalid, UserService, UserServiceUnavailable
+from service.settings.sections.integrations import BreakerLimits, UserServiceSettings
 from tests.external_services import ExampleUsers, Fault
 
 SECRET = "a secret of more than thirty-two bytes"
@@ -55,8 +51,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def client(users: ExampleUsers, clock: Clock) -> AsyncIterator[UserService]:
-    limits = Limits(timeout_s=0.3, save_timeout_s=0.3, names_max=2, name_age_s=60)
-    client = UserService(users.url, limits, Breaker(3, 10, clock), clock)
+    client = UserService(
+        users.url,
+        UserServiceSettings(timeout_s=0.3, names_max=2, name_age_s=60),
+        Breaker(BreakerLimits(failures_max=3, pause_s=10), clock),
+        save_timeout_s=0.3,
+        clock=clock,
+    )
     yield client
     await client.close()
 

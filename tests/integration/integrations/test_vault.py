@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 
 from service.errors import ConfigurationError
 from service.integrations.vault import AppRole, Vault, VaultError, VaultForbidden, VaultToken
-from service.integrations.vault_secret import SecretRules, VaultSecret
-from service.settings import Settings
+from service.integrations.vault_secret import VaultSecret
+from service.settings import checks
+from service.settings.sections.tokens import VaultSettings
 from tests.openbao import ROLE_ID, ROOT, SECRET_ID, OpenBao
 
 PATH = "secret/data/jwt"
@@ -58,20 +59,19 @@ def secret_of(
 
     def weaknesses(new: str) -> list[str]:
         taken(new)
-        return Settings().warnings_of(new)
+        return checks.weaknesses(("HS256",), new)
 
     clock = clock or Clock()
     given = {
         "path": PATH,
         "key": KEY,
-        "length_min": 8,
         "poll_s": 60,
         "grace_s": GRACE_S,
         "start_timeout_s": 0,
     }
     return VaultSecret(
         client(openbao, credentials or VaultToken(ROOT), clock),
-        SecretRules(**{**given, **rules}),
+        VaultSettings(**{**given, **rules}),
         weaknesses=weaknesses,
         clock=clock,
         now=clock.now,

@@ -16,10 +16,11 @@ from service.domain.passwords import hash_password, verify_password
 from service.edge.dialect import Dialect
 from service.edge.session.actions import Execute, PassSignal, ShowMoves
 from service.edge.session.errors import MessageRefused
-from service.edge.session.rate_limit import UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
 from service.errors import ClientError
 from service.fanout.signals import signal
+from service.settings.sections.connections import SessionLimits, UserLimits
 from tests.unit.domain.story import Story
 from tools.authorisation import (
     FRIEND,

@@ -19,6 +19,7 @@ from service.edge.auth import Authenticator, FixedKey, Issuer
 from service.edge.http.addresses import Addresses, AddressRate
 from service.eventstore.read_models.match_history import PlayedMatch
 from service.fanout.profiles import Profiles
+from service.settings.sections.tokens import TokenSettings
 from tests.unit.authorisation.test_messages import told
 from tools.authorisation import CALLERS, OPPONENT, REST_ROWS, ROOM, Caller, RestRow
 
@@ -110,10 +111,7 @@ async def client(
     stub: Any = Stub(row)
     authenticator = Authenticator(
         [Issuer(keys=FixedKey(SECRET))],
-        ["HS256"],
-        leeway_s=0,
-        name_length_max=64,
-        name_claims=("name",),
+        TokenSettings(leeway_s=0, name_claims=("name",)),
     )
     rate = AddressRate(0, Addresses(0), lambda: 0)
     api = Api(Dependencies(stub, stub, stub, stub, lambda: 0), authenticator, rate, ("*",))

@@ -8,7 +8,7 @@ import pytest
 from service import __version__
 from service.bounds import bounds, total_of
 from service.cli import main
-from service.settings import Settings
+from service.settings import Settings, describe
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 
@@ -32,7 +32,7 @@ def test_the_table_shows_every_setting_in_force_and_no_secret(
 
     lines = capsys.readouterr().out.splitlines()
     cells = {words[0]: words[1:] for words in map(str.split, lines) if words}
-    assert {row.env for row in Settings().table()} <= cells.keys()
+    assert {row.env for row in describe(Settings())} <= cells.keys()
     assert cells["JWT_SECRET"][0] == "***"
     assert cells["WS_INVITE_TTL_S"][:4] == ["77", "s", "60", "s"]
     assert cells["JWT_AUDIENCE"][0] == "[bold]x"
@@ -96,7 +96,7 @@ def test_the_memory_bounds_follow_from_the_settings(
 
 
 def test_each_bound_names_existing_settings() -> None:
-    envs = {row.env for row in Settings().table()}
+    envs = {row.env for row in describe(Settings())}
     rows = bounds(Settings())
     assert {env for row in rows for env in row.limits} <= envs
     assert all(row.bytes > 0 for row in rows)

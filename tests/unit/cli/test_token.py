@@ -5,13 +5,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import SecretStr
 
 from service.cli import main
 from service.cli.token import InvalidArgument, make_token, parse_ttl
 from service.edge.claims import Scope
 from service.errors import ConfigurationError
-from service.settings import Settings, dev_secret
+from service.settings import load_settings
+from service.settings.secrets import dev_secret
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 HOUR = timedelta(hours=1)
@@ -35,7 +35,7 @@ def claims(token: str) -> dict[str, object]:
 def test_an_id_of_digits_is_an_integer_and_any_other_a_string(
     written: str, expected: object
 ) -> None:
-    token = make_token(Settings(jwt_secret=SecretStr(SECRET)), written, "Ana", HOUR)
+    token = make_token(load_settings({"JWT_SECRET": SECRET}), written, "Ana", HOUR)
 
     assert claims(token)["id"] == expected
     assert claims(token)["name"] == "Ana"
@@ -43,7 +43,7 @@ def test_an_id_of_digits_is_an_integer_and_any_other_a_string(
 
 def test_a_token_is_valid_for_its_time() -> None:
     made = claims(
-        make_token(Settings(jwt_secret=SecretStr(SECRET)), "7", "Ana", timedelta(minutes=15))
+        make_token(load_settings({"JWT_SECRET": SECRET}), "7", "Ana", timedelta(minutes=15))
     )
 
     assert isinstance(made["exp"], int)
@@ -52,7 +52,7 @@ def test_a_token_is_valid_for_its_time() -> None:
 
 
 def test_a_token_has_the_audience_and_the_issuer_that_are_required() -> None:
-    settings = Settings(jwt_secret=SecretStr(SECRET), jwt_audience="games", jwt_issuer="auth")
+    settings = load_settings({"JWT_SECRET": SECRET, "JWT_AUDIENCE": "games", "JWT_ISSUER": "auth"})
 
     token = make_token(settings, "7", "Ana", HOUR)
 
@@ -63,13 +63,13 @@ def test_a_token_has_the_audience_and_the_issuer_that_are_required() -> None:
 def test_the_dev_secret_signs_when_none_is_configured(tmp_path: Path) -> None:
     secret = dev_secret(tmp_path)
 
-    token = make_token(Settings(data_dir=tmp_path), "7", "Ana", HOUR)
+    token = make_token(load_settings({"WS_DATA_DIR": tmp_path}), "7", "Ana", HOUR)
 
     assert jwt.decode(token, secret, ["HS256"])["id"] == 7
 
 
 def test_a_token_signed_with_a_short_secret_comes_without_a_warning() -> None:
-    token = make_token(Settings(jwt_secret=SecretStr("only-16-bytes-xx")), "7", "Ana", HOUR)
+    token = make_token(load_settings({"JWT_SECRET": "only-16-bytes-xx"}), "7", "Ana", HOUR)
 
     assert jwt.get_unverified_header(token)["alg"] == "HS256"
 
@@ -96,11 +96,11 @@ def test_any_other_ttl_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("user", "name"), [("", "Ana"), ("x" * 129, "Ana"), ("7", "")])
 def test_an_invalid_id_or_name_is_refused(user: str, name: str) -> None:
     with pytest.raises(InvalidArgument):
-        make_token(Settings(jwt_secret=SecretStr(SECRET)), user, name, HOUR)
+        make_token(load_settings({"JWT_SECRET": SECRET}), user, name, HOUR)
 
 
 def test_a_name_that_is_too_long_is_refused() -> None:
-    settings = Settings(jwt_secret=SecretStr(SECRET), name_length_max=3)
+    settings = load_settings({"JWT_SECRET": SECRET, "WS_NAME_LENGTH_MAX": 3})
 
     make_token(settings, "7", "Ana", HOUR)
     with pytest.raises(InvalidArgument, match="1 to 3 characters"):
@@ -108,7 +108,7 @@ def test_a_name_that_is_too_long_is_refused() -> None:
 
 
 def test_a_service_token_has_scopes_and_needs_no_user() -> None:
-    settings = Settings(jwt_secret=SecretStr(SECRET))
+    settings = load_settings({"JWT_SECRET": SECRET})
 
     service = claims(make_token(settings, None, None, HOUR, [Scope.ADMIN, Scope.PUBLISH]))
     somebody = claims(make_token(settings, "7", None, HOUR, [Scope.ADMIN]))
@@ -120,11 +120,11 @@ def test_a_service_token_has_scopes_and_needs_no_user() -> None:
 
 def test_a_user_needs_an_id() -> None:
     with pytest.raises(InvalidArgument, match="--id"):
-        make_token(Settings(jwt_secret=SecretStr(SECRET)), None, "Ana", HOUR)
+        make_token(load_settings({"JWT_SECRET": SECRET}), None, "Ana", HOUR)
 
 
 def test_a_user_may_be_without_a_name() -> None:
-    made = claims(make_token(Settings(jwt_secret=SecretStr(SECRET)), "7", None, HOUR))
+    made = claims(make_token(load_settings({"JWT_SECRET": SECRET}), "7", None, HOUR))
     assert made.keys() == {"iat", "exp", "id"}
 
 
@@ -135,7 +135,9 @@ def test_a_private_key_signs_tokens_for_public_key_verification() -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     ).decode()
-    settings = Settings(jwt_algorithms=("ES256",), jwt_jwks_url="https://auth.example.org/keys")
+    settings = load_settings(
+        {"JWT_ALGORITHMS": ("ES256",), "JWT_JWKS_URL": "https://auth.example.org/keys"}
+    )
 
     token = make_token(settings, "7", "Ana", HOUR, private_key=pem)
 
@@ -145,12 +147,12 @@ def test_a_private_key_signs_tokens_for_public_key_verification() -> None:
     with pytest.raises(InvalidArgument, match="no private key for ES256"):
         make_token(settings, "7", "Ana", HOUR, private_key="no key")
     with pytest.raises(InvalidArgument, match="of no use"):
-        make_token(Settings(jwt_secret=SecretStr(SECRET)), "7", "Ana", HOUR, private_key=pem)
+        make_token(load_settings({"JWT_SECRET": SECRET}), "7", "Ana", HOUR, private_key=pem)
 
 
 def test_no_token_is_issued_without_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="JWT_SECRET"):
-        make_token(Settings(data_dir=tmp_path), "7", "Ana", HOUR)
+        make_token(load_settings({"WS_DATA_DIR": tmp_path}), "7", "Ana", HOUR)
 
 
 def test_the_command_prints_only_the_token(

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.domain.commands.base import Command, Rules
+from service.domain.commands.base import Command
 from service.domain.events.base import Event
 from service.errors import ClientError
+from service.settings.sections.play import Rules
 from tests.unit.domain.story import Story
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from service.domain.commands.base import Command, Context, MatchSnapshot, Rules
+from service.domain.commands.base import Command, Context, MatchSnapshot
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.commands.presence import CloseSocket, OpenSocket, StartNode
 from service.domain.commands.seats import SetReady
@@ -16,6 +16,7 @@ from service.domain.projections.matches import Match
 from service.domain.projections.world import World
 from service.games.catalogue import GAMES
 from service.replay.run import Run, state_hash
+from service.settings.sections.play import Rules
 
 ROOM = "room"
 

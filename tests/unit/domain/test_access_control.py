@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.commands.base import Command, Rules
+from service.domain.commands.base import Command
 from service.domain.commands.chat import Mute, Say
-from service.domain.commands.deadlines import Times, pending
+from service.domain.commands.deadlines import pending
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.commands.invites import (
     AcceptInvite,
@@ -34,6 +34,7 @@ from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold
 from service.fanout.signals import NothingShared, signal
 from service.protocol import v1
+from service.settings.sections.play import Rules, Times
 from tests.unit.domain.story import ROOM, Story
 
 ANA, BEN, EVE = 1, 2, 3

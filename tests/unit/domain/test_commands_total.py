@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from service.domain import commands as domain
-from service.domain.commands.base import Context, MatchSnapshot, Rules
+from service.domain.commands.base import Context, MatchSnapshot
 from service.domain.commands.chat import Say
-from service.domain.commands.deadlines import Times, begun_by, pending
+from service.domain.commands.deadlines import begun_by, pending
 from service.domain.commands.ending import FinishMatch, VoidMatch
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.commands.moves import Move
@@ -42,6 +42,7 @@ from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
 from service.games.catalogue import GAMES, Catalogue
 from service.replay.run import Run, state_hash
+from service.settings.sections.play import Rules, Times
 from tests.effort import effort
 
 RULES = (

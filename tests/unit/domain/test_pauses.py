@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.commands.base import Rules
-from service.domain.commands.deadlines import Times, begun_by, pending
+from service.domain.commands.deadlines import begun_by, pending
 from service.domain.commands.ending import FinishMatch
 from service.domain.commands.moves import Move
 from service.domain.commands.pauses import EndPause, PauseAfterRestart
@@ -29,6 +28,7 @@ from service.domain.projections.room import Room
 from service.domain.projections.room_options import RoomOptions
 from service.eventstore.codec import decode
 from service.games.protocol import InvalidOptions
+from service.settings.sections.play import Rules, Times
 from tests.unit.domain.story import ROOM, Story
 
 

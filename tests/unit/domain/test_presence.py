@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.commands.base import Rules
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, SendInvite
 from service.domain.commands.lobby import JoinLobby
@@ -16,6 +15,7 @@ from service.domain.events.matches import MatchStarted
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import RoomCreated
 from service.games.relay import Relay
+from service.settings.sections.play import Rules
 from tests.unit.domain.story import ROOM, Story
 
 ANA, BEN, CLEO = 1, 2, 3

@@ -10,8 +10,7 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.domain.commands.base import Rules
-from service.domain.commands.deadlines import Times, pending
+from service.domain.commands.deadlines import pending
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
 from service.domain.commands.lobby import JoinLobby
@@ -21,6 +20,7 @@ from service.domain.commands.presence import CloseSocket, OpenSocket, ReplaceSoc
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.errors import TooManySockets
 from service.errors import ClientError
+from service.settings.sections.play import Rules, Times
 from tests.effort import effort
 from tests.unit.domain.story import Story
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from service.domain.commands.access import RevokeSessions
-from service.domain.commands.base import Command, Context, MatchSnapshot, Rules
+from service.domain.commands.base import Command, Context, MatchSnapshot
 from service.domain.commands.chat import Mute, Say
-from service.domain.commands.deadlines import Times, pending
+from service.domain.commands.deadlines import pending
 from service.domain.commands.ending import FinishMatch
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
@@ -29,6 +29,7 @@ from service.eventstore.codec import decode, encode
 from service.games.catalogue import GAMES
 from service.replay.run import Run, encode_state, state_hash
 from service.runtime.snapshots import dump, restore
+from service.settings.sections.play import Rules, Times
 from tests.effort import effort
 
 USERS = st.sampled_from([1, 2, 3, "ana"])

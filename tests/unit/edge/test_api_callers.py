@@ -16,13 +16,14 @@ from service.edge.auth import (
     Issuer,
 )
 from service.edge.claims import Scope
+from service.settings.sections.tokens import TokenSettings
 
 SECRET = "a-secret-that-is-long-enough-" * 3
 
 
 async def caller(**claims: Any) -> Caller:
     issuer = Issuer(keys=FixedKey(SECRET))
-    door = Authenticator([issuer], ["HS256"], leeway_s=0, name_claims=("name",), name_length_max=64)
+    door = Authenticator([issuer], TokenSettings(leeway_s=0, name_claims=("name",)))
     return await door.check_caller(jwt.encode(claims, SECRET))
 
 

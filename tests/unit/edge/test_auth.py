@@ -15,7 +15,6 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from pydantic import SecretStr
 
 from service.edge.auth import (
     AuthenticationError,
@@ -25,7 +24,7 @@ from service.edge.auth import (
     Issuer,
     token_of,
 )
-from service.settings import Settings
+from service.settings import Settings, load_settings
 
 SECRET = "a-secret-that-is-long-enough-" * 3
 
@@ -37,7 +36,7 @@ PRIVATE_KEYS: dict[str, Any] = {
 
 
 def settings(**others: Any) -> Settings:
-    return Settings(jwt_secret=SecretStr(SECRET), **others)
+    return load_settings({"JWT_SECRET": SECRET, **others})
 
 
 def signed(claims: Mapping[str, Any], algorithm: str = "HS256", key: Any = SECRET) -> str:
@@ -46,19 +45,13 @@ def signed(claims: Mapping[str, Any], algorithm: str = "HS256", key: Any = SECRE
 
 def door(*issuers: Issuer, **others: Any) -> Authenticator:
     """Make what checks tokens, of `issuers` or of the one that stands in the settings."""
-    given = settings(**others)
+    given = settings(**others).tokens
     fixed = Issuer(
-        keys=FixedKey(given.public_key or SECRET),
-        name=given.jwt_issuer,
-        audience=given.jwt_audience,
+        keys=FixedKey(given.public_key_pem or SECRET),
+        name=given.issuer,
+        audience=given.audience,
     )
-    return Authenticator(
-        issuers or (fixed,),
-        given.jwt_algorithms,
-        leeway_s=given.jwt_leeway_s,
-        name_claims=given.jwt_name_claims,
-        name_length_max=given.name_length_max,
-    )
+    return Authenticator(issuers or (fixed,), given)
 
 
 def at_once(check: Coroutine[Any, Any, Identity]) -> Identity:
@@ -155,7 +148,7 @@ def test_a_hand_made_token_with_the_right_secret_is_accepted() -> None:
 
 @pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
 def test_a_token_may_be_signed_with_a_private_key(algorithm: str) -> None:
-    public = {"jwt_algorithms": (algorithm,), "jwt_public_key": public_pem(algorithm)}
+    public = {"JWT_ALGORITHMS": (algorithm,), "JWT_PUBLIC_KEY": public_pem(algorithm)}
     token = signed({"id": 7}, algorithm, PRIVATE_KEYS[algorithm])
     assert identify(token, **public) == (7, None)
     assert refused(signed({"id": 7}), **public) == INVALID
@@ -166,9 +159,9 @@ def test_a_token_may_be_signed_with_a_private_key(algorithm: str) -> None:
 def test_a_token_signed_with_the_public_key_as_secret_is_refused(algorithm: str) -> None:
     pem = public_pem(algorithm)
     forged = by_hand({"alg": "HS256"}, {"id": 7}, pem.encode())
-    assert refused(forged, jwt_algorithms=(algorithm,), jwt_public_key=pem) == INVALID
+    assert refused(forged, JWT_ALGORITHMS=(algorithm,), JWT_PUBLIC_KEY=pem) == INVALID
     forged = by_hand({"alg": algorithm}, {"id": 7}, pem.encode())
-    assert refused(forged, jwt_algorithms=(algorithm,), jwt_public_key=pem) == INVALID
+    assert refused(forged, JWT_ALGORITHMS=(algorithm,), JWT_PUBLIC_KEY=pem) == INVALID
 
 
 @pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
@@ -176,16 +169,16 @@ def test_a_token_signed_with_another_private_key_is_refused(algorithm: str) -> N
     others = {"RS256": "ES256", "ES256": "EdDSA", "EdDSA": "RS256"}
     other = others[algorithm]
     token = signed({"id": 7}, other, PRIVATE_KEYS[other])
-    public = {"jwt_algorithms": (algorithm,), "jwt_public_key": public_pem(algorithm)}
+    public = {"JWT_ALGORITHMS": (algorithm,), "JWT_PUBLIC_KEY": public_pem(algorithm)}
     assert refused(token, **public) == INVALID
 
 
 def test_token_times_are_checked_with_a_leeway() -> None:
     now = time.time()
-    assert identify(signed({"id": 7, "exp": now - 5, "nbf": now + 5}), jwt_leeway_s=30) == (7, None)
-    assert refused(signed({"id": 7, "exp": now - 60}), jwt_leeway_s=30) == INVALID
-    assert refused(signed({"id": 7, "nbf": now + 60}), jwt_leeway_s=30) == INVALID
-    assert refused(signed({"id": 7, "exp": now - 2}), jwt_leeway_s=0) == INVALID
+    assert identify(signed({"id": 7, "exp": now - 5, "nbf": now + 5}), JWT_LEEWAY_S=30) == (7, None)
+    assert refused(signed({"id": 7, "exp": now - 60}), JWT_LEEWAY_S=30) == INVALID
+    assert refused(signed({"id": 7, "nbf": now + 60}), JWT_LEEWAY_S=30) == INVALID
+    assert refused(signed({"id": 7, "exp": now - 2}), JWT_LEEWAY_S=0) == INVALID
 
 
 @pytest.mark.parametrize("exp", ["soon", float("inf"), [], {}])
@@ -194,7 +187,7 @@ def test_a_time_claim_of_the_wrong_type_is_refused(exp: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "claim"), [("jwt_audience", "aud"), ("jwt_issuer", "iss")], ids=["aud", "iss"]
+    ("setting", "claim"), [("JWT_AUDIENCE", "aud"), ("JWT_ISSUER", "iss")], ids=["aud", "iss"]
 )
 def test_audience_and_issuer_are_checked_when_they_are_configured(setting: str, claim: str) -> None:
     assert identify(signed({"id": 7, claim: "games"}), **{setting: "games"}) == (7, None)

@@ -1,6 +1,7 @@
 """What users have missed is kept within its bounds, and what is gone is never given in part."""
 
-from service.edge.backlog import Backlog, BacklogLimits
+from service.edge.backlog import Backlog
+from service.settings.sections.storage import BacklogLimits
 
 ANA, BEN = 7, "ben"
 

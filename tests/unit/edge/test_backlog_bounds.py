@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.edge.backlog import ENTRY_BYTES, FRAME_BYTES, STEPS, Backlog, BacklogLimits
+from service.edge.backlog import ENTRY_BYTES, FRAME_BYTES, STEPS, Backlog
+from service.settings.sections.storage import BacklogLimits
 
 ANA, BEN = 7, "ben"
 

@@ -1,8 +1,10 @@
 """Budgets belong to users: more sockets or new ones give nothing more."""
 
-from service.edge.session.rate_limit import Bucket, Budgets, Rate, UserLimits
+from service.edge.session.rate_limit import Bucket, Budgets
+from service.settings.sections.connections import Rate
+from tests.limits import user_limits
 
-LIMITS = UserLimits(messages=Rate(10, 20), logged_bytes=Rate(100, 1000))
+LIMITS = user_limits(messages=Rate(10, 20), logged_bytes=Rate(100, 1000))
 
 
 class Clock:

@@ -17,9 +17,10 @@ from service.edge.api.shapes import Announcement
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.session.errors import MessageRefused
 from service.edge.session.guard import DEPTH_MAX, INT_MAX, INT_MIN, KEYS_MAX, BadValue, check_fields
-from service.edge.session.rate_limit import UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
 from service.protocol import FromV1Client
+from service.settings.sections.connections import SessionLimits, UserLimits
 from tools.examples import FROM_CLIENT
 
 

@@ -2,16 +2,19 @@ from typing import NamedTuple
 
 from service.domain.events.presence import SocketOpened
 from service.domain.projections.world import World
-from service.edge.backlog import Backlog, BacklogLimits
-from service.edge.connection import Connection, SlowLimits
+from service.edge.backlog import Backlog
+from service.edge.connection import Connection
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.edge.frames import texts_of
-from service.edge.greeting import Facts, Greeter
-from service.edge.hub import Hub, Intervals
+from service.edge.greeting import Greeter
+from service.edge.hub import Hub
 from service.edge.socketio.polling import Polling
 from service.fanout.audience import Delivery, Everyone
 from service.fanout.profiles import Profiles
-from service.protocol import classic, v1
+from service.protocol import classic
+from service.settings.sections.broadcasts import BroadcastLimits
+from service.settings.sections.connections import ConnectionLimits, SlowLimits
+from service.settings.sections.storage import BacklogLimits
 from service.telemetry import Metrics
 
 
@@ -35,12 +38,13 @@ class Node(NamedTuple):
 def make_node(world: World | None = None) -> Node:
     world, people, metrics = world or World(), Profiles(), Metrics()
     backlog = Backlog(BacklogLimits())
-    intervals = Intervals(list_s=60, diff_s=60, heartbeat_s=60)
+    intervals = BroadcastLimits(user_list_ms=60_000, user_diff_ms=60_000)
     hub = Hub(world, people, backlog, intervals, metrics)
-    limits = v1.Limits(1, 1, 1, 1, 1, 1, 1)
-    facts = Facts(epoch="e", heartbeat_ms=1, limits=limits)
     hub.start()
-    return Node(hub, Greeter(world, people, facts, hub, backlog, metrics=metrics))
+    return Node(
+        hub,
+        Greeter(world, people, hub, backlog, ConnectionLimits(), epoch="e", metrics=metrics),
+    )
 
 
 def come(node: Node, number: int, dialect: Dialect) -> Connection:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from service.domain.commands.hosting import CreateRoom, RoomPlan
 from service.domain.commands.presence import OpenSocket
-from service.edge.connection import Connection, SlowLimits
+from service.edge.connection import Connection
 from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.frames import texts_of
 from service.edge.socketio.polling import Polling
+from service.settings.sections.connections import SlowLimits
 from tests.unit.domain.story import ROOM, Story
 from tests.unit.edge.test_hub_dialects import Node, make_node
 

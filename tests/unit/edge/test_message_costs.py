@@ -11,12 +11,14 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.session.actions import Close, Execute
 from service.edge.session.costs import COSTS, LOGGED_OVERHEAD_BYTES
 from service.edge.session.errors import MessageRefused
-from service.edge.session.rate_limit import Rate, UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
 from service.protocol import FromClassicClient, FromV1Client
+from service.settings.sections.connections import Rate, SessionLimits, UserLimits
+from tests.limits import session_limits, user_limits
 
-PLENTY = SessionLimits(messages=Rate(1000, 100_000))
-RICH = UserLimits(messages=Rate(1000, 100_000))
+PLENTY = session_limits(Rate(1000, 100_000))
+RICH = user_limits(messages=Rate(1000, 100_000))
 
 
 def session(
@@ -47,7 +49,7 @@ def test_every_client_message_has_a_cost() -> None:
 
 
 def test_tabs_of_a_user_share_one_budget() -> None:
-    budget = UserBudget(UserLimits(messages=Rate(1, 10)), 0)
+    budget = UserBudget(user_limits(messages=Rate(1, 10)), 0)
     tabs = [session(budget, number=number) for number in range(1, 5)]
     codes = [code_of(tab, type="ping") for _ in range(5) for tab in tabs]
     assert codes == [None] * 10 + ["RATE_LIMITED"] * 10
@@ -72,7 +74,7 @@ def test_a_held_key_at_120_a_second_is_never_limited() -> None:
 
 @pytest.mark.parametrize("dialect", [V1, CLASSIC, SOCKET_IO])
 def test_a_list_costs_ten_messages(dialect: Dialect) -> None:
-    budget = UserBudget(UserLimits(messages=Rate(1, 25)), 0)
+    budget = UserBudget(user_limits(messages=Rate(1, 25)), 0)
     one = session(budget, dialect)
     codes = (
         [code_of(one, type="lobby:request") for _ in range(3)]
@@ -83,7 +85,7 @@ def test_a_list_costs_ten_messages(dialect: Dialect) -> None:
 
 
 def test_a_refusal_has_retry_after() -> None:
-    one = session(UserBudget(UserLimits(messages=Rate(2, 1)), 0))
+    one = session(UserBudget(user_limits(messages=Rate(2, 1)), 0))
     one.receive('{"type":"ping"}', 0)
     with pytest.raises(MessageRefused) as refused:
         one.receive('{"type":"ping"}', 0)
@@ -91,8 +93,8 @@ def test_a_refusal_has_retry_after() -> None:
 
 
 def test_a_socket_that_keeps_exceeding_the_user_limit_is_closed() -> None:
-    budget = UserBudget(UserLimits(messages=Rate(0.001, 1)), 0)
-    one = session(budget, limits=SessionLimits(messages=Rate(1000, 5)))
+    budget = UserBudget(user_limits(messages=Rate(0.001, 1)), 0)
+    one = session(budget, limits=session_limits(Rate(1000, 5)))
     answers: list[Any] = []
     for _ in range(20):
         try:
@@ -149,7 +151,7 @@ LOGGED = [
 
 @pytest.mark.parametrize("message", LOGGED, ids=lambda message: message["type"])
 def test_logged_data_is_charged_to_the_byte_budget_of_the_user(message: dict[str, Any]) -> None:
-    budget = UserBudget(UserLimits(messages=Rate(1000, 100_000), logged_bytes=Rate(1, 20_000)), 0)
+    budget = UserBudget(user_limits(messages=Rate(1000, 100_000), logged_bytes=Rate(1, 20_000)), 0)
     tabs = [session(budget, number=number) for number in range(1, 11)]
     size = len(json.dumps(message)) + LOGGED_OVERHEAD_BYTES
     codes = [code_of(tabs[number % 10], **message) for number in range(100)]
@@ -170,7 +172,7 @@ def test_logged_data_is_charged_to_the_byte_budget_of_the_user(message: dict[str
 def test_each_command_that_creates_a_room_is_rate_limited(
     message: dict[str, Any],
 ) -> None:
-    limits = UserLimits(messages=Rate(1000, 100_000), rooms=Rate(0.1, 3))
+    limits = user_limits(messages=Rate(1000, 100_000), rooms=Rate(0.1, 3))
     budget = UserBudget(limits, 0)
     tabs = [session(budget, number=number) for number in range(1, 6)]
     codes = [code_of(tab, **message) for tab in tabs]
@@ -179,14 +181,14 @@ def test_each_command_that_creates_a_room_is_rate_limited(
 
 @pytest.mark.parametrize("type_", ["invite", "invite:send"])
 def test_both_invite_messages_are_rate_limited(type_: str) -> None:
-    limits = UserLimits(messages=Rate(1000, 100_000), invites=Rate(0.1, 3))
+    limits = user_limits(messages=Rate(1000, 100_000), invites=Rate(0.1, 3))
     one = session(UserBudget(limits, 0), CLASSIC)
     codes = [code_of(one, type=type_, to=number) for number in range(10, 15)]
     assert codes == [None] * 3 + ["RATE_LIMITED"] * 2
 
 
 def test_signals_are_charged_to_the_byte_budget_of_their_sender() -> None:
-    limits = UserLimits(messages=Rate(1000, 100_000), signal_bytes=Rate(1, 10_000))
+    limits = user_limits(messages=Rate(1000, 100_000), signal_bytes=Rate(1, 10_000))
     budget = UserBudget(limits, 0)
     tabs = [session(budget, number=number) for number in range(1, 5)]
     codes = [code_of(tab, type="signal", roomId="r", data="x" * 2900) for tab in tabs]
@@ -194,7 +196,7 @@ def test_signals_are_charged_to_the_byte_budget_of_their_sender() -> None:
 
 
 def test_tabs_share_one_chat_budget() -> None:
-    limits = UserLimits(messages=Rate(1000, 100_000), chat=Rate(0.1, 2))
+    limits = user_limits(messages=Rate(1000, 100_000), chat=Rate(0.1, 2))
     budget = UserBudget(limits, 0)
     tabs = [session(budget, number=number) for number in range(1, 4)]
     codes = [code_of(tab, type="chat:send", roomId="r", text="hi") for tab in tabs]
@@ -203,7 +205,7 @@ def test_tabs_share_one_chat_budget() -> None:
 
 def test_control_frames_count_as_messages_and_too_many_close_the_socket() -> None:
     budget = UserBudget(RICH, 0)
-    one = session(budget, limits=SessionLimits(messages=Rate(1, 5)))
+    one = session(budget, limits=session_limits(Rate(1, 5)))
     verdicts = [one.count(0) for _ in range(20)]
     assert verdicts[:5] == [True] * 5
     assert verdicts[5] is False
@@ -221,8 +223,8 @@ def test_the_password_is_kept_outside_its_command() -> None:
 
 
 def test_a_list_is_charged_to_the_user_not_to_the_socket() -> None:
-    budget = UserBudget(UserLimits(messages=Rate(1, 10)), 0)
-    one, other = session(budget, limits=SessionLimits(messages=Rate(1, 8))), session(budget)
+    budget = UserBudget(user_limits(messages=Rate(1, 10)), 0)
+    one, other = session(budget, limits=session_limits(Rate(1, 8))), session(budget)
     one.spend_list(5)
     assert [code_of(one, type="ping") for _ in range(5)] == [None] * 5
     assert code_of(other, type="ping") == "RATE_LIMITED"

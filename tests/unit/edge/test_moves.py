@@ -12,11 +12,12 @@ from service.domain.commands.hosting import JoinRoom
 from service.domain.commands.moves import Move
 from service.domain.errors import MatchNotRunning, NotInRoom
 from service.domain.events.base import Event
-from service.edge.connection import Connection, SlowLimits
+from service.edge.connection import Connection
 from service.edge.dialect import V1
 from service.edge.moves import PAGE_MOVES, MoveHistory
 from service.edge.session.errors import RateLimited
 from service.errors import ClientError
+from service.settings.sections.connections import SlowLimits
 from service.telemetry import Metrics
 from tests.unit.domain.story import ROOM, Story
 

@@ -13,8 +13,9 @@ from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.events.rooms import PlayerSeated, RoomCreated
 from service.domain.passwords import hash_password, verify_password
 from service.domain.projections.world import World
-from service.edge.passwords import FORGET_S, KEPT_MAX, PAUSE_S_MAX, Guesses, GuessLimits, Passwords
+from service.edge.passwords import FORGET_S, KEPT_MAX, PAUSE_S_MAX, Guesses, Passwords
 from service.edge.session.errors import RateLimited
+from service.settings.sections.connections import GuessLimits
 
 LIMITS = GuessLimits(free=5, pause_s=1)
 

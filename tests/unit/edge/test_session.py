@@ -9,12 +9,14 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.session.actions import Close, Execute, PassSignal, Reply, ShowRooms
 from service.edge.session.costs import LIST
 from service.edge.session.errors import MessageRefused, RateLimited
-from service.edge.session.rate_limit import Rate, UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
 from service.protocol import v1
+from service.settings.sections.connections import Rate, SessionLimits
+from tests.limits import session_limits, user_limits
 
-LIMITS = SessionLimits(messages=Rate(1, 20))
-USER_LIMITS = UserLimits(chat=Rate(1, 2))
+LIMITS = session_limits(Rate(1, 20))
+USER_LIMITS = user_limits(chat=Rate(1, 2))
 
 
 def session(

@@ -11,8 +11,10 @@ from service.edge.dialect import V1
 from service.edge.session.actions import Close
 from service.edge.session.costs import LOGGED_OVERHEAD_BYTES
 from service.edge.session.errors import MessageRefused
-from service.edge.session.rate_limit import Rate, UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
+from service.settings.sections.connections import Rate, SessionLimits, UserLimits
+from tests.limits import session_limits, user_limits
 
 PING = '{"type":"ping"}'
 CLOSE = Close(CloseCode.RATE_LIMITED, "Rate limited")
@@ -26,8 +28,8 @@ def session(
         7,
         "n1.1.1",
         V1,
-        limits=SessionLimits(messages=messages),
-        budget=budget or UserBudget(limits or UserLimits(messages=PLENTY), 0),
+        limits=session_limits(messages),
+        budget=budget or UserBudget(limits or user_limits(messages=PLENTY), 0),
         new_token=lambda: "token",
         now=0,
     )
@@ -59,10 +61,10 @@ def test_a_rate_limited_message_has_retry_after() -> None:
 
 
 def test_retry_after_is_the_longer_of_both_waits() -> None:
-    one = session(Rate(4, 1), UserLimits(messages=Rate(2, 1)))
+    one = session(Rate(4, 1), user_limits(messages=Rate(2, 1)))
     taken(one, PING, 1)
     assert limited(one, PING)[2] == 500
-    one = session(Rate(2, 1), UserLimits(messages=Rate(4, 1)))
+    one = session(Rate(2, 1), user_limits(messages=Rate(4, 1)))
     taken(one, PING, 1)
     assert limited(one, PING)[2] == 500
 
@@ -74,7 +76,7 @@ def test_a_rate_limited_binary_frame_has_no_id() -> None:
 
 
 def test_sockets_of_a_user_spend_one_budget() -> None:
-    budget = UserBudget(UserLimits(messages=Rate(1, 3)), 0)
+    budget = UserBudget(user_limits(messages=Rate(1, 3)), 0)
     one, other = session(budget=budget), session(budget=budget)
     taken(one, PING, 2)
     taken(other, PING, 1)
@@ -141,7 +143,7 @@ def test_refusals_are_kept_while_the_bucket_is_at_most_half_full() -> None:
 def test_refusals_of_one_exhausted_budget_close_the_socket() -> None:
     signal = '{"type":"signal","to":8,"data":1,"id":"s"}'
     rate = Rate(0.001, len(signal))
-    one = session(Rate(1, 4), UserLimits(messages=PLENTY, signal_bytes=rate))
+    one = session(Rate(1, 4), user_limits(messages=PLENTY, signal_bytes=rate))
     taken(one, signal, 1)
     taken(one, PING, 3)
     for now in range(1, 5):
@@ -159,7 +161,7 @@ def test_control_frames_count_and_too_many_close_the_connection() -> None:
 
 
 def test_control_frames_count_for_all_sockets_of_a_user() -> None:
-    one = session(limits=UserLimits(messages=Rate(1, 2)))
+    one = session(limits=user_limits(messages=Rate(1, 2)))
     assert [one.count(0) for _ in range(3)] == [True, True, False]
 
 
@@ -178,7 +180,7 @@ def test_the_actual_cost_of_a_message_is_charged_to_its_socket() -> None:
 
 
 def test_the_actual_cost_of_a_message_is_charged_to_its_user() -> None:
-    budget = UserBudget(UserLimits(messages=Rate(1, 10)), 0)
+    budget = UserBudget(user_limits(messages=Rate(1, 10)), 0)
     session(budget=budget).spend(12)
     assert limited(session(budget=budget), PING)[2] == 3_000
 
@@ -193,7 +195,7 @@ def test_a_message_that_costs_more_is_charged_to_socket_and_user() -> None:
     one = session(Rate(1, 15))
     taken(one, text, 1)
     assert limited(one, text) == (said, "l", 5_000)
-    one = session(limits=UserLimits(messages=Rate(1, 15)))
+    one = session(limits=user_limits(messages=Rate(1, 15)))
     taken(one, text, 1)
     assert limited(one, text) == (said, "l", 5_000)
 
@@ -205,7 +207,7 @@ def test_a_message_that_costs_two_is_charged_for_both() -> None:
 
 
 def test_a_cost_above_the_burst_takes_the_whole_bucket() -> None:
-    budget = UserBudget(UserLimits(messages=PLENTY, signal_bytes=Rate(10, 40)), 0)
+    budget = UserBudget(user_limits(messages=PLENTY, signal_bytes=Rate(10, 40)), 0)
     one = session(budget=budget)
     signal = '{"type":"signal","to":8,"data":"%s"}' % ("x" * 100)
     taken(one, signal, 1)
@@ -214,7 +216,7 @@ def test_a_cost_above_the_burst_takes_the_whole_bucket() -> None:
 
 
 def test_room_creation_is_rate_limited() -> None:
-    one = session(limits=UserLimits(messages=PLENTY, rooms=Rate(1, 2)))
+    one = session(limits=user_limits(messages=PLENTY, rooms=Rate(1, 2)))
     taken(one, '{"type":"room:create"}', 1)
     taken(one, '{"type":"matchmaking:join"}', 1)
     said, _, wait_ms = limited(one, '{"type":"invite:accepted","from":8}')
@@ -222,7 +224,7 @@ def test_room_creation_is_rate_limited() -> None:
 
 
 def test_invites_are_rate_limited() -> None:
-    one = session(limits=UserLimits(messages=PLENTY, invites=Rate(1, 2)))
+    one = session(limits=user_limits(messages=PLENTY, invites=Rate(1, 2)))
     taken(one, '{"type":"invite","to":8}', 1)
     taken(one, '{"type":"invite:send","to":8}', 1)
     said, _, wait_ms = limited(one, '{"type":"invite","to":8}')
@@ -234,7 +236,7 @@ def test_logged_data_is_charged_by_its_bytes_and_row_overhead() -> None:
     bytes_each = len(text.encode()) + LOGGED_OVERHEAD_BYTES
     text = text.replace("é", "ab")
     assert len(text) + LOGGED_OVERHEAD_BYTES == bytes_each
-    one = session(limits=UserLimits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each)))
+    one = session(limits=user_limits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each)))
     taken(one, text, 2)
     said, _, wait_ms = limited(one, text)
     assert said == "You send too much that is kept; slow down."
@@ -244,17 +246,17 @@ def test_logged_data_is_charged_by_its_bytes_and_row_overhead() -> None:
 def test_non_ascii_text_is_charged_by_its_bytes() -> None:
     text = '{"type":"chat:send","to":8,"text":"%s"}' % ("é" * 100)
     bytes_each = len(text) + 100 + LOGGED_OVERHEAD_BYTES
-    one = session(limits=UserLimits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each)))
+    one = session(limits=user_limits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each)))
     taken(one, text, 2)
     limited(one, text)
-    one = session(limits=UserLimits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each - 1)))
+    one = session(limits=user_limits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each - 1)))
     taken(one, text, 1)
     limited(one, text)
 
 
 def test_signals_are_rate_limited_in_bytes() -> None:
     text = '{"type":"signal","to":8,"data":1}'
-    one = session(limits=UserLimits(messages=PLENTY, signal_bytes=Rate(1, 2 * len(text))))
+    one = session(limits=user_limits(messages=PLENTY, signal_bytes=Rate(1, 2 * len(text))))
     taken(one, text, 2)
     said, _, wait_ms = limited(one, text)
     assert (said, wait_ms) == (
@@ -265,7 +267,7 @@ def test_signals_are_rate_limited_in_bytes() -> None:
 
 def test_chat_is_rate_limited() -> None:
     text = '{"type":"chat:send","to":8,"text":"x"}'
-    one = session(limits=UserLimits(messages=PLENTY, chat=Rate(1, 2)))
+    one = session(limits=user_limits(messages=PLENTY, chat=Rate(1, 2)))
     taken(one, text, 2)
     said, _, wait_ms = limited(one, text)
     assert (said, wait_ms) == ("You say too much at once; wait a little.", 1_000)
@@ -274,7 +276,9 @@ def test_chat_is_rate_limited() -> None:
 
 def test_the_default_limits_of_a_session() -> None:
     assert SessionLimits() == SessionLimits(
-        messages=Rate(120, 240),
+        message_bytes_max=65_536,
+        messages_per_s=120,
+        messages_burst=240,
         chat_length_max=500,
         friends_max=1_000,
         move_bytes_max=4_096,

@@ -35,9 +35,10 @@ from service.edge.session.actions import (
     WatchFriends,
 )
 from service.edge.session.errors import MessageRefused
-from service.edge.session.rate_limit import UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
 from service.protocol import FromClassicClient, FromV1Client, v1
+from service.settings.sections.connections import SessionLimits, UserLimits
 
 TAB = "n1.1.1"
 
@@ -48,7 +49,7 @@ def session(dialect: Dialect = V1, **limits: int) -> Session:
         7,
         TAB,
         dialect,
-        limits=SessionLimits(**limits),  # type: ignore[arg-type]  # none of them is a rate
+        limits=SessionLimits(**limits),
         budget=UserBudget(UserLimits(), 0),
         new_token=lambda: next(tokens),
         now=0,

@@ -7,11 +7,12 @@ from typing import get_args
 import msgspec
 import pytest
 
-from service.edge.connection import HELD_MAX, Connection, SlowLimits
+from service.edge.connection import HELD_MAX, Connection
 from service.edge.dialect import SOCKET_IO, V1
 from service.edge.frames import frame, texts_of
 from service.edge.loss import MAY_BE_MISSED, kind_of
 from service.protocol import ToClassicClient, ToV1Client, classic, v1
+from service.settings.sections.connections import SlowLimits
 
 LIMITS = SlowLimits(bytes_newest_only=2_000, bytes_max=10_000, stall_s=10)
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from service.domain.commands.presence import CLEAN_CLOSES
-from service.edge.connection import SlowLimits
-from service.edge.session.rate_limit import Rate
-from service.edge.session.session import SessionLimits
-from service.edge.socketio.link import Link, LinkLimits
+from service.edge.socketio.link import Link
+from service.settings.sections.connections import ConnectionLimits, Rate, UserLimits
+from tests.limits import session_limits
 
 BURST = 20
 
@@ -19,13 +18,10 @@ async def make_link(closed: list[Link]) -> Link:
     async def serve(*_: Any) -> None:
         """Serve nobody."""
 
-    limits = LinkLimits(
-        session=SessionLimits(messages=Rate(0.001, BURST)),
-        slow=SlowLimits(),
-        payload_bytes_max=65_536,
-        ping_s=60,
-        pong_s=60,
-        connect_s=60,
+    limits = ConnectionLimits(
+        user=UserLimits(session=session_limits(Rate(0.001, BURST))),
+        heartbeat_s=120,
+        socketio_connect_s=60,
     )
     request: Any = None
     return Link("sid", request, limits, serve=serve, closed=closed.append, changed=lambda _: None)

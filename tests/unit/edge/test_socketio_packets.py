@@ -6,11 +6,12 @@ from service.domain.ids import RoomId
 from service.edge.dialect import SOCKET_IO
 from service.edge.frames import text_frame, texts_of, type_in
 from service.edge.session.errors import MessageRefused
-from service.edge.session.rate_limit import UserBudget, UserLimits
-from service.edge.session.session import Session, SessionLimits
+from service.edge.session.rate_limit import UserBudget
+from service.edge.session.session import Session
 from service.edge.socketio import packets
 from service.edge.socketio.packets import InvalidPacket, Kind, Packet
 from service.protocol import classic, v1
+from service.settings.sections.connections import SessionLimits, UserLimits
 
 
 def text_of(frame: bytes) -> str:

@@ -12,6 +12,7 @@ import pytest
 from service.edge.auth import AuthenticationError, Authenticator, FixedKey, Issuer
 from service.edge.claims import TIME_MAX_S, BadTime, read_times
 from service.outbox.tokens import expires_at
+from service.settings.sections.tokens import TokenSettings
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 NOW_S = 1_700_000_000.0
@@ -113,10 +114,7 @@ def signed(**claims: Any) -> str:
 def door() -> Authenticator:
     return Authenticator(
         [Issuer(keys=FixedKey(SECRET))],
-        ["HS256"],
-        leeway_s=5,
-        name_claims=("name", "username"),
-        name_length_max=64,
+        TokenSettings(leeway_s=5, name_claims=("name", "username"), name_length_max=64),
         now=lambda: NOW_S,
     )
 
@@ -218,7 +216,7 @@ def test_the_leeway_applies_to_all_token_times() -> None:
 def test_the_name_claims_are_configurable() -> None:
     async def name_of(*names: str, **claims: Any) -> str | None:
         only = Issuer(keys=FixedKey(SECRET))
-        check = Authenticator([only], ["HS256"], leeway_s=5, name_claims=names, name_length_max=64)
+        check = Authenticator([only], TokenSettings(leeway_s=5, name_claims=names))
         return (await check.check(signed(id=7, **claims))).name
 
     claims = {"name": "Ana", "email": "ana@example.org", "nick": "A"}

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.integrations.breaker import Breaker
+from service.settings.sections.integrations import BreakerLimits
 
 
 class Clock:
@@ -13,7 +14,7 @@ class Clock:
 
 
 def ill(clock: Clock) -> Breaker:
-    breaker = Breaker(3, 10, clock)
+    breaker = Breaker(BreakerLimits(failures_max=3, pause_s=10), clock)
     for _ in range(3):
         assert breaker.allow()
         breaker.failed()
@@ -21,7 +22,7 @@ def ill(clock: Clock) -> Breaker:
 
 
 def test_the_breaker_stays_closed_below_its_failure_limit() -> None:
-    breaker = Breaker(3, 10, Clock())
+    breaker = Breaker(BreakerLimits(failures_max=3, pause_s=10), Clock())
     for _ in range(5):
         breaker.failed()
         breaker.failed()
@@ -65,7 +66,7 @@ def test_an_unsent_trial_frees_the_half_open_breaker() -> None:
 @given(st.lists(st.sampled_from(["allow", "succeeded", "failed", "unused", "wait"])))
 def test_the_breaker_never_gets_stuck(steps: list[str]) -> None:
     clock = Clock()
-    breaker = Breaker(2, 5, clock)
+    breaker = Breaker(BreakerLimits(failures_max=2, pause_s=5), clock)
     for step in steps:
         if step == "wait":
             clock.now += 3

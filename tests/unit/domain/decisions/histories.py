@@ -253,7 +253,7 @@ def new_room(game: str, *players: int) -> RoomCreated:
         options=DEFAULT_OPTIONS,
         seats_min=seats,
         seats_max=seats,
-        spectators_max=1000,
+        spectators_max=2000,
     )
 
 

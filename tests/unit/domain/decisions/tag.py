@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from service.domain.commands.base import Rules
 from service.domain.projections.matches import Match
 from service.games.catalogue import GAMES, Catalogue
 from service.games.protocol import GameEvent, InvalidOptions, Key
 from service.games.relay import Relay, RelayState
 from service.replay.run import Run
+from service.settings.sections.play import Rules
 from tests.unit.domain.scenario import Scenario
 from tests.unit.domain.story import Story
 

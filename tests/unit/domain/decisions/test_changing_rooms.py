@@ -30,7 +30,7 @@ NEW_ROOM = made(
     BEN,
     ANA,
     options={"duration_s": 30, "reconnect_grace_s": 10, "pause_budget_s": 60},
-    spectators_max=1000,
+    spectators_max=2000,
 )
 """The room in which Ben, who waited, and Ana are paired."""
 

@@ -11,7 +11,6 @@ from service.domain.commands.base import Command
 from service.domain.commands.deadlines import (
     PAUSE_SLACK_MS,
     Deadline,
-    Times,
     after_start,
     begun_by,
     pending,
@@ -43,6 +42,7 @@ from service.domain.events.rooms import (
     SpectatorLeft,
 )
 from service.games.connect_four import Dropped
+from service.settings.sections.play import Times
 from tests.unit.domain.decisions.histories import ANA, BEN, CLEO, lost, online, tab
 from tests.unit.domain.decisions.plays import (
     MATCH,

@@ -100,7 +100,7 @@ def opened_room(room: str = ROOM, **fields: Any) -> RoomCreated:
         "seats_min": 2,
         "seats_max": 4,
         "host": ANA,
-        "spectators_max": 1000,
+        "spectators_max": 2000,
     }
     return RoomCreated(**(created | fields))
 

@@ -13,6 +13,7 @@ from service.domain.events.matches import MatchEnded
 from service.games.catalogue import Catalogue
 from service.games.pong import PONG, Pong, UnknownKey
 from service.games.protocol import Game, RulesFailed
+from service.settings.sections.play import Rules
 from tests.unit.domain.decisions.histories import ANA, BEN
 from tests.unit.domain.decisions.plays import (
     MATCH,
@@ -105,7 +106,7 @@ def test_what_decisions_depend_on_by_default() -> None:
         match_duration_s=30,
         reconnect_grace_s=10,
         pause_budget_s=60,
-        spectators_max=1000,
+        spectators_max=2000,
         rooms_per_user_max=10,
     )
 

@@ -1,0 +1,136 @@
+"""What settings have to agree on, and what works but is not safe."""
+
+from urllib.parse import urlsplit
+
+import jwt
+
+from service.errors import ConfigurationError
+from service.settings.kinds import Algorithm
+from service.settings.sections.tokens import TokenSettings, VaultSettings, pem
+from service.settings.settings import Settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that are right by themselves but not together.
+
+    Raises `ConfigurationError`.
+    """
+    slow = settings.connections.slow
+    if slow.bytes_newest_only > slow.bytes_max:
+        raise ConfigurationError(
+            f"WS_SLOW_BYTES={slow.bytes_newest_only} must not be above WS_SLOW_BYTES_MAX"
+        )
+    if settings.webhooks.urls and settings.webhooks.secret is None:
+        raise ConfigurationError(
+            "WS_WEBHOOK_URLS needs WS_WEBHOOK_SECRET, which webhooks are signed with"
+        )
+    _check_tokens(settings.tokens)
+    if settings.secret_is_in_vault:
+        _check_vault(settings.vault)
+
+
+def _check_tokens(tokens: TokenSettings) -> None:
+    """Refuse algorithms and keys that do not fit each other."""
+    algorithms = ",".join(tokens.algorithms)
+    symmetric = {name.startswith("HS") for name in tokens.algorithms}
+    if len(symmetric) > 1:
+        # With both, a public key could be passed off as the secret of HS*.
+        raise ConfigurationError(f"JWT_ALGORITHMS={algorithms} must not mix HS* with the others")
+    sources = _sources_of_public_keys(tokens)
+    if True in symmetric and sources:
+        raise ConfigurationError(
+            f"{sources[0]} checks tokens of RS*, ES* or EdDSA, but JWT_ALGORITHMS is "
+            f"{algorithms}: set JWT_ALGORITHMS to what your tokens are signed with "
+            f"(RS256, say), or unset {sources[0]} to check them with JWT_SECRET"
+        )
+    if False in symmetric:
+        _check_sources(sources, algorithms)
+    if tokens.public_key is not None:
+        _check_public_key(tokens.public_key, tokens.algorithms)
+    if tokens.issuers is not None and tokens.issuer is not None:
+        raise ConfigurationError(
+            "JWT_ISSUER is of no use with JWT_ISSUERS, which names them all: unset one"
+        )
+
+
+def _sources_of_public_keys(tokens: TokenSettings) -> list[str]:
+    values = {
+        "JWT_PUBLIC_KEY": tokens.public_key,
+        "JWT_JWKS_URL": tokens.jwks_url,
+        "JWT_ISSUERS": tokens.issuers,
+    }
+    return [env for env, value in values.items() if value is not None]
+
+
+def _check_sources(sources: list[str], algorithms: str) -> None:
+    """Refuse public keys that do not come from exactly one place."""
+    if not sources:
+        raise ConfigurationError(
+            f"JWT_ALGORITHMS={algorithms} needs JWT_PUBLIC_KEY, JWT_JWKS_URL or JWT_ISSUERS"
+        )
+    if len(sources) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(sources)} can't be used together: unset all but one"
+        )
+
+
+def _check_public_key(key: str, algorithms: tuple[Algorithm, ...]) -> None:
+    """Refuse a key that can't check tokens of these algorithms."""
+    names = ",".join(algorithms)
+    if "PRIVATE KEY" in key:
+        raise ConfigurationError(
+            "JWT_PUBLIC_KEY must be the public key in PEM; it holds a private key"
+        )
+    for name in algorithms:
+        try:
+            jwt.get_algorithm_by_name(name).prepare_key(pem(key))
+        except (jwt.InvalidKeyError, TypeError, ValueError):
+            raise ConfigurationError(
+                f"JWT_PUBLIC_KEY must be a public key in PEM that fits JWT_ALGORITHMS={names}"
+            ) from None
+
+
+def _check_vault(vault: VaultSettings) -> None:
+    """Refuse settings with which there is not exactly one way to sign in."""
+    role = (vault.role_id, vault.secret_id)
+    if (vault.token is None) == (role == (None, None)) or role.count(None) == 1:
+        raise ConfigurationError(
+            "VAULT_ADDR needs either VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID"
+        )
+    token = vault.token.get_secret_value() if vault.token else ""
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigurationError("VAULT_TOKEN must be one line of plain characters")
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Name what works but is not safe."""
+    tokens = settings.tokens
+    secret = tokens.secret.get_secret_value() if tokens.secret else None
+    urls = [tokens.jwks_url, *(one.jwks_url for one in (tokens.issuers or {}).values())]
+    if settings.secret_is_in_vault:
+        urls.append(settings.vault.address)
+    return [
+        *(weaknesses(tokens.algorithms, secret) if secret is not None else ()),
+        *(
+            f"{url} is asked without TLS: whoever stands in between can let anybody in"
+            for url in urls
+            if url is not None and _is_open_to_others(url)
+        ),
+    ]
+
+
+def weaknesses(algorithms: tuple[Algorithm, ...], secret: str) -> list[str]:
+    """Name what is not safe about a secret, wherever it comes from."""
+    # RFC 7518, 3.2: a key at least as long as the hash.
+    bits = max((int(name[2:]) for name in algorithms if name.startswith("HS")), default=0)
+    length = len(secret.encode())
+    if length < bits // 8:
+        names = ",".join(algorithms)
+        return [f"JWT_SECRET has {length} bytes; {names} wants {bits // 8} or more"]
+    return []
+
+
+def _is_open_to_others(url: str) -> bool:
+    """Tell whether what comes from `url` goes over a network in the clear."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}

@@ -1,0 +1,68 @@
+"""Types of values that several settings have, or that are more than a number or a text."""
+
+import json
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+SECRET_LENGTH_MIN = 8
+
+Algorithm: TypeAlias = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+
+# The words of the logger that the replaced service used, so that its deployments keep theirs.
+_FORMER_LEVELS = {"trace": "debug", "warn": "warning", "fatal": "critical"}
+
+
+def _level(value: object) -> object:
+    return _FORMER_LEVELS.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+def _json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Level: TypeAlias = Annotated[
+    Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_level)
+]
+
+HttpUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^/@\s?#]+(/[^\s#]*)?$")]
+"""A URL without a user and a password, which would stand in logs."""
+
+CollectorUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+
+DatabaseUrl: TypeAlias = Annotated[str, Field(pattern=r"^sqlite\+aiosqlite:///.")]
+
+ServiceUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^/\s,]+[^\s,]*$")]
+
+ServiceUrls: TypeAlias = Annotated[tuple[ServiceUrl, ...], BeforeValidator(_split)]
+
+Origins: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")], ...], BeforeValidator(_split)
+]
+
+VaultPath: TypeAlias = Annotated[str, Field(pattern=r"^[^/\s?#][^\s?#]*/data/[^\s?#]+$")]
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+
+Names: TypeAlias = Annotated[tuple[Text, ...], BeforeValidator(_split)]
+
+Algorithms: TypeAlias = Annotated[tuple[Algorithm, ...], BeforeValidator(_split)]
+
+
+class IssuerSettings(BaseModel, frozen=True, extra="forbid"):
+    """One of several issuers: where its keys are published, and for whom its tokens must be."""
+
+    jwks_url: HttpUrl
+    audience: str | None = None
+
+
+# Without None in it: what may be unset says so where it is declared.
+Issuers: TypeAlias = Annotated[dict[Text, IssuerSettings], BeforeValidator(_json)]

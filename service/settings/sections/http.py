@@ -1,0 +1,69 @@
+"""What an address may do before it is known who connects."""
+
+from service.settings.fields import section, setting
+
+
+@section
+class AddressLimits:
+    """What one address may do."""
+
+    handshakes_per_s: int = setting(
+        "WS_HANDSHAKES_PER_S_PER_IP",
+        50,
+        "New connections from one address; 0 is no limit.",
+        unit="/s",
+        ge=0,
+        le=100_000,
+    )
+    requests_per_s: int = setting(
+        "WS_REQUESTS_PER_S_PER_IP",
+        50,
+        "Requests of one address to the API; 0 is no limit.",
+        unit="/s",
+        ge=0,
+        le=100_000,
+    )
+    trusted_hops: int = setting(
+        "WS_TRUSTED_HOPS",
+        0,
+        "Reverse proxies in front, whose entries in X-Forwarded-For are trusted.",
+        ge=0,
+        le=16,
+    )
+
+
+@section
+class HttpLimits:
+    """What a connection may take before anything is known of it."""
+
+    unauthenticated_max: int = setting(
+        "WS_UNAUTHENTICATED_PER_IP_MAX",
+        256,
+        "Connections of one address (IPv6: one /64) whose user is not known yet; 0 is no limit.",
+        ge=0,
+        le=1_000_000,
+    )
+    head_s: float = setting(
+        "WS_HTTP_HEAD_S",
+        10,
+        "How long a client may take for the head of a request, from its connecting or first byte.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )
+    body_s: float = setting(
+        "WS_HTTP_BODY_S",
+        15,
+        "How long a client may take for the body of a request.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )
+    idle_s: float = setting(
+        "WS_HTTP_IDLE_S",
+        20,
+        "How long a connection stays open for another request; longer than that of a proxy.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )

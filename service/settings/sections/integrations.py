@@ -1,0 +1,132 @@
+"""Other services: the user service, and who gets finished matches."""
+
+from pydantic import SecretStr
+
+from service.settings.fields import section, setting
+from service.settings.kinds import SECRET_LENGTH_MIN, ServiceUrl, ServiceUrls
+
+
+@section
+class UserServiceSettings:
+    """How much the user service is asked, and how long an answer holds."""
+
+    url: ServiceUrl | None = setting(
+        "USER_SERVICE_URL",
+        None,
+        "User service: names, friends, and where finished matches are saved.",
+        allowed="a URL like http://users:3000",
+    )
+    token: SecretStr | None = setting(
+        "USER_SERVICE_TOKEN",
+        None,
+        "Token to save a match with when the player's own has expired.",
+    )
+    timeout_s: float = setting(
+        "USER_SERVICE_TIMEOUT_S",
+        2,
+        "How long an answer about names and friends is waited for.",
+        unit="s",
+        ge=0.05,
+        le=60,
+    )
+    concurrency: int = setting(
+        "USER_SERVICE_CONCURRENCY",
+        16,
+        "Requests at once for names and friends; the same again for matches.",
+        ge=1,
+        le=1000,
+    )
+    name_age_s: float = setting(
+        "USER_SERVICE_NAME_AGE_S",
+        300,
+        "How long a name that the user service gave is not asked for again.",
+        unit="s",
+        ge=0,
+        le=86400,
+    )
+    names_max: int = setting(
+        "USER_SERVICE_NAMES_MAX",
+        10_000,
+        "Names of the user service kept in memory.",
+        ge=1,
+        le=10_000_000,
+    )
+
+
+@section
+class BreakerLimits:
+    """When a circuit breaker opens, and for how long."""
+
+    failures_max: int = setting(
+        "WS_BREAKER_FAILURES",
+        5,
+        "Consecutive failures of a service that open its circuit breaker.",
+        ge=1,
+        le=1000,
+    )
+    pause_s: float = setting(
+        "WS_BREAKER_PAUSE_S",
+        10,
+        "How long the circuit breaker stays open before a trial request.",
+        unit="s",
+        ge=0.05,
+        le=3600,
+    )
+
+
+@section
+class WebhookSettings:
+    """Who else gets finished matches."""
+
+    urls: ServiceUrls = setting(
+        "WS_WEBHOOK_URLS",
+        (),
+        "Who else is told of each finished match.",
+        allowed="URLs like https://stats.example.org/matches, separated by commas",
+    )
+    secret: SecretStr | None = setting(
+        "WS_WEBHOOK_SECRET",
+        None,
+        "Secret that webhooks are signed with.",
+        allowed=f"whsec_ and base64, or a text of at least {SECRET_LENGTH_MIN} characters",
+        min_length=SECRET_LENGTH_MIN,
+    )
+
+
+@section
+class RetryPolicy:
+    """How long a delivery of a finished match may take, and when it is tried again."""
+
+    timeout_s: float = setting(
+        "WS_OUTBOX_TIMEOUT_S",
+        10,
+        "How long a consumer of finished matches may take to answer.",
+        unit="s",
+        ge=0.05,
+        le=300,
+    )
+    retry_s: float = setting(
+        "WS_OUTBOX_RETRY_S",
+        1,
+        "Wait after the first failed delivery; it doubles with each further one.",
+        unit="s",
+        ge=0.05,
+        le=3600,
+    )
+    retry_max_s: float = setting(
+        "WS_OUTBOX_RETRY_MAX_S",
+        300,
+        "Longest wait between two deliveries of a match.",
+        unit="s",
+        ge=0.05,
+        le=86400,
+    )
+
+    def after(self, attempts: int, jitter: float) -> float:
+        """Return the seconds to wait after this many failed attempts; `jitter` is from 0 to 1.
+
+        The bound doubles with each attempt. Half of it is jitter, so that deliveries that failed
+        together are not retried together.
+        """
+        bound = min(self.retry_max_s, self.retry_s * 2.0 ** min(attempts - 1, 60))
+        return bound * (1 + jitter) / 2

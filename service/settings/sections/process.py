@@ -1,0 +1,30 @@
+"""Where the service listens, and what it tells of itself."""
+
+from typing import Literal
+
+from service.settings.fields import section, setting
+from service.settings.kinds import CollectorUrl, Level
+
+
+@section
+class ListenSettings:
+    """The address of the port."""
+
+    host: str = setting("WS_HOST", "127.0.0.1", "Address to listen at.")
+    port: int = setting("WS_PORT", 4000, "Port to listen at; 0 takes a free one.", ge=0, le=65535)
+
+
+@section
+class LogSettings:
+    """The log of what happens in the service, and its traces."""
+
+    level: Level = setting("LOG_LEVEL", "info", "Least severe level that is logged.")
+    format: Literal["ecs", "console"] = setting(
+        "WS_LOG_FORMAT", "ecs", "Form of the logs: JSON for ELK, or for a person."
+    )
+    otel_endpoint: CollectorUrl | None = setting(
+        "WS_OTEL_ENDPOINT",
+        None,
+        "OpenTelemetry collector (OTLP/HTTP) that traces are sent to; unset: no traces.",
+        allowed="a URL like http://collector:4318; it needs the extra otel",
+    )

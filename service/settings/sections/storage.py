@@ -1,0 +1,95 @@
+"""The event log, and what of it is kept in memory."""
+
+from pathlib import Path
+
+from service.settings.fields import section, setting
+from service.settings.kinds import DatabaseUrl
+
+
+@section
+class StorageSettings:
+    """Files of the service, and how often its state is saved."""
+
+    data_dir: Path = setting("WS_DATA_DIR", Path("data"), "Directory of what the service keeps.")
+    database_url: DatabaseUrl = setting(
+        "WS_DATABASE_URL",
+        "",
+        "Database of the event log.",
+        allowed="sqlite+aiosqlite:///FILE",
+        default_text="sqlite+aiosqlite:///<WS_DATA_DIR>/ws-service.db",
+    )
+    migrate_at_start: bool = setting(
+        "WS_MIGRATE_AT_START",
+        default=True,
+        help_="Bring the database to the newest schema at start.",
+    )
+    busy_ms: int = setting(
+        "WS_DATABASE_BUSY_MS",
+        2000,
+        "How long a locked database is waited for.",
+        unit="ms",
+        ge=0,
+        le=60_000,
+    )
+    checkpoint_s: float = setting(
+        "WS_CHECKPOINT_S",
+        1,
+        "Time between two checkpoints of a live match.",
+        unit="s",
+        ge=0.1,
+        le=60,
+    )
+    snapshot_events: int = setting(
+        "WS_SNAPSHOT_EVENTS",
+        50_000,
+        "Events between two snapshots of the projections.",
+        unit="events",
+        ge=1,
+        le=100_000_000,
+    )
+
+    def __post_init__(self) -> None:
+        """Place the database in the data directory, unless it is placed elsewhere."""
+        if not self.database_url:
+            url = f"sqlite+aiosqlite:///{self.data_dir}/ws-service.db"
+            object.__setattr__(self, "database_url", url)
+
+
+@section
+class BacklogLimits:
+    """How much of what clients may have missed is kept for them."""
+
+    events_max: int = setting(
+        "WS_TAIL_EVENTS_MAX",
+        100_000,
+        "Recent events that somebody was told of, kept in memory for clients that resume.",
+        unit="events",
+        ge=1,
+        le=10_000_000,
+    )
+    age_s: float = setting(
+        "WS_TAIL_S", 600, "Age up to which events are kept in memory.", unit="s", ge=1, le=86400
+    )
+    frames_max: int = setting(
+        "WS_TAIL_FRAMES_MAX",
+        1_000_000,
+        "Recent messages kept in memory, counted for each user who is to get one.",
+        ge=1,
+        le=100_000_000,
+    )
+    bytes_max: int = setting(
+        "WS_TAIL_BYTES_MAX",
+        64 * 1024**2,
+        "Memory for recent messages, of all users together.",
+        unit="bytes",
+        ge=1024**2,
+        le=1024**4,
+    )
+    bytes_per_user_max: int = setting(
+        "WS_TAIL_BYTES_PER_USER_MAX",
+        512 * 1024,
+        "Memory for recent messages of one user; who has missed more gets a `resync`.",
+        unit="bytes",
+        ge=4096,
+        le=1024**3,
+    )

@@ -1,0 +1,45 @@
+"""Every setting of the service, by the part that takes it."""
+
+from service.settings.fields import part, section
+from service.settings.sections.broadcasts import BroadcastLimits
+from service.settings.sections.connections import ConnectionLimits, GuessLimits
+from service.settings.sections.http import AddressLimits, HttpLimits
+from service.settings.sections.integrations import (
+    BreakerLimits,
+    RetryPolicy,
+    UserServiceSettings,
+    WebhookSettings,
+)
+from service.settings.sections.play import Rules, Times
+from service.settings.sections.process import ListenSettings, LogSettings
+from service.settings.sections.storage import BacklogLimits, StorageSettings
+from service.settings.sections.tokens import TokenSettings, VaultSettings
+
+
+@section
+class Settings:
+    """Every setting of the service; names end in the unit."""
+
+    listen: ListenSettings = part(ListenSettings)
+    storage: StorageSettings = part(StorageSettings)
+    logs: LogSettings = part(LogSettings)
+    tokens: TokenSettings = part(TokenSettings)
+    vault: VaultSettings = part(VaultSettings)
+    connections: ConnectionLimits = part(ConnectionLimits)
+    passwords: GuessLimits = part(GuessLimits)
+    addresses: AddressLimits = part(AddressLimits)
+    http: HttpLimits = part(HttpLimits)
+    rules: Rules = part(Rules)
+    times: Times = part(Times)
+    broadcasts: BroadcastLimits = part(BroadcastLimits)
+    backlog: BacklogLimits = part(BacklogLimits)
+    user_service: UserServiceSettings = part(UserServiceSettings)
+    breaker: BreakerLimits = part(BreakerLimits)
+    webhooks: WebhookSettings = part(WebhookSettings)
+    outbox: RetryPolicy = part(RetryPolicy)
+
+    @property
+    def secret_is_in_vault(self) -> bool:
+        """Whether the secret is read from Vault; one that is set here comes before it."""
+        tokens = self.tokens
+        return tokens.checks_by_secret and tokens.secret is None and self.vault.address is not None
