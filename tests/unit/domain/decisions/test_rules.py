@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.commands.base import Rules
 from service.domain.commands.rules import MoveFailed, as_logged, call_rules, call_rules_for_move
 from service.domain.events.matches import MatchEnded
 from service.games.catalogue import Catalogue
