@@ -6,13 +6,13 @@ from service.errors import ClientError
 
 
 class TooManyMuted(ClientError):
-    """You have muted as many users as one may; hear one of them again first."""
+    """You have muted the maximum number of users; unmute one of them first."""
 
     code = "TOO_MANY_MUTED"
 
 
 class RoomExists(ClientError):
-    """There is a room with this id already; join it, or choose another id."""
+    """A room with this id exists; join it, or choose another id."""
 
     code = "ROOM_EXISTS"
 
@@ -24,7 +24,7 @@ class RoomFull(ClientError):
 
 
 class RoomIsLocked(ClientError):
-    """The host lets nobody in."""
+    """The host has locked this room."""
 
     code = "ROOM_LOCKED"
 
@@ -36,7 +36,7 @@ class WrongPassword(ClientError):
 
 
 class Banned(ClientError):
-    """The host of this room has sent you out."""
+    """The host of this room has kicked you."""
 
     code = "BANNED"
 
@@ -48,7 +48,7 @@ class NotHost(ClientError):
 
 
 class TooManyRooms(ClientError):
-    """You watch as many rooms as one user may; leave one first."""
+    """You watch the maximum number of rooms; leave one first."""
 
     code = "TOO_MANY_ROOMS"
 
@@ -66,7 +66,7 @@ class SelfInvite(ClientError):
 
 
 class UserNotInLobby(ClientError):
-    """That user is not in the lobby just now; try again when they are."""
+    """That user is not in the lobby at the moment; try again later."""
 
     code = "USER_NOT_IN_LOBBY"
 
@@ -78,13 +78,13 @@ class AlreadyInvited(ClientError):
 
 
 class InviteNotWanted(ClientError):
-    """That user takes no invites of yours just now; they have declined one, or muted you."""
+    """That user accepts no invites from you at the moment: they declined one, or muted you."""
 
     code = "INVITE_NOT_WANTED"
 
 
 class InviteNotFound(ClientError):
-    """There is no such invite, or it has been answered, withdrawn or expired."""
+    """There is no such invite; it may have been answered, withdrawn or expired."""
 
     code = "INVITE_NOT_FOUND"
 
@@ -96,7 +96,7 @@ class MatchNotRunning(ClientError):
 
 
 class AlreadySearching(ClientError):
-    """You are in the queue already, maybe by another tab; leave it first or wait."""
+    """You are in the queue already, maybe from another tab; leave it first or wait."""
 
     code = "ALREADY_SEARCHING"
 
@@ -108,19 +108,19 @@ class MatchIsPaused(ClientError):
 
 
 class TooManySockets(ClientError):
-    """This user has as many connections open as one user may have: one of them has to go."""
+    """This user has the maximum number of connections; close one of them first."""
 
     code = "TOO_MANY_SOCKETS"
 
 
 class UserOffline(ClientError):
-    """That user is not online just now."""
+    """That user is not online at the moment."""
 
     code = "USER_OFFLINE"
 
 
 class NotConnected(ClientError):
-    """The connection that this command came by has ended."""
+    """The connection that sent this command has been closed."""
 
     code = "NOT_CONNECTED"
 
@@ -150,18 +150,18 @@ class NotInRoom(ClientError):
 
 
 class RoomNotReady(ClientError):
-    """Not every seat is taken just now; wait for `game:ready`."""
+    """Not every player is in the room; wait for `game:ready`."""
 
     code = "ROOM_NOT_READY"
 
 
 class MatchAlreadyStarted(ClientError):
-    """The match in this room has begun already."""
+    """The match in this room has started already."""
 
     code = "MATCH_ALREADY_STARTED"
 
 
 class UnknownGame(ClientError):
-    """There is no such game here."""
+    """This service has no such game."""
 
     code = "UNKNOWN_GAME"

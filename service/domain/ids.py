@@ -1,4 +1,4 @@
-"""Identifiers, as they stand in events and on the wire."""
+"""Identifiers in events and on the wire."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UserId: TypeAlias = int | str
 
 
 SocketId: TypeAlias = str
-"""`node.incarnation.number`, so that a fold sees which life of which node a socket belongs to."""
+"""`node.incarnation.number`: a fold sees which incarnation of which node owns the socket."""
 
 
 RoomId: TypeAlias = str
@@ -38,7 +38,11 @@ _DIGITS = re.compile(r"[1-9][0-9]{0,15}")
 
 
 def parse_user_id(raw: object) -> UserId:
-    """Make the one form of a user id; raise `ValueError` for what can't be one."""
+    """Return a user id in its canonical form; raise `ValueError` for anything else.
+
+    Digit strings without a leading zero, up to 2^53-1, are integers, so that `7` and `"7"` are one
+    user.
+    """
     if isinstance(raw, str) and _DIGITS.fullmatch(raw) and int(raw) <= USER_ID_MAX:
         return int(raw)
     if isinstance(raw, str) and 1 <= len(raw) <= USER_ID_LENGTH_MAX:
@@ -50,11 +54,11 @@ def parse_user_id(raw: object) -> UserId:
 
 
 def opening_order(socket: SocketId) -> tuple[int, str, int, str]:
-    """Sort the sockets of one node in the order in which they were opened."""
+    """Return a sort key: the sockets of one node in the order in which they were opened."""
     _, incarnation, number = socket.rsplit(".", 2)
     return len(incarnation), incarnation, len(number), number
 
 
 def opened_on(socket: SocketId, node: str) -> bool:
-    """Tell whether `socket` belongs to some life of `node`."""
+    """Return whether `socket` belongs to any incarnation of `node`."""
     return socket.rsplit(".", 2)[0] == node

@@ -6,11 +6,11 @@ import hashlib
 import hmac
 
 SCRYPT_COST = 1024
-"""The cost of scrypt: some milliseconds of a thread."""
+"""The cost parameter N of scrypt: a hash takes some milliseconds."""
 
 
 def hash_password(password: str, salt: str) -> str:
-    """Return what may stand in an event."""
+    """Return salt and hash as one text, fit for an event."""
     digest = hashlib.scrypt(
         password.encode(), salt=salt.encode(), n=SCRYPT_COST, r=8, p=1, dklen=24
     )
@@ -18,6 +18,6 @@ def hash_password(password: str, salt: str) -> str:
 
 
 def verify_password(sealed: str, password: str) -> bool:
-    """Tell whether `password` is the one that was sealed."""
+    """Return whether `password` has this hash; compares in constant time."""
     salt = sealed.partition(":")[0]
     return hmac.compare_digest(sealed, hash_password(password, salt))

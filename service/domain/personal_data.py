@@ -11,12 +11,12 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class PersonalData(msgspec.Struct, frozen=True):
-    """Personal data to keep with the same commit, outside the log: it can be erased there."""
+    """Personal data that is written in the transaction of its events, but outside the log."""
 
     names: dict[str, str] = {}
-    """Display names, by user."""
+    """Display names, by user id as text."""
     texts: dict[str, Text] = {}
-    """Chat, by the id in its event."""
+    """Chat texts, by the id in their events."""
 
 
 NO_PERSONAL_DATA = PersonalData()

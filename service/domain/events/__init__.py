@@ -1,4 +1,4 @@
-"""Events of the log; one module per concept."""
+"""Events of the log, one module per concept."""
 
 from service.domain.events import (
     access,
@@ -23,4 +23,4 @@ EVENT_TYPES: tuple[type[Event], ...] = tuple(
         if isinstance(found, type) and issubclass(found, Event) and "type" in vars(found)
     )
 )
-"""The closed union of all events."""
+"""All event types: the codec and the generated reference know no others."""

@@ -9,12 +9,12 @@ from service.domain.ids import UserId
 
 
 class SessionsRevoked(Event, frozen=True):
-    """A user's sockets were closed, and their tokens refused that were issued until then."""
+    """A user's sockets were closed, and their tokens issued until then were revoked."""
 
     type: ClassVar[str] = "sessions.revoked"
     user: UserId
     until_s: int
-    """Seconds since 1970: a token that was issued then or before, or does not say when, is bad."""
+    """Seconds since 1970. Tokens issued at or before it, or without `iat`, are refused."""
 
     @property
     def stream(self) -> str:

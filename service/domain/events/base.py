@@ -9,11 +9,11 @@ import msgspec
 from service.domain.ids import MatchId, RoomId, UserId
 
 Position: TypeAlias = int
-"""The place of an event in the whole log: 1, 2, 3, ... in the order of commits, without a gap."""
+"""Global position of an event in the log: 1, 2, 3, ... in commit order, without gaps."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """What happened, named in the past tense; `stream` is the one history that it belongs to.
+    """A fact, named in the past tense; it belongs to exactly one `stream`.
 
     The fields of an event never change their meaning. A new form gets a higher
     `schema_version` and a function in `service.eventstore.upcasts` that lifts the older one.
@@ -31,25 +31,25 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 def node_stream(node: str) -> str:
-    """Name the stream of the lives of a node."""
+    """Return the name of the stream of a node's incarnations."""
     return f"node:{node}"
 
 
 def user_stream(user: UserId) -> str:
-    """Name the stream of a user's presence, lobby, invites and searches."""
+    """Return the name of the stream of a user's presence, lobby, invites and searches."""
     return f"user:{user}"
 
 
 def queue_stream(game: str) -> str:
-    """Name the lock under which players of a game are paired; nothing is written there."""
+    """Return the name of a stream that is only locked: pairing players of a game is serialised."""
     return f"queue:{game}"
 
 
 def room_stream(room: RoomId) -> str:
-    """Name the stream of a room."""
+    """Return the name of the stream of a room."""
     return f"room:{room}"
 
 
 def match_stream(match: MatchId) -> str:
-    """Name the stream of a match."""
+    """Return the name of the stream of a match."""
     return f"match:{match}"

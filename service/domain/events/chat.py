@@ -9,25 +9,25 @@ from service.domain.ids import RoomId, UserId
 
 
 class ChatSaid(Event, frozen=True):
-    """A user said something, to a room or to another user."""
+    """A user sent a chat message to a room or to another user."""
 
     type: ClassVar[str] = "chat.said"
     chat: str
-    """The id of its text."""
+    """The id of the text, which is kept outside the log so that it can be erased."""
     author: UserId
     digest: str
-    """The salted hash of the text, by which a text beside the log can be checked."""
+    """The salted hash of the text, to verify the text that is kept outside the log."""
     room: RoomId | None = None
     to: UserId | None = None
 
     @property
     def stream(self) -> str:
-        """The room's stream, or the author's."""
+        """The room's stream; the author's for a direct message."""
         return user_stream(self.author) if self.room is None else room_stream(self.room)
 
 
 class UserMuted(Event, frozen=True):
-    """A user wants to hear no more of another, or to hear them again."""
+    """A user muted or unmuted another user."""
 
     type: ClassVar[str] = "user.muted"
     user: UserId

@@ -14,36 +14,36 @@ class _InviteEvent(Event, frozen=True):
 
     @property
     def stream(self) -> str:
-        """The stream of the user who asked."""
+        """The inviter's stream."""
         return user_stream(self.inviter)
 
 
 class InviteSent(_InviteEvent, frozen=True):
-    """A user asked another to a match."""
+    """A user invited another one to a match."""
 
     type: ClassVar[str] = "invite.sent"
     game: str
 
 
 class InviteAccepted(_InviteEvent, frozen=True):
-    """The invited user said yes; their room is created by the same commit."""
+    """The invitee accepted; the room is created in the same commit."""
 
     type: ClassVar[str] = "invite.accepted"
 
 
 class InviteDeclined(_InviteEvent, frozen=True):
-    """The invited user said no."""
+    """The invitee declined."""
 
     type: ClassVar[str] = "invite.declined"
 
 
 class InviteExpired(_InviteEvent, frozen=True):
-    """Nobody answered in time."""
+    """The invite expired without an answer."""
 
     type: ClassVar[str] = "invite.expired"
 
 
 class InviteCooldownEnded(_InviteEvent, frozen=True):
-    """Some time after an invite was declined, its sender may invite the same user again."""
+    """The cooldown after a declined invite is over: the inviter may invite the same user again."""
 
     type: ClassVar[str] = "invite.cooldown_ended"

@@ -19,12 +19,12 @@ class _LobbyEvent(Event, frozen=True):
 
 
 class LobbyJoined(_LobbyEvent, frozen=True):
-    """A tab of a user shows the lobby."""
+    """A socket of a user joined the lobby."""
 
     type: ClassVar[str] = "lobby.joined"
 
 
 class LobbyLeft(_LobbyEvent, frozen=True):
-    """A tab of a user shows the lobby no longer."""
+    """A socket of a user left the lobby."""
 
     type: ClassVar[str] = "lobby.left"

@@ -10,18 +10,18 @@ from service.domain.events.base import Event, match_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId
 
 EndReason = Literal["timeup", "finished", "turn_timeout", "left", "forfeit", "abandoned", "void"]
-"""By the clock, a rule, or a turn that took too long; or since players left, were away, or all.
+"""By the clock, by a rule, by a turn timeout, since a player left, forfeited, or all of them did.
 
-A match is `void` when its rules have failed, or are not here any more: it has no result.
+A match is `void` when its rules failed or this version of them is not available: it has no result.
 """
 
 
 BY_THE_RULES: frozenset[EndReason] = frozenset({"timeup", "finished", "turn_timeout"})
-"""The ends that the rules of the game bring about, so that a replay comes to the same."""
+"""The reasons that the rules of the game decide: a replay must reach the same end."""
 
 
 Pace = Literal["ticks", "turns", "free"]
-"""What moves a match on: its clock; one move after the other; or moves as they come."""
+"""What advances a match: a fixed tick rate, moves in turns, or moves in any order."""
 
 
 def room_of(match: MatchId) -> RoomId:
@@ -30,19 +30,19 @@ def room_of(match: MatchId) -> RoomId:
 
 
 class MatchEvent(Event, frozen=True):
-    """Something in a match; `tick` says when by the clock of the match."""
+    """Base of the events of a match; `tick` is the time on the clock of the match."""
 
     match: MatchId
     tick: int
 
     @property
     def reaches(self) -> int:
-        """The tick that the match is at least at, when this event is in the log."""
+        """The lowest tick that the match can be at once this event is in the log."""
         return self.tick
 
     @property
     def stream(self) -> str:
-        """The match's own stream: all that its replay needs."""
+        """The match's own stream, which is all that a replay reads."""
         return match_stream(self.match)
 
     @property
@@ -52,7 +52,7 @@ class MatchEvent(Event, frozen=True):
 
 
 class MatchStarted(MatchEvent, frozen=True):
-    """A match began; with the inputs that follow, `seed` and `options` decide all that happens."""
+    """A match started. Seed, options and the inputs that follow determine everything in it."""
 
     type: ClassVar[str] = "match.started"
     opens_stream: ClassVar[bool] = True
@@ -63,7 +63,7 @@ class MatchStarted(MatchEvent, frozen=True):
     options: dict[str, Any]
     pace: Pace
     turn_s: float | None
-    """How long a turn may take, or None when it may take any time."""
+    """The limit of a turn in seconds, or None without a turn clock."""
 
 
 class MatchInput(MatchEvent, frozen=True):
@@ -73,26 +73,26 @@ class MatchInput(MatchEvent, frozen=True):
     schema_version: ClassVar[int] = 2
     seat: int
     socket: SocketId | None
-    """Who sent it; None when the service let go of keys whose tab is gone."""
+    """The socket that sent it; None when the service released the keys of a closed one."""
     input: msgspec.Raw
     held: dict[SocketId, list[str]] = msgspec.field(default_factory=dict)
-    """The keys that each tab of the player holds from now on."""
+    """The keys that each socket of the player holds from now on."""
 
 
 class MatchOutcome(MatchEvent, frozen=True):
-    """What the step of `tick` brought about and everybody must agree on: a serve, a point."""
+    """An outcome of the step of `tick` that must not be lost, such as a serve or a point."""
 
     type: ClassVar[str] = "match.outcome"
     outcome: msgspec.Raw
 
     @property
     def reaches(self) -> int:
-        """The tick after the one that brought it about, or it would come about twice."""
+        """The tick after the one that made it: stepping that one again would repeat the outcome."""
         return self.tick + 1
 
 
 class MatchCheckpoint(MatchEvent, frozen=True):
-    """The state before `tick` is stepped, to go on from and to verify against."""
+    """The state before `tick` is stepped: recovery starts from it, replays verify against it."""
 
     type: ClassVar[str] = "match.checkpoint"
     state: msgspec.Raw
@@ -100,18 +100,18 @@ class MatchCheckpoint(MatchEvent, frozen=True):
 
 
 class MatchPaused(MatchEvent, frozen=True):
-    """The match stands still before `tick`, since a player is away."""
+    """The match was paused before `tick`, since a player is away."""
 
     type: ClassVar[str] = "match.paused"
     schema_version: ClassVar[int] = 2
     turn_left_ms: int | None = None
-    """How long the present turn may still take; None where it has no clock."""
+    """What is left of the current turn, in ms; None without a turn clock."""
     spent_ms: list[int] = msgspec.field(default_factory=list)
     """How much pause each seat has used up so far, in this match."""
 
 
 class MatchResumed(MatchEvent, frozen=True):
-    """The match waits for nobody any more; `run` counts how often it has gone on again."""
+    """The match was resumed; `run` counts the resumptions."""
 
     type: ClassVar[str] = "match.resumed"
     schema_version: ClassVar[int] = 2
@@ -121,29 +121,29 @@ class MatchResumed(MatchEvent, frozen=True):
 
 
 class MatchRewound(MatchEvent, frozen=True):
-    """After a restart the match goes on from `tick`, the last one that the log can vouch for.
+    """After a restart the match continues from `tick`, the last one in the log.
 
-    What was shown after it, at most the time between two checkpoints, counts for nothing.
+    Frames that were shown after it, at most one checkpoint interval, are discarded.
     """
 
     type: ClassVar[str] = "match.rewound"
 
 
 class MatchSuspended(MatchEvent, frozen=True):
-    """The service is stopped while the match stands before `tick`: nothing was shown after it."""
+    """The service was shut down gracefully before `tick`: no frame after it was shown."""
 
     type: ClassVar[str] = "match.suspended"
 
 
 class MatchTurnNoted(MatchEvent, frozen=True):
-    """The present turn may still take so long: from there it goes on after a crash."""
+    """The time left of the current turn was logged: after a crash it continues from there."""
 
     type: ClassVar[str] = "match.turn_noted"
     turn_left_ms: int
 
 
 class MatchEnded(MatchEvent, frozen=True):
-    """The match is over; `winner` is a seat, or None for a draw, an abandoned or a void match."""
+    """The match ended; `winner` is a seat, or None for a draw, an abandoned or a void match."""
 
     type: ClassVar[str] = "match.ended"
     schema_version: ClassVar[int] = 2
@@ -151,4 +151,4 @@ class MatchEnded(MatchEvent, frozen=True):
     winner: int | None
     scores: list[int]
     hash: str
-    """The hash of the last state, as in a checkpoint; empty when the match is void."""
+    """The hash of the last state, as in a checkpoint; empty for a void match."""

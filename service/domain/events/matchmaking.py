@@ -19,18 +19,18 @@ class _QueueEvent(Event, frozen=True):
 
 
 class SearchStarted(_QueueEvent, frozen=True):
-    """A user waits for an opponent."""
+    """A user joined the queue of a game."""
 
     type: ClassVar[str] = "search.started"
 
 
 class SearchCancelled(_QueueEvent, frozen=True):
-    """A user waits no longer."""
+    """A user left the queue."""
 
     type: ClassVar[str] = "search.cancelled"
 
 
 class SearchGaveUp(_QueueEvent, frozen=True):
-    """No opponent was found in time."""
+    """No opponent was found before the timeout."""
 
     type: ClassVar[str] = "search.gave_up"

@@ -8,18 +8,18 @@ from service.domain.events.base import Event
 from service.domain.ids import MatchId
 
 USER_SERVICE = "user-service"
-"""The consumer that the contract names; all others are webhooks."""
+"""The name of the user service as a consumer; all other consumers are webhooks."""
 
 
 WITHOUT_RESULT = frozenset({"abandoned", "void"})
-"""Matches that ended so were not finished: there is nothing to save."""
+"""Reasons of ends without a result: they are delivered to nobody."""
 
 
 Consumer: TypeAlias = str
 
 
 def outbox_stream(consumer: Consumer) -> str:
-    """Name the stream of what a consumer got."""
+    """Return the name of the stream of deliveries to a consumer."""
     return f"outbox:{consumer}"
 
 
@@ -33,13 +33,13 @@ class _ConsumerEvent(Event, frozen=True):
 
 
 class ConsumerSubscribed(_ConsumerEvent, frozen=True):
-    """From here on this consumer gets every finished match."""
+    """A consumer gets every match that finishes from now on."""
 
     type: ClassVar[str] = "consumer.subscribed"
 
 
 class ConsumerUnsubscribed(_ConsumerEvent, frozen=True):
-    """This consumer gets no more matches; those that wait for it wait for its return."""
+    """A consumer gets no more matches; undelivered ones wait until it subscribes again."""
 
     type: ClassVar[str] = "consumer.unsubscribed"
 
@@ -49,19 +49,19 @@ class _ResultEvent(_ConsumerEvent, frozen=True):
 
 
 class ResultDelivered(_ResultEvent, frozen=True):
-    """The consumer has this match."""
+    """A consumer confirmed the result of a match."""
 
     type: ClassVar[str] = "result.delivered"
 
 
 class ResultRejected(_ResultEvent, frozen=True):
-    """The consumer has refused this match for good, with this HTTP status."""
+    """A consumer rejected the result of a match for good, with this HTTP status."""
 
     type: ClassVar[str] = "result.rejected"
     status: int
 
 
 class ResultRequeued(_ResultEvent, frozen=True):
-    """An operator wants a refused match to be delivered after all."""
+    """An operator put a rejected result back into the outbox."""
 
     type: ClassVar[str] = "result.requeued"

@@ -11,7 +11,7 @@ OwnStatus = Literal["online", "away", "busy"]
 
 
 class NodeStarted(Event, frozen=True):
-    """A node came to life; whatever its earlier lives left open is closed by this event."""
+    """A node started. Sockets of its earlier incarnations are closed by this event."""
 
     type: ClassVar[str] = "node.started"
     node: str
@@ -33,13 +33,13 @@ class _UserEvent(Event, frozen=True):
 
 
 class UserCameOnline(_UserEvent, frozen=True):
-    """The first socket of a user is about to be counted."""
+    """A user came online: the event before their first open socket."""
 
     type: ClassVar[str] = "user.came_online"
 
 
 class SocketOpened(_UserEvent, frozen=True):
-    """A socket of a user was accepted; `kicked` tells that they first learn of a lost seat."""
+    """A socket of a user was accepted; `kicked` if it is the first to learn of a lost seat."""
 
     type: ClassVar[str] = "socket.opened"
     socket: SocketId
@@ -47,7 +47,7 @@ class SocketOpened(_UserEvent, frozen=True):
 
 
 class SocketClosed(_UserEvent, frozen=True):
-    """A socket of a user is gone; `code` is the WebSocket close code, 1006 for a broken one."""
+    """A socket of a user was closed; `code` is the WebSocket close code, 1006 if it broke."""
 
     type: ClassVar[str] = "socket.closed"
     socket: SocketId
@@ -55,13 +55,13 @@ class SocketClosed(_UserEvent, frozen=True):
 
 
 class UserWentOffline(_UserEvent, frozen=True):
-    """A user closed their last socket, or it broke and they did not come back within the grace."""
+    """A user went offline: a clean close of the last socket, or the grace period expired."""
 
     type: ClassVar[str] = "user.went_offline"
 
 
 class UserStatusSet(_UserEvent, frozen=True):
-    """A user says how others are to see them."""
+    """A user set their status or visibility."""
 
     type: ClassVar[str] = "user.status_set"
     status: OwnStatus

@@ -19,7 +19,7 @@ CloseReason = Literal["untaken", "left", "forfeited", "empty"]
 
 
 class RoomEvent(Event, frozen=True):
-    """Something in a room."""
+    """Base of the events of a room."""
 
     room: RoomId
 
@@ -30,7 +30,7 @@ class RoomEvent(Event, frozen=True):
 
 
 class RoomCreated(RoomEvent, frozen=True):
-    """A room was made; `players` have their seats already, `host` opened it to others."""
+    """A room was created: for `players`, who are seated, or by a `host` who opens it to others."""
 
     type: ClassVar[str] = "room.created"
     schema_version: ClassVar[int] = 2
@@ -42,11 +42,11 @@ class RoomCreated(RoomEvent, frozen=True):
     host: UserId | None = None
     visibility: Visibility = "public"
     password: str | None = None
-    """The password, sealed (see `passwords`)."""
+    """The hashed password (see `passwords`)."""
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     spectators_max: int = 0
     named: bool = False
-    """Whether a client chose the id: another room may have it, when this one is closed."""
+    """Whether a client chose the id, which another room may reuse after this one is closed."""
 
 
 class _MemberEvent(RoomEvent, frozen=True):
@@ -54,74 +54,74 @@ class _MemberEvent(RoomEvent, frozen=True):
 
 
 class PlayerSeated(_MemberEvent, frozen=True):
-    """A user sat down in a host's room."""
+    """A user got a seat in a hosted room."""
 
     type: ClassVar[str] = "player.seated"
     seat: int
 
 
 class SeatTaken(_MemberEvent, frozen=True):
-    """A tab of a player shows the game."""
+    """A socket of a player joined the room; one player may have several."""
 
     type: ClassVar[str] = "seat.taken"
     socket: SocketId
 
 
 class SeatLeft(_MemberEvent, frozen=True):
-    """A player gave their seat up, or was sent out by the host."""
+    """A player left their seat, or was kicked by the host."""
 
     type: ClassVar[str] = "seat.left"
     reason: LeaveReason = "left"
 
 
 class SeatForfeited(_MemberEvent, frozen=True):
-    """A player was away for longer than the grace of the room."""
+    """A player lost their seat: they were away for longer than the room's grace period."""
 
     type: ClassVar[str] = "seat.forfeited"
 
 
 class SpectatorJoined(_MemberEvent, frozen=True):
-    """A tab of a user watches."""
+    """A socket of a user joined the room as a spectator."""
 
     type: ClassVar[str] = "spectator.joined"
     socket: SocketId
 
 
 class SpectatorLeft(_MemberEvent, frozen=True):
-    """A user watches no longer: they left, were sent out, or closed their last watching tab."""
+    """A spectator left, was kicked, or closed their last socket in the room."""
 
     type: ClassVar[str] = "spectator.left"
     reason: Literal["left", "kicked", "offline"]
 
 
 class RoomBecameReady(RoomEvent, frozen=True):
-    """Enough seats are taken for a match."""
+    """Enough players are in the room for a match to start."""
 
     type: ClassVar[str] = "room.became_ready"
 
 
 class PlayerReadied(_MemberEvent, frozen=True):
-    """A player wants the match, or the next one, to start; or wants it no longer."""
+    """A player set or withdrew their readiness for the next match."""
 
     type: ClassVar[str] = "player.readied"
     ready: bool
 
 
 class HostChanged(_MemberEvent, frozen=True):
-    """Another member is the host now."""
+    """Another member became the host."""
 
     type: ClassVar[str] = "host.changed"
 
 
 class RoomLocked(RoomEvent, frozen=True):
-    """The host lets nobody in any more, or again."""
+    """The host locked or unlocked the room."""
 
     type: ClassVar[str] = "room.locked"
     locked: bool
 
 
 class RoomClosed(RoomEvent, frozen=True):
-    """The room is no more."""
+    """The room was closed."""
 
     type: ClassVar[str] = "room.closed"
     reason: CloseReason
