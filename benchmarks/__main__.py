@@ -13,8 +13,9 @@ import typer
 from rich.console import Console
 
 from benchmarks import contenders, report, workloads
-from benchmarks.contenders import FASTIFY, ROOT, newest_node, system_node, version_of
+from benchmarks.contenders import FASTIFY, ROOT, bun, newest_node, system_node, version_of
 from benchmarks.figures import FULL, ONE_BY_ONE, QUICK, Measured, figures
+from benchmarks.interpreters import node_build, pythons, service_python
 from benchmarks.logs import Logs
 from benchmarks.processes import BenchmarkError
 from benchmarks.workloads import Span
@@ -75,6 +76,7 @@ def main(  # noqa: PLR0913 - each is an option of the command
     began = time.monotonic()
     try:
         contenders.prepare()
+        service_python()
         scale = scale._replace(span=scale.span._replace(load=load or _bearable_load(only or [])))
         results = _measure(scale, only or [])
     except KeyboardInterrupt:
@@ -153,11 +155,18 @@ def _write(results: Mapping[str, Measured], scale: Scale) -> None:
 
 
 def _versions() -> dict[str, str]:
-    found = system_node()
+    nodes = {"newest Node": newest_node(), "system Node": system_node(), "Bun": bun()}
+    described = {
+        name: "none" if path is None else f"{version_of(path)} ({node_build(path)})"
+        for name, path in nodes.items()
+    }
+    ours, *others = pythons()
+    slower = ", ".join(one.name for one in others) or "none"
     return {
         "ws-service": __version__,
-        "newest Node": version_of(newest_node()),
-        "system Node": "none" if found is None else version_of(found),
+        "Python of the service": f"{ours.name}, configured with {ours.config_args}",
+        "slower Pythons here": slower,
+        **described,
     }
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
+from alembic import command
 
 from benchmarks import measure
 from service.domain.events.matches import MatchInput
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from service.eventstore.records import RecordedEvent
 
 PRODUCERS = 128
+
+TABLE_OF_0_1_0 = "0003"
+"""The schema in which every append keeps the index of events by stream up to date."""
 
 _INSERT = f"INSERT INTO events VALUES ({', '.join('?' * len(Row._fields))})"  # noqa: S608 - question marks
 _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1"
@@ -120,7 +124,7 @@ def _write_again(directory: Path, *, hashing: bool) -> Appended:
         rows = [Row(*row) for row in source.execute("SELECT * FROM events ORDER BY position")]
         epoch = source.execute("SELECT epoch FROM log_head").fetchone()[0]
     events = [decode(row.type, row.schema_version, row.data) for row in rows]
-    path = _new_database(directory / "raw.db")
+    path = _new_database(directory / "raw.db", TABLE_OF_0_1_0)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
@@ -149,10 +153,15 @@ def _hashed(rows: Sequence[Row], events: Sequence[Event], hash_: bytes) -> Itera
         yield Row(*unhashed, hash_)
 
 
-def _new_database(path: Path) -> Path:
+def _new_database(path: Path, revision: str = "head") -> Path:
     for file in path.parent.glob(f"{path.stem}.*"):
         file.unlink()
-    migrate.upgrade(f"sqlite+aiosqlite:///{path}")
+    url = f"sqlite+aiosqlite:///{path}"
+    migrate.upgrade(url)
+    if revision != "head":
+        config = migrate.alembic_config()
+        config.attributes["url"] = url
+        command.downgrade(config, revision)
     return path
 
 

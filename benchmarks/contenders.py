@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import jwt
 
 from benchmarks.generator import compiled, text
+from benchmarks.interpreters import service_python
 from benchmarks.processes import START_TIMEOUT_S, BenchmarkError, running
 
 if TYPE_CHECKING:
@@ -136,6 +136,13 @@ def newest_node() -> Path:
     return HERE / f"node_modules/node-linux-{machine}/bin/node"
 
 
+def bun() -> Path | None:
+    """Find the Bun that the peers bring with them; there is none for some machines."""
+    machine = {"x86_64": "x64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    found = HERE / f"node_modules/@oven/bun-linux-{machine}/bin/bun"
+    return found if found.exists() else None
+
+
 def system_node() -> Path | None:
     """Find the Node of the machine."""
     found = shutil.which("node")
@@ -165,7 +172,7 @@ def _script(node: Callable[[], Path | None], name: str) -> Callable[[], list[str
 
 
 SERVICE = Contender(
-    "ws-service", lambda: [sys.executable, "-m", "service", "serve"], SERVICE_SETTINGS
+    "ws-service", lambda: [str(service_python()), "-m", "service", "serve"], SERVICE_SETTINGS
 )
 FASTIFY = Contender(
     "Fastify + ws, newest Node",
@@ -188,7 +195,10 @@ SOCKET_IO = Contender(
     {"NODE_ENV": "production"},
     SocketIo(),
 )
-AIOHTTP = Contender("aiohttp, send_str", lambda: [sys.executable, str(HERE / "aiohttp_peer.py")])
+BUN = Contender("Bun, uWebSockets", _script(bun, "bun_ws.mjs"))
+AIOHTTP = Contender(
+    "aiohttp, send_str", lambda: [str(service_python()), str(HERE / "aiohttp_peer.py")]
+)
 SEND_LOOP = Contender(
     "C, a send each", lambda: [str(compiled(HERE / "send_loop.c"))], is_floor=True
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -14,6 +13,7 @@ import msgspec
 from benchmarks import long_log, workloads
 from benchmarks.appends import Appended
 from benchmarks.contenders import ROOT, SERVICE
+from benchmarks.interpreters import service_python
 from benchmarks.processes import SERVER_CORE, BenchmarkError, clean_environment, pinned, stop
 from benchmarks.rebuild import Rebuilt
 from benchmarks.workloads import Sample
@@ -87,7 +87,7 @@ class Logs:
 
 
 def _run(module: str, *arguments: str) -> bytes:
-    command = pinned(SERVER_CORE, [sys.executable, "-m", module, *arguments])
+    command = pinned(SERVER_CORE, [str(service_python()), "-m", module, *arguments])
     answer = subprocess.run(
         command, cwd=ROOT, env=clean_environment({}), capture_output=True, check=False
     )

@@ -120,5 +120,4 @@ def machine() -> Mapping[str, str]:
         "processor": f"{processor}, {os.cpu_count()} cores",
         "memory": f"{memory_gib:.0f} GiB",
         "kernel": platform.release(),
-        "Python": platform.python_version(),
     }
