@@ -19,7 +19,7 @@ from benchmarks.processes import BenchmarkError, stop
 from benchmarks.workloads import match_plan
 from service.eventstore import migrate
 from service.eventstore.codec import decode
-from service.eventstore.read_models.match_history import history_of
+from service.eventstore.read_models.match_history import history_statements
 from service.eventstore.records import GENESIS, RecordedEvent, Row, chain
 
 if TYPE_CHECKING:
@@ -167,5 +167,5 @@ def _write_history(connection: sqlite3.Connection, rows: list[Row]) -> None:
         if row.type in {"match.started", "match.ended"}:
             event = decode(row.type, row.schema_version, row.data)
             recorded = RecordedEvent(row.position, row.version, row.recorded_at, event)
-            for statement, parameters in history_of(recorded):
+            for statement, parameters in history_statements(recorded):
                 connection.execute(statement, parameters)

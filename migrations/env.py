@@ -40,7 +40,7 @@ def rebuild(connection: Connection) -> None:
     """Make anew what follows from the log, as events came while it was not written."""
     driver = cast(sqlite3.Connection, connection.connection.driver_connection)
     tables = Rebuild(driver)
-    walk(driver, lambda _done, _total: None, tables.take)
+    walk(driver, lambda _done, _total: None, tables.project)
     tables.finish()
 
 

@@ -41,7 +41,7 @@ from service.eventstore import migrate
 from service.eventstore.private_files import make_private
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
-from service.eventstore.writer import EventLog, reason_of
+from service.eventstore.writer import EventLog, writer_error_raised
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
 from service.integrations.user_service import user_service_of
@@ -234,7 +234,7 @@ class Service:
         )
         logger.debug("log opened", metadata={"position": log.head.position})
         writer = log.start(engine.committed)
-        with reason_of(writer):
+        with writer_error_raised(writer):
             await engine.execute(StartNode(NODE), Origin())
             await ticker.recover(self._match_events)
         directory.start()

@@ -101,6 +101,7 @@ Every exception that a public function raises is in this tree:
     * DamagedSideFile
     * DamagedSnapshot
     * DatabaseUnusable
+    * DuplicateVersion
     * FileMoved
     * FoldFailed
     * InvalidArgument

@@ -20,7 +20,7 @@ from service.eventstore.read_models.rebuild import (
     BrokenProjection,
     Comparison,
     check_file,
-    readable,
+    recorded_unless_skipped,
 )
 from service.eventstore.side_file import REBUILD, DamagedHead, LostTail, SideFile
 from service.eventstore.skips import Skip, read_skips
@@ -101,7 +101,7 @@ class _Check:
             async for page in self._reader.rows():
                 rows = [row for row in page if row.position <= head.position]
                 for row in rows:
-                    chain.take(row)
+                    chain.check(row)
                 await self._check_page(rows)
                 progress.update(task, completed=chain.position)
         chain.finish(head)
@@ -110,12 +110,12 @@ class _Check:
     async def _check_page(self, rows: Sequence[Row]) -> None:
         said: list[ChatSaid] = []
         for row in rows:
-            recorded = readable(row, self._skipped)
+            recorded = recorded_unless_skipped(row, self._skipped)
             if recorded is None:
                 continue
             if row.position not in self._skipped:
                 self._world.fold(recorded.event, recorded.position)
-            self._comparison.take(recorded)
+            self._comparison.project(recorded)
             self._check_snapshot(row.position)
             if isinstance(recorded.event, ChatSaid):
                 said.append(recorded.event)

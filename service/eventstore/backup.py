@@ -18,10 +18,10 @@ from service.eventstore.lock import LogLock
 from service.eventstore.plan import Append
 from service.eventstore.read_models.rebuild import (
     check_file,
-    damage_named,
-    opened,
+    open_read_only,
     recorded_of,
     rows_after,
+    sqlite_errors_named,
     walk,
 )
 from service.eventstore.records import ANY, Head, Origin, propose
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 DATABASE = "ws-service.db"
-"""The name of the database in a backup."""
+"""The file name of the database in a backup."""
 
 SECRETS = ("seal-secret", "command-secret")
-"""What else of the data directory is needed to read the database."""
+"""Files of the data directory that are needed to use the database, so they are part of a backup."""
 
 ORIGIN = Origin("restore")
 
 
-_TRY_AGAIN = {
+_TRANSIENT = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_CANTOPEN,
@@ -59,14 +59,14 @@ _TRY_AGAIN = {
 
 
 class Backup(NamedTuple):
-    """A backup that was made and verified."""
+    """A finished, verified backup."""
 
     folder: Path
     position: Position
 
 
 class LostEvents(NamedTuple):
-    """The events that a restore has given up."""
+    """The range of events that a restore dropped, since the backup does not have them."""
 
     first: Position
     last: Position
@@ -75,24 +75,24 @@ class LostEvents(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """What a restore has led to."""
+    """The outcome of a restore."""
 
     head: Head
     replaced: Path | None
-    """Where the log is that stood there before."""
+    """The directory that the former log was moved to."""
     lost: LostEvents | None
     revoked: list[UserId]
-    """The users whose sessions were revoked after the backup; they are revoked again."""
+    """Users whose sessions were revoked after the backup; the restored log revokes them again."""
 
 
 class BackupError(ConfigurationError):
-    """The backup can't be made or restored here."""
+    """The backup can't be made or restored."""
 
 
 def back_up(database: Path, data_dir: Path, directory: Path, progress: Progress) -> Backup:
-    """Copy the log into a new folder of `directory`, for its owner alone, and verify the copy.
+    """Copy the log into a new folder of `directory`, readable by its owner only, and verify it.
 
-    Raises `BackupError` when nothing can be written there, and what `verify_copy` raises.
+    Raises `BackupError` when `directory` can't be written, and what `verify_copy` raises.
     """
     folder = directory / f"ws-service-{_now()}"
     draft = directory / f".{folder.name}.partial"
@@ -115,27 +115,27 @@ def back_up(database: Path, data_dir: Path, directory: Path, progress: Progress)
 
 
 def verify_copy(database: Path, progress: Progress) -> Head:
-    """Check the file and the hash chain of a copy; return its head.
+    """Check the database file and the hash chain of a copy; return its head.
 
-    Raises `BackupError` when there is none, `DamagedDatabase` or `BrokenChain`.
+    Raises `BackupError` when the file is missing, `DamagedDatabase` or `BrokenChain`.
     """
     if not database.is_file():
         raise BackupError(f"there is no backup at {database}")
     check_file(database)
-    with damage_named(database), opened(database) as connection:
+    with sqlite_errors_named(database), open_read_only(database) as connection:
         return walk(connection, progress)
 
 
 def restore(
     source: Path, database: Path, data_dir: Path, progress: Progress, *, replace: bool
 ) -> Restored:
-    """Put a backup in the place of the log, under a new epoch.
+    """Replace the log by a backup, under a new epoch.
 
-    With `replace` a log that is there is moved aside, and the revocations of sessions that the
-    backup lacks are appended to the restored log: else a token that was taken from its bearer
-    would be good again. Everything is made beside the log first; then files are only renamed, the
-    database last. When that is interrupted the service refuses to start (`LogMissing`), and the
-    restore can be repeated. Raises `BackupError`, `LogInUse` and what `verify_copy` raises.
+    With `replace` an existing log is moved aside, and the session revocations that the backup
+    lacks are appended to the restored log; otherwise revoked tokens would become valid again. All
+    files are prepared in a draft directory and then renamed, the database last. If that is
+    interrupted, the service refuses to start (`LogMissing`) and the restore can be repeated.
+    Raises `BackupError`, `LogInUse` and what `verify_copy` raises.
     """
     folder, copy = (source, source / DATABASE) if source.is_dir() else (source.parent, source)
     backup = verify_copy(copy, progress)
@@ -144,12 +144,12 @@ def restore(
     lock = LogLock(Files(database).lock)
     try:
         if database.exists() and not replace:
-            raise BackupError(f"there is a log at {database}: with --replace it is moved aside")
+            raise BackupError(f"there is a log at {database}; move it aside by --replace")
         shutil.rmtree(draft, ignore_errors=True)
-        lost, revoked = _missing_from(backup, _former(database))
+        lost, revoked = _missing_from(backup, _replaced_log(database))
         secrets = [name for name in SECRETS if (folder / name).exists()]
         head = _prepare(copy, [folder / name for name in secrets], draft / database.name, revoked)
-        # So that a start knows that there was a log, whatever it finds from here on.
+        # From here on an interrupted restore must be noticed by the next start.
         lock.mark()
         replaced = _move_aside(database, [data_dir / name for name in secrets])
         for name in secrets:
@@ -169,7 +169,7 @@ def restore(
 def _prepare(
     copy: Path, secrets: list[Path], database: Path, revoked: list[SessionsRevoked]
 ) -> Head:
-    """Make in a folder of its own what will be the log; return its head."""
+    """Prepare the new log in a draft directory; return its head."""
     database.parent.mkdir(mode=0o700)
     _copy_private(copy, database)
     for secret in secrets:
@@ -182,7 +182,7 @@ def _prepare(
 
 
 def _copy_database(database: Path, target: Path) -> None:
-    """Copy a database that may be written to meanwhile, as it is at one moment."""
+    """Copy a consistent snapshot of a database that may be written to meanwhile."""
     target.touch(mode=0o600)
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("VACUUM INTO ?", (str(target),))
@@ -191,7 +191,7 @@ def _copy_database(database: Path, target: Path) -> None:
 
 
 def _copy_private(source: Path, target: Path) -> None:
-    """Copy a file that nobody but its owner may read, down to the disk."""
+    """Copy a file with mode 0600, and sync it to the disk."""
     target.unlink(missing_ok=True)
     target.touch(mode=0o600)
     with source.open("rb") as reading, target.open("wb") as writing:
@@ -200,23 +200,23 @@ def _copy_private(source: Path, target: Path) -> None:
         os.fsync(writing.fileno())
 
 
-def _former(database: Path) -> Path:
-    """Return the log that is replaced; a restore that was interrupted has moved it aside."""
+def _replaced_log(database: Path) -> Path:
+    """Return the log that is replaced; an interrupted restore may have moved it aside already."""
     folder = None if database.exists() else _last_aside(database)
     return database if folder is None else folder / database.name
 
 
 def _last_aside(database: Path) -> Path | None:
-    """Return the last folder with a log that was replaced."""
+    """Return the newest directory that holds a replaced log, or None."""
     folders = sorted(database.parent.glob("replaced-*"), reverse=True)
     return next((folder for folder in folders if (folder / database.name).exists()), None)
 
 
 def _missing_from(backup: Head, database: Path) -> tuple[LostEvents | None, list[SessionsRevoked]]:
-    """Say which events `database` has after the head of a backup, and which sessions they revoke.
+    """Return the events that `database` has after the head of a backup, and their revocations.
 
-    A log that is damaged can't say it; then nothing is known of what is lost. Raises
-    `BackupError` when it only can't be read now.
+    From a damaged log only what can be read is returned. Raises `BackupError` when the log can't
+    be read for a transient reason.
     """
     revoked: list[SessionsRevoked] = []
     first: Row | None = None
@@ -224,25 +224,25 @@ def _missing_from(backup: Head, database: Path) -> tuple[LostEvents | None, list
     if not database.exists():
         return None, []
     try:
-        with opened(database) as connection:
+        with open_read_only(database) as connection:
             while page := rows_after(connection, last):
                 first, last = first or page[0], page[-1].position
                 revoked += [_revocation(row) for row in page if row.type == SessionsRevoked.type]
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in _TRY_AGAIN:
+        if error.sqlite_errorcode & 0xFF in _TRANSIENT:
             raise BackupError(
-                f"the log that is replaced can't be read, nor the revocations in it: {error}. Try "
-                f"again, or move {database} away to go on without them"
+                f"the session revocations in the log to be replaced can't be read: {error}. Try "
+                f"again, or move {database} away to restore without them"
             ) from error
         logger.warning("the log that is replaced can't be read to its end")
     return None if first is None else LostEvents(first.position, last, first.recorded_at), revoked
 
 
 def _move_aside(database: Path, secrets: list[Path]) -> Path | None:
-    """Move the files of a log, and the secrets that get others, into a folder of their own.
+    """Move the files of a log, and the secrets to be replaced, into a directory of their own.
 
-    The database goes first, so that nothing starts on a log that lacks a part. Its WAL is moved
-    into it before, as far as that can be done.
+    The database is moved first, so that the service can't start on an incomplete log. Before that
+    its WAL is checkpointed if possible.
     """
     names = [database.name + suffix for suffix in ("", "-wal", "-shm")]
     files = [database.parent / name for name in (*names, database.with_suffix(".head").name)]
@@ -264,13 +264,13 @@ def _move_aside(database: Path, secrets: list[Path]) -> Path | None:
 
 
 def _checkpoint(database: Path) -> None:
-    """Move the WAL into the database; one that is damaged stays as it is."""
+    """Checkpoint the WAL into the database; a damaged one is left as it is."""
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _begin_epoch(database: Path, revoked: list[SessionsRevoked]) -> Head:
-    """Let the log go on under a new epoch, and with the sessions revoked that it should."""
+    """Begin a new epoch and append the revocations; return the new head."""
     store = Store(database, "restore", busy_ms=0)
     try:
         store.begin_epoch()
@@ -294,7 +294,7 @@ def _now() -> str:
 
 
 def _sync(directory: Path) -> None:
-    """Let the names in a directory reach the disk."""
+    """Sync the entries of a directory to the disk."""
     file = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(file)

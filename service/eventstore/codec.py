@@ -1,4 +1,4 @@
-"""Encode events as JSON and decode them, upcasting older versions when they are read."""
+"""Encode events as JSON, decode them, and upcast older schema versions on read."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ _DECODERS = {
     event_type.type: msgspec.json.Decoder(event_type, strict=False).decode
     for event_type in EVENT_TYPES
 }
-_PRESENT = {
+_CURRENT = {
     (event_type.type, event_type.schema_version): _DECODERS[event_type.type]
     for event_type in EVENT_TYPES
 }
@@ -22,40 +22,43 @@ _decode_meta = msgspec.json.Decoder(Meta).decode
 
 
 class UnknownEvent(ServiceError):
-    """The log has an event that this version of the service does not know; use a newer one."""
+    """The log has an event that this version of the service does not know; use a newer version."""
 
 
 def encode(event: Event) -> bytes:
-    """Write the fields of `event` as JSON."""
+    """Encode the fields of `event` as JSON."""
     return _encoder.encode(event)
 
 
 def encode_meta(meta: Meta | None) -> bytes | None:
-    """Write what stands beside an event."""
+    """Encode the metadata of an event; None stays None."""
     return None if meta is None else _encoder.encode(meta)
 
 
 def decode_meta(data: bytes) -> Meta:
-    """Read what stands beside an event."""
+    """Decode the metadata of an event."""
     return _decode_meta(data)
 
 
 def decode(type_: str, schema_version: int, data: bytes) -> Event:
-    """Read an event; raise `UnknownEvent` for one that a later version wrote."""
-    decode_present = _PRESENT.get((type_, schema_version))
-    return _lifted(type_, schema_version, data) if decode_present is None else decode_present(data)
+    """Decode an event; raise `UnknownEvent` for one that a later version wrote."""
+    decode_current = _CURRENT.get((type_, schema_version))
+    return _upcast(type_, schema_version, data) if decode_current is None else decode_current(data)
 
 
-def _lifted(type_: str, schema_version: int, data: bytes) -> Event:
-    """Read an event that is not of the present form."""
+def _upcast(type_: str, schema_version: int, data: bytes) -> Event:
+    """Upcast an event of an older schema version, and decode it."""
     try:
-        present = _TYPES[type_].schema_version
+        current = _TYPES[type_].schema_version
     except KeyError:
         message = f"the log has an event of the unknown type {type_!r}; use a newer version"
         raise UnknownEvent(message) from None
-    if schema_version > present:
-        message = f"{type_!r} has schema version {schema_version}, known is {present}"
+    if schema_version > current:
+        message = (
+            f"the log has {type_!r} with schema version {schema_version}, this version knows "
+            f"{current}; use a newer version"
+        )
         raise UnknownEvent(message)
-    for version in range(schema_version, present):
+    for version in range(schema_version, current):
         data = UPCASTS[type_, version](data)
     return _DECODERS[type_](data)

@@ -1,6 +1,7 @@
-"""Writer thread: commits pending appends in groups, and runs other calls on the store.
+"""Writer thread: commits pending appends in batches (group commit), and runs other store calls.
 
-It takes whatever has come in while it was busy, and hands the results to the loop.
+Each batch holds the appends that were queued during the last commit. Results are handed to the
+event loop.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 BATCH_APPENDS_MAX = 2000
-"""About the most appends in one transaction, so that no commit takes long."""
+"""Approximate limit of appends in one transaction, so that no commit takes long."""
 
 COMMIT_PAUSE_S = 0.003
-"""The least time between two commits of few appends."""
+"""The least time between two commits of small batches."""
 
-GATHERED_MAX = 16
-"""So many appends are committed at once, whenever the last commit was."""
+SMALL_BATCH_MAX = 16
+"""Larger batches are committed at once, however recent the last commit is."""
 
 SIDE_FILE_INTERVAL_S = 1.0
+"""The least time between two writes of the side file."""
 
 logger = get_logger(__name__)
 
 
 class WriterDied(ServiceError):
-    """The thread that writes the log has ended; start again, and rebuild from the log."""
+    """The writer thread of the log has died; restart the service."""
 
 
 class CommitThread:
@@ -49,9 +51,9 @@ class CommitThread:
     def __init__(self, store: Store, side_file: SideFile, metrics: Metrics) -> None:
         """Start the thread; appends may be put only after `connect`."""
         self.is_closing = False
-        """No more appends will come, so that a batch need not wait for them."""
+        """No further appends will be put, so a batch need not wait for any."""
         self.is_broken = False
-        """Memory and log do not agree: nothing may be committed any more."""
+        """Memory and log differ: nothing may be committed any more."""
         self._store = store
         self._side_file = side_file
         self._side_file_at = 0.0
@@ -66,9 +68,9 @@ class CommitThread:
         """The index of streams can't be filled, since the log is damaged."""
         self._committed_at = 0.0
         self._outage_at: float | None = None
-        """Since when nothing can be written; None while all is well."""
-        self._in_hand: list[PendingAppend] = []
-        """What the thread is writing."""
+        """Monotonic time since which commits fail; None while they succeed."""
+        self._current: list[PendingAppend] = []
+        """The batch that is being committed."""
         self._queue: SimpleQueue[list[PendingAppend] | ThreadCall] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
         self._thread.start()
@@ -79,20 +81,21 @@ class CommitThread:
         on_results: Callable[[Sequence[PendingAppend], list[Committed | Exception], float], None],
         on_failure: Callable[[Exception], None],
     ) -> None:
-        """Call these in `loop` after each batch, and when nothing can be committed any more.
+        """Set the callbacks, which are called in `loop`.
 
-        `on_results` gets the batch, the result of each append, and when the commit began.
+        `on_results` gets each batch, the result of each append, and the time (`perf_counter`) at
+        which the commit began. `on_failure` gets the error after which nothing can be committed.
         """
         self._loop = loop
         self._on_results = on_results
         self._on_failure = on_failure
 
     def put(self, work: list[PendingAppend] | ThreadCall) -> None:
-        """Let the thread do `work` after all that was put before."""
+        """Queue `work` for the thread."""
         self._queue.put(work)
 
     def close(self) -> None:
-        """Close the store; runs in the thread, as a `ThreadCall`, which then ends."""
+        """Close the store and end the thread; to be run in the thread, as a `ThreadCall`."""
         self._is_closed = True
         while self._fill_index(at_least=1):
             pass
@@ -105,7 +108,7 @@ class CommitThread:
         self._thread.join()
 
     def probe(self) -> None:
-        """Raise `Unavailable` unless the log can be written; runs in the thread."""
+        """Raise `Unavailable` unless the log can be written; to be run in the thread."""
         try:
             self._store.probe()
         except Unavailable as error:
@@ -114,41 +117,41 @@ class CommitThread:
         self._note_outage(None)
 
     def _work(self) -> None:
-        """Carry out what is asked for, until the end; a fault of the thread itself ends the log."""
+        """Run the thread; an unexpected exception reports `WriterDied` and fails all appends."""
         try:
-            self._carry_out_work()
+            self._run()
         except BaseException as error:
             logger.critical("log writer died", error_type="internal_error", exc_info=error)
             self._loop.call_soon_threadsafe(self._on_failure, WriterDied())
-            self._refuse(self._in_hand)
-            self._refuse_work()
+            self._refuse(self._current)
+            self._refuse_queued()
 
-    def _refuse_work(self) -> None:
-        """Answer what can't be written any more, so that nobody waits for it for ever."""
+    def _refuse_queued(self) -> None:
+        """Fail queued appends until `close`, so that no caller waits for ever."""
         while not self._is_closed:
             work = self._queue.get()
             if isinstance(work, ThreadCall):
-                work.carry_out()
+                work.run()
             else:
                 self._refuse(work)
 
     def _refuse(self, batch: Sequence[PendingAppend]) -> None:
-        answers: list[Committed | Exception] = [Unavailable()] * len(batch)
-        self._loop.call_soon_threadsafe(self._on_results, batch, answers, 0.0)
+        results: list[Committed | Exception] = [Unavailable()] * len(batch)
+        self._loop.call_soon_threadsafe(self._on_results, batch, results, 0.0)
 
-    def _carry_out_work(self) -> None:
+    def _run(self) -> None:
         while not self._is_closed:
             work = self._queue.get()
             if isinstance(work, ThreadCall):
-                work.carry_out()
+                work.run()
                 continue
-            self._in_hand = work
+            self._current = work
             call = self._gather(work)
             self._write(work)
-            self._in_hand = []
+            self._current = []
             self._fill_index(at_least=ROWS_PER_FILL if self._queue.empty() else UNINDEXED_MAX)
             if call is not None:
-                call.carry_out()
+                call.run()
 
     def _fill_index(self, *, at_least: int) -> bool:
         """Add events to the index of streams if so many are not in it; tell whether that was so.
@@ -174,14 +177,13 @@ class CommitThread:
         return True
 
     def _gather(self, batch: list[PendingAppend]) -> ThreadCall | None:
-        """Add what else has been submitted; return what is not an append and came after it.
+        """Extend `batch` by the appends that are queued; return the call that follows them, if any.
 
-        A commit costs the same for one append as for many. So when the last commit was only just
-        now, a few more may come in. A single append after a pause does not wait, and neither does
-        a batch that is large already.
+        A commit costs the same for one append as for many, so after a recent commit a small batch
+        waits for more. A single append after a pause does not wait, and neither does a large batch.
         """
         pause_s = COMMIT_PAUSE_S - (time.monotonic() - self._committed_at)
-        if pause_s > 0 and len(batch) < GATHERED_MAX and not self.is_closing:
+        if pause_s > 0 and len(batch) < SMALL_BATCH_MAX and not self.is_closing:
             time.sleep(pause_s)
         while len(batch) < BATCH_APPENDS_MAX:
             try:
@@ -194,41 +196,41 @@ class CommitThread:
         return None
 
     def _write(self, batch: Sequence[PendingAppend]) -> None:
-        """Commit a batch, and let the loop know."""
+        """Commit a batch, and hand the results to the loop."""
         began_at = time.perf_counter()
-        tell = self._loop.call_soon_threadsafe
-        answers: list[Committed | Exception]
+        call_in_loop = self._loop.call_soon_threadsafe
+        results: list[Committed | Exception]
         try:
             # None while tracing is off.
             links = [None if one.span is None else one.span.ref for one in batch]
             with traces.span("log.commit", links, appends=len(batch)):
-                answers = self._commit([one.append for one in batch])
+                results = self._commit([one.append for one in batch])
             self._note_outage(None)
         except Exception as error:
             if isinstance(error, LogDiverged):
-                tell(self._on_failure, error)
+                call_in_loop(self._on_failure, error)
             elif isinstance(error, Unavailable):
                 self._note_outage(error)
             else:
                 logger.exception("append failed", error_type="internal_error")
             self._metrics.commit_failed()
-            answers = [error] * len(batch)
+            results = [error] * len(batch)
         self._committed_at = time.monotonic()
-        tell(self._on_results, batch, answers, began_at)
+        call_in_loop(self._on_results, batch, results, began_at)
 
     def _commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
-        """Commit, and note the new head beside the database."""
+        """Commit a batch, and write the new head to the side file if that is due."""
         if self.is_broken:
             raise Unavailable
-        answers = self._commit_or_each(batch)
+        results = self._commit_or_each(batch)
         now = time.monotonic()
         if now - self._side_file_at >= SIDE_FILE_INTERVAL_S:
             self._side_file_at = now
             self._note_head()
-        return answers
+        return results
 
     def _note_outage(self, error: Unavailable | None) -> None:
-        """Log once that nothing can be written, however many appends fail, and once its end."""
+        """Log the begin and the end of an outage once each, however many appends fail."""
         if self.is_broken:
             return
         if error is not None and self._outage_at is None:
@@ -246,7 +248,7 @@ class CommitThread:
             )
 
     def _commit_or_each(self, batch: Sequence[Append]) -> list[Committed | Exception]:
-        """Commit a batch; when something in it can't be, commit each append for itself."""
+        """Commit a batch in one transaction; if that raises, commit each append in its own."""
         try:
             return self._store.commit(batch)
         except (Unavailable, LogDiverged):
@@ -267,7 +269,7 @@ class CommitThread:
             return error
 
     def _note_head(self) -> None:
-        """Write the side file; a disk that is full stops neither commits nor the end."""
+        """Write the side file; a failure is only logged, and stops neither commits nor `close`."""
         try:
             self._side_file.write(self._store.head)
         except OSError as error:

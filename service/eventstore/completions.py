@@ -1,4 +1,4 @@
-"""Bridge what the commit thread does, and its callbacks, to results that coroutines await."""
+"""Bridge callbacks and calls of the commit thread to results that coroutines await."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PendingAppend(NamedTuple):
-    """An append, and the callback that gets its result."""
+    """An append, the callback that gets its result, and the span that it belongs to."""
 
     append: Append
     then: Then
@@ -30,14 +30,14 @@ class Completion(Generic[Result]):
     """Bridge a commit callback to an awaitable result."""
 
     def __init__(self) -> None:
-        """Belong to the running loop."""
+        """Create a future of the running loop."""
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Result] = self._loop.create_future()
         self._is_settled = False
         self._end: asyncio.Future[None] | None = None
 
     def settle(self, result: Result | Exception) -> None:
-        """Set the result; it is dropped when the caller was cancelled."""
+        """Set the result; it is dropped if the caller was cancelled."""
         self._is_settled = True
         if self._end is not None:
             self._end.set_result(None)
@@ -49,7 +49,7 @@ class Completion(Generic[Result]):
             self.future.set_result(result)
 
     async def settled(self) -> None:
-        """Wait until there is a result, also when `future` is cancelled."""
+        """Wait until there is a result, even if `future` was cancelled."""
         if not self._is_settled:
             self._end = self._loop.create_future()
             await asyncio.shield(self._end)
@@ -59,17 +59,17 @@ class ThreadCall:
     """Bridge a function that runs in the commit thread to an awaitable result."""
 
     def __init__(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        """Wait in the running loop for `call(*arguments)`."""
+        """Take the function and its arguments; the future belongs to the running loop."""
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self._loop.create_future()
         self._call = call
         self._arguments = arguments
 
-    def carry_out(self) -> None:
-        """Call the function, in the commit thread, and hand its result to the loop."""
+    def run(self) -> None:
+        """Call the function in the commit thread, and hand its result to the loop."""
         try:
             result = self._call(*self._arguments)
-        except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for
+        except Exception as error:  # noqa: BLE001 - it is raised in the coroutine that awaits `future`
             self._loop.call_soon_threadsafe(self._settle, None, error)
         else:
             self._loop.call_soon_threadsafe(self._settle, result, None)

@@ -1,7 +1,6 @@
 """Read-only checks of a data directory before anything is written to it.
 
-Nothing is changed: the database is opened for reading only, and where it has no WAL not even
-shared memory is made beside it.
+The database is opened read-only. If it has no WAL, not even a shared-memory file is created.
 """
 
 from __future__ import annotations
@@ -24,36 +23,36 @@ if TYPE_CHECKING:
 HEADER = b"SQLite format 3\0"
 
 REQUIRED_TABLES = frozenset({"events", "log_head"})
-"""Tables that every log has had since the first schema."""
+"""Tables that a log has in every schema version."""
 
 ALEMBIC = "alembic_version"
 
 
 class LogMissing(ConfigurationError):
-    """What belongs to a log is there, but the log is not."""
+    """Files that belong to a log are there, but its database is missing or empty."""
 
     error_code = "LOG_MISSING"
 
 
 class NotOurDatabase(ConfigurationError):
-    """The database is that of another application."""
+    """The database belongs to another application."""
 
     error_code = "NOT_OUR_DATABASE"
 
 
 class DataUnusable(ConfigurationError):
-    """The files can't be read or written."""
+    """The data directory or its files can't be used."""
 
     error_code = "DATA_UNUSABLE"
 
 
 class Files:
-    """Where a log and what belongs to it stand."""
+    """Paths of a log's database and of the files that belong to it."""
 
     def __init__(self, path: Path) -> None:
-        """Name the files of the database at `path`."""
+        """Derive all paths from that of the database."""
         self.given = path
-        # A symbolic link is another name for the same log: it has the same lock.
+        # Resolved, so that a log reached by a symbolic link has the same lock.
         self.database = path.resolve()
         self.lock = self.database.with_suffix(".lock")
         self.side_file = self.database.with_suffix(".head")
@@ -64,17 +63,16 @@ class Files:
         self.seal_secret = self.database.with_name(SEAL_SECRET_FILE)
 
     def traces(self) -> list[Path]:
-        """Return the files that only stand where there was a log that had something in it."""
+        """Return the files that exist only if there was a log with events."""
         files = [path for path in (self.wal, self.lock) if _size(path)]
         return [*files, *(path for path in (self.side_file, self.seal_secret) if path.exists())]
 
 
 def inspect(path: Path, *, accept_lost_tail: bool | None = None) -> str | None:
-    """Return the revision of the database at `path`, or None when a new one may be made there.
+    """Return the schema revision of the database at `path`, or None if a new one may be created.
 
-    Raises `ConfigurationError` when it can't be used, is of another application, is missing while
-    files that belong to it are there, or, unless `accept_lost_tail`, has lost its tail. With None
-    it is not looked at where the log ends.
+    Raises `DataUnusable`, `NotOurDatabase`, `LogMissing` when files of a log are there without its
+    database, and `LostTail` unless `accept_lost_tail`; with None the tail is not checked.
     """
     files = Files(path)
     _check_directory(files)
@@ -97,9 +95,9 @@ def inspect(path: Path, *, accept_lost_tail: bool | None = None) -> str | None:
 
 
 def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
-    """Return the revision of an open database, or None when it is empty.
+    """Return the schema revision of an open database, or None if it has no tables.
 
-    Raises `NotOurDatabase` when its tables are not those of a log.
+    Raises `NotOurDatabase` if its tables are not those of a log.
     """
     tables = {
         name
@@ -114,7 +112,7 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     if revision is not None and others >= REQUIRED_TABLES:
         return revision
     raise NotOurDatabase(
-        f"the database {path} is not one of ws-service: it has "
+        f"the database {path} does not belong to ws-service: it has "
         f"{'the tables ' + ', '.join(sorted(others)[:5]) if others else 'no tables'} and "
         f"{'no schema version' if revision is None else f'the schema {revision}'}. Set WS_DATA_DIR "
         "or WS_DATABASE_URL to another place, or restore the log from a backup"
@@ -122,10 +120,10 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
 
 
 def _look_inside(files: Files, *, accept_lost_tail: bool | None) -> str | None:
-    # With a WAL the memory beside it is needed; without one, nothing may be made.
+    # A WAL can only be read with shared memory; without one, `immutable` creates no file.
     immutable = "" if _size(files.wal) else "&immutable=1"
     if _size(files.journal):
-        # A transaction was broken off before there was a WAL: only a writer can take it back.
+        # A hot rollback journal: only a writer can roll the transaction back.
         mode = "rw"
         immutable = ""
     else:
@@ -159,7 +157,7 @@ def _check_tail(files: Files, connection: sqlite3.Connection, revision: str | No
     try:
         side = SideFile(files.side_file).read()
     except DamagedSideFile:
-        # It is warned of when the log is opened.
+        # Opening the log warns of it.
         return
     if side is not None:
         side.check(Head(0, GENESIS, "") if row is None else Head(*row), hash_at(side.position))
@@ -169,15 +167,15 @@ def _check_directory(files: Files) -> None:
     for path in (files.given, files.given.parent):
         if path.is_symlink() and not path.exists():
             raise LogMissing(
-                f"{path} is a symbolic link to {path.readlink()}, which is not there: is what it "
-                "leads to mounted?"
+                f"{path} is a symbolic link to {path.readlink()}, which does not exist: is its "
+                "target mounted?"
             )
     directory = files.database.parent
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not existing.is_dir():
         raise DataUnusable(f"{directory} can't be used for data: {existing} is not a directory")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise DataUnusable(f"{existing} can't be written, so no data can be kept in {directory}")
+        raise DataUnusable(f"{existing} is not writable, so no data can be stored in {directory}")
     if files.database.exists() and not files.database.is_file():
         raise DataUnusable(f"the database {files.given} can't be used: it is not a file")
 
@@ -190,8 +188,8 @@ def _check_new(files: Files) -> None:
         return
     what = "is empty" if files.database.exists() else "is missing"
     raise LogMissing(
-        f"the database {files.given} {what}, but {', '.join(map(str, traces))} belong to a log "
-        "that was here. Put its database back, or restore a backup; to begin anew with nothing, "
+        f"the database {files.given} {what}, but {', '.join(map(str, traces))} belong to an "
+        "earlier log. Put its database back, or restore a backup; to start with an empty log, "
         "move these files away or set WS_DATA_DIR to another directory"
     )
 
@@ -202,7 +200,7 @@ def _check_rights(files: Files) -> None:
             status = path.stat()
             raise DataUnusable(
                 f"{path} belongs to user {status.st_uid} and can't be read and written by user "
-                f"{os.geteuid()}, who runs this: give it to them (chown) or change its mode"
+                f"{os.geteuid()}, who runs ws-service: change its owner (chown) or its mode (chmod)"
             )
 
 
@@ -221,10 +219,10 @@ def _existing(files: Files) -> Iterator[Path]:
 
 
 def _size(path: Path) -> int:
-    """Return the size of a file; 0 when there is none."""
+    """Return the size of a file in bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise DataUnusable(f"{path} can't be looked at: {error.strerror}") from error
+        raise DataUnusable(f"{path} can't be accessed: {error.strerror}") from error

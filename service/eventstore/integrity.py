@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class BrokenChain(ServiceError):
-    """A row of the log is not what was written."""
+    """A row of the log was changed or is missing."""
 
 
 class ChainCheck:
-    """Walks the log row by row, from its beginning, and raises `BrokenChain` where it breaks."""
+    """Checks the hash chain row by row; raises `BrokenChain` at the first wrong row."""
 
     def __init__(self) -> None:
-        """Begin before the first event."""
+        """Start before the first event."""
         self.position = 0
         self.hash = GENESIS
 
-    def take(self, row: Row) -> None:
+    def check(self, row: Row) -> None:
         """Check the next row."""
         if row.position != self.position + 1:
             raise BrokenChain(f"position {self.position + 1} is missing")
@@ -33,7 +33,7 @@ class ChainCheck:
         self.position, self.hash = row.position, row.hash
 
     def finish(self, head: Head) -> None:
-        """Check that the log ends where its head says."""
+        """Check that the last row is the one that `head` names."""
         if (self.position, self.hash) != (head.position, head.hash):
             raise BrokenChain(f"the log ends at {self.position}, its head says {head.position}")
 
@@ -41,11 +41,11 @@ class ChainCheck:
 async def broken_link(
     reader: Reader, stream: str, *, rows_at_once: int = 1000
 ) -> BrokenChain | None:
-    """Return how an event of `stream` is not what was written, or None when all of them are.
+    """Check the events of `stream`; return the error of the first wrong one, or None.
 
-    Each row must hash onto the row before it, and the row after must hash onto it, so that a
-    changed row is found even when its own hash was made to fit. The chain of all rows from the
-    beginning is only walked by `ws-service log verify`.
+    The hash of each row and that of the row after it are recomputed, so that a changed row is
+    found even if its own hash was adapted. The whole chain is checked only by
+    `ws-service log verify`.
     """
     head, version = await reader.head(), 0
     async for page in reader.rows(stream=stream, limit=rows_at_once):
@@ -69,7 +69,7 @@ async def broken_link(
 async def broken_match(
     reader: Reader, match: MatchId, *, rows_at_once: int = 1000
 ) -> BrokenChain | None:
-    """Return how a match is not what was written; also one whose end is missing."""
+    """Check the events of a match, and that its end is not missing; return the error or None."""
     stream = match_stream(match)
     broken = await broken_link(reader, stream, rows_at_once=rows_at_once)
     if broken is None and await reader.lacks_end(match, stream):
@@ -78,7 +78,7 @@ async def broken_match(
 
 
 def _check_row(row: Row, previous: bytes | None) -> None:
-    """Raise `BrokenChain` unless `row` hashes onto the hash of the row before it."""
+    """Raise `BrokenChain` unless the hash of `row` follows from that of the row before it."""
     if previous is None:
         raise BrokenChain(f"position {row.position - 1} is missing")
     if chain(previous, tuple(row[:-1])) != row.hash:
@@ -92,7 +92,7 @@ def _check_version(row: Row, version: int) -> None:
 
 
 def _check_next(row: Row, following: Row | None, head: Head) -> None:
-    """Raise `BrokenChain` unless what comes after `row` hashes onto it."""
+    """Raise `BrokenChain` unless the next row, or the head, follows from `row`."""
     if following is not None:
         if chain(row.hash, tuple(following[:-1])) != following.hash:
             raise BrokenChain(

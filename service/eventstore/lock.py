@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class LogInUse(ConfigurationError):
-    """Another process uses this log."""
+    """Another process is using this log."""
 
     error_code = "LOG_IN_USE"
 
 
 class LogLock:
-    """Keeps a second process from writing to the same log; the end of the process lets it go.
+    """An exclusive lock of a log; the system releases it when the process ends.
 
-    The file says which process had it last. It is empty until a log was opened beside it, and so
-    also tells that there once was one.
+    The file holds the id of the last process. It stays empty until a log was opened, so it also
+    shows that there once was a log.
     """
 
     def __init__(self, path: Path) -> None:
-        """Take the lock file at `path`; raise `LogInUse` when somebody has it."""
-        # Whoever is refused must not change the file, not even its times.
+        """Take the lock file at `path`; raise `LogInUse` if another process holds it."""
+        # A process that does not get the lock must not change the file, not even its times.
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,18 +35,18 @@ class LogLock:
             holder = self._file.read(20).strip()
             self._file.close()
             raise LogInUse(
-                f"another ws-service uses the log beside {path}"
+                f"another ws-service is using the log of {path}"
                 f"{f' (process {holder})' if holder else ''}; stop it first, or set WS_DATA_DIR to "
                 "another directory"
             ) from None
 
     def mark(self) -> None:
-        """Say that a log is there, and who uses it."""
+        """Write the id of this process, which also marks that there is a log."""
         self._file.seek(0)
         self._file.write(f"{os.getpid()}\n")
         self._file.truncate()
         self._file.flush()
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""Brings the database to the schema of this version, in one transaction."""
+"""Migrate the database to the schema of this version, in one transaction."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 class WrongSchema(ConfigurationError):
-    """The database has another schema than this version wants."""
+    """The schema of the database is not that of this version."""
 
     error_code = "WRONG_SCHEMA"
 
 
 def alembic_config() -> Config:
-    """Find alembic.ini: inside an installed package, or at the top of a checkout."""
+    """Return the configuration from alembic.ini, in the installed package or the checkout."""
     inside = _PACKAGE / "alembic.ini"
     return Config(inside if inside.exists() else _PACKAGE.parent / "alembic.ini")
 
@@ -44,7 +44,7 @@ def database_path(url: str) -> Path:
 
 
 def read_only(url: str) -> str:
-    """Return a URL by which neither the database nor its WAL is ever changed."""
+    """Return a URL that opens the database read-only; its WAL is not changed either."""
     file = f"file:{quote(str(database_path(url)))}"
     read = make_url(url).set(database=file, query={"mode": "ro", "uri": "true"})
     return read.render_as_string(hide_password=False)
@@ -52,9 +52,9 @@ def read_only(url: str) -> str:
 
 @contextmanager
 def locked(url: str) -> Iterator[LogLock]:
-    """Hold the lock of a log; what can't be used is refused before anything is made.
+    """Hold the lock of a log, after a check that its files can be used.
 
-    Makes the directory when it is not there. Raises `ConfigurationError`.
+    Creates the directory if needed. Raises `ConfigurationError` before anything is written.
     """
     lock = _take_lock(url)
     try:
@@ -64,9 +64,9 @@ def locked(url: str) -> Iterator[LogLock]:
 
 
 def claim(url: str, *, migrates: bool, accept_lost_tail: bool) -> LogLock:
-    """Take the lock of a log that is about to be opened, and see to its schema.
+    """Take the lock of a log, and migrate its schema, or check it if not `migrates`.
 
-    Whatever is to be refused is refused before anything is written. Raises `ConfigurationError`.
+    Raises `ConfigurationError` before anything is written.
     """
     path = database_path(url)
     inspect(path, accept_lost_tail=accept_lost_tail)
@@ -74,7 +74,7 @@ def claim(url: str, *, migrates: bool, accept_lost_tail: bool) -> LogLock:
         check(url)
     lock = _take_lock(url)
     try:
-        # Once more: before the lock, another process may have changed it.
+        # Again, since another process may have changed it before the lock was taken.
         inspect(path, accept_lost_tail=accept_lost_tail)
         if migrates:
             _upgrade(url)
@@ -87,17 +87,17 @@ def claim(url: str, *, migrates: bool, accept_lost_tail: bool) -> LogLock:
 
 
 def upgrade(url: str) -> None:
-    """Bring the database to the newest schema; it may not exist yet.
+    """Migrate the database to the newest schema; create it if it does not exist.
 
-    Raises `ConfigurationError` for a database that can't be used, is in use, or is of a later
-    version.
+    Raises `ConfigurationError` for a database that can't be used, is in use, or has the schema of
+    a later version.
     """
     with locked(url):
         _upgrade(url)
 
 
 def current(url: str) -> str | None:
-    """Return the revision of the database, or None when it has none; nothing is written.
+    """Return the schema revision of the database, or None; nothing is written.
 
     Raises `ConfigurationError` for a database that can't be used.
     """
@@ -105,7 +105,7 @@ def current(url: str) -> str | None:
 
 
 def newest() -> str | None:
-    """Return the revision that this version wants."""
+    """Return the schema revision of this version."""
     return _revisions().get_current_head()
 
 
@@ -120,17 +120,17 @@ def check(url: str) -> None:
     _refuse_later(found)
     if found != wanted:
         raise WrongSchema(
-            f"the database has schema {found or 'none'}, this version wants {wanted}: "
+            f"the database has schema {found or 'none'}, this version needs {wanted}: "
             "run `ws-service db upgrade`"
         )
 
 
 @contextmanager
 def transaction(url: str) -> Iterator[Connection]:
-    """Open the database and begin one transaction, which also covers changes of the schema.
+    """Open the database and begin one transaction, which also covers schema changes.
 
-    The driver would begin none for these, and commit before each. Raises `ConfigurationError`
-    when the database can't be used; then nothing has changed.
+    By default the driver commits before each schema change. Raises `ConfigurationError` when the
+    database can't be used; then nothing has changed.
     """
     engine = create_engine(make_url(url).set(drivername="sqlite"))
 
@@ -163,12 +163,12 @@ def _take_lock(url: str) -> LogLock:
         return LogLock(files.lock)
     except OSError as error:
         raise ConfigurationError(
-            f"no data can be kept in {files.database.parent}: {error.strerror}"
+            f"no data can be stored in {files.database.parent}: {error.strerror}"
         ) from error
 
 
 def _upgrade(url: str) -> None:
-    """Run the migrations that are missing; the caller holds the lock."""
+    """Run the pending migrations; the caller holds the lock."""
     if current(url) == newest():
         return
     with transaction(url) as connection:

@@ -21,23 +21,23 @@ class VersionConflict(ServiceError):
 
 
 class Append(NamedTuple):
-    """What one caller wants to be committed, all or nothing."""
+    """Events of one caller, which are committed together or not at all."""
 
     events: Sequence[ProposedEvent]
     expect: Expect
-    beside: PersonalData
+    personal_data: PersonalData
 
 
 class Committed(NamedTuple):
-    """What became of one append."""
+    """The result of a committed append."""
 
     positions: list[Position]
     recorded: list[RecordedEvent]
-    """The events that this commit added; none when they had been there before."""
+    """The events that this commit added; empty if they were in the log before."""
 
 
 class LogTip(Protocol):
-    """What a plan asks of the store that it continues."""
+    """The end of the log that a plan continues; the store implements it."""
 
     node: str
     head: Head
@@ -50,12 +50,12 @@ class LogTip(Protocol):
 
 
 class Plan:
-    """The rows of one transaction: versions, positions and hashes, before anything is written."""
+    """The rows of one transaction, with versions, positions and hashes."""
 
     def __init__(self, tip: LogTip, seen: dict[bytes, Position] | None) -> None:
-        """Look for repetitions only if `seen` says which events are in the log already.
+        """Continue the log at `tip`; `seen` has the positions of event ids that are in the log.
 
-        Where nobody looks, the database refuses an event id that it has.
+        With None no append is looked up, and the database refuses an event id that it has.
         """
         self._tip = tip
         self._seen = seen
@@ -68,11 +68,11 @@ class Plan:
 
     @property
     def head(self) -> Head:
-        """Where the log ends after these rows."""
+        """The head of the log after these rows."""
         return Head(self._position, self._hash, self._epoch)
 
     def add(self, append: Append) -> Committed | Exception:
-        """Take one append in, or say why it can't be."""
+        """Add the rows of one append; return the result, or the `VersionConflict`."""
         if self._seen is not None:
             known = self._known(append, self._seen)
             if known is not None:
@@ -88,7 +88,7 @@ class Plan:
         return Committed(list(range(first, self._position + 1)), recorded)
 
     def _known(self, append: Append, seen: dict[bytes, Position]) -> Committed | Exception | None:
-        """Answer an append that was made before as it was then."""
+        """Return the first result of an append that is in the log already, else None."""
         first = [seen.get(event.event_id) for event in append.events]
         known = [position for position in first if position is not None]
         if not known:
@@ -101,7 +101,7 @@ class Plan:
         for stream, version in append.expect.items():
             if self._version(stream) != version:
                 return VersionConflict(
-                    f"{stream} is at version {self._version(stream)}, expected was {version}"
+                    f"{stream} is at version {self._version(stream)}, not at {version} as expected"
                 )
         return None
 

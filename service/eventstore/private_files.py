@@ -1,4 +1,4 @@
-"""Restrict the permissions of files created by earlier versions."""
+"""Restrict the permissions of files that earlier versions created."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ logger = get_logger(__name__)
 
 
 def make_private(data_dir: Path, database: Path) -> None:
-    """Let only their owner read and write the files in `data_dir`, and those of the database.
+    """Set mode 0600 on the files in `data_dir` and on those of the database.
 
-    New ones are made so; those of other owners are left alone, with a warning if others may read.
+    New files are created with that mode. A file of another owner is left as it is, with a warning
+    if others can read it.
     """
-    beside = [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
-    within = data_dir.iterdir() if data_dir.is_dir() else ()
-    for path in {*beside, *within}:
+    database_files = [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
+    data_files = data_dir.iterdir() if data_dir.is_dir() else ()
+    for path in {*database_files, *data_files}:
         if path.is_symlink() or not path.is_file():
             continue
         mode = stat.S_IMODE(path.stat().st_mode)

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from service.domain.ids import MatchId
 
 PAGE = 5000
-"""Rows a page."""
+"""Rows per page."""
 
 KEYS_PAGE = 500
-"""Keys asked for at once; SQLite allows some thousand parameters."""
+"""Keys per query; SQLite limits the parameters of a statement to some thousands."""
 
 _RECORDED = """
     SELECT position, version, recorded_at, type, schema_version, data, actor, meta FROM events
@@ -74,17 +74,17 @@ class UnreadableEvent(ServiceError):
     """An event of the log can't be decoded."""
 
     def __init__(self, position: Position, type_: str, error: Exception) -> None:
-        """Name the event, and what is wrong with it."""
+        """Take the position and type of the event, and the error of the decoder."""
         super().__init__(
             f"the event at position {position} ({type_}) can't be read: {error}. Start the "
-            "version that wrote it, or leave this one event out, for good, by `ws-service log "
+            "version that wrote it, or skip this event permanently by `ws-service log "
             f"skip {position} --reason TEXT`"
         )
         self.position = position
 
 
 class StoredEvent(NamedTuple):
-    """An event as it is stored, for a reader who needs few of them decoded."""
+    """A stored event that is decoded on demand, for readers that need few of them."""
 
     position: Position
     stream: str
@@ -97,7 +97,7 @@ class StoredEvent(NamedTuple):
     meta: bytes | None
 
     def decoded(self) -> RecordedEvent:
-        """Decode it; raise `UnreadableEvent`."""
+        """Decode the event; raise `UnreadableEvent`."""
         try:
             event = decode(self.type, self.schema_version, self.data)
         except Exception as error:
@@ -113,7 +113,7 @@ class StoredEvent(NamedTuple):
 
 
 def open_database(url: str) -> AsyncEngine:
-    """Open the database at `url` for reading only: neither it nor its WAL is ever changed."""
+    """Open the database at `url` read-only; its WAL is not changed either."""
     engine = create_async_engine(migrate.read_only(url))
 
     @sqlalchemy_event.listens_for(engine.sync_engine, "connect")
@@ -124,20 +124,20 @@ def open_database(url: str) -> AsyncEngine:
 
 
 class Reader:
-    """Reads events, whole rows, and what stands beside the log.
+    """Reads events, whole rows, and the tables of personal data.
 
-    Events that were skipped are left out everywhere but in `rows`. An event that can't be decoded
-    raises `UnreadableEvent`.
+    Skipped events are left out by all methods but `rows`. An event that can't be decoded raises
+    `UnreadableEvent`.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Read by `engine`."""
+        """Read by the connections of `engine`."""
         self.engine = engine
 
     async def read(
         self, after: Position = 0, *, stream: str | None = None
     ) -> AsyncIterator[list[RecordedEvent]]:
-        """Yield pages of the events after a position, all of them or those of one stream."""
+        """Yield pages of the events after a position, of all streams or of one."""
         while page := await self.page(after, stream=stream):
             yield page
             after = page[-1].position
@@ -145,7 +145,7 @@ class Reader:
     async def page(
         self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
     ) -> list[RecordedEvent]:
-        """Return the first events after a position, of all or of one stream."""
+        """Return at most `limit` events after a position, of all streams or of one."""
         if stream is None:
             rows = await self._fetch(_OF_ALL, after, limit)
         else:
@@ -168,7 +168,10 @@ class Reader:
     async def of_match(
         self, stream: str, after: int, limit: int
     ) -> list[tuple[int, Position, Event]]:
-        """Return the first events of a stream after a version, by the index of the versions."""
+        """Return at most `limit` events of a stream after a version: (version, position, event).
+
+        It uses the index of (stream, version).
+        """
         rows = await self._fetch(_OF_MATCH, stream, after, limit)
         try:
             return [
@@ -181,9 +184,9 @@ class Reader:
     async def events(
         self, after: Position, until: Position
     ) -> AsyncIterator[list[tuple[Position, Event]]]:
-        """Yield pages of the events after a position up to another, and nothing of them but that.
+        """Yield pages of (position, event) after a position, up to and including another.
 
-        A start without a snapshot waits for all of them.
+        Metadata is left out: a start without a snapshot waits for all events to be folded.
         """
         while rows := await self._fetch(_EVENTS_ALONE, after, until, PAGE):
             try:
@@ -199,9 +202,10 @@ class Reader:
     async def stored(
         self, after: Position, *, without: Sequence[str], sparse: str, streams: Collection[str]
     ) -> AsyncIterator[list[StoredEvent]]:
-        """Yield pages of the events after a position but for some types, and decode none.
+        """Yield pages of undecoded events after a position, without the types `without`.
 
-        Of the type `sparse` there are only those in `streams`, and those of commands with an id.
+        Events of the type `sparse` are included only if they are in `streams`, or are the first
+        event of a command with an id.
         """
         statement = _TAIL.format(", ".join("?" * len(without)))
         wanted = json.dumps(list(streams))
@@ -210,9 +214,9 @@ class Reader:
             after = rows[-1][0]
 
     async def commands(self, after: Position, until: Position) -> AsyncIterator[RecordedEvent]:
-        """Yield for each command with an id its last event, as if that were its only one.
+        """Yield the last event of each command with an id, as if it were the only one.
 
-        The command begins after a position and up to another.
+        The first event of the command is after a position, up to and including another.
         """
         while rows := await self._fetch(_COMMANDS, after, until, PAGE):
             for _, position, at, type_, schema, data, actor, meta in rows:
@@ -221,7 +225,7 @@ class Reader:
             after = rows[-1][0]
 
     async def _fetch(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
-        """Return rows as they come from the driver, without a thing added to any of them."""
+        """Return the rows of the driver as plain tuples, without SQLAlchemy's overhead per row."""
         async with self.engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             if driver is None:
@@ -232,7 +236,7 @@ class Reader:
     async def rows(
         self, after: Position = 0, *, stream: str | None = None, limit: int = PAGE
     ) -> AsyncIterator[list[Row]]:
-        """Yield pages of at most `limit` whole rows."""
+        """Yield pages of at most `limit` whole rows, those of skipped events included."""
         statement = _rows
         if stream is not None:
             statement = _rows.where(events.c.position.in_(positions_of([stream])))
@@ -246,40 +250,41 @@ class Reader:
             after = page[-1][0]
 
     async def rows_at(self, positions: Collection[Position]) -> dict[Position, Row]:
-        """Return the whole rows at these positions, as far as they are there."""
+        """Return the whole rows at these positions; missing ones are left out."""
         found = await self._matching(_rows, events.c.position, positions)
         return {row[0]: Row(*row) for row in found}
 
     async def hashes(self, positions: Collection[Position]) -> dict[Position, bytes]:
-        """Return the hashes of the events at these positions, as far as they are there."""
+        """Return the hashes of the rows at these positions; missing ones are left out."""
         statement = select(events.c.position, events.c.hash)
         found = await self._matching(statement, events.c.position, positions)
         return dict(found)
 
     async def head(self) -> Head:
-        """Return where the log ends."""
+        """Return the head of the log."""
         columns = (log_head.c.position, log_head.c.hash, log_head.c.epoch)
         async with self.engine.connect() as connection:
             row = (await connection.execute(select(*columns))).one_or_none()
         return Head(0, GENESIS, "") if row is None else Head(*row)
 
     async def counts(self) -> dict[str, int]:
-        """Return how many events there are of each type."""
+        """Return the number of events by type."""
         statement = select(events.c.type, func.count()).group_by(events.c.type)
         async with self.engine.connect() as connection:
             return dict((await connection.execute(statement)).all())
 
     async def last_before(self, recorded_at: int, *, after: Position) -> Position:
-        """Return the last event that was recorded earlier than that, or `after`.
+        """Return the position of the last event recorded before that time, or `after`.
 
-        It walks back from the end: times are in order only as far as the clock was.
+        `recorded_at` is in microseconds since 1970, and may go back where the clock was set back,
+        so the search goes backwards from the end.
         """
         rows = await self._fetch(_LAST_BEFORE, after, recorded_at)
         position: Position = rows[0][0] if rows else after
         return position
 
     async def after_of_type(self, after: Position, type_: str) -> list[Event]:
-        """Return the events of a type after a position, in their order; it looks at all of them."""
+        """Return the events of a type after a position, in order; it scans all events after it."""
         statement = (
             select(events.c.type, events.c.schema_version, events.c.data)
             .where(
@@ -293,7 +298,7 @@ class Reader:
             return [decode(*row) for row in await connection.execute(statement)]
 
     async def of_type(self, streams: Collection[str], type_: str) -> list[tuple[Position, Event]]:
-        """Return the events of this type in `streams`, in their order."""
+        """Return (position, event) of the events of this type in `streams`, in order."""
         statement = (
             select(events.c.position, events.c.type, events.c.schema_version, events.c.data)
             .where(
@@ -308,7 +313,7 @@ class Reader:
             return [(row[0], decode(row[1], row[2], row[3])) for row in rows]
 
     async def lacks_end(self, match: MatchId, stream: str) -> bool:
-        """Say whether the match history knows of an end that `stream` does not have."""
+        """Return whether the match history has an end of the match that `stream` lacks."""
         ended = select(matches.c.match).where(
             matches.c.match == match,
             matches.c.ended_at.is_not(None),
@@ -320,16 +325,16 @@ class Reader:
             return (await connection.execute(ended)).first() is not None
 
     async def names(self, users: Collection[str]) -> dict[str, str]:
-        """Return the display names that are known of `users`."""
+        """Return the known display names of `users`."""
         found = await self._matching(select(profiles), profiles.c.user, users)
         return {row.user: row.name for row in found}
 
     async def texts(self, chats: Collection[str]) -> dict[str, str]:
-        """Return what was said, by the ids of the chat, as far as it was not erased."""
+        """Return chat texts by the ids of their events; erased ones are left out."""
         return {chat: text.text for chat, text in (await self.salted_texts(chats)).items()}
 
     async def salted_texts(self, chats: Collection[str]) -> dict[str, Text]:
-        """Return the same with the salts of the digests that the log has of them."""
+        """Return the same with the salts of the digests in the log."""
         found = await self._matching(select(texts), texts.c.chat, chats)
         return {row.chat: Text(row.salt, row.text) for row in found}
 
@@ -350,10 +355,13 @@ class Reader:
 
 
 def _unreadable(rows: Sequence[tuple[Any, ...]], found: Exception) -> Exception:
-    """Find which of these rows (position, type, schema version, data) can't be decoded."""
+    """Return the error of the first row (position, type, schema version, data) that is unreadable.
+
+    `found` is returned if all of them can be decoded.
+    """
     for position, type_, schema, data in rows:
         try:
             decode(type_, schema, data)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is named
+        except Exception as error:  # noqa: BLE001 - it is the cause that the returned error names
             return UnreadableEvent(position, type_, error)
     return found

@@ -12,37 +12,38 @@ from service.domain.events.base import Event, Position
 from service.domain.ids import UserId
 
 Expect: TypeAlias = Mapping[str, int]
-"""The version that each stream must be at for an append; a stream not named may be at any."""
+"""Optimistic concurrency: the version that each named stream must be at for an append."""
 
 ANY: Expect = {}
+"""No expectation: the streams may be at any version."""
 
 GENESIS = bytes(32)
 """The hash before the first event."""
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Who caused an event, and the id that ties it to its cause and to the log lines."""
+    """Who caused an event, and the correlation id that it shares with log lines."""
 
     correlation_id: str = "service"
     actor: UserId | None = None
     command: str | None = None
-    """The id that the actor gave to their command, so that it is carried out once."""
+    """The command id (idempotency key) that the actor chose; None without one."""
     digest: bytes | None = None
-    """What tells this command from others that come with the same id."""
+    """Keyed digest of the command, by which another command with the same id is noticed."""
 
 
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What stands beside the first event of a command that has an id."""
+    """Metadata of the first event of a command that has an id."""
 
     command: str
     events: int
-    """How many events the command made; they stand one after the other."""
+    """The number of events of the command; their positions are consecutive."""
     digest: bytes | None = None
-    """The keyed digest of the command's type and content; older entries have none."""
+    """Keyed digest of the command's type and content; None in events of older versions."""
 
 
 class ProposedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event on its way into the log; the same `event_id` is never recorded twice."""
+    """An event to be appended; an `event_id` is recorded at most once."""
 
     event: Event
     event_id: bytes
@@ -80,7 +81,7 @@ class Row(NamedTuple):
 
 
 class Head(NamedTuple):
-    """Where the log ends; the epoch changes when its past does, as by a restored backup."""
+    """The end of the log. A new epoch begins when its history changes, as by a restore."""
 
     position: Position
     hash: bytes
@@ -90,7 +91,7 @@ class Head(NamedTuple):
 def propose(
     events: Sequence[Event], origin: Origin, new_id: "NewId | None" = None
 ) -> list[ProposedEvent]:
-    """Give each event an id; the first one names the command that it belongs to."""
+    """Give each event an id; the first one gets the metadata of the command."""
     new_id = new_id or new_event_id
     meta = None if origin.command is None else Meta(origin.command, len(events), origin.digest)
     return [
@@ -100,20 +101,20 @@ def propose(
 
 
 class NewId:
-    """Makes UUIDs of version 7: in the order of time, so that their index grows at one end.
+    """Generates UUIDs of version 7: ordered by time, so that their index grows at one end.
 
-    They need not be hard to guess, and asking the system for each of them would give the GIL away.
+    They need not be unguessable, and `os.urandom` would release the GIL for each of them.
     """
 
     def __init__(self) -> None:
-        """Begin somewhere; the generator takes its seed from the system."""
+        """Seed the generator from the system."""
         self._last_ms = 0
-        self._chance = random.Random()  # noqa: S311 - an event id is no secret
+        self._random = random.Random()  # noqa: S311 - an event id is no secret
 
     def __call__(self) -> bytes:
-        """Make the next one (RFC 9562, section 5.7)."""
+        """Return the next id (RFC 9562, section 5.7)."""
         self._last_ms = max(self._last_ms, time.time_ns() // 1_000_000)
-        tail = self._chance.getrandbits(80) & _RANDOM_BITS | _VERSION_AND_VARIANT
+        tail = self._random.getrandbits(80) & _RANDOM_BITS | _VERSION_AND_VARIANT
         return (self._last_ms << 80 | tail).to_bytes(16, "big")
 
 
@@ -125,5 +126,8 @@ new_event_id = NewId()
 
 
 def chain(previous: bytes, unhashed: tuple[object, ...]) -> bytes:
-    """Hash a row without its hash onto the hash of the row before; msgpack keeps fields apart."""
+    """Return the hash of a row, given the previous hash and the row without its own hash.
+
+    The fields are encoded by msgpack, so that no two different rows have the same input.
+    """
     return hashlib.sha256(previous + msgspec.msgpack.encode(unhashed)).digest()

@@ -31,20 +31,20 @@ class LostTail(ConfigurationError):
 
 
 class DamagedHead(ConfigurationError):
-    """The row that says where the log ends is not what was written."""
+    """The row of the log's head is missing or wrong."""
 
     error_code = "LOG_HEAD_DAMAGED"
 
 
 class DamagedSideFile(ServiceError):
-    """The side file is not what was written, so it says nothing of the log."""
+    """The side file was changed or can't be read, so it can't be used to check the log."""
 
 
 def check_end(head: Head | None, last: tuple[Position, bytes] | None) -> None:
-    """Raise unless the log ends where its head says; `last` is position and hash of its last event.
+    """Compare the head with the last event, given by position and hash.
 
-    Both are written in one transaction, so they only differ in a database that was damaged.
-    Raises `LostTail` when events are missing, else `DamagedHead`.
+    Both are written in one transaction, so they differ only in a damaged database. Raises
+    `LostTail` if events are missing, else `DamagedHead`.
     """
     position, hash_ = last or (0, GENESIS)
     if head is None:
@@ -53,7 +53,7 @@ def check_end(head: Head | None, last: tuple[Position, bytes] | None) -> None:
     elif head.position > position:
         raise LostTail(
             f"the log ends at {position}, its head says {head.position}. Restore the database from "
-            "a backup, or start with --accept-lost-tail to go on without what is lost"
+            "a backup, or start with --accept-lost-tail to go on without the lost events"
         )
     elif (head.position, head.hash) != (position, hash_):
         raise DamagedHead(
@@ -62,57 +62,57 @@ def check_end(head: Head | None, last: tuple[Position, bytes] | None) -> None:
 
 
 class RecordedHead(msgspec.Struct, frozen=True):
-    """How far the log once was."""
+    """A former head of the log, as the side file records it."""
 
     epoch: str
     position: int
     hash: str
     checksum: str | None = None
-    """Of the fields before; older files have none."""
+    """Checksum of the other fields; None in files of older versions."""
 
     @classmethod
     def of(cls, head: Head) -> RecordedHead:
-        """Remember `head`."""
-        side = cls(head.epoch, head.position, head.hash.hex())
-        return msgspec.structs.replace(side, checksum=side.computed())
+        """Record `head`, with a checksum."""
+        recorded = cls(head.epoch, head.position, head.hash.hex())
+        return msgspec.structs.replace(recorded, checksum=recorded.computed())
 
     def computed(self) -> str:
-        """Return the checksum that belongs to the other fields."""
+        """Compute the checksum of the other fields."""
         return hashlib.sha256(f"{self.epoch} {self.position} {self.hash}".encode()).hexdigest()
 
     def check(self, head: Head, found: bytes | None) -> None:
-        """Raise `LostTail` unless the log holds it; `found` is the hash at its position."""
+        """Raise `LostTail` unless the log has this event; `found` is its hash at the position."""
         if self.epoch == head.epoch and found is not None and found.hex() == self.hash:
             return
         if self.epoch != head.epoch and head.position:
             raise LostTail(
-                f"the side file beside the event log is of another log: it names the epoch "
-                f"{self.epoch[:12]} and position {self.position}, the log has the epoch "
-                f"{head.epoch[:12]} and ends at {head.position}. Put the log back that belongs to "
-                "it, or start with --accept-lost-tail to go on with this one"
+                f"the side file belongs to another log: it records epoch {self.epoch[:12]} and "
+                f"position {self.position}, the log has epoch {head.epoch[:12]} and ends at "
+                f"{head.position}. Put back the log that belongs to it, or start with "
+                "--accept-lost-tail to go on with this one"
             )
         raise LostTail(
-            f"the event log ends at position {head.position}, but it once had the event "
-            f"{self.position} with the hash {self.hash[:12]} (says the side file beside it). "
-            "Restore the database from a backup that holds it, or start with --accept-lost-tail "
-            "to go on without what is lost"
+            f"the event log ends at position {head.position}, but according to its side file it "
+            f"had the event {self.position} with the hash {self.hash[:12]}. "
+            "Restore the database from a backup that has it, or start with --accept-lost-tail "
+            "to go on without the lost events"
         )
 
 
 class SideFile:
-    """A small file that says how far the log once was; a log that does not reach it lost its tail.
+    """A small file with a former head of the log; a log without that event lost its tail.
 
-    It is written after the commit that it tells of, at most once a second (design, section 9).
+    It is written after the commit of that event, at most once a second.
     """
 
     def __init__(self, path: Path) -> None:
-        """Keep it at `path`."""
+        """Read and write the file at `path`."""
         self._path = path
 
     def read(self) -> RecordedHead | None:
-        """Return what it remembers, or None when there is no such file.
+        """Return the recorded head, or None if there is no file.
 
-        Raises `DamagedSideFile` when it is not what was written.
+        Raises `DamagedSideFile` if the file was changed or can't be decoded.
         """
         try:
             data = self._path.read_bytes()
@@ -129,9 +129,9 @@ class SideFile:
         return side
 
     def check(self, head: Head, hash_at: Callable[[Position], bytes | None]) -> None:
-        """Raise `LostTail` unless the log holds what this file remembers.
+        """Raise `LostTail` unless the log has the recorded event.
 
-        A file that is damaged says nothing; it is warned of, and written anew by the next commit.
+        A damaged file is ignored with a warning, and rewritten after the next commit.
         """
         try:
             side = self.read()
@@ -146,7 +146,7 @@ class SideFile:
             side.check(head, hash_at(side.position))
 
     def write(self, head: Head) -> None:
-        """Remember `head`."""
+        """Replace the file by one that records `head`, synced to the disk."""
         draft = self._path.with_suffix(".draft")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(msgspec.json.encode(RecordedHead.of(head)))

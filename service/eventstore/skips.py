@@ -1,6 +1,6 @@
-"""Events that an operator has skipped for good; they are neither read nor folded.
+"""Events that an operator skipped permanently; they are neither read nor folded.
 
-The row of a skip stands beside the log, whose own rows never change; `log verify` shows it.
+Skips are rows of a table of their own, since rows of the log never change; `log verify` lists them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PUT = "INSERT INTO skipped (position, reason, actor, skipped_at) VALUES (?, ?, 
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """One event that was left out: why, by whom, and when in microseconds since 1970."""
+    """A skipped event: why, by whom, and when, in microseconds since 1970."""
 
     position: Position
     reason: str
@@ -35,14 +35,14 @@ class Skip(msgspec.Struct, frozen=True):
 
 
 async def read_skips(reader: Reader) -> list[Skip]:
-    """List what was left out, in the order of the log."""
+    """Return all skips in the order of the log."""
     statement = select(skipped).order_by(skipped.c.position)
     async with reader.engine.connect() as connection:
         return [Skip(*row) for row in await connection.execute(statement)]
 
 
 def write_skip(path: Path, skip: Skip) -> None:
-    """Leave an event of the log at `path` out; whoever calls this holds the lock of the log."""
+    """Skip an event of the log at `path`; the caller must hold the lock of the log."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA synchronous=FULL")
         with database:

@@ -1,4 +1,4 @@
-"""SQLite writer: one connection used by one thread, one transaction per batch."""
+"""SQLite storage of the writer: one connection used by one thread, one transaction per batch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from service.errors import ServiceError, Unavailable
 from service.eventstore.inspection import Files
 from service.eventstore.plan import Plan
 from service.eventstore.read_models import match_history, outbox
-from service.eventstore.read_models.match_history import history_of
-from service.eventstore.read_models.outbox import outbox_of
+from service.eventstore.read_models.match_history import history_statements
+from service.eventstore.read_models.outbox import outbox_statements
 from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.side_file import LAST_EVENT, check_end
 from service.eventstore.stream_index import StreamVersions, cut, fill
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.eventstore.plan import Append, Committed
 
 VERSIONS_CACHED_MAX = 100_000
-"""How many streams' last versions are kept in memory; others are looked up."""
+"""Streams whose last version is cached; others are looked up in the database."""
 
 ROWS_PER_INSERT_MAX = 16
 """Rows per INSERT. Batching matters because every execute() releases and reacquires the GIL.
@@ -61,13 +61,14 @@ _DROP_SNAPSHOTS = """
 _DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = ? AND position = ?"
 _DROP_PROBE = "DELETE FROM snapshots WHERE projection = 'probe'"
 
-_TOLD_BESIDE = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
-"""The events that change a table beside the log; all others, which are most, do not."""
+_PROJECTED_EVENTS = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
+"""The events that change a read model; most events do not."""
 
 PROBE_BYTES = 256 * 1024
+"""How much a probe writes after a failure: about as much as a large batch."""
 
 CLOCK_STEP_US_MAX = 1_000_000
-"""A clock that goes back by less waits for itself in `recorded_at`; one that was wrong does not."""
+"""`recorded_at` stands still while the clock is behind by less than this; else it goes back."""
 
 
 class FileMoved(ServiceError, sqlite3.OperationalError):
@@ -75,9 +76,9 @@ class FileMoved(ServiceError, sqlite3.OperationalError):
 
 
 class LogDiverged(ServiceError):
-    """The log is not where this process left it: start again, and rebuild from it.
+    """The log does not end where this process left it; restart the service.
 
-    Another process has written to it, or a commit that the disk reported as failed was none.
+    Another process has written to it, or a commit that was reported as failed has succeeded.
     """
 
 
@@ -86,10 +87,13 @@ class DuplicateVersion(ServiceError):
 
 
 class Store:
-    """The writing connection. Methods block; call them from the writer's thread only."""
+    """The writing connection. Methods block and must be called by the writer thread only."""
 
     def __init__(self, path: Path, node: str, busy_ms: int) -> None:
-        """Open the database at `path`, which is migrated, and go to its end."""
+        """Open the migrated database at `path` and read the head of its log.
+
+        `busy_ms` is how long SQLite waits for a lock. Raises `DamagedHead`.
+        """
         self.node = node
         self._connection = sqlite3.connect(
             path,
@@ -98,12 +102,12 @@ class Store:
             check_same_thread=False,
             cached_statements=2 * ROWS_PER_INSERT_MAX,
         )
-        # FULL: what is acknowledged survives the death of the machine (design, section 2).
+        # FULL: acknowledged events must survive a power failure.
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._failed = False
         self._files: dict[Path, tuple[int, int]] = {}
-        """Which files the connection has open, by where they must stay."""
+        """Device and inode of each open file by its path."""
         try:
             self.head = self._read_head()
             self._versions = StreamVersions(self._connection, VERSIONS_CACHED_MAX)
@@ -132,11 +136,11 @@ class Store:
         return 0 if row is None else row[0]
 
     def check_end(self) -> None:
-        """Raise `LostTail` or `DamagedHead` unless the log ends where its head says."""
+        """Raise `LostTail` or `DamagedHead` unless the last event is the one of the head."""
         check_end(self.head, self._last())
 
     def begin_epoch(self) -> None:
-        """Begin a new epoch, since the history that clients know may differ from this log."""
+        """Begin a new epoch, for a log whose history may differ from the one that clients know."""
         position, hash_ = self._last() or (0, GENESIS)
         self.head = Head(position, hash_, uuid.uuid4().hex)
 
@@ -155,7 +159,7 @@ class Store:
         return row
 
     def hash_at(self, position: Position) -> bytes | None:
-        """Return the hash of the event at `position`, or None if there is no such event."""
+        """Return the hash of the event at `position`, or None without such an event."""
         if position == 0:
             return GENESIS
         row = self._connection.execute(
@@ -164,25 +168,25 @@ class Store:
         return None if row is None else row[0]
 
     def commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
-        """Commit `batch` in one transaction; return what became of each append, in order.
+        """Commit `batch` in one transaction; return the result of each append, in order.
 
-        A version conflict fails the one append; a database that can't be written raises
-        `Unavailable` and nothing of the batch has happened.
+        A version conflict fails only its append. Raises `Unavailable` when the database can't be
+        written, and `LogDiverged`; then nothing of the batch is committed.
         """
         try:
             return self._commit(batch)
         except sqlite3.IntegrityError:
-            # Some event id is in the log already: its append gets its first answer.
+            # Some event id is in the log already: that append gets its first result.
             return self._commit(batch, self.seen(batch))
         except sqlite3.DatabaseError as error:
             self._failed = True
-            raise Unavailable(f"The event log cannot be written: {error}.") from error
+            raise Unavailable(f"The event log can't be written: {error}.") from error
 
     def probe(self) -> None:
         """Check that the database can be written; raise `Unavailable` if not.
 
-        After a failure it writes as much as a large batch would, since on a full disk a small
-        write may still find room in the WAL.
+        After a failure it writes as much as a large batch, since on a full disk a small write may
+        still fit into the WAL.
         """
         position, hash_, _ = self.head
         try:
@@ -192,7 +196,7 @@ class Store:
                 self._failed = False
             self._write_in_transaction(_MOVE_HEAD, (position, hash_, position))
         except sqlite3.DatabaseError as error:
-            raise Unavailable(f"The event log cannot be written: {error}.") from error
+            raise Unavailable(f"The event log can't be written: {error}.") from error
 
     def save_snapshot(
         self,
@@ -203,7 +207,10 @@ class Store:
         *,
         needed_from: Position,
     ) -> None:
-        """Keep a snapshot, and those before it from which `needed_from` can still be reached."""
+        """Store a snapshot, and drop older ones.
+
+        The newest snapshot not after `needed_from` is kept. Raises `Unavailable`.
+        """
         row = (projection, code_version, position, self.hash_at(position), data)
         needed = (projection, code_version, projection, needed_from)
 
@@ -214,25 +221,25 @@ class Store:
         try:
             self._in_transaction(write)
         except sqlite3.DatabaseError as error:
-            raise Unavailable(f"The snapshot cannot be written: {error}.") from error
+            raise Unavailable(f"The snapshot can't be written: {error}.") from error
 
     def drop_snapshot(self, projection: str, position: Position) -> None:
         """Delete the snapshot of `projection` at `position`."""
-        self.note(_DROP_SNAPSHOT, (projection, position))
+        self.execute(_DROP_SNAPSHOT, (projection, position))
 
-    def note(self, statement: str, parameters: Sequence[object] | Mapping[str, object]) -> None:
-        """Change what stands beside the log and does not follow from it."""
+    def execute(self, statement: str, parameters: Sequence[object] | Mapping[str, object]) -> None:
+        """Run one statement on tables that are not derived from the log; raise `Unavailable`."""
         try:
             self._write_in_transaction(statement, parameters)
         except sqlite3.DatabaseError as error:
-            raise Unavailable(f"The database cannot be written: {error}.") from error
+            raise Unavailable(f"The database can't be written: {error}.") from error
 
     def load_snapshot(
         self, projection: str, code_version: str, at_most: Position
     ) -> tuple[Position, bytes] | None:
-        """Return the newest snapshot not after `at_most` of this very log by this very code.
+        """Return position and data of the newest usable snapshot not after `at_most`, or None.
 
-        None when there is no such one.
+        A snapshot is usable if it has this code version and the hash of this log at its position.
         """
         rows = self._connection.execute(
             "SELECT position, hash FROM snapshots"
@@ -249,29 +256,32 @@ class Store:
         return None
 
     def close(self) -> None:
-        """Close the connection, which also writes the checkpoint of the WAL."""
+        """Close the connection, which also checkpoints the WAL."""
         self._connection.close()
 
     def _commit(
         self, batch: Sequence[Append], seen: dict[bytes, Position] | None = None
     ) -> list[Committed | Exception]:
         plan = Plan(self, seen)
-        answers = [plan.add(append) for append in batch]
+        results = [plan.add(append) for append in batch]
         if seen is None and plan.has_conflicts:
-            # What a repetition expects was true the first time.
+            # A repeated append conflicts with the versions that it made itself.
             return self._commit(batch, self.seen(batch))
-        beside = [append.beside for append in batch if append.beside is not NO_PERSONAL_DATA]
-        if plan.rows or beside:
-            self._in_transaction(lambda: self._write(plan, beside))
+        personal_data = [
+            append.personal_data for append in batch if append.personal_data is not NO_PERSONAL_DATA
+        ]
+        if plan.rows or personal_data:
+            self._in_transaction(lambda: self._write(plan, personal_data))
         self._failed = False
         self.head = plan.head
         self._recorded_at = plan.recorded_at
         self._versions.move(plan.versions, self.head.position)
-        return answers
+        return results
 
-    def _write(self, plan: Plan, beside: Sequence[PersonalData]) -> None:
+    def _write(self, plan: Plan, personal_data: Sequence[PersonalData]) -> None:
         if plan.rows:
-            # The head first: the rows of another writer must not look like a repetition of ours.
+            # The head first: rows of another writer must raise `LogDiverged`, not IntegrityError,
+            # which is taken for a repeated append.
             moved = self._connection.execute(
                 _MOVE_HEAD, (plan.head.position, plan.head.hash, self.head.position)
             )
@@ -282,15 +292,18 @@ class Store:
                 values = list(itertools.chain.from_iterable(rows))
                 self._connection.execute(_INSERT_EVENTS[len(rows)], values)
         for recorded in plan.recorded:
-            if type(recorded.event) in _TOLD_BESIDE:
-                for statement, parameters in (*history_of(recorded), *outbox_of(recorded)):
+            if type(recorded.event) in _PROJECTED_EVENTS:
+                for statement, parameters in (
+                    *history_statements(recorded),
+                    *outbox_statements(recorded),
+                ):
                     self._connection.execute(statement, parameters)
-        for one in beside:
-            self._write_beside(one)
+        for one in personal_data:
+            self._write_personal_data(one)
 
-    def _write_beside(self, beside: PersonalData) -> None:
-        self._connection.executemany(_PUT_NAME, list(beside.names.items()))
-        texts = [(chat, text.salt, text.text) for chat, text in beside.texts.items()]
+    def _write_personal_data(self, data: PersonalData) -> None:
+        self._connection.executemany(_PUT_NAME, list(data.names.items()))
+        texts = [(chat, text.salt, text.text) for chat, text in data.texts.items()]
         self._connection.executemany(_PUT_TEXT, texts)
 
     def _write_in_transaction(
@@ -301,8 +314,10 @@ class Store:
     def _in_transaction(self, write: Callable[[], object]) -> None:
         for file, identity in self._files.items():
             if _identity(file) != identity:
-                # Clients are told this: no path of the machine stands in it.
-                raise FileMoved(f"{file.name} was moved or deleted; put it back, or start again")
+                # Clients see this message, so it has the name of the file without its path.
+                raise FileMoved(
+                    f"{file.name} was moved or deleted; put it back, or restart the service"
+                )
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             write()
@@ -313,7 +328,7 @@ class Store:
             raise
 
     def seen(self, batch: Sequence[Append]) -> dict[bytes, Position]:
-        """Return the positions of those events of `batch` that are in the log."""
+        """Return the positions of the event ids of `batch` that are in the log."""
         seen = {}
         for append in batch:
             for event in append.events:
@@ -346,9 +361,10 @@ class Store:
         self._versions.indexed(until)
 
     def next_recorded_at(self) -> int:
-        """Return the time in microseconds; it goes back only with a clock that was far ahead.
+        """Return the time for the next events, in microseconds since 1970.
 
-        The order of events is that of their positions, never that of their times.
+        It goes back only if the clock was set back by more than `CLOCK_STEP_US_MAX`. Events are
+        ordered by position, never by time.
         """
         now = time.time_ns() // 1000
         ahead = self._recorded_at - now
@@ -356,7 +372,7 @@ class Store:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return which file stands at `path`, or None when there is none."""
+    """Return device and inode of the file at `path`, or None without one."""
     try:
         status = path.stat()
     except OSError:

@@ -81,7 +81,7 @@ snapshots = Table(
     Column("hash", LargeBinary(32), nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-"""A cache: `hash` is that of the event at `position`, so a snapshot of another log is noticed."""
+"""A cache. `hash` is that of the event at `position`: a snapshot of another log is noticed."""
 
 skipped = Table(
     "skipped",
@@ -91,7 +91,7 @@ skipped = Table(
     Column("actor", String(128), nullable=False),
     Column("skipped_at", BigInteger, nullable=False),
 )
-"""Events that an operator has left out, since they can't be folded; triggers refuse changes."""
+"""Events that an operator skipped, since they can't be folded; triggers refuse changes."""
 
 profiles = Table(
     "profiles",
@@ -99,7 +99,7 @@ profiles = Table(
     Column("user", String(128), primary_key=True),
     Column("name", Text, nullable=False),
 )
-"""Personal data, kept out of the log so that it can be erased."""
+"""Display names: personal data, kept outside the log so that it can be erased."""
 
 texts = Table(
     "texts",
@@ -108,7 +108,7 @@ texts = Table(
     Column("salt", String(64), nullable=False),
     Column("text", Text, nullable=False),
 )
-"""What was said; the log has the hash of salt and text."""
+"""Chat texts: personal data; the log has the hash of salt and text."""
 
 matches = Table(
     "matches",
@@ -126,14 +126,14 @@ matches = Table(
     Index(None, "started_position"),
     Index(None, "game", "started_position"),
 )
-"""The match history, written in the transaction of the events that it tells of."""
+"""Read model: the match history, written in the transaction of its events."""
 
 consumers = Table(
     "consumers",
     metadata,
     Column("consumer", String(64), primary_key=True),
 )
-"""Who gets finished matches, as the log says."""
+"""Read model: the consumers that get finished matches."""
 
 outbox = Table(
     "outbox",
@@ -148,20 +148,20 @@ outbox = Table(
     Index(None, "consumer", "next_at"),
     Index(None, "consumer", "state", "position"),
 )
-"""What waits for whom: the keys and `state` follow from the log, in the transaction of its events.
+"""Read model: pending and rejected deliveries; the keys and `state` follow from the log.
 
-`attempts`, `next_at` and `last_error` are notes of the one who delivers. Without `next_at`, a row
-that is `waiting` waits for a token, and one that is `rejected` for an operator.
+`attempts`, `next_at` and `last_error` are written by the outbox worker. Without `next_at`, a
+`waiting` row waits for a token, and a `rejected` one for an operator.
 """
 
-bearers = Table(
+kept_tokens = Table(
     "bearers",
     metadata,
     Column("match", String(64), primary_key=True),
     Column("user", String(128), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
-"""The encrypted token of the player who saves a match, until it is saved."""
+"""The encrypted token of a match's reporting player, until the match is saved."""
 
 match_players = Table(
     "match_players",

@@ -1,7 +1,7 @@
-"""Upcasters: lift the data of older event versions to the next version when it is read.
+"""Upcasters: convert the data of events with an older schema version on read.
 
 Each takes the JSON of an event at one schema version and returns that of the next; `codec` applies
-them in turn until the present version is reached.
+them in turn until the current version is reached.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Upcast: TypeAlias = Callable[[bytes], bytes]
 
 
 def _room_created_2(data: bytes) -> bytes:
-    """Say of a room that its id was not chosen: nobody could use an id twice then."""
+    """Add `named`: false, since clients could not choose room ids in version 1."""
     return data[:-1] + b',"named":false}'
 
 
@@ -29,7 +29,7 @@ class _MatchInput1(msgspec.Struct):
 
 
 def _match_input_2(data: bytes) -> bytes:
-    """Say of the keys of Pong that the tab which was used last holds them all, as was assumed."""
+    """Add `held`: in version 1 the last socket was taken to hold all pressed keys of Pong."""
     before = msgspec.json.decode(data, type=_MatchInput1)
     keys = [name for name in ("up", "down") if getattr(before.input, name)]
     is_held = before.socket is not None and before.input.kind == "keys_held" and keys
@@ -38,17 +38,17 @@ def _match_input_2(data: bytes) -> bytes:
 
 
 def _match_ended_2(data: bytes) -> bytes:
-    """Leave it as it is: only a later version knows of void matches."""
+    """Return it unchanged: version 2 only adds the reason `void`."""
     return data
 
 
 def _match_paused_2(data: bytes) -> bytes:
-    """Say nothing of times: nobody measured them."""
+    """Add empty times, which were not measured in version 1."""
     return data[:-1] + b',"turn_left_ms":null,"spent_ms":[]}'
 
 
 def _match_resumed_2(data: bytes) -> bytes:
-    """Say nothing of times: nobody measured them."""
+    """Add empty times, which were not measured in version 1."""
     return data[:-1] + b',"spent_ms":[]}'
 
 
@@ -59,4 +59,4 @@ UPCASTS: dict[tuple[str, int], Upcast] = {
     ("match.paused", 1): _match_paused_2,
     ("match.resumed", 1): _match_resumed_2,
 }
-"""(type, schema_version) -> the pure function that lifts its data to the next version."""
+"""(type, schema_version) -> the pure function that converts its data to the next version."""

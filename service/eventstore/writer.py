@@ -1,7 +1,6 @@
 """Append events to the log, with group commit by a thread (`commit_thread`).
 
-The thread does not wait for the loop: what it has committed is folded while the next batch is on
-its way to the disk.
+The thread does not wait for the event loop: a batch is folded while the next one is committed.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ logger = get_logger(__name__)
 class EventLog:
     """The appender of the event store: commits appends in batches (group commit).
 
-    After each commit, in this order: `on_commit` folds and publishes, then the appends are
-    answered. So a caller that gets an answer finds its own events in the projections.
+    After each commit `on_commit` folds and publishes, and then the callers get their results. So a
+    caller that has its result finds its own events in the projections.
     """
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
@@ -56,9 +55,10 @@ class EventLog:
         metrics: Metrics | None = None,
         lock: LogLock | None = None,
     ) -> None:
-        """Open the log at `path`; raise `LogInUse` or `LostTail`.
+        """Open the log at `path`; raise `LogInUse`, `DamagedHead` or `LostTail`.
 
-        The lock is taken unless the caller gives it; either way it is released by `close`.
+        The lock is taken unless the caller passes it; either way `close` releases it. With
+        `accept_lost_tail` a log without its last events is opened under a new epoch.
         """
         self._metrics = metrics or Metrics()
         files = Files(path)
@@ -77,26 +77,26 @@ class EventLog:
                 self._store.close()
                 self._lock.release()
                 raise
-            self._give_tail_up()
+            self._accept_lost_tail()
         self._lock.mark()
         self._loop: asyncio.AbstractEventLoop
         self._on_commit: Callable[[Sequence[RecordedEvent]], None]
         self._new: list[PendingAppend] = []
-        """What was submitted in this turn of the loop."""
-        self._unanswered = 0
-        self._all_answered: asyncio.Future[None] | None = None
-        """Is set when somebody waits for it."""
+        """Appends that were submitted in this iteration of the loop."""
+        self._pending = 0
+        self._all_settled: asyncio.Future[None] | None = None
+        """Set by `close` while it waits for pending appends."""
         self._failure: asyncio.Future[None] | None = None
         self._thread = CommitThread(self._store, self._side_file, self._metrics)
-        self.outbox_notes = OutboxNotes(functools.partial(self._in_thread, self._store.note))
+        self.outbox_notes = OutboxNotes(functools.partial(self._in_thread, self._store.execute))
 
-    def _give_tail_up(self) -> None:
-        """Go on without a lost tail, under a new epoch, and say what was given up."""
+    def _accept_lost_tail(self) -> None:
+        """Begin a new epoch without the lost tail, and log what was lost."""
         before = self._store.head
         try:
-            remembered = self._side_file.read()
+            recorded = self._side_file.read()
         except DamagedSideFile:
-            remembered = None
+            recorded = None
         self._store.begin_epoch()
         self._side_file.write(self._store.head)
         logger.warning(
@@ -105,7 +105,7 @@ class EventLog:
             error_code="TAIL_GIVEN_UP",
             metadata={
                 "position": before.position,
-                "lost_position": None if remembered is None else remembered.position,
+                "lost_position": None if recorded is None else recorded.position,
                 "epoch_before": before.epoch,
                 "epoch": self._store.head.epoch,
             },
@@ -113,19 +113,19 @@ class EventLog:
 
     @property
     def head(self) -> Head:
-        """Where the log ends; what it ends with may be on its way to being folded."""
+        """The head of the log; its last events may not be folded yet."""
         return self._store.head
 
     @property
     def waiting(self) -> int:
-        """How many appends wait for their answer."""
-        return self._unanswered
+        """The number of appends without a result."""
+        return self._pending
 
     def start(self, on_commit: Callable[[Sequence[RecordedEvent]], None]) -> asyncio.Task[None]:
-        """Begin to write; `on_commit` gets the events of every commit, in order.
+        """Start to commit; `on_commit` gets the events of every commit, in order.
 
-        The task ends only by an error, when memory and log no longer agree: `on_commit` has
-        raised, or the log was found to be elsewhere (`LogDiverged`).
+        The returned task ends only by an error after which memory and log may differ: `on_commit`
+        raised, the writer thread died, or the log diverged (`LogDiverged`).
         """
         self._loop = asyncio.get_running_loop()
         self._on_commit = on_commit
@@ -138,22 +138,21 @@ class EventLog:
         events: Sequence[ProposedEvent],
         expect: Expect = ANY,
         *,
-        beside: PersonalData = NO_PERSONAL_DATA,
+        personal_data: PersonalData = NO_PERSONAL_DATA,
     ) -> list[Position]:
         """Commit `events`, all or nothing, and return their positions.
 
-        `expect` names versions that streams must be at, else `VersionConflict` is raised.
-        `beside` is kept with the same commit. An event id that was recorded
-        before gets its first position. Raises `Unavailable` when nothing can be written now.
-        A caller that is cancelled goes only when its events are folded, or have failed: until
-        then nobody else may decide on their streams.
+        `personal_data` is stored in the same transaction. An event id that was recorded before
+        gets its first position. Raises `VersionConflict` if a stream is not at the version in
+        `expect`, and `Unavailable` when the log can't be written. A cancelled caller is held until
+        its events are folded or have failed: until then its streams must stay locked.
         """
-        answer = Completion[Committed]()
-        self.submit(events, answer.settle, expect, beside=beside)
+        completion = Completion[Committed]()
+        self.submit(events, completion.settle, expect, personal_data=personal_data)
         try:
-            return (await answer.future).positions
+            return (await completion.future).positions
         except asyncio.CancelledError:
-            await answer.settled()
+            await completion.settled()
             raise
 
     def submit(
@@ -162,19 +161,19 @@ class EventLog:
         then: Then,
         expect: Expect = ANY,
         *,
-        beside: PersonalData = NO_PERSONAL_DATA,
+        personal_data: PersonalData = NO_PERSONAL_DATA,
     ) -> None:
-        """Do as `append`, and call `then` with what becomes of it, after the fold.
+        """Append without waiting: `then` is called with the result, after the fold.
 
         Raises `Unavailable` when the log is closing.
         """
         if self._thread.is_closing:
-            raise Unavailable("The service is stopping; try again with the next one.")
+            raise Unavailable("The service is stopping; connect again and retry.")
         if not self._new:
             self._loop.call_soon(self._hand_over)
         span = traces.begin("log.append", events=len(events))
-        self._new.append(PendingAppend(Append(events, expect, beside), then, span))
-        self._unanswered += 1
+        self._new.append(PendingAppend(Append(events, expect, personal_data), then, span))
+        self._pending += 1
 
     async def probe(self) -> None:
         """Raise `Unavailable` unless the log can be written."""
@@ -183,9 +182,9 @@ class EventLog:
     async def save_snapshot(
         self, code_version: str, position: Position, data: bytes, *, needed_from: Position
     ) -> None:
-        """Keep a snapshot of the world as it is after the event at `position`.
+        """Store a snapshot of the world after the event at `position`, and drop older ones.
 
-        Older ones go, but for one from which the events after `needed_from` can be folded.
+        The newest snapshot not after `needed_from` is kept. Raises `Unavailable`.
         """
         save = functools.partial(self._store.save_snapshot, needed_from=needed_from)
         await self._in_thread(save, "world", code_version, position, data)
@@ -193,9 +192,9 @@ class EventLog:
     async def load_snapshot(
         self, code_version: str, at_most: Position
     ) -> tuple[Position, bytes] | None:
-        """Return the newest snapshot not after `at_most` that this code has made of this log.
+        """Return position and data of the newest usable snapshot not after `at_most`, or None.
 
-        None when there is no such one.
+        A snapshot is usable if this code version made it of this log.
         """
         return await self._in_thread(self._store.load_snapshot, "world", code_version, at_most)
 
@@ -204,11 +203,11 @@ class EventLog:
         await self._in_thread(self._store.drop_snapshot, "world", position)
 
     async def close(self) -> None:
-        """Commit what waits, and let go of the database; then nothing can be appended."""
+        """Commit pending appends, close the database and release the lock."""
         self._thread.is_closing = True
-        if self._unanswered:
-            self._all_answered = self._loop.create_future()
-            await asyncio.shield(self._all_answered)
+        if self._pending:
+            self._all_settled = self._loop.create_future()
+            await asyncio.shield(self._all_settled)
         if self._failure is not None:
             self._failure.cancel()
         await self._in_thread(self._thread.close)
@@ -216,23 +215,23 @@ class EventLog:
         self._lock.release()
 
     def _hand_over(self) -> None:
-        """Give the thread what was submitted in this turn."""
+        """Pass the appends of this loop iteration to the thread."""
         new, self._new = self._new, []
         self._thread.put(new)
 
     async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
-        """Let the thread do something between two batches; it is done even if nobody waits."""
-        asked = ThreadCall(call, arguments)
-        self._thread.put(asked)
-        result: Result = await asked.future
+        """Run a call in the thread between two batches, even if the caller is cancelled."""
+        thread_call = ThreadCall(call, arguments)
+        self._thread.put(thread_call)
+        result: Result = await thread_call.future
         return result
 
     def _on_results(
-        self, batch: Sequence[PendingAppend], answers: list[Committed | Exception], began_at: float
+        self, batch: Sequence[PendingAppend], results: list[Committed | Exception], began_at: float
     ) -> None:
-        """Fold what was committed and publish it, and then answer."""
+        """Fold and publish a committed batch, and then pass the results to the callers."""
         recorded = [
-            one for answer in answers if isinstance(answer, Committed) for one in answer.recorded
+            one for result in results if isinstance(result, Committed) for one in result.recorded
         ]
         if recorded and not self._thread.is_broken:
             self._metrics.committed(len(recorded), time.perf_counter() - began_at)
@@ -241,30 +240,30 @@ class EventLog:
             except Exception as error:  # noqa: BLE001 - it is raised by the task of `start`
                 self._fail(error)
         if self._thread.is_broken:
-            answers = [Unavailable("The log is closed.")] * len(batch)
-        self._unanswered -= len(batch)
-        for waiting, answer in zip(batch, answers, strict=True):
+            results = [Unavailable("The log is closed.")] * len(batch)
+        self._pending -= len(batch)
+        for pending, result in zip(batch, results, strict=True):
             if waiting.span is not None:
-                waiting.span.end(answer if isinstance(answer, Exception) else None)
+                pending.span.end(result if isinstance(result, Exception) else None)
             try:
-                waiting.then(answer)
+                pending.then(result)
             except Exception:
-                # The fault of one who waits is no reason to leave the others without an answer.
+                # A fault in one callback must not keep the others from their results.
                 logger.exception("answer failed", error_type="internal_error")
-        if self._all_answered is not None and not self._unanswered:
-            self._all_answered.set_result(None)
-            self._all_answered = None
+        if self._all_settled is not None and not self._pending:
+            self._all_settled.set_result(None)
+            self._all_settled = None
 
     def _fail(self, error: Exception) -> None:
-        """Write no more: memory and log do not agree."""
+        """Stop committing: memory and log may differ."""
         self._thread.is_broken = self._thread.is_closing = True
         if self._failure is not None and not self._failure.done():
             self._failure.set_exception(error)
 
 
 @contextmanager
-def reason_of(writer: asyncio.Task[None]) -> Iterator[None]:
-    """Raise why the log was closed, such as a fold that failed, not just that it is closed."""
+def writer_error_raised(writer: asyncio.Task[None]) -> Iterator[None]:
+    """Replace an `Unavailable` of a failed log by the error that its `writer` task ended with."""
     try:
         yield
     except Unavailable:

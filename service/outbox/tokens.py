@@ -23,7 +23,7 @@ from service.domain.events.outbox import USER_SERVICE
 from service.domain.events.presence import UserWentOffline
 from service.domain.projections.outbox import reporting_seat
 from service.errors import Unavailable
-from service.eventstore.read_models.outbox import sealed_bearer, waiting_for_user
+from service.eventstore.read_models.outbox import sealed_token, waiting_for_user
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class UserTokens:
         token = self.of(user)
         if token is not None:
             return token
-        sealed = await sealed_bearer(self._reader, match, user)
+        sealed = await sealed_token(self._reader, match, user)
         if sealed is None:
             return None
         token = self._fresh(self._unseal(sealed))
@@ -121,7 +121,7 @@ class UserTokens:
         """Forget a token that the user service does not accept."""
         if self._online.get(user) == token:
             del self._online[user]
-        sealed = await sealed_bearer(self._reader, match, user)
+        sealed = await sealed_token(self._reader, match, user)
         if sealed is not None and self._unseal(sealed) == token:
             await self._notes.forget_token(match, sealed)
 

@@ -366,7 +366,7 @@ class Engine:
             self._settle(pending, result)
 
         proposed, data = propose(events, pending.origin), pending.personal_data
-        self._log.submit(proposed, settle, _opening(events), beside=data)
+        self._log.submit(proposed, settle, _opening(events), personal_data=data)
         # Only now: when the log is closing, `submit` raises, and nothing is to be taken back.
         pending.is_decided = True
         pending.events = events

@@ -448,7 +448,7 @@ class Verifier:
         async for rows in reader.rows(after):
             self.log.extend([_logged(row) for row in rows])
             for row in rows:
-                self._chain.take(row)
+                self._chain.check(row)
         ended: list[str] = []
         async for page in reader.read(after):
             for recorded in page:

@@ -349,7 +349,7 @@ def test_an_unencodable_append_does_not_fail_its_batch(theatre: Theatre) -> None
         commit = log._store.commit  # noqa: SLF001 - as above
 
         def fails(batch: Any) -> Any:
-            if any("poison" in str(one.beside.texts.values()) for one in batch):
+            if any("poison" in str(one.personal_data.texts.values()) for one in batch):
                 raise OverflowError
             return commit(batch)
 

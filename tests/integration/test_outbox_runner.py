@@ -26,7 +26,7 @@ from service.domain.projections.outbox import FOLD
 from service.domain.projections.world import World
 from service.errors import Unavailable
 from service.eventstore import migrate
-from service.eventstore.read_models.outbox import entries, sealed_bearer
+from service.eventstore.read_models.outbox import entries, sealed_token
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog
@@ -309,7 +309,7 @@ async def test_a_stored_token_is_readable_with_the_same_secret_only(
     await keep(house, "a-1", token, token_cipher("one secret"))
     assert await bearers.for_match("a-1", 12) == token
     assert await bearers.for_match("a-1", 7) is None
-    sealed = await sealed_bearer(house.reader, "a-1", 12)
+    sealed = await sealed_token(house.reader, "a-1", 12)
     assert sealed is not None
     assert token.encode() not in sealed
     await keep(house, "a-1", token, token_cipher("another secret"))
@@ -335,7 +335,7 @@ class Meanwhile:
         )
         bearers.connected(12, make_token({"id": 12}))
         async with asyncio.timeout(PATIENCE_S):
-            while await sealed_bearer(self.house.reader, match.id, 12) is None:
+            while await sealed_token(self.house.reader, match.id, 12) is None:
                 pass
         return AwaitingToken("no token")
 
@@ -384,4 +384,4 @@ async def test_no_token_is_stored_for_a_settled_or_unknown_match(
     await house.settled(1)
     for match in ("a-1", "nowhere-1"):
         await keep(house, match, "token", token_cipher("one secret"))
-        assert await sealed_bearer(house.reader, match, 12) is None
+        assert await sealed_token(house.reader, match, 12) is None

@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.projections.world import FoldFailed
 from service.errors import Unavailable
-from service.eventstore.writer import reason_of
+from service.eventstore.writer import writer_error_raised
 
 
 async def test_the_fold_error_that_stopped_the_log_is_reported() -> None:
@@ -16,10 +16,10 @@ async def test_the_fold_error_that_stopped_the_log_is_reported() -> None:
         await failure
 
     writer = asyncio.create_task(write())
-    with pytest.raises(Unavailable), reason_of(writer):
+    with pytest.raises(Unavailable), writer_error_raised(writer):
         raise Unavailable("The log is full.")
     failure.set_exception(FoldFailed(7, "node.started", ZeroDivisionError()))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    with pytest.raises(FoldFailed), reason_of(writer):
+    with pytest.raises(FoldFailed), writer_error_raised(writer):
         raise Unavailable("The log is closed.")

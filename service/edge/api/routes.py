@@ -37,7 +37,7 @@ from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
 from service.edge.claims import Scope
 from service.edge.paging import first_page
 from service.edge.room_list import room_page
-from service.eventstore.read_models.match_history import MatchQuery, find_matches, not_public
+from service.eventstore.read_models.match_history import MatchQuery, find_matches, private_matches
 from service.eventstore.records import Origin
 from service.fanout.audience import Delivery, Everyone, Sockets, Users
 from service.fanout.views import room_summary, user_entry
@@ -298,7 +298,7 @@ async def _seen_by(
     """Leave out what was not public, unless the caller has played there, or is a service."""
     if caller.scopes:
         return found
-    hidden = await not_public(parts.reader, found)
+    hidden = await private_matches(parts.reader, found)
     user = None if caller.identity is None else str(caller.identity.user)
     return [match for match in found if match.id not in hidden or user in match.users]
 

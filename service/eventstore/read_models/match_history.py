@@ -1,4 +1,4 @@
-"""The match history: the rows that the start and end of a match write, and queries of them."""
+"""Read model of the match history: rows written with their events, and queries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class NoSuchMatch(ServiceError):
 
 
 class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One match of the history; times are in microseconds since 1970."""
+    """A match of the history; times are in microseconds since 1970."""
 
     id: MatchId
     game: str
@@ -54,7 +54,7 @@ class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
     """Display names, by seat; `User#<id>` where none is known."""
     users: list[str]
     position: int
-    """The place in the log of the event that began it."""
+    """The position of the event that started it."""
     started_at: int
     ended_at: int | None
     ticks: int | None
@@ -65,7 +65,7 @@ class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MatchQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which matches are asked for."""
+    """Filters of a query; None matches everything."""
 
     match: MatchId | None = None
     user: str | None = None
@@ -73,16 +73,16 @@ class MatchQuery(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     game: str | None = None
     since: int = 0
-    """Only matches that started at this time or later."""
+    """Only matches that started at this time or later, in microseconds since 1970."""
     reason: str | None = None
-    """How they ended, or `live`."""
+    """The reason of the end, or `live`."""
     before: Position | None = None
-    """Only matches that began before this place in the log."""
+    """Only matches that started before this position."""
     limit: int = 20
 
 
-def history_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Say what `recorded` changes in the match history: statements and their parameters."""
+def history_statements(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the statements, with parameters, that project `recorded` to the match history."""
     event = recorded.event
     if isinstance(event, MatchStarted):
         yield (
@@ -111,10 +111,10 @@ def history_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
-async def find_matches(reader: Reader, wanted: MatchQuery) -> list[PlayedMatch]:
-    """List matches, the newest first."""
-    statement = select(matches).where(*_conditions(wanted))
-    statement = statement.order_by(matches.c.started_position.desc()).limit(wanted.limit)
+async def find_matches(reader: Reader, query: MatchQuery) -> list[PlayedMatch]:
+    """Return the matches that `query` selects, the newest first."""
+    statement = select(matches).where(*_conditions(query))
+    statement = statement.order_by(matches.c.started_position.desc()).limit(query.limit)
     async with reader.engine.connect() as connection:
         rows = (await connection.execute(statement)).mappings().all()
         seats = (
@@ -149,10 +149,10 @@ async def find_matches(reader: Reader, wanted: MatchQuery) -> list[PlayedMatch]:
 
 
 async def find_match(reader: Reader, start: str) -> MatchId:
-    """Return the one match whose id begins so; raise `NoSuchMatch` for none or several."""
+    """Return the only match whose id begins with `start`; raise `NoSuchMatch` otherwise."""
     statement = select(matches.c.match).where(matches.c.match.startswith(start, autoescape=True))
     async with reader.engine.connect() as connection:
-        # In their order the shortest comes first: the one whose whole id was given.
+        # Sorted, so that a match whose whole id is `start` comes first.
         first = statement.order_by(matches.c.match).limit(3)
         found: list[str] = list((await connection.execute(first)).scalars())
     if start in found:
@@ -165,21 +165,21 @@ async def find_match(reader: Reader, start: str) -> MatchId:
 
 
 async def match_events(reader: Reader, match: MatchId) -> list[Event]:
-    """Return all events of a match."""
+    """Return all events of a match, in order."""
     pages = reader.read(stream=match_stream(match))
     return [recorded.event async for page in pages for recorded in page]
 
 
-async def not_public(reader: Reader, found: Sequence[PlayedMatch]) -> set[MatchId]:
-    """Tell which of these matches were played in rooms that are not for everybody to see."""
+async def private_matches(reader: Reader, found: Sequence[PlayedMatch]) -> set[MatchId]:
+    """Return which of these matches were played in rooms that are not public."""
     rooms = {room_stream(room_of(match.id)) for match in found}
-    made = await reader.of_type(rooms, RoomCreated.type)
+    created = await reader.of_type(rooms, RoomCreated.type)
     hidden: set[MatchId] = set()
     for match in found:
-        # A room may be made anew under its id; the match was played in the last one before it.
+        # A room id may be reused: the match was played in the last room created before it.
         seen = [
             one.visibility
-            for position, one in made
+            for position, one in created
             if isinstance(one, RoomCreated)
             and one.room == room_of(match.id)
             and position < match.position

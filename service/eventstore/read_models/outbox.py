@@ -21,7 +21,7 @@ from service.domain.events.outbox import (
 )
 from service.domain.ids import MatchId, UserId, parse_user_id
 from service.domain.projections.outbox import is_delivered_to
-from service.eventstore.tables import bearers, log_head, match_players, matches, outbox
+from service.eventstore.tables import kept_tokens, log_head, match_players, matches, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ State = Literal["waiting", "rejected"]
 
 _SUBSCRIBE = "INSERT INTO consumers (consumer) VALUES (:consumer)"
 _UNSUBSCRIBE = "DELETE FROM consumers WHERE consumer = :consumer"
-_KEEP = """
+_ENQUEUE = """
     INSERT INTO outbox (consumer, match, state, position, attempts, next_at)
     SELECT consumer, :match, 'waiting', :position, 0, 0 FROM consumers
     WHERE consumer <> :user_service OR :user_service_gets
@@ -50,7 +50,7 @@ _REQUEUED = """
     WHERE consumer = :consumer AND match = :match
 """
 
-_FORGET_BEARER = "DELETE FROM bearers WHERE match = :match"
+_DROP_KEPT = "DELETE FROM bearers WHERE match = :match"
 
 PROJECTED_EVENTS = frozenset(
     {ConsumerSubscribed, ConsumerUnsubscribed, MatchEnded, ResultDelivered, ResultRejected}
@@ -59,8 +59,8 @@ PROJECTED_EVENTS = frozenset(
 """The events that change the outbox."""
 
 
-def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Say what `recorded` changes in the outbox: statements and their parameters."""
+def outbox_statements(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the statements, with parameters, that project `recorded` to the outbox."""
     event = recorded.event
     match event:
         case ConsumerSubscribed(consumer):
@@ -73,7 +73,7 @@ def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
             statement = _DELIVERED if isinstance(event, ResultDelivered) else _REJECTED
             yield statement, {"consumer": consumer, "match": match}
             if consumer == USER_SERVICE:
-                yield _FORGET_BEARER, {"match": match}
+                yield _DROP_KEPT, {"match": match}
         case ResultRequeued(consumer, match):
             yield _REQUEUED, {"consumer": consumer, "match": match}
         case _:
@@ -83,11 +83,11 @@ def outbox_of(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, Any]]]:
 def _ended(event: MatchEnded, position: Position) -> Iterator[tuple[str, dict[str, Any]]]:
     for_user_service = is_delivered_to(USER_SERVICE, event)
     if not for_user_service:
-        yield _FORGET_BEARER, {"match": event.match}
+        yield _DROP_KEPT, {"match": event.match}
     if event.reason in WITHOUT_RESULT:
         return
     yield (
-        _KEEP,
+        _ENQUEUE,
         {
             "match": event.match,
             "position": position,
@@ -98,7 +98,7 @@ def _ended(event: MatchEnded, position: Position) -> Iterator[tuple[str, dict[st
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row; times are in microseconds since 1970."""
+    """A row of the outbox; times are in microseconds since 1970."""
 
     consumer: Consumer
     match: MatchId
@@ -110,7 +110,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A match to deliver now, or one that an operator wants to be delivered after all."""
+    """A delivery that is due, or a rejected one that an operator asked to retry."""
 
     match: FinishedMatch
     state: State
@@ -118,7 +118,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 async def due(reader: Reader, consumer: Consumer, now: int, limit: int) -> list[Due]:
-    """Return what is to be delivered to `consumer` at `now`, the longest due first."""
+    """Return at most `limit` deliveries to `consumer` that are due at `now`, oldest first."""
     statement = (
         select(outbox.c.state, outbox.c.attempts, matches)
         .join(matches, matches.c.match == outbox.c.match)
@@ -151,7 +151,7 @@ async def due(reader: Reader, consumer: Consumer, now: int, limit: int) -> list[
 
 
 async def next_due(reader: Reader, consumer: Consumer) -> int | None:
-    """Return when the next delivery to `consumer` is due, or None when none is."""
+    """Return when the next delivery to `consumer` is due, or None without one."""
     statement = (
         select(outbox.c.next_at)
         .where(outbox.c.consumer == consumer, outbox.c.next_at.is_not(None))
@@ -163,7 +163,7 @@ async def next_due(reader: Reader, consumer: Consumer) -> int | None:
 
 
 async def oldest(reader: Reader, consumer: Consumer) -> int | None:
-    """Return when the match ended that waits longest for `consumer`, or None when none waits."""
+    """Return when the oldest match pending for `consumer` ended, or None without one."""
     statement = (
         select(matches.c.ended_at)
         .join(outbox, outbox.c.match == matches.c.match)
@@ -176,7 +176,7 @@ async def oldest(reader: Reader, consumer: Consumer) -> int | None:
 
 
 async def entries(reader: Reader, *, start: str = "") -> list[Entry]:
-    """List what waits or was refused, the oldest first; `start` is that of a match's id."""
+    """Return pending and rejected deliveries, oldest first, of matches whose id has this start."""
     statement = (
         select(
             outbox.c.consumer,
@@ -197,7 +197,7 @@ async def entries(reader: Reader, *, start: str = "") -> list[Entry]:
 
 
 async def waiting_for_user(reader: Reader, user: UserId) -> list[tuple[MatchId, list[UserId]]]:
-    """Return the matches of `user` that the user service has not got yet, and their players."""
+    """Return the matches of `user` that are pending for the user service, with their players."""
     played = select(match_players.c.match).where(match_players.c.user == str(user))
     statement = (
         select(match_players.c.match, match_players.c.user)
@@ -217,24 +217,24 @@ async def waiting_for_user(reader: Reader, user: UserId) -> list[tuple[MatchId, 
 
 
 async def waiting_now(reader: Reader) -> tuple[Position, dict[Consumer, set[MatchId]]]:
-    """Return what waits, and the position of the log at which that is so."""
+    """Return the pending matches by consumer, and the position of the log that they belong to."""
     statement = select(log_head.c.position, outbox.c.consumer, outbox.c.match).outerjoin(
         outbox, outbox.c.state == "waiting"
     )
     found: dict[Consumer, set[MatchId]] = {}
     position = 0
     async with reader.engine.connect() as connection:
-        # One statement, so that head and rows are of the same moment.
+        # One statement, so that head and rows are consistent.
         for position, consumer, match in await connection.execute(statement):  # noqa: B007
             if consumer is not None:
                 found.setdefault(consumer, set()).add(match)
     return position, found
 
 
-async def sealed_bearer(reader: Reader, match: MatchId, user: UserId) -> bytes | None:
-    """Return the encrypted token that `user` has left for saving `match`, or None."""
-    statement = select(bearers.c.sealed).where(
-        bearers.c.match == match, bearers.c.user == str(user)
+async def sealed_token(reader: Reader, match: MatchId, user: UserId) -> bytes | None:
+    """Return the encrypted token of `user` that is stored for `match`, or None."""
+    statement = select(kept_tokens.c.sealed).where(
+        kept_tokens.c.match == match, kept_tokens.c.user == str(user)
     )
     async with reader.engine.connect() as connection:
         sealed: bytes | None = (await connection.execute(statement)).scalar_one_or_none()

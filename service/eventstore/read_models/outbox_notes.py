@@ -1,6 +1,6 @@
-"""Notes of deliveries beside the log: attempts, reasons and users' tokens, which no event tells.
+"""State of deliveries that is not logged: attempts, due times, errors and users' tokens.
 
-They are written on the event store's own connection, between two commits.
+It is written on the event store's own connection, between two commits.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _NOTE_FAILURE = """
     UPDATE outbox SET attempts = attempts + 1, next_at = :next_at, last_error = :reason
     WHERE consumer = :consumer AND match = :match
 """
-"""Without `next_at` it is tried again when a token comes."""
+"""Without `next_at` it is tried again when there is a token."""
 
 _NOTE_BLOCKED = """
     UPDATE outbox SET last_error = :reason,
         next_at = CASE WHEN EXISTS (SELECT 1 FROM bearers WHERE match = :match) THEN 0 END
     WHERE consumer = :consumer AND match = :match
 """
-"""It waits for a token, unless one has come since it was looked for."""
+"""Due at once if a token was stored in the meantime, else when there is one."""
 
 _NOTE_REASON = """
     UPDATE outbox SET last_error = :reason WHERE consumer = :consumer AND match = :match
@@ -40,7 +40,7 @@ _RESET_BACKOFF = """
     UPDATE outbox SET next_at = 0
     WHERE consumer = :consumer AND state = 'waiting' AND next_at IS NOT NULL
 """
-"""For a consumer that has been found to be well again."""
+"""For a consumer that is available again."""
 
 _MARK_DUE = """
     UPDATE outbox SET next_at = 0
@@ -50,7 +50,7 @@ _MARK_DUE = """
 _RETRY = "UPDATE outbox SET next_at = 0 WHERE consumer = :consumer AND match = :match"
 """Run by an operator's command, also while the service runs: its worker polls the table."""
 
-_KEEP_BEARER = """
+_KEEP_SEALED = """
     INSERT INTO bearers (match, user, sealed)
     SELECT :match, :user, :sealed
     WHERE EXISTS (SELECT 1 FROM matches WHERE match = :match AND ended_at IS NULL)
@@ -58,24 +58,24 @@ _KEEP_BEARER = """
             WHERE consumer = :consumer AND match = :match AND state = 'waiting')
     ON CONFLICT (match) DO UPDATE SET user = excluded.user, sealed = excluded.sealed
 """
-"""A token that comes when its match has just been settled is not kept."""
+"""No token is stored for a match that is settled already."""
 
-_FORGET_BEARER = "DELETE FROM bearers WHERE match = :match AND sealed = :sealed"
-"""For one that is of no use; a newer one may have taken its place meanwhile."""
+_DROP_KEPT = "DELETE FROM bearers WHERE match = :match AND sealed = :sealed"
+"""Deletes exactly this token; a newer one may have replaced it."""
 
 
 class Execute(Protocol):
-    """Runs one statement on the connection that writes; raises `Unavailable` when it can't."""
+    """Runs one statement on the writing connection; raises `Unavailable`."""
 
     def __call__(self, statement: str, parameters: Mapping[str, object], /) -> Awaitable[object]:
         """Run `statement` in a transaction of its own."""
 
 
 class OutboxNotes:
-    """What the worker notes of deliveries; every method raises `Unavailable` when it can't."""
+    """Writes the state of deliveries; every method raises `Unavailable` when it can't."""
 
     def __init__(self, execute: Execute) -> None:
-        """Write by `execute`."""
+        """Run the statements by `execute`."""
         self._execute = execute
 
     async def record_failure(
@@ -86,38 +86,37 @@ class OutboxNotes:
         await self._execute(_NOTE_FAILURE, {**parameters, "consumer": consumer, "match": match})
 
     async def record_blocked(self, consumer: Consumer, match: MatchId, reason: str) -> None:
-        """Let a delivery wait for a token, unless one has come meanwhile."""
+        """Let a delivery wait for a token, unless one was stored in the meantime."""
         await self._execute(_NOTE_BLOCKED, {"reason": reason, "consumer": consumer, "match": match})
 
     async def record_reason(self, consumer: Consumer, match: MatchId, reason: str) -> None:
-        """Record why a delivery was refused."""
+        """Record why a delivery was rejected."""
         await self._execute(_NOTE_REASON, {"reason": reason, "consumer": consumer, "match": match})
 
     async def reset_backoff(self, consumer: Consumer) -> None:
-        """Make all deliveries due that wait for their next attempt."""
+        """Make all deliveries to `consumer` due that wait for their next attempt."""
         await self._execute(_RESET_BACKOFF, {"consumer": consumer})
 
     async def mark_due(self, consumer: Consumer, match: MatchId) -> None:
-        """Make a delivery due that waits for a token."""
+        """Make a delivery due if it waits for a token."""
         await self._execute(_MARK_DUE, {"consumer": consumer, "match": match})
 
     async def keep_token(self, match: MatchId, user: UserId, sealed: bytes) -> None:
-        """Keep the encrypted token of `user` until the user service has got `match`."""
+        """Store the encrypted token of `user` until `match` is delivered to the user service."""
         await self._execute(
-            _KEEP_BEARER,
+            _KEEP_SEALED,
             {"consumer": USER_SERVICE, "match": match, "user": str(user), "sealed": sealed},
         )
 
     async def forget_token(self, match: MatchId, sealed: bytes) -> None:
-        """Delete a token that is of no use; one that has replaced it stays."""
-        await self._execute(_FORGET_BEARER, {"match": match, "sealed": sealed})
+        """Delete this token; one that has replaced it stays."""
+        await self._execute(_DROP_KEPT, {"match": match, "sealed": sealed})
 
 
 def retry_now(path: Path, entries: Iterable[Entry]) -> set[MatchId]:
-    """Make these deliveries due, from another process; return the matches with a kept token.
+    """Make these deliveries due, from another process; return the matches with a stored token.
 
-    `path` is that of the database. It is a short write, which the running service finds when its
-    worker looks again.
+    `path` is that of the database. The worker of a running service finds them by its next poll.
     """
     with closing(sqlite3.connect(path)) as database, database:
         for entry in entries:

@@ -1,7 +1,7 @@
 """Rebuild the derived tables from the log, or compare them with a rebuilt copy.
 
-The same statements that the writer runs beside an append (`match_history`, `outbox`) are run again
-here, so that a rebuilt table can't differ from one that was written event by event.
+It runs the statements of `match_history` and `outbox`, as the writer does in the transaction of
+their events, so a rebuilt table can't differ from one that was written event by event.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from service.eventstore.codec import decode
 from service.eventstore.inspection import Files
 from service.eventstore.integrity import ChainCheck
 from service.eventstore.read_models import match_history, outbox
-from service.eventstore.read_models.match_history import history_of
-from service.eventstore.read_models.outbox import outbox_of
+from service.eventstore.read_models.match_history import history_statements
+from service.eventstore.read_models.outbox import outbox_statements
 from service.eventstore.reader import PAGE, UnreadableEvent
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
 from service.eventstore.side_file import LAST_EVENT, REBUILD, DamagedSideFile, SideFile, check_end
@@ -42,9 +42,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "consumers": ("consumer",),
     "outbox": ("consumer", "match", "state", "position"),
 }
-"""The columns that follow from the log, by table; the other ones are notes of a delivery."""
+"""The columns that follow from the log, by table; others are state of a delivery."""
 
-CHANGED_BY = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
+PROJECTED_EVENTS = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
 """The events that change any of these tables."""
 
 _WRITTEN: tuple[Table, ...] = (
@@ -52,7 +52,7 @@ _WRITTEN: tuple[Table, ...] = (
     tables.match_players,
     tables.consumers,
     tables.outbox,
-    tables.bearers,
+    tables.kept_tokens,
 )
 """All tables that the statements write to."""
 
@@ -70,7 +70,7 @@ _NOTES_ARE_RIGHT = """
         OR typeof(next_at) = 'integer' AND next_at BETWEEN 0 AND 253402300799999999)
     AND typeof(last_error) IN ('null', 'text')
 """
-"""Of the notes of a delivery only the form can be checked; `next_at` lies before the year 10000."""
+"""State of a delivery can only be checked for its form; `next_at` is before the year 10000."""
 
 
 _NO_DAMAGE = {
@@ -85,19 +85,19 @@ _NO_DAMAGE = {
 
 
 class BrokenProjection(ServiceError):
-    """What is kept beside the log is not what the log says."""
+    """A derived table does not agree with the log."""
 
 
 class DamagedDatabase(ServiceError):
-    """The database file itself is damaged; restore a backup."""
+    """The database file is damaged; restore a backup."""
 
 
 class DatabaseUnusable(ServiceError):
-    """The disk or another process keeps the database from being used."""
+    """The database can't be used now: the disk is full, or another process has locked it."""
 
 
 def recorded_of(row: Row) -> RecordedEvent:
-    """Read the event of a row; raise `UnreadableEvent`, which names its position."""
+    """Decode the event of a row; raise `UnreadableEvent`."""
     try:
         event = decode(row.type, row.schema_version, row.data)
     except Exception as error:
@@ -105,10 +105,11 @@ def recorded_of(row: Row) -> RecordedEvent:
     return RecordedEvent(row.position, row.version, row.recorded_at, event, row.actor)
 
 
-def readable(row: Row, skipped: Collection[Position]) -> RecordedEvent | None:
-    """Read the event of a row, or return None for one that was skipped since it can't be read.
+def recorded_unless_skipped(row: Row, skipped: Collection[Position]) -> RecordedEvent | None:
+    """Decode the event of a row; return None for a skipped one that can't be decoded.
 
-    A skipped event is not folded; but what it wrote beside the log stands there.
+    A skipped event that can be decoded is returned: it is not folded into the world, but the
+    derived tables were written before it was skipped.
     """
     try:
         return recorded_of(row)
@@ -119,17 +120,17 @@ def readable(row: Row, skipped: Collection[Position]) -> RecordedEvent | None:
 
 
 def apply(connection: sqlite3.Connection, recorded: RecordedEvent) -> None:
-    """Change the tables as `recorded` says."""
-    if type(recorded.event) in CHANGED_BY:
-        for statement, parameters in (*history_of(recorded), *outbox_of(recorded)):
+    """Project `recorded` to the tables."""
+    if type(recorded.event) in PROJECTED_EVENTS:
+        for statement, parameters in (*history_statements(recorded), *outbox_statements(recorded)):
             connection.execute(statement, parameters)
 
 
 class Comparison:
-    """Compares the derived tables of a log, as they are at its head, with rebuilt ones.
+    """Compares the derived tables of a log, as of its head, with rebuilt ones.
 
-    The kept tables are copied in one read transaction, so the service may go on writing. Both
-    stand in a temporary database, which SQLite moves to the disk when it grows large.
+    The stored tables are copied in one read transaction, so the service may go on writing. Both
+    copies are in a temporary database, which SQLite spills to the disk when it grows large.
     """
 
     def __init__(self, path: Path) -> None:
@@ -139,20 +140,20 @@ class Comparison:
             self._db.execute(str(CreateTable(table).compile(dialect=sqlite.dialect())))
         self._db.execute("ATTACH DATABASE '' AS kept")
         self._index_fault: str | None = None
-        with damage_named(path):
+        with sqlite_errors_named(path):
             self.head = self._copy(path)
         self._db.execute("BEGIN")
 
     def close(self) -> None:
-        """Forget both."""
+        """Drop the temporary database."""
         self._db.close()
 
-    def take(self, recorded: RecordedEvent) -> None:
-        """Apply the next event to the rebuilt tables."""
+    def project(self, recorded: RecordedEvent) -> None:
+        """Project the next event to the rebuilt tables."""
         apply(self._db, recorded)
 
     def finish(self) -> None:
-        """Raise `BrokenProjection`, which names a row that differs, unless all are equal."""
+        """Raise `BrokenProjection` with the first row that differs, unless all are equal."""
         for found in (*map(self._difference, COLUMNS), self._index_fault):
             if found is not None:
                 raise BrokenProjection(f"{found}: {REBUILD}")
@@ -174,7 +175,7 @@ class Comparison:
         self._db.execute("DETACH DATABASE log")
         if wrong is not None:
             raise BrokenProjection(
-                f"what a delivery of match {wrong[0]} noted is damaged: {REBUILD}"
+                f"the state of a delivery of match {wrong[0]} is damaged: {REBUILD}"
             )
         return head
 
@@ -193,31 +194,31 @@ class Comparison:
 
     def _named(self, table: str, key: tuple[str, ...]) -> str:
         if table == "consumers":
-            return f"the list of consumers is not what the log says ({key[0]})"
+            return f"the list of consumers does not agree with the log ({key[0]})"
         if table == "outbox":
-            return f"the outbox is not what the log says: match {key[1]} for {key[0]}"
-        stands = [
+            return f"the outbox does not agree with the log: match {key[1]} for {key[0]}"
+        found = [
             self._db.execute(
                 f"SELECT 1 FROM {schema}.{table} WHERE match = ?",  # noqa: S608 - the same
                 key,
             ).fetchone()
             for schema in ("kept", "main")
         ]
-        if table == "matches" and None in stands:
-            return f"match {key[0]} stands in the history or in the log, not both"
-        return f"the history of match {key[0]} is not what the log says"
+        if table == "matches" and None in found:
+            return f"match {key[0]} is in the history or in the log, not both"
+        return f"the history of match {key[0]} does not agree with the log"
 
 
 class Rebuild:
-    """Makes the derived tables anew, in one transaction; nobody else may write meanwhile.
+    """Rebuilds the derived tables in one transaction; there must be no other writer.
 
-    What a delivery has noted (attempts, the next try, the last error) stays.
+    The state of deliveries (attempts, next attempt, last error) is kept.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Begin with empty tables, by a connection that is in a transaction."""
+        """Empty the tables; `connection` must be in a transaction."""
         self._connection = connection
-        # The indexes follow from the tables; one that is damaged would hide rows.
+        # A damaged index would hide rows.
         connection.execute("REINDEX")
         connection.execute("DROP TABLE IF EXISTS temp.notes")
         connection.execute(
@@ -226,37 +227,40 @@ class Rebuild:
         for table in ("outbox", "consumers", "match_players", "matches", "snapshots"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
 
-    def take(self, recorded: RecordedEvent) -> None:
-        """Apply the next event."""
+    def project(self, recorded: RecordedEvent) -> None:
+        """Project the next event."""
         apply(self._connection, recorded)
 
     def finish(self) -> None:
-        """Fill the index of streams, and bring the notes of deliveries back."""
+        """Fill the index of streams, and restore the state of deliveries."""
         refill(self._connection, head_of(self._connection).position)
         self._connection.execute(_RESTORE_NOTES)
         self._connection.execute("DROP TABLE temp.notes")
 
 
 def rebuild_tables(path: Path, progress: Callable[[Position, Position], None]) -> Position:
-    """Make the derived tables of a database anew from its events; return how many there are.
+    """Rebuild the derived tables of a database from its events; return the number of events.
 
-    It is one transaction. The caller keeps every other writer out. Raises `BrokenChain` for a log
-    that was changed, since what is made from it would be believed.
+    It is one transaction, and the caller must hold the lock of the log. Raises `BrokenChain`
+    instead of deriving tables from a log that was changed.
     """
-    with damage_named(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with (
+        sqlite_errors_named(path),
+        closing(sqlite3.connect(path, isolation_level=None)) as connection,
+    ):
         connection.execute("BEGIN IMMEDIATE")
-        mend_head(connection, path)
+        repair_head(connection, path)
         rebuild = Rebuild(connection)
-        head = walk(connection, progress, rebuild.take)
+        head = walk(connection, progress, rebuild.project)
         rebuild.finish()
         connection.execute("COMMIT")
     return head.position
 
 
-def mend_head(connection: sqlite3.Connection, path: Path) -> None:
-    """Let the head say where the log ends; one that says that events are missing stays.
+def repair_head(connection: sqlite3.Connection, path: Path) -> None:
+    """Set the head to the last event, unless the head is ahead of it: then events are missing.
 
-    Without its row, the epoch is that of the side file, or a new one.
+    If the row of the head is missing, the epoch is that of the side file, or a new one.
     """
     row = connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
     last = connection.execute(LAST_EVENT).fetchone()
@@ -273,33 +277,34 @@ def mend_head(connection: sqlite3.Connection, path: Path) -> None:
 def walk(
     connection: sqlite3.Connection,
     progress: Callable[[Position, Position], None],
-    take: Callable[[RecordedEvent], None] | None = None,
+    project: Callable[[RecordedEvent], None] | None = None,
 ) -> Head:
-    """Check the hash chain of a log that does not change, and give each event to `take`.
+    """Check the hash chain of a log that has no writer, call `project` for each event.
 
-    Returns the head. Raises `BrokenChain` or `UnreadableEvent`.
+    `progress` gets the position reached and the last one. Returns the head. Raises `BrokenChain`
+    or `UnreadableEvent`.
     """
     head, chain = head_of(connection), ChainCheck()
     skipped = {row[0] for row in connection.execute("SELECT position FROM skipped")}
     while page := rows_after(connection, chain.position):
         for row in page:
-            chain.take(row)
-            recorded = None if take is None else readable(row, skipped)
-            if take is not None and recorded is not None:
-                take(recorded)
+            chain.check(row)
+            recorded = None if project is None else recorded_unless_skipped(row, skipped)
+            if project is not None and recorded is not None:
+                project(recorded)
         progress(chain.position, head.position)
     chain.finish(head)
     return head
 
 
 def head_of(connection: sqlite3.Connection) -> Head:
-    """Return where a log ends."""
+    """Return the head of a log."""
     row = connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
     return Head(0, GENESIS, "") if row is None else Head(*row)
 
 
 def rows_after(connection: sqlite3.Connection, position: Position) -> list[Row]:
-    """Return the first rows after `position`."""
+    """Return a page of rows after `position`."""
     found = connection.execute(
         f"SELECT {_quoted(Row._fields)} FROM events "  # noqa: S608 - names of ours
         "WHERE position > ? ORDER BY position LIMIT ?",
@@ -308,14 +313,14 @@ def rows_after(connection: sqlite3.Connection, position: Position) -> list[Row]:
     return [Row(*row) for row in found]
 
 
-def opened(path: Path) -> closing[sqlite3.Connection]:
-    """Open a database for reading only: neither it nor its WAL is changed."""
+def open_read_only(path: Path) -> closing[sqlite3.Connection]:
+    """Open a database read-only; its WAL is not changed either."""
     return closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True))
 
 
 def check_file(path: Path) -> None:
-    """Raise `DamagedDatabase` when pages or indexes of the database are damaged."""
-    with damage_named(path), opened(path) as connection:
+    """Check pages and indexes; raise `DamagedDatabase`, or `BrokenProjection` for an index."""
+    with sqlite_errors_named(path), open_read_only(path) as connection:
         found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
     if found == ["ok"]:
         return
@@ -325,18 +330,18 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Raise `DamagedDatabase` in place of what SQLite raises when it can't read the file.
+def sqlite_errors_named(path: Path) -> Iterator[None]:
+    """Raise `DamagedDatabase` or `DatabaseUnusable` for errors of SQLite.
 
-    A full disk or a lock is no damage, and no reason to restore: then it is `DatabaseUnusable`.
+    A full disk or a lock is `DatabaseUnusable`, since it is no reason to restore a backup.
     """
     try:
         yield
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF in _NO_DAMAGE:
             raise DatabaseUnusable(
-                f"the database {path} can't be used: {error}. Is the disk full, is the database in "
-                "use, are its rights as they were?"
+                f"the database {path} can't be used: {error}. Check that the disk is not full, "
+                "that no other process uses the database, and that its files may be written"
             ) from error
         raise DamagedDatabase(
             f"the database {path} can't be read: {error}; restore a backup"

@@ -28,9 +28,9 @@ from service.eventstore.read_models.rebuild import (
     DamagedDatabase,
     DatabaseUnusable,
     check_file,
-    damage_named,
-    opened,
+    open_read_only,
     rebuild_tables,
+    sqlite_errors_named,
     walk,
 )
 from service.eventstore.reader import UnreadableEvent
@@ -100,8 +100,8 @@ def tables(file: LogFile) -> dict[str, list[tuple[object, ...]]]:
 def compare(file: LogFile) -> None:
     comparison = Comparison(file.path)
     try:
-        with opened(file.path) as connection:
-            walk(connection, lambda _done, _total: None, comparison.take)
+        with open_read_only(file.path) as connection:
+            walk(connection, lambda _done, _total: None, comparison.project)
         comparison.finish()
     finally:
         comparison.close()
@@ -212,7 +212,7 @@ async def test_a_log_shorter_than_its_head_needs_accept_lost_tail(
     assert (log.head.position, log.head.hash) == (15, hash_)
     await log.append(proposed(joined(9)))
     await filled.close_logs()
-    with opened(filled.path) as connection:
+    with open_read_only(filled.path) as connection:
         assert walk(connection, lambda _done, _total: None).position == 16
 
 
@@ -307,7 +307,7 @@ def test_a_locked_database_is_not_reported_as_damaged(filled: LogFile) -> None:
         other.execute("BEGIN IMMEDIATE")
         with (
             pytest.raises(DatabaseUnusable, match="is the database in use"),
-            damage_named(filled.path),
+            sqlite_errors_named(filled.path),
             closing(sqlite3.connect(filled.path, timeout=0)) as connection,
         ):
             connection.execute("BEGIN IMMEDIATE")

@@ -10,7 +10,7 @@ import pytest
 from service.domain.events.access import SessionsRevoked
 from service.eventstore.backup import BackupError, Restored, back_up, restore
 from service.eventstore.inspection import Files, LogMissing, inspect
-from service.eventstore.read_models.rebuild import opened
+from service.eventstore.read_models.rebuild import open_read_only
 from service.eventstore.side_file import SideFile
 from tests.integration.log_file import LogFile, append_of, joined
 
@@ -100,7 +100,7 @@ def test_restore_does_not_replace_an_unreadable_log(
         error.sqlite_errorcode = sqlite3.SQLITE_BUSY
         if path == log_file.path:
             raise error
-        return opened(path)
+        return open_read_only(path)
 
     monkeypatch.setattr("service.eventstore.backup.opened", locked)
     with pytest.raises(BackupError, match="database is locked"):

@@ -150,7 +150,7 @@ class LogMachine(RuleBasedStateMachine):
             chain = ChainCheck()
             async for page in self.reader.rows():
                 for row in page:
-                    chain.take(row)
+                    chain.check(row)
             chain.finish(await self.reader.head())
 
         self.run(check())

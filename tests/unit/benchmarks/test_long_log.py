@@ -40,7 +40,7 @@ def test_a_generated_log_has_a_valid_chain_and_folds_to_an_empty_world(tmp_path:
     assert len(rows) == 12, "whole evenings only"
     chain, world = ChainCheck(), World()
     for one in rows:
-        chain.take(one)
+        chain.check(one)
         world.fold(decode(one.type, one.schema_version, one.data), one.position)
     chain.finish(head)
     assert not list(world.presence.online())

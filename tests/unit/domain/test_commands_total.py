@@ -35,8 +35,8 @@ from service.domain.events.matches import MatchEnded, MatchInput, MatchStarted
 from service.domain.projections.world import World
 from service.errors import ClientError
 from service.eventstore.codec import decode, encode
-from service.eventstore.read_models.match_history import history_of
-from service.eventstore.read_models.outbox import outbox_of
+from service.eventstore.read_models.match_history import history_statements
+from service.eventstore.read_models.outbox import outbox_statements
 from service.eventstore.records import RecordedEvent
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
@@ -162,8 +162,8 @@ class TotalMachine(RuleBasedStateMachine):
         for message in told:
             msgspec.json.encode(message)
         self.rebuilt.fold(read, self.position)
-        list(history_of(recorded))
-        list(outbox_of(recorded))
+        list(history_statements(recorded))
+        list(outbox_statements(recorded))
         begun_by(event, self.position, self.world, Times())
         self._play(event)
 

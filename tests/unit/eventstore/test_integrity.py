@@ -38,7 +38,7 @@ def rows_of(count: int = LENGTH) -> list[Row]:
 def check(rows: list[Row], head: Head | None = None) -> None:
     found = ChainCheck()
     for row in rows:
-        found.take(row)
+        found.check(row)
     found.finish(head or Head(len(rows), rows[-1].hash if rows else GENESIS, "epoch"))
 
 
