@@ -92,8 +92,8 @@ class RecordedHead(msgspec.Struct, frozen=True):
                 "--accept-lost-tail to go on with this one"
             )
         raise LostTail(
-            f"the event log ends at position {head.position}, but according to its side file it "
-            f"had the event {self.position} with the hash {self.hash[:12]}. "
+            f"the event log ends at position {head.position}, but it once had the event "
+            f"{self.position} with the hash {self.hash[:12]}, according to its side file. "
             "Restore the database from a backup that has it, or start with --accept-lost-tail "
             "to go on without the lost events"
         )

@@ -357,7 +357,7 @@ class Store:
         except sqlite3.IntegrityError as error:
             raise DuplicateVersion from error
         except sqlite3.DatabaseError as error:
-            raise Unavailable(f"The index of streams cannot be written: {error}.") from error
+            raise Unavailable(f"The index of streams can't be written: {error}.") from error
         self._versions.indexed(until)
 
     def next_recorded_at(self) -> int:

@@ -110,7 +110,7 @@ def difference(connection: sqlite3.Connection, schema: str) -> str | None:
         """  # noqa: S608 - names of ours
     ).fetchone()
     if wrong is not None:
-        return f"the index of streams is not what the log says (event {wrong[1]} of {wrong[0]})"
+        return f"the index of streams does not agree with the log (event {wrong[1]} of {wrong[0]})"
     (missing,) = connection.execute(
         f"SELECT (SELECT count(*) FROM {rows} WHERE position <= {until}) "  # noqa: S608 - the same
         f"- (SELECT count(*) FROM {entries})"

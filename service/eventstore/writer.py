@@ -243,7 +243,7 @@ class EventLog:
             results = [Unavailable("The log is closed.")] * len(batch)
         self._pending -= len(batch)
         for pending, result in zip(batch, results, strict=True):
-            if waiting.span is not None:
+            if pending.span is not None:
                 pending.span.end(result if isinstance(result, Exception) else None)
             try:
                 pending.then(result)

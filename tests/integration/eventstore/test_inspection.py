@@ -225,7 +225,7 @@ async def test_files_of_another_user_are_named(
 
 def test_an_unwritable_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda _path, _mode: False)
-    with pytest.raises(DataUnusable, match=f"{tmp_path} can't be written"):
+    with pytest.raises(DataUnusable, match=f"{tmp_path} is not writable"):
         inspect(tmp_path / "not" / "there" / "log.db")
     assert not list(tmp_path.iterdir())
 

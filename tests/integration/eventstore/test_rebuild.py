@@ -306,7 +306,7 @@ def test_a_locked_database_is_not_reported_as_damaged(filled: LogFile) -> None:
     with closing(filled.connect()) as other:
         other.execute("BEGIN IMMEDIATE")
         with (
-            pytest.raises(DatabaseUnusable, match="is the database in use"),
+            pytest.raises(DatabaseUnusable, match="no other process uses the database"),
             sqlite_errors_named(filled.path),
             closing(sqlite3.connect(filled.path, timeout=0)) as connection,
         ):

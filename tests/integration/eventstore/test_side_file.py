@@ -68,7 +68,7 @@ def test_a_version_1_side_file_without_checksum_is_accepted(tmp_path: Path) -> N
 
 def test_a_side_file_of_another_log_is_refused(tmp_path: Path) -> None:
     side = SideFile(written(tmp_path))
-    with pytest.raises(LostTail, match="is of another log"):
+    with pytest.raises(LostTail, match="belongs to another log"):
         side.check(HEAD._replace(epoch="another"), lambda _position: HEAD.hash)
 
 

@@ -60,7 +60,7 @@ def test_a_version_conflict_fails_only_its_append(log_file: LogFile) -> None:
     )
     assert isinstance(before, Committed)
     assert isinstance(wrong, VersionConflict)
-    assert "user:1 is at version 1, expected was 0" in wrong.message
+    assert "user:1 is at version 1, not at 0 as expected" in wrong.message
     assert isinstance(after, Committed)
     assert after.positions == [2]
     assert log_file.query("SELECT stream FROM events") == [("user:1",), ("user:1",)]
