@@ -51,6 +51,7 @@ from service.outbox.worker import OutboxRunner
 from service.recovery import KnownPeople, recover, refill, remember_commands
 from service.runtime.engine import Engine
 from service.runtime.idempotency import KEPT_US, Fingerprints
+from service.runtime.live_matches import LiveMatches
 from service.runtime.scheduler import Deadlines
 from service.runtime.snapshots import Snapshots
 from service.runtime.ticker import Ticker
@@ -137,7 +138,17 @@ class Service:
             settings.broadcasts,
             metrics,
         )
-        engine = Engine(log, world, people, hub, metrics)
+        matches = LiveMatches(time.monotonic, metrics)
+        context = Context(
+            rules=settings.rules,
+            games=GAMES,
+            new_room_id=lambda: secrets.token_hex(6),
+            new_token=new_token,
+            new_seed=lambda: secrets.randbits(53),
+            match_snapshot=matches.snapshot,
+            rules_failed=matches.rules_failed,
+        )
+        engine = Engine(log, world, people, hub, context=context, gate=matches, metrics=metrics)
         await self._refill(backlog, recovered.before_tail, known, engine)
         hub.start()
         self._greeter = greeter = Greeter(
@@ -152,6 +163,7 @@ class Service:
         self._deadlines = deadlines = Deadlines(engine, settings.times)
         self._ticker = ticker = Ticker(
             engine,
+            matches,
             GAMES,
             hub,
             checkpoint_s=settings.storage.checkpoint_s,
@@ -195,32 +207,20 @@ class Service:
         )
         self._authenticator = Authenticator(self._issuers, settings.tokens)
         self._websockets = websockets = self._make_websockets(engine)
-        context = Context(
-            rules=settings.rules,
-            games=GAMES,
-            new_room_id=lambda: secrets.token_hex(6),
-            new_token=new_token,
-            new_seed=lambda: secrets.randbits(53),
-            match_snapshot=ticker.match_snapshot,
-            rules_failed=ticker.rules_failed,
-        )
-        engine.connect(
-            context,
-            ticker,
-            [
-                hub.observe,
-                greeter.observe,
-                ticker.observe,
-                deadlines.observe,
-                snapshots.observe,
-                websockets.observe,
-                history.observe,
-                bearers.observe,
-                directory.observe,
-                outbox.observe,
-                known.observe,
-            ],
-        )
+        for observer in (
+            hub.observe,
+            greeter.observe,
+            ticker.observe,
+            deadlines.observe,
+            snapshots.observe,
+            websockets.observe,
+            history.observe,
+            bearers.observe,
+            directory.observe,
+            outbox.observe,
+            known.observe,
+        ):
+            engine.subscribe(observer)
         metrics.read(
             sockets_open=lambda: len(hub),
             users_online=lambda: len(world.presence.sockets),

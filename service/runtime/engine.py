@@ -11,7 +11,6 @@ from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import ClientError, InternalError
 from service.eventstore.completions import Completion
 from service.eventstore.records import propose
-from service.fanout.rules import after_fold, before_fold, renamed
 from service.runtime.idempotency import (
     CommandResult,
     CommandResults,
@@ -20,24 +19,24 @@ from service.runtime.idempotency import (
     result_of,
 )
 from service.runtime.locks import StreamLocks
+from service.runtime.projector import Projector
 from service.telemetry import Metrics, note_fault, traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from service.domain.commands.base import Command, Context
-    from service.domain.events.base import Event, Position
-    from service.domain.ids import MatchId, UserId
+    from service.domain.events.base import Event
+    from service.domain.ids import MatchId
     from service.domain.personal_data import PersonalData
     from service.domain.projections.world import World
     from service.eventstore.plan import Committed
     from service.eventstore.records import Origin, RecordedEvent
     from service.eventstore.writer import EventLog
-    from service.fanout.audience import Message
     from service.fanout.profiles import Expectation, Profiles
     from service.runtime.idempotency import CommandKey
     from service.runtime.locks import Lease
-    from service.telemetry import FaultPart
+    from service.runtime.projector import Observer, Publisher
     from service.telemetry.otel import OpenSpan
 
     OnResult: TypeAlias = Callable[["Executed | Exception"], None]
@@ -64,23 +63,6 @@ class Gate(Protocol):
 
     def move_failed(self, match: MatchId, seat: int) -> None:
         """Count a move over which the rules have raised; too many in a row end the match."""
-
-
-class Publisher(Protocol):
-    """Tells clients what has happened."""
-
-    def publish(self, message: Message, position: Position = 0, /) -> None:
-        """Tell those whom `message` is for; `position` is that of its event."""
-
-    def published(self, position: Position, /) -> None:
-        """Know that all messages of the event at `position` were published."""
-
-
-class Observer(Protocol):
-    """Called with each event after it has been folded."""
-
-    def __call__(self, event: Event, position: Position, /) -> None:
-        """See `event`."""
 
 
 class Executed(NamedTuple):
@@ -133,21 +115,26 @@ class Engine:
     All that is written goes one way: `dispatch`. `execute` is the same for a coroutine.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         log: EventLog,
         world: World,
         profiles: Profiles,
         publisher: Publisher,
+        *,
+        context: Context,
+        gate: Gate,
         metrics: Metrics | None = None,
     ) -> None:
-        """Change `world` by events of `log`, and tell of it by `publisher`."""
+        """Change `world` by events of `log`, and tell of it by `publisher`.
+
+        Commands decide by `context`, and wait for the live matches behind `gate`.
+        """
         self._metrics = metrics or Metrics()
         self._log = log
         self._locks = StreamLocks()
-        self._publisher = publisher
-        self._observers: list[Observer] = []
         self._results = CommandResults()
+        self._projector = Projector(world, profiles, publisher, self._results, self._metrics)
         self._under_way: dict[CommandKey, list[PendingCommand]] = {}
         """The ids of commands that are carried out, with those that came under the same id."""
         self._holds: dict[int, Hold] = {}
@@ -155,14 +142,16 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self.world = world
         self.profiles = profiles
-        self.context: Context
-        self.gate: Gate
-
-    def connect(self, context: Context, gate: Gate, observers: Sequence[Observer]) -> None:
-        """Take the parts that themselves need the engine."""
         self.context = context
-        self.gate = gate
-        self._observers += observers
+        self._gate = gate
+
+    def subscribe(self, observer: Observer) -> None:
+        """Call `observer` with each event, after those that were subscribed before."""
+        self._projector.subscribe(observer)
+
+    def remember(self, recorded: RecordedEvent) -> None:
+        """Know the command that a recent event belongs to, without folding it; for the start."""
+        self._results.record(recorded)
 
     def dispatch(
         self,
@@ -219,60 +208,11 @@ class Engine:
                 raise IdReused
 
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
-        """Fold what was committed, then tell everybody; the log calls this after each commit."""
+        """Fold what was committed, and publish it; the log calls this after each commit."""
         for one in recorded:
-            self.fold(one)
-            for observe in self._observers:
-                try:
-                    observe(one.event, one.position)
-                except Exception as error:  # noqa: BLE001 - it harms this observer and event alone
-                    self._note(error, "observer", one)
-
-    def fold(self, recorded: RecordedEvent) -> None:
-        """Fold an event and publish what follows from it.
-
-        Raises `FoldFailed`. Any other fault costs the message, or what follows from this event.
-        """
-        event, position = recorded.event, recorded.position
-        self._release(event)
-        messages: list[Message] = []
-        self._collect(messages, before_fold, recorded)
-        self.world.fold(event, position)
-        try:
-            self._results.record(recorded)
-        except Exception as error:  # noqa: BLE001 - only the id of this command is not known again
-            self._note(error, "command", recorded)
-        self._collect(messages, after_fold, recorded)
-        for message in messages:
-            try:
-                self._publisher.publish(message, position)
-            except Exception as error:  # noqa: BLE001 - it harms this message alone
-                self._note(error, "delivery", recorded)
-        try:
-            self._publisher.published(position)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._note(error, "delivery", recorded)
-
-    def remember(self, recorded: RecordedEvent) -> None:
-        """Know the command that a recent event belongs to, without folding it; for the start."""
-        self._results.record(recorded)
-
-    def _collect(
-        self,
-        messages: list[Message],
-        rule: Callable[[Event, World, Profiles], Iterable[Message]],
-        recorded: RecordedEvent,
-    ) -> None:
-        """Add the messages of a delivery rule, up to where it fails."""
-        try:
-            messages += rule(recorded.event, self.world, self.profiles)
-        except Exception as error:  # noqa: BLE001 - the event is folded in any case
-            self._note(error, "delivery", recorded)
-
-    def _note(self, error: Exception, part: FaultPart, recorded: RecordedEvent) -> None:
-        note_fault(
-            self._metrics, part, error, position=recorded.position, event=recorded.event.type
-        )
+            # Before the fold: a live match adds the input, and must not find it twice.
+            self._release(one.event)
+            self._projector.apply(one)
 
     def _begin(self, pending: PendingCommand) -> None:
         """Let a command begin, unless its id was given before."""
@@ -329,7 +269,7 @@ class Engine:
 
     def _await_matches(self, pending: PendingCommand, streams: set[str]) -> None:
         """Decide when the live matches concerned have recorded what they brought about."""
-        if self.gate.is_settled(streams):
+        if self._gate.is_settled(streams):
             self._decide(pending)
             return
         task = asyncio.create_task(self._decide_when_settled(pending, streams))
@@ -338,7 +278,7 @@ class Engine:
 
     async def _decide_when_settled(self, pending: PendingCommand, streams: set[str]) -> None:
         try:
-            await self.gate.settled(streams)
+            await self._gate.settled(streams)
         except Exception as error:  # noqa: BLE001 - `done` is told
             if not pending.is_cancelled:
                 self._finish(pending, self._failed(pending, error))
@@ -372,7 +312,7 @@ class Engine:
         pending.events = events
         for event in events:
             if isinstance(event, MatchEvent):
-                hold = self.gate.hold(event)
+                hold = self._gate.hold(event)
                 if hold is not None:
                     self._holds[id(event)] = hold
         if data is not NO_PERSONAL_DATA:
@@ -394,21 +334,12 @@ class Engine:
             self._finish(pending, self._failed(pending, result))
             return
         if expectation is not None:
-            self._show_names(expectation.renamed)
+            self._projector.show_names(expectation.renamed)
         if events:
             last = result_of(events[-1], result.positions[-1])
         else:
             last = CommandResult(self.world.position)
         self._finish(pending, Executed(events, last))
-
-    def _show_names(self, users: Iterable[UserId]) -> None:
-        """Publish that users have got another name."""
-        try:
-            for user in users:
-                for message in renamed(user, self.world):
-                    self._publisher.publish(message)
-        except Exception as error:  # noqa: BLE001 - the name is kept, and is shown later
-            note_fault(self._metrics, "delivery", error)
 
     def _release(self, event: Event) -> None:
         """Release the hold of an event that is folded now, or was not written."""
@@ -437,7 +368,7 @@ class Engine:
         if isinstance(error, MoveFailed):
             cause = error.__cause__ or error
             note_fault(self._metrics, "move", cause, match=error.match, seat=error.seat)
-            self.gate.move_failed(error.match, error.seat)
+            self._gate.move_failed(error.match, error.seat)
         else:
             name = type(pending.command).__name__
             note_fault(self._metrics, "command", error, command=name)

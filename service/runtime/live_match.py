@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING
 
 from service.domain.commands.moves import INPUT_LEAD_TICKS_MAX
 from service.domain.events.matches import MatchInput, MatchPaused
+from service.errors import Unavailable
 from service.fanout.audience import InRoom
 from service.replay.run import outcomes_at
 from service.runtime.match_clock import MatchClock
@@ -34,10 +36,11 @@ class LiveMatch:
         "_due_at",
         "_holds",
         "_period_s",
+        "_recorded",
+        "audience",
         "checkpoint_phase",
         "checkpoint_ticks",
         "clock",
-        "everybody",
         "failed",
         "finishing",
         "id",
@@ -57,7 +60,7 @@ class LiveMatch:
         self.match = match
         self.id = match.id
         self.room = room
-        self.everybody = InRoom(room.id)
+        self.audience = InRoom(room.id)
         self.run = run
         self.clock = MatchClock(match)
         self.paused = True
@@ -66,6 +69,8 @@ class LiveMatch:
         """An outcome is on its way into the log."""
         self.log_fails = False
         """That outcome could not be written yet, and is tried again and again."""
+        self._recorded = asyncio.Event()
+        """Set when what `recorded` waits for has changed."""
         self.failed = False
         """The rules have failed; the void end is on its way."""
         self.move_faults: dict[int, int] = {}
@@ -119,6 +124,28 @@ class LiveMatch:
         lead = min(max(overdue, 0), CATCH_UP_TICKS_MAX)
         self.last_input_tick = max(self.last_input_tick, self.run.tick + lead)
         return self.last_input_tick
+
+    def begin_recording(self) -> None:
+        """Step no further before an outcome is in the log."""
+        self.recording = True
+        self._recorded.clear()
+
+    def recording_failed(self) -> None:
+        """Know that the log can't be written, so that nobody waits for that."""
+        self.log_fails = True
+        self._recorded.set()
+
+    def end_recording(self) -> None:
+        """Go on: the outcome is in the log, or will never be."""
+        self.recording = self.log_fails = False
+        self._recorded.set()
+
+    async def recorded(self) -> None:
+        """Wait while an outcome is being recorded; raise `Unavailable` when that has failed."""
+        while self.recording:
+            if self.log_fails:
+                raise Unavailable
+            await self._recorded.wait()
 
     def hold(self, event: MatchEvent) -> Hold:
         """Do not step the tick of `event` before the hold is released."""

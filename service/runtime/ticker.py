@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
-from service.domain.commands.base import MatchSnapshot
 from service.domain.commands.ending import FinishMatch, VoidMatch
 from service.domain.commands.pauses import PauseAfterRestart
-from service.domain.events.base import room_stream
 from service.domain.events.matches import (
-    MatchCheckpoint,
     MatchEnded,
-    MatchEvent,
     MatchInput,
     MatchOutcome,
     MatchPaused,
@@ -34,7 +29,6 @@ from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.domain.projections.matches import START_DELAY_S
 from service.errors import Unavailable
-from service.eventstore.records import Origin
 from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
 from service.fanout.joining import joined_again
 from service.fanout.match_views import (
@@ -44,10 +38,11 @@ from service.fanout.match_views import (
     match_timer,
 )
 from service.games.protocol import RulesFailed
-from service.replay.run import checkpoint_of, rebuild, state_hash
+from service.replay.run import rebuild
 from service.runtime.live_match import LiveMatch
+from service.runtime.match_recorder import ORIGIN, MatchRecorder
 from service.runtime.record import Record
-from service.telemetry import Metrics, get_logger, note_fault
+from service.telemetry import Metrics, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -58,8 +53,9 @@ if TYPE_CHECKING:
     from service.domain.projections.room import Room
     from service.games.catalogue import Catalogue
     from service.replay.run import Run
-    from service.runtime.engine import Engine, Executed, Publisher
-    from service.runtime.live_match import Hold
+    from service.runtime.engine import Engine
+    from service.runtime.live_matches import LiveMatches
+    from service.runtime.projector import Publisher
 
 PHASES = 4
 """Matches are spread over so many parts of a tick, so that not all are due at once."""
@@ -68,17 +64,6 @@ GRID_HZ = 60
 """How often a phase comes round."""
 
 SLOT_S = 1 / GRID_HZ / PHASES
-
-RETRY_S = 0.5
-"""How long a match waits when what it brought about could not be written down."""
-
-FAULT_RETRY_MAX_S = 30.0
-"""The longest pause before an end that could not be decided is tried again."""
-
-MOVE_FAULTS_MAX = 3
-"""So many moves of a seat, one after the other, over which the rules fail make a match void."""
-
-ORIGIN = Origin("ticker")
 
 logger = get_logger(__name__)
 
@@ -93,6 +78,7 @@ class Ticker:
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
         engine: Engine,
+        matches: LiveMatches,
         games: Catalogue,
         publisher: Publisher,
         *,
@@ -113,14 +99,10 @@ class Ticker:
         self._checkpoint_s = checkpoint_s
         self._clock = clock
         self._grid_at = clock()
-        self._matches: dict[MatchId, LiveMatch] = {}
-        self._of_rooms: dict[str, LiveMatch] = {}
-        """The same by the stream of their room."""
+        self._matches = matches
+        self._recorder = MatchRecorder(engine, matches, self._publish_frame, metrics)
         self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
         self._awake = asyncio.Event()
-        self._checkpoints: list[MatchCheckpoint] = []
-        """Those that are not on their way yet."""
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def recover(
         self, read: Callable[[Match], Coroutine[None, None, Sequence[Event]]]
@@ -133,7 +115,7 @@ class Ticker:
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - it harms this match alone
-                self._note(error, match.id)
+                self._matches.rules_failed(match.id, error)
                 await self._engine.execute(VoidMatch(match.id, match.tick), ORIGIN)
 
     async def _recover_match(self, match: Match, events: Sequence[Event]) -> None:
@@ -172,6 +154,8 @@ class Ticker:
                 # Nothing was due meanwhile, so nothing is late.
                 slot = int((self._clock() - self._grid_at) / SLOT_S)
             now = self._clock()
+            for command in self._matches.take_failed():
+                self._recorder.void(command)
             newest = int((now - self._grid_at) / SLOT_S)
             for due in range(max(slot, newest - PHASES + 1), newest + 1):
                 self.advance(due % PHASES, now)
@@ -185,93 +169,29 @@ class Ticker:
             try:
                 self._advance_match(live, now)
             except Exception as error:  # noqa: BLE001 - the fault of one game harms no other
-                self._fail(live, error)
-        self._write_checkpoints()
+                self._matches.fail(live, error)
+        self._recorder.write_checkpoints()
 
     async def stop(self) -> None:
-        """Append a checkpoint of each match, and wait for pending appends."""
+        """Append where each match stands, and stop what is tried again."""
         suspended: list[MatchSuspended] = []
-        for live in self._matches.values():
+        for live in self._matches:
             if not live.paused and not live.recording and not live.failed:
                 try:
-                    self._checkpoint(live)
+                    self._recorder.add_checkpoint(live)
                 except Exception as error:  # noqa: BLE001 - the others are written
-                    self._note(error, live.id)
+                    self._matches.rules_failed(live.id, error)
                 else:
                     suspended.append(MatchSuspended(match=live.id, tick=live.run.tick))
-        with suppress(Unavailable):
-            last = [*self._checkpoints, *suspended, *self._turns()]
-            await self._engine.execute(Record(last), ORIGIN)
-        for task in self._tasks:
-            if task.get_name() in {"recording", "void"}:
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._recorder.stop([*suspended, *self._turns()])
 
     def _turns(self) -> Iterator[MatchTurnNoted]:
         """Say of each turn that runs how long it may still take."""
         now = self._clock()
-        for live in self._matches.values():
+        for live in self._matches:
             left_ms = live.clock.turn_left_ms(now)
             if left_ms is not None and not live.paused:
                 yield MatchTurnNoted(match=live.id, tick=live.run.tick, turn_left_ms=left_ms)
-
-    # What the engine asks
-
-    def match_snapshot(self, match: MatchId) -> MatchSnapshot:
-        """Say where a live match stands; raise `Unavailable` while it waits for the log."""
-        live = self._matches.get(match)
-        if live is None or live.log_fails or live.failed:
-            raise Unavailable
-        try:
-            ahead = live.ahead()
-        except Exception as error:
-            self._fail(live, error)
-            raise Unavailable from error
-        now = self._clock()
-        return MatchSnapshot(
-            tick=live.run.tick,
-            input_tick=live.input_tick(now),
-            state=ahead,
-            pausing=live.is_pausing,
-            state_hash=lambda: state_hash(live.run.state),
-            turn_left_ms=live.clock.turn_left_ms(now),
-            spent_ms=live.clock.spent_ms(now),
-            held=live.held(),
-        )
-
-    def is_settled(self, streams: set[str]) -> bool:
-        """Whether no match of these rooms is recording what it brought about."""
-        of_rooms = self._of_rooms
-        return not any(stream in of_rooms and of_rooms[stream].recording for stream in streams)
-
-    async def settled(self, streams: set[str]) -> None:
-        """Wait until the matches of these rooms have written down what they brought about."""
-        for stream in streams & self._of_rooms.keys():
-            live = self._of_rooms[stream]
-            while live.recording:
-                if live.log_fails:
-                    raise Unavailable
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-
-    def hold(self, event: MatchEvent) -> Hold | None:
-        """Step the match no further than `event`; a checkpoint holds nothing."""
-        live = self._matches.get(event.match)
-        if live is None or isinstance(event, MatchCheckpoint):
-            return None
-        return live.hold(event)
-
-    def rules_failed(self, match: MatchId, error: Exception) -> None:
-        """Tell of rules that have failed when something was decided, which ends their match."""
-        self._note(error, match)
-
-    def move_failed(self, match: MatchId, seat: int) -> None:
-        """Count a move that the rules have failed over; too many in a row end the match."""
-        live = self._matches.get(match)
-        if live is None:
-            return
-        live.move_faults[seat] = live.move_faults.get(seat, 0) + 1
-        if live.move_faults[seat] >= MOVE_FAULTS_MAX:
-            self._void(live, live.run.tick)
 
     # What has happened
 
@@ -301,7 +221,7 @@ class Ticker:
                 try:
                     self._take(live, event)
                 except Exception as error:  # noqa: BLE001 - it harms this match alone
-                    self._fail(live, error)
+                    self._matches.fail(live, error)
             case MatchPaused():
                 live.paused = True
                 live.clock.pause(self._clock())
@@ -324,8 +244,8 @@ class Ticker:
             run, _ = self._rebuild(match, [event])
             live = self._add(match, world.rooms.rooms[event.room], run)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
-            self._note(error, event.match)
-            self._spawn(self._write_void(VoidMatch(event.match, 0)), "void")
+            self._matches.rules_failed(event.match, error)
+            self._recorder.void(VoidMatch(event.match, 0))
             return
         self._begin(live)
         self._publish_frame(live)
@@ -334,7 +254,7 @@ class Ticker:
         """Show the match to a tab that comes in while it runs."""
         room = self._engine.world.rooms.rooms[event.room]
         seat = room.seat_of(event.user)
-        live = self._matches.get(room.match or "")
+        live = self._matches.get(room.match)
         if live is not None and seat is not None:
             live.clock.came_back(seat, self._clock())
         self._show(room, seat, event.socket)
@@ -343,7 +263,7 @@ class Ticker:
         """Begin to count how long a player has no tab."""
         rooms = self._engine.world.rooms
         room = rooms.rooms.get(rooms.seated.get(event.user, ""))
-        live = self._matches.get(room.match or "") if room else None
+        live = self._matches.get(room.match) if room else None
         seat = room.seat_of(event.user) if room else None
         if room and live and seat is not None and not room.seats[seat].sockets:
             live.clock.went_away(seat, self._clock())
@@ -360,13 +280,13 @@ class Ticker:
 
     def _show(self, room: Room, seat: int | None, socket: SocketId) -> None:
         """Send one tab the state of the match in its room at once, if one runs."""
-        live = self._matches.get(room.match or "")
+        live = self._matches.get(room.match)
         if live is None or live.failed:
             return
         try:
             self._show_match(live, room, seat, socket)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
-            self._fail(live, error)
+            self._matches.fail(live, error)
 
     def _show_match(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
         here, remaining_s, profiles = Sockets((socket,)), live.remaining_s, self._engine.profiles
@@ -391,18 +311,14 @@ class Ticker:
     def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
         live = LiveMatch(match, room, run, ticks if run.game.tick_hz else CHECKPOINT_INPUTS)
-        self._matches[live.id] = live
-        self._of_rooms[room_stream(room.id)] = live
+        self._matches.add(live)
         if run.game.tick_hz:
             min(self._phases, key=len)[live.id] = live
         self._awake.set()
         return live
 
     def _remove(self, match: MatchId) -> None:
-        live = self._matches.pop(match, None)
-        if live is None:
-            return
-        del self._of_rooms[room_stream(live.room.id)]
+        self._matches.remove(match)
         for phase in self._phases:
             phase.pop(match, None)
 
@@ -429,13 +345,12 @@ class Ticker:
             if run.game.result(run.state) is not None:
                 live.finishing = True
             if outcomes:
-                live.recording = True
-                self._spawn(self._record(live, outcomes), "recording")
+                self._recorder.record(live, outcomes)
                 return
             if live.finishing:
-                self._spawn(self._finish(live), "recording")
+                self._recorder.finish(live)
             if run.tick % live.checkpoint_ticks == live.checkpoint_phase:
-                self._checkpoint(live)
+                self._recorder.add_checkpoint(live)
         if stepped:
             self._publish_frame(live)
 
@@ -444,112 +359,27 @@ class Ticker:
         live.run.step()
         if live.run.game.result(live.run.state) is not None and not live.finishing:
             live.finishing = True
-            self._spawn(self._finish(live), "recording")
+            self._recorder.finish(live)
         if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
-            self._checkpoint(live)
-            self._write_checkpoints()
+            self._recorder.add_checkpoint(live)
+            self._recorder.write_checkpoints()
         if live.match.pace == "turns":
             self._publish_frame(live)
-
-    async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
-        """Append the outcomes of a step, and publish its frame after the commit."""
-        try:
-            await self._write_outcomes(live, outcomes)
-        except Exception as error:  # noqa: BLE001 - it harms this match alone
-            live.recording = False
-            self._note(error, live.id)
-            self._void(live, outcomes[0].tick)
-            return
-        live.recording = False
-        self._publish_frame(live)
-        if live.finishing:
-            await self._finish(live)
-
-    async def _write_outcomes(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
-        """Write outcomes down, without which the match can't go on, however long that takes."""
-        while True:
-            try:
-                await self._engine.execute(Record(outcomes), ORIGIN)
-            except Unavailable:
-                live.log_fails = True
-                await asyncio.sleep(RETRY_S)
-            else:
-                live.log_fails = False
-                return
-
-    async def _finish(self, live: LiveMatch) -> None:
-        """Write the end down, however long that takes; a match whose end fails is void."""
-        while live.id in self._engine.world.matches.live and not live.failed:
-            try:
-                await self._engine.execute(FinishMatch(live.id), ORIGIN)
-            except Unavailable:
-                await asyncio.sleep(RETRY_S)
-            except Exception as error:  # noqa: BLE001 - it harms this match alone
-                self._fail(live, error)
-            else:
-                # An input that came in between may have taken the result back; then it goes on.
-                live.finishing = False
-                return
-
-    def _fail(self, live: LiveMatch, error: Exception) -> None:
-        """End a match as void, since its rules have failed; it harms no other."""
-        self._note(error, live.id)
-        self._void(live, live.run.tick)
-
-    def _void(self, live: LiveMatch, tick: int) -> None:
-        if not live.failed:
-            live.failed = True
-            self._spawn(self._write_void(VoidMatch(live.id, tick)), "void")
-
-    async def _write_void(self, command: VoidMatch) -> None:
-        """Write a void end down, however long that takes."""
-        pause_s = RETRY_S
-        while True:
-            try:
-                await self._engine.execute(command, ORIGIN)
-            except Unavailable:
-                await asyncio.sleep(RETRY_S)
-            except Exception as error:  # noqa: BLE001 - its players wait for it
-                self._note(error, command.match)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, FAULT_RETRY_MAX_S)
-            else:
-                return
-
-    def _note(self, error: Exception, match: MatchId) -> None:
-        note_fault(self._metrics, "rules", error, match=match)
-
-    def _checkpoint(self, live: LiveMatch) -> None:
-        self._checkpoints.append(checkpoint_of(live.id, live.run))
-
-    def _write_checkpoints(self) -> None:
-        """Write down all that are due; when they can't be, later ones will do."""
-        if not self._checkpoints:
-            return
-        checkpoints, self._checkpoints = self._checkpoints, []
-
-        def done(result: Executed | Exception) -> None:
-            # That the log can't be written is logged by itself, once.
-            if isinstance(result, Exception) and not isinstance(result, Unavailable):
-                matches = [checkpoint.match for checkpoint in checkpoints]
-                logger.warning("checkpoints not written", metadata={"matches": matches})
-
-        self._engine.dispatch(Record(checkpoints), ORIGIN, done)
 
     def _publish_frame(self, live: LiveMatch) -> None:
         """Show where a match stands; it is void when its rules can't say."""
         try:
             self._publish_state(live)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
-            self._fail(live, error)
+            self._matches.fail(live, error)
 
     def _publish_state(self, live: LiveMatch) -> None:
         room = live.room
         remaining_s = live.remaining_s
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
-            self._publish_to_room(room, match_timer(live.everybody, room, remaining_s))
-        self._publish_to_room(room, self._state(live, live.everybody))
+            self._publish_to_room(room, match_timer(live.audience, room, remaining_s))
+        self._publish_to_room(room, self._state(live, live.audience))
 
     def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
         for part in with_spectator_delay(room, delivery):
@@ -564,8 +394,3 @@ class Ticker:
             return UNSET
         left_ms = live.clock.turn_left_ms(self._clock())
         return UNSET if left_ms is None else left_ms
-
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

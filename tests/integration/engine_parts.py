@@ -17,7 +17,8 @@ from service.eventstore.writer import EventLog
 from service.fanout.audience import Message
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
-from service.runtime.engine import Engine, Observer
+from service.runtime.engine import Engine
+from service.runtime.projector import Observer
 from service.settings.sections.play import Rules
 from tests.integration.log_file import NODE
 
@@ -89,7 +90,6 @@ def engine_on(
     log: EventLog, world: World, observers: Sequence[Observer] = (), rules: Rules | None = None
 ) -> Engine:
     """Make an engine that changes `world`; the log is not started yet."""
-    engine = Engine(log, world, Profiles(), Nobody())
     gate = NoMatches()
     context = Context(
         rules=rules or Rules(),
@@ -99,5 +99,7 @@ def engine_on(
         new_seed=lambda: 7,
         match_snapshot=gate.match_snapshot,
     )
-    engine.connect(context, gate, observers)
+    engine = Engine(log, world, Profiles(), Nobody(), context=context, gate=gate)
+    for observer in observers:
+        engine.subscribe(observer)
     return engine

@@ -279,7 +279,7 @@ def test_a_failing_delivery_rule_loses_only_the_messages_of_its_event(
 
 def test_a_failing_observer_does_not_affect_other_observers(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
-        engine: Any = stage.service._ticker._engine  # noqa: SLF001 - one of them is to fail
+        engine: Any = stage.service._ticker._engine._projector  # noqa: SLF001 - one of them is to fail
         failing = Broken(lambda *_: None)
 
         def observe(event: object, _position: int) -> None:

@@ -86,7 +86,10 @@ class House:
         async for page in self.reader.read():
             for recorded in page:
                 self.fold(recorded.event)
-        self.engine = Engine(self.log, self.world, Profiles(), Nobody())
+        no_rules: Any = None
+        self.engine = Engine(
+            self.log, self.world, Profiles(), Nobody(), context=no_rules, gate=NoMatches()
+        )
         routes = {
             name: Route(port, Breaker(BreakerLimits(failures_max=3, pause_s=0.05), time.monotonic))
             for name, port in self.consumers.items()
@@ -102,8 +105,6 @@ class House:
             metrics=self.metrics,
             concurrency=2,
         )
-        no_rules: Any = None
-        self.engine.connect(no_rules, NoMatches(), [])
         self.log.start(self.committed)
         await self.outbox.start()
 

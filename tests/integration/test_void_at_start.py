@@ -75,7 +75,7 @@ def test_a_match_with_failing_rules_is_void_at_start_and_others_continue(
         for tab in (ana, ben):
             await tab.ask("game:move", roomId=room, move={"column": 3})
         ticker: Any = stage.service._ticker  # noqa: SLF001 - as if it were killed
-        ticker._checkpoint = lambda _: None  # noqa: SLF001 - as above
+        ticker._recorder.add_checkpoint = lambda _: None  # noqa: SLF001 - as above
         return ana.user, cleo.user
 
     async def after(stage: Stage, user: int, other: int) -> None:
@@ -111,7 +111,7 @@ def test_inputs_ahead_of_their_tick_do_not_prevent_a_start(
         ana, ben = await stage.connect(), await stage.connect()
         room = await room_of((ana, ben), "pong")
         ticker: Any = stage.service._ticker  # noqa: SLF001 - as if it were killed before the tick
-        ticker.advance = ticker._checkpoint = lambda *_: None  # noqa: SLF001 - as above
+        ticker.advance = ticker._recorder.add_checkpoint = lambda *_: None  # noqa: SLF001 - as above
         await ana.insist("game:move", roomId=room, direction="w", action="down")
         return ana.user
 

@@ -15,8 +15,6 @@ FUNCTION_LINES_MAX = 45
 LONG_FILES: dict[str, str] = {
     "service/app.py": "is being parted",
     "service/edge/websocket.py": "is being parted",
-    "service/runtime/engine.py": "is being parted",
-    "service/runtime/ticker.py": "is being parted",
 }
 """Files that are longer, each with the reason."""
 

@@ -1,0 +1,140 @@
+"""All live matches of this process, and what commands need to know of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.domain.commands.base import MatchSnapshot
+from service.domain.commands.ending import VoidMatch
+from service.domain.events.base import room_stream
+from service.domain.events.matches import MatchCheckpoint
+from service.errors import Unavailable
+from service.replay.run import state_hash
+from service.telemetry import Metrics, note_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from service.domain.events.matches import MatchEvent
+    from service.domain.ids import MatchId
+    from service.runtime.live_match import Hold, LiveMatch
+
+MOVE_FAULTS_MAX = 3
+"""So many moves of a seat, one after the other, over which the rules fail make a match void."""
+
+
+class LiveMatches:
+    """The registry of live matches: the gate of the engine, and the source of match snapshots.
+
+    It executes nothing, so that the engine can be built on it. Matches whose rules have failed are
+    only marked here; the ticker ends them.
+    """
+
+    def __init__(self, clock: Callable[[], float], metrics: Metrics) -> None:
+        """Begin without any; `clock` is monotonic, in seconds."""
+        self._clock = clock
+        self._metrics = metrics
+        self._matches: dict[MatchId, LiveMatch] = {}
+        self._by_stream: dict[str, LiveMatch] = {}
+        """The same by the stream of their room."""
+        self._failed: list[VoidMatch] = []
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._matches)
+
+    def __iter__(self) -> Iterator[LiveMatch]:
+        """List them; none may be added or removed meanwhile."""
+        return iter(self._matches.values())
+
+    def get(self, match: MatchId | None) -> LiveMatch | None:
+        """Return a match, or None when it is not live."""
+        return None if match is None else self._matches.get(match)
+
+    def add(self, live: LiveMatch) -> None:
+        """Add a match that has begun or was rebuilt."""
+        self._matches[live.id] = live
+        self._by_stream[room_stream(live.room.id)] = live
+
+    def remove(self, match: MatchId) -> None:
+        """Remove a match that has ended, if it is there."""
+        live = self._matches.pop(match, None)
+        if live is not None:
+            del self._by_stream[room_stream(live.room.id)]
+
+    # What decisions ask
+
+    def snapshot(self, match: MatchId) -> MatchSnapshot:
+        """Return the current state of a live match; raise `Unavailable` while it waits for the log.
+
+        Also raises that when the rules fail over it, which ends the match.
+        """
+        live = self._matches.get(match)
+        if live is None or live.log_fails or live.failed:
+            raise Unavailable
+        try:
+            ahead = live.ahead()
+        except Exception as error:
+            self.fail(live, error)
+            raise Unavailable from error
+        now = self._clock()
+        return MatchSnapshot(
+            tick=live.run.tick,
+            input_tick=live.input_tick(now),
+            state=ahead,
+            pausing=live.is_pausing,
+            state_hash=lambda: state_hash(live.run.state),
+            turn_left_ms=live.clock.turn_left_ms(now),
+            spent_ms=live.clock.spent_ms(now),
+            held=live.held(),
+        )
+
+    def rules_failed(self, match: MatchId, error: Exception) -> None:
+        """Report rules that have failed in a decision; the decision itself ends the match."""
+        note_fault(self._metrics, "rules", error, match=match)
+
+    # The gate of the engine
+
+    def is_settled(self, streams: set[str], /) -> bool:
+        """Whether no match of these rooms is recording what a step has brought about."""
+        matches = self._by_stream
+        return not any(stream in matches and matches[stream].recording for stream in streams)
+
+    async def settled(self, streams: set[str]) -> None:
+        """Wait until that is so; raise `Unavailable` while the log can't be written."""
+        for stream in streams & self._by_stream.keys():
+            await self._by_stream[stream].recorded()
+
+    def hold(self, event: MatchEvent) -> Hold | None:
+        """Step the match of `event` no further than its tick; a checkpoint holds nothing."""
+        live = self._matches.get(event.match)
+        if live is None or isinstance(event, MatchCheckpoint):
+            return None
+        return live.hold(event)
+
+    def move_failed(self, match: MatchId, seat: int) -> None:
+        """Count a move that the rules have failed over; too many in a row end the match."""
+        live = self._matches.get(match)
+        if live is None:
+            return
+        live.move_faults[seat] = live.move_faults.get(seat, 0) + 1
+        if live.move_faults[seat] >= MOVE_FAULTS_MAX:
+            self.void(live, live.run.tick)
+
+    # Failures
+
+    def fail(self, live: LiveMatch, error: Exception) -> None:
+        """Report that the rules of a match have failed, and have it ended as void."""
+        self.rules_failed(live.id, error)
+        self.void(live, live.run.tick)
+
+    def void(self, live: LiveMatch, tick: int) -> None:
+        """Step a match no more, and have it ended as void at `tick`."""
+        if not live.failed:
+            live.failed = True
+            self._failed.append(VoidMatch(live.id, tick))
+
+    def take_failed(self) -> list[VoidMatch]:
+        """Return the commands that end those that have failed since the last call."""
+        failed, self._failed = self._failed, []
+        return failed

@@ -1,0 +1,155 @@
+"""Record what live matches bring about by themselves: outcomes, checkpoints, and their ends.
+
+Each goes through the engine, and is tried again for as long as the log can't be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from service.domain.commands.ending import FinishMatch
+from service.errors import Unavailable
+from service.eventstore.records import Origin
+from service.replay.run import checkpoint_of
+from service.runtime.record import Record
+from service.telemetry import Metrics, get_logger, note_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+    from service.domain.commands.ending import VoidMatch
+    from service.domain.events.base import Event
+    from service.domain.events.matches import MatchCheckpoint, MatchOutcome
+    from service.runtime.engine import Engine, Executed
+    from service.runtime.live_match import LiveMatch
+    from service.runtime.live_matches import LiveMatches
+
+LOG_RETRY_S = 0.5
+"""How long to wait before what could not be written is tried again."""
+
+FAULT_RETRY_MAX_S = 30.0
+"""The longest pause before an end that could not be decided is tried again."""
+
+ORIGIN = Origin("ticker")
+"""The origin of what no client has asked for."""
+
+logger = get_logger(__name__)
+
+
+class MatchRecorder:
+    """Writes the events of live matches that follow from their steps."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        matches: LiveMatches,
+        publish_frame: Callable[[LiveMatch], None],
+        metrics: Metrics,
+    ) -> None:
+        """Call `publish_frame` when the outcomes of a step are committed."""
+        self._engine = engine
+        self._matches = matches
+        self._publish_frame = publish_frame
+        self._metrics = metrics
+        self._checkpoints: list[MatchCheckpoint] = []
+        """Those that are not on their way into the log."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        """Append the outcomes of a step; the match steps on, and shows it, after the commit."""
+        live.begin_recording()
+        self._spawn(self._record(live, outcomes))
+
+    def finish(self, live: LiveMatch) -> None:
+        """End a match that is over by its rules."""
+        self._spawn(self._finish(live))
+
+    def void(self, command: VoidMatch) -> None:
+        """End a match whose rules have failed."""
+        self._spawn(self._void(command))
+
+    def add_checkpoint(self, live: LiveMatch) -> None:
+        """Take a checkpoint; `write_checkpoints` writes it."""
+        self._checkpoints.append(checkpoint_of(live.id, live.run))
+
+    def write_checkpoints(self) -> None:
+        """Append those that were taken, together; of those that can't be written none is missed."""
+        if not self._checkpoints:
+            return
+        checkpoints, self._checkpoints = self._checkpoints, []
+
+        def done(result: Executed | Exception) -> None:
+            # That the log can't be written is logged by the log, once.
+            if isinstance(result, Exception) and not isinstance(result, Unavailable):
+                matches = [checkpoint.match for checkpoint in checkpoints]
+                logger.warning("checkpoints not written", metadata={"matches": matches})
+
+        self._engine.dispatch(Record(checkpoints), ORIGIN, done)
+
+    async def stop(self, last: Iterable[Event]) -> None:
+        """Append the checkpoints and the `last` events, and try nothing again."""
+        with suppress(Unavailable):
+            await self._engine.execute(Record([*self._checkpoints, *last]), ORIGIN)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        try:
+            await self._write_outcomes(live, outcomes)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            live.end_recording()
+            note_fault(self._metrics, "rules", error, match=live.id)
+            self._matches.void(live, outcomes[0].tick)
+            return
+        live.end_recording()
+        self._publish_frame(live)
+        if live.finishing:
+            await self._finish(live)
+
+    async def _write_outcomes(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        """Append outcomes, however long that takes: the match can't go on without them."""
+        while True:
+            try:
+                await self._engine.execute(Record(outcomes), ORIGIN)
+            except Unavailable:
+                live.recording_failed()
+                await asyncio.sleep(LOG_RETRY_S)
+            else:
+                return
+
+    async def _finish(self, live: LiveMatch) -> None:
+        """End a match, however long that takes; one whose end fails is void."""
+        while live.id in self._engine.world.matches.live and not live.failed:
+            try:
+                await self._engine.execute(FinishMatch(live.id), ORIGIN)
+            except Unavailable:
+                await asyncio.sleep(LOG_RETRY_S)
+            except Exception as error:  # noqa: BLE001 - it harms this match alone
+                self._matches.fail(live, error)
+            else:
+                # An input that came in between may have taken the result back; then it goes on.
+                live.finishing = False
+                return
+
+    async def _void(self, command: VoidMatch) -> None:
+        """End a match as void, however long that takes."""
+        pause_s = LOG_RETRY_S
+        while True:
+            try:
+                await self._engine.execute(command, ORIGIN)
+            except Unavailable:
+                await asyncio.sleep(LOG_RETRY_S)
+            except Exception as error:  # noqa: BLE001 - its players wait for it
+                note_fault(self._metrics, "rules", error, match=command.match)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, FAULT_RETRY_MAX_S)
+            else:
+                return
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
