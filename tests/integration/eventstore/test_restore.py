@@ -102,7 +102,7 @@ def test_restore_does_not_replace_an_unreadable_log(
             raise error
         return open_read_only(path)
 
-    monkeypatch.setattr("service.eventstore.backup.opened", locked)
+    monkeypatch.setattr("service.eventstore.backup.open_read_only", locked)
     with pytest.raises(BackupError, match="database is locked"):
         restored(log_file, backup)
     assert types(log_file)[-1] == "sessions.revoked"
