@@ -10,17 +10,17 @@ from service.domain.ids import UserId
 
 
 class Access(msgspec.Struct):
-    """Until when each user's tokens are refused. It is never forgotten, since a token may be."""
+    """Revocation times by user. Never evicted: a token may have no expiry."""
 
     revoked: dict[UserId, int] = {}
 
     def allows(self, user: UserId, issued_at_s: float | None) -> bool:
-        """Tell whether a token of `user` that was issued then is still good."""
+        """Return whether a token of `user`, issued then, is not revoked; without a time it may be."""
         until_s = self.revoked.get(user)
         return until_s is None or (issued_at_s is not None and issued_at_s > until_s)
 
     def on_sessions_revoked(self, event: SessionsRevoked, _position: Position) -> None:
-        """Refuse what was issued before."""
+        """Record the revocation time."""
         self.revoked[event.user] = event.until_s
 
 

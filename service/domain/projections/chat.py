@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 
 
 HISTORY_MAX = 50
-"""How many lines of a room are shown to who comes in."""
+"""Number of messages in a room's history, which is shown to users who join."""
 
 
 MUTERS_MAX = 100_000
-"""How many users' mutes are remembered; the oldest are forgotten."""
+"""Maximum number of users whose mutes are kept; the least recently changed are evicted."""
 
 
 class ChatLine(msgspec.Struct, frozen=True):
-    """Something that was said in a room."""
+    """A message in a room's history; its text is kept outside the log."""
 
     chat: str
     author: UserId
 
 
 class Chat(msgspec.Struct):
-    """The last lines of each room, and who has muted whom."""
+    """The latest messages of each room, and the users that each user has muted."""
 
     rooms: dict[RoomId, list[ChatLine]] = {}
     muted: dict[UserId, dict[UserId, None]] = {}
 
     def hears(self, user: UserId, author: UserId) -> bool:
-        """Tell whether `user` wants to hear of `author`."""
+        """Return whether `user` has not muted `author`."""
         return author not in self.muted.get(user, ())
 
     def muters_of(self, author: UserId, users: Iterable[UserId]) -> list[UserId]:
-        """Return those of `users` who do not want to hear of `author`."""
+        """Return those of `users` who have muted `author`."""
         return [user for user in users if not self.hears(user, author)]
 
     def on_chat_said(self, event: ChatSaid, _position: Position) -> None:
-        """Remember what was said in a room."""
+        """Append a message to the room's history; direct messages have none."""
         if event.room is not None:
             lines = self.rooms.setdefault(event.room, [])
             lines.append(ChatLine(event.chat, event.author))
             del lines[:-HISTORY_MAX]
 
     def on_user_muted(self, event: UserMuted, _position: Position) -> None:
-        """Note it."""
+        """Record the mute or its end."""
         muted = self.muted.pop(event.user, {})
         if event.muted:
             muted[event.target] = None
@@ -64,7 +64,7 @@ class Chat(msgspec.Struct):
             del self.muted[next(iter(self.muted))]
 
     def on_room_closed(self, event: RoomClosed, _position: Position) -> None:
-        """Forget what was said there."""
+        """Drop the room's history."""
         self.rooms.pop(event.room, None)
 
 

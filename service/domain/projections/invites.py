@@ -18,48 +18,48 @@ from service.domain.ids import UserId
 
 
 class Invite(msgspec.Struct, frozen=True):
-    """An invite without an answer, and the event that asked."""
+    """A pending invite, and the position of its event."""
 
     since: Position
     game: str
 
 
 class Invites(msgspec.Struct):
-    """The invites without an answer, and those that were declined not long ago."""
+    """Pending invites, and the cooldowns of declined ones."""
 
     pending: dict[UserId, dict[UserId, Invite]] = {}
-    """Inviter -> invitee -> what was asked."""
+    """Inviter -> invitee -> invite."""
     declined: dict[UserId, dict[UserId, Position]] = {}
-    """Inviter -> who has declined -> the event; a restart of the service ends all cooldowns."""
+    """Inviter -> invitee -> position of the decline; a restart of the service ends cooldowns."""
 
     def find(self, inviter: UserId, invitee: UserId) -> Invite | None:
-        """Return what `inviter` asked `invitee`, or None when no invite waits."""
+        """Return the pending invite of `inviter` to `invitee`, or None."""
         return self.pending.get(inviter, {}).get(invitee)
 
     def received_by(self, invitee: UserId) -> list[UserId]:
-        """Everyone whose invite waits for `invitee`'s answer."""
+        """Return the users whose invites to `invitee` are pending."""
         return [inviter for inviter, asked in self.pending.items() if invitee in asked]
 
     def declined_since(self, inviter: UserId, invitee: UserId) -> Position | None:
-        """Return the event from which on `inviter` can't invite `invitee`, or None."""
+        """Return the position of the decline whose cooldown blocks new invites, or None."""
         return self.declined.get(inviter, {}).get(invitee)
 
     def on_invite_sent(self, event: InviteSent, position: Position) -> None:
-        """Let it wait."""
+        """Add a pending invite."""
         invite = Invite(position, event.game)
         self.pending.setdefault(event.inviter, {})[event.invitee] = invite
 
     def on_invite_closed(self, event: InviteAccepted | InviteExpired, _position: Position) -> None:
-        """Let it wait no longer."""
+        """Remove the invite."""
         self._drop(event.inviter, event.invitee)
 
     def on_invite_declined(self, event: InviteDeclined, position: Position) -> None:
-        """Let it wait no longer, and begin the cooldown."""
+        """Remove the invite and start the cooldown."""
         self._drop(event.inviter, event.invitee)
         self.declined.setdefault(event.inviter, {})[event.invitee] = position
 
     def on_invite_cooldown_ended(self, event: InviteCooldownEnded, _position: Position) -> None:
-        """Allow the next invite."""
+        """Remove the cooldown."""
         decliners = self.declined.get(event.inviter)
         if decliners is not None:
             decliners.pop(event.invitee, None)
@@ -67,23 +67,23 @@ class Invites(msgspec.Struct):
                 del self.declined[event.inviter]
 
     def on_node_started(self, _event: NodeStarted, _position: Position) -> None:
-        """End all cooldowns: nobody measures them any more."""
+        """End all cooldowns: their deadlines are not armed again at a start."""
         self.declined.clear()
 
     def on_user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
-        """Withdraw the invites that the user sent and received."""
-        self._withdraw(event.user)
+        """Remove the invites that the user sent and received."""
+        self._remove_invites_of(event.user)
 
     def on_room_created(self, event: RoomCreated, _position: Position) -> None:
-        """Withdraw all invites of those who now play."""
+        """Remove all invites of the players."""
         for user in event.players:
-            self._withdraw(user)
+            self._remove_invites_of(user)
 
     def on_player_seated(self, event: PlayerSeated, _position: Position) -> None:
-        """Withdraw all invites of who sat down elsewhere."""
-        self._withdraw(event.user)
+        """Remove all invites of the player."""
+        self._remove_invites_of(event.user)
 
-    def _withdraw(self, user: UserId) -> None:
+    def _remove_invites_of(self, user: UserId) -> None:
         self.pending.pop(user, None)
         for inviter in self.received_by(user):
             self._drop(inviter, user)

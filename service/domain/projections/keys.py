@@ -1,4 +1,4 @@
-"""Which tab of a player holds which keys; all is pure, and `held` is never changed in place."""
+"""Keys held in a match, by socket. Functions return new mappings and change none in place."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 Held: TypeAlias = Mapping[SocketId, list[str]]
-"""The keys of one seat by the tab that holds them; a tab that holds none is left out."""
+"""The keys that a seat holds, by socket; a socket that holds none has no entry."""
 
 
 def after_key(held: Held, tab: SocketId, key: Key) -> dict[SocketId, list[str]]:
-    """Press a key in a tab, or let it go.
+    """Return what is held after a key went down or up in a tab.
 
-    A tab lets go only of what it holds itself. Where it does not hold the key, its user has gone
-    on in this tab, as after a reconnect, and lets go of it in all.
+    A key that goes up is released in this tab alone. If this tab does not hold it, the user has
+    continued in this tab, as after a reconnect, and it is released in all tabs.
     """
     mine = held.get(tab, [])
     if key.down:
@@ -34,12 +34,12 @@ def after_key(held: Held, tab: SocketId, key: Key) -> dict[SocketId, list[str]]:
 
 
 def without_tab(held: Held, tab: SocketId) -> dict[SocketId, list[str]]:
-    """Let go of all that a tab holds."""
+    """Return what is held once a tab is gone."""
     return {one: key_names for one, key_names in held.items() if one != tab}
 
 
 def key_names(held: Held) -> set[str]:
-    """Return the keys that any tab holds."""
+    """Return the names of the keys that are held in any tab."""
     return {name for some in held.values() for name in some}
 
 

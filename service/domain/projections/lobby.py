@@ -11,20 +11,20 @@ from service.domain.ids import SocketId, UserId, opened_on
 
 
 class Lobby(msgspec.Struct):
-    """The tabs in the lobby, by user, in the order of coming."""
+    """The sockets in the lobby by user, in the order of joining."""
 
     members: dict[UserId, set[SocketId]] = {}
 
     def on_lobby_joined(self, event: LobbyJoined, _position: Position) -> None:
-        """Count the tab."""
+        """Add the socket."""
         self.members.setdefault(event.user, set()).add(event.socket)
 
     def on_tab_left(self, event: LobbyLeft | SocketClosed, _position: Position) -> None:
-        """Stop counting the tab."""
+        """Remove the socket."""
         self._drop(event.user, {event.socket})
 
     def on_node_started(self, event: NodeStarted, _position: Position) -> None:
-        """Stop counting the tabs of the node's earlier lives."""
+        """Remove the sockets of the node's earlier incarnations."""
         for user, sockets in list(self.members.items()):
             self._drop(user, {socket for socket in sockets if opened_on(socket, event.node)})
 

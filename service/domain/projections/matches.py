@@ -25,11 +25,11 @@ from service.domain.ids import MatchId, SocketId, UserId
 from service.domain.projections.room_options import RoomOptions
 
 START_DELAY_S = 1
-"""Delay of the clock of a match after `game:start`, and after a pause."""
+"""Seconds between `game:start`, or the end of a pause, and the first tick."""
 
 
 class Match(msgspec.Struct):
-    """A live match, as far as the log says."""
+    """A live match as far as it is logged; the ticker has its current state."""
 
     id: MatchId
     game: str
@@ -40,43 +40,43 @@ class Match(msgspec.Struct):
     pace: Pace
     turn_s: float | None = None
     turn_since: Position = 0
-    """The event that began the present turn, or let it go on."""
+    """The event that started or continued the current turn."""
     turn_left_ms: int | None = None
-    """How long the turn could still take when that was logged last; None without a clock."""
+    """What was left of the turn, in ms, at `turn_noted`; None without a turn clock."""
     turn_noted: Position = 0
-    """The event that logged it last."""
+    """The event that logged `turn_left_ms`."""
     spent_ms: list[int] = []
-    """How much pause each seat has used up."""
+    """The pause that each seat has used up, in ms."""
     paused_at: Position = 0
-    """The last event that paused the match, for one player or for one more."""
+    """The latest pause event; there is one more for each further player who is lost."""
     run: int = 0
     paused: bool = False
     tick: int = 0
-    """The last logged tick: where the match goes on after a crash."""
+    """The last logged tick: the match continues from it after a crash."""
     replay_from: Position = 0
-    """From here on the log has a checkpoint and every input that matters after it."""
+    """A rebuild reads the log from here: a checkpoint, and every input that follows it."""
     checkpoint_at: Position = 0
     covered_tick: int = 0
-    """No event before `checkpoint_at` is for a later tick."""
+    """Upper bound of the ticks of all events before `checkpoint_at`."""
     suspended: bool = False
-    """The service was stopped in order: after the next start it goes on from where it was."""
+    """Whether the service was shut down gracefully: the match continues without a rewind."""
     pressing: dict[int, dict[SocketId, list[str]]] = {}
-    """The keys that each seat holds, by the tab that holds them."""
+    """The keys that each seat holds, by socket."""
 
 
 def pause_left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
-    """Return how much pause `seat` has left, or None when there is no limit."""
+    """Return the pause budget that `seat` has left, in ms, or None without a limit."""
     budget_s = match.options.pause_budget_s
     return None if budget_s is None else max(0, round(budget_s * 1000) - spent_ms[seat])
 
 
 class Matches(msgspec.Struct):
-    """The live matches."""
+    """The live matches by id."""
 
     live: dict[MatchId, Match] = {}
 
     def on_match_started(self, event: MatchStarted, position: Position) -> None:
-        """Keep what a rebuild of the match needs."""
+        """Add the match, with what a rebuild needs."""
         self.live[event.match] = Match(
             id=event.match,
             game=event.game,
@@ -95,7 +95,7 @@ class Matches(msgspec.Struct):
         )
 
     def on_match_input(self, event: MatchInput, position: Position) -> None:
-        """Note who holds the keys, and that the next turn begins."""
+        """Record the keys that the seat holds, and start the next turn."""
         match = self._advance(event)
         if match is None:
             return
@@ -107,14 +107,14 @@ class Matches(msgspec.Struct):
             match.pressing.pop(event.seat, None)
 
     def on_match_outcome(self, event: MatchOutcome, _position: Position) -> None:
-        """Note how far the match is."""
+        """Record the tick."""
         self._advance(event)
 
     def on_match_checkpoint(self, event: MatchCheckpoint, position: Position) -> None:
-        """Move the start of a rebuild on, to the checkpoint before this one.
+        """Let a rebuild start from the previous checkpoint.
 
-        An input for a tick after this checkpoint may stand before it in the log. It never stands
-        before the one before, if that was behind all ticks that the log then had.
+        It cannot start from this one: an input for a later tick may precede it in the log. Such an
+        input never precedes the previous checkpoint, if that covered all ticks logged before it.
         """
         match = self.live.get(event.match)
         if match is not None and event.tick > match.covered_tick:
@@ -130,13 +130,13 @@ class Matches(msgspec.Struct):
             match.suspended = False
             match.paused_at = position
             match.pressing = {}
-            # Older forms say nothing of times: then it stays at what was known.
+            # Events of schema version 1 have no times: the known ones stay.
             if event.turn_left_ms is not None:
                 match.turn_left_ms = event.turn_left_ms
             match.spent_ms = event.spent_ms or match.spent_ms
 
     def on_match_resumed(self, event: MatchResumed, position: Position) -> None:
-        """Go on."""
+        """Resume the match."""
         match = self._advance(event)
         if match is not None:
             match.paused = False
@@ -145,24 +145,24 @@ class Matches(msgspec.Struct):
             match.spent_ms = event.spent_ms or match.spent_ms
 
     def on_match_rewound(self, event: MatchRewound, _position: Position) -> None:
-        """Note how far the match is."""
+        """Record the tick."""
         self._advance(event)
 
     def on_match_suspended(self, event: MatchSuspended, _position: Position) -> None:
-        """Know that nothing was shown that the log does not have."""
+        """Record that every frame shown is covered by the log."""
         match = self._advance(event)
         if match is not None:
             match.suspended = True
 
     def on_match_turn_noted(self, event: MatchTurnNoted, position: Position) -> None:
-        """Keep how long the turn may still take."""
+        """Record what is left of the turn."""
         match = self._advance(event)
         if match is not None:
             match.turn_left_ms = event.turn_left_ms
             match.turn_noted = position
 
     def on_match_ended(self, event: MatchEnded, _position: Position) -> None:
-        """Forget the match; its history stands in the log."""
+        """Remove the match; the match history keeps it."""
         self.live.pop(event.match, None)
 
     def _advance(self, event: MatchEvent) -> Match | None:

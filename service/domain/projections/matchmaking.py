@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 
 
 class Matchmaking(msgspec.Struct):
-    """Who waits, by game, in the order of coming, with the event that began it."""
+    """The queues by game: users in the order of joining, with the position of that event."""
 
     queues: dict[str, dict[UserId, Position]] = {}
 
     def waiting_since(self, user: UserId, game: str) -> Position | None:
-        """Return when `user` began to wait, or None."""
+        """Return the position of the event by which `user` joined the queue, or None."""
         return self.queues.get(game, {}).get(user)
 
     def opponents_of(self, user: UserId, game: str, presence: Presence) -> list[UserId]:
-        """The other user who waits longest of those who are here, if there is one."""
+        """Return the connected user who has waited longest, as a list of at most one."""
         queue = self.queues.get(game, {})
         return [other for other in queue if other != user and presence.is_connected(other)][:1]
 
     def searched_by(self, user: UserId) -> list[str]:
-        """Name the games in whose queues `user` waits."""
+        """Return the games in whose queues `user` waits."""
         return [game for game, queue in self.queues.items() if user in queue]
 
     def on_search_started(self, event: SearchStarted, position: Position) -> None:
-        """Let the user wait."""
+        """Add the user to the queue."""
         self.queues.setdefault(event.game, {})[event.user] = position
 
     def on_search_ended(self, event: SearchCancelled | SearchGaveUp, _position: Position) -> None:
-        """Let the user wait no longer for this game."""
+        """Remove the user from the queue of this game."""
         self._drop_from(event.game, event.user)
 
     def on_user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
-        """Who is gone does not wait."""
+        """Remove the user from all queues."""
         self._drop(event.user)
 
     def on_room_created(self, event: RoomCreated, _position: Position) -> None:
-        """Who plays does not wait."""
+        """Remove the players from all queues."""
         for user in event.players:
             self._drop(user)
 
     def on_player_seated(self, event: PlayerSeated, _position: Position) -> None:
-        """Who sits in a host's room does not wait."""
+        """Remove the player from all queues."""
         self._drop(event.user)
 
     def on_match_started(self, event: MatchStarted, _position: Position) -> None:
-        """Who plays a rematch does not wait."""
+        """Remove the players of a rematch from all queues."""
         for user in event.players:
             self._drop(user)
 

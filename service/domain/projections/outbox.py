@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 PLAYERS_OF_USER_SERVICE = 2
-"""The user service takes matches of one against one."""
+"""The user service stores matches of two players only."""
 
 
 def reporting_seat(players: Sequence[UserId]) -> int:
@@ -43,45 +43,45 @@ def reporting_seat(players: Sequence[UserId]) -> int:
 
 
 def is_delivered_to(consumer: Consumer, event: MatchEnded) -> bool:
-    """Tell whether a consumer is told of this end."""
+    """Return whether the result of a match is delivered to a consumer."""
     if event.reason in WITHOUT_RESULT:
         return False
     return consumer != USER_SERVICE or len(event.scores) == PLAYERS_OF_USER_SERVICE
 
 
 class Outbox(msgspec.Struct):
-    """Undelivered matches, by consumer."""
+    """Consumers, the matches that each is still to get, and counts of outcomes."""
 
     consumers: set[Consumer] = set()
     waiting: dict[Consumer, set[MatchId]] = {}
     delivered: dict[Consumer, int] = {}
-    """How many each has got, ever."""
+    """Number of results delivered to each consumer, ever."""
     rejected: dict[Consumer, int] = {}
 
     def on_consumer_subscribed(self, event: ConsumerSubscribed, _position: Position) -> None:
-        """Keep matches for it from now on."""
+        """Collect matches for the consumer."""
         self.consumers.add(event.consumer)
 
     def on_consumer_unsubscribed(self, event: ConsumerUnsubscribed, _position: Position) -> None:
-        """Keep no more matches for it."""
+        """Stop collecting matches for the consumer."""
         self.consumers.discard(event.consumer)
 
     def on_match_ended(self, event: MatchEnded, _position: Position) -> None:
-        """Keep the match for everybody who is told of it."""
+        """Add the match for each consumer that it is delivered to."""
         for consumer in self.consumers:
             if is_delivered_to(consumer, event):
                 self.waiting.setdefault(consumer, set()).add(event.match)
 
     def on_result_delivered(self, event: ResultDelivered, _position: Position) -> None:
-        """Let it wait no longer."""
+        """Remove the match, and count it as delivered."""
         self._settle(event, self.delivered)
 
     def on_result_rejected(self, event: ResultRejected, _position: Position) -> None:
-        """Let it wait no longer."""
+        """Remove the match, and count it as rejected."""
         self._settle(event, self.rejected)
 
     def on_result_requeued(self, event: ResultRequeued, _position: Position) -> None:
-        """Let it wait again."""
+        """Add the match again."""
         self.waiting.setdefault(event.consumer, set()).add(event.match)
 
     def _settle(self, event: _ResultEvent, counts: dict[Consumer, int]) -> None:

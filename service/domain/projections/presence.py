@@ -24,46 +24,49 @@ if TYPE_CHECKING:
 
 
 HIDDEN_MAX = 100_000
-"""How many hidden users are remembered while they are offline; the oldest are forgotten."""
+"""Maximum number of hidden users that are kept; the ones hidden first are evicted."""
 
 
 class Presence(msgspec.Struct):
-    """Everyone online, in the order of coming."""
+    """The users online and their sockets, in the order of coming online."""
 
     sockets: dict[UserId, set[SocketId]] = {}
-    """The open sockets of each user who is online; none during their grace period."""
+    """The open sockets of each user who is online; an empty set during their grace period."""
     in_grace: dict[UserId, Position] = {}
-    """Users in their grace period, and the event that began it."""
+    """Users in their grace period, and the position of the event that started it."""
     incarnations: dict[str, int] = {}
     statuses: dict[UserId, OwnStatus] = {}
-    """What users have set, while they are online, where it is not `online`."""
+    """The statuses that users have set, other than `online`; dropped when they go offline."""
     hidden: dict[UserId, None] = {}
-    """Who is to be seen by nobody, in the order of hiding."""
+    """Users who are hidden from others, in the order of hiding; kept while they are offline."""
 
     def is_connected(self, user: UserId) -> bool:
-        """Tell whether `user` has a socket open now; nobody is here in a grace."""
+        """Return whether `user` has an open socket; a user in their grace period has none."""
         return bool(self.sockets.get(user))
 
     def check_connected(self, users: Iterable[UserId]) -> None:
-        """Raise `UserOffline` unless all `users` have a socket open now."""
+        """Raise `UserOffline` unless all `users` have an open socket."""
         if not all(map(self.is_connected, users)):
             raise UserOffline
 
     def check_socket_open(self, user: UserId, socket: SocketId) -> None:
-        """Raise `NotConnected` when `socket` of `user` is closed: it would be missed by nobody."""
+        """Raise `NotConnected` if `socket` of `user` is closed.
+
+        No later event would undo what such a command does for the socket.
+        """
         if socket not in self.sockets.get(user, ()):
             raise NotConnected
 
     def is_online(self, user: UserId) -> bool:
-        """Tell whether others see `user` as online."""
+        """Return whether others see `user` as online."""
         return user in self.sockets and user not in self.hidden
 
     def online(self) -> Iterator[UserId]:
-        """Everyone whom others see as online, once each."""
+        """Iterate over the users whom others see as online."""
         return (user for user in self.sockets if user not in self.hidden)
 
     def on_node_started(self, event: NodeStarted, position: Position) -> None:
-        """Put the users of the node's earlier lives in grace."""
+        """Close the sockets of the node's earlier incarnations; their users get a grace period."""
         self.incarnations[event.node] = event.incarnation
         for user, sockets in self.sockets.items():
             if not sockets:
@@ -73,29 +76,29 @@ class Presence(msgspec.Struct):
                 self.in_grace[user] = position
 
     def on_user_came_online(self, event: UserCameOnline, _position: Position) -> None:
-        """Count the user."""
+        """Add the user."""
         self.sockets[event.user] = set()
 
     def on_socket_opened(self, event: SocketOpened, _position: Position) -> None:
-        """Count the socket; it ends a grace."""
+        """Add the socket, and end the grace period."""
         self.sockets[event.user].add(event.socket)
         self.in_grace.pop(event.user, None)
 
     def on_socket_closed(self, event: SocketClosed, position: Position) -> None:
-        """Stop counting the socket; the last one begins the grace."""
+        """Remove the socket; the last one starts the grace period."""
         sockets = self.sockets[event.user]
         sockets.discard(event.socket)
         if not sockets:
             self.in_grace[event.user] = position
 
     def on_user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
-        """Stop counting the user."""
+        """Remove the user."""
         del self.sockets[event.user]
         self.in_grace.pop(event.user, None)
         self.statuses.pop(event.user, None)
 
     def on_user_status_set(self, event: UserStatusSet, _position: Position) -> None:
-        """Show the user so, or to nobody."""
+        """Record status and visibility."""
         self.statuses.pop(event.user, None)
         if event.status != "online":
             self.statuses[event.user] = event.status

@@ -1,4 +1,4 @@
-"""One room: its seats, its members, and how it stands."""
+"""State of one room: seats, members, phase."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ Phase = Literal["gathering", "ready", "playing", "finished"]
 
 
 BANNED_MAX = 1000
-"""How many users a host may have sent out of one room; the oldest may come back."""
+"""Maximum number of banned users in a room; the ones banned first may come back."""
 
 
 class Seat(msgspec.Struct):
-    """One player's place; it belongs to the user, not to a tab."""
+    """A player's seat. It belongs to the user, whichever sockets they have."""
 
     user: UserId | None = None
     """None while the seat is free."""
     sockets: set[SocketId] = set()
-    """The tabs that show the game."""
+    """The player's sockets that have joined the room."""
     away_since: Position | None = None
-    """The event that took the last of these tabs."""
+    """The position at which the last of these sockets was closed; None while one is open."""
     excused: bool = False
-    """Away since the service itself was: that is no pause of this player's."""
+    """Away because of a restart of the service: it does not count against the pause budget."""
     gone: bool = False
-    """Left or forfeited in a match, whose numbers of seats stay; the seat is free at its end.
+    """Left or forfeited during a match. Seat numbers stay until its end, when the seat is freed.
 
-    It has no sockets any more: nobody who has left hears of what follows.
+    A gone seat has no sockets: a player who has left gets no further messages.
     """
 
 
 class Room(msgspec.Struct):
-    """One room."""
+    """A room; its match, if any, is in `Matches`."""
 
     id: RoomId
     game: str
@@ -50,7 +50,7 @@ class Room(msgspec.Struct):
     seats_min: int
     created_at: Position
     hosted: bool = False
-    """Whether it was opened by a host, and not made for certain users."""
+    """Whether a host created it; else it was created for the players of a match."""
     host: UserId | None = None
     visibility: Visibility = "public"
     password: str | None = None
@@ -62,37 +62,37 @@ class Room(msgspec.Struct):
     phase: Phase = "gathering"
     match: MatchId | None = None
     last_match: int = 0
-    """The number of the last match, which no match of an earlier room of this id has."""
+    """The number of the latest match; higher than in any earlier room with this id."""
     ready: set[UserId] = set()
-    """Who wants the next match to start."""
+    """The players who are ready for the next match."""
     changed_at: Position = 0
-    """The last event that changed what members and lists show of the room."""
+    """The latest event that changed the room state shown to clients."""
     empty_since: Position | None = None
-    """The event since which nobody looks at it, while nothing is played."""
+    """The position since which no socket is in the room, while no match is running."""
 
     @property
     def players(self) -> list[UserId]:
-        """The users of all seats that are not free, in their order."""
+        """The users of all taken seats in order, including seats that are `gone`."""
         return [user for user, _ in self._taken_seats()]
 
     @property
     def player_sockets(self) -> list[SocketId]:
-        """Every tab of a player that shows the game."""
+        """All sockets of players in the room."""
         return [socket for seat in self.seats for socket in seat.sockets]
 
     @property
     def spectator_sockets(self) -> list[SocketId]:
-        """Every tab of a spectator."""
+        """All sockets of spectators in the room."""
         return [socket for sockets in self.spectators.values() for socket in sockets]
 
     @property
     def sockets(self) -> list[SocketId]:
-        """Every tab that shows the game."""
+        """All sockets in the room."""
         return self.player_sockets + self.spectator_sockets
 
     @property
     def staying(self) -> list[int]:
-        """The seats whose players have neither left nor forfeited."""
+        """The numbers of the seats whose players have neither left nor forfeited."""
         return [
             index
             for index, seat in enumerate(self.seats)
@@ -101,7 +101,7 @@ class Room(msgspec.Struct):
 
     @property
     def staying_players(self) -> list[UserId]:
-        """The users of the seats whose players have neither left nor forfeited."""
+        """The players who have neither left nor forfeited."""
         return [user for user, seat in self._taken_seats() if not seat.gone]
 
     def seats_without(self, leavers: Collection[UserId]) -> list[Seat]:
@@ -110,43 +110,43 @@ class Room(msgspec.Struct):
 
     @property
     def members(self) -> list[UserId]:
-        """Those who sit, and those who watch."""
+        """The players who stay, and the spectators."""
         return [*self.staying_players, *self.spectators]
 
     @property
     def away(self) -> list[UserId]:
-        """The players who have no tab open any more and may come back."""
+        """The players who have lost their last socket and may still come back."""
         return [user for user, seat in self._taken_seats() if seat.away_since is not None]
 
     @property
     def free_seat(self) -> int | None:
-        """The first seat that is free, or None."""
+        """The number of the first free seat, or None."""
         return next((index for index, seat in enumerate(self.seats) if seat.user is None), None)
 
     def seat_of(self, user: UserId) -> int | None:
-        """Return where `user` sits, or None when they have no seat here, or no longer."""
+        """Return the seat number of `user`, or None if they have none or are gone."""
         for index, seat in enumerate(self.seats):
             if seat.user == user and not seat.gone:
                 return index
         return None
 
     def has_member(self, user: UserId) -> bool:
-        """Tell whether `user` sits or watches here."""
+        """Return whether `user` is a player or spectator here."""
         return user in self.spectators or self.seat_of(user) is not None
 
     def shows(self, user: UserId, socket: SocketId) -> bool:
-        """Tell whether `socket` of `user` shows this room."""
+        """Return whether `socket` of `user` has joined this room."""
         seat = self.seat_of(user)
         if seat is not None:
             return socket in self.seats[seat].sockets
         return socket in self.spectators.get(user, ())
 
     def index_of(self, user: UserId) -> int:
-        """Return the number of the seat of `user`, also when they have left it during a match."""
+        """Return the seat number of `user`, even if they are gone from a running match."""
         return next(index for index, seat in enumerate(self.seats) if seat.user == user)
 
-    def lose_tabs(self, seat: Seat, lost: set[SocketId], position: Position) -> None:
-        """Take tabs of a player away; without any, the player is away."""
+    def remove_player_sockets(self, seat: Seat, lost: set[SocketId], position: Position) -> None:
+        """Remove sockets of a player; without any left, the player is away."""
         if seat.sockets & lost:
             seat.sockets -= lost
             if not seat.sockets:
@@ -154,8 +154,10 @@ class Room(msgspec.Struct):
                 self.changed_at = position
                 self.note_empty(position)
 
-    def lose_spectator_tabs(self, user: UserId, lost: set[SocketId], position: Position) -> None:
-        """Take tabs of a spectator away; without any, they watch no longer."""
+    def remove_spectator_sockets(
+        self, user: UserId, lost: set[SocketId], position: Position
+    ) -> None:
+        """Remove sockets of a spectator; without any left, so is the spectator."""
         sockets = self.spectators[user]
         sockets -= lost
         if not sockets:
@@ -164,12 +166,12 @@ class Room(msgspec.Struct):
             self.note_empty(position)
 
     def note_empty(self, position: Position) -> None:
-        """Record since when no tab shows the room, if none does and nothing is played."""
+        """Set `empty_since` if no socket is in the room and no match is running."""
         if self.phase != "playing" and self.empty_since is None and not self.sockets:
             self.empty_since = position
 
     def ban(self, user: UserId) -> None:
-        """Let `user` in no more; beyond `BANNED_MAX`, the one banned first may come back."""
+        """Ban `user`; beyond `BANNED_MAX`, the ban of the one banned first ends."""
         self.banned[user] = None
         if len(self.banned) > BANNED_MAX:
             del self.banned[next(iter(self.banned))]

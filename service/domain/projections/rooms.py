@@ -33,38 +33,38 @@ if TYPE_CHECKING:
 
 
 REMEMBERED_MAX = 10_000
-"""How many users' lost seats and left rooms are remembered; the oldest are forgotten."""
+"""Maximum number of entries in `kicked` and `left` each; the oldest are evicted."""
 
 
 class Rooms(msgspec.Struct):
-    """All rooms, and who sits in which."""
+    """All rooms, and the users and sockets in them."""
 
     rooms: dict[RoomId, Room] = {}
     seated: dict[UserId, RoomId] = {}
     watching: dict[SocketId, set[RoomId]] = {}
-    """The rooms that each tab of a spectator shows."""
+    """The rooms that each socket of a spectator has joined."""
     kicked: dict[UserId, RoomId] = {}
-    """Who lost a seat while away and has not been told."""
+    """Users who forfeited a seat while they were away, and have not been told yet."""
     left: dict[UserId, RoomId] = {}
-    """The last room of a user, so that leaving it again is fine."""
+    """The room that each user left last, so that leaving it again succeeds."""
 
     def is_busy(self, user: UserId) -> bool:
-        """Tell whether `user` is needed in a room whose match is not over."""
+        """Return whether `user` has a seat in a room whose match is not over."""
         room = self.seated.get(user)
         return room is not None and self.rooms[room].phase != "finished"
 
     def is_playing(self, user: UserId) -> bool:
-        """Tell whether `user` is in a match."""
+        """Return whether `user` has a seat in a running match."""
         room = self.seated.get(user)
         return room is not None and self.rooms[room].phase == "playing"
 
     def check_free(self, user: UserId) -> None:
-        """Raise `AlreadyInRoom` when `user` is needed in a room."""
+        """Raise `AlreadyInRoom` if `user` is busy in a room."""
         if self.is_busy(user):
             raise AlreadyInRoom
 
     def streams_of(self, users: Iterable[UserId]) -> set[str]:
-        """Name the streams of the rooms where `users` sit."""
+        """Return the streams of the rooms where `users` have seats."""
         return {room_stream(self.seated[user]) for user in users if user in self.seated}
 
     def get(self, room_id: RoomId) -> Room:
@@ -83,24 +83,24 @@ class Rooms(msgspec.Struct):
         return room, seat
 
     def rooms_of(self, user: UserId, sockets: Iterable[SocketId]) -> list[Room]:
-        """Return where `user` sits and what their `sockets` watch."""
+        """Return the rooms where `user` has a seat, or which their `sockets` watch."""
         ids = self.watched_by(sockets)
         if user in self.seated:
             ids.add(self.seated[user])
         return [self.rooms[room] for room in sorted(ids)]
 
     def share_a_room(self, user: UserId, sockets: Iterable[SocketId], other: UserId) -> bool:
-        """Tell whether `user`, who has these `sockets`, and `other` are in one room."""
+        """Return whether `user`, with these `sockets`, and `other` are members of one room."""
         return any(room.has_member(other) for room in self.rooms_of(user, sockets))
 
     def watched_by(self, sockets: Iterable[SocketId]) -> set[RoomId]:
-        """Name the rooms that any of `sockets` watches."""
+        """Return the rooms that any of `sockets` watches."""
         return {room for socket in sockets for room in self.watching.get(socket, ())}
 
     # The fold
 
     def on_room_created(self, event: RoomCreated, position: Position) -> None:
-        """Make the room and seat its players."""
+        """Add the room and seat its players."""
         seats = [Seat(user=user) for user in event.players]
         seats += [Seat() for _ in range(event.seats_max - len(seats))]
         self.rooms[event.room] = Room(
@@ -123,7 +123,7 @@ class Rooms(msgspec.Struct):
             self.seated[user] = event.room
 
     def on_player_seated(self, event: PlayerSeated, position: Position) -> None:
-        """Give the user the seat."""
+        """Give the user the seat; they stop watching."""
         room = self.rooms[event.room]
         room.seats[event.seat] = Seat(user=event.user)
         room.changed_at = position
@@ -131,7 +131,7 @@ class Rooms(msgspec.Struct):
         self.seated[event.user] = event.room
 
     def on_seat_taken(self, event: SeatTaken, position: Position) -> None:
-        """The player is here."""
+        """Add a socket of the player, who is no longer away."""
         room = self.rooms[event.room]
         seat = room.seats[room.index_of(event.user)]
         seat.sockets.add(event.socket)
@@ -141,7 +141,7 @@ class Rooms(msgspec.Struct):
         room.changed_at = position
 
     def on_seat_gone(self, event: SeatLeft | SeatForfeited, position: Position) -> None:
-        """The seat is free; in a match it stays empty until its end."""
+        """Free the seat; during a match it stays reserved as `gone` until the end."""
         room = self.rooms[event.room]
         index = room.index_of(event.user)
         if room.phase == "playing":
@@ -162,7 +162,7 @@ class Rooms(msgspec.Struct):
         room.note_empty(position)
 
     def on_spectator_joined(self, event: SpectatorJoined, position: Position) -> None:
-        """Let the tab watch."""
+        """Add a socket of a spectator."""
         room = self.rooms[event.room]
         room.spectators.setdefault(event.user, set()).add(event.socket)
         room.empty_since = None
@@ -170,7 +170,7 @@ class Rooms(msgspec.Struct):
         self.watching.setdefault(event.socket, set()).add(event.room)
 
     def on_spectator_left(self, event: SpectatorLeft, position: Position) -> None:
-        """Let none of the user's tabs watch any more."""
+        """Remove the spectator with all sockets."""
         room = self.rooms[event.room]
         self._stop_watching(room, event.user)
         if event.reason == "kicked":
@@ -179,7 +179,7 @@ class Rooms(msgspec.Struct):
         room.note_empty(position)
 
     def on_room_became_ready(self, event: RoomBecameReady, position: Position) -> None:
-        """The match may begin."""
+        """Mark the room as ready for a match."""
         room = self.rooms[event.room]
         room.phase = "ready"
         room.changed_at = position
@@ -200,13 +200,16 @@ class Rooms(msgspec.Struct):
         room.changed_at = position
 
     def on_room_locked(self, event: RoomLocked, position: Position) -> None:
-        """Let nobody in, or everybody."""
+        """Lock or unlock the room."""
         room = self.rooms[event.room]
         room.locked = event.locked
         room.changed_at = position
 
     def on_match_started(self, event: MatchStarted, position: Position) -> None:
-        """Play; the players move up to the first seats, so that seats count as in the match."""
+        """Mark the room as playing.
+
+        The players move up to the first seats, so that seats are numbered as in the match.
+        """
         room = self.rooms[event.room]
         room.seats.sort(key=lambda seat: seat.user is None)
         room.phase = "playing"
@@ -216,7 +219,10 @@ class Rooms(msgspec.Struct):
         room.changed_at = position
 
     def on_match_ended(self, event: MatchEnded, position: Position) -> None:
-        """Keep the room for a rematch; it is gone when an earlier end was left out (`log skip`)."""
+        """Mark the room as finished, ready for a rematch.
+
+        The room may be gone, if the operator has skipped an earlier end (`log skip`).
+        """
         room = self.rooms.get(event.room)
         if room is None:
             return
@@ -227,7 +233,7 @@ class Rooms(msgspec.Struct):
         room.note_empty(position)
 
     def on_room_closed(self, event: RoomClosed, _position: Position) -> None:
-        """Forget the room."""
+        """Remove the room with its members."""
         room = self.rooms.pop(event.room)
         for user in room.players:
             if self.seated.get(user) == event.room:
@@ -237,27 +243,27 @@ class Rooms(msgspec.Struct):
             self._stop_watching(room, user)
 
     def on_socket_opened(self, event: SocketOpened, _position: Position) -> None:
-        """Whoever was kicked has now been told."""
+        """Forget a forfeited seat that the user has now been told of."""
         if event.kicked:
             self.kicked.pop(event.user, None)
 
     def on_socket_closed(self, event: SocketClosed, position: Position) -> None:
-        """The player has a tab less, maybe none."""
+        """Remove the socket from the rooms that it has joined."""
         room = self.rooms.get(self.seated.get(event.user, ""))
         if room is not None:
             seat = room.seats[room.index_of(event.user)]
-            room.lose_tabs(seat, {event.socket}, position)
+            room.remove_player_sockets(seat, {event.socket}, position)
         for watched in self.watching.pop(event.socket, ()):
-            self.rooms[watched].lose_spectator_tabs(event.user, {event.socket}, position)
+            self.rooms[watched].remove_spectator_sockets(event.user, {event.socket}, position)
 
     def on_node_started(self, event: NodeStarted, position: Position) -> None:
-        """All tabs of the node's earlier lives are gone."""
+        """Remove the sockets of the node's earlier incarnations; their players are excused."""
         for room in self.rooms.values():
             for seat in room.seats:
-                room.lose_tabs(seat, _of_node(seat.sockets, event.node), position)
+                room.remove_player_sockets(seat, _of_node(seat.sockets, event.node), position)
                 seat.excused = seat.away_since is not None
             for user, sockets in list(room.spectators.items()):
-                room.lose_spectator_tabs(user, _of_node(sockets, event.node), position)
+                room.remove_spectator_sockets(user, _of_node(sockets, event.node), position)
         for socket in _of_node(self.watching, event.node):
             del self.watching[socket]
 

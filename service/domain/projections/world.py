@@ -1,4 +1,4 @@
-"""All projections together, folded from the log in order."""
+"""All projections together: the in-memory state, folded from the log in order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class FoldFailed(ServiceError):
-    """An event of the log can't be folded, so that nobody knows how things stand after it."""
+    """An event of the log cannot be folded, so that the state after it is unknown."""
 
     def __init__(self, position: Position, type_: str, error: Exception) -> None:
         """Name the event, and what is wrong with it."""
