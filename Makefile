@@ -93,7 +93,8 @@ format: $(DEV_READY) ## Format the code and repair what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-LOCK := $(UV) pip compile pyproject.toml --group build --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) \
+# For every Python from 3.11 on; what differs between them has a marker.
+LOCK := $(UV) pip compile --universal --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) \
 	--no-emit-index-url --no-emit-find-links --generate-hashes --custom-compile-command 'make lock'
 
 reference: $(DEV_READY) ## Write docs/reference.md and the contract documents anew from the code
@@ -104,8 +105,9 @@ reference: $(DEV_READY) ## Write docs/reference.md and the contract documents an
 	node tools/message_types.js
 
 lock: ## Pin the requirements anew, with hashes (needs uv; UPGRADE=1 takes the newest)
-	$(LOCK) --output-file requirements/run.txt
-	$(LOCK) --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove the venv and the caches (the data directory stays)
 	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -117,15 +119,15 @@ $(BIN)/python:
 		|| { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(RUN_READY): requirements/run.txt pyproject.toml | $(BIN)/python
+$(RUN_READY): requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/python
 	@echo 'Installing what the service needs into $(VENV) ...'
-	@$(PIP) install --no-deps --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/run.txt -r requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python $(if $(NPM),$(NODE_READY))
+$(DEV_READY): requirements/dev.txt requirements/build.txt pyproject.toml | $(BIN)/python $(if $(NPM),$(NODE_READY))
 	@echo 'Installing what development needs into $(VENV) ...'
-	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt -r requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(RUN_READY) $@
 

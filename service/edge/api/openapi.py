@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from service import __version__
-from service.edge.api.problems import MEDIA_TYPE, Problem
+from service.edge.api.problems import MEDIA_TYPE, Problem, title_of
 from service.edge.api.routes import ROUTES
 from service.edge.api.server import PREFIX, VERSION
 from service.edge.api.shapes import BEYOND_TYPES
@@ -57,7 +58,7 @@ def document() -> Schema:
         "paths": paths,
         "components": {
             "schemas": {
-                name: {**schema, **BEYOND_TYPES.get(name, {})}
+                name: {**schema, **_description(schema), **BEYOND_TYPES.get(name, {})}
                 for name, schema in sorted(schemas.items())
                 if name not in in_the_url
             },
@@ -66,6 +67,12 @@ def document() -> Schema:
             },
         },
     }
+
+
+def _description(schema: Schema) -> Schema:
+    """Return the docstring without its indentation, which Python 3.13 does not keep either."""
+    text = schema.get("description")
+    return {} if text is None else {"description": inspect.cleandoc(text)}
 
 
 def _operation(route: Route[Any], schemas: Schema) -> Schema:
@@ -120,7 +127,7 @@ def _responses(route: Route[Any]) -> Schema:
     scoped = () if route.scope is None else (403,)
     for status in sorted({*EVERYWHERE, *route.problems, *scoped}):
         responses[str(status)] = {
-            "description": HTTPStatus(status).phrase,
+            "description": title_of(HTTPStatus(status)),
             "content": {MEDIA_TYPE: {"schema": _reference(Problem)}},
         }
     return responses

@@ -20,6 +20,15 @@ NONE: Mapping[str, str] = MappingProxyType({})
 AGAIN_SOON = MappingProxyType({"Retry-After": "1"})
 
 
+_TITLES = MappingProxyType({HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request Entity Too Large"})
+"""Python 3.13 calls this status otherwise; answers do not depend on the version."""
+
+
+def title_of(status: HTTPStatus) -> str:
+    """Return the title of the problems with this status."""
+    return _TITLES.get(status, status.phrase)
+
+
 class Problem(msgspec.Struct, frozen=True):
     """What went wrong: `code` is for programs, `detail` for people, `field` is what is wrong."""
 
@@ -180,7 +189,8 @@ def _response(
     headers: Mapping[str, str] = NONE,
     field: str | None = None,
 ) -> web.Response:
-    problem = Problem(status.phrase, int(status), code, detail, UNSET if field is None else field)
+    title = title_of(status)
+    problem = Problem(title, int(status), code, detail, UNSET if field is None else field)
     return web.Response(
         body=msgspec.json.encode(problem),
         status=status,

@@ -71,7 +71,7 @@ def test_an_invalid_event_is_refused(data: str) -> None:
     [
         r'["chat:send",{"text":"hi \ud83d"}]',
         r'["chat:send",{"id":7,"text":"\ude00","deep":[{"id":8}]}]',
-        '["signal",' + "[" * 2000 + "]" * 2000 + "]",
+        '["signal",' + "[" * 20_000 + "]" * 20_000 + "]",
         '["invite",{"to":NaN}]',
         '["invite",{"to":[01, -, +1, .5, tru, undefined]}]',
         '["invite",{"to":"\x01"}]',
