@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from service.directory import UserDirectory
 from service.domain.commands.base import Context
 from service.domain.commands.presence import StartNode
 from service.domain.events.base import match_stream
@@ -44,6 +43,7 @@ from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog, writer_error_raised
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
+from service.integrations.profile_lookup import ProfileLookup
 from service.integrations.user_service import user_service_of
 from service.outbox.routes import routes_of
 from service.outbox.tokens import UserTokens, token_cipher
@@ -189,10 +189,11 @@ class Service:
             metrics=metrics,
         )
         self._users = users = user_service_of(settings, time.monotonic)
-        self._directory = directory = UserDirectory(
-            engine,
+        self._profile_lookup = profile_lookup = ProfileLookup(
             users,
             bearers,
+            known_name=people.names.get,
+            rename=engine.rename,
             clean_name=self._clean_name,
             retry_s=settings.breaker.pause_s,
         )
@@ -216,7 +217,7 @@ class Service:
             websockets.observe,
             history.observe,
             bearers.observe,
-            directory.observe,
+            profile_lookup.observe,
             outbox.observe,
             known.observe,
         ):
@@ -237,7 +238,7 @@ class Service:
         with writer_error_raised(writer):
             await engine.execute(StartNode(NODE), Origin())
             await ticker.recover(self._match_events)
-        directory.start()
+        profile_lookup.start()
         await outbox.start()
         self._background = [
             writer,
@@ -280,7 +281,7 @@ class Service:
             self._socket_io.stop,
             self._history.stop,
             self._runner.cleanup,
-            self._directory.stop,
+            self._profile_lookup.stop,
             self.outbox.stop,
             self._bearers.stop,
         ):
@@ -320,7 +321,7 @@ class Service:
             engine,
             self._hub,
             self._ticker,
-            self._directory,
+            self._profile_lookup,
             self._history,
             greeter=self._greeter,
             authenticator=self._authenticator,

@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import TypeAlias
 
-    from service.directory import UserDirectory
     from service.domain.events.base import Event, Position
     from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.auth import Authenticator
@@ -75,6 +74,7 @@ if TYPE_CHECKING:
     from service.edge.passwords import Passwords
     from service.edge.session.actions import Action
     from service.edge.session.rate_limit import Budgets, UserBudget
+    from service.integrations.profile_lookup import ProfileLookup
     from service.runtime.engine import Engine, Executed
     from service.runtime.idempotency import Fingerprints
     from service.runtime.ticker import Ticker
@@ -127,7 +127,7 @@ class WebSockets:
         engine: Engine,
         hub: Hub,
         ticker: Ticker,
-        directory: UserDirectory,
+        profile_lookup: ProfileLookup,
         history: MoveHistory,
         *,
         greeter: Greeter,
@@ -149,7 +149,7 @@ class WebSockets:
         self._hub = hub
         self._greeter = greeter
         self._ticker = ticker
-        self._directory = directory
+        self._profile_lookup = profile_lookup
         self._history = history
         self._authenticator = authenticator
         self._limits = limits
@@ -663,7 +663,7 @@ class WebSockets:
         connection, failed = socket.connection, None
         friends: Sequence[UserId] = ()
         try:
-            friends = await self._directory.friends(connection.user)
+            friends = await self._profile_lookup.friends(connection.user)
         except ClientError as error:
             failed = error
         except Exception as error:  # noqa: BLE001 - it costs this message alone
@@ -699,7 +699,7 @@ class WebSockets:
     def _came(self, identity: Identity, token: str) -> None:
         """Let the directory know of a token; a fault there costs at most a name."""
         try:
-            self._directory.connected(identity.user, token, named=identity.name is not None)
+            self._profile_lookup.connected(identity.user, token, named=identity.name is not None)
         except Exception as error:  # noqa: BLE001 - see above
             note_fault(self._metrics, "task", error, user=identity.user)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from service.domain.commands.rules import MoveFailed
 from service.domain.events.matches import MatchEvent
-from service.domain.personal_data import NO_PERSONAL_DATA
+from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import ClientError, InternalError
 from service.eventstore.completions import Completion
-from service.eventstore.records import propose
+from service.eventstore.records import Origin, propose
 from service.runtime.idempotency import (
     CommandResult,
     CommandResults,
@@ -20,6 +20,7 @@ from service.runtime.idempotency import (
 )
 from service.runtime.locks import StreamLocks
 from service.runtime.projector import Projector
+from service.runtime.record import Record
 from service.telemetry import Metrics, note_fault, traces
 
 if TYPE_CHECKING:
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
 
     from service.domain.commands.base import Command, Context
     from service.domain.events.base import Event
-    from service.domain.ids import MatchId
-    from service.domain.personal_data import PersonalData
+    from service.domain.ids import MatchId, UserId
     from service.domain.projections.world import World
     from service.eventstore.plan import Committed
-    from service.eventstore.records import Origin, RecordedEvent
+    from service.eventstore.records import RecordedEvent
     from service.eventstore.writer import EventLog
     from service.fanout.profiles import Expectation, Profiles
     from service.runtime.idempotency import CommandKey
@@ -199,6 +199,14 @@ class Engine:
                 pending.is_cancelled = True
                 self._let_go(pending)
             raise
+
+    async def rename(self, user: UserId, name: str) -> None:
+        """Store and show a display name that came by no command; raise `Unavailable`.
+
+        It is no event: the log is never changed, and a name must be erasable.
+        """
+        renamed = PersonalData(names={str(user): name})
+        await self.execute(Record(), Origin("names", user), personal_data=renamed)
 
     def check_unused(self, origin: Origin) -> None:
         """Raise `IdReused` when the id of what makes no event was given to a command before."""
