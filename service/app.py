@@ -16,11 +16,14 @@ from service.domain.commands.base import Context
 from service.domain.commands.presence import StartNode
 from service.domain.events.base import match_stream
 from service.domain.names import clean_name
+from service.edge.admission import Admission
 from service.edge.api.calls import Dependencies
 from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator
+from service.edge.backend import Backend
 from service.edge.backlog import Backlog
+from service.edge.endpoint import Endpoint
 from service.edge.greeting import Greeter
 from service.edge.http.addresses import Addresses, AddressRate, Handshakes
 from service.edge.http.bind import check_address
@@ -32,10 +35,11 @@ from service.edge.hub import Hub
 from service.edge.issuers import issuers_of, polled_keys
 from service.edge.moves import MoveHistory
 from service.edge.passwords import Passwords
+from service.edge.queries import Queries
 from service.edge.session.rate_limit import Budgets
 from service.edge.socketio.server import SocketIo
 from service.edge.tail import Ages, Refill
-from service.edge.websocket import WebSockets
+from service.edge.tasks import Tasks
 from service.eventstore import migrate
 from service.eventstore.private_files import make_private
 from service.eventstore.reader import Reader, open_database
@@ -207,14 +211,14 @@ class Service:
             metrics=metrics,
         )
         self._authenticator = Authenticator(self._issuers, settings.tokens)
-        self._websockets = websockets = self._make_websockets(engine)
+        self._endpoint = endpoint = self._make_endpoint(engine)
         for observer in (
             hub.observe,
             greeter.observe,
             ticker.observe,
             deadlines.observe,
             snapshots.observe,
-            websockets.observe,
+            endpoint.observe,
             history.observe,
             bearers.observe,
             profile_lookup.observe,
@@ -270,14 +274,14 @@ class Service:
 
     async def stop(self) -> None:
         """Accept no more, commit what waits, write a snapshot, close all sockets with 4001."""
-        self._websockets.refuse_new()
+        self._endpoint.refuse_new()
         await self._deadlines.stop()
         for task in self._background[1:]:
             task.cancel()
         for stop in (
             self._ticker.stop,
             self._snapshots.write,
-            self._websockets.stop,
+            self._endpoint.stop,
             self._socket_io.stop,
             self._history.stop,
             self._runner.cleanup,
@@ -310,28 +314,41 @@ class Service:
         await refill(tail, before.position, self._reader, known)
         await known.load()
 
-    def _make_websockets(self, engine: Engine) -> WebSockets:
-        settings = self._settings
+    def _make_endpoint(self, engine: Engine) -> Endpoint:
+        settings, limits = self._settings, self._settings.connections
         numbers = itertools.count(1)
         incarnations = self._world.presence.incarnations
         self._passwords = Passwords(
             self._world, settings.passwords, new_salt=new_token, clock=time.monotonic
         )
-        return WebSockets(
+        queries = Queries(
             engine,
             self._hub,
-            self._ticker,
-            self._profile_lookup,
+            self._greeter,
             self._history,
-            greeter=self._greeter,
-            authenticator=self._authenticator,
-            limits=settings.connections,
+            ticker=self._ticker,
+            profile_lookup=self._profile_lookup,
+            friends_max=limits.session.friends_max,
+        )
+        admission = Admission(
+            self._world, self._authenticator, self._profile_lookup, limits.origins, self._metrics
+        )
+        backend = Backend(
+            engine,
+            self._hub,
+            queries,
+            admission,
+            self._passwords,
+            Fingerprints(command_secret(settings.storage.data_dir)),
+            Tasks(),
+            self._metrics,
+        )
+        return Endpoint(
+            backend,
+            Budgets(limits.user, time.monotonic),
+            limits,
             new_socket_id=lambda: f"{NODE}.{incarnations[NODE]}.{next(numbers)}",
             new_token=new_token,
-            budgets=Budgets(settings.connections.user, time.monotonic),
-            passwords=self._passwords,
-            fingerprints=Fingerprints(command_secret(settings.storage.data_dir)),
-            metrics=self._metrics,
         )
 
     async def _listen(self, engine: Engine) -> None:
@@ -341,14 +358,14 @@ class Service:
         rate = AddressRate(settings.addresses.handshakes_per_s, addresses, time.monotonic)
         handshakes = Handshakes(rate, addresses, self._metrics, time.monotonic)
         self._socket_io = SocketIo(
-            self._websockets,
+            self._endpoint,
             handshakes,
             settings.connections,
             unauthenticated_max=settings.http.unauthenticated_max,
         )
         app.add_routes(
             [
-                *Pages(self._websockets, handshakes).routes(),
+                *Pages(self._endpoint, handshakes).routes(),
                 *Probes(self._log, self._world, self._metrics).routes(),
                 *self._dev_token_routes(),
                 *self._socket_io.routes(),

@@ -8,14 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from typing import TypeAlias
 
-    from aiohttp import WSMessage
-
-    Take: TypeAlias = Callable[[WSMessage], WSMessage | None]
+    Handle: TypeAlias = Callable[[str | None], bool]
     Count: TypeAlias = Callable[[], bool]
 
 
 class Channel(Protocol):
-    """The part of `aiohttp.web.WebSocketResponse` that connections are served by."""
+    """The incoming side of a connection: a WebSocket, or a Socket.IO session."""
 
     @property
     def close_code(self) -> int | None:
@@ -30,11 +28,14 @@ class Channel(Protocol):
     async def close(self, *, code: int, message: bytes) -> bool:
         """Close it, with a code and a reason."""
 
-    def set_message_handler(self, take: Take, count: Count) -> None:
-        """Let `take` have each message as it comes; what it returns waits for the iteration.
+    def set_message_handler(self, handle: Handle, count: Count) -> None:
+        """Call `handle` with each frame as it is read, unless earlier ones are kept.
 
-        `count` is called for each control frame, and says whether it is allowed.
+        It gets None for a binary frame. A frame for which it returns False is kept for `texts`, as
+        are those that follow until it is taken from there; when they are too many, nothing more is
+        read from the client. `count` is called for each control frame, and tells whether it is
+        allowed.
         """
 
-    def __aiter__(self) -> AsyncIterator[WSMessage]:
-        """Iterate over the messages of the client, to the end."""
+    def texts(self) -> AsyncIterator[str | None]:
+        """Iterate over the frames that were kept, to the end of the channel; None is binary."""

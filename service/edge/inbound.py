@@ -18,8 +18,9 @@ from service.edge.frame_check import PROTOCOL_ERROR, FrameCheck
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
+
+    from service.edge.channel import Count, Handle
 
 logger = get_logger(__name__)
 
@@ -83,18 +84,16 @@ class EagerResponse(web.WebSocketResponse):
         transport.write(PING)
         return await heard(self._heard, within_s)
 
-    def set_message_handler(
-        self, take: Callable[[WSMessage], WSMessage | None], count: Callable[[], bool]
-    ) -> None:
-        """Give text messages to `take`; what that returns, and whatever follows it, waits.
-
-        It is not called while an earlier message waits, so the order is kept. A ping or a pong is
-        dropped unless `count` allows it.
-        """
+    def set_message_handler(self, handle: Handle, count: Count) -> None:
+        """Call `handle` in the read callback (`Channel`); drop control frames without `count`."""
         if isinstance(self._reader, _EagerQueue):
-            self._reader.take = take
+            self._reader.handle = handle
             self._reader.count = count
             self._parser.scope = self._scope  # type: ignore[union-attr]
+
+    def texts(self) -> _Texts:
+        """Iterate over the frames that were kept for the task (`Channel`)."""
+        return _Texts(self)
 
     def _post_start(self, *arguments: Any) -> None:
         if not IS_EAGER:
@@ -118,6 +117,27 @@ class EagerResponse(web.WebSocketResponse):
             self._heartbeat_when = self._loop.time() + self._heartbeat
             if self._pong_response_cb is not None:
                 self._cancel_pong_response_cb()
+
+
+class _Texts:
+    """Iterates over the data frames of a WebSocket; an async generator would have to be closed."""
+
+    __slots__ = ("_receive",)
+
+    def __init__(self, ws: EagerResponse) -> None:
+        self._receive = ws.receive
+
+    def __aiter__(self) -> _Texts:
+        return self
+
+    async def __anext__(self) -> str | None:
+        frame = await self._receive()
+        if frame.type is _TEXT:
+            text: str = frame.data
+            return text
+        if frame.type is WSMsgType.BINARY:
+            return None
+        raise StopAsyncIteration
 
 
 class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
@@ -152,25 +172,24 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
 class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
     """The queue between aiohttp's parser and the task."""
 
-    __slots__ = ("count", "take")
+    __slots__ = ("count", "handle")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.count: Callable[[], bool] | None = None
-        self.take: Callable[[WSMessage], WSMessage | None] | None = None
+        self.count: Count | None = None
+        self.handle: Handle | None = None
 
     def feed_data(self, data: WSMessage, size: int) -> None:
-        """Offer a message before it has to wait."""
-        left: WSMessage | None = data
+        """Offer a text to be handled at once; else keep it, which pauses reading at a limit."""
         if data.type is _TEXT:
-            if self.take is not None and not self._buffer:
+            if self.handle is not None and not self._buffer:
                 try:
-                    left = self.take(data)
+                    if self.handle(data.data):
+                        return
                 except Exception as error:
                     logger.exception("message failed", error_type="internal_error")
                     self.set_exception(error)
                     return
         elif data.type in _CONTROL and self.count is not None and not self.count():
             return
-        if left is not None:
-            super().feed_data(left, size)
+        super().feed_data(data, size)

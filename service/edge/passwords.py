@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom
+from service.domain.errors import WrongPassword
 from service.domain.passwords import hash_password, verify_password
 from service.edge.session.errors import RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from service.domain.ids import RoomId, UserId
     from service.domain.projections.world import World
+    from service.runtime.engine import Executed
     from service.settings.sections.connections import GuessLimits
 
 Result = TypeVar("Result")
@@ -106,6 +108,27 @@ class Passwords:
         """Return the sealed password that stands between the user and the room, or None."""
         room = None if command.room is None else self._world.rooms.rooms.get(command.room)
         return None if room is None or room.has_member(command.user) else room.password
+
+    async def execute(
+        self,
+        command: CreateRoom | JoinRoom,
+        password: str | None,
+        execute: Callable[[CreateRoom | JoinRoom], Awaitable[Executed]],
+    ) -> Executed:
+        """Execute `command` with what its decision needs to know of `password`.
+
+        Raises `RateLimited` for users who have guessed too often, and what `execute` raises.
+        """
+        for is_last in (False, True):
+            sealed = self.sealed_for(command)
+            prepared = await self.prepare(command, password)
+            try:
+                return await execute(prepared)
+            except WrongPassword:
+                # The room may have become another one, with another password, meanwhile.
+                if is_last or self.sealed_for(command) == sealed:
+                    raise
+        raise AssertionError(command)
 
     async def prepare(
         self, command: CreateRoom | JoinRoom, password: str | None

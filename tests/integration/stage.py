@@ -22,7 +22,7 @@ from aiohttp import WSMsgType
 
 from service import app
 from service.app import Service
-from service.edge import websocket
+from service.edge import conversation, endpoint
 from service.settings import load_settings
 from tests.acceptance.service_process import SECRET
 
@@ -223,7 +223,8 @@ class Theatre:
         """Run a service with these settings, at the speed of the loop."""
         with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=FastLoop) as runner:
             patch.setattr(app, "time", CLOCK)
-            patch.setattr(websocket, "time", CLOCK)
+            for module in (conversation, endpoint):
+                patch.setattr(module, "time", CLOCK)
             # Tracebacks of faults that are wanted would take most of the time.
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
             stage = Stage(data_dir, **settings)

@@ -135,7 +135,7 @@ def test_a_result_withdrawn_at_once_does_not_block_the_end_of_matches(theatre: T
         (socket,) = service._world.rooms.rooms[room].seats[1].sockets  # noqa: SLF001 - to be at once
         for claim in claims:
             command = Move(ben.user, socket, room, claim)
-            service._websockets._engine.dispatch(command, Origin(), lambda _: None)  # noqa: SLF001 - as above
+            service._endpoint._engine.dispatch(command, Origin(), lambda _: None)  # noqa: SLF001 - as above
         await ben.ask("game:move", roomId=room, move={"still": "here"})
         assert not ben.of("game:over")
         await ana.ask("game:move", roomId=room, move=claims[1])

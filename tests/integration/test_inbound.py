@@ -1,17 +1,15 @@
 """Messages that are taken in the callback that reads them, over a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from service.edge import inbound
 from service.edge.inbound import EagerResponse
-
-Take = Callable[[WSMessage], WSMessage | None]
 
 
 class Reads:
@@ -48,11 +46,11 @@ class Server:
         self.responses.append(ws)
         await ws.prepare(request)
         ws.set_message_handler(self.take, self.count)
-        async for frame in ws:
-            self.waited.append(frame.data)
+        async for text in ws.texts():
+            assert text is not None
+            self.waited.append(text)
             await self.may_go_on.wait()
-            if frame.type is WSMsgType.TEXT:
-                await ws.send_str(f"waited:{frame.data}")
+            await ws.send_str(f"waited:{text}")
         self.errors.append(ws.exception())
         return ws
 
@@ -60,13 +58,13 @@ class Server:
         self.counted += 1
         return self.counted <= self.counted_max
 
-    def take(self, frame: WSMessage) -> WSMessage | None:
-        if frame.data == "fail":
+    def take(self, text: str | None) -> bool:
+        if text == "fail":
             raise ZeroDivisionError
-        if frame.data.startswith("slow"):
-            return frame
-        self.taken.append(frame.data)
-        return None
+        if text is None or text.startswith("slow"):
+            return False
+        self.taken.append(text)
+        return True
 
 
 @asynccontextmanager

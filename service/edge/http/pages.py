@@ -1,4 +1,4 @@
-"""Pages, scripts and documents of the browser client; at `/` and `/ws` also the WebSockets."""
+"""Pages, scripts and documents of the browser client; at `/` and `/ws` also the Endpoint."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from aiohttp import web
 from service.edge.handshake import wants_websocket
 
 if TYPE_CHECKING:
+    from service.edge.endpoint import Endpoint
     from service.edge.http.addresses import Handshakes
-    from service.edge.websocket import WebSockets
 
 WEB = Path(__file__).parent.parent.parent / "web"
 PARTS = ("client", "play", "docs", "common")
@@ -32,9 +32,9 @@ _HEADERS = {
 class Pages:
     """Serves the files of `web/`, and upgrades requests that ask for a WebSocket."""
 
-    def __init__(self, websockets: WebSockets, handshakes: Handshakes) -> None:
-        """Hand upgrades over to `websockets`, at the rate that `handshakes` allows."""
-        self._websockets = websockets
+    def __init__(self, endpoint: Endpoint, handshakes: Handshakes) -> None:
+        """Hand upgrades over to `endpoint`, at the rate that `handshakes` allows."""
+        self._endpoint = endpoint
         self._handshakes = handshakes
         self._parts = {part: _files_in(WEB / part) for part in PARTS}
         self._documents = _files_in(CONTRACT)
@@ -59,7 +59,7 @@ class Pages:
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if not self._handshakes.allows(request):
             raise web.HTTPTooManyRequests(text="too many connections, slow down")
-        return await self._websockets.serve(request)
+        return await self._endpoint.serve(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         files = self._parts.get(request.match_info["part"], {})

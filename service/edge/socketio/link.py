@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from service.domain.ids import SocketId, UserId
     from service.edge.connection import Transport
-    from service.edge.websocket import Connect
+    from service.edge.endpoint import Connect
     from service.settings.sections.connections import ConnectionLimits
 
     Serve: TypeAlias = Callable[["Link", "SocketIoSession", str | None, Connect], Awaitable[None]]

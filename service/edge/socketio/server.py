@@ -22,9 +22,9 @@ from service.edge.socketio.packets import InvalidPacket
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
+    from service.edge.endpoint import Connect, Endpoint
     from service.edge.http.addresses import Handshakes
     from service.edge.socketio.session import SocketIoSession
-    from service.edge.websocket import Connect, WebSockets
     from service.settings.sections.connections import ConnectionLimits
 
 PATH = "/socket.io/"
@@ -79,17 +79,17 @@ class SocketIo:
 
     def __init__(
         self,
-        websockets: WebSockets,
+        endpoint: Endpoint,
         handshakes: Handshakes,
         limits: ConnectionLimits,
         *,
         unauthenticated_max: int,
     ) -> None:
-        """Hand sessions over to `websockets`; pages of the allowed origins may poll.
+        """Hand sessions over to `endpoint`; pages of the allowed origins may poll.
 
         Of one address at most `unauthenticated_max` connections may be without a session.
         """
-        self._websockets = websockets
+        self._endpoint = endpoint
         self._handshakes = handshakes
         self._limits = limits
         self._strangers = AddressCap[Link](unauthenticated_max)
@@ -173,7 +173,7 @@ class SocketIo:
         """Tell why there is no new connection now, if so."""
         if not self._handshakes.allows(request):
             return web.Response(status=429, text="too many connections, slow down")
-        if self._websockets.is_draining:
+        if self._endpoint.is_draining:
             return web.Response(status=503, text="restarting, try again")
         if not self._strangers.has_room(self._handshakes.addresses.of(request)):
             self._handshakes.refused_request(TOO_MANY, request)
@@ -301,7 +301,7 @@ class SocketIo:
         if link.sessions > 1 and not self._handshakes.allows(request):
             await session.close(code=CloseCode.RATE_LIMITED, message=b"Rate limited")
             return
-        await self._websockets.attend(request, token or token_of(request), session, connect)
+        await self._endpoint.attend(request, token or token_of(request), session, connect)
 
 
 async def _read(ws: web.WebSocketResponse, link: Link) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiohttp import WSMessage, WSMsgType
-
 from service.edge.close_codes import CloseCode
 from service.edge.socketio import packets
 from service.edge.socketio.packets import Kind
 
 if TYPE_CHECKING:
-    from service.edge.channel import Count, Take
+    from service.edge.channel import Count, Handle
     from service.edge.connection import Connection
     from service.edge.socketio.link import Link
 
@@ -36,8 +34,8 @@ class SocketIoSession:
         self.connection: Connection | None = None
         self.close_code: int | None = None
         self._link = link
-        self._inbox: asyncio.Queue[WSMessage | int] = asyncio.Queue(AHEAD_MAX)
-        self._take: Take | None = None
+        self._inbox: asyncio.Queue[str | int | None] = asyncio.Queue(AHEAD_MAX)
+        self._handle: Handle | None = None
         self._bytes = 0
         self._has_room = asyncio.Event()
         self.count: Count | None = None
@@ -47,31 +45,28 @@ class SocketIoSession:
         """Take a packet of the session; what the client acknowledges, nobody has asked about."""
         match packet.kind:
             case Kind.EVENT:
-                text = packets.message_of(packet)
-                await self._hand_in(WSMessage(WSMsgType.TEXT, text, None))
+                await self._hand_in(packets.message_of(packet))
             case Kind.BINARY_EVENT:
-                await self._hand_in(WSMessage(WSMsgType.BINARY, b"", None))
+                await self._hand_in(None)
             case Kind.DISCONNECT:
                 self._link.leave(self)
                 await self._inbox.put(NORMAL)
             case _:
                 pass
 
-    def set_message_handler(self, take: Take, count: Count) -> None:
-        """Let `take` have each event as it comes, unless others wait before it."""
-        self._take, self.count = take, count
+    def set_message_handler(self, handle: Handle, count: Count) -> None:
+        """Call `handle` with each event as it comes, unless others wait before it."""
+        self._handle, self.count = handle, count
 
-    async def _hand_in(self, frame: WSMessage) -> None:
-        left: WSMessage | None = frame
-        if self._take is not None and self._inbox.empty():
-            left = self._take(frame)
-        if left is None:
+    async def _hand_in(self, text: str | None) -> None:
+        """Let a message be handled at once, or keep it; wait while too much is kept."""
+        if self._handle is not None and self._inbox.empty() and self._handle(text):
             return
         while self._bytes > AHEAD_BYTES_MAX and self.close_code is None:
             self._has_room.clear()
             await self._has_room.wait()
-        self._bytes += _size(left)
-        await self._inbox.put(left)
+        self._bytes += _size(text)
+        await self._inbox.put(text)
 
     def end(self, code: int) -> None:
         """Begin no more; what was taken in before is still carried out."""
@@ -110,12 +105,16 @@ class SocketIoSession:
             self._link.send(packets.connect_error_frame(reason, code))
         return True
 
-    def __aiter__(self) -> SocketIoSession:
-        """Iterate over the events of the client."""
+    def texts(self) -> SocketIoSession:
+        """Iterate over the messages of the client that were kept; None is a binary one."""
         return self
 
-    async def __anext__(self) -> WSMessage:
-        """Return the next event."""
+    def __aiter__(self) -> SocketIoSession:
+        """Iterate over the messages that were kept."""
+        return self
+
+    async def __anext__(self) -> str | None:
+        """Return the next one."""
         if self.close_code is not None and self._inbox.empty():
             raise StopAsyncIteration
         item = await self._inbox.get()
@@ -125,12 +124,11 @@ class SocketIoSession:
             raise StopAsyncIteration
         return item
 
-    def _taken(self, item: WSMessage | int) -> None:
-        """Let further events in."""
+    def _taken(self, item: str | int | None) -> None:
+        """Let further messages in."""
         self._bytes -= _size(item)
         self._has_room.set()
 
 
-def _size(item: WSMessage | int) -> int:
-    data = None if isinstance(item, int) else item.data
-    return len(data) if isinstance(data, str | bytes) else 0
+def _size(item: str | int | None) -> int:
+    return len(item) if isinstance(item, str) else 0

@@ -80,7 +80,7 @@ async def test_control_packets_of_a_user_are_charged_to_their_session() -> None:
         counted.append(1)
         return len(counted) < 3
 
-    session.set_message_handler(lambda frame: frame, count)
+    session.set_message_handler(lambda _text: False, count)
     assert [await link.spend() for _ in range(4)] == [True, True, False, False]
     link.lost(1000)
 
