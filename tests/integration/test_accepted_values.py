@@ -26,7 +26,7 @@ from service.domain.projections.world import World
 from service.edge.api.calls import Call
 from service.edge.api.reading import read_parameters
 from service.edge.api.routes import list_rooms, list_users, show_room
-from service.edge.api.shapes import RoomNamed, RoomsWanted, UsersWanted
+from service.edge.api.shapes import RoomParams, RoomsParams, UsersParams
 from service.edge.backlog import Backlog
 from service.edge.connection import Connection
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
@@ -196,14 +196,14 @@ class House:
             return Call(asked, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
 
         for page in (
-            await list_users(parts, call(UsersWanted(limit=100))),
-            await list_rooms(parts, call(RoomsWanted(limit=100))),
+            await list_users(parts, call(UsersParams(limit=100))),
+            await list_rooms(parts, call(RoomsParams(limit=100))),
         ):
             json.loads(msgspec.json.encode(page))
         for room in self.world.rooms.rooms:
             url = quote(room, safe="")
             assert url not in {".", ".."}
-            asked = read_parameters(RoomNamed, {"roomId": unquote(url)}, {})  # type: ignore[arg-type]
+            asked = read_parameters(RoomParams, {"roomId": unquote(url)}, {})  # type: ignore[arg-type]
             json.loads(msgspec.json.encode(await show_room(parts, call(asked))))
 
     def run_again(self) -> None:

@@ -11,7 +11,7 @@ from service.domain.events.matches import MatchEvent, MatchInput, MatchStarted
 from service.edge.api import replays
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.edge.api.replays import Replays
-from service.edge.api.shapes import FramesWanted
+from service.edge.api.shapes import FramesParams
 from service.eventstore.records import ANY
 from service.games.catalogue import GAMES, Catalogue
 from service.games.relay import RELAY
@@ -58,7 +58,7 @@ async def replays_of(
 async def test_frames_are_streamed_in_order_in_chunks(log_file: LogFile) -> None:
     played = await replays_of(log_file, recorded(MOVES))
     replay = await played.load(MATCH)
-    wanted = FramesWanted(match_id=MATCH, start=3, to=MOVES - 1)
+    wanted = FramesParams(match_id=MATCH, start=3, to=MOVES - 1)
 
     some = [part async for part in played.frames(replay, wanted)]
 
@@ -86,7 +86,7 @@ async def test_a_match_whose_rules_fail_is_refused_before_its_first_frame(
 
     played = await replays_of(log_file, recorded(1))
     monkeypatch.setattr(RELAY, rule, fail)
-    frames = played.frames(await played.load(MATCH), FramesWanted(match_id=MATCH))
+    frames = played.frames(await played.load(MATCH), FramesParams(match_id=MATCH))
     with pytest.raises(NotReplayable, match="have failed"):
         await anext(frames)
     played.stop()
@@ -104,7 +104,7 @@ async def test_a_match_that_is_too_long_is_not_replayed(
 
 async def test_the_number_of_concurrent_replays_is_limited(log_file: LogFile) -> None:
     played = Replays(log_file.reader(), GAMES)
-    turns = [played.turn() for _ in range(replays.AT_ONCE_MAX)]
+    turns = [played.turn() for _ in range(replays.REPLAYS_MAX)]
     for turn in turns:
         turn.__enter__()
     with pytest.raises(TooManyReplays), played.turn():

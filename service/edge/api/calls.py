@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from service.fanout.profiles import Profiles
     from service.runtime.engine import Engine
 
-KEPT_S = 24 * 3600
-"""How long a client may keep what never changes, without asking again."""
+CACHE_MAX_AGE_S = 24 * 3600
+"""How long a client may cache a response that never changes, in seconds."""
 
-NEVER_CHANGES = {
-    "Cache-Control": f"private, max-age={KEPT_S}, immutable",
+CACHE_IMMUTABLE = {
+    "Cache-Control": f"private, max-age={CACHE_MAX_AGE_S}, immutable",
     "Vary": "Authorization",
 }
-MAY_CHANGE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-NOT_KEPT = {"Cache-Control": "no-store"}
+CACHE_REVALIDATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+CACHE_NONE = {"Cache-Control": "no-store"}
 
-Asked = TypeVar("Asked", bound=msgspec.Struct)
+Params = TypeVar("Params", bound=msgspec.Struct)
 
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 
 
 class Dependencies:
-    """Components that handlers use."""
+    """The components that handlers use."""
 
     def __init__(
         self, engine: Engine, hub: Hub, reader: Reader, replays: Replays, now: Callable[[], float]
     ) -> None:
-        """Answer by these; `now` tells the seconds since 1970."""
+        """Take the components; `now` returns the seconds since 1970."""
         self.engine = engine
         self.hub = hub
         self.reader = reader
@@ -50,76 +50,76 @@ class Dependencies:
 
     @property
     def world(self) -> World:
-        """The world as it is now."""
+        """The present state of the projections."""
         return self.engine.world
 
     @property
-    def people(self) -> Profiles:
-        """What stands beside the log."""
+    def profiles(self) -> Profiles:
+        """The display names of users."""
         return self.engine.profiles
 
 
-class Call(Generic[Asked]):
-    """One request that may be answered."""
+class Call(Generic[Params]):
+    """An authenticated request with its validated parameters."""
 
-    def __init__(self, asked: Asked, caller: Caller, request: web.Request) -> None:
-        """Take what is asked, by whom."""
-        self.asked = asked
+    def __init__(self, params: Params, caller: Caller, request: web.Request) -> None:
+        """Take the parameters, who sent them, and the request for its headers."""
+        self.params = params
         self.caller = caller
         self.request = request
 
 
-class Route(Generic[Asked]):
-    """One thing that can be asked: the handler's docstring is its line of help."""
+class Route(Generic[Params]):
+    """An endpoint; the docstring of its handler is its summary in the OpenAPI document."""
 
     def __init__(  # noqa: PLR0913 - a row of the table
         self,
         method: Method,
         path: str,
-        handler: Callable[[Dependencies, Call[Asked]], Awaitable[Any]],
+        handler: Callable[[Dependencies, Call[Params]], Awaitable[Any]],
         *,
-        asks: type[Asked],
-        answers: type[msgspec.Struct] | None,
+        params_type: type[Params],
+        response_type: type[msgspec.Struct] | None,
         scope: Scope | None = None,
-        lines: bool = False,
-        of_the_past: bool = False,
+        ndjson: bool = False,
+        immutable: bool = False,
         problems: tuple[int, ...] = (),
     ) -> None:
-        """Take the row.
+        """Describe the endpoint.
 
-        `asks` is the body of a POST, else what stands in the path and the query; `answers` is
-        None where the status says it all, and with `lines` what stands in each line of NDJSON.
-        Only a service with `scope` may ask; None is everybody with a token. What is `of_the_past`
-        never changes. `problems` are statuses that other routes don't have.
+        `params_type` is the body of a POST, else the parameters in path and query. `response_type`
+        is None for 204, and with `ndjson` the type of each line. `scope` is what the caller's
+        token must have; None allows every valid token. An `immutable` response never changes.
+        `problems` are the statuses of errors beyond those of every route.
         """
         self.method = method
         self.path = path
         self.handler = handler
-        self.asks = asks
-        self.answers = answers
+        self.params_type = params_type
+        self.response_type = response_type
         self.scope = scope
-        self.lines = lines
-        self.of_the_past = of_the_past
+        self.ndjson = ndjson
+        self.immutable = immutable
         self.problems = problems
 
     @property
     def name(self) -> str:
-        """What programs call it."""
+        """The name of the handler, from which the operation id is made."""
         return self.handler.__name__
 
     @property
     def help(self) -> str:
-        """What it does, in a line."""
+        """What the endpoint does, in one line."""
         return inspect.cleandoc(self.handler.__doc__ or "").replace("\n", " ")
 
     @property
     def cache(self) -> dict[str, str]:
-        """How long an answer may be kept, as headers."""
+        """The caching headers of a response."""
         if self.method != "GET":
-            return NOT_KEPT
-        return NEVER_CHANGES if self.of_the_past else MAY_CHANGE
+            return CACHE_NONE
+        return CACHE_IMMUTABLE if self.immutable else CACHE_REVALIDATE
 
     @property
     def has_body(self) -> bool:
-        """Whether what is asked stands in the body."""
+        """Whether the parameters are in the body."""
         return self.method == "POST"

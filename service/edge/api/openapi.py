@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the API, made from its table of routes."""
+"""Generate the OpenAPI 3.1 document from the table of routes."""
 
 from __future__ import annotations
 
@@ -23,29 +23,34 @@ Schema: TypeAlias = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{name}"
 
-EVERYWHERE = (400, 401, 429)
-"""The problems that any request may have."""
+COMMON_PROBLEMS = (400, 401, 429)
+"""The error statuses of every route."""
 
 DESCRIPTION = """\
-What stands beside the sockets of ws-service: who is online, rooms, the match history, matches
-played again, and what other services of the platform may do. A view has what a spectator may see.
+The HTTP API of ws-service: who is online, rooms, the match history, replays, and operations for
+other services of the platform. The state of a match is what a spectator may see of it.
 
-A request needs a JWT that the service accepts, of a user or of another service, whose claim `scope`
-(a text with spaces, or a list) says what it may do. Whatever is refused is answered with a problem
-(RFC 9457). Lists come in pages: ask for the next one with the `cursor` of the one before.
+A request needs a valid JWT of a user or of another service; the claim `scope` (a text with spaces,
+or a list) says what a service may do. Errors are problem details (RFC 9457). Lists are paginated:
+get the next page with the `cursor` of the one before.
 """
 
 
 def document() -> Schema:
-    """Make the document."""
-    types = {one for route in ROUTES for one in (route.asks, route.answers) if one is not None}
+    """Return the document."""
+    types = {
+        one
+        for route in ROUTES
+        for one in (route.params_type, route.response_type)
+        if one is not None
+    }
     in_order = sorted(types | {Problem}, key=lambda one: one.__name__)
     _, schemas = msgspec.json.schema_components(in_order, ref_template=REFERENCE)
     paths: Schema = {}
     for route in ROUTES:
         path = paths.setdefault(f"{PREFIX}{VERSION}{route.path}", {})
         path[route.method.lower()] = _operation(route, schemas)
-    in_the_url = {route.asks.__name__ for route in ROUTES if not route.has_body}
+    in_the_url = {route.params_type.__name__ for route in ROUTES if not route.has_body}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -83,16 +88,16 @@ def _operation(route: Route[Any], schemas: Schema) -> Schema:
         "security": [{"token": [] if route.scope is None else [route.scope]}],
     }
     if route.has_body:
-        body = {"schema": _reference(route.asks)}
+        body = {"schema": _reference(route.params_type)}
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     else:
-        operation["parameters"] = list(_parameters(route, schemas[route.asks.__name__]))
+        operation["parameters"] = list(_parameters(route, schemas[route.params_type.__name__]))
     return {**operation, "responses": _responses(route)}
 
 
 def _parameters(route: Route[Any], schema: Schema) -> Iterator[Schema]:
     for name, described in schema["properties"].items():
-        # What may be left away is null in Python; that can't stand in a URL.
+        # Optional parameters are null in Python, which a URL can't express.
         kinds = [one for one in described.get("anyOf", [described]) if one != {"type": "null"}]
         kind = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
         default = described.get("default")
@@ -111,21 +116,24 @@ def _parameters(route: Route[Any], schema: Schema) -> Iterator[Schema]:
 
 def _responses(route: Route[Any]) -> Schema:
     responses: Schema = {}
-    if route.answers is None:
-        responses["204"] = {"description": "It is done."}
-    elif route.lines:
-        content = {"application/x-ndjson": {"schema": _reference(route.answers)}}
-        responses["200"] = {"description": "A line for each.", "content": content}
+    if route.response_type is None:
+        responses["204"] = {"description": "Done."}
+    elif route.ndjson:
+        content = {"application/x-ndjson": {"schema": _reference(route.response_type)}}
+        responses["200"] = {"description": "One JSON object per line.", "content": content}
     else:
-        content = {"application/json": {"schema": _reference(route.answers)}}
-        responses["200"] = {"description": "The answer.", "content": content}
-    if route.method == "GET" and not route.lines:
+        content = {"application/json": {"schema": _reference(route.response_type)}}
+        responses["200"] = {"description": "The result.", "content": content}
+    if route.method == "GET" and not route.ndjson:
         responses["200"]["headers"] = {
-            "ETag": {"description": "Names the answer.", "schema": {"type": "string"}}
+            "ETag": {
+                "description": "Identifies this version of the result.",
+                "schema": {"type": "string"},
+            }
         }
-        responses["304"] = {"description": "The answer is the one that `If-None-Match` names."}
+        responses["304"] = {"description": "The result still has the ETag of `If-None-Match`."}
     scoped = () if route.scope is None else (403,)
-    for status in sorted({*EVERYWHERE, *route.problems, *scoped}):
+    for status in sorted({*COMMON_PROBLEMS, *route.problems, *scoped}):
         responses[str(status)] = {
             "description": title_of(HTTPStatus(status)),
             "content": {MEDIA_TYPE: {"schema": _reference(Problem)}},

@@ -17,7 +17,7 @@ from service.errors import ClientError, ServiceError, Unavailable
 MEDIA_TYPE = "application/problem+json"
 
 NONE: Mapping[str, str] = MappingProxyType({})
-AGAIN_SOON = MappingProxyType({"Retry-After": "1"})
+RETRY_SOON = MappingProxyType({"Retry-After": "1"})
 
 
 _TITLES = MappingProxyType({HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request Entity Too Large"})
@@ -30,7 +30,7 @@ def title_of(status: HTTPStatus) -> str:
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What went wrong: `code` is for programs, `detail` for people, `field` is what is wrong."""
+    """An error: `code` is for programs, `detail` for humans, `field` names the wrong parameter."""
 
     title: str
     status: int
@@ -41,14 +41,14 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ApiError(ServiceError):
-    """The request can't be answered; the subclasses say why."""
+    """The request was refused; subclasses define the status and the code."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     code: ClassVar[str]
     headers: ClassVar[Mapping[str, str]] = NONE
 
     def __init__(self, message: str | None = None, field: str | None = None) -> None:
-        """Take the detail, and the parameter or the field of the body that is wrong."""
+        """Take the detail, and the name of the wrong parameter or field of the body."""
         super().__init__(message)
         self.field = field
 
@@ -81,47 +81,47 @@ class Unauthorized(ApiError):
 
 
 class ScopeMissing(ApiError):
-    """This needs the token of a service that has the scope for it."""
+    """This needs a service token with the scope for it."""
 
     status = HTTPStatus.FORBIDDEN
     code = "SCOPE_MISSING"
 
 
 class MatchNotFound(ApiError):
-    """There is no such match, or it is not for you to see."""
+    """There is no such match, or you may not see it."""
 
     status = HTTPStatus.NOT_FOUND
     code = "MATCH_NOT_FOUND"
 
 
 class MatchIsLive(ApiError):
-    """The match is not over yet; join its room as a spectator to watch it."""
+    """The match is still live; join its room as a spectator to watch it."""
 
     status = HTTPStatus.CONFLICT
     code = "MATCH_IS_LIVE"
 
 
 class NotReplayable(ApiError):
-    """The match can't be played again here: its rules are gone, or it is too long."""
+    """The match can't be replayed: its version of the rules is missing, or it is too long."""
 
     status = HTTPStatus.CONFLICT
     code = "NOT_REPLAYABLE"
 
 
 class TooManyReplays(ApiError):
-    """As many matches as is allowed are being played again just now; try again."""
+    """Too many replays are running; try again in a second."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "TOO_MANY_REPLAYS"
-    headers = AGAIN_SOON
+    headers = RETRY_SOON
 
 
 class TooManyRequests(ApiError):
-    """There were too many requests from your address in this second; slow down."""
+    """Too many requests from your address in this second; slow down."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "RATE_LIMITED"
-    headers = AGAIN_SOON
+    headers = RETRY_SOON
 
 
 class PathNotFound(ApiError):
@@ -132,21 +132,21 @@ class PathNotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """This can't be done with this path; the header `Allow` says what can."""
+    """This path does not support the method; the header `Allow` lists those it supports."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "METHOD_NOT_ALLOWED"
 
 
 class BodyTooLarge(ApiError):
-    """The body is longer than a message may be."""
+    """The body is larger than a message may be."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "BODY_TOO_LARGE"
 
 
 class ServerFault(ApiError):
-    """The service has failed; its log says why."""
+    """The service failed; its log has the reason."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "INTERNAL_ERROR"
@@ -161,19 +161,19 @@ _STATUS_OF: Mapping[type[ClientError], HTTPStatus] = {
 
 
 def api_error_response(error: ApiError) -> web.Response:
-    """Answer with a refusal."""
+    """Return the response for an error of the API."""
     return _response(error.status, error.code, error.message, error.headers, error.field)
 
 
 def client_error_response(error: ClientError) -> web.Response:
-    """Answer with an error that clients of the sockets get, too."""
+    """Return the response for an error that sockets get as well."""
     status = _STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
-    headers = AGAIN_SOON if status is HTTPStatus.SERVICE_UNAVAILABLE else NONE
+    headers = RETRY_SOON if status is HTTPStatus.SERVICE_UNAVAILABLE else NONE
     return _response(status, error.code, error.message, headers)
 
 
 def http_error_response(error: web.HTTPException) -> web.Response:
-    """Answer with what the HTTP server itself refuses: a path, a method, a size."""
+    """Return the response for an error of the HTTP server: path, method or size."""
     status = HTTPStatus(error.status)
     refusal = _OF_THE_SERVER.get(status)
     if refusal is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
-Asked = TypeVar("Asked", bound=msgspec.Struct)
+Params = TypeVar("Params", bound=msgspec.Struct)
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?")
@@ -27,46 +27,48 @@ _PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _NAMED = re.compile(r"(?:unknown|required) field `(.*)`", re.DOTALL)
 
 
-def read_parameters(asks: type[Asked], path: Mapping[str, str], query: MultiMapping[str]) -> Asked:
-    """Read the parameters in the path and the query; raise `BadParameter`."""
+def read_parameters(
+    params_type: type[Params], path: Mapping[str, str], query: MultiMapping[str]
+) -> Params:
+    """Decode the parameters in path and query; raise `BadParameter`."""
     twice = next((name for name in query if len(query.getall(name)) > 1 or name in path), None)
     if twice is not None:
         raise BadParameter(f"`{twice}` is given more than once.", twice)
-    numbers = _numbers(asks)
+    numbers = _numbers(params_type)
     raw: dict[str, Any] = dict(path)
     for name, text in query.items():
         number = numbers.get(name)
         is_number = number is not None and number[0].fullmatch(text)
         raw[name] = number[1](text) if number is not None and is_number else text
     try:
-        return msgspec.convert(raw, asks)
+        return msgspec.convert(raw, params_type)
     except msgspec.ValidationError as error:
-        raise _bad(str(error), asks) from error
+        raise _bad(str(error), params_type) from error
 
 
-def read_body(asks: type[Asked], body: bytes) -> Asked:
-    """Read a JSON object; raise `BadBody` or `BadParameter`."""
+def read_body(params_type: type[Params], body: bytes) -> Params:
+    """Decode a JSON body; raise `BadBody` or `BadParameter`."""
     try:
         text = body.decode()
-        # Not strict, since to JSON Schema 7.0 is an integer.
-        asked = msgspec.json.decode(text, type=asks, strict=False)
+        # Not strict, since 7.0 is an integer in JSON Schema.
+        params = msgspec.json.decode(text, type=params_type, strict=False)
         guard.check_text(text)
-        for name in asks.__struct_fields__:
-            guard.check_any(getattr(asked, name))
+        for name in params_type.__struct_fields__:
+            guard.check_any(getattr(params, name))
     except msgspec.ValidationError as error:
-        raise _bad(str(error), asks) from error
+        raise _bad(str(error), params_type) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadBody from error
     except guard.BadValue as error:
         raise BadBody(error.message) from error
-    return asked
+    return params
 
 
 @cache
-def _numbers(asks: type[msgspec.Struct]) -> dict[str, tuple[re.Pattern[str], Any]]:
-    """Say which parameters are numbers, and how these are read; all else is text."""
+def _numbers(params_type: type[msgspec.Struct]) -> dict[str, tuple[re.Pattern[str], Any]]:
+    """Return the pattern and the type of each parameter that is a number; all others are text."""
     found: dict[str, tuple[re.Pattern[str], Any]] = {}
-    described = inspect.type_info(asks)
+    described = inspect.type_info(params_type)
     for field in described.fields if isinstance(described, inspect.StructType) else ():
         kind = field.type
         kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
@@ -80,14 +82,14 @@ def _numbers(asks: type[msgspec.Struct]) -> dict[str, tuple[re.Pattern[str], Any
 
 
 @cache
-def _names(asks: type[msgspec.Struct]) -> frozenset[str]:
-    """Return the names of all fields, also of those within fields."""
-    _, parts = msgspec.json.schema_components([asks])
+def _names(params_type: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of all fields, nested ones included."""
+    _, parts = msgspec.json.schema_components([params_type])
     return frozenset(name for part in parts.values() for name in part.get("properties", ()))
 
 
-def _bad(message: str, asks: type[msgspec.Struct]) -> BadParameter:
-    """Make a sentence of what msgspec says, and name the field that it is about."""
+def _bad(message: str, params_type: type[msgspec.Struct]) -> BadParameter:
+    """Convert a message of msgspec to an error that names the field."""
     place = _PLACE.search(message)
     what = _PLACE.sub("", message)
     named = _NAMED.search(what)
@@ -96,7 +98,7 @@ def _bad(message: str, asks: type[msgspec.Struct]) -> BadParameter:
     if named and "required" in what:
         return BadParameter(f"`{field}` is missing.", field)
     if named:
-        hint = nearest(named[1], _names(asks))
+        hint = nearest(named[1], _names(params_type))
         meant = "" if hint is None else f"; perhaps `{hint}` is meant"
         return BadParameter(f"`{field}` is not known here{meant}.", field)
     about = f"`{field}`: " if field else ""

@@ -21,32 +21,32 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId
-    from service.edge.api.shapes import FramesWanted
+    from service.edge.api.shapes import FramesParams
     from service.eventstore.reader import Reader
     from service.eventstore.records import RecordedEvent
     from service.games.catalogue import Catalogue
 
-AT_ONCE_MAX = 16
-"""How many requests may play a match again at the same time."""
+REPLAYS_MAX = 16
+"""Limit of requests that replay a match at the same time."""
 
 EVENTS_MAX = 200_000
-"""The longest match that is played again here; all of its events are in memory meanwhile."""
+"""The longest match that is replayed, since all of its events are held in memory."""
 
-READ_AT_ONCE = 200
-"""How many events are read for one request, before it is another's turn."""
+EVENTS_PER_READ = 200
+"""Events read for one request before others get their turn."""
 
 SLICE_S = 0.004
 SLICE_BYTES = 32 * 1024
-"""How long one match is played, and how much, before another request's has its turn."""
+"""Time and size of the frames computed for one request before others get their turn."""
 
 Result = TypeVar("Result")
 
 
 class Replays:
-    """Plays matches again, one slice of one match after the other."""
+    """Runs replays on one thread, interleaved in slices."""
 
     def __init__(self, reader: Reader, games: Catalogue) -> None:
-        """Read the matches by `reader`, and play them by the rules of `games`."""
+        """Read matches by `reader`, and replay them by the rules in `games`."""
         self._reader = reader
         self._games = games
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replays")
@@ -54,13 +54,13 @@ class Replays:
         self._under_way = 0
 
     def stop(self) -> None:
-        """Play no more."""
+        """Stop the thread; queued work is dropped."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Count one request more meanwhile; raise `TooManyReplays` when there are too many."""
-        if self._under_way >= AT_ONCE_MAX:
+        """Hold one of the slots for replays; raise `TooManyReplays` if all are taken."""
+        if self._under_way >= REPLAYS_MAX:
             raise TooManyReplays
         self._under_way += 1
         try:
@@ -69,44 +69,44 @@ class Replays:
             self._under_way -= 1
 
     async def load(self, match: MatchId) -> Replay:
-        """Read a match; raise `NotReplayable` when it can't be played again."""
+        """Read a match; raise `NotReplayable` if it can't be replayed."""
         events: list[Event] = []
         after, stream = 0, match_stream(match)
         while page := await self._page(stream, after):
             events += [recorded.event for recorded in page]
             after = page[-1].position
             if len(events) > EVENTS_MAX:
-                raise NotReplayable("The match is too long to be played again here.")
+                raise NotReplayable("The match is too long to be replayed.")
         return await self._in_thread(lambda: Replay(events, self._games))
 
-    async def frames(self, replay: Replay, wanted: FramesWanted) -> AsyncIterator[bytes]:
-        """Yield the frames that are wanted, as NDJSON, some at a time."""
+    async def frames(self, replay: Replay, wanted: FramesParams) -> AsyncIterator[bytes]:
+        """Yield the selected frames as chunks of NDJSON."""
         lines = frame_lines(replay, wanted.hz, wanted.start, wanted.to)
         while some := await self._in_thread(lambda: _slice(lines)):
             yield some
 
     async def verify(self, match: MatchId) -> Difference | None:
-        """Compare a recording with the hashes of the log and with the rules.
+        """Verify a recording by the hash chain and by a replay; return the first difference.
 
-        What is not as it was written may be in any event of the match, so it is said of tick 0.
+        A broken chain is reported at tick 0, since it can't be assigned to a tick.
         """
         async with self._reading:
-            broken = await broken_match(self._reader, match, rows_at_once=READ_AT_ONCE)
+            broken = await broken_match(self._reader, match, rows_at_once=EVENTS_PER_READ)
         difference = await self._in_thread((await self.load(match)).verify)
         if difference is None and broken is not None:
             return Difference(0, broken.message)
         return difference
 
     async def _page(self, stream: str, after: Position) -> list[RecordedEvent]:
-        """Read a little, alone, since what was read is decoded on the loop."""
+        """Read one page; one reader at a time, since events are decoded on the event loop."""
         async with self._reading:
             try:
-                return await self._reader.page(after, stream=stream, limit=READ_AT_ONCE)
+                return await self._reader.page(after, stream=stream, limit=EVENTS_PER_READ)
             except UnreadableEvent as error:
                 raise NotReplayable("An event of the match can't be read.") from error
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        """Do `work`; raise `NotReplayable` when the rules are not here, or fail."""
+        """Run `work` on the thread; raise `NotReplayable` if the rules are missing or fail."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (NotAMatch, RulesFailed) as error:

@@ -1,6 +1,6 @@
 """Handlers of the HTTP API, and the table of routes.
 
-The paths that are served and the OpenAPI document both follow from `ROUTES`.
+The served paths and the OpenAPI document are both derived from `ROUTES`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from service.domain.events.matches import (
 )
 from service.domain.ids import parse_user_id
 from service.edge.api import shapes
-from service.edge.api.calls import NEVER_CHANGES, Call, Dependencies, Route
+from service.edge.api.calls import CACHE_IMMUTABLE, Call, Dependencies, Route
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
 from service.edge.claims import Scope
 from service.edge.paging import first_page
@@ -57,15 +57,15 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 FRAMES_MAX = 100_000
-"""How many frames one request may ask for."""
+"""Limit of frames per request."""
 
 STALL_S = 10
-"""How long a client may take nothing of a stream before it is cut off."""
+"""How long a client may read nothing of a stream before it is aborted, in seconds."""
 
 NAMELESS_SERVICE = "service"
-"""The actor of what a token with a scope but without an id has asked for."""
+"""The actor of commands by a service token without a user id."""
 
-SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
+PUBLIC_FIELDS: dict[type[MatchEvent], tuple[str, ...]] = {
     MatchStarted: ("game", "players", "options"),
     MatchInput: ("seat", "input"),
     MatchOutcome: ("outcome",),
@@ -77,104 +77,108 @@ SHOWN: dict[type[MatchEvent], tuple[str, ...]] = {
     MatchTurnNoted: ("turn_left_ms",),
     MatchEnded: ("reason", "winner", "scores", "hash"),
 }
-"""What a spectator may see of each event: not the seed, a whole state, or a player's socket."""
+"""The fields that a spectator may see: not the seed, a whole state, or a player's socket."""
 
 
-async def list_users(parts: Dependencies, call: Call[shapes.UsersWanted]) -> shapes.UserPage:
-    """Lists who is online, with the status that others see."""
-    after = None if call.asked.cursor is None else shapes.user_key(parse_user_id(call.asked.cursor))
+async def list_users(deps: Dependencies, call: Call[shapes.UsersParams]) -> shapes.UserPage:
+    """Lists online users, with the status that others see."""
+    after = (
+        None
+        if call.params.cursor is None
+        else shapes.user_sort_key(parse_user_id(call.params.cursor))
+    )
     online = (
         user
-        for user in parts.world.presence.online()
-        if after is None or shapes.user_key(user) > after
+        for user in deps.world.presence.online()
+        if after is None or shapes.user_sort_key(user) > after
     )
-    limit = call.asked.limit
-    page = heapq.nsmallest(limit + 1, online, shapes.user_key)
-    entries = [user_entry(user, parts.world, parts.people) for user in page[:limit]]
+    limit = call.params.limit
+    page = heapq.nsmallest(limit + 1, online, shapes.user_sort_key)
+    entries = [user_entry(user, deps.world, deps.profiles) for user in page[:limit]]
     return shapes.UserPage(
         users=[entry for entry in entries if entry is not None],
         cursor=str(page[limit - 1]) if len(page) > limit else None,
     )
 
 
-async def list_rooms(parts: Dependencies, call: Call[shapes.RoomsWanted]) -> shapes.RoomPage:
+async def list_rooms(deps: Dependencies, call: Call[shapes.RoomsParams]) -> shapes.RoomPage:
     """Lists the rooms that are not private."""
-    asked = call.asked
-    page = room_page(parts.world, parts.people, asked.game, asked.cursor, asked.limit)
+    params = call.params
+    page = room_page(deps.world, deps.profiles, params.game, params.cursor, params.limit)
     return shapes.RoomPage(rooms=page.rooms, cursor=page.cursor)
 
 
-async def show_room(parts: Dependencies, call: Call[shapes.RoomNamed]) -> shapes.Room:
-    """Shows a room; who knows the id of a private one may see it, as they may join it."""
-    room = parts.world.rooms.get(call.asked.room_id)
-    summary = msgspec.structs.asdict(room_summary(room, parts.people))
+async def show_room(deps: Dependencies, call: Call[shapes.RoomParams]) -> shapes.Room:
+    """Shows a room; for a private one it is enough to know its id, as for joining it."""
+    room = deps.world.rooms.get(call.params.room_id)
+    summary = msgspec.structs.asdict(room_summary(room, deps.profiles))
     return shapes.Room(**summary, options=room.options.as_written, match_id=room.match)
 
 
-async def list_matches(parts: Dependencies, call: Call[shapes.MatchesWanted]) -> shapes.MatchPage:
-    """Lists matches, live and over; those of rooms that are not public to their players alone."""
-    asked = call.asked
-    since = 0 if asked.since is None else int(asked.since.timestamp() * 1_000_000)
+async def list_matches(deps: Dependencies, call: Call[shapes.MatchesParams]) -> shapes.MatchPage:
+    """Lists matches, live and finished; those of rooms that aren't public to their players only."""
+    params = call.params
+    since = 0 if params.since is None else int(params.since.timestamp() * 1_000_000)
     wanted = MatchQuery(
-        user_id=None if asked.user is None else str(parse_user_id(asked.user)),
-        game=asked.game,
+        user_id=None if params.user is None else str(parse_user_id(params.user)),
+        game=params.game,
         since=since,
-        reason=asked.reason,
-        before=asked.cursor,
-        limit=asked.limit + 1,
+        reason=params.reason,
+        before=params.cursor,
+        limit=params.limit + 1,
     )
-    found = await find_matches(parts.reader, wanted)
-    page = found[: asked.limit]
-    seen = await _seen_by(call.caller, page, parts)
+    found = await find_matches(deps.reader, wanted)
+    page = found[: params.limit]
+    seen = await _seen_by(call.caller, page, deps)
     return shapes.MatchPage(
         matches=[shapes.match_of(match) for match in seen],
         cursor=page[-1].position if len(found) > len(page) else None,
     )
 
 
-async def show_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> shapes.Match:
-    """Shows a match, live or over."""
-    return shapes.match_of(await _find(call.asked.match_id, call.caller, parts))
+async def show_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.Match:
+    """Shows a match, live or finished."""
+    return shapes.match_of(await _find(call.params.match_id, call.caller, deps))
 
 
-async def list_events(parts: Dependencies, call: Call[shapes.EventsWanted]) -> shapes.EventPage:
-    """Lists what happened in a match that is over, as far as a spectator may see it."""
-    asked = call.asked
-    match = await _find_over(asked.match_id, call.caller, parts)
-    found = await parts.reader.page(
-        asked.cursor, stream=match_stream(match.id), limit=asked.limit + 1
+async def list_events(deps: Dependencies, call: Call[shapes.EventsParams]) -> shapes.EventPage:
+    """Lists the events of a finished match, with the fields that a spectator may see."""
+    params = call.params
+    match = await _find_over(params.match_id, call.caller, deps)
+    found = await deps.reader.page(
+        params.cursor, stream=match_stream(match.id), limit=params.limit + 1
     )
-    page = first_page(_event(recorded) for recorded in found[: asked.limit])
+    page = first_page(_event(recorded) for recorded in found[: params.limit])
     return shapes.EventPage(
         events=page,
         cursor=page[-1].position if len(found) > len(page) else None,
     )
 
 
-async def stream_frames(parts: Dependencies, call: Call[shapes.FramesWanted]) -> web.StreamResponse:
-    """Plays a match that is over again: a line of NDJSON for each frame, as a spectator saw it."""
-    asked, request = call.asked, call.request
-    match = await _find_over(asked.match_id, call.caller, parts)
-    _check_length(match, asked)
-    response = web.StreamResponse(headers=NEVER_CHANGES)
+async def stream_frames(deps: Dependencies, call: Call[shapes.FramesParams]) -> web.StreamResponse:
+    """Replays a finished match: a line of NDJSON for each frame, as a spectator saw it."""
+    params, request = call.params, call.request
+    match = await _find_over(params.match_id, call.caller, deps)
+    _check_length(match, params)
+    response = web.StreamResponse(headers=CACHE_IMMUTABLE)
     response.content_type = "application/x-ndjson"
     if request.method == "HEAD":
         return response
-    with parts.replays.turn():
-        frames = parts.replays.frames(await parts.replays.load(match.id), asked)
-        # What fails at once is said with its status.
+    with deps.replays.turn():
+        frames = deps.replays.frames(await deps.replays.load(match.id), params)
+        # Errors of the first frame still get their own status.
         first = await anext(frames, b"")
         await response.prepare(request)
-        with suppress(ConnectionError):  # The client has seen enough.
+        with suppress(ConnectionError):  # The client closed the connection.
             await _send(first, frames, response, request)
     return response
 
 
-async def verify_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> shapes.Verification:
-    """Checks the hashes of a match that is over, and plays it again to compare each state."""
-    match = await _find_over(call.asked.match_id, call.caller, parts)
-    with parts.replays.turn():
-        difference = await parts.replays.verify(match.id)
+async def verify_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.Verification:
+    """Verifies a finished match: the hashes of its events, and its states by a replay."""
+    match = await _find_over(call.params.match_id, call.caller, deps)
+    with deps.replays.turn():
+        difference = await deps.replays.verify(match.id)
     return shapes.Verification(
         holds=difference is None,
         tick=None if difference is None else difference.tick,
@@ -182,11 +186,11 @@ async def verify_match(parts: Dependencies, call: Call[shapes.MatchNamed]) -> sh
     )
 
 
-async def revoke_sessions(parts: Dependencies, call: Call[shapes.UserNamed]) -> None:
-    """Sends a user away: closes their sockets with 4503, and refuses tokens issued until now."""
-    user, caller = parse_user_id(call.asked.user), call.caller.identity
+async def revoke_sessions(deps: Dependencies, call: Call[shapes.UserParams]) -> None:
+    """Closes a user's sockets with 4503, and revokes all of their tokens issued until now."""
+    user, caller = parse_user_id(call.params.user), call.caller.identity
     origin = Origin(uuid.uuid4().hex, NAMELESS_SERVICE if caller is None else caller.user)
-    await parts.engine.execute(RevokeSessions(user, int(parts.now())), origin)
+    await deps.engine.execute(RevokeSessions(user, int(deps.now())), origin)
     logger.warning(
         "sessions revoked",
         correlation_id=origin.correlation_id,
@@ -195,68 +199,78 @@ async def revoke_sessions(parts: Dependencies, call: Call[shapes.UserNamed]) -> 
     )
 
 
-async def publish_message(parts: Dependencies, call: Call[shapes.Announcement]) -> shapes.Told:
-    """Sends `server:message` to a user, a room or everybody who is connected; it is not kept."""
-    data = msgspec.Raw(msgspec.json.encode(call.asked.data))
-    delivery = Delivery(_audience(call.asked.to, parts), v1=v1.ServerMessage(data))
-    sockets = parts.hub.count(delivery)
-    parts.hub.publish(delivery)
-    return shapes.Told(sockets=sockets)
+async def publish_message(deps: Dependencies, call: Call[shapes.Announcement]) -> shapes.Published:
+    """Sends `server:message` to a user, a room or all connected users; it is not logged."""
+    data = msgspec.Raw(msgspec.json.encode(call.params.data))
+    delivery = Delivery(_audience(call.params.to, deps), v1=v1.ServerMessage(data))
+    sockets = deps.hub.count(delivery)
+    deps.hub.publish(delivery)
+    return shapes.Published(sockets=sockets)
 
 
 ROUTES: tuple[Route[Any], ...] = (
-    Route("GET", "/users", list_users, asks=shapes.UsersWanted, answers=shapes.UserPage),
-    Route("GET", "/rooms", list_rooms, asks=shapes.RoomsWanted, answers=shapes.RoomPage),
+    Route(
+        "GET", "/users", list_users, params_type=shapes.UsersParams, response_type=shapes.UserPage
+    ),
+    Route(
+        "GET", "/rooms", list_rooms, params_type=shapes.RoomsParams, response_type=shapes.RoomPage
+    ),
     Route(
         "GET",
         "/rooms/{roomId}",
         show_room,
-        asks=shapes.RoomNamed,
-        answers=shapes.Room,
+        params_type=shapes.RoomParams,
+        response_type=shapes.Room,
         problems=(404,),
     ),
-    Route("GET", "/matches", list_matches, asks=shapes.MatchesWanted, answers=shapes.MatchPage),
+    Route(
+        "GET",
+        "/matches",
+        list_matches,
+        params_type=shapes.MatchesParams,
+        response_type=shapes.MatchPage,
+    ),
     Route(
         "GET",
         "/matches/{matchId}",
         show_match,
-        asks=shapes.MatchNamed,
-        answers=shapes.Match,
+        params_type=shapes.MatchParams,
+        response_type=shapes.Match,
         problems=(404,),
     ),
     Route(
         "GET",
         "/matches/{matchId}/events",
         list_events,
-        asks=shapes.EventsWanted,
-        answers=shapes.EventPage,
-        of_the_past=True,
+        params_type=shapes.EventsParams,
+        response_type=shapes.EventPage,
+        immutable=True,
         problems=(404, 409),
     ),
     Route(
         "GET",
         "/matches/{matchId}/frames",
         stream_frames,
-        asks=shapes.FramesWanted,
-        answers=shapes.Frame,
-        lines=True,
-        of_the_past=True,
+        params_type=shapes.FramesParams,
+        response_type=shapes.Frame,
+        ndjson=True,
+        immutable=True,
         problems=(404, 409, 503),
     ),
     Route(
         "GET",
         "/matches/{matchId}/verify",
         verify_match,
-        asks=shapes.MatchNamed,
-        answers=shapes.Verification,
+        params_type=shapes.MatchParams,
+        response_type=shapes.Verification,
         problems=(404, 409, 503),
     ),
     Route(
         "DELETE",
         "/sessions",
         revoke_sessions,
-        asks=shapes.UserNamed,
-        answers=None,
+        params_type=shapes.UserParams,
+        response_type=None,
         scope=Scope.ADMIN,
         problems=(503,),
     ),
@@ -264,8 +278,8 @@ ROUTES: tuple[Route[Any], ...] = (
         "POST",
         "/messages",
         publish_message,
-        asks=shapes.Announcement,
-        answers=shapes.Told,
+        params_type=shapes.Announcement,
+        response_type=shapes.Published,
         scope=Scope.PUBLISH,
         problems=(404, 413, 415),
     ),
@@ -275,30 +289,30 @@ ROUTES: tuple[Route[Any], ...] = (
 # Matches
 
 
-async def _find(match: MatchId, caller: Caller, parts: Dependencies) -> PlayedMatch:
+async def _find(match: MatchId, caller: Caller, deps: Dependencies) -> PlayedMatch:
     """Return a match that the caller may see; raise `MatchNotFound`."""
-    found = await find_matches(parts.reader, MatchQuery(match=match))
-    seen = await _seen_by(caller, found, parts)
+    found = await find_matches(deps.reader, MatchQuery(match=match))
+    seen = await _seen_by(caller, found, deps)
     if not seen:
         raise MatchNotFound
     return seen[0]
 
 
-async def _find_over(match: MatchId, caller: Caller, parts: Dependencies) -> PlayedMatch:
-    """Return a match that is over; a live one would show here what its spectators see later."""
-    found = await _find(match, caller, parts)
+async def _find_over(match: MatchId, caller: Caller, deps: Dependencies) -> PlayedMatch:
+    """Return a finished match; raise `MatchIsLive`, since spectators may have a delay."""
+    found = await _find(match, caller, deps)
     if found.ended_at is None:
         raise MatchIsLive
     return found
 
 
 async def _seen_by(
-    caller: Caller, found: Sequence[PlayedMatch], parts: Dependencies
+    caller: Caller, found: Sequence[PlayedMatch], deps: Dependencies
 ) -> Sequence[PlayedMatch]:
-    """Leave out what was not public, unless the caller has played there, or is a service."""
+    """Leave out matches that were not public, unless the caller played in them or is a service."""
     if caller.scopes:
         return found
-    hidden = await private_matches(parts.reader, found)
+    hidden = await private_matches(deps.reader, found)
     user = None if caller.identity is None else str(caller.identity.user)
     return [match for match in found if match.id not in hidden or user in match.users]
 
@@ -309,21 +323,21 @@ def _event(recorded: RecordedEvent) -> shapes.Event:
         raise TypeError(event)
     return shapes.Event(
         position=recorded.position,
-        recorded_at=shapes.time_of(recorded.recorded_at),
+        recorded_at=shapes.datetime_of(recorded.recorded_at),
         type=event.type,
         tick=event.tick,
-        data={name: getattr(event, name) for name in SHOWN[type(event)]},
+        data={name: getattr(event, name) for name in PUBLIC_FIELDS[type(event)]},
     )
 
 
-def _check_length(match: PlayedMatch, wanted: shapes.FramesWanted) -> None:
-    """Raise `BadParameter` when more frames are wanted than one request may have."""
+def _check_length(match: PlayedMatch, wanted: shapes.FramesParams) -> None:
+    """Raise `BadParameter` for more than `FRAMES_MAX` frames."""
     game = GAMES.get(match.game)
     tick_hz = 0 if game is None else game.tick_hz
     every = max(1, round(tick_hz / wanted.hz)) if wanted.hz else 1
     frames = (min(wanted.to, match.ticks or 0) - wanted.start) // every
     if frames > FRAMES_MAX:
-        message = f"These are more than {FRAMES_MAX} frames: ask for fewer, by `hz`, `from`, `to`."
+        message = f"These are more than {FRAMES_MAX} frames: select fewer by `hz`, `from` and `to`."
         raise BadParameter(message, "to")
 
 
@@ -333,7 +347,7 @@ async def _send(
     response: web.StreamResponse,
     request: web.Request,
 ) -> None:
-    """Send a stream to its end; it is cut off when that can't be, since a status was sent."""
+    """Send a stream; abort the connection on failure, since the status was sent already."""
     try:
         some = first
         while some:
@@ -355,11 +369,11 @@ def _cut(request: web.Request) -> None:
 # Messages
 
 
-def _audience(to: shapes.Recipient | str, parts: Dependencies) -> Audience:
+def _audience(to: shapes.Recipient | str, deps: Dependencies) -> Audience:
     if not isinstance(to, shapes.Recipient):
         return Everyone()
     if (to.user is UNSET) == (to.room_id is UNSET):
-        raise BadParameter("Name a `user` or a `roomId`: one of both.", "to")
+        raise BadParameter("Name either a `user` or a `roomId`.", "to")
     if to.room_id is not UNSET:
-        return Sockets(tuple(parts.world.rooms.get(to.room_id).sockets))
+        return Sockets(tuple(deps.world.rooms.get(to.room_id).sockets))
     return Users((parse_user_id(to.user),))

@@ -47,44 +47,44 @@ CORS_EXPOSED = "ETag, Retry-After"
 
 
 class Api:
-    """The API over HTTP."""
+    """The HTTP application of the API."""
 
     def __init__(
         self,
-        parts: Dependencies,
+        deps: Dependencies,
         authenticator: Authenticator,
         rate: AddressRate,
         origins: Sequence[str],
         metrics: Metrics | None = None,
     ) -> None:
-        """Answer by `parts` those whom `authenticator` knows, each address at `rate`.
+        """Serve authenticated callers, with a rate limit per address.
 
-        Pages of `origins` may read the answers.
+        Pages of `origins` may read the responses (CORS).
         """
         self._metrics = metrics or Metrics()
-        self._parts = parts
+        self._deps = deps
         self._authenticator = authenticator
         self._rate = rate
         self._cors = Cors(origins, methods=CORS_METHODS, headers=CORS_HEADERS, exposed=CORS_EXPOSED)
 
     def app(self) -> web.Application:
-        """Make what is served below `PREFIX`."""
-        app = web.Application(middlewares=[self._tell_problems])
+        """Return the application to mount at `PREFIX`."""
+        app = web.Application(middlewares=[self._report_problems])
         for route in ROUTES:
             handler = self._handler(route)
             app.router.add_route(route.method, VERSION + route.path, handler)
             if route.method == "GET":
                 app.router.add_route("HEAD", VERSION + route.path, handler)
         app.on_cleanup.append(self._stop)
-        # Also for answers that are streamed.
-        app.on_response_prepare.append(self._permit)
+        # A signal, so that streamed responses get the headers as well.
+        app.on_response_prepare.append(self._add_cors)
         return app
 
-    async def _permit(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
         self._cors.apply(request, response)
 
     async def _stop(self, _app: web.Application) -> None:
-        self._parts.replays.stop()
+        self._deps.replays.stop()
 
     def _handler(self, route: Route[Any]) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -92,8 +92,8 @@ class Api:
             admit(request)
             if route.scope is not None and route.scope not in caller.scopes:
                 raise ScopeMissing(f"This needs the token of a service with scope `{route.scope}`.")
-            asked = await _asked(route, request)
-            answer = await route.handler(self._parts, Call(asked, caller, request))
+            params = await _asked(route, request)
+            answer = await route.handler(self._deps, Call(params, caller, request))
             return _response(route, request, answer)
 
         return answer
@@ -103,7 +103,7 @@ class Api:
             caller = await self._authenticator.check_caller(bearer_of(request))
         except AuthenticationError as error:
             raise Unauthorized(f"{error.message}: send `Authorization: Bearer <JWT>`.") from error
-        identity, access = caller.identity, self._parts.world.access
+        identity, access = caller.identity, self._deps.world.access
         if identity is not None and not access.allows(identity.user, identity.issued_at_s):
             raise Unauthorized("The token was revoked: get a new one.")
         return caller
@@ -116,8 +116,8 @@ class Api:
         return web.Response(status=204, headers=self._cors.preflight(request))
 
     @web.middleware
-    async def _tell_problems(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Make a problem of whatever goes wrong."""
+    async def _report_problems(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Convert errors to problem details."""
         try:
             self._check_rate(request)
             return await (self._preflight if _is_preflight(request) else handler)(request)
@@ -128,9 +128,9 @@ class Api:
         except web.HTTPException as error:
             return http_error_response(error)
         except (ConnectionError, web.RequestPayloadError):
-            # The body has ended early, or is not coded as its headers say.
+            # The body ended early, or its encoding is not the one in the headers.
             return api_error_response(BadBody())
-        except Exception as error:  # noqa: BLE001 - it costs this request alone
+        except Exception as error:  # noqa: BLE001 - a fault must fail this request only
             note_fault(self._metrics, "request", error, method=request.method, path=request.path)
             return api_error_response(ServerFault())
 
@@ -141,15 +141,15 @@ def _is_preflight(request: web.Request) -> bool:
 
 async def _asked(route: Route[Any], request: web.Request) -> Any:
     if not route.has_body:
-        return read_parameters(route.asks, request.match_info, request.query)
+        return read_parameters(route.params_type, request.match_info, request.query)
     read_parameters(Parameters, request.match_info, request.query)
     if request.content_type != "application/json":
         raise NotJson
-    return read_body(route.asks, await request.read())
+    return read_body(route.params_type, await request.read())
 
 
 def _response(route: Route[Any], request: web.Request, answer: object) -> web.StreamResponse:
-    """Send an answer; nothing, when the client says that it has it already."""
+    """Return the response; 304 if the client has this ETag already."""
     if isinstance(answer, web.StreamResponse):
         return answer
     if answer is None:

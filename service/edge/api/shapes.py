@@ -36,7 +36,7 @@ TICK_MAX = 2**31 - 1
 
 HZ_MAX = 60
 
-_CURSOR = "The `cursor` of the page before; none for the first page."
+_CURSOR = "The `cursor` of the previous page; omit it for the first page."
 
 AnyUserId: TypeAlias = Annotated[
     str,
@@ -51,11 +51,9 @@ TextCursor: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=USER_ID_LENGTH_MAX, description=_CURSOR)
 ]
 NumberCursor: TypeAlias = Annotated[int, Meta(ge=0, le=POSITION_MAX, description=_CURSOR)]
-PageLimit: TypeAlias = Annotated[
-    int, Meta(ge=1, le=100, description="How many there are on a page at most.")
-]
+PageLimit: TypeAlias = Annotated[int, Meta(ge=1, le=100, description="The most entries on a page.")]
 EventsLimit: TypeAlias = Annotated[
-    int, Meta(ge=1, le=1000, description="How many there are on a page at most.")
+    int, Meta(ge=1, le=1000, description="The most entries on a page.")
 ]
 FirstTick: TypeAlias = Annotated[
     int, Meta(ge=0, le=TICK_MAX, description="The first tick, by the match's own clock.")
@@ -65,49 +63,51 @@ LastTick: TypeAlias = Annotated[
 ]
 
 
-# What is asked: parameters in the path and the query, or the body
+# Requests: parameters in the path and the query, or the body
 
 
 class Parameters(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
 ):
-    """All that a request may say."""
+    """The parameters of a request; unknown ones are refused."""
 
 
-class UsersWanted(Parameters, frozen=True):
-    """Who is online."""
+class UsersParams(Parameters, frozen=True):
+    """A page of online users."""
 
     cursor: TextCursor | None = None
     limit: PageLimit = PAGE_LIMIT
 
 
-class RoomsWanted(Parameters, frozen=True):
-    """Which rooms."""
+class RoomsParams(Parameters, frozen=True):
+    """A page of rooms."""
 
     game: GameName | None = None
     cursor: TextCursor | None = None
     limit: PageLimit = PAGE_LIMIT
 
 
-class RoomNamed(Parameters, frozen=True):
+class RoomParams(Parameters, frozen=True):
     """One room."""
 
     room_id: AnyRoomId
 
 
-class MatchesWanted(Parameters, frozen=True):
-    """Which matches."""
+class MatchesParams(Parameters, frozen=True):
+    """A page of matches, and filters."""
 
     user: AnyUserId | None = None
     game: GameName | None = None
     since: (
-        Annotated[datetime, Meta(tz=True, description="Only those that began then or later.")]
+        Annotated[
+            datetime, Meta(tz=True, description="Only those that started at this time or later.")
+        ]
         | None
     ) = None
     reason: (
         Annotated[
             EndReason | Literal["live"],
-            Meta(description="Only those that ended so, or those that are live."),
+            Meta(description="Only those that ended for this reason, or live ones."),
         ]
         | None
     ) = None
@@ -115,21 +115,21 @@ class MatchesWanted(Parameters, frozen=True):
     limit: PageLimit = PAGE_LIMIT
 
 
-class MatchNamed(Parameters, frozen=True):
+class MatchParams(Parameters, frozen=True):
     """One match."""
 
     match_id: AnyMatchId
 
 
-class EventsWanted(MatchNamed, frozen=True):
-    """Which events of a match."""
+class EventsParams(MatchParams, frozen=True):
+    """A page of the events of a match."""
 
     cursor: NumberCursor = 0
     limit: EventsLimit = EVENTS_LIMIT
 
 
-class FramesWanted(MatchNamed, frozen=True, rename={"match_id": "matchId", "start": "from"}):
-    """Which states of a match."""
+class FramesParams(MatchParams, frozen=True, rename={"match_id": "matchId", "start": "from"}):
+    """A range of frames of a match, and their rate."""
 
     hz: (
         Annotated[
@@ -137,8 +137,8 @@ class FramesWanted(MatchNamed, frozen=True, rename={"match_id": "matchId", "star
             Meta(
                 ge=0.1,
                 le=HZ_MAX,
-                description="How many for each second of the match; without it, every tick. "
-                "In a game without ticks it is always every move.",
+                description="Frames per second of the match; every tick by default. "
+                "A turn-based game has a frame for every move.",
             ),
         ]
         | None
@@ -147,21 +147,21 @@ class FramesWanted(MatchNamed, frozen=True, rename={"match_id": "matchId", "star
     to: LastTick = TICK_MAX
 
 
-class UserNamed(Parameters, frozen=True):
+class UserParams(Parameters, frozen=True):
     """One user."""
 
     user: AnyUserId
 
 
 class Recipient(Parameters, frozen=True):
-    """A user, by all of their sockets, or the sockets that have joined a room: one of both."""
+    """Either all sockets of a user, or the sockets that have joined a room."""
 
     user: WireUserId | UnsetType = UNSET
     room_id: WireRoomId | UnsetType = UNSET
 
 
 class Announcement(Parameters, frozen=True):
-    """What to tell to whom."""
+    """The data of a message, and its recipients."""
 
     to: Recipient | Literal["all"]
     data: Any
@@ -170,42 +170,42 @@ class Announcement(Parameters, frozen=True):
 BEYOND_TYPES: dict[str, dict[str, Any]] = {
     Recipient.__name__: {"minProperties": 1, "maxProperties": 1},
 }
-"""What their types do not say of some of these, in words of JSON Schema."""
+"""JSON Schema keywords that the types can't express, by the name of the type."""
 
 
-# What is answered
+# Responses
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An answer."""
+class Response(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The body of a response."""
 
 
-class UserPage(Answer, frozen=True):
-    """Users who are online, in the order of their ids; without a `cursor` it is the last page."""
+class UserPage(Response, frozen=True):
+    """Online users, ordered by id; `cursor` is null on the last page."""
 
     users: list[v1.UserEntry]
     cursor: str | None
 
 
-class RoomPage(Answer, frozen=True):
-    """Rooms that are not private; without a `cursor` it is the last page."""
+class RoomPage(Response, frozen=True):
+    """Rooms that are not private; `cursor` is null on the last page."""
 
     rooms: list[v1.RoomSummary]
     cursor: RoomId | None
 
 
 class Room(v1.RoomSummary, frozen=True, rename="camel", kw_only=True):
-    """A room; `matchId` is its present or last match."""
+    """A room; `matchId` is its current or last match."""
 
     options: dict[str, Any]
     match_id: MatchId | None
 
 
-class Match(Answer, frozen=True):
-    """A match; what comes with its end is null while it is live. `winner` is a seat.
+class Match(Response, frozen=True):
+    """A match; the fields of its end are null while it is live. `winner` is a seat.
 
-    `players` are in the order of their seats. `tickHz` is 0 for a game without ticks, and null for
-    one that is not played here any more.
+    `players` are ordered by seat. `tickHz` is 0 for a turn-based game, and null for a game that
+    this version does not have.
     """
 
     match_id: MatchId
@@ -222,7 +222,7 @@ class Match(Answer, frozen=True):
 
 
 def match_of(match: PlayedMatch) -> Match:
-    """Show a match of the history, here and in `ws-service matches --json`."""
+    """Convert a match of the history, for the API and `ws-service matches --json`."""
     game = GAMES.get(match.game)
     return Match(
         match_id=match.id,
@@ -232,8 +232,8 @@ def match_of(match: PlayedMatch) -> Match:
             User(parse_user_id(user), name)
             for user, name in zip(match.users, match.players, strict=True)
         ],
-        started_at=time_of(match.started_at),
-        ended_at=None if match.ended_at is None else time_of(match.ended_at),
+        started_at=datetime_of(match.started_at),
+        ended_at=None if match.ended_at is None else datetime_of(match.ended_at),
         ticks=match.ticks,
         tick_hz=None if game is None else game.tick_hz,
         reason=match.reason,
@@ -242,23 +242,23 @@ def match_of(match: PlayedMatch) -> Match:
     )
 
 
-def time_of(recorded_at: int) -> datetime:
-    """Convert a time of the log, in microseconds since 1970."""
+def datetime_of(recorded_at: int) -> datetime:
+    """Convert microseconds since 1970 to a time in UTC."""
     return datetime.fromtimestamp(recorded_at / 1_000_000, UTC)
 
 
-class MatchPage(Answer, frozen=True):
-    """Matches, the newest first; without a `cursor` it is the last page.
+class MatchPage(Response, frozen=True):
+    """Matches, the newest first; `cursor` is null on the last page.
 
-    A page may have less than `limit`, since not every match is for everybody to see.
+    A page may have fewer than `limit` entries, since matches that you may not see are left out.
     """
 
     matches: list[Match]
     cursor: int | None
 
 
-class Event(Answer, frozen=True):
-    """An event of a match; `data` is what a spectator may see of it."""
+class Event(Response, frozen=True):
+    """An event of a match; `data` has the fields that a spectator may see."""
 
     position: int
     recorded_at: datetime
@@ -267,31 +267,31 @@ class Event(Answer, frozen=True):
     data: dict[str, Any]
 
 
-class EventPage(Answer, frozen=True):
-    """Events in the order of the log; without a `cursor` it is the last page."""
+class EventPage(Response, frozen=True):
+    """Events in the order of the log; `cursor` is null on the last page."""
 
     events: list[Event]
     cursor: int | None
 
 
-class Frame(Answer, frozen=True, omit_defaults=True):
-    """The state before `tick`; in a game without ticks also the `input` that led to it."""
+class Frame(Response, frozen=True, omit_defaults=True):
+    """The state before `tick`; in a turn-based game also the `input` that led to it."""
 
     tick: int
     state: dict[str, Any]
     input: dict[str, Any] | UnsetType = UNSET
 
 
-class Verification(Answer, frozen=True):
-    """Whether the recording is what the rules say; else where they first part, and how."""
+class Verification(Response, frozen=True):
+    """Whether the recording agrees with the rules; if not, the first tick that differs, and how."""
 
     holds: bool
     tick: int | None
     difference: str | None
 
 
-class Told(Answer, frozen=True):
-    """How many sockets were told; one that speaks the classic contract hears nothing."""
+class Published(Response, frozen=True):
+    """The number of sockets that the message was sent to; those of classic clients get none."""
 
     sockets: int
 
@@ -299,6 +299,6 @@ class Told(Answer, frozen=True):
 UserKey: TypeAlias = tuple[bool, int, str]
 
 
-def user_key(user: UserId) -> UserKey:
-    """Give users an order: those with a number first."""
+def user_sort_key(user: UserId) -> UserKey:
+    """Return a sort key of user ids: numbers first."""
     return (False, user, "") if isinstance(user, int) else (True, 0, user)

@@ -107,7 +107,7 @@ async def client(
         return {MATCH} if row.private else set()
 
     monkeypatch.setattr(routes, "find_matches", find)
-    monkeypatch.setattr(routes, "not_public", hidden)
+    monkeypatch.setattr(routes, "private_matches", hidden)
     stub: Any = Stub(row)
     authenticator = Authenticator(
         [Issuer(keys=FixedKey(SECRET))],

@@ -17,11 +17,11 @@ from service.edge.api.reading import read_body, read_parameters
 from service.edge.api.routes import ROUTES
 from service.edge.api.shapes import (
     Announcement,
-    EventsWanted,
-    FramesWanted,
-    MatchesWanted,
+    EventsParams,
+    FramesParams,
+    MatchesParams,
     Recipient,
-    RoomsWanted,
+    RoomsParams,
 )
 
 
@@ -36,16 +36,16 @@ def refused(
 
 def test_parameters_are_parsed_by_their_type() -> None:
     wanted = read_parameters(
-        MatchesWanted,
+        MatchesParams,
         {},
         MultiDict({"user": "7", "cursor": "7", "since": "2026-11-24T10:00:00+01:00"}),
     )
-    assert wanted == MatchesWanted(
+    assert wanted == MatchesParams(
         user="7", cursor=7, since=datetime(2026, 11, 24, 9, tzinfo=UTC), limit=50
     )
-    frames = read_parameters(FramesWanted, {"matchId": "7"}, MultiDict({"hz": "2.5", "from": "0"}))
-    assert frames == FramesWanted(match_id="7", hz=2.5, start=0)
-    assert read_parameters(RoomsWanted, {}, MultiDict({"game": "null"})).game == "null"
+    frames = read_parameters(FramesParams, {"matchId": "7"}, MultiDict({"hz": "2.5", "from": "0"}))
+    assert frames == FramesParams(match_id="7", hz=2.5, start=0)
+    assert read_parameters(RoomsParams, {}, MultiDict({"game": "null"})).game == "null"
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_parameters_are_parsed_by_their_type() -> None:
     ],
 )
 def test_the_error_names_the_parameter(query: dict[str, str], sentence: str) -> None:
-    assert refused(EventsWanted, query, {"matchId": "m"}) == (next(iter(query)), sentence)
+    assert refused(EventsParams, query, {"matchId": "m"}) == (next(iter(query)), sentence)
 
 
 def test_a_missing_or_repeated_parameter_is_named() -> None:
-    assert refused(EventsWanted, {}) == ("matchId", "`matchId` is missing.")
-    again = refused(EventsWanted, {"matchId": "other"}, {"matchId": "m"})
+    assert refused(EventsParams, {}) == ("matchId", "`matchId` is missing.")
+    again = refused(EventsParams, {"matchId": "other"}, {"matchId": "m"})
     assert again == ("matchId", "`matchId` is given more than once.")
 
 
@@ -122,7 +122,7 @@ def complaint_of(read: Callable[[], object]) -> ApiError | None:
 def test_any_query_is_parsed_or_refused_with_a_message(
     route: Any, query: list[tuple[str, str]]
 ) -> None:
-    complaint = complaint_of(lambda: read_parameters(route.asks, {}, MultiDict(query)))
+    complaint = complaint_of(lambda: read_parameters(route.params_type, {}, MultiDict(query)))
     assert complaint is None or (complaint.field is not None and complaint.message.endswith("."))
 
 
