@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class RevokeSessions(UserCommand, frozen=True):
-    """Send a user away until they have a new token."""
+    """Revoke the tokens that a user has until now."""
 
     now_s: int
 
     def decide(self, _world: World, _context: Context) -> list[Event]:
-        """Revoke the user's tokens issued until now."""
+        """Revoke the tokens issued until `now_s`."""
         return [SessionsRevoked(user=self.user, until_s=self.now_s)]

@@ -18,45 +18,48 @@ if TYPE_CHECKING:
 
 
 class MatchSnapshot(msgspec.Struct, frozen=True):
-    """Current state of a live match, as reported by the ticker."""
+    """Current state of a live match, which the ticker keeps and the log does not have."""
 
     tick: int
-    """The next tick that has not been stepped; a pause or an end takes effect there."""
+    """The next tick to be stepped; a pause or an end takes effect there."""
     input_tick: int
     """The tick at which an input that is decided now takes effect."""
     state: Any
-    """The state that an input decided now will meet; for reading only."""
+    """The state that such an input will be applied to; read-only."""
     pausing: bool
-    """Whether a pause is on its way into the log."""
+    """Whether a pause is decided but not yet committed."""
     state_hash: Callable[[], str]
-    """Hashes the present state, as it stands in checkpoints."""
+    """Returns the hash of the current state, as in checkpoints."""
     turn_left_ms: int | None = None
-    """How long the present turn may still take; None where it has no clock."""
+    """What is left of the current turn, in ms; None without a turn clock."""
     spent_ms: Sequence[int] = ()
-    """How much pause each seat has used up in this match, up to now."""
+    """The pause that each seat has used up until now, in ms."""
     held: Mapping[int, Mapping[SocketId, list[str]]] = {}
-    """The keys that the tabs of each seat will hold, after all inputs that are on their way."""
+    """The keys held by each seat and socket, with the inputs that are not yet committed."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a decision may use besides the world: rules, games, chance, and live matches."""
+    """What decisions use besides the world: rules, games, randomness, ids, live matches."""
 
     rules: Rules
     games: Catalogue
     new_room_id: Callable[[], RoomId]
     new_token: Callable[[], str]
-    """Makes a text that nobody can guess, for ids and salts."""
+    """Returns an unguessable text, for ids and salts."""
     new_seed: Callable[[], int]
     match_snapshot: Callable[[MatchId], MatchSnapshot]
     rules_failed: Callable[[MatchId, Exception], None] = lambda _match, _error: None
-    """Is told why the rules of a match have failed, when that ends it."""
+    """Called with the reason when failed rules end a match."""
 
 
 class Command(Protocol):
-    """One thing to decide, alone on its streams from the decision until its events are folded."""
+    """A request to change something: it is decided to events, or refused.
+
+    Its streams are locked from the decision until its events are folded.
+    """
 
     def streams(self, world: World) -> set[str]:
-        """Name the streams that nobody else may decide on meanwhile."""
+        """Return the aggregate boundary: the streams that are locked for this command."""
 
     def decide(self, world: World, context: Context) -> Sequence[Event]:
-        """Say what happens, in order; raise a `ClientError` when it can't."""
+        """Return the events in order, none if nothing changes; raise a `ClientError` to refuse."""

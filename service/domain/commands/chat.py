@@ -1,4 +1,4 @@
-"""Commands of chat."""
+"""Commands of chat: messages and mutes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 MUTED_MAX = 500
-"""How many users one user may mute."""
+"""Maximum number of users that one user may mute."""
 
 
 def digest_of(salt: str, text: str) -> str:
-    """Return the digest that stands in the log for a text, which is itself kept beside it."""
+    """Return the salted hash by which the log refers to a text that is kept outside it."""
     return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
 
 
 class Say(msgspec.Struct, frozen=True):
-    """Say something to a room, or to a user."""
+    """Send a chat message to a room or to a user."""
 
     author: UserId
     chat: str
@@ -37,11 +37,11 @@ class Say(msgspec.Struct, frozen=True):
     to: UserId | None
 
     def streams(self, _world: World) -> set[str]:
-        """The room; what is said to a user depends on nothing that changes."""
+        """The room; a direct message locks nothing."""
         return set() if self.room is None else {room_stream(self.room)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Say it, to a room that one is in, or to a user who can hear it."""
+        """Send it, if the author is a member of the room, or the recipient is online."""
         if self.room is not None and self.author not in world.rooms.get(self.room).members:
             raise NotInRoom("You are not in this room.")
         if self.to is not None and not world.presence.is_online(self.to):
@@ -54,13 +54,13 @@ class Say(msgspec.Struct, frozen=True):
 
 
 class Mute(UserCommand, frozen=True):
-    """Hear no more of a user, or hear them again."""
+    """Mute or unmute a user."""
 
     target: UserId
     muted: bool
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Mute or unmute, unless it is so already."""
+        """Mute or unmute them, unless nothing changes."""
         if world.chat.hears(self.user, self.target) != self.muted:
             return []
         if self.muted and len(world.chat.muted.get(self.user, ())) >= MUTED_MAX:

@@ -1,8 +1,8 @@
 """Map events to deadlines, and expired deadlines to commands.
 
-A deadline begins with an event. Those that stand when the service starts count anew from the first
-socket that it accepts, and none of them is shorter than the restart grace: while the service was
-away, nobody could come back in time.
+A deadline starts with an event. Deadlines that are pending when the service starts count anew from
+the first socket that it accepts, and last at least the restart grace: while the service was down,
+nobody could reconnect.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
 
 
 PAUSE_SLACK_MS = 20
-"""How much later a pause ends than it must: then the measured time is over for certain."""
+"""Added to the pause deadline in ms, so that the measured budget is used up when it fires."""
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """What to carry out, and how long after the event at `since`."""
+    """A command, and how long after the event at `since` it is due."""
 
     since: Position
     after_s: float
@@ -58,7 +58,7 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 def pending(world: World, times: Times) -> Iterator[Deadline]:
-    """List every deadline that stands."""
+    """Return all pending deadlines."""
     for user in world.presence.in_grace:
         yield from _of_presence(user, world, times)
     for inviter, asked in world.invites.pending.items():
@@ -78,13 +78,13 @@ def pending(world: World, times: Times) -> Iterator[Deadline]:
 
 
 def after_start(deadline: Deadline, times: Times) -> Deadline:
-    """Return `deadline` as it counts when it stood before the first socket after a start."""
+    """Return `deadline` extended to the restart grace, for one that is pending at a start."""
     after_s = max(deadline.after_s, times.restart_grace_s)
     return msgspec.structs.replace(deadline, after_s=after_s)
 
 
 def begun_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:
-    """List the deadlines that `event` has begun; `world` has just folded it."""
+    """Return the deadlines that `event` starts; `world` has just folded it."""
     deadlines: list[Deadline] = []
     match event:
         case SocketClosed():
@@ -147,7 +147,7 @@ def _of_turn(match: Match) -> Iterator[Deadline]:
 
 
 def _of_pause(match: Match, room: Room) -> Iterator[Deadline]:
-    """End a pause when a player who is away has used up the budget; a little later, to be sure."""
+    """Return the deadlines at which players who are away have used up their pause budgets."""
     for seat in room.staying if match.paused else ():
         left = pause_left_ms(match, seat, match.spent_ms)
         is_counted = (

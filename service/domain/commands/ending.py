@@ -25,10 +25,10 @@ def end_match(
     reason: EndReason,
     winner: int | None,
 ) -> MatchEnded:
-    """Make the event that ends `match` where it stands.
+    """Return the event that ends `match` at its current tick.
 
-    When the rules say that it is over already, it ends with their result, whatever has come in
-    between. When they fail, it ends as void.
+    A result by the rules takes precedence over `reason` and `winner`. The match is void if the
+    rules fail.
     """
     by_rules: EndReason = "timeup" if match.pace == "ticks" else "finished"
 
@@ -52,7 +52,7 @@ def end_match(
 
 
 def result_of(match: Match, snapshot: MatchSnapshot, context: Context) -> Result | None:
-    """Return the result by the rules, or None while the match goes on; raise `RulesFailed`."""
+    """Return the result by the rules, or None while the match continues; raise `RulesFailed`."""
     return call_rules(match, context, lambda game: _result(game, match, snapshot))
 
 
@@ -64,7 +64,7 @@ def _result(game: Game, match: Match, snapshot: MatchSnapshot) -> Result | None:
 
 
 def void_match(match: Match, tick: int) -> MatchEnded:
-    """Make the event that ends `match` without a result, since its rules can't be asked."""
+    """Return the event that ends `match` without a result, and without a call of its rules."""
     scores = [0] * len(match.players)
     return MatchEnded(match=match.id, tick=tick, reason="void", winner=None, scores=scores, hash="")
 
@@ -72,16 +72,16 @@ def void_match(match: Match, tick: int) -> MatchEnded:
 def end_failed_match(
     match: Match, snapshot: MatchSnapshot, context: Context, error: RulesFailed
 ) -> MatchEnded:
-    """Make the event that ends a match as void over which its rules have just failed."""
+    """Report failed rules, and return the event that ends their match as void."""
     context.rules_failed(match.id, error)
     return void_match(match, snapshot.tick)
 
 
 class FinishMatch(MatchCommand, frozen=True):
-    """By its rules, the match is over."""
+    """Finish a match that is over by its rules."""
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """End it, unless somebody has just left it."""
+        """End it, unless it has ended already, or the rules let it continue."""
         match = world.matches.live.get(self.match)
         if match is None:
             return []
@@ -95,11 +95,11 @@ class FinishMatch(MatchCommand, frozen=True):
 
 
 class VoidMatch(MatchCommand, frozen=True):
-    """The match can't go on: its rules have failed before `tick`, or are not here any more."""
+    """Void a match whose rules failed before `tick`, or are not available."""
 
     tick: int
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """End it without a result; the rules are not asked."""
+        """End it without a result; the rules are not called."""
         match = world.matches.live.get(self.match)
         return [] if match is None else [void_match(match, self.tick)]

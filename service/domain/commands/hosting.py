@@ -51,20 +51,20 @@ if TYPE_CHECKING:
 
 
 class RoomPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How a room is to be made."""
+    """What a room is to be created with."""
 
     game: str
     options: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     visibility: Visibility | None = None
-    """None is `password` when there is one, else `public`."""
+    """None means `password` if there is one, else `public`."""
     password: str | None = None
-    """The password, sealed (see `passwords`): sealing takes too long for a decision."""
+    """The hashed password (see `passwords`): hashing takes too long for a decision."""
     spectators_max: int | None = None
 
 
 class CreateRoom(msgspec.Struct, frozen=True):
-    """Open a room and take its first seat; without an id it gets one."""
+    """Create a room and take its first seat; `room` None lets the service choose the id."""
 
     user: UserId
     socket: SocketId
@@ -72,12 +72,12 @@ class CreateRoom(msgspec.Struct, frozen=True):
     plan: RoomPlan
 
     def streams(self, world: World) -> set[str]:
-        """The user, the room that they leave, and the new one if its id is known."""
+        """The user, the finished room that they leave, and the new one if its id is given."""
         new = set() if self.room is None else {room_stream(self.room)}
         return new | {user_stream(self.user)} | world.rooms.streams_of([self.user])
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Open it, unless the id is in use or the user is needed elsewhere."""
+        """Create it, unless the id is in use or the user is busy in another room."""
         world.presence.check_socket_open(self.user, self.socket)
         if self.room in world.rooms.rooms:
             raise RoomExists
@@ -85,23 +85,23 @@ class CreateRoom(msgspec.Struct, frozen=True):
 
 
 class JoinRoom(msgspec.Struct, frozen=True):
-    """Come into a room with a tab; with a `plan` it is opened when it is not there."""
+    """Join a room with a socket; with a `plan` the room is created if it does not exist."""
 
     user: UserId
     socket: SocketId
     room: RoomId
     role: Literal["player", "spectator"]
     verified_password: str | None
-    """The sealed password that the user's own one was found to open, or None."""
+    """The password hash that the user's password was verified against, or None."""
     plan: RoomPlan | None
 
     def streams(self, world: World) -> set[str]:
-        """The user, the room, and the one that they leave."""
+        """The user, the room, and the finished room that they leave."""
         ours = {user_stream(self.user), room_stream(self.room)}
         return ours | world.rooms.streams_of([self.user])
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Sit down or watch; who is a member already shows the room in one tab more."""
+        """Take a seat or watch; a member joins with one more socket."""
         world.presence.check_socket_open(self.user, self.socket)
         room = world.rooms.rooms.get(self.room)
         if room is None and self.plan is not None:
@@ -154,11 +154,11 @@ class JoinRoom(msgspec.Struct, frozen=True):
         ]
 
     def _other_watching_tabs(self, room: Room) -> list[SocketId]:
-        """The user's other tabs that watch the room: they go on showing it, as a player's."""
+        """Return the user's other sockets that watch the room: they become a player's."""
         return sorted(room.spectators.get(self.user, set()) - {self.socket})
 
     def _become_host(self, room: Room) -> list[Event]:
-        """Make who comes into a host's room that nobody is in any more its host."""
+        """Make the first user to join an empty hosted room its host."""
         if not room.hosted or room.members:
             return []
         return [HostChanged(room=room.id, user=self.user)]
@@ -167,7 +167,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
 def _open_room(
     command: CreateRoom | JoinRoom, plan: RoomPlan, room_id: RoomId, world: World, context: Context
 ) -> list[Event]:
-    """Make the room as planned, with the user in its first seat or as its first spectator."""
+    """Create the room as planned, with the user in its first seat or as its first spectator."""
     user, socket = command.user, command.socket
     game = check_game(plan.game, context)
     plays = not isinstance(command, JoinRoom) or command.role == "player"
@@ -213,7 +213,7 @@ def _spectators_max(plan: RoomPlan, context: Context) -> int:
 
 
 def _visibility(plan: RoomPlan) -> Visibility:
-    """Say who may come in; raise when the plan says two things, or half of one."""
+    """Return the visibility; raise `WrongPassword` or `ContradictoryRoom` for an invalid plan."""
     if plan.password is None:
         if plan.visibility == "password":
             raise WrongPassword("A room with the visibility `password` needs a password.")
@@ -224,14 +224,14 @@ def _visibility(plan: RoomPlan) -> Visibility:
 
 
 def _check_may_watch(user: UserId, room: RoomId, world: World, context: Context) -> None:
-    """Raise `TooManyRooms` when `user` can't watch this room beside those that they watch."""
+    """Raise `TooManyRooms` if `user` already watches the maximum number of other rooms."""
     watched = world.rooms.watched_by(world.presence.sockets.get(user, set()))
     if room not in watched and len(watched) >= context.rules.rooms_per_user_max:
         raise TooManyRooms
 
 
 class KickFromRoom(msgspec.Struct, frozen=True):
-    """The host sends a member out."""
+    """Kick a member, as the host of a room."""
 
     user: UserId
     room: RoomId
@@ -242,26 +242,28 @@ class KickFromRoom(msgspec.Struct, frozen=True):
         return {room_stream(self.room), user_stream(self.target)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Send a spectator out, or a player while nothing is played."""
+        """Kick a spectator at any time, or a player while no match is running."""
         room = _hosted_by(self.user, self.room, world)
         if self.target in room.spectators:
             return stop_spectating(room, self.target, "kicked")
         if room.seat_of(self.target) is None:
             raise NotInRoom("That user is not in this room.")
         if room.phase == "playing":
-            raise MatchAlreadyStarted("Nobody is sent out of a match; wait until it is over.")
+            raise MatchAlreadyStarted(
+                "Players cannot be kicked during a match; wait until it is over."
+            )
         gone = SeatLeft(room=room.id, user=self.target, reason="kicked")
         leavers = {self.target}
         return [gone, *new_host(room, leavers), *go_on_without(room, leavers, context)]
 
 
 class LockRoom(MemberCommand, frozen=True):
-    """The host lets nobody in any more, or again."""
+    """Lock or unlock a room, as its host."""
 
     locked: bool
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Lock or unlock it."""
+        """Lock or unlock it, unless nothing changes."""
         room = _hosted_by(self.user, self.room, world)
         if room.locked == self.locked:
             return []
@@ -276,10 +278,10 @@ def _hosted_by(user: UserId, room_id: RoomId, world: World) -> Room:
 
 
 class CloseUntakenRoom(RoomCommand, frozen=True):
-    """The time to take the seats is over."""
+    """Close a room whose players did not all join in time."""
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Close the room if somebody never came."""
+        """Close it, if it still gathers players."""
         room = world.rooms.rooms.get(self.room)
         if room is None or room.hosted or room.phase != "gathering":
             return []
@@ -287,12 +289,12 @@ class CloseUntakenRoom(RoomCommand, frozen=True):
 
 
 class CloseEmptyRoom(RoomCommand, frozen=True):
-    """Nobody has looked at this room since `since`."""
+    """Close a room that no socket has been in since `since`."""
 
     since: Position
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Close it, unless somebody came back."""
+        """Close it, unless somebody has joined it since."""
         room = world.rooms.rooms.get(self.room)
         if room is None or room.empty_since != self.since:
             return []

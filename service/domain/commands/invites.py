@@ -41,12 +41,12 @@ class _InviteCommand(msgspec.Struct, frozen=True):
 
 
 class SendInvite(_InviteCommand, frozen=True):
-    """Ask a user to a match."""
+    """Invite a user to a match."""
 
     game: str
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Ask, when the other can see it and could come."""
+        """Send it, if the invitee is online, free, and accepts invites from the inviter."""
         if self.inviter == self.invitee:
             raise SelfInvite
         check_game(self.game, context)
@@ -69,19 +69,19 @@ class AcceptInvite(_InviteCommand, frozen=True):
     """Accept an invite."""
 
     def streams(self, world: World) -> set[str]:
-        """Both users, and the finished rooms that they leave for the new one."""
+        """Both users, and the finished rooms that they leave."""
         both = (self.inviter, self.invitee)
         return super().streams(world) | world.rooms.streams_of(both)
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Make the room, inviter first, when both are here and free; else the invite stays."""
+        """Create the room, inviter first, if both are connected and free; else the invite stays."""
         invite = world.invites.find(self.inviter, self.invitee)
         if invite is None:
             raise InviteNotFound
         world.rooms.check_free(self.invitee)
         if world.rooms.is_busy(self.inviter):
             raise UserBusy
-        # In a grace nobody is here: who accepts would wait for nothing.
+        # A user in their grace period has no socket: the room would wait for them in vain.
         world.presence.check_connected((self.inviter, self.invitee))
         accepted = InviteAccepted(inviter=self.inviter, invitee=self.invitee)
         players = [self.inviter, self.invitee]
@@ -92,14 +92,14 @@ class DeclineInvite(_InviteCommand, frozen=True):
     """Decline an invite."""
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Decline what was asked."""
+        """Decline it, if it is pending."""
         if world.invites.find(self.inviter, self.invitee) is None:
             raise InviteNotFound
         return [InviteDeclined(inviter=self.inviter, invitee=self.invitee)]
 
 
 class ExpireInvite(_InviteCommand, frozen=True):
-    """The time to answer the invite sent at `since` is over."""
+    """Expire the invite that was sent at `since`."""
 
     since: Position
 
@@ -112,7 +112,7 @@ class ExpireInvite(_InviteCommand, frozen=True):
 
 
 class EndInviteCooldown(_InviteCommand, frozen=True):
-    """The cooldown that began with the decline at `since` is over."""
+    """End the cooldown that the decline at `since` started."""
 
     since: Position
 

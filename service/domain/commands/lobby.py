@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class JoinLobby(UserCommand, frozen=True):
-    """A tab shows the lobby."""
+    """Join the lobby with a socket."""
 
     socket: SocketId
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Join, once."""
+        """Join it, once."""
         if self.socket in world.lobby.members.get(self.user, ()):
             return []
         world.presence.check_socket_open(self.user, self.socket)
@@ -28,12 +28,12 @@ class JoinLobby(UserCommand, frozen=True):
 
 
 class LeaveLobby(UserCommand, frozen=True):
-    """A tab shows something else."""
+    """Leave the lobby with a socket."""
 
     socket: SocketId
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Leave, if it was there."""
+        """Leave it, if the socket has joined it."""
         if self.socket not in world.lobby.members.get(self.user, ()):
             return []
         return [LobbyLeft(user=self.user, socket=self.socket)]

@@ -1,4 +1,4 @@
-"""Commands of matchmaking."""
+"""Commands of matchmaking: join and leave queues, pair players."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class JoinQueue(msgspec.Struct, frozen=True):
-    """Look for an opponent."""
+    """Join the queue of a game."""
 
     user: UserId
     game: str
 
     def streams(self, world: World) -> set[str]:
-        """The queue, the user, whoever would be paired with them, and the rooms that they leave."""
+        """The queue, the user, the opponent, and the finished rooms that they leave."""
         players = [self.user, *self._opponents(world)]
         return (
             {queue_stream(self.game)}
@@ -33,7 +33,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
         )
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Pair the user with who waits longest, or let them wait."""
+        """Pair the user with the one who has waited longest, or add them to the queue."""
         check_game(self.game, context)
         if world.matchmaking.waiting_since(self.user, self.game) is not None:
             raise AlreadySearching
@@ -49,7 +49,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
 
 
 class LeaveQueue(msgspec.Struct, frozen=True):
-    """Stop looking for an opponent."""
+    """Leave the queue of a game."""
 
     user: UserId
     game: str
@@ -66,7 +66,7 @@ class LeaveQueue(msgspec.Struct, frozen=True):
 
 
 class GiveUpSearch(msgspec.Struct, frozen=True):
-    """The time for the search that began at `since` is over."""
+    """End a search that began at `since` and has reached the timeout."""
 
     user: UserId
     game: str
@@ -84,7 +84,7 @@ class GiveUpSearch(msgspec.Struct, frozen=True):
 
 
 def streams_of_return(user: UserId, world: World) -> set[str]:
-    """Name what `pair_returning` decides on: the queues where `user` waits, and the opponents."""
+    """Return the streams that `pair_returning` needs: queues, opponents, rooms that they leave."""
     if world.presence.is_connected(user):
         return set()
     games = world.matchmaking.searched_by(user)
@@ -99,12 +99,12 @@ def streams_of_return(user: UserId, world: World) -> set[str]:
 
 
 def pair_returning(user: UserId, world: World, context: Context) -> list[Event]:
-    """Pair `user`, who was away and comes back, with who waits longest."""
+    """Pair `user`, who comes back within their grace period, with who has waited longest."""
     if world.presence.is_connected(user):
         return []
     for game in world.matchmaking.searched_by(user):
         opponents = world.matchmaking.opponents_of(user, game, world.presence)
-        # After a start with other games the queue of one that is gone may still stand.
+        # The queue of a game that this version does not have any more may still exist.
         if opponents and context.games.get(game) is not None:
             return create_room_for([*opponents, user], game, world, context)
     return []

@@ -1,4 +1,4 @@
-"""Commands of moves."""
+"""Decide moves: inputs, and the keys that each socket of a player holds."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 INPUT_LEAD_TICKS_MAX = 6
-"""How far ahead of its match an input may take effect, when ticks are late."""
+"""How many ticks ahead of its match an input may take effect, when ticks are late."""
 
 
 def pace_of(game: Game) -> Pace:
-    """Say what moves the matches of a game on."""
+    """Return what advances the matches of a game."""
     if game.tick_hz:
         return "ticks"
     return "turns" if game.ordered else "free"
@@ -38,7 +38,7 @@ def pace_of(game: Game) -> Pace:
 def input_events(
     match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
 ) -> list[Event]:
-    """Write a seat's game events down as inputs that take effect at `tick`."""
+    """Return the inputs for a seat's game events, which take effect at `tick`."""
     return [
         as_logged(
             MatchInput(
@@ -62,7 +62,7 @@ def held_keys_input(  # noqa: PLR0913 - what an input is
     *,
     socket: SocketId | None = None,
 ) -> list[Event]:
-    """Let the tabs of `seat` hold these keys, by an input of `socket`; none if they do already."""
+    """Return the input by which `seat` holds these keys; none if it holds them already."""
     if after == snapshot.held.get(seat, {}):
         return []
     event = game.hold(seat, key_names(after))
@@ -78,14 +78,14 @@ def held_keys_input(  # noqa: PLR0913 - what an input is
 
 
 def release_keys(match: Match, seat: int, snapshot: MatchSnapshot, context: Context) -> list[Event]:
-    """Let go of whatever `seat` holds in any tab; the match is void when its rules fail."""
+    """Release all keys of `seat`; the match is void if its rules fail."""
     return hold_only(match, seat, {}, snapshot, context)
 
 
 def hold_only(
     match: Match, seat: int, after: Held, snapshot: MatchSnapshot, context: Context
 ) -> list[Event]:
-    """Let the tabs of `seat` hold only these keys; the match is void when its rules fail."""
+    """Release all keys of `seat` but these; the match is void if its rules fail."""
     try:
         return call_rules(
             match, context, lambda game: held_keys_input(match, seat, after, snapshot, game)
@@ -95,7 +95,10 @@ def hold_only(
 
 
 class Move(msgspec.Struct, frozen=True):
-    """A player's input. Only a game of turns wants a lock, else its tick gives it its place."""
+    """A player's input.
+
+    It locks the room only in a turn-based game; elsewhere its tick determines the order.
+    """
 
     user: UserId
     socket: SocketId
@@ -103,14 +106,14 @@ class Move(msgspec.Struct, frozen=True):
     move: Mapping[str, Any]
 
     def streams(self, world: World) -> set[str]:
-        """The room, in a game of turns."""
+        """The room, in a turn-based game."""
         room = world.rooms.rooms.get(self.room)
         match = world.matches.live.get(room.match or "") if room else None
         return {room_stream(self.room)} if match is not None and match.pace == "turns" else set()
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Ask the rules."""
-        # A tab that had to go for another one may still press keys, which nobody would let go.
+        """Let the rules decide."""
+        # Keys of a socket that was replaced by another one would never be released.
         world.presence.check_socket_open(self.user, self.socket)
         room, seat = world.rooms.seat_of(self.user, self.room)
         match = world.matches.live.get(room.match or "")

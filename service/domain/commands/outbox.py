@@ -1,4 +1,4 @@
-"""Commands of the outbox."""
+"""Commands of the outbox: subscriptions, and the outcomes of deliveries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FinishedMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a consumer is told of a match; times are in microseconds since 1970."""
+    """The result of a match as consumers get it; times are in microseconds since 1970."""
 
     id: MatchId
     game: str
@@ -37,25 +37,25 @@ class FinishedMatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """The consumer has the match."""
+    """The consumer confirmed the result."""
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """The consumer will never take it."""
+    """The consumer rejected the result for good."""
 
     status: int
     reason: str
 
 
 class Indeterminate(msgspec.Struct, frozen=True):
-    """Nobody knows whether the consumer has it: ask again, it will notice what it has."""
+    """It is unknown whether the consumer has the result: deliver it again, under the same key."""
 
     reason: str
     status: int | None = None
 
 
 class AwaitingToken(msgspec.Struct, frozen=True):
-    """It can't be delivered before its player has come with a new token."""
+    """Delivery needs a token, and waits until its player connects with a new one."""
 
     reason: str
 
@@ -64,12 +64,12 @@ Outcome: TypeAlias = Delivered | Rejected | Indeterminate | AwaitingToken
 
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """These are the consumers that are configured, and no others."""
+    """Subscribe the consumers that are configured, and unsubscribe all others."""
 
     consumers: frozenset[Consumer]
 
     def streams(self, world: World) -> set[str]:
-        """All consumers, those of now and those of before."""
+        """All consumers that are configured, or were before."""
         return {outbox_stream(one) for one in self.consumers | world.outbox.consumers}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
@@ -82,7 +82,7 @@ class Subscribe(msgspec.Struct, frozen=True):
 
 
 class Settle(msgspec.Struct, frozen=True):
-    """A consumer has taken or refused a match."""
+    """Record that a consumer confirmed or rejected the result of a match."""
 
     consumer: Consumer
     match: MatchId
@@ -103,7 +103,7 @@ class Settle(msgspec.Struct, frozen=True):
 
 
 class Requeue(msgspec.Struct, frozen=True):
-    """Deliver a refused match after all."""
+    """Put a rejected result back into the outbox."""
 
     consumer: Consumer
     match: MatchId
@@ -113,7 +113,7 @@ class Requeue(msgspec.Struct, frozen=True):
         return {outbox_stream(self.consumer)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Put the match back in the outbox, unless it is there."""
+        """Put it back, unless it is pending."""
         if self.match in world.outbox.waiting.get(self.consumer, ()):
             return []
         return [ResultRequeued(consumer=self.consumer, match=self.match)]

@@ -1,8 +1,8 @@
 """Pause a match while a player is away, within that player's pause budget.
 
-Each player has so much pause in a match (the room option `pause_budget_s`). When all who are away
-have used theirs up, the match goes on without them, and their seats wait for the rest of the
-room's grace. Times are measured by the service and stand in the events.
+Each player has a budget per match, the room option `pause_budget_s`. Once all players who are away
+have used theirs up, the match continues without them, and their seats are kept for the rest of the
+room's grace period. The ticker measures the times; the events record them.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 def is_waited_for(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) -> bool:
-    """Tell whether a paused match waits for `seat`: its player is away, and has pause left.
+    """Return whether a paused match waits for `seat`: its player is away and has budget left.
 
-    What the service itself was away for counts for nobody.
+    Time that the service itself was down counts against no budget.
     """
     place = room.seats[seat]
     if place.gone or place.sockets:
@@ -41,9 +41,9 @@ def is_waited_for(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) 
 
 
 def pause_match(match: Match, context: Context) -> list[Event]:
-    """Pause the match, for one player or one more, with all keys released.
+    """Release all keys and pause the match, or pause it for one more player.
 
-    It is void when its rules fail.
+    The match is void if its rules fail.
     """
     snapshot = context.match_snapshot(match.id)
     releases: list[Event] = []
@@ -61,7 +61,7 @@ def pause_match(match: Match, context: Context) -> list[Event]:
 
 
 def handle_lost_player(room: Room, match: Match, seat: int, context: Context) -> list[Event]:
-    """Say what it means for the match that the player of `seat` has no tab any more."""
+    """Decide what follows when the player of `seat` has lost their last socket."""
     snapshot = context.match_snapshot(match.id)
     if pause_left_ms(match, seat, snapshot.spent_ms) == 0:
         if match.paused:
@@ -71,7 +71,7 @@ def handle_lost_player(room: Room, match: Match, seat: int, context: Context) ->
 
 
 def resume_match(match: Match, snapshot: MatchSnapshot) -> MatchResumed:
-    """Let the match go on; the delay before its clock goes on counts as pause as well."""
+    """Return the event that resumes the match; the start delay counts as pause as well."""
     delay_ms = START_DELAY_S * 1000 if match.pace == "ticks" else 0
     spent_ms = [
         spent + delay_ms if spent > before else spent
@@ -83,7 +83,7 @@ def resume_match(match: Match, snapshot: MatchSnapshot) -> MatchResumed:
 def resume_match_without(
     room: Room, match: Match, here: Iterable[int], context: Context
 ) -> list[Event]:
-    """Let a paused match go on when it waits for nobody but the seats `here`, who have come."""
+    """Resume a paused match that waits for no seat other than `here`, whose players are back."""
     snapshot = context.match_snapshot(match.id)
     others = (seat for seat in room.staying if seat not in here)
     if any(is_waited_for(room, match, seat, snapshot.spent_ms) for seat in others):
@@ -92,25 +92,25 @@ def resume_match_without(
 
 
 class PauseAfterRestart(MatchCommand, frozen=True):
-    """The service was restarted, so every player of a live match is away."""
+    """Pause a live match after a restart, when all of its players are away."""
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Pause it, if it was running, and mark where it was rewound to."""
+        """Pause it if it was running, and record the tick to which it was rewound."""
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.pace == "free":
             return []
         pause = pause_match(match, context)
         if match.pace != "ticks" or match.suspended:
-            # Whatever was shown was committed before.
+            # Every frame shown was covered by a commit.
             return pause
         return [MatchRewound(match=match.id, tick=context.match_snapshot(match.id).tick), *pause]
 
 
 class EndPause(MatchCommand, frozen=True):
-    """A player who is away has used up the pause."""
+    """Resume a match: a player who is away has used up their pause budget."""
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Let the match go on, unless it waits for somebody else."""
+        """Resume it, unless it waits for somebody else."""
         match = world.matches.live.get(self.match)
         if match is None or not match.paused:
             return []

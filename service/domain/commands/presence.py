@@ -1,4 +1,4 @@
-"""Commands of presence."""
+"""Commands of presence: nodes, sockets, statuses, grace periods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.commands.boundaries import UserCommand
 from service.domain.commands.matchmaking import pair_returning, streams_of_return
-from service.domain.commands.rooms import lose_player_tab, stop_spectating_in_tab
+from service.domain.commands.rooms import lose_player_tab, stop_spectating_by
 from service.domain.errors import TooManySockets
 from service.domain.events.base import Event, Position, node_stream, room_stream, user_stream
 from service.domain.events.presence import (
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 
 CLEAN_CLOSES = frozenset({1000, 1005, 4503})
-"""The close codes that count as going at once.
+"""Close codes after which the user goes offline at once, without a grace period.
 
-1005 is a close without a code, the usual logout; with 4503 the user was sent away, and does not
-come back by itself. A reload closes with 1001.
+1005 is a close without a code, the usual logout. After 4503 (kicked or revoked) clients do not
+reconnect. A page reload closes with 1001 and gets the grace period.
 """
 
 
 class StartNode(msgspec.Struct, frozen=True):
-    """A node begins a new life, before it accepts its first socket."""
+    """Start an incarnation of a node, before it accepts its first socket."""
 
     node: str
 
@@ -45,23 +45,23 @@ class StartNode(msgspec.Struct, frozen=True):
         return {node_stream(self.node)}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Count one life more."""
+        """Number the incarnation."""
         incarnation = world.presence.incarnations.get(self.node, 0) + 1
         return [NodeStarted(node=self.node, incarnation=incarnation)]
 
 
 class OpenSocket(msgspec.Struct, frozen=True):
-    """An authenticated connection is accepted."""
+    """Open a socket of an authenticated user."""
 
     user: UserId
     socket: SocketId
 
     def streams(self, world: World) -> set[str]:
-        """The user; and the queues where they wait, with whoever would be paired with them."""
+        """The user, the queues where they wait, and the opponents whom they may be paired with."""
         return {user_stream(self.user)} | streams_of_return(self.user, world)
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Open it, unless the user has too many; who comes back to a queue may be paired."""
+        """Open it, unless the user has too many; a user in a queue may be paired at once."""
         sockets = world.presence.sockets.get(self.user)
         if sockets is None:
             return [UserCameOnline(user=self.user), self._opened(world)]
@@ -75,21 +75,21 @@ class OpenSocket(msgspec.Struct, frozen=True):
 
 
 class ReplaceSocket(OpenSocket, frozen=True):
-    """A connection of a user who has too many is accepted in place of another one."""
+    """Open a socket of a user who has too many, and close another one for it."""
 
     silent: frozenset[SocketId]
-    """Those of the user's sockets that do not answer."""
+    """Those of the user's sockets that do not answer pings."""
     code: int
-    """How the end of the other one is noted."""
+    """The close code of the socket that is closed."""
 
     def streams(self, world: World) -> set[str]:
-        """The user, and the rooms where the other socket may be missed."""
+        """The user, and the rooms that any of their sockets has joined."""
         sockets = world.presence.sockets.get(self.user, set())
         rooms = world.rooms.rooms_of(self.user, sockets)
         return super().streams(world) | {room_stream(room.id) for room in rooms}
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Open it, and close the oldest of the silent sockets, or else the oldest of all."""
+        """Open it, and close the oldest silent socket, or else the oldest of all."""
         sockets = world.presence.sockets.get(self.user, set())
         if len(sockets) < context.rules.sockets_per_user_max:
             return super().decide(world, context)
@@ -98,19 +98,19 @@ class ReplaceSocket(OpenSocket, frozen=True):
 
 
 class CloseSocket(msgspec.Struct, frozen=True):
-    """A connection has ended, for whatever reason."""
+    """Close a socket whose connection has ended, for whatever reason."""
 
     user: UserId
     socket: SocketId
     code: int
 
     def streams(self, world: World) -> set[str]:
-        """The user, and the rooms where they may be missed."""
+        """The user, and the rooms that the socket has joined."""
         rooms = world.rooms.rooms_of(self.user, [self.socket])
         return {user_stream(self.user), *(room_stream(room.id) for room in rooms)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Close it; a clean close of the last one is a farewell."""
+        """Close it; a clean close of the last one takes the user offline."""
         sockets = world.presence.sockets.get(self.user, set())
         if self.socket not in sockets:
             return []
@@ -124,20 +124,20 @@ def _close_socket(
     user: UserId, socket: SocketId, code: int, world: World, context: Context
 ) -> list[Event]:
     return [
-        *stop_spectating_in_tab(user, socket, world),
+        *stop_spectating_by(user, socket, world),
         SocketClosed(user=user, socket=socket, code=code),
         *lose_player_tab(user, socket, world, context),
     ]
 
 
 class SetStatus(UserCommand, frozen=True):
-    """A user wants to be seen differently; None leaves a thing as it is."""
+    """Set a user's status and visibility; None leaves either as it is."""
 
     status: OwnStatus | None
     hidden: bool | None
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Set the status, unless it is so already."""
+        """Set them, unless nothing changes."""
         presence = world.presence
         before = (presence.statuses.get(self.user, "online"), self.user in presence.hidden)
         status = before[0] if self.status is None else self.status
@@ -148,12 +148,12 @@ class SetStatus(UserCommand, frozen=True):
 
 
 class ExpirePresence(UserCommand, frozen=True):
-    """The grace that began at `since` is over."""
+    """Take a user offline: their grace period, which began at `since`, has expired."""
 
     since: Position
 
     def decide(self, world: World, _context: Context) -> list[Event]:
-        """Count the user as gone, unless they came back."""
+        """Take them offline, unless they came back."""
         if world.presence.in_grace.get(self.user) != self.since:
             return []
         return [UserWentOffline(user=self.user)]

@@ -1,4 +1,4 @@
-"""Options that a room is made with: the defaults, and checks of what a client chose."""
+"""Options that a room is created with: defaults, and validation of what clients choose."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOM_OPTIONS = (
     "spectator_delay_s",
     "frame_ms",
 )
-"""The options that a room has whatever is played there; each game has its own beside them."""
+"""The options of every room; each game adds its own."""
 
 
 FRAME_MS = (0, 16)
@@ -38,7 +38,7 @@ SPECTATOR_DELAY_S_MAX = 600
 
 
 def default_options(context: Context) -> dict[str, Any]:
-    """Return the options of a room for which nobody has chosen any."""
+    """Return the default options of a room, from the settings."""
     return {
         "duration_s": context.rules.match_duration_s,
         "reconnect_grace_s": context.rules.reconnect_grace_s,
@@ -47,9 +47,9 @@ def default_options(context: Context) -> dict[str, Any]:
 
 
 def seats_of(game: Game, options: Mapping[str, Any]) -> tuple[int, int]:
-    """Return how many players a match needs to begin, and how many seats there are.
+    """Return how many players a match needs to start, and how many seats the room has.
 
-    The option `seats` says both, unless `seats_min` asks for fewer; without it the game does.
+    The option `seats` sets both, unless `seats_min` is lower; the defaults are those of the game.
     Raises `InvalidOptions`.
     """
     least, most = game.seats.start, game.seats.stop - 1
@@ -68,7 +68,7 @@ def _seats(options: Mapping[str, Any], name: str, default: int, least: int, most
 def checked_options(
     game: Game, options: Mapping[str, Any], players: int, context: Context
 ) -> dict[str, Any]:
-    """Return all options of a room: those that were chosen, and defaults for the others.
+    """Return all options of a room, those chosen and the defaults of the others.
 
     Raises `UnknownField`, `InvalidOptions`, or what the game raises for its own.
     """

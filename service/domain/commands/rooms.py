@@ -1,4 +1,4 @@
-"""Events that follow for a room when a tab or a member leaves."""
+"""Decide what follows for rooms when a socket is closed or a member leaves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def new_host(room: Room, leavers: set[UserId]) -> list[Event]:
-    """Let the next member be the host, when the host is one of `leavers`."""
+    """Make the next member the host, if the host is one of `leavers`."""
     if room.host not in leavers:
         return []
     heirs = [user for user in room.members if user not in leavers]
@@ -31,7 +31,7 @@ def new_host(room: Room, leavers: set[UserId]) -> list[Event]:
 def lose_player_tab(
     user: UserId, socket: SocketId, world: World, context: Context
 ) -> Sequence[Event]:
-    """Say what the loss of `socket` means for the match that `user` plays."""
+    """Decide what the loss of `socket` means for the match of `user`."""
     room, match = _played_by(user, world)
     if room is None or match is None or match.pace == "free":
         return []
@@ -44,7 +44,7 @@ def lose_player_tab(
 def release_keys_of_tab(
     user: UserId, socket: SocketId, world: World, context: Context
 ) -> list[Event]:
-    """Let go of what a tab holds in the match of `user`: it is gone, or shows another room."""
+    """Release the keys of a socket that was closed, or has joined another room."""
     room, match = _played_by(user, world)
     if room is None or match is None or match.paused or match.pace == "free":
         return []
@@ -54,8 +54,8 @@ def release_keys_of_tab(
     return hold_only(match, index, held, snapshot, context)
 
 
-def stop_spectating_in_tab(user: UserId, socket: SocketId, world: World) -> list[Event]:
-    """Say which rooms `user` watches no longer, when `socket` is gone."""
+def stop_spectating_by(user: UserId, socket: SocketId, world: World) -> list[Event]:
+    """Remove `user` from the rooms that they watch by `socket` alone."""
     events: list[Event] = []
     for room_id in sorted(world.rooms.watching.get(socket, ())):
         room = world.rooms.rooms[room_id]
@@ -66,6 +66,6 @@ def stop_spectating_in_tab(user: UserId, socket: SocketId, world: World) -> list
 
 
 def _played_by(user: UserId, world: World) -> tuple[Room | None, Match | None]:
-    """Return the room where `user` sits and the match that is played there, as far as they are."""
+    """Return the room where `user` has a seat, and its running match, if any."""
     room = world.rooms.rooms.get(world.rooms.seated.get(user, ""))
     return room, world.matches.live.get(room.match or "") if room else None

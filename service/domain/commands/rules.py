@@ -26,34 +26,37 @@ AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 
 class MoveFailed(RulesFailed):
-    """The rules have failed over this move; it was not made, and the match goes on."""
+    """The rules failed over a move; the move is dropped, and the match continues."""
 
     def __init__(self, match: MatchId, seat: int) -> None:
-        """Name the match, and the seat that made the move."""
+        """Name the match and the seat."""
         super().__init__(f"The rules have failed over a move of seat {seat} in match {match}.")
         self.match = match
         self.seat = seat
 
 
-def call_rules(match: Match, context: Context, question: Callable[[Game], Returned]) -> Returned:
-    """Ask the rules that `match` began with; raise `RulesFailed` when they are gone or raise."""
+def call_rules(match: Match, context: Context, call: Callable[[Game], Returned]) -> Returned:
+    """Call the rules in the version that `match` started with.
+
+    Raises `RulesFailed` if they are not available, or raise anything.
+    """
     game = context.games.rules(match.game, match.rules_version)
     if game is None:
         raise RulesFailed(
             f"Version {match.rules_version} of the rules of {match.game} is not here."
         )
     try:
-        return question(game)
+        return call(game)
     except Exception as error:
         raise RulesFailed(f"The rules of {match.game} have failed: {error!r}.") from error
 
 
 def call_rules_for_move(
-    match: Match, context: Context, seat: int, question: Callable[[Game], Returned]
+    match: Match, context: Context, seat: int, call: Callable[[Game], Returned]
 ) -> Returned:
-    """Ask what a move leads to; raise the `ClientError` of the rules, or `MoveFailed`."""
+    """Call the rules to decide a move; raise their own `ClientError`, or else `MoveFailed`."""
     try:
-        return call_rules(match, context, question)
+        return call_rules(match, context, call)
     except RulesFailed as error:
         if isinstance(error.__cause__, ClientError):
             raise error.__cause__ from None
@@ -61,9 +64,9 @@ def call_rules_for_move(
 
 
 def as_logged(event: AnyEvent) -> AnyEvent:
-    """Return an event that was made of what rules say as it will be read from the log.
+    """Return an event with values of the rules as it will be read back from the log.
 
-    Raises what msgspec raises when it could not be read: rules may answer anything, and what they
-    say must never be found out only by the next start.
+    Raises what msgspec raises if it cannot be read back. Rules may return anything, and an event
+    that nobody can read must be found before it is written, not by the next start.
     """
     return msgspec.json.decode(msgspec.json.encode(event), type=type(event))

@@ -47,7 +47,7 @@ def check_game(name: str, context: Context) -> Game:
 def create_room_for(
     players: list[UserId], game: str, world: World, context: Context
 ) -> list[Event]:
-    """Make a room for `players`, who leave the finished rooms where they still sit."""
+    """Create a room for `players`, who leave the finished rooms where they still have seats."""
     created = RoomCreated(
         room=context.new_room_id(),
         game=game,
@@ -61,7 +61,7 @@ def create_room_for(
 
 
 def leave_finished_rooms(users: list[UserId], world: World, context: Context) -> list[Event]:
-    """Let `users` go from the rooms where they sit, in which nothing is played any more."""
+    """Remove `users` from the rooms where they have seats, whose matches are over."""
     leaving: dict[RoomId, set[UserId]] = {}
     for user in users:
         if user in world.rooms.seated:
@@ -74,7 +74,7 @@ def leave_finished_rooms(users: list[UserId], world: World, context: Context) ->
 
 
 def leave_room(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
-    """Let `leavers` go from a room where nothing is played; the last member closes it."""
+    """Remove `leavers` from a room without a running match; the last member closes it."""
     events: list[Event] = [
         SeatLeft(room=room.id, user=user) for user in room.players if user in leavers
     ]
@@ -85,7 +85,7 @@ def leave_room(room: Room, leavers: set[UserId], context: Context) -> list[Event
 
 
 def go_on_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
-    """Say what follows for those who stay, when nobody else has been missing."""
+    """Make the room ready, or start the match, if nobody but `leavers` was missing."""
     seats = room.seats_without(leavers)
     if not all(seat.sockets for seat in seats):
         return []
@@ -93,7 +93,7 @@ def go_on_without(room: Room, leavers: set[UserId], context: Context) -> list[Ev
 
 
 class TakeSeat(msgspec.Struct, frozen=True):
-    """A tab of a player shows the game."""
+    """Join a socket of a player to their room."""
 
     user: UserId
     socket: SocketId
@@ -104,7 +104,7 @@ class TakeSeat(msgspec.Struct, frozen=True):
         return {user_stream(self.user), room_stream(self.room)}
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Take it; the last one to come makes the room ready, or lets a paused match go on."""
+        """Join it; the last player to come makes the room ready, or resumes a paused match."""
         room, index = world.rooms.seat_of(self.user, self.room)
         if self.socket in room.seats[index].sockets:
             return []
@@ -124,7 +124,7 @@ class TakeSeat(msgspec.Struct, frozen=True):
 
 
 def _start_if_wanted(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
-    """Start what all who stay have asked for; whoever was missing is back, or has gone for good."""
+    """Start the match if all players without `leavers` are ready, and enough of them."""
     players = [user for user in room.players if user not in leavers]
     wanted = len(players) >= room.seats_min and set(players) <= room.ready
     if not wanted:
@@ -132,19 +132,19 @@ def _start_if_wanted(room: Room, leavers: set[UserId], context: Context) -> list
     try:
         return [_start_match(room, players, context)]
     except Exception:  # noqa: BLE001 - rules may raise anything
-        # That keeps nobody from coming or going; who asks for the match again is told.
+        # Failed rules must not keep anybody from joining or leaving; the next request is told.
         return []
 
 
 def become_ready(room: Room, players: int) -> list[Event]:
-    """Say what follows when each of the `players` in a room has a tab that shows it."""
+    """Make a gathering room ready, if so many connected players are enough."""
     if room.phase == "gathering" and players >= room.seats_min:
         return [RoomBecameReady(room=room.id)]
     return []
 
 
 def _player_returned(room: Room, match: Match, index: int, context: Context) -> list[Event]:
-    """Say what it means for a match that the player of a seat shows it in a tab."""
+    """Decide what follows for a running match when the player of a seat has joined it."""
     if len(room.staying) < _players_min(match, context):
         snapshot, winner = context.match_snapshot(match.id), room.staying[0]
         return [end_match(match, snapshot, context, reason="forfeit", winner=winner)]
@@ -152,16 +152,16 @@ def _player_returned(room: Room, match: Match, index: int, context: Context) -> 
 
 
 def _players_min(match: Match, context: Context) -> int:
-    """Return how many players a match needs to go on: the game says, not the room."""
+    """Return how many players a match needs to continue, which the game says, not the room."""
     game = context.games.rules(match.game, match.rules_version)
     return len(match.players) if game is None else game.seats.start
 
 
 class BeginMatch(MemberCommand, frozen=True):
-    """A player wants to start the match, or a rematch."""
+    """Start the match, or a rematch, at the request of a player."""
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Start it when everybody is here; a rematch, or in a host's room, when all ask for it."""
+        """Start it if everybody is connected; a rematch or a hosted match once all players ask."""
         room = _room_to_start(self.user, self.room, world)
         if not _is_complete(room):
             raise RoomNotReady
@@ -171,18 +171,18 @@ class BeginMatch(MemberCommand, frozen=True):
 
 
 class SetReady(MemberCommand, frozen=True):
-    """A player is ready for the match, or is so no longer."""
+    """Set or withdraw a player's readiness for the match."""
 
     ready: bool
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Note it; the last one starts the match."""
+        """Record it; the last player to be ready starts the match."""
         room = _room_to_start(self.user, self.room, world)
         return mark_ready(room, self.user, context, ready=self.ready)
 
 
 def _room_to_start(user: UserId, room_id: RoomId, world: World) -> Room:
-    """Return the room where `user` sits; raise `MatchAlreadyStarted` while a match is played."""
+    """Return the room where `user` has a seat; raise `MatchAlreadyStarted` during a match."""
     room, _ = world.rooms.seat_of(user, room_id)
     if room.phase == "playing":
         raise MatchAlreadyStarted
@@ -190,7 +190,7 @@ def _room_to_start(user: UserId, room_id: RoomId, world: World) -> Room:
 
 
 def mark_ready(room: Room, user: UserId, context: Context, *, ready: bool) -> list[Event]:
-    """Note that a player is ready or not, and start when all are."""
+    """Record whether a player is ready, and start the match once all are."""
     if (user in room.ready) == ready:
         return []
     noted = PlayerReadied(room=room.id, user=user, ready=ready)
@@ -224,10 +224,10 @@ def _start_match(room: Room, players: list[UserId], context: Context) -> MatchSt
 
 
 class LeaveRoom(SeatCommand, frozen=True):
-    """A player gives their seat up, or a spectator watches no longer."""
+    """Leave a room as a player or as a spectator."""
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Remove the player; in a match of two the other one wins at once."""
+        """Free the seat; in a match of two the other player wins at once."""
         room = world.rooms.rooms.get(self.room)
         if room is not None and self.user in room.spectators:
             return stop_spectating(room, self.user, "left")
@@ -244,7 +244,7 @@ class LeaveRoom(SeatCommand, frozen=True):
 
 
 def stop_spectating(room: Room, user: UserId, reason: Literal["left", "kicked"]) -> list[Event]:
-    """Let a spectator go; the last member closes the room."""
+    """Remove a spectator; the last member closes the room."""
     gone = SpectatorLeft(room=room.id, user=user, reason=reason)
     if set(room.members) <= {user}:
         return [gone, RoomClosed(room=room.id, reason="left")]
@@ -252,12 +252,15 @@ def stop_spectating(room: Room, user: UserId, reason: Literal["left", "kicked"])
 
 
 class ForfeitSeat(SeatCommand, frozen=True):
-    """The grace that began at `since` is over."""
+    """Take a seat away: its grace period, which began at `since`, has expired."""
 
     since: Position
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Take the seat, unless its player is back; whoever is here wins, else the next to come."""
+        """Free the seat, unless its player is back.
+
+        In a match of two the other player wins: at once if connected, else when they come back.
+        """
         room = world.rooms.rooms.get(self.room)
         index = room.seat_of(self.user) if room else None
         if room is None or index is None or room.seats[index].away_since != self.since:
@@ -278,7 +281,7 @@ class ForfeitSeat(SeatCommand, frozen=True):
 def _play_on_without(
     room: Room, match: Match, gone: int, reason: Literal["left", "forfeit"], context: Context
 ) -> list[Event]:
-    """Say what becomes of a match that the player of the seat `gone` plays no longer."""
+    """Decide what follows for a match whose player in seat `gone` has left for good."""
     staying = [index for index in room.staying if index != gone]
     if len(staying) < _players_min(match, context):
         snapshot = context.match_snapshot(match.id)

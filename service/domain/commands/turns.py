@@ -1,4 +1,4 @@
-"""Turn clock: the remaining time survives pauses and restarts."""
+"""Turn clock: what is left of a turn is logged, so that it survives pauses and restarts."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ NOTE_EVERY_S_MIN = 0.5
 
 
 def note_every_s(match: Match) -> float:
-    """Return how often the time that is left is logged: a crash gives no more of it back."""
+    """Return the interval in seconds at which the time left is logged: a crash gains no more."""
     return max(NOTE_EVERY_S_MIN, (match.turn_s or 0) / NOTES_PER_TURN)
 
 
 class NoteTurn(MatchCommand, frozen=True):
-    """It is time to log how long the present turn may still take."""
+    """Log what is left of the current turn."""
 
     since: Position
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Log it, unless the turn is over or stands still."""
+        """Log it, unless the turn is over or the match is paused."""
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.turn_noted != self.since:
             return []
@@ -48,19 +48,19 @@ class NoteTurn(MatchCommand, frozen=True):
 
 
 class TimeOutTurn(MatchCommand, frozen=True):
-    """The time for the turn that began, or went on, at `since` is over."""
+    """Time out a turn that started, or was resumed, at `since`."""
 
     since: Position
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Let the rules say what that means, unless somebody has moved."""
+        """Let the rules decide what follows, unless a move came first."""
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.turn_since != self.since:
             return []
         snapshot = context.match_snapshot(match.id)
         try:
             if result_of(match, snapshot, context) is not None:
-                # It is over already, and its end is on its way.
+                # It is over already; `FinishMatch` will end it.
                 return []
             return call_rules(match, context, lambda game: _timed_out(game, match, snapshot))
         except RulesFailed as error:

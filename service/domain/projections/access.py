@@ -15,7 +15,7 @@ class Access(msgspec.Struct):
     revoked: dict[UserId, int] = {}
 
     def allows(self, user: UserId, issued_at_s: float | None) -> bool:
-        """Return whether a token of `user`, issued then, is not revoked; without a time it may be."""
+        """Return whether a token of `user` that was issued then is not revoked."""
         until_s = self.revoked.get(user)
         return until_s is None or (issued_at_s is not None and issued_at_s > until_s)
 

@@ -110,7 +110,9 @@ def test_the_host_sends_nobody_out_of_a_match() -> None:
     outcome = scenario().given(*playing_hosted(ANA, BEN, CLEO)).when(kicks())
     outcome.then_refused(MatchAlreadyStarted)
     assert outcome.refused is not None
-    assert outcome.refused.message == "Nobody is sent out of a match; wait until it is over."
+    assert (
+        outcome.refused.message == "Players cannot be kicked during a match; wait until it is over."
+    )
 
 
 def test_the_host_sends_nobody_out_who_is_not_there() -> None:
