@@ -93,7 +93,9 @@ def propose(
 ) -> list[ProposedEvent]:
     """Give each event an id; the first one gets the metadata of the command."""
     new_id = new_id or new_event_id
-    meta = None if origin.command is None else Meta(origin.command, len(events), origin.digest)
+    if origin.command is None:
+        return [ProposedEvent(event, new_id(), origin) for event in events]
+    meta = Meta(origin.command, len(events), origin.digest)
     return [
         ProposedEvent(event, new_id(), origin, None if index else meta)
         for index, event in enumerate(events)
@@ -109,13 +111,17 @@ class NewId:
     def __init__(self) -> None:
         """Seed the generator from the system."""
         self._last_ms = 0
+        self._prefix = 0
+        """The bits of an id that are the same for a whole millisecond."""
         self._random = random.Random()  # noqa: S311 - an event id is no secret
 
     def __call__(self) -> bytes:
         """Return the next id (RFC 9562, section 5.7)."""
-        self._last_ms = max(self._last_ms, time.time_ns() // 1_000_000)
-        tail = self._random.getrandbits(80) & _RANDOM_BITS | _VERSION_AND_VARIANT
-        return (self._last_ms << 80 | tail).to_bytes(16, "big")
+        now_ms = time.time_ns() // 1_000_000
+        if now_ms > self._last_ms:
+            self._last_ms = now_ms
+            self._prefix = now_ms << 80 | _VERSION_AND_VARIANT
+        return (self._prefix | self._random.getrandbits(80) & _RANDOM_BITS).to_bytes(16, "big")
 
 
 _VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import msgspec
 
 from service.domain.commands.rules import MoveFailed
 from service.domain.events.matches import MatchEvent
@@ -65,7 +68,7 @@ class Gate(Protocol):
         """Count a move over which the rules have raised; too many in a row end the match."""
 
 
-class Executed(NamedTuple):
+class Executed(msgspec.Struct, frozen=True):
     """A command that was carried out."""
 
     events: Sequence[Event]
@@ -73,40 +76,23 @@ class Executed(NamedTuple):
     result: CommandResult
 
 
-class PendingCommand:
+class PendingCommand(msgspec.Struct, eq=False):
     """A command from its dispatch until its result is known."""
 
-    __slots__ = (
-        "command",
-        "done",
-        "events",
-        "expectation",
-        "is_cancelled",
-        "is_decided",
-        "key",
-        "lease",
-        "origin",
-        "personal_data",
-        "span",
-    )
-
-    def __init__(
-        self, command: Command, origin: Origin, done: OnResult, personal_data: PersonalData
-    ) -> None:
-        """Wait for its turn."""
-        self.command = command
-        self.origin = origin
-        self.done = done
-        self.personal_data = personal_data
-        self.key: CommandKey | None = None
-        """Set while no other command of this id may begin."""
-        self.lease: Lease | None = None
-        self.events: Sequence[Event] = ()
-        self.expectation: Expectation | None = None
-        self.span: OpenSpan | None = None
-        self.is_decided = False
-        """Its events are on their way into the log, from where nothing comes back."""
-        self.is_cancelled = False
+    # A struct, since it is made for each input of a player: a class of Python takes twice the time.
+    command: Command
+    origin: Origin
+    done: OnResult
+    personal_data: PersonalData
+    key: CommandKey | None = None
+    """Set while no other command of this id may begin."""
+    lease: Lease | None = None
+    events: Sequence[Event] = ()
+    expectation: Expectation | None = None
+    span: OpenSpan | None = None
+    is_decided: bool = False
+    """Its events are on their way into the log, from where nothing comes back."""
+    is_cancelled: bool = False
 
 
 class Engine:
@@ -254,7 +240,7 @@ class Engine:
             # As with most moves: nothing to wait for, and nothing to be made for it.
             self._decide(pending)
             return
-        pending.lease = self._locks.acquire(streams, lambda: self._locked(pending))
+        pending.lease = self._locks.acquire(streams, partial(self._locked, pending))
         if pending.lease.is_held:
             self._await_matches(pending, streams)
 
@@ -309,11 +295,9 @@ class Engine:
 
     def _append(self, pending: PendingCommand, events: Sequence[Event]) -> None:
         """Submit events to the log, and hold the live matches that they are about."""
-
-        def settle(result: Committed | Exception) -> None:
-            self._settle(pending, result)
-
         proposed, data = propose(events, pending.origin), pending.personal_data
+        # `partial` spares a Python frame for each input of a player.
+        settle = partial(self._settle, pending)
         self._log.submit(proposed, settle, _opening(events), personal_data=data)
         # Only now: when the log is closing, `submit` raises, and nothing is to be taken back.
         pending.is_decided = True
@@ -356,7 +340,8 @@ class Engine:
             hold.release()
 
     def _finish(self, pending: PendingCommand, outcome: Executed | Exception) -> None:
-        self._let_go(pending)
+        if pending.lease is not None or pending.key is not None:
+            self._let_go(pending)
         if pending.span is not None:
             pending.span.end(outcome if isinstance(outcome, Exception) else None)
         pending.done(outcome)
