@@ -67,9 +67,10 @@ _HOW_TO_READ = """\
 _WHERE = """\
 ## Where the time goes
 
-`docs/decisions/0013-what-bounds-the-figures.md` has the profiles, what was done about them, and why
-the goals that are missed are missed. To profile a run yourself, begin it (`python -m benchmarks G`)
-and let `perf record -g -p PID` or `py-spy record --gil -p PID` look at the server meanwhile.
+`docs/decisions/0013-limits-of-further-optimisation.md` has the profiles, what was done about
+them, and why the missed goals are missed. To profile a run yourself, start it
+(`python -m benchmarks G`), and attach `perf record -g -p PID` or `py-spy record --gil -p PID` to
+the server.
 """
 
 _NOT_SHOWN = """\

@@ -42,8 +42,9 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
     root.setLevel(number)
     # Alembic tells of each start that it has looked; that it changed something, we log ourselves.
     logging.getLogger("alembic").setLevel(max(number, logging.WARNING))
-    # At `debug` these write several lines for each statement or timer, and hide our own.
-    for library in ("aiosqlite", "sqlalchemy", "asyncio"):
+    # SQLAlchemy logs each statement at `info`, the others log each call or timer at `debug`.
+    logging.getLogger("sqlalchemy").setLevel(max(number, logging.WARNING))
+    for library in ("aiosqlite", "asyncio"):
         logging.getLogger(library).setLevel(max(number, logging.INFO))
     structlog.configure(
         processors=[ProcessorFormatter.wrap_for_formatter],

@@ -61,6 +61,7 @@ def test_driver_debug_logs_are_suppressed(configure: Configure, lines: Lines) ->
 
     for library in ("aiosqlite", "sqlalchemy.engine", "asyncio", "alembic.runtime"):
         logging.getLogger(library).debug("a statement")
+    logging.getLogger("sqlalchemy.engine.Engine").info("BEGIN (implicit)")
     get_logger("service.edge").debug("a frame")
 
     assert [line["message"] for line in lines()] == ["a frame"]
