@@ -32,7 +32,7 @@ from service.edge.session.actions import (
 from service.edge.session.costs import BYTES_PER_UNIT, RECEIVERS_PER_UNIT
 from service.edge.session.errors import MessageRefused
 from service.eventstore.records import Origin
-from service.fanout.signals import signal
+from service.fanout.signals import route_signal
 from service.telemetry import get_logger, traces
 from service.telemetry.metrics import INVALID
 
@@ -270,7 +270,7 @@ class Conversation:
 
     def _pass_signal(self, action: PassSignal) -> None:
         self._hub.publish(
-            signal(
+            route_signal(
                 action.message,
                 action.to,
                 user=self.connection.user,

@@ -8,7 +8,7 @@ from service.domain.events.presence import SocketOpened
 from service.edge.dialect import V1
 from service.edge.frames import frame
 from service.errors import InternalError
-from service.fanout.joining import invites_waiting, session_state
+from service.fanout.joining import pending_invites, session_state
 from service.fanout.profiles import Profiles
 from service.fanout.views import room_start, room_state
 from service.protocol import classic, v1
@@ -92,7 +92,7 @@ class Greeter:
         yield self._hub.lists.user_list(connection.dialect)
         for start in self._own_room_start(connection.user):
             yield write(start)
-        for invite in invites_waiting(connection.user, self._world, self._profiles):
+        for invite in pending_invites(connection.user, self._world, self._profiles):
             if invite.classic is not None:
                 yield write(invite.classic)
 
@@ -160,7 +160,7 @@ class Greeter:
         for start in self._own_room_start(user):
             yield frame(start)
         yield from self._own_room_state(user)
-        for invite in invites_waiting(user, self._world, self._profiles):
+        for invite in pending_invites(user, self._world, self._profiles):
             if invite.v1 is not None:
                 yield frame(invite.v1)
         for invitee, sent in self._world.invites.pending.get(user, {}).items():

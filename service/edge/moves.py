@@ -86,7 +86,7 @@ class MoveHistory:
         Raises `NotInRoom`, `MatchNotRunning`, or `RateLimited` while others are on their way.
         """
         room = self._world.rooms.get(room_id)
-        if not room.shows(connection.user, connection.socket):
+        if not room.has_joined(connection.user, connection.socket):
             raise NotInRoom("This socket has not joined the room.")
         match = self._world.matches.live.get(room.match or "")
         if match is None:
@@ -119,7 +119,7 @@ class MoveHistory:
         """Send what was before the service began."""
         room = self._world.rooms.rooms.get(job.room)
         connection = job.connection
-        if room is not None and room.shows(connection.user, connection.socket):
+        if room is not None and room.has_joined(connection.user, connection.socket):
             job.until, job.is_first = self._began, False
             self._send_soon(job)
 

@@ -1,1 +1,1 @@
-"""Fan-out: which messages follow from an event, and who is told. Pure; it sends nothing."""
+"""Fan-out: which messages follow from an event, and who gets them. Pure: it sends nothing."""

@@ -1,8 +1,8 @@
-"""Audiences, and the messages that are addressed to them.
+"""Audiences, and deliveries of messages to them.
 
-A delivery may have one message for classic clients and another one for those of protocol v1. One
-that is `durable` goes to users, gets the position of its event, and is kept for a resume: so there
-is at most one of them for each event and user.
+A delivery may have one message for classic clients and another one for clients of protocol v1. A
+`durable` delivery goes to users, carries the position of its event, and is kept for a resume; there
+is at most one for each event and user.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from service.protocol import ToClient
 
 
 class Everyone(msgspec.Struct, frozen=True):
-    """Every socket."""
+    """All sockets."""
 
 
 class Users(msgspec.Struct, frozen=True):
-    """Every socket of these users."""
+    """All sockets of these users."""
 
     users: tuple[UserId, ...]
 
@@ -35,17 +35,17 @@ class Sockets(msgspec.Struct, frozen=True):
 
 
 class InRoom(msgspec.Struct, frozen=True):
-    """The sockets that show a room: those of its players, of its spectators, or of both."""
+    """The sockets in a room: those of its players, of its spectators, or both."""
 
     room: RoomId
     players: bool = True
     spectators: bool = True
     excluding: SocketId | None = None
-    """The one that the message comes from: all others in the room get it."""
+    """The sender's socket, which does not get the message."""
 
 
 class Watchers(msgspec.Struct, frozen=True):
-    """The sockets that asked for the status of this user."""
+    """The sockets that have subscribed to the status of this user."""
 
     user: UserId
 
@@ -60,27 +60,27 @@ class Delivery(msgspec.Struct, frozen=True):
     classic: ToClient | None = None
     v1: ToClient | None = None
     durable: bool = False
-    """The v1 message follows from the event: it gets the position, and is kept for a resume."""
+    """Whether the v1 message carries the position of its event and is kept for a resume."""
     frame_ms: float = 0
-    """How long, in ms, the message may wait to share one write with later ones."""
+    """How long the message may wait, in ms, to share one write with later ones."""
     delay_s: float = 0
-    """Delay in seconds, as for spectators who must not help a player."""
+    """Delay in seconds, as for spectators who must not be able to help a player."""
 
 
 class ListChanged(msgspec.Struct, frozen=True):
-    """A list has changed; sockets that show it get it again soon, once for many changes."""
+    """A list has changed: subscribed sockets soon get it anew, once for many changes."""
 
     list: Literal["user:list", "lobby:list"]
 
 
 class UserChanged(msgspec.Struct, frozen=True):
-    """A user has come, gone or changed; v1 clients soon get the difference."""
+    """A user came online, went offline or changed: v1 clients soon get a diff."""
 
     user: UserId
 
 
 class RoomChanged(msgspec.Struct, frozen=True):
-    """A room has changed; its members and subscribers to the list of rooms are told soon."""
+    """A room has changed: its members and subscribers to the list of rooms soon get it."""
 
     room: RoomId
 
@@ -94,7 +94,7 @@ def to_both_dialects(audience: Audience, message: ToClient, *, durable: bool = F
 
 
 def lobby_sockets(world: World) -> Sockets:
-    """Return every socket that shows the lobby."""
+    """Return all sockets in the lobby."""
     return Sockets(tuple(socket for tabs in world.lobby.members.values() for socket in tabs))
 
 
@@ -111,13 +111,13 @@ def to_spectators(room: Room, message: ToClient) -> Delivery:
 
 
 def to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
-    """Deliver to the players who have not left, and to the spectators."""
+    """Deliver `message` to the players who have not left, and to the spectators."""
     yield Delivery(Users(tuple(room.staying_players)), v1=message, durable=True)
     yield to_spectators(room, message)
 
 
 def with_spectator_delay(room: Room, delivery: Delivery) -> Sequence[Delivery]:
-    """Split a delivery to a whole room in two, if its spectators get everything later."""
+    """Split a delivery to a whole room in two if the room has a spectator delay."""
     delay_s = room.options.spectator_delay_s if room.spectators else 0
     if not delay_s:
         return (delivery,)

@@ -1,4 +1,4 @@
-"""What a socket is told when it connects or joins a room."""
+"""Messages to a socket that connects or joins a room."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from service.protocol import classic
 
 
 def session_state(user: UserId, world: World) -> classic.SessionState:
-    """Return whether a user is busy in a room, and in which."""
+    """Return whether a user has a seat in an unfinished room, and in which."""
     room = world.rooms.seated.get(user) if world.rooms.is_busy(user) else None
     return classic.SessionState(room is not None, room)
 
 
-def invites_waiting(user: UserId, world: World, profiles: Profiles) -> Iterator[Delivery]:
+def pending_invites(user: UserId, world: World, profiles: Profiles) -> Iterator[Delivery]:
     """Deliver the pending invites of a user, without those of users whom they have muted."""
     for inviter in world.invites.received_by(user):
         if not world.chat.hears(user, inviter):
@@ -27,10 +27,10 @@ def invites_waiting(user: UserId, world: World, profiles: Profiles) -> Iterator[
         yield invite_received(inviter, user, world.invites.pending[inviter][user].game, profiles)
 
 
-def came_in(
+def show_room(
     room: Room, user: UserId, socket: SocketId, world: World, profiles: Profiles
 ) -> Iterator[Delivery]:
-    """Show a room and its latest chat to a socket that has joined it."""
+    """Deliver the state of a room and its latest chat to a socket that has joined it."""
     here = Sockets((socket,))
     yield Delivery(here, v1=room_state(room, world, profiles))
     history = chat_history(room, user, world, profiles)
@@ -38,18 +38,18 @@ def came_in(
         yield Delivery(here, v1=history)
 
 
-def joined_again(
+def repeat_join(
     room: Room, user: UserId, socket: SocketId, world: World, profiles: Profiles
 ) -> Iterator[Delivery]:
-    """Repeat to a socket all that it was told about the room when it joined."""
-    yield from came_in(room, user, socket, world, profiles)
+    """Deliver once more what a socket got when it joined the room."""
+    yield from show_room(room, user, socket, world, profiles)
     seat = room.seat_of(user)
     if seat is not None:
-        yield from seat_answer(room, socket, seat, profiles)
+        yield from show_seat(room, socket, seat, profiles)
 
 
-def seat_answer(room: Room, socket: SocketId, seat: int, profiles: Profiles) -> Iterator[Delivery]:
-    """Tell a player's socket who plays, if the room no longer gathers players."""
+def show_seat(room: Room, socket: SocketId, seat: int, profiles: Profiles) -> Iterator[Delivery]:
+    """Deliver the players to a player's socket, unless the room still gathers players."""
     here = Sockets((socket,))
     if room.phase != "gathering":
         yield to_both_dialects(here, classic.GameReady(room.id))

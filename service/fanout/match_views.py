@@ -23,14 +23,14 @@ _WINNERS: Mapping[int | None, Literal["p1", "p2", "draw"]] = {0: "p1", 1: "p2"}
 
 
 def game_start(room: Room, seat: int, duration_s: int, profiles: Profiles) -> classic.GameStart:
-    """Return the start of a match for a classic player; `duration_s` is what is left of it."""
+    """Return the start of a match for a classic player; `duration_s` is the time left."""
     return classic.GameStart(room.id, duration_s, seat, profiles.users(room.players))
 
 
 def game_start_v1(
     room: Room, seat: int | None, duration_s: int | None, profiles: Profiles
 ) -> v1.GameStart:
-    """Return the start of a match for a player, or for a spectator, who has no seat."""
+    """Return the start of a match for a player, or with the seat None for a spectator."""
     return v1.GameStart(
         room_id=room.id,
         match_id=room.match or "",
@@ -42,7 +42,7 @@ def game_start_v1(
 
 
 def game_paused(room: Room, grace_left_s: float | None = None) -> classic.GamePaused:
-    """Return who is away and for how long they may be: by default the room's grace period."""
+    """Return who is away, and the grace period left, by default the whole one of the room."""
     return classic.GamePaused(room.id, room.away, _grace_ms(room, grace_left_s))
 
 
@@ -53,7 +53,7 @@ def game_paused_v1(
     spent_ms: Sequence[int],
     grace_left_s: float | None = None,
 ) -> v1.GamePaused:
-    """Return the same for v1 clients, with the pause budget that each player has left."""
+    """Return the same for v1 clients, with each player's remaining pause budget."""
     left = {
         user: left
         for seat in room.staying
@@ -75,11 +75,11 @@ def _grace_ms(room: Room, left_s: float | None) -> int:
 
 
 def classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
-    """Deliver the end of a match to classic players; an abandoned match has none for them."""
+    """Deliver the end of a match to classic players; an abandoned match has no message."""
     s1, s2 = [*event.scores, 0, 0][:2]
     scores = classic.Scores(s1, s2)
     if event.reason in {*BY_THE_RULES, "void"}:
-        # Only `game:timeup` can say that nobody has won.
+        # `game:timeup` is the only classic message that can express a draw.
         winner = _WINNERS.get(event.winner, "draw")
         timeup = classic.GameTimeup(room.id, winner, scores)
         yield Delivery(Sockets(tuple(room.player_sockets)), classic=timeup)
@@ -95,7 +95,7 @@ def classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
 def match_running(
     audience: Audience, room: Room, seat: int | None, remaining_s: int | None, profiles: Profiles
 ) -> Delivery:
-    """Deliver the start of a match that runs already; spectators, without a seat, speak v1."""
+    """Deliver the start of a running match; spectators (seat None) exist in v1 only."""
     start = None if seat is None else game_start(room, seat, remaining_s or 0, profiles)
     return Delivery(audience, start, game_start_v1(room, seat, remaining_s, profiles))
 
@@ -109,7 +109,7 @@ def match_paused(  # noqa: PLR0913 - what a pause is
     spent_ms: Sequence[int],
     grace_left_s: float | None,
 ) -> Delivery:
-    """Deliver that a match is paused, with the times that are left now."""
+    """Deliver the pause of a match, with the times left now."""
     return Delivery(
         audience,
         game_paused(room, grace_left_s),
@@ -118,7 +118,7 @@ def match_paused(  # noqa: PLR0913 - what a pause is
 
 
 def match_timer(audience: Audience, room: Room, remaining_s: int) -> Delivery:
-    """Deliver the seconds on the clock of a match."""
+    """Deliver the remaining seconds of a match."""
     return to_both_dialects(audience, classic.GameTimer(room.id, remaining_s))
 
 

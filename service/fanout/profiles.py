@@ -1,4 +1,4 @@
-"""Display names and chat texts, which are kept beside the log so that they can be erased."""
+"""Display names and chat texts, which are kept outside the log so that they can be erased."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Profiles(msgspec.Struct):
     names: dict[UserId, str] = {}
     texts: dict[str, str] = {}
     expected: dict[int, PersonalData] = {}
-    """What belongs to events on their way into the log: it must not be evicted meanwhile."""
+    """Personal data of events that are not yet committed: it must not be evicted."""
 
     def name(self, user: UserId) -> str:
-        """Return the display name; one that is not known is `User#<id>`."""
+        """Return the display name, or `User#<id>` if it is not known."""
         return self.names.get(user) or placeholder_name(user)
 
     def user(self, user: UserId) -> classic.User:
@@ -29,7 +29,7 @@ class Profiles(msgspec.Struct):
         return classic.User(user, self.name(user))
 
     def expect(self, data: PersonalData) -> Expectation:
-        """Know `data` from now on: the events that show it are on their way into the log."""
+        """Add `data` of events that are about to be committed; settle it when they are."""
         return Expectation(self, data)
 
     def users(self, users: Iterable[UserId]) -> list[classic.User]:
@@ -38,7 +38,7 @@ class Profiles(msgspec.Struct):
 
 
 class Expectation:
-    """Personal data on its way into the log: known already, and not evicted before `settle`."""
+    """Personal data of uncommitted events: known already, and not evicted before `settle`."""
 
     __slots__ = ("_before", "_data", "_profiles", "renamed")
 
@@ -49,13 +49,13 @@ class Expectation:
         names = {parse_user_id(user): name for user, name in data.names.items()}
         self._before = {user: profiles.names.get(user) for user in names}
         self.renamed = [user for user, name in names.items() if self._before[user] != name]
-        """The users whose name is another one now."""
+        """The users whose name has changed."""
         profiles.names |= names
         profiles.texts |= {chat: text.text for chat, text in data.texts.items()}
         profiles.expected[id(self)] = data
 
     def settle(self, *, is_committed: bool) -> None:
-        """Treat the data as any other, or forget it when its events were not written."""
+        """Allow eviction, or remove the data if its events were not committed."""
         profiles = self._profiles
         del profiles.expected[id(self)]
         if is_committed:

@@ -61,7 +61,7 @@ from service.fanout.audience import (
     to_match,
     to_spectators,
 )
-from service.fanout.joining import came_in, seat_answer
+from service.fanout.joining import show_room, show_seat
 from service.fanout.match_views import (
     AT_ONCE_MS,
     classic_end,
@@ -76,36 +76,36 @@ from service.protocol import classic, v1
 
 
 def before_fold(event: Event, world: World, profiles: Profiles) -> Iterable[Message]:
-    """Say who gets which message for `event`, which `world` is about to fold."""
+    """Return the messages that follow from `event`, before `world` folds it."""
     make = _BEFORE_FOLD.get(type(event))
     return () if make is None else make(event, world, profiles)
 
 
 def after_fold(event: Event, world: World, profiles: Profiles) -> Iterable[Message]:
-    """Say who gets which message for `event`, which `world` has just folded."""
+    """Return the messages that follow from `event`, after `world` has folded it."""
     make = _AFTER_FOLD.get(type(event))
     return () if make is None else make(event, world, profiles)
 
 
 def _came_online(event: UserCameOnline, world: World, _profiles: Profiles) -> Iterator[Message]:
     if world.presence.is_online(event.user):
-        yield from _seen(event.user, online=True)
+        yield from _visibility_changed(event.user, online=True)
 
 
 def _went_offline(event: UserWentOffline, world: World, _profiles: Profiles) -> Iterator[Message]:
     if event.user not in world.presence.hidden:
-        yield from _seen(event.user, online=False)
+        yield from _visibility_changed(event.user, online=False)
 
 
 def _status_set(event: UserStatusSet, world: World, _profiles: Profiles) -> Iterator[Message]:
     if (event.user in world.presence.hidden) != event.hidden:
-        yield from _seen(event.user, online=not event.hidden)
+        yield from _visibility_changed(event.user, online=not event.hidden)
         yield ListChanged("lobby:list")
     yield UserChanged(event.user)
 
 
-def _seen(user: UserId, *, online: bool) -> Iterator[Message]:
-    """Say that others see a user come or go."""
+def _visibility_changed(user: UserId, *, online: bool) -> Iterator[Message]:
+    """Announce that a user has become visible as online, or is no longer."""
     told = classic.UserOnline(user) if online else classic.UserOffline(user)
     yield Delivery(Everyone(), classic=told)
     yield to_both_dialects(Watchers(user), classic.FriendsStatusUpdate(user, is_online=online))
@@ -120,7 +120,7 @@ def _lobby_changed(
     yield UserChanged(event.user)
 
 
-def _tab_closed(event: SocketClosed, world: World, _profiles: Profiles) -> Iterator[Message]:
+def _socket_closed(event: SocketClosed, world: World, _profiles: Profiles) -> Iterator[Message]:
     if event.socket in world.lobby.members.get(event.user, ()):
         yield ListChanged("lobby:list")
         yield UserChanged(event.user)
@@ -172,20 +172,20 @@ def _player_seated(event: PlayerSeated, world: World, profiles: Profiles) -> Ite
 
 def _seat_taken(event: SeatTaken, world: World, profiles: Profiles) -> Iterator[Message]:
     room, seat = world.rooms.seat_of(event.user, event.room)
-    yield from came_in(room, event.user, event.socket, world, profiles)
-    yield from seat_answer(room, event.socket, seat, profiles)
+    yield from show_room(room, event.user, event.socket, world, profiles)
+    yield from show_seat(room, event.socket, seat, profiles)
     yield RoomChanged(room.id)
 
 
 def _spectator_joined(
     event: SpectatorJoined, world: World, profiles: Profiles
 ) -> Iterator[Message]:
-    """Tell the spectator alone, since a thousand may come at once; others see the room's state."""
+    """Deliver to the spectator alone: a thousand may join at once. Others see the room state."""
     room = world.rooms.rooms[event.room]
     if room.spectators[event.user] == {event.socket}:
         joined = v1.RoomJoined(room.id, profiles.user(event.user), "spectator", None)
         yield Delivery(Users((event.user,)), v1=joined, durable=True)
-    yield from came_in(room, event.user, event.socket, world, profiles)
+    yield from show_room(room, event.user, event.socket, world, profiles)
     yield RoomChanged(room.id)
 
 
@@ -218,7 +218,7 @@ def _player_gone(
 
 
 def _seat_left(event: SeatLeft, world: World, profiles: Profiles) -> Iterator[Message]:
-    """Tell the players of a finished match who stays."""
+    """Deliver the remaining players to the players of a finished match."""
     room = world.rooms.rooms[event.room]
     if room.phase == "finished":
         for index, seat in enumerate(room.seats):
@@ -262,7 +262,7 @@ def _match_started(event: MatchStarted, world: World, profiles: Profiles) -> Ite
 
 
 def _match_input(event: MatchInput, world: World, _profiles: Profiles) -> Iterator[Message]:
-    """Pass a move on, in a game that has no ticks; else its effect is seen in the states."""
+    """Deliver a move in a game without ticks; with ticks, its effect shows in the state frames."""
     match = world.matches.live.get(event.match)
     if match is not None and match.pace != "ticks":
         room = world.rooms.rooms[event.room]
@@ -320,7 +320,7 @@ _Make: TypeAlias = Callable[[Any, World, Profiles], Iterable[Message]]
 
 
 _BEFORE_FOLD: dict[type[Event], _Make] = {
-    SocketClosed: _tab_closed,
+    SocketClosed: _socket_closed,
     UserStatusSet: _status_set,
     SeatLeft: _player_gone,
     SeatForfeited: _player_gone,
@@ -360,7 +360,7 @@ _AFTER_FOLD: dict[type[Event], _Make] = {
 
 
 def renamed(user: UserId, world: World) -> Iterator[Message]:
-    """Show the new name of a user who is online in all lists that they are in."""
+    """Announce the new name of an online user in all lists that contain them."""
     yield ListChanged("user:list")
     yield UserChanged(user)
     if user in world.lobby.members:

@@ -1,4 +1,4 @@
-"""Who gets a signal that a client sends to others."""
+"""Route signals from one client to others; signals are not logged."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from service.domain.errors import NotInRoom, UserOffline
 from service.domain.ids import SocketId, UserId
+from service.domain.projections.room import Room
 from service.domain.projections.world import World
 from service.errors import ClientError
 from service.fanout.audience import Audience, Delivery, InRoom, Sockets
@@ -13,12 +14,12 @@ from service.protocol import v1
 
 
 class NothingShared(ClientError):
-    """You share neither a room nor an invite with that user, so they get no signals of yours."""
+    """You can only signal users with whom you share a room or an invite."""
 
     code = "NOTHING_SHARED"
 
 
-def signal(  # noqa: PLR0913 - what a signal is
+def route_signal(  # noqa: PLR0913 - what a signal is
     message: v1.SendSignal,
     to: UserId | None,
     *,
@@ -28,9 +29,10 @@ def signal(  # noqa: PLR0913 - what a signal is
     sockets_of: Callable[[UserId], tuple[SocketId, ...]],
     to_anybody: bool = False,
 ) -> Delivery:
-    """Say who gets a signal.
+    """Return the delivery of a signal from `socket` of `user`, to the user `to` or to a room.
 
-    Raises `RoomNotFound`, `NotInRoom`, `UserOffline`, or `NothingShared` unless `to_anybody`.
+    Users who have muted the sender get nothing. Raises `RoomNotFound`, `NotInRoom`, `UserOffline`,
+    or `NothingShared` unless `to_anybody`.
     """
     if to is not None:
         if not world.presence.is_online(to):
@@ -38,26 +40,37 @@ def signal(  # noqa: PLR0913 - what a signal is
         if not (to_anybody or _may_signal(user, to, world)):
             raise NothingShared
         wanted = message.session_id
-        told = [one for one in sockets_of(to) if one != socket and wanted in {None, one}]
-        heard = told if world.chat.hears(to, user) else []
-        return Delivery(Sockets(tuple(heard)), v1=v1.Signal(user, socket, message.data))
+        sockets = [one for one in sockets_of(to) if one != socket and wanted in {None, one}]
+        if not world.chat.hears(to, user):
+            sockets = []
+        return Delivery(Sockets(tuple(sockets)), v1=v1.Signal(user, socket, message.data))
     room = world.rooms.get(message.room_id or "")
-    if not room.shows(user, socket):
+    if not room.has_joined(user, socket):
         raise NotInRoom("This socket has not joined the room.")
-    audience: Audience = InRoom(room.id, excluding=socket)
-    deaf = world.chat.muters_of(user, room.members) if world.chat.muted else ()
-    if deaf:
-        silent = {socket, *(one for member in deaf for one in sockets_of(member))}
-        audience = Sockets(tuple(one for one in room.sockets if one not in silent))
     return Delivery(
-        audience,
+        _others_in_room(room, user, socket, world, sockets_of),
         v1=v1.Signal(user, socket, message.data, room.id),
         frame_ms=room.options.frame_ms,
     )
 
 
+def _others_in_room(
+    room: Room,
+    user: UserId,
+    socket: SocketId,
+    world: World,
+    sockets_of: Callable[[UserId], tuple[SocketId, ...]],
+) -> Audience:
+    """Return the other sockets in a room, without those of users who have muted the sender."""
+    muters = world.chat.muters_of(user, room.members) if world.chat.muted else ()
+    if not muters:
+        return InRoom(room.id, excluding=socket)
+    excluded = {socket, *(one for muter in muters for one in sockets_of(muter))}
+    return Sockets(tuple(one for one in room.sockets if one not in excluded))
+
+
 def _may_signal(user: UserId, to: UserId, world: World) -> bool:
-    """Tell whether two users have something to do with each other: a room, or an invite."""
+    """Return whether two users share a room or an invite."""
     invites = world.invites
     return (
         user == to

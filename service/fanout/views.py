@@ -1,4 +1,4 @@
-"""Messages that show users, rooms, seats and lists as they are."""
+"""Messages with the current state of users, rooms, seats and lists."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 
 WATCHING_SHOWN_MAX = 20
-"""Maximum number of spectators that a room shows by name."""
+"""Maximum number of spectators that are listed by name in a room state."""
 
 
 def user_list(world: World, profiles: Profiles) -> classic.UserList:
-    """List everyone online, for classic clients."""
+    """Return everyone online, for classic clients."""
     return classic.UserList(profiles.users(world.presence.online()))
 
 
 def lobby_list(world: World, profiles: Profiles) -> classic.LobbyList:
-    """List everyone in the lobby whom others may see, for classic clients."""
+    """Return everyone in the lobby who is not hidden, for classic clients."""
     hidden = world.presence.hidden
     return classic.LobbyList(
         profiles.users(user for user in world.lobby.members if user not in hidden)
@@ -30,7 +30,7 @@ def lobby_list(world: World, profiles: Profiles) -> classic.LobbyList:
 
 
 def user_entry(user: UserId, world: World, profiles: Profiles) -> v1.UserEntry | None:
-    """Return a user as v1 clients see them; None for one who is not online."""
+    """Return a user in v1 form, or None if others do not see them as online."""
     if not world.presence.is_online(user):
         return None
     status: v1.Status | None = world.presence.statuses.get(user)
@@ -42,7 +42,7 @@ def user_entry(user: UserId, world: World, profiles: Profiles) -> v1.UserEntry |
 
 
 def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
-    """Return a room as its members see it. Hidden spectators are counted, not named."""
+    """Return a room as its members see it; hidden spectators are counted but not listed."""
     watching = (user for user in room.spectators if user not in world.presence.hidden)
     return v1.RoomState(
         room_id=room.id,
@@ -76,7 +76,7 @@ def _pause_left(match: Match | None, seat: int) -> int | None:
 
 
 def room_summary(room: Room, profiles: Profiles) -> v1.RoomSummary:
-    """Return a room as lists show it."""
+    """Return a room as an entry of a list."""
     return v1.RoomSummary(
         room_id=room.id,
         game=room.game,
@@ -107,18 +107,18 @@ def chat_history(room: Room, user: UserId, world: World, profiles: Profiles) -> 
 
 
 def room_start(room: Room, profiles: Profiles) -> classic.RoomStart:
-    """Return the classic announcement of a new room to its players."""
+    """Return the announcement of a new room to its players, for classic clients."""
     return classic.RoomStart(room.id, profiles.users(room.players))
 
 
 def room_players(room: Room, seat: int, profiles: Profiles) -> classic.RoomPlayers:
-    """Return a classic player's seat, and the users who play with them."""
+    """Return a player's seat and all players who stay, for classic clients."""
     staying = [user for index in room.staying if (user := room.seats[index].user) is not None]
     return classic.RoomPlayers(room.id, seat, profiles.users(staying))
 
 
 def invite_received(inviter: UserId, invitee: UserId, game: str, profiles: Profiles) -> Delivery:
-    """Deliver an invite to every socket of the invitee."""
+    """Deliver an invite to all sockets of the invitee."""
     return Delivery(
         Users((invitee,)),
         classic.InviteReceived(profiles.user(inviter)),

@@ -1,4 +1,4 @@
-"""Registry of games and of the versions of their rules."""
+"""Registry of the games and of the versions of their rules."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 class Catalogue(Mapping[str, "Game"]):
-    """Games by name, each in its present version; `rules` finds any version that is kept."""
+    """Games by name in their current version; `rules` finds any registered version."""
 
     def __init__(self, present: Iterable[Game], earlier: Iterable[Game] = ()) -> None:
-        """Offer the games of `present`; those of `earlier` only end and replay old matches."""
+        """Register current rules, and earlier ones to finish and replay old matches by."""
         self._present = {game.name: game for game in present}
         every = (*earlier, *self._present.values())
         self._rules = {(game.name, game.rules_version): game for game in every}
 
     def rules(self, name: str, version: int) -> Game | None:
-        """Return the rules of a game as of a version, or None when they are not kept here."""
+        """Return a version of the rules of a game, or None if it is not registered."""
         return self._rules.get((name, version))
 
     def versions(self, name: str) -> list[int]:
-        """List the versions of a game's rules that are kept, in rising order."""
+        """Return the registered versions of a game's rules in ascending order."""
         return sorted(version for known, version in self._rules if known == name)
 
     def __getitem__(self, name: str) -> Game:
-        """Return the present version of a game."""
+        """Return the current version of a game."""
         return self._present[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -46,4 +46,4 @@ class Catalogue(Mapping[str, "Game"]):
 
 
 GAMES = Catalogue(present=(PONG, CONNECT_FOUR, RELAY))
-"""A new game, or a new version of one, is added in this one place."""
+"""New games and new versions are registered here, and nowhere else."""

@@ -60,7 +60,7 @@ ConnectFourEvent: TypeAlias = Dropped | TimedOut
 
 
 class ConnectFourState(msgspec.Struct, gc=False):
-    """All there is to know of a match."""
+    """The whole state of a match."""
 
     columns: list[list[int]]
     """For each column the seats whose discs lie there, from the bottom up."""
@@ -98,7 +98,7 @@ class ConnectFour(OnlyInputs):
     event_type: Any = ConnectFourEvent
 
     def setup(self, seed: int, options: Mapping[str, Any], players: int) -> ConnectFourState:  # noqa: ARG002 - always two
-        """Leave to chance who begins; raise `InvalidTurnTime` for a bad `turn_s`."""
+        """Choose at random who begins; raise `InvalidTurnTime` for an invalid `turn_s`."""
         _turn_s(options)
         return ConnectFourState(
             columns=[[] for _ in range(COLUMNS)], turn=0 if Chance(seed).flip() else 1
@@ -107,7 +107,7 @@ class ConnectFour(OnlyInputs):
     def decide(
         self, state: ConnectFourState, seat: int, move: Mapping[str, Any]
     ) -> list[GameEvent]:
-        """Let a disc of `seat` fall into the `column` of `move`, or raise an `InvalidMove`."""
+        """Return the drop of a disc into the `column` of `move`; raise an `InvalidMove`."""
         column = move.get("column")
         # True and 1.0 equal 1, but they are no integers in JSON.
         if type(column) is not int:
@@ -116,17 +116,17 @@ class ConnectFour(OnlyInputs):
         return [Dropped(seat, column)]
 
     def turn_s(self, state: ConnectFourState, options: Mapping[str, Any]) -> float | None:
-        """Return the option `turn_s`, or None when the game is over."""
+        """Return the option `turn_s`, or None once the game is over."""
         return None if state.turn is None else _turn_s(options)
 
     def timeout(self, state: ConnectFourState) -> tuple[int, GameEvent]:
-        """Let the player lose whose turn it is."""
+        """Return the player whose turn it is, who loses."""
         if state.turn is None:
             raise GameIsOver
         return state.turn, TimedOut(state.turn)
 
     def apply(self, state: ConnectFourState, event: GameEvent) -> None:
-        """Take an input into `state`; raise an `InvalidMove` when it can't be."""
+        """Apply an input to `state`; raise an `InvalidMove` and leave it unchanged."""
         match event:
             case Dropped(seat, column):
                 _check(state, seat, column)
@@ -202,14 +202,20 @@ def _line_through(columns: Sequence[Sequence[int]], column: int) -> list[Place]:
     top = (column, len(columns[column]) - 1)
     line: set[Place] = set()
     for across, up in DIRECTIONS:
-        row = [*_alike(columns, top, -across, -up), top, *_alike(columns, top, across, up)]
+        row = [
+            *_same_seat_from(columns, top, -across, -up),
+            top,
+            *_same_seat_from(columns, top, across, up),
+        ]
         if len(row) >= IN_A_ROW:
             line.update(row)
     return sorted(line)
 
 
-def _alike(columns: Sequence[Sequence[int]], start: Place, across: int, up: int) -> Iterator[Place]:
-    """Walk from `start` as long as there are discs of the same seat."""
+def _same_seat_from(
+    columns: Sequence[Sequence[int]], start: Place, across: int, up: int
+) -> Iterator[Place]:
+    """Iterate over the neighbours of `start` in one direction, as long as the seat is the same."""
     column, height = start
     seat = columns[column][height]
     column, height = column + across, height + up

@@ -25,7 +25,7 @@ TICK_HZ = 60
 
 DURATION_DEFAULT_S = 30
 DURATION_MAX_S = 3600
-"""Ours: no match is longer than an hour."""
+"""Our limit, not of the contract: one hour."""
 
 LEFT, RIGHT = 0, 1
 
@@ -44,14 +44,14 @@ PADDLE_ACCELERATION = 0.8
 PADDLE_SPEED_MAX = 3.0
 PADDLE_FRICTION = 0.9
 PADDLE_REST_SPEED = 0.001
-"""Ours: a slower paddle stands; rolling out it would go less than the wire can show."""
+"""Ours: a slower paddle stops; its remaining way is below the resolution of the wire."""
 
 SERVE_X = (FIELD - BALL_WIDTH) / 2
 SERVE_Y = (FIELD - BALL_HEIGHT) / 2
 SERVE_SPEED_X = 0.6 * 2.5
 SERVE_SPEED_Y = 0.4 * 2.5
 SERVE_DELAY_TICKS = 45
-"""Ours: so long the ball is out of play after a point, three quarters of a second."""
+"""Ours: the ball is out of play for 0.75 s after a point."""
 
 BALL_Y_MAX = FIELD - BALL_HEIGHT
 BALL_SPEED_UP = 1.05
@@ -126,7 +126,7 @@ class Ball(msgspec.Struct, gc=False):
 
 
 class PongState(msgspec.Struct, gc=False):
-    """All there is to know of a match."""
+    """The whole state of a match."""
 
     ticks_left: int
     chance: Chance
@@ -166,7 +166,7 @@ class Pong(NoTurnClock):
     event_type: Any = PongEvent
 
     def setup(self, seed: int, options: Mapping[str, Any], players: int) -> PongState:  # noqa: ARG002 - always two
-        """Make the state before the first step; raise `InvalidDuration` for a bad `duration_s`."""
+        """Return the state before the first step; raise `InvalidDuration`."""
         duration_s = _duration_s(options)
         chance = Chance(seed)
         return PongState(
@@ -178,9 +178,9 @@ class Pong(NoTurnClock):
         )
 
     def decide(self, state: PongState, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
-        """Turn a key going down or up into the keys then held; none when nothing changes.
+        """Return the keys held after a key went down or up; none if nothing changes.
 
-        Raises `UnknownKey` or `UnknownAction`. Pages repeat `down` while a key is held.
+        Clients repeat `down` while a key is held. Raises `UnknownKey` or `UnknownAction`.
         """
         paddle = state.paddles[seat]
         key = self.key_in(move)
@@ -194,18 +194,18 @@ class Pong(NoTurnClock):
         return Key(UP if _is_up_key(move) else DOWN, pressed)
 
     def hold(self, seat: int, keys: Collection[str]) -> KeysHeld:
-        """Make the input by which `seat` holds these keys, `up` and `down`, and no other."""
+        """Return the input after which `seat` holds exactly these keys, of `up` and `down`."""
         return KeysHeld(seat, up=UP in keys, down=DOWN in keys)
 
     def apply(self, state: PongState, event: GameEvent) -> None:
-        """Take held keys into `state`; outcomes are in it already, by the step they came from."""
+        """Apply held keys to `state`; outcomes are in it already, by the step that made them."""
         if isinstance(event, KeysHeld):
             paddle = state.paddles[event.seat]
             paddle.up = event.up
             paddle.down = event.down
 
     def step(self, state: PongState) -> Sequence[GameEvent]:
-        """Advance by one tick and return a serve or a point; once time is up, nothing moves."""
+        """Advance by one tick and return a serve or a point; nothing moves once time is up."""
         if not state.ticks_left:
             return ()
         state.tick += 1

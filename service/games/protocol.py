@@ -1,9 +1,9 @@
-"""What a game must offer to be played here: pure rules behind one small protocol.
+"""The protocol that a game implements: pure rules, without I/O.
 
 A game is a plain value that knows nothing of sockets, clocks or databases. Its rules are
-deterministic: no wall clock, no order of sets, no mathematics beyond ``+ - * /``, and chance
-only from `service.games.chance`, whose state is part of the match's state. Then a match is
-its events, and anyone can run it again.
+deterministic: no wall clock, no order of sets, no arithmetic beyond ``+ - * /``, and randomness
+only from `service.games.chance`, whose state is part of the match state. So a match can be rebuilt
+from its events on any machine.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ import msgspec
 from service.errors import ClientError, ServiceError
 
 State: TypeAlias = Any
-"""A game's own mutable msgspec struct; it survives a round trip through JSON unchanged."""
+"""A game's own mutable msgspec struct; a round trip through JSON must not change it."""
 
 
 class InvalidMove(ClientError):
@@ -24,15 +24,15 @@ class InvalidMove(ClientError):
 
 
 class RulesFailed(ServiceError):
-    """The rules of a game have raised what they should not, or they are not here any more."""
+    """The rules of a game raised an unexpected error, or are not available."""
 
 
 class GameEvent(msgspec.Struct, frozen=True, tag_field="kind"):
-    """Something that happened in a match by the rules of its game: an input or an outcome."""
+    """A fact in a match, by the rules of its game: an input or an outcome."""
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key of a game that a move presses or lets go, whatever it is on the keyboard."""
+    """A logical key that a move presses or releases, whichever physical key it is."""
 
     name: str
     down: bool
@@ -43,60 +43,59 @@ class Result(msgspec.Struct, frozen=True):
 
     winner: int | None
     reason: Literal["turn_timeout"] | None = None
-    """Why, where that is worth telling: the loser's turn took too long."""
+    """`turn_timeout` if the loser's turn took too long."""
 
 
 class Game(Protocol):
-    """The rules of one game; all is pure, but `apply` and `step` change the `state` given."""
+    """The rules of one game. All methods are pure, but `apply` and `step` mutate their `state`."""
 
     name: str
     rules_version: int
     seats: range
-    """How many players a match may have."""
+    """The numbers of players that a match may have."""
     tick_hz: int
-    """Steps a second; 0 for a game that has none, where each input takes a tick."""
+    """Steps per second; 0 for a game without ticks, where each input takes one."""
     options: tuple[str, ...]
     """The names of the options that are the game's own."""
     ordered: bool
-    """Whether a move may be decided only after the one before it is committed."""
+    """Whether each move is decided only after the one before it is committed."""
     state_type: type[msgspec.Struct]
     event_type: Any
     """The closed union of the game's events."""
 
     def setup(self, seed: int, options: Mapping[str, Any], players: int) -> State:
-        """Make the state before the first tick; raise `InvalidOptions` for impossible ones.
+        """Return the state before the first tick; raise `InvalidOptions`.
 
-        An option that is not the game's own is somebody else's, such as the room's. The number
-        of `players` is one of `seats`.
+        `options` include those of the room, which the game ignores. `players` is one of `seats`.
         """
 
     def decide(self, state: State, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
-        """Turn a player's move into events, none when it changes nothing; raise `InvalidMove`."""
+        """Return the inputs of a player's move, none if it changes nothing; raise `InvalidMove`."""
 
     def key_in(self, move: Mapping[str, Any]) -> Key | None:
-        """Return the key that a move presses or lets go, or None where moves are no keys.
+        """Return the key that a move presses or releases, or None if moves are not keys.
 
-        The service remembers which tab holds which key, and lets go what a tab that is gone has
-        held. Raises `InvalidMove`.
+        The service tracks which socket holds which key, and releases the keys of a closed socket.
+        Raises `InvalidMove`.
         """
 
     def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
-        """Make the input by which `seat` holds exactly these `keys`; asked for no others."""
+        """Return the input after which `seat` holds exactly these `keys`, as named by `key_in`."""
 
     def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:
-        """Return how long the present turn may take, or None when no clock runs for it."""
+        """Return the limit of the current turn in seconds, or None without a turn clock."""
 
     def timeout(self, state: State) -> tuple[int, GameEvent]:
-        """Return whose turn takes too long, and the input that the service makes of it."""
+        """Return the seat whose turn timed out, and the input that the service makes of it."""
 
     def apply(self, state: State, event: GameEvent) -> None:
-        """Take an input into `state`, or raise `InvalidMove` and leave it as it is."""
+        """Apply an input to `state`, or raise `InvalidMove` and leave it unchanged."""
 
     def step(self, state: State) -> Sequence[GameEvent]:
-        """Advance `state` by one tick and return the outcomes worth recording."""
+        """Advance `state` by one tick and return the outcomes to be logged."""
 
     def result(self, state: State) -> Result | None:
-        """Return how the match ended, or None while it goes on."""
+        """Return how the match ended, or None while it continues."""
 
     def scores(self, state: State) -> list[int]:
         """Return the points by seat."""
@@ -105,7 +104,7 @@ class Game(Protocol):
         """Return the ticks left on the clock, or None for a game without one."""
 
     def view(self, state: State, viewer: int | None) -> msgspec.Struct:
-        """Return what a seat, or None for a spectator, may see, as it goes on the wire."""
+        """Return what a seat, or None for a spectator, may see, in wire form."""
 
 
 class InvalidOptions(ClientError):
@@ -115,32 +114,32 @@ class InvalidOptions(ClientError):
 
 
 class NoTurnClock:
-    """Part of a game whose turns, if there are any, may take as long as they like."""
+    """Mixin for games without a turn clock."""
 
     def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:  # noqa: ARG002 - none ever
-        """Return None: no clock runs."""
+        """Return None: there is no turn clock."""
         return None
 
     def timeout(self, state: State) -> tuple[int, GameEvent]:
-        """Fail, since no time is ever over."""
+        """Raise `NotImplementedError`: no turn times out."""
         raise NotImplementedError
 
 
 class OnlyInputs:
-    """Part of a game without ticks of its own: nothing happens but its inputs."""
+    """Mixin for games without ticks: nothing happens but inputs."""
 
     tick_hz = 0
 
     def key_in(self, move: Mapping[str, Any]) -> Key | None:  # noqa: ARG002 - there are no keys
-        """Return None: moves are no keys."""
+        """Return None: moves are not keys."""
         return None
 
     def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
-        """Fail, since there are no keys."""
+        """Raise `NotImplementedError`: there are no keys."""
         raise NotImplementedError
 
     def step(self, state: State) -> Sequence[GameEvent]:  # noqa: ARG002 - it stays as it is
-        """Return none: nothing happens by itself."""
+        """Return no outcomes."""
         return ()
 
     def remaining_ticks(self, state: State) -> int | None:  # noqa: ARG002 - none ever

@@ -1,8 +1,8 @@
-"""The relay: for games that decide on the client. Moves are ordered, logged and passed on.
+"""The relay: for games whose rules are on the clients. Moves are ordered, logged and relayed.
 
-The service knows no rules here. Any JSON object is a move of any player at any time; what a match
-was is its moves, in the order of the log. The move `{"result": {"winner", "scores"}}` says how the
-match ended: it is over when all players say the same.
+The service knows no rules. Any JSON object is a valid move of any player at any time. The move
+`{"result": {"winner", "scores"}}` claims how the match ended: it is over once the claims of all
+players agree.
 """
 
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ PLAYERS_MAX = 16
 
 
 class Relayed(GameEvent, frozen=True, tag="relayed"):
-    """An input: `seat` made a move, whatever it means."""
+    """An input: a move of `seat`, which the service does not interpret."""
 
     seat: int
     move: msgspec.Raw
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a player says that the match ended: `winner` is a seat, or None for a draw."""
+    """A player's claim of how the match ended: `winner` is a seat, or None for a draw."""
 
     winner: int | None
     scores: list[int]
 
 
 class Claimed(GameEvent, frozen=True, tag="claimed"):
-    """An input: `seat` says how the match ended."""
+    """An input: `seat` claims how the match ended."""
 
     seat: int
     result: Claim
@@ -42,18 +42,18 @@ class InvalidResult(InvalidMove):
 
 
 class RelayState(msgspec.Struct, gc=False):
-    """What tells one course of moves from any other."""
+    """The number of moves, their digest, and the claims of results."""
 
     players: int
     moves: int = 0
     digest: str = ""
-    """The hash of the digest before, the seat, and the move: a chain of all moves so far."""
+    """A hash chain over all moves: the hash of the previous digest, the seat, and the move."""
     claims: dict[int, Claim] = {}
-    """What each seat says of the end."""
+    """The claims, by seat."""
 
 
 class RelayView(msgspec.Struct, frozen=True, gc=False):
-    """How many moves there have been; the moves themselves are passed on as they come."""
+    """The number of moves; the moves themselves are relayed one by one."""
 
     moves: int
 
@@ -70,17 +70,17 @@ class Relay(NoTurnClock, OnlyInputs):
     event_type: Any = Relayed | Claimed
 
     def setup(self, seed: int, options: Mapping[str, Any], players: int) -> RelayState:  # noqa: ARG002 - what they are is left to the clients
-        """Begin with no moves."""
+        """Return a state without moves."""
         return RelayState(players)
 
     def decide(self, state: RelayState, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
-        """Pass on any object; raise `InvalidResult` for a result that can't be one."""
+        """Accept any object; raise `InvalidResult` for an invalid claim of a result."""
         if move.keys() == {"result"}:
             return [Claimed(seat, _claim(move["result"], state.players))]
         return [Relayed(seat, msgspec.Raw(msgspec.json.encode(move)))]
 
     def apply(self, state: RelayState, event: GameEvent) -> None:
-        """Count a move, and take it into the digest."""
+        """Count a move and add it to the digest, or record a claim."""
         if isinstance(event, Relayed):
             state.moves += 1
             before = f"{state.digest} {event.seat} ".encode()
@@ -89,12 +89,12 @@ class Relay(NoTurnClock, OnlyInputs):
             state.claims[event.seat] = event.result
 
     def result(self, state: RelayState) -> Result | None:
-        """Return what all players say, when they say the same."""
+        """Return the result that all players claim, or None while they do not agree."""
         agreed = _agreed(state)
         return None if agreed is None else Result(agreed.winner)
 
     def scores(self, state: RelayState) -> list[int]:
-        """Return the points that all players agree on, else none for anybody."""
+        """Return the scores that all players claim, or zeros while they do not agree."""
         agreed = _agreed(state)
         return [0] * state.players if agreed is None else agreed.scores
 

@@ -30,7 +30,7 @@ from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.domain.projections.matches import START_DELAY_S
 from service.errors import Unavailable
 from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
-from service.fanout.joining import joined_again
+from service.fanout.joining import repeat_join
 from service.fanout.match_views import (
     match_paused,
     match_running,
@@ -272,9 +272,9 @@ class Ticker:
         """Tell a tab that has come in before all that it was told then."""
         world, profiles = self._engine.world, self._engine.profiles
         room = world.rooms.rooms.get(room_id)
-        if room is None or not room.shows(user, socket):
+        if room is None or not room.has_joined(user, socket):
             return
-        for delivery in list(joined_again(room, user, socket, world, profiles)):
+        for delivery in list(repeat_join(room, user, socket, world, profiles)):
             self._publisher.publish(delivery)
         self._show(room, room.seat_of(user), socket)
 

@@ -47,7 +47,7 @@ from service.eventstore.records import Origin, propose
 from service.fanout.audience import Delivery
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
-from service.fanout.signals import signal
+from service.fanout.signals import route_signal
 from service.replay.run import Run
 from service.runtime.snapshots import dump, restore
 from service.settings.sections.broadcasts import BroadcastLimits
@@ -139,7 +139,7 @@ class House:
 
     def carry_out(self, action: object) -> None:
         if isinstance(action, PassSignal):
-            told = signal(
+            told = route_signal(
                 action.message,
                 action.to,
                 user=PLAYER,

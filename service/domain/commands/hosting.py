@@ -109,7 +109,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         room = world.rooms.get(self.room)
         if room.seat_of(self.user) is not None:
             return TakeSeat(self.user, self.socket, self.room).decide(world, context)
-        if room.shows(self.user, self.socket) and self.role == "spectator":
+        if room.has_joined(self.user, self.socket) and self.role == "spectator":
             return []
         if self.user not in room.spectators:
             self._check_may_come_in(room)

@@ -134,7 +134,7 @@ class Room(msgspec.Struct):
         """Return whether `user` is a player or spectator here."""
         return user in self.spectators or self.seat_of(user) is not None
 
-    def shows(self, user: UserId, socket: SocketId) -> bool:
+    def has_joined(self, user: UserId, socket: SocketId) -> bool:
         """Return whether `socket` of `user` has joined this room."""
         seat = self.seat_of(user)
         if seat is not None:

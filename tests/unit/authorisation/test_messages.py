@@ -19,7 +19,7 @@ from service.edge.session.errors import MessageRefused
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
 from service.errors import ClientError
-from service.fanout.signals import signal
+from service.fanout.signals import route_signal
 from service.settings.sections.connections import SessionLimits, UserLimits
 from tests.unit.domain.story import Story
 from tools.authorisation import (
@@ -101,7 +101,7 @@ def answer(story: Story, user: int, dialect: Dialect, message: dict[str, Any]) -
         if isinstance(action, Execute):
             execute(story, action)
         elif isinstance(action, PassSignal):
-            signal(
+            route_signal(
                 action.message,
                 action.to,
                 user=user,
@@ -120,7 +120,7 @@ def answer(story: Story, user: int, dialect: Dialect, message: dict[str, Any]) -
 
 def _shows(story: Story, room: str, user: int) -> bool:
     """Check what `service.edge.moves` checks before it reads the moves of a match."""
-    return story.world.rooms.get(room).shows(user, socket_of(user))
+    return story.world.rooms.get(room).has_joined(user, socket_of(user))
 
 
 def execute(story: Story, action: Execute) -> None:

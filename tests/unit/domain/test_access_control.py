@@ -29,10 +29,10 @@ from service.domain.errors import (
 )
 from service.errors import ClientError
 from service.fanout.audience import Delivery
-from service.fanout.joining import invites_waiting
+from service.fanout.joining import pending_invites
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold
-from service.fanout.signals import NothingShared, signal
+from service.fanout.signals import NothingShared, route_signal
 from service.protocol import v1
 from service.settings.sections.play import Rules, Times
 from tests.unit.domain.story import ROOM, Story
@@ -74,9 +74,9 @@ def test_a_mute_blocks_invites(story: Story) -> None:
 
 def test_a_mute_hides_a_pending_invite(story: Story) -> None:
     story.do(SendInvite(ANA, BEN, "pong"))
-    assert len(list(invites_waiting(BEN, story.world, Profiles()))) == 1
+    assert len(list(pending_invites(BEN, story.world, Profiles()))) == 1
     story.do(Mute(BEN, ANA, muted=True))
-    assert not list(invites_waiting(BEN, story.world, Profiles()))
+    assert not list(pending_invites(BEN, story.world, Profiles()))
 
 
 def test_a_declined_invite_has_a_cooldown(story: Story) -> None:
@@ -127,7 +127,7 @@ def test_a_restart_ends_all_cooldowns(story: Story) -> None:
 def signalled(story: Story, user: int, to: int, *, to_anybody: bool = False) -> bool:
     """Tell whether a signal reaches `to`."""
     try:
-        delivery = signal(
+        delivery = route_signal(
             v1.SendSignal(data=msgspec.Raw(b"1"), to=to),
             to,
             user=user,

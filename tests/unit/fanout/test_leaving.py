@@ -16,7 +16,7 @@ from service.edge.frames import type_of
 from service.fanout.audience import Delivery, InRoom, Sockets, Users
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
-from service.fanout.signals import signal
+from service.fanout.signals import route_signal
 from service.protocol import v1
 from tests.unit.domain.story import ROOM, Story
 
@@ -76,7 +76,7 @@ class Told(Story):
         self.do(Move(A, socket, ROOM, {"secret": 1}))
         self.do(Say(A, "chat", "digest", ROOM, None))
         self.tell(
-            signal(
+            route_signal(
                 v1.SendSignal(data=msgspec.Raw(b'"psst"'), room_id=ROOM),
                 None,
                 user=A,

@@ -248,7 +248,7 @@ def test_a_room_knows_the_tabs_that_show_it() -> None:
     assert room.spectator_sockets == ["n1.1.4a"]
     assert room.sockets == ["n1.1.3a", "n1.1.4a"]
     shown = [(ANA, "n1.1.1a"), (CLEO, "n1.1.3a"), (DAN, "n1.1.4a"), (DAN, "n1.1.3a")]
-    assert [room.shows(user, socket) for user, socket in shown] == [False, True, True, False]
+    assert [room.has_joined(user, socket) for user, socket in shown] == [False, True, True, False]
 
 
 def test_the_first_free_seat_is_the_one_to_take() -> None:
