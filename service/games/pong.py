@@ -98,7 +98,7 @@ class Served(GameEvent, frozen=True, tag="served"):
 
 
 class Scored(GameEvent, frozen=True, tag="scored"):
-    """An outcome: `seat` made a point, and `scores` is how it stands now."""
+    """An outcome: `seat` made a point, and `scores` is the new score."""
 
     seat: int
     scores: tuple[int, int]
@@ -340,7 +340,7 @@ def _move_ball(ball: Ball, left: Paddle, right: Paddle) -> None:
 
 
 def _meets(ball: Ball, paddle: Paddle, face_x: float) -> bool:
-    """Tell whether the ball is at the height of `paddle` at the moment it reaches the face."""
+    """Return whether the ball is at the height of `paddle` when it reaches its face."""
     part_of_step = (face_x - ball.x) / ball.speed_x
     y = _bounced(ball.y + ball.speed_y * part_of_step)
     return paddle.y - BALL_HEIGHT < y < paddle.y + PADDLE_HEIGHT

@@ -25,7 +25,7 @@ class UserCommand(msgspec.Struct, frozen=True):
 
 
 class MemberCommand(UserCommand, frozen=True):
-    """Locks the room where a user does something; where they sit does not change."""
+    """Locks a room where a user acts without joining or leaving it."""
 
     room: RoomId
 
@@ -35,7 +35,7 @@ class MemberCommand(UserCommand, frozen=True):
 
 
 class SeatCommand(MemberCommand, frozen=True):
-    """Locks a user and the room where they sit, or watch."""
+    """Locks a user and a room that they are a member of."""
 
     def streams(self, _world: World) -> set[str]:
         """The user and the room."""

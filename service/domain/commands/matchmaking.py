@@ -104,7 +104,7 @@ def pair_returning(user: UserId, world: World, context: Context) -> list[Event]:
         return []
     for game in world.matchmaking.searched_by(user):
         opponents = world.matchmaking.opponents_of(user, game, world.presence)
-        # The queue of a game that this version does not have any more may still exist.
+        # The queue of a game that was removed may still exist.
         if opponents and context.games.get(game) is not None:
             return create_room_for([*opponents, user], game, world, context)
     return []

@@ -43,7 +43,7 @@ def call_rules(match: Match, context: Context, call: Callable[[Game], Returned])
     game = context.games.rules(match.game, match.rules_version)
     if game is None:
         raise RulesFailed(
-            f"Version {match.rules_version} of the rules of {match.game} is not here."
+            f"Version {match.rules_version} of the rules of {match.game} is not available."
         )
     try:
         return call(game)

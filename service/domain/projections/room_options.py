@@ -1,4 +1,4 @@
-"""Options of a room, read once from the event that they stand in."""
+"""Options of a room, read once from their event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class RoomOptions(msgspec.Struct, frozen=True):
     """The options that the service reads; a default holds where the event does not name one."""
 
     as_written: dict[str, Any] = {}
-    """All options as they stand in the event: the game reads its own, clients are shown all."""
+    """All options as in the event: the game reads its own, and clients get all of them."""
     reconnect_grace_s: float = 10
     """How long a seat waits for its player, in seconds."""
     pause_budget_s: float | None = None

@@ -62,7 +62,7 @@ def test_the_rules_of_the_version_are_asked_that_the_match_began_with(
 
 def test_rules_that_are_gone_are_not_asked() -> None:
     one = later(3)
-    with pytest.raises(RulesFailed, match="Version 3 of the rules of pong is not here"):
+    with pytest.raises(RulesFailed, match="Version 3 of the rules of pong is not available"):
         call_rules(match_of(one), context_of(one), lambda _: fail(AssertionError()))
 
 
