@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.events.base import match_stream
 from service.domain.events.chat import ChatSaid
 from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome, MatchStarted
 from service.domain.events.presence import UserWentOffline
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
+    from service.domain.projections.matches import Match
     from service.domain.projections.world import World
     from service.edge.tail import Refill
     from service.eventstore.reader import Reader, StoredEvent
@@ -81,14 +83,39 @@ async def recover(
     return Recovered(world, before)
 
 
-async def refill(refill: Refill, after: Position, reader: Reader, known: KnownPeople) -> None:
+async def refill_backlog(  # noqa: PLR0913 - what is read, and who keeps it
+    tail: Refill,
+    before: World,
+    reader: Reader,
+    cache: ProfileCache,
+    remember: Callable[[RecordedEvent], None],
+    *,
+    now_us: int,
+) -> None:
+    """Refill the backlog from `before` on, the results of commands, and the names it shows.
+
+    `now_us` is the time in microseconds since 1970.
+    """
+    await cache.load(before)
+    await remember_commands(reader, before.position, now_us - KEPT_US, remember)
+    await refill(tail, before.position, reader, cache)
+    await cache.load()
+
+
+async def match_events(reader: Reader, match: Match) -> Sequence[Event]:
+    """Read the events of a live match, from where its play can be rebuilt."""
+    pages = reader.read(match.replay_from - 1, stream=match_stream(match.id))
+    return [recorded.event async for page in pages for recorded in page]
+
+
+async def refill(refill: Refill, after: Position, reader: Reader, cache: ProfileCache) -> None:
     """Let `refill` take the events after a position."""
     begun = await reader.after_of_type(after, MatchStarted.type)
     streams = refill.streams_with_moves(begun)
     async for page in reader.stored(
         after, without=WITHOUT_FRAMES, sparse=MatchInput.type, streams=streams
     ):
-        await known.load_of(page)
+        await cache.load_of(page)
         for stored in page:
             refill.take(stored)
 
@@ -115,12 +142,12 @@ async def _save(log: EventLog, world: World) -> None:
         logger.warning("snapshot not written", metadata={"reason": str(error)})
 
 
-class KnownPeople:
+class ProfileCache:
     """Keeps the names and texts in memory that somebody may be shown, and no others for long."""
 
-    def __init__(self, people: Profiles, world: World, reader: Reader) -> None:
-        """Keep in `people` what `world` shows."""
-        self._people = people
+    def __init__(self, profiles: Profiles, world: World, reader: Reader) -> None:
+        """Keep in `profiles` what `world` shows."""
+        self._profiles = profiles
         self._world = world
         self._reader = reader
 
@@ -128,8 +155,8 @@ class KnownPeople:
         """Know the names of all who are in the world, and what was said in its rooms."""
         users = _users_of(world or self._world)
         known = await self._reader.names([str(user) for user in users])
-        self._people.names |= {user: known[str(user)] for user in users if str(user) in known}
-        self._people.texts |= await self._reader.texts(list(_texts_of(world or self._world)))
+        self._profiles.names |= {user: known[str(user)] for user in users if str(user) in known}
+        self._profiles.texts |= await self._reader.texts(list(_texts_of(world or self._world)))
 
     async def load_of(self, page: Sequence[StoredEvent]) -> None:
         """Know who did and said something, before it is told again."""
@@ -137,25 +164,25 @@ class KnownPeople:
             one.actor for one in page if one.actor is not None and one.type != MatchInput.type
         }
         names = await self._reader.names(actors)
-        self._people.names |= {parse_user_id(user): name for user, name in names.items()}
+        self._profiles.names |= {parse_user_id(user): name for user, name in names.items()}
         decoded = [one.decoded().event for one in page if one.type == ChatSaid.type]
         said = [event.chat for event in decoded if isinstance(event, ChatSaid)]
-        self._people.texts |= await self._reader.texts(said)
+        self._profiles.texts |= await self._reader.texts(said)
 
     def observe(self, event: Event, _position: Position) -> None:
         """Let go of names and texts that nobody is shown any more, when they are too many."""
-        people, world = self._people, self._world
+        profiles, world = self._profiles, self._world
         names_max = PROFILE_CACHE_MIN + 2 * len(world.presence.sockets)
         texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
-        if isinstance(event, UserWentOffline) and len(people.names) > names_max:
-            kept = {name for data in people.expected.values() for name in data.names}
-            for user in people.names.keys() - _users_of(world):
+        if isinstance(event, UserWentOffline) and len(profiles.names) > names_max:
+            kept = {name for data in profiles.expected.values() for name in data.names}
+            for user in profiles.names.keys() - _users_of(world):
                 if str(user) not in kept:
-                    del people.names[user]
-        if isinstance(event, ChatSaid) and len(people.texts) > texts_max:
-            kept = {chat for data in people.expected.values() for chat in data.texts}
-            for chat in people.texts.keys() - _texts_of(world) - kept:
-                del people.texts[chat]
+                    del profiles.names[user]
+        if isinstance(event, ChatSaid) and len(profiles.texts) > texts_max:
+            kept = {chat for data in profiles.expected.values() for chat in data.texts}
+            for chat in profiles.texts.keys() - _texts_of(world) - kept:
+                del profiles.texts[chat]
 
 
 def _users_of(world: World) -> set[UserId]:

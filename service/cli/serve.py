@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from service.app import Service
 from service.errors import ClientError, ConfigurationError, ServiceError
+from service.lifecycle import Service
 from service.settings import Settings, is_set, load_settings, unknown_variables
 from service.settings.checks import warnings
 from service.settings.secrets import read_dev_secret

@@ -41,7 +41,7 @@ def broken(patch: pytest.MonkeyPatch, game: str, rule: str) -> Broken:
 
 
 def faults(stage: Stage) -> float:
-    registry = stage.service._metrics.registry  # noqa: SLF001 - it is read
+    registry = stage.service.parts.metrics.registry
     return sum(
         sample.value
         for family in registry.collect()
@@ -59,7 +59,7 @@ async def bystander(stage: Stage) -> Tab:
 
 async def plays_on(tab: Tab, stage: Stage) -> None:
     """Make sure that the bystander has noticed nothing."""
-    room = stage.service._world.rooms.seated[tab.user]  # noqa: SLF001 - it is looked at
+    room = stage.service.parts.world.rooms.seated[tab.user]
     assert (await tab.ask("game:move", roomId=room, move={"a": 1}))["type"] == "ack"
     async with stage.http.get(f"{stage.service.url}/readyz") as response:
         assert response.status == 200
@@ -132,10 +132,10 @@ def test_a_result_withdrawn_at_once_does_not_block_the_end_of_matches(theatre: T
         await ana.ask("game:move", roomId=room, move=claims[0])
         # Both are in one commit, so that the end which the first one brings about comes after both.
         service: Any = stage.service
-        (socket,) = service._world.rooms.rooms[room].seats[1].sockets  # noqa: SLF001 - to be at once
+        (socket,) = service.parts.world.rooms.rooms[room].seats[1].sockets
         for claim in claims:
             command = Move(ben.user, socket, room, claim)
-            service._endpoint._engine.dispatch(command, Origin(), lambda _: None)  # noqa: SLF001 - as above
+            service.parts.engine.dispatch(command, Origin(), lambda _: None)
         await ben.ask("game:move", roomId=room, move={"still": "here"})
         assert not ben.of("game:over")
         await ana.ask("game:move", roomId=room, move=claims[1])
@@ -199,7 +199,7 @@ def test_rules_failing_on_a_pause_void_the_match_and_the_socket_closes(
         broken(monkeypatch, "pong", "hold").raises = True
         await ana.drop()
         assert (await ben.until("game:over"))["reason"] == "void"
-        world = stage.service._world  # noqa: SLF001 - it is looked at
+        world = stage.service.parts.world
         await holds(lambda: ana.user not in world.presence.sockets, "she stays online")
 
     theatre.runner.run(story(theatre.stage))
@@ -271,7 +271,7 @@ def test_a_failing_delivery_rule_loses_only_the_messages_of_its_event(
             await tab.insist("room:leave", roomId=room)
         assert rule.times
         assert faults(stage) > before
-        world = stage.service._world  # noqa: SLF001 - it is looked at
+        world = stage.service.parts.world
         await holds(lambda: room not in world.rooms.rooms, "the room stays")
 
     theatre.runner.run(story(theatre.stage))
@@ -279,7 +279,7 @@ def test_a_failing_delivery_rule_loses_only_the_messages_of_its_event(
 
 def test_a_failing_observer_does_not_affect_other_observers(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
-        engine: Any = stage.service._ticker._engine._projector  # noqa: SLF001 - one of them is to fail
+        engine: Any = stage.service.parts.ticker._engine._projector  # noqa: SLF001 - one of them is to fail
         failing = Broken(lambda *_: None)
 
         def observe(event: object, _position: int) -> None:
@@ -302,7 +302,7 @@ def test_a_socket_is_usable_after_a_failed_greeting(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story(stage: Stage) -> None:
-        greeter: Any = stage.service._greeter  # noqa: SLF001 - it is to fail
+        greeter: Any = stage.service.parts.greeter
         other = await bystander(stage)
         ana = await stage.connect()
         await ana.ask("room:create", game="pong")
@@ -319,8 +319,8 @@ def test_a_socket_is_usable_after_a_failed_greeting(
 @pytest.mark.parametrize(
     ("part", "name", "message"),
     [
-        ("_ticker", "show_again", {"type": "room:join"}),
-        ("_hub", "users", {"type": "user:list:request"}),
+        ("ticker", "show_again", {"type": "room:join"}),
+        ("hub", "users", {"type": "user:list:request"}),
     ],
 )
 def test_an_internal_error_is_answered_with_the_command_id(
@@ -332,7 +332,7 @@ def test_an_internal_error_is_answered_with_the_command_id(
         failing: Any = Broken(lambda *_: None)
         failing.raises = True
         failing.frames = failing
-        monkeypatch.setattr(getattr(stage.service, part), name, failing)
+        monkeypatch.setattr(getattr(stage.service.parts, part), name, failing)
         fields = {"roomId": room} if message["type"] == "room:join" else {}
         answer = await ana.ask(message["type"], **fields)
         assert (answer["type"], answer["code"]) == ("error", "INTERNAL_ERROR")
@@ -345,7 +345,7 @@ def test_an_internal_error_is_answered_with_the_command_id(
 def test_an_unencodable_append_does_not_fail_its_batch(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
         ana, ben = await stage.connect(), await stage.connect()
-        log: Any = stage.service._log  # noqa: SLF001 - it is made to fail
+        log: Any = stage.service.parts.log
         commit = log._store.commit  # noqa: SLF001 - as above
 
         def fails(batch: Any) -> Any:

@@ -176,7 +176,7 @@ async def _story(stage: Stage) -> None:
 
 async def _come_back(stage: Stage, tab: Tab, room: str) -> Tab:
     """Lose a player's connection, and bring them back."""
-    world = stage.service._world  # noqa: SLF001 - it is looked at
+    world = stage.service.parts.world
     await tab.drop()
     live = world.matches.live[world.rooms.rooms[room].match or ""]
     await holds(lambda: live.paused, "the match is not paused")
@@ -187,5 +187,5 @@ async def _come_back(stage: Stage, tab: Tab, room: str) -> Tab:
 
 
 async def _events(stage: Stage, match: str) -> list[Event]:
-    reader = stage.service._reader  # noqa: SLF001 - as above
+    reader = stage.service.parts.reader
     return [one.event async for page in reader.read(stream=match_stream(match)) for one in page]

@@ -20,7 +20,7 @@ from service.eventstore.codec import decode
 from service.eventstore.plan import Append
 from service.eventstore.records import Origin, RecordedEvent, propose
 from service.fanout.profiles import Profiles
-from service.recovery import KnownPeople, recover, refill, remember_commands
+from service.recovery import ProfileCache, recover, refill, remember_commands
 from service.runtime.idempotency import CommandResult, CommandResults
 from service.runtime.snapshots import code_version, dump
 from service.settings.sections.storage import BacklogLimits
@@ -58,7 +58,7 @@ async def start(
     log, reader = log_file.log(), log_file.reader()
     recovered = await recover(log, reader, limits, snapshot_events=snapshot_events, now_us=now_us())
     people, remembered = Profiles(), list[RecordedEvent]()
-    known = KnownPeople(people, recovered.world, reader)
+    known = ProfileCache(people, recovered.world, reader)
     backlog = Backlog(BacklogLimits(), recovered.before_tail.position)
     tail = Refill(backlog, recovered.before_tail, people, Ages(now_us(), 0.0), remembered.append)
     await refill(tail, recovered.before_tail.position, reader, known)
@@ -140,7 +140,7 @@ async def test_inputs_of_a_match_with_ticks_are_not_decoded_for_the_tail(
     tail = Refill(
         backlog, recovered.before_tail, people, Ages(now_us(), 0.0), list[RecordedEvent]().append
     )
-    known = KnownPeople(people, recovered.world, log_file.reader())
+    known = ProfileCache(people, recovered.world, log_file.reader())
     await refill(tail, 0, log_file.reader(), known)
     assert decoded == ["invite.sent", "lobby.joined"]
     assert len(backlog.between(2, 0, 100) or ()) == 1
@@ -209,7 +209,7 @@ async def test_a_chat_text_is_available_until_its_event_is_published(
 ) -> None:
     """Its event is on the way into the log; without the text nobody could be told of it."""
     people, world = Profiles(), World()
-    known = KnownPeople(people, world, log_file.reader())
+    known = ProfileCache(people, world, log_file.reader())
     people.texts = {f"old-{number}": "said long ago" for number in range(1001)}
     people.names = dict.fromkeys(range(1001), "gone")
     data = PersonalData(names={"ana": "Ana"}, texts={"new": Text("salt", "hello")})

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from service.app import Service
 from service.domain.projections.world import World
 from service.eventstore.codec import decode
 from service.eventstore.records import RecordedEvent
 from service.eventstore.writer import EventLog
+from service.lifecycle import Service
 from service.recovery import READ_PER_EVENT_MAX
 from service.runtime import snapshots as snapshots_module
 from service.runtime.snapshots import Snapshots, dump, restore, restore_world

@@ -74,7 +74,7 @@ def test_a_match_with_failing_rules_is_void_at_start_and_others_continue(
         await room_of((cleo,), "relay", seats=1)
         for tab in (ana, ben):
             await tab.ask("game:move", roomId=room, move={"column": 3})
-        ticker: Any = stage.service._ticker  # noqa: SLF001 - as if it were killed
+        ticker: Any = stage.service.parts.ticker
         ticker._recorder.add_checkpoint = lambda _: None  # noqa: SLF001 - as above
         return ana.user, cleo.user
 
@@ -83,7 +83,7 @@ def test_a_match_with_failing_rules_is_void_at_start_and_others_continue(
         assert ana.of("session:state")[0]["inRoom"] is False
         assert cleo.of("session:state")[0]["inRoom"] is True
         await ana.insist("matchmaking:join", game="pong")
-        world = stage.service._world  # noqa: SLF001 - it is looked at
+        world = stage.service.parts.world
         assert [match.game for match in world.matches.live.values()] == ["relay"]
 
     with Theatre.opened(tmp_path) as theatre:
@@ -110,7 +110,7 @@ def test_inputs_ahead_of_their_tick_do_not_prevent_a_start(
     async def before(stage: Stage) -> int:
         ana, ben = await stage.connect(), await stage.connect()
         room = await room_of((ana, ben), "pong")
-        ticker: Any = stage.service._ticker  # noqa: SLF001 - as if it were killed before the tick
+        ticker: Any = stage.service.parts.ticker
         ticker.advance = ticker._recorder.add_checkpoint = lambda *_: None  # noqa: SLF001 - as above
         await ana.insist("game:move", roomId=room, direction="w", action="down")
         return ana.user
@@ -149,7 +149,7 @@ def test_a_match_with_a_skipped_end_and_a_closed_room_is_void_at_start(tmp_path:
     async def after(stage: Stage, user: int) -> None:
         ana = await stage.connect(user)
         assert ana.of("session:state")[0]["inRoom"] is False
-        assert not stage.service._world.matches.live  # noqa: SLF001 - it is looked at
+        assert not stage.service.parts.world.matches.live
 
     with Theatre.opened(tmp_path) as theatre:
         user = theatre.runner.run(before(theatre.stage))

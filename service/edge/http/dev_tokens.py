@@ -64,3 +64,8 @@ class DevTokens:
         if len(name) > self._name_length_max:
             raise BadName(f"A name has at most {self._name_length_max} characters.")
         return name
+
+
+def dev_token_routes(tokens: TokenSettings, secret: str) -> list[web.AbstractRouteDef]:
+    """List the routes; none where tokens are not checked by a secret that is set."""
+    return DevTokens(tokens, secret).routes() if tokens.checks_by_secret and secret else []

@@ -1,0 +1,193 @@
+"""Start the service, notice when a part of it dies, and stop it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from service.app import NODE, Parts
+from service.domain.commands.presence import StartNode
+from service.edge.http.bind import check_address
+from service.edge.issuers import issuers_of, polled_keys
+from service.edge.tail import Ages, Refill
+from service.eventstore import migrate
+from service.eventstore.private_files import make_private
+from service.eventstore.reader import Reader, open_database
+from service.eventstore.records import Origin
+from service.eventstore.writer import EventLog, writer_error_raised
+from service.recovery import match_events, recover, refill_backlog
+from service.settings.secrets import dev_secret
+from service.telemetry import Metrics, get_logger, note_fault, traces
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+# The name under which the start and the end have always been logged.
+logger = get_logger("service.app")
+
+
+class Service:
+    """The running service."""
+
+    parts: Parts
+
+    def __init__(self, settings: Settings, secret: str, *, dev: bool) -> None:
+        """Take the settings; `dev` adds `POST /dev/token`."""
+        self._settings = settings
+        self._secret = secret
+        self._dev = dev
+        self._issuers = issuers_of(settings, secret, time.monotonic)
+        self._background: list[asyncio.Task[None]] = []
+        self.url = ""
+
+    async def fetch_keys(self) -> None:
+        """Fetch the keys that tokens are checked with; nothing is open yet.
+
+        Raises `ConfigurationError` when Vault gives no secret.
+        """
+        await asyncio.gather(*(source.start() for source in polled_keys(self._issuers)))
+
+    async def start(self, *, accept_lost_tail: bool = False) -> None:
+        """Open the log, rebuild the world, go on with live matches, and accept sockets."""
+        check_address(self._settings.listen.host, self._settings.listen.port)
+        self._metrics = Metrics()
+        asyncio.get_running_loop().set_exception_handler(self._note_loop_fault)
+        log, reader = await self._open_log(accept_lost_tail=accept_lost_tail)
+        await self._make_parts(log, reader)
+        await self._go_on()
+        await self._listen()
+
+    async def _open_log(self, *, accept_lost_tail: bool) -> tuple[EventLog, Reader]:
+        """Open the log for writing and reading, when nothing else refuses the start."""
+        storage = self._settings.storage
+        lock = await asyncio.to_thread(
+            migrate.claim,
+            storage.database_url,
+            migrates=storage.migrate_at_start,
+            accept_lost_tail=accept_lost_tail,
+        )
+        if self._dev and self._secret and self._settings.tokens.secret is None:
+            dev_secret(storage.data_dir, self._secret)
+        if self._settings.logs.otel_endpoint is not None:
+            traces.start(self._settings.logs.otel_endpoint)
+        reader = Reader(open_database(storage.database_url))
+        database = migrate.database_path(storage.database_url)
+        log = EventLog(
+            database,
+            node=NODE,
+            busy_ms=storage.busy_ms,
+            accept_lost_tail=accept_lost_tail,
+            metrics=self._metrics,
+            lock=lock,
+        )
+        make_private(storage.data_dir, database)
+        return log, reader
+
+    async def _make_parts(self, log: EventLog, reader: Reader) -> None:
+        """Make the parts, of the state that is rebuilt from the log."""
+        settings = self._settings
+        recovered = await recover(
+            log,
+            reader,
+            settings.backlog,
+            snapshot_events=settings.storage.snapshot_events,
+            now_us=_now_us(),
+        )
+        self.parts = parts = Parts(
+            settings,
+            self._secret,
+            self._issuers,
+            log=log,
+            reader=reader,
+            recovered=recovered,
+            metrics=self._metrics,
+            dev=self._dev,
+        )
+        before, remember = recovered.before_tail, parts.engine.remember
+        now_us = _now_us()
+        ages = Ages(now_us, time.monotonic())
+        tail = Refill(parts.backlog, before, parts.profiles, ages, remember)
+        await refill_backlog(tail, before, reader, parts.profile_cache, remember, now_us=now_us)
+        parts.hub.start()
+
+    async def _go_on(self) -> None:
+        """Begin to write, go on with live matches, and start what runs beside."""
+        parts = self.parts
+        logger.debug("log opened", metadata={"position": parts.log.head.position})
+        writer = parts.log.start(parts.engine.committed)
+        with writer_error_raised(writer):
+            await parts.engine.execute(StartNode(NODE), Origin())
+            await parts.ticker.recover(lambda match: match_events(parts.reader, match))
+        parts.profile_lookup.start()
+        await parts.outbox.start()
+        heartbeat_s = self._settings.connections.heartbeat_s
+        self._background = [
+            writer,
+            asyncio.create_task(parts.ticker.run(), name="ticker"),
+            asyncio.create_task(parts.hub.watch_stalls(), name="stalls"),
+            asyncio.create_task(parts.hub.beat(heartbeat_s), name="heartbeat"),
+            *(asyncio.create_task(keys.run(), name="keys") for keys in polled_keys(self._issuers)),
+        ]
+
+    async def _listen(self) -> None:
+        world = self.parts.world
+        self.url = await self.parts.site.start()
+        logger.info(
+            "listening",
+            **{"url.full": self.url, "process.pid": os.getpid()},
+            metadata={"position": world.position, "matches": len(world.matches.live)},
+        )
+
+    async def failed(self) -> None:
+        """Return when a part has died that the service can't go on without."""
+        done, _ = await asyncio.wait(self._background, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            logger.critical(
+                "part failed",
+                error_type="internal_error",
+                metadata={"part": task.get_name()},
+                exc_info=task.exception(),
+            )
+
+    def _note_loop_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell of what a callback or a task has raised that nobody waits for."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        note_fault(self._metrics, "task", error, what=context["message"])
+
+    async def stop(self) -> None:
+        """Accept no more, commit what waits, write a snapshot, close all sockets with 4001."""
+        parts = self.parts
+        parts.endpoint.refuse_new()
+        await parts.deadlines.stop()
+        for task in self._background[1:]:
+            task.cancel()
+        for stop in (
+            parts.ticker.stop,
+            parts.snapshots.write,
+            parts.endpoint.stop,
+            parts.socket_io.stop,
+            parts.move_history.stop,
+            parts.site.stop,
+            parts.profile_lookup.stop,
+            parts.outbox.stop,
+            parts.user_tokens.stop,
+        ):
+            try:
+                await stop()
+            except Exception as error:  # noqa: BLE001 - the others are stopped all the same
+                note_fault(self._metrics, "task", error, what=stop.__qualname__)
+        if parts.user_service is not None:
+            await parts.user_service.close()
+        parts.passwords.stop()
+        # The writer is the last to close: only it moves the WAL into the database and removes it.
+        await parts.reader.close()
+        await parts.log.close()
+        await asyncio.to_thread(traces.stop)
+        logger.info("stopped", metadata={"position": parts.log.head.position})
+
+
+def _now_us() -> int:
+    """Return the time in microseconds since 1970."""
+    return time.time_ns() // 1000
