@@ -131,8 +131,8 @@ class Fault:
 def test_each_append_is_retried_until_the_disk_recovers(
     theatre: Theatre, kind: type[Event], how: str
 ) -> None:
-    parts: Any = theatre.stage.service
-    fault = Fault(parts._log._store, kind, how)  # noqa: SLF001 - it is made to fail
+    parts: Any = theatre.stage.service.parts
+    fault = Fault(parts.log._store, kind, how)  # noqa: SLF001 - it is made to fail
     try:
         theatre.runner.run(_story(theatre.stage))
     finally:
@@ -142,8 +142,8 @@ def test_each_append_is_retried_until_the_disk_recovers(
 
 async def _story(stage: Stage) -> None:
     """Let two users do all that there is, and look at what has become of it."""
-    parts: Any = stage.service
-    world = parts._world  # noqa: SLF001 - it is looked at
+    parts: Any = stage.service.parts
+    world = parts.world
     ana, ben, cleo, dan = [await stage.connect() for _ in range(4)]
     await cleo.insist("invite", to=dan.user)
     room = await room_of((ana, ben), "pong", duration_s=2, reconnect_grace_s=60)
@@ -170,7 +170,7 @@ async def _story(stage: Stage) -> None:
     assert match not in world.matches.live
     events = await _events(stage, match)
     assert Replay(events, GAMES).verify() is None
-    head = parts._log.head.position  # noqa: SLF001 - as above
+    head = parts.log.head.position
     assert all(0 < one["position"] <= head for one in (said, *pressed))
 
 
