@@ -12,15 +12,15 @@ class RoomOptions(msgspec.Struct, frozen=True):
 
     as_written: dict[str, Any] = {}
     """All options as in the event: the game reads its own, and clients get all of them."""
-    reconnect_grace_s: float = 10
+    reconnect_grace_s: float = 10.0
     """How long a seat waits for its player, in seconds."""
     pause_budget_s: float | None = None
     """How long a match may be paused for one player, in seconds; None is without limit."""
-    spectator_delay_s: float = 0
+    spectator_delay_s: float = 0.0
     """How much later spectators see everything, in seconds."""
-    frame_ms: float = 0
+    frame_ms: float = 0.0
     """How long, in ms, signals and relayed moves may wait to share one write."""
-    duration_s: float = 30
+    duration_s: float = 30.0
     """How long a match of a game with ticks takes, in seconds."""
 
     @classmethod
@@ -29,12 +29,19 @@ class RoomOptions(msgspec.Struct, frozen=True):
 
         Folds call this, and so it raises nothing: 0.1.0 logged some options unchecked.
         """
-        numbers = {name: written[name] for name in _NUMBERS if _is_number(written.get(name))}
-        return msgspec.structs.replace(cls(written), **numbers)
+        numbers = {name: _number(written.get(name)) for name in _NUMBERS}
+        named = {name: number for name, number in numbers.items() if number is not None}
+        return msgspec.structs.replace(cls(written), **named)
 
 
 _NUMBERS = RoomOptions.__struct_fields__[1:]
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: object) -> float | None:
+    # As floats, so that a snapshot of a restored world is the same bytes.
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None

@@ -45,7 +45,7 @@ def test_an_option_of_the_service_is_read_as_a_number(name: str, value: float) -
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("odd", [None, True, "2", [2], {"s": 2}])
+@pytest.mark.parametrize("odd", [None, True, "2", [2], {"s": 2}, 10**400])
 def test_a_value_that_is_no_number_counts_as_not_named(name: str, odd: object) -> None:
     assert RoomOptions.read({name: odd}) == RoomOptions({name: odd})
 
@@ -86,8 +86,10 @@ def test_a_snapshot_keeps_the_options_as_they_are(written: dict[str, Any]) -> No
         ),
     )
     rooms.on_room_created(event, 1)  # type: ignore[arg-type]  # decoded by its type
-    again = msgspec.msgpack.decode(msgspec.msgpack.encode(rooms), type=Rooms)
+    dumped = msgspec.msgpack.encode(rooms)
+    again = msgspec.msgpack.decode(dumped, type=Rooms)
     assert again == rooms
+    assert msgspec.msgpack.encode(again) == dumped
     assert msgspec.json.encode(again.rooms["room"].options.as_written) == msgspec.json.encode(
         written
     )

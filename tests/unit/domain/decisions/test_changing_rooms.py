@@ -35,11 +35,11 @@ NEW_ROOM = made(
 """The room in which Ben, who waited, and Ana are paired."""
 
 
-def test_a_room_is_made_for_as_many_as_have_found_each_other() -> None:
+def test_a_room_is_created_for_as_many_as_have_found_each_other() -> None:
     scenario().given(*online(ANA, BEN), SEARCHES).when(JOINS).then(*NEW_ROOM)
 
 
-def test_a_room_that_is_made_takes_its_options_from_the_settings() -> None:
+def test_a_room_that_is_created_takes_its_options_from_the_settings() -> None:
     settings = scenario(match_duration_s=5, reconnect_grace_s=6, pause_budget_s=7, spectators_max=8)
     options = {"duration_s": 5, "reconnect_grace_s": 6, "pause_budget_s": 7}
     settings.given(*online(ANA, BEN), SEARCHES).when(JOINS).then(

@@ -38,13 +38,13 @@ def said(number: int, room: str | None = "old") -> ChatSaid:
 # Say
 
 
-def test_a_player_says_something_to_their_room() -> None:
+def test_a_player_sends_a_message_to_their_room() -> None:
     scenario().given(*IN_ROOM).when(TO_ROOM).then(
         ChatSaid(chat="c1", author=ANA, digest="d1", room="old")
     )
 
 
-def test_a_spectator_says_something_to_the_room_that_they_watch() -> None:
+def test_a_spectator_sends_a_message_to_the_room_that_they_watch() -> None:
     scenario().given(*online(ANA), *watched_room(ANA)).when(
         Say(ANA, "c1", "d1", "watched", None)
     ).then_types("chat.said")
@@ -62,24 +62,24 @@ def test_a_spectator_says_something_to_the_room_that_they_watch() -> None:
         ],
     ],
 )
-def test_who_is_not_in_a_room_says_nothing_there(given: list[Event]) -> None:
+def test_a_user_who_is_not_in_a_room_sends_no_message_there(given: list[Event]) -> None:
     outcome = scenario().given(*given).when(TO_ROOM)
     outcome.then_refused(NotInRoom)
     assert outcome.refused is not None
     assert outcome.refused.message == "You are not in this room."
 
 
-def test_nobody_says_anything_to_a_room_that_is_not_there() -> None:
+def test_nobody_sends_a_message_to_a_room_that_is_not_there() -> None:
     scenario().given(*online(ANA)).when(TO_ROOM).then_refused(RoomNotFound)
 
 
-def test_a_user_says_something_to_a_user_who_is_online() -> None:
+def test_a_user_sends_a_message_to_a_user_who_is_online() -> None:
     scenario().given(*online(BEN)).when(TO_BEN).then(
         ChatSaid(chat="c1", author=ANA, digest="d1", to=BEN)
     )
 
 
-def test_a_user_says_something_to_a_user_in_their_grace() -> None:
+def test_a_user_sends_a_message_to_a_user_in_their_grace_period() -> None:
     scenario().given(*online(BEN), *lost(BEN)).when(TO_BEN).then_types("chat.said")
 
 
@@ -91,14 +91,14 @@ def test_a_user_says_something_to_a_user_in_their_grace() -> None:
         [*online(BEN), UserStatusSet(user=BEN, status="online", hidden=True)],
     ],
 )
-def test_nothing_is_said_to_a_user_who_is_seen_as_offline(given: list[Event]) -> None:
+def test_no_message_is_sent_to_a_user_who_is_seen_as_offline(given: list[Event]) -> None:
     outcome = scenario().given(*given).when(TO_BEN)
     outcome.then_refused(UserOffline)
     assert outcome.refused is not None
     assert outcome.refused.message == "That user is not online."
 
 
-def test_what_is_said_to_a_room_locks_it_and_what_is_said_to_a_user_locks_nothing() -> None:
+def test_a_message_to_a_room_locks_it_and_a_direct_message_locks_nothing() -> None:
     assert TO_ROOM.streams(World()) == {"room:old"}
     assert TO_BEN.streams(World()) == set()
 
@@ -114,17 +114,17 @@ def test_a_user_mutes_another() -> None:
     scenario().when(Mute(ANA, BEN, muted=True)).then(UserMuted(user=ANA, target=BEN, muted=True))
 
 
-def test_a_user_hears_another_again() -> None:
+def test_a_user_unmutes_another() -> None:
     scenario().given(Mute(ANA, BEN, muted=True)).when(Mute(ANA, BEN, muted=False)).then(
         UserMuted(user=ANA, target=BEN, muted=False)
     )
 
 
-def test_who_is_muted_is_not_muted_again() -> None:
+def test_a_muted_user_is_not_muted_again() -> None:
     scenario().given(Mute(ANA, BEN, muted=True)).when(Mute(ANA, BEN, muted=True)).then_nothing()
 
 
-def test_who_is_heard_is_not_unmuted() -> None:
+def test_a_user_who_is_not_muted_is_not_unmuted() -> None:
     scenario().given(Mute(ANA, CLEO, muted=True), Mute(BEN, ANA, muted=True)).when(
         Mute(ANA, BEN, muted=False)
     ).then_nothing()
@@ -145,7 +145,7 @@ def test_nobody_is_muted_beyond_five_hundred(how_many: int) -> None:
     )
 
 
-def test_a_full_list_of_muted_users_keeps_nobody_from_hearing_one_again() -> None:
+def test_a_full_list_of_muted_users_does_not_prevent_an_unmute() -> None:
     full = scenario().given(*muted(ANA, 500))
     full.when(Mute(ANA, 1000, muted=True)).then_nothing()
     full.when(Mute(ANA, BEN, muted=False)).then_nothing()
@@ -164,24 +164,24 @@ def test_muting_locks_the_user_who_mutes() -> None:
 # The projection
 
 
-def test_a_room_remembers_its_lines_in_order() -> None:
+def test_a_room_keeps_its_messages_in_order() -> None:
     world = world_after(*IN_ROOM, said(1), said(2))
     assert world.chat.rooms == {"old": [ChatLine("c1", ANA), ChatLine("c2", ANA)]}
 
 
 @pytest.mark.parametrize(("how_many", "first"), [(49, "c0"), (50, "c0"), (51, "c1"), (60, "c10")])
-def test_a_room_remembers_its_last_fifty_lines(how_many: int, first: str) -> None:
+def test_a_room_keeps_its_last_fifty_messages(how_many: int, first: str) -> None:
     world = world_after(*IN_ROOM, *(said(number) for number in range(how_many)))
     lines = world.chat.rooms["old"]
     assert len(lines) == min(how_many, 50)
     assert (lines[0].chat, lines[-1].chat) == (first, f"c{how_many - 1}")
 
 
-def test_what_is_said_to_a_user_is_not_remembered() -> None:
+def test_a_direct_message_is_not_kept_in_a_history() -> None:
     assert world_after(*online(BEN), TO_BEN).chat.rooms == {}
 
 
-def test_a_closed_room_forgets_what_was_said_in_it() -> None:
+def test_a_closed_room_drops_its_history() -> None:
     others = [*online(CLEO, DAN), *pong_room(CLEO, DAN, phase="ready", room="other")]
     world = world_after(
         *IN_ROOM, *others, said(1), said(2, "other"), RoomClosed(room="old", reason="left")
@@ -189,11 +189,11 @@ def test_a_closed_room_forgets_what_was_said_in_it() -> None:
     assert world.chat.rooms == {"other": [ChatLine("c2", ANA)]}
 
 
-def test_a_room_closes_in_which_nothing_was_said() -> None:
+def test_a_room_closes_without_a_history() -> None:
     assert world_after(*IN_ROOM, RoomClosed(room="old", reason="left")).chat.rooms == {}
 
 
-def test_a_user_hears_everybody_but_whom_they_muted() -> None:
+def test_a_user_hears_everybody_except_those_they_muted() -> None:
     chat = world_after(Mute(ANA, BEN, muted=True)).chat
     assert not chat.hears(ANA, BEN)
     assert chat.hears(ANA, CLEO)
@@ -205,7 +205,7 @@ def test_the_muters_of_an_author_are_found_among_users() -> None:
     assert world_after(*muted_by).chat.muters_of(DAN, [BEN, DAN, CLEO]) == [BEN, CLEO]
 
 
-def test_muted_users_stand_by_the_user_who_muted_them() -> None:
+def test_muted_users_are_kept_by_the_user_who_muted_them() -> None:
     muting = [Mute(ANA, BEN, muted=True), Mute(ANA, CLEO, muted=True)]
     world = world_after(*muting)
     assert world.chat.muted == {ANA: {BEN: None, CLEO: None}}
@@ -213,16 +213,14 @@ def test_muted_users_stand_by_the_user_who_muted_them() -> None:
     assert world.chat.muted == {ANA: {CLEO: None}}
 
 
-def test_who_hears_everybody_again_is_forgotten() -> None:
+def test_a_user_without_mutes_is_not_kept() -> None:
     muted_once = [Mute(ANA, BEN, muted=True), Mute(ANA, BEN, muted=False)]
     assert world_after(*muted_once).chat.muted == {}
     assert world_after(UserMuted(user=ANA, target=BEN, muted=False)).chat.muted == {}
 
 
 @pytest.mark.parametrize(("others", "is_forgotten"), [(99_998, False), (99_999, True)])
-def test_the_mutes_of_a_hundred_thousand_users_are_remembered(
-    others: int, *, is_forgotten: bool
-) -> None:
+def test_the_mutes_of_a_hundred_thousand_users_are_kept(others: int, *, is_forgotten: bool) -> None:
     one: dict[UserId, None] = {CLEO: None}
     full = scenario().given(Mute(ANA, CLEO, muted=True))
     full.story.world.chat.muted.update((1000 + user, one) for user in range(others))
@@ -233,6 +231,6 @@ def test_the_mutes_of_a_hundred_thousand_users_are_remembered(
     assert BEN in remembered
 
 
-def test_who_mutes_once_more_is_forgotten_last() -> None:
+def test_a_user_who_mutes_again_is_evicted_last() -> None:
     world = world_after(*(Mute(*pair, muted=True) for pair in [(ANA, CLEO), (BEN, CLEO), (ANA, 4)]))
     assert list(world.chat.muted) == [BEN, ANA]

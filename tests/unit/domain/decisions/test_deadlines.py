@@ -108,23 +108,23 @@ def hosted(*happened: Event) -> Scenario:
 # Presence
 
 
-def test_a_lost_connection_begins_the_grace_of_its_user() -> None:
+def test_a_lost_connection_starts_the_grace_period_of_its_user() -> None:
     one = scenario().given(*online(ANA), *lost(ANA))
     agrees(one, (1, ExpirePresence(ANA, last(one))))
 
 
-def test_a_lost_tab_begins_nothing_while_another_one_is_open() -> None:
+def test_a_lost_socket_starts_no_deadline_while_another_one_is_open() -> None:
     agrees(scenario().given(*online(ANA, tabs="ab"), *lost(ANA)))
 
 
 @pytest.mark.parametrize(
     "event", [SocketOpened(user=ANA, socket="n1.1.1b"), UserWentOffline(user=ANA)]
 )
-def test_the_grace_ends_when_its_user_comes_back_or_is_gone(event: Event) -> None:
+def test_the_grace_period_ends_when_its_user_comes_back_or_is_gone(event: Event) -> None:
     assert standing(scenario().given(*online(ANA), *lost(ANA), event)) == []
 
 
-def test_every_user_has_a_grace_of_their_own() -> None:
+def test_every_user_has_a_grace_period_of_their_own() -> None:
     one = scenario().given(*online(ANA, BEN), *lost(BEN, ANA))
     now = last(one)
     assert standing(one) == [
@@ -145,7 +145,7 @@ def test_an_invite_expires() -> None:
     agrees(one, (2, ExpireInvite(ANA, BEN, last(one))))
 
 
-def test_a_declined_invite_begins_the_time_in_which_there_is_no_other() -> None:
+def test_a_declined_invite_starts_the_time_in_which_there_is_no_other() -> None:
     one = scenario().given(*online(ANA, BEN), INVITED, DECLINED)
     agrees(one, (3, EndInviteCooldown(ANA, BEN, last(one))))
 
@@ -193,7 +193,7 @@ def untaken() -> Scenario:
     return scenario().given(*online(ANA, BEN), created)
 
 
-def test_seats_of_a_room_that_was_made_for_players_have_to_be_taken() -> None:
+def test_seats_of_a_room_that_was_created_for_players_have_to_be_taken() -> None:
     agrees(untaken(), (4, CloseUntakenRoom(ROOM)))
 
 
@@ -205,7 +205,7 @@ def test_the_time_to_take_seats_counts_from_the_room() -> None:
     assert begun(one) == []
 
 
-def test_who_is_away_before_all_seats_are_taken_has_no_grace_of_the_room() -> None:
+def test_a_user_who_is_away_before_all_seats_are_taken_has_no_grace_period_of_the_room() -> None:
     one = untaken().given(SeatTaken(room=ROOM, user=ANA, socket=tab(ANA)), *lost(ANA))
     commands = [type(deadline.command) for deadline in begun(one)]
     assert ForfeitSeat not in commands
@@ -222,7 +222,9 @@ def test_a_hosts_room_waits_for_players_as_long_as_they_like() -> None:
 
 
 @pytest.mark.parametrize("phase", ["ready", "playing"])
-def test_a_player_who_is_away_forfeits_the_seat_after_the_grace_of_the_room(phase: str) -> None:
+def test_a_player_who_is_away_forfeits_the_seat_after_the_grace_period_of_the_room(
+    phase: str,
+) -> None:
     given = room("pong", ANA, BEN, reconnect_grace_s=11)
     if phase == "playing":
         given.append(started("pong", ANA, BEN))
@@ -241,12 +243,12 @@ def test_a_player_of_a_hosts_room_who_is_away_forfeits_the_seat_at_any_time() ->
     agrees(one, (1, ExpirePresence(ANA, now)), (10, ForfeitSeat(ANA, ROOM, now)))
 
 
-def test_who_is_away_after_the_match_keeps_the_seat() -> None:
+def test_a_user_who_is_away_after_the_match_keeps_the_seat() -> None:
     one = play().given(over(), *lost(ANA))
     agrees(one, (1, ExpirePresence(ANA, last(one))))
 
 
-def test_who_has_left_forfeits_nothing() -> None:
+def test_a_user_who_has_left_forfeits_nothing() -> None:
     one = play("relay", ANA, BEN, CLEO).given(*lost(ANA), left(ANA))
     commands = [deadline.command for deadline in standing(one)]
     assert commands == [ExpirePresence(ANA, last(one) - 1)]
@@ -261,7 +263,7 @@ def test_a_player_who_came_back_forfeits_nothing() -> None:
     assert standing(one) == []
 
 
-def test_a_hosts_room_at_which_nobody_looks_is_closed() -> None:
+def test_a_hosts_room_that_nobody_is_in_is_closed() -> None:
     one = hosted(*lost(ANA))
     now = last(one)
     agrees(
@@ -272,29 +274,29 @@ def test_a_hosts_room_at_which_nobody_looks_is_closed() -> None:
     )
 
 
-def test_the_end_of_a_match_that_nobody_watches_begins_the_end_of_the_room() -> None:
+def test_the_end_of_a_match_that_nobody_watches_starts_the_end_of_the_room() -> None:
     one = play().given(*lost(ANA, BEN), over())
     agrees(one, (6, CloseEmptyRoom(ROOM, last(one))))
 
 
-def test_the_last_spectator_to_leave_begins_the_end_of_the_room() -> None:
+def test_the_last_spectator_to_leave_starts_the_end_of_the_room() -> None:
     one = play().given(over(), *watches(CLEO), *lost(ANA, BEN))
     one.given(SpectatorLeft(room=ROOM, user=CLEO, reason="left"))
     agrees(one, (6, CloseEmptyRoom(ROOM, last(one))))
 
 
-def test_a_lost_tab_of_a_spectator_begins_only_the_grace_of_its_user() -> None:
+def test_a_lost_socket_of_a_spectator_starts_only_the_grace_period_of_its_user() -> None:
     one = play().given(*watches(CLEO), *lost(CLEO))
     assert [type(deadline.command) for deadline in begun(one)] == [ExpirePresence]
 
 
 @pytest.mark.parametrize("event", [left(ANA), SeatForfeited(room=ROOM, user=ANA)])
-def test_the_last_player_to_go_begins_the_end_of_the_room(event: Event) -> None:
+def test_the_last_player_to_go_starts_the_end_of_the_room(event: Event) -> None:
     one = play().given(over(), *lost(BEN), event)
     agrees(one, (6, CloseEmptyRoom(ROOM, last(one))))
 
 
-def test_a_room_that_somebody_looks_at_again_stays() -> None:
+def test_a_room_that_somebody_joins_again_stays() -> None:
     one = play().given(over(), *lost(ANA, BEN))
     one.given(*online(CLEO), SpectatorJoined(room=ROOM, user=CLEO, socket=tab(CLEO)))
     assert CloseEmptyRoom not in [type(one.command) for one in standing(one)]
@@ -316,22 +318,22 @@ def both(one: Scenario, note_s: float, turn_s: float) -> list[tuple[float, Comma
     return [(note_s, NoteTurn(MATCH, now)), (turn_s, TimeOutTurn(MATCH, now))]
 
 
-def test_a_turn_begins_with_its_match() -> None:
+def test_a_turn_starts_with_its_match() -> None:
     agrees(turn(), *both(turn(), 2, 20))
 
 
-def test_a_move_begins_the_next_turn() -> None:
+def test_a_move_starts_the_next_turn() -> None:
     one = turn().given(entered(Dropped(0, 3)))
     agrees(one, *both(one, 2, 20))
     assert len(standing(one)) == 2
 
 
-def test_a_turn_goes_on_after_a_pause_with_what_was_left() -> None:
+def test_a_turn_continues_after_a_pause_with_what_was_left() -> None:
     one = turn().given(paused(0, 13_500, [0, 0]), resumed())
     agrees(one, *both(one, 2, 13.5))
 
 
-def test_a_note_begins_the_time_to_the_next_one_and_no_more() -> None:
+def test_a_note_starts_the_time_to_the_next_one_and_no_more() -> None:
     one = turn()
     since = last(one)
     one.given(MatchTurnNoted(match=MATCH, tick=0, turn_left_ms=18_000))
@@ -358,7 +360,7 @@ def test_a_match_that_is_over_has_no_deadlines() -> None:
 @pytest.mark.parametrize(
     "event", [paused(), resumed(), entered(Dropped(0, 3)), started("pong", ANA, BEN)]
 )
-def test_what_was_under_way_when_a_match_ended_begins_nothing(event: Event) -> None:
+def test_what_was_under_way_when_a_match_ended_starts_no_deadline(event: Event) -> None:
     one = turn().given(over())
     assert begun_by(event, last(one), one.story.world, TIMES) == []
 
@@ -380,12 +382,12 @@ def test_a_pause_may_end_by_the_budget_of_each_who_is_away() -> None:
     agrees(one, (2.02, EndPause(MATCH)), (0.021, EndPause(MATCH)))
 
 
-def test_one_more_who_is_away_begins_the_end_of_the_pause_anew() -> None:
+def test_one_more_who_is_away_starts_the_end_of_the_pause_anew() -> None:
     one = pause(ANA).given(*lost(BEN), paused(spent=[1_000, 0]))
     agrees(one, (59.02, EndPause(MATCH)), (60.02, EndPause(MATCH)))
 
 
-def test_who_has_no_pause_left_ends_none() -> None:
+def test_a_user_who_has_no_pause_left_ends_none() -> None:
     agrees(pause(ANA, spent=[60_000, 0]))
 
 
@@ -393,11 +395,11 @@ def test_a_pause_without_a_limit_does_not_end() -> None:
     agrees(pause(ANA, pause_budget_s=None))
 
 
-def test_who_is_away_since_the_service_was_ends_no_pause() -> None:
+def test_a_user_who_is_away_since_the_service_was_ends_no_pause() -> None:
     agrees(play().given(RESTARTED, paused(spent=[0, 0])))
 
 
-def test_who_has_left_ends_no_pause() -> None:
+def test_a_user_who_has_left_ends_no_pause() -> None:
     one = play("pong", ANA, BEN, CLEO).given(*lost(ANA, BEN), left(ANA), paused(spent=[0, 0, 0]))
     agrees(one, (60.02, EndPause(MATCH)))
 
@@ -411,14 +413,14 @@ def test_a_match_that_goes_on_has_no_pause_to_end() -> None:
 
 
 @pytest.mark.parametrize(("after_s", "waits_s"), [(0, 60), (59.9, 60), (60, 60), (61, 61)])
-def test_what_stands_at_a_start_waits_as_long_as_the_restart_grace_at_least(
+def test_deadlines_pending_at_a_start_last_at_least_the_restart_grace(
     after_s: float, waits_s: float
 ) -> None:
     deadline = Deadline(3, after_s, EndPause(MATCH))
     assert after_start(deadline, TIMES) == msgspec.structs.replace(deadline, after_s=waits_s)
 
 
-def test_all_deadlines_that_stand_are_listed() -> None:
+def test_all_pending_deadlines_are_listed() -> None:
     one = turn().given(
         *online(CLEO, 4),
         InviteSent(inviter=CLEO, invitee=4, game="pong"),
@@ -438,11 +440,11 @@ def test_all_deadlines_that_stand_are_listed() -> None:
 
 
 @pytest.mark.parametrize("event", [RESTARTED, SearchCancelled(user=ANA, game="pong")])
-def test_other_events_begin_nothing(event: Event) -> None:
+def test_other_events_start_no_deadline(event: Event) -> None:
     assert begun(scenario().given(*online(ANA), event)) == []
 
 
-def test_a_socket_of_nobody_begins_nothing() -> None:
+def test_a_socket_of_nobody_starts_no_deadline() -> None:
     event = SocketClosed(user=CLEO, socket=tab(CLEO), code=1006)
     one = play()
     assert begun_by(event, last(one), one.story.world, TIMES) == []

@@ -71,7 +71,7 @@ def test_a_match_whose_time_is_up_is_finished_with_its_score() -> None:
     )
 
 
-def test_a_game_of_turns_is_finished_by_its_last_move() -> None:
+def test_a_turn_based_game_is_finished_by_its_last_move() -> None:
     one = measured(play("connect_four"), state=connect_four_state(turn=None, winner=1))
     one.when(FinishMatch(MATCH)).then(
         MatchEnded(match=MATCH, tick=5, reason="finished", winner=1, scores=[0, 1], hash="hash")
@@ -129,12 +129,12 @@ def test_a_match_whose_time_is_up_ends_by_the_rules_whoever_left(
     assert end(play(), pong_state(scores, ticks_left=0)) == end_of("timeup", winner, *scores)
 
 
-def test_a_game_of_turns_that_is_over_is_finished() -> None:
+def test_a_turn_based_game_that_is_over_is_finished() -> None:
     state = connect_four_state(turn=None, winner=0)
     assert end(play("connect_four"), state) == end_of("finished", 0, 1, 0)
 
 
-def test_a_game_of_turns_that_is_drawn_is_finished_without_a_winner() -> None:
+def test_a_turn_based_game_that_is_drawn_is_finished_without_a_winner() -> None:
     state = connect_four_state(turn=None)
     assert end(play("connect_four"), state) == end_of("finished", None, 0, 0)
 

@@ -59,7 +59,7 @@ from tests.unit.domain.story import ROOM
         (CloseEmptyRoom(ROOM, 3), {"room:room"}),
     ],
 )
-def test_each_command_locks_the_room_and_the_member_who_is_sent_out(
+def test_each_command_locks_the_room_and_the_member_who_is_kicked(
     command: Command, locks: set[str]
 ) -> None:
     assert command.streams(World()) == locks
@@ -97,16 +97,16 @@ def test_only_a_host_who_is_in_the_room_decides_about_it(
     scenario().given(*online(ANA, BEN, CLEO), *given).when(command).then_refused(NotHost)
 
 
-def test_the_host_sends_a_player_out() -> None:
+def test_the_host_kicks_a_player() -> None:
     scenario().given(*THREE, READY).when(kicks()).then(KICKED)
 
 
-def test_the_host_sends_a_player_out_of_a_finished_room() -> None:
+def test_the_host_kicks_a_player_of_a_finished_room() -> None:
     given = [*playing_hosted(ANA, BEN, CLEO), over("timeup", None, 3)]
     scenario().given(*given).when(kicks()).then(KICKED)
 
 
-def test_the_host_sends_nobody_out_of_a_match() -> None:
+def test_the_host_kicks_nobody_of_a_match() -> None:
     outcome = scenario().given(*playing_hosted(ANA, BEN, CLEO)).when(kicks())
     outcome.then_refused(MatchAlreadyStarted)
     assert outcome.refused is not None
@@ -115,38 +115,38 @@ def test_the_host_sends_nobody_out_of_a_match() -> None:
     )
 
 
-def test_the_host_sends_nobody_out_who_is_not_there() -> None:
+def test_the_host_kicks_nobody_who_is_not_there() -> None:
     outcome = scenario().given(*THREE, *online(DAN)).when(kicks(DAN))
     outcome.then_refused(NotInRoom)
     assert outcome.refused is not None
     assert outcome.refused.message == "That user is not in this room."
 
 
-def test_who_has_left_a_match_is_not_there_to_be_sent_out() -> None:
+def test_a_user_who_has_left_a_match_is_not_there_to_be_kicked() -> None:
     left = [SeatLeft(room=ROOM, user=CLEO)]
     scenario().given(*playing_hosted(ANA, BEN, CLEO), *left).when(kicks()).then_refused(NotInRoom)
 
 
-def test_a_room_becomes_ready_when_the_one_is_sent_out_who_was_missing() -> None:
+def test_a_room_becomes_ready_when_the_one_is_kicked_who_was_missing() -> None:
     scenario().given(*THREE, *lost(CLEO)).when(kicks()).then(KICKED, READY)
 
 
-def test_a_match_begins_when_the_one_is_sent_out_who_kept_it_from_starting() -> None:
+def test_a_match_starts_when_the_one_is_kicked_who_kept_it_from_starting() -> None:
     scenario().given(*THREE, READY, *wishes(ANA, BEN)).when(kicks()).then(KICKED, started(ANA, BEN))
 
 
-def test_a_match_does_not_begin_when_another_one_keeps_it_from_starting() -> None:
+def test_a_match_does_not_start_when_another_one_keeps_it_from_starting() -> None:
     scenario().given(*THREE, READY, *wishes(ANA, CLEO)).when(kicks()).then(KICKED)
 
 
-def test_the_host_sends_themselves_out_and_another_one_is_the_host() -> None:
+def test_the_host_kicks_themselves_and_another_one_is_the_host() -> None:
     scenario().given(*THREE, READY).when(kicks(ANA)).then(
         SeatLeft(room=ROOM, user=ANA, reason="kicked"), HostChanged(room=ROOM, user=BEN)
     )
 
 
 @pytest.mark.parametrize("begun", [[], [READY, started(ANA, BEN)]])
-def test_the_host_sends_a_spectator_out_at_any_time(begun: list[Event]) -> None:
+def test_the_host_kicks_a_spectator_at_any_time(begun: list[Event]) -> None:
     given = [*online(ANA, BEN, CLEO), *hosted(ANA, BEN), *watching(CLEO), *begun]
     scenario().given(*given).when(kicks()).then(
         SpectatorLeft(room=ROOM, user=CLEO, reason="kicked")
@@ -209,7 +209,7 @@ def test_a_room_that_nobody_has_come_back_to_is_closed() -> None:
     )
 
 
-def test_what_happens_in_an_empty_room_does_not_put_its_end_off() -> None:
+def test_what_happens_in_an_empty_room_does_not_postpone_its_end() -> None:
     locked = RoomLocked(room=ROOM, locked=True)
     scenario().given(*EMPTIED, locked).when(CloseEmptyRoom(ROOM, EMPTY_SINCE)).then(
         RoomClosed(room=ROOM, reason="empty")

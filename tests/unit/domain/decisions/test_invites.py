@@ -75,7 +75,7 @@ def test_nobody_invites_themselves() -> None:
     scenario().given(*ONLINE).when(SendInvite(ANA, ANA, "pong")).then_refused(SelfInvite)
 
 
-def test_nobody_invites_to_a_game_that_is_not_here() -> None:
+def test_nobody_invites_to_a_game_that_does_not_exist() -> None:
     scenario().given(*ONLINE).when(SendInvite(ANA, BEN, "chess")).then_refused(UnknownGame)
 
 
@@ -87,24 +87,24 @@ def test_nobody_invites_to_a_game_that_is_not_here() -> None:
         [*ONLINE, UserStatusSet(user=BEN, status="online", hidden=True)],
     ],
 )
-def test_who_is_seen_as_offline_is_not_invited(given: list[Event]) -> None:
+def test_a_user_who_is_seen_as_offline_is_not_invited(given: list[Event]) -> None:
     outcome = scenario().given(*given).when(SEND)
     outcome.then_refused(UserOffline)
     assert outcome.refused is not None
     assert outcome.refused.message == "That user is not online, so nobody would see the invite."
 
 
-def test_who_is_in_their_grace_is_invited() -> None:
+def test_a_user_who_is_in_their_grace_period_is_invited() -> None:
     scenario().given(*ONLINE, *lost(BEN)).when(SEND).then(SENT)
 
 
-def test_who_is_not_in_the_lobby_is_not_invited_where_the_rules_say_so() -> None:
+def test_a_user_who_is_not_in_the_lobby_is_not_invited_where_the_rules_say_so() -> None:
     here = LobbyJoined(user=ANA, socket=tab(ANA))
     scenario(invite_needs_lobby=True).given(*ONLINE, here).when(SEND).then_refused(UserNotInLobby)
     scenario(invite_needs_lobby=False).given(*ONLINE, here).when(SEND).then(SENT)
 
 
-def test_who_is_in_the_lobby_is_invited_where_the_rules_say_so() -> None:
+def test_a_user_who_is_in_the_lobby_is_invited_where_the_rules_say_so() -> None:
     joined = LobbyJoined(user=BEN, socket=tab(BEN))
     scenario(invite_needs_lobby=True).given(*ONLINE, joined).when(SEND).then(SENT)
 
@@ -123,7 +123,7 @@ def test_players_of_a_finished_match_invite_and_are_invited() -> None:
     scenario().given(*given).when(SEND).then(SENT)
 
 
-def test_who_was_invited_is_not_invited_again() -> None:
+def test_a_user_who_was_invited_is_not_invited_again() -> None:
     scenario().given(*INVITED).when(SEND).then_refused(AlreadyInvited)
     scenario().given(*INVITED).when(SendInvite(ANA, BEN, "relay")).then_refused(AlreadyInvited)
 
@@ -135,7 +135,7 @@ def test_invites_may_cross_and_a_user_may_invite_several() -> None:
     )
 
 
-def test_who_has_muted_the_inviter_is_not_invited() -> None:
+def test_a_user_who_has_muted_the_inviter_is_not_invited() -> None:
     muted = UserMuted(user=BEN, target=ANA, muted=True)
     scenario().given(*ONLINE, muted).when(SEND).then_refused(InviteNotWanted)
 
@@ -145,20 +145,20 @@ def test_a_user_invites_whom_they_have_muted() -> None:
     scenario().given(*ONLINE, muted).when(SEND).then(SENT)
 
 
-def test_who_has_declined_is_not_invited_until_the_cooldown_ends() -> None:
+def test_a_user_who_has_declined_is_not_invited_until_the_cooldown_ends() -> None:
     declined = scenario().given(*INVITED, DECLINED)
     declined.when(SEND).then_refused(InviteNotWanted)
     declined.when(EndInviteCooldown(ANA, BEN, SENT_AT + 1)).then_types("invite.cooldown_ended")
     declined.when(SEND).then(SENT)
 
 
-def test_who_has_declined_may_invite_and_others_may_invite_them() -> None:
+def test_a_user_who_has_declined_may_invite_and_others_may_invite_them() -> None:
     declined = [*INVITED, *online(CLEO), DECLINED]
     scenario().given(*declined).when(SendInvite(BEN, ANA, "pong")).then_types("invite.sent")
     scenario().given(*declined).when(SendInvite(CLEO, BEN, "pong")).then_types("invite.sent")
 
 
-def test_who_let_an_invite_expire_is_invited_again() -> None:
+def test_a_user_who_let_an_invite_expire_is_invited_again() -> None:
     expired = InviteExpired(inviter=ANA, invitee=BEN)
     scenario().given(*INVITED, expired).when(SEND).then(SENT)
 
@@ -209,13 +209,13 @@ def test_no_invite_is_accepted_whose_inviter_is_in_a_room() -> None:
 
 
 @pytest.mark.parametrize("away", [ANA, BEN])
-def test_no_invite_is_accepted_while_one_of_the_two_is_in_their_grace(away: int) -> None:
+def test_no_invite_is_accepted_while_one_of_the_two_is_in_their_grace_period(away: int) -> None:
     waiting = scenario().given(*INVITED, *lost(away))
     waiting.when(ACCEPT).then_refused(UserOffline)
     assert waiting.story.world.invites.find(ANA, BEN) is not None
 
 
-def test_who_accepts_leaves_a_finished_room_and_the_inviter_too() -> None:
+def test_a_user_who_accepts_leaves_a_finished_room_and_the_inviter_too() -> None:
     given = [
         *online(ANA, BEN, CLEO, DAN),
         *pong_room(ANA, CLEO, phase="finished", room="one"),

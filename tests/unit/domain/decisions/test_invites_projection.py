@@ -82,7 +82,7 @@ def test_an_answered_invite_waits_no_longer_and_others_do(answer: Event) -> None
     assert pairs(world_after(*INVITED, type(answer)(inviter=ANA, invitee=CLEO))) == {(ANA, BEN)}
 
 
-def test_a_declined_invite_begins_a_cooldown_and_no_other_answer_does() -> None:
+def test_a_declined_invite_starts_a_cooldown_and_no_other_answer_does() -> None:
     invites = world_after(*WAITING, DECLINED).invites
     assert invites.declined == {ANA: {BEN: AT + 4}}
     assert invites.declined_since(ANA, BEN) == AT + 4
@@ -118,7 +118,7 @@ NEEDED = [
 
 
 @pytest.mark.parametrize("needed", NEEDED, ids=["gone", "seated"])
-def test_invites_from_and_to_a_user_who_goes_or_sits_down_are_withdrawn(
+def test_invites_from_and_to_a_user_who_goes_or_takes_a_seat_are_withdrawn(
     needed: list[Event],
 ) -> None:
     other = sent(CLEO, DAN)
@@ -136,7 +136,7 @@ def test_a_host_who_only_opens_a_room_keeps_their_invites() -> None:
     assert len(pairs(world_after(*WAITING, CREATED))) == 4
 
 
-def test_cooldowns_outlast_a_farewell() -> None:
+def test_cooldowns_outlast_going_offline() -> None:
     gone = [*lost(ANA), UserWentOffline(user=ANA)]
     assert world_after(*INVITED, DECLINED, *gone).invites.declined == {ANA: {BEN: SENT_AT + 1}}
 

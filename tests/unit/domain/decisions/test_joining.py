@@ -73,7 +73,7 @@ def test_a_room_that_is_not_there_is_not_found(command: JoinRoom) -> None:
 
 
 @pytest.mark.parametrize("command", [PLAYS, WATCHES])
-def test_a_connection_that_has_ended_comes_into_no_room(command: JoinRoom) -> None:
+def test_a_closed_connection_joins_no_room(command: JoinRoom) -> None:
     scenario().given(*BENS, *lost(ANA)).when(command).then_refused(NotConnected)
 
 
@@ -94,7 +94,7 @@ def test_the_next_player_makes_the_room_ready() -> None:
     scenario().given(*BENS).when(PLAYS).then(SITS, TAKEN, READY)
 
 
-def test_a_player_sits_down_on_the_first_seat_that_is_free() -> None:
+def test_a_player_takes_a_seat_on_the_first_seat_that_is_free() -> None:
     given = [*online(CLEO), *BENS, *seated(CLEO, first=2)]
     scenario().given(*given).when(PLAYS).then(SITS, TAKEN, READY)
 
@@ -117,7 +117,7 @@ def test_a_room_does_not_become_ready_while_one_of_its_players_is_missing() -> N
     scenario().given(*given).when(PLAYS).then(SITS, TAKEN)
 
 
-def test_who_sits_down_starts_no_match_before_they_are_ready() -> None:
+def test_a_user_who_takes_a_seat_starts_no_match_before_they_are_ready() -> None:
     given = [*online(ANA, BEN), *hosted(BEN, seats_min=2), *wishes(BEN)]
     scenario().given(*given).when(PLAYS).then(SITS, TAKEN, READY)
 
@@ -128,7 +128,7 @@ def test_a_room_without_a_free_seat_is_full(given: list[Event]) -> None:
     scenario().given(*room).when(PLAYS).then_refused(RoomFull)
 
 
-def test_nobody_sits_down_during_a_match() -> None:
+def test_nobody_takes_a_seat_during_a_match() -> None:
     given = [*online(CLEO), *BENS, *seated(CLEO, first=1), READY, started(BEN, CLEO)]
     scenario().given(*given).when(PLAYS).then_refused(RoomFull)
 
@@ -139,19 +139,21 @@ def test_a_seat_is_free_again_after_the_match() -> None:
     scenario().given(*room, *ended).when(PLAYS).then(SITS, TAKEN)
 
 
-def test_who_is_needed_in_another_room_does_not_sit_down() -> None:
+def test_a_user_who_is_busy_in_another_room_does_not_take_a_seat() -> None:
     given = [*BENS, *hosted(ANA, room="other")]
     scenario().given(*given).when(PLAYS).then_refused(AlreadyInRoom)
 
 
-def test_who_sits_down_leaves_the_room_where_all_is_over() -> None:
+def test_a_user_who_takes_a_seat_leaves_the_room_where_all_is_over() -> None:
     old = [*made(ANA, CLEO, room="old"), started(ANA, CLEO, room="old")]
     given = [*online(CLEO), *BENS, *old, over("timeup", None, 2, room="old")]
     scenario().given(*given).when(PLAYS).then(SeatLeft(room="old", user=ANA), SITS, TAKEN, READY)
 
 
 @pytest.mark.parametrize("command", [PLAYS, WATCHES])
-def test_a_player_shows_the_room_in_one_tab_more_whatever_they_ask_for(command: JoinRoom) -> None:
+def test_a_player_shows_the_room_in_one_socket_more_whatever_they_ask_for(
+    command: JoinRoom,
+) -> None:
     given = [*online(ANA, tabs="ab"), *online(BEN), *hosted(BEN), *seated(ANA, first=1)]
     second = msgspec.structs.replace(command, socket="n1.1.1b")
     scenario().given(*given).when(command).then_nothing()
@@ -160,7 +162,7 @@ def test_a_player_shows_the_room_in_one_tab_more_whatever_they_ask_for(command: 
     )
 
 
-def test_a_player_who_joins_again_lets_the_match_go_on() -> None:
+def test_a_player_who_joins_again_resumes_the_match() -> None:
     given = [*playing(ANA, BEN), *lost(ANA), paused(2), *opened(ANA, "b")]
     second = msgspec.structs.replace(PLAYS, socket="n1.1.1b")
     scenario().given(*given).when(second).then(
@@ -168,7 +170,7 @@ def test_a_player_who_joins_again_lets_the_match_go_on() -> None:
     )
 
 
-def test_who_sits_down_goes_on_showing_the_room_in_the_tabs_that_watched() -> None:
+def test_a_user_who_takes_a_seat_keeps_showing_the_room_in_the_sockets_that_watched() -> None:
     given = [*online(ANA, tabs="abcd"), *online(BEN), *hosted(BEN), READY]
     watched = [event for letter in "dba" for event in watching(ANA, letter=letter)]
     scenario().given(*given, *watched).when(PLAYS).then(
@@ -188,11 +190,11 @@ def test_anybody_watches_a_match() -> None:
     scenario().given(*given).when(WATCHES).then(WATCHED)
 
 
-def test_a_tab_that_watches_does_not_begin_to_watch_again() -> None:
+def test_a_socket_that_watches_does_not_start_to_watch_again() -> None:
     scenario().given(*BENS, *watching(ANA)).when(WATCHES).then_nothing()
 
 
-def test_a_tab_that_watches_sits_down() -> None:
+def test_a_socket_that_watches_takes_a_seat() -> None:
     scenario().given(*BENS, *watching(ANA)).when(PLAYS).then(SITS, TAKEN, READY)
 
 
@@ -207,13 +209,13 @@ def test_a_room_takes_so_many_spectators(spectators_max: int, *, full: bool) -> 
         outcome.then(WATCHED)
 
 
-def test_a_second_tab_of_a_spectator_counts_for_no_second_one() -> None:
+def test_a_second_socket_of_a_spectator_counts_for_no_second_one() -> None:
     given = [*online(ANA, tabs="ab"), *online(BEN), *hosted(BEN, spectators_max=1)]
     scenario().given(*given, *watching(ANA, letter="b")).when(WATCHES).then(WATCHED)
 
 
 @pytest.mark.parametrize(("rooms_per_user_max", "too_many"), [(1, True), (2, True), (3, False)])
-def test_a_user_watches_so_many_rooms_in_all_their_tabs(
+def test_a_user_watches_so_many_rooms_in_all_their_sockets(
     rooms_per_user_max: int, *, too_many: bool
 ) -> None:
     given = [*online(ANA, tabs="ab"), *online(BEN, CLEO, DAN), *hosted(BEN)]
@@ -227,12 +229,12 @@ def test_a_user_watches_so_many_rooms_in_all_their_tabs(
         outcome.then(WATCHED)
 
 
-def test_a_second_tab_watches_the_same_room_beside_the_first() -> None:
+def test_a_second_socket_watches_the_same_room_besides_the_first() -> None:
     given = [*online(ANA, tabs="ab"), *online(BEN), *hosted(BEN), *watching(ANA, letter="b")]
     scenario(rooms_per_user_max=1).given(*given).when(WATCHES).then(WATCHED)
 
 
-def test_a_tab_that_begins_to_watch_lets_the_keys_go_that_it_holds_in_a_match() -> None:
+def test_a_socket_that_begins_to_watch_releases_the_keys_that_it_holds_in_a_match() -> None:
     given = [*playing(ANA, BEN), holds(0, "n1.1.1a", "n1.1.1b"), *online(CLEO)]
     watches = msgspec.structs.replace(WATCHES, room="other")
     scenario().given(*given, *hosted(CLEO, room="other")).when(watches).then(
@@ -240,7 +242,7 @@ def test_a_tab_that_begins_to_watch_lets_the_keys_go_that_it_holds_in_a_match() 
     )
 
 
-def test_a_tab_that_begins_to_watch_lets_no_keys_go_of_a_match_that_never_waits() -> None:
+def test_a_socket_that_begins_to_watch_releases_no_keys_of_a_match_that_never_waits() -> None:
     relay = started(ANA, BEN, game="relay", rules_version=1, pace="free", turn_s=None)
     relayed = msgspec.Raw(b'{"kind":"relayed","seat":0,"move":{}}')
     held = msgspec.structs.replace(holds(0, "n1.1.1a"), input=relayed)
@@ -251,7 +253,7 @@ def test_a_tab_that_begins_to_watch_lets_no_keys_go_of_a_match_that_never_waits(
     )
 
 
-def test_a_tab_that_begins_to_watch_has_no_keys_to_let_go_of_a_paused_match() -> None:
+def test_a_socket_that_begins_to_watch_has_no_keys_to_release_a_paused_match() -> None:
     given = [*playing(ANA, BEN), *online(CLEO), *hosted(CLEO, room="other"), paused(2)]
     watches = msgspec.structs.replace(WATCHES, room="other")
     scenario().given(*given, holds(0, "n1.1.1a")).when(watches).then(
@@ -267,19 +269,19 @@ PLAYER_KICKED = [*seated(ANA, first=1), SeatLeft(room=ROOM, user=ANA, reason="ki
 
 @pytest.mark.parametrize("command", [PLAYS, WATCHES])
 @pytest.mark.parametrize("kicked", [SPECTATOR_KICKED, PLAYER_KICKED])
-def test_who_was_sent_out_does_not_come_back(command: JoinRoom, kicked: list[Event]) -> None:
+def test_a_user_who_was_kicked_does_not_come_back(command: JoinRoom, kicked: list[Event]) -> None:
     scenario().given(*BENS, *kicked).when(command).then_refused(Banned)
     scenario().given(*BENS, *kicked, LOCKED).when(command).then_refused(Banned)
 
 
 @pytest.mark.parametrize("command", [PLAYS, WATCHES])
-def test_a_locked_room_lets_nobody_in(command: JoinRoom) -> None:
+def test_a_locked_room_admits_nobody(command: JoinRoom) -> None:
     scenario().given(*BENS, LOCKED).when(command).then_refused(RoomIsLocked)
 
 
 @pytest.mark.parametrize("opens", [None, "another"])
 @pytest.mark.parametrize("command", [PLAYS, WATCHES])
-def test_a_room_with_a_password_lets_nobody_in_without_it(
+def test_a_room_with_a_password_admits_nobody_without_it(
     command: JoinRoom, opens: str | None
 ) -> None:
     given = [*online(ANA, BEN), *hosted(BEN, password="sealed", visibility="password")]
@@ -290,7 +292,7 @@ def test_a_room_with_a_password_lets_nobody_in_without_it(
 @pytest.mark.parametrize(
     ("command", "events"), [(PLAYS, [SITS, TAKEN, READY]), (WATCHES, [WATCHED])]
 )
-def test_the_password_lets_anybody_in(command: JoinRoom, events: list[Event]) -> None:
+def test_the_password_admits_anybody(command: JoinRoom, events: list[Event]) -> None:
     given = [*online(ANA, BEN), *hosted(BEN, password="sealed", visibility="password")]
     scenario().given(*given).when(
         msgspec.structs.replace(command, verified_password="sealed")
@@ -311,7 +313,9 @@ def test_a_password_that_nobody_asks_for_does_no_harm(
 
 
 @pytest.mark.parametrize("role", ["player", "spectator"])
-def test_who_watches_already_is_not_asked_again(role: Literal["player", "spectator"]) -> None:
+def test_a_user_who_watches_already_is_not_asked_again(
+    role: Literal["player", "spectator"],
+) -> None:
     room: dict[str, Any] = {"password": "sealed", "visibility": "password"}
     given = [*online(ANA, tabs="ab"), *online(BEN), *hosted(BEN, **room), *watching(ANA), LOCKED]
     tab = msgspec.structs.replace(WATCHES, role=role, socket="n1.1.1b")
@@ -330,7 +334,7 @@ def test_who_watches_already_is_not_asked_again(role: Literal["player", "spectat
     ("command", "events"),
     [(PLAYS, [PlayerSeated(room=ROOM, user=ANA, seat=0), TAKEN]), (WATCHES, [WATCHED])],
 )
-def test_who_comes_into_an_empty_room_of_a_host_is_its_host(
+def test_a_user_who_joins_an_empty_room_of_a_host_is_its_host(
     command: JoinRoom, events: list[Event]
 ) -> None:
     given = [*online(ANA), *hosted(host=BEN)]
@@ -338,12 +342,12 @@ def test_who_comes_into_an_empty_room_of_a_host_is_its_host(
     scenario().given(*given).when(command).then(*events, host)
 
 
-def test_who_comes_into_a_room_that_is_only_watched_is_not_its_host() -> None:
+def test_a_user_who_joins_a_room_that_is_only_watched_is_not_its_host() -> None:
     given = [*online(ANA, BEN), *hosted(host=BEN), *watching(BEN)]
     scenario().given(*given).when(PLAYS).then(PlayerSeated(room=ROOM, user=ANA, seat=0), TAKEN)
 
 
-def test_who_comes_alone_into_an_empty_room_for_one_makes_it_ready() -> None:
+def test_a_user_who_joins_alone_an_empty_room_for_one_makes_it_ready() -> None:
     given = [*online(ANA), *hosted(host=BEN, seats_min=1, game="relay")]
     scenario().given(*given).when(PLAYS).then(
         PlayerSeated(room=ROOM, user=ANA, seat=0),
@@ -353,7 +357,7 @@ def test_who_comes_alone_into_an_empty_room_for_one_makes_it_ready() -> None:
     )
 
 
-def test_who_watches_an_empty_room_that_was_made_for_others_is_no_host() -> None:
+def test_a_user_who_watches_an_empty_room_that_was_created_for_others_is_no_host() -> None:
     given = [*online(ANA, BEN, CLEO), *made(BEN, CLEO), *taken(BEN, CLEO)]
     over_for_all = [
         READY,

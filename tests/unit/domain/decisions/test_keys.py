@@ -20,7 +20,9 @@ UP_DOWN, UP_UP = Key("up", down=True), Key("up", down=False)
         ({"b": ["down"]}, {"b": ["down"], "a": ["up"]}),
     ],
 )
-def test_a_key_that_goes_down_is_held_by_its_tab_beside_all_others(held: Held, after: Held) -> None:
+def test_a_key_that_goes_down_is_held_by_its_socket_besides_all_others(
+    held: Held, after: Held
+) -> None:
     assert after_key(held, "a", UP_DOWN) == after
 
 
@@ -33,7 +35,7 @@ def test_a_key_that_goes_down_is_held_by_its_tab_beside_all_others(held: Held, a
         ({"a": ["up", "down"], "b": ["up", "down"]}, {"a": ["down"], "b": ["up", "down"]}),
     ],
 )
-def test_a_tab_that_holds_a_key_lets_go_of_it_for_itself_alone(held: Held, after: Held) -> None:
+def test_a_socket_that_holds_a_key_releases_it_for_itself_alone(held: Held, after: Held) -> None:
     assert after_key(held, "a", UP_UP) == after
 
 
@@ -47,7 +49,9 @@ def test_a_tab_that_holds_a_key_lets_go_of_it_for_itself_alone(held: Held, after
         ({"a": ["down"], "b": ["up", "down"]}, {"a": ["down"], "b": ["down"]}),
     ],
 )
-def test_a_tab_that_does_not_hold_a_key_lets_go_of_it_in_every_tab(held: Held, after: Held) -> None:
+def test_a_socket_that_does_not_hold_a_key_releases_it_in_every_socket(
+    held: Held, after: Held
+) -> None:
     assert after_key(held, "a", UP_UP) == after
 
 
@@ -60,11 +64,11 @@ def test_a_tab_that_does_not_hold_a_key_lets_go_of_it_in_every_tab(held: Held, a
         ({"a": ["up"], "b": ["up"]}, {"b": ["up"]}),
     ],
 )
-def test_a_tab_that_is_gone_holds_nothing(held: Held, after: Held) -> None:
+def test_a_socket_that_is_gone_holds_nothing(held: Held, after: Held) -> None:
     assert without_tab(held, "a") == after
 
 
-def test_a_seat_holds_what_any_of_its_tabs_holds() -> None:
+def test_a_seat_holds_what_any_of_its_sockets_holds() -> None:
     assert key_names({}) == set()
     assert key_names({"a": ["up"], "b": ["up", "down"]}) == {"up", "down"}
 

@@ -63,7 +63,7 @@ def forfeit(*given: Event, since: int = 0) -> Outcome:
 
 
 @pytest.mark.parametrize("ready", [[], [READY]])
-def test_a_player_who_leaves_a_room_that_was_made_for_them_closes_it(ready: list[Event]) -> None:
+def test_a_player_who_leaves_a_room_that_was_created_for_them_closes_it(ready: list[Event]) -> None:
     given = [*online(ANA, BEN), *made(ANA, BEN), *taken(ANA, BEN), *ready]
     scenario().given(*given).when(LEAVES).then(LEFT, closed("left"))
 
@@ -116,17 +116,17 @@ def test_a_room_does_not_become_ready_with_fewer_than_a_match_needs() -> None:
     scenario().given(*given).when(LEAVES).then(LEFT)
 
 
-def test_a_match_begins_when_all_who_stay_have_asked_for_it() -> None:
+def test_a_match_starts_when_all_who_stay_have_asked_for_it() -> None:
     given = [*online(ANA, BEN, CLEO), *hosted(ANA, BEN, CLEO), READY, *wishes(BEN, CLEO)]
     scenario().given(*given).when(LEAVES).then(LEFT, BEN_IS_HOST, started(BEN, CLEO))
 
 
-def test_a_match_does_not_begin_when_only_the_one_who_leaves_has_asked_for_it() -> None:
+def test_a_match_does_not_start_when_only_the_one_who_leaves_has_asked_for_it() -> None:
     given = [*online(ANA, BEN, CLEO), *hosted(ANA, BEN, CLEO), READY, *wishes(ANA, CLEO)]
     scenario().given(*given).when(LEAVES).then(LEFT, BEN_IS_HOST)
 
 
-def test_a_match_does_not_begin_with_fewer_than_it_needs() -> None:
+def test_a_match_does_not_start_with_fewer_than_it_needs() -> None:
     given = [*online(ANA, BEN), *hosted(ANA, BEN), READY, *wishes(BEN)]
     scenario().given(*given).when(LEAVES).then(LEFT, BEN_IS_HOST)
 
@@ -150,12 +150,12 @@ def test_to_leave_the_room_before_the_last_one_is_not_fine() -> None:
     scenario().given(*given, *later).when(LEAVES).then_refused(NotInRoom)
 
 
-def test_who_has_left_and_sits_elsewhere_leaves_nothing_there() -> None:
+def test_a_user_who_has_left_and_has_a_seat_elsewhere_leaves_nothing_there() -> None:
     given = [*online(ANA, BEN), *hosted(BEN), *seated(ANA, first=1), LEFT]
     scenario().given(*given, *hosted(ANA, room="other")).when(LEAVES).then_nothing()
 
 
-def test_who_has_come_back_leaves_again() -> None:
+def test_a_user_who_has_come_back_leaves_again() -> None:
     given = [*online(ANA, BEN), *hosted(BEN), *seated(ANA, first=1), LEFT]
     scenario().given(*given, *seated(ANA, first=1)).when(LEAVES).then(LEFT)
 
@@ -163,7 +163,7 @@ def test_who_has_come_back_leaves_again() -> None:
 # LeaveRoom, for those who watch
 
 
-def test_a_spectator_leaves_with_all_their_tabs() -> None:
+def test_a_spectator_leaves_with_all_their_sockets() -> None:
     given = [*online(BEN), *online(ANA, tabs="ab"), *hosted(BEN), *watching(ANA)]
     scenario().given(*given, *watching(ANA, letter="b")).when(LEAVES).then(
         SpectatorLeft(room=ROOM, user=ANA, reason="left")
@@ -205,7 +205,7 @@ def test_the_other_one_wins_while_away_too() -> None:
     scenario().given(*given).when(LEAVES).then(LEFT, over("left", 1, 2))
 
 
-def test_a_match_of_three_goes_on_with_two() -> None:
+def test_a_match_of_three_continues_with_two() -> None:
     scenario().given(*playing(ANA, BEN, CLEO)).when(LEAVES).then(LEFT)
 
 
@@ -219,7 +219,7 @@ def test_the_last_but_one_who_leaves_a_match_of_three_lets_the_last_one_win() ->
     scenario().given(*given).when(LEAVES).then(LEFT, over("left", 2, 3))
 
 
-def test_a_paused_match_goes_on_when_the_one_leaves_whom_it_waited_for() -> None:
+def test_a_paused_match_continues_when_the_one_leaves_whom_it_waited_for() -> None:
     given = [*playing(ANA, BEN, CLEO), *lost(ANA), paused(3)]
     scenario().given(*given).when(LEAVES).then(LEFT, resumed(3))
 
@@ -246,27 +246,27 @@ def test_the_room_of_an_abandoned_match_stays_open_for_those_who_watch() -> None
     )
 
 
-def test_a_match_whose_rules_are_not_here_is_void_when_a_player_leaves() -> None:
+def test_a_match_whose_rules_are_not_available_is_void_when_a_player_leaves() -> None:
     scenario().given(*playing(ANA, BEN, CLEO, rules_version=99)).when(LEAVES).then(LEFT, void(3))
 
 
-def test_who_has_left_a_match_leaves_it_once_more_without_effect() -> None:
+def test_a_user_who_has_left_a_match_leaves_it_once_more_without_effect() -> None:
     scenario().given(*playing(ANA, BEN, CLEO), LEFT).when(LEAVES).then_nothing()
 
 
 # ForfeitSeat
 
 
-def test_a_grace_in_a_room_that_is_not_there_ends_without_effect() -> None:
+def test_a_grace_period_in_a_room_that_is_not_there_ends_without_effect() -> None:
     scenario().when(ForfeitSeat(ANA, ROOM, 1)).then_nothing()
 
 
-def test_a_grace_of_a_user_without_a_seat_ends_without_effect() -> None:
+def test_a_grace_period_of_a_user_without_a_seat_ends_without_effect() -> None:
     scenario().given(*online(BEN), *hosted(BEN)).when(ForfeitSeat(ANA, ROOM, 1)).then_nothing()
 
 
 @pytest.mark.parametrize("since", [-1, 1])
-def test_a_grace_that_another_event_began_ends_without_effect(since: int) -> None:
+def test_a_grace_period_that_another_event_started_ends_without_effect(since: int) -> None:
     forfeit(*playing(ANA, BEN), *lost(ANA), since=since).then_nothing()
 
 
@@ -275,17 +275,17 @@ def test_a_player_who_came_back_forfeits_nothing() -> None:
     forfeit(*playing(ANA, BEN), *lost(ANA), *back, since=-2).then_nothing()
 
 
-def test_who_forfeits_a_seat_of_a_room_that_was_made_for_them_closes_it() -> None:
+def test_a_user_who_forfeits_a_seat_of_a_room_that_was_created_for_them_closes_it() -> None:
     given = [*online(ANA, BEN), *made(ANA, BEN), *taken(ANA, BEN), READY, *lost(ANA)]
     forfeit(*given).then(FORFEITED, closed("forfeited"))
 
 
-def test_who_forfeits_a_seat_of_a_hosts_room_leaves_it_to_the_others() -> None:
+def test_a_user_who_forfeits_a_seat_of_a_hosts_room_leaves_it_to_the_others() -> None:
     given = [*online(ANA, BEN, CLEO), *hosted(ANA, BEN, CLEO), *lost(ANA)]
     forfeit(*given).then(FORFEITED, BEN_IS_HOST, READY)
 
 
-def test_a_match_begins_when_the_one_forfeits_who_kept_it_from_starting() -> None:
+def test_a_match_starts_when_the_one_forfeits_who_kept_it_from_starting() -> None:
     given = [*online(ANA, BEN, CLEO), *hosted(BEN, CLEO), *seated(ANA, first=2), READY]
     forfeit(*given, *wishes(BEN, CLEO), *lost(ANA)).then(FORFEITED, started(BEN, CLEO))
 
@@ -294,7 +294,7 @@ def test_the_last_player_who_forfeits_a_seat_of_a_hosts_room_leaves_it_open() ->
     forfeit(*online(ANA), *hosted(ANA), *lost(ANA)).then(FORFEITED)
 
 
-def test_who_is_here_wins_when_the_other_one_forfeits() -> None:
+def test_the_connected_player_wins_when_the_other_one_forfeits() -> None:
     forfeit(*playing(ANA, BEN), paused(2), *lost(ANA)).then(FORFEITED, over("forfeit", 1, 2))
 
 
@@ -319,7 +319,7 @@ def test_the_room_of_a_match_in_which_all_have_forfeited_stays_for_those_who_wat
     )
 
 
-def test_a_match_of_three_goes_on_with_those_who_are_here() -> None:
+def test_a_match_of_three_continues_with_those_who_are_connected() -> None:
     forfeit(*playing(ANA, BEN, CLEO), paused(3), *lost(ANA)).then(FORFEITED, resumed(3))
 
 
@@ -327,7 +327,7 @@ def test_a_match_of_three_waits_on_for_another_one_who_is_away() -> None:
     forfeit(*playing(ANA, BEN, CLEO), *lost(CLEO), paused(3), *lost(ANA)).then(FORFEITED)
 
 
-def test_a_match_of_three_goes_on_without_another_one_whose_pauses_are_used_up() -> None:
+def test_a_match_of_three_continues_without_another_one_whose_pauses_are_used_up() -> None:
     given = playing(ANA, BEN, CLEO, options={"pause_budget_s": 0})
     forfeit(*given, *lost(CLEO), paused(3), *lost(ANA)).then(FORFEITED, resumed(3))
 

@@ -25,21 +25,21 @@ JOINED = LobbyJoined(user=ANA, socket=tab(ANA))
 # JoinLobby
 
 
-def test_a_tab_joins_the_lobby() -> None:
+def test_a_socket_joins_the_lobby() -> None:
     scenario().given(*online(ANA)).when(JoinLobby(ANA, tab(ANA))).then(JOINED)
 
 
-def test_a_tab_in_the_lobby_does_not_join_again() -> None:
+def test_a_socket_in_the_lobby_does_not_join_again() -> None:
     scenario().given(*online(ANA), JOINED).when(JoinLobby(ANA, tab(ANA))).then_nothing()
 
 
-def test_a_second_tab_joins_beside_the_first() -> None:
+def test_a_second_socket_joins_besides_the_first() -> None:
     scenario().given(*online(ANA, tabs="ab"), JOINED).when(JoinLobby(ANA, tab(ANA, "b"))).then(
         LobbyJoined(user=ANA, socket=tab(ANA, "b"))
     )
 
 
-def test_a_tab_joins_while_others_are_in_the_lobby() -> None:
+def test_a_socket_joins_while_others_are_in_the_lobby() -> None:
     scenario().given(*online(ANA, BEN), JOINED).when(JoinLobby(BEN, tab(BEN))).then(
         LobbyJoined(user=BEN, socket=tab(BEN))
     )
@@ -48,24 +48,24 @@ def test_a_tab_joins_while_others_are_in_the_lobby() -> None:
 @pytest.mark.parametrize(
     "given", [[], online(BEN), online(ANA, tabs="b"), [*online(ANA), *lost(ANA)]]
 )
-def test_a_connection_that_has_ended_does_not_join(given: list[Event]) -> None:
+def test_a_closed_connection_does_not_join(given: list[Event]) -> None:
     scenario().given(*given).when(JoinLobby(ANA, tab(ANA))).then_refused(NotConnected)
 
 
 # LeaveLobby
 
 
-def test_a_tab_leaves_the_lobby() -> None:
+def test_a_socket_leaves_the_lobby() -> None:
     scenario().given(*online(ANA), JOINED).when(LeaveLobby(ANA, tab(ANA))).then(
         LobbyLeft(user=ANA, socket=tab(ANA))
     )
 
 
-def test_a_tab_that_is_not_in_the_lobby_leaves_nothing() -> None:
+def test_a_socket_that_is_not_in_the_lobby_leaves_nothing() -> None:
     scenario().given(*online(ANA)).when(LeaveLobby(ANA, tab(ANA))).then_nothing()
 
 
-def test_a_tab_does_not_leave_for_another_tab() -> None:
+def test_a_socket_does_not_leave_for_another_socket() -> None:
     scenario().given(*online(ANA, tabs="ab"), JOINED).when(
         LeaveLobby(ANA, tab(ANA, "b"))
     ).then_nothing()
@@ -86,7 +86,7 @@ BOTH = [
 ]
 
 
-def test_members_stand_in_the_order_of_joining_each_with_their_tabs() -> None:
+def test_members_are_in_the_order_of_joining_each_with_their_sockets() -> None:
     assert list(world_after(*BOTH).lobby.members.items()) == [
         (BEN, {tab(BEN)}),
         (ANA, {tab(ANA), tab(ANA, "b")}),
@@ -100,7 +100,7 @@ def test_members_stand_in_the_order_of_joining_each_with_their_tabs() -> None:
         SocketClosed(user=ANA, socket=tab(ANA), code=BROKEN),
     ],
 )
-def test_a_member_stays_while_another_of_their_tabs_is_there(gone: Event) -> None:
+def test_a_member_stays_while_another_of_their_sockets_is_there(gone: Event) -> None:
     members = world_after(*BOTH, gone).lobby.members
     assert members == {BEN: {tab(BEN)}, ANA: {tab(ANA, "b")}}
 
@@ -112,17 +112,17 @@ def test_a_member_stays_while_another_of_their_tabs_is_there(gone: Event) -> Non
         SocketClosed(user=BEN, socket=tab(BEN), code=BROKEN),
     ],
 )
-def test_a_member_is_gone_with_their_last_tab(gone: Event) -> None:
+def test_a_member_is_gone_with_their_last_socket(gone: Event) -> None:
     assert list(world_after(*BOTH, gone).lobby.members) == [ANA]
 
 
-def test_a_closed_tab_that_was_not_in_the_lobby_changes_nothing() -> None:
+def test_a_closed_socket_that_was_not_in_the_lobby_changes_nothing() -> None:
     closed = [SocketClosed(user=BEN, socket=tab(BEN, "b"), code=BROKEN)]
     assert list(world_after(*BOTH, *closed).lobby.members) == [BEN, ANA]
     assert world_after(*online(CLEO), *lost(CLEO)).lobby.members == {}
 
 
-def test_a_start_of_a_node_takes_the_tabs_of_its_earlier_lives_only() -> None:
+def test_a_start_of_a_node_takes_the_sockets_of_its_earlier_incarnations_only() -> None:
     elsewhere = [LobbyJoined(user=CLEO, socket="n2.1.1"), LobbyJoined(user=ANA, socket="n2.1.2")]
     members = world_after(*BOTH, *elsewhere, NodeStarted(node="n1", incarnation=2)).lobby.members
     assert members == {CLEO: {"n2.1.1"}, ANA: {"n2.1.2"}}

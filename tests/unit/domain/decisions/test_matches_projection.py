@@ -130,7 +130,7 @@ def test_an_input_says_who_holds_the_keys_of_its_seat() -> None:
     assert (match.pressing, match.tick) == ({1: {"t": ["up"]}}, 4)
 
 
-def test_an_input_that_holds_no_keys_lets_go_of_those_of_its_seat_only() -> None:
+def test_an_input_that_holds_no_keys_releases_those_of_its_seat_only() -> None:
     none = KeysHeld(0, up=False, down=False)
     match = folded(
         entered(none, held={"t": ["up"]}), entered(none, seat=1, held={"u": ["up"]}), entered(none)
@@ -139,7 +139,7 @@ def test_an_input_that_holds_no_keys_lets_go_of_those_of_its_seat_only() -> None
     assert folded(entered(none)).pressing == {}
 
 
-def test_an_input_begins_the_next_turn_with_its_whole_time() -> None:
+def test_an_input_starts_the_next_turn_with_its_whole_time() -> None:
     noted = MatchTurnNoted(match=MATCH, tick=0, turn_left_ms=5)
     match = folded(noted, entered(Dropped(0, 3)), game="connect_four")
     assert (match.turn_since, match.turn_noted, match.turn_left_ms) == (12, 12, 20_000)
@@ -169,12 +169,12 @@ def test_a_match_is_as_far_as_the_latest_tick_that_was_logged(
     assert folded(*events).tick == tick
 
 
-def test_a_rebuild_begins_at_the_checkpoint_before_the_last_one() -> None:
+def test_a_rebuild_starts_at_the_checkpoint_before_the_last_one() -> None:
     match = folded(checkpoint(60), checkpoint(120))
     assert (match.replay_from, match.checkpoint_at, match.covered_tick) == (11, 12, 60)
 
 
-def test_the_first_checkpoint_lets_a_rebuild_begin_at_the_start() -> None:
+def test_the_first_checkpoint_lets_a_rebuild_start_at_the_start() -> None:
     match = folded(checkpoint(60))
     assert (match.replay_from, match.checkpoint_at, match.covered_tick) == (10, 11, 0)
 
@@ -188,7 +188,7 @@ def test_a_checkpoint_that_is_not_behind_all_logged_ticks_moves_nothing() -> Non
     assert (match.replay_from, match.checkpoint_at, match.covered_tick) == (12, 13, 65)
 
 
-def test_a_pause_lets_go_of_all_keys_and_notes_all_times() -> None:
+def test_a_pause_releases_all_keys_and_records_all_times() -> None:
     held = entered(KeysHeld(0, up=True, down=False), held={"t": ["up"]})
     suspended = MatchSuspended(match=MATCH, tick=1)
     match = folded(held, suspended, paused(2, 700, [3, 4]), game="connect_four")
@@ -205,17 +205,17 @@ def test_no_time_left_is_a_time() -> None:
     assert folded(paused(2, 0), game="connect_four").turn_left_ms == 0
 
 
-def test_a_match_that_goes_on_lets_the_turn_go_on_from_what_was_left() -> None:
+def test_a_match_that_goes_on_continues_the_turn_from_what_was_left() -> None:
     match = folded(paused(2, 700, [3, 4]), resumed(2, 5, [6, 7]), game="connect_four")
     assert (match.paused, match.run, match.spent_ms, match.paused_at) == (False, 5, [6, 7], 11)
     assert (match.turn_since, match.turn_noted, match.turn_left_ms) == (12, 12, 700)
 
 
-def test_a_match_that_goes_on_without_times_keeps_what_was_spent() -> None:
+def test_a_match_that_continues_without_times_keeps_what_was_spent() -> None:
     assert folded(paused(2, 700, [3, 4]), resumed(2, 5)).spent_ms == [3, 4]
 
 
-def test_a_stop_in_order_is_remembered_until_the_next_pause() -> None:
+def test_a_graceful_stop_is_recorded_until_the_next_pause() -> None:
     suspended = MatchSuspended(match=MATCH, tick=1)
     assert folded(suspended).suspended is True
     assert folded(suspended, paused()).suspended is False

@@ -64,17 +64,17 @@ def test_a_user_is_paired_in_the_queue_of_their_game_only() -> None:
     )
 
 
-def test_nobody_is_paired_with_a_user_in_their_grace() -> None:
+def test_nobody_is_paired_with_a_user_in_their_grace_period() -> None:
     waiting = [*online(ANA, BEN, CLEO), *searching(BEN), *lost(BEN)]
     scenario().given(*waiting).when(JOIN).then_types("search.started")
     scenario().given(*waiting, *searching(CLEO)).when(JOIN).then(new_room("pong", CLEO, ANA))
 
 
-def test_nobody_waits_for_a_game_that_is_not_here() -> None:
+def test_nobody_waits_for_a_game_that_does_not_exist() -> None:
     scenario().given(*online(ANA)).when(JoinQueue(ANA, "chess")).then_refused(UnknownGame)
 
 
-def test_who_waits_already_does_not_wait_again() -> None:
+def test_a_user_who_waits_already_does_not_wait_again() -> None:
     scenario().given(*online(ANA), *searching(ANA)).when(JOIN).then_refused(AlreadySearching)
 
 
@@ -85,17 +85,17 @@ def test_a_user_waits_in_several_queues_at_once() -> None:
 
 
 @pytest.mark.parametrize("given", [[], online(BEN), [*online(ANA), *lost(ANA)]])
-def test_who_is_not_here_does_not_begin_to_wait(given: list[Event]) -> None:
+def test_a_user_who_is_not_connected_does_not_join_a_queue(given: list[Event]) -> None:
     scenario().given(*given).when(JOIN).then_refused(UserOffline)
 
 
 @pytest.mark.parametrize("phase", ["gathering", "ready", "playing"])
-def test_who_is_needed_in_a_room_does_not_wait(phase: Phase) -> None:
+def test_a_user_who_is_busy_in_a_room_does_not_wait(phase: Phase) -> None:
     given = [*online(ANA, BEN), *pong_room(ANA, BEN, phase=phase)]
     scenario().given(*given).when(JOIN).then_refused(AlreadyInRoom)
 
 
-def test_who_waits_stays_in_the_room_of_their_finished_match() -> None:
+def test_a_user_who_waits_stays_in_the_room_of_their_finished_match() -> None:
     given = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="finished")]
     scenario().given(*given).when(JOIN).then_types("search.started")
 
@@ -114,7 +114,7 @@ def test_those_who_are_paired_leave_their_finished_rooms() -> None:
     )
 
 
-def test_who_was_alone_in_their_finished_room_closes_it() -> None:
+def test_a_user_who_was_alone_in_their_finished_room_closes_it() -> None:
     given = [*online(ANA, BEN), *pong_room(BEN, ANA, phase="finished"), *searching(BEN)]
     scenario().given(*given).when(JOIN).then_types(
         "seat.left", "seat.left", "room.closed", "room.created"
@@ -207,22 +207,22 @@ BACK = OpenSocket(ANA, tab(ANA, "b"))
 OPENED = SocketOpened(user=ANA, socket=tab(ANA, "b"))
 
 
-def test_who_comes_back_is_paired_with_who_waits_longest() -> None:
+def test_a_user_who_comes_back_is_paired_with_who_waits_longest() -> None:
     waiting = [*online(ANA, BEN, CLEO), *searching(ANA), *lost(ANA), *searching(CLEO, BEN)]
     scenario().given(*waiting).when(BACK).then(OPENED, new_room("pong", CLEO, ANA))
 
 
-def test_who_comes_back_waits_on_while_nobody_else_is_here() -> None:
+def test_a_user_who_comes_back_waits_on_while_nobody_else_is_here() -> None:
     waiting = [*online(ANA, BEN, CLEO), *searching(ANA, BEN), *lost(ANA, BEN)]
     scenario().given(*waiting).when(BACK).then(OPENED)
     scenario().given(*waiting, *searching(CLEO, game="relay")).when(BACK).then(OPENED)
 
 
-def test_who_comes_back_and_does_not_wait_is_paired_with_nobody() -> None:
+def test_a_user_who_comes_back_and_does_not_wait_is_paired_with_nobody() -> None:
     scenario().given(*online(ANA, BEN), *lost(ANA), *searching(BEN)).when(BACK).then(OPENED)
 
 
-def test_who_comes_back_is_paired_in_one_queue_only() -> None:
+def test_a_user_who_comes_back_is_paired_in_one_queue_only() -> None:
     waiting = [
         *online(ANA, BEN, CLEO),
         *searching(ANA, game="connect_four"),
@@ -234,7 +234,7 @@ def test_who_comes_back_is_paired_in_one_queue_only() -> None:
     scenario().given(*waiting).when(BACK).then(OPENED, new_room("connect_four", CLEO, ANA))
 
 
-def test_who_comes_back_is_paired_in_the_first_queue_where_somebody_is_here() -> None:
+def test_a_user_who_comes_back_is_paired_in_the_first_queue_where_somebody_is_here() -> None:
     waiting = [
         *online(ANA, BEN),
         *searching(ANA, game="connect_four"),
@@ -245,7 +245,7 @@ def test_who_comes_back_is_paired_in_the_first_queue_where_somebody_is_here() ->
     scenario().given(*waiting).when(BACK).then(OPENED, new_room("pong", BEN, ANA))
 
 
-def test_nobody_is_paired_for_a_game_that_is_not_here_any_more() -> None:
+def test_nobody_is_paired_for_a_game_that_is_no_longer_available() -> None:
     waiting = [*online(ANA, BEN), *searching(ANA, game="chess"), *searching(ANA), *lost(ANA)]
     scenario().given(*waiting, *searching(BEN, game="chess")).when(BACK).then(OPENED)
     scenario().given(*waiting, *searching(BEN, game="chess"), *searching(BEN)).when(BACK).then(
@@ -253,20 +253,22 @@ def test_nobody_is_paired_for_a_game_that_is_not_here_any_more() -> None:
     )
 
 
-def test_one_tab_more_of_a_user_who_waits_pairs_nobody() -> None:
+def test_one_socket_more_of_a_user_who_waits_pairs_nobody() -> None:
     waiting = [*online(ANA, BEN), *searching(ANA, BEN)]
     scenario().given(*waiting).when(BACK).then(OPENED)
     assert BACK.streams(world_after(*waiting)) == {"user:1"}
 
 
-def test_who_comes_back_locks_the_queues_where_they_wait() -> None:
+def test_a_user_who_comes_back_locks_the_queues_where_they_wait() -> None:
     finished = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="finished")]
     waiting = [*finished, *searching(ANA), *searching(ANA, game="relay"), *lost(ANA)]
     others = searching(BEN, game="connect_four")
     assert BACK.streams(world_after(*waiting, *others)) == {"user:1", "queue:pong", "queue:relay"}
 
 
-def test_who_comes_back_locks_the_opponents_of_every_queue_and_the_rooms_that_are_left() -> None:
+def test_a_user_who_comes_back_locks_the_opponents_of_every_queue_and_the_rooms_that_are_left() -> (
+    None
+):
     world = world_after(
         *online(ANA, BEN, CLEO, DAN),
         *pong_room(ANA, DAN, phase="finished", room="one"),
@@ -328,12 +330,12 @@ def test_a_search_that_is_over_ends_for_its_game_only(
     assert world_after(over(user=CLEO, game="pong")).matchmaking.queues == {}
 
 
-def test_who_is_gone_waits_no_longer() -> None:
+def test_a_user_who_is_gone_waits_no_longer() -> None:
     gone = [SocketClosed(user=BEN, socket=tab(BEN), code=BROKEN), UserWentOffline(user=BEN)]
     assert world_after(*WAITING, *gone).matchmaking.queues == ANA_WAITS
 
 
-def test_who_is_in_their_grace_waits_on() -> None:
+def test_a_user_who_is_in_their_grace_period_waits_on() -> None:
     queues = world_after(*WAITING, *lost(ANA)).matchmaking.queues
     assert queues == {"pong": {ANA: FIRST, BEN: FIRST + 1}, "relay": {BEN: FIRST + 2}}
 
@@ -346,7 +348,7 @@ def hosted(*users: int) -> list[Event]:
     return [created, *seats]
 
 
-def test_who_sits_down_waits_no_longer() -> None:
+def test_a_user_who_takes_a_seat_waits_no_longer() -> None:
     assert world_after(*WAITING, *hosted(ANA)).matchmaking.queues == BEN_WAITS
 
 

@@ -62,7 +62,7 @@ def move(user: int, **fields: Any) -> Move:
 @pytest.mark.parametrize(
     ("game", "streams"), [("pong", set()), ("relay", set()), ("connect_four", {"room:room"})]
 )
-def test_only_a_move_of_a_game_of_turns_locks_its_room(game: str, streams: set[str]) -> None:
+def test_only_a_move_of_a_turn_based_game_locks_its_room(game: str, streams: set[str]) -> None:
     assert move(ANA).streams(play(game).story.world) == streams
 
 
@@ -96,7 +96,7 @@ def test_a_move_in_a_pause_is_refused() -> None:
     play().given(paused()).when(move(ANA, **W_DOWN)).then_refused(MatchIsPaused)
 
 
-def test_a_move_is_refused_while_a_pause_is_on_its_way() -> None:
+def test_a_move_is_refused_before_a_pause_is_committed() -> None:
     play().measured(pausing=True).when(move(ANA, **W_DOWN)).then_refused(MatchIsPaused)
 
 
@@ -194,7 +194,7 @@ def test_rules_that_fail_cost_the_move_and_name_match_and_seat() -> None:
     assert match_of(one).tick == 0
 
 
-def test_rules_that_are_not_here_any_more_cost_the_move() -> None:
+def test_rules_that_are_no_longer_available_cost_the_move() -> None:
     one = scenario().given(*room("pong", ANA, BEN), started("pong", ANA, BEN, rules_version=9))
     with pytest.raises(MoveFailed):
         one.when(move(ANA, **W_DOWN))
@@ -222,7 +222,7 @@ def test_a_seat_that_holds_nothing_is_released_without_an_input() -> None:
     assert release_keys(match_of(one), 0, holds(held=held), context_of(one)) == []
 
 
-def test_a_seat_that_holds_keys_lets_go_of_them() -> None:
+def test_a_seat_that_holds_keys_releases_them() -> None:
     one = play()
     held = {1: {"t": ["up"], "u": ["down"]}}
     assert release_keys(match_of(one), 1, holds(held=held), context_of(one)) == [
@@ -230,7 +230,7 @@ def test_a_seat_that_holds_keys_lets_go_of_them() -> None:
     ]
 
 
-def test_a_seat_goes_on_holding_what_it_may() -> None:
+def test_a_seat_keeps_holding_what_it_may() -> None:
     one = play()
     held = {0: {"t": ["up"], "u": ["down"]}}
     assert hold_only(match_of(one), 0, {"u": ["down"]}, holds(held=held), context_of(one)) == [

@@ -116,7 +116,7 @@ def opened_room(room: str = ROOM, **fields: Any) -> RoomCreated:
         (OPENS[1], {"user:1", "room:mine", "room:old"}),
     ],
 )
-def test_who_opens_or_joins_a_room_locks_it_and_themselves_and_the_room_that_they_leave(
+def test_a_user_who_opens_or_joins_a_room_locks_it_and_themselves_and_the_room_that_they_leave(
     command: Command, locks: set[str]
 ) -> None:
     world = scenario().given(*online(ANA, BEN), *OLD_ROOM).story.world
@@ -150,17 +150,17 @@ def test_an_id_that_is_in_use_is_not_taken_again() -> None:
 
 
 @pytest.mark.parametrize("command", [create(), *OPENS])
-def test_a_connection_that_has_ended_opens_no_room(command: Command) -> None:
+def test_a_closed_connection_opens_no_room(command: Command) -> None:
     scenario().given(*online(ANA), *lost(ANA)).when(command).then_refused(NotConnected)
 
 
 @pytest.mark.parametrize("command", [create(), *OPENS])
-def test_who_is_needed_in_a_room_opens_no_other(command: Command) -> None:
+def test_a_user_who_is_busy_in_a_room_opens_no_other(command: Command) -> None:
     given = [*online(ANA), *hosted(ANA)]
     scenario().given(*given).when(command).then_refused(AlreadyInRoom)
 
 
-def test_who_opens_a_room_leaves_the_one_where_all_is_over() -> None:
+def test_a_user_who_opens_a_room_leaves_the_one_where_all_is_over() -> None:
     scenario().given(*online(ANA, BEN), *OLD_ROOM).when(create()).then(
         SeatLeft(room="old", user=ANA),
         opened_room(),
@@ -180,7 +180,7 @@ def test_a_room_in_which_one_may_play_alone_is_ready_at_once() -> None:
 
 
 @pytest.mark.parametrize("command", [create(game="x" * 41), watch_new(game="x" * 41)])
-def test_a_game_that_is_not_here_is_refused_and_those_that_are_here_are_named(
+def test_a_game_that_does_not_exist_is_refused_and_the_existing_ones_are_named(
     command: Command,
 ) -> None:
     outcome = scenario().given(*online(ANA)).when(command)
@@ -355,20 +355,20 @@ def test_the_options_are_checked_in_each_way_to_open_a_room(
 # To open a room and watch it
 
 
-def test_a_spectator_opens_a_room_without_sitting_down() -> None:
+def test_a_spectator_opens_a_room_without_taking_a_seat() -> None:
     scenario().given(*online(ANA)).when(watch_new()).then(
         opened_room(named=True), SpectatorJoined(room=ROOM, user=ANA, socket="n1.1.1a")
     )
 
 
 @pytest.mark.parametrize("given", [hosted(ANA, room="old"), OLD_ROOM])
-def test_a_spectator_opens_a_room_beside_the_one_where_they_sit(given: list[Event]) -> None:
+def test_a_spectator_opens_a_room_besides_the_one_where_they_have_seats(given: list[Event]) -> None:
     scenario().given(*online(ANA, BEN), *given).when(watch_new()).then(
         opened_room(named=True), SpectatorJoined(room=ROOM, user=ANA, socket="n1.1.1a")
     )
 
 
-def test_a_tab_that_opens_a_room_to_watch_lets_its_keys_go() -> None:
+def test_a_socket_that_opens_a_room_to_watch_releases_its_keys() -> None:
     given = [*playing(ANA, BEN), holds(0, "n1.1.1a", "n1.1.1b")]
     command = msgspec.structs.replace(watch_new(), room="new")
     scenario().given(*given).when(command).then(

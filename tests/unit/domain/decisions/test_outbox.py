@@ -211,7 +211,7 @@ def test_a_result_that_did_not_wait_is_counted_all_the_same() -> None:
     assert (outbox.waiting, outbox.delivered) == ({}, {HOOK: 1})
 
 
-def test_a_requeued_match_waits_beside_others() -> None:
+def test_a_requeued_match_waits_besides_others() -> None:
     world = world_after(*WAITING, ResultRequeued(consumer=HOOK, match="r-1"))
     assert world.outbox.waiting == {HOOK: {"old-1", "r-1"}}
 

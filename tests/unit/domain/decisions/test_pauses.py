@@ -113,12 +113,12 @@ def lose(user: int, code: int = 1006) -> CloseSocket:
     return CloseSocket(user, tab(user), code)
 
 
-def test_a_match_is_paused_when_a_player_loses_their_last_tab() -> None:
+def test_a_match_is_paused_when_a_player_loses_their_last_socket() -> None:
     one = measured(play(), spent_ms=[1, 2], turn_left_ms=7)
     one.when(lose(ANA)).then(*lost(ANA), paused(5, 7, [1, 2]))
 
 
-def test_a_pause_lets_go_of_the_keys_of_every_seat_first() -> None:
+def test_a_pause_releases_the_keys_of_every_seat_first() -> None:
     one = measured(play(), held={1: {"u": ["up"]}, 0: {"t": ["down"]}})
     none = KeysHeld(0, up=False, down=False)
     assert pause_of(match_of(one), context_of(one)) == [
@@ -156,7 +156,7 @@ def test_a_match_pauses_for_the_last_millisecond() -> None:
     one.when(lose(ANA)).then(*lost(ANA), paused(5, spent=[4_999, 0]))
 
 
-def test_a_pause_goes_on_without_who_has_no_pause_left_either() -> None:
+def test_a_pause_continues_without_who_has_no_pause_left_either() -> None:
     """All who were waited for have come back but for one, whose pause is used up."""
     one = spent(away(BEN), 60_000, 0, 0)
     one.when(lose(ANA)).then(*lost(ANA))
@@ -178,26 +178,26 @@ def test_it_is_the_same_how_the_connection_ended(code: int) -> None:
     assert paused(5, spent=[0, 0]) in events
 
 
-def test_a_game_of_free_moves_does_not_pause() -> None:
+def test_a_game_with_moves_in_any_order_does_not_pause() -> None:
     play("relay").when(lose(ANA)).then(*lost(ANA))
 
 
 # Going on
 
 
-def test_the_second_before_the_clock_goes_on_is_paid_by_who_was_waited_for() -> None:
+def test_the_second_before_the_clock_continues_is_paid_by_who_was_waited_for() -> None:
     one = away(ANA, spent=[10, 20, 30])
     stands = snapshot(spent_ms=[11, 20, 31])
     assert resumption_of(match_of(one), stands) == resumed(5, 1, [1_011, 20, 1_031])
 
 
-def test_a_game_of_turns_goes_on_at_once() -> None:
+def test_a_turn_based_game_continues_at_once() -> None:
     one = play("connect_four").given(paused(spent=[10, 20]))
     stands = snapshot(spent_ms=[11, 20])
     assert resumption_of(match_of(one), stands) == resumed(5, 1, [11, 20])
 
 
-def test_each_time_that_a_match_goes_on_is_counted() -> None:
+def test_each_time_that_a_match_continues_is_counted() -> None:
     one = play().given(paused(spent=[0, 0]), resumed(run=4), paused())
     assert resumption_of(match_of(one), snapshot()) == resumed(5, 5, [0, 0])
 
@@ -207,7 +207,7 @@ def without(one: Scenario, *here: int) -> list[Event]:
     return resume_match_without(room, match_of(one), here, context_of(one))
 
 
-def test_a_paused_match_goes_on_when_everybody_else_is_there() -> None:
+def test_a_paused_match_continues_when_everybody_else_is_there() -> None:
     one = spent(away(ANA), 0, 0, 0)
     assert without(one, 0) == [resumed(5, 1, [0, 0, 0])]
     assert without(one) == []
@@ -233,7 +233,7 @@ def test_a_pause_locks_the_room(command: EndPause | PauseAfterRestart) -> None:
     assert command.streams(scenario().story.world) == {"room:a-b"}
 
 
-def test_a_match_goes_on_when_all_who_are_away_have_used_their_pause_up() -> None:
+def test_a_match_continues_when_all_who_are_away_have_used_their_pause_up() -> None:
     one = spent(away(ANA, BEN), 60_000, 60_000, 0)
     one.when(EndPause(MATCH)).then(resumed(5, 1, [61_000, 61_000, 0]))
 
@@ -267,12 +267,12 @@ def test_a_match_with_ticks_is_rewound_and_paused_after_a_crash() -> None:
     )
 
 
-def test_a_match_with_ticks_is_only_paused_after_a_stop_in_order() -> None:
+def test_a_match_with_ticks_is_only_paused_after_a_graceful_stop() -> None:
     one = measured(play()).given(MatchSuspended(match=MATCH, tick=5), RESTARTED)
     one.when(PauseAfterRestart(MATCH)).then(paused(5, spent=[0, 0]))
 
 
-def test_a_game_of_turns_is_only_paused_after_a_crash() -> None:
+def test_a_turn_based_game_is_only_paused_after_a_crash() -> None:
     one = measured(play("connect_four")).given(RESTARTED)
     one.when(PauseAfterRestart(MATCH)).then(paused(5, 20_000, [0, 0]))
 

@@ -60,11 +60,11 @@ def playing(*, tabs: str = "a") -> Scenario:
 # StartNode
 
 
-def test_the_first_life_of_a_node_is_number_one() -> None:
+def test_the_first_incarnation_of_a_node_is_number_one() -> None:
     scenario().when(StartNode("n2")).then(NodeStarted(node="n2", incarnation=1))
 
 
-def test_each_life_of_a_node_has_the_next_number() -> None:
+def test_each_incarnation_of_a_node_has_the_next_number() -> None:
     scenario().when(StartNode("n1")).then(NodeStarted(node="n1", incarnation=2))
     scenario().given(StartNode("n2"), StartNode("n1"), StartNode("n1")).when(StartNode("n1")).then(
         NodeStarted(node="n1", incarnation=4)
@@ -90,11 +90,11 @@ def test_a_user_who_went_offline_comes_online_again() -> None:
     )
 
 
-def test_a_second_socket_is_opened_beside_the_first() -> None:
+def test_a_second_socket_is_opened_besides_the_first() -> None:
     scenario().given(*online(ANA)).when(OpenSocket(ANA, tab(ANA, "b"))).then(opened("b"))
 
 
-def test_a_user_comes_back_in_their_grace() -> None:
+def test_a_user_comes_back_in_their_grace_period() -> None:
     scenario().given(*online(ANA), *lost(ANA)).when(OpenSocket(ANA, tab(ANA, "b"))).then(
         opened("b")
     )
@@ -115,7 +115,7 @@ def test_a_user_opens_as_many_sockets_as_the_rules_allow(tabs: str, *, is_refuse
         outcome.then(opened("z"))
 
 
-def test_who_lost_a_seat_while_away_is_told_by_their_next_socket_only() -> None:
+def test_a_user_who_lost_a_seat_while_away_is_told_by_their_next_socket_only() -> None:
     kicked = [*online(ANA, BEN), *pong_room(ANA, BEN, phase="playing"), *lost(ANA)]
     forfeited = SeatForfeited(room="old", user=ANA)
     stage = scenario().given(*kicked, forfeited)
@@ -126,7 +126,7 @@ def test_who_lost_a_seat_while_away_is_told_by_their_next_socket_only() -> None:
     )
 
 
-def test_who_comes_back_to_a_queue_is_paired_with_who_waits_there() -> None:
+def test_a_user_who_comes_back_to_a_queue_is_paired_with_who_waits_there() -> None:
     waiting = [SearchStarted(user=user, game="pong") for user in (ANA, BEN)]
     scenario().given(*online(ANA, BEN), *waiting, *lost(ANA)).when(
         OpenSocket(ANA, tab(ANA, "b"))
@@ -173,7 +173,7 @@ def test_the_oldest_silent_socket_is_replaced_or_else_the_oldest_of_all(
     )
 
 
-def test_the_end_of_a_replaced_socket_is_noted_by_the_code_that_was_given() -> None:
+def test_the_end_of_a_replaced_socket_is_recorded_with_the_code_that_was_given() -> None:
     scenario(sockets_per_user_max=1).given(*online(ANA)).when(replace(code=1000)).then(
         opened("z"), closed("a", 1000)
     )
@@ -205,11 +205,11 @@ def test_a_match_shown_only_by_the_replaced_socket_is_paused() -> None:
     )
 
 
-def test_a_match_goes_on_when_a_tab_that_does_not_show_it_is_replaced() -> None:
+def test_a_match_continues_when_a_socket_that_does_not_show_it_is_replaced() -> None:
     playing(tabs="ab").when(replace(tab(ANA, "b"))).then(opened("z"), closed("b", 4504))
 
 
-def test_who_watches_in_the_replaced_tab_only_watches_no_longer() -> None:
+def test_a_user_who_watches_in_the_replaced_socket_only_watches_no_longer() -> None:
     scenario(sockets_per_user_max=1).given(*online(ANA), *watched_room(ANA)).when(replace()).then(
         opened("z"),
         SpectatorLeft(room="watched", user=ANA, reason="offline"),
@@ -217,7 +217,7 @@ def test_who_watches_in_the_replaced_tab_only_watches_no_longer() -> None:
     )
 
 
-def test_replacing_locks_the_user_and_every_room_that_might_miss_them() -> None:
+def test_replacing_locks_the_user_and_every_room_that_they_have_joined() -> None:
     assert replace().streams(World()) == {"user:1"}
     world = world_after(
         *online(ANA, tabs="ab"),
@@ -239,7 +239,7 @@ CLOSE = CloseSocket(ANA, tab(ANA), BROKEN)
 
 
 @pytest.mark.parametrize("code", [1000, 1005, 4503])
-def test_a_clean_close_of_the_last_socket_is_a_farewell(code: int) -> None:
+def test_a_clean_close_of_the_last_socket_takes_the_user_offline(code: int) -> None:
     stage = scenario().given(*online(ANA, tabs="ab"), *online(BEN))
     stage.when(CloseSocket(ANA, tab(ANA), code)).then(closed("a", code))
     stage.when(CloseSocket(ANA, tab(ANA, "b"), code)).then(closed("b", code), GONE)
@@ -249,7 +249,7 @@ NOT_CLEAN = [999, 1001, 1004, 1006, 1008, 1009, 1011, 4000, 4001, 4005, 4008, 40
 
 
 @pytest.mark.parametrize("code", [*NOT_CLEAN, 4502, 4504])
-def test_every_other_close_of_the_last_socket_begins_a_grace(code: int) -> None:
+def test_every_other_close_of_the_last_socket_starts_a_grace_period(code: int) -> None:
     scenario().given(*online(ANA)).when(CloseSocket(ANA, tab(ANA), code)).then(closed("a", code))
 
 
@@ -268,18 +268,18 @@ def test_a_socket_that_is_not_open_is_not_closed(given: list[Event], code: int) 
     scenario().given(*given).when(CloseSocket(ANA, tab(ANA), code)).then_nothing()
 
 
-def test_the_loss_of_the_only_tab_of_a_player_pauses_their_match() -> None:
+def test_the_loss_of_the_only_socket_of_a_player_pauses_their_match() -> None:
     playing().when(CLOSE).then_types("socket.closed", "match.paused")
     playing().when(CloseSocket(ANA, tab(ANA), 1000)).then_types(
         "socket.closed", "match.paused", "user.went_offline"
     )
 
 
-def test_the_loss_of_a_tab_that_does_not_show_the_match_changes_nothing_there() -> None:
+def test_the_loss_of_a_socket_that_does_not_show_the_match_changes_nothing_there() -> None:
     playing(tabs="ab").when(CloseSocket(ANA, tab(ANA, "b"), BROKEN)).then(closed("b"))
 
 
-def test_who_closes_the_only_tab_that_watches_a_room_watches_it_no_longer() -> None:
+def test_a_user_who_closes_the_only_socket_that_watches_a_room_watches_it_no_longer() -> None:
     left = [SpectatorLeft(room=room, user=ANA, reason="offline") for room in ("one", "two")]
     watching = [*online(ANA), *watched_room(ANA, room="two"), *watched_room(ANA, room="one")]
     scenario().given(*watching).when(CLOSE).then(*left, closed("a"))
@@ -288,7 +288,7 @@ def test_who_closes_the_only_tab_that_watches_a_room_watches_it_no_longer() -> N
     )
 
 
-def test_who_watches_in_two_tabs_goes_on_watching_in_the_other() -> None:
+def test_a_user_who_watches_in_two_sockets_keeps_watching_in_the_other() -> None:
     second = SpectatorJoined(room="watched", user=ANA, socket=tab(ANA, "b"))
     scenario().given(*online(ANA, tabs="ab"), *watched_room(ANA), second).when(CLOSE).then(
         closed("a")
@@ -304,7 +304,7 @@ def test_a_host_who_watched_and_is_gone_leaves_the_room_to_the_next_member() -> 
     )
 
 
-def test_closing_a_socket_locks_the_user_and_the_rooms_that_may_miss_it() -> None:
+def test_closing_a_socket_locks_the_user_and_the_rooms_that_the_socket_has_joined() -> None:
     assert CLOSE.streams(World()) == {"user:1"}
     second = SpectatorJoined(room="two", user=ANA, socket=tab(ANA, "b"))
     world = world_after(
@@ -360,7 +360,9 @@ def test_a_user_is_seen_as_they_want_and_what_they_leave_out_stays(
         ([status("away", hidden=True)], SetStatus(ANA, "away", hidden=True)),
     ],
 )
-def test_what_is_so_already_is_not_set_again(before: list[Event], command: SetStatus) -> None:
+def test_a_status_that_is_set_already_is_not_set_again(
+    before: list[Event], command: SetStatus
+) -> None:
     scenario().given(*online(ANA, BEN), *before).when(command).then_nothing()
 
 
@@ -371,24 +373,24 @@ AWAY_AT = len(AWAY) + 1
 """The position of the loss that begins the grace: the start of the node stands at 1."""
 
 
-def test_a_user_goes_offline_when_their_grace_is_over() -> None:
+def test_a_user_goes_offline_when_their_grace_period_is_over() -> None:
     scenario().given(*AWAY).when(ExpirePresence(ANA, AWAY_AT)).then(GONE)
 
 
 @pytest.mark.parametrize(
     ("user", "since"), [(ANA, AWAY_AT - 1), (ANA, AWAY_AT + 1), (BEN, AWAY_AT)]
 )
-def test_another_grace_does_not_end(user: int, since: int) -> None:
+def test_another_grace_period_does_not_end(user: int, since: int) -> None:
     scenario().given(*AWAY).when(ExpirePresence(user, since)).then_nothing()
 
 
 @pytest.mark.parametrize("then", [[opened("b")], [GONE], [opened("b"), closed("b")]])
-def test_a_grace_that_has_ended_takes_nobody_offline(then: list[Event]) -> None:
+def test_a_grace_period_that_has_ended_takes_nobody_offline(then: list[Event]) -> None:
     scenario().given(*AWAY, *then).when(ExpirePresence(ANA, AWAY_AT)).then_nothing()
 
 
 @pytest.mark.parametrize("command", [SetStatus(ANA, "away", None), ExpirePresence(ANA, 2)])
-def test_a_status_and_the_end_of_a_grace_lock_the_user(command: Command) -> None:
+def test_a_status_and_the_end_of_a_grace_period_lock_the_user(command: Command) -> None:
     assert command.streams(World()) == {"user:1"}
 
 

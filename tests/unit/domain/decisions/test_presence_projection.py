@@ -46,7 +46,7 @@ def presence_after(*happened: Event) -> Presence:
     return world_after(*happened).presence
 
 
-def test_users_are_online_from_their_first_socket_to_their_farewell() -> None:
+def test_users_are_online_from_their_first_socket_to_going_offline() -> None:
     came = presence_after(*online(BEN), UserCameOnline(user=ANA))
     assert came.sockets == {BEN: {tab(BEN)}, ANA: set()}
     assert list(came.online()) == [BEN, ANA]
@@ -58,20 +58,20 @@ def test_users_are_online_from_their_first_socket_to_their_farewell() -> None:
     assert not gone.is_online(ANA)
 
 
-def test_a_grace_begins_with_the_loss_of_the_last_socket() -> None:
+def test_a_grace_period_starts_with_the_loss_of_the_last_socket() -> None:
     one = presence_after(*online(ANA, tabs="ab"), closed("a"))
     assert (one.sockets, one.in_grace) == ({ANA: {tab(ANA, "b")}}, {})
     none = presence_after(*online(ANA, tabs="ab"), closed("a"), closed("b"))
     assert (none.sockets, none.in_grace) == ({ANA: set()}, {ANA: 6})
 
 
-def test_a_socket_ends_the_grace() -> None:
+def test_a_socket_ends_the_grace_period() -> None:
     back = presence_after(*online(ANA, BEN), *lost(BEN), *lost(ANA), opened("b"))
     assert back.sockets == {ANA: {tab(ANA, "b")}, BEN: set()}
     assert back.in_grace == {BEN: 6}
 
 
-def test_a_farewell_ends_the_grace_and_the_status_but_not_the_hiding() -> None:
+def test_going_offline_ends_the_grace_period_and_the_status_but_not_the_hiding() -> None:
     gone = presence_after(
         *online(ANA, BEN),
         status("away", hidden=True),
@@ -86,12 +86,14 @@ def test_a_farewell_ends_the_grace_and_the_status_but_not_the_hiding() -> None:
     assert (farewell.sockets, farewell.in_grace) == ({}, {})
 
 
-def test_a_farewell_without_a_loss_leaves_nothing_either() -> None:
+def test_going_offline_without_a_loss_leaves_nothing_either() -> None:
     gone = presence_after(*online(ANA), GONE)
     assert (gone.sockets, gone.in_grace) == ({}, {})
 
 
-def test_a_start_puts_the_users_of_the_earlier_lives_of_a_node_in_their_grace() -> None:
+def test_a_start_puts_the_users_of_the_earlier_incarnations_of_a_node_in_their_grace_period() -> (
+    None
+):
     elsewhere = [
         SocketOpened(user=BEN, socket="n2.1.1"),
         UserCameOnline(user=CLEO),
@@ -105,14 +107,14 @@ def test_a_start_puts_the_users_of_the_earlier_lives_of_a_node_in_their_grace() 
     assert restarted.is_connected(BEN)
 
 
-def test_users_without_a_socket_come_to_no_grace_by_a_start() -> None:
+def test_users_without_a_socket_come_to_no_grace_period_by_a_start() -> None:
     restarted = presence_after(
         UserCameOnline(user=ANA), *online(BEN), NodeStarted(node="n1", incarnation=2)
     )
     assert restarted.in_grace == {BEN: 5}
 
 
-def test_lives_are_counted_for_each_node() -> None:
+def test_incarnations_are_counted_for_each_node() -> None:
     started = [NodeStarted(node="n2", incarnation=1), NodeStarted(node="n1", incarnation=2)]
     assert presence_after(*started).incarnations == {"n1": 2, "n2": 1}
 
@@ -135,13 +137,13 @@ def test_hidden_users_are_seen_by_nobody_until_they_show_themselves() -> None:
     assert presence_after(status("online")).hidden == {}
 
 
-def test_who_hides_once_more_is_forgotten_last() -> None:
+def test_a_user_who_hides_again_is_evicted_last() -> None:
     hiding = [status("online", hidden=True, user=user) for user in (ANA, BEN, ANA)]
     assert list(presence_after(*hiding).hidden) == [BEN, ANA]
 
 
 @pytest.mark.parametrize(("others", "is_forgotten"), [(99_998, False), (99_999, True)])
-def test_a_hundred_thousand_hidden_users_are_remembered(others: int, *, is_forgotten: bool) -> None:
+def test_a_hundred_thousand_hidden_users_are_kept(others: int, *, is_forgotten: bool) -> None:
     full = scenario().given(status("online", hidden=True))
     hidden = full.story.world.presence.hidden
     hidden.update(dict.fromkeys(range(1000, 1000 + others)))
@@ -151,7 +153,7 @@ def test_a_hundred_thousand_hidden_users_are_remembered(others: int, *, is_forgo
     assert BEN in hidden
 
 
-def test_users_are_here_with_a_socket_open() -> None:
+def test_users_are_connected_with_a_socket_open() -> None:
     presence = presence_after(*online(ANA, BEN, CLEO), *lost(BEN))
     assert presence.is_connected(ANA)
     assert not presence.is_connected(BEN)

@@ -54,11 +54,11 @@ def out_of(room: str = ROOM) -> SpectatorLeft:
         [*made(ANA, BEN), *taken(ANA, BEN), READY, started(ANA, BEN), over("timeup", None, 2)],
     ],
 )
-def test_a_lost_tab_means_nothing_more_where_nothing_is_played(given: list[Event]) -> None:
+def test_a_lost_socket_means_nothing_more_where_nothing_is_played(given: list[Event]) -> None:
     scenario().given(*online(ANA, BEN), *given).when(CLOSES).then(CLOSED)
 
 
-def test_a_match_is_paused_when_the_last_tab_of_a_player_is_lost() -> None:
+def test_a_match_is_paused_when_the_last_socket_of_a_player_is_lost() -> None:
     scenario().given(*playing(ANA, BEN)).when(CLOSES).then(CLOSED, paused(2))
 
 
@@ -74,32 +74,32 @@ def test_a_match_is_paused_with_the_keys_of_all_its_players_released() -> None:
     )
 
 
-def test_a_match_is_not_paused_while_another_tab_of_the_player_shows_it() -> None:
+def test_a_match_is_not_paused_while_another_socket_of_the_player_shows_it() -> None:
     given = [*playing(ANA, BEN), *opened(ANA, "b"), *taken(ANA, letter="b")]
     scenario().given(*given).when(CLOSES).then(CLOSED)
 
 
-def test_a_tab_that_is_lost_lets_its_keys_go_and_no_others() -> None:
+def test_a_socket_that_is_lost_releases_its_keys_and_no_others() -> None:
     given = [*playing(BEN, ANA), *opened(ANA, "b"), *taken(ANA, letter="b")]
     held = [holds(0, "n1.1.2a"), holds(1, "n1.1.1a", "n1.1.1b")]
     scenario().given(*given, *held).when(CLOSES).then(CLOSED, holds(1, "n1.1.1b", tick=2))
 
 
-def test_a_tab_that_does_not_show_the_match_pauses_nothing_when_it_is_lost() -> None:
+def test_a_socket_that_does_not_show_the_match_pauses_nothing_when_it_is_lost() -> None:
     given = [*playing(ANA, BEN), *opened(ANA, "b")]
     scenario().given(*given).when(CloseSocket(ANA, "n1.1.1b", BROKEN)).then(
         SocketClosed(user=ANA, socket="n1.1.1b", code=BROKEN)
     )
 
 
-def test_a_lost_tab_of_a_paused_match_lets_no_keys_go() -> None:
+def test_a_lost_socket_of_a_paused_match_releases_no_keys() -> None:
     given = [*playing(ANA, BEN), *opened(ANA, "b"), *taken(ANA, letter="b"), paused(2)]
     held = holds(0, "n1.1.1a")
     scenario().given(*given, held).when(CLOSES).then(CLOSED)
 
 
 @pytest.mark.parametrize("tabs", ["a", "ab"])
-def test_a_match_in_which_moves_come_as_they_come_never_waits(tabs: str) -> None:
+def test_a_match_with_moves_in_any_order_is_never_paused(tabs: str) -> None:
     relay = started(ANA, BEN, game="relay", rules_version=1, pace="free", turn_s=None)
     given = [*online(ANA, tabs=tabs), *online(BEN), *made(ANA, BEN, game="relay")]
     shown = [event for letter in tabs for event in taken(ANA, letter=letter)]
@@ -121,19 +121,19 @@ def test_a_match_waits_for_nobody_who_has_used_their_pauses_up(
     )
 
 
-def test_a_paused_match_goes_on_without_one_more_who_has_used_their_pauses_up() -> None:
+def test_a_paused_match_continues_without_one_more_who_has_used_their_pauses_up() -> None:
     spent = {"spent_ms": [1000, 0, 0]}
     pause, go_on = (msgspec.structs.replace(one, **spent) for one in (paused(3), resumed(3)))
     given = [*playing(ANA, BEN, CLEO, options={"pause_budget_s": 1}), pause]
     scenario().given(*given).when(CLOSES).then(CLOSED, go_on)
 
 
-def test_who_has_left_a_match_is_not_missed_in_it() -> None:
+def test_a_user_who_has_left_a_match_is_not_missed_in_it() -> None:
     given = [*playing(ANA, BEN, CLEO), SeatLeft(room=ROOM, user=ANA)]
     scenario().given(*given).when(CLOSES).then(CLOSED)
 
 
-def test_a_match_whose_rules_are_not_here_is_void_when_keys_are_let_go() -> None:
+def test_a_match_whose_rules_are_not_available_is_void_when_keys_are_released() -> None:
     given = [*playing(ANA, BEN, rules_version=99), holds(0, "n1.1.1a")]
     scenario().given(*given).when(CLOSES).then(CLOSED, void(2, tick=1))
 
@@ -141,23 +141,23 @@ def test_a_match_whose_rules_are_not_here_is_void_when_keys_are_let_go() -> None
 # A tab of a spectator
 
 
-def test_a_spectator_is_gone_with_their_last_tab() -> None:
+def test_a_spectator_is_gone_with_their_last_socket() -> None:
     given = [*online(ANA, BEN), *hosted(BEN), *watching(ANA)]
     scenario().given(*given).when(CLOSES).then(out_of(), CLOSED)
 
 
-def test_a_spectator_stays_with_another_tab() -> None:
+def test_a_spectator_stays_with_another_socket() -> None:
     given = [*online(ANA, tabs="ab"), *online(BEN), *hosted(BEN), *watching(ANA)]
     scenario().given(*given, *watching(ANA, letter="b")).when(CLOSES).then(CLOSED)
 
 
-def test_a_lost_tab_is_one_of_the_user_who_watches_and_no_other() -> None:
+def test_a_lost_socket_is_one_of_the_user_who_watches_and_no_other() -> None:
     given = [*online(ANA, BEN), *hosted(BEN), *watching(ANA)]
     closed = SocketClosed(user=BEN, socket="n1.1.2a", code=BROKEN)
     scenario().given(*given).when(CloseSocket(BEN, "n1.1.2a", BROKEN)).then(closed)
 
 
-def test_a_spectator_is_gone_from_each_room_that_only_the_lost_tab_watched() -> None:
+def test_a_spectator_is_gone_from_each_room_that_only_the_lost_socket_watched() -> None:
     rooms = [*hosted(BEN, room="r2"), *hosted(CLEO, room="r1"), *hosted(DAN, room="r3")]
     given = [*online(ANA, tabs="ab"), *online(BEN, CLEO, DAN), *rooms]
     watched = [*watching(ANA, room="r2"), *watching(ANA, room="r1"), *watching(ANA, room="r3")]
@@ -191,13 +191,13 @@ def test_a_room_whose_only_member_watched_has_no_new_host() -> None:
     scenario().given(*online(ANA), *hosted(), *watching(ANA)).when(CLOSES).then(out_of(), CLOSED)
 
 
-def test_a_room_that_is_closed_is_watched_by_no_tab() -> None:
+def test_a_room_that_is_closed_is_watched_by_no_socket() -> None:
     given = [*online(ANA, BEN), *hosted(BEN), *watching(ANA)]
     closed = RoomClosed(room=ROOM, reason="empty")
     scenario().given(*given, closed).when(CLOSES).then(CLOSED)
 
 
-def test_a_tab_that_plays_here_and_watches_there_is_missed_in_both() -> None:
+def test_a_socket_that_plays_here_and_watches_there_is_missed_in_both() -> None:
     given = [*online(DAN), *playing(ANA, BEN), *hosted(DAN, room="other")]
     scenario().given(*given, *watching(ANA, room="other")).when(CLOSES).then(
         out_of("other"), CLOSED, paused(2)

@@ -77,7 +77,7 @@ def seat(user: int, *letters: str, **fields: Any) -> Seat:
 # room.created
 
 
-def test_a_room_that_is_made_for_players_has_their_seats() -> None:
+def test_a_room_that_is_created_for_players_has_their_seats() -> None:
     assert room_after(*made(ANA, BEN, seats_min=1, seats_max=3, options={"teams": 3})) == Room(
         id=ROOM,
         game="tag",
@@ -154,7 +154,7 @@ def test_a_room_is_open_and_waits_when_nothing_else_is_said_of_it() -> None:
     }
 
 
-def test_the_players_for_whom_a_room_is_made_sit_there_and_its_host_not_yet() -> None:
+def test_the_players_for_whom_a_room_is_made_have_seats_there_and_its_host_not_yet() -> None:
     assert rooms_after(*made(ANA, BEN)).seated == {ANA: ROOM, BEN: ROOM}
     assert rooms_after(*made(host=ANA, seats_max=2)).seated == {}
 
@@ -162,7 +162,7 @@ def test_the_players_for_whom_a_room_is_made_sit_there_and_its_host_not_yet() ->
 # player.seated, seat.taken
 
 
-def test_a_player_who_sits_down_has_the_seat_and_no_tab_yet() -> None:
+def test_a_player_who_takes_a_seat_has_the_seat_and_no_socket_yet() -> None:
     given = [*hosted(ANA), PlayerSeated(room=ROOM, user=BEN, seat=2)]
     room = room_after(*given)
     assert room.seats == [seat(ANA, "a"), Seat(), seat(BEN), Seat()]
@@ -170,20 +170,20 @@ def test_a_player_who_sits_down_has_the_seat_and_no_tab_yet() -> None:
     assert rooms_after(*given).seated == {ANA: ROOM, BEN: ROOM}
 
 
-def test_a_player_who_sits_down_watches_no_longer() -> None:
+def test_a_player_who_takes_a_seat_stops_watching() -> None:
     given = [*online(ANA, BEN, CLEO), *hosted(BEN), *watching(ANA, CLEO)]
     rooms = rooms_after(*given, PlayerSeated(room=ROOM, user=ANA, seat=1))
     assert rooms.rooms[ROOM].spectators == {CLEO: {"n1.1.3a"}}
     assert rooms.watching == {"n1.1.3a": {ROOM}}
 
 
-def test_a_player_who_sits_down_goes_on_watching_other_rooms() -> None:
+def test_a_player_who_takes_a_seat_keeps_watching_other_rooms() -> None:
     given = [*WATCHED, *hosted(CLEO, room="other"), *watching(ANA, room="other")]
     rooms = rooms_after(*given, PlayerSeated(room=ROOM, user=ANA, seat=1))
     assert rooms.watching == {"n1.1.1a": {"other"}}
 
 
-def test_a_tab_that_shows_the_seat_is_counted() -> None:
+def test_a_socket_that_shows_the_seat_is_counted() -> None:
     given = [*online(ANA, tabs="ab"), *online(BEN), *made(BEN, ANA), *taken(ANA)]
     assert room_after(*given).seats == [seat(BEN), seat(ANA, "a")]
     assert room_after(*given).changed_at == last(*given)
@@ -245,20 +245,22 @@ def test_a_forfeited_seat_is_not_one_that_was_left() -> None:
         ([*TWO, KICKED], False),
     ],
 )
-def test_who_forfeits_is_told_but_not_for_a_seat_of_a_hosts_room_where_nothing_is_played(
+def test_a_user_who_forfeits_is_told_but_not_for_a_seat_of_a_hosts_room_where_nothing_is_played(
     given: list[Event], *, told: bool
 ) -> None:
     assert rooms_after(*given).kicked == ({ANA: ROOM} if told else {})
 
 
 @pytest.mark.parametrize(("kicked", "told"), [(True, False), (False, True)])
-def test_who_has_been_told_of_a_lost_seat_is_not_told_again(*, kicked: bool, told: bool) -> None:
+def test_a_user_who_has_been_told_of_a_lost_seat_is_not_told_again(
+    *, kicked: bool, told: bool
+) -> None:
     given = [*playing(ANA, BEN), FORFEITED]
     opens = SocketOpened(user=ANA, socket="n1.1.1b", kicked=kicked)
     assert rooms_after(*given, opens).kicked == ({ANA: ROOM} if told else {})
 
 
-def test_who_has_lost_no_seat_is_told_of_none() -> None:
+def test_a_user_who_has_lost_no_seat_is_told_of_none() -> None:
     opens = SocketOpened(user=ANA, socket="n1.1.1b", kicked=True)
     assert rooms_after(*online(ANA), opens).kicked == {}
 
@@ -286,14 +288,14 @@ def test_a_finished_room_stays_finished_when_a_player_leaves() -> None:
         ([*WATCHED, SpectatorLeft(room=ROOM, user=ANA, reason="offline")], {}),
     ],
 )
-def test_only_who_is_sent_out_is_banned(kicked: list[Event], banned: dict[int, None]) -> None:
+def test_only_who_is_kicked_is_banned(kicked: list[Event], banned: dict[int, None]) -> None:
     assert room_after(*kicked).banned == banned
 
 
 # spectator.joined, spectator.left
 
 
-def test_each_tab_of_a_spectator_is_counted() -> None:
+def test_each_socket_of_a_spectator_is_counted() -> None:
     given = [*online(ANA, tabs="ab"), *hosted(BEN), *watching(ANA), *watching(ANA, letter="b")]
     rooms = rooms_after(*given, *watching(CLEO), *hosted(BEN, room="o"), *watching(ANA, room="o"))
     assert list(rooms.rooms[ROOM].spectators.items()) == [
@@ -304,7 +306,7 @@ def test_each_tab_of_a_spectator_is_counted() -> None:
     assert room_after(*given).changed_at == last(*given)
 
 
-def test_a_spectator_who_leaves_is_gone_with_all_their_tabs() -> None:
+def test_a_spectator_who_leaves_is_gone_with_all_their_sockets() -> None:
     given = [*WATCHED, *watching(ANA, letter="b"), *watching(CLEO)]
     given += [SpectatorLeft(room=ROOM, user=ANA, reason="left")]
     rooms = rooms_after(*given)
@@ -375,11 +377,13 @@ def test_a_room_that_is_closed_is_forgotten_and_its_players_free() -> None:
     assert rooms.watching == {}
 
 
-def test_who_has_left_a_match_for_another_room_keeps_that_one_when_the_first_is_closed() -> None:
+def test_a_user_who_has_left_a_match_for_another_room_keeps_that_one_when_the_first_is_closed() -> (
+    None
+):
     given = [*playing(ANA, BEN), LEFT, *hosted(ANA, room="other")]
     rooms = rooms_after(*given, SeatLeft(room=ROOM, user=BEN), CLOSED)
     assert rooms.seated == {ANA: "other"}
 
 
-def test_who_forfeited_in_a_match_has_not_left_the_room_that_is_closed() -> None:
+def test_a_user_who_forfeited_in_a_match_has_not_left_the_room_that_is_closed() -> None:
     assert rooms_after(*playing(ANA, BEN), FORFEITED, CLOSED).left == {BEN: ROOM}

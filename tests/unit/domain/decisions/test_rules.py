@@ -50,7 +50,7 @@ def test_the_rules_answer_what_they_are_asked() -> None:
 
 
 @pytest.mark.parametrize(("version", "game"), [(1, PONG), (2, PongTwo())])
-def test_the_rules_of_the_version_are_asked_that_the_match_began_with(
+def test_the_rules_of_the_version_are_asked_that_the_match_started_with(
     version: int, game: Game
 ) -> None:
     one = later(version)
@@ -60,7 +60,7 @@ def test_the_rules_of_the_version_are_asked_that_the_match_began_with(
     assert type(asked) is type(game)
 
 
-def test_rules_that_are_gone_are_not_asked() -> None:
+def test_rules_that_are_not_available_are_not_asked() -> None:
     one = later(3)
     with pytest.raises(RulesFailed, match="Version 3 of the rules of pong is not available"):
         call_rules(match_of(one), context_of(one), lambda _: fail(AssertionError()))
@@ -90,7 +90,7 @@ def test_rules_that_fail_over_a_move_name_match_seat_and_cause() -> None:
     assert (caught.value.match, caught.value.seat) == (MATCH, 1)
 
 
-def test_rules_that_are_gone_fail_a_move() -> None:
+def test_rules_that_are_not_available_fail_a_move() -> None:
     one = later(3)
     with pytest.raises(MoveFailed) as caught:
         call_rules_for_move(match_of(one), context_of(one), 0, lambda game: game)

@@ -102,27 +102,27 @@ def test_one_of_the_others_is_enough_to_wait_for() -> None:
     scenario().given(*given).when(TAKES).then(TAKEN)
 
 
-def test_a_tab_that_shows_the_game_takes_nothing_again() -> None:
+def test_a_socket_that_shows_the_game_takes_nothing_again() -> None:
     scenario().given(*online(ANA, BEN), *made(ANA, BEN), *taken(ANA)).when(TAKES).then_nothing()
 
 
-def test_a_second_tab_of_a_player_is_no_second_player() -> None:
+def test_a_second_socket_of_a_player_is_no_second_player() -> None:
     given = [*online(ANA, tabs="ab"), *online(BEN), *made(ANA, BEN), *taken(ANA, letter="b")]
     scenario().given(*given).when(TAKES).then(TAKEN)
 
 
-def test_a_second_tab_in_a_room_that_is_ready_makes_nothing_ready_again() -> None:
+def test_a_second_socket_in_a_room_that_is_ready_makes_nothing_ready_again() -> None:
     scenario().given(*ALL_HERE, *opened(ANA, "b")).when(TakeSeat(ANA, "n1.1.1b", ROOM)).then(
         SeatTaken(room=ROOM, user=ANA, socket="n1.1.1b")
     )
 
 
 @pytest.mark.parametrize("given", [online(BEN), [*online(ANA, BEN), *lost(ANA)]])
-def test_a_connection_that_has_ended_takes_no_seat(given: list[Event]) -> None:
+def test_a_closed_connection_takes_no_seat(given: list[Event]) -> None:
     scenario().given(*given, *made(ANA, BEN)).when(TAKES).then_refused(NotConnected)
 
 
-def test_a_tab_of_another_user_takes_no_seat() -> None:
+def test_a_socket_of_another_user_takes_no_seat() -> None:
     scenario().given(*online(ANA, BEN), *made(ANA, BEN)).when(
         TakeSeat(ANA, "n1.1.2a", ROOM)
     ).then_refused(NotConnected)
@@ -145,14 +145,14 @@ def test_as_many_players_as_a_match_needs_make_the_room_ready(
     )
 
 
-def test_a_match_that_all_have_asked_for_begins_when_the_last_one_is_back() -> None:
+def test_a_match_that_all_have_asked_for_starts_when_the_last_one_is_back() -> None:
     given = [*IN_A_HOSTS_ROOM, *lost(ANA), *opened(ANA, "b"), *wishes(ANA, BEN)]
     scenario().given(*given).when(TakeSeat(ANA, "n1.1.1b", ROOM)).then(
         SeatTaken(room=ROOM, user=ANA, socket="n1.1.1b"), started(ANA, BEN)
     )
 
 
-def test_a_rematch_that_all_have_asked_for_begins_when_the_last_one_is_back() -> None:
+def test_a_rematch_that_all_have_asked_for_starts_when_the_last_one_is_back() -> None:
     given = [*playing(ANA, BEN), over("timeup", None, 2), *lost(ANA), *opened(ANA, "b")]
     scenario().given(*given, *wishes(ANA, BEN)).when(TakeSeat(ANA, "n1.1.1b", ROOM)).then(
         SeatTaken(room=ROOM, user=ANA, socket="n1.1.1b"), started(ANA, BEN, number=2)
@@ -160,7 +160,7 @@ def test_a_rematch_that_all_have_asked_for_begins_when_the_last_one_is_back() ->
 
 
 @pytest.mark.parametrize("asked", [[], [ANA], [BEN]])
-def test_a_match_that_only_some_have_asked_for_does_not_begin(asked: list[int]) -> None:
+def test_a_match_that_only_some_have_asked_for_does_not_start(asked: list[int]) -> None:
     given = [*IN_A_HOSTS_ROOM, *lost(ANA), *opened(ANA, "b"), *wishes(*asked)]
     scenario().given(*given).when(TakeSeat(ANA, "n1.1.1b", ROOM)).then(
         SeatTaken(room=ROOM, user=ANA, socket="n1.1.1b")
@@ -168,7 +168,7 @@ def test_a_match_that_only_some_have_asked_for_does_not_begin(asked: list[int]) 
 
 
 @pytest.mark.parametrize(("seats_min", "begins"), [(2, True), (3, False)])
-def test_a_match_begins_only_with_as_many_as_it_needs(seats_min: int, *, begins: bool) -> None:
+def test_a_match_starts_only_with_as_many_as_it_needs(seats_min: int, *, begins: bool) -> None:
     given = [*online(ANA, BEN), *hosted(ANA, BEN, seats_min=seats_min), READY]
     scenario().given(*given, *wishes(ANA, BEN), *lost(ANA), *opened(ANA, "b")).when(
         TakeSeat(ANA, "n1.1.1b", ROOM)
@@ -190,11 +190,11 @@ TAKES_B = TakeSeat(ANA, "n1.1.1b", ROOM)
 TAKEN_B = SeatTaken(room=ROOM, user=ANA, socket="n1.1.1b")
 
 
-def test_a_second_tab_in_a_match_changes_nothing_of_it() -> None:
+def test_a_second_socket_in_a_match_changes_nothing_of_it() -> None:
     scenario().given(*playing(ANA, BEN), *opened(ANA, "b")).when(TAKES_B).then(TAKEN_B)
 
 
-def test_a_paused_match_goes_on_when_the_player_who_was_missed_is_back() -> None:
+def test_a_paused_match_continues_when_the_player_who_was_missed_is_back() -> None:
     given = [*playing(ANA, BEN), *lost(ANA), paused(2), *opened(ANA, "b")]
     scenario().given(*given).when(TAKES_B).then(TAKEN_B, resumed(2))
 
@@ -211,7 +211,9 @@ def test_a_match_waits_for_nobody_who_has_left_it() -> None:
 
 
 @pytest.mark.parametrize(("comes", "winner"), [(ANA, 0), (BEN, 1)])
-def test_who_comes_back_first_after_the_other_has_forfeited_wins(comes: int, winner: int) -> None:
+def test_a_user_who_comes_back_first_after_the_other_has_forfeited_wins(
+    comes: int, winner: int
+) -> None:
     forfeited = SeatForfeited(room=ROOM, user=ANA + BEN - comes)
     given = [*playing(ANA, BEN), *lost(ANA, BEN), paused(2), forfeited, *opened(comes, "b")]
     scenario().given(*given).when(TakeSeat(comes, f"n1.1.{comes}b", ROOM)).then(
@@ -227,13 +229,13 @@ def test_as_many_as_the_game_needs_go_on_without_the_others() -> None:
     ).then(TAKEN_B, MatchResumed(match="room-1", tick=0, run=1, spent_ms=[0, 0, 0]))
 
 
-def test_a_match_whose_rules_are_not_here_needs_all_its_players_and_is_void() -> None:
+def test_a_match_whose_rules_are_not_available_needs_all_its_players_and_is_void() -> None:
     forfeited = [SeatForfeited(room=ROOM, user=CLEO)]
     given = [*playing(ANA, BEN, CLEO, rules_version=99), *lost(ANA), *forfeited]
     scenario().given(*given, *opened(ANA, "b")).when(TAKES_B).then(TAKEN_B, void(3))
 
 
-def test_a_match_whose_rules_are_not_here_goes_on_while_nobody_has_left_it() -> None:
+def test_a_match_whose_rules_are_not_available_goes_on_while_nobody_has_left_it() -> None:
     given = [*playing(ANA, BEN, CLEO, rules_version=99), *lost(ANA), paused(3)]
     scenario().given(*given, *opened(ANA, "b")).when(TAKES_B).then(TAKEN_B, resumed(3))
 
@@ -241,7 +243,7 @@ def test_a_match_whose_rules_are_not_here_goes_on_while_nobody_has_left_it() -> 
 # BeginMatch
 
 
-def test_any_player_begins_the_match_of_a_room_that_was_made_for_them() -> None:
+def test_any_player_starts_the_match_of_a_room_that_was_created_for_them() -> None:
     scenario().given(*ALL_HERE).when(BEGINS).then(started(ANA, BEN))
 
 
@@ -263,7 +265,7 @@ def test_the_game_says_what_moves_the_match_on(game: str, pace: str, turn_s: flo
 
 
 @pytest.mark.parametrize("command", [BEGINS, READIES])
-def test_a_match_of_a_game_that_is_not_here_any_more_does_not_begin(command: Command) -> None:
+def test_a_match_of_a_game_that_is_no_longer_available_does_not_start(command: Command) -> None:
     given = [*online(ANA, BEN), *made(ANA, BEN, game="ludo" * 11), *taken(ANA, BEN), READY]
     outcome = scenario().given(*given, *wishes(BEN)).when(command)
     outcome.then_refused(UnknownGame)
@@ -274,17 +276,17 @@ def test_a_match_of_a_game_that_is_not_here_any_more_does_not_begin(command: Com
 
 
 @pytest.mark.parametrize("command", [BEGINS, READIES, RELENTS])
-def test_a_match_that_is_played_does_not_begin_again(command: Command) -> None:
+def test_a_match_that_is_played_does_not_start_again(command: Command) -> None:
     scenario().given(*playing(ANA, BEN)).when(command).then_refused(MatchAlreadyStarted)
 
 
 @pytest.mark.parametrize("away", [[ANA], [BEN], [ANA, BEN]])
-def test_nobody_begins_a_match_while_a_player_is_missing(away: list[int]) -> None:
+def test_nobody_starts_a_match_while_a_player_is_missing(away: list[int]) -> None:
     scenario().given(*ALL_HERE, *lost(*away)).when(BEGINS).then_refused(RoomNotReady)
 
 
 @pytest.mark.parametrize("seats_min", [2, 3])
-def test_nobody_begins_a_match_with_fewer_players_than_it_needs(seats_min: int) -> None:
+def test_nobody_starts_a_match_with_fewer_players_than_it_needs(seats_min: int) -> None:
     outcome = scenario().given(*online(ANA, BEN), *hosted(ANA, BEN, seats_min=seats_min), READY)
     if seats_min == 3:
         outcome.when(BEGINS).then_refused(RoomNotReady)
@@ -298,7 +300,7 @@ def test_in_a_hosts_room_to_begin_is_to_be_ready() -> None:
     scenario().given(*IN_A_HOSTS_ROOM, *wishes(BEN)).when(BEGINS).then(READIED, started(ANA, BEN))
 
 
-def test_a_rematch_begins_when_all_have_asked_for_it() -> None:
+def test_a_rematch_starts_when_all_have_asked_for_it() -> None:
     given = [*playing(ANA, BEN), over("timeup", None, 2)]
     scenario().given(*given).when(BEGINS).then(READIED)
     scenario().given(*given, *wishes(BEN)).when(BEGINS).then(READIED, started(ANA, BEN, number=2))
@@ -314,7 +316,7 @@ def test_matches_of_a_room_whose_id_a_client_chose_count_from_the_position_of_it
     scenario().given(*given).when(READIES).then(READIED, started(ANA, BEN, number=7))
 
 
-def test_the_players_of_a_match_stand_in_the_order_of_their_seats() -> None:
+def test_the_players_of_a_match_are_in_the_order_of_their_seats() -> None:
     given = [*online(ANA, BEN, DAN), *hosted(BEN), *seated(DAN, first=3), *seated(ANA, first=1)]
     scenario().given(*given, READY, *wishes(BEN, DAN)).when(READIES).then(
         READIED, started(BEN, ANA, DAN)

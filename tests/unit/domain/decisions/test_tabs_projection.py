@@ -67,7 +67,7 @@ def seat(user: int, *letters: str, **fields: Any) -> Seat:
 # socket.closed
 
 
-def test_a_player_is_away_since_their_last_tab_was_lost() -> None:
+def test_a_player_is_away_since_their_last_socket_was_lost() -> None:
     given = [*TWO, *opened(ANA, "b"), *taken(ANA, letter="b"), *lost(ANA)]
     assert room_after(*given).seats[0] == seat(ANA, "b")
     assert room_after(*given).changed_at == last(*given) - 1
@@ -77,18 +77,20 @@ def test_a_player_is_away_since_their_last_tab_was_lost() -> None:
     assert (room.changed_at, room.empty_since) == (last(*given), None)
 
 
-def test_a_lost_tab_that_did_not_show_the_room_changes_nothing() -> None:
+def test_a_lost_socket_that_did_not_show_the_room_changes_nothing() -> None:
     given = [*TWO, *opened(ANA, "b")]
     assert room_after(*given, *lost(ANA, letter="b")) == room_after(*given)
 
 
-def test_a_tab_that_is_lost_while_the_player_is_away_does_not_begin_another_grace() -> None:
+def test_a_socket_that_is_lost_while_the_player_is_away_does_not_start_another_grace_period() -> (
+    None
+):
     given = [*TWO, *lost(ANA)]
     away = room_after(*given).seats[0].away_since
     assert room_after(*given, *opened(ANA, "b"), *lost(ANA, letter="b")).seats[0].away_since == away
 
 
-def test_a_lost_tab_is_gone_from_each_room_that_it_watched() -> None:
+def test_a_lost_socket_is_gone_from_each_room_that_it_watched() -> None:
     given = [*WATCHED, *hosted(CLEO, room="other"), *watching(ANA, room="other"), *lost(ANA)]
     rooms = rooms_after(*given)
     assert rooms.watching == {}
@@ -96,7 +98,7 @@ def test_a_lost_tab_is_gone_from_each_room_that_it_watched() -> None:
     assert rooms.rooms[ROOM].changed_at == rooms.rooms["other"].changed_at == last(*given)
 
 
-def test_a_spectator_stays_while_another_tab_of_theirs_watches() -> None:
+def test_a_spectator_stays_while_another_socket_of_theirs_watches() -> None:
     given = [*WATCHED, *opened(ANA, "b"), *watching(ANA, letter="b")]
     rooms = rooms_after(*given, *lost(ANA))
     assert rooms.rooms[ROOM].spectators == {ANA: {"n1.1.1b"}}
@@ -104,7 +106,7 @@ def test_a_spectator_stays_while_another_tab_of_theirs_watches() -> None:
     assert rooms.watching == {"n1.1.1b": {ROOM}}
 
 
-def test_a_tab_that_a_spectator_has_lost_after_they_left_changes_nothing() -> None:
+def test_a_socket_that_a_spectator_has_lost_after_they_left_changes_nothing() -> None:
     given = [*WATCHED, SpectatorLeft(room=ROOM, user=ANA, reason="left")]
     assert rooms_after(*given, *lost(ANA)) == rooms_after(*given)
 
@@ -112,7 +114,7 @@ def test_a_tab_that_a_spectator_has_lost_after_they_left_changes_nothing() -> No
 # node.started
 
 
-def test_all_tabs_of_a_node_that_starts_again_are_gone() -> None:
+def test_all_sockets_of_a_node_that_starts_again_are_gone() -> None:
     given = [*online(ANA, BEN, CLEO), *hosted(ANA, BEN), *watching(CLEO), READY, RESTART]
     rooms = rooms_after(*given)
     room, restart = rooms.rooms[ROOM], last(*given)
@@ -125,7 +127,7 @@ def test_all_tabs_of_a_node_that_starts_again_are_gone() -> None:
     assert rooms.watching == {}
 
 
-def test_the_tabs_of_other_nodes_stay_when_a_node_starts_again() -> None:
+def test_the_sockets_of_other_nodes_stay_when_a_node_starts_again() -> None:
     elsewhere = [
         SocketOpened(user=ANA, socket="n2.1.1"),
         SocketOpened(user=CLEO, socket="n2.1.2"),
@@ -139,7 +141,7 @@ def test_the_tabs_of_other_nodes_stay_when_a_node_starts_again() -> None:
     assert rooms.watching == {"n2.1.2": {ROOM}}
 
 
-def test_who_was_away_before_a_start_is_away_since_then_and_excused() -> None:
+def test_a_user_who_was_away_before_a_start_is_away_since_then_and_excused() -> None:
     given = [*TWO, *lost(ANA)]
     room = room_after(*given, RESTART)
     assert room.seats[0] == seat(ANA, away_since=last(*given), excused=True)
@@ -158,7 +160,7 @@ def test_who_was_away_before_a_start_is_away_since_then_and_excused() -> None:
         [*playing(ANA, BEN), *lost(ANA, BEN), OVER],
     ],
 )
-def test_a_room_is_empty_since_the_last_one_looked_away(leaves: list[Event]) -> None:
+def test_a_room_is_empty_since_the_last_socket_left(leaves: list[Event]) -> None:
     assert room_after(*leaves[:-1]).empty_since is None
     assert room_after(*leaves).empty_since == last(*leaves)
 
@@ -174,7 +176,7 @@ def test_a_room_where_somebody_plays_or_watches_is_not_empty(watcher: list[Event
     assert room_after(*TWO, *online(CLEO), *watcher, *gone).empty_since is None
 
 
-def test_a_room_is_not_empty_once_a_tab_watches_it() -> None:
+def test_a_room_is_not_empty_once_a_socket_watches_it() -> None:
     given = [*TWO, *lost(ANA, BEN), *online(CLEO)]
     assert room_after(*given, *watching(CLEO)).empty_since is None
 
@@ -182,7 +184,7 @@ def test_a_room_is_not_empty_once_a_tab_watches_it() -> None:
 # What is remembered is bounded
 
 
-def test_as_many_users_are_banned_from_a_room_as_the_bound_says_and_the_oldest_forgotten() -> None:
+def test_as_many_users_are_banned_from_a_room_as_the_bound_says_and_the_oldest_evicted() -> None:
     users = range(100, 100 + BANNED_MAX)
     given = [*hosted(), *(event for user in users for event in sent_out(user))]
     banned = room_after(*given).banned
@@ -195,7 +197,7 @@ def sent_out(user: int) -> list[Event]:
     return [*watching(user), SpectatorLeft(room=ROOM, user=user, reason="kicked")]
 
 
-def test_as_many_left_rooms_are_remembered_as_the_bound_says_and_the_oldest_forgotten() -> None:
+def test_as_many_left_rooms_are_remembered_as_the_bound_says_and_the_oldest_evicted() -> None:
     users = range(100, 100 + REMEMBERED_MAX)
     story = scenario().given(*hosted(), *(one for user in users for one in came_and_left(user)))
     left = story.story.world.rooms.left
@@ -242,7 +244,7 @@ def test_a_room_knows_who_plays_who_stays_who_is_away_and_who_watches() -> None:
     assert [room.seat_of(user) for user in (ANA, BEN, CLEO, DAN)] == [None, 1, 2, None]
 
 
-def test_a_room_knows_the_tabs_that_show_it() -> None:
+def test_a_room_knows_the_sockets_that_show_it() -> None:
     room = room_after(*CROWD)
     assert room.player_sockets == ["n1.1.3a"]
     assert room.spectator_sockets == ["n1.1.4a"]
@@ -297,7 +299,7 @@ def test_rooms_are_found_by_their_ids_and_seats_by_their_users() -> None:
         rooms.seat_of(CLEO, ROOM)
 
 
-def test_the_rooms_of_a_user_are_those_where_they_sit_and_those_that_their_tabs_watch() -> None:
+def test_the_rooms_of_a_user_are_those_where_they_have_seats_and_those_they_watch() -> None:
     given = [*TWO, *hosted(CLEO, room="z"), *hosted(DAN, room="b"), *watching(ANA, room="z")]
     rooms = rooms_after(*given, *watching(ANA, room="b"))
     assert [room.id for room in rooms.rooms_of(ANA, ["n1.1.1a", "n1.1.1b"])] == ["b", ROOM, "z"]
@@ -307,7 +309,7 @@ def test_the_rooms_of_a_user_are_those_where_they_sit_and_those_that_their_tabs_
     assert rooms.streams_of([ANA, CLEO, 5]) == {"room:room", "room:z"}
 
 
-def test_users_share_a_room_where_one_sits_or_watches_and_the_other_is_a_member() -> None:
+def test_users_share_a_room_where_one_plays_or_watches_and_the_other_is_a_member() -> None:
     given = [
         *TWO,
         *hosted(CLEO, room="other"),
@@ -319,6 +321,6 @@ def test_users_share_a_room_where_one_sits_or_watches_and_the_other_is_a_member(
     assert shared == [True, True, False]
 
 
-def test_a_closed_tab_of_a_user_without_a_room_is_nothing_to_the_rooms() -> None:
+def test_a_closed_socket_of_a_user_without_a_room_is_nothing_to_the_rooms() -> None:
     given = [*online(ANA), SocketClosed(user=ANA, socket="n1.1.1a", code=BROKEN)]
     assert rooms_after(*given) == Rooms()

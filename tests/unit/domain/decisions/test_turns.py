@@ -99,20 +99,20 @@ def test_the_time_of_another_turn_ends_none(late: int) -> None:
     one.when(TimeOutTurn(MATCH, since + late)).then_nothing()
 
 
-def test_a_move_puts_the_end_of_its_turn_off() -> None:
+def test_a_move_postpones_the_end_of_its_turn() -> None:
     one, since = turn()
     one.given(entered(Dropped(1, 3), seat=1))
     one.when(TimeOutTurn(MATCH, since)).then_nothing()
 
 
-def test_a_turn_goes_on_after_a_pause_with_a_time_of_its_own() -> None:
+def test_a_turn_continues_after_a_pause_with_a_time_of_its_own() -> None:
     one, since = turn()
     one.given(paused(), resumed())
     one.when(TimeOutTurn(MATCH, since)).then_nothing()
     one.when(TimeOutTurn(MATCH, since + 2)).then_types("match.input")
 
 
-def test_a_note_does_not_put_the_end_of_a_turn_off() -> None:
+def test_a_note_does_not_postpone_the_end_of_a_turn() -> None:
     one, since = turn()
     one.given(noted(1)).when(TimeOutTurn(MATCH, since)).then_types("match.input")
 
@@ -140,7 +140,7 @@ def test_the_turn_of_every_seat_may_end(seat: int) -> None:
     one.when(TimeOutTurn(MATCH, since)).then(entered(Dropped(0, 0), tick=9, seat=seat))
 
 
-def test_rules_that_are_gone_make_the_match_void() -> None:
+def test_rules_that_are_not_available_make_the_match_void() -> None:
     one, since = turn()
     failures = by_rules(one)
     one.when(TimeOutTurn(MATCH, since)).then(VOID)
