@@ -42,6 +42,7 @@ from service.recovery import ProfileCache
 from service.runtime.engine import Engine
 from service.runtime.idempotency import Fingerprints
 from service.runtime.live_matches import LiveMatches
+from service.runtime.match_publisher import MatchPublisher
 from service.runtime.scheduler import Deadlines
 from service.runtime.snapshots import Snapshots
 from service.runtime.ticker import Ticker
@@ -84,7 +85,8 @@ class Parts:
         self.reader = reader
         self.world = recovered.world
         self.metrics = metrics
-        self._make_runtime(recovered)
+        self._make_engine(recovered)
+        self._make_runtime()
         self._make_integrations()
         self._make_edge()
         self._make_endpoint()
@@ -92,7 +94,7 @@ class Parts:
         self._subscribe()
         self._expose_gauges()
 
-    def _make_runtime(self, recovered: Recovered) -> None:
+    def _make_engine(self, recovered: Recovered) -> None:
         settings, metrics = self.settings, self.metrics
         self.profiles = Profiles()
         self.profile_cache = ProfileCache(self.profiles, self.world, self.reader)
@@ -117,16 +119,26 @@ class Parts:
             gate=self.matches,
             metrics=metrics,
         )
+
+    def _make_runtime(self) -> None:
+        settings = self.settings
         self.deadlines = Deadlines(self.engine, settings.times)
+        self.match_publisher = MatchPublisher(
+            self.matches,
+            self.world,
+            self.profiles,
+            self.hub,
+            clock=time.monotonic,
+            grace_left_s=self.deadlines.grace_left_s,
+        )
         self.ticker = Ticker(
             self.engine,
             self.matches,
             GAMES,
-            self.hub,
+            self.match_publisher,
             checkpoint_s=settings.storage.checkpoint_s,
             clock=time.monotonic,
-            grace_left_s=self.deadlines.grace_left_s,
-            metrics=metrics,
+            metrics=self.metrics,
         )
         self.snapshots = Snapshots(
             self.log, self.world, settings.storage.snapshot_events, lambda: self.backlog.start
@@ -193,7 +205,7 @@ class Parts:
             self.hub,
             self.greeter,
             self.move_history,
-            ticker=self.ticker,
+            match_publisher=self.match_publisher,
             profile_lookup=self.profile_lookup,
             friends_max=limits.session.friends_max,
         )

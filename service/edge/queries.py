@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from service.edge.moves import MoveHistory
     from service.integrations.profile_lookup import ProfileLookup
     from service.runtime.engine import Engine
-    from service.runtime.ticker import Ticker
+    from service.runtime.match_publisher import MatchPublisher
 
 Query: TypeAlias = (
     ShowUsers | ShowLobby | ShowRooms | SubscribeRooms | WatchFriends | ShowMoves | SendMissed
@@ -46,7 +46,7 @@ class Queries:
         greeter: Greeter,
         history: MoveHistory,
         *,
-        ticker: Ticker,
+        match_publisher: MatchPublisher,
         profile_lookup: ProfileLookup,
         friends_max: int,
     ) -> None:
@@ -56,7 +56,7 @@ class Queries:
         self._hub = hub
         self._greeter = greeter
         self._history = history
-        self._ticker = ticker
+        self._match_publisher = match_publisher
         self._profile_lookup = profile_lookup
         self._friends_max = friends_max
 
@@ -106,7 +106,9 @@ class Queries:
             case classic.LobbyJoin():
                 self._hub.send(connection, lobby_list(self._world, self._profiles))
             case classic.GameJoin() | v1.RoomJoin():
-                self._ticker.show_again(message.room_id, connection.user, connection.socket)
+                self._match_publisher.show_again(
+                    message.room_id, connection.user, connection.socket
+                )
             case _:
                 pass
 

@@ -1,4 +1,4 @@
-"""A live match in memory: its run, when its next tick is due, and what is not committed yet."""
+"""A live match in memory: its run, when its next tick is due, and its uncommitted events."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from service.replay.run import Run
 
 CATCH_UP_TICKS_MAX = INPUT_LEAD_TICKS_MAX
-"""More missed ticks than these are not caught up: then the match lasts longer."""
+"""The maximum number of late ticks that are caught up; later ones prolong the match."""
 
 
 class LiveMatch:
     """A running or paused match, and when its next tick is due."""
 
-    # Many take turns many times a second: each should lie together in memory.
+    # Thousands are stepped 60 times a second: slots keep each of them in one piece of memory.
     __slots__ = (
         "_caught_up_s",
         "_due_at",
@@ -56,7 +56,10 @@ class LiveMatch:
     )
 
     def __init__(self, match: Match, room: Room, run: Run, checkpoint_ticks: int) -> None:
-        """Take a match that stands still; `resume` lets it run."""
+        """Start paused; `resume` starts the ticks.
+
+        A checkpoint is due every `checkpoint_ticks`, at a phase that differs between matches.
+        """
         self.match = match
         self.id = match.id
         self.room = room
@@ -66,55 +69,57 @@ class LiveMatch:
         self.paused = True
         self.finishing = False
         self.recording = False
-        """An outcome is on its way into the log."""
+        """An outcome is on its way into the log; no tick is stepped before it is committed."""
         self.log_fails = False
-        """That outcome could not be written yet, and is tried again and again."""
+        """That outcome could not be written yet, and is retried."""
         self._recorded = asyncio.Event()
         """Set when what `recorded` waits for has changed."""
         self.failed = False
-        """The rules have failed; the void end is on its way."""
+        """The rules have failed; the match is about to be ended as void."""
         self.move_faults: dict[int, int] = {}
-        """For each seat how many moves the rules have failed over, since one that they took."""
+        """For each seat, how many moves in a row the rules have failed over."""
         self.last_input_tick = run.tick - 1
         self.last_remaining: int | None = None
         self.checkpoint_ticks = checkpoint_ticks
         self.checkpoint_phase = room.created_at % checkpoint_ticks
         self._holds: list[Hold] = []
-        """One for each decided event that is not committed yet."""
+        """One for each decided event that is not committed yet, in the order of decision."""
         self._period_s = 1 / (run.game.tick_hz or 1)
         self._caught_up_s = CATCH_UP_TICKS_MAX * self._period_s
         self._due_at = 0.0
 
     @property
-    def is_without_ticks(self) -> bool:
-        """Whether only inputs bring this match on."""
+    def is_stepped_by_inputs(self) -> bool:
+        """Whether the game has no ticks, so that each input advances the match by one."""
         return not self.run.game.tick_hz
 
     def resume(self, at: float) -> None:
-        """Step the next tick at `at`, and go on from there."""
+        """Step the next tick at the time `at`, and the others at the rate of the game."""
         self.paused = False
         self._due_at = at
 
     def is_due(self, now: float) -> bool:
-        """Tell whether the next tick may be stepped now."""
+        """Return whether the next tick may be stepped now."""
         if now < self._due_at or self.paused or self.finishing or self.recording or self.failed:
             return False
         tick = self.run.tick
         return not self._holds or all(hold.event.tick > tick for hold in self._holds)
 
     def step(self, now: float) -> Sequence[MatchOutcome]:
-        """Step one tick; what is further behind than can be caught up is let go."""
+        """Step one tick, and return its outcomes.
+
+        The next one is due a tick later, or sooner to catch up, up to `CATCH_UP_TICKS_MAX`.
+        """
         self._due_at = max(self._due_at + self._period_s, now - self._caught_up_s)
         tick = self.run.tick
         outcomes = self.run.step()
         return outcomes_at(self.id, tick, outcomes) if outcomes else ()
 
     def input_tick(self, now: float) -> int:
-        """Choose the tick of an input that arrives now: the next one that is not yet due.
+        """Return the tick at which an input that arrives now takes effect: the next not yet due.
 
         A tick that is due and waits for a commit takes no more inputs, so that a player who
-        never stops typing can't hold the match up. Without ticks of its own, a game gets one by
-        each input.
+        never stops typing can't delay the match. In a game without ticks, each input has its own.
         """
         if self.match.pace == "turns":
             return self.run.tick
@@ -126,17 +131,17 @@ class LiveMatch:
         return self.last_input_tick
 
     def begin_recording(self) -> None:
-        """Step no further before an outcome is in the log."""
+        """Step no further until `end_recording`."""
         self.recording = True
         self._recorded.clear()
 
     def recording_failed(self) -> None:
-        """Know that the log can't be written, so that nobody waits for that."""
+        """Make `recorded` raise: the log can't be written, and the outcome is retried."""
         self.log_fails = True
         self._recorded.set()
 
     def end_recording(self) -> None:
-        """Go on: the outcome is in the log, or will never be."""
+        """Step on: the outcome is committed, or was given up."""
         self.recording = self.log_fails = False
         self._recorded.set()
 
@@ -161,20 +166,20 @@ class LiveMatch:
 
     @property
     def is_pausing(self) -> bool:
-        """Whether a pause is on its way, so that what is decided now would come after it."""
+        """Whether a pause is decided but not committed: what is decided now comes after it."""
         return any(isinstance(hold.event, MatchPaused) for hold in self._holds)
 
     def ahead(self) -> State:
-        """Return the state as it will be after all inputs, also those on their way.
+        """Return the state after all decided inputs, including those not committed yet.
 
-        Where moves are free, they do not depend on it.
+        Where moves are free they do not depend on the state, and it is the current one.
         """
         if self.match.pace == "free":
             return self.run.state
         return self.run.ahead(self._pending_inputs())
 
     def held(self) -> Mapping[int, Mapping[SocketId, list[str]]]:
-        """Return the keys that the tabs of each seat will hold, as `ahead` the state."""
+        """Return the keys that the sockets of each seat hold after all decided inputs."""
         coming = {event.seat: event.held for event in self._pending_inputs()}
         return {**self.match.pressing, **coming} if coming else self.match.pressing
 
@@ -183,7 +188,7 @@ class LiveMatch:
 
     @property
     def remaining_s(self) -> int | None:
-        """The seconds on the clock."""
+        """What is left of a match with a time limit, in seconds; None without one."""
         ticks = self.run.game.remaining_ticks(self.run.state)
         return None if ticks is None else math.ceil(ticks / self.run.game.tick_hz)
 

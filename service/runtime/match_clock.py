@@ -1,7 +1,7 @@
 """Measure turn and pause times of a live match by a monotonic clock.
 
-Commands and folds read no clock. The service measures here what is left of a turn and how long
-each player has been away, and the events carry it.
+Commands and folds read no clock: what is left of a turn, and how long each player has been away, is
+measured here and recorded in events.
 """
 
 from __future__ import annotations
@@ -14,56 +14,56 @@ if TYPE_CHECKING:
 
 
 class MatchClock:
-    """The times of one live match; every `now` is in seconds of the same monotonic clock."""
+    """The turn and pause times of one live match; each `now` is monotonic, in seconds."""
 
     __slots__ = ("_away_at", "_away_ms", "_match", "_turn_at", "_turn_left_ms")
 
     def __init__(self, match: Match) -> None:
-        """Begin with what the log says of `match`: nothing runs before it goes on."""
+        """Start from what is logged of `match`; no clock runs before `resume` or `begin_turn`."""
         self._match = match
         self._turn_left_ms = match.turn_left_ms
         self._turn_at: float | None = None
-        """When the turn began or went on; None while it stands still."""
+        """When the clock of the turn was started; None while it is stopped."""
         self._away_at: dict[int, float] = {}
-        """Since when a player is away, as far as it is not in `_away_ms`."""
+        """Since when each absent player is away, as far as `_away_ms` does not count it."""
         self._away_ms: dict[int, int] = {}
-        """How long each player was away in this pause, in stretches that are over."""
+        """How long each player was away in this pause, in absences that are over."""
 
     def begin_turn(self, now: float) -> None:
-        """Let the turn run: a new one, or what the log says is left of it."""
+        """Start the clock of a turn, with the time that is logged as left."""
         self._turn_left_ms, self._turn_at = self._match.turn_left_ms, now
 
-    def go_on(self, now: float) -> None:
-        """Let the match run: a pause is over, if there was one."""
+    def resume(self, now: float) -> None:
+        """Start the clock of the turn after a pause, and stop measuring absences."""
         self.begin_turn(now)
         self._away_at.clear()
         self._away_ms.clear()
 
     def pause(self, now: float) -> None:
-        """Let the turn stand still; what was spent up to now stands in the log."""
+        """Stop the clock of the turn; absences up to now are in the pause event."""
         self._turn_left_ms, self._turn_at = self._match.turn_left_ms, None
         self._away_ms.clear()
         self._away_at = dict.fromkeys(self._away_at, now)
 
-    def went_away(self, seat: int, now: float) -> None:
-        """Begin to count that a player has no tab in the match, unless that is counted already."""
+    def player_left(self, seat: int, now: float) -> None:
+        """Start to measure the absence of a player, unless it is measured already."""
         self._away_at.setdefault(seat, now)
 
-    def came_back(self, seat: int, now: float) -> None:
-        """Stop counting it."""
+    def player_returned(self, seat: int, now: float) -> None:
+        """Stop measuring the absence of a player; only the part in a pause counts."""
         since = self._away_at.pop(seat, None)
         if since is not None and self._match.paused:
             self._away_ms[seat] = self._away_ms.get(seat, 0) + _ms(now - since)
 
     def turn_left_ms(self, now: float) -> int | None:
-        """Return how long the present turn may still take, or None where no clock runs for it."""
+        """Return the time left of the current turn, in ms; None without a turn clock."""
         left_ms = self._turn_left_ms
         if left_ms is None or self._turn_at is None:
             return left_ms
         return max(0, left_ms - math.floor((now - self._turn_at) * 1000))
 
     def spent_ms(self, now: float) -> list[int]:
-        """Return how much pause each player has used up in this match."""
+        """Return the pause that each player has used up in this match, in ms."""
         return [
             spent + self._away_ms.get(seat, 0) + self._away_now_ms(seat, now)
             for seat, spent in enumerate(self._match.spent_ms)
@@ -75,5 +75,5 @@ class MatchClock:
 
 
 def _ms(duration_s: float) -> int:
-    """Return milliseconds, at least one: whoever was away has been so for some time."""
+    """Round up to milliseconds, at least 1, so that no absence counts as none."""
     return max(1, math.ceil(duration_s * 1000))

@@ -75,7 +75,10 @@ class MatchRecorder:
         self._checkpoints.append(checkpoint_of(live.id, live.run))
 
     def write_checkpoints(self) -> None:
-        """Append those that were taken, together; of those that can't be written none is missed."""
+        """Append those that were taken, together; those that can't be written are dropped.
+
+        A later checkpoint does as well, so that none is tried again.
+        """
         if not self._checkpoints:
             return
         checkpoints, self._checkpoints = self._checkpoints, []

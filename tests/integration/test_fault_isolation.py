@@ -319,7 +319,7 @@ def test_a_socket_is_usable_after_a_failed_greeting(
 @pytest.mark.parametrize(
     ("part", "name", "message"),
     [
-        ("ticker", "show_again", {"type": "room:join"}),
+        ("match_publisher", "show_again", {"type": "room:join"}),
         ("hub", "users", {"type": "user:list:request"}),
     ],
 )

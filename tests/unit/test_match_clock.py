@@ -27,12 +27,12 @@ def test_a_turn_runs_only_between_resume_and_pause() -> None:
     one = match()
     clock = MatchClock(one)
     assert clock.turn_left_ms(99) == 2000
-    clock.go_on(100)
+    clock.resume(100)
     assert clock.turn_left_ms(101.5) == 500
     one.turn_left_ms = 500
     clock.pause(101.5)
     assert clock.turn_left_ms(150) == 500
-    clock.go_on(150)
+    clock.resume(150)
     assert clock.turn_left_ms(150.25) == 250
     assert clock.turn_left_ms(160) == 0
 
@@ -40,7 +40,7 @@ def test_a_turn_runs_only_between_resume_and_pause() -> None:
 def test_recording_the_remaining_turn_time_does_not_extend_it() -> None:
     one = match()
     clock = MatchClock(one)
-    clock.go_on(0)
+    clock.resume(0)
     one.turn_left_ms = 1000
     assert clock.turn_left_ms(1.5) == 500
 
@@ -48,48 +48,48 @@ def test_recording_the_remaining_turn_time_does_not_extend_it() -> None:
 def test_a_new_turn_has_its_full_time() -> None:
     one = match()
     clock = MatchClock(one)
-    clock.go_on(0)
-    clock.go_on(1.9)
+    clock.resume(0)
+    clock.resume(1.9)
     assert clock.turn_left_ms(2.9) == 1000
 
 
 def test_a_game_without_a_turn_clock_has_no_remaining_time() -> None:
     clock = MatchClock(match(None))
-    clock.go_on(0)
+    clock.resume(0)
     assert clock.turn_left_ms(1) is None
 
 
 def test_each_player_is_charged_for_their_own_absence() -> None:
     one = match()
     clock = MatchClock(one)
-    clock.went_away(0, 10)
+    clock.player_left(0, 10)
     one.paused = True
     clock.pause(10)
-    clock.went_away(1, 12)
+    clock.player_left(1, 12)
     assert clock.spent_ms(13) == [3000, 1000]
-    clock.came_back(0, 14)
+    clock.player_returned(0, 14)
     assert clock.spent_ms(20) == [4000, 8000]
-    clock.went_away(0, 21)
+    clock.player_left(0, 21)
     assert clock.spent_ms(22) == [5000, 10_000]
 
 
 def test_closing_other_tabs_does_not_refund_pause_time() -> None:
     one = match()
     clock = MatchClock(one)
-    clock.went_away(0, 10)
+    clock.player_left(0, 10)
     one.paused = True
     clock.pause(10)
-    clock.went_away(0, 13)
-    clock.went_away(0, 14.5)
+    clock.player_left(0, 13)
+    clock.player_left(0, 14.5)
     assert clock.spent_ms(15) == [5000, 0]
-    clock.came_back(0, 16)
+    clock.player_returned(0, 16)
     assert clock.spent_ms(99) == [6000, 0]
 
 
 def test_a_new_turn_does_not_reset_absences() -> None:
     one = match()
     clock = MatchClock(one)
-    clock.went_away(0, 10)
+    clock.player_left(0, 10)
     clock.begin_turn(10)
     one.paused = True
     clock.pause(10)
@@ -99,14 +99,14 @@ def test_a_new_turn_does_not_reset_absences() -> None:
 def test_pause_time_in_the_log_is_not_charged_twice() -> None:
     one = match()
     clock = MatchClock(one)
-    clock.went_away(0, 10)
+    clock.player_left(0, 10)
     one.paused = True
     clock.pause(10)
     one.spent_ms = [2000, 0]
     clock.pause(12)
     assert clock.spent_ms(13) == [3000, 0]
     one.spent_ms, one.paused = [3000, 0], False
-    clock.go_on(13)
+    clock.resume(13)
     assert clock.spent_ms(99) == [3000, 0]
 
 
@@ -114,16 +114,16 @@ def test_pause_time_in_the_log_is_not_charged_twice() -> None:
 def test_every_absence_costs_pause_time(duration_s: float) -> None:
     one = match()
     clock = MatchClock(one)
-    clock.went_away(0, 10)
+    clock.player_left(0, 10)
     one.paused = True
     assert clock.spent_ms(10 + duration_s) == [1, 0]
-    clock.came_back(0, 10 + duration_s)
+    clock.player_returned(0, 10 + duration_s)
     assert clock.spent_ms(11) == [1, 0]
 
 
 def test_an_absence_without_a_pause_costs_nothing() -> None:
     clock = MatchClock(match())
-    clock.went_away(0, 10)
+    clock.player_left(0, 10)
     assert clock.spent_ms(20) == [0, 0]
-    clock.came_back(0, 20)
+    clock.player_returned(0, 20)
     assert clock.spent_ms(20) == [0, 0]

@@ -1,0 +1,115 @@
+"""Publish the states of live matches: a frame of each step, and the whole state to one socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET, UnsetType
+
+from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
+from service.fanout.joining import repeat_join
+from service.fanout.match_views import match_paused, match_running, match_state, match_timer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.ids import RoomId, SocketId, UserId
+    from service.domain.projections.room import Room
+    from service.domain.projections.world import World
+    from service.fanout.profiles import Profiles
+    from service.runtime.live_match import LiveMatch
+    from service.runtime.live_matches import LiveMatches
+    from service.runtime.projector import Publisher
+
+
+class MatchPublisher:
+    """Publishes live matches; one whose rules can't say where it stands is ended as void."""
+
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+        self,
+        matches: LiveMatches,
+        world: World,
+        profiles: Profiles,
+        publisher: Publisher,
+        *,
+        clock: Callable[[], float],
+        grace_left_s: Callable[[Room], float | None],
+    ) -> None:
+        """Publish by `publisher`; `clock` is monotonic, in seconds.
+
+        `grace_left_s` returns how much longer the players of a room may be away, in seconds.
+        """
+        self._matches = matches
+        self._world = world
+        self._profiles = profiles
+        self._publisher = publisher
+        self._clock = clock
+        self._grace_left_s = grace_left_s
+
+    def publish_frame(self, live: LiveMatch) -> None:
+        """Publish the current state of a match to its room."""
+        try:
+            self._publish_state(live)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._matches.fail(live, error)
+
+    def show(self, room: Room, seat: int | None, socket: SocketId) -> None:
+        """Send the live match of a room to one socket; `seat` is None for a spectator."""
+        live = self._matches.get(room.match)
+        if live is None or live.failed:
+            return
+        try:
+            self._show(live, room, seat, socket)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._matches.fail(live, error)
+
+    def show_again(self, room_id: RoomId, user: UserId, socket: SocketId) -> None:
+        """Repeat what a socket was sent when it joined a room; nothing if it has not."""
+        room = self._world.rooms.rooms.get(room_id)
+        if room is None or not room.has_joined(user, socket):
+            return
+        for delivery in list(repeat_join(room, user, socket, self._world, self._profiles)):
+            self._publisher.publish(delivery)
+        self.show(room, room.seat_of(user), socket)
+
+    def _publish_state(self, live: LiveMatch) -> None:
+        room = live.room
+        remaining_s = live.remaining_s
+        if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
+            live.last_remaining = remaining_s
+            self._publish_to_room(room, match_timer(live.audience, room, remaining_s))
+        self._publish_to_room(room, self._state(live, live.audience))
+
+    def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
+        for part in with_spectator_delay(room, delivery):
+            self._publisher.publish(part)
+
+    def _show(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
+        here, remaining_s = Sockets((socket,)), live.remaining_s
+        self._publisher.publish(match_running(here, room, seat, remaining_s, self._profiles))
+        if seat is None and room.options.spectator_delay_s:
+            return
+        if remaining_s is not None:
+            self._publisher.publish(match_timer(here, room, remaining_s))
+        self._publisher.publish(self._state(live, here))
+        if room.away and live.match.pace != "free":
+            now = self._clock()
+            paused = match_paused(
+                here,
+                room,
+                live.match,
+                turn_left_ms=live.clock.turn_left_ms(now),
+                spent_ms=live.clock.spent_ms(now),
+                grace_left_s=self._grace_left_s(room),
+            )
+            self._publisher.publish(paused)
+
+    def _state(self, live: LiveMatch, audience: Audience) -> Delivery:
+        ends_in_ms = self._turn_ends_in_ms(live)
+        return match_state(audience, live.room.id, live.match, live.run, ends_in_ms)
+
+    def _turn_ends_in_ms(self, live: LiveMatch) -> int | UnsetType:
+        if live.match.turn_s is None or live.run.game.result(live.run.state) is not None:
+            return UNSET
+        left_ms = live.clock.turn_left_ms(self._clock())
+        return UNSET if left_ms is None else left_ms
