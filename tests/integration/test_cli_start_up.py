@@ -50,7 +50,7 @@ def heavy(modules: set[str]) -> set[str]:
     """Return what costs: other libraries than Typer's, and the parts of the service."""
     libraries = {"aiohttp", "alembic", "asyncio", "cryptography", "jwt", "sqlalchemy", "structlog"}
     parts = {name for name in modules if name.split(".")[0] == "service"} - LIGHT
-    return parts | modules & (libraries | {"pydantic_settings", "prometheus_client", "uvloop"})
+    return parts | modules & (libraries | {"prometheus_client", "uvloop"})
 
 
 def every_command() -> list[str]:
