@@ -11,11 +11,11 @@ PRIVATE_UMASK = 0o077
 
 
 def main() -> None:
-    """Run the command line; an error of the service is one line, and exit code 1 or 2.
+    """Run the command line; an error of the service is printed in one line, with exit code 1 or 2.
 
-    2 says that the settings (or, as usual, the arguments) are wrong.
+    2 means wrong settings or arguments.
     """
-    # Whatever is written (the log, secrets, exports) is for the user of this process alone.
+    # All files (the log, secrets, exports) are created for the user of this process only.
     os.umask(PRIVATE_UMASK)
     try:
         app()
@@ -31,11 +31,11 @@ def main() -> None:
 
 
 def _outside_reason(error: BaseException) -> str | None:
-    """Say what the disk or the database has refused; None for a fault of the program."""
+    """Return the error of the disk or the database; None for a fault of the program."""
     if isinstance(error, sqlite3.DatabaseError):
         return f"the database can't be used: {error}"
     if isinstance(error, OSError):
         return str(error)
-    # What SQLAlchemy raises wraps what the driver raised; it need not be imported for that.
+    # SQLAlchemy wraps the driver's exception in `orig`; this avoids importing it.
     inner = getattr(error, "orig", None)
     return None if inner is None else _outside_reason(inner)

@@ -1,6 +1,6 @@
 """The commands, with their options and help texts.
 
-Each imports the module that does its work when it runs, so that showing a help costs little.
+Each imports the module that does its work when it runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class _ServeFirst(TyperGroup):
     """List `serve` first and the other commands by name."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Name all commands, in the order of the help."""
+        """Return the names of all commands, in the order of the help."""
         return sorted(super().list_commands(ctx), key=lambda name: (name != "serve", name))
 
 
@@ -27,15 +27,15 @@ app = typer.Typer(
     cls=_ServeFirst,
     help="The realtime service of a browser game platform.",
     no_args_is_help=True,
-    # An unforeseen error shows its plain traceback; the pretty one is long and shows values.
+    # Plain tracebacks, since the pretty ones are long and show values.
     pretty_exceptions_enable=False,
 )
 db = typer.Typer(help="The schema of the database.", no_args_is_help=True, add_completion=False)
 log = typer.Typer(
-    help="Look into the event log, also while it grows.", no_args_is_help=True, add_completion=False
+    help="Inspect and maintain the event log.", no_args_is_help=True, add_completion=False
 )
 outbox = typer.Typer(
-    help="Look into the outbox of finished matches, also while the service runs.",
+    help="Inspect the outbox of finished matches, also while the service runs.",
     invoke_without_command=True,
     add_completion=False,
 )
@@ -54,7 +54,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Hold the options that stand before a command."""
+    """Declare the options that precede a command."""
 
 
 @app.command()
@@ -64,13 +64,13 @@ def serve(
         bool,
         typer.Option(
             "--dev",
-            help="For development: a secret of its own, POST /dev/token, console logs.",
+            help="For development: a generated secret, POST /dev/token, console logs.",
         ),
     ] = False,
     accept_lost_tail: Annotated[
         bool,
         typer.Option(
-            "--accept-lost-tail", help="Accept a log whose last events are missing, for good."
+            "--accept-lost-tail", help="Go on permanently with a log that lost its last events."
         ),
     ] = False,
 ) -> None:
@@ -85,7 +85,7 @@ app.add_typer(db, name="db")
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database to the newest schema; make it if there is none."""
+    """Migrate the database to the newest schema; create it if there is none."""
     from service.cli.db import upgrade
 
     upgrade()
@@ -93,7 +93,7 @@ def upgrade() -> None:
 
 @db.command()
 def current() -> None:
-    """Show which schema the database has, and which this version wants."""
+    """Show the schema of the database, and the one of this version."""
     from service.cli.db import current
 
     current()
@@ -112,10 +112,10 @@ app.add_typer(log, name="log")
 
 @log.command()
 def verify() -> None:
-    """Check the hash chain, and that all that is kept beside the log is what it says.
+    """Verify the hash chain, and everything that is derived from the log.
 
-    Nothing is written, and the service may run meanwhile. The exit code is 1 when something is not
-    as it was written, 2 when there is no log to check.
+    Nothing is written, and the service may run meanwhile. The exit code is 1 when something is
+    damaged, 2 when there is no log to check.
     """
     from service.cli.verify import verify
 
@@ -124,9 +124,9 @@ def verify() -> None:
 
 @log.command()
 def rebuild() -> None:
-    """Make all that follows from the log anew: match history, outbox, consumers, indexes.
+    """Rebuild what is derived from the log: match history, outbox, consumers, indexes.
 
-    The service must not run. It is one transaction: when it is interrupted, nothing has changed.
+    The service must not run. It is one transaction: if it is interrupted, nothing has changed.
     """
     from service.cli.maintenance import rebuild
 
@@ -136,12 +136,12 @@ def rebuild() -> None:
 @log.command()
 def backup(
     directory: Annotated[
-        Path, typer.Argument(help="Where the copy gets a folder of its own, named by the time.")
+        Path, typer.Argument(help="Where the copy is put, in a new folder named by the time.")
     ],
 ) -> None:
     """Copy the log and the secret that belongs to it, and verify the copy.
 
-    The service may run meanwhile. Nobody but its owner can read the copy.
+    The service may run meanwhile. Only its owner can read the copy.
     """
     from service.cli.maintenance import backup
 
@@ -154,14 +154,12 @@ def restore(
         Path, typer.Argument(metavar="BACKUP", help="The folder of a backup, or a database.")
     ],
     *,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Move the log that is there aside.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Move an existing log aside.")] = False,
 ) -> None:
-    """Put a backup in the place of the log. The service must not run.
+    """Replace the log by a backup. The service must not run.
 
-    Users whose sessions were revoked after the backup stay revoked, as far as the log that is
-    replaced can be read.
+    Sessions that were revoked after the backup stay revoked, as far as the replaced log can be
+    read.
     """
     from service.cli.maintenance import restore
 
@@ -170,11 +168,11 @@ def restore(
 
 @log.command()
 def skip(
-    position: Annotated[int, typer.Argument(min=1, help="The place of the event in the log.")],
+    position: Annotated[int, typer.Argument(min=1, help="The position of the event in the log.")],
     *,
-    reason: Annotated[str, typer.Option(help="Why; `log verify` shows it for ever.")],
+    reason: Annotated[str, typer.Option(help="Why; `log verify` lists it permanently.")],
 ) -> None:
-    """Leave out, for good, the first event that can't be read or folded; stop the service first."""
+    """Skip, permanently, the first event that can't be read or folded; stop the service first."""
     from service.cli.skip import skip
 
     skip(position, reason)
@@ -184,7 +182,7 @@ def skip(
 def stats(
     *, json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
 ) -> None:
-    """Count what is in the log."""
+    """Show the size of the log and the number of events by type."""
     from service.cli.log import stats
 
     stats(as_json=json)
@@ -193,9 +191,9 @@ def stats(
 @log.command()
 def tail(
     *,
-    count: Annotated[int, typer.Option("-n", min=0, help="How many of the last events.")] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
-    stream: Annotated[str | None, typer.Option(help="Only those of a stream.")] = None,
+    count: Annotated[int, typer.Option("-n", min=0, help="The number of events.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new events.")] = False,
+    stream: Annotated[str | None, typer.Option(help="Only events of this stream.")] = None,
 ) -> None:
     """Show the last events."""
     from service.cli.log import tail
@@ -206,13 +204,13 @@ def tail(
 @log.command()
 def export(
     *,
-    after: Annotated[int, typer.Option(min=0, help="Only those after a position.")] = 0,
-    stream: Annotated[str | None, typer.Option(help="Only those of a stream.")] = None,
+    after: Annotated[int, typer.Option(min=0, help="Only events after this position.")] = 0,
+    stream: Annotated[str | None, typer.Option(help="Only events of this stream.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file, in place of standard output.")
+        Path | None, typer.Option("--output", "-o", help="A file, instead of standard output.")
     ] = None,
 ) -> None:
-    """Write whole events as JSON, one a line."""
+    """Write whole events as JSON, one per line."""
     from service.cli.log import export
 
     export(after, stream, output)
@@ -221,15 +219,19 @@ def export(
 @app.command()
 def matches(
     *,
-    user: Annotated[str | None, typer.Option(help="Only those of a user, by id or name.")] = None,
-    game: Annotated[str | None, typer.Option(help="Only those of a game.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only those since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
+    user: Annotated[
+        str | None, typer.Option(help="Only matches of this user, by id or name.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    game: Annotated[str | None, typer.Option(help="Only matches of this game.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only matches since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The most matches to list.")] = 20,
     json: Annotated[
         bool,
-        typer.Option("--json", help="As JSON, one match a line, in the form of `/api/v1/matches`."),
+        typer.Option(
+            "--json", help="As JSON, one match per line, in the form of `/api/v1/matches`."
+        ),
     ] = False,
 ) -> None:
     """List matches, the newest first."""
@@ -245,9 +247,9 @@ app.add_typer(outbox, name="outbox")
 def entries(
     context: typer.Context,
     *,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, one entry a line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, one entry per line.")] = False,
 ) -> None:
-    """List what waits for other services or was refused, the oldest first."""
+    """List pending and rejected deliveries, the oldest first."""
     if context.invoked_subcommand is None:
         from service.cli.outbox import list_entries
 
@@ -256,9 +258,9 @@ def entries(
 
 @outbox.command()
 def retry(
-    match: Annotated[str, typer.Argument(help="The id of a match, or any start of it.")],
+    match: Annotated[str, typer.Argument(help="The id of a match, or how it begins.")],
 ) -> None:
-    """Deliver a match at once, also one that was refused; the running service does it."""
+    """Let the running service deliver a match at once, also a rejected one."""
     from service.cli.outbox import retry
 
     retry(match)
@@ -268,26 +270,30 @@ def retry(
 def replay(  # noqa: PLR0913 - these are the options
     match: Annotated[str, typer.Argument(metavar="ID", help="A match, or how its id begins.")],
     *,
-    speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Times real time.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="Playback speed; 2 is twice real time.")
+    ] = 1.0,
     at: Annotated[
         str | None, typer.Option(help="Print one state: 12s, or 720t for a tick.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Check the hashes of the log, and every outcome and state."),
+        typer.Option("--verify", help="Verify the hashes of the log, and every outcome and state."),
     ] = False,
     export: Annotated[
         Literal["ndjson"] | None, typer.Option(help="Write every frame as NDJSON.")
     ] = None,
     hz: Annotated[
-        float | None, typer.Option(min=0.1, help="With --export: frames a second, not every tick.")
+        float | None,
+        typer.Option(min=0.1, help="With --export: frames per second, instead of every tick."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="With --export: a file.")
+        Path | None,
+        typer.Option("--output", "-o", help="With --export: a file, instead of standard output."),
     ] = None,
 ) -> None:
-    """Play a match in the terminal, or look at it in other ways."""
+    """Replay a match in the terminal, verify it, or export its frames."""
     from service.cli import replay
 
     if verify:
@@ -302,7 +308,7 @@ def replay(  # noqa: PLR0913 - these are the options
 def settings(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
 ) -> None:
-    """Show every setting with the value in force, and what clients can make the service hold."""
+    """Show every setting with its value, and the bounds of memory that clients can use."""
     from service.cli.settings import show_settings
 
     show_settings(as_json=as_json)
@@ -315,7 +321,7 @@ def token(
     ttl: Annotated[str, typer.Option(help="How long it is valid: 30s, 15m, 1h, 7d.")] = "1h",
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(help="A token of a service that may do this, with or without an id."),
+        typer.Option(help="A scope of a service token, which needs no id; may be repeated."),
     ] = None,
     key: Annotated[
         Path | None,

@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
     from pathlib import Path
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 progress_console = Console(stderr=True, quiet=not sys.stderr.isatty())
-"""Standard error, so that progress never mixes with what is piped on; only for people."""
+"""Standard error, so that progress never mixes with piped output; quiet without a terminal."""
 
 INTERRUPTED = 130
-"""The exit code of what Ctrl-C has ended."""
+"""The exit code after Ctrl-C."""
 
 
 def console() -> Console:
-    """Return standard output, for people, as wide as it is now."""
+    """Return a console for standard output, with its present width."""
     return Console()
 
 
 class CannotWrite(ServiceError):
-    """What was asked for can't be written where it should be."""
+    """The output can't be written."""
 
 
-def run(work: Coroutine[None, None, Answer]) -> Answer:
-    """Run a command to its end; Ctrl-C and a closed pipe end it without a traceback.
+def run(work: Coroutine[None, None, Result]) -> Result:
+    """Run a command; Ctrl-C and a closed pipe end the process without a traceback.
 
-    From then on a closed pipe ends the process, so nothing else may go on in it afterwards.
+    From then on a closed pipe kills the process, so nothing else may run in it afterwards.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
@@ -52,7 +52,7 @@ def run(work: Coroutine[None, None, Answer]) -> Answer:
 
 @contextmanager
 def opened_output(path: Path | None) -> Iterator[BinaryIO]:
-    """Open a file to write to, or take standard output; raise `CannotWrite` when that fails."""
+    """Open a file for writing, or use standard output; raise `CannotWrite`."""
     try:
         if path is None:
             yield sys.stdout.buffer
@@ -66,7 +66,7 @@ def opened_output(path: Path | None) -> Iterator[BinaryIO]:
 
 @asynccontextmanager
 async def opened_log() -> AsyncIterator[Reader]:
-    """Open the configured log for reading; raise `ConfigurationError` when there is none."""
+    """Open the configured log read-only; raise `ConfigurationError` if there is none."""
     url = load_settings().storage.database_url
     await asyncio.to_thread(migrate.check, url)
     reader = Reader(open_database(url))
@@ -77,6 +77,6 @@ async def opened_log() -> AsyncIterator[Reader]:
 
 
 def moment(recorded_at: int) -> str:
-    """Write a time of the log, in microseconds since 1970, for people: UTC to the millisecond."""
+    """Format microseconds since 1970 for humans: UTC to the millisecond."""
     time = datetime.fromtimestamp(recorded_at / 1_000_000, UTC)
     return time.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")

@@ -1,4 +1,4 @@
-"""`ws-service log`: looks into the log, also while the service runs."""
+"""`ws-service log`: inspect the log, also while the service runs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from service.eventstore.records import Row
 
 FOLLOW_S = 0.25
-"""How often `tail --follow` looks for more."""
+"""How often `tail --follow` polls for new events, in seconds."""
 
 
 def stats(*, as_json: bool) -> None:
-    """Count what is in the log."""
+    """Show the size of the log and the number of events by type."""
     run(_stats(as_json=as_json))
 
 
@@ -42,7 +42,7 @@ def tail(count: int, stream: str | None, *, follow: bool) -> None:
 
 
 def export(after: Position, stream: str | None, output: Path | None) -> None:
-    """Write whole events as JSON, one a line."""
+    """Write whole events as JSON, one per line."""
     run(_export(after, stream, output))
 
 
@@ -87,7 +87,7 @@ async def _tail(count: int, stream: str | None, *, follow: bool) -> None:
 
 
 async def _before_last(reader: Reader, count: int, stream: str | None) -> Position:
-    """Return the position after which the last `count` events come."""
+    """Return the position before the last `count` events."""
     head = (await reader.head()).position
     if stream is None:
         return max(0, head - count)

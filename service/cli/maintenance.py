@@ -30,7 +30,7 @@ def rebuild() -> None:
             events = rebuild_tables(path, progress)
     finally:
         lock.release()
-    print(f"ok: what follows from {events} events was made anew")
+    print(f"ok: derived tables and indexes rebuilt from {events} events")
 
 
 def backup(directory: Path) -> None:
@@ -48,16 +48,18 @@ def restore(source: Path, *, replace: bool) -> None:
         done = restore_log(source, database, settings.storage.data_dir, progress, replace=replace)
     print(f"ok: {done.head.position} events, under the new epoch {done.head.epoch}")
     if done.replaced is not None:
-        print(f"the log that was there is in {done.replaced}")
+        print(f"the former log was moved to {done.replaced}")
     if done.lost is not None:
         lost = done.lost
-        print(f"given up: events {lost.first} to {lost.last}, from {moment(lost.since)} UTC on")
+        print(
+            f"dropped: events {lost.first} to {lost.last}, recorded since {moment(lost.since)} UTC"
+        )
     if done.revoked:
         print(f"sessions revoked again: {', '.join(str(user) for user in done.revoked)}")
 
 
 def _database() -> Path:
-    """Return the database of the settings; raise `ConfigurationError` when it is not of now."""
+    """Return the configured database; raise `ConfigurationError` unless its schema is current."""
     url = load_settings().storage.database_url
     migrate.check(url)
     return migrate.database_path(url)
@@ -65,7 +67,7 @@ def _database() -> Path:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far some work has come; the function takes what is done, and of how much."""
+    """Show a progress bar; the yielded function takes the completed and the total amount."""
     with Progress(console=progress_console, transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

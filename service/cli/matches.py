@@ -44,7 +44,7 @@ async def _list(wanted: MatchQuery, *, as_json: bool) -> None:
         for match in found:
             print(msgspec.json.encode(match_of(match)).decode())
     elif not found:
-        print("no match yet; play one, or ask for others")
+        print("no matches found")
     else:
         console().print(_table(found))
 
@@ -66,19 +66,19 @@ def _table(found: list[PlayedMatch]) -> Table:
 
 
 def seconds_of(match: PlayedMatch) -> float | None:
-    """Return how long a match took: by its own clock, or else if the times can tell."""
+    """Return the duration of a match by its own clock, else by its times if they are plausible."""
     game = GAMES.get(match.game)
     if match.ended_at is None or match.ticks is None:
         return None
     if game is not None and game.tick_hz:
         return match.ticks / game.tick_hz
-    # Where the clock was set back meanwhile, they can't.
+    # The system clock may have been set back in between.
     seconds = (match.ended_at - match.started_at) / 1e6
     return seconds if seconds > 0 else None
 
 
 def result_of(match: PlayedMatch) -> str:
-    """Say in words how a match ended."""
+    """Describe how a match ended."""
     if match.reason is None:
         return "live"
     if match.winner is None:
@@ -87,7 +87,7 @@ def result_of(match: PlayedMatch) -> str:
 
 
 def parse_since(since: str | None, now: float) -> int:
-    """Read `--since` as microseconds since 1970; raise `BadParameter` for what is no time."""
+    """Parse `--since` to microseconds since 1970; raise `BadParameter` if it is not a time."""
     if since is None:
         return 0
     ago = _AGO.fullmatch(since)
@@ -97,7 +97,7 @@ def parse_since(since: str | None, now: float) -> int:
         date = datetime.fromisoformat(since)
     except ValueError:
         raise typer.BadParameter(
-            "a time is 30m, 2h, 7d, or a date like 2026-11-24 or 2026-11-24T15:00",
+            "give a time like 30m, 2h or 7d, or a date like 2026-11-24 or 2026-11-24T15:00",
             param_hint="--since",
         ) from None
     if date.tzinfo is None:

@@ -1,4 +1,4 @@
-"""`ws-service outbox`: the finished matches that wait for other services."""
+"""`ws-service outbox`: pending and rejected deliveries of finished matches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class NoSuchDelivery(ServiceError):
-    """No such match waits, and none was refused."""
+    """There is no pending or rejected delivery of such a match."""
 
 
 def list_entries(*, as_json: bool) -> None:
@@ -40,7 +40,7 @@ async def _list(*, as_json: bool) -> None:
         for entry in found:
             print(msgspec.json.encode(entry).decode())
     elif not found:
-        print("nothing waits")
+        print("no pending or rejected deliveries")
     else:
         console().print(_table(found))
 
@@ -71,20 +71,22 @@ async def _retry(start: str) -> None:
     async with opened_log() as reader:
         found = await entries(reader, start=start)
     if not found:
-        raise NoSuchDelivery(f"no match that begins with {start!r} waits or was refused")
+        raise NoSuchDelivery(
+            f"no pending or rejected delivery of a match that begins with {start!r}"
+        )
     with_token = retry_now(migrate.database_path(url), found)
     for entry in found:
         print(_promise(entry, has_token=entry.match in with_token))
 
 
 def _promise(entry: Entry, *, has_token: bool) -> str:
-    """Say what a retry will do: the user service takes a match by a token of its player alone."""
+    """Describe what a retry will do; the user service needs a token of the reporting player."""
     promise = f"{entry.match} will be delivered to {entry.consumer}"
     if entry.consumer != USER_SERVICE or has_token:
         return promise
     if load_settings().user_service.token is not None:
         return f"{promise} by USER_SERVICE_TOKEN"
     return (
-        f"{promise} when the player who reports it connects again: their token is not kept "
-        "any more, and USER_SERVICE_TOKEN is not set"
+        f"{promise} when the reporting player connects again: there is no stored token, and "
+        "USER_SERVICE_TOKEN is not set"
     )

@@ -47,7 +47,7 @@ _PLACE = re.compile(r"(\d+(?:\.\d+)?)(s|t)?")
 
 
 class VerificationFailed(ServiceError):
-    """The recording is not what the rules say."""
+    """The recording does not agree with the rules."""
 
 
 def verify_match(match: str) -> None:
@@ -92,7 +92,7 @@ async def _verify(start: str) -> None:
     difference = replay.verify()
     if difference is not None:
         raise VerificationFailed(
-            f"match {match} does not hold at tick {difference.tick}: {difference.what}"
+            f"match {match} differs from its replay at tick {difference.tick}: {difference.what}"
         )
     if broken is not None:
         raise broken
@@ -121,21 +121,23 @@ def _print_state(replay: Replay, names: list[str], tick: int, *, as_json: bool) 
 def _tick_of(place: str, replay: Replay) -> int:
     found = _PLACE.fullmatch(place)
     if not found:
-        raise typer.BadParameter("a place is 12s, 12.5s, or 720t for a tick", param_hint="--at")
+        raise typer.BadParameter(
+            "give a time like 12s or 12.5s, or a tick like 720t", param_hint="--at"
+        )
     number = float(found[1])
     tick = round(number if found[2] == "t" else number * replay.tick_hz)
     return min(tick, replay.ticks)
 
 
 def _size() -> tuple[int, int]:
-    """Return how large a picture may be: the field is twice as wide as high, dots are square."""
+    """Return the columns and lines of a picture; the field is twice as wide as high."""
     columns, lines = shutil.get_terminal_size()
     height = min(lines - 3, columns // 3)
     return min(columns, height * 3), height
 
 
 class _Playback:
-    """Where the replay is, and how fast it goes."""
+    """The position and the speed of the playback."""
 
     def __init__(self, replay: Replay, speed: float) -> None:
         self.replay = replay
@@ -145,7 +147,7 @@ class _Playback:
         self.tick = 0.0
 
     def press(self, key: str) -> None:
-        """Do what a key says."""
+        """Handle a key."""
         seek = SEEK_S * self.replay.tick_hz
         if key == "q":
             self.quit = True
@@ -161,13 +163,13 @@ class _Playback:
             self.tick = max(0.0, min(to, float(self.replay.ticks)))
 
     def advance(self, seconds: float) -> None:
-        """Go on by this much real time."""
+        """Advance by this many seconds of real time."""
         if not self.paused:
             self.tick += seconds * self.speed * self.replay.tick_hz
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more to show."""
+        """Whether the playback has ended."""
         return self.quit or (self.tick > self.replay.ticks and not self.paused)
 
 
@@ -200,21 +202,21 @@ def _play(replay: Replay, names: list[str], speed: float) -> None:
 
 
 class _Keyboard:
-    """The keys pressed, when standard input is a terminal."""
+    """Reads pressed keys if standard input is a terminal."""
 
     def __call__(self, wait_s: float) -> Iterator[str]:
         if not sys.stdin.isatty():
             time.sleep(wait_s)
             return
         if select.select([sys.stdin], [], [], wait_s)[0]:
-            # Not by `sys.stdin`: what waits in its buffer `select` would not see.
+            # Not by `sys.stdin`: `select` does not see what is in its buffer.
             pressed = os.read(sys.stdin.fileno(), KEYS_BYTES_MAX)
             yield from _KEY.findall(pressed.decode(errors="replace"))
 
 
 @contextmanager
 def _keys() -> Iterator[_Keyboard]:
-    """Read single keys, and leave the terminal as it was."""
+    """Read single keys without echo, and restore the terminal afterwards."""
     if not sys.stdin.isatty():
         yield _Keyboard()
         return

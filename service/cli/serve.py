@@ -1,4 +1,4 @@
-"""`ws-service serve`: runs the service until it is told to stop."""
+"""`ws-service serve`: run the service until it gets a signal."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def serve(*, dev: bool, accept_lost_tail: bool) -> None:
 
 @contextlib.contextmanager
 def refusal_logged() -> Iterator[None]:
-    """Log why the service does not start: a person reads standard error, a machine the log."""
+    """Log why the service does not start; the command line prints it to standard error as well."""
     try:
         yield
     except ServiceError as error:
@@ -80,7 +80,7 @@ def _secret(settings: Settings, *, dev: bool) -> str:
     if settings.secret_is_in_vault or not settings.tokens.checks_by_secret:
         return ""
     if dev:
-        # It is kept by the start, when nothing is left to refuse.
+        # A new one is written by the start, after all checks have passed.
         return read_dev_secret(settings.storage.data_dir) or secrets.token_urlsafe(32)
     raise ConfigurationError(
         "JWT_SECRET is not set: set it to the secret that your auth service signs with, "
@@ -90,14 +90,14 @@ def _secret(settings: Settings, *, dev: bool) -> str:
 
 
 GC_THRESHOLDS = (20_000, 20, 50)
-"""Many short-lived messages are made and nearly no cycles: looking for these less often pays."""
+"""Higher than the default, since messages are short-lived and hardly any cycles are created."""
 
 
 async def _serve(service: Service, *, accept_lost_tail: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = [signal.SIGINT, signal.SIGTERM]
-    # With `nohup` the service is to outlive its terminal.
+    # Under `nohup` the service must outlive its terminal.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signals.append(signal.SIGHUP)
     for signal_ in signals:
@@ -106,7 +106,7 @@ async def _serve(service: Service, *, accept_lost_tail: bool) -> int:
     keys = asyncio.create_task(service.fetch_keys())
     await asyncio.wait([stopped, keys], return_when=asyncio.FIRST_COMPLETED)
     if not keys.done():
-        # Told to stop while it waits for Vault; nothing is open yet.
+        # Stopped while waiting for Vault; nothing is open yet.
         await _cancel(keys)
         return 0
     with refusal_logged():
@@ -114,7 +114,9 @@ async def _serve(service: Service, *, accept_lost_tail: bool) -> int:
         try:
             await service.start(accept_lost_tail=accept_lost_tail)
         except OSError as error:
-            raise ConfigurationError(f"cannot listen or open the data: {error}") from error
+            raise ConfigurationError(
+                f"can't listen, or can't open the data directory: {error}"
+            ) from error
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     failed = asyncio.create_task(service.failed())

@@ -28,16 +28,16 @@ def show_settings(*, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         cells = (row["env"], _measured(row, "value"), _measured(row, "default"), row["help"])
-        # As `Text`: what stands in a value is no markup.
+        # As `Text`, since values are not markup.
         table.add_row(*map(Text, cells))
-    # For a pipe, one line for each setting.
+    # In a pipe, one line for each setting.
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     console.print(table)
     _print_bounds(console, bounds(settings))
 
 
 def _print_bounds(console: Console, rows: list[Bound]) -> None:
-    """Say what clients can make the service hold in memory."""
+    """Print the bounds of memory that clients can use."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("Memory bounds", no_wrap=True)
     table.add_column("At most", justify="right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""`ws-service log skip`: leave out an event over which the service can't start."""
+"""`ws-service log skip`: skip an event that keeps the service from starting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class NotSkipped(ServiceError):
-    """This event can't be left out."""
+    """This event can't be skipped."""
 
 
 def skip(position: Position, reason: str) -> None:
@@ -41,7 +41,7 @@ def skip(position: Position, reason: str) -> None:
         write_skip(path, skipped)
     finally:
         lock.release()
-    print(f"skipped: position {position}; `ws-service log verify` will say so for ever")
+    print(f"skipped: position {position}; `ws-service log verify` will always list it")
 
 
 async def _check(position: Position) -> None:
@@ -51,15 +51,15 @@ async def _check(position: Position) -> None:
         if position > head:
             raise NotSkipped(f"the log ends at position {head}")
         if any(skip.position == position for skip in await read_skips(reader)):
-            raise NotSkipped(f"the event at position {position} was skipped before")
+            raise NotSkipped(f"the event at position {position} is skipped already")
         try:
             await fold_log(World(), reader, position)
         except (FoldFailed, UnreadableEvent) as error:
             if error.position == position:
                 return
             if error.position < position:
-                raise NotSkipped(f"before that: {error.message}") from error
+                raise NotSkipped(f"an earlier event fails first: {error.message}") from error
         raise NotSkipped(
-            f"the event at position {position} can be read and folded: only one that can't be "
-            "may be left out"
+            f"the event at position {position} can be read and folded: only an event that can't "
+            "be may be skipped"
         )

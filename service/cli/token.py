@@ -1,4 +1,4 @@
-"""`ws-service token`: a token as the auth service would make it, or one of another service."""
+"""`ws-service token`: sign a token of a user or of a service."""
 
 import re
 import warnings
@@ -20,7 +20,7 @@ _TTL_MAX = timedelta(days=3650)
 
 
 class InvalidArgument(ServiceError):
-    """An argument of the command makes no sense."""
+    """An argument of the command is invalid."""
 
 
 def print_token(
@@ -40,14 +40,16 @@ def make_token(  # noqa: PLR0913 - one argument for each option of the command
     *,
     private_key: str | None = None,
 ) -> str:
-    """Sign a token for `user`, or for a service that may do what `scopes` say.
+    """Sign a token for `user`, or for a service with `scopes`, by the first of JWT_ALGORITHMS.
 
-    It is signed with the first of JWT_ALGORITHMS. Raises `InvalidArgument` for an id, a name or a
-    key that the service would not take, and `ConfigurationError` without a secret or a key.
+    Raises `InvalidArgument` for an id, a name or a key that the service would not accept, and
+    `ConfigurationError` without a secret or a key.
     """
     algorithm = settings.tokens.algorithms[0]
     if settings.tokens.checks_by_secret and private_key is not None:
-        raise InvalidArgument(f"--key is of no use: JWT_ALGORITHMS={algorithm} signs with a secret")
+        raise InvalidArgument(
+            f"--key can't be used: JWT_ALGORITHMS={algorithm} signs with a secret"
+        )
     if not settings.tokens.checks_by_secret and private_key is None:
         raise ConfigurationError(
             f"JWT_ALGORITHMS={algorithm} is signed with a private key: give its file by --key"
@@ -75,7 +77,7 @@ def make_token(  # noqa: PLR0913 - one argument for each option of the command
 
 def _user_id(user: str | None) -> UserId:
     if user is None:
-        raise InvalidArgument("--id is missing: whose token is it? (or --scope, of a service)")
+        raise InvalidArgument("--id is missing: give the id of the user, or --scope for a service")
     try:
         return parse_user_id(user)
     except ValueError as error:
@@ -91,7 +93,7 @@ def _name(name: str, length_max: int) -> str:
 
 
 def parse_ttl(text: str) -> timedelta:
-    """Read a length of time like `15m`; raise `InvalidArgument` for anything else."""
+    """Parse a duration like `15m`; raise `InvalidArgument`."""
     found = _TTL.fullmatch(text)
     ttl = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
     if not timedelta() < ttl <= _TTL_MAX:

@@ -41,7 +41,7 @@ def verify() -> None:
     try:
         run(_verify())
     except (LostTail, DamagedHead) as error:
-        # At a start they are a matter of how the service is set up; here they are what was found.
+        # At a start these are configuration errors (exit code 2); here they are findings (1).
         raise BrokenChain(error.message) from error
 
 
@@ -50,7 +50,7 @@ async def _verify() -> None:
     path = migrate.database_path(load_settings().storage.database_url)
     async with opened_log() as reader:
         check_file(path)
-        # Before the head, which is then at least as far.
+        # Read before the head, which is then at least as far.
         remembered = SideFile(Files(path).side_file).read()
         comparison = Comparison(path)
         try:
@@ -125,24 +125,23 @@ class _Check:
     def _check_snapshot(self, position: Position) -> None:
         if position in self._found and self._found[position] != self._world:
             raise BrokenProjection(
-                f"the snapshot at position {position} is not what the log says: {REBUILD}"
+                f"the snapshot at position {position} does not agree with the log: {REBUILD}"
             )
 
     async def _check_texts(self, said: Sequence[ChatSaid]) -> None:
-        """Compare texts with the digests of their events; one that was erased is not there."""
+        """Compare texts with the digests of their events; erased texts are missing."""
         known = await self._reader.salted_texts([event.chat for event in said])
         for event in said:
             text = known.get(event.chat)
             if text is not None and digest_of(text.salt, text.text) != event.digest:
                 raise BrokenProjection(
-                    f"the text of chat {event.chat} is not what was said: restore a backup, "
-                    "or erase it"
+                    f"the text of chat {event.chat} was changed: restore a backup, or erase it"
                 )
         self.texts += len(known)
 
 
 async def _snapshots(reader: Reader) -> dict[Position, World | None]:
-    """Return the snapshots that this code has made; None for one that can't be read."""
+    """Return the snapshots of this code version; None for a damaged one."""
     statement = select(snapshots.c.position, snapshots.c.data).where(
         snapshots.c.projection == "world", snapshots.c.code_version == code_version()
     )

@@ -6,8 +6,9 @@
             if message["type"] == "game:over":
                 break
 
-It comes back after every loss and resumes, so each message comes once and in order, and each
-command is carried out once. docs/protocol.md describes the wire.
+The client reconnects after every loss of the connection and resumes: each message is delivered
+once and in order, and each command is carried out at most once. docs/protocol.md describes the
+protocol.
 """
 
 from service.client.client import Client as Client

@@ -25,21 +25,21 @@ from service.client.retry import wait_s_max
 from service.client.tokens import Token, TokenSource
 
 STABLE_S = 5.0
-"""Only a connection that held for so long proves that the service is well again."""
+"""A connection that held for this long resets the backoff."""
 
 OPEN_WITHIN_S = 10.0
-"""How long a handshake may take, and each message of a greeting."""
+"""Timeout of the handshake, and of each message of the greeting."""
 
 HEARTBEATS_MISSED_MAX = 2.5
-"""After so many heartbeats without a word the connection is dead, whatever the socket says."""
+"""The connection is considered lost after this many heartbeat intervals without a message."""
 
 ANSWER_WITHIN_S = 30.0
 ANSWER_WITHIN_S_MAX = 240.0
-"""The service knows an id for five minutes; sent again later, a command could happen twice."""
+"""The service keeps command ids for five minutes; after that a retry could run a command twice."""
 
 CODE_NORMAL = 1000
 CODE_SILENT = 4000
-"""Sent when the service has fallen silent: not a clean close, since this client comes back."""
+"""Sent when the service is silent: no clean close, since this client is going to reconnect."""
 
 logger = logging.getLogger("service.client")
 
@@ -53,10 +53,10 @@ def connect(
     jitter: Callable[[], float] = _jitter,
     clock: Clock | None = None,
 ) -> Client:
-    """Return a client for `async with`, once.
+    """Return a client for one `async with` block.
 
-    `jitter` is a random number from 0 to 1, by which each wait before a try is multiplied. `clock`
-    is the machine's unless a test gives another one.
+    `jitter` returns a random number from 0 to 1, by which each wait before a reconnect is
+    multiplied. `clock` is for tests.
     """
     return Client(url, token, jitter, clock or Clock())
 
@@ -64,21 +64,21 @@ def connect(
 class Client:
     """A connection that reconnects after every loss and resumes where it was.
 
-    Iterate over it to get the messages, but for the answers to commands. A `welcome` after the
-    first tells that it was away; after `resumed` all is known that was missed, while with `resync`,
-    or a `greeted` without it, what is known begins anew. Rooms that were joined by `command` are
-    joined again. While nobody takes the messages it stops reading at some
-    thousands, so take them also where you only send.
+    Iterate over it to get all messages but the replies to commands. A further `welcome` means that
+    the client was disconnected. After `resumed` no message was missed; `resync`, or `greeted`
+    without it, means that the state begins anew. Rooms that were joined by `command` are joined
+    again. Reading stops while some thousands of messages are not consumed, so consume them even
+    if you only send.
     """
 
     def __init__(self, url: str, token: Token, jitter: Callable[[], float], clock: Clock) -> None:
-        """Use `connect`."""
+        """Do not call this; use `connect`."""
         self._url = url
         self._tokens = TokenSource(token)
         self._jitter = jitter
         self._http: aiohttp.ClientSession
         self._link: Link
-        self._staying: asyncio.Task[None] | None = None
+        self._connection_task: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._is_online = False
@@ -89,23 +89,23 @@ class Client:
         self._cursor = Cursor()
         self._greeting = Greeting(self._cursor)
         self._joins = Joins()
-        self._pace = RateLimiter(clock)
-        self._commands = Commands(clock, self._pace)
+        self._rate_limiter = RateLimiter(clock)
+        self._commands = Commands(clock, self._rate_limiter)
         self._answers = CommandReplies(self._commands, self._joins, self._greeting, jitter)
         self._something_to_send = asyncio.Event()
-        # The ids of one client never meet those of another one of the same user.
+        # Unique, since the service deduplicates command ids by user, not by client.
         self._id_prefix = secrets.token_hex(12)
         self._id_count = 0
         self.welcome: Message = {}
-        """What the service has said first on the present connection: `user`, `limits`, ..."""
+        """The first message of the current connection: `user`, `limits`, ..."""
 
     async def __aenter__(self) -> Self:
-        """Connect; raise `Closed` when that is refused, and what aiohttp raises when it fails.
+        """Connect; raise `Closed` if the service refuses, and aiohttp's errors if it fails.
 
-        A connection that breaks while what stands is told is followed by others. What the callable
-        for tokens raises is raised, too; later on it is only logged.
+        A connection that breaks during the greeting is retried. An exception of the callable for
+        tokens is raised; after the first connection it is only logged.
         """
-        if self._staying is not None:
+        if self._connection_task is not None:
             raise RuntimeError("a client connects once: make another one")
         self._http = aiohttp.ClientSession()
         try:
@@ -113,14 +113,16 @@ class Client:
         except BaseException:
             await self._http.close()
             raise
-        self._staying = asyncio.create_task(self._stay())
-        self._staying.add_done_callback(self._ended)
+        self._connection_task = asyncio.create_task(self._keep_connected())
+        self._connection_task.add_done_callback(self._ended)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Go for good: the service counts this client as gone at once."""
+        """Close cleanly, so that the service counts this client as offline at once."""
         tasks = {
-            task for task in (self._staying, self._sending, self._refreshing) if task is not None
+            task
+            for task in (self._connection_task, self._sending, self._refreshing)
+            if task is not None
         }
         for task in tasks:
             task.cancel()
@@ -134,7 +136,7 @@ class Client:
         return self
 
     async def __anext__(self) -> Message:
-        """Return the next message; raise `Closed` when there will be none, for good."""
+        """Return the next message; raise `Closed` when the connection is closed for good."""
         self._check_started()
         message = await self._inbox.take()
         if message is not None:
@@ -144,27 +146,26 @@ class Client:
         raise StopAsyncIteration
 
     async def send(self, type_: str, /, **fields: Any) -> bool:
-        """Send a message once, for what is worth nothing later: keys, signals.
+        """Send a message once, without a reply; for keys and signals, which are of no use later.
 
-        Return whether it went out: not while offline, nor above the pace of the service. Raise
-        `ValueError` when it is longer than the service takes.
+        Returns whether it was sent: not while offline, nor above the rate limit. Raises
+        `ValueError` if it is longer than the service accepts.
         """
         self._check_started()
         frame = self._encode({**fields, "type": type_})
         units = 1 + len(frame) // BYTES_PER_UNIT
-        return self._is_online and self._pace.take(units) and await self._transmit(frame)
+        return self._is_online and self._rate_limiter.take(units) and await self._transmit(frame)
 
     async def command(
         self, type_: str, /, *, timeout_s: float = ANSWER_WITHIN_S, **fields: Any
     ) -> Message:
-        """Carry out a command once, and return its `ack` (the `pong` of a `ping`).
+        """Carry out a command at most once, and return its `ack` (the `pong` of a `ping`).
 
-        It is sent again with the same id after each reconnect until it is answered, for as long as
-        the service remembers the id. Commands go out at the service's pace, those for one room in
-        the order in which they were given. Raise `Refused` by the service; `NoAnswer` in time, by
-        the wall clock or the monotonic one, or when many newer commands were sent meanwhile;
-        `Closed` when there is no coming back; and `ValueError` when it is longer than the service
-        takes, or for a time that is none.
+        It is sent again with the same id after each reconnect, until it is answered or the service
+        may have forgotten the id. Commands are sent within the rate limit of the service, those for
+        one room in order. Raises `Refused`; `NoAnswer` after `timeout_s` by the wall clock or the
+        monotonic one, or after many newer commands; `Closed` if the connection is closed for good;
+        and `ValueError` if it is longer than the service accepts, or for an invalid `timeout_s`.
         """
         self._check_started()
         if not 0 < timeout_s <= ANSWER_WITHIN_S_MAX:
@@ -184,13 +185,13 @@ class Client:
         return answer
 
     async def _answer_to(self, pending: PendingCommand) -> Message:
-        if self._staying is None or self._staying.done():
+        if self._connection_task is None or self._connection_task.done():
             raise self._error or Closed(CODE_NORMAL)
         self._something_to_send.set()
         return await pending.answer
 
     def _check_started(self) -> None:
-        if self._staying is None:
+        if self._connection_task is None:
             raise RuntimeError("the client is not connected: use `async with`")
 
     def _new_id(self) -> str:
@@ -198,7 +199,7 @@ class Client:
         return f"{self._id_prefix}-{self._id_count}"
 
     def _encode(self, message: Message) -> str:
-        """Write a message; one above the limit would cost the connection."""
+        """Encode a message; raise `ValueError` above the limit, which would be fatal."""
         frame = msgspec.json.encode(message)
         limit = self.welcome["limits"]["messageBytesMax"]
         if len(frame) > limit:
@@ -209,7 +210,7 @@ class Client:
         if not self._is_online:
             return False
         try:
-            # A send that is cancelled while the pipe is full would spoil the next one.
+            # aiohttp breaks the next send if one is cancelled while the transport is paused.
             await asyncio.shield(self._link.send(frame))
         except (aiohttp.ClientError, OSError):
             return False
@@ -230,7 +231,7 @@ class Client:
                 return
 
     async def _open(self) -> None:
-        """Connect, and take the greeting in."""
+        """Connect and receive the greeting."""
         while not await self._open_as_user():
             pass
         self._is_online = True
@@ -241,7 +242,7 @@ class Client:
         self._sending = asyncio.create_task(self._send_pending())
 
     async def _open_as_user(self) -> bool:
-        """Connect; return false if it is another user now, for whom nothing may be resumed."""
+        """Connect; return False if the token is of another user, whose state can't be resumed."""
         token = await self._tokens.ask()
         async with asyncio.timeout(OPEN_WITHIN_S):
             self._link = await open_link(self._http, self._url, token, self._cursor.query())
@@ -262,8 +263,8 @@ class Client:
         await self._link.drop(CODE_SILENT)
         return False
 
-    async def _stay(self) -> None:
-        """Read until the connection is lost and come back, until there is no coming back."""
+    async def _keep_connected(self) -> None:
+        """Read and reconnect until the connection is closed for good."""
         now = asyncio.get_running_loop().time
         while True:
             opened_at = now()
@@ -272,7 +273,7 @@ class Client:
             except Closed as closed:
                 self._tokens.raise_if_final(closed)
             except TimeoutError:
-                # No socket tells of a link that is silently dead.
+                # A dead link raises no error on the socket.
                 pass
             finally:
                 self._is_online = False
@@ -282,7 +283,7 @@ class Client:
             await self._link.drop(CODE_SILENT)
             if now() - opened_at > STABLE_S:
                 self._attempt = 0
-            await self._come_back()
+            await self._reconnect()
 
     async def _read(self) -> Never:
         quiet_s = HEARTBEATS_MISSED_MAX * self.welcome["heartbeatMs"] / 1000
@@ -290,7 +291,7 @@ class Client:
             await self._inbox.space()
             self._take_all(await self._link.receive(quiet_s))
 
-    async def _come_back(self) -> None:
+    async def _reconnect(self) -> None:
         while True:
             await asyncio.sleep(self._jitter() * self._wait_s_max())
             try:
@@ -298,28 +299,28 @@ class Client:
             except Closed as closed:
                 self._tokens.raise_if_final(closed)
             except NoToken as error:
-                logger.warning("the token could not be brought: %r", error.cause)
+                logger.warning("the token could not be fetched: %r", error.cause)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 pass
             else:
                 return
 
     def _wait_s_max(self) -> float:
-        """Return the most to wait before a try; the clients of a restarted service spread."""
+        """Return the upper bound of the next wait, which is multiplied by the jitter."""
         drain_s, self._drain_s = self._drain_s, None
         if drain_s is None:
             self._attempt += 1
         return wait_s_max(self._attempt, drain_s, has_seat=self._joins.has_seat)
 
-    def _ended(self, staying: asyncio.Task[None]) -> None:
-        """Tell everybody who waits."""
-        self._error = None if staying.cancelled() else staying.exception()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Fail pending commands and end the iteration."""
+        self._error = None if task.cancelled() else task.exception()
         error = self._error if isinstance(self._error, Exception) else Closed(CODE_NORMAL)
         self._commands.fail_all(error)
         self._inbox.end()
 
     async def _send_pending(self) -> None:
-        """Send commands as they may be sent, until the connection is lost."""
+        """Send pending commands within the limits, until the connection is lost."""
         while True:
             self._something_to_send.clear()
             following = self._commands.next()
@@ -330,7 +331,7 @@ class Client:
                 async with asyncio.timeout(following):
                     await self._something_to_send.wait()
 
-    # What comes
+    # Incoming messages
 
     def _is_of_other_user(self, message: Message) -> bool:
         if message["type"] != "welcome" or not self.welcome:
@@ -338,7 +339,7 @@ class Client:
         return bool(message["user"]["id"] != self.welcome["user"]["id"])
 
     def _change_user(self) -> bool:
-        """Forget what was the former user's; tell whether this connection has asked for it."""
+        """Drop the state of the former user; return whether this connection resumes it."""
         self._commands.fail_all(NoAnswer("the token is now that of another user"))
         self._joins.forget()
         self._cursor.forget()
@@ -346,14 +347,14 @@ class Client:
         return self._cursor.is_resuming
 
     def _take_all(self, message: Message) -> bool:
-        """Take a message in, and those that it completes; tell whether that ends the greeting."""
+        """Handle a message, or the greeting that it completes; return whether the greeting ends."""
         ends_greeting = False
         for one in self._greeting.take(message):
             ends_greeting |= self._take(one)
         return ends_greeting
 
     def _take(self, message: Message) -> bool:
-        """Take a message in; tell whether it ends the greeting."""
+        """Handle a message; return whether it ends the greeting."""
         ends_greeting = self._cursor.take(message)
         match message:
             case {"type": "welcome"}:
@@ -372,11 +373,11 @@ class Client:
     def _take_welcome(self, welcome: Message) -> None:
         self.welcome = welcome
         self._tokens.accepted()
-        self._pace.limit(welcome["limits"])
+        self._rate_limiter.limit(welcome["limits"])
         self._commands.fail_too_long(welcome["limits"]["messageBytesMax"])
 
     async def _refresh(self) -> None:
-        """Bring a newer token; without one, the socket is closed, and the next one has it."""
+        """Send a newer token; on failure the service closes the socket, and the next gets one."""
         try:
             await self.command("auth:refresh", token=await self._tokens.ask())
         except NoToken as error:

@@ -18,16 +18,16 @@ class Clock:
 
 
 class Stopwatch:
-    """The time since an instant."""
+    """Measures the time since its creation."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin now."""
+        """Start now."""
         self._clock = clock
         self._wall = clock.wall()
         self._steady = clock.steady()
 
     @property
     def elapsed_s(self) -> float:
-        """By the clock that says more."""
+        """The elapsed seconds: the larger value of both clocks."""
         clock = self._clock
         return max(clock.wall() - self._wall, clock.steady() - self._steady)

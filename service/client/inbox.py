@@ -13,10 +13,10 @@ MESSAGES_MAX = 10_000
 
 
 class Inbox:
-    """A queue with an end; the one who fills it is asked to wait while it is full."""
+    """A queue that can be ended; the reader of the socket waits while it is full (backpressure)."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._messages: deque[Message] = deque()
         self._is_over = False
         self._something = asyncio.Event()
@@ -24,18 +24,18 @@ class Inbox:
         self._space.set()
 
     def put(self, message: Message) -> None:
-        """Add a message, however many there are."""
+        """Add a message, even above `MESSAGES_MAX`."""
         self._messages.append(message)
         self._something.set()
         if len(self._messages) >= MESSAGES_MAX:
             self._space.clear()
 
     async def space(self) -> None:
-        """Wait until it is not full."""
+        """Wait until there is space."""
         await self._space.wait()
 
     async def take(self) -> Message | None:
-        """Return the next message, or None when there will be none."""
+        """Wait for the next message; return None when the queue has ended."""
         while not self._messages:
             if self._is_over:
                 return None
@@ -47,6 +47,6 @@ class Inbox:
         return message
 
     def end(self) -> None:
-        """Let nobody wait for more."""
+        """End the queue; messages in it can still be taken."""
         self._is_over = True
         self._something.set()

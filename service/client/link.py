@@ -1,4 +1,4 @@
-"""One WebSocket, from its handshake to its end."""
+"""One WebSocket connection."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PROTOCOL = "ws-service.v1"
 CLOSE_WITHIN_S = 1.0
 CODE_ABNORMAL = 1006
 
-LAST_WORD_WITHIN_S = 1.0
-"""A process that stood still finds its timers over, and takes what has come before it judges."""
+LAST_READ_WITHIN_S = 1.0
+"""After a timeout one more read: a suspended process finds messages waiting and timers expired."""
 
 
 async def open_link(
     http: aiohttp.ClientSession, url: str, token: str, query: dict[str, str]
 ) -> Link:
-    """Connect; raise what aiohttp raises when that fails."""
+    """Connect; raise aiohttp's errors when that fails."""
     ws = await http.ws_connect(
         url,
         params=query,
@@ -42,19 +42,19 @@ class Link:
     """A connection to the service."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
-        """Use `open_link`."""
+        """Do not call this; use `open_link`."""
         self._ws = ws
 
     async def send(self, frame: str) -> None:
-        """Send a message; raise `ConnectionError` when the link is broken."""
+        """Send a text frame; raise `ConnectionError` if the link is broken."""
         await self._ws.send_str(frame)
 
     async def receive(self, within_s: float) -> Message:
-        """Return the next message; raise `Closed` at the end, `TimeoutError` when none comes."""
+        """Return the next message; raise `Closed` at the end, and `TimeoutError`."""
         try:
             frame = await self._ws.receive(within_s)
         except TimeoutError:
-            frame = await self._ws.receive(LAST_WORD_WITHIN_S)
+            frame = await self._ws.receive(LAST_READ_WITHIN_S)
         if frame.type is not aiohttp.WSMsgType.TEXT:
             reason = frame.extra if isinstance(frame.extra, str) else ""
             raise Closed(self._ws.close_code or CODE_ABNORMAL, reason)
@@ -62,7 +62,7 @@ class Link:
         return message
 
     async def drop(self, code: int) -> None:
-        """Close it, and break it: on a dead link, whoever sends would wait for ever."""
+        """Send a close frame and shut the socket down, so that no sender waits for a dead link."""
         transport = self._ws.get_extra_info("socket")
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN_S):

@@ -8,38 +8,38 @@ Message: TypeAlias = dict[str, Any]
 
 
 class Cursor:
-    """How far the log has been taken in; docs/protocol.md, "Resuming after a disconnect"."""
+    """The position to resume from; see docs/protocol.md, "Resuming after a disconnect"."""
 
     def __init__(self) -> None:
-        """Begin without a position: the first connection resumes nothing."""
+        """Start without a position: the first connection resumes nothing."""
         self.epoch: str | None = None
         self.position = 0
         self.is_resuming = False
-        """Whether the present connection has asked to resume."""
+        """Whether the current connection has asked to resume."""
 
     def forget(self) -> None:
-        """Resume nothing: what stands has to come first, and whole."""
+        """Drop the position: the next connection needs a whole greeting."""
         self.epoch = None
 
     def query(self) -> dict[str, str]:
-        """Return what the URL of the next connection asks for."""
+        """Return the query parameters of the next connection."""
         self.is_resuming = self.epoch is not None
         if self.epoch is None:
             return {}
         return {"since": str(self.position), "epoch": self.epoch}
 
     def take(self, message: Message) -> bool:
-        """Move on by a message; tell whether it ends the greeting of its connection."""
+        """Advance by a message; return whether it ends the greeting of its connection."""
         match message:
             case {"type": "welcome"} if self.is_resuming:
-                # What was missed is still to come.
+                # The missed messages follow.
                 pass
             case {"type": "welcome" | "resync", "epoch": epoch, "position": position}:
                 self.epoch, self.position = epoch, position
             case {"type": "resumed", "to": position}:
                 self.position = max(self.position, position)
             case {"type": "ack"}:
-                # What another socket has caused up to there may be still to come.
+                # Messages caused by other sockets may follow with lower positions.
                 pass
             case {"position": position}:
                 self.position = max(self.position, position)
@@ -52,26 +52,26 @@ class Cursor:
 class Greeting:
     """Buffers the greeting until it is complete.
 
-    What is missing when the connection breaks would not be told by a resume, and what has come
-    already would be told twice by a new start.
+    If the connection breaks before that, a resume would not repeat the missing part, and a new
+    greeting would repeat the received part.
     """
 
     def __init__(self, cursor: Cursor) -> None:
-        """Forget the `cursor` while what stands has not come."""
+        """Reset `cursor` while a greeting is incomplete."""
         self._cursor = cursor
         self._held: list[Message] | None = None
         self._features: list[str] = []
 
     def begin(self) -> None:
-        """Begin a connection."""
+        """Start a connection."""
         self._held = None
 
     def knows(self, feature: str) -> bool:
-        """Tell whether the service has this feature."""
+        """Return whether the service announced this feature in `welcome`."""
         return feature in self._features
 
     def take(self, message: Message) -> list[Message]:
-        """Take a message, and return all that may be told now."""
+        """Take a message; return the messages that may be delivered now."""
         if message["type"] == "welcome":
             self._features = message.get("features", [])
         if self._held is not None:
@@ -80,27 +80,27 @@ class Greeting:
                 return []
             held, self._held = self._held, None
             return held
-        if self._begins_what_stands(message["type"]):
+        if self._begins_greeting(message["type"]):
             self._cursor.forget()
             self._held = [message]
             return []
         return [message]
 
-    def _begins_what_stands(self, type_: str) -> bool:
+    def _begins_greeting(self, type_: str) -> bool:
         fresh = type_ == "welcome" and not self._cursor.is_resuming
         return (fresh or type_ == "resync") and self.knows("greeted")
 
 
 class Joins:
-    """The rooms that this client is in by its own commands, and how each is joined again."""
+    """The rooms that this client has joined, and the commands that join them again."""
 
     def __init__(self) -> None:
-        """Begin in no room."""
+        """Start without rooms."""
         self._joins: dict[str, Message] = {}
         self._seat: str | None = None
 
     def forget(self) -> None:
-        """Be in no room: the user is another one."""
+        """Drop all rooms, since the user is another one."""
         self._joins = {}
         self._seat = None
 
@@ -112,7 +112,7 @@ class Joins:
         )
 
     def answered(self, command: Message, answer: Message) -> None:
-        """Take a command that was carried out."""
+        """Update the rooms by a command that was carried out."""
         match command:
             case {"type": "room:create" | "room:join"}:
                 room = command.get("roomId") or answer["roomId"]
@@ -126,10 +126,10 @@ class Joins:
                 pass
 
     def take(self, message: Message, user: int | str) -> None:
-        """Know of a room that is gone, or that this user is out of."""
+        """Update the rooms by a message: rooms that closed, or that this user left."""
         match message:
             case {"type": "room:left", "reason": "offline"}:
-                # A spectator is out once disconnected, and comes back with their connection.
+                # A disconnected spectator has left the room, and joins again on reconnect.
                 pass
             case {"type": "room:left", "userId": gone, "roomId": room} if gone == user:
                 self._forget(room)
@@ -140,7 +140,7 @@ class Joins:
             case {"type": "room:start", "roomId": room}:
                 self._seat = room
             case {"type": "session:kickIntro"}:
-                # The seat was lost; to take one again is for the user to say.
+                # The seat was lost; taking one again is the user's decision.
                 self._seat = None
                 self._joins = {
                     room: join
@@ -151,7 +151,7 @@ class Joins:
                 pass
 
     def refused(self, room: str) -> None:
-        """Know of a room that can't be joined again."""
+        """Drop a room that could not be joined again."""
         self._forget(room)
 
     def _forget(self, room: str) -> None:
@@ -160,9 +160,9 @@ class Joins:
             self._seat = None
 
     def again(self, unanswered: list[Message]) -> list[Message]:
-        """Return what joins each room on another connection.
+        """Return the commands that join each room again on a new connection.
 
-        To join a room that is being left would undo a leaving that may have happened.
+        A room with an unanswered leave command is left out: joining could undo the leave.
         """
         leaving = {
             command["roomId"]

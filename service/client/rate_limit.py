@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 RATE_SHARE = 0.9
 BURST_SHARE = 0.5
-"""Which part of the service's limits is used: its clock runs a little beside this one."""
+"""Shares of the service's limits that are used, since both clocks differ a little."""
 
 COMMAND_BYTES_PER_UNIT = 512
 BYTES_PER_UNIT = 4096
-"""What a message costs besides: so many bytes of a command, which are logged, or of another one."""
+"""A message costs one unit more for each of these; commands cost more, since they are logged."""
 
 
 class RateLimiter:
     """A token bucket."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin without limits; `welcome` tells them."""
+        """Start without limits, until `welcome` has them."""
         self._clock = clock
         self._per_s = float("inf")
         self._burst = float("inf")
@@ -30,14 +30,14 @@ class RateLimiter:
         self._at = clock.steady()
 
     def limit(self, limits: Message) -> None:
-        """Take the limits of the service, as `welcome` has them."""
+        """Set the limits from `welcome.limits`."""
         self._per_s = RATE_SHARE * limits["messagesPerS"]
         self._burst = max(1.0, BURST_SHARE * limits["messagesBurst"])
         self._tokens = min(self._tokens, self._burst)
         self._at = self._clock.steady()
 
     def take(self, units: int) -> bool:
-        """Tell whether a message of so many units may go now, and count them."""
+        """Take units from the bucket; return False, and take none, if there are too few."""
         now = self._clock.steady()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
@@ -49,5 +49,5 @@ class RateLimiter:
 
     @property
     def wait_s(self) -> float:
-        """How long until the message may go that was not let go."""
+        """Seconds until the last `take` that failed would succeed."""
         return 0.001 + max(0.0, (self._wanted - self._tokens) / self._per_s)

@@ -5,13 +5,13 @@ from __future__ import annotations
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 15.0
 RETRY_WITH_SEAT_MAX_S = 3.0
-"""Whoever has a seat tries again before its grace is over."""
+"""Shorter with a seat, so that the client is back within the grace period of the seat."""
 
 
 def wait_s_max(attempt: int, drain_s: float | None, *, has_seat: bool) -> float:
-    """Return the most to wait before a try: the 1st, 2nd, ... since the connection was lost.
+    """Return the upper bound of the wait before a try, in seconds; `attempt` counts from 1.
 
-    `drain_s` is within which time a service that stops asked its clients to come back.
+    `drain_s` is the bound that a stopping service sent in `server:draining`.
     """
     wait_s = drain_s
     if wait_s is None:

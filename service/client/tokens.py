@@ -11,18 +11,18 @@ from typing import TypeAlias
 from service.client.errors import Closed, NoToken
 
 Token: TypeAlias = str | Callable[[], Awaitable[str]]
-"""A JWT; or what brings a fresh one, for each connection and before the present one ends."""
+"""A JWT, or a callable that returns a fresh one for each connection and each renewal."""
 
 TOKEN_WITHIN_S = 10.0
-"""How long the callable may take to bring a token."""
+"""Timeout of the callable."""
 
 REFUSED_TOKENS_MAX = 6
-"""After so many refusals in a row, each of a token just brought, another won't help."""
+"""The client gives up after this many fresh tokens were refused in a row."""
 
 CODE_BAD_TOKEN = 1008
 CODE_TOKEN_EXPIRED = 4005
 FINAL_CODES = frozenset({4503, 4504})
-"""Sent away, too many sockets: coming back by itself would do harm."""
+"""Kicked, or too many sockets: the client must not reconnect by itself."""
 
 _JWT = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -30,52 +30,51 @@ logger = logging.getLogger("service.client")
 
 
 class TokenSource:
-    """Where the tokens come from, and how often they were refused."""
+    """Returns tokens, and counts how many were refused in a row."""
 
     def __init__(self, token: Token) -> None:
-        """Take the one token, or what brings one."""
+        """Take a token, or the callable that returns one."""
         self._token = token
         self._refusals = 0
 
     @property
     def is_fixed(self) -> bool:
-        """Whether there is no other token than this one."""
+        """Whether there is only one token, which can't be renewed."""
         return isinstance(self._token, str)
 
     async def ask(self) -> str:
-        """Return a token; raise `NoToken`, or `Closed` for one that the service would refuse.
+        """Return a token; raise `NoToken`, or `Closed` for one that is not a JWT.
 
-        A callable that does not return is left alone.
+        A callable that exceeds the timeout is cancelled but not awaited.
         """
         if isinstance(self._token, str):
             return self._token
-        asking = asyncio.ensure_future(self._bring(self._token))
+        asking = asyncio.ensure_future(self._call(self._token))
         try:
             done, _ = await asyncio.wait({asking}, timeout=TOKEN_WITHIN_S)
             if not done:
-                raise NoToken(TimeoutError(f"no token came in {TOKEN_WITHIN_S} s"))
+                raise NoToken(TimeoutError(f"no token after {TOKEN_WITHIN_S} s"))
             try:
-                brought: object = asking.result()
+                fetched: object = asking.result()
             except asyncio.CancelledError as error:
-                # What the callable waited for was cancelled, not this client.
+                # The callable was cancelled, not this client.
                 raise NoToken(RuntimeError("the token was cancelled")) from error
             except Exception as error:
                 raise NoToken(error) from error
         finally:
             asking.cancel()
-        if not isinstance(brought, str) or not _JWT.fullmatch(brought):
+        if not isinstance(fetched, str) or not _JWT.fullmatch(fetched):
             raise Closed(CODE_BAD_TOKEN, "the token is not a JWT")
-        return brought
+        return fetched
 
     def accepted(self) -> None:
-        """Begin to count refusals anew."""
+        """Reset the count of refusals."""
         self._refusals = 0
 
     def raise_if_final(self, closed: Closed) -> None:
-        """Raise `closed` when there is no coming back from it.
+        """Raise `closed` if the client must not reconnect.
 
-        Every token was brought for its connection, so each refusal counts; but a stale one may be
-        followed by a good one.
+        A single refusal is not final, since the callable may return a valid token next time.
         """
         if closed.code in FINAL_CODES:
             raise closed
@@ -88,5 +87,5 @@ class TokenSource:
                 raise closed
 
     @staticmethod
-    async def _bring(token: Callable[[], Awaitable[str]]) -> str:
+    async def _call(token: Callable[[], Awaitable[str]]) -> str:
         return await token()

@@ -16,13 +16,13 @@ FaultPart: TypeAlias = Literal[
     "command", "delivery", "feed", "greeting", "message", "move", "observer", "request",
     "rules", "task", "write",
 ]  # fmt: skip
-"""Where a fault was fenced."""
+"""The part of the service that caught the fault."""
 
 logger = get_logger(__name__)
 
 
 def note_fault(metrics: Metrics, part: FaultPart, error: BaseException, **metadata: object) -> None:
-    """Log and count an exception that was caught, so that it harms nothing else."""
+    """Log and count an exception that was caught to isolate it from the rest of the service."""
     metrics.faulted(part)
     logger.error(
         "fault",

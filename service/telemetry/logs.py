@@ -1,8 +1,8 @@
-"""Logs: one line for each event on standard output, as JSON in ECS or for a person.
+"""Logging: one line per event on standard output, as JSON in ECS or as text for a terminal.
 
-What the libraries log through `logging` takes the same way. A caller gives the fields that
-ELK knows as keyword arguments: `correlation_id`, `error_type`, `error_code`, `http_status`,
-`metadata`. Whatever the fields, no token leaves this module.
+Records of libraries that use `logging` are formatted the same way. Callers pass the indexed fields
+as keyword arguments: `correlation_id`, `error_type`, `error_code`, `http_status`, `metadata`.
+Tokens are redacted from every line.
 """
 
 import logging
@@ -23,12 +23,12 @@ _TOKENS = re.compile(r"(?P<name>(?i:token=))[^&\s\"'\\]+|eyJ[\w-]{8,}(?:\.[\w-]*
 
 
 def get_logger(name: str = "service") -> FilteringBoundLogger:
-    """Return the logger called `name`; it may be taken before `configure_logging`."""
+    """Return the logger `name`; it may be called before `configure_logging`."""
     return cast(FilteringBoundLogger, structlog.get_logger(name))
 
 
 def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
-    """Send all logs of at least `level` to standard output, in this format."""
+    """Write all records of at least `level` to standard output, in this format."""
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = _StandardOutput(sys.stdout)
     handler.setFormatter(
@@ -40,7 +40,7 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
-    # Alembic tells of each start that it has looked; that it changed something, we log ourselves.
+    # Alembic logs each start even without a migration; migrations are logged by the service.
     logging.getLogger("alembic").setLevel(max(number, logging.WARNING))
     # SQLAlchemy logs each statement at `info`, the others log each call or timer at `debug`.
     logging.getLogger("sqlalchemy").setLevel(max(number, logging.WARNING))
@@ -55,7 +55,7 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
 
 
 def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
-    """Take everything out of a finished line that looks like a token."""
+    """Replace everything in a formatted line that looks like a token."""
     return _TOKENS.sub(lambda found: (found["name"] or "") + "***", line)
 
 
@@ -75,7 +75,7 @@ def _console(stream: TextIO) -> list[Processor]:
         ProcessorFormatter.remove_processors_meta,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-        # The prettier tracebacks show local variables, and so secrets.
+        # Plain tracebacks, since the others show local variables, and so secrets.
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         ),
@@ -84,7 +84,7 @@ def _console(stream: TextIO) -> list[Processor]:
 
 
 def _add_origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Say which service and which of its loggers speaks, in the fields of ECS."""
+    """Add the service and the logger in the fields of ECS."""
     record: logging.LogRecord = event["_record"]
     event["service"] = {"name": "ws-service", "version": __version__}
     event["log"] = {"logger": record.name}
@@ -92,12 +92,12 @@ def _add_origin(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
-    """A stream that is flushed with each line, and whose reader may go away."""
+    """A stream handler that tolerates a closed pipe."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in `logging`
-        """Go on without logs when nobody reads them any more."""
+        """Discard all further logs after a broken pipe."""
         if isinstance(sys.exception(), BrokenPipeError):
-            # What is still in the buffer must go somewhere, or the exit of Python fails too.
+            # To /dev/null, since flushing the buffer at exit would fail as well.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
         else:
             super().handleError(record)

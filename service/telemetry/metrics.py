@@ -1,7 +1,7 @@
 """Prometheus metrics: counters and histograms, and gauges read at each scrape.
 
-Parts call plain methods, once for a batch, a flush or a frame of a client, never once for each
-socket. Every label takes few values: nothing that a client makes up becomes one.
+Methods are called once per batch, flush or received frame, never once per socket. Labels have a
+bounded number of values: no value of a client becomes one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ResumeOutcome: TypeAlias = Literal["resumed", "too_old", "wrong_epoch", "from_the_future"]
 
 INVALID = "invalid"
-"""Stands for the type of a frame that could not be read."""
+"""The type label of a frame that could not be decoded."""
 
 GAUGES = {
     "sockets_open": "Open sockets.",
@@ -44,14 +44,14 @@ GAUGES = {
     "outbox_backlog": "Results that wait to be delivered to other services.",
     "outbox_lag_seconds": "Time since the end of the match that waits longest to be delivered.",
 }
-"""What is read at each scrape; a gauge that nobody reads stays 0."""
+"""Gauges, which are read at each scrape; one without a reader stays 0."""
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.066, 0.125, 0.25, 0.5, 1, 2, 5)
 _FANOUT_SECONDS = (0.00005, 0.0001, 0.0002, 0.0005, *_SECONDS[1:11])
 _EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-# They would double the series, and nobody here asks when a counter began.
+# `_created` series would double the number of series and are not used.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
@@ -94,7 +94,7 @@ class Metrics:
             "Clients that came back: `resumed`, or why they had to begin anew by a `resync`.",
         )
         for outcome in get_args(ResumeOutcome):
-            # There from the start, so that the first one is seen as a rise.
+            # Present from the start, so that `rate` sees the first one.
             self._resumes[outcome].inc(0)
         self._sent_bytes = self._total("sent_bytes", "Bytes handed to sockets, framed.")
         self._slow_clients = self._total(
@@ -131,12 +131,12 @@ class Metrics:
         )
 
     def read(self, **readers: Callable[[], float]) -> None:
-        """Let gauges, named as in `GAUGES`, be read by these functions at each scrape."""
+        """Set the functions that are called at each scrape, by the names in `GAUGES`."""
         for name, reader in readers.items():
             self._gauges[name].set_function(reader)
 
     def received(self, type_: str) -> None:
-        """Count a frame of a client; `type_` is one that the service knows, or `INVALID`."""
+        """Count a received frame; `type_` is a known message type, or `INVALID`."""
         self._received.counts[type_] += 1
 
     def refused(self, code: str) -> None:
@@ -144,32 +144,32 @@ class Metrics:
         self._refused[code].inc()
 
     def sent(self, type_: str, sockets: int) -> None:
-        """Count a message to so many sockets."""
+        """Count a message sent to this many sockets."""
         self._sent.counts[type_] += sockets
 
     def flushed(self, bytes_: int, duration_s: float) -> None:
-        """Note how much was written to all sockets together, and how long that took."""
+        """Record one flush: the bytes written to all sockets, and its duration."""
         self._sent_bytes.count += bytes_
         self._fanout.observe(duration_s)
 
     def handshake_refused(self, error_code: str) -> None:
-        """Count a connection that was not let in."""
+        """Count a refused handshake."""
         self._handshakes_refused[error_code].inc()
 
     def disconnected(self, code: str) -> None:
-        """Count the end of a socket; `code` is one of a bounded number."""
+        """Count a closed socket; `code` must have a bounded number of values."""
         self._disconnects[code].inc()
 
     def slow_client_dropped(self) -> None:
-        """Count a socket that was cut off because it did not read."""
+        """Count a slow consumer that was aborted."""
         self._slow_clients.count += 1
 
     def resumed(self, outcome: ResumeOutcome) -> None:
-        """Count a client that came back."""
+        """Count a resume by its outcome."""
         self._resumes[outcome].inc()
 
     def committed(self, events: int, duration_s: float) -> None:
-        """Note a batch that was committed."""
+        """Record a committed batch."""
         self._batch.observe(events)
         self._commit.observe(duration_s)
 
@@ -178,19 +178,19 @@ class Metrics:
         self._commits_failed.count += 1
 
     def faulted(self, part: str) -> None:
-        """Count an exception that was fenced; `part` is one of a bounded number."""
+        """Count an isolated fault; `part` must have a bounded number of values."""
         self._faults[part].inc()
 
     def delivery_failed(self) -> None:
-        """Count a result of which nobody knows whether it has arrived."""
+        """Count a delivery with an unknown outcome."""
         self._deliveries_failed.count += 1
 
     def delivery_refused(self) -> None:
-        """Count a result that its consumer will never take."""
+        """Count a delivery that its consumer rejected."""
         self._deliveries_refused.count += 1
 
     def ticked(self, lateness_s: float) -> None:
-        """Note how late the matches that were due have been stepped."""
+        """Record how late the last due match was stepped."""
         self._tick.observe(lateness_s)
 
     def _counters(self, name: str, label: str, help_: str) -> _Counters:
@@ -215,7 +215,7 @@ class Metrics:
 
 
 class _Counters(dict[str, Counter]):
-    """A counter for each value of a label; the library's own look-up costs more."""
+    """Counters by the value of a label; faster than `Counter.labels` of the library."""
 
     def __init__(self, parent: Counter) -> None:
         super().__init__()
@@ -226,12 +226,12 @@ class _Counters(dict[str, Counter]):
         return counter
 
 
-# The library's own locks and looks through all buckets for each value; this is done so often that
-# it would be seen in the profile.
+# The library's classes lock, and search all buckets for each value; these calls are so frequent
+# that it shows in profiles.
 
 
 class _Total(Collector):
-    """Counts without a label."""
+    """A counter without labels."""
 
     def __init__(self, name: str, help_: str) -> None:
         self.count = 0
@@ -239,12 +239,12 @@ class _Total(Collector):
         self._help = help_
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Tell what was counted until now."""
+        """Yield the present value."""
         yield CounterMetricFamily(self._name, self._help, self.count)
 
 
 class _Histogram(Collector):
-    """Counts values by the bucket that they fall into."""
+    """A histogram without labels."""
 
     def __init__(self, name: str, help_: str, bounds: tuple[float, ...]) -> None:
         self._name = name
@@ -259,14 +259,14 @@ class _Histogram(Collector):
         self._sum += value
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Tell what was counted until now; each bucket has those of the smaller ones, too."""
+        """Yield the present value, with cumulative buckets."""
         bounds = [*map(floatToGoString, self._bounds), "+Inf"]
         buckets = list(zip(bounds, accumulate(self._counts), strict=True))
         yield HistogramMetricFamily(self._name, self._help, buckets, self._sum)
 
 
 class _Tally(Collector):
-    """Counts by the value of a label."""
+    """A counter with one label."""
 
     def __init__(self, name: str, label: str, help_: str) -> None:
         self.counts = defaultdict[str, int](int)
@@ -275,7 +275,7 @@ class _Tally(Collector):
         self._help = help_
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Tell what was counted until now."""
+        """Yield the present value."""
         family = CounterMetricFamily(self._name, self._help, labels=[self._label])
         for value, count in self.counts.items():
             family.add_metric([value], count)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 EXPORT_TIMEOUT_S = 3
-"""A collector that is down delays the end of the service by no more."""
+"""Bounds how long a collector that is down delays the end of the service."""
 
 
 class OpenSpan:
@@ -45,10 +45,10 @@ class OpenSpan:
 
 
 class Exporter:
-    """Makes spans and sends them in batches, from a thread of its own."""
+    """Creates spans and exports them in batches, from a thread of its own."""
 
     def __init__(self, endpoint: str) -> None:
-        """Send to the OTLP/HTTP collector at `endpoint`, its URL without a path."""
+        """Export to the OTLP/HTTP collector at `endpoint`, a URL without a path."""
         self._provider = TracerProvider(
             resource=Resource.create(
                 {"service.name": "ws-service", "service.version": __version__}

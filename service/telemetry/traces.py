@@ -20,14 +20,14 @@ _NO_SPAN: AbstractContextManager[object] = nullcontext()
 
 
 class Traces:
-    """Opens spans; each belongs to the one that is open around it."""
+    """Opens spans; each is a child of the current one."""
 
     def __init__(self) -> None:
-        """Collect nothing."""
+        """Start disabled."""
         self._exporter: Exporter | None = None
 
     def start(self, endpoint: str) -> None:
-        """Send spans to an OTLP/HTTP collector; raise `ConfigurationError` without the extra."""
+        """Export spans to an OTLP/HTTP collector; raise `ConfigurationError` without the extra."""
         try:
             from service.telemetry.otel import Exporter  # noqa: PLC0415 - its packages are an extra
         except ModuleNotFoundError as error:
@@ -37,7 +37,7 @@ class Traces:
         self._exporter = Exporter(endpoint)
 
     def stop(self) -> None:
-        """Send what is left, which may block for a little, and collect no more."""
+        """Export the remaining spans, which may block for some seconds, and disable tracing."""
         if self._exporter is not None:
             self._exporter.stop()
             self._exporter = None
@@ -45,19 +45,19 @@ class Traces:
     def span(
         self, name: str, links: Sequence[SpanRef] = (), **attributes: str | int
     ) -> AbstractContextManager[object]:
-        """Open a span; `links` are those whose work it does besides the one around it."""
+        """Open a child of the current span; `links` are other spans whose work it does."""
         if self._exporter is None:
             return _NO_SPAN
         return self._exporter.span(name, links, attributes)
 
     def begin(self, name: str, **attributes: str | int) -> OpenSpan | None:
-        """Open a span in the one around it, which a callback ends; None when tracing is off."""
+        """Open a child of the current span, to be ended by a callback; None without tracing."""
         return None if self._exporter is None else self._exporter.begin(name, attributes)
 
     def within(self, span: OpenSpan | None) -> AbstractContextManager[object]:
-        """Open further spans in `span`, which stays open afterwards."""
+        """Make `span` the current span; it stays open afterwards."""
         return _NO_SPAN if span is None else span.current()
 
 
 traces = Traces()
-"""The traces of this process; there is one, as with logs."""
+"""The tracer of this process."""

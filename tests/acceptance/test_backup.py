@@ -106,7 +106,7 @@ async def test_log_backup_is_private_and_verified_and_restore_keeps_revocations(
     restored = run(service, "log", "restore", str(first), "--replace")
     assert restored.returncode == 0, restored.stderr
     assert "sessions revoked again: 4711" in restored.stdout
-    assert "given up: events" in restored.stdout
+    assert "dropped: events" in restored.stdout
     (aside,) = service.data_dir.glob("replaced-*")
     assert (aside / "ws-service.db").exists()
     assert run(service, "log", "verify").returncode == 0

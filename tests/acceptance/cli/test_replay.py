@@ -100,7 +100,7 @@ def test_verify_names_the_tick_of_a_changed_recording(spoiled: Recorded, *, chai
         assert "it once had the event" in broken.err
     refused = spoiled.ws_service.run("replay", match, "--verify")
     assert refused.code == 1
-    assert f"match {match} does not hold at tick {tick}: " in refused.complaint
+    assert f"match {match} differs from its replay at tick {tick}: " in refused.complaint
     assert spoiled.ws_service("replay", spoiled.left, "--verify").startswith("ok")
 
 

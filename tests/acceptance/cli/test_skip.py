@@ -78,7 +78,7 @@ def test_a_start_names_the_failing_event_and_continues_when_it_is_skipped(
     ("position", "why"),
     [
         ("1", "position 1 can be read and folded"),
-        ("3", "before that: the event at position 2"),
+        ("3", "an earlier event fails first: the event at position 2"),
         ("9", "the log ends at position 3"),
     ],
 )
