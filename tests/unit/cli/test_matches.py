@@ -40,7 +40,7 @@ def test_since_defaults_to_the_beginning() -> None:
     ["soon", "", "5", "5w", "-5m", "1.5h", "2026-13-01", "99999999999999d", "9" * 5000 + "s"],
 )
 def test_an_invalid_since_is_refused_with_the_allowed_forms(since: str) -> None:
-    with pytest.raises(typer.BadParameter, match="30m, 2h, 7d, or a date"):
+    with pytest.raises(typer.BadParameter, match="30m, 2h or 7d, or a date"):
         parse_since(since, NOW.timestamp())
 
 
