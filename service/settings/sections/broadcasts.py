@@ -1,11 +1,11 @@
-"""How often everybody is told of changes."""
+"""Broadcasts of users and rooms."""
 
 from service.settings.fields import section, setting
 
 
 @section
 class BroadcastLimits:
-    """How often users and rooms are shown to others, and what is held back for later."""
+    """Least intervals of presence broadcasts, and memory for what spectators get later."""
 
     user_list_ms: int = setting(
         "WS_USER_LIST_INTERVAL_MS",

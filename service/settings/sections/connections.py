@@ -1,4 +1,4 @@
-"""What connections may do, and what a user may do over all of theirs."""
+"""Limits of connections, and of users over all of theirs."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from service.settings.kinds import Origins
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many a second on average, and how many at once."""
+    """A token bucket: tokens a second, and how many at once."""
 
     per_s: float
     burst: float
@@ -16,7 +16,7 @@ class Rate:
 
 @section
 class SessionLimits:
-    """What the session of one connection may do."""
+    """Rate and size limits of the messages of one connection."""
 
     message_bytes_max: int = setting(
         "WS_MESSAGE_BYTES_MAX",
@@ -65,13 +65,13 @@ class SessionLimits:
 
     @property
     def messages(self) -> Rate:
-        """Messages of one socket, in units of `costs`: most messages cost one."""
+        """Messages of one socket, in units of `session/costs.py`: most messages cost one."""
         return Rate(self.messages_per_s, self.messages_burst)
 
 
 @section
 class UserLimits:
-    """What one user may do, over all of their sockets."""
+    """Rate limits of one user, over all of their sockets."""
 
     session: SessionLimits = part(SessionLimits)
     full_rate_sockets: float = setting(
@@ -144,7 +144,7 @@ class UserLimits:
 
     @property
     def messages(self) -> Rate:
-        """Messages of all sockets together, in units of `costs`."""
+        """Messages of all sockets together, in the same units."""
         factor = self.full_rate_sockets
         return Rate(factor * self.session.messages_per_s, factor * self.session.messages_burst)
 
@@ -176,7 +176,7 @@ class UserLimits:
 
 @section
 class GuessLimits:
-    """How many wrong passwords a user may try for one room."""
+    """Wrong passwords of a user for one room, before tries are delayed."""
 
     free: int = setting(
         "WS_PASSWORD_GUESSES",
@@ -197,7 +197,7 @@ class GuessLimits:
 
 @section
 class SlowLimits:
-    """How much a socket may leave unread."""
+    """Slow consumer policy: how much a socket may leave unread."""
 
     bytes_newest_only: int = setting(
         "WS_SLOW_BYTES",
@@ -227,7 +227,7 @@ class SlowLimits:
 
 @section
 class TokenTimes:
-    """What happens around the end of a token."""
+    """Times before and after a token expires."""
 
     warning_s: float = setting(
         "WS_TOKEN_WARNING_S",
@@ -249,7 +249,7 @@ class TokenTimes:
 
 @section
 class ConnectionLimits:
-    """What one connection may do, by WebSocket or Socket.IO."""
+    """Limits and times of one connection, by WebSocket or Socket.IO."""
 
     origins: Origins = setting(
         "WS_ALLOWED_ORIGINS",

@@ -1,11 +1,11 @@
-"""What an address may do before it is known who connects."""
+"""Limits of HTTP, and of addresses."""
 
 from service.settings.fields import section, setting
 
 
 @section
 class AddressLimits:
-    """What one address may do."""
+    """Rates of one address, and how it is found behind proxies."""
 
     handshakes_per_s: int = setting(
         "WS_HANDSHAKES_PER_S_PER_IP",
@@ -34,7 +34,7 @@ class AddressLimits:
 
 @section
 class HttpLimits:
-    """What a connection may take before anything is known of it."""
+    """Timeouts of HTTP, and a cap on connections that are not authenticated."""
 
     unauthenticated_max: int = setting(
         "WS_UNAUTHENTICATED_PER_IP_MAX",

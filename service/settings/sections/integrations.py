@@ -1,4 +1,4 @@
-"""Other services: the user service, and who gets finished matches."""
+"""Other services: the user service, webhooks, deliveries to both."""
 
 from pydantic import SecretStr
 
@@ -8,7 +8,7 @@ from service.settings.kinds import SECRET_LENGTH_MIN, ServiceUrl, ServiceUrls
 
 @section
 class UserServiceSettings:
-    """How much the user service is asked, and how long an answer holds."""
+    """The user service: timeouts, concurrency, and the cache of names."""
 
     url: ServiceUrl | None = setting(
         "USER_SERVICE_URL",
@@ -76,7 +76,7 @@ class BreakerLimits:
 
 @section
 class WebhookSettings:
-    """Who else gets finished matches."""
+    """Webhooks that finished matches are posted to."""
 
     urls: ServiceUrls = setting(
         "WS_WEBHOOK_URLS",
@@ -95,7 +95,7 @@ class WebhookSettings:
 
 @section
 class RetryPolicy:
-    """How long a delivery of a finished match may take, and when it is tried again."""
+    """Timeout and exponential backoff of deliveries of finished matches."""
 
     timeout_s: float = setting(
         "WS_OUTBOX_TIMEOUT_S",

@@ -1,4 +1,4 @@
-"""What decisions depend on: the rules of rooms and matches, and deadlines."""
+"""What the domain depends on: rules of decisions, and times of deadlines."""
 
 from service.settings.fields import section, setting
 

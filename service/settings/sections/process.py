@@ -1,4 +1,4 @@
-"""Where the service listens, and what it tells of itself."""
+"""Address, logs and traces of the process."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from service.settings.kinds import CollectorUrl, Level
 
 @section
 class ListenSettings:
-    """The address of the port."""
+    """Address and port of the service."""
 
     host: str = setting("WS_HOST", "127.0.0.1", "Address to listen at.")
     port: int = setting("WS_PORT", 4000, "Port to listen at; 0 takes a free one.", ge=0, le=65535)
@@ -16,7 +16,7 @@ class ListenSettings:
 
 @section
 class LogSettings:
-    """The log of what happens in the service, and its traces."""
+    """Logs and traces."""
 
     level: Level = setting("LOG_LEVEL", "info", "Least severe level that is logged.")
     format: Literal["ecs", "console"] = setting(

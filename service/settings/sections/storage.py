@@ -1,4 +1,4 @@
-"""The event log, and what of it is kept in memory."""
+"""The event store, and the backlog that is kept in memory."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from service.settings.kinds import DatabaseUrl
 
 @section
 class StorageSettings:
-    """Files of the service, and how often its state is saved."""
+    """Database and data directory; intervals of checkpoints and snapshots."""
 
     data_dir: Path = setting("WS_DATA_DIR", Path("data"), "Directory of what the service keeps.")
     database_url: DatabaseUrl = setting(
@@ -57,7 +57,7 @@ class StorageSettings:
 
 @section
 class BacklogLimits:
-    """How much of what clients may have missed is kept for them."""
+    """How many recent messages are kept for clients that resume."""
 
     events_max: int = setting(
         "WS_TAIL_EVENTS_MAX",

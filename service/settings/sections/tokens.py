@@ -1,4 +1,4 @@
-"""Whose tokens are accepted, and where the keys come from that they are checked with."""
+"""Authentication of JWTs: algorithms, issuers, and the sources of keys."""
 
 from pydantic import SecretStr
 
@@ -13,7 +13,7 @@ def pem(key: str) -> str:
 
 @section
 class JwksTimes:
-    """When published keys are fetched."""
+    """Intervals and timeout of fetching a JSON Web Key Set."""
 
     refresh_s: float = setting(
         "JWT_JWKS_REFRESH_S",
@@ -43,7 +43,7 @@ class JwksTimes:
 
 @section
 class TokenSettings:
-    """How tokens are checked, and what is read from them."""
+    """How JWTs are authenticated, and which claims are read."""
 
     secret: SecretStr | None = setting(
         "JWT_SECRET",
@@ -108,7 +108,7 @@ class TokenSettings:
 
 @section
 class VaultSettings:
-    """Vault, which may hold the secret, and how that is followed."""
+    """Vault: how to sign in, and how the secret is polled."""
 
     address: HttpUrl | None = setting(
         "VAULT_ADDR",
