@@ -43,7 +43,7 @@ from service.runtime.engine import Engine
 from service.runtime.idempotency import Fingerprints
 from service.runtime.live_matches import LiveMatches
 from service.runtime.match_publisher import MatchPublisher
-from service.runtime.scheduler import Deadlines
+from service.runtime.scheduler import DeadlineScheduler
 from service.runtime.snapshots import Snapshots
 from service.runtime.ticker import Ticker
 from service.settings.secrets import command_secret, seal_secret
@@ -122,7 +122,7 @@ class Parts:
 
     def _make_runtime(self) -> None:
         settings = self.settings
-        self.deadlines = Deadlines(self.engine, settings.times)
+        self.deadlines = DeadlineScheduler(self.engine, settings.times)
         self.match_publisher = MatchPublisher(
             self.matches,
             self.world,

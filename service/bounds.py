@@ -1,7 +1,7 @@
 """Compute upper bounds on the memory that clients can make the service use.
 
-Each row is an upper bound, with what Python takes beside the bytes of the client. `ws-service
-settings` prints them, and the campaign of a hostile user measures against their sum.
+Each row includes the overhead of Python objects. `ws-service settings` prints the rows, and the
+test campaign of a hostile user compares the memory of the service with their sum.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from service.domain.commands.chat import MUTED_MAX
 from service.domain.ids import USER_ID_LENGTH_MAX
 from service.domain.projections.chat import HISTORY_MAX
 from service.games.catalogue import GAMES
-from service.runtime.idempotency import PER_USER_MAX
+from service.runtime.idempotency import RESULTS_PER_USER_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 Scope: TypeAlias = Literal["user", "service"]
 
 TEXT_BYTES = 50
-"""What a text takes beside its characters."""
+"""The overhead of a `str` beside its characters."""
 
 ENTRY_BYTES = 250
-"""What an entry of a set or a dictionary takes, with a small object in it."""
+"""An entry of a set or a dictionary, with a small object in it."""
 
 PARSED_PER_BYTE = 25
-"""JSON in memory takes at most so much for each of its bytes, as many empty lists."""
+"""The memory of decoded JSON per byte of its text; the worst case is many empty lists."""
 
 UTF8_BYTES_MAX = 4
 
 _ID_BYTES = USER_ID_LENGTH_MAX * UTF8_BYTES_MAX + TEXT_BYTES + ENTRY_BYTES
 
 CONNECTION_BYTES = 64 * 1024
-"""A socket with its parsers, task and session."""
+"""A socket with its parsers, task and session, without its buffers."""
 
 READ_AHEAD_BYTES = 256 * 1024
-"""What is read of a socket before it has to wait for the command that is under way."""
+"""What is read of a socket while a command is under way, before reading is paused."""
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -48,19 +48,19 @@ class Bound(msgspec.Struct, frozen=True):
 
     what: str
     scope: Scope
-    """Whether each user can make it so large, or all together can't."""
+    """Whether this is the limit for each user, or for all together."""
     limits: tuple[str, ...]
-    """The settings that it follows from."""
+    """The environment variables that it follows from."""
     bytes: int
 
 
 def bounds(settings: Settings) -> list[Bound]:
-    """List what clients can make the service hold."""
+    """Return all rows."""
     return [*_of_a_user(settings), *_of_all(settings)]
 
 
 def total_of(rows: list[Bound], users: int = 1) -> int:
-    """Return what so many hostile users can make the service hold, beside what is there anyway."""
+    """Return the sum in bytes for so many users, beside what the service needs anyway."""
     return sum(row.bytes * (users if row.scope == "user" else 1) for row in rows)
 
 
@@ -90,7 +90,7 @@ def _of_a_user(settings: Settings) -> Iterator[Bound]:
         "WS_FRIENDS_MAX",
     )
     yield row("muted users", MUTED_MAX * _ID_BYTES)
-    yield row("results of commands", PER_USER_MAX * 4 * ENTRY_BYTES)
+    yield row("results of commands", RESULTS_PER_USER_MAX * 4 * ENTRY_BYTES)
     yield row(
         "invites and cooldowns",
         (
@@ -129,7 +129,7 @@ def _of_a_user(settings: Settings) -> Iterator[Bound]:
 
 
 def _rooms_of_a_user(settings: Settings) -> float:
-    """Count the rooms of one user: those they watch, and those that are not yet found empty."""
+    """Return the maximum number of rooms of one user, including empty ones not yet closed."""
     user = settings.connections.user
     lingering = user.rooms_made_per_min * settings.times.room_empty_s / 60
     return 1 + settings.rules.rooms_per_user_max + user.rooms_made_burst + lingering

@@ -1,8 +1,8 @@
 """Rebuild in-memory state from the log at start: projections, names, backlog.
 
-The world comes from the newest snapshot. The backlog needs an older world as well, from before the
-messages that clients may still resume from; where no snapshot is old enough, that one is rebuilt
-from the beginning. So any start serves the same, however the service has ended.
+The world is restored from the newest snapshot. The backlog also needs an older world, from before
+the messages that clients may still resume from; where no snapshot is old enough, that one is folded
+from the first event. The result does not depend on how the last process ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from service.domain.events.presence import UserWentOffline
 from service.domain.ids import parse_user_id
 from service.domain.projections.chat import HISTORY_MAX
 from service.errors import Unavailable
-from service.runtime.idempotency import KEPT_US
+from service.runtime.idempotency import RESULT_TTL_US
 from service.runtime.snapshots import code_version, dump, fold_log, restore, restore_world
 from service.telemetry import get_logger
 
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from service.settings.sections.storage import BacklogLimits
 
 READ_PER_EVENT_MAX = 20
-"""How many events of the log a start reads at most for each one that the backlog may hold."""
+"""The maximum number of logged events that a start reads for each one that the backlog holds."""
 
 WITHOUT_FRAMES = (MatchCheckpoint.type, MatchOutcome.type)
-"""The types of events that no client is told of, and no audience depends on."""
+"""The types of events that lead to no messages, and that no audience depends on."""
 
 PROFILE_CACHE_MIN = 1000
-"""Names of users who are gone, and what was said, are forgotten above this many."""
+"""Up to so many names and texts are cached, even those that nobody is shown."""
 
 logger = get_logger(__name__)
 
 
 class Recovered(msgspec.Struct):
-    """What was rebuilt."""
+    """The worlds that were rebuilt."""
 
     world: World
     """The world after the last event of the log."""
@@ -62,11 +62,11 @@ async def recover(
 ) -> Recovered:
     """Rebuild both worlds; `now_us` is the time in microseconds since 1970.
 
-    When none of the snapshots can be used, one is written, so that the next start is quick again.
+    When no snapshot can be used one is written, so that the next start is fast again.
     """
     head = log.head.position
-    # The commands of the last minutes are known again, too.
-    tail_us = max(int(limits.age_s * 1_000_000), KEPT_US)
+    # The idempotency store is refilled from the same events.
+    tail_us = max(int(limits.age_s * 1_000_000), RESULT_TTL_US)
     tail_from = await reader.last_before(
         now_us - tail_us,
         after=max(0, head - READ_PER_EVENT_MAX * limits.events_max),
@@ -92,24 +92,24 @@ async def refill_backlog(  # noqa: PLR0913 - what is read, and who keeps it
     *,
     now_us: int,
 ) -> None:
-    """Refill the backlog from `before` on, the results of commands, and the names it shows.
+    """Refill the backlog, the idempotency store and the profiles from the events after `before`.
 
     `now_us` is the time in microseconds since 1970.
     """
     await cache.load(before)
-    await remember_commands(reader, before.position, now_us - KEPT_US, remember)
+    await remember_commands(reader, before.position, now_us - RESULT_TTL_US, remember)
     await refill(tail, before.position, reader, cache)
     await cache.load()
 
 
 async def match_events(reader: Reader, match: Match) -> Sequence[Event]:
-    """Read the events of a live match, from where its play can be rebuilt."""
+    """Return the events of a live match since its last checkpoint."""
     pages = reader.read(match.replay_from - 1, stream=match_stream(match.id))
     return [recorded.event async for page in pages for recorded in page]
 
 
 async def refill(refill: Refill, after: Position, reader: Reader, cache: ProfileCache) -> None:
-    """Let `refill` take the events after a position."""
+    """Pass the events after a position to `refill`."""
     begun = await reader.after_of_type(after, MatchStarted.type)
     streams = refill.streams_with_moves(begun)
     async for page in reader.stored(
@@ -123,9 +123,9 @@ async def refill(refill: Refill, after: Position, reader: Reader, cache: Profile
 async def remember_commands(
     reader: Reader, until: Position, since_us: int, remember: Callable[[RecordedEvent], None]
 ) -> None:
-    """Know the commands that were recorded since a time, up to where the tail begins.
+    """Pass the commands that were recorded since `since_us`, up to `until`, to `remember`.
 
-    There are some when more happens in that time than the tail may hold.
+    They are those from before the tail, when more has happened lately than the tail may hold.
     """
     after = await reader.last_before(since_us, after=0)
     if after < until:
@@ -143,23 +143,23 @@ async def _save(log: EventLog, world: World) -> None:
 
 
 class ProfileCache:
-    """Keeps the names and texts in memory that somebody may be shown, and no others for long."""
+    """Caches the names and texts that somebody may be shown, and evicts the others."""
 
     def __init__(self, profiles: Profiles, world: World, reader: Reader) -> None:
-        """Keep in `profiles` what `world` shows."""
+        """Keep in `profiles` the names and texts of `world`."""
         self._profiles = profiles
         self._world = world
         self._reader = reader
 
     async def load(self, world: World | None = None) -> None:
-        """Know the names of all who are in the world, and what was said in its rooms."""
+        """Load the names of all users of a world, and the chat texts of its rooms."""
         users = _users_of(world or self._world)
         known = await self._reader.names([str(user) for user in users])
         self._profiles.names |= {user: known[str(user)] for user in users if str(user) in known}
         self._profiles.texts |= await self._reader.texts(list(_texts_of(world or self._world)))
 
     async def load_of(self, page: Sequence[StoredEvent]) -> None:
-        """Know who did and said something, before it is told again."""
+        """Load the names of the actors of stored events, and the texts of chat events."""
         actors = {
             one.actor for one in page if one.actor is not None and one.type != MatchInput.type
         }
@@ -170,18 +170,21 @@ class ProfileCache:
         self._profiles.texts |= await self._reader.texts(said)
 
     def observe(self, event: Event, _position: Position) -> None:
-        """Let go of names and texts that nobody is shown any more, when they are too many."""
+        """Evict names and texts that nobody is shown any more, when there are too many.
+
+        Those of events on their way into the log stay: their events are published with them.
+        """
         profiles, world = self._profiles, self._world
         names_max = PROFILE_CACHE_MIN + 2 * len(world.presence.sockets)
         texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
         if isinstance(event, UserWentOffline) and len(profiles.names) > names_max:
-            kept = {name for data in profiles.expected.values() for name in data.names}
+            in_flight = {name for data in profiles.expected.values() for name in data.names}
             for user in profiles.names.keys() - _users_of(world):
-                if str(user) not in kept:
+                if str(user) not in in_flight:
                     del profiles.names[user]
         if isinstance(event, ChatSaid) and len(profiles.texts) > texts_max:
-            kept = {chat for data in profiles.expected.values() for chat in data.texts}
-            for chat in profiles.texts.keys() - _texts_of(world) - kept:
+            in_flight = {chat for data in profiles.expected.values() for chat in data.texts}
+            for chat in profiles.texts.keys() - _texts_of(world) - in_flight:
                 del profiles.texts[chat]
 
 

@@ -1,4 +1,8 @@
-"""Execute commands: lock streams, decide, append, fold, publish, report the result."""
+"""Execute commands: lock streams, decide, append, fold, publish, report the result.
+
+Nothing here makes a task or a future for a command that goes at once, since most messages of
+clients are such commands.
+"""
 
 from __future__ import annotations
 

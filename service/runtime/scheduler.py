@@ -19,30 +19,34 @@ if TYPE_CHECKING:
     from service.settings.sections.play import Times
 
 RETRY_S = 1.0
-"""How long to wait with a deadline whose outcome could not be written down."""
+"""The pause before a deadline is tried again while the log can't be written."""
 
 FAULT_RETRY_S = 30.0
-"""How long to wait with a deadline over which the service has failed."""
+"""The pause before a deadline is tried again after a fault of the service."""
 
 logger = get_logger(__name__)
 
 
-class Deadlines:
-    """Scheduler of all deadlines."""
+class DeadlineScheduler:
+    """Executes the command of each deadline when its time is over."""
 
     def __init__(self, engine: Engine, times: Times) -> None:
-        """Carry out by `engine`."""
+        """Execute commands by `engine`; `times` are the durations of the settings."""
         self._engine = engine
         self._times = times
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._forfeits: dict[ForfeitSeat, float] = {}
-        """When seats are forfeited, by the clock of the loop."""
+        """When each seat is forfeited, by the clock of the loop, in seconds."""
         self._is_open = False
-        """Whether a socket was accepted since the start; nothing is counted before."""
+        """Whether a socket was opened since the start; no deadline runs before."""
 
     def observe(self, event: Event, position: Position) -> None:
-        """Begin to count what `event` has begun; the first socket begins what stood before it."""
+        """Start the deadlines that `event` begins.
+
+        The first socket after the start also starts those that were pending in the log, so that
+        nobody loses a seat while the service is not reachable.
+        """
         world, times = self._engine.world, self._times
         if self._is_open:
             for deadline in begun_by(event, position, world, times):
@@ -53,7 +57,10 @@ class Deadlines:
                 self._arm(deadline, after_start(deadline, times).after_s)
 
     def grace_left_s(self, room: Room) -> float | None:
-        """Return how long the players who are away may still be; None when nothing is counted."""
+        """Return how much longer the absent players of a room may be away, in seconds.
+
+        None when no deadline runs for them.
+        """
         now = asyncio.get_running_loop().time()
         forfeits = [
             ForfeitSeat(seat.user, room.id, seat.away_since)
@@ -66,7 +73,7 @@ class Deadlines:
         )
 
     async def stop(self) -> None:
-        """Count no more."""
+        """Cancel all deadlines."""
         for timer in self._timers:
             timer.cancel()
         for task in list(self._running):
@@ -97,7 +104,7 @@ class Deadlines:
         except Unavailable:
             self._arm(deadline, RETRY_S)
         except InternalError:
-            # The fault is logged; those concerned still wait for what must happen.
+            # The fault is logged; the users concerned still wait for the outcome.
             self._arm(deadline, FAULT_RETRY_S)
         except ClientError:
             logger.exception("deadline failed", error_type="internal_error")

@@ -30,11 +30,11 @@ logger = get_logger(__name__)
 
 
 class DamagedSnapshot(ServiceError):
-    """A snapshot is not what was written."""
+    """A snapshot differs from what was written."""
 
 
 def code_version() -> str:
-    """Fingerprint the code that folds: a snapshot that other code made is not used."""
+    """Return a digest of the code that folds; a snapshot made by other code is not used."""
     digest = hashlib.sha256()
     domain = Path(__file__).parent.parent / "domain"
     folds = [*domain.glob("events/*.py"), *domain.glob("projections/*.py"), domain / "ids.py"]
@@ -44,13 +44,13 @@ def code_version() -> str:
 
 
 def dump(world: World) -> bytes:
-    """Write a world down, behind a checksum."""
+    """Serialize a world, with a checksum in front."""
     data = msgspec.msgpack.encode(world)
     return _CHECKSUM(data).digest() + data
 
 
 def restore(data: bytes) -> World:
-    """Read what `dump` has written; raise `DamagedSnapshot` when it is anything else."""
+    """Deserialize what `dump` has written; raise `DamagedSnapshot` for anything else."""
     if not isinstance(data, bytes):
         raise DamagedSnapshot("it is no bytes")
     checksum, dumped = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
@@ -65,8 +65,8 @@ def restore(data: bytes) -> World:
 async def restore_world(log: EventLog, at_most: Position) -> World:
     """Return the world of the newest snapshot that is not after `at_most`.
 
-    Without any it is the world before the first event. What came after it must be folded. A
-    snapshot is only a cache: one that is damaged is warned of, forgotten, and does no harm.
+    Without any it is the world before the first event; the caller folds the later events. A
+    snapshot is only a cache: a damaged one is logged and dropped.
     """
     while True:
         try:
@@ -97,14 +97,14 @@ def _restore_at(position: Position, data: bytes) -> World:
 
 
 async def fold_log(world: World, reader: Reader, until: Position) -> None:
-    """Fold what came after `world`, up to the event at `until`, and tell nobody of it."""
+    """Fold the events after `world.position` up to `until`, and publish nothing."""
     async for page in reader.events(world.position, until):
         for position, event in page:
             world.fold(event, position)
 
 
 class Snapshots:
-    """Writes a snapshot every so many events."""
+    """Writes a snapshot of the world every `every_events` events."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Snapshots:
         every_events: int,
         needed_from: Callable[[], Position],
     ) -> None:
-        """Count from where `world` is; the next start must fold what is after `needed_from`."""
+        """Count from `world.position`; the next start folds the events after `needed_from()`."""
         self._log = log
         self._world = world
         self._needed_from = needed_from
@@ -125,17 +125,17 @@ class Snapshots:
 
     @property
     def age_s(self) -> float:
-        """The time since one was written, or since the start."""
+        """The time since the last one was written, or since the start, in seconds."""
         return time.monotonic() - self._written_at
 
     def observe(self, _event: Event, position: Position) -> None:
-        """Write one when it is time, at the end of the batch that is being folded."""
+        """Write one when it is due, after the batch that is being folded."""
         if position >= self._next_at:
             self._next_at = position + self._every_events
             asyncio.get_running_loop().call_soon(self._begin)
 
     async def write(self) -> None:
-        """Write one now; that it can't be written harms nothing but the next start."""
+        """Write one now; a failure is logged, and only makes the next start slower."""
         position = self._world.position
         try:
             data = dump(self._world)

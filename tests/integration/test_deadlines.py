@@ -24,7 +24,7 @@ from service.errors import Unavailable
 from service.eventstore.records import Origin
 from service.runtime import scheduler as deadlines_module
 from service.runtime.engine import Executed
-from service.runtime.scheduler import Deadlines
+from service.runtime.scheduler import DeadlineScheduler
 from service.runtime.snapshots import restore_world
 from service.settings.sections.play import Times
 from tests.integration.engine_parts import engine_on
@@ -53,7 +53,7 @@ class Life:
             for recorded in page:
                 self.world.fold(recorded.event, recorded.position)
         self.engine = engine_on(self.log, self.world, [self._observe])
-        self.deadlines = Deadlines(self.engine, self.times)
+        self.deadlines = DeadlineScheduler(self.engine, self.times)
         self.log.start(self.engine.committed)
         await self.execute(StartNode("n1"))
 
@@ -280,7 +280,7 @@ async def test_no_deadline_fires_after_stop(life: Life) -> None:
     await life.execute(SendInvite(1, 2, "pong"))
     await life.deadlines.stop()
     # Only the absence that begins now is short.
-    life.deadlines = Deadlines(life.engine, Times(presence_grace_s=SHORT_S))
+    life.deadlines = DeadlineScheduler(life.engine, Times(presence_grace_s=SHORT_S))
     await life.come(3)
     await life.drop(2)
     await life.happened(UserWentOffline(user=2))

@@ -1,4 +1,4 @@
-"""Deadlines that are due at once, on every loop that the service may run on."""
+"""DeadlineScheduler that are due at once, on every loop that the service may run on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uvloop
 from service.domain.commands.base import Command
 from service.domain.commands.presence import CloseSocket, ExpirePresence, OpenSocket, StartNode
 from service.domain.commands.seats import ForfeitSeat
-from service.runtime.scheduler import Deadlines
+from service.runtime.scheduler import DeadlineScheduler
 from service.settings.sections.play import Times
 from tests.unit.domain.story import Story
 
@@ -32,7 +32,7 @@ class Clocked:
         self.room = self.story.world.rooms.rooms["room"]
         self.done: list[type] = []
         engine: Any = SimpleNamespace(world=self.story.world, execute=self._execute)
-        self.deadlines = Deadlines(engine, Times(presence_grace_s=0, restart_grace_s=0))
+        self.deadlines = DeadlineScheduler(engine, Times(presence_grace_s=0, restart_grace_s=0))
 
     async def _execute(self, command: Command, *_: object) -> None:
         self.done.append(type(command))

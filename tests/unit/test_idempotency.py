@@ -10,8 +10,8 @@ from service.eventstore.codec import decode_meta, encode_meta
 from service.eventstore.records import Meta, Origin, RecordedEvent, propose
 from service.protocol import classic, v1
 from service.runtime.idempotency import (
-    KEPT_US,
-    PER_USER_MAX,
+    RESULT_TTL_US,
+    RESULTS_PER_USER_MAX,
     CommandResult,
     CommandResults,
     Fingerprints,
@@ -81,7 +81,7 @@ def test_a_result_is_known_after_the_last_event_of_its_command() -> None:
     assert answers.find(("1", "i")) is None
     answers.record(recorded(6, None))
     assert answers.find(("1", "i")) == CommandResult(6, None, b"digest")
-    answers.record(recorded(7, None, KEPT_US + 1))
+    answers.record(recorded(7, None, RESULT_TTL_US + 1))
     assert answers.find(("1", "i")) is None
 
 
@@ -91,30 +91,30 @@ def numbered(position: int, at: int, command: str, user: str = "1") -> RecordedE
 
 def test_remembered_commands_are_bounded_per_user_and_by_age() -> None:
     answers = CommandResults()
-    for number in range(10 * PER_USER_MAX):
+    for number in range(10 * RESULTS_PER_USER_MAX):
         answers.record(numbered(number, number, f"c{number}"))
-    assert len(answers) == PER_USER_MAX
+    assert len(answers) == RESULTS_PER_USER_MAX
     assert answers.find(("1", "c0")) is None
-    assert answers.find(("1", f"c{10 * PER_USER_MAX - 1}")) is not None
+    assert answers.find(("1", f"c{10 * RESULTS_PER_USER_MAX - 1}")) is not None
 
 
 def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
     answers = CommandResults()
-    for at in (0, KEPT_US // 2):
+    for at in (0, RESULT_TTL_US // 2):
         answers.record(numbered(at, at, "again"))
     assert len(answers) == 1
-    answers.record(numbered(KEPT_US + 1, KEPT_US + 1, "later", user="8"))
+    answers.record(numbered(RESULT_TTL_US + 1, RESULT_TTL_US + 1, "later", user="8"))
     assert answers.find(("1", "again")) is not None
-    answers.record(numbered(2 * KEPT_US, 2 * KEPT_US, "last", user="8"))
+    answers.record(numbered(2 * RESULT_TTL_US, 2 * RESULT_TTL_US, "last", user="8"))
     assert answers.find(("1", "again")) is None
 
 
 def test_a_clock_step_back_neither_forgets_nor_keeps_results_for_ever() -> None:
     answers = CommandResults()
-    for position, at in enumerate((10 * KEPT_US, KEPT_US, KEPT_US + 5), 1):
+    for position, at in enumerate((10 * RESULT_TTL_US, RESULT_TTL_US, RESULT_TTL_US + 5), 1):
         answers.record(numbered(position, at, f"c{position}"))
     assert all(answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3))
-    answers.record(numbered(4, 2 * KEPT_US + 3, "c4"))
+    answers.record(numbered(4, 2 * RESULT_TTL_US + 3, "c4"))
     found = [answers.find(("1", f"c{number}")) is not None for number in (1, 2, 3, 4)]
     assert found == [False, False, True, True]
 
