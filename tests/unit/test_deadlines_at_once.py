@@ -1,4 +1,4 @@
-"""DeadlineScheduler that are due at once, on every loop that the service may run on."""
+"""Deadlines that are due at once, on every loop that the service may run on."""
 
 from __future__ import annotations
 
