@@ -190,7 +190,7 @@ class House:
 
     async def list(self) -> None:
         """Ask by REST for the users and rooms, and by its URL for each room."""
-        parts: Any = SimpleNamespace(world=self.world, people=self.people)
+        parts: Any = SimpleNamespace(world=self.world, profiles=self.people)
 
         def call(asked: Any) -> Any:
             return Call(asked, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
