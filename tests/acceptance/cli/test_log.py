@@ -67,7 +67,7 @@ def test_derived_tables_are_rebuilt(spoiled: Recorded) -> None:
     refused = spoiled.ws_service.run("log", "verify")
     assert "run `ws-service log rebuild`" in refused.complaint
     assert spoiled.ws_service("log", "rebuild").startswith(
-        f"ok: what follows from {head_of(spoiled)}"
+        f"ok: derived tables and indexes rebuilt from {head_of(spoiled)}"
     )
     assert [spoiled.file.query(one) for one in rows] == before
     assert spoiled.ws_service("log", "verify").startswith("ok")
@@ -79,7 +79,7 @@ async def test_a_rebuild_refuses_a_running_service(
     service = start_service()
     refused = await asyncio.to_thread(CommandLine(service.data_dir).run_apart, "log", "rebuild")
     assert refused.code == 2
-    assert "another ws-service uses the log" in refused.complaint
+    assert "another ws-service is using the log" in refused.complaint
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_an_empty_log_verifies(tmp_path: Path) -> None:
         (["UPDATE matches SET winner = 1 WHERE reason = 'left'"], "the history of match"),
         (["UPDATE matches SET ticks = 1"], "the history of match"),
         (["UPDATE match_players SET user = '1' WHERE seat = 0"], "the history of match"),
-        (["DELETE FROM match_players", "DELETE FROM matches"], "stands in the history or"),
+        (["DELETE FROM match_players", "DELETE FROM matches"], "is in the history or"),
         (
             ["INSERT INTO matches VALUES ('x-1', 'pong', 1, 1, 1, 1, 1, 'left', 1, '[]')"],
-            "match x-1 stands in",
+            "match x-1 is in the history",
         ),
     ],
 )

@@ -93,7 +93,7 @@ def test_only_the_first_failing_event_can_be_skipped(
 def test_a_skip_cannot_be_repeated_or_undone(ws_service: CommandLine) -> None:
     file = write(ws_service, UNFOLDABLE)
     ws_service("log", "skip", "1", "--reason", "x")
-    assert "skipped before" in ws_service.run("log", "skip", "1", "--reason", "y").complaint
+    assert "skipped already" in ws_service.run("log", "skip", "1", "--reason", "y").complaint
     database = file.connect()
     for change in ("DELETE FROM skipped", "UPDATE skipped SET reason = 'z'"):
         with pytest.raises(sqlite3.IntegrityError, match="skips are immutable"):
