@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import V1, Dialect
-from service.edge.loss import is_loss, kind_in
+from service.edge.slow_consumer import conflation_key_in, is_discardable
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -14,41 +14,45 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Position
     from service.domain.ids import SocketId, UserId
-    from service.edge.loss import Kind
     from service.edge.session.actions import ResumeFrom
+    from service.edge.slow_consumer import ConflationKey
     from service.settings.sections.connections import SlowLimits
 
 logger = get_logger(__name__)
 
 
 HELD_MAX = 64
-"""Frames that a slow socket gets later; further ones are dropped."""
+"""Maximum number of conflated frames kept for a slow client; further ones are dropped."""
 
 
 class Transport(Protocol):
-    """The part of `asyncio.Transport` that frames leave by."""
+    """The part of `asyncio.Transport` that a connection writes to."""
 
     def write(self, data: bytes) -> None:
         """Send frames, without waiting."""
 
     def get_write_buffer_size(self) -> int:
-        """Tell how many bytes have not left yet."""
+        """Return the number of bytes that were written and not sent yet."""
 
     def is_closing(self) -> bool:
-        """Tell whether nothing more can be sent."""
+        """Tell whether it is closed, or being closed."""
 
     def abort(self) -> None:
-        """Close at once; what has not left is lost."""
+        """Close at once, without sending what is buffered."""
 
 
 def _spend_nothing(_units: float) -> None:
-    """Charge nobody."""
+    """Charge nothing; the default of `Connection.spend`."""
 
 
 class Connection:
-    """One open socket."""
+    """The send queue of one socket, flushed to its transport in one write.
 
-    # There are many, and each is looked at for each message that it gets.
+    A client that reads too slowly is a slow consumer: broadcasts are conflated for it, then frames
+    are dropped where that is allowed, and in the end the connection is aborted.
+    """
+
+    # There are thousands, and a broadcast touches each: slots save memory and cache misses.
     __slots__ = (
         "_held",
         "_limits",
@@ -58,12 +62,12 @@ class Connection:
         "_written",
         "aborted",
         "dialect",
-        "first_word",
         "frames",
         "friends",
         "greeting_bytes",
         "is_slow",
         "is_v1",
+        "on_first_message",
         "opened_at",
         "resume",
         "resume_bytes",
@@ -83,46 +87,49 @@ class Connection:
         limits: SlowLimits,
         resume: ResumeFrom | None = None,
     ) -> None:
-        """Write to `transport`, whose handshake is over."""
+        """Write to `transport`, whose opening handshake is completed."""
         self.socket = socket
         self.user = user
         self.dialect = dialect
         self.resume = resume
         self.resume_bytes = 0
-        """How much was sent when the socket was opened to resume."""
+        """Bytes of the greeting of a client that resumes."""
         self.greeting_bytes = 0
-        """How much was sent when it was opened to begin anew."""
+        """Bytes of the greeting of any other client."""
         self.spend: Callable[[float], None] = _spend_nothing
-        """Charges its user for what it is sent, in units of messages."""
-        self.first_word: Callable[[], object] | None = None
-        """Called once, when the client says something: it has read what it was greeted with."""
+        """Charges the user for what they are sent, in units of the rate limit."""
+        self.on_first_message: Callable[[], object] | None = None
+        """Called at the first message of the client, which proves that it read the greeting."""
         self.opened_at: Position = 0
-        """The position at which its live messages begin."""
+        """The position of its `SocketOpened`: later events reach it live."""
         self.friends: frozenset[UserId] = frozenset()
         self.transport = transport
         self.aborted = False
         self.is_v1 = dialect is V1
         self.frames: list[bytes] = []
-        """What leaves with the next flush."""
+        """The send queue, written by the next flush."""
         self._limits = limits
         self.is_slow = False
-        """Whether so much is unread that what may be missed is held back, or dropped."""
-        self._held: dict[Kind, bytes] | None = None
-        """What a slow socket gets when it has read what came before: the newest of each kind."""
+        """Whether so much is unread that broadcasts are conflated or dropped."""
+        self._held: dict[ConflationKey, bytes] | None = None
+        """The newest frame of each conflation key, queued when the client has caught up."""
         self._marks: list[int] = []
-        """How many of the frames go before what they wait for, for each thing that is read."""
+        """For each hold, the number of queued frames that are before it."""
         self._resume_end = 0
         self._written = 0
         self._progress = (0, 0.0)
 
-    def spoke(self) -> None:
-        """Take note that the client has said something."""
-        if self.first_word is not None:
-            self.first_word()
-            self.first_word = None
+    def on_message(self) -> None:
+        """Note that the client has sent something."""
+        if self.on_first_message is not None:
+            self.on_first_message()
+            self.on_first_message = None
 
-    def hold_back(self, kind: Kind | None, frame: bytes) -> None:
-        """Keep a frame for later, in place of the one before of its kind; None is of no kind."""
+    def retain(self, kind: ConflationKey | None, frame: bytes) -> None:
+        """Keep a broadcast until the client has caught up, instead of an older one of the same key.
+
+        Without a key it is dropped.
+        """
         if kind is None:
             return
         held = self._held
@@ -134,29 +141,32 @@ class Connection:
 
     @property
     def is_resuming(self) -> bool:
-        """Whether what the last resume sends is not yet read, or so much else is not."""
+        """Whether the answer to its last resume is not read yet, or it is slow."""
         unread = self.transport.get_write_buffer_size()
         return self.is_slow or self._written - unread < self._resume_end
 
     def begin_resume(self) -> None:
-        """Take note that what is queued now answers a resume."""
+        """Mark the end of what is queued now as the end of the answer to a resume."""
         self._resume_end = self._written + sum(map(len, self.frames))
 
-    def withhold(self) -> None:
-        """Let the frames that are queued from now on wait for `insert` and `go_on`."""
+    def begin_hold(self) -> None:
+        """Hold back the frames that are queued from now on, until `end_hold`.
+
+        Holds may overlap; they end in the order in which they began.
+        """
         self._marks.append(len(self.frames))
 
     def insert(self, frame: bytes) -> None:
-        """Queue a frame before those that wait for the first thing that is withheld for."""
+        """Queue a frame before those that the first hold keeps back."""
         self.frames.insert(self._marks[0], frame)
         self._marks = [mark + 1 for mark in self._marks]
 
-    def go_on(self) -> None:
-        """Let go of what waits for the first thing that is withheld for."""
+    def end_hold(self) -> None:
+        """End the first hold."""
         del self._marks[0]
 
     def _flush_part(self) -> int:
-        """Write what waits for nothing; too much that waits is as bad as too much unread."""
+        """Write what is not held back; too much that is held back aborts the connection."""
         ready, marks = self._marks[0], self._marks
         waiting, self._marks = self.frames[ready:], []
         del self.frames[ready:]
@@ -170,10 +180,10 @@ class Connection:
         return written
 
     def flush(self) -> int:
-        """Write what is queued, at once, and return how many bytes that were.
+        """Write the send queue in one write; return the number of bytes.
 
-        What does not fit is dropped, where a client may miss it; the rest has to be read: a socket
-        that leaves too much of that unread is given up.
+        If the client has too much unread, discardable frames are dropped; if that does not help,
+        the connection is aborted.
         """
         frames, transport = self.frames, self.transport
         if transport.is_closing():
@@ -203,25 +213,25 @@ class Connection:
         return size
 
     def _without_losses(self) -> list[bytes]:
-        """Hold back what is too much to be written now and may be missed, and return the rest."""
+        """Return the queued frames that must be sent; the others are conflated or dropped."""
         kept: list[bytes] = []
         for frame in self.frames:
-            if is_loss(frame):
+            if is_discardable(frame):
                 self.is_slow = True
-                self.hold_back(kind_in(frame), frame)
+                self.retain(conflation_key_in(frame), frame)
             else:
                 kept.append(frame)
         return kept
 
     def _slow_down(self, buffered: int) -> None:
-        """Hold back what may be missed while too much is unread; then its newest leaves as well."""
+        """Update `is_slow`; queue the conflated frames when the client has caught up."""
         self.is_slow = buffered > self._limits.bytes_newest_only
         if self._held is not None and not self.is_slow:
             self.frames += self._held.values()
             self._held = None
 
     def check_progress(self, now: float) -> None:
-        """Give up a socket that has read nothing for too long."""
+        """Abort the connection if the client has read nothing for `stall_s`."""
         buffered = self.transport.get_write_buffer_size()
         read = self._written - buffered
         if not buffered or read > self._progress[0]:
@@ -231,7 +241,7 @@ class Connection:
             self.abort("nothing read")
 
     def abort(self, reason: str) -> None:
-        """Drop the connection; a close frame could not reach the client any more."""
+        """Abort the connection; a close frame could not be sent behind what is unread."""
         self.aborted = True
         logger.warning(
             "slow client dropped",

@@ -19,8 +19,8 @@ from service.edge.replies import Replies
 from service.edge.session.actions import (
     Close,
     Execute,
-    PassSignal,
     RefreshToken,
+    RelaySignal,
     Reply,
     Request,
     ShowFriends,
@@ -178,7 +178,7 @@ class Conversation:
 
     def count(self) -> bool:
         """Count a control frame, and tell whether it is one of those that are allowed."""
-        self.connection.spoke()
+        self.connection.on_message()
         verdict = self._session.count(time.monotonic())
         if isinstance(verdict, Close) and not self._is_closing:
             self._is_closing = True
@@ -220,7 +220,7 @@ class Conversation:
 
     def _read(self, text: str | None) -> Request | None:
         """Read a frame, and count it by the type of its message; answer what can't be asked."""
-        self.connection.spoke()
+        self.connection.on_message()
         session = self._session
         try:
             return session.receive(text, time.monotonic())
@@ -250,7 +250,7 @@ class Conversation:
 
     def _perform(self, action: Action) -> None:
         match action:
-            case PassSignal():
+            case RelaySignal():
                 self._pass_signal(action)
             case Reply(message):
                 self._hub.send(self.connection, message)
@@ -268,7 +268,7 @@ class Conversation:
         self._queries.answer(action, self.connection)
         self._session.spend_list(sum(map(len, frames[before:])) / BYTES_PER_UNIT)
 
-    def _pass_signal(self, action: PassSignal) -> None:
+    def _pass_signal(self, action: RelaySignal) -> None:
         self._hub.publish(
             route_signal(
                 action.message,
@@ -297,7 +297,7 @@ class Conversation:
         with self._span():
             try:
                 self._charge_recipients(action)
-                origin, data = self._origin_of(action, id_), action.beside
+                origin, data = self._origin_of(action, id_), action.personal_data
                 self._engine.dispatch(action.command, origin, done, personal_data=data)
             except Exception as error:  # noqa: BLE001 - it costs this message alone
                 done(error)
@@ -332,7 +332,7 @@ class Conversation:
 
     async def _execute(self, action: Execute, id_: str | None) -> Executed:
         """Carry a command out whose password is hashed before."""
-        command, origin, data = action.command, self._origin_of(action, id_), action.beside
+        command, origin, data = action.command, self._origin_of(action, id_), action.personal_data
         if not isinstance(command, CreateRoom | JoinRoom):
             raise TypeError(command)
         return await self._passwords.execute(
@@ -341,7 +341,7 @@ class Conversation:
             lambda prepared: self._engine.execute(prepared, origin, personal_data=data),
         )
 
-    def _charge_recipients(self, action: Execute | PassSignal) -> None:
+    def _charge_recipients(self, action: Execute | RelaySignal) -> None:
         """Charge for the spectators who are told; what is kept for them costs twice."""
         if isinstance(action, Execute):
             room_id, units = getattr(action.command, "room", None), 2

@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from service.domain.ids import RoomId
 
 ROOM_SHARE = 16
-"""One room may use this part of the whole."""
+"""The share of the memory that one room may use, as a divisor."""
 
 THINNED_TO = 6
-"""Of this many states one is kept, when a room has used half of its share."""
+"""One state of so many is kept when a room has used half of its share."""
 
 ENTRY_BYTES = 500
-"""About what a frame that waits takes in memory beside its bytes."""
+"""Approximate memory overhead of a delayed frame, in bytes."""
 
 
-class Delays:
-    """Counts what waits."""
+class DelayedBytes:
+    """Counts the memory of delayed frames."""
 
     def __init__(self, bytes_max: int) -> None:
-        """Let at most so much wait."""
+        """Allow `bytes_max` for all rooms together."""
         self._bytes_max = bytes_max
         self._of_rooms: dict[RoomId, int] = {}
         self._states = 0
         self.bytes = 0
-        """What waits now."""
+        """Bytes that are reserved now."""
 
-    def take(self, room: RoomId, size: int, *, is_state: bool) -> bool:
-        """Let a frame of so many bytes wait, or tell that it has to be dropped."""
+    def reserve(self, room: RoomId, size: int, *, is_state: bool) -> bool:
+        """Reserve memory for a frame of `size` bytes; return False if it has to be dropped."""
         share = self._bytes_max // ROOM_SHARE
         used = self._of_rooms.get(room, 0)
         if is_state and used > share // 2:
@@ -47,8 +47,8 @@ class Delays:
         self.bytes += size
         return True
 
-    def give_back(self, room: RoomId, size: int) -> None:
-        """Take note that a frame has waited long enough."""
+    def release(self, room: RoomId, size: int) -> None:
+        """Release the memory of a frame that was sent or dropped."""
         size += ENTRY_BYTES
         self.bytes -= size
         self._of_rooms[room] -= size

@@ -303,7 +303,7 @@ class Endpoint:
         self._log_end(conversation, lasted_s)
         code = conversation.end_code
         if code in CLEAN_CLOSES:
-            connection.spoke()
+            connection.on_message()
         if not self._draining:
             command = CloseSocket(connection.user, connection.socket, code)
             self._tasks.spawn(self._record_end(command, conversation.origin()))

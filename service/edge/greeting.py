@@ -127,7 +127,7 @@ class Greeter:
         is_kicked = opened.kicked or self._was_kicked(user)
         if is_kicked:
             self._kicks[user] = None
-            connection.first_word = lambda: self._kicks.pop(user, None)
+            connection.on_first_message = lambda: self._kicks.pop(user, None)
             if len(self._kicks) > KICKS_MAX:
                 del self._kicks[next(iter(self._kicks))]
         yield frame(self._session(opened, is_kicked=is_kicked))

@@ -15,13 +15,13 @@ import msgspec
 from service.domain.events.presence import SocketOpened
 from service.domain.events.rooms import RoomClosed
 from service.edge.classic_lists import ClassicLists
-from service.edge.delays import Delays
+from service.edge.delays import DelayedBytes
 from service.edge.dialect import SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, broadcast_interval_s
 from service.edge.flush import FlushScope
 from service.edge.frames import frame, type_in, type_of
-from service.edge.loss import MAY_BE_MISSED, kind_of
 from service.edge.recipients import RecipientIndex
+from service.edge.slow_consumer import SKIPPABLE, conflation_key
 from service.edge.tail import keep
 from service.fanout.audience import (
     Delivery,
@@ -70,7 +70,7 @@ class Hub:
         self._metrics = metrics
         self._world = world
         self._backlog = backlog
-        self._delays = Delays(limits.delayed_bytes_max)
+        self._delays = DelayedBytes(limits.delayed_bytes_max)
         self._limits = limits
         self._index = RecipientIndex(world)
         self._connections = self._index.connections
@@ -219,14 +219,14 @@ class Hub:
             raise AssertionError(delivery)
         data = frame(message)
         is_state = isinstance(message, v1.GameUpdate)
-        if not self._delays.take(audience.room, len(data), is_state=is_state):
+        if not self._delays.reserve(audience.room, len(data), is_state=is_state):
             return
         if is_state:
             # The state is in the frame.
             message = msgspec.structs.replace(message, state=None)
 
         def tell() -> None:
-            self._delays.give_back(audience.room, len(data))
+            self._delays.release(audience.room, len(data))
             if audience.room in self._world.rooms.rooms:
                 shown = self._shown_late.get(audience.room, 0)
                 self._shown_late[audience.room] = max(shown, position)
@@ -238,10 +238,10 @@ class Hub:
         self, data: bytes, connections: list[Connection], delivery: Delivery, message: ToClient
     ) -> None:
         """Queue a frame for each of these sockets, and see to it that they are flushed."""
-        may_be_missed = type_of(message) in MAY_BE_MISSED
+        may_be_missed = type_of(message) in SKIPPABLE
         for connection in connections:
             if may_be_missed and connection.is_slow:
-                connection.hold_back(kind_of(message), data)
+                connection.retain(conflation_key(message), data)
             else:
                 connection.frames.append(data)
         if delivery.frame_ms:
@@ -260,10 +260,10 @@ class Hub:
     def _send(self, connections: list[Connection], data: bytes, message: ToClient) -> None:
         """Queue a frame, or hold it back where a slow client may miss it."""
         self._metrics.sent(type_of(message), len(connections))
-        may_be_missed = type_of(message) in MAY_BE_MISSED
+        may_be_missed = type_of(message) in SKIPPABLE
         for connection in connections:
             if may_be_missed and connection.is_slow:
-                connection.hold_back(kind_of(message), data)
+                connection.retain(conflation_key(message), data)
             else:
                 connection.frames.append(data)
         self.flush_scope.flush_soon(connections)

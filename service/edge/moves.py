@@ -133,7 +133,7 @@ class MoveHistory:
 
     def _send_soon(self, job: _Job) -> None:
         """Let what is queued for the socket from now on wait for what `job` sends."""
-        job.connection.withhold()
+        job.connection.begin_hold()
         socket = job.connection.socket
         if socket in self._jobs:
             self._jobs[socket].append(job)
@@ -152,7 +152,7 @@ class MoveHistory:
                     await self._send(job)
                 except Exception as error:  # noqa: BLE001 - it costs this history alone
                     note_fault(self._metrics, "delivery", error, socket=socket, match=job.match)
-                job.connection.go_on()
+                job.connection.end_hold()
                 self._hub.send_frames(job.connection, ())
         finally:
             del self._jobs[socket]

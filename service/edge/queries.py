@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from service.edge.room_list import room_page
 from service.edge.session.actions import (
+    Resume,
     ResumeFrom,
-    SendMissed,
     ShowLobby,
     ShowMoves,
     ShowRooms,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from service.runtime.match_publisher import MatchPublisher
 
 Query: TypeAlias = (
-    ShowUsers | ShowLobby | ShowRooms | SubscribeRooms | WatchFriends | ShowMoves | SendMissed
+    ShowUsers | ShowLobby | ShowRooms | SubscribeRooms | WatchFriends | ShowMoves | Resume
 )
 """Actions that are answered at once, to the connection that asks."""
 
@@ -85,7 +85,7 @@ class Queries:
                 hub.send(connection, classic.FriendsStatus(statuses))
             case ShowMoves(room, after):
                 self._history.ask(connection, room, after)
-            case SendMissed(wanted):
+            case Resume(wanted):
                 self._resume(wanted, connection)
             case _:
                 assert_never(query)

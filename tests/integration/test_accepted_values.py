@@ -33,7 +33,7 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.frames import texts_of
 from service.edge.greeting import Greeter
 from service.edge.hub import Hub
-from service.edge.session.actions import Execute, PassSignal
+from service.edge.session.actions import Execute, RelaySignal
 from service.edge.session.errors import MessageRefused
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
@@ -138,7 +138,7 @@ class House:
         self.accepted += 1
 
     def carry_out(self, action: object) -> None:
-        if isinstance(action, PassSignal):
+        if isinstance(action, RelaySignal):
             told = route_signal(
                 action.message,
                 action.to,
@@ -150,8 +150,10 @@ class House:
             self.tell([told])
         elif isinstance(action, Execute):
             events = list(action.command.decide(self.world, self.story.context))
-            self.people.texts |= {chat: one.text for chat, one in action.beside.texts.items()}
-            self.keep(events, action.beside)
+            self.people.texts |= {
+                chat: one.text for chat, one in action.personal_data.texts.items()
+            }
+            self.keep(events, action.personal_data)
             for event in events:
                 self.tell(before_fold(event, self.world, self.people))
                 self.story.fold(event)

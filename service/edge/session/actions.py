@@ -15,20 +15,20 @@ from service.protocol import FromClient, v1
 
 
 class ResumeFrom(msgspec.Struct, frozen=True):
-    """How far a client that was away had come, in which epoch of the log."""
+    """The last position that a client has received, and the epoch of the log that it belongs to."""
 
     position: Position
     epoch: str
 
 
 class Execute(msgspec.Struct, frozen=True):
-    """Carry out a command; `message` is what asked for it."""
+    """Execute a command, to answer `message`."""
 
     command: Command
     message: FromClient
-    beside: PersonalData = NO_PERSONAL_DATA
+    personal_data: PersonalData = NO_PERSONAL_DATA
     password: str | None = None
-    """What has to be hashed before `command` can be decided."""
+    """The password to hash before `command` is decided; it is no part of the command."""
 
 
 class ShowUsers(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class ShowRooms(msgspec.Struct, frozen=True):
 
 
 class SubscribeRooms(msgspec.Struct, frozen=True):
-    """Tell of changes of the list of rooms from now on, or no longer."""
+    """Begin or end to send changes of the list of rooms."""
 
     game: str | None
     wanted: bool
@@ -58,17 +58,17 @@ class ShowFriends(msgspec.Struct, frozen=True):
     """Answer with the status of the user's friends, as the user service knows them."""
 
     id: str | None
-    """Acknowledged when the answer is there, which may take a while."""
+    """The id to acknowledge when the user service has answered."""
 
 
 class WatchFriends(msgspec.Struct, frozen=True):
-    """Answer with the status of these users, and tell of each change from now on."""
+    """Answer with the status of these users, and send each change from now on."""
 
     friends: frozenset[UserId]
 
 
-class PassSignal(msgspec.Struct, frozen=True):
-    """Pass a signal on."""
+class RelaySignal(msgspec.Struct, frozen=True):
+    """Relay a signal, which is not logged."""
 
     message: v1.SendSignal
     to: UserId | None
@@ -81,20 +81,20 @@ class ShowMoves(msgspec.Struct, frozen=True):
     after: int
 
 
-class SendMissed(msgspec.Struct, frozen=True):
-    """Send again what was missed."""
+class Resume(msgspec.Struct, frozen=True):
+    """Send the messages after a position again."""
 
     wanted: ResumeFrom
 
 
 class RefreshToken(msgspec.Struct, frozen=True):
-    """Take a newer token."""
+    """Replace the token of the connection by a newer one."""
 
     token: str
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """Send a message back at once."""
+    """Send a message back."""
 
     message: v1.Pong
 
@@ -114,8 +114,8 @@ Action: TypeAlias = (
     | SubscribeRooms
     | ShowFriends
     | WatchFriends
-    | PassSignal
-    | SendMissed
+    | RelaySignal
+    | Resume
     | ShowMoves
     | RefreshToken
     | Reply
@@ -124,7 +124,7 @@ Action: TypeAlias = (
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a frame asks for, and the id under which it wants to be answered."""
+    """The action that a frame asks for, and the id of its message."""
 
     action: Action
     id: str | None = None

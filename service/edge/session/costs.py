@@ -1,4 +1,4 @@
-"""What each message costs, in units of the buckets of messages: one table for both dialects.
+"""The cost of each message, in units of the rate limit of messages; one table for all dialects.
 
 A unit is about what a `ping` takes: parse, look up, answer with some bytes. What answers with a
 list, tells many others or has to be computed costs more. A message is charged to its socket and to
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
     from service.protocol import FromClient
 
 BYTES_PER_UNIT = 4096
-"""What a client sends, and what it is sent again by a resume, costs a unit for so many bytes."""
+"""Bytes per unit, for what a client sends and for what it is sent by a list or a resume."""
 
 RECEIVERS_PER_UNIT = 200
-"""What goes to everybody in a room costs a unit more for so many of them."""
+"""Recipients per unit, for what is sent to everybody in a room."""
 
 HANDSHAKE_UNITS = 10
-"""What a socket costs that is opened: it is greeted with lists."""
+"""Cost of opening a socket, whose greeting contains lists."""
 
 LOGGED_OVERHEAD_BYTES = 300
-"""What a row of the log and its indexes take beside the content of a message."""
+"""Approximate bytes of a row of the log and its indexes, without the content of the message."""
 
 SOCKET_LOGGED_BYTES = 4 * LOGGED_OVERHEAD_BYTES
-"""What the opening and the end of a socket add to the log."""
+"""Bytes that the opening and the end of a socket add to the log."""
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What a message of one type costs."""
+    """The cost of a message of one type."""
 
     units: int = 1
     is_logged: bool = False
-    """Whether it is a command, whose bytes may stay in the log for ever."""
+    """Whether it is a command, whose bytes are charged since the log keeps them."""
     rooms: int = 0
-    """How many rooms it may make."""
+    """The number of rooms that it may create."""
     invites: int = 0
 
 
 PLAIN = Cost()
-"""Costs nothing beyond what every message does."""
+"""No more than the unit that every message costs."""
 LIST = Cost(10)
-"""Answered with a list, which may be long."""
+"""Answered with a list."""
 COMMAND = Cost(1, is_logged=True)
 SHOWS_ROOM = Cost(3, is_logged=True)
 """Answered with the state of a room and its chat."""
-TELLS_ALL = Cost(5, is_logged=True)
-"""Everybody who is online is told."""
+BROADCAST = Cost(5, is_logged=True)
+"""Broadcast to all users who are online."""
 
 COSTS: dict[type[FromClient], Cost] = {
     # The connection
@@ -61,9 +61,9 @@ COSTS: dict[type[FromClient], Cost] = {
     # Users
     classic.UserListRequest: LIST,
     v1.UserSync: LIST,
-    v1.UserStatus: TELLS_ALL,
-    classic.LobbyJoin: TELLS_ALL,
-    classic.LobbyLeave: TELLS_ALL,
+    v1.UserStatus: BROADCAST,
+    classic.LobbyJoin: BROADCAST,
+    classic.LobbyLeave: BROADCAST,
     classic.LobbyRequest: LIST,
     classic.FriendsSubscribe: LIST,
     classic.FriendsStatusRequest: LIST,
@@ -91,21 +91,21 @@ COSTS: dict[type[FromClient], Cost] = {
     classic.GameMove: COMMAND,
     v1.GameMove: COMMAND,
     v1.GameHistory: LIST,
-    # Talk
+    # Chat and signals
     v1.SendSignal: PLAIN,
     v1.ChatSend: Cost(2, is_logged=True),
     v1.ChatMute: COMMAND,
 }
 
 JOIN_OR_CREATE = Cost(5, is_logged=True, rooms=1)
-"""`room:join` with `orCreate`, which may make the room."""
+"""`room:join` with `orCreate`, which may create the room."""
 
 JOIN_WITH_PASSWORD = Cost(10, is_logged=True)
-"""`room:join` with `password`, which has to be hashed."""
+"""`room:join` with `password`, whose hash takes CPU time."""
 
 
 def cost_of(message: FromClient) -> Cost:
-    """Return what `message` costs."""
+    """Return the cost of `message`."""
     cost = COSTS[message.__class__]
     if cost is SHOWS_ROOM and isinstance(message, v1.RoomJoin):
         if message.or_create:

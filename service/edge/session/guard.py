@@ -14,30 +14,30 @@ import msgspec
 from service.errors import ClientError
 
 DEPTH_MAX = 32
-"""How deep a message may be nested; the message itself is the first level."""
+"""Maximum nesting depth; the message itself is the first level."""
 
 KEYS_MAX = 1024
-"""How many keys the objects in one message may have together."""
+"""Maximum number of keys of all objects in a message."""
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 TOO_DEEP = f"A message is nested at most {DEPTH_MAX} levels deep."
 
 _KEYS_BYTES_MIN = 4 * KEYS_MAX
-"""A shorter text can't have too many keys: each takes two quotes, a colon and a value."""
+"""A shorter text has at most `KEYS_MAX` keys: each takes two quotes, a colon and a value."""
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL; the backslash is not itself escaped."""
 
 _FIELD_LEVEL = 2
-"""The level of an object that is a field of the message."""
+"""The depth of a field of the message."""
 
 _Int: TypeAlias = Annotated[int, msgspec.Meta(ge=INT_MIN, le=INT_MAX)]
 _Scalar: TypeAlias = bool | _Int | float | str | None
 _Flat: TypeAlias = _Scalar | list[_Scalar] | dict[str, _Scalar]
 
 _decode_flat = msgspec.json.Decoder(_Scalar | list[_Flat] | dict[str, _Flat]).decode
-"""Checks what most values are without a step of Python for each part of them."""
+"""Validates flat values, as most are, in C."""
 
 _decode_any = msgspec.json.Decoder().decode
 
@@ -49,13 +49,13 @@ class BadValue(ClientError):
 
 
 def check_text(text: str) -> None:
-    """Raise `BadValue` for a JSON text with a NUL, which a database or a terminal can't take."""
+    """Raise `BadValue` for a JSON text with a NUL, which databases and terminals don't support."""
     if "\\" in text and _NUL.search(text):
         raise BadValue("A text has no NUL character.")
 
 
 def check_fields(fields: dict[str, Any]) -> None:
-    """Raise `BadValue` for an object, itself a field of a message, that can't be kept."""
+    """Raise `BadValue` for an object, itself a field of a message, beyond the limits."""
     for value in fields.values():
         kind = value.__class__
         if kind is int:
@@ -69,7 +69,7 @@ def check_fields(fields: dict[str, Any]) -> None:
 
 
 def check_any(value: object) -> None:
-    """Raise `BadValue` for any value, itself a field of a message, that can't be kept."""
+    """Raise `BadValue` for any value, itself a field of a message, beyond the limits."""
     if isinstance(value, dict | list):
         _check_levels(value)
     elif isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
@@ -77,7 +77,7 @@ def check_any(value: object) -> None:
 
 
 def check_raw(raw: msgspec.Raw) -> None:
-    """Do as `check_any` for a value that is passed on as it was written."""
+    """Do as `check_any` for a value that is relayed without being decoded."""
     try:
         if len(raw) <= _KEYS_BYTES_MIN:
             _decode_flat(raw)
@@ -93,7 +93,7 @@ def check_raw(raw: msgspec.Raw) -> None:
 
 
 def _check_levels(value: dict[str, Any] | list[Any]) -> None:
-    """Go down level by level: whatever is too deep is never walked through."""
+    """Check breadth-first, so that what is nested too deep is never traversed."""
     keys, depth = 0, _FIELD_LEVEL
     level: list[Any] = [value]
     while level:

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 TOKENS_MAX = 2000
-"""How many texts and brackets are looked at, so that a wrong message costs little."""
+"""Maximum number of strings and brackets scanned, to bound the cost of a malformed message."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]+|[\]}]+', re.DOTALL)
-"""A text, whether or not it ends, or brackets in a row; the possessive parts never look back."""
+"""A string, terminated or not, or adjacent brackets; possessive, so that it never backtracks."""
 
 _VALUE = re.compile(r'\s*+:\s*+("(?:[^"\\]++|\\.)*+"|[0-9]{1,15}(?![0-9.eE]))', re.DOTALL)
 

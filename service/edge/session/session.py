@@ -1,4 +1,7 @@
-"""The session of one client: decides what each frame asks for, and whether it may ask now."""
+"""Decode the frames of one client into actions, within its rate limits; sans-I/O.
+
+All dialects take this one path: a message that a dialect does not have, its decoder refuses.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from service.edge.session import guard, salvage
 from service.edge.session.actions import (
     Close,
     Execute,
-    PassSignal,
     RefreshToken,
+    RelaySignal,
     Reply,
     Request,
+    Resume,
     ResumeFrom,
-    SendMissed,
     ShowFriends,
     ShowLobby,
     ShowMoves,
@@ -58,7 +61,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """What one connection of a user may ask, and how often."""
+    """Decodes, validates and rate-limits what one connection of a user sends."""
 
     def __init__(  # noqa: PLR0913 - what a session is
         self,
@@ -71,14 +74,14 @@ class Session:
         new_token: Callable[[], str],
         now: float,
     ) -> None:
-        """Begin at `now`, in seconds of a monotonic clock; `new_token` makes ids of texts.
+        """Begin at `now`, in seconds of a monotonic clock; `new_token` makes ids of chat texts.
 
         `budget` is shared by all sockets of the user.
         """
         self.user = user
         self.socket = socket
         self.type_received = ""
-        """The type of the message in hand; empty when the frame could not be read."""
+        """The type of the last message; empty if it could not be decoded."""
         self._dialect = dialect
         self._decode = dialect.decoder.decode
         self._types = dialect.types
@@ -90,10 +93,10 @@ class Session:
         self._refused = 0
         self._now = now
         self._size = 0
-        """How many bytes the message in hand has."""
+        """The size of the last message, in bytes."""
 
     def receive(self, text: str | None, now: float) -> Request:
-        """Say what a text frame asks for; raise `MessageRefused` for what nobody can ask.
+        """Return what a text frame asks for; raise `MessageRefused` with the error to answer.
 
         None is a binary frame, which asks for nothing, but counts like any other.
         """
@@ -104,7 +107,7 @@ class Session:
             return self._limited(None if text is None else self._id_in(text), units=units)
         if text is None:
             raise MessageRefused(BinaryFrame(), None)
-        if self._refused and self._messages.is_full_enough:
+        if self._refused and self._messages.is_half_full:
             self._refused = 0
         try:
             message: FromClient = self._decode(text)
@@ -115,7 +118,7 @@ class Session:
         self.type_received = self._types[message.__class__]
         id_ = None if message.id is None else self._id_of(message.id)
         if message.__class__ in self._unchecked:
-            self._check_names(text, id_)
+            self._check_fields(text, id_)
         self._size = len(text) if text.isascii() else len(text.encode())
         try:
             cost = cost_of(message)
@@ -128,23 +131,23 @@ class Session:
             raise MessageRefused(error, id_) from error
 
     def _units_of(self, text: str) -> int:
-        """Return what a long message costs to be read at all."""
+        """Return the cost of decoding a long message."""
         return int(min(1 + len(text) // BYTES_PER_UNIT, self._messages.burst))
 
     def count(self, now: float) -> Close | bool:
-        """Count a control frame, and tell whether it is allowed; too many close the connection."""
+        """Charge a control frame; return whether it is allowed, or the close after too many."""
         if self._messages.take(now) and self._budget.messages.take(now):
             return True
         self._refused += 1
-        return self._close_if_it_goes_on() or False
+        return self._close_after_too_many() or False
 
     def spend(self, units: float) -> None:
-        """Charge what a message has turned out to cost; the next ones may have to wait for it."""
+        """Charge a cost that became known afterwards, to the socket and to the user."""
         self._messages.spend(units)
         self.spend_list(units)
 
     def spend_list(self, units: float) -> None:
-        """Charge what a list has turned out to cost to the user alone.
+        """Charge the cost of a list to the user alone.
 
         It may be longer than what one socket has, whose next messages are not to wait for it.
         """
@@ -153,9 +156,9 @@ class Session:
     def _limited(
         self, id_: str | None, error: RateLimited | None = None, *, units: int = 1
     ) -> Request:
-        """Refuse a message that is one too many, and close the connection if it goes on."""
+        """Refuse a message above the rate limit; close the connection after a burst of them."""
         self._refused += units
-        close = self._close_if_it_goes_on()
+        close = self._close_after_too_many()
         if close is not None:
             return Request(close)
         if error is None:
@@ -163,13 +166,13 @@ class Session:
             error = RateLimited(retry_after_ms=wait_ms)
         raise MessageRefused(error, id_)
 
-    def _close_if_it_goes_on(self) -> Close | None:
+    def _close_after_too_many(self) -> Close | None:
         if self._refused <= self._limits.messages.burst:
             return None
         return Close(CloseCode.RATE_LIMITED, "Rate limited")
 
     def _charge(self, cost: Cost) -> None:
-        """Take what a message costs from the buckets; raise `RateLimited` when one is empty."""
+        """Charge the cost of a message; raise `RateLimited` if a bucket has too little."""
         now, budget = self._now, self._budget
         if cost.units > 1:
             more = cost.units - 1
@@ -184,13 +187,13 @@ class Session:
             _take(budget.logged(now), now, logged, "You send too much that is kept; slow down.")
 
     def _id_of(self, raw: Any) -> str | None:
-        """Read the id of a message; classic clients have none, whatever they write there."""
+        """Return the id of a message; classic clients have none, whatever their `id` contains."""
         if self._dialect is CLASSIC or raw is None:
             return None
         if self._dialect is SOCKET_IO:
             return str(raw)
         if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
-            # One that is too long can be read all the same, so that its client can match the error.
+            # One that is too long is still told back, so that the client can match the error.
             raise MessageRefused(
                 BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."),
                 raw if isinstance(raw, str) and raw else None,
@@ -198,20 +201,20 @@ class Session:
         return raw
 
     def _id_in(self, text: str) -> str | None:
-        """Read the id of a message that is wrong otherwise."""
+        """Return the id of a message that is wrong otherwise, to match the error."""
         try:
             return self._id_of(salvage.id_in(text))
         except MessageRefused as refused:
             return refused.id
 
-    def _check_names(self, text: str, id_: str | None) -> None:
+    def _check_fields(self, text: str, id_: str | None) -> None:
         unknown = unknown_field(text, self.type_received, self._dialect)
         if unknown is not None:
             raise MessageRefused(unknown, id_)
 
     def _action(self, message: FromClient, id_: str | None) -> Action:  # noqa: C901, PLR0911, PLR0912 - one case per message
         match message:
-            # First what comes most often: a pattern costs time even where it does not match.
+            # The most frequent messages first: each pattern costs time, also if it does not match.
             case v1.SendSignal():
                 return self._signal(message)
             case classic.GameMove() | v1.GameMove():
@@ -226,7 +229,7 @@ class Session:
             case classic.LobbyRequest():
                 return ShowLobby()
             case classic.FriendsSubscribe():
-                return self._watch(message)
+                return self._watch_friends(message)
             case classic.FriendsStatusRequest():
                 return ShowFriends(id_)
             case v1.RoomList():
@@ -236,13 +239,13 @@ class Session:
             case v1.RoomUnsubscribe():
                 return SubscribeRooms(None, wanted=False)
             case v1.Resume():
-                return SendMissed(ResumeFrom(message.position, message.epoch))
+                return Resume(ResumeFrom(message.position, message.epoch))
             case v1.GameHistory():
                 return ShowMoves(message.room_id, message.after)
             case v1.AuthRefresh():
                 return RefreshToken(message.token)
             case v1.ChatSend():
-                return self._say(message)
+                return self._chat(message)
             case v1.RoomCreate() | v1.RoomJoin():
                 return Execute(self._command_of(message), message, password=message.password)
             case _:
@@ -255,7 +258,7 @@ class Session:
         if self._size > bytes_max:
             raise TooLarge(f"{what} is at most {bytes_max} bytes long, and this one {self._size}.")
 
-    def _watch(self, message: classic.FriendsSubscribe) -> Action:
+    def _watch_friends(self, message: classic.FriendsSubscribe) -> Action:
         friends = frozenset(parse_user_id(friend) for friend in message.friend_ids)
         if len(friends) > self._limits.friends_max:
             raise TooManyFriends(f"At most {self._limits.friends_max} friends can be watched.")
@@ -268,9 +271,9 @@ class Session:
         signals = self._budget.signals(self._now)
         _take(signals, self._now, self._size, "You send too many bytes to others; slow down.")
         guard.check_raw(message.data)
-        return PassSignal(message, None if message.to is None else parse_user_id(message.to))
+        return RelaySignal(message, None if message.to is None else parse_user_id(message.to))
 
-    def _say(self, message: v1.ChatSend) -> Action:
+    def _chat(self, message: v1.ChatSend) -> Action:
         if (message.to is None) == (message.room_id is None):
             raise BadMessage("chat:send: say it to one of `to` and `roomId`.")
         if len(message.text) > self._limits.chat_length_max:
@@ -286,6 +289,6 @@ class Session:
 
 
 def _take(bucket: Bucket, now: float, count: float, message: str) -> None:
-    """Take so many tokens; raise `RateLimited` with `message` when they are not there."""
+    """Take `count` tokens; raise `RateLimited` with `message` if there are too few."""
     if not bucket.take(now, min(count, bucket.burst)):
         raise RateLimited(message, retry_after_ms=bucket.wait_ms(count))

@@ -14,7 +14,7 @@ from service.domain.commands.seats import SetReady
 from service.domain.errors import NotInRoom
 from service.domain.passwords import hash_password, verify_password
 from service.edge.dialect import Dialect
-from service.edge.session.actions import Execute, PassSignal, ShowMoves
+from service.edge.session.actions import Execute, RelaySignal, ShowMoves
 from service.edge.session.errors import MessageRefused
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
@@ -100,7 +100,7 @@ def answer(story: Story, user: int, dialect: Dialect, message: dict[str, Any]) -
         action = session_of(user, dialect).receive(json.dumps(message), 0).action
         if isinstance(action, Execute):
             execute(story, action)
-        elif isinstance(action, PassSignal):
+        elif isinstance(action, RelaySignal):
             route_signal(
                 action.message,
                 action.to,

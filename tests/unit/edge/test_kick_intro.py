@@ -32,13 +32,13 @@ async def test_kick_intro_is_repeated_until_a_notified_socket_sends_something() 
     node.hub.remove(first)
     second = come(node, 2)
     assert [is_told(first), is_told(second)] == [True, True]
-    second.spoke()
+    second.on_message()
     assert not is_told(come(node, 3))
 
 
 async def test_a_message_from_another_socket_does_not_confirm_kick_intro() -> None:
     node = make_node()
-    come(node, 1).spoke()
+    come(node, 1).on_message()
     come(node, 2, kicked=True)
     assert is_told(come(node, 3))
 

@@ -304,7 +304,7 @@ def test_a_socket_with_too_many_withheld_messages_is_closed() -> None:
     wire = Wire()
     limits = SlowLimits(bytes_max=100)
     connection = Connection("n1.1.1", 7, V1, transport=wire, limits=limits)
-    connection.withhold()
+    connection.begin_hold()
     connection.frames.append(b"x" * 101)
     connection.flush()
     assert (connection.aborted, connection.frames) == (True, [])
@@ -316,13 +316,13 @@ def test_two_withheld_histories_arrive_in_order() -> None:
     for text in (b"1", b"3", b"5"):
         connection.frames.append(text)
         if text != b"5":
-            connection.withhold()
+            connection.begin_hold()
     connection.flush()
     connection.insert(b"2")
     connection.flush()
-    connection.go_on()
+    connection.end_hold()
     connection.flush()
     connection.insert(b"4")
-    connection.go_on()
+    connection.end_hold()
     connection.flush()
     assert b"".join(wire.written) == b"12345"

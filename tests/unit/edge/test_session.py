@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.commands.moves import Move
 from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
-from service.edge.session.actions import Close, Execute, PassSignal, Reply, ShowRooms
+from service.edge.session.actions import Close, Execute, RelaySignal, Reply, ShowRooms
 from service.edge.session.costs import LIST
 from service.edge.session.errors import MessageRefused, RateLimited
 from service.edge.session.rate_limit import UserBudget
@@ -179,11 +179,11 @@ def test_a_list_request_costs_several_messages() -> None:
 def test_a_chat_command_contains_only_the_digest_of_its_text() -> None:
     action = session().receive('{"type":"chat:send","roomId":"r","text":"hello"}', 0).action
     assert isinstance(action, Execute)
-    assert [text.text for text in action.beside.texts.values()] == ["hello"]
+    assert [text.text for text in action.personal_data.texts.values()] == ["hello"]
     assert "hello" not in repr(action.command)
 
 
 def test_signal_data_is_forwarded_verbatim() -> None:
     action = session().receive('{"type":"signal","to":"8","data":{"a": [1,  2]}}', 0).action
-    assert isinstance(action, PassSignal)
+    assert isinstance(action, RelaySignal)
     assert (action.to, bytes(action.message.data)) == (8, b'{"a": [1,  2]}')

@@ -21,11 +21,11 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.session.actions import (
     Action,
     Execute,
-    PassSignal,
     RefreshToken,
+    RelaySignal,
     Reply,
+    Resume,
     ResumeFrom,
-    SendMissed,
     ShowFriends,
     ShowLobby,
     ShowMoves,
@@ -147,7 +147,7 @@ V1_ACTIONS: list[tuple[dict[str, Any], Action]] = [
     ({"type": "room:subscribe"}, SubscribeRooms(None, wanted=True)),
     ({"type": "room:subscribe", "game": "relay"}, SubscribeRooms("relay", wanted=True)),
     ({"type": "room:unsubscribe"}, SubscribeRooms(None, wanted=False)),
-    ({"type": "resume", "position": 3, "epoch": "e"}, SendMissed(ResumeFrom(3, "e"))),
+    ({"type": "resume", "position": 3, "epoch": "e"}, Resume(ResumeFrom(3, "e"))),
     ({"type": "game:history", "roomId": "r", "after": 4}, ShowMoves("r", 4)),
     ({"type": "auth:refresh", "token": "t"}, RefreshToken("t")),
 ]
@@ -160,14 +160,22 @@ def test_each_command_decodes_the_same_in_every_dialect(
 ) -> None:
     action = asked(dialect, **message)
     assert isinstance(action, Execute)
-    assert (action.command, action.beside, action.password) == (command, NO_PERSONAL_DATA, None)
+    assert (action.command, action.personal_data, action.password) == (
+        command,
+        NO_PERSONAL_DATA,
+        None,
+    )
 
 
 @pytest.mark.parametrize(("message", "command"), V1_COMMANDS)
 def test_each_v1_command_is_decoded(message: dict[str, Any], command: Command) -> None:
     action = asked(**message)
     assert isinstance(action, Execute)
-    assert (action.command, action.beside, action.password) == (command, NO_PERSONAL_DATA, None)
+    assert (action.command, action.personal_data, action.password) == (
+        command,
+        NO_PERSONAL_DATA,
+        None,
+    )
     assert action.message.id is None
 
 
@@ -220,7 +228,7 @@ def test_a_chat_command_has_the_digest_and_its_text_is_personal_data(
     action = asked(type="chat:send", text="hello", **fields)
     assert isinstance(action, Execute)
     assert action.command == Say(7, "first", digest_of("second", "hello"), room, to)
-    assert action.beside == PersonalData(texts={"first": Text("second", "hello")})
+    assert action.personal_data == PersonalData(texts={"first": Text("second", "hello")})
 
 
 def test_a_chat_text_is_limited_in_characters() -> None:
@@ -243,7 +251,7 @@ def test_a_chat_message_needs_a_user_or_a_room(
 @pytest.mark.parametrize(("fields", "to"), [({"roomId": "r"}, None), ({"to": "8"}, 8)])
 def test_a_signal_needs_a_user_or_a_room(fields: dict[str, str], to: int | None) -> None:
     action = asked(type="signal", data=[1], **fields)
-    assert isinstance(action, PassSignal)
+    assert isinstance(action, RelaySignal)
     assert (action.to, bytes(action.message.data)) == (to, b"[1]")
 
 

@@ -10,7 +10,7 @@ import pytest
 from service.edge.connection import HELD_MAX, Connection
 from service.edge.dialect import SOCKET_IO, V1
 from service.edge.frames import frame, texts_of
-from service.edge.loss import MAY_BE_MISSED, kind_of
+from service.edge.slow_consumer import SKIPPABLE, conflation_key
 from service.protocol import ToClassicClient, ToV1Client, classic, v1
 from service.settings.sections.connections import SlowLimits
 
@@ -90,7 +90,7 @@ def test_the_newest_state_of_each_room_is_sent_later() -> None:
     for tick in range(5):
         for room in ("r1", "r2"):
             update = v1.GameUpdate(room, 0, tick, None)
-            connection.hold_back(kind_of(update), frame(update))
+            connection.retain(conflation_key(update), frame(update))
     line.take()
     connection.flush()
     states = [(one["roomId"], one["tick"]) for one in line.take()]
@@ -103,7 +103,7 @@ def test_held_back_states_are_bounded() -> None:
     connection.is_slow = True
     for number in range(10 * HELD_MAX):
         removed = v1.RoomRemoved(f"room-{number}")
-        connection.hold_back(kind_of(removed), frame(removed))
+        connection.retain(conflation_key(removed), frame(removed))
     connection.flush()
     assert len(line.take()) == HELD_MAX
 
@@ -133,8 +133,8 @@ def test_events_and_acks_are_never_lossy() -> None:
         message.__struct_config__.tag
         for message in (*get_args(ToClassicClient), *get_args(ToV1Client))
     }
-    assert types > MAY_BE_MISSED
-    assert not MAY_BE_MISSED & {
+    assert types > SKIPPABLE
+    assert not SKIPPABLE & {
         "ack",
         "error",
         "welcome",
