@@ -46,6 +46,7 @@ ERROR_CODES = {
     "TAIL_GIVEN_UP",
     "SNAPSHOT_DAMAGED",
     "SIDE_FILE_DAMAGED",
+    "DUPLICATE_VERSION",
     "4008",
     "4012",
 }
