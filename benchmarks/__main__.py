@@ -71,7 +71,7 @@ def main(  # noqa: PLR0913 - each is an option of the command
     scale = scale._replace(rounds=rounds or scale.rounds)
     writes = write if write is not None else not (quick or only)
     if writes:
-        # An hour later would be a bad time to find that matplotlib is missing.
+        # Before the run, so that a missing matplotlib is noticed at once.
         importlib.import_module("benchmarks.plots")
     began = time.monotonic()
     try:
@@ -85,14 +85,18 @@ def main(  # noqa: PLR0913 - each is an option of the command
     except BenchmarkError as error:
         console.print(f"[red]{error}[/]")
         raise typer.Exit(1) from None
-    console.print(report.console_table(results))
-    console.print(report.legend(results), highlight=False)
-    console.print(f"took {time.monotonic() - began:.0f} s")
+    _print(results, took_s=time.monotonic() - began)
     if json is not None:
         samples = {key: measured.samples for key, measured in results.items()}
         json.write_bytes(msgspec.json.format(msgspec.json.encode(samples)))
     if writes:
         _write(results, scale)
+
+
+def _print(results: Mapping[str, Measured], took_s: float) -> None:
+    console.print(report.console_table(results))
+    console.print(report.legend(results), highlight=False)
+    console.print(f"took {took_s:.0f} s")
 
 
 def _bearable_load(only: Sequence[str]) -> float:

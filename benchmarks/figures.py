@@ -125,7 +125,14 @@ FULL = Scale(
 
 def figures(scale: Scale, logs: Logs) -> list[Figure]:
     """List what is measured, in the order of the table."""
-    return [*_fan_out(scale), *_log(scale, logs), *_edge(scale), *_matches(scale)]
+    return [
+        *_one_room(scale),
+        *_many_rooms(scale),
+        *_round_trips(scale),
+        *_log(scale, logs),
+        *_edge(scale),
+        *_matches(scale),
+    ]
 
 
 def better_fastify(figure: str) -> list[tuple[str, str]]:
@@ -133,64 +140,88 @@ def better_fastify(figure: str) -> list[tuple[str, str]]:
     return [(figure, FASTIFY.name), (figure, FASTIFY_SYSTEM.name)]
 
 
-def _fan_out(scale: Scale) -> list[Figure]:
-    unit = "CPU s per million deliveries"
+DELIVERY_UNIT = "CPU s per million deliveries"
+
+
+def _peers(scale: Scale) -> list[Contender]:
+    """Return the contenders of all figures of fan-out, this service last."""
     fastify = [FASTIFY, FASTIFY_SYSTEM] if scale.all_peers else [FASTIFY]
     others = [SOCKET_IO, BUN, AIOHTTP] if scale.all_peers else []
-    floor = [SEND_LOOP] if scale.all_peers else []
+    return [*fastify, *others, SERVICE]
 
-    def relays(contenders: Sequence[Contender], rooms: Rooms) -> dict[str, Callable[[], Sample]]:
-        return {one.name: partial(workloads.relay, one, rooms, scale.span) for one in contenders}
 
+def _floor(scale: Scale) -> list[Contender]:
+    """Return the bare loop of sends, which nothing can undercut."""
+    return [SEND_LOOP] if scale.all_peers else []
+
+
+def _relays(
+    scale: Scale, contenders: Sequence[Contender], rooms: Rooms
+) -> dict[str, Callable[[], Sample]]:
+    return {one.name: partial(workloads.relay, one, rooms, scale.span) for one in contenders}
+
+
+def _one_room(scale: Scale) -> list[Figure]:
+    peers = _peers(scale)
     return [
         Figure(
             "F1",
             "one room of 1000, a message at a time",
-            unit,
-            relays([*fastify, *others, *floor, SERVICE], ONE_BY_ONE),
+            DELIVERY_UNIT,
+            _relays(scale, [*peers[:-1], *_floor(scale), SERVICE], ONE_BY_ONE),
             Goal(0.65, better_fastify("F1")),
         ),
         Figure(
             "F2",
             "the same, 8 messages at once",
-            unit,
-            relays([*fastify, *others, SERVICE], IN_EIGHTS),
+            DELIVERY_UNIT,
+            _relays(scale, peers, IN_EIGHTS),
             Goal(0.12, better_fastify("F2")),
         ),
         Figure(
             "F3",
             "as F1, in a room with a 16 ms frame tick",
-            unit,
-            relays([SERVICE], ONE_BY_ONE._replace(frame_ms=FRAME_MS)),
+            DELIVERY_UNIT,
+            _relays(scale, [SERVICE], ONE_BY_ONE._replace(frame_ms=FRAME_MS)),
             Goal(0.30, better_fastify("F1")),
         ),
+    ]
+
+
+def _many_rooms(scale: Scale) -> list[Figure]:
+    return [
         Figure(
             "G",
             "200 rooms x 5 players x 30 messages/s",
-            unit,
-            relays([*fastify, *others, SERVICE], GAMES),
+            DELIVERY_UNIT,
+            _relays(scale, _peers(scale), GAMES),
             Goal(0.85, better_fastify("G")),
         ),
         Figure(
             "G tick",
             "as G, with the frame tick",
-            unit,
-            relays([SERVICE], GAMES._replace(frame_ms=FRAME_MS)),
+            DELIVERY_UNIT,
+            _relays(scale, [SERVICE], GAMES._replace(frame_ms=FRAME_MS)),
             Goal(0.60, better_fastify("G")),
         ),
         Figure(
             "G logged",
             "as G, every message in the log first",
-            unit,
-            relays([SERVICE], GAMES._replace(logged=True)),
+            DELIVERY_UNIT,
+            _relays(scale, [SERVICE], GAMES._replace(logged=True)),
         ),
+    ]
+
+
+def _round_trips(scale: Scale) -> list[Figure]:
+    return [
         Figure(
             "E",
             "round trips of 100 clients, 100 pings/s each",
             "CPU s per million round trips",
             {
                 one.name: partial(workloads.round_trips, one, PING_CLIENTS, PINGS_PER_S, scale.span)
-                for one in [*fastify, *others, *floor, SERVICE]
+                for one in [*_peers(scale)[:-1], *_floor(scale), SERVICE]
             },
             Goal(0.80, better_fastify("E")),
         ),

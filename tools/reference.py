@@ -126,62 +126,74 @@ def metrics() -> Iterator[tuple[str, str, str, str]]:
 
 
 def reference() -> str:
-    """Write the whole page."""
-    settings = (
+    """Return the whole page."""
+    lines = [INTRODUCTION, *_settings(), *_messages(), *_codes(), *_metrics(), *_events()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _settings() -> Iterator[str]:
+    rows = (
         (f"`{row.env}`", f"`{row.default}`" if row.default else "", row.unit, row.allowed, row.help)
         for row in describe(Settings())
     )
-    lines = [
-        INTRODUCTION,
-        "## Settings\n",
-        *table(("variable", "default", "unit", "allowed", "help"), settings),
-        "## Commands\n",
-        *table(("command", "help"), sorted(commands())),
-        "## Messages of the classic contract, from a client\n",
-        *table(("type", "fields", "meaning"), message_rows(messages.FromClassicClient)),
-        "## Messages of the classic contract, to a client\n",
-        *table(("type", "fields", "meaning"), message_rows(messages.ToClassicClient)),
-        "## Messages of protocol v1, from a client\n",
-        *table(("type", "fields", "meaning"), message_rows(messages.FromV1Client)),
-        "## Messages of protocol v1, to a client\n",
-        *table(("type", "fields", "meaning"), message_rows(messages.ToV1Client)),
-        "## Features\n",
-        "What `welcome.features` lists: what this version knows beyond the protocol v1 of 0.1.0.\n",
-        *table(("name", "meaning"), ((f"`{name}`", meaning) for name, meaning in FEATURES)),
-        "## Error codes\n",
-        "An `error` never closes the connection, and what it refuses has not happened.\n",
-        *table(
-            ("code", "meaning"), ((f"`{error.code}`", first_sentence(error)) for error in errors())
-        ),
-        "## Close codes\n",
-        *table(("code", "meaning"), ((f"`{int(one)}`", one.description) for one in CloseCode)),
-        "## Refused handshakes\n",
-        "By the `error_code` of the log line and of `ws_handshakes_refused_total`. A browser can't",
-        "read an HTTP status of an upgrade: it sees 429 as the close code 1006.\n",
-        *table(
-            ("error_code", "the client sees", "meaning"),
-            ((f"`{code}`", seen, meaning) for code, seen, meaning in REFUSED_HANDSHAKES),
-        ),
-        "## Metrics\n",
-        "`GET /metrics` shows them, in the text format of Prometheus or in OpenMetrics. A",
-        "histogram has the series `_bucket`, `_count` and `_sum`.\n",
-        *table(("name", "type", "label", "meaning"), metrics()),
-        "## Events\n",
-        "What the log holds. A field is never given another meaning; a new form of an event gets",
-        "a higher schema version.\n",
-        *table(
-            ("type", "fields", "meaning"),
-            (
-                (
-                    f"`{event.type}`",
-                    ", ".join(f"`{name}`" for name in event.__struct_fields__),
-                    first_sentence(event),
-                )
-                for event in sorted(EVENT_TYPES, key=lambda event: event.type)
-            ),
-        ),
-    ]
-    return "\n".join(lines).rstrip() + "\n"
+    yield "## Settings\n"
+    yield from table(("variable", "default", "unit", "allowed", "help"), rows)
+    yield "## Commands\n"
+    yield from table(("command", "help"), sorted(commands()))
+
+
+def _messages() -> Iterator[str]:
+    head = ("type", "fields", "meaning")
+    for title, union in (
+        ("Messages of the classic contract, from a client", messages.FromClassicClient),
+        ("Messages of the classic contract, to a client", messages.ToClassicClient),
+        ("Messages of protocol v1, from a client", messages.FromV1Client),
+        ("Messages of protocol v1, to a client", messages.ToV1Client),
+    ):
+        yield f"## {title}\n"
+        yield from table(head, message_rows(union))
+    yield "## Features\n"
+    yield (
+        "What `welcome.features` lists: what this version knows beyond the protocol v1 of 0.1.0.\n"
+    )
+    yield from table(("name", "meaning"), ((f"`{name}`", meaning) for name, meaning in FEATURES))
+
+
+def _codes() -> Iterator[str]:
+    yield "## Error codes\n"
+    yield "An `error` never closes the connection, and what it refuses has not happened.\n"
+    rows = ((f"`{error.code}`", first_sentence(error)) for error in errors())
+    yield from table(("code", "meaning"), rows)
+    yield "## Close codes\n"
+    closes = ((f"`{int(one)}`", one.description) for one in CloseCode)
+    yield from table(("code", "meaning"), closes)
+    yield "## Refused handshakes\n"
+    yield "By the `error_code` of the log line and of `ws_handshakes_refused_total`. A browser"
+    yield "can't read an HTTP status of an upgrade: it sees 429 as the close code 1006.\n"
+    refused = ((f"`{code}`", seen, meaning) for code, seen, meaning in REFUSED_HANDSHAKES)
+    yield from table(("error_code", "the client sees", "meaning"), refused)
+
+
+def _metrics() -> Iterator[str]:
+    yield "## Metrics\n"
+    yield "`GET /metrics` shows them, in the text format of Prometheus or in OpenMetrics. A"
+    yield "histogram has the series `_bucket`, `_count` and `_sum`.\n"
+    yield from table(("name", "type", "label", "meaning"), metrics())
+
+
+def _events() -> Iterator[str]:
+    yield "## Events\n"
+    yield "What the log holds. A field is never given another meaning; a new form of an event gets"
+    yield "a higher schema version.\n"
+    rows = (
+        (
+            f"`{event.type}`",
+            ", ".join(f"`{name}`" for name in event.__struct_fields__),
+            first_sentence(event),
+        )
+        for event in sorted(EVENT_TYPES, key=lambda event: event.type)
+    )
+    yield from table(("type", "fields", "meaning"), rows)
 
 
 def main() -> None:

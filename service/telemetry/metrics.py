@@ -35,14 +35,14 @@ INVALID = "invalid"
 
 GAUGES = {
     "sockets_open": "Open sockets.",
-    "users_online": "Users whom others see as online, also those in their grace.",
-    "rooms_open": "Rooms, from their creation until they close.",
-    "matches_live": "Matches that run or are paused.",
-    "append_queue_length": "Appends that wait for the next commit.",
+    "users_online": "Users that are online, including those in their grace period.",
+    "rooms_open": "Open rooms.",
+    "matches_live": "Live matches, running or paused.",
+    "append_queue_length": "Appends without a result.",
     "projection_lag_events": "Committed events that are not folded yet.",
-    "snapshot_age_seconds": "Time since a snapshot was written, or since the start if none was.",
-    "outbox_backlog": "Results that wait to be delivered to other services.",
-    "outbox_lag_seconds": "Time since the end of the match that waits longest to be delivered.",
+    "snapshot_age_seconds": "Time since the last snapshot, or since the start without one.",
+    "outbox_backlog": "Finished matches to be delivered to other services.",
+    "outbox_lag_seconds": "Time since the end of the oldest match to be delivered.",
 }
 """Gauges, which are read at each scrape; one without a reader stays 0."""
 
@@ -69,10 +69,16 @@ class Metrics:
         self._gauges = {
             name: Gauge(f"ws_{name}", help_, registry=registry) for name, help_ in GAUGES.items()
         }
+        self._declare_messages()
+        self._declare_sockets()
+        self._declare_appends()
+        self._declare_deliveries()
+
+    def _declare_messages(self) -> None:
         self._received = self._tally(
             "messages_received",
             "type",
-            "Frames of clients by the type of their message; `invalid` could not be read.",
+            "Received frames by message type; `invalid` could not be decoded.",
         )
         self._refused = self._counters(
             "messages_refused", "code", "Messages answered with an error, by its code."
@@ -80,54 +86,65 @@ class Metrics:
         self._sent = self._tally(
             "messages_sent", "type", "Messages queued for sockets, one for each socket."
         )
+        self._faults = self._counters(
+            "faults",
+            "part",
+            "Isolated exceptions, which affect one message, event or match, by part.",
+        )
+        self._fanout = self._histogram(
+            "fanout_duration_seconds",
+            "Time to write the queued frames of all sockets in one iteration of the event loop.",
+            _FANOUT_SECONDS,
+        )
+        self._tick = self._histogram(
+            "tick_lateness_seconds",
+            "Lateness of the last match that was stepped in a tick.",
+            _SECONDS,
+        )
+
+    def _declare_sockets(self) -> None:
         self._handshakes_refused = self._counters(
             "handshakes_refused",
             "error_code",
-            "Connections that were not let in; Refused handshakes has the codes.",
+            "Handshakes that were refused; the section Refused handshakes lists the codes.",
         )
         self._disconnects = self._counters(
-            "disconnects", "code", "Sockets that ended, by close code; `other` is a client's own."
+            "disconnects",
+            "code",
+            "Closed sockets by close code; `other` is a code that a client chose.",
         )
         self._resumes = self._counters(
             "resumes",
             "outcome",
-            "Clients that came back: `resumed`, or why they had to begin anew by a `resync`.",
+            "Clients that reconnected: `resumed`, or the reason of a `resync`.",
         )
         for outcome in get_args(ResumeOutcome):
             # Present from the start, so that `rate` sees the first one.
             self._resumes[outcome].inc(0)
         self._sent_bytes = self._total("sent_bytes", "Bytes handed to sockets, framed.")
         self._slow_clients = self._total(
-            "slow_clients_dropped", "Sockets that were cut off because they did not read."
+            "slow_clients_dropped",
+            "Slow consumers: sockets that were aborted because they did not read.",
         )
-        self._faults = self._counters(
-            "faults", "part", "Exceptions that cost one message, event or match, by their part."
-        )
+
+    def _declare_appends(self) -> None:
         self._commits_failed = self._total(
             "commits_failed", "Batches of events that could not be committed."
         )
-        self._deliveries_failed = self._total(
-            "deliveries_failed",
-            "Results sent to other services without an answer; they are sent again.",
-        )
-        self._deliveries_refused = self._total(
-            "deliveries_refused", "Results that other services refused for good."
-        )
-        self._fanout = self._histogram(
-            "fanout_duration_seconds",
-            "Time to write out what waited for all sockets in one turn of the loop.",
-            _FANOUT_SECONDS,
-        )
         self._commit = self._histogram(
             "commit_duration_seconds",
-            "Time to commit a batch of events, with the way to the writer's thread and back.",
+            "Time to commit a batch of events, including the hops to the writer thread and back.",
             _SECONDS,
         )
         self._batch = self._histogram("commit_batch_events", "Events in one commit.", _EVENTS)
-        self._tick = self._histogram(
-            "tick_lateness_seconds",
-            "How late the last match of those that were due at once was stepped.",
-            _SECONDS,
+
+    def _declare_deliveries(self) -> None:
+        self._deliveries_failed = self._total(
+            "deliveries_failed",
+            "Deliveries to other services with an unknown outcome; they are repeated.",
+        )
+        self._deliveries_refused = self._total(
+            "deliveries_refused", "Deliveries that other services rejected permanently."
         )
 
     def read(self, **readers: Callable[[], float]) -> None:

@@ -146,7 +146,7 @@ def test_a_private_key_signs_tokens_for_public_key_verification() -> None:
         make_token(settings, "7", "Ana", HOUR)
     with pytest.raises(InvalidArgument, match="no private key for ES256"):
         make_token(settings, "7", "Ana", HOUR, private_key="no key")
-    with pytest.raises(InvalidArgument, match="--key can.t be used"):
+    with pytest.raises(InvalidArgument, match="--key can't be used"):
         make_token(load_settings({"JWT_SECRET": SECRET}), "7", "Ana", HOUR, private_key=pem)
 
 
