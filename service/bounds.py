@@ -60,7 +60,7 @@ def bounds(settings: Settings) -> list[Bound]:
 
 
 def total_of(rows: list[Bound], users: int = 1) -> int:
-    """Return the sum in bytes for so many users, beside what the service needs anyway."""
+    """Return the sum in bytes for so many users, in addition to what the service needs anyway."""
     return sum(row.bytes * (users if row.scope == "user" else 1) for row in rows)
 
 

@@ -1,7 +1,7 @@
 """Look up display names and friends of online users in the user service.
 
-What this needs of the service it is given as functions (which name is known, how one is stored), so
-that it stands beside the client of the user service and knows no engine.
+What it needs of the runtime is given to it as functions (the name that is known, how to store one),
+so that it belongs to the integrations, below the engine.
 """
 
 from __future__ import annotations

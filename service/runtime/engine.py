@@ -53,30 +53,30 @@ class Hold(Protocol):
     """Keeps a live match from stepping past an event that is not committed yet."""
 
     def release(self) -> None:
-        """Let it run on; whoever has the hold calls this once."""
+        """Let the match run on; the owner of the hold calls this exactly once."""
 
 
 class Gate(Protocol):
     """What the engine needs of the live matches."""
 
     def is_settled(self, streams: set[str], /) -> bool:
-        """Whether no match of these rooms waits for the commit of what a step has brought about."""
+        """Return whether no match of these rooms waits for the commit of an outcome."""
 
     async def settled(self, streams: set[str]) -> None:
-        """Wait until that is so; raise `Unavailable` while the log can't be written."""
+        """Wait until `is_settled`; raise `Unavailable` while the log can't be written."""
 
     def hold(self, event: MatchEvent) -> Hold | None:
-        """Step the match of `event` no further than its tick; None where nothing is to be held."""
+        """Stop the match of `event` before its tick; return None if nothing has to be held."""
 
     def move_failed(self, match: MatchId, seat: int) -> None:
-        """Count a move over which the rules have raised; too many in a row end the match."""
+        """Count a move over which the rules failed; too many in a row end the match."""
 
 
 class Executed(msgspec.Struct, frozen=True):
     """A command that was carried out."""
 
     events: Sequence[Event]
-    """None when it changed nothing, or was carried out before under the same id."""
+    """Empty when it changed nothing, or was carried out before under the same id."""
     result: CommandResult
 
 
@@ -89,20 +89,20 @@ class PendingCommand(msgspec.Struct, eq=False):
     done: OnResult
     personal_data: PersonalData
     key: CommandKey | None = None
-    """Set while no other command of this id may begin."""
+    """Its idempotency key, while it holds it: no other command with it may begin."""
     lease: Lease | None = None
     events: Sequence[Event] = ()
     expectation: Expectation | None = None
     span: OpenSpan | None = None
     is_decided: bool = False
-    """Its events are on their way into the log, from where nothing comes back."""
+    """Its events were submitted to the log, so that it can't be cancelled any more."""
     is_cancelled: bool = False
 
 
 class Engine:
-    """Executes commands; the only writer of the projections.
+    """Executes commands; the only writer of the log and of the projections.
 
-    All that is written goes one way: `dispatch`. `execute` is the same for a coroutine.
+    `dispatch` is the one way in; `execute` adapts it for coroutines.
     """
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
@@ -116,9 +116,9 @@ class Engine:
         gate: Gate,
         metrics: Metrics | None = None,
     ) -> None:
-        """Change `world` by events of `log`, and tell of it by `publisher`.
+        """Append to `log`, fold into `world`, and publish by `publisher`.
 
-        Commands decide by `context`, and wait for the live matches behind `gate`.
+        Decisions use `context`; commands on a room wait for its live match behind `gate`.
         """
         self._metrics = metrics or Metrics()
         self._log = log
@@ -126,9 +126,9 @@ class Engine:
         self._results = CommandResults()
         self._projector = Projector(world, profiles, publisher, self._results, self._metrics)
         self._under_way: dict[CommandKey, list[PendingCommand]] = {}
-        """The ids of commands that are carried out, with those that came under the same id."""
+        """The keys of commands under way, each with the commands that wait for the same key."""
         self._holds: dict[int, Hold] = {}
-        """Of events on their way into the log, by their identity: each decision makes its own."""
+        """The holds of uncommitted events, by the `id` of the event: equal events have one each."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.world = world
         self.profiles = profiles
@@ -136,11 +136,11 @@ class Engine:
         self._gate = gate
 
     def subscribe(self, observer: Observer) -> None:
-        """Call `observer` with each event, after those that were subscribed before."""
+        """Call `observer` with each folded event, after the observers subscribed before."""
         self._projector.subscribe(observer)
 
     def remember(self, recorded: RecordedEvent) -> None:
-        """Know the command that a recent event belongs to, without folding it; for the start."""
+        """Add a recent event to the idempotency store without folding it; used at start."""
         self._results.record(recorded)
 
     def dispatch(
@@ -151,31 +151,31 @@ class Engine:
         *,
         personal_data: PersonalData = NO_PERSONAL_DATA,
     ) -> None:
-        """Carry `command` out, and call `done` with its result or its error.
+        """Execute `command`, and call `done` once with the result or the error.
 
-        It is decided at once where its streams are free, and the append is then under way when
-        this returns; otherwise it waits for its turn, in order of dispatch. `done` is called once:
-        when the events are folded, or before this returns when the command is refused, changes
-        nothing, or was carried out before.
+        It is decided immediately if its streams are free, and its append is then under way when
+        this returns; otherwise it waits, in the order of dispatch. `done` is called after the fold
+        of the events; or, before this returns, if the command is refused, changes nothing, or was
+        executed before.
 
-        `personal_data` is kept with the same commit. A command with an id (`origin.command`) that
-        its actor has given before gets the result that it had then, and changes nothing.
+        `personal_data` is stored in the same commit. A command whose id (`origin.command`) was
+        used by its actor before changes nothing, and gets the earlier result.
 
-        The error is `IdReused` when that was another command (`origin.digest`), the `ClientError`
-        of the decision, `Unavailable` when the log can't be written, or `InternalError` for a
-        fault of the service or of a game's rules, which is logged here. Then nothing has happened.
+        Errors: `IdReused` if that was another command (`origin.digest`), the `ClientError` of the
+        decision, `Unavailable` if the log can't be written, and `InternalError` for a fault of the
+        service or of a game's rules, which is logged here. In each case nothing has changed.
 
-        An observer must not call this: it would decide between two events of one commit.
+        Observers must not call this: it would decide between two events of one commit.
         """
         self._begin(PendingCommand(command, origin, done, personal_data))
 
     async def execute(
         self, command: Command, origin: Origin, *, personal_data: PersonalData = NO_PERSONAL_DATA
     ) -> Executed:
-        """Do as `dispatch`; return the result or raise the error.
+        """Dispatch `command`; return the result or raise the error.
 
-        A caller that is cancelled takes back a command that is not decided yet. From then on it
-        goes only when the events are folded, or have failed.
+        Cancelling the caller withdraws a command that is not decided yet. If it is, the caller
+        ends when the events are folded or have failed: until then their streams are locked.
         """
         completion = Completion[Executed]()
         pending = PendingCommand(command, origin, completion.settle, personal_data)
@@ -187,19 +187,19 @@ class Engine:
                 await completion.settled()
             else:
                 pending.is_cancelled = True
-                self._let_go(pending)
+                self._release_locks(pending)
             raise
 
     async def rename(self, user: UserId, name: str) -> None:
-        """Store and show a display name that came by no command; raise `Unavailable`.
+        """Store and publish a display name that no command carries; raise `Unavailable`.
 
-        It is no event: the log is never changed, and a name must be erasable.
+        It is no event: the log is never changed, and names must be erasable.
         """
         renamed = PersonalData(names={str(user): name})
         await self.execute(Record(), Origin("names", user), personal_data=renamed)
 
     def check_unused(self, origin: Origin) -> None:
-        """Raise `IdReused` when the id of what makes no event was given to a command before."""
+        """Raise `IdReused` if the id of a request without events was used by a command before."""
         if origin.command is not None:
             result = self._results.find((str(origin.actor), origin.command))
             if result is not None and result.digest is not None:
@@ -208,12 +208,12 @@ class Engine:
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Fold what was committed, and publish it; the log calls this after each commit."""
         for one in recorded:
-            # Before the fold: a live match adds the input, and must not find it twice.
+            # Before the fold: else a snapshot would count an input as folded and as pending.
             self._release(one.event)
             self._projector.apply(one)
 
     def _begin(self, pending: PendingCommand) -> None:
-        """Let a command begin, unless its id was given before."""
+        """Begin a command, unless another one with its id is under way or was executed."""
         if pending.is_cancelled:
             return
         origin = pending.origin
@@ -234,14 +234,14 @@ class Engine:
         self._lock(pending)
 
     def _lock(self, pending: PendingCommand) -> None:
-        """Take the locks of the streams that are to be decided on, and go on when they are held."""
+        """Acquire the locks of the command's streams, and continue when they are held."""
         try:
             streams = pending.command.streams(self.world)
         except Exception as error:  # noqa: BLE001 - it costs this command alone
             self._finish(pending, self._failed(pending, error))
             return
         if not streams:
-            # As with most moves: nothing to wait for, and nothing to be made for it.
+            # Most commands by far are moves in games with ticks, which lock nothing.
             self._decide(pending)
             return
         pending.lease = self._locks.acquire(streams, partial(self._locked, pending))
@@ -249,7 +249,7 @@ class Engine:
             self._await_matches(pending, streams)
 
     def _locked(self, pending: PendingCommand) -> None:
-        """Go on after waiting for the locks; meanwhile other streams may have become involved."""
+        """Continue after a wait for locks; meanwhile the command may involve other streams."""
         lease = pending.lease
         if lease is None:
             raise AssertionError(pending)
@@ -266,7 +266,7 @@ class Engine:
             self._lock(pending)
 
     def _await_matches(self, pending: PendingCommand, streams: set[str]) -> None:
-        """Decide when the live matches concerned have recorded what they brought about."""
+        """Decide once the live matches of these rooms have recorded their outcomes."""
         if self._gate.is_settled(streams):
             self._decide(pending)
             return
@@ -277,7 +277,7 @@ class Engine:
     async def _decide_when_settled(self, pending: PendingCommand, streams: set[str]) -> None:
         try:
             await self._gate.settled(streams)
-        except Exception as error:  # noqa: BLE001 - `done` is told
+        except Exception as error:  # noqa: BLE001 - reported to `done`
             if not pending.is_cancelled:
                 self._finish(pending, self._failed(pending, error))
         else:
@@ -285,7 +285,7 @@ class Engine:
                 self._decide(pending)
 
     def _decide(self, pending: PendingCommand) -> None:
-        """Decide, with the locks held, and append the events; `_settle` gets what becomes of it."""
+        """Decide with the locks held, and append the events."""
         try:
             with traces.within(pending.span):
                 events = pending.command.decide(self.world, self.context)
@@ -293,17 +293,17 @@ class Engine:
                     self._append(pending, events)
                     return
             outcome: Executed | Exception = Executed(events, CommandResult(self.world.position))
-        except Exception as error:  # noqa: BLE001 - `done` is told
+        except Exception as error:  # noqa: BLE001 - reported to `done`
             outcome = self._failed(pending, error)
         self._finish(pending, outcome)
 
     def _append(self, pending: PendingCommand, events: Sequence[Event]) -> None:
-        """Submit events to the log, and hold the live matches that they are about."""
+        """Submit events to the log, and hold their live matches until the commit."""
         proposed, data = propose(events, pending.origin), pending.personal_data
-        # `partial` spares a Python frame for each input of a player.
+        # `partial`, not a closure: one Python frame less for each input of a player.
         settle = partial(self._settle, pending)
         self._log.submit(proposed, settle, _opening(events), personal_data=data)
-        # Only now: when the log is closing, `submit` raises, and nothing is to be taken back.
+        # Only now: `submit` raises when the log is closing, and then nothing has to be undone.
         pending.is_decided = True
         pending.events = events
         for event in events:
@@ -312,15 +312,15 @@ class Engine:
                 if hold is not None:
                     self._holds[id(event)] = hold
         if data is not NO_PERSONAL_DATA:
-            # Whatever shows the events must find the names and texts, and that is in the fold.
+            # Messages are published during the fold, and need the names and texts by then.
             pending.expectation = expected = self.profiles.expect(data)
-            # Who comes online by these events is shown by them anyway.
+            # The messages of users who come online by these events have the new name anyway.
             expected.renamed = [
                 user for user in expected.renamed if self.world.presence.is_online(user)
             ]
 
     def _settle(self, pending: PendingCommand, result: Committed | Exception) -> None:
-        """Report what has become of an append; its events are folded."""
+        """Finish a command whose append has succeeded or failed; its events are folded."""
         events, expectation = pending.events, pending.expectation
         if expectation is not None:
             expectation.settle(is_committed=not isinstance(result, Exception))
@@ -338,20 +338,20 @@ class Engine:
         self._finish(pending, Executed(events, last))
 
     def _release(self, event: Event) -> None:
-        """Release the hold of an event that is folded now, or was not written."""
+        """Release the hold of an event, which is about to be folded or was not committed."""
         hold = self._holds.pop(id(event), None)
         if hold is not None:
             hold.release()
 
     def _finish(self, pending: PendingCommand, outcome: Executed | Exception) -> None:
         if pending.lease is not None or pending.key is not None:
-            self._let_go(pending)
+            self._release_locks(pending)
         if pending.span is not None:
             pending.span.end(outcome if isinstance(outcome, Exception) else None)
         pending.done(outcome)
 
-    def _let_go(self, pending: PendingCommand) -> None:
-        """Let others have the streams and the id of a command."""
+    def _release_locks(self, pending: PendingCommand) -> None:
+        """Release the locks and the key of a command."""
         if pending.lease is not None:
             pending.lease.release()
         if pending.key is not None:
@@ -359,7 +359,7 @@ class Engine:
                 asyncio.get_running_loop().call_soon(self._begin, waiting)
 
     def _failed(self, pending: PendingCommand, error: Exception) -> ClientError:
-        """Return the error that is told, and report a fault, which affects this command only."""
+        """Return the error for `done`; anything but a `ClientError` is logged as a fault."""
         if isinstance(error, ClientError):
             return error
         if isinstance(error, MoveFailed):
@@ -369,11 +369,11 @@ class Engine:
         else:
             name = type(pending.command).__name__
             note_fault(self._metrics, "command", error, command=name)
-        told = InternalError()
-        told.__cause__ = error
-        return told
+        reported = InternalError()
+        reported.__cause__ = error
+        return reported
 
 
 def _opening(events: Sequence[Event]) -> dict[str, int]:
-    """Expect of the streams that these events open that there is nothing in them yet."""
+    """Return the expected version 0 for each stream that one of these events opens."""
     return {event.stream: 0 for event in events if event.opens_stream}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from service.runtime.live_match import Hold, LiveMatch
 
 MOVE_FAULTS_MAX = 3
-"""So many moves of a seat, one after the other, over which the rules fail make a match void."""
+"""A match is void after so many moves in a row of one seat over which its rules failed."""
 
 
 class LiveMatches:
@@ -31,20 +31,20 @@ class LiveMatches:
     """
 
     def __init__(self, clock: Callable[[], float], metrics: Metrics) -> None:
-        """Begin without any; `clock` is monotonic, in seconds."""
+        """Start empty; `clock` is monotonic, in seconds."""
         self._clock = clock
         self._metrics = metrics
         self._matches: dict[MatchId, LiveMatch] = {}
         self._by_stream: dict[str, LiveMatch] = {}
-        """The same by the stream of their room."""
+        """The matches by the stream of their room."""
         self._failed: list[VoidMatch] = []
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return their number."""
         return len(self._matches)
 
     def __iter__(self) -> Iterator[LiveMatch]:
-        """List them; none may be added or removed meanwhile."""
+        """Iterate over them; none may be added or removed meanwhile."""
         return iter(self._matches.values())
 
     def get(self, match: MatchId | None) -> LiveMatch | None:
@@ -62,12 +62,11 @@ class LiveMatches:
         if live is not None:
             del self._by_stream[room_stream(live.room.id)]
 
-    # What decisions ask
-
     def snapshot(self, match: MatchId) -> MatchSnapshot:
-        """Return the current state of a live match; raise `Unavailable` while it waits for the log.
+        """Return the current state of a live match, for decisions.
 
-        Also raises that when the rules fail over it, which ends the match.
+        Raises `Unavailable` while the match waits for a log that can't be written, and when its
+        rules fail, which ends it.
         """
         live = self._matches.get(match)
         if live is None or live.log_fails or live.failed:
@@ -90,30 +89,28 @@ class LiveMatches:
         )
 
     def rules_failed(self, match: MatchId, error: Exception) -> None:
-        """Report rules that have failed in a decision; the decision itself ends the match."""
+        """Log that the rules of a match failed; the decision that asked them ends it."""
         note_fault(self._metrics, "rules", error, match=match)
 
-    # The gate of the engine
-
     def is_settled(self, streams: set[str], /) -> bool:
-        """Whether no match of these rooms is recording what a step has brought about."""
+        """Return whether no match of these rooms is recording an outcome."""
         matches = self._by_stream
         return not any(stream in matches and matches[stream].recording for stream in streams)
 
     async def settled(self, streams: set[str]) -> None:
-        """Wait until that is so; raise `Unavailable` while the log can't be written."""
+        """Wait until `is_settled`; raise `Unavailable` while the log can't be written."""
         for stream in streams & self._by_stream.keys():
             await self._by_stream[stream].recorded()
 
     def hold(self, event: MatchEvent) -> Hold | None:
-        """Step the match of `event` no further than its tick; a checkpoint holds nothing."""
+        """Stop the match of `event` before its tick; a checkpoint holds nothing."""
         live = self._matches.get(event.match)
         if live is None or isinstance(event, MatchCheckpoint):
             return None
         return live.hold(event)
 
     def move_failed(self, match: MatchId, seat: int) -> None:
-        """Count a move that the rules have failed over; too many in a row end the match."""
+        """Count a move over which the rules failed; too many in a row end the match."""
         live = self._matches.get(match)
         if live is None:
             return
@@ -121,20 +118,18 @@ class LiveMatches:
         if live.move_faults[seat] >= MOVE_FAULTS_MAX:
             self.void(live, live.run.tick)
 
-    # Failures
-
     def fail(self, live: LiveMatch, error: Exception) -> None:
-        """Report that the rules of a match have failed, and have it ended as void."""
+        """Log that the rules of a match failed, and mark it to be ended as void."""
         self.rules_failed(live.id, error)
         self.void(live, live.run.tick)
 
     def void(self, live: LiveMatch, tick: int) -> None:
-        """Step a match no more, and have it ended as void at `tick`."""
+        """Stop stepping a match, and mark it to be ended as void at `tick`."""
         if not live.failed:
             live.failed = True
             self._failed.append(VoidMatch(live.id, tick))
 
     def take_failed(self) -> list[VoidMatch]:
-        """Return the commands that end those that have failed since the last call."""
+        """Return the commands that end the matches marked since the last call."""
         failed, self._failed = self._failed, []
         return failed

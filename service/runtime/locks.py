@@ -1,8 +1,7 @@
-"""Locks of streams: at most one command decides on a stream at a time.
+"""Locks of streams (aggregate boundaries): at most one command decides on a stream at a time.
 
-A command asks for all of its streams at once, and gets a lease of them when it is the first in the
-queue of each. Since all queues have the same order, that of the requests, no two commands ever
-wait for each other.
+A command requests all of its streams at once, and holds them when it is first in the queue of each.
+All queues are in the order of the requests, so that no two commands ever wait for each other.
 """
 
 from __future__ import annotations
@@ -17,20 +16,21 @@ if TYPE_CHECKING:
 
 
 class StreamLocks:
-    """A queue of leases for each stream that somebody decides on."""
+    """One queue of leases for each locked stream."""
 
     def __init__(self) -> None:
-        """Begin without any; a queue exists only while somebody is in it."""
+        """Start without queues; each exists only while a lease is in it."""
         self._queues: dict[str, deque[Lease]] = {}
 
     def __len__(self) -> int:
-        """Count the streams that are locked."""
+        """Return the number of locked streams."""
         return len(self._queues)
 
     def acquire(self, streams: AbstractSet[str], granted: Callable[[], None]) -> Lease:
-        """Ask for `streams`; the lease is held at once, or `granted` is called when it is.
+        """Request `streams`; the lease is held immediately, or `granted` is called once it is.
 
-        `granted` runs in a callback of its own, never within `acquire` or `Lease.release`.
+        `granted` runs in a callback of its own, never inside `acquire` or `Lease.release`: whoever
+        releases is in the middle of a fold.
         """
         lease = Lease(self._queues, streams, granted)
         for stream in streams:
@@ -42,7 +42,7 @@ class StreamLocks:
 
 
 class Lease:
-    """The locks of one command, held or waited for; `release` them once."""
+    """The locks of one command, held or requested; its owner calls `release` once."""
 
     __slots__ = ("_granted", "_queues", "behind", "is_released", "streams")
 
@@ -52,21 +52,21 @@ class Lease:
         streams: AbstractSet[str],
         granted: Callable[[], None],
     ) -> None:
-        """Stand in no queue yet."""
+        """Be in no queue yet."""
         self._queues = queues
         self._granted = granted
         self.streams = streams
         self.behind = 0
-        """In how many of the queues others are before this one."""
+        """The number of queues in which this lease is not the first."""
         self.is_released = False
 
     @property
     def is_held(self) -> bool:
-        """Whether nobody else may decide on these streams now."""
+        """Whether the streams are locked for this lease."""
         return not self.behind
 
     def release(self) -> None:
-        """Let the next ones have the streams, or stop waiting for them."""
+        """Release the streams to the next leases, or withdraw the request."""
         self.is_released = True
         for stream in self.streams:
             queue = self._queues[stream]
@@ -80,7 +80,7 @@ class Lease:
                 del self._queues[stream]
 
     def advance(self) -> None:
-        """Come first in one more queue."""
+        """Become the first in one more queue."""
         self.behind -= 1
         if not self.behind:
             asyncio.get_running_loop().call_soon(self._grant)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class MatchPublisher:
-    """Publishes live matches; one whose rules can't say where it stands is ended as void."""
+    """Publishes live matches; one whose rules fail to show it is ended as void."""
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,

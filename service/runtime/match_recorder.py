@@ -1,6 +1,6 @@
-"""Record what live matches bring about by themselves: outcomes, checkpoints, and their ends.
+"""Record what follows from the steps of live matches: outcomes, checkpoints, and ends.
 
-Each goes through the engine, and is tried again for as long as the log can't be written.
+All but checkpoints are retried for as long as the log can't be written.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from service.runtime.live_matches import LiveMatches
 
 LOG_RETRY_S = 0.5
-"""How long to wait before what could not be written is tried again."""
+"""The pause before a retry while the log can't be written."""
 
 FAULT_RETRY_MAX_S = 30.0
-"""The longest pause before an end that could not be decided is tried again."""
+"""The maximum pause before a retry after a fault."""
 
 ORIGIN = Origin("ticker")
-"""The origin of what no client has asked for."""
+"""The origin of commands that no client sent."""
 
 logger = get_logger(__name__)
 
@@ -54,11 +54,11 @@ class MatchRecorder:
         self._publish_frame = publish_frame
         self._metrics = metrics
         self._checkpoints: list[MatchCheckpoint] = []
-        """Those that are not on their way into the log."""
+        """Those that were taken but not appended yet."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
-        """Append the outcomes of a step; the match steps on, and shows it, after the commit."""
+        """Append the outcomes of a step; its frame is published after the commit."""
         live.begin_recording()
         self._spawn(self._record(live, outcomes))
 
@@ -84,7 +84,7 @@ class MatchRecorder:
         checkpoints, self._checkpoints = self._checkpoints, []
 
         def done(result: Executed | Exception) -> None:
-            # That the log can't be written is logged by the log, once.
+            # The event store logs an outage itself, once.
             if isinstance(result, Exception) and not isinstance(result, Unavailable):
                 matches = [checkpoint.match for checkpoint in checkpoints]
                 logger.warning("checkpoints not written", metadata={"matches": matches})
@@ -92,7 +92,7 @@ class MatchRecorder:
         self._engine.dispatch(Record(checkpoints), ORIGIN, done)
 
     async def stop(self, last: Iterable[Event]) -> None:
-        """Append the checkpoints and the `last` events, and try nothing again."""
+        """Append the checkpoints and the `last` events, and cancel all retries."""
         with suppress(Unavailable):
             await self._engine.execute(Record([*self._checkpoints, *last]), ORIGIN)
         for task in self._tasks:
@@ -113,7 +113,7 @@ class MatchRecorder:
             await self._finish(live)
 
     async def _write_outcomes(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
-        """Append outcomes, however long that takes: the match can't go on without them."""
+        """Append outcomes, however long that takes: the match can't step on without them."""
         while True:
             try:
                 await self._engine.execute(Record(outcomes), ORIGIN)
@@ -133,7 +133,7 @@ class MatchRecorder:
             except Exception as error:  # noqa: BLE001 - it harms this match alone
                 self._matches.fail(live, error)
             else:
-                # An input that came in between may have taken the result back; then it goes on.
+                # A later input may have undone the result; then the match goes on.
                 live.finishing = False
                 return
 
@@ -145,7 +145,7 @@ class MatchRecorder:
                 await self._engine.execute(command, ORIGIN)
             except Unavailable:
                 await asyncio.sleep(LOG_RETRY_S)
-            except Exception as error:  # noqa: BLE001 - its players wait for it
+            except Exception as error:  # noqa: BLE001 - its players wait for the end
                 note_fault(self._metrics, "rules", error, match=command.match)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, FAULT_RETRY_MAX_S)

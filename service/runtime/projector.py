@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 class Publisher(Protocol):
-    """Tells clients what has happened."""
+    """Sends messages to clients."""
 
     def publish(self, message: Message, position: Position = 0, /) -> None:
-        """Tell those whom `message` is for; `position` is that of its event."""
+        """Send `message` to its audience; `position` is that of its event, 0 without one."""
 
     def published(self, position: Position, /) -> None:
-        """Know that all messages of the event at `position` were published."""
+        """Called after all messages of the event at `position` were published."""
 
 
 class Observer(Protocol):
     """Called with each event after it has been folded."""
 
     def __call__(self, event: Event, position: Position, /) -> None:
-        """See `event`."""
+        """Called with one event and its position."""
 
 
 class Projector:
@@ -70,7 +70,7 @@ class Projector:
                 self._note(error, "observer", recorded)
 
     def show_names(self, users: Iterable[UserId]) -> None:
-        """Publish that users have got another name."""
+        """Publish the new names of users who are online."""
         try:
             for user in users:
                 for message in renamed(user, self._world):

@@ -1,4 +1,4 @@
-"""Command that records what was decided elsewhere."""
+"""The command that records events which were decided elsewhere."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Record(msgspec.Struct, frozen=True):
-    """Record events as they are: the rules of a live match brought them about by a step.
+    """Record events as they are, such as the outcomes that a step of a live match has.
 
-    It locks nothing. Commands on the room of a match wait, with their locks held, until what the
-    match brought about is recorded (`Gate.settled`); if that wanted a lock, neither would go on.
+    It locks no stream. Commands on a room hold its lock while they wait for the outcomes of its
+    match (`Gate.settled`): if those needed the lock, neither could proceed.
     """
 
     events: Sequence[Event] = ()

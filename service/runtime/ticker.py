@@ -63,7 +63,7 @@ logger = get_logger(__name__)
 
 
 class Ticker:
-    """Runs live matches: steps those with ticks, and lets committed events take effect."""
+    """Runs live matches: steps those with ticks, and applies committed events."""
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
