@@ -24,6 +24,8 @@ from benchmarks import measure
 from service.domain.events.matches import MatchInput
 from service.eventstore import migrate
 from service.eventstore.codec import decode, encode
+from service.eventstore.completions import Completion
+from service.eventstore.plan import Committed
 from service.eventstore.records import GENESIS, Origin, Row, chain, propose
 from service.eventstore.writer import EventLog
 
@@ -97,7 +99,9 @@ async def _produce(log: EventLog, number: int, until: float, waits_ms: list[floa
         at = time.monotonic()
         if at >= until:
             return
-        await log.append(propose([event], origin))
+        completion = Completion[Committed]()
+        log.append(propose([event], origin), completion.settle)
+        await completion.future
         waits_ms.append((time.monotonic() - at) * 1000)
 
 

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from service.telemetry.otel import OpenSpan
 
-    Then: TypeAlias = Callable[[Committed | Exception], None]
+    OnAppended: TypeAlias = Callable[[Committed | Exception], None]
 
 
 class PendingAppend(NamedTuple):
     """An append, the callback that gets its result, and the span that it belongs to."""
 
     append: Append
-    then: Then
+    done: OnAppended
     span: OpenSpan | None
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import Unavailable
 from service.eventstore.commit_thread import CommitThread
-from service.eventstore.completions import Completion, PendingAppend, ThreadCall
+from service.eventstore.completions import PendingAppend, ThreadCall
 from service.eventstore.inspection import Files
 from service.eventstore.lock import LogLock
 from service.eventstore.plan import Append, Committed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Position
     from service.domain.personal_data import PersonalData
-    from service.eventstore.completions import Then
+    from service.eventstore.completions import OnAppended
     from service.eventstore.records import Expect, Head, ProposedEvent, RecordedEvent
 
 Result = TypeVar("Result")
@@ -133,46 +133,27 @@ class EventLog:
         self._thread.connect(self._loop, self._on_results, self._fail)
         return asyncio.create_task(_raised(self._failure), name="log-writer")
 
-    async def append(
+    def append(
         self,
         events: Sequence[ProposedEvent],
-        expect: Expect = ANY,
-        *,
-        personal_data: PersonalData = NO_PERSONAL_DATA,
-    ) -> list[Position]:
-        """Commit `events`, all or nothing, and return their positions.
-
-        `personal_data` is stored in the same transaction. An event id that was recorded before
-        gets its first position. Raises `VersionConflict` if a stream is not at the version in
-        `expect`, and `Unavailable` when the log can't be written. A cancelled caller is held until
-        its events are folded or have failed: until then its streams must stay locked.
-        """
-        completion = Completion[Committed]()
-        self.submit(events, completion.settle, expect, personal_data=personal_data)
-        try:
-            return (await completion.future).positions
-        except asyncio.CancelledError:
-            await completion.settled()
-            raise
-
-    def submit(
-        self,
-        events: Sequence[ProposedEvent],
-        then: Then,
+        done: OnAppended,
         expect: Expect = ANY,
         *,
         personal_data: PersonalData = NO_PERSONAL_DATA,
     ) -> None:
-        """Append without waiting: `then` is called with the result, after the fold.
+        """Commit `events`, all or nothing; `done` is called with the result, after the fold.
 
-        Raises `Unavailable` when the log is closing.
+        `personal_data` is stored in the same transaction. An event id that was recorded before
+        gets its first position. The result is `VersionConflict` if a stream is not at the version
+        in `expect`, and `Unavailable` when the log can't be written. Raises `Unavailable` when the
+        log is closing.
         """
         if self._thread.is_closing:
             raise Unavailable("The service is stopping; connect again and retry.")
         if not self._new:
             self._loop.call_soon(self._hand_over)
         span = traces.begin("log.append", events=len(events))
-        self._new.append(PendingAppend(Append(events, expect, personal_data), then, span))
+        self._new.append(PendingAppend(Append(events, expect, personal_data), done, span))
         self._pending += 1
 
     async def probe(self) -> None:
@@ -246,7 +227,7 @@ class EventLog:
             if pending.span is not None:
                 pending.span.end(result if isinstance(result, Exception) else None)
             try:
-                pending.then(result)
+                pending.done(result)
             except Exception:
                 # A fault in one callback must not keep the others from their results.
                 logger.exception("answer failed", error_type="internal_error")

@@ -302,8 +302,8 @@ class Engine:
         proposed, data = propose(events, pending.origin), pending.personal_data
         # `partial`, not a closure: one Python frame less for each input of a player.
         settle = partial(self._settle, pending)
-        self._log.submit(proposed, settle, _opening(events), personal_data=data)
-        # Only now: `submit` raises when the log is closing, and then nothing has to be undone.
+        self._log.append(proposed, settle, _opening(events), personal_data=data)
+        # Only now: `append` raises when the log is closing, and then nothing has to be undone.
         pending.is_decided = True
         pending.events = events
         for event in events:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from service.domain.events.base import Event
+from service.domain.events.base import Event, Position
 from service.domain.events.lobby import LobbyJoined
 from service.domain.personal_data import NO_PERSONAL_DATA
-from service.eventstore.plan import Append
+from service.eventstore.completions import Completion
+from service.eventstore.plan import Append, Committed
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import (
+    ANY,
     GENESIS,
+    Expect,
     Origin,
     ProposedEvent,
     RecordedEvent,
@@ -49,6 +53,22 @@ def append_of(*events: Event, **expect: int) -> Append:
         {name.replace("_", ":"): at for name, at in expect.items()},
         NO_PERSONAL_DATA,
     )
+
+
+async def appended(
+    log: EventLog, events: Sequence[ProposedEvent], expect: Expect = ANY
+) -> list[Position]:
+    """Append events, and return their positions or raise the error.
+
+    A caller that is cancelled ends when the events are folded, or have failed.
+    """
+    completion = Completion[Committed]()
+    log.append(events, completion.settle, expect)
+    try:
+        return (await completion.future).positions
+    except asyncio.CancelledError:
+        await completion.settled()
+        raise
 
 
 class LogFile:

@@ -15,7 +15,7 @@ from service.edge.api.shapes import FramesParams
 from service.eventstore.records import ANY
 from service.games.catalogue import GAMES, Catalogue
 from service.games.relay import RELAY
-from tests.integration.log_file import LogFile, proposed
+from tests.integration.log_file import LogFile, appended, proposed
 
 MATCH = "r-1"
 MOVES = 1200
@@ -51,7 +51,7 @@ async def replays_of(
     log_file: LogFile, events: Sequence[MatchEvent], games: Catalogue = GAMES
 ) -> Replays:
     log = log_file.started()
-    await log.append(proposed(*events), ANY)
+    await appended(log, proposed(*events), ANY)
     return Replays(log_file.reader(), games)
 
 

@@ -27,7 +27,7 @@ from service.settings.sections.broadcasts import BroadcastLimits
 from service.settings.sections.connections import SlowLimits
 from service.settings.sections.storage import BacklogLimits
 from service.telemetry import Metrics
-from tests.integration.log_file import LogFile, append_of, joined, proposed
+from tests.integration.log_file import LogFile, append_of, appended, joined, proposed
 
 PATIENCE_S = 10
 ROOM = "room"
@@ -214,7 +214,7 @@ async def test_appends_of_one_turn_are_one_transaction(log_file: LogFile) -> Non
     statements: list[str] = []
     store = log._store  # noqa: SLF001 - what goes to the database is what is counted
     store._connection.set_trace_callback(statements.append)  # noqa: SLF001 - the same
-    await asyncio.gather(*(log.append(proposed(joined(user))) for user in range(1, 101)))
+    await asyncio.gather(*(appended(log, proposed(joined(user))) for user in range(1, 101)))
     assert statements.count("COMMIT") == 1
     inserts = sum(one.startswith("INSERT INTO events") for one in statements)
     assert inserts == math.ceil(100 / ROWS_PER_INSERT_MAX)

@@ -18,7 +18,7 @@ from service.recovery import READ_PER_EVENT_MAX
 from service.runtime import snapshots as snapshots_module
 from service.runtime.snapshots import Snapshots, dump, restore, restore_world
 from service.settings import load_settings
-from tests.integration.log_file import LogFile, append_of, joined, proposed
+from tests.integration.log_file import LogFile, append_of, appended, joined, proposed
 
 MANY = 100_000
 KEPT = 100
@@ -87,7 +87,7 @@ class Growing:
             self.snapshots.observe(one.event, one.position)
 
     async def append(self, count: int) -> None:
-        await self.log.append(proposed(*(joined(user) for user in range(1, count + 1))))
+        await appended(self.log, proposed(*(joined(user) for user in range(1, count + 1))))
 
 
 def snapshots_of(log_file: LogFile) -> list[int]:

@@ -36,7 +36,7 @@ from service.eventstore.read_models.rebuild import (
 from service.eventstore.reader import UnreadableEvent
 from service.eventstore.records import Head
 from service.eventstore.side_file import DamagedHead, LostTail, SideFile
-from tests.integration.log_file import LogFile, append_of, joined, proposed
+from tests.integration.log_file import LogFile, append_of, appended, joined, proposed
 
 HOOK = "webhook-1"
 TABLES = ("matches", "match_players", "consumers", "outbox")
@@ -210,7 +210,7 @@ async def test_a_log_shorter_than_its_head_needs_accept_lost_tail(
     inspect(filled.path, accept_lost_tail=True)
     log = filled.started(accept_lost_tail=True)
     assert (log.head.position, log.head.hash) == (15, hash_)
-    await log.append(proposed(joined(9)))
+    await appended(log, proposed(joined(9)))
     await filled.close_logs()
     with open_read_only(filled.path) as connection:
         assert walk(connection, lambda _done, _total: None).position == 16

@@ -15,7 +15,7 @@ from service.eventstore import commit_thread, migrate, stream_index
 from service.eventstore.plan import Committed
 from service.eventstore.sqlite import DuplicateVersion, Store
 from tests.effort import effort
-from tests.integration.log_file import LogFile, append_of, joined
+from tests.integration.log_file import LogFile, append_of, appended, joined
 
 USERS = ("1", "2", "3", "4")
 
@@ -112,7 +112,7 @@ def test_a_second_event_of_the_same_version_is_refused_by_the_index(log_file: Lo
 async def test_a_log_that_is_closed_has_all_its_events_in_the_index(log_file: LogFile) -> None:
     log = log_file.started()
     for user in USERS:
-        await log.append(append_of(joined(user)).events)
+        await appended(log, append_of(joined(user)).events)
     await log_file.close_logs()
     assert indexed(log_file) == len(USERS)
 
@@ -123,7 +123,7 @@ async def test_an_idle_writer_fills_the_index(
     monkeypatch.setattr(commit_thread, "ROWS_PER_FILL", 2)
     log = log_file.started()
     for user in USERS:
-        await log.append(append_of(joined(user)).events)
+        await appended(log, append_of(joined(user)).events)
     # Its next work begins when the fill is done.
     await log.probe()
     assert indexed(log_file) >= len(USERS) - 1
@@ -134,10 +134,10 @@ async def test_a_log_with_a_version_twice_goes_on_without_its_index(
 ) -> None:
     monkeypatch.setattr(commit_thread, "ROWS_PER_FILL", 4)
     log = log_file.started()
-    await log.append(append_of(joined("1"), joined("1")).events)
+    await appended(log, append_of(joined("1"), joined("1")).events)
     log_file.change("UPDATE events SET version = 1 WHERE position = 2")
-    await log.append(append_of(joined("2"), joined("3")).events)
-    assert await log.append(append_of(joined("2")).events) == [5]
+    await appended(log, append_of(joined("2"), joined("3")).events)
+    assert await appended(log, append_of(joined("2")).events) == [5]
     await log_file.close_logs()
     assert indexed(log_file) == 0
 

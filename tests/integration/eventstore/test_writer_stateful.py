@@ -17,6 +17,7 @@ from service.eventstore.plan import VersionConflict
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin, ProposedEvent, RecordedEvent, new_event_id
 from service.eventstore.writer import EventLog
+from tests.integration.log_file import appended
 
 USERS = st.integers(1, 3)
 ORIGIN = Origin("test", 7)
@@ -75,7 +76,7 @@ class LogMachine(RuleBasedStateMachine):
         if right is not None:
             expect[f"user:{users[0]}"] = self.version(users[0]) + (0 if right else 1)
         try:
-            positions = self.run(self.log.append(events, expect))
+            positions = self.run(appended(self.log, events, expect))
         except VersionConflict:
             assert right is False
             return
@@ -96,7 +97,7 @@ class LogMachine(RuleBasedStateMachine):
         ]
 
         async def together() -> list[list[int]]:
-            return list(await asyncio.gather(*(self.log.append(batch) for batch in batches)))
+            return list(await asyncio.gather(*(appended(self.log, batch) for batch in batches)))
 
         answers = self.run(together())
         flat = [position for positions in answers for position in positions]
@@ -110,7 +111,7 @@ class LogMachine(RuleBasedStateMachine):
             position = index % len(self.model) + 1
             event_id, event = self.model[position - 1]
             proposed = [ProposedEvent(event, event_id, ORIGIN)]
-            assert self.run(self.log.append(proposed)) == [position]
+            assert self.run(appended(self.log, proposed)) == [position]
 
     @rule()
     def reopen(self) -> None:
