@@ -1,1 +1,1 @@
-"""The instrument: what the service and its peers cost, measured side by side."""
+"""Benchmarks: the cost of the service and of its peers, measured side by side."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures the service and its peers side by side."""
+"""`python -m benchmarks`: measure the service and its peers side by side."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BUSY_MAX = 0.8
 TRIAL = Span(0.3, 1.0)
 
 TABLE_COLUMNS = 165
-"""A table that is cut off says less than one that is too wide."""
+"""Fixed, so that the table is not truncated in a narrow terminal or a pipe."""
 
 console = Console(width=max(Console().width, TABLE_COLUMNS))
 
@@ -100,7 +100,7 @@ def _print(results: Mapping[str, Measured], took_s: float) -> None:
 
 
 def _bearable_load(only: Sequence[str]) -> float:
-    """Find the part of the load at which Fastify has some of its core to spare."""
+    """Return the share of the load at which Fastify does not saturate its core."""
     if not any(_is_wanted(key, only) for key in LOADED):
         return 1.0
     for load in LOADS:
@@ -130,7 +130,7 @@ def _is_wanted(key: str, only: Sequence[str]) -> bool:
 
 
 def _take(measured: Measured, contender: str, round_: int) -> None:
-    """Take one sample; a contender that fails once is not tried again."""
+    """Take one sample; a contender that failed once is skipped."""
     if contender in measured.failures:
         return
     figure: Figure = measured.figure
@@ -149,7 +149,7 @@ def _take(measured: Measured, contender: str, round_: int) -> None:
 
 
 def _write(results: Mapping[str, Measured], scale: Scale) -> None:
-    # Only here: whoever prints the table alone needs no matplotlib.
+    # Imported here, since printing the table needs no matplotlib.
     from benchmarks.plots import write_plots  # noqa: PLC0415
 
     names = write_plots(results, PLOTS)

@@ -1,4 +1,4 @@
-"""Durable appends: `EventLog.append` under many producers, and a bare `sqlite3` beside it.
+"""Durable appends: `EventLog.append` under many producers, compared with a bare `sqlite3`.
 
 Run as `python -m benchmarks.appends MODE DIR SECONDS`; it prints one line of JSON. `service` fills
 a log in DIR and notes its batches; `raw` and `ready` write the same rows again in the same batches,
@@ -45,7 +45,7 @@ _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1"
 
 
 class Appended(msgspec.Struct):
-    """What a run has measured."""
+    """The measurements of a run."""
 
     events: int
     wall_s: float
@@ -62,7 +62,7 @@ class Appended(msgspec.Struct):
 
 
 def main() -> None:
-    """Do what the arguments say."""
+    """Run the benchmark that the arguments name."""
     mode, directory, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
     if mode == "service":
         appended = uvloop.run(_append(directory, seconds))
@@ -106,7 +106,7 @@ async def _produce(log: EventLog, number: int, until: float, waits_ms: list[floa
 
 
 def _inputs(number: int) -> Iterator[Event]:
-    """Play a match without an end."""
+    """Yield the events of an endless match."""
     tick = 0
     while True:
         tick += 15

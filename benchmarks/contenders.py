@@ -1,4 +1,4 @@
-"""Who is measured: the service and its peers, how they are started, and how they are spoken to."""
+"""The contenders: the service and its peers, how they are started, and their wire formats."""
 
 from __future__ import annotations
 
@@ -49,36 +49,36 @@ SERVICE_SETTINGS = {
 
 
 class Dialect(Protocol):
-    """How messages look on the wire of some server."""
+    """The wire format of a server."""
 
     greeting: Sequence[str]
-    """The script with which every connection begins."""
+    """The script that every connection runs first."""
 
     def target(self, token: str) -> str:
-        """Say where a user connects."""
+        """Return the path and query for a user's connection."""
 
     def write(self, message: dict[str, Any]) -> str:
-        """Write a message to the server."""
+        """Encode a message to the server."""
 
     def part(self, type_: str) -> str:
-        """Say what every message of this type from the server contains."""
+        """Return a text that every message of this type from the server contains."""
 
 
 class Json:
-    """Text frames of JSON, as the contract has them."""
+    """JSON text frames of the classic contract."""
 
     greeting: Sequence[str] = ('await "type":"welcome"',)
 
     def target(self, token: str) -> str:
-        """The token stands in the query."""
+        """Pass the token in the query."""
         return f"/?token={token}"
 
     def write(self, message: dict[str, Any]) -> str:
-        """A flat object."""
+        """Encode a flat object."""
         return text(message)
 
     def part(self, type_: str) -> str:
-        """Its type."""
+        """Return the encoded type."""
         return f'"type":"{type_}"'
 
 
@@ -88,16 +88,16 @@ class SocketIo:
     greeting: Sequence[str] = ("await 0{", "send 40", "await 40{")
 
     def target(self, token: str) -> str:
-        """The token stands in the query."""
+        """Pass the token in the query."""
         return f"/socket.io/?EIO=4&transport=websocket&token={token}"
 
     def write(self, message: dict[str, Any]) -> str:
-        """An event with one argument."""
+        """Encode an event with one argument."""
         fields = {name: value for name, value in message.items() if name != "type"}
         return "42" + text([message["type"], fields])
 
     def part(self, type_: str) -> str:
-        """Its name."""
+        """Return the encoded name of the event."""
         return f'42["{type_}"'
 
 
@@ -110,13 +110,13 @@ class Contender:
     settings: Mapping[str, str] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Json)
     is_floor: bool = False
-    """It knows no users and no rooms, and is there to show the limit of the machine."""
+    """Whether it has neither users nor rooms, and only shows the limit of the machine."""
 
     @contextmanager
     def started(
         self, settings: Mapping[str, str] | None = None, patience_s: float = START_TIMEOUT_S
     ) -> Iterator[Server]:
-        """Run it, over data of its own if no others are given."""
+        """Run the server, by default with a new data directory."""
         with tempfile.TemporaryDirectory(prefix="ws-bench-") as data:
             given = {"JWT_SECRET": SECRET, **self.settings, **(settings or {})}
             given.setdefault("WS_DATA_DIR", data)
@@ -131,32 +131,32 @@ def token(user: int) -> str:
 
 
 def newest_node() -> Path:
-    """Find the Node that the peers bring with them."""
+    """Return the Node that is installed with the peers."""
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     return HERE / f"node_modules/node-linux-{machine}/bin/node"
 
 
 def bun() -> Path | None:
-    """Find the Bun that the peers bring with them; there is none for some machines."""
+    """Return the Bun that is installed with the peers; None if there is none for this machine."""
     machine = {"x86_64": "x64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     found = HERE / f"node_modules/@oven/bun-linux-{machine}/bin/bun"
     return found if found.exists() else None
 
 
 def system_node() -> Path | None:
-    """Find the Node of the machine."""
+    """Return the Node of the system."""
     found = shutil.which("node")
     return None if found is None else Path(found)
 
 
 def version_of(node: Path) -> str:
-    """Ask a Node for its version: `20.20.2`."""
+    """Return the version of a Node, such as `20.20.2`."""
     answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
     return answer.stdout.strip().removeprefix("v")
 
 
 def prepare() -> None:
-    """Install what the peers need, from their lockfile, unless it is there."""
+    """Install the packages of the peers from their lockfile if they are missing."""
     lockfile, installed = HERE / "package-lock.json", HERE / "node_modules/.package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lockfile.stat().st_mtime:
         return

@@ -1,4 +1,4 @@
-"""The figures that are promised, who is measured for each, and when a promise is kept."""
+"""The figures, their contenders, and their goals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Sample
 
 SPARE_FILES = 200
-"""A process has more open files than connections."""
+"""Open files of a process beyond its connections."""
 
 FRAME_MS = 16
 ONE_BY_ONE = Rooms(rooms=1, members=1000, senders=1, period_s=1 / 200)
@@ -39,54 +39,54 @@ PING_CLIENTS, PINGS_PER_S = 100, 100.0
 
 
 class Goal(NamedTuple):
-    """A limit for the median of the service, alone or as a part of what others have."""
+    """A limit for the service's median, absolute or as a ratio to other contenders."""
 
     limit: float
     against: Sequence[tuple[str, str]] = ()
-    """Figures and contenders; the best of them counts."""
+    """The (figure, contender) pairs to compare with; the best one counts."""
     at_least: bool = False
 
     def met(self, value: float) -> bool:
-        """Tell whether a value, or a ratio, keeps the promise."""
+        """Return whether a value or ratio meets the goal."""
         return value >= self.limit if self.at_least else value <= self.limit
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the promises."""
+    """A row of the table of figures."""
 
     key: str
     title: str
     unit: str
     measurements: Mapping[str, Callable[[], Sample]]
-    """By contender, in the order in which they take turns."""
+    """Measurements by contender, in the order of each round."""
     goal: Goal | None = None
     ours: str = SERVICE.name
-    """Which measurement the goal is about."""
+    """The measurement that the goal applies to."""
 
 
 @dataclass
 class Measured:
-    """What has come of a figure so far."""
+    """The samples and failures of a figure."""
 
     figure: Figure
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     def median(self, contender: str) -> float | None:
-        """Return the value in the middle of all rounds."""
+        """Return the median of all rounds."""
         samples = self.samples.get(contender)
         return statistics.median(one.value for one in samples) if samples else None
 
     def detail(self, contender: str, name: str) -> float | None:
-        """The same of a detail."""
+        """Return the median of a detail."""
         samples = self.samples.get(contender, ())
         values = [one.details[name] for one in samples if name in one.details]
         return statistics.median(values) if values else None
 
 
 class Scale(NamedTuple):
-    """How much is measured."""
+    """The extent of a run."""
 
     rounds: int
     span: Span
@@ -124,7 +124,7 @@ FULL = Scale(
 
 
 def figures(scale: Scale, logs: Logs) -> list[Figure]:
-    """List what is measured, in the order of the table."""
+    """Return all figures in the order of the table."""
     return [
         *_one_room(scale),
         *_many_rooms(scale),
@@ -136,7 +136,7 @@ def figures(scale: Scale, logs: Logs) -> list[Figure]:
 
 
 def better_fastify(figure: str) -> list[tuple[str, str]]:
-    """Both Nodes; the better one counts."""
+    """Compare with both builds of Node; the better one counts."""
     return [(figure, FASTIFY.name), (figure, FASTIFY_SYSTEM.name)]
 
 
@@ -151,7 +151,7 @@ def _peers(scale: Scale) -> list[Contender]:
 
 
 def _floor(scale: Scale) -> list[Contender]:
-    """Return the bare loop of sends, which nothing can undercut."""
+    """Return the bare loop of sends: the lower bound of any server."""
     return [SEND_LOOP] if scale.all_peers else []
 
 

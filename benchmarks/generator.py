@@ -40,7 +40,7 @@ BUILD = HERE / ".build"
 
 @dataclass
 class Connection:
-    """One connection: where it connects, its script, and what it sends when it is ready."""
+    """A connection: its target, its script, and what it sends once it is ready."""
 
     target: str
     script: Sequence[str] = ()
@@ -49,29 +49,29 @@ class Connection:
 
 @dataclass
 class Plan:
-    """What the generator is to do; times are in seconds."""
+    """The input of the generator; times are in seconds."""
 
     port: int
     connections: Sequence[Connection]
     pids: Sequence[int] = ()
-    """Whose CPU time is measured."""
+    """The process whose CPU time is measured."""
     header: str = ""
     concurrency: int = 64
-    """How many connections are on their way to being ready at a time."""
+    """Connections that run their scripts at a time."""
     leaders: int = 0
-    """So many are ready before the others begin."""
+    """Connections that must be ready before the others start."""
     patience_s: float = 180.0
-    """How long all of them together may take to be ready."""
+    """Timeout for all connections to be ready."""
     period_s: float = 0.0
-    """Between two messages of one sender; the senders are spread over it."""
+    """Interval between two messages of a sender; senders are spread over it."""
     burst: int = 1
-    """So many messages are due at once."""
+    """Messages that are due at the same time."""
     warmup_s: float = 0.0
     window_s: float = 1.0
     drain_s: float = 1.0
-    """How long to wait at most for what was sent."""
+    """Timeout for the delivery of what was sent."""
     fanout: int = 0
-    """How many deliveries a message leads to."""
+    """Deliveries per message."""
     stamp: str = ""
     """The digits after it are the due time of the message that is delivered."""
     watch: str = ""
@@ -82,7 +82,7 @@ class Plan:
     """A frame that contains it fails the script."""
 
     def lines(self) -> list[str]:
-        """Write the plan as the generator reads it."""
+        """Encode the plan for the generator."""
         options: dict[str, object] = {
             "concurrency": self.concurrency,
             "leaders": self.leaders,
@@ -125,18 +125,18 @@ class Counts(msgspec.Struct, frozen=True):
     bytes: int
     window_bytes: int
     gone: int
-    """Connections that the server has ended."""
+    """Connections that the server closed."""
     late_mean_us: float
-    """How late the generator itself was in sending."""
+    """The lateness of the generator's own sends."""
     late_max_us: int
     server_cpu_s: float
     generator_cpu_s: float
     generator_busy_s: float
-    """It polls all the time; this is the time in which it had something to do."""
+    """The generator polls; this is the time in which it had work to do."""
 
     @property
     def generator_busy(self) -> float:
-        """Which part of the time the generator had something to do."""
+        """The share of time in which the generator had work to do."""
         return self.generator_busy_s / self.window_s
 
 
@@ -149,7 +149,7 @@ class Result:
     arrivals_us: dict[int, list[int]]
     """By the number of the connection."""
     others_busy: float
-    """Which part of the server's core somebody else had, or the host of this machine took."""
+    """The share of the server's core that other processes or the host used."""
 
 
 class Generator:
@@ -160,7 +160,7 @@ class Generator:
         self._plan = plan
 
     def __enter__(self) -> Self:
-        """Connect, and follow all scripts to their ends."""
+        """Connect, and run all scripts."""
         self._directory = Path(tempfile.mkdtemp(prefix="ws-bench-"))
         try:
             plan = self._directory / "plan"
@@ -196,7 +196,7 @@ class Generator:
         shutil.rmtree(self._directory)
 
     def measure(self) -> Result:
-        """Send as planned, and return what came of it."""
+        """Send according to the plan, and return the result."""
         began, others_s = time.monotonic(), self._others_s()
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         self._process.stdin.write(b"go\n")

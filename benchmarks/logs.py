@@ -1,4 +1,4 @@
-"""Figures of the log, taken in processes of their own, over data that is kept for a run."""
+"""Figures of the event log, measured in processes of their own; the logs are kept for a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REBUILD_PATIENCE_S = 900.0
 
 
 class Logs:
-    """The logs of one run; the end of the block removes them."""
+    """The logs of a run, which are removed at the end of the block."""
 
     def __enter__(self) -> Self:
         """Make a place for them."""

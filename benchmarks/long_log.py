@@ -34,7 +34,7 @@ USERS_PREFIX = b"70000000000"
 """Ids of thirteen digits, of which eleven say which repetition it is."""
 FIRST_USER = int(USERS_PREFIX + b"01")
 ROOM_MARK = b"%ROOM%"
-"""Stands in a template for the half of a room's id that says which repetition it is."""
+"""Placeholder in a template for the part of a room's id that numbers the repetition."""
 DATABASE = "ws-service.db"
 QUIET_TIMEOUT_S = 20.0
 
@@ -54,7 +54,7 @@ _ONLINE = """
 
 
 class Template(NamedTuple):
-    """An event of the recorded evening."""
+    """A recorded event."""
 
     stream: bytes
     version: int

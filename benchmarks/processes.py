@@ -26,7 +26,7 @@ _LISTENING = re.compile(r"^listening (\d+)$|\"listening\".*http://127\.0\.0\.1:(
 
 
 class BenchmarkError(Exception):
-    """Something that was to be measured did not do its work; the text says what."""
+    """A measurement failed; the message says why."""
 
 
 class Server(NamedTuple):

@@ -1,4 +1,4 @@
-"""What is printed, and what is written into the docs."""
+"""Print the table, and write the page of the docs."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ _NOT_SHOWN = """\
 
 
 class Verdict(NamedTuple):
-    """A goal beside what was measured."""
+    """The comparison of a goal with the measurement."""
 
     ratio: float | None
     text: str
 
 
 def verdict(figure: Figure, results: Mapping[str, Measured]) -> Verdict:
-    """Say whether the goal of a figure is met, and by how much."""
+    """Return whether the goal of a figure is met, and by how much."""
     goal = figure.goal
     ours = results[figure.key].median(figure.ours)
     if goal is None:
@@ -130,7 +130,7 @@ def _is_saturated(results: Mapping[str, Measured], compared: Sequence[tuple[str,
 
 
 def goal_text(figure: Figure) -> str:
-    """Write a goal down: `<= 0.85 x`."""
+    """Format a goal: `<= 0.85 x`."""
     if figure.goal is None:
         return ""
     sign = ">=" if figure.goal.at_least else "<="
@@ -139,7 +139,7 @@ def goal_text(figure: Figure) -> str:
 
 
 def console_table(results: Mapping[str, Measured]) -> Table:
-    """Make the table that is printed."""
+    """Return the table to print."""
     table = Table(title="Medians of all rounds", box=box.SIMPLE)
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True)
@@ -153,7 +153,7 @@ def console_table(results: Mapping[str, Measured]) -> Table:
 
 
 def legend(results: Mapping[str, Measured]) -> str:
-    """Say what the rows of the table are."""
+    """Return the explanation of the rows."""
     return "\n".join(
         f"{key:9} {measured.figure.title}: {measured.figure.unit}"
         for key, measured in results.items()
@@ -166,7 +166,7 @@ def markdown(
     plots: Sequence[str],
     how: str,
 ) -> str:
-    """Write the page."""
+    """Return the page."""
     today = dt.datetime.now(dt.UTC).date().isoformat()
     facts = "\n".join(f"- {name}: {value}" for name, value in {**machine(), **versions}.items())
     pictures = "\n".join(f"![{name}](performance/{name}.svg)" for name in plots)
@@ -246,7 +246,7 @@ def _failures(results: Mapping[str, Measured]) -> list[str]:
 
 
 def _disturbance(results: Mapping[str, Measured]) -> str:
-    """Warn of a run that was not alone on its machine."""
+    """Return a warning if other processes disturbed the run."""
     parts = [
         part
         for measured in results.values()

@@ -1,4 +1,4 @@
-"""What is done to a server: the plans of the generator, and how a result becomes a sample."""
+"""Workloads: plans of the generator, and the conversion of results to samples."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def matches(contender: Contender, count: int, span: Span) -> Sample:
         for late_us in measure.tick_lateness_us(arrivals)
     ]
     if not lateness_ms:
-        raise BenchmarkError("no frame came")
+        raise BenchmarkError("no frame was received")
     late = measure.percentiles(lateness_ms)
     return Sample(
         late[99.0],

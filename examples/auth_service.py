@@ -4,7 +4,7 @@
 
 It reads JWT_SECRET (or VAULT_ADDR and VAULT_TOKEN), WS_URL and USER_SERVICE_URL.
 
-A token says only who somebody is; their name the user service is told, and ws-service asks it.
+A token has only the id of a user; ws-service gets the display name from the user service.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from examples.serving import serve
 
 FRONTEND = Path(__file__).parent / "frontend"
 SOCKET_IO = Path(__file__).parents[1] / "node_modules/socket.io-client/dist/socket.io.esm.min.js"
-"""The client of Socket.IO for pages; `npm ci` brings it."""
+"""The Socket.IO client for pages, installed by `npm ci`."""
 
 TOKEN_TTL_S = 8 * 3600
 NAME_LENGTH_MAX = 32
@@ -49,7 +49,7 @@ class AuthService:
     def __init__(
         self, secret: str, ws_url: str, user_service_url: str, database: str = ":memory:"
     ) -> None:
-        """Sign with `secret`, and tell the page where the others are."""
+        """Sign tokens with `secret`, and pass the addresses of the other services to the page."""
         self._secret = secret
         self._ws_url = ws_url
         self._user_service_url = user_service_url
@@ -57,7 +57,7 @@ class AuthService:
         self._database.executescript(SCHEMA)
 
     def app(self) -> web.Application:
-        """Make the web application."""
+        """Return the web application."""
         app = web.Application()
         app.add_routes(
             [
@@ -73,21 +73,21 @@ class AuthService:
         return app
 
     async def page(self, _request: web.Request) -> web.StreamResponse:
-        """Show the frontend."""
+        """Serve the frontend."""
         return web.FileResponse(FRONTEND / "index.html")
 
     async def socket_io(self, _request: web.Request) -> web.StreamResponse:
-        """Give the page the client of Socket.IO, where it is installed."""
+        """Serve the Socket.IO client if it is installed."""
         if not SOCKET_IO.exists():
             raise web.HTTPNotFound
         return web.FileResponse(SOCKET_IO)
 
     async def config(self, _request: web.Request) -> web.Response:
-        """Tell the page where its sockets go."""
+        """Return the addresses that the page connects to."""
         return web.json_response({"wsUrl": self._ws_url})
 
     async def sign_up(self, request: web.Request) -> web.Response:
-        """Make an account, and tell the user service of it."""
+        """Create an account, and register it with the user service."""
         name, password = await _credentials(request)
         salt = secrets.token_bytes(16)
         hash_ = await asyncio.to_thread(_hash, password, salt)
@@ -103,7 +103,7 @@ class AuthService:
         return web.json_response({"token": token}, status=201)
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        """Give a token to who knows the password."""
+        """Return a token for the right password."""
         name, password = await _credentials(request)
         query = "SELECT id, salt, hash FROM accounts WHERE name = ?"
         row = self._database.execute(query, (name,)).fetchone()
@@ -114,7 +114,7 @@ class AuthService:
         return web.json_response({"token": self._token(id_)})
 
     async def forward(self, request: web.Request) -> web.Response:
-        """Pass what the page asks of the user service on to it, as a gateway does."""
+        """Forward requests of the page to the user service, as a gateway does."""
         kept = ("Authorization", "Content-Type")
         headers = {name: request.headers[name] for name in kept if name in request.headers}
         url, body = self._user_service_url + request.path, await request.read()
@@ -154,7 +154,7 @@ async def _credentials(request: web.Request) -> tuple[str, str]:
 
 
 async def main() -> None:
-    """Serve until the end."""
+    """Serve until a signal."""
     parser = argparse.ArgumentParser(description="The example auth service.")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--database", default=":memory:")

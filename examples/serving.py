@@ -1,4 +1,4 @@
-"""How each example serves: on this machine only, until it is told to stop."""
+"""Serve an example on the loopback interface until a signal."""
 
 from __future__ import annotations
 

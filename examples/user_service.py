@@ -54,7 +54,7 @@ class UserService:
         self._database.executescript(SCHEMA)
 
     def app(self) -> web.Application:
-        """Make the web application."""
+        """Return the web application."""
         app = web.Application()
         app.add_routes(
             [
@@ -67,14 +67,14 @@ class UserService:
         return app
 
     async def public(self, request: web.Request) -> web.Response:
-        """Show what everybody may know."""
+        """Return the public profile of a user."""
         row = self._one("SELECT id, name FROM users WHERE id = ?", request.match_info["id"])
         if row is None:
             raise web.HTTPNotFound
         return web.json_response({"id": row[0], "name": row[1]})
 
     async def me(self, request: web.Request) -> web.Response:
-        """Show the user, with friends and matches."""
+        """Return the caller's profile, friends and matches."""
         user = self._user(request)
         row = self._one("SELECT name FROM users WHERE id = ?", user)
         friends = self._all(
@@ -89,13 +89,13 @@ class UserService:
         return web.json_response({"user": me})
 
     async def rename(self, request: web.Request) -> web.Response:
-        """Take a new name."""
+        """Change a user's name."""
         user, name = self._user(request), (await request.json())["name"]
         self._database.execute("INSERT OR REPLACE INTO users VALUES (?, ?)", (user, name))
         return web.json_response({"id": user, "name": name})
 
     async def act(self, request: web.Request) -> web.Response:
-        """Do what the body asks for."""
+        """Run the action in the body."""
         user, body = self._user(request), await request.json()
         match body:
             case {"action": "add_friend", "friendId": int(friend)}:
@@ -108,7 +108,7 @@ class UserService:
                 raise web.HTTPBadRequest(text="unknown action")
 
     def matches_of(self, user: int) -> list[dict[str, Any]]:
-        """List the user's newest matches."""
+        """Return the newest matches of a user."""
         rows = self._all(
             "SELECT id, date, player1, player2, score1, score2 FROM matches"
             " WHERE ? IN (player1, player2) ORDER BY id DESC LIMIT ?",
@@ -131,7 +131,7 @@ class UserService:
         return web.json_response({"id": row and row[0]}, status=201)
 
     def _user(self, request: web.Request) -> int:
-        """Return whose token the request carries."""
+        """Return the user of the request's token."""
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
             user: int = jwt.decode(token, self._secret, algorithms=[ALGORITHM])["id"]
@@ -148,7 +148,7 @@ class UserService:
 
 
 async def main() -> None:
-    """Serve until the end."""
+    """Serve until a signal."""
     parser = argparse.ArgumentParser(description="The example user service.")
     parser.add_argument("--port", type=int, default=3000)
     parser.add_argument("--database", default=":memory:")

@@ -19,11 +19,11 @@ from service.eventstore.tables import metadata
 from service.settings import load_settings
 
 KEPT_WITHOUT_EVENTS = "0001"
-"""At this revision events may come while the tables of later ones are kept and not written."""
+"""At this revision events may be appended while tables of later revisions are not written."""
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations over `connection`, whose transaction is its owner's."""
+    """Run the migrations in the transaction of `connection`."""
     was_behind = MigrationContext.configure(
         connection
     ).get_current_revision() == KEPT_WITHOUT_EVENTS and inspect(connection).has_table("outbox")
@@ -37,7 +37,7 @@ def run(connection: Connection) -> None:
 
 
 def rebuild(connection: Connection) -> None:
-    """Make anew what follows from the log, as events came while it was not written."""
+    """Rebuild the derived tables, since events were appended while they were not written."""
     driver = cast(sqlite3.Connection, connection.connection.driver_connection)
     tables = Rebuild(driver)
     walk(driver, lambda _done, _total: None, tables.project)
@@ -45,7 +45,7 @@ def rebuild(connection: Connection) -> None:
 
 
 def connect_and_run() -> None:
-    """Run the migrations in one transaction, while nobody else uses the log."""
+    """Run the migrations in one transaction, with the lock of the log."""
     url = context.config.attributes.get("url") or load_settings().storage.database_url
     try:
         with migrate.locked(url), migrate.transaction(url) as connection:

@@ -1,4 +1,4 @@
-"""Writes the contract documents from the code, to where the service and its wheel have them.
+"""Write the contract documents from the code, to where the service and its wheel have them.
 
     python -m tools.asyncapi            # writes service/web/docs/contract/
     python -m tools.asyncapi --check    # fails when what is committed is not that
@@ -61,7 +61,7 @@ DESCRIPTIONS = {
 def example_of(
     message: type[FromClientMessage | ToClientMessage], dialect: DialectOfContract
 ) -> dict[str, Any]:
-    """Return the example of a message as it goes over the wire in a dialect."""
+    """Return the example of a message in the wire form of a dialect."""
     if issubclass(message, FromClientMessage):
         id_ = {"id": EXAMPLE_ID} if dialect.has_ids else {}
         return {"type": message.__struct_config__.tag, **id_, **FROM_CLIENT[message]}
@@ -72,7 +72,7 @@ def example_of(
 
 
 def document(dialect: DialectOfContract) -> dict[str, Any]:
-    """Write the AsyncAPI document of a dialect."""
+    """Return the AsyncAPI document of a dialect."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -111,7 +111,7 @@ def document(dialect: DialectOfContract) -> dict[str, Any]:
 
 
 def channel(dialect: DialectOfContract) -> dict[str, Any]:
-    """Describe the one socket, with what the handshake may say."""
+    """Describe the channel of the socket, with the parameters of its handshake."""
     return {
         "address": "/",
         "title": "The WebSocket",
@@ -129,7 +129,7 @@ def channel(dialect: DialectOfContract) -> dict[str, Any]:
 
 
 def query(dialect: DialectOfContract) -> dict[str, Schema]:
-    """Describe the query of the URL."""
+    """Describe the query parameters."""
     token = {"type": "string", "description": "The JWT, where no header has it."}
     if dialect is CLASSIC:
         return {"token": token}
@@ -138,7 +138,7 @@ def query(dialect: DialectOfContract) -> dict[str, Schema]:
         "since": {
             "type": "integer",
             "minimum": 0,
-            "description": "The highest position taken in; what came after it is sent first.",
+            "description": "The last position received; messages after it are sent first.",
         },
         "epoch": {"type": "string", "description": "The `epoch` of `welcome`, with `since`."},
     }
@@ -158,7 +158,7 @@ def headers(dialect: DialectOfContract) -> dict[str, Schema]:
 
 
 def security_schemes(dialect: DialectOfContract) -> dict[str, Any]:
-    """Describe the three places of a token."""
+    """Describe the three ways to pass a token."""
     return {
         "query": {"type": "httpApiKey", "name": "token", "in": "query"},
         "header": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -172,7 +172,7 @@ def security_schemes(dialect: DialectOfContract) -> dict[str, Any]:
 
 
 def operations(dialect: DialectOfContract) -> dict[str, Any]:
-    """Describe both directions, as the service sees them."""
+    """Describe both directions from the service's point of view."""
     answers: list[type[ToClientMessage]] = [classic.Error]
     if dialect is V1:
         answers += [v1.Ack, v1.Pong]
@@ -194,7 +194,7 @@ def operations(dialect: DialectOfContract) -> dict[str, Any]:
 
 
 def references(types: Iterable[type[msgspec.Struct]]) -> list[dict[str, str]]:
-    """Refer to messages of the channel."""
+    """Return references to messages of the channel."""
     return [{"$ref": f"{CHANNEL}/messages/{one.__name__}"} for one in types]
 
 
@@ -217,7 +217,7 @@ def message(
 
 
 def documents() -> Iterator[tuple[Path, str]]:
-    """Write all documents, each with its place."""
+    """Yield each document with its path."""
     written = {
         "asyncapi-classic.json": document(CLASSIC),
         "asyncapi-v1.json": document(V1),

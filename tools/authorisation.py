@@ -1,4 +1,4 @@
-"""Who may do what: one table, from which the tests and docs/authorisation.md follow.
+"""Authorisation as one table, from which tests and docs/authorisation.md are generated.
 
 `python -m tools.authorisation` writes the page, `--check` fails when what is committed is not that.
 A cell is `YES` or the code of the error; the tests in `tests/unit/authorisation` carry each of them
@@ -45,13 +45,13 @@ YES = "yes"
 
 ROOM, NEW_ROOM, OTHER_ROOM = "room", "new-room", "other-room"
 OPPONENT, FRIEND = 20, 30
-"""Somebody who sits in the room; somebody who is online and in no room."""
+"""A player in the room, and an online user who is in no room."""
 
 PASSWORD = "sesame"  # noqa: S105 - of a room in a test
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What each role is answered to a message."""
+    """The expected answer to a message, by role."""
 
     name: str
     message: dict[str, Any]
@@ -60,12 +60,12 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def dialects(self) -> list[Dialect]:
-        """The dialects that know the message."""
+        """The dialects that have the message."""
         return [one for one in (CLASSIC, SOCKET_IO, V1) if self.message["type"] in _types_of(one)]
 
 
 class RestRow(msgspec.Struct, frozen=True):
-    """What each caller is answered to a request, as a status."""
+    """The expected status of a request, by caller."""
 
     method: str
     path: str
@@ -86,7 +86,7 @@ def _all(code: str = YES, **others: str) -> dict[Role, str]:
 
 
 def _outside(code: str) -> dict[Role, str]:
-    """Refuse those who are not in the room."""
+    """Expect a refusal for all who are not in the room."""
     return _all(anyone=code, kicked=code, admin=code)
 
 
@@ -104,7 +104,7 @@ def _free() -> dict[Role, str]:
 
 
 def _joins() -> Iterator[Row]:
-    """List each way into each kind of room."""
+    """Return each way into each kind of room."""
     wanted: list[tuple[Setting, str, str]] = [
         ("open", "", YES),
         ("private", "", YES),
@@ -231,13 +231,13 @@ REST_ROWS: tuple[RestRow, ...] = (
 
 
 def cells() -> int:
-    """Count what the tests carry out."""
+    """Return the number of combinations that are tested."""
     sockets = sum(len(row.cells) * len(row.dialects) for row in ROWS)
     return sockets + sum(len(row.cells) for row in REST_ROWS)
 
 
 def page() -> str:
-    """Write the page."""
+    """Return the page."""
     return "\n".join(_lines()).rstrip() + "\n"
 
 

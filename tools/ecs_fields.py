@@ -1,4 +1,4 @@
-"""Writes tests/ecs/fields.txt: every field of ECS with its type, from npm's `@elastic/ecs`.
+"""Write tests/ecs/fields.txt: every field of ECS with its type, from npm's `@elastic/ecs`.
 
 It is run by hand, for a newer ECS: `python tools/ecs_fields.py 9.4.0` needs node and npm.
 """
@@ -19,7 +19,7 @@ console.log(JSON.stringify(types));
 
 
 def read_fields(version: str) -> list[tuple[str, str]]:
-    """Ask the package for its fields, in the order of their names."""
+    """Return the fields of the package, ordered by name."""
     with tempfile.TemporaryDirectory() as directory:
         install = ["npm", "install", "--silent", "--no-audit", f"@elastic/ecs@{version}"]
         subprocess.run(install, cwd=directory, check=True)  # noqa: S603 - a developer's argument
@@ -33,7 +33,7 @@ def read_fields(version: str) -> list[tuple[str, str]]:
 
 
 def main() -> None:
-    """Write the file for the version that is named."""
+    """Write the file for the version on the command line."""
     (version,) = sys.argv[1:]
     fields = read_fields(version)
     head = (

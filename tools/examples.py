@@ -1,4 +1,4 @@
-"""An example of every message, as it goes over the wire.
+"""An example of every message in its wire form.
 
 The contract documents show them, and tests send them through the service's own decoders.
 """
@@ -66,7 +66,7 @@ FROM_CLIENT: Mapping[type[FromClientMessage], Wire] = {
     v1.ChatMute: {"userId": 8, "muted": True},
     v1.AuthRefresh: {"token": TOKEN},
 }
-"""The fields of an example, beside its `type`; in protocol v1 it has an `id`, too."""
+"""The fields of each example without `type`, and in protocol v1 without `id`."""
 
 
 def _summary() -> v1.RoomSummary:

@@ -61,7 +61,7 @@ PYTEST = [
 ]
 
 SLOWER_MAX, MARGIN_S = 4, 10
-"""The tests of a mutant may take so many times as long as without it, and some seconds more."""
+"""The timeout of a mutant's tests, as a multiple of their time without it, plus some seconds."""
 
 SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
@@ -83,15 +83,15 @@ SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
 }
 
 NOT_RUN = {"annotation", "returns", "decorator_list", "bases", "keywords"}
-"""The parts of definitions that say nothing about what happens."""
+"""The parts of definitions that do not affect behaviour."""
 
 
 class Change(NamedTuple):
-    """One thing to change in a tree that `changes` goes through: it is undone for the next one."""
+    """A change of a tree, which `changes` undoes before the next one."""
 
     line: int
     text: str
-    """Where in the module, and what, but for the line: code that is added above changes nothing."""
+    """The place and the change, without a line number, so that added code does not alter it."""
     tree: ast.Module
 
 
@@ -105,7 +105,7 @@ class Mutant(NamedTuple):
 
 
 def changes(tree: ast.Module) -> Iterator[Change]:
-    """Change `tree` in each way that there is, one at a time."""
+    """Apply each possible change to `tree`, one at a time."""
     for within, statement, put, undo in _replacements(tree, "", None, in_function=False):
         before = ast.unparse(statement).splitlines()
         other = put()
@@ -127,7 +127,7 @@ _Replacement: TypeAlias = tuple[str, ast.AST, _Put, _Put]
 def _replacements(
     parent: ast.AST, within: str, statement: ast.AST | None, *, in_function: bool
 ) -> Iterator[_Replacement]:
-    """List where something may be replaced: in which definition and statement, and how."""
+    """Yield each replacement with its definition and statement."""
     is_definition = isinstance(parent, ast.ClassDef | ast.FunctionDef | ast.arg | ast.AnnAssign)
     for name, value in ast.iter_fields(parent):
         if is_definition and name in NOT_RUN:
@@ -149,7 +149,7 @@ def _replacements(
 
 
 def _is_ignored(node: ast.AST) -> bool:
-    """Tell whether a node is a docstring, something for type checkers, or `zip(strict=True)`."""
+    """Return whether a node is a docstring, typing only, or `zip(strict=True)`."""
     match node:
         case ast.Expr(ast.Constant(str())) | ast.If(ast.Name("TYPE_CHECKING")):
             return True
@@ -162,7 +162,7 @@ def _is_ignored(node: ast.AST) -> bool:
 
 
 def _others(parent: ast.AST, name: str, node: ast.AST, *, in_function: bool) -> Iterator[ast.AST]:
-    """Say what may stand in the place of `node`."""
+    """Return the possible replacements of `node`."""
     if type(node) in SWAPPED:
         yield SWAPPED[type(node)]()
     is_condition = name == "test" or (name == "ifs" and isinstance(parent, ast.comprehension))
@@ -197,7 +197,7 @@ def _setter(parent: ast.AST, name: str, index: int | None, node: ast.AST) -> _Pu
 
 
 def mutants(home: Path, path: str) -> list[Mutant]:
-    """Make every mutant of a module."""
+    """Yield every mutant of a module."""
     tree = ast.parse((home / path).read_text())
     return [
         Mutant(path, change.line, change.text, compile(change.tree, str(home / path), "exec"))
@@ -206,14 +206,14 @@ def mutants(home: Path, path: str) -> list[Mutant]:
 
 
 def accepted(home: Path) -> set[tuple[str, str]]:
-    """Read which mutants are accepted: their modules, and their texts."""
+    """Read the accepted mutants as (module, text)."""
     lines = (home / ACCEPTED).read_text().splitlines()
     listed = [line.partition("  # ")[0] for line in lines if line and not line.startswith("#")]
     return {(path, text) for path, _, text in (line.partition(" ") for line in listed)}
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Lets an import of the mutated module run the mutant instead of the file."""
+    """Import hook that loads the mutant instead of the file."""
 
     def __init__(self, home: Path, mutant: Mutant) -> None:
         self.mutant = mutant
@@ -243,7 +243,7 @@ def module_name(path: str) -> str:
 
 
 def split_tests(home: Path, path: str) -> tuple[list[str], list[str]]:
-    """List the tests of a module: those that name it, and the others."""
+    """Return the test files of a module: those that import it first, then the others."""
     patterns = next(tests for start, tests in TESTS.items() if path.startswith(start))
     files = sorted({file for one in patterns for file in (home / "tests/unit").glob(one)})
     named = re.compile(rf"\b{re.escape(module_name(path))}\b")
@@ -252,7 +252,7 @@ def split_tests(home: Path, path: str) -> tuple[list[str], list[str]]:
 
 
 def start(home: Path, path: str, mutant: Mutant | None) -> int:
-    """Run the tests of a module in a process; its code is 0 when all have passed."""
+    """Run the tests of a module in a process, whose exit code is 0 if all pass."""
     near, far = split_tests(home, path)
     process = os.fork()
     if process:
@@ -272,7 +272,7 @@ def start(home: Path, path: str, mutant: Mutant | None) -> int:
 
 
 def killed(home: Path, drawn: list[Mutant], processes: int, limit_s: float) -> Iterator[bool]:
-    """Run the tests against each mutant, and say in the same order whether they noticed."""
+    """Run the tests against each mutant; return in the same order whether it was killed."""
     waiting = list(enumerate(drawn))
     running: dict[int, tuple[int, float]] = {}
     noticed: dict[int, bool] = {}
@@ -295,7 +295,7 @@ def killed(home: Path, drawn: list[Mutant], processes: int, limit_s: float) -> I
 
 
 def time_without(home: Path, paths: list[str]) -> float:
-    """Return how many seconds the longest tests take without a mutant; exit when they fail."""
+    """Return the seconds of the longest tests without a mutant; exit if they fail."""
     seconds = [0.0]
     for path in sorted({begin for begin in TESTS for path in paths if path.startswith(begin)}):
         began = time.monotonic()
@@ -308,7 +308,7 @@ def time_without(home: Path, paths: list[str]) -> float:
 
 
 def run(home: Path, options: argparse.Namespace) -> int:
-    """Draw mutants, run the tests against them, and print what has survived."""
+    """Sample mutants, run the tests against them, and print the survivors."""
     every = [str(file.relative_to(home)) for file in sorted((home / "service").rglob("*.py"))]
     paths = [path for path in every if path.startswith(tuple(TESTS))]
     paths = [path for path in paths if path.startswith(tuple(options.modules) or "service")]

@@ -1,4 +1,4 @@
-"""Writes service/web/docs/contract/openapi.json from the routes; `--check` compares it."""
+"""Write service/web/docs/contract/openapi.json from the routes; `--check` compares it."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the code; `--check` fails when what is committed is not that."""
+"""Write docs/reference.md from the code; `--check` fails if the committed file differs."""
 
 import importlib
 import inspect
@@ -29,14 +29,14 @@ Generated from the code by `make reference`; do not edit.
 
 
 def first_sentence(thing: object) -> str:
-    """Return the line of help of a class."""
+    """Return the first paragraph of a docstring as one line."""
     return (
         inspect.cleandoc(getattr(thing, "__doc__", None) or "").split("\n\n")[0].replace("\n", " ")
     )
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Write a table in Markdown."""
+    """Yield the lines of a Markdown table."""
     yield "| " + " | ".join(head) + " |"
     yield "|" + " --- |" * len(list(head))
     for row in rows:
@@ -45,7 +45,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
 
 
 def type_name(annotation: Any) -> str:
-    """Write a JSON type for people."""
+    """Describe a JSON type in a short readable form."""
     (schema,), parts = msgspec.json.schema_components([annotation], ref_template="{name}")
     return _describe(schema, parts)
 
@@ -69,7 +69,7 @@ def _describe(schema: dict[str, Any], parts: dict[str, Any]) -> str:
 
 
 def fields_of(message: type[msgspec.Struct]) -> str:
-    """Write the fields of a message in a line."""
+    """Describe the fields of a message in one line."""
     fields = [
         f"{field.encode_name}{'' if field.required else '?'}: {type_name(field.type)}"
         for field in msgspec.structs.fields(message)
@@ -98,7 +98,7 @@ def errors() -> list[type[ClientError]]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """List the verbs of the command line."""
+    """Yield the commands of the command line with their help."""
     waiting = [("ws-service", typer.main.get_command(app))]
     for name, command in waiting:
         if isinstance(command, TyperGroup):
@@ -117,7 +117,7 @@ def first_line(text: str | None) -> str:
 
 
 def metrics() -> Iterator[tuple[str, str, str, str]]:
-    """List what `/metrics` shows, by the names under which a query finds it."""
+    """Yield all metrics by the names that queries use."""
     all_ = Metrics()
     suffixes = {"counter": "_total", "info": "_info"}
     for family in sorted(all_.registry.collect(), key=lambda family: family.name):

@@ -38,7 +38,7 @@ WITH_POSITION: frozenset[type[ToClientMessage]] = frozenset(
         v1.ChatMessage,
     }
 )
-"""What protocol v1 sends for an event of the log; a test compares it with the deliveries."""
+"""Messages of protocol v1 that follow from an event; a test compares them with the fan-out."""
 
 _COMMAND_ID: Schema = {
     "description": "Asks for an answer, which has it, too; the same id again changes nothing.",
@@ -47,14 +47,14 @@ _COMMAND_ID: Schema = {
     "maxLength": COMMAND_ID_LENGTH_MAX,
 }
 _POSITION: Schema = {
-    "description": "The position of its event in the log; not there when it tells what stands.",
+    "description": "The position of its event in the log; absent in messages about present state.",
     "type": "integer",
     "minimum": 1,
 }
 
 
 class DialectOfContract(msgspec.Struct, frozen=True):
-    """What one dialect has, under the name of its documents."""
+    """The messages of one dialect, and the name of its documents."""
 
     name: str
     protocol: str
@@ -63,11 +63,11 @@ class DialectOfContract(msgspec.Struct, frozen=True):
 
     @property
     def has_ids(self) -> bool:
-        """Whether a message may carry an id, and what follows from the log its position."""
+        """Whether messages have command ids and positions."""
         return self is V1
 
     def types(self) -> tuple[type[FromClientMessage | ToClientMessage], ...]:
-        """All messages, those of a client first."""
+        """All messages, those from a client first."""
         return (*get_args(self.from_client), *get_args(self.to_client))
 
 
@@ -78,7 +78,7 @@ V1 = DialectOfContract("v1", "ws-service.v1", messages.FromV1Client, messages.To
 
 
 def schemas_of(dialect: DialectOfContract, ref_template: str) -> dict[str, Schema]:
-    """Return the schema of each message and of each of its parts, by name."""
+    """Return the schemas of all messages and of their components by name."""
     _, found = msgspec.json.schema_components(dialect.types(), ref_template=ref_template)
     schemas = {name: _readable(schema) for name, schema in found.items()}
     for struct in _structs_in(dialect.to_client):
@@ -122,13 +122,13 @@ def all_schemas() -> Schema:
 
 
 def unwrapped(docstring: str | None) -> str:
-    """Write a docstring with each paragraph in one line."""
+    """Return a docstring with each paragraph joined to one line."""
     paragraphs = cleandoc(docstring or "").split("\n\n")
     return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
 def _readable(schema: Any) -> Any:
-    """Write a schema without what AsyncAPI does not know, and one allowed value as `const`."""
+    """Return a schema without keywords that AsyncAPI lacks; one allowed value becomes `const`."""
     if isinstance(schema, list):
         return [_readable(one) for one in schema]
     if not isinstance(schema, dict):
@@ -142,7 +142,7 @@ def _readable(schema: Any) -> Any:
 
 
 def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
-    """Write a schema with other names in its references."""
+    """Return a schema with renamed references."""
     if isinstance(schema, list):
         return [_renamed(one, names) for one in schema]
     if not isinstance(schema, dict):
@@ -154,7 +154,7 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
 
 
 def _require_all(struct: type[msgspec.Struct], schema: Schema) -> None:
-    """A struct that is sent has all of its fields, but those that may be unset."""
+    """Mark all fields of sent structs as required, except those that may be unset."""
     tag = [struct.__struct_config__.tag_field] if struct.__struct_config__.tag else []
     schema["required"] = tag + [
         field.encode_name
@@ -166,7 +166,7 @@ def _require_all(struct: type[msgspec.Struct], schema: Schema) -> None:
 
 
 def _structs_in(type_: Any) -> set[type[msgspec.Struct]]:
-    """Find a type's structs, with those in their fields."""
+    """Return the structs of a type, nested ones included."""
     found: set[type[msgspec.Struct]] = set()
 
     def parts_of(one: inspect.Type) -> Iterator[inspect.Type]:

@@ -13,7 +13,7 @@ _position = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables, and let the database itself refuse to change an event."""
+    """Create the tables, and triggers that refuse changes of events."""
     op.create_table(
         "events",
         sa.Column("position", _position, autoincrement=False, nullable=False),
@@ -101,7 +101,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take everything away, also what later revisions have left; a log with events stays."""
+    """Drop all tables, those of later revisions included; refuse if there are events."""
     if op.get_bind().execute(sa.text("SELECT 1 FROM events LIMIT 1")).first():
         raise CommandError("there are events in this log: it is not taken away")
     for table in (

@@ -1,4 +1,4 @@
-"""The outbox of finished matches: who gets them, what waits, and the tokens to deliver with."""
+"""The outbox of finished matches: consumers, pending deliveries, and tokens."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -46,4 +46,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Let the tables stand: what waits is delivered after the next upgrade, which needs tokens."""
+    """Keep the tables: pending deliveries go on after the next upgrade, and need the tokens."""

@@ -1,4 +1,4 @@
-"""Events that an operator has left out, since they can't be read or folded; see `log skip`."""
+"""Events that an operator skipped, since they can't be read or folded; see `log skip`."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table; what stands there once is never changed."""
+    """Create the table, with triggers that refuse changes."""
     op.create_table(
         "skipped",
         sa.Column(
@@ -35,6 +35,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the table away, unless something was skipped: that is never forgotten."""
+    """Drop the table unless it has rows: a skip is never forgotten."""
     if not op.get_bind().exec_driver_sql("SELECT count(*) FROM skipped").scalar_one():
         op.drop_table("skipped")

@@ -1,4 +1,4 @@
-"""Index the events by stream beside their table, where it can be filled in bulk.
+"""Index the events by stream in a table of its own, which can be filled in bulk.
 
 The unique constraint over stream and version made every append dirty a page of its own. SQLite
 can't drop a constraint: the table is copied. That needs as much free space as the log has, and
@@ -44,7 +44,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Let the table of events check stream and version again."""
+    """Let the table of events enforce unique stream versions again."""
     _copy_events(
         sa.UniqueConstraint("stream", "version", name=op.f("uq_events_stream_version")),
     )
@@ -53,7 +53,7 @@ def downgrade() -> None:
 
 
 def _copy_events(*constraints: sa.UniqueConstraint) -> None:
-    """Put the events into a table with other constraints; no row of the old one is changed."""
+    """Copy the events into a table with other constraints; rows are not changed."""
     op.create_table(
         "events_copy",
         sa.Column("position", _position, autoincrement=False, nullable=False),

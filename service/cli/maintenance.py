@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def rebuild() -> None:
-    """Make all that follows from the log anew, while the service does not run."""
+    """Rebuild what is derived from the log, while the service does not run."""
     path = _database()
     lock = LogLock(Files(path).lock)
     try:

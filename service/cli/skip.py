@@ -28,7 +28,7 @@ class NotSkipped(ServiceError):
 
 
 def skip(position: Position, reason: str) -> None:
-    """Leave out, for good, the first event that can't be read or folded."""
+    """Skip, permanently, the first event that can't be read or folded."""
     if not 0 < len(reason.strip()) <= REASON_LENGTH_MAX:
         raise typer.BadParameter(
             f"give a reason of at most {REASON_LENGTH_MAX} characters", param_hint="--reason"

@@ -4,8 +4,8 @@ An index that is kept up by every INSERT dirties a page of its own for nearly ev
 neighbouring events belong to different streams: that was half the cost of an append. So the table
 of events has none. The writer knows the versions of the streams (it is the only one), and adds
 many events at once to the table `stream_index`, in the order of its key, when it has nothing else
-to do. `stream_index_head` says up to which position that was done; whoever reads a stream looks at
-the few events after it one by one.
+to do. `stream_index_head` has the position up to which the index is complete; readers of a stream
+scan the few events after it.
 
 The primary key of the index refuses a second event of the same stream and version.
 """
@@ -58,7 +58,7 @@ _MOVE_HEAD = "INSERT OR REPLACE INTO stream_index_head (id, position) VALUES (1,
 
 
 def positions_of(streams: Collection[str]) -> CompoundSelect[tuple[int]]:
-    """Select the positions of all events of `streams`."""
+    """Return a query for the positions of all events of `streams`."""
     indexed = func.coalesce(select(stream_index_head.c.position).scalar_subquery(), 0)
     return union_all(
         select(stream_index.c.position).where(stream_index.c.stream.in_(streams)),
@@ -73,7 +73,7 @@ def indexed_until(connection: sqlite3.Connection) -> Position:
 
 
 def fill(connection: sqlite3.Connection, after: Position, until: Position) -> None:
-    """Add the events after a position up to another; the caller has begun a transaction.
+    """Index the events after a position, up to and including another, in the open transaction.
 
     Raises `sqlite3.IntegrityError` when a stream has two events of the same version.
     """
@@ -82,23 +82,20 @@ def fill(connection: sqlite3.Connection, after: Position, until: Position) -> No
 
 
 def cut(connection: sqlite3.Connection, head: Position) -> None:
-    """Take away what is after `head`, where a log goes on without its tail.
-
-    The caller has begun a transaction.
-    """
+    """Drop entries after `head`, for a log that lost its tail, in the open transaction."""
     if indexed_until(connection) > head:
         connection.execute("DELETE FROM stream_index WHERE position > ?", (head,))
         connection.execute(_MOVE_HEAD, (head,))
 
 
 def refill(connection: sqlite3.Connection, head: Position) -> None:
-    """Make the index anew from all events; the caller has begun a transaction."""
+    """Rebuild the index from all events, in the open transaction."""
     connection.execute("DELETE FROM stream_index")
     fill(connection, 0, head)
 
 
 def difference(connection: sqlite3.Connection, schema: str) -> str | None:
-    """Say how the index of an attached database is not what its events say; None when it is."""
+    """Return how the index of an attached database differs from its events, or None."""
     rows, entries = f"{schema}.events", f"{schema}.stream_index"
     until = f"coalesce((SELECT position FROM {schema}.stream_index_head WHERE id = 1), 0)"  # noqa: S608 - names of ours
     wrong = connection.execute(
@@ -119,14 +116,14 @@ def difference(connection: sqlite3.Connection, schema: str) -> str | None:
 
 
 class StreamVersions:
-    """The last versions of streams, as the one writer knows them; it also fills the index."""
+    """The last version of each stream, for the writer; also tracks which events are indexed."""
 
     def __init__(self, connection: sqlite3.Connection, cached_max: int) -> None:
-        """Read what is not in the index yet; remember at most `cached_max` streams that are."""
+        """Read the events that are not indexed; cache at most `cached_max` indexed streams."""
         self._connection = connection
         self._cached_max = cached_max
         self._cached: dict[str, int] = {}
-        """Streams of which all events are in the index, those used last at the end."""
+        """Versions of fully indexed streams, least recently used first."""
         self._indexed = indexed_until(connection)
         self._unindexed: dict[str, tuple[int, Position]] = {
             stream: (version, position)
@@ -151,12 +148,12 @@ class StreamVersions:
         return version
 
     def move(self, versions: Mapping[str, int], head: Position) -> None:
-        """Know the last versions of the streams of a commit, which ended at `head`."""
+        """Record the last versions of the streams of a commit that ended at `head`."""
         for stream, version in versions.items():
             self._unindexed[stream] = (version, head)
 
     def indexed(self, until: Position) -> None:
-        """Know that the index was filled up to `until`."""
+        """Record that the index is complete up to `until`."""
         self._indexed = until
         rest: dict[str, tuple[int, Position]] = {}
         for stream, (version, position) in self._unindexed.items():

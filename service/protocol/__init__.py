@@ -1,4 +1,4 @@
-"""The messages: one closed union for each direction and dialect.
+"""Messages: one closed union for each direction and dialect.
 
 The classic dialect is the contract with existing clients; a client that offers the subprotocol
 `ws-service.v1` speaks the other one, which has most of the classic messages and more.

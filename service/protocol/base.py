@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 DEFAULT_GAME = "pong"
-"""The game of a message that names none, as those of classic clients."""
+"""The game of messages that do not name one, as those of classic clients."""
 
 COMMAND_ID_LENGTH_MAX = 64
 
@@ -18,10 +18,10 @@ WireGame: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 class FromClientMessage(
     msgspec.Struct, frozen=True, tag_field="type", rename="camel", kw_only=True
 ):
-    """A message of a client."""
+    """A message from a client."""
 
     id: Any = None
-    """In protocol v1, a text of 1 to 64 characters: the answer has it, too."""
+    """In protocol v1, the command id: a text of 1 to 64 characters, which the reply repeats."""
 
 
 class ToClientMessage(msgspec.Struct, frozen=True, tag_field="type", rename="camel", gc=False):

@@ -1,4 +1,4 @@
-"""The messages of the classic contract; the docstring of each is its line of help.
+"""Messages of the classic contract; their docstrings appear in the reference.
 
 A field is written in camelCase on the wire. Clients of protocol v1 send and get most of these,
 too; what only protocol v1 has is in `service.protocol.v1`.
@@ -28,11 +28,11 @@ class UserListRequest(FromClientMessage, frozen=True, tag="user:list:request"):
 
 
 class LobbyJoin(FromClientMessage, frozen=True, tag="lobby:join"):
-    """This tab shows the lobby; answered with `lobby:list`."""
+    """Joins the lobby with this socket; answered with `lobby:list`."""
 
 
 class LobbyLeave(FromClientMessage, frozen=True, tag="lobby:leave"):
-    """This tab shows the lobby no longer."""
+    """Leaves the lobby with this socket."""
 
 
 class LobbyRequest(FromClientMessage, frozen=True, tag="lobby:request"):
@@ -40,17 +40,17 @@ class LobbyRequest(FromClientMessage, frozen=True, tag="lobby:request"):
 
 
 class FriendsSubscribe(FromClientMessage, frozen=True, tag="friends:subscribe"):
-    """Watches whether these users are online, in place of those watched before."""
+    """Subscribes to the online status of these users, instead of those before."""
 
     friend_ids: list[WireUserId]
 
 
 class FriendsStatusRequest(FromClientMessage, frozen=True, tag="friends:status:request"):
-    """Asks for the status of the user's friends, as the user service knows them."""
+    """Asks for the status of your friends according to the user service."""
 
 
 class Invite(FromClientMessage, frozen=True, tag="invite"):
-    """Asks a user to a match; `to` and `toUserId` mean the same."""
+    """Invites a user to a match; `to` and `toUserId` mean the same."""
 
     to: WireUserId | None = None
     to_user_id: WireUserId | None = None
@@ -62,31 +62,31 @@ class InviteSend(Invite, frozen=True, tag="invite:send"):
 
 
 class InviteAcceptedByClient(FromClientMessage, frozen=True, tag="invite:accepted"):
-    """Says yes to the invite of `from`."""
+    """Accepts the invite of `from`."""
 
     inviter: WireUserId = msgspec.field(name="from")
 
 
 class InviteDeclinedByClient(FromClientMessage, frozen=True, tag="invite:declined"):
-    """Says no to the invite of `from`."""
+    """Declines the invite of `from`."""
 
     inviter: WireUserId = msgspec.field(name="from")
 
 
 class MatchmakingJoin(FromClientMessage, frozen=True, tag="matchmaking:join"):
-    """Looks for an opponent."""
+    """Joins the matchmaking queue of a game."""
 
     game: WireGame = DEFAULT_GAME
 
 
 class MatchmakingLeave(FromClientMessage, frozen=True, tag="matchmaking:leave"):
-    """Stops looking for an opponent."""
+    """Leaves the matchmaking queue."""
 
     game: WireGame = DEFAULT_GAME
 
 
 class GameJoin(FromClientMessage, frozen=True, tag="game:join"):
-    """This tab shows the game: it takes the user's seat and gets the messages of the room."""
+    """Joins a room with this socket: takes the user's seat, and gets the messages of the room."""
 
     room_id: WireRoomId
 
@@ -106,36 +106,36 @@ class GameMove(FromClientMessage, frozen=True, tag="game:move"):
 
 
 class GameLeave(FromClientMessage, frozen=True, tag="game:leave"):
-    """Gives the seat up; in a match the other one wins at once."""
+    """Gives up the seat; in a live match the opponent wins at once."""
 
     room_id: WireRoomId
 
 
 class User(msgspec.Struct, frozen=True):
-    """A user, as others see them."""
+    """The id and the display name of a user."""
 
     id: UserId
     name: str
 
 
 class FriendStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """Whether one friend is online."""
+    """The online status of a friend."""
 
     user_id: UserId
     is_online: bool
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """The points of both players."""
+    """The scores of both players."""
 
     s1: int
     s2: int
 
 
 class Error(ToClientMessage, frozen=True, tag="error"):
-    """The last message could not be carried out; nothing has happened.
+    """The last message could not be carried out, and nothing has changed.
 
-    `retryAfterMs` says when another try may succeed, where that is known.
+    `retryAfterMs` says when a retry may succeed, if that is known.
     """
 
     code: str
@@ -145,54 +145,54 @@ class Error(ToClientMessage, frozen=True, tag="error"):
 
 
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):
-    """The first message: who you are."""
+    """The first message: your user."""
 
     user: User
 
 
 class SessionState(ToClientMessage, frozen=True, tag="session:state"):
-    """The second message: where you are now."""
+    """The second message: the room that you are in."""
 
     in_room: bool
     room_id: RoomId | None
 
 
 class SessionKickIntro(ToClientMessage, frozen=True, tag="session:kickIntro"):
-    """In place of `session:state`, once: you lost your seat while you were away."""
+    """Instead of `session:state`, once: you lost your seat while you were disconnected."""
 
 
 class UserList(ToClientMessage, frozen=True, tag="user:list"):
-    """Everyone online."""
+    """All online users."""
 
     users: list[User]
 
 
 class UserOnline(ToClientMessage, frozen=True, tag="user:online"):
-    """The first socket of a user was opened."""
+    """A user went online: their first socket was opened."""
 
     user_id: UserId
 
 
 class UserOffline(ToClientMessage, frozen=True, tag="user:offline"):
-    """The last socket of a user is gone."""
+    """A user went offline: their last socket is closed."""
 
     user_id: UserId
 
 
 class LobbyList(ToClientMessage, frozen=True, tag="lobby:list"):
-    """Everyone in the lobby."""
+    """All users in the lobby."""
 
     users: list[User]
 
 
 class FriendsStatus(ToClientMessage, frozen=True, tag="friends:status"):
-    """Answers `friends:subscribe`: who of them is online."""
+    """Answers `friends:subscribe` with the status of each user."""
 
     statuses: dict[UserId, bool]
 
 
 class FriendsStatusUpdate(ToClientMessage, frozen=True, tag="friends:status:update"):
-    """A watched user came or went."""
+    """A user that you subscribed to went online or offline."""
 
     user_id: UserId
     is_online: bool
@@ -205,27 +205,27 @@ class FriendsStatusResponse(ToClientMessage, frozen=True, tag="friends:status:re
 
 
 class InviteReceived(ToClientMessage, frozen=True, tag="invite:received"):
-    """Somebody asks you to a match."""
+    """A user invites you to a match."""
 
     inviter: User = msgspec.field(name="from")
 
 
 class InviteDeclined(ToClientMessage, frozen=True, tag="invite:declined"):
-    """Somebody whom you asked said no."""
+    """A user declined your invite."""
 
     invitee: UserId = msgspec.field(name="from")
 
 
 class MatchmakingSearching(ToClientMessage, frozen=True, tag="matchmaking:searching"):
-    """You are in the queue."""
+    """You are in the matchmaking queue."""
 
 
 class MatchmakingCancelled(ToClientMessage, frozen=True, tag="matchmaking:cancelled"):
-    """You are in the queue no longer."""
+    """You are no longer in the matchmaking queue."""
 
 
 class RoomStart(ToClientMessage, frozen=True, tag="room:start"):
-    """A room was made for you; go to the game page and send `game:join`."""
+    """A room was created for you; open the game page and send `game:join`."""
 
     room_id: RoomId
     players: list[User]
@@ -238,7 +238,7 @@ class GameReady(ToClientMessage, frozen=True, tag="game:ready"):
 
 
 class RoomPlayers(ToClientMessage, frozen=True, tag="room:players"):
-    """Who plays; sent again when one leaves after the result."""
+    """The players; sent again when one leaves after the result."""
 
     room_id: RoomId
     you_index: int
@@ -255,21 +255,21 @@ class GameStart(ToClientMessage, frozen=True, tag="game:start"):
 
 
 class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
-    """The authoritative state."""
+    """The authoritative state of the match."""
 
     room_id: RoomId
     state: Any
 
 
 class GameTimer(ToClientMessage, frozen=True, tag="game:timer"):
-    """Seconds left on the clock of the match."""
+    """The seconds left on the match clock."""
 
     room_id: RoomId
     remaining: int
 
 
 class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
-    """A player dropped; who is not back after `graceMs` forfeits."""
+    """A player disconnected, and forfeits unless they are back within `graceMs`."""
 
     room_id: RoomId
     away: list[UserId]
@@ -277,14 +277,14 @@ class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
 
 
 class GameResumed(ToClientMessage, frozen=True, tag="game:resumed"):
-    """Everybody is back; the clock goes on in `startsInMs`."""
+    """All players are back; the clock continues in `startsInMs`."""
 
     room_id: RoomId
     starts_in_ms: int
 
 
 class GameTimeup(ToClientMessage, frozen=True, tag="game:timeup"):
-    """The clock ran out."""
+    """The match clock ran out."""
 
     room_id: RoomId
     winner: Literal["p1", "p2", "draw"]
@@ -292,7 +292,7 @@ class GameTimeup(ToClientMessage, frozen=True, tag="game:timeup"):
 
 
 class GameEnd(ToClientMessage, frozen=True, tag="game:end"):
-    """The opponent left, or did not come back in time."""
+    """The opponent left, or was not back in time."""
 
     room_id: RoomId
     winner: Literal["you", "opponent", "p1", "p2"]

@@ -12,21 +12,30 @@ import msgspec
 
 FEATURES: tuple[tuple[str, str], ...] = (
     ("error_ids", "An `error` carries the `id` of its command wherever one can be read."),
-    ("greeted", "`greeted` marks the end of what stands, after `welcome` and after `resync`."),
-    ("sent_invites", "What stands has an `invite:sent` for each own invite without an answer."),
+    (
+        "greeted",
+        "`greeted` marks the end of the present state, after `welcome` and after `resync`.",
+    ),
+    ("sent_invites", "The present state has an `invite:sent` for each pending invite of your own."),
     ("strict_fields", "Unknown fields and unknown room options are refused by `UNKNOWN_FIELD`."),
-    ("retry_after", "An `error` may say in `retryAfterMs` when another try may succeed."),
-    ("size_limits", "`welcome.limits` says how long a move, a signal and a room's data may be."),
+    ("retry_after", "An `error` may say in `retryAfterMs` when a retry may succeed."),
+    ("size_limits", "`welcome.limits` has the size limits of moves, signals and room data."),
     ("turn_clock", "States say when the turn ends, and a lost turn is `turn_timeout`."),
     (
         "game_history",
-        "Who joins gets `game:moves`, the moves so far; `game:history` asks for more.",
+        "Joining a match sends `game:moves`, the moves so far; `game:history` requests more.",
     ),
-    ("pause_budget", "Each player may make a match wait for so long; `pauseLeftMs` tells."),
-    ("id_reused", "A command id that comes back with another command is refused by `ID_REUSED`."),
-    ("void_matches", "`game:over` may say `void`: the match has no result, its rules failed."),
+    (
+        "pause_budget",
+        "Each player may pause a match for a limited time; `pauseLeftMs` is what is left.",
+    ),
+    ("id_reused", "A command id that is reused for another command is refused by `ID_REUSED`."),
+    (
+        "void_matches",
+        "The reason of `game:over` may be `void`: the match has no result, its rules failed.",
+    ),
 )
-"""The name of each feature, in the order in which they came, and what it means."""
+"""The name and the meaning of each feature, in the order in which they were added."""
 
 FEATURE_NAMES: tuple[str, ...] = tuple(name for name, _ in FEATURES)
 

@@ -12,4 +12,4 @@ Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 class V1Command(FromClientMessage, frozen=True, forbid_unknown_fields=True):
-    """A message of protocol v1 alone; a field that it does not know is refused."""
+    """A command of protocol v1 only; unknown fields are refused."""

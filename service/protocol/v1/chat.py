@@ -14,7 +14,7 @@ from service.protocol.v1.base import V1Command
 
 
 class SendSignal(V1Command, frozen=True, tag="signal"):
-    """Passes `data` on to a user, one of their sockets, or all others in a room; it is not kept."""
+    """Sends `data` to a user, one of their sockets, or all others in a room; it is not logged."""
 
     data: msgspec.Raw
     to: WireUserId | None = None
@@ -23,7 +23,7 @@ class SendSignal(V1Command, frozen=True, tag="signal"):
 
 
 class ChatSend(V1Command, frozen=True, tag="chat:send"):
-    """Says something to a room or to a user."""
+    """Sends a chat message to a room or to a user."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
     room_id: WireRoomId | None = None
@@ -31,7 +31,7 @@ class ChatSend(V1Command, frozen=True, tag="chat:send"):
 
 
 class ChatMute(V1Command, frozen=True, tag="chat:mute"):
-    """Hears no more chat and signals of a user, or hears them again."""
+    """Mutes the chat and the signals of a user, or unmutes them."""
 
     user_id: WireUserId
     muted: bool = True
@@ -44,7 +44,7 @@ class Signal(
     omit_defaults=True,
     rename={"sender": "from", "session_id": "sessionId", "room_id": "roomId"},
 ):
-    """What another client has sent by `signal`; `sessionId` is the socket that it came from."""
+    """A signal of another client; `sessionId` is the socket that sent it."""
 
     sender: UserId
     session_id: SocketId
@@ -59,7 +59,7 @@ class ChatMessage(
     omit_defaults=True,
     rename={"author": "from", "chat_id": "chatId", "room_id": "roomId"},
 ):
-    """Somebody says something in your room, or to you; has a `position`, but not in a history."""
+    """A chat message in your room, or to you; has a `position`, except in a history."""
 
     chat_id: str
     author: User
@@ -69,7 +69,7 @@ class ChatMessage(
 
 
 class ChatHistory(ToClientMessage, frozen=True, tag="chat:history"):
-    """The last that was said in a room which you have joined."""
+    """The last chat messages of a room that you have joined."""
 
     room_id: RoomId
     messages: list[ChatMessage]

@@ -21,14 +21,14 @@ class Ping(V1Command, frozen=True, tag="ping"):
 
 
 class Resume(V1Command, frozen=True, tag="resume"):
-    """Asks for what was missed after `position`; `?since=` in the URL does so at once, in order."""
+    """Asks for the messages missed after `position`; the same as `?since=` in the URL."""
 
     position: Whole
     epoch: str
 
 
 class AuthRefresh(V1Command, frozen=True, tag="auth:refresh"):
-    """Brings a newer token of the same user."""
+    """Replaces the token of the socket by a newer one of the same user."""
 
     token: str
 
@@ -48,7 +48,7 @@ class Pong(ToClientMessage, frozen=True, tag="pong", omit_defaults=True):
 
 
 class Limits(msgspec.Struct, frozen=True, rename="camel"):
-    """What a client may send."""
+    """The limits of what a client may send."""
 
     message_bytes_max: int
     messages_per_s: float
@@ -60,9 +60,9 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):
-    """The first message: who you are, where the log is, and what you may do.
+    """The first message: your user, the head of the log, and the limits.
 
-    `features` names what the service knows beyond 0.1.0; a client ignores names it does not know.
+    `features` lists what the service supports beyond 0.1.0; ignore unknown names.
     """
 
     user: User
@@ -76,20 +76,20 @@ class Welcome(ToClientMessage, frozen=True, tag="welcome"):
 
 
 class Heartbeat(ToClientMessage, frozen=True, tag="heartbeat"):
-    """Nothing has happened for you up to `position`; go on from there when you resume."""
+    """There are no messages for you up to `position`; resume from there."""
 
     position: int
 
 
 class Resumed(ToClientMessage, frozen=True, tag="resumed", rename={"after": "from"}):
-    """Everything for you after `from` and up to `to` has been sent again."""
+    """All messages for you after `from`, up to `to`, have been sent."""
 
     after: int
     to: int
 
 
 class Resync(ToClientMessage, frozen=True, tag="resync"):
-    """You can't resume; forget what you know, snapshots of all follow."""
+    """You can't resume; drop your state, the present state follows."""
 
     reason: ResyncReason
     epoch: str
@@ -97,27 +97,27 @@ class Resync(ToClientMessage, frozen=True, tag="resync"):
 
 
 class Greeted(ToClientMessage, frozen=True, tag="greeted"):
-    """All that stands at the position `to` has been sent, after `welcome` or `resync`.
+    """The present state at the position `to` has been sent, after `welcome` or `resync`.
 
-    Before it a client must not resume: what is still missing would never be sent again.
+    Do not resume before it: a resume would not repeat the missing part of the state.
     """
 
     to: int
 
 
 class TokenExpiring(ToClientMessage, frozen=True, tag="token:expiring"):
-    """Your token ends; send `auth:refresh` with a newer one."""
+    """Your token is about to expire; send `auth:refresh` with a newer one."""
 
     expires_in_ms: int
 
 
 class ServerDraining(ToClientMessage, frozen=True, tag="server:draining"):
-    """The service is about to stop; connect again after a random part of `retryMs`."""
+    """The service is stopping; connect again after a random part of `retryMs`."""
 
     retry_ms: int
 
 
 class ServerMessage(ToClientMessage, frozen=True, tag="server:message"):
-    """Something that another service of the platform says to you, your room or everybody."""
+    """A message of another service of the platform to you, your room or all users."""
 
     data: msgspec.Raw

@@ -10,21 +10,21 @@ from service.protocol.classic import User
 class InviteReceived(
     ToClientMessage, frozen=True, tag="invite:received", rename={"inviter": "from"}
 ):
-    """Somebody asks you to a match; has a `position`."""
+    """A user invites you to a match; has a `position`."""
 
     inviter: User
     game: str
 
 
 class InviteSent(ToClientMessage, frozen=True, tag="invite:sent"):
-    """An invite of yours has no answer yet; told with what stands, as after a reload."""
+    """A pending invite of your own; part of the present state, as after a reload."""
 
     to: User
     game: str
 
 
 class InviteExpired(ToClientMessage, frozen=True, tag="invite:expired", rename={"inviter": "from"}):
-    """Nobody answered an invite in time; to both; has a `position`."""
+    """An invite expired without an answer; sent to both users; has a `position`."""
 
     inviter: UserId
     to: UserId

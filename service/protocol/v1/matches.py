@@ -14,7 +14,7 @@ from service.protocol.v1.base import V1Command, Whole
 
 
 class GameMove(V1Command, frozen=True, tag="game:move"):
-    """A move: `direction` and `action` in Pong, else `move`, as the game wants it."""
+    """A move: `direction` and `action` in Pong, `move` in other games."""
 
     room_id: WireRoomId
     move: dict[str, Any] | None = None
@@ -23,14 +23,14 @@ class GameMove(V1Command, frozen=True, tag="game:move"):
 
 
 class GameHistory(V1Command, frozen=True, tag="game:history"):
-    """Asks for the moves of the match in a room after `after`, the `next` of a `game:moves`."""
+    """Asks for the moves of a room's match after `after`, the `next` of a `game:moves`."""
 
     room_id: WireRoomId
     after: Whole = 0
 
 
 class GameStart(ToClientMessage, frozen=True, tag="game:start"):
-    """A match begins, or you come into one that runs; has a `position` when it begins.
+    """A match starts, or you join a live one; has a `position` when it starts.
 
     `duration` is the seconds left, null without a clock; `playerIndex` is your seat, null for a
     spectator.
@@ -45,9 +45,9 @@ class GameStart(ToClientMessage, frozen=True, tag="game:start"):
 
 
 class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
-    """The authoritative state before `tick`; `run` counts how often the match has gone on.
+    """The authoritative state before `tick`; `run` counts how often the match was resumed.
 
-    `turnEndsInMs` is there where turns have a time; while the match is paused, it stands still.
+    `turnEndsInMs` is there if turns are timed; it does not run while the match is paused.
     """
 
     room_id: RoomId
@@ -58,11 +58,10 @@ class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
 
 
 class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
-    """A player dropped; who is not back after `graceMs` forfeits; has a `position` when it begins.
+    """A player disconnected, and forfeits after `graceMs`; has a `position` when the pause starts.
 
-    `pauseLeftMs` is how long each player may still make the match wait, in all its pauses together:
-    when those who are away have none left, the match goes on without them. `turnLeftMs` is what
-    the player to move will have left then.
+    `pauseLeftMs` is what is left of each player's pause budget: when the absent players have used
+    it up, the match continues without them. `turnLeftMs` is what the player to move has left.
     """
 
     room_id: RoomId
@@ -73,7 +72,7 @@ class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
 
 
 class GameResumed(ToClientMessage, frozen=True, tag="game:resumed"):
-    """The match goes on, its clock in `startsInMs`; has a `position`."""
+    """The match is resumed, its clock in `startsInMs`; has a `position`."""
 
     room_id: RoomId
     starts_in_ms: int
@@ -81,7 +80,7 @@ class GameResumed(ToClientMessage, frozen=True, tag="game:resumed"):
 
 
 class GameMoved(ToClientMessage, frozen=True, tag="game:moved"):
-    """A move in a game without ticks; `input` is what the rules made of it; has a `position`."""
+    """A move in a turn-based game; `input` is what the rules made of it; has a `position`."""
 
     room_id: RoomId
     seat: int
@@ -98,10 +97,10 @@ class PastMove(msgspec.Struct, frozen=True):
 
 
 class GameMoves(ToClientMessage, frozen=True, tag="game:moves"):
-    """A page of the moves so far, before any that follows, to who comes into a match of free moves.
+    """A page of the moves so far, sent on joining a live match of a relay game.
 
-    While there is `more`, the next page follows by itself; else, `game:history` asks for what is
-    after `next`, unless that is null.
+    While `more` is true, the next page follows by itself. After the last page, `game:history` gets
+    the moves after `next`, unless that is null.
     """
 
     room_id: RoomId

@@ -14,7 +14,7 @@ from service.protocol.v1.base import V1Command, Whole
 NewRoomId: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^(?![.]{1,2}$)[A-Za-z0-9_.~-]{1,64}$(?!\n)")
 ]
-"""Stands in URLs, where `.` and `..` have a meaning. Python's `$` also precedes a newline."""
+"""Used in URLs, so not `.` or `..`. In Python `$` also matches before a final newline."""
 Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Visibility: TypeAlias = Literal["public", "private", "password"]
 Role: TypeAlias = Literal["player", "spectator"]
@@ -22,7 +22,7 @@ PageLimit: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
 class RoomSettings(V1Command, frozen=True, kw_only=True):
-    """How a room is made."""
+    """The settings of a new room."""
 
     game: WireGame = DEFAULT_GAME
     options: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -33,13 +33,13 @@ class RoomSettings(V1Command, frozen=True, kw_only=True):
 
 
 class RoomCreate(RoomSettings, frozen=True, tag="room:create"):
-    """Makes a room and takes its first seat; its maker is the host."""
+    """Creates a room and takes its first seat; the creator is the host."""
 
     room_id: NewRoomId | None = None
 
 
 class RoomJoin(RoomSettings, frozen=True, tag="room:join"):
-    """Joins a room to play or to watch; with `orCreate` it is made when it is not there."""
+    """Joins a room to play or to watch; with `orCreate` it is created if it does not exist."""
 
     room_id: NewRoomId
     role: Role = "player"
@@ -47,34 +47,34 @@ class RoomJoin(RoomSettings, frozen=True, tag="room:join"):
 
 
 class RoomLeave(V1Command, frozen=True, tag="room:leave"):
-    """Leaves a room; in a match, that is a loss."""
+    """Leaves a room; leaving a live match loses it."""
 
     room_id: WireRoomId
 
 
 class RoomReady(V1Command, frozen=True, tag="room:ready"):
-    """Says that you are ready; a match starts when all players are, and so does a rematch."""
+    """Sets whether you are ready; a match or rematch starts when all players are."""
 
     room_id: WireRoomId
     ready: bool = True
 
 
 class RoomKick(V1Command, frozen=True, tag="room:kick"):
-    """The host sends somebody out, who can't come back."""
+    """The host removes a user, who can't join again."""
 
     room_id: WireRoomId
     user_id: WireUserId
 
 
 class RoomLock(V1Command, frozen=True, tag="room:lock"):
-    """The host lets nobody in any more, or again."""
+    """The host locks the room against joining, or unlocks it."""
 
     room_id: WireRoomId
     locked: bool = True
 
 
 class RoomList(V1Command, frozen=True, tag="room:list"):
-    """Asks for a page of the rooms that are not private; `cursor` is that of the page before."""
+    """Asks for a page of the rooms that are not private; `cursor` is that of the previous page."""
 
     game: WireGame | None = None
     cursor: RoomId | None = None
@@ -82,13 +82,13 @@ class RoomList(V1Command, frozen=True, tag="room:list"):
 
 
 class RoomSubscribe(V1Command, frozen=True, tag="room:subscribe"):
-    """Asks to be told of rooms that are added, updated or removed."""
+    """Subscribes to rooms that are added, updated or removed."""
 
     game: WireGame | None = None
 
 
 class RoomUnsubscribe(V1Command, frozen=True, tag="room:unsubscribe"):
-    """Asks to be told of rooms no longer."""
+    """Cancels the subscription to rooms."""
 
 
 class SeatView(msgspec.Struct, frozen=True, rename="camel"):
@@ -104,7 +104,7 @@ class SeatView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RoomState(ToClientMessage, frozen=True, tag="room:state"):
-    """A room as it is now; sent to its members, soon after it has changed, once for many changes.
+    """The present state of a room; sent to its members after changes, coalesced.
 
     `watching` are the first spectators, `spectators` is how many there are.
     """
@@ -125,7 +125,7 @@ class RoomState(ToClientMessage, frozen=True, tag="room:state"):
 
 
 class RoomJoined(ToClientMessage, frozen=True, tag="room:joined"):
-    """Somebody came to your room, maybe you; `seat` is theirs if they play; has a `position`."""
+    """A user, maybe you, joined your room; `seat` is null for a spectator; has a `position`."""
 
     room_id: RoomId
     user: User
@@ -134,7 +134,7 @@ class RoomJoined(ToClientMessage, frozen=True, tag="room:joined"):
 
 
 class RoomLeft(ToClientMessage, frozen=True, tag="room:left"):
-    """Somebody has gone from your room, maybe you; has a `position`."""
+    """A user, maybe you, left your room; has a `position`."""
 
     room_id: RoomId
     user_id: UserId
@@ -142,14 +142,14 @@ class RoomLeft(ToClientMessage, frozen=True, tag="room:left"):
 
 
 class RoomClosed(ToClientMessage, frozen=True, tag="room:closed"):
-    """Your room is no more; has a `position`."""
+    """Your room was closed; has a `position`."""
 
     room_id: RoomId
     reason: Literal["untaken", "left", "forfeited", "empty"]
 
 
 class RoomSummary(msgspec.Struct, frozen=True, rename="camel"):
-    """A room in the list."""
+    """A room in the list of rooms."""
 
     room_id: RoomId
     game: str
@@ -165,25 +165,25 @@ class RoomSummary(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RoomPage(ToClientMessage, frozen=True, tag="room:list"):
-    """A page of the rooms that are not private; `cursor` asks for the next one, null is the end."""
+    """A page of the rooms that are not private; `cursor` is null on the last page."""
 
     rooms: list[RoomSummary]
     cursor: RoomId | None
 
 
 class RoomAdded(ToClientMessage, frozen=True, tag="room:added"):
-    """A room that is not private was made; to those who have subscribed."""
+    """A room that is not private was created; sent to subscribers."""
 
     room: RoomSummary
 
 
 class RoomUpdated(ToClientMessage, frozen=True, tag="room:updated"):
-    """A room that is not private has changed; to those who have subscribed."""
+    """A room that is not private has changed; sent to subscribers."""
 
     room: RoomSummary
 
 
 class RoomRemoved(ToClientMessage, frozen=True, tag="room:removed"):
-    """A room is no more, or private now; to those who have subscribed."""
+    """A room was closed, or is private now; sent to subscribers."""
 
     room_id: RoomId

@@ -15,18 +15,18 @@ Status: TypeAlias = Literal["online", "away", "busy", "lobby", "playing"]
 
 
 class UserSync(V1Command, frozen=True, tag="user:sync"):
-    """Asks for `user:list`, since a `user:diff` was missed."""
+    """Asks for `user:list`, after a missed `user:diff`."""
 
 
 class UserStatus(V1Command, frozen=True, tag="user:status"):
-    """Sets how others see you; a hidden user is seen by nobody."""
+    """Sets the status that others see; a hidden user is not shown to anyone."""
 
     status: OwnStatus | None = None
     hidden: bool | None = None
 
 
 class UserEntry(msgspec.Struct, frozen=True):
-    """A user in the list."""
+    """A user in the list of online users."""
 
     id: UserId
     name: str
@@ -34,14 +34,14 @@ class UserEntry(msgspec.Struct, frozen=True):
 
 
 class UserList(ToClientMessage, frozen=True, tag="user:list"):
-    """Everyone online, as of `v`."""
+    """All online users, as of version `v`."""
 
     users: list[UserEntry]
     v: int
 
 
 class UserDiff(ToClientMessage, frozen=True, tag="user:diff"):
-    """Who has come, gone or changed since `v` - 1; after a gap ask for `user:sync`."""
+    """The changes of the list since version `v` - 1; after a gap, send `user:sync`."""
 
     v: int
     joins: list[UserEntry]

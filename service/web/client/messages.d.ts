@@ -142,7 +142,7 @@ export interface UserListRequest {
     id?: string;
 }
 /**
- * This tab shows the lobby; answered with `lobby:list`.
+ * Joins the lobby with this socket; answered with `lobby:list`.
  */
 export interface LobbyJoin {
     type: "lobby:join";
@@ -152,7 +152,7 @@ export interface LobbyJoin {
     id?: string;
 }
 /**
- * This tab shows the lobby no longer.
+ * Leaves the lobby with this socket.
  */
 export interface LobbyLeave {
     type: "lobby:leave";
@@ -172,7 +172,7 @@ export interface LobbyRequest {
     id?: string;
 }
 /**
- * Watches whether these users are online, in place of those watched before.
+ * Subscribes to the online status of these users, instead of those before.
  */
 export interface FriendsSubscribe {
     type: "friends:subscribe";
@@ -183,7 +183,7 @@ export interface FriendsSubscribe {
     id?: string;
 }
 /**
- * Asks for the status of the user's friends, as the user service knows them.
+ * Asks for the status of your friends according to the user service.
  */
 export interface FriendsStatusRequest {
     type: "friends:status:request";
@@ -193,7 +193,7 @@ export interface FriendsStatusRequest {
     id?: string;
 }
 /**
- * Asks a user to a match; `to` and `toUserId` mean the same.
+ * Invites a user to a match; `to` and `toUserId` mean the same.
  */
 export interface Invite {
     type: "invite";
@@ -219,7 +219,7 @@ export interface InviteSend {
     id?: string;
 }
 /**
- * Says yes to the invite of `from`.
+ * Accepts the invite of `from`.
  */
 export interface InviteAcceptedByClient {
     type: "invite:accepted";
@@ -230,7 +230,7 @@ export interface InviteAcceptedByClient {
     id?: string;
 }
 /**
- * Says no to the invite of `from`.
+ * Declines the invite of `from`.
  */
 export interface InviteDeclinedByClient {
     type: "invite:declined";
@@ -241,7 +241,7 @@ export interface InviteDeclinedByClient {
     id?: string;
 }
 /**
- * Looks for an opponent.
+ * Joins the matchmaking queue of a game.
  */
 export interface MatchmakingJoin {
     type: "matchmaking:join";
@@ -252,7 +252,7 @@ export interface MatchmakingJoin {
     id?: string;
 }
 /**
- * Stops looking for an opponent.
+ * Leaves the matchmaking queue.
  */
 export interface MatchmakingLeave {
     type: "matchmaking:leave";
@@ -263,7 +263,7 @@ export interface MatchmakingLeave {
     id?: string;
 }
 /**
- * This tab shows the game: it takes the user's seat and gets the messages of the room.
+ * Joins a room with this socket: takes the user's seat, and gets the messages of the room.
  */
 export interface GameJoin {
     type: "game:join";
@@ -285,7 +285,7 @@ export interface GameBegin {
     id?: string;
 }
 /**
- * Gives the seat up; in a match the other one wins at once.
+ * Gives up the seat; in a live match the opponent wins at once.
  */
 export interface GameLeave {
     type: "game:leave";
@@ -306,7 +306,7 @@ export interface Ping {
     id?: string;
 }
 /**
- * Asks for what was missed after `position`; `?since=` in the URL does so at once, in order.
+ * Asks for the messages missed after `position`; the same as `?since=` in the URL.
  */
 export interface Resume {
     type: "resume";
@@ -318,7 +318,7 @@ export interface Resume {
     id?: string;
 }
 /**
- * Asks for `user:list`, since a `user:diff` was missed.
+ * Asks for `user:list`, after a missed `user:diff`.
  */
 export interface UserSync {
     type: "user:sync";
@@ -328,7 +328,7 @@ export interface UserSync {
     id?: string;
 }
 /**
- * Sets how others see you; a hidden user is seen by nobody.
+ * Sets the status that others see; a hidden user is not shown to anyone.
  */
 export interface UserStatus {
     type: "user:status";
@@ -340,7 +340,7 @@ export interface UserStatus {
     id?: string;
 }
 /**
- * Makes a room and takes its first seat; its maker is the host.
+ * Creates a room and takes its first seat; the creator is the host.
  */
 export interface RoomCreate {
     type: "room:create";
@@ -361,7 +361,7 @@ export interface RoomCreate {
     maxSpectators?: number | null;
 }
 /**
- * Joins a room to play or to watch; with `orCreate` it is made when it is not there.
+ * Joins a room to play or to watch; with `orCreate` it is created if it does not exist.
  */
 export interface RoomJoin {
     type: "room:join";
@@ -384,7 +384,7 @@ export interface RoomJoin {
     maxSpectators?: number | null;
 }
 /**
- * Leaves a room; in a match, that is a loss.
+ * Leaves a room; leaving a live match loses it.
  */
 export interface RoomLeave {
     type: "room:leave";
@@ -395,7 +395,7 @@ export interface RoomLeave {
     id?: string;
 }
 /**
- * Says that you are ready; a match starts when all players are, and so does a rematch.
+ * Sets whether you are ready; a match or rematch starts when all players are.
  */
 export interface RoomReady {
     type: "room:ready";
@@ -407,7 +407,7 @@ export interface RoomReady {
     id?: string;
 }
 /**
- * The host sends somebody out, who can't come back.
+ * The host removes a user, who can't join again.
  */
 export interface RoomKick {
     type: "room:kick";
@@ -419,7 +419,7 @@ export interface RoomKick {
     id?: string;
 }
 /**
- * The host lets nobody in any more, or again.
+ * The host locks the room against joining, or unlocks it.
  */
 export interface RoomLock {
     type: "room:lock";
@@ -431,7 +431,7 @@ export interface RoomLock {
     id?: string;
 }
 /**
- * Asks for a page of the rooms that are not private; `cursor` is that of the page before.
+ * Asks for a page of the rooms that are not private; `cursor` is that of the previous page.
  */
 export interface RoomList {
     type: "room:list";
@@ -444,7 +444,7 @@ export interface RoomList {
     id?: string;
 }
 /**
- * Asks to be told of rooms that are added, updated or removed.
+ * Subscribes to rooms that are added, updated or removed.
  */
 export interface RoomSubscribe {
     type: "room:subscribe";
@@ -455,7 +455,7 @@ export interface RoomSubscribe {
     id?: string;
 }
 /**
- * Asks to be told of rooms no longer.
+ * Cancels the subscription to rooms.
  */
 export interface RoomUnsubscribe {
     type: "room:unsubscribe";
@@ -465,7 +465,7 @@ export interface RoomUnsubscribe {
     id?: string;
 }
 /**
- * A move: `direction` and `action` in Pong, else `move`, as the game wants it.
+ * A move: `direction` and `action` in Pong, `move` in other games.
  */
 export interface GameMove {
     type: "game:move";
@@ -481,7 +481,7 @@ export interface GameMove {
     id?: string;
 }
 /**
- * Asks for the moves of the match in a room after `after`, the `next` of a `game:moves`.
+ * Asks for the moves of a room's match after `after`, the `next` of a `game:moves`.
  */
 export interface GameHistory {
     type: "game:history";
@@ -493,7 +493,7 @@ export interface GameHistory {
     id?: string;
 }
 /**
- * Passes `data` on to a user, one of their sockets, or all others in a room; it is not kept.
+ * Sends `data` to a user, one of their sockets, or all others in a room; it is not logged.
  */
 export interface SendSignal {
     type: "signal";
@@ -507,7 +507,7 @@ export interface SendSignal {
     id?: string;
 }
 /**
- * Says something to a room or to a user.
+ * Sends a chat message to a room or to a user.
  */
 export interface ChatSend {
     type: "chat:send";
@@ -520,7 +520,7 @@ export interface ChatSend {
     id?: string;
 }
 /**
- * Hears no more chat and signals of a user, or hears them again.
+ * Mutes the chat and the signals of a user, or unmutes them.
  */
 export interface ChatMute {
     type: "chat:mute";
@@ -532,7 +532,7 @@ export interface ChatMute {
     id?: string;
 }
 /**
- * Brings a newer token of the same user.
+ * Replaces the token of the socket by a newer one of the same user.
  */
 export interface AuthRefresh {
     type: "auth:refresh";
@@ -543,9 +543,9 @@ export interface AuthRefresh {
     id?: string;
 }
 /**
- * The last message could not be carried out; nothing has happened.
+ * The last message could not be carried out, and nothing has changed.
  *
- * `retryAfterMs` says when another try may succeed, where that is known.
+ * `retryAfterMs` says when a retry may succeed, if that is known.
  */
 export interface Error {
     type: "error";
@@ -571,9 +571,9 @@ export interface Pong {
     id?: string;
 }
 /**
- * The first message: who you are, where the log is, and what you may do.
+ * The first message: your user, the head of the log, and the limits.
  *
- * `features` names what the service knows beyond 0.1.0; a client ignores names it does not know.
+ * `features` lists what the service supports beyond 0.1.0; ignore unknown names.
  */
 export interface Welcome {
     type: "welcome";
@@ -599,14 +599,14 @@ export interface Welcome {
     )[];
 }
 /**
- * A user, as others see them.
+ * The id and the display name of a user.
  */
 export interface User {
     id: number | string;
     name: string;
 }
 /**
- * What a client may send.
+ * The limits of what a client may send.
  */
 export interface Limits {
     messageBytesMax: number;
@@ -618,7 +618,7 @@ export interface Limits {
     roomBytesMax: number;
 }
 /**
- * The second message: where you are now.
+ * The second message: the room that you are in.
  */
 export interface SessionState {
     type: "session:state";
@@ -626,20 +626,20 @@ export interface SessionState {
     roomId: string | null;
 }
 /**
- * In place of `session:state`, once: you lost your seat while you were away.
+ * Instead of `session:state`, once: you lost your seat while you were disconnected.
  */
 export interface SessionKickIntro {
     type: "session:kickIntro";
 }
 /**
- * Nothing has happened for you up to `position`; go on from there when you resume.
+ * There are no messages for you up to `position`; resume from there.
  */
 export interface Heartbeat {
     type: "heartbeat";
     position: number;
 }
 /**
- * Everything for you after `from` and up to `to` has been sent again.
+ * All messages for you after `from`, up to `to`, have been sent.
  */
 export interface Resumed {
     type: "resumed";
@@ -647,7 +647,7 @@ export interface Resumed {
     to: number;
 }
 /**
- * You can't resume; forget what you know, snapshots of all follow.
+ * You can't resume; drop your state, the present state follows.
  */
 export interface Resync {
     type: "resync";
@@ -656,37 +656,37 @@ export interface Resync {
     position: number;
 }
 /**
- * All that stands at the position `to` has been sent, after `welcome` or `resync`.
+ * The present state at the position `to` has been sent, after `welcome` or `resync`.
  *
- * Before it a client must not resume: what is still missing would never be sent again.
+ * Do not resume before it: a resume would not repeat the missing part of the state.
  */
 export interface Greeted {
     type: "greeted";
     to: number;
 }
 /**
- * Your token ends; send `auth:refresh` with a newer one.
+ * Your token is about to expire; send `auth:refresh` with a newer one.
  */
 export interface TokenExpiring {
     type: "token:expiring";
     expiresInMs: number;
 }
 /**
- * The service is about to stop; connect again after a random part of `retryMs`.
+ * The service is stopping; connect again after a random part of `retryMs`.
  */
 export interface ServerDraining {
     type: "server:draining";
     retryMs: number;
 }
 /**
- * Something that another service of the platform says to you, your room or everybody.
+ * A message of another service of the platform to you, your room or all users.
  */
 export interface ServerMessage {
     type: "server:message";
     data: unknown;
 }
 /**
- * Everyone online, as of `v`.
+ * All online users, as of version `v`.
  */
 export interface UserList {
     type: "user:list";
@@ -694,7 +694,7 @@ export interface UserList {
     v: number;
 }
 /**
- * A user in the list.
+ * A user in the list of online users.
  */
 export interface UserEntry {
     id: number | string;
@@ -702,7 +702,7 @@ export interface UserEntry {
     status: "away" | "busy" | "lobby" | "online" | "playing";
 }
 /**
- * Who has come, gone or changed since `v` - 1; after a gap ask for `user:sync`.
+ * The changes of the list since version `v` - 1; after a gap, send `user:sync`.
  */
 export interface UserDiff {
     type: "user:diff";
@@ -712,14 +712,14 @@ export interface UserDiff {
     updates: UserEntry[];
 }
 /**
- * Everyone in the lobby.
+ * All users in the lobby.
  */
 export interface LobbyList {
     type: "lobby:list";
     users: User[];
 }
 /**
- * Answers `friends:subscribe`: who of them is online.
+ * Answers `friends:subscribe` with the status of each user.
  */
 export interface FriendsStatus {
     type: "friends:status";
@@ -728,7 +728,7 @@ export interface FriendsStatus {
     };
 }
 /**
- * A watched user came or went.
+ * A user that you subscribed to went online or offline.
  */
 export interface FriendsStatusUpdate {
     type: "friends:status:update";
@@ -743,37 +743,37 @@ export interface FriendsStatusResponse {
     friends: FriendStatus[];
 }
 /**
- * Whether one friend is online.
+ * The online status of a friend.
  */
 export interface FriendStatus {
     userId: number | string;
     isOnline: boolean;
 }
 /**
- * Somebody asks you to a match; has a `position`.
+ * A user invites you to a match; has a `position`.
  */
 export interface InviteReceived {
     type: "invite:received";
     from: User;
     game: string;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * Somebody whom you asked said no.
+ * A user declined your invite.
  */
 export interface InviteDeclined {
     type: "invite:declined";
     from: number | string;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * An invite of yours has no answer yet; told with what stands, as after a reload.
+ * A pending invite of your own; part of the present state, as after a reload.
  */
 export interface InviteSent {
     type: "invite:sent";
@@ -781,51 +781,51 @@ export interface InviteSent {
     game: string;
 }
 /**
- * Nobody answered an invite in time; to both; has a `position`.
+ * An invite expired without an answer; sent to both users; has a `position`.
  */
 export interface InviteExpired {
     type: "invite:expired";
     from: number | string;
     to: number | string;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * You are in the queue.
+ * You are in the matchmaking queue.
  */
 export interface MatchmakingSearching {
     type: "matchmaking:searching";
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * You are in the queue no longer.
+ * You are no longer in the matchmaking queue.
  */
 export interface MatchmakingCancelled {
     type: "matchmaking:cancelled";
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * A room was made for you; go to the game page and send `game:join`.
+ * A room was created for you; open the game page and send `game:join`.
  */
 export interface RoomStart {
     type: "room:start";
     roomId: string;
     players: User[];
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * A room as it is now; sent to its members, soon after it has changed, once for many changes.
+ * The present state of a room; sent to its members after changes, coalesced.
  *
  * `watching` are the first spectators, `spectators` is how many there are.
  */
@@ -861,7 +861,7 @@ export interface SeatView {
     pauseLeftMs: number | null;
 }
 /**
- * Somebody came to your room, maybe you; `seat` is theirs if they play; has a `position`.
+ * A user, maybe you, joined your room; `seat` is null for a spectator; has a `position`.
  */
 export interface RoomJoined {
     type: "room:joined";
@@ -870,12 +870,12 @@ export interface RoomJoined {
     role: "player" | "spectator";
     seat: number | null;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * Somebody has gone from your room, maybe you; has a `position`.
+ * A user, maybe you, left your room; has a `position`.
  */
 export interface RoomLeft {
     type: "room:left";
@@ -883,24 +883,24 @@ export interface RoomLeft {
     userId: number | string;
     reason: "forfeited" | "kicked" | "left" | "offline";
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * Your room is no more; has a `position`.
+ * Your room was closed; has a `position`.
  */
 export interface RoomClosed {
     type: "room:closed";
     roomId: string;
     reason: "empty" | "forfeited" | "left" | "untaken";
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * A page of the rooms that are not private; `cursor` asks for the next one, null is the end.
+ * A page of the rooms that are not private; `cursor` is null on the last page.
  */
 export interface RoomPage {
     type: "room:list";
@@ -908,7 +908,7 @@ export interface RoomPage {
     cursor: string | null;
 }
 /**
- * A room in the list.
+ * A room in the list of rooms.
  */
 export interface RoomSummary {
     roomId: string;
@@ -926,21 +926,21 @@ export interface RoomSummary {
     spectatorsMax: number;
 }
 /**
- * A room that is not private was made; to those who have subscribed.
+ * A room that is not private was created; sent to subscribers.
  */
 export interface RoomAdded {
     type: "room:added";
     room: RoomSummary;
 }
 /**
- * A room that is not private has changed; to those who have subscribed.
+ * A room that is not private has changed; sent to subscribers.
  */
 export interface RoomUpdated {
     type: "room:updated";
     room: RoomSummary;
 }
 /**
- * A room is no more, or private now; to those who have subscribed.
+ * A room was closed, or is private now; sent to subscribers.
  */
 export interface RoomRemoved {
     type: "room:removed";
@@ -953,12 +953,12 @@ export interface GameReady {
     type: "game:ready";
     roomId: string;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * A match begins, or you come into one that runs; has a `position` when it begins.
+ * A match starts, or you join a live one; has a `position` when it starts.
  *
  * `duration` is the seconds left, null without a clock; `playerIndex` is your seat, null for a spectator.
  */
@@ -971,14 +971,14 @@ export interface GameStart {
     playerIndex: number | null;
     players: User[];
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * The authoritative state before `tick`; `run` counts how often the match has gone on.
+ * The authoritative state before `tick`; `run` counts how often the match was resumed.
  *
- * `turnEndsInMs` is there where turns have a time; while the match is paused, it stands still.
+ * `turnEndsInMs` is there if turns are timed; it does not run while the match is paused.
  */
 export interface GameUpdate {
     type: "game:update";
@@ -989,7 +989,7 @@ export interface GameUpdate {
     turnEndsInMs?: number;
 }
 /**
- * Seconds left on the clock of the match.
+ * The seconds left on the match clock.
  */
 export interface GameTimer {
     type: "game:timer";
@@ -997,9 +997,9 @@ export interface GameTimer {
     remaining: number;
 }
 /**
- * A player dropped; who is not back after `graceMs` forfeits; has a `position` when it begins.
+ * A player disconnected, and forfeits after `graceMs`; has a `position` when the pause starts.
  *
- * `pauseLeftMs` is how long each player may still make the match wait, in all its pauses together: when those who are away have none left, the match goes on without them. `turnLeftMs` is what the player to move will have left then.
+ * `pauseLeftMs` is what is left of each player's pause budget: when the absent players have used it up, the match continues without them. `turnLeftMs` is what the player to move has left.
  */
 export interface GamePaused {
     type: "game:paused";
@@ -1011,12 +1011,12 @@ export interface GamePaused {
     };
     turnLeftMs?: number;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * The match goes on, its clock in `startsInMs`; has a `position`.
+ * The match is resumed, its clock in `startsInMs`; has a `position`.
  */
 export interface GameResumed {
     type: "game:resumed";
@@ -1024,12 +1024,12 @@ export interface GameResumed {
     startsInMs: number;
     turnEndsInMs?: number;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * A move in a game without ticks; `input` is what the rules made of it; has a `position`.
+ * A move in a turn-based game; `input` is what the rules made of it; has a `position`.
  */
 export interface GameMoved {
     type: "game:moved";
@@ -1038,14 +1038,14 @@ export interface GameMoved {
     tick: number;
     input: unknown;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * A page of the moves so far, before any that follows, to who comes into a match of free moves.
+ * A page of the moves so far, sent on joining a live match of a relay game.
  *
- * While there is `more`, the next page follows by itself; else, `game:history` asks for what is after `next`, unless that is null.
+ * While `more` is true, the next page follows by itself. After the last page, `game:history` gets the moves after `next`, unless that is null.
  */
 export interface GameMoves {
     type: "game:moves";
@@ -1076,12 +1076,12 @@ export interface GameOver {
     winner: number | null;
     scores: number[];
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * What another client has sent by `signal`; `sessionId` is the socket that it came from.
+ * A signal of another client; `sessionId` is the socket that sent it.
  */
 export interface Signal {
     type: "signal";
@@ -1091,7 +1091,7 @@ export interface Signal {
     roomId?: string;
 }
 /**
- * Somebody says something in your room, or to you; has a `position`, but not in a history.
+ * A chat message in your room, or to you; has a `position`, except in a history.
  */
 export interface ChatMessage {
     type: "chat:message";
@@ -1101,12 +1101,12 @@ export interface ChatMessage {
     roomId?: string;
     to?: number | string;
     /**
-     * The position of its event in the log; not there when it tells what stands.
+     * The position of its event in the log; absent in messages about present state.
      */
     position?: number;
 }
 /**
- * The last that was said in a room which you have joined.
+ * The last chat messages of a room that you have joined.
  */
 export interface ChatHistory {
     type: "chat:history";
@@ -1120,13 +1120,13 @@ export interface ClassicUserListRequest {
     type: "user:list:request";
 }
 /**
- * This tab shows the lobby; answered with `lobby:list`.
+ * Joins the lobby with this socket; answered with `lobby:list`.
  */
 export interface ClassicLobbyJoin {
     type: "lobby:join";
 }
 /**
- * This tab shows the lobby no longer.
+ * Leaves the lobby with this socket.
  */
 export interface ClassicLobbyLeave {
     type: "lobby:leave";
@@ -1138,20 +1138,20 @@ export interface ClassicLobbyRequest {
     type: "lobby:request";
 }
 /**
- * Watches whether these users are online, in place of those watched before.
+ * Subscribes to the online status of these users, instead of those before.
  */
 export interface ClassicFriendsSubscribe {
     type: "friends:subscribe";
     friendIds: (number | string)[];
 }
 /**
- * Asks for the status of the user's friends, as the user service knows them.
+ * Asks for the status of your friends according to the user service.
  */
 export interface ClassicFriendsStatusRequest {
     type: "friends:status:request";
 }
 /**
- * Asks a user to a match; `to` and `toUserId` mean the same.
+ * Invites a user to a match; `to` and `toUserId` mean the same.
  */
 export interface ClassicInvite {
     type: "invite";
@@ -1169,35 +1169,35 @@ export interface ClassicInviteSend {
     game?: string;
 }
 /**
- * Says yes to the invite of `from`.
+ * Accepts the invite of `from`.
  */
 export interface ClassicInviteAcceptedByClient {
     type: "invite:accepted";
     from: number | string;
 }
 /**
- * Says no to the invite of `from`.
+ * Declines the invite of `from`.
  */
 export interface ClassicInviteDeclinedByClient {
     type: "invite:declined";
     from: number | string;
 }
 /**
- * Looks for an opponent.
+ * Joins the matchmaking queue of a game.
  */
 export interface ClassicMatchmakingJoin {
     type: "matchmaking:join";
     game?: string;
 }
 /**
- * Stops looking for an opponent.
+ * Leaves the matchmaking queue.
  */
 export interface ClassicMatchmakingLeave {
     type: "matchmaking:leave";
     game?: string;
 }
 /**
- * This tab shows the game: it takes the user's seat and gets the messages of the room.
+ * Joins a room with this socket: takes the user's seat, and gets the messages of the room.
  */
 export interface ClassicGameJoin {
     type: "game:join";
@@ -1220,16 +1220,16 @@ export interface ClassicGameMove {
     action: string;
 }
 /**
- * Gives the seat up; in a match the other one wins at once.
+ * Gives up the seat; in a live match the opponent wins at once.
  */
 export interface ClassicGameLeave {
     type: "game:leave";
     roomId: string;
 }
 /**
- * The last message could not be carried out; nothing has happened.
+ * The last message could not be carried out, and nothing has changed.
  *
- * `retryAfterMs` says when another try may succeed, where that is known.
+ * `retryAfterMs` says when a retry may succeed, if that is known.
  */
 export interface ClassicError {
     type: "error";
@@ -1238,14 +1238,14 @@ export interface ClassicError {
     retryAfterMs?: number;
 }
 /**
- * The first message: who you are.
+ * The first message: your user.
  */
 export interface ClassicWelcome {
     type: "welcome";
     user: User;
 }
 /**
- * The second message: where you are now.
+ * The second message: the room that you are in.
  */
 export interface ClassicSessionState {
     type: "session:state";
@@ -1253,41 +1253,41 @@ export interface ClassicSessionState {
     roomId: string | null;
 }
 /**
- * In place of `session:state`, once: you lost your seat while you were away.
+ * Instead of `session:state`, once: you lost your seat while you were disconnected.
  */
 export interface ClassicSessionKickIntro {
     type: "session:kickIntro";
 }
 /**
- * Everyone online.
+ * All online users.
  */
 export interface ClassicUserList {
     type: "user:list";
     users: User[];
 }
 /**
- * The first socket of a user was opened.
+ * A user went online: their first socket was opened.
  */
 export interface ClassicUserOnline {
     type: "user:online";
     userId: number | string;
 }
 /**
- * The last socket of a user is gone.
+ * A user went offline: their last socket is closed.
  */
 export interface ClassicUserOffline {
     type: "user:offline";
     userId: number | string;
 }
 /**
- * Everyone in the lobby.
+ * All users in the lobby.
  */
 export interface ClassicLobbyList {
     type: "lobby:list";
     users: User[];
 }
 /**
- * Answers `friends:subscribe`: who of them is online.
+ * Answers `friends:subscribe` with the status of each user.
  */
 export interface ClassicFriendsStatus {
     type: "friends:status";
@@ -1296,7 +1296,7 @@ export interface ClassicFriendsStatus {
     };
 }
 /**
- * A watched user came or went.
+ * A user that you subscribed to went online or offline.
  */
 export interface ClassicFriendsStatusUpdate {
     type: "friends:status:update";
@@ -1311,33 +1311,33 @@ export interface ClassicFriendsStatusResponse {
     friends: FriendStatus[];
 }
 /**
- * Somebody asks you to a match.
+ * A user invites you to a match.
  */
 export interface ClassicInviteReceived {
     type: "invite:received";
     from: User;
 }
 /**
- * Somebody whom you asked said no.
+ * A user declined your invite.
  */
 export interface ClassicInviteDeclined {
     type: "invite:declined";
     from: number | string;
 }
 /**
- * You are in the queue.
+ * You are in the matchmaking queue.
  */
 export interface ClassicMatchmakingSearching {
     type: "matchmaking:searching";
 }
 /**
- * You are in the queue no longer.
+ * You are no longer in the matchmaking queue.
  */
 export interface ClassicMatchmakingCancelled {
     type: "matchmaking:cancelled";
 }
 /**
- * A room was made for you; go to the game page and send `game:join`.
+ * A room was created for you; open the game page and send `game:join`.
  */
 export interface ClassicRoomStart {
     type: "room:start";
@@ -1352,7 +1352,7 @@ export interface ClassicGameReady {
     roomId: string;
 }
 /**
- * Who plays; sent again when one leaves after the result.
+ * The players; sent again when one leaves after the result.
  */
 export interface ClassicRoomPlayers {
     type: "room:players";
@@ -1371,7 +1371,7 @@ export interface ClassicGameStart {
     players: User[];
 }
 /**
- * The authoritative state.
+ * The authoritative state of the match.
  */
 export interface ClassicGameUpdate {
     type: "game:update";
@@ -1379,7 +1379,7 @@ export interface ClassicGameUpdate {
     state: unknown;
 }
 /**
- * Seconds left on the clock of the match.
+ * The seconds left on the match clock.
  */
 export interface ClassicGameTimer {
     type: "game:timer";
@@ -1387,7 +1387,7 @@ export interface ClassicGameTimer {
     remaining: number;
 }
 /**
- * A player dropped; who is not back after `graceMs` forfeits.
+ * A player disconnected, and forfeits unless they are back within `graceMs`.
  */
 export interface ClassicGamePaused {
     type: "game:paused";
@@ -1396,7 +1396,7 @@ export interface ClassicGamePaused {
     graceMs: number;
 }
 /**
- * Everybody is back; the clock goes on in `startsInMs`.
+ * All players are back; the clock continues in `startsInMs`.
  */
 export interface ClassicGameResumed {
     type: "game:resumed";
@@ -1404,7 +1404,7 @@ export interface ClassicGameResumed {
     startsInMs: number;
 }
 /**
- * The clock ran out.
+ * The match clock ran out.
  */
 export interface ClassicGameTimeup {
     type: "game:timeup";
@@ -1413,14 +1413,14 @@ export interface ClassicGameTimeup {
     scores: Scores;
 }
 /**
- * The points of both players.
+ * The scores of both players.
  */
 export interface Scores {
     s1: number;
     s2: number;
 }
 /**
- * The opponent left, or did not come back in time.
+ * The opponent left, or was not back in time.
  */
 export interface ClassicGameEnd {
     type: "game:end";
