@@ -17,7 +17,7 @@ def hash_password(password: str, salt: str) -> str:
     return f"{salt}:{digest.hex()}"
 
 
-def verify_password(sealed: str, password: str) -> bool:
+def verify_password(hashed: str, password: str) -> bool:
     """Return whether `password` has this hash; compares in constant time."""
-    salt = sealed.partition(":")[0]
-    return hmac.compare_digest(sealed, hash_password(password, salt))
+    salt = hashed.partition(":")[0]
+    return hmac.compare_digest(hashed, hash_password(password, salt))

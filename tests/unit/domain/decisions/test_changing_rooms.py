@@ -1,4 +1,4 @@
-"""Decisions about seats: who leaves a finished room when another one is made for them."""
+"""Decisions about users who leave a finished room when another one is created for them."""
 
 from __future__ import annotations
 

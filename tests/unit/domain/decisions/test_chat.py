@@ -1,4 +1,4 @@
-"""Decisions about chat: who may say something where, and who hears whom."""
+"""Decisions about chat: messages and mutes."""
 
 import hashlib
 

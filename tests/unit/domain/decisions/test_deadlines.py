@@ -1,4 +1,4 @@
-"""Which deadlines stand, and which event begins each of them."""
+"""Deadlines: which are pending, and which event starts each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions to end a match that nobody asks for: by its rules, or since these have failed."""
+"""Decisions that end matches: by the rules, or as void since the rules failed."""
 
 from __future__ import annotations
 

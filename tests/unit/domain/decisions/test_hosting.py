@@ -1,4 +1,4 @@
-"""Decisions of hosts: who is sent out, who is let in; and which rooms nobody wants any more."""
+"""Decisions of hosts: kick, lock; and closing rooms that are empty or not joined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about invites: who may ask whom, and what becomes of an invite."""
+"""Decisions about invites: who may invite whom, and what follows from an answer."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The projection of invites: which of them wait for an answer, and which cooldowns last."""
+"""The projection of invites: pending invites, and cooldowns."""
 
 import msgspec
 import pytest

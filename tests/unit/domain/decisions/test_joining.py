@@ -1,4 +1,4 @@
-"""Decisions about who comes into a host's room, to play or to watch."""
+"""Decisions about joining a hosted room, as a player or as a spectator."""
 
 from __future__ import annotations
 

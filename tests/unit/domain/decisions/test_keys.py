@@ -1,4 +1,4 @@
-"""Which tab holds which key, as values: nothing is changed in place."""
+"""Keys held by socket, as values: nothing is changed in place."""
 
 from __future__ import annotations
 

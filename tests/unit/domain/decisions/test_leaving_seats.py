@@ -1,4 +1,4 @@
-"""Decisions about seats: who leaves or loses one, and what becomes of their room and match."""
+"""Decisions about leaving and forfeiting seats, and what follows for room and match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about the lobby: the tabs that show it are counted."""
+"""Decisions about the lobby, and its projection: sockets are counted."""
 
 import pytest
 

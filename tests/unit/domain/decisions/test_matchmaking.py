@@ -1,4 +1,4 @@
-"""Decisions about matchmaking: who waits for an opponent, and who is paired with whom."""
+"""Decisions about matchmaking: who waits in which queue, and who is paired with whom."""
 
 import pytest
 

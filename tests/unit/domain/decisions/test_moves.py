@@ -1,4 +1,4 @@
-"""Decisions about moves: who may make one, what it becomes, and which keys are let go of."""
+"""Decisions about moves: who may move, inputs, and keys that are held or released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about new rooms: how a host may have them, and who opens one to play or to watch."""
+"""Decisions about new rooms: options, visibility, and the first player or spectator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about the outbox: which consumers get results, and what each of them has got."""
+"""Decisions about the outbox: which consumers get results, and outcomes of deliveries."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Decisions about pauses: whom a match waits for, how long, and what that costs."""
+"""Decisions about pauses: for whom a match waits, how long, and against whose budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about presence: lives of nodes, sockets, farewells, and how users are seen."""
+"""Decisions about presence: incarnations of nodes, sockets, going offline, statuses."""
 
 import pytest
 

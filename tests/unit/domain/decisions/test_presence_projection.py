@@ -1,4 +1,4 @@
-"""The projection of presence: who is online, who is in their grace, and how they are seen."""
+"""The projection of presence: online users, grace periods, statuses."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Decisions about lost tabs and members: who plays, watches, and hosts without them."""
+"""Decisions about lost sockets and members: matches, spectators and hosts without them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The projection of rooms: how things stand after each event."""
+"""The projection of rooms: the state after each event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking the rules of a match: whatever they do, it reaches no further than that match."""
+"""Calling the rules of a match: failures are contained to that match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about seats: who takes one, who is ready, and when a match begins."""
+"""Decisions about seats: joining with sockets, readiness, and the start of a match."""
 
 from __future__ import annotations
 

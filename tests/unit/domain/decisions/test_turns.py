@@ -1,4 +1,4 @@
-"""Decisions about the clock of a turn: what is left is logged, and a turn that is over ends."""
+"""Decisions about the turn clock: the time left is logged, and turns time out."""
 
 from __future__ import annotations
 

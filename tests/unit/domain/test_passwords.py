@@ -1,4 +1,4 @@
-"""Passwords of rooms as they stand in the log, where they have to stay readable."""
+"""Hashes of room passwords, whose form in the log must stay readable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is done in whatever order: where users are, and whom somebody waits for, makes sense."""
+"""Invariants of the world after any sequence of commands: rooms, seats, queues, spectators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The projection of rooms: which tabs show them, and what can be asked of them."""
+"""The projection of rooms: sockets in rooms, and queries."""
 
 from __future__ import annotations
 
