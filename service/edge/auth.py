@@ -39,23 +39,23 @@ BEARER_PROTOCOL = "bearer."
 
 
 _INVALID = (jwt.PyJWTError, BadTime, ValueError, TypeError, OverflowError, RecursionError)
-"""What reading a token may raise: its header and payload are any JSON that a stranger wrote."""
+"""Exceptions of decoding a token, whose header and payload may be any JSON."""
 
 
 class AuthenticationError(ServiceError):
-    """The user is not known; `reason` closes the socket, `error_code` stands in the logs."""
+    """Authentication failed; `reason` is for the close frame, `error_code` for the logs."""
 
     def __init__(
         self, reason: str, error_code: str, close_code: CloseCode = CloseCode.POLICY
     ) -> None:
-        """Take the reason and the close code for the client, and the code for ELK."""
+        """Take the reason and the close code for the client, and the error code for the logs."""
         super().__init__(reason)
         self.error_code = error_code
         self.close_code = close_code
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A user, as a token says."""
+    """A user, as authenticated by a token."""
 
     user: UserId
     name: str | None
@@ -64,17 +64,17 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks over HTTP: a user, or another service, which has scopes and may be nobody."""
+    """The caller of the HTTP API: a user, or another service with scopes."""
 
     identity: Identity | None
     scopes: frozenset[Scope]
 
 
 class Keys(Protocol):
-    """Where the keys come from that the tokens of one issuer are checked with."""
+    """The source of the keys that verify the tokens of one issuer."""
 
     async def candidates(self, token: str) -> Sequence[Any]:
-        """Return the keys that may have signed this token: mostly one, or none.
+        """Return the keys that may have signed this token: usually one, or none.
 
         Raises `jwt.PyJWTError` for what is no token. Returns at once, unless a key must be
         fetched that was not known before.
@@ -85,16 +85,16 @@ class FixedKey:
     """One key that never changes: a secret, or a public key in PEM."""
 
     def __init__(self, key: str) -> None:
-        """Check every token with `key`."""
+        """Verify every token with `key`."""
         self._keys = (key,)
 
     async def candidates(self, _token: str) -> Sequence[str]:
-        """Return it."""
+        """Return the key."""
         return self._keys
 
 
 class Issuer(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose tokens are accepted; `name` and `audience` are checked when they are set."""
+    """An accepted issuer of tokens; `name` and `audience` are checked if they are set."""
 
     keys: Keys
     name: str | None = None
@@ -102,7 +102,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authenticator:
-    """Checks tokens by the algorithms of the settings, and no others."""
+    """Authenticates tokens, by the algorithms of the settings only."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Authenticator:
         settings: TokenSettings,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Accept the tokens of `issuers`; of several, each has its name."""
+        """Accept the tokens of `issuers`; if there are several, each must have a name."""
         self._issuers = {issuer.name: issuer for issuer in issuers}
         self._only = issuers[0] if len(issuers) == 1 else None
         self._algorithms = list(settings.algorithms)
@@ -120,12 +120,12 @@ class Authenticator:
         self._name_length_max = settings.name_length_max
 
     async def check(self, token: str | None) -> Identity:
-        """Return whose token this is; raise `AuthenticationError`."""
+        """Return the user of a token; raise `AuthenticationError`."""
         claims, times = await self._claims(token)
         return self._identity(claims, times)
 
     async def check_caller(self, token: str | None) -> Caller:
-        """Return who asks over HTTP; raise `AuthenticationError` for a token of nobody."""
+        """Return the caller of the HTTP API; raise `AuthenticationError`."""
         claims, times = await self._claims(token)
         scopes = _scopes(claims)
         is_nobody = scopes and not has_user(claims)
@@ -160,7 +160,7 @@ class Authenticator:
         return self._decode(token, keys[-1], issuer)
 
     def _issuer_of(self, token: str) -> Issuer:
-        """Find who says to have issued a token; the keys of that one will tell."""
+        """Return the issuer that the token claims; its keys then verify the token."""
         name = jwt.decode(token, options={"verify_signature": False}).get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
         if issuer is None:
@@ -169,7 +169,7 @@ class Authenticator:
 
     def _decode(self, token: str, key: Any, issuer: Issuer) -> dict[str, Any]:
         with warnings.catch_warnings():
-            # A short secret is warned of at start, once.
+            # The start of the service warns of a short secret, once.
             warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
             return jwt.decode(
                 token,
@@ -177,7 +177,7 @@ class Authenticator:
                 algorithms=self._algorithms,
                 audience=issuer.audience,
                 issuer=issuer.name,
-                # What `claims` reads is not checked by PyJWT, which trips over wrong types.
+                # `claims` checks these: PyJWT raises any exception for values of the wrong type.
                 options={
                     "verify_aud": issuer.audience is not None,
                     "verify_exp": False,
@@ -189,13 +189,13 @@ class Authenticator:
             )
 
     def _name(self, claims: Mapping[str, Any]) -> str | None:
-        """Read the display name; a token's name that is too long is cut, not refused."""
+        """Return the display name; one that is too long is truncated."""
         names = (clean_name(raw) for raw in texts(claims, self._name_claims))
         return next((name[: self._name_length_max] for name in names if name), None)
 
 
 def token_of(request: web.Request) -> str | None:
-    """Find the token of a handshake: in the query, the Authorization header or a subprotocol."""
+    """Return the token of a handshake: in the query, the Authorization header or a subprotocol."""
     if request.query.get("token"):
         return request.query["token"]
     bearer = bearer_of(request)
@@ -208,13 +208,13 @@ def token_of(request: web.Request) -> str | None:
 
 
 def bearer_of(request: web.Request) -> str | None:
-    """Find the token of the Authorization header."""
+    """Return the token of the Authorization header."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token else None
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:
-    """Read the scopes, a text with spaces or a list; those of others are none of ours."""
+    """Return the known scopes; the claim is a text with spaces, or a list."""
     raw = claims.get("scope")
     named = raw.split() if isinstance(raw, str) else raw if isinstance(raw, list) else []
     return frozenset(scope for scope in Scope if scope in named)

@@ -1,4 +1,4 @@
-"""The claims of a token that has been verified, each checked once and in one form; pure."""
+"""Validate and normalise the claims of a verified token; pure."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from service.errors import ServiceError
 ID_CLAIMS = ("id", "userId", "userID", "sub")
 
 TIME_MAX_S = 253_402_300_799.0
-"""The end of the year 9999: what is later counts as this."""
+"""The end of the year 9999; later times are clamped to it."""
 
-# Controls, and halves of surrogate pairs, which JSON can write and nobody can encode.
+# Control characters, and lone surrogates, which JSON can express and UTF-8 cannot.
 _UNFIT_FOR_IDS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Scope(StrEnum):
-    """What the token of another service of the platform allows it, by the claim `scope`."""
+    """A permission of the token of another service of the platform, in its claim `scope`."""
 
     ADMIN = "admin"
     PUBLISH = "publish"
 
 
 class BadTime(ServiceError):
-    """A time is no finite number of seconds, or it is not the time of this token."""
+    """A time is no finite number, or the token is expired or not valid yet."""
 
 
 class BadUser(ServiceError):
-    """No claim names a user as this service can."""
+    """No claim contains a valid user id."""
 
 
 class Times(msgspec.Struct, frozen=True):
-    """When a token was issued and when it ends, in seconds since 1970."""
+    """When a token was issued and when it expires, in seconds since 1970."""
 
     issued_at_s: float | None
     expires_at_s: float | None
 
 
 def read_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> Times:
-    """Read `iat`, `nbf` and `exp`; raise `BadTime` unless the token is good at `now_s`."""
+    """Return `iat` and `exp`; raise `BadTime` unless the token is valid at `now_s`."""
     issued_at_s, not_before_s, expires_at_s = (
         _time(claims, name) for name in ("iat", "nbf", "exp")
     )
@@ -58,7 +58,7 @@ def read_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> Time
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:
-    """Read a time; only a claim that is not there is none, since `null` would be for ever."""
+    """Return a time, or None if the claim is absent; `null` is an error, not "never expires"."""
     if name not in claims:
         return None
     raw = claims[name]
@@ -70,12 +70,12 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 def has_user(claims: Mapping[str, Any]) -> bool:
-    """Tell whether any claim says whose token it is."""
+    """Tell whether any claim contains a user id."""
     return any(claims.get(name) is not None for name in ID_CLAIMS)
 
 
 def read_user(claims: Mapping[str, Any]) -> UserId:
-    """Return whose token it is, by the first claim that says so; raise `BadUser`."""
+    """Return the user id, from the first claim that has one; raise `BadUser`."""
     raw = next((claims[name] for name in ID_CLAIMS if claims.get(name) is not None), None)
     if isinstance(raw, str) and _UNFIT_FOR_IDS.search(raw):
         raise BadUser
@@ -86,5 +86,5 @@ def read_user(claims: Mapping[str, Any]) -> UserId:
 
 
 def texts(claims: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Return the claims of these names that are texts, in order."""
+    """Return those of the named claims that are texts, in order."""
     return [claims[name] for name in names if isinstance(claims.get(name), str)]

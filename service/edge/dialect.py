@@ -19,20 +19,20 @@ Framing: TypeAlias = Callable[[ToClient], bytes]
 
 
 class Dialect(msgspec.Struct, frozen=True, eq=False):
-    """What differs between clients; everything else is the same for all."""
+    """How the messages of one kind of client are decoded, named and framed."""
 
     protocol: str
     decoder: msgspec.json.Decoder[Any]
     types: Mapping[type[FromClientMessage], str]
-    """The messages that a client may send, and what each is called on the wire."""
+    """The types that a client may send, with the `type` of each on the wire."""
     fields: Mapping[str, frozenset[str]]
-    """The fields of each type."""
+    """The field names of each `type`."""
     is_strict: bool = False
-    """Whether a field that is not known is refused."""
+    """Whether unknown fields are refused."""
     unchecked: frozenset[type[FromClientMessage]] = frozenset()
-    """The messages with which the decoder of a strict dialect accepts unknown fields."""
+    """The types whose unknown fields a strict dialect checks after decoding."""
     frame: Framing = frame
-    """Writes a message as a WebSocket frame."""
+    """Encodes a message as a WebSocket frame."""
 
 
 def _dialect(
@@ -57,9 +57,9 @@ V1 = _dialect("ws-service.v1", FromV1Client, is_strict=True)
 SOCKET_IO = _dialect("socket.io", FromClassicClient, framing=event_frame)
 
 PROTOCOLS = (V1.protocol, CLASSIC.protocol)
-"""The subprotocols that are selected when a client offers them, the best one first."""
+"""The supported subprotocols, in order of preference."""
 
 
 def dialect_of(protocol: str | None) -> Dialect:
-    """Return the dialect of the selected subprotocol; none is classic."""
+    """Return the dialect of the selected subprotocol; classic if none was selected."""
     return V1 if protocol == V1.protocol else CLASSIC

@@ -1,4 +1,4 @@
-"""Checks of a client's frames that aiohttp leaves out (RFC 6455, section 5); no I/O.
+"""Check a client's frames for violations that aiohttp ignores (RFC 6455, section 5); no I/O.
 
 Frames must be masked, their length written in the fewest bytes, a message of several frames may
 not be cut by another one, and a close has a code that may be sent.
@@ -14,37 +14,37 @@ _FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
 _CONTINUATION, _CLOSE, _CONTROL = 0x0, 0x8, 0x8
 _LENGTH_16, _LENGTH_64 = 126, 127
 _SHORT_HEADER = 6
-"""Two bytes and the mask: the header of most frames."""
+"""Size of the header of a short frame: two bytes and the mask."""
 
 _CLOSE_CODES_DEFINED = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
 _CLOSE_CODES_FREE = range(3000, 5000)
 
 
 def may_be_sent(close_code: int) -> bool:
-    """Tell whether a close frame may have this code (section 7.4, and IANA's registry)."""
+    """Tell whether a close frame may contain this code (section 7.4, and IANA's registry)."""
     return close_code in _CLOSE_CODES_DEFINED or close_code in _CLOSE_CODES_FREE
 
 
 class FrameCheck:
-    """Follows the frames of one client through the chunks that they come in."""
+    """Parses the frame headers of one client from chunks of any size."""
 
     __slots__ = ("_header", "_in_message", "_skip", "error")
 
     def __init__(self) -> None:
         """Begin before the first frame."""
         self._header = b""
-        """The beginning of a frame that did not come whole."""
+        """The incomplete header at the end of the last chunk."""
         self._skip = 0
-        """Bytes of the current frame's payload that are still to come."""
+        """Bytes of the current frame's payload that were not received yet."""
         self._in_message = False
-        """Whether a message of several frames has begun."""
+        """Whether a fragmented message has begun."""
         self.error: str | None = None
-        """What is wrong; nothing is to be read after it."""
+        """The violation, after which nothing must be read."""
 
     def check(self, data: bytes) -> int:
-        """Take the next bytes; return how many may be read: all, unless there is an `error`."""
+        """Check the next bytes; return how many may be read: all, unless there is an `error`."""
         if not self._skip and not self._header and len(data) >= _SHORT_HEADER:
-            # Mostly it is one whole, short, final text frame.
+            # Fast path: one complete, short, unfragmented text frame, as most chunks are.
             first, second = data[0], data[1]
             if (
                 first == _FIN | 0x1
@@ -55,7 +55,7 @@ class FrameCheck:
         return self._walk(data)
 
     def _walk(self, data: bytes) -> int:
-        """Go from frame to frame, and return where the first wrong one begins."""
+        """Parse frame by frame; return the offset of the first invalid one."""
         at, held = 0, len(self._header)
         if held:
             data, self._header = self._header + data, b""
@@ -75,13 +75,13 @@ class FrameCheck:
         return len(data) - held
 
     def _frame(self, data: bytes, at: int) -> int:
-        """Check the header at `at`; return its size, or 0 when more has to come first."""
+        """Check the header at `at`; return its size, or 0 if it is incomplete."""
         if len(data) - at < 2:  # noqa: PLR2004 - the two bytes that are always there
             return 0
         first, second = data[at], data[at + 1]
         opcode, length = first & _OPCODE, second & _LENGTH
         size = _SHORT_HEADER + (2 if length == _LENGTH_16 else 8 if length == _LENGTH_64 else 0)
-        # Of a close the code is looked at, too.
+        # Of a close frame the code is checked as well.
         peeked = min(length, 2) if opcode == _CLOSE and length < _LENGTH_16 else 0
         if not second & _MASKED:
             self.error = "a frame is not masked"
@@ -104,7 +104,7 @@ class FrameCheck:
         return size
 
     def _follow(self, opcode: int, *, is_final: bool) -> None:
-        """Follow the frames of a message."""
+        """Check the order of the fragments of a message."""
         if (opcode == _CONTINUATION) != self._in_message:
             self.error = "a message is cut by another one, or goes on without having begun"
         self._in_message = not is_final

@@ -1,4 +1,4 @@
-"""Messages as WebSocket frames, ready for any socket: unmasked text frames (RFC 6455, 5.2).
+"""Encode messages as WebSocket frames that any socket can send: unmasked text (RFC 6455, 5.2).
 
 What goes out is a frame until the end, also to clients who poll: only then it is unwrapped.
 """
@@ -28,7 +28,7 @@ _LENGTH_64 = 127
 _SHORT_HEADS = [bytes((TEXT_FRAME, length)) for length in range(_LENGTH_7_MAX + 1)]
 
 _TYPE = re.compile(rb'(?:\{"type":|\d\[)"([^"]*)"')
-"""Where the type of a message stands: it comes first, in a plain message and in an event."""
+"""The type of a message, which is first in a plain message and in a Socket.IO event."""
 
 _TYPE_WITHIN = 128
 
@@ -36,7 +36,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def frame(message: ToClient, position: Position | None = None) -> bytes:
-    """Write a message as a frame, with the position of its event if it has one."""
+    """Encode a message as a frame, with the position of its event if it has one."""
     payload = _encoder.encode(message)
     if position is not None:
         payload = b'%b,"position":%d}' % (payload[:-1], position)
@@ -44,7 +44,7 @@ def frame(message: ToClient, position: Position | None = None) -> bytes:
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Write a text as a frame."""
+    """Encode a text as a frame."""
     length = len(payload)
     if length <= _LENGTH_7_MAX:
         return _SHORT_HEADS[length] + payload
@@ -54,18 +54,18 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def type_of(message: ToClient | FromClient) -> str:
-    """Return the type of a message, as it stands in its frame."""
+    """Return the `type` of a message."""
     return message.__struct_config__.tag  # type: ignore[return-value]
 
 
 def type_in(data: bytes) -> str:
-    """Read the type of a message in its frame; what has none answers one of a client."""
+    """Return the `type` of the message in a frame; Socket.IO acks have none."""
     found = _TYPE.search(data, 0, _TYPE_WITHIN)
     return "ack" if found is None else found[1].decode()
 
 
 def texts_of(frames: bytes) -> Iterator[bytes]:
-    """Unwrap frames, one after the other."""
+    """Yield the payloads of adjacent frames."""
     begin = 0
     while begin < len(frames):
         length = frames[begin + 1]

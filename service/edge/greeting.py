@@ -1,4 +1,4 @@
-"""Messages sent at connect: session state, current state, and missed messages."""
+"""Greet clients with the session and the current state, or resume after a disconnect."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 KICKS_MAX = 10_000
-"""How many users are remembered whose greeting told of a lost seat and was not answered yet."""
+"""Maximum number of users remembered who may not have read that they lost their seat."""
 
 
 class Greeter:
-    """Greets new sockets, and sends again what was missed."""
+    """Builds the greetings of new sockets, and the answers to resumes."""
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
@@ -56,8 +56,8 @@ class Greeter:
         self._limits = _limits_shown(limits.session)
         self._epoch = epoch
         self._metrics = metrics
-        self._kicks: dict[UserId, None] = {}
-        """Who was told of a lost seat by a v1 socket that has said nothing since."""
+        self._unread_kicks: dict[UserId, None] = {}
+        """Users whose v1 socket was told of a lost seat, and has sent nothing since."""
 
     def observe(self, event: Event, _position: Position) -> None:
         """Greet a socket whose opening is committed; `Hub.observe` must have seen it before.
@@ -82,7 +82,7 @@ class Greeter:
             self._hub.send(connection, classic.Error(failed.code, failed.message))
 
     def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
-        """Tell a socket that was just opened who and where it is."""
+        """Yield the frames that greet a socket that was just opened."""
         if connection.dialect is V1:
             yield from self._greet_v1(connection, opened)
             return
@@ -97,7 +97,7 @@ class Greeter:
                 yield write(invite.classic)
 
     def resume(self, user: UserId, wanted: ResumeFrom, to: Position) -> Iterator[bytes]:
-        """Send what `user` missed up to `to`; else say that all begins anew, and how it stands."""
+        """Yield the frames that `user` missed up to `to`, or a `resync` with the current state."""
         missed = self._backlog.between(user, wanted.position, to)
         if wanted.epoch != self._epoch:
             yield from self._resync(user, "wrong_epoch")
@@ -126,22 +126,22 @@ class Greeter:
         )
         is_kicked = opened.kicked or self._was_kicked(user)
         if is_kicked:
-            self._kicks[user] = None
-            connection.on_first_message = lambda: self._kicks.pop(user, None)
-            if len(self._kicks) > KICKS_MAX:
-                del self._kicks[next(iter(self._kicks))]
+            self._unread_kicks[user] = None
+            connection.on_first_message = lambda: self._unread_kicks.pop(user, None)
+            if len(self._unread_kicks) > KICKS_MAX:
+                del self._unread_kicks[next(iter(self._unread_kicks))]
         yield frame(self._session(opened, is_kicked=is_kicked))
         yield from self._hub.users.frames()
         if connection.resume is not None:
             yield from self.resume(user, connection.resume, position)
         else:
-            yield from self._standing(user)
+            yield from self._current_state(user)
 
     def _was_kicked(self, user: UserId) -> bool:
-        """Tell whether a greeting that told of a lost seat may never have come."""
-        if user not in self._kicks:
+        """Tell whether an earlier greeting about a lost seat may not have been read."""
+        if user not in self._unread_kicks:
             return False
-        del self._kicks[user]
+        del self._unread_kicks[user]
         return user not in self._world.rooms.seated
 
     def _session(self, opened: SocketOpened, *, is_kicked: bool) -> ToClient:
@@ -153,10 +153,10 @@ class Greeter:
         self._metrics.resumed(reason)
         yield frame(v1.Resync(reason, self._epoch, self._world.position))
         yield from self._hub.users.frames()
-        yield from self._standing(user)
+        yield from self._current_state(user)
 
-    def _standing(self, user: UserId) -> Iterator[bytes]:
-        """Say what stands for a user who knows nothing, and that this was all of it."""
+    def _current_state(self, user: UserId) -> Iterator[bytes]:
+        """Yield the current state, for a client that knows none of it, and `greeted`."""
         for start in self._own_room_start(user):
             yield frame(start)
         yield from self._own_room_state(user)
@@ -179,5 +179,5 @@ class Greeter:
 
 
 def _limits_shown(limits: SessionLimits) -> v1.Limits:
-    """Return the limits that clients are told."""
+    """Return the limits that `welcome` contains."""
     return v1.Limits(**{name: getattr(limits, name) for name in v1.Limits.__struct_fields__})

@@ -1,4 +1,4 @@
-"""The opening handshake of RFC 6455, section 4.2.1: what is refused, and all forms that are read.
+"""Validate opening handshakes by RFC 6455, section 4.2.1, in all forms that it allows.
 
 aiohttp reads only the first header line of a name, and accepts the versions 7 and 8 of drafts.
 """
@@ -22,18 +22,18 @@ KEY_BYTES = 16
 
 
 def listed(headers: MultiMapping[str], name: str) -> list[str]:
-    """Return the entries of a header that is a list, of all its lines, in order."""
+    """Return the entries of a header with a list, from all of its lines, in order."""
     lines = headers.getall(name, ())
     return [entry for line in lines for part in line.split(",") if (entry := part.strip())]
 
 
 def wants_websocket(request: web.Request) -> bool:
-    """Tell whether a request asks to become a WebSocket, rightly or not."""
+    """Tell whether a request asks for an upgrade to WebSocket, valid or not."""
     return "websocket" in map(str.lower, listed(request.headers, hdrs.UPGRADE))
 
 
 def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
-    """Return a copy of the request in the one form that aiohttp reads, for its handshake alone.
+    """Return a copy of the request in the form that aiohttp understands, for its handshake only.
 
     Of the subprotocols only these are kept: aiohttp logs the others, and one holds a token.
     Raises the refusal of a request that is no handshake.
@@ -57,7 +57,7 @@ def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
 
 
 def _in_one_form(request: web.Request, key: str, protocols: Sequence[str]) -> web.Request:
-    """Copy a request with only the headers that a handshake needs, each in one line."""
+    """Copy a request with only the headers of a handshake, each in one line."""
     headers = CIMultiDict(
         {
             hdrs.HOST: "",

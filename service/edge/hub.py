@@ -62,7 +62,7 @@ class Hub:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Tell of `world`, and keep in `backlog` what those who are away are to get.
+        """Resolve audiences by `world`, and keep durable messages in `backlog`.
 
         `clock` is that of the backlog's ages, in seconds.
         """
@@ -77,7 +77,7 @@ class Hub:
         self._arriving: dict[SocketId, Connection] = {}
         self.flush_scope = FlushScope(metrics)
         self._shown_late: dict[RoomId, Position] = {}
-        """How far the log was shown to spectators who see everything later."""
+        """Per room, the position up to which delayed spectators have been sent everything."""
         self.users = UserFeed(world, profiles, self._diff_pause_s, self._send_to_v1, metrics)
         self.rooms = RoomFeed(world, profiles, limits.user_diff_s, self._send_to_sockets, metrics)
         self.lists = ClassicLists(world, profiles, self._index, limits.user_list_s, self._send)
@@ -94,11 +94,11 @@ class Hub:
     # Sockets
 
     def expect(self, connection: Connection) -> None:
-        """Reach this socket as soon as its opening is committed."""
+        """Add this socket as soon as its opening is committed."""
         self._arriving[connection.socket] = connection
 
     def observe(self, event: Event, position: Position) -> None:
-        """Reach a socket from its opening on; drop what is cached for a room that is closed."""
+        """Add a socket when it is opened; drop the caches of a room when it is closed."""
         if isinstance(event, RoomClosed):
             self._index.forget_room(event.room)
             self._shown_late.pop(event.room, None)
@@ -108,7 +108,7 @@ class Hub:
             self._index.add(connection)
 
     def remove(self, connection: Connection) -> None:
-        """Reach this socket no longer."""
+        """Remove a socket that is closed."""
         self._index.remove(connection)
         self.rooms.unsubscribe(connection.socket)
         self._arriving.pop(connection.socket, None)
@@ -119,7 +119,7 @@ class Hub:
         return self._connections.get(socket)
 
     def shown_late(self, room: RoomId) -> Position:
-        """Return how far the log was shown to the spectators of a room who see it later."""
+        """Return the position up to which the delayed spectators of a room have been sent all."""
         return self._shown_late.get(room, 0)
 
     def sockets_of(self, user: UserId) -> tuple[SocketId, ...]:
@@ -127,13 +127,13 @@ class Hub:
         return self._index.sockets_of(user)
 
     def watch(self, connection: Connection, friends: frozenset[UserId]) -> None:
-        """Tell this socket when one of `friends` comes or goes, and of nobody else."""
+        """Notify this socket when one of `friends` comes or goes, and no longer of others."""
         self._index.watch(connection, friends)
 
     # Messages
 
     def publish(self, message: Message, position: Position = 0) -> None:
-        """Tell all who are to be told; `position` is that of the event behind it."""
+        """Broadcast a message to its audience; `position` is that of its event."""
         match message:
             case Delivery():
                 self._deliver(message, position)
@@ -148,13 +148,15 @@ class Hub:
                 assert_never(message)
 
     def count(self, delivery: Delivery) -> int:
-        """Count the sockets that would get something of `delivery` now."""
-        told = self._index.resolve(delivery.audience)
-        classics = 0 if delivery.classic is None else len(told.classic) + len(told.socketio)
-        return classics + (0 if delivery.v1 is None else len(told.v1))
+        """Return the number of sockets that `delivery` would reach now."""
+        recipients = self._index.resolve(delivery.audience)
+        classics = (
+            0 if delivery.classic is None else len(recipients.classic) + len(recipients.socketio)
+        )
+        return classics + (0 if delivery.v1 is None else len(recipients.v1))
 
     def published(self, position: Position) -> None:
-        """Close the event at `position` in the backlog."""
+        """Note that all messages of the event at `position` were published."""
         self._backlog.close(position, self._clock())
 
     def send(self, connection: Connection, message: ToClient) -> None:
@@ -170,25 +172,25 @@ class Hub:
             self._metrics.sent(type_in(data), 1)
         self.flush_scope.flush_soon((connection,))
 
-    def send_withheld(self, connection: Connection, data: bytes) -> None:
-        """Send a frame before those that are withheld until it has been read."""
+    def send_before_hold(self, connection: Connection, data: bytes) -> None:
+        """Send a frame before those that a hold keeps back."""
         connection.insert(data)
         self._metrics.sent(type_in(data), 1)
         self.flush_scope.flush_soon((connection,))
 
     def flush(self) -> None:
-        """Write what is queued for every socket and waits for nothing."""
+        """Flush the send queues of all sockets."""
         self.flush_scope.flush()
 
     async def beat(self, interval_s: float) -> None:
-        """Tell v1 clients how far the log is, for ever, so that they can resume from there."""
+        """Broadcast the position of the log to v1 clients for ever, as the cursor of resumes."""
         while True:
             await asyncio.sleep(interval_s)
             heartbeat = v1.Heartbeat(self._world.position)
             self._send_to_v1(frame(heartbeat), heartbeat)
 
     async def watch_stalls(self) -> None:
-        """Give up sockets that make no progress, for ever."""
+        """Abort the connections of clients that read nothing, for ever."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(STALL_CHECK_S)
@@ -200,20 +202,17 @@ class Hub:
             self._deliver_later(delivery, position)
             return
         kept = keep(self._backlog, delivery, position)
-        told = self._index.resolve(delivery.audience)
-        if told.classic and delivery.classic is not None:
-            self._metrics.sent(type_of(delivery.classic), len(told.classic))
-            self._hand_out(frame(delivery.classic), told.classic, delivery, delivery.classic)
-        if told.socketio and delivery.classic is not None:
-            self._metrics.sent(type_of(delivery.classic), len(told.socketio))
-            data = SOCKET_IO.frame(delivery.classic)
-            self._hand_out(data, told.socketio, delivery, delivery.classic)
-        if told.v1 and delivery.v1 is not None:
-            self._metrics.sent(type_of(delivery.v1), len(told.v1))
-            self._hand_out(kept or frame(delivery.v1), told.v1, delivery, delivery.v1)
+        recipients = self._index.resolve(delivery.audience)
+        message, frame_ms = delivery.classic, delivery.frame_ms
+        if recipients.classic and message is not None:
+            self._send(recipients.classic, frame(message), message, frame_ms)
+        if recipients.socketio and message is not None:
+            self._send(recipients.socketio, SOCKET_IO.frame(message), message, frame_ms)
+        if recipients.v1 and delivery.v1 is not None:
+            self._send(recipients.v1, kept or frame(delivery.v1), delivery.v1, frame_ms)
 
     def _deliver_later(self, delivery: Delivery, position: Position) -> None:
-        """Tell spectators, who all speak protocol v1, when the delay of their room is over."""
+        """Send to spectators, who all speak protocol v1, after the delay of their room."""
         message, audience = delivery.v1, delivery.audience
         if message is None or not isinstance(audience, InRoom):
             raise AssertionError(delivery)
@@ -222,32 +221,17 @@ class Hub:
         if not self._delays.reserve(audience.room, len(data), is_state=is_state):
             return
         if is_state:
-            # The state is in the frame.
+            # The frame is all that is needed later: don't keep the state in memory.
             message = msgspec.structs.replace(message, state=None)
 
-        def tell() -> None:
+        def send() -> None:
             self._delays.release(audience.room, len(data))
             if audience.room in self._world.rooms.rooms:
                 shown = self._shown_late.get(audience.room, 0)
                 self._shown_late[audience.room] = max(shown, position)
             self._send(self._index.resolve(audience).v1, data, message)
 
-        asyncio.get_running_loop().call_later(delivery.delay_s, tell)
-
-    def _hand_out(
-        self, data: bytes, connections: list[Connection], delivery: Delivery, message: ToClient
-    ) -> None:
-        """Queue a frame for each of these sockets, and see to it that they are flushed."""
-        may_be_missed = type_of(message) in SKIPPABLE
-        for connection in connections:
-            if may_be_missed and connection.is_slow:
-                connection.retain(conflation_key(message), data)
-            else:
-                connection.frames.append(data)
-        if delivery.frame_ms:
-            self.flush_scope.flush_at_tick(connections, delivery.frame_ms)
-        else:
-            self.flush_scope.flush_soon(connections)
+        asyncio.get_running_loop().call_later(delivery.delay_s, send)
 
     def _send_to_v1(self, data: bytes, message: ToClient) -> None:
         self._send([one for one in self._connections.values() if one.is_v1], data, message)
@@ -257,16 +241,24 @@ class Hub:
     ) -> None:
         self._send([one for one in self._index.known(sockets) if one.is_v1], data, message)
 
-    def _send(self, connections: list[Connection], data: bytes, message: ToClient) -> None:
-        """Queue a frame, or hold it back where a slow client may miss it."""
+    def _send(
+        self, connections: list[Connection], data: bytes, message: ToClient, frame_ms: float = 0
+    ) -> None:
+        """Queue a frame for each of these sockets, conflated for slow clients.
+
+        It is flushed soon, or at the next frame tick where `frame_ms` allows that.
+        """
         self._metrics.sent(type_of(message), len(connections))
-        may_be_missed = type_of(message) in SKIPPABLE
+        is_skippable = type_of(message) in SKIPPABLE
         for connection in connections:
-            if may_be_missed and connection.is_slow:
+            if is_skippable and connection.is_slow:
                 connection.retain(conflation_key(message), data)
             else:
                 connection.frames.append(data)
-        self.flush_scope.flush_soon(connections)
+        if frame_ms:
+            self.flush_scope.flush_at_tick(connections, frame_ms)
+        else:
+            self.flush_scope.flush_soon(connections)
 
     def _diff_pause_s(self) -> float:
         return broadcast_interval_s(self._limits.user_diff_s, len(self._connections))

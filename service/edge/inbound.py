@@ -40,17 +40,17 @@ IS_EAGER = all(
     )
     for name in names
 )
-"""Whether aiohttp has what this module needs."""
+"""Whether aiohttp has the private attributes that this module uses."""
 
 _TEXT = WSMsgType.TEXT
 _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 
 PING = b"\x89\x00"
-"""The frame of a ping without a body."""
+"""A ping frame without payload."""
 
 
 async def heard(event: asyncio.Event, within_s: float) -> bool:
-    """Wait for `event`, and tell whether it was set in time."""
+    """Wait for `event`; return whether it was set in time."""
     try:
         async with asyncio.timeout(within_s):
             await event.wait()
@@ -60,27 +60,27 @@ async def heard(event: asyncio.Event, within_s: float) -> bool:
 
 
 class EagerResponse(web.WebSocketResponse):
-    """A WebSocket whose messages may be taken when they are read; the rest waits for the task."""
+    """A WebSocket that handles messages in the read callback, and keeps the others for its task."""
 
-    # aiohttp's own attributes stand in a dictionary that is just full.
+    # In a `__dict__` they would be one too many for aiohttp's, which would double in size.
     __slots__ = ("_heard", "_scope")
 
     def __init__(self, scope: AbstractContextManager[None] | None = None, **options: Any) -> None:
-        """Enter `scope` around what is read at once; the options are those of aiohttp."""
+        """Enter `scope` around each read callback; the options are those of aiohttp."""
         super().__init__(**options)
         self._scope = scope
         self._heard: asyncio.Event | None = None
-        """Set by whatever comes, once somebody has asked whether the client answers."""
+        """Set by any received data; created when `answers` is called first."""
 
     async def answers(self, within_s: float) -> bool:
-        """Ping the client, and tell whether anything comes from it in time."""
+        """Ping the client; return whether any data is received in time."""
         transport = None if self._req is None else self._req.transport
         if transport is None:
             return False
         if self._heard is None:
             self._heard = asyncio.Event()
         self._heard.clear()
-        # Not by `ping`, which would wait for room in a full pipe.
+        # Not by `ping`, which waits while the write buffer is full.
         transport.write(PING)
         return await heard(self._heard, within_s)
 
@@ -108,7 +108,7 @@ class EagerResponse(web.WebSocketResponse):
             setattr(web_ws, _READER, _Reader)
 
     def _on_data_received(self) -> None:
-        """Put the next ping off: the client is there. aiohttp's own schedules a callback for it."""
+        """Postpone the next ping, without the callback that aiohttp schedules for that."""
         if self._heard is not None:
             self._heard.set()
         if not IS_EAGER:
@@ -141,7 +141,7 @@ class _Texts:
 
 
 class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
-    """Parses the frames of one socket."""
+    """Parses the frames of one socket, within the flush scope."""
 
     __slots__ = ("_check", "_errors", "scope")
 
@@ -152,7 +152,7 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
         self._check = FrameCheck()
 
     def feed_data(self, data: bytes) -> Any:
-        """Read what has come, up to the first frame that must be refused."""
+        """Parse received data, up to the first invalid frame."""
         if self._check.error is not None:
             return True, b""
         good = self._check.check(data)
@@ -170,7 +170,7 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
 
 
 class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
-    """The queue between aiohttp's parser and the task."""
+    """The bounded queue between aiohttp's parser and the task."""
 
     __slots__ = ("count", "handle")
 
@@ -180,7 +180,7 @@ class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
         self.handle: Handle | None = None
 
     def feed_data(self, data: WSMessage, size: int) -> None:
-        """Offer a text to be handled at once; else keep it, which pauses reading at a limit."""
+        """Handle a text at once, or queue it; aiohttp pauses reading when the queue is long."""
         if data.type is _TEXT:
             if self.handle is not None and not self._buffer:
                 try:

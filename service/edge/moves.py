@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 PAGE_MOVES = 64
-"""How many events are read, and sent in one message, at once."""
+"""Events per page, of the reads and of the messages."""
 
 
 class _Job(msgspec.Struct):
-    """Moves that one socket is to get: those after the version `after`, up to a position."""
+    """Moves to send to one socket: after the version `after`, up to the position `until`."""
 
     connection: Connection
     room: RoomId
@@ -51,7 +51,7 @@ class _Job(msgspec.Struct):
 
 
 class MoveHistory:
-    """The moves so far of live matches, for the sockets of this node."""
+    """Sends the earlier moves of live matches to the sockets of this node."""
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
@@ -76,12 +76,12 @@ class MoveHistory:
         self._began: Position = world.position
 
     def observe(self, event: Event, position: Position) -> None:
-        """Send a socket that comes into a match the moves before."""
+        """Send the earlier moves to a socket that joins a match."""
         if isinstance(event, SeatTaken | SpectatorJoined):
             self._joined(event, position)
 
     def ask(self, connection: Connection, room_id: RoomId, after: int) -> None:
-        """Send a socket in a room the moves after a version.
+        """Send the moves after a version to a socket in a room.
 
         Raises `NotInRoom`, `MatchNotRunning`, or `RateLimited` while others are on their way.
         """
@@ -97,7 +97,7 @@ class MoveHistory:
         self._send_soon(_Job(connection, room.id, match.id, until, after))
 
     async def stop(self) -> None:
-        """Send no more."""
+        """Cancel what is being sent."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -111,12 +111,12 @@ class MoveHistory:
         job = _Job(connection, room.id, match.id, self._seen(room, connection, position))
         self._send_soon(job)
         if job.until < self._began:
-            # The service has begun so lately that what was before is still too new.
+            # The service started less than the delay ago: what was before is due later.
             wait_s = self._began_at + _delay_s(room, connection) - self._clock()
             asyncio.get_running_loop().call_later(max(0, wait_s), self._send_rest, job)
 
     def _send_rest(self, job: _Job) -> None:
-        """Send what was before the service began."""
+        """Send the moves from before the start of the service."""
         room = self._world.rooms.rooms.get(job.room)
         connection = job.connection
         if room is not None and room.has_joined(connection.user, connection.socket):
@@ -124,7 +124,7 @@ class MoveHistory:
             self._send_soon(job)
 
     def _seen(self, room: Room, connection: Connection, position: Position) -> Position:
-        """Return how far the log may be shown to a socket; what is newer follows by itself."""
+        """Return the position up to which a socket may see the log; newer moves follow live."""
         delay_s = _delay_s(room, connection)
         if not delay_s:
             return position
@@ -132,7 +132,7 @@ class MoveHistory:
         return max(self._hub.shown_late(room.id), self._began if is_late_enough else 0)
 
     def _send_soon(self, job: _Job) -> None:
-        """Let what is queued for the socket from now on wait for what `job` sends."""
+        """Hold back what is queued for the socket from now on, until `job` is done."""
         job.connection.begin_hold()
         socket = job.connection.socket
         if socket in self._jobs:
@@ -172,7 +172,7 @@ class MoveHistory:
             data, size = self._page(job, moves, is_over=is_over, sent=sent)
             sent += size
             if moves or (is_over and job.is_first):
-                self._hub.send_withheld(job.connection, data)
+                self._hub.send_before_hold(job.connection, data)
             if sent >= self._bytes_max or job.connection.transport.is_closing():
                 break
         job.connection.spend(sent / BYTES_PER_UNIT)
@@ -180,7 +180,7 @@ class MoveHistory:
     def _page(
         self, job: _Job, moves: list[v1.PastMove], *, is_over: bool, sent: int
     ) -> tuple[bytes, int]:
-        """Make a message; the last one that is sent by itself says where to go on."""
+        """Return a page as a frame, and its size; the last one has the next cursor."""
         after = None if is_over else job.after
         page = v1.GameMoves(job.room, job.match, moves, more=not is_over, next=after)
         data = frame(page)
@@ -190,7 +190,7 @@ class MoveHistory:
 
 
 def _delay_s(room: Room, connection: Connection) -> float:
-    """Return how much later this socket sees what happens in a room."""
+    """Return the delay of this socket in a room, in seconds."""
     if room.seat_of(connection.user) is not None:
         return 0
     return room.options.spectator_delay_s

@@ -1,4 +1,4 @@
-"""The list of rooms, page by page."""
+"""Pages of the list of rooms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def room_page(
     world: World, people: Profiles, game: str | None, after: RoomId | None, limit: int
 ) -> v1.RoomPage:
-    """Return rooms that are not private, in the order of their ids, after that of the cursor.
+    """Return a page of rooms that are not private, ordered by id, after the id of the cursor.
 
     A page holds at most `limit` of them, and no more than fit into `PAGE_BYTES_MAX`.
     """

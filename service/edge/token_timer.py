@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class TokenTimer:
-    """Warns before the end of a token, and closes some time after it; a renewal begins anew."""
+    """Warns before a token expires, and closes some time after it; a newer token restarts it."""
 
     def __init__(
         self, times: TokenTimes, warn: Callable[[int], None], close: Callable[[], None]
     ) -> None:
-        """`warn` gets the milliseconds that are left."""
+        """Call `warn` with the milliseconds that are left, then `close`."""
         self._times = times
         self._warn = warn
         self._close = close
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, expires_at_s: float | None) -> None:
-        """Watch a token; one without an end needs no watching."""
+        """Restart for a token that expires at this time, in seconds since 1970, or never."""
         self.stop()
         if expires_at_s is None:
             return
@@ -37,7 +37,7 @@ class TokenTimer:
         self._timer = loop.call_later(warn_in_s, self._tell, told_ms, close_at)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop both timers."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

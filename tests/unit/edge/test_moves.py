@@ -84,7 +84,7 @@ class Service:
         connection.frames += frames
         connection.flush()
 
-    def send_withheld(self, connection: Connection, data: bytes) -> None:
+    def send_before_hold(self, connection: Connection, data: bytes) -> None:
         connection.insert(data)
         connection.flush()
 
