@@ -1,4 +1,4 @@
-"""The recent messages of each user, so that users who come back are sent what they missed.
+"""The recent messages of each user, to resume after a disconnect.
 
 Whom an event concerns is decided when it is folded; here it is kept, as frames, within bounds of
 age, number and bytes. Events that have no frame for anybody, such as the inputs of a match with
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 FRAME_BYTES = 150
-"""About what a frame takes in memory beside its bytes."""
+"""Approximate memory overhead of a frame, in bytes."""
 
 ENTRY_BYTES = 16
-"""About what it takes for each user who is to get it."""
+"""Approximate memory of a frame for each of its recipients, in bytes."""
 
 
 class _Kept:
-    """A frame, and for how many users it is kept."""
+    """A frame, and the number of users for whom it is kept."""
 
     __slots__ = ("frame", "position", "users")
 
@@ -41,7 +41,7 @@ class _Kept:
 
 
 class _UserTail:
-    """The frames of one user."""
+    """The frames of one user, the oldest first."""
 
     __slots__ = ("bytes", "frames", "start")
 
@@ -49,31 +49,31 @@ class _UserTail:
         self.frames: deque[_Kept] = deque()
         self.bytes = 0
         self.start: Position = 0
-        """The last event of which something is gone, since there was too much for this user."""
+        """The last event of which a frame was dropped, by the limit per user."""
 
 
 STEPS = 100
-"""How often, in the time that a frame is kept, `start` moves on where no events have frames."""
+"""How many times per `age_s` `start` advances while no events have frames."""
 
 
 class Backlog:
-    """What each user was to get after the event at `start`."""
+    """The frames of each user for the events after the position `start`."""
 
     def __init__(self, limits: BacklogLimits, start: Position = 0) -> None:
-        """Begin after the event at `start`."""
+        """Begin empty, after the event at `start`."""
         self._limits = limits
         self._of_users: dict[UserId, _UserTail] = {}
         self._events: deque[tuple[Position, float, list[UserId]]] = deque()
-        """Those with frames, and now and then one without, so that `start` moves on."""
+        """Events with frames, and now and then one without, so that `start` advances."""
         self._events_with_frames = 0
         self._frames = 0
         self._pending: list[UserId] = []
         self.bytes = 0
-        """About what all frames take in memory."""
+        """Approximate memory of all frames, in bytes."""
         self.start = start
 
     def add(self, position: Position, users: Sequence[UserId], frame: bytes) -> None:
-        """Keep a frame that these users get for the event at `position`."""
+        """Add a frame of the event at `position`, for these users."""
         if not users:
             return
         kept = _Kept(position, frame, len(users))
@@ -91,7 +91,7 @@ class Backlog:
                 self._drop_first(tail)
 
     def close(self, position: Position, at: float) -> None:
-        """Say that the event at `position` has no more frames, and let go of what is too old.
+        """Note that the event at `position` has no more frames; drop what exceeds the limits.
 
         `at` is when it happened, in seconds of a clock that never goes back.
         """
@@ -105,7 +105,7 @@ class Backlog:
             self._drop_oldest()
 
     def between(self, user: UserId, after: Position, to: Position) -> list[bytes] | None:
-        """Return what a user was to get after `after` up to `to`, or None if some of it is gone."""
+        """Return a user's frames after `after` up to `to`, or None if some of them were dropped."""
         if after < self.start:
             return None
         tail = self._of_users.get(user)

@@ -5,12 +5,12 @@ from typing import Self
 
 
 class CloseCode(IntEnum):
-    """A close code; its description stands in the reference."""
+    """A close code with its description, which appears in the reference."""
 
     description: str
 
     def __new__(cls, code: int, description: str) -> Self:
-        """Make a member of a code and its description."""
+        """Make a member from a code and its description."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.description = description
@@ -36,7 +36,7 @@ class CloseCode(IntEnum):
 
 
 def noted(close_code: int | None) -> int:
-    """Return the code by which the end of a connection is noted.
+    """Return the code by which the end of a connection is recorded.
 
     aiohttp says 0 of a close frame without a code, and None when no close frame came.
     """
@@ -83,5 +83,5 @@ _STANDARD = range(1000, 1016)
 
 
 def label_of(code: int) -> str:
-    """Name a close code for the metrics, where a client's own ones would be without number."""
+    """Return a close code as a label of metrics; codes chosen by clients are `other`."""
     return str(int(code)) if code in _STANDARD or code in set(CloseCode) else "other"

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 BROADCAST_CPU_SHARE_MAX = 0.1
-"""Which part of a core may go into telling everybody who is there; matches need the rest."""
+"""Maximum share of a core for presence broadcasts; matches need the rest."""
 
 SEND_S = 10e-6
-"""About what it costs to write to one socket."""
+"""Approximate time to write to one socket, in seconds."""
 
 SEND_BYTE_S = 1e-9
-"""About what each byte adds to it."""
+"""Approximate time per byte written to one socket, in seconds."""
 
 
 CHANGES_KEPT_MIN = 100
-"""Changes of users that are kept beside the snapshot, however few users there are."""
+"""Minimum number of changes kept after a snapshot, however few users there are."""
 
 
 def broadcast_interval_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
-    """Return how long to wait between two messages of so many bytes to so many sockets.
+    """Return the interval between two broadcasts of `bytes_` to `sockets`, in seconds.
 
     With few of them it is the setting; a crowd that comes in would keep the loop busy with it.
     """
@@ -45,7 +45,7 @@ def broadcast_interval_s(least_s: float, sockets: int, bytes_: int = 0) -> float
 
 
 class UserFeed:
-    """Who is online: a snapshot, and what has changed since.
+    """The users who are online: a snapshot, and the changes since.
 
     A new client gets the last snapshot and the changes after it, as they were encoded for all.
     A new snapshot is made when the changes are as many as its users. So the entries that are ever
@@ -60,7 +60,7 @@ class UserFeed:
         send: Callable[[bytes, ToClient], None],
         metrics: Metrics | None = None,
     ) -> None:
-        """Tell of `world` by `send`, and let that wait for others as long as `pause_s` says."""
+        """Broadcast by `send`, with pauses of `pause_s()` in which changes are coalesced."""
         self._world = world
         self._people = people
         self._metrics = metrics or Metrics()
@@ -70,42 +70,42 @@ class UserFeed:
         self._changed: set[UserId] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._frames: list[bytes] = []
-        """The snapshot, and the changes since."""
+        """The frames of the snapshot and of the changes since."""
         self._changes = 0
         self.v = 0
         self.entries_encoded = 0
 
     def start(self) -> None:
-        """Begin with the world as it is."""
+        """Take the first snapshot."""
         self._changed = set(self._world.presence.sockets)
         self._update()
         self._take_snapshot()
 
     def change(self, user: UserId) -> None:
-        """Tell of this user soon."""
+        """Broadcast the entry of this user soon."""
         self._changed.add(user)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._pause_s(), self._tell)
+            self._timer = asyncio.get_running_loop().call_later(self._pause_s(), self._broadcast)
 
     def frames(self) -> list[bytes]:
-        """Return what brings a client to the present `v`."""
+        """Return the frames that bring a new client to the current `v`."""
         if self._changes > len(self._shown):
             self._take_snapshot()
         return self._frames
 
-    def _tell(self) -> None:
+    def _broadcast(self) -> None:
         self._timer = None
         diff = self._update()
         if diff is not None:
-            told = frame(diff)
-            self._frames.append(told)
-            self._send(told, diff)
+            data = frame(diff)
+            self._frames.append(data)
+            self._send(data, diff)
             if self._changes > len(self._shown) + CHANGES_KEPT_MIN:
-                # Nobody has come for a while, and so nobody has asked for the frames.
+                # `frames` has not been called for a while, which would have taken one.
                 self._take_snapshot()
 
     def _update(self) -> v1.UserDiff | None:
-        """Take the changes in and return them, or None when all is as it was."""
+        """Return the changes since the last call, or None if there are none."""
         joins: list[v1.UserEntry] = []
         leaves: list[UserId] = []
         updates: list[v1.UserEntry] = []
@@ -113,7 +113,7 @@ class UserFeed:
             before = self._shown.get(user)
             try:
                 now = user_entry(user, self._world, self._people)
-            except Exception as error:  # noqa: BLE001 - it costs the news of this user alone
+            except Exception as error:  # noqa: BLE001 - it costs the update of this user alone
                 note_fault(self._metrics, "feed", error, user=user)
                 continue
             if now == before:
@@ -140,7 +140,7 @@ class UserFeed:
 
 
 class RoomFeed:
-    """How rooms change: to their members, and to those who show the list of rooms."""
+    """The changes of rooms, for their members and for subscribers of the list of rooms."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class RoomFeed:
         send: Callable[[tuple[SocketId, ...], bytes, ToClient], None],
         metrics: Metrics | None = None,
     ) -> None:
-        """Tell of `world` by `send`, at most every `interval_s`."""
+        """Broadcast by `send`, at most every `interval_s`."""
         self._world = world
         self._people = people
         self._metrics = metrics or Metrics()
@@ -158,14 +158,14 @@ class RoomFeed:
         self._send = send
         self._subscribers: dict[SocketId, str | None] = {}
         self._listed: dict[RoomId, str] = {}
-        """The rooms that are in the list, and their games."""
+        """The listed rooms, and the game of each."""
         self._changed: set[RoomId] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._cost_s = 0.0
-        """About what the last telling took: rooms that change all the time wait accordingly."""
+        """Approximate cost of the last broadcast; the next one waits accordingly."""
 
     def start(self) -> None:
-        """Begin with the world as it is."""
+        """Take the first snapshot."""
         self._listed = {
             room.id: room.game
             for room in self._world.rooms.rooms.values()
@@ -174,38 +174,38 @@ class RoomFeed:
         self._changed = set()
 
     def change(self, room: RoomId) -> None:
-        """Tell of this room soon."""
+        """Broadcast the state of this room soon."""
         self._changed.add(room)
         if self._timer is None:
             pause_s = max(self._interval_s, self._cost_s / BROADCAST_CPU_SHARE_MAX)
-            self._timer = asyncio.get_running_loop().call_later(pause_s, self._tell)
+            self._timer = asyncio.get_running_loop().call_later(pause_s, self._broadcast)
 
     def subscribe(self, socket: SocketId, game: str | None) -> None:
-        """Tell this socket of rooms, or of those of one game."""
+        """Send the changes of all listed rooms to this socket, or of those of one game."""
         self._subscribers[socket] = game
 
     def unsubscribe(self, socket: SocketId) -> None:
-        """Tell this socket of rooms no longer."""
+        """End the subscription of this socket."""
         self._subscribers.pop(socket, None)
 
-    def _tell(self) -> None:
+    def _broadcast(self) -> None:
         self._timer = None
         self._cost_s = 0.0
         changed, self._changed = self._changed, set()
         for room_id in changed:
             try:
-                self._tell_of(room_id)
-            except Exception as error:  # noqa: BLE001 - it costs the news of this room alone
+                self._broadcast_room(room_id)
+            except Exception as error:  # noqa: BLE001 - it costs the update of this room alone
                 note_fault(self._metrics, "feed", error, room=room_id)
 
-    def _tell_of(self, room_id: RoomId) -> None:
+    def _broadcast_room(self, room_id: RoomId) -> None:
         room = self._world.rooms.rooms.get(room_id)
         if room is not None and room.sockets:
             state = room_state(room, self._world, self._people)
             self._send_counted(tuple(room.sockets), state)
-        self._tell_subscribers(room_id)
+        self._send_to_subscribers(room_id)
 
-    def _tell_subscribers(self, room_id: RoomId) -> None:
+    def _send_to_subscribers(self, room_id: RoomId) -> None:
         room = self._world.rooms.rooms.get(room_id)
         before = self._listed.pop(room_id, None)
         message: v1.RoomAdded | v1.RoomUpdated | v1.RoomRemoved
@@ -218,11 +218,11 @@ class RoomFeed:
             game = self._listed[room_id] = room.game
             summary = room_summary(room, self._people)
             message = v1.RoomAdded(summary) if before is None else v1.RoomUpdated(summary)
-        told = tuple(
+        recipients = tuple(
             socket for socket, wanted in self._subscribers.items() if wanted in {None, game}
         )
-        if told:
-            self._send_counted(told, message)
+        if recipients:
+            self._send_counted(recipients, message)
 
     def _send_counted(self, sockets: tuple[SocketId, ...], message: ToClient) -> None:
         data = frame(message)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAGE_BYTES_MAX = 64 * 1024
-"""A page ends before the entry that would make it longer, but has one at least."""
+"""Maximum size of a page, which has at least one entry."""
 
 Entry = TypeVar("Entry")
 

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 PAUSE_S_MAX = 300.0
-"""The longest wait between two guesses."""
+"""Maximum pause between two guesses, in seconds."""
 
 FORGET_S = 600.0
-"""Wrong passwords are forgotten when there was none for so long."""
+"""Seconds after the last wrong password when all are forgotten."""
 
 KEPT_MAX = 10_000
-"""How many pairs of user and room are remembered; the oldest are forgotten."""
+"""Maximum number of pairs of user and room; the oldest are dropped."""
 
 
 class _Guesses(msgspec.Struct):
@@ -47,12 +47,12 @@ class Guesses:
     """Counts the wrong passwords of each user for each room."""
 
     def __init__(self, limits: GuessLimits) -> None:
-        """Begin with none."""
+        """Begin without any."""
         self._limits = limits
         self._of: dict[tuple[UserId, RoomId], _Guesses] = {}
 
     def __len__(self) -> int:
-        """Count the pairs of user and room that are remembered."""
+        """Return the number of pairs of user and room."""
         return len(self._of)
 
     def begin(self, user: UserId, room: RoomId, now: float) -> None:
@@ -77,12 +77,12 @@ class Guesses:
             guesses.until = now + min(PAUSE_S_MAX, self._limits.pause_s * 2**doubled)
 
     def right(self, user: UserId, room: RoomId) -> None:
-        """Forget the guesses of a user who knows the password."""
+        """Forget the guesses of a user after the right password."""
         self._of.pop((user, room), None)
 
 
 class Passwords:
-    """Seals and checks the passwords of commands before they are decided."""
+    """Hashes and verifies the passwords of commands before these are decided."""
 
     def __init__(
         self,
@@ -92,20 +92,20 @@ class Passwords:
         new_salt: Callable[[], str],
         clock: Callable[[], float],
     ) -> None:
-        """Look at the rooms of `world`; `clock` is monotonic, in seconds."""
+        """Use the rooms of `world`; `clock` is monotonic, in seconds."""
         self._world = world
         self._guesses = Guesses(limits)
         self._new_salt = new_salt
         self._clock = clock
-        # One thread: guessing takes no more than one core, whoever does it.
+        # One thread, so that guessing takes at most one core, however many users do it.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 
     def stop(self) -> None:
-        """Hash no more."""
+        """Stop the thread; queued work is dropped."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def sealed_for(self, command: CreateRoom | JoinRoom) -> str | None:
-        """Return the sealed password that stands between the user and the room, or None."""
+    def hash_needed_by(self, command: CreateRoom | JoinRoom) -> str | None:
+        """Return the hash of the password that the user needs for the room, or None."""
         room = None if command.room is None else self._world.rooms.rooms.get(command.room)
         return None if room is None or room.has_member(command.user) else room.password
 
@@ -115,32 +115,32 @@ class Passwords:
         password: str | None,
         execute: Callable[[CreateRoom | JoinRoom], Awaitable[Executed]],
     ) -> Executed:
-        """Execute `command` with what its decision needs to know of `password`.
+        """Execute `command` with `password` hashed or verified.
 
         Raises `RateLimited` for users who have guessed too often, and what `execute` raises.
         """
         for is_last in (False, True):
-            sealed = self.sealed_for(command)
+            sealed = self.hash_needed_by(command)
             prepared = await self.prepare(command, password)
             try:
                 return await execute(prepared)
             except WrongPassword:
-                # The room may have become another one, with another password, meanwhile.
-                if is_last or self.sealed_for(command) == sealed:
+                # Meanwhile a room with another password may have replaced it: retry once.
+                if is_last or self.hash_needed_by(command) == sealed:
                     raise
         raise AssertionError(command)
 
     async def prepare(
         self, command: CreateRoom | JoinRoom, password: str | None
     ) -> CreateRoom | JoinRoom:
-        """Return `command` with what its decision needs to know of `password`.
+        """Return `command` with `password` hashed, or with the outcome of its verification.
 
         Raises `RateLimited` for a user who has guessed too often.
         """
         if password is None:
             return command
         if isinstance(command, JoinRoom):
-            sealed = self.sealed_for(command)
+            sealed = self.hash_needed_by(command)
             if sealed is not None:
                 return await self._checked(command, sealed, password)
         if command.plan is None:

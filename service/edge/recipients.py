@@ -28,21 +28,21 @@ class Recipients(NamedTuple):
 
 
 class RoomRecipients(NamedTuple):
-    """The connections that show a room, as of its last change."""
+    """The connections that have joined a room, as of its last change."""
 
     changed_at: Position
     everybody: Recipients
     players: Recipients
     spectators: Recipients
     others: dict[SocketId, Recipients]
-    """Everybody but one, for those who have sent something."""
+    """Everybody except a sender, by sender."""
 
 
 class RecipientIndex:
-    """All open connections of this node, found by socket, user, room, and whom they watch."""
+    """All open connections of this node, indexed by socket, user, room and watched user."""
 
     def __init__(self, world: World) -> None:
-        """Look up in `world` who is in a room."""
+        """Resolve rooms by `world`."""
         self._world = world
         self.connections: dict[SocketId, Connection] = {}
         self._by_user: dict[UserId, dict[SocketId, Connection]] = {}
@@ -50,12 +50,12 @@ class RecipientIndex:
         self._rooms: dict[RoomId, RoomRecipients] = {}
 
     def add(self, connection: Connection) -> None:
-        """Reach this connection from now on."""
+        """Add an open connection."""
         self.connections[connection.socket] = connection
         self._by_user.setdefault(connection.user, {})[connection.socket] = connection
 
     def remove(self, connection: Connection) -> None:
-        """Reach this connection no longer."""
+        """Remove a connection."""
         self.watch(connection, frozenset())
         self.connections.pop(connection.socket, None)
         sockets = self._by_user.get(connection.user, {})
@@ -90,7 +90,7 @@ class RecipientIndex:
                 yield connection
 
     def resolve(self, audience: Audience) -> Recipients:
-        """Return the connections that `audience` means now."""
+        """Return the connections that belong to `audience` now."""
         match audience:
             case InRoom():
                 return self._in_room(audience)
@@ -108,7 +108,7 @@ class RecipientIndex:
                 return by_dialect(self.known(self._watchers.get(user, ())))
 
     def _in_room(self, audience: InRoom) -> Recipients:
-        """Return the connections that show a room; they are cached until the room changes."""
+        """Return the connections that have joined a room, cached until the room changes."""
         room = self._world.rooms.rooms.get(audience.room)
         if room is None:
             return Recipients([], [], [])
@@ -129,7 +129,7 @@ class RecipientIndex:
 
 
 def by_dialect(connections: Iterable[Connection]) -> Recipients:
-    """Sort connections by the dialect that they speak."""
+    """Group connections by dialect."""
     found = Recipients([], [], [])
     for connection in connections:
         if connection.is_v1:

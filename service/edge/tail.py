@@ -31,7 +31,7 @@ logger = get_logger(__name__)
 
 
 def keep(backlog: Backlog, message: Message, position: Position) -> bytes | None:
-    """Put a durable delivery into the backlog, and return its frame; None for other messages."""
+    """Add a durable message for users to the backlog; return its frame, or None for others."""
     if not isinstance(message, Delivery) or not isinstance(message.audience, Users):
         return None
     if not message.durable or message.v1 is None:
@@ -42,23 +42,23 @@ def keep(backlog: Backlog, message: Message, position: Position) -> bytes | None
 
 
 class Ages:
-    """Translates times of the log into seconds of a clock that never goes back."""
+    """Converts times of the log to seconds of the monotonic clock."""
 
     def __init__(self, wall_us: int, now: float) -> None:
-        """Take what both clocks show now; the log's is in microseconds since 1970."""
+        """Take the time now by both clocks; that of the log is in microseconds since 1970."""
         self._wall_us = wall_us
         self._now = now
         self._last = float("-inf")
 
     def at(self, recorded_at: int) -> float:
-        """Return when that was; nothing was later than now, nor before what came before it."""
+        """Return the monotonic time; it never decreases, and is never later than now."""
         age_s = max(0.0, (self._wall_us - recorded_at) / 1_000_000)
         self._last = max(self._last, self._now - age_s)
         return self._last
 
 
 class Refill:
-    """Brings an older world to the end of the log, and keeps what it told."""
+    """Folds the tail of the log into an older world, and fills the backlog with its messages."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Refill:
         ages: Ages,
         remember: Callable[[RecordedEvent], None],
     ) -> None:
-        """Begin with `world`; `remember` gets the events of commands that have an id."""
+        """Begin with `world`; `remember` gets each event, for the idempotency keys."""
         self._backlog = backlog
         self._world = world
         self._people = people
@@ -76,7 +76,10 @@ class Refill:
         self._remember = remember
 
     def streams_with_moves(self, begun: Iterable[Event]) -> set[str]:
-        """Name the matches whose inputs clients are told of; `begun` are those that came later."""
+        """Return the streams of matches whose inputs are sent to clients.
+
+        `begun` are the events of the tail that may start a match.
+        """
         started = [event for event in begun if isinstance(event, MatchStarted)]
         live = self._world.matches.live.values()
         return {event.stream for event in started if event.pace != "ticks"} | {
@@ -84,7 +87,7 @@ class Refill:
         }
 
     def take(self, stored: StoredEvent) -> None:
-        """Take the next event of the log; inputs of other matches may be left out."""
+        """Fold the next event; inputs of other matches than `streams_with_moves` may be missing."""
         self._take(stored.decoded())
 
     def _take(self, recorded: RecordedEvent) -> None:
@@ -104,7 +107,7 @@ class Refill:
         make: Callable[..., Iterable[Message]],
         messages: list[Message],
     ) -> None:
-        """Add what clients were told; a fault there costs the messages of this event alone."""
+        """Add the messages of a fan-out rule; a fault costs the messages of this event alone."""
         try:
             messages += make(recorded.event, self._world, self._people)
         except Exception:

@@ -32,9 +32,9 @@ class TokenTimer:
         left_s = expires_at_s - time.time()
         loop = asyncio.get_running_loop()
         warn_in_s = max(0.0, left_s - self._times.warning_s)
-        told_ms = max(0, int((left_s - warn_in_s) * 1000))
+        warn_ms = max(0, int((left_s - warn_in_s) * 1000))
         close_at = loop.time() + max(0.0, left_s + self._times.grace_s)
-        self._timer = loop.call_later(warn_in_s, self._tell, told_ms, close_at)
+        self._timer = loop.call_later(warn_in_s, self._on_warning, warn_ms, close_at)
 
     def stop(self) -> None:
         """Stop both timers."""
@@ -42,6 +42,6 @@ class TokenTimer:
             self._timer.cancel()
             self._timer = None
 
-    def _tell(self, left_ms: int, close_at: float) -> None:
+    def _on_warning(self, left_ms: int, close_at: float) -> None:
         self._warn(left_ms)
         self._timer = asyncio.get_running_loop().call_at(close_at, self._close)

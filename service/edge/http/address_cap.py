@@ -1,4 +1,4 @@
-"""Limit how much one client address may hold at once."""
+"""Limit the connections of one client address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Holder = TypeVar("Holder", bound=Hashable)
 
 
 class AddressCap(Generic[Holder]):
-    """How much one address may hold at once: it is full, or the oldest that is idle goes."""
+    """Limits the holders of each address; a full address may evict its oldest idle one."""
 
     def __init__(self, max_: int, evict: Callable[[Holder], bool] = lambda _: False) -> None:
         """Allow `max_` for each address, any number when that is 0.
@@ -18,23 +18,23 @@ class AddressCap(Generic[Holder]):
         """
         self._max = max_
         self._evict = evict
-        # Dictionaries keep the order, so that the oldest one comes first.
+        # Dictionaries are ordered, so that the oldest holder is first.
         self._holders: dict[str, dict[Holder, None]] = {}
 
     def enter(self, address: str, holder: Holder) -> bool:
-        """Count one more holder; return False when the address has too many."""
+        """Count one more holder; return False if the address has too many."""
         if not self.has_room(address) and not self._make_room(address):
             return False
         self._holders.setdefault(address, {})[holder] = None
         return True
 
     def enter_again(self, address: str, holder: Holder) -> None:
-        """Count a holder that was let in before; an older one goes for it, if one can."""
+        """Count a holder that was admitted before, if possible by evicting an older one."""
         if not self.enter(address, holder):
             self._holders[address][holder] = None
 
     def leave(self, address: str, holder: Holder) -> None:
-        """Count a holder no longer; it may have left already."""
+        """Stop counting a holder; it may have left already."""
         holders = self._holders.get(address)
         if holders is not None:
             holders.pop(holder, None)
@@ -42,7 +42,7 @@ class AddressCap(Generic[Holder]):
                 del self._holders[address]
 
     def has_room(self, address: str) -> bool:
-        """Tell whether one more holder may come without another one going."""
+        """Tell whether one more holder may enter without an eviction."""
         return not self._max or len(self._holders.get(address, ())) < self._max
 
     def _make_room(self, address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Client addresses in one normal form, and the rate of requests of each."""
+"""Normalise client addresses, and limit the rate of requests of each."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 IPV6_PREFIX = 64
-"""One customer has a whole network of so many bits, and may take any address of it."""
+"""Prefix length of the networks that providers assign to one customer."""
 
-TELL_EVERY_S = 10.0
-"""Least time between two log lines about what was refused with 429."""
+LOG_INTERVAL_S = 10.0
+"""Minimum time between two log lines about requests refused with 429."""
 
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::\d{1,5})?")
 _WITH_PORT = re.compile(r"([^:]*):\d{1,5}")
@@ -29,7 +29,7 @@ logger = get_logger(__name__)
 
 
 def normal_address(text: str) -> str | None:
-    """Return the one form of an IP address, or None for what is none.
+    """Return an IP address in its normal form, or None if it is none.
 
     A port, brackets, a zone and quotes are dropped, an IPv4 address mapped to IPv6 is IPv4, and
     an IPv6 address stands for its /64 network.
@@ -52,7 +52,7 @@ class Addresses:
     """Finds the address of the client behind the trusted proxies."""
 
     def __init__(self, trusted_hops: int) -> None:
-        """Believe so many entries of X-Forwarded-For, counted from its end."""
+        """Trust the last `trusted_hops` entries of X-Forwarded-For."""
         self.trusted_hops = trusted_hops
 
     def of(self, request: web.Request) -> str:
@@ -63,7 +63,7 @@ class Addresses:
         peer = request.remote or ""
         forwarded: str | None = None
         if self.trusted_hops:
-            # A proxy may add a header of its own below the one that the client has sent.
+            # A proxy may add a second header instead of extending the one of the client.
             headers = ",".join(request.headers.getall("X-Forwarded-For", ()))
             hops = [hop for hop in headers.split(",") if hop.strip()]
             if self.trusted_hops <= len(hops):
@@ -72,7 +72,7 @@ class Addresses:
 
 
 class AddressRate:
-    """How often one address may ask for something in a second: a fixed window for each."""
+    """Limits the requests per second of each address, by fixed windows of a second."""
 
     def __init__(self, per_s: int, addresses: Addresses, clock: Callable[[], float]) -> None:
         """Allow `per_s`, or any number when that is 0."""
@@ -83,7 +83,7 @@ class AddressRate:
         self._counts: dict[str, int] = {}
 
     def allows(self, request: web.Request) -> bool:
-        """Count this request, and tell whether it is one of those that are allowed."""
+        """Count a request; return whether it is within the limit."""
         if self._per_s == 0:
             return True
         window = int(self._clock())
@@ -96,37 +96,37 @@ class AddressRate:
 
 
 class Handshakes:
-    """Admits handshakes at the rate of their address, and tells operators of those refused."""
+    """Limits the rate of handshakes per address, and logs what is refused."""
 
     def __init__(
         self, rate: AddressRate, addresses: Addresses, metrics: Metrics, clock: Callable[[], float]
     ) -> None:
-        """Count each refusal, and log one line for many."""
+        """Count each refusal in `metrics`, and log one line for many."""
         self.addresses = addresses
         self._rate = rate
         self._metrics = metrics
         self._clock = clock
         self._count = 0
-        self._told_at = -TELL_EVERY_S
+        self._logged_at = -LOG_INTERVAL_S
 
     def allows(self, request: web.Request) -> bool:
-        """Count a handshake, and tell whether it may go on; if not, answer with 429."""
+        """Count a handshake; return False if it has to be refused with 429."""
         is_allowed = self._rate.allows(request)
         if not is_allowed:
             self.refused_request("RATE_LIMITED", request)
         return is_allowed
 
     def refused_request(self, error_code: str, request: web.Request) -> None:
-        """Note that a request is refused with 429."""
+        """Record that a request is refused with 429."""
         is_forwarded = "X-Forwarded-For" in request.headers
         self.refused(error_code, self.addresses.of(request), is_forwarded=is_forwarded)
 
     def refused(self, error_code: str, address: str, *, is_forwarded: bool = False) -> None:
-        """Note that something of `address` is refused with 429."""
+        """Record that a request or connection of `address` is refused with 429."""
         self._metrics.handshake_refused(error_code)
         self._count += 1
         now = self._clock()
-        if now - self._told_at < TELL_EVERY_S:
+        if now - self._logged_at < LOG_INTERVAL_S:
             return
         metadata: dict[str, object] = {"address": address, "refused": self._count}
         if is_forwarded and not self.addresses.trusted_hops:
@@ -138,4 +138,4 @@ class Handshakes:
             http_status=int(HTTPStatus.TOO_MANY_REQUESTS),
             metadata=metadata,
         )
-        self._told_at, self._count = now, 0
+        self._logged_at, self._count = now, 0

@@ -9,13 +9,13 @@ from service.errors import ConfigurationError
 
 
 class CannotListen(ConfigurationError):
-    """The address is in use, or is none of this machine."""
+    """The address is in use, or does not belong to this machine."""
 
     error_code = "CANNOT_LISTEN"
 
 
 def check_address(host: str, port: int) -> None:
-    """Bind to every address of `host` for a moment; raise `CannotListen` when that fails."""
+    """Bind to every address of `host` for a moment; raise `CannotListen` if that fails."""
     try:
         found = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -24,7 +24,7 @@ def check_address(host: str, port: int) -> None:
         raise CannotListen(f"cannot listen on {host!r}: {error.strerror}") from error
     for family, type_, protocol, _, address in found:
         with socket.socket(family, type_, protocol) as probe:
-            # What was closed just now may be bound again; what is listened on may not.
+            # Allows addresses in TIME_WAIT, but none that another process listens on.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -1,4 +1,4 @@
-"""Cross-origin requests: which pages may read answers over HTTP."""
+"""Cross-origin resource sharing (CORS) for pages of the allowed origins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREFLIGHT_KEPT_S = 600
 
 
 class Cors:
-    """Lets pages of the allowed origins read the answers of some paths."""
+    """Allows pages of the allowed origins to read the responses of some paths."""
 
     def __init__(self, origins: Sequence[str], *, methods: str, headers: str, exposed: str) -> None:
         """Allow requests with these methods and headers; pages may read the headers `exposed`."""
@@ -23,7 +23,7 @@ class Cors:
         self._exposed = exposed
 
     def permission(self, request: web.Request) -> dict[str, str]:
-        """Return the headers of any answer to `request`."""
+        """Return the headers of any response to `request`."""
         origin = self._allowed(request)
         if origin is None:
             return {}
@@ -31,7 +31,7 @@ class Cors:
         return allowed | ({"Access-Control-Expose-Headers": self._exposed} if self._exposed else {})
 
     def preflight(self, request: web.Request) -> dict[str, str]:
-        """Return the headers of the answer to OPTIONS."""
+        """Return the headers of the response to OPTIONS."""
         if self._allowed(request) is None:
             return {}
         return {
@@ -41,7 +41,7 @@ class Cors:
         }
 
     def apply(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Give `response` the headers that it needs."""
+        """Add the headers to `response`."""
         response.headers.update(self.permission(request))
         varied = response.headers.get("Vary")
         response.headers["Vary"] = f"{varied}, Origin" if varied else "Origin"

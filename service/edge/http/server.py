@@ -1,4 +1,4 @@
-"""The HTTP connections: deadlines, and a cap of those that are not yet authenticated.
+"""HTTP connections with deadlines, and a limit of unauthenticated ones per address.
 
 aiohttp closes a connection that is idle; everything else that a client may leave unfinished is
 bounded here: the head of a request, its body, and how many such connections an address has. Only
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from service.settings.sections.http import HttpLimits
 
 TOO_MANY = "TOO_MANY_UNAUTHENTICATED"
-"""The error code of a connection above the cap."""
+"""The error code of a connection above the limit."""
 
 LINGERING_S = 5.0
-"""How long the rest of a body that nobody wants is read, so that the client gets the answer."""
+"""How long the rest of a refused body is read, so that the client receives the response."""
 
 _HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
 
@@ -45,7 +45,7 @@ logger = get_logger(__name__)
 
 
 class ConnectionLimiter:
-    """What all HTTP connections share: time limits, and a cap for each address."""
+    """The limits that all HTTP connections share."""
 
     def __init__(
         self,
@@ -55,33 +55,33 @@ class ConnectionLimiter:
         *,
         head_bytes_max: int,
     ) -> None:
-        """Call `refused` with an error code and an address for each connection above the cap."""
+        """Call `refused` with an error code and an address for each connection above the limit."""
         self.limits = limits
         self.head_bytes_max = head_bytes_max
         self.addresses = addresses
         self.refused = refused
-        self.cap = AddressCap[Connection](
+        self.cap = AddressCap[HttpConnection](
             limits.unauthenticated_max, lambda connection: connection.close_idle()
         )
 
     @property
     def peers_are_clients(self) -> bool:
-        """Whether a peer is the client itself; behind a proxy only a request says who it is."""
+        """Whether peers are clients; behind a proxy only requests contain the client's address."""
         return not self.addresses.trusted_hops
 
 
 class _Stage(Enum):
     IDLE = auto()
-    """Nothing of a request has come."""
+    """Between requests."""
     HEAD = auto()
-    """A part of a head has come, or all of it, and nobody has begun to answer."""
+    """A head is being received, or its handler was not called yet."""
     BUSY = auto()
-    """A request is answered; its body may still come."""
+    """A request is being handled; its body may be incomplete."""
     OVER = auto()
-    """Closed by the service: what still comes is dropped."""
+    """Closed by the service; received data is dropped."""
 
 
-class Connection(web.RequestHandler):
+class HttpConnection(web.RequestHandler):
     """One HTTP connection."""
 
     __slots__ = (
@@ -98,14 +98,14 @@ class Connection(web.RequestHandler):
     )
 
     def __init__(self, limiter: ConnectionLimiter, server: Server, **options: Any) -> None:
-        """Take what aiohttp's own takes, and the limits."""
+        """Take the limits, and the arguments of aiohttp's class."""
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._limiter = limiter
         self._stage = _Stage.IDLE
         self._address: str | None = None
-        """What it is counted under; None while it is not counted."""
+        """The address that it is counted for; None while it is not counted."""
         self._content: StreamReader | None = None
-        """The body of the request that is answered."""
+        """The body of the current request, while it is incomplete."""
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._head_end = False
@@ -113,10 +113,10 @@ class Connection(web.RequestHandler):
         self._is_admitted = False
         self._tail = b""
 
-    # As a protocol of asyncio
+    # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Accept the connection, unless its address has too many."""
+        """Begin, or refuse the connection if its address has too many."""
         limiter = self._limiter
         if limiter.peers_are_clients:
             address = _peer(transport)
@@ -129,14 +129,14 @@ class Connection(web.RequestHandler):
         self._arm(limiter.limits.head_s, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """End."""
+        """Release everything."""
         self._disarm()
         self._uncount()
         self._stage = _Stage.OVER
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read what has come, in time and up to the limit of a head."""
+        """Parse received data; refuse a head that is too large."""
         stage = self._stage
         if stage is _Stage.OVER:
             return
@@ -145,26 +145,26 @@ class Connection(web.RequestHandler):
         super().data_received(data)
 
     def pause_writing(self) -> None:
-        """Wait until the peer reads on, which a stranger must do in time."""
+        """Pause writing; an unauthenticated client must read on in time."""
         super().pause_writing()
         if not self._is_admitted:
             self._arm(self._limiter.limits.body_s, self._body_is_late)
 
     def resume_writing(self) -> None:
-        """Resume writing: the peer has read."""
+        """Resume writing, since the peer has read."""
         super().resume_writing()
         self._disarm()
         if self._content is not None:
             self._arm(self._limiter.limits.body_s, self._body_is_late)
 
-    # As a server of HTTP
+    # aiohttp's RequestHandler
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; then the connection waits for the next request."""
+        """Send the response; then the connection waits for the next request."""
         if request.content.exception() is not None:
-            # Where a broken body ends nobody knows, so nothing can follow it.
+            # The end of a malformed body is unknown, so no other request can follow.
             request.content.feed_eof()
             resp.force_close()
         try:
@@ -177,13 +177,13 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - it quotes what the client has sent
+        message: str | None = None,  # noqa: ARG002 - it quotes input
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, which is logged for developers only."""
+        """Return the response for invalid HTTP, which is logged at debug level."""
         if status < web.HTTPInternalServerError.status_code:
             logger.debug("no HTTP", error_type="validation_error", metadata={"reason": repr(exc)})
         elif isinstance(exc, ConnectionError):
-            # aiohttp itself writes `100 Continue`, also to a client that is gone.
+            # aiohttp writes `100 Continue` also after the client has disconnected.
             logger.debug("client is gone", error_type="websocket_error")
         else:
             logger.error("request failed", error_type="internal_error", exc_info=exc)
@@ -193,10 +193,10 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
-    # For requests
+    # Admission
 
     def began(self, request: web.Request) -> bool:
-        """Begin to answer a request; return False when its address has too many of them."""
+        """Begin a request; return False if its address has too many."""
         limiter = self._limiter
         self._stage = _Stage.BUSY
         self._is_answered = False
@@ -215,12 +215,12 @@ class Connection(web.RequestHandler):
         return True
 
     def admitted(self) -> None:
-        """Count it no longer: the request, or the WebSocket, is that of a known user."""
+        """Stop counting it: the request, or the WebSocket, is authenticated."""
         self._is_admitted = True
         self._uncount()
 
     def close_idle(self) -> bool:
-        """Close it if it waits for another request, and tell whether it did."""
+        """Close it if it is between requests; return whether it was."""
         if self._stage is not _Stage.IDLE or self._head_bytes == 0 or self.transport is None:
             return False
         self._stage = _Stage.OVER
@@ -238,7 +238,7 @@ class Connection(web.RequestHandler):
             return
         self._is_answered = True
         if self._content is None:
-            # Else the rest of the body is still read, so that the client gets to the answer.
+            # Else the rest of the body is read first, so that the client receives the response.
             self._stage = _Stage.IDLE
         if not self._limiter.peers_are_clients:
             self._uncount()
@@ -306,7 +306,7 @@ def _peer(transport: asyncio.BaseTransport) -> str:
 
 
 class _Bare(web.Response):
-    """An answer that does not tell which server it comes from."""
+    """A response without the header `Server`."""
 
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()
@@ -314,13 +314,13 @@ class _Bare(web.Response):
 
 
 def admit(request: web.Request) -> None:
-    """Count the connection of this request no longer among those of strangers."""
-    if isinstance(request.protocol, Connection):
+    """Stop counting the connection of this request as unauthenticated."""
+    if isinstance(request.protocol, HttpConnection):
         request.protocol.admitted()
 
 
 class Runner(web.AppRunner):
-    """Runs an application behind `Connection`s."""
+    """Runs an application behind `HttpConnection`s."""
 
     def __init__(
         self,
@@ -331,7 +331,7 @@ class Runner(web.AppRunner):
         max_line_size: int,
         max_field_size: int,
     ) -> None:
-        """Take the limits, and the options of aiohttp that are not its defaults."""
+        """Take the limits, and the options of aiohttp that differ from its defaults."""
         options: dict[str, Any] = {
             "access_log": None,
             "keepalive_timeout": limiter.limits.idle_s,
@@ -347,27 +347,27 @@ class Runner(web.AppRunner):
 
     @property
     def server(self) -> Server | None:
-        """What makes a connection for each peer; aiohttp's sites ask for it."""
+        """The factory of connections that aiohttp's sites use."""
         made = super().server
         if made is None:
             return None
 
-        def connection() -> Connection:
-            return Connection(self._limiter, made, **self._options)
+        def connection() -> HttpConnection:
+            return HttpConnection(self._limiter, made, **self._options)
 
         return cast("Server", connection)
 
 
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bound the request, and answer what a client has broken off or got wrong."""
+    """Admit the request, and convert errors to responses."""
     connection = request.protocol
-    if isinstance(connection, Connection) and not connection.began(request):
+    if isinstance(connection, HttpConnection) and not connection.began(request):
         raise web.HTTPTooManyRequests(headers={"Retry-After": "1"}, text="too many connections")
     try:
         return await handler(request)
     except (ConnectionError, web.RequestPayloadError) as error:
-        # The body has ended early, or is not coded as its headers say.
+        # The body ended early, or its encoding is not the one in the headers.
         raise web.HTTPBadRequest(text="the body can't be read") from error
     except (web.HTTPException, asyncio.CancelledError):
         raise
