@@ -17,16 +17,16 @@ class Channel(Protocol):
 
     @property
     def close_code(self) -> int | None:
-        """How it was closed; None while it is open, or when there was no close."""
+        """The close code; None while it is open, or if it ended without a close."""
 
     def exception(self) -> BaseException | None:
-        """Return what broke it; `TimeoutError` when the client did not answer a ping."""
+        """Return the error that closed it; `TimeoutError` if the client did not answer a ping."""
 
     async def answers(self, within_s: float) -> bool:
-        """Ping the client, and tell whether anything comes from it in time."""
+        """Ping the client; return whether any data is received in time."""
 
     async def close(self, *, code: int, message: bytes) -> bool:
-        """Close it, with a code and a reason."""
+        """Close it with a code and a reason; return False if it was closed already."""
 
     def set_message_handler(self, handle: Handle, count: Count) -> None:
         """Call `handle` with each frame as it is read, unless earlier ones are kept.

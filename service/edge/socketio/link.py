@@ -1,4 +1,4 @@
-"""One Engine.IO connection, by polling, by a WebSocket, or from the one to the other.
+"""One Engine.IO connection: long polling, a WebSocket, or an upgrade from one to the other.
 
 It carries at most one Socket.IO session at a time, and may carry one after the other.
 """
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     Serve: TypeAlias = Callable[["Link", "SocketIoSession", str | None, Connect], Awaitable[None]]
 
 
-_WRONG = {CloseCode.PROTOCOL, CloseCode.TOO_BIG}
-"""After these the request that has broken the protocol has its answer, and nothing follows."""
+_FINAL_RESPONSE = {CloseCode.PROTOCOL, CloseCode.TOO_BIG}
+"""Close codes whose reason the client learns by the response to the request that caused them."""
 
 
 class Link:
     """One Engine.IO connection."""
 
-    def __init__(  # noqa: PLR0913 - what a connection is, and whom it tells
+    def __init__(  # noqa: PLR0913 - the request, the limits and three callbacks
         self,
         sid: str,
         request: web.Request,
@@ -51,27 +51,27 @@ class Link:
         closed: Callable[[Link], None],
         changed: Callable[[Link], None],
     ) -> None:
-        """Begin by polling; `serve` serves a session to its end, and `closed` is told the end.
+        """Begin by polling; `serve` serves a session to its end, `closed` is called at the end.
 
-        `changed` is told when `is_admitted` has changed while it is open.
+        `changed` is called when `is_admitted` has changed while it is open.
         """
         self.sid = sid
         self.request = request
-        """The handshake."""
+        """The request of the handshake."""
         self.error: BaseException | None = None
         self.is_closed = False
-        self.has_last_word = False
-        """Whether the service has closed it for a reason that its client is to read."""
+        self.has_unread_reason = False
+        """Whether the service closed it, and the client may still poll the reason."""
         self.is_upgrading = False
         self.is_posting = False
         self.sessions = 0
-        """How many it has carried."""
+        """The number of sessions so far."""
         self._limits = limits
         self._serve = serve
         self._closed = closed
         self._changed = changed
         self.carrier: web.Request | None = None
-        """The request that has become its WebSocket."""
+        """The request that was upgraded to its WebSocket."""
         self._loop = asyncio.get_running_loop()
         self._ws: web.WebSocketResponse | None = None
         self.polling = Polling(self._on_abort)
@@ -79,21 +79,21 @@ class Link:
         self._session: SocketIoSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard = asyncio.Event()
-        """Set by whatever comes."""
+        """Set by any received packet."""
         self._packets = Bucket(limits.session.messages, self._loop.time())
         self._connect_timer = self._loop.call_later(
             limits.socketio_connect_s, self._connect_timeout
         )
-        self._heart = self._loop.call_later(limits.heartbeat_s, self._ping)
+        self._heartbeat = self._loop.call_later(limits.heartbeat_s, self._ping)
 
     @property
     def is_upgraded(self) -> bool:
-        """Whether it goes over a WebSocket."""
+        """Whether its transport is a WebSocket."""
         return self._ws is not None
 
     @property
     def is_admitted(self) -> bool:
-        """Whether its session has a known user."""
+        """Whether its session is authenticated."""
         return self._session is not None and self._session.connection is not None
 
     # The transport
@@ -110,7 +110,7 @@ class Link:
         self.send(packets.open_frame(opened))
 
     def upgrade(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        """Upgrade to a WebSocket, which first sends what was not polled yet."""
+        """Switch to a WebSocket, and send what was not polled yet."""
         waiting = self.polling.take()
         self.polling.close()
         self._ws, self.transport = ws, transport
@@ -120,7 +120,7 @@ class Link:
             self._session.connection.transport = transport
 
     def send(self, frame: bytes) -> None:
-        """Send a packet after what was written before; who reads none of it is given up."""
+        """Send a packet; abort if the client has too much unread."""
         if self._is_full:
             self.transport.abort()
         elif not self.transport.is_closing():
@@ -131,22 +131,22 @@ class Link:
         return self.transport.get_write_buffer_size() > self._limits.slow.bytes_max
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the transport; unless it was to end, its client connects again."""
+        """Close the transport; depending on the code, the client reconnects."""
         if self.is_closed:
             return
         if self._ws is None:
             self.send(packets.CLOSE_FRAME)
-            self.has_last_word = code not in _WRONG
+            self.has_unread_reason = code not in _FINAL_RESPONSE
         self.lost(code)
         if self._ws is not None:
             await self._ws.close(code=code, message=reason.encode())
 
     def lost(self, code: int) -> None:
-        """Take note that the transport has ended."""
+        """Note that the transport is closed."""
         if self.is_closed:
             return
         self.is_closed = True
-        self._heart.cancel()
+        self._heartbeat.cancel()
         self._connect_timer.cancel()
         self.polling.close()
         if self._session is not None:
@@ -154,7 +154,7 @@ class Link:
         self._closed(self)
 
     async def ended(self) -> None:
-        """Return when the sessions that it has carried are over."""
+        """Wait for the end of all sessions."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -164,20 +164,20 @@ class Link:
     def _connect_timeout(self) -> None:
         self._spawn(self.close(CloseCode.POLICY, "Nobody has connected"))
 
-    # The heart
+    # Heartbeat
 
     def _ping(self) -> None:
-        # Where nothing is read the ping has no use, and its answer is missed as well.
+        # With a full buffer the ping would not be read; the missing pong closes the connection.
         if not self._is_full:
             self.send(packets.PING_FRAME)
-        self._heart = self._loop.call_later(self._limits.pong_s, self._no_pong)
+        self._heartbeat = self._loop.call_later(self._limits.pong_s, self._no_pong)
 
     def _pong(self) -> None:
-        self._heart.cancel()
-        self._heart = self._loop.call_later(self._limits.heartbeat_s, self._ping)
+        self._heartbeat.cancel()
+        self._heartbeat = self._loop.call_later(self._limits.heartbeat_s, self._ping)
 
     async def answers(self, within_s: float) -> bool:
-        """Ping the client, and tell whether anything comes from it in time."""
+        """Ping the client; return whether any packet is received in time."""
         self._heard.clear()
         self.send(packets.PING_FRAME)
         return await heard(self._heard, within_s)
@@ -187,12 +187,12 @@ class Link:
         self.lost(CloseCode.ABNORMAL)
         self.transport.abort()
 
-    # What the client sends
+    # Packets of the client
 
     async def receive(self, packet: str) -> None:
-        """Take an Engine.IO packet; the client waits while too many events do.
+        """Handle an Engine.IO packet; waits while too many events are queued.
 
-        One that is wrong closes the connection, and raises `InvalidPacket`.
+        An invalid one closes the connection, and raises `InvalidPacket`.
         """
         if self.is_closed:
             return
@@ -207,13 +207,13 @@ class Link:
                 case Engine.PONG:
                     self._pong()
                 case Engine.CLOSE:
-                    # Clients say this of a poll that broke, too; to log out is `DISCONNECT`.
+                    # Clients send this after a broken poll as well; a logout is `DISCONNECT`.
                     self.lost(WSCloseCode.GOING_AWAY)
                 case packets.BINARY | Engine.NOOP:
-                    # What a binary packet belongs to was answered by the event before it.
+                    # An attachment: its event was refused before.
                     pass
                 case _:
-                    raise InvalidPacket  # noqa: TRY301 - what no packet is, is said in one place
+                    raise InvalidPacket  # noqa: TRY301 - handled below, as those of `_take`
         except InvalidPacket:
             await self.close(CloseCode.PROTOCOL, "Invalid packet")
             raise
@@ -236,7 +236,7 @@ class Link:
             await session.take(packet)
 
     async def spend(self, size: int = 0) -> bool:
-        """Count a packet or a request that is no message, and tell whether it is allowed.
+        """Charge a packet or a request that is no message; return whether it is allowed.
 
         Too many of them close the connection, and long ones count for more. A user's own are
         counted over all of their sockets.
@@ -259,7 +259,7 @@ class Link:
             session.connection = connection = Connection(
                 socket, user, SOCKET_IO, transport=self.transport, limits=self._limits.slow
             )
-            # It goes out with the greeting, once the opening is committed.
+            # It is sent with the greeting, when the opening is committed.
             connection.frames.append(packets.connected_frame(socket))
             self._changed(self)
             return connection
@@ -274,7 +274,7 @@ class Link:
         self._spawn(serve())
 
     def leave(self, session: SocketIoSession) -> None:
-        """Carry this session no longer; another one may begin."""
+        """Detach this session; the client may begin another one."""
         if self._session is session:
             self._session = None
             if not self.is_closed:

@@ -1,4 +1,4 @@
-"""The packets of Engine.IO 4 and Socket.IO 5, read and written; no I/O.
+"""Decode and encode the packets of Engine.IO 4 and Socket.IO 5; no I/O.
 
 An Engine.IO packet is a digit and a text. The text of a message is a Socket.IO packet: a digit,
 a namespace unless it is `/`, the number of an acknowledgement where one is wanted, and JSON.
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAIN = "/"
-"""The one namespace that there is."""
+"""The only namespace."""
 
 SEPARATOR = "\x1e"
-"""Between the packets of a payload, which is what is polled or posted."""
+"""Separates the packets in the body of a poll or post."""
 
 BINARY = "b"
-"""Begins a binary packet in a payload."""
+"""The prefix of a binary packet in the body of a poll or post."""
 
 
 class Engine(StrEnum):
@@ -61,16 +61,16 @@ PING_FRAME = text_frame(Engine.PING.encode())
 DISCONNECT_FRAME = text_frame(b"41")
 
 _PACKET = re.compile(
-    r"(?:([0-4])|([56])\d{1,9}-)"  # what it is; how many attachments follow
+    r"(?:([0-4])|([56])\d{1,9}-)"  # the type; the number of attachments
     r"(?:(/[^,]*)(?:,|$))?"  # the namespace
-    r"(\d{1,15})?"  # the number of the acknowledgement
+    r"(\d{1,15})?"  # the ack id
     r"(.*)",
     re.DOTALL | re.ASCII,
 )
 
 _TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BARE = re.compile(r'[^\[\]{},:"\s]++')
-"""The texts in JSON, whatever is in them, and what else a value may be, such as a number."""
+"""Strings in JSON, valid or not, and other scalars, such as numbers."""
 
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _name_decoder = msgspec.json.Decoder(str)
@@ -87,12 +87,12 @@ class Packet(msgspec.Struct, frozen=True):
     kind: Kind
     namespace: str
     id: str | None
-    """The number under which the client wants to be answered."""
+    """The ack id, if the client asks for an acknowledgement."""
     data: str
 
 
 class Opened(msgspec.Struct, frozen=True, rename="camel"):
-    """What the first packet of a connection says."""
+    """The content of the first packet of a connection."""
 
     sid: str
     upgrades: list[str]
@@ -125,23 +125,23 @@ class _ConnectError(msgspec.Struct, omit_defaults=True):
 
 
 def split(payload: str) -> Iterator[str]:
-    """Take a payload apart into Engine.IO packets."""
+    """Split the body of a post into Engine.IO packets."""
     yield from payload.split(SEPARATOR)
 
 
 def read(text: str) -> Packet:
-    """Read a Socket.IO packet; raise `InvalidPacket`."""
+    """Decode a Socket.IO packet; raise `InvalidPacket`."""
     found = _PACKET.fullmatch(text)
     if found is None:
         raise InvalidPacket
     plain, binary, namespace, id_, data = found.groups()
-    # A namespace may carry a query, which says nothing here.
+    # A namespace may have a query, which is ignored.
     namespace = (namespace or MAIN).partition("?")[0]
     return Packet(Kind(int(plain or binary)), namespace, id_, data)
 
 
 def token_in(packet: Packet) -> str | None:
-    """Read the token in the `auth` of a CONNECT packet; raise `InvalidPacket`."""
+    """Return the token in the `auth` of a CONNECT packet; raise `InvalidPacket`."""
     try:
         return _auth_decoder.decode(packet.data).token if packet.data else None
     except msgspec.ValidationError:
@@ -151,7 +151,7 @@ def token_in(packet: Packet) -> str | None:
 
 
 def message_of(packet: Packet) -> str:
-    """Write an event as a message of the classic contract; raise `InvalidPacket`.
+    """Convert an event to a message of the classic contract; raise `InvalidPacket`.
 
     The name of the event is its `type`, the number of the acknowledgement its `id`. What is no
     object has no fields, and further arguments mean nothing. An event with a value that can't be
@@ -166,14 +166,14 @@ def message_of(packet: Packet) -> str:
         raise InvalidPacket from error
     fields = bytes(arguments[0]).strip() if arguments else b""
     inner = fields[1:-1].strip() if fields.startswith(b"{") else b""
-    # Of two equal keys the last one counts, so no field can take the place of the number.
+    # The last one of equal keys wins, so that no field can replace the ack id.
     id_ = (packet.id or "null").encode()
     parts = (b'"type":%b' % bytes(name), inner, b'"id":%b' % id_)
     return (b"{%b}" % b",".join(part for part in parts if part)).decode()
 
 
 def _has_only_a_bad_value(data: str) -> bool:
-    """Tell whether an event would be one if all its texts and numbers were good ones."""
+    """Tell whether an event is well-formed apart from its strings and numbers."""
     if not data.startswith('["'):
         return False
     structure = _BARE.sub("0", _TEXT.sub('""', data))
@@ -189,35 +189,35 @@ def _has_only_a_bad_value(data: str) -> bool:
 
 
 def open_frame(opened: Opened) -> bytes:
-    """Write the first packet of a connection."""
+    """Encode the first packet of a connection."""
     return text_frame(b"0" + _encoder.encode(opened))
 
 
 def connected_frame(sid: str) -> bytes:
-    """Answer a CONNECT packet with the id of the session."""
+    """Encode the answer to a CONNECT packet, with the id of the session."""
     return text_frame(b"40" + _encoder.encode(_Connected(sid)))
 
 
 def connect_error_frame(message: str, code: int) -> bytes:
-    """Refuse a CONNECT packet, by the close code and the reason that a plain socket would see."""
+    """Encode the refusal of a CONNECT packet, with the close code and reason of a WebSocket."""
     return text_frame(b"44" + _encoder.encode(_ConnectError(message, _ErrorData(code))))
 
 
 def unknown_namespace_frame(namespace: str) -> bytes:
-    """Refuse a CONNECT packet for another namespace than the one that there is."""
+    """Encode the refusal of a CONNECT packet for another namespace."""
     error = _encoder.encode(_ConnectError("Invalid namespace"))
     return text_frame(b"44%b,%b" % (namespace.encode(), error))
 
 
 def event_frame(message: ToClient) -> bytes:
-    """Write a message as an event named by its type, or an answer as an acknowledgement."""
+    """Encode a message as an event named by its type, or an ack as an acknowledgement."""
     match message:
         case v1.Ack():
             return _ack_frame(message.id, {"ok": True, **_said(message)})
         case classic.Error(code, text, str(id_)):
             return _ack_frame(id_, {"error": {"code": code, "message": text}})
         case _:
-            # The encoder writes the type first.
+            # The encoder puts the type first.
             payload = _encoder.encode(message).removeprefix(b'{"type":"')
             name, _, fields = payload.partition(b'"')
             return text_frame(b'42["%b",{%b]' % (name, fields.removeprefix(b",")))

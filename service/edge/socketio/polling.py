@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RELEASE_S = 0.1
-"""How long a poll waits while its client goes over to a WebSocket."""
+"""How long a poll waits while its client upgrades to a WebSocket, in seconds."""
 
 
 class Polling:
-    """Frames for one client, written like to a transport; how many, `Connection` bounds."""
+    """A transport whose frames are fetched by polls; `Connection` limits its buffer."""
 
     def __init__(self, lost: Callable[[], None]) -> None:
-        """Call `lost` when the client is given up."""
+        """Call `lost` when it is aborted."""
         self._lost = lost
         self._chunks: list[bytes] = []
         self._bytes = 0
@@ -27,33 +27,33 @@ class Polling:
         self._closed = False
         self._released = False
         self.is_polled = False
-        """Whether a poll waits just now."""
+        """Whether a poll is waiting."""
 
-    # As a transport
+    # Transport
 
     def write(self, data: bytes) -> None:
-        """Keep frames for the next poll."""
+        """Buffer frames for the next poll."""
         self._chunks.append(data)
         self._bytes += len(data)
         self._news.set()
 
     def get_write_buffer_size(self) -> int:
-        """Tell how much waits."""
+        """Return the number of buffered bytes."""
         return self._bytes
 
     def is_closing(self) -> bool:
-        """Tell whether nothing is fetched any more."""
+        """Tell whether it is closed."""
         return self._closed
 
     def abort(self) -> None:
-        """Give the client up."""
+        """Close it, and drop the buffer."""
         self.take()
         self._lost()
 
-    # As what is polled
+    # Polls
 
     async def poll(self) -> str:
-        """Return what waits, as soon as something does; in the end, that there is nothing."""
+        """Wait for frames, and return them as a body; NOOP if there are none at the end."""
         self.is_polled = True
         try:
             async with asyncio.timeout(RELEASE_S if self._released else None):
@@ -66,7 +66,7 @@ class Polling:
         return SEPARATOR.join(texts) or Engine.NOOP
 
     def take(self) -> bytes:
-        """Take the frames that wait."""
+        """Return the buffered frames, and empty the buffer."""
         frames = b"".join(self._chunks)
         self._chunks.clear()
         self._bytes = 0
@@ -75,15 +75,15 @@ class Polling:
         return frames
 
     def release(self) -> None:
-        """Let no poll wait for long: the client ends polling before it goes over."""
+        """End polls soon, since the client waits for their end before it upgrades."""
         self._released = True
         self._news.set()
 
     def hold(self) -> None:
-        """Let polls wait again: the client stays."""
+        """Let polls wait again: the client did not upgrade."""
         self._released = False
 
     def close(self) -> None:
-        """End the poll that waits."""
+        """End the waiting poll, and close."""
         self._closed = True
         self._news.set()

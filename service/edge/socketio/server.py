@@ -1,4 +1,4 @@
-"""The path `/socket.io/`: handshakes, polls, posts and upgrades, as Engine.IO 4 wants them."""
+"""Serve `/socket.io/`: handshakes, polls, posts and upgrades of Engine.IO 4."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 PATH = "/socket.io/"
 
 UPGRADE_S = 10.0
-"""How long a client may take from its probe to its going over."""
+"""Maximum time from the probe to the upgrade, in seconds."""
 
-LAST_WORD_S = 5.0
-"""How long a client may take to fetch what it was told last, such as why it is closed."""
+LAST_POLL_S = 5.0
+"""How long the last frames of a closed connection are kept for a poll, in seconds."""
 
 STOP_S = 2.0
 
@@ -85,27 +85,27 @@ class SocketIo:
         *,
         unauthenticated_max: int,
     ) -> None:
-        """Hand sessions over to `endpoint`; pages of the allowed origins may poll.
+        """Serve sessions by `endpoint`; pages of the allowed origins may poll.
 
         Of one address at most `unauthenticated_max` connections may be without a session.
         """
         self._endpoint = endpoint
         self._handshakes = handshakes
         self._limits = limits
-        self._strangers = AddressCap[Link](unauthenticated_max)
+        self._unauthenticated = AddressCap[Link](unauthenticated_max)
         self._cors = Cors(
             limits.origins, methods="GET, POST", headers="Authorization, Content-Type", exposed=""
         )
         self._links: dict[str, Link] = {}
         self._unread: dict[str, Link] = {}
-        """Closed links whose clients have not polled what was told last."""
+        """Closed links whose clients have not polled the last frames yet."""
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """List the routes."""
         return [web.route("*", path, self._serve) for path in (PATH, PATH.rstrip("/"))]
 
     async def stop(self) -> None:
-        """Close what no session has closed, and wait for the sessions' ends."""
+        """Close all connections, and wait for the end of their sessions."""
         links = list(self._links.values())
         for link in links:
             await link.close(CloseCode.DRAINING, "Server is restarting")
@@ -114,7 +114,7 @@ class SocketIo:
                 await asyncio.gather(*(link.ended() for link in links))
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer, also with what went wrong, in a form that the page may read."""
+        """Handle a request; errors get the CORS headers as well."""
         response: web.StreamResponse
         try:
             response = await self._answer(request)
@@ -138,7 +138,7 @@ class SocketIo:
             if refusal is not None:
                 return refusal
         else:
-            # Too many close it; then this request fetches, or is followed by, the word of that.
+            # Too many close it; then this request, or the next one, fetches the reason.
             await link.spend()
         if request.query["transport"] == "websocket":
             return await self._websocket(request, link)
@@ -149,7 +149,7 @@ class SocketIo:
         return await self._poll(request, link)
 
     def _link_of(self, request: web.Request) -> Link | None:
-        """Find the connection that a request belongs to; None if it is to begin one."""
+        """Return the connection of a request; None if it begins one."""
         query = request.query
         if query.get("transport") not in {"polling", "websocket"}:
             raise UnknownTransport
@@ -162,7 +162,7 @@ class SocketIo:
             if query.get("EIO") != "4":
                 raise UnsupportedVersion
             return None
-        link = self._links.get(sid) or self._last_word(sid, request.method)
+        link = self._links.get(sid) or self._unread_link(sid, request.method)
         if link is None:
             raise UnknownSession
         if request.method not in {"GET", "POST"} or link.is_upgraded:
@@ -170,12 +170,12 @@ class SocketIo:
         return link
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        """Tell why there is no new connection now, if so."""
+        """Return the response that refuses a new connection, if it has to be refused."""
         if not self._handshakes.allows(request):
             return web.Response(status=429, text="too many connections, slow down")
         if self._endpoint.is_draining:
             return web.Response(status=503, text="restarting, try again")
-        if not self._strangers.has_room(self._handshakes.addresses.of(request)):
+        if not self._unauthenticated.has_room(self._handshakes.addresses.of(request)):
             self._handshakes.refused_request(TOO_MANY, request)
             return web.Response(status=429, text="too many connections without a session")
         return None
@@ -189,7 +189,7 @@ class SocketIo:
             raise BadRequest
         text = await link.polling.poll()
         if request.transport is None:
-            # What was taken for this poll has gone with it.
+            # The frames of this poll are lost with its connection.
             link.lost(CloseCode.ABNORMAL)
         return web.Response(text=text, headers={"Cache-Control": "no-store"})
 
@@ -217,7 +217,7 @@ class SocketIo:
         if link is not None and link.is_upgrading:
             raise BadRequest
         handshake = checked(request)
-        # aiohttp refuses what is as long as its maximum.
+        # aiohttp refuses a message as long as its maximum.
         ws = EagerResponse(max_msg_size=self._limits.session.message_bytes_max + 1, compress=False)
         await ws.prepare(handshake)
         transport = request.transport
@@ -240,7 +240,7 @@ class SocketIo:
         return ws
 
     async def _probed(self, link: Link, ws: web.WebSocketResponse) -> bool:
-        """Let the client try the WebSocket while it polls, and tell whether it goes over."""
+        """Handle the probe of a WebSocket beside the polls; return whether the client upgrades."""
         link.is_upgrading = True
         try:
             async with asyncio.timeout(UPGRADE_S):
@@ -265,22 +265,22 @@ class SocketIo:
             closed=self._forget,
             changed=self._changed,
         )
-        self._strangers.enter_again(self._handshakes.addresses.of(request), link)
+        self._unauthenticated.enter_again(self._handshakes.addresses.of(request), link)
         self._links[sid] = link
         return link
 
     def _changed(self, link: Link) -> None:
-        """Count a link no longer among those without a user, or among them again."""
+        """Update whether a link counts as unauthenticated."""
         address = self._handshakes.addresses.of(link.request)
         if not link.is_admitted:
-            self._strangers.enter_again(address, link)
+            self._unauthenticated.enter_again(address, link)
             return
-        self._strangers.leave(address, link)
+        self._unauthenticated.leave(address, link)
         if link.carrier is not None:
             admit(link.carrier)
 
-    def _last_word(self, sid: str, method: str) -> Link | None:
-        """Find a link that was closed while its client was not polling; it is polled once more."""
+    def _unread_link(self, sid: str, method: str) -> Link | None:
+        """Return a link that was closed while its client was not polling, for one more poll."""
         link = self._unread.get(sid)
         if link is not None and method == "GET":
             del self._unread[sid]
@@ -288,15 +288,15 @@ class SocketIo:
 
     def _forget(self, link: Link) -> None:
         del self._links[link.sid]
-        if link.has_last_word and link.polling.get_write_buffer_size():
+        if link.has_unread_reason and link.polling.get_write_buffer_size():
             self._unread[link.sid] = link
-            asyncio.get_running_loop().call_later(LAST_WORD_S, self._unread.pop, link.sid, None)
-        self._strangers.leave(self._handshakes.addresses.of(link.request), link)
+            asyncio.get_running_loop().call_later(LAST_POLL_S, self._unread.pop, link.sid, None)
+        self._unauthenticated.leave(self._handshakes.addresses.of(link.request), link)
 
     async def _attend(
         self, link: Link, session: SocketIoSession, token: str | None, connect: Connect
     ) -> None:
-        """Serve a session; each further one of a connection counts as a handshake of its own."""
+        """Serve a session; each further one of a connection counts as another handshake."""
         request = link.request
         if link.sessions > 1 and not self._handshakes.allows(request):
             await session.close(code=CloseCode.RATE_LIMITED, message=b"Rate limited")

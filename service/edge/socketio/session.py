@@ -1,4 +1,4 @@
-"""One Socket.IO session, with the queue of its incoming messages."""
+"""One Socket.IO session, with the bounded queue of its incoming messages."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 NORMAL = 1000
 
 AHEAD_MAX = 64
-"""Events that are taken in before the one that is carried out is done."""
+"""Maximum number of queued messages."""
 
 AHEAD_BYTES_MAX = 128 * 1024
-"""How long those may be together, before the last one."""
+"""Maximum size of the queued messages, without the last one, in bytes."""
 
 _FINAL = {CloseCode.POLICY, CloseCode.REVOKED, CloseCode.TOO_MANY_SOCKETS}
-"""After these a client is not to try again by itself, as it does when its transport is closed."""
+"""Close codes after which the client must not reconnect, as it does if its transport closes."""
 
 
 class SocketIoSession:
-    """One Socket.IO session, read and closed as a WebSocket is (`Channel`)."""
+    """One Socket.IO session, with the same interface as a WebSocket (`Channel`)."""
 
     def __init__(self, link: Link) -> None:
-        """Begin, before anything is known of its user."""
+        """Begin unauthenticated."""
         self.connection: Connection | None = None
         self.close_code: int | None = None
         self._link = link
@@ -39,10 +39,10 @@ class SocketIoSession:
         self._bytes = 0
         self._has_room = asyncio.Event()
         self.count: Count | None = None
-        """Counts what the client sends beside events, once it is known whose it is."""
+        """Counts the packets that are no events, from the authentication on."""
 
     async def take(self, packet: packets.Packet) -> None:
-        """Take a packet of the session; what the client acknowledges, nobody has asked about."""
+        """Handle a packet of the session; acks are ignored, since the service asks for none."""
         match packet.kind:
             case Kind.EVENT:
                 await self._hand_in(packets.message_of(packet))
@@ -55,11 +55,11 @@ class SocketIoSession:
                 pass
 
     def set_message_handler(self, handle: Handle, count: Count) -> None:
-        """Call `handle` with each event as it comes, unless others wait before it."""
+        """Call `handle` with each message as it is received (`Channel`)."""
         self._handle, self.count = handle, count
 
     async def _hand_in(self, text: str | None) -> None:
-        """Let a message be handled at once, or keep it; wait while too much is kept."""
+        """Handle a message at once, or queue it; wait while the queue is full."""
         if self._handle is not None and self._inbox.empty() and self._handle(text):
             return
         while self._bytes > AHEAD_BYTES_MAX and self.close_code is None:
@@ -69,7 +69,7 @@ class SocketIoSession:
         await self._inbox.put(text)
 
     def end(self, code: int) -> None:
-        """Begin no more; what was taken in before is still carried out."""
+        """End the session; what is queued is still carried out."""
         self._link.leave(self)
         if self.close_code is None:
             self.close_code = code
@@ -78,20 +78,20 @@ class SocketIoSession:
                 self._inbox.put_nowait(code)
 
     def drop(self) -> None:
-        """Carry out nothing of what waits."""
+        """Drop what is queued."""
         while not self._inbox.empty():
             self._taken(self._inbox.get_nowait())
 
     def exception(self) -> BaseException | None:
-        """Return what broke the connection."""
+        """Return the error that closed the connection."""
         return self._link.error
 
     async def answers(self, within_s: float) -> bool:
-        """Ping the client, and tell whether anything comes from it in time."""
+        """Ping the client; return whether any packet is received in time."""
         return await self._link.answers(within_s)
 
     async def close(self, *, code: int, message: bytes) -> bool:
-        """End it, and say so in the way after which its client does what the code asks for."""
+        """Close it by a packet after which the client reconnects, or not, as the code requires."""
         if self.close_code is not None:
             return False
         self.drop()
@@ -106,15 +106,15 @@ class SocketIoSession:
         return True
 
     def texts(self) -> SocketIoSession:
-        """Iterate over the messages of the client that were kept; None is a binary one."""
+        """Iterate over the queued messages; None is a binary one."""
         return self
 
     def __aiter__(self) -> SocketIoSession:
-        """Iterate over the messages that were kept."""
+        """Iterate over the queued messages."""
         return self
 
     async def __anext__(self) -> str | None:
-        """Return the next one."""
+        """Return the next message."""
         if self.close_code is not None and self._inbox.empty():
             raise StopAsyncIteration
         item = await self._inbox.get()
@@ -125,7 +125,7 @@ class SocketIoSession:
         return item
 
     def _taken(self, item: str | int | None) -> None:
-        """Let further messages in."""
+        """Note that an item was dequeued, for a sender that waits."""
         self._bytes -= _size(item)
         self._has_room.set()
 

@@ -99,13 +99,13 @@ async def test_a_ping_to_a_client_that_reads_nothing_closes_nothing() -> None:
 async def test_nothing_more_is_sent_after_a_protocol_error(code: int, *, is_told: bool) -> None:
     link = await make_link([])
     await link.close(code, "over")
-    assert link.has_last_word is is_told
+    assert link.has_unread_reason is is_told
 
 
 async def test_a_lost_link_gets_no_closing_packet() -> None:
     link = await make_link([])
     link.lost(1006)
-    assert not link.has_last_word
+    assert not link.has_unread_reason
 
 
 async def test_an_engineio_close_is_not_a_clean_close() -> None:
