@@ -49,10 +49,12 @@ def test_the_bounds_of_a_user_id_are_those_of_the_contract() -> None:
     assert (USER_ID_MAX, USER_ID_LENGTH_MAX) == (9_007_199_254_740_991, 128)
 
 
-def test_socket_ids_sort_by_opening_order() -> None:
-    sockets = ["n1.10.1", "n1.1.10", "n1.9.1", "n1.1.9", "n1.2.1", "n1.1.2"]
-    assert sorted(sockets, key=opening_order) == [
-        *("n1.1.2", "n1.1.9", "n1.1.10", "n1.2.1", "n1.9.1", "n1.10.1"),
+@pytest.mark.parametrize("node", ["n1", "eu.games.1"])
+def test_socket_ids_sort_by_opening_order(node: str) -> None:
+    sockets = ["10.1", "1.10", "9.1", "1.9", "2.1", "1.2"]
+    ordered = ["1.2", "1.9", "1.10", "2.1", "9.1", "10.1"]
+    assert sorted((f"{node}.{socket}" for socket in sockets), key=opening_order) == [
+        f"{node}.{socket}" for socket in ordered
     ]
 
 
