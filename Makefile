@@ -4,6 +4,9 @@
 PYTHON ?= python3
 UV ?= uv
 
+# Bytecode is kept also where the shell says otherwise: the tests start the service often.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 # A stamp says that the step is done; it is done again when what it was made from is newer.
@@ -26,7 +29,7 @@ NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help run platform lint lint-code lint-types lint-docs unit test crash hostile torture
-.PHONY: mutants bench bench-quick check format reference lock clean
+.PHONY: mutants pythons bench bench-quick check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
 
@@ -84,7 +87,10 @@ bench: $(DEV_READY) ## Measure the service and its peers, and write docs/perform
 bench-quick: $(DEV_READY) ## The same in short, and only printed
 	$(BIN)/python -m benchmarks --quick
 
-check: lint ## Run lint, the checks of the JavaScript, and all tests
+pythons: $(DEV_READY) ## Run the unit tests on the other Pythons from 3.11 to 3.13 that are here
+	@$(BIN)/python -m tools.pythons
+
+check: lint pythons ## Run lint, the unit tests on other Pythons, the JavaScript checks, and all tests
 	$(if $(NPM),node tools/message_types.js --check)
 	$(if $(NPM),npm run --silent check)
 	@$(MAKE) --no-print-directory test
@@ -107,10 +113,11 @@ reference: $(DEV_READY) ## Write docs/reference.md and the contract documents an
 lock: ## Pin the requirements anew, with hashes (needs uv; UPGRADE=1 takes the newest)
 	$(LOCK) pyproject.toml --output-file requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra test --constraint requirements/dev.txt --output-file requirements/test.txt
 	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Remove the venv and the caches (the data directory stays)
-	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-3.* node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	rm -rf .coverage htmlcov dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

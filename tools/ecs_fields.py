@@ -22,8 +22,8 @@ def read_fields(version: str) -> list[tuple[str, str]]:
     """Return the fields of the package, ordered by name."""
     with tempfile.TemporaryDirectory() as directory:
         install = ["npm", "install", "--silent", "--no-audit", f"@elastic/ecs@{version}"]
-        subprocess.run(install, cwd=directory, check=True)  # noqa: S603 - a developer's argument
-        dump = subprocess.run(  # noqa: S603 - the program is the text above
+        subprocess.run(install, cwd=directory, check=True)
+        dump = subprocess.run(
             ["node", "-e", DUMP],  # noqa: S607 - the developer's own node
             cwd=directory,
             check=True,
