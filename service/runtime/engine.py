@@ -95,7 +95,7 @@ class PendingCommand(msgspec.Struct, eq=False):
     expectation: Expectation | None = None
     span: OpenSpan | None = None
     is_decided: bool = False
-    """Its events were submitted to the log, so that it can't be cancelled any more."""
+    """Its events were submitted to the log, or it has a result: it can't be withdrawn any more."""
     is_cancelled: bool = False
 
 
@@ -165,7 +165,8 @@ class Engine:
         decision, `Unavailable` if the log can't be written, and `InternalError` for a fault of the
         service or of a game's rules, which is logged here. In each case nothing has changed.
 
-        Observers must not call this: it would decide between two events of one commit.
+        Observers must not dispatch what decides (`Record` does not): it would be decided between
+        two events of one commit.
         """
         self._begin(PendingCommand(command, origin, done, personal_data))
 
@@ -344,6 +345,7 @@ class Engine:
             hold.release()
 
     def _finish(self, pending: PendingCommand, outcome: Executed | Exception) -> None:
+        pending.is_decided = True
         if pending.lease is not None or pending.key is not None:
             self._release_locks(pending)
         if pending.span is not None:

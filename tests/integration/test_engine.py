@@ -125,6 +125,27 @@ async def test_a_cancelled_command_releases_its_locks(running: Running) -> None:
     assert await locks_of(running) == 0
 
 
+async def test_a_caller_that_is_cancelled_when_its_command_is_just_refused_releases_nothing_twice(
+    running: Running,
+) -> None:
+    engine, last = running.engine, Told()
+    waiting: list[asyncio.Task[Executed]] = []
+
+    def done(_result: Executed | Exception) -> None:
+        # Behind the callback that lets the waiting command be decided, which is refused there.
+        asyncio.get_running_loop().call_soon(waiting[0].cancel)
+
+    engine.dispatch(JoinNext(1), ORIGIN, done)
+    refused = engine.execute(JoinNext(1, max=1), Origin("test", 1, "c1"))
+    waiting.append(asyncio.create_task(refused))
+    await asyncio.sleep(0)
+    engine.dispatch(JoinNext(1), ORIGIN, last)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting[0]
+    assert await last.result() == Executed([joined(1, 2)], CommandResult(2))
+    assert await locks_of(running) == 0
+
+
 async def test_observers_see_each_event_once_and_in_order(running: Running) -> None:
     await running.execute(*(JoinNext(user % 7) for user in range(1, 40)))
     assert [position for position, _ in running.seen] == list(range(1, 40))
