@@ -11,7 +11,7 @@ from service.cli.common import moment, progress_console
 from service.eventstore import migrate
 from service.eventstore.backup import back_up
 from service.eventstore.backup import restore as restore_log
-from service.eventstore.inspection import Files
+from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.read_models.rebuild import rebuild_tables
 from service.settings import load_settings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def rebuild() -> None:
     """Rebuild what is derived from the log, while the service does not run."""
     path = _database()
-    lock = LogLock(Files(path).lock)
+    lock = LogLock(LogFiles(path).lock)
     try:
         with _progress("rebuilding") as progress:
             events = rebuild_tables(path, progress)

@@ -12,7 +12,7 @@ from service.cli.common import opened_log, run
 from service.domain.projections.world import FoldFailed, World
 from service.errors import ServiceError
 from service.eventstore import migrate
-from service.eventstore.inspection import Files
+from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.reader import UnreadableEvent
 from service.eventstore.skips import REASON_LENGTH_MAX, Skip, read_skips, write_skip
@@ -34,7 +34,7 @@ def skip(position: Position, reason: str) -> None:
             f"give a reason of at most {REASON_LENGTH_MAX} characters", param_hint="--reason"
         )
     path = migrate.database_path(load_settings().storage.database_url)
-    lock = LogLock(Files(path).lock)
+    lock = LogLock(LogFiles(path).lock)
     try:
         run(_check(position))
         skipped = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)

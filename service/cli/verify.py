@@ -14,7 +14,7 @@ from service.domain.events.chat import ChatSaid
 from service.domain.events.matches import MatchStarted
 from service.domain.projections.world import World
 from service.eventstore import migrate
-from service.eventstore.inspection import Files
+from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import BrokenChain, ChainCheck
 from service.eventstore.read_models.rebuild import (
     BrokenProjection,
@@ -51,7 +51,7 @@ async def _verify() -> None:
     async with opened_log() as reader:
         check_file(path)
         # Read before the head, which is then at least as far.
-        remembered = SideFile(Files(path).side_file).read()
+        remembered = SideFile(LogFiles(path).side_file).read()
         comparison = Comparison(path)
         try:
             skips = await read_skips(reader)

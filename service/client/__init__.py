@@ -16,5 +16,5 @@ from service.client.client import connect as connect
 from service.client.errors import Closed as Closed
 from service.client.errors import NoAnswer as NoAnswer
 from service.client.errors import Refused as Refused
-from service.client.memory import Message as Message
+from service.client.state import Message as Message
 from service.client.tokens import Token as Token

@@ -18,10 +18,10 @@ from service.client.commands import Commands, PendingCommand
 from service.client.errors import Closed, NoAnswer, NoToken, Refused
 from service.client.inbox import Inbox
 from service.client.link import Link, open_link
-from service.client.memory import Cursor, Greeting, Joins, Message
 from service.client.rate_limit import BYTES_PER_UNIT, RateLimiter
 from service.client.replies import REPLY_TYPES, CommandReplies
 from service.client.retry import wait_s_max
+from service.client.state import Cursor, GreetingBuffer, JoinedRooms, Message
 from service.client.tokens import Token, TokenSource
 
 STABLE_S = 5.0
@@ -87,8 +87,8 @@ class Client:
         self._error: BaseException | None = None
         self._inbox = Inbox()
         self._cursor = Cursor()
-        self._greeting = Greeting(self._cursor)
-        self._joins = Joins()
+        self._greeting = GreetingBuffer(self._cursor)
+        self._joins = JoinedRooms()
         self._rate_limiter = RateLimiter(clock)
         self._commands = Commands(clock, self._rate_limiter)
         self._answers = CommandReplies(self._commands, self._joins, self._greeting, jitter)

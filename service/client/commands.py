@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from service.client.clock import Clock
-    from service.client.memory import Message
     from service.client.rate_limit import RateLimiter
+    from service.client.state import Message
 
 IN_FLIGHT_MAX = 100
 """Limit of sent commands without a reply."""

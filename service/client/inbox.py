@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.client.memory import Message
+    from service.client.state import Message
 
 MESSAGES_MAX = 10_000
 

@@ -13,7 +13,7 @@ import msgspec
 from service.client.errors import Closed
 
 if TYPE_CHECKING:
-    from service.client.memory import Message
+    from service.client.state import Message
 
 PROTOCOL = "ws-service.v1"
 CLOSE_WITHIN_S = 1.0

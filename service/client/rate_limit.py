@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from service.client.clock import Clock
-    from service.client.memory import Message
+    from service.client.state import Message
 
 RATE_SHARE = 0.9
 BURST_SHARE = 0.5

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.client.commands import Commands, PendingCommand
-    from service.client.memory import Greeting, Joins, Message
+    from service.client.state import GreetingBuffer, JoinedRooms, Message
 
 REPLY_TYPES = frozenset({"ack", "pong", "error"})
 
@@ -22,7 +22,11 @@ class CommandReplies:
     """Resolves pending commands by the messages that answer them."""
 
     def __init__(
-        self, commands: Commands, joins: Joins, greeting: Greeting, jitter: Callable[[], float]
+        self,
+        commands: Commands,
+        joins: JoinedRooms,
+        greeting: GreetingBuffer,
+        jitter: Callable[[], float],
     ) -> None:
         """Resolve `commands`, and record in `joins` which rooms they joined or left."""
         self._commands = commands

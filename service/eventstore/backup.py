@@ -13,7 +13,7 @@ from service.domain.events.access import SessionsRevoked
 from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import ConfigurationError
 from service.eventstore import migrate
-from service.eventstore.inspection import Files
+from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.plan import Append
 from service.eventstore.read_models.rebuild import (
@@ -141,7 +141,7 @@ def restore(
     backup = verify_copy(copy, progress)
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = database.parent / f".restoring-{database.name}"
-    lock = LogLock(Files(database).lock)
+    lock = LogLock(LogFiles(database).lock)
     try:
         if database.exists() and not replace:
             raise BackupError(f"there is a log at {database}; move it aside by --replace")

@@ -46,7 +46,7 @@ class DataUnusable(ConfigurationError):
     error_code = "DATA_UNUSABLE"
 
 
-class Files:
+class LogFiles:
     """Paths of a log's database and of the files that belong to it."""
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +74,7 @@ def inspect(path: Path, *, accept_lost_tail: bool | None = None) -> str | None:
     Raises `DataUnusable`, `NotOurDatabase`, `LogMissing` when files of a log are there without its
     database, and `LostTail` unless `accept_lost_tail`; with None the tail is not checked.
     """
-    files = Files(path)
+    files = LogFiles(path)
     _check_directory(files)
     if not _size(files.database):
         _check_new(files)
@@ -119,7 +119,7 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     )
 
 
-def _look_inside(files: Files, *, accept_lost_tail: bool | None) -> str | None:
+def _look_inside(files: LogFiles, *, accept_lost_tail: bool | None) -> str | None:
     # A WAL can only be read with shared memory; without one, `immutable` creates no file.
     immutable = "" if _size(files.wal) else "&immutable=1"
     if _size(files.journal):
@@ -141,7 +141,7 @@ def _look_inside(files: Files, *, accept_lost_tail: bool | None) -> str | None:
     return revision
 
 
-def _check_tail(files: Files, connection: sqlite3.Connection, revision: str | None) -> None:
+def _check_tail(files: LogFiles, connection: sqlite3.Connection, revision: str | None) -> None:
     """Raise `LostTail` when the side file says that the log was longer."""
     row = None
     if revision is not None:
@@ -163,7 +163,7 @@ def _check_tail(files: Files, connection: sqlite3.Connection, revision: str | No
         side.check(Head(0, GENESIS, "") if row is None else Head(*row), hash_at(side.position))
 
 
-def _check_directory(files: Files) -> None:
+def _check_directory(files: LogFiles) -> None:
     for path in (files.given, files.given.parent):
         if path.is_symlink() and not path.exists():
             raise LogMissing(
@@ -180,7 +180,7 @@ def _check_directory(files: Files) -> None:
         raise DataUnusable(f"the database {files.given} can't be used: it is not a file")
 
 
-def _check_new(files: Files) -> None:
+def _check_new(files: LogFiles) -> None:
     traces = files.traces()
     if not files.database.exists():
         traces += [path for path in (files.journal, files.memory) if path.exists()]
@@ -194,7 +194,7 @@ def _check_new(files: Files) -> None:
     )
 
 
-def _check_rights(files: Files) -> None:
+def _check_rights(files: LogFiles) -> None:
     for path in _existing(files):
         if not os.access(path, os.R_OK | os.W_OK):
             status = path.stat()
@@ -204,7 +204,7 @@ def _check_rights(files: Files) -> None:
             )
 
 
-def _existing(files: Files) -> Iterator[Path]:
+def _existing(files: LogFiles) -> Iterator[Path]:
     for path in (
         files.database,
         files.wal,

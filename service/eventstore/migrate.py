@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import ConfigurationError
-from service.eventstore.inspection import Files, inspect
+from service.eventstore.inspection import LogFiles, inspect
 from service.eventstore.lock import LogLock
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def transaction(url: str) -> Iterator[Connection]:
 def _take_lock(url: str) -> LogLock:
     path = database_path(url)
     _refuse_later(inspect(path))
-    files = Files(path)
+    files = LogFiles(path)
     try:
         files.database.parent.mkdir(parents=True, exist_ok=True)
         return LogLock(files.lock)

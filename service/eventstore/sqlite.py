@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import ServiceError, Unavailable
-from service.eventstore.inspection import Files
+from service.eventstore.inspection import LogFiles
 from service.eventstore.plan import Plan
 from service.eventstore.read_models import match_history, outbox
 from service.eventstore.read_models.match_history import history_statements
@@ -115,7 +115,7 @@ class Store:
             self._connection.close()
             raise
         self._recorded_at = self._last_recorded_at()
-        files = Files(path)
+        files = LogFiles(path)
         self._files = {
             file: identity
             for file in (files.database, files.wal, files.memory)

@@ -15,7 +15,7 @@ from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import Unavailable
 from service.eventstore.commit_thread import CommitThread
 from service.eventstore.completions import PendingAppend, ThreadCall
-from service.eventstore.inspection import Files
+from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.plan import Append, Committed
 from service.eventstore.read_models.outbox_notes import OutboxNotes
@@ -61,7 +61,7 @@ class EventLog:
         `accept_lost_tail` a log without its last events is opened under a new epoch.
         """
         self._metrics = metrics or Metrics()
-        files = Files(path)
+        files = LogFiles(path)
         self._lock = lock or LogLock(files.lock)
         try:
             self._store = Store(path, node, busy_ms)

@@ -8,7 +8,7 @@ from service.domain.events.outbox import USER_SERVICE
 from service.integrations.breaker import Breaker
 from service.integrations.webhooks import Webhook, consumer_of
 from service.outbox.user_service import UserServiceDelivery
-from service.outbox.worker import CONCURRENCY, Route
+from service.outbox.worker import CONCURRENCY, ConsumerRoute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,16 +24,16 @@ def routes_of(
     users: UserService | None,
     tokens: UserTokens,
     clock: Callable[[], float],
-) -> dict[Consumer, Route]:
+) -> dict[Consumer, ConsumerRoute]:
     """List the consumers, each with a circuit breaker of its own, measured by `clock`."""
-    routes: dict[Consumer, Route] = {}
+    routes: dict[Consumer, ConsumerRoute] = {}
     if users is not None:
         token = settings.user_service.token
         saves = UserServiceDelivery(users, tokens, token.get_secret_value() if token else None)
-        routes[USER_SERVICE] = Route(saves, Breaker(settings.breaker, clock))
+        routes[USER_SERVICE] = ConsumerRoute(saves, Breaker(settings.breaker, clock))
     if settings.webhooks.secret is not None:
         secret = settings.webhooks.secret.get_secret_value()
         for url in settings.webhooks.urls:
             hook = Webhook(url, secret, settings.outbox.timeout_s, CONCURRENCY)
-            routes[consumer_of(url)] = Route(hook, Breaker(settings.breaker, clock))
+            routes[consumer_of(url)] = ConsumerRoute(hook, Breaker(settings.breaker, clock))
     return routes

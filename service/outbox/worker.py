@@ -65,7 +65,7 @@ class DeliveryPort(Protocol):
         """Close all connections."""
 
 
-class Route(msgspec.Struct, frozen=True):
+class ConsumerRoute(msgspec.Struct, frozen=True):
     """How one consumer is reached: its port, behind a circuit breaker."""
 
     port: DeliveryPort
@@ -80,7 +80,7 @@ class OutboxRunner:
         engine: Engine,
         notes: OutboxNotes,
         reader: Reader,
-        routes: Mapping[Consumer, Route],
+        routes: Mapping[Consumer, ConsumerRoute],
         retry: RetryPolicy,
         *,
         jitter: Callable[[], float],

@@ -33,7 +33,7 @@ from service.eventstore.writer import EventLog
 from service.fanout.profiles import Profiles
 from service.integrations.breaker import Breaker
 from service.outbox.tokens import UserTokens, token_cipher
-from service.outbox.worker import DeliveryPort, OutboxRunner, Route
+from service.outbox.worker import ConsumerRoute, DeliveryPort, OutboxRunner
 from service.runtime.engine import Engine, Executed
 from service.runtime.record import Record
 from service.settings.sections.integrations import BreakerLimits, RetryPolicy
@@ -91,7 +91,9 @@ class House:
             self.log, self.world, Profiles(), Nobody(), context=no_rules, gate=NoMatches()
         )
         routes = {
-            name: Route(port, Breaker(BreakerLimits(failures_max=3, pause_s=0.05), time.monotonic))
+            name: ConsumerRoute(
+                port, Breaker(BreakerLimits(failures_max=3, pause_s=0.05), time.monotonic)
+            )
             for name, port in self.consumers.items()
         }
         retry = RetryPolicy(retry_s=0.02, retry_max_s=0.1)

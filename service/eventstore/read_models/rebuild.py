@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateTable
 from service.errors import ServiceError
 from service.eventstore import tables
 from service.eventstore.codec import decode
-from service.eventstore.inspection import Files
+from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import ChainCheck
 from service.eventstore.read_models import match_history, outbox
 from service.eventstore.read_models.match_history import history_statements
@@ -267,7 +267,7 @@ def repair_head(connection: sqlite3.Connection, path: Path) -> None:
     if last is None or (row is not None and row[0] > last[0]):
         return
     try:
-        side = SideFile(Files(path).side_file).read()
+        side = SideFile(LogFiles(path).side_file).read()
     except DamagedSideFile:
         side = None
     epoch = row[2] if row is not None else uuid.uuid4().hex if side is None else side.epoch

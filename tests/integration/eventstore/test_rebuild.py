@@ -20,7 +20,7 @@ from service.domain.events.outbox import (
     ResultRejected,
     ResultRequeued,
 )
-from service.eventstore.inspection import Files, inspect
+from service.eventstore.inspection import LogFiles, inspect
 from service.eventstore.integrity import BrokenChain
 from service.eventstore.read_models.rebuild import (
     BrokenProjection,
@@ -181,7 +181,7 @@ async def test_a_wrong_log_head_is_named_and_rebuilt(filled: LogFile, change: st
         with pytest.raises(DamagedHead, match="ws-service log rebuild"):
             filled.log(accept_lost_tail=accept)
     assert filled.query("SELECT * FROM log_head") == before
-    SideFile(Files(filled.path).side_file).write(Head(position, hash_, epoch))
+    SideFile(LogFiles(filled.path).side_file).write(Head(position, hash_, epoch))
     rebuild(filled)
     assert filled.query("SELECT * FROM log_head") == [(1, position, hash_, epoch)]
     compare(filled)

@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.events.access import SessionsRevoked
 from service.eventstore.backup import BackupError, Restored, back_up, restore
-from service.eventstore.inspection import Files, LogMissing, inspect
+from service.eventstore.inspection import LogFiles, LogMissing, inspect
 from service.eventstore.read_models.rebuild import open_read_only
 from service.eventstore.side_file import SideFile
 from tests.integration.log_file import LogFile, append_of, joined
@@ -30,7 +30,7 @@ def backup(log_file: LogFile, tmp_path: Path) -> Path:
     store.commit([append_of(joined(1), joined(2))])
     made = back_up(log_file.path, log_file.path.parent, tmp_path / "backups", lambda *_: None)
     store.commit([append_of(SessionsRevoked(user=7, until_s=9))])
-    SideFile(Files(log_file.path).side_file).write(store.head)
+    SideFile(LogFiles(log_file.path).side_file).write(store.head)
     store.close()
     secret.write_text("new")
     return made.folder

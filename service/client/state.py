@@ -49,7 +49,7 @@ class Cursor:
         return message["type"] in end
 
 
-class Greeting:
+class GreetingBuffer:
     """Buffers the greeting until it is complete.
 
     If the connection breaks before that, a resume would not repeat the missing part, and a new
@@ -91,7 +91,7 @@ class Greeting:
         return (fresh or type_ == "resync") and self.knows("greeted")
 
 
-class Joins:
+class JoinedRooms:
     """The rooms that this client has joined, and the commands that join them again."""
 
     def __init__(self) -> None:

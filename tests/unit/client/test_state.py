@@ -1,6 +1,6 @@
 import pytest
 
-from service.client.memory import Cursor, Greeting, Joins, Message
+from service.client.state import Cursor, GreetingBuffer, JoinedRooms, Message
 
 WELCOME = {"type": "welcome", "epoch": "e1", "position": 10}
 
@@ -52,8 +52,8 @@ def test_a_resync_resets_the_cursor_and_epoch() -> None:
     assert cursor.query() == {"since": "3", "epoch": "e2"}
 
 
-def joined(*answered: tuple[Message, Message]) -> Joins:
-    joins = Joins()
+def joined(*answered: tuple[Message, Message]) -> JoinedRooms:
+    joins = JoinedRooms()
     for command, answer in answered:
         joins.answered(command, answer)
     return joins
@@ -101,7 +101,7 @@ SESSION_WITH_SEAT = {"type": "session:state", "inRoom": True, "roomId": "r1"}
     "message", [SESSION_WITH_SEAT, {"type": "room:start", "roomId": "r1", "players": []}]
 )
 def test_a_seat_is_known_before_the_room_is_joined(message: Message) -> None:
-    joins = Joins()
+    joins = JoinedRooms()
     joins.take(message, 7)
     joins.take({"type": "room:left", "roomId": "r1", "userId": 8, "reason": "left"}, 7)
     assert joins.has_seat
@@ -117,7 +117,7 @@ def test_a_seat_is_known_before_the_room_is_joined(message: Message) -> None:
     ],
 )
 def test_a_lost_seat_is_noticed(message: Message) -> None:
-    joins = Joins()
+    joins = JoinedRooms()
     joins.take(SESSION_WITH_SEAT, 7)
     joins.take(message, 7)
     assert not joins.has_seat
@@ -134,10 +134,10 @@ INVITE = {"type": "invite:received", "from": {"id": 8, "name": "Ben"}}
 GREETED = {"type": "greeted", "to": 10}
 
 
-def connection() -> tuple[Cursor, Greeting]:
+def connection() -> tuple[Cursor, GreetingBuffer]:
     cursor = Cursor()
     cursor.query()
-    return cursor, Greeting(cursor)
+    return cursor, GreetingBuffer(cursor)
 
 
 def test_the_greeting_is_buffered_until_it_is_complete() -> None:
