@@ -64,5 +64,5 @@ class IssuerSettings(BaseModel, frozen=True, extra="forbid"):
     audience: str | None = None
 
 
-# Without None in it: what may be unset says so where it is declared.
-Issuers: TypeAlias = Annotated[dict[Text, IssuerSettings], BeforeValidator(_json)]
+# `null` in JSON counts as unset.
+Issuers: TypeAlias = Annotated[dict[Text, IssuerSettings] | None, BeforeValidator(_json)]

@@ -209,6 +209,12 @@ def test_only_one_source_of_public_keys_is_allowed(refusal: Refusal) -> None:
     assert line == "JWT_JWKS_URL and JWT_ISSUERS can't be used together: unset all but one"
 
 
+def test_null_issuers_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_ISSUERS", "null")
+
+    assert load_settings().tokens.issuers is None
+
+
 def test_each_of_several_issuers_has_its_own_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_ALGORITHMS", "ES256")
     monkeypatch.setenv(

@@ -70,7 +70,7 @@ class TokenSettings:
         "Where the keys that tokens are checked with are published; see JWT_ALGORITHMS.",
         allowed="a URL of a JSON Web Key Set, without user and password",
     )
-    issuers: Issuers | None = setting(
+    issuers: Issuers = setting(
         "JWT_ISSUERS",
         None,
         "Several issuers, each by its `iss`, compared exactly; `audience` replaces JWT_AUDIENCE.",
