@@ -1,4 +1,4 @@
-"""What a user is called."""
+"""Display names: what is removed from them, and the placeholder."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from service.fanout.profiles import Profiles
     [
         ("Ana", "Ana"),
         ("  Ana Mar\u00eda  ", "Ana Mar\u00eda"),
+        ("\u3000\u00a0Ana\u2003\u3000", "Ana"),
         ("A\tn\na\x00\x7f", "Ana"),
         ("\u2028A\u2029na\u0085", "Ana"),
         # All that turns the text around it (Unicode's bidirectional algorithm, UAX 9).

@@ -230,6 +230,18 @@ def test_a_paddle_returns_the_ball_5_percent_faster(ball: Ball, after: Ball) -> 
     assert msgspec.structs.astuple(sent) == pytest.approx(msgspec.structs.astuple(after))
 
 
+@pytest.mark.parametrize(
+    ("face_x", "speed_x"), [(LEFT_FACE_X, -1.5), (RIGHT_FACE_X, 1.5)], ids=["left", "right"]
+)
+def test_a_ball_that_ends_a_step_on_the_face_is_returned_by_the_next_step(
+    face_x: float, speed_x: float
+) -> None:
+    state = playing(Ball(face_x - speed_x, 50.0, speed_x, 0.0))
+    on_face = stepped(state)
+    assert (on_face.x, on_face.speed_x) == (face_x, speed_x)
+    assert stepped(state).speed_x == pytest.approx(-1.05 * speed_x)
+
+
 def test_ball_speeds_are_capped_at_3() -> None:
     sent = stepped(playing(Ball(LEFT_FACE_X + 0.5, 50.0, -2.9, 2.9)))
     assert (sent.speed_x, sent.speed_y) == (3.0, 3.0)
