@@ -235,10 +235,7 @@ class Parts:
         request_rate = AddressRate(settings.addresses.requests_per_s, addresses, clock)
         handshakes = Handshakes(handshake_rate, addresses, metrics, clock)
         self.socket_io = SocketIo(
-            self.endpoint,
-            handshakes,
-            limits,
-            unauthenticated_max=settings.http.unauthenticated_max,
+            self.endpoint, handshakes, limits, unauthenticated_max=settings.http.unauthenticated_max
         )
         api = Api(
             Dependencies(

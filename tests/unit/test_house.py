@@ -15,6 +15,8 @@ FUNCTION_LINES_MAX = 45
 LONG_FILES: dict[str, str] = {}
 """Files that are longer, each with the reason."""
 
+PARTS_LIST_LINES_MAX = 300
+
 LONG_FUNCTIONS: dict[str, str] = {
     "service/bounds.py _of_a_user": "one table of what a user can make the service hold",
     "service/edge/session/commands.py command_of": "one `match` over the messages of clients",
@@ -42,6 +44,11 @@ def functions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, int]]:
 def test_a_file_has_at_most_400_lines_but_where_a_reason_is_given() -> None:
     long = {name for name, text in sources() if len(text.splitlines()) > FILE_LINES_MAX}
     assert long == set(LONG_FILES)
+
+
+def test_the_composition_root_is_no_longer_than_a_list_of_parts() -> None:
+    lines = (HOME / "service/app.py").read_text().splitlines()
+    assert len(lines) < PARTS_LIST_LINES_MAX
 
 
 def test_a_function_fits_a_screen_but_where_a_reason_is_given() -> None:
