@@ -1,4 +1,4 @@
-"""`ws-service` as a person or a script runs it."""
+"""Run `ws-service` as a subprocess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries: all of them, or few while developing (`make unit`)."""
+"""The number of Hypothesis examples: full, or reduced for development (`make unit`)."""
 
 import os
 

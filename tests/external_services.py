@@ -1,4 +1,4 @@
-"""The other services as tests need them: the real example, made slow, wrong or silent; and a hook.
+"""External services for tests: the example user service with injected faults, and a webhook.
 
 async with ExampleUsers(SECRET) as users:
     users.fault = Fault.CUT            # saves what it is sent, and cuts its own answer

@@ -1,4 +1,4 @@
-"""An identity provider of the tests: keys of every kind, their tokens, and a server with the keys.
+"""A test identity provider: keys of every type, tokens, and a JWKS server.
 
 async def test_somebody_signs(provider: Provider) -> None:
     key = SigningKey("k1", "ES256")

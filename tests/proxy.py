@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on demand: it delays, trickles, cuts, resets, or stops reading.
+"""A TCP proxy with injected faults: delays, trickling, cuts, resets, and stalls.
 
 async with Proxy(port) as proxy:
     proxy.to_client = Way(delay_s=0.1, cut_after=700)   # for connections that come from now on

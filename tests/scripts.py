@@ -1,4 +1,4 @@
-"""What the scripts of `make crash`, `make hostile` and `make torture` share."""
+"""Shared parts of the scripts of `make crash`, `make hostile` and `make torture`."""
 
 from __future__ import annotations
 

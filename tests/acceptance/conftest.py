@@ -1,4 +1,4 @@
-"""Fixtures of the acceptance tests; `service_process.py` tells how to use them."""
+"""Fixtures of the acceptance tests; see `service_process.py` for their use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kills the service again and again under load, and looks whether anything shown was lost.
+"""Kill the service repeatedly under load, and check that nothing shown to a client was lost.
 
     python -m tests.acceptance.crash --times 100 [--seed N]
 

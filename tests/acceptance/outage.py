@@ -1,4 +1,4 @@
-"""Takes the service away for a while, and looks whether a match was lost.
+"""Stop the service for a while, and check that no match was lost.
 
     python -m tests.acceptance.outage --down 30 [--matches 16]
 

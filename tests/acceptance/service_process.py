@@ -1,4 +1,4 @@
-"""The real service as a process of its own, and clients that know only the contract with them.
+"""Run the real service in its own process, with clients that use only the public protocols.
 
 Nothing here imports the service: it is started as its users start it, and spoken to with
 `websockets`, which shares no code with it.

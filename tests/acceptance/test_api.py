@@ -1,4 +1,4 @@
-"""The API over HTTP: what it shows, to whom, and how it refuses."""
+"""The HTTP API: responses, visibility, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A copy of the log that is taken while it grows, and put back as docs/operations.md says."""
+"""Backup of a growing log, and restore, as described in docs/operations.md."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""Bad input: each has its error code, and nothing else happens."""
+"""Invalid input: each kind has its error code and no side effects."""
 
 import json
 import urllib.error

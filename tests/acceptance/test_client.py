@@ -1,4 +1,4 @@
-"""The Python client against the real service, through a network that is cut and `kill -9`."""
+"""The Python client against the real service, with disconnects and `kill -9`."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The contract with classic clients, over the wire."""
+"""The classic contract, over the wire."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A few rounds of `crash.py`; as a script it goes on for as long as is asked."""
+"""A few rounds of `crash.py`, which as a script runs for as long as you ask."""
 
 from pathlib import Path
 

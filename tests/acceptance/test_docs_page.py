@@ -1,4 +1,4 @@
-"""The contract, as the service gives it to programs and shows it to people."""
+"""The contract documents as served to programs, and the pages that show them."""
 
 import json
 import shutil

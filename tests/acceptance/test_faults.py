@@ -1,4 +1,4 @@
-"""A disk that is full, a database that is locked, clients that do not read or never stop."""
+"""Full disk, locked database, slow consumers, and flooding clients."""
 
 import asyncio
 import json

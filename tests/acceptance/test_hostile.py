@@ -1,4 +1,4 @@
-"""One hostile user costs others nothing; `make hostile` does the same for a minute."""
+"""A hostile user does not affect others; `make hostile` runs the same for a minute."""
 
 from __future__ import annotations
 

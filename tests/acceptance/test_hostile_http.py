@@ -1,4 +1,4 @@
-"""Whatever a stranger sends by HTTP, it is answered below 500 and leaves no trace of an error."""
+"""Hostile HTTP requests are answered below 500 and cause no logged error."""
 
 from __future__ import annotations
 

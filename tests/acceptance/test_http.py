@@ -1,4 +1,4 @@
-"""What the port answers besides sockets."""
+"""HTTP endpoints beside the WebSocket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that come from elsewhere: the secret from a real OpenBao, public keys from an issuer."""
+"""External keys: the secret from a real OpenBao, public keys from an issuer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user service and webhooks, with the real service as a process of its own."""
+"""The user service and webhooks, against the real service in its own process."""
 
 import asyncio
 import base64

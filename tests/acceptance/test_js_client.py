@@ -1,4 +1,4 @@
-"""The JavaScript client: its own tests run in Node, against services that they start."""
+"""The JavaScript client: its Node tests, which start services themselves."""
 
 import json
 import os

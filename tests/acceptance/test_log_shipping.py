@@ -1,4 +1,4 @@
-"""A real rsyslog ships what a real service has logged, by the configuration in deploy/elk."""
+"""A real rsyslog ships the logs of a real service with the configuration in deploy/elk."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a running service logs: who came and went, tied to the events by one id."""
+"""Log lines of a running service: connections, linked to events by one correlation id."""
 
 import jwt
 import pytest

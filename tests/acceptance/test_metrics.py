@@ -1,4 +1,4 @@
-"""What Prometheus reads from a running service."""
+"""Metrics of a running service, as Prometheus scrapes them."""
 
 import aiohttp
 import pytest

@@ -1,4 +1,4 @@
-"""Some odd messages of every type over the wire; the integration tests try all of them."""
+"""A sample of malformed messages over the wire; the integration tests try all of them."""
 
 from __future__ import annotations
 

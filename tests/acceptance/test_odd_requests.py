@@ -1,4 +1,4 @@
-"""Every parameter of the API with every odd value: one answer each, below 500, that says why."""
+"""Every API parameter with every odd value: one answer each, below 500, with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short outage; `outage.py` as a script takes the service away for as long as is asked."""
+"""A short outage; `outage.py` as a script takes the duration as an argument."""
 
 from pathlib import Path
 

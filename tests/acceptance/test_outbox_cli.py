@@ -1,4 +1,4 @@
-"""`ws-service outbox` and `log verify` on what a service has left."""
+"""`ws-service outbox` and `log verify` after a service run."""
 
 import json
 import sqlite3

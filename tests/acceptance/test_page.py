@@ -1,4 +1,4 @@
-"""The page, as two people use it, each in a browser of their own.
+"""The page in two browsers.
 
 With PAGE_SCREENSHOTS set to a directory, pictures of the lobby and of a match are left there.
 """

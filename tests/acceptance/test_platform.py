@@ -1,4 +1,4 @@
-"""The example platform, started as its README says, with two people in front of its page."""
+"""The example platform, started as in its README, with two users."""
 
 import asyncio
 import re

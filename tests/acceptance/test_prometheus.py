@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a real service, by the configuration in deploy/prometheus."""
+"""A real Prometheus scrapes a real service with the configuration in deploy/prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reloads a page, or comes late, finds the match as it is, and takes nobody's time."""
+"""Reloads and late joiners get the current match, and pauses are charged."""
 
 from __future__ import annotations
 

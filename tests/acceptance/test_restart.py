@@ -1,4 +1,4 @@
-"""The end of a process is not the end of a match."""
+"""Matches survive the end of the process."""
 
 import asyncio
 import json

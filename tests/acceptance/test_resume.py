@@ -1,4 +1,4 @@
-"""A client that is cut off again and again gets exactly what the log has for it."""
+"""A repeatedly disconnected client gets exactly its messages from the log."""
 
 from __future__ import annotations
 

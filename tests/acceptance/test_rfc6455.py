@@ -1,4 +1,4 @@
-"""RFC 6455: a suite of others, frames that must be refused, and the limits to the last byte."""
+"""RFC 6455: an external test suite, invalid frames, and size limits to the byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Socket.IO, packet by packet: the limits of plain sockets hold for its connections, too."""
+"""Socket.IO at packet level: the limits of plain sockets apply."""
 
 import asyncio
 import contextlib

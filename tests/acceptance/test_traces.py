@@ -1,4 +1,4 @@
-"""Traces of a real service, as a collector gets them."""
+"""Traces of a real service, as received by a collector."""
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 

@@ -1,4 +1,4 @@
-"""The TypeScript types, by the compiler that their users have."""
+"""The TypeScript types, checked with the TypeScript compiler."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Protocol v1 over the wire: acks, resume, presence, rooms, spectators, talk, tokens."""
+"""Protocol v1 over the wire: acks, resume, presence, rooms, spectators, chat, tokens."""
 
 import asyncio
 import time

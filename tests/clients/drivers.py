@@ -1,4 +1,4 @@
-"""Both clients behind one interface, so that one suite of scenarios runs against each."""
+"""One interface for both clients, so that one suite of scenarios runs against each."""
 
 from __future__ import annotations
 

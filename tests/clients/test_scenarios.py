@@ -1,4 +1,4 @@
-"""One suite against both clients: neither may lose, repeat or reorder what the log says.
+"""One suite against both clients: neither loses, repeats or reorders messages of the log.
 
 Each client speaks with the real service through a proxy that cuts, stalls, delays and trickles.
 """

@@ -1,4 +1,4 @@
-"""Is a log line what ELK expects? Checked against every field of ECS and those of the contract."""
+"""Validate log lines against all fields of ECS and those of the log contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry that keeps what it gets: OTLP over HTTP, and nothing more."""
+"""A fake OpenTelemetry collector that stores what it receives by OTLP over HTTP."""
 
 from __future__ import annotations
 

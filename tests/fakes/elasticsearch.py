@@ -1,4 +1,4 @@
-"""A stand-in for Elasticsearch: it takes documents by `_bulk`, and that is all it can do.
+"""A fake Elasticsearch that accepts documents by `_bulk` only.
 
 The real one can't be run where these tests run; what it would do with a document (mappings,
 searches) is not tested by this.

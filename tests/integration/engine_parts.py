@@ -1,4 +1,4 @@
-"""An engine over a real log, with commands that are as simple as can be."""
+"""An engine over a real log, with minimal commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log on a real file, for tests: opened as the service does, and changed as nobody should."""
+"""A log in a real file for tests: opened by the service's code, and tampered with by SQL."""
 
 from __future__ import annotations
 

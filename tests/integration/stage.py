@@ -1,4 +1,4 @@
-"""The whole service in this process, on a loop whose time runs faster, and clients of it."""
+"""The whole service in this process, on an accelerated event loop, with clients."""
 
 from __future__ import annotations
 

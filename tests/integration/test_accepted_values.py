@@ -1,4 +1,4 @@
-"""Whatever any edge accepts can be kept, read, folded, restored, shown and verified."""
+"""Every value that any edge accepts can be stored, read, folded, restored, shown and verified."""
 
 from __future__ import annotations
 

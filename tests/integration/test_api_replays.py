@@ -1,4 +1,4 @@
-"""Matches of a real log, played again for the API."""
+"""Replays of a real log for the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command imports what it needs when it runs, so that its help costs nearly nothing."""
+"""Commands import what they need when they run, so that `--help` is fast."""
 
 import os
 import subprocess

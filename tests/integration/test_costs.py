@@ -1,4 +1,4 @@
-"""What a message costs, counted and not timed: encodes, writes, transactions, list entries."""
+"""The cost of messages in counted operations: encodes, writes, transactions, list entries."""
 
 from __future__ import annotations
 

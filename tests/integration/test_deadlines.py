@@ -1,4 +1,4 @@
-"""What happens when a time is over; the times are short, and each test waits for the outcome."""
+"""Deadlines, with short times; each test waits for the outcome."""
 
 from __future__ import annotations
 

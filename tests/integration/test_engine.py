@@ -1,4 +1,4 @@
-"""Many commands at once over one log: nobody decides on what another is about to change."""
+"""Concurrent commands over one log: decisions on one stream are serialized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fault in the rules of a game, in a delivery, an observer or a greeting harms one thing only."""
+"""An exception in rules, deliveries, observers or greetings affects one thing only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each kind of event can't be written for a while; afterwards all goes on by itself.
+"""Each kind of event during an outage of the log: the service recovers by itself.
 
 Nothing that was acknowledged is lost, the match ends and verifies, and nobody stays anywhere.
 """

@@ -1,4 +1,4 @@
-"""Deadlines and the cap of connections that are not authenticated, over real sockets."""
+"""Deadlines and the cap of unauthenticated connections, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that are taken in the callback that reads them, over a real socket."""
+"""Handling messages in the read callback, over a real socket."""
 
 import asyncio
 from collections.abc import AsyncIterator

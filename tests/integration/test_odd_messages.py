@@ -1,4 +1,4 @@
-"""Every field of every message, with every odd value, in every dialect, by a whole service."""
+"""Every field of every message with every odd value, in every dialect, against a whole service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outbox over a real log, with consumers that answer as a test wants."""
+"""The outbox over a real log, with scripted consumers."""
 
 import asyncio
 import time

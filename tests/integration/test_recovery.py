@@ -1,4 +1,4 @@
-"""What a start rebuilds: any start serves the same messages to those who come back."""
+"""Recovery at start: any start serves the same messages to resuming clients."""
 
 from __future__ import annotations
 

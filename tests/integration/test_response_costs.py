@@ -1,4 +1,4 @@
-"""What queries are answered with: charged by its bytes, and under the id of who asked."""
+"""Queries are charged by the size of their response, and answered under their id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A live match whose rules are gone, changed, or raise at a start is void; others go on."""
+"""A live match whose rules are missing, changed or raise at start is void; others continue."""
 
 from __future__ import annotations
 

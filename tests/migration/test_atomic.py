@@ -1,4 +1,4 @@
-"""A migration is broken off at any statement: the log is then as before, or as after it."""
+"""A migration interrupted at any statement leaves the old or the new schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The migrations make the tables that the code speaks of, there and back."""
+"""Migrations produce the schema of the code's tables, in both directions."""
 
 from __future__ import annotations
 

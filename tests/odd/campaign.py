@@ -1,4 +1,4 @@
-"""Sends odd messages, and looks at what each is answered with.
+"""Send odd messages, and check each answer.
 
 After each message goes a mark that is always answered, so what comes before that answer is what
 the message was answered with. Messages and marks are sent many at once.

@@ -1,4 +1,4 @@
-"""Messages with one odd field, made from the published schemas of what clients send."""
+"""Messages with one odd field, generated from the published client schemas."""
 
 from __future__ import annotations
 

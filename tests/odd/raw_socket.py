@@ -1,4 +1,4 @@
-"""A WebSocket client that takes nothing for granted: it writes many frames at once, of any text."""
+"""A raw WebSocket client that sends many frames at once, with any text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd values, as JSON texts: what a careless or hostile client may write where a field stands.
+"""Odd values as JSON texts, as careless or hostile clients may send them.
 
 They are texts and not values, since some of them are no JSON at all, or say something twice.
 """

@@ -1,4 +1,4 @@
-"""What can befall the service in a round of `torture.py`."""
+"""The faults of a round of `torture.py`."""
 
 from __future__ import annotations
 

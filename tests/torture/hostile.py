@@ -1,4 +1,4 @@
-"""One hostile user with ten sockets at the full rate, beside two players of Pong.
+"""A hostile user with ten sockets at full rate, beside two players of Pong.
 
 `python -m tests.torture.hostile --seconds 60` prints what it found, and fails when the memory of
 the service went above the bounds that `ws-service settings` prints, or when the players got fewer

@@ -1,4 +1,4 @@
-"""Lets bots play for a long time, and looks whether anything grows that should not.
+"""Let bots play for a long time, and check that resource usage does not grow.
 
     python -m tests.torture.soak --minutes 10
 

@@ -1,4 +1,4 @@
-"""Cuts all connections at once, again and again, and looks whether everybody is back.
+"""Disconnect all clients at once, repeatedly, and check that all of them resume.
 
     python -m tests.torture.storm --sockets 1000 --times 3
 

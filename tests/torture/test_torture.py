@@ -1,4 +1,4 @@
-"""Short forms of what `make torture` does for as long as is asked."""
+"""Short forms of the campaigns of `make torture`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Lets everything go wrong that can, again and again, and looks whether a promise broke.
+"""Inject all faults repeatedly, and check the guarantees.
 
     python -m tests.torture.torture --rounds 200 [--seed N]
 

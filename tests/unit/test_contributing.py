@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md: its examples run, and what it names is there."""
+"""The examples of CONTRIBUTING.md run, and the files it names exist."""
 
 from __future__ import annotations
 

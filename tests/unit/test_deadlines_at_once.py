@@ -1,4 +1,4 @@
-"""Deadlines that are due at once, on every loop that the service may run on."""
+"""Deadlines that are due immediately, on every supported event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in deploy/ can be read, and speaks of fields, codes and metrics that there are."""
+"""The files in deploy/ parse, and use existing fields, codes and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which commands are known again, and which are others with the same id."""
+"""Recognizing repeated commands, and reused ids with other content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of a turn and of absences, on a clock that the test sets."""
+"""Measured times of turns and absences, with an injected clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool for mutation tests: what it changes, and what it leaves as it is."""
+"""The mutation testing tool: what it changes, and what it skips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/reliability.md names tests and commands that are there."""
+"""The tests and commands that docs/reliability.md names exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SECURITY.md names settings, pages and commands that are there, and every limit of memory."""
+"""The settings, pages and commands that SECURITY.md names exist, and it lists every memory limit."""
 
 import re
 from pathlib import Path

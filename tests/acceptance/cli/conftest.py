@@ -1,4 +1,4 @@
-"""Two recorded matches for the commands that look into a log."""
+"""Two recorded matches for the tests of commands that read a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ws-service log`: is the log whole, what is in it, and what comes."""
+"""`ws-service log`: verify, rebuild, stats, tail and export."""
 
 from __future__ import annotations
 

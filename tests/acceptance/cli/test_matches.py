@@ -1,4 +1,4 @@
-"""`ws-service matches`: the match history, asked in all its ways."""
+"""`ws-service matches`: the match history with all its filters."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`ws-service replay`: one state, all of them, and whether they are true."""
+"""`ws-service replay`: one state, all frames, and verification."""
 
 from __future__ import annotations
 

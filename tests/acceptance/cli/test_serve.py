@@ -1,4 +1,4 @@
-"""`ws-service serve`: how it begins, how it refuses to, and how it ends."""
+"""`ws-service serve`: start, refused starts, and shutdown."""
 
 from __future__ import annotations
 

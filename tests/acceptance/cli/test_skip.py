@@ -1,4 +1,4 @@
-"""`ws-service log skip`: the way back when an event of the log can't be read or folded."""
+"""`ws-service log skip`: recovery from an event that can't be read or folded."""
 
 from __future__ import annotations
 

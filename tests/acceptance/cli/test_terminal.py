@@ -1,4 +1,4 @@
-"""A match is played in a real terminal: what it shows, what its keys do, and how it is left."""
+"""A replay in a real terminal: output, keys, and exit."""
 
 from __future__ import annotations
 

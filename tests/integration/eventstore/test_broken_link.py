@@ -1,4 +1,4 @@
-"""The events of one stream are checked against the hashes of their neighbours in the log."""
+"""The events of one stream are verified against the hashes of adjacent events."""
 
 from __future__ import annotations
 

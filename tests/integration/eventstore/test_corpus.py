@@ -1,4 +1,4 @@
-"""What was ever written can be read for ever: `corpus.ndjson` has every form of every event.
+"""Every recorded form stays readable: `corpus.ndjson` has every version of every event.
 
 A line is `{type, schema_version, data, fields}`: the data byte for byte, and what it says. Lines
 are only added. A new event type needs a line, and so does a new schema version of an old one.

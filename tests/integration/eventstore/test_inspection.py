@@ -1,4 +1,4 @@
-"""A directory that can't be right is refused before anything in it is written."""
+"""An invalid data directory is refused before anything is written to it."""
 
 from __future__ import annotations
 

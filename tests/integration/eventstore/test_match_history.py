@@ -1,4 +1,4 @@
-"""The match history, asked for one match by the beginning of its id."""
+"""Lookups of one match in the match history by a prefix of its id."""
 
 from collections.abc import Sequence
 

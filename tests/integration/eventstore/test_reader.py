@@ -1,4 +1,4 @@
-"""Reading the log: pages, streams, and what stands beside it."""
+"""The reader: pages, streams, profiles and texts."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""The tables that follow from the log: a rebuild makes them as the writer did."""
+"""Read models: a rebuild gives the same rows as the writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backup that is restored: broken off anywhere, nothing is lost and no revocation forgotten."""
+"""An interrupted restore loses nothing and forgets no revocation."""
 
 from __future__ import annotations
 

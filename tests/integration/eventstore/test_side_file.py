@@ -1,4 +1,4 @@
-"""The side file and the lock: what is damaged is warned of, what says too much is refused."""
+"""The side file and the lock: damage is logged, contradictions are refused."""
 
 import os
 from pathlib import Path

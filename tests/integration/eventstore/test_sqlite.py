@@ -1,4 +1,4 @@
-"""The writing side of the log: what one commit does, and what it refuses."""
+"""The SQLite store: commits, conflicts, and refusals."""
 
 import pytest
 

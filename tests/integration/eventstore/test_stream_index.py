@@ -1,4 +1,4 @@
-"""The index of events by stream is filled behind the writer, and nobody sees the difference."""
+"""The stream index is filled asynchronously, and reads give the same events at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log as the service writes it: one commit for many, answers after it, and its end."""
+"""The event log: group commit, results after the commit, and close."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The log on a real SQLite file against a plain list."""
+"""The event log on a real SQLite file, compared with a list as model."""
 
 import asyncio
 import tempfile

@@ -1,4 +1,4 @@
-"""One request to another service, against servers that answer all sorts of things."""
+"""One JSON request to another service, with all kinds of responses."""
 
 from __future__ import annotations
 

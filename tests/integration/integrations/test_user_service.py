@@ -1,4 +1,4 @@
-"""The client of the user service against the example one, which is slow, wrong or silent."""
+"""The user service client against the example service with injected faults."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Each message, from each dialect, by each role: what docs/authorisation.md says is carried out."""
+"""Each message in each dialect by each role: docs/authorisation.md holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each request by each caller: what docs/authorisation.md says is answered."""
+"""Each request by each caller: docs/authorisation.md holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The load generator against a server of a few lines that counts for itself."""
+"""The load generator against a minimal server that counts for itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs that are built, not grown, are logs like any other."""
+"""Generated logs are valid logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic of the instrument, on schedules that are known."""
+"""The arithmetic of the measurements, on known schedules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line says of errors: one line for what lies outside of the program."""
+"""Errors of the command line: external ones are a single line."""
 
 import errno
 import sqlite3

@@ -1,4 +1,4 @@
-"""Which command may be sent when; the clocks are the test's."""
+"""When commands may be sent, with an injected clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a link that was silent for too long is given up."""
+"""When a silent link is declared dead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the Python client waits between two tries."""
+"""Reconnect delays of the Python client."""
 
 from service.client.retry import RETRY_MAX_S, wait_s_max
 

@@ -1,4 +1,4 @@
-"""When a client asks for another token, and when it gives up."""
+"""When a client requests another token, and when it gives up."""
 
 from __future__ import annotations
 

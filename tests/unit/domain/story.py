@@ -1,4 +1,4 @@
-"""A world that commands are carried out in, purely: decide, then fold."""
+"""A world in which commands are executed purely: decide, then fold."""
 
 from __future__ import annotations
 

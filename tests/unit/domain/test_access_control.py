@@ -1,4 +1,4 @@
-"""Who is not wanted is kept out by each way in: mutes, declines, passwords, bans, limits."""
+"""Unwanted users are refused by each command: mutes, declines, passwords, bans, limits."""
 
 from __future__ import annotations
 

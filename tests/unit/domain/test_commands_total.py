@@ -1,4 +1,4 @@
-"""What any command decides can be written, read, folded, told and counted, in whatever order.
+"""Events of any command can be encoded, read, folded, delivered and counted, in any order.
 
 The commands are all that the domain has, with any arguments; also of users who are not there, and
 about rooms that are not. The rules of the games may raise at any time.

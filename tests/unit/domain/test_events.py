@@ -1,4 +1,4 @@
-"""What the log says of each event: its form, and the stream that it belongs to."""
+"""The fields and the stream of each event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who holds which key: a key goes up with the tab that holds it, and with no other."""
+"""Keys are held per tab, and released with the tab that holds them."""
 
 from __future__ import annotations
 

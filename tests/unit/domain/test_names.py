@@ -1,4 +1,4 @@
-"""Display names: what is removed from them, and the placeholder."""
+"""Display names of users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that answer what they should not: all that is decided can be read from the log again."""
+"""Rules with invalid results: all decided events stay readable."""
 
 from __future__ import annotations
 

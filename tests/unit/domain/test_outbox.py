@@ -1,4 +1,4 @@
-"""The outbox as a projection: what waits is what was finished and is not settled."""
+"""The outbox as a projection: finished matches without an outcome are pending."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pauses and turns: time goes on from what was left, and a pause is paid for."""
+"""Pauses and turns: remaining times continue, and pauses are charged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is here: users with a socket open now, and nobody in a grace."""
+"""Presence of users: connected, or within their grace."""
 
 from __future__ import annotations
 

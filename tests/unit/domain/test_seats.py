@@ -1,4 +1,4 @@
-"""How many players a match wants: to begin, and to go on."""
+"""The number of players that a match needs to start and to continue."""
 
 from __future__ import annotations
 

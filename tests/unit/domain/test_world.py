@@ -1,4 +1,4 @@
-"""The projections against themselves: however the world is rebuilt, it is the same world."""
+"""The world is the same however it is rebuilt."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every spelling of an address is one address."""
+"""All notations of an address are normalized to one form."""
 
 from __future__ import annotations
 

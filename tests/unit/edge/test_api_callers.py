@@ -1,4 +1,4 @@
-"""Who asks over HTTP, as a token says."""
+"""The caller of the HTTP API, from its token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API can show every event of a match."""
+"""The API shows every event of a match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a request is read: every value, or a sentence that names what is wrong."""
+"""Parsing of API requests: every value is parsed or refused with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: which are believed, and who they say that it is."""
+"""Authentication: which tokens are accepted, and the identity they give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users have missed is kept within its bounds, and what is gone is never given in part."""
+"""The backlog is kept within its bounds, and never returned in part."""
 
 from service.edge.backlog import Backlog
 from service.settings.sections.storage import BacklogLimits

@@ -1,4 +1,4 @@
-"""The bounds of the backlog to the byte and the frame, and what is kept at each of them."""
+"""The bounds of the backlog, to the byte and the frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets belong to users: more sockets or new ones give nothing more."""
+"""Budgets belong to users: more or new sockets do not extend them."""
 
 from service.edge.session.rate_limit import Bucket, Budgets
 from service.settings.sections.connections import Rate

@@ -1,4 +1,4 @@
-"""How the end of a connection is noted."""
+"""The recorded close code of a connection."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The requests of one client are carried out in the order of their frames, one at a time."""
+"""Requests of one client are handled in frame order, one at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What spectators get later is bounded, and states are thinned out before they are dropped."""
+"""Delayed messages for spectators are bounded, and states are thinned before they are dropped."""
 
 from service.edge.delays import ENTRY_BYTES, ROOM_SHARE, THINNED_TO, DelayedBytes
 

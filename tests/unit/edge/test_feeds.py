@@ -1,4 +1,4 @@
-"""How often everybody is told who is there."""
+"""The broadcast interval of presence."""
 
 import asyncio
 

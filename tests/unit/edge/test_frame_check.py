@@ -1,4 +1,4 @@
-"""Frames of clients that must be refused, however they are cut into chunks."""
+"""Invalid client frames are refused, however they are split into chunks."""
 
 from __future__ import annotations
 

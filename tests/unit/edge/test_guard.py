@@ -1,4 +1,4 @@
-"""What a value may be, at every door where one comes in."""
+"""Limits of values, wherever they enter the service."""
 
 from __future__ import annotations
 

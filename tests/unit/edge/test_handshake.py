@@ -1,4 +1,4 @@
-"""The opening handshake: all forms of a right one are read, and every wrong one is refused."""
+"""The opening handshake: every valid form is accepted, every invalid one refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many handshakes an address has, and which address that is."""
+"""Handshake rates per address, and the address of a client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who lost a seat while away is told so, also when the first greeting did not come."""
+"""A user who lost a seat while away is notified, even when the first greeting was lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each message is charged to its user, and limited in bytes where it is kept."""
+"""Each message is charged to its user, and limited in bytes where it is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The moves so far, for who comes late: all of them, in order, and no sooner than for others."""
+"""The move history for late joiners: complete, in order, and with the spectator delay."""
 
 from __future__ import annotations
 

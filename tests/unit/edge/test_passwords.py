@@ -1,4 +1,4 @@
-"""Passwords of rooms are checked off the loop, and can't be guessed."""
+"""Room passwords are checked off the event loop, and guesses are limited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of rooms, page by page."""
+"""The paged list of rooms."""
 
 import msgspec
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The id of a message that no parser takes."""
+"""Reading the id of a message that is not valid JSON."""
 
 from __future__ import annotations
 

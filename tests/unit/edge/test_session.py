@@ -1,4 +1,4 @@
-"""What a frame asks for, without any I/O."""
+"""The sans-I/O session: from a frame to an action."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How much one client may ask: each message is charged, and whoever goes on too long is closed."""
+"""Rate limits of a session: each message is charged, and a flooding client is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each message of a client asks for one thing; what, stands here in one table."""
+"""The action of each client message, in one table."""
 
 from __future__ import annotations
 

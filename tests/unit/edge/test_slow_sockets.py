@@ -1,4 +1,4 @@
-"""A socket that reads slowly misses what it may miss, and is never cut off for the sake of that."""
+"""A slow consumer misses skippable messages, and is not disconnected because of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that a Socket.IO client sends counts, not its events alone."""
+"""Everything that a Socket.IO client sends counts against its rate, not only events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims of odd types: each with each value, at the doors that read tokens."""
+"""Claims of odd types: each claim with each value, wherever tokens are read."""
 
 from __future__ import annotations
 

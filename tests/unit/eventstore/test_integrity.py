@@ -1,4 +1,4 @@
-"""The hash chain tells what became of a row."""
+"""The hash chain detects changed, missing and swapped rows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who meets a log that a fold has closed is told of the fold."""
+"""A log closed by a failing fold reports the fold's error."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who has left a room hears nothing more of it; who only sits down elsewhere goes on hearing."""
+"""A user who left a room gets no more messages of it; one who takes a seat keeps getting them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of each game, at their bounds; and what a part of a game does that it has not."""
+"""The numbers of each game, at their bounds, and the defaults of the mixins."""
 
 from __future__ import annotations
 

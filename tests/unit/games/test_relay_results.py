@@ -1,4 +1,4 @@
-"""How a match of the relay ends: when all of its players say the same."""
+"""A relay match ends when the claims of all players agree."""
 
 from __future__ import annotations
 

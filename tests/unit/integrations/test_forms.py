@@ -1,4 +1,4 @@
-"""What goes out, as the other side reads it."""
+"""Request bodies and signatures, as the receiver parses them."""
 
 import msgspec
 import pytest

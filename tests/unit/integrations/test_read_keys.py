@@ -1,4 +1,4 @@
-"""What is taken of a published key set."""
+"""The keys that are used from a published key set."""
 
 from __future__ import annotations
 

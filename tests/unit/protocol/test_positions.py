@@ -1,4 +1,4 @@
-"""Which messages carry a position: every event there is, through the real deliveries."""
+"""The messages that carry a position, for every event through the real delivery rules."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Matches as the log has them, for the tests of replays."""
+"""Recorded matches for the replay tests."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar

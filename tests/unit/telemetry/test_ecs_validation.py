@@ -1,4 +1,4 @@
-"""The check that every acceptance test relies on finds what is wrong."""
+"""The log validator of the acceptance tests finds invalid lines."""
 
 import json
 from typing import Any
