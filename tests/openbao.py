@@ -1,4 +1,4 @@
-"""A real in-memory OpenBao server (the open fork of Vault) that can be sealed, killed and restarted.
+"""A real in-memory OpenBao server (a fork of Vault) that can be sealed, killed and restarted.
 
 async def test_somebody_asks(openbao: OpenBao) -> None:
     await openbao.put("secret/data/jwt", JWT_SECRET="...")

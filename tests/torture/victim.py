@@ -1,4 +1,4 @@
-"""The service with injected faults: it kills itself at a named point, or its disk and clock fail.
+"""The service with injected faults: it kills itself at a named point, or disk and clock fail.
 
     python -m tests.torture.victim --kill-at in_transaction:7 -- serve
 

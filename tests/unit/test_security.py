@@ -1,4 +1,4 @@
-"""The settings, pages and commands that SECURITY.md names exist, and it lists every memory limit."""
+"""The settings, pages and commands in SECURITY.md exist, and it lists every memory limit."""
 
 import re
 from pathlib import Path
