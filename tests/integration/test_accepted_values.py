@@ -72,7 +72,7 @@ class House:
     def __init__(self, path: Path) -> None:
         self.file = LogFile(path)
         self.store = self.file.store()
-        self.people = Profiles()
+        self.profiles = Profiles()
         self.metrics = Metrics()
         self.story = Story()
         self.world = self.story.world
@@ -150,14 +150,14 @@ class House:
             self.tell([told])
         elif isinstance(action, Execute):
             events = list(action.command.decide(self.world, self.story.context))
-            self.people.texts |= {
+            self.profiles.texts |= {
                 chat: one.text for chat, one in action.personal_data.texts.items()
             }
             self.keep(events, action.personal_data)
             for event in events:
-                self.tell(before_fold(event, self.world, self.people))
+                self.tell(before_fold(event, self.world, self.profiles))
                 self.story.fold(event)
-                self.tell(after_fold(event, self.world, self.people))
+                self.tell(after_fold(event, self.world, self.profiles))
 
     def tell(self, messages: Any) -> None:
         """Write every message for each kind of client."""
@@ -181,9 +181,9 @@ class House:
     def greet(self, user: UserId, dialect: Dialect) -> None:
         metrics, backlog = self.metrics, Backlog(BacklogLimits())
         intervals = BroadcastLimits(user_list_ms=60_000, user_diff_ms=60_000)
-        hub = Hub(self.world, self.people, backlog, intervals, metrics)
+        hub = Hub(self.world, self.profiles, backlog, intervals, metrics)
         greeter = Greeter(
-            self.world, self.people, hub, backlog, ConnectionLimits(), epoch="e", metrics=metrics
+            self.world, self.profiles, hub, backlog, ConnectionLimits(), epoch="e", metrics=metrics
         )
         transport = Polling(lambda: None)
         connection = Connection("n1.1.0", user, dialect, transport=transport, limits=SlowLimits())
@@ -192,7 +192,7 @@ class House:
 
     async def list(self) -> None:
         """Ask by REST for the users and rooms, and by its URL for each room."""
-        parts: Any = SimpleNamespace(world=self.world, profiles=self.people)
+        parts: Any = SimpleNamespace(world=self.world, profiles=self.profiles)
 
         def call(asked: Any) -> Any:
             return Call(asked, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]

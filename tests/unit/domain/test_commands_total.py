@@ -106,7 +106,7 @@ class TotalMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.rebuilt = World()
-        self.people = Profiles()
+        self.profiles = Profiles()
         self.position = 0
         self.sockets = 0
         self.raising: set[str] = set()
@@ -156,9 +156,9 @@ class TotalMachine(RuleBasedStateMachine):
         read = decode(event.type, event.schema_version, encode(event))
         assert read == event
         recorded = RecordedEvent(self.position, 1, 1, read, None)
-        told = [*before_fold(event, self.world, self.people)]
+        told = [*before_fold(event, self.world, self.profiles)]
         self.world.fold(event, self.position)
-        told += after_fold(event, self.world, self.people)
+        told += after_fold(event, self.world, self.profiles)
         for message in told:
             msgspec.json.encode(message)
         self.rebuilt.fold(read, self.position)

@@ -32,14 +32,14 @@ class Told(Story):
     """A story that keeps what each socket is told of the room, by type."""
 
     def __init__(self) -> None:
-        self.people = Profiles(texts={"chat": "psst"})
+        self.profiles = Profiles(texts={"chat": "psst"})
         self.told: list[tuple[str, str]] = []
         super().__init__()
 
     def fold(self, event: Event) -> None:
-        messages = [*before_fold(event, self.world, self.people)]
+        messages = [*before_fold(event, self.world, self.profiles)]
         super().fold(event)
-        messages += after_fold(event, self.world, self.people)
+        messages += after_fold(event, self.world, self.profiles)
         for message in messages:
             if isinstance(message, Delivery):
                 self.tell(message)

@@ -68,7 +68,7 @@ TAG = Tag()
 
 
 class TagStory(Story):
-    """A service that offers tag beside its own games."""
+    """A service that offers tag besides its own games."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
@@ -82,5 +82,5 @@ class TagStory(Story):
 
 
 def scenario(**rules: Any) -> Scenario:
-    """Begin with nobody there, under these rules, where tag is played beside the other games."""
+    """Begin with nobody there, under these rules, where tag is played besides the other games."""
     return Scenario(TagStory(Rules(**rules)))

@@ -73,7 +73,7 @@ TIMES = Times(
 RESTARTED = NodeStarted(node="n1", incarnation=2)
 
 
-def standing(one: Scenario) -> list[Deadline]:
+def pending_deadlines(one: Scenario) -> list[Deadline]:
     return list(pending(one.story.world, TIMES))
 
 
@@ -86,7 +86,9 @@ def agrees(one: Scenario, *deadlines: tuple[float, Command]) -> None:
     """Check that the last event has begun exactly these, and that they stand."""
     expected = [Deadline(last(one), after_s, command) for after_s, command in deadlines]
     assert begun(one) == expected
-    assert [deadline for deadline in standing(one) if deadline.since == last(one)] == expected
+    assert [
+        deadline for deadline in pending_deadlines(one) if deadline.since == last(one)
+    ] == expected
 
 
 def hosted(*happened: Event) -> Scenario:
@@ -121,13 +123,13 @@ def test_a_lost_socket_starts_no_deadline_while_another_one_is_open() -> None:
     "event", [SocketOpened(user=ANA, socket="n1.1.1b"), UserWentOffline(user=ANA)]
 )
 def test_the_grace_period_ends_when_its_user_comes_back_or_is_gone(event: Event) -> None:
-    assert standing(scenario().given(*online(ANA), *lost(ANA), event)) == []
+    assert pending_deadlines(scenario().given(*online(ANA), *lost(ANA), event)) == []
 
 
 def test_every_user_has_a_grace_period_of_their_own() -> None:
     one = scenario().given(*online(ANA, BEN), *lost(BEN, ANA))
     now = last(one)
-    assert standing(one) == [
+    assert pending_deadlines(one) == [
         Deadline(now - 1, 1, ExpirePresence(BEN, now - 1)),
         Deadline(now, 1, ExpirePresence(ANA, now)),
     ]
@@ -158,7 +160,7 @@ def test_a_declined_invite_starts_the_time_in_which_there_is_no_other() -> None:
     ],
 )
 def test_what_has_become_of_an_invite_ends_its_deadlines(events: list[Event]) -> None:
-    assert standing(scenario().given(*online(ANA, BEN), INVITED, *events)) == []
+    assert pending_deadlines(scenario().given(*online(ANA, BEN), INVITED, *events)) == []
 
 
 def test_a_search_is_given_up() -> None:
@@ -174,7 +176,7 @@ def test_each_search_of_a_user_is_given_up_by_itself() -> None:
         SearchCancelled(user=ANA, game="relay"),
     )
     since = last(one) - 1
-    assert standing(one) == [Deadline(since, 7, GiveUpSearch(ANA, "pong", since))]
+    assert pending_deadlines(one) == [Deadline(since, 7, GiveUpSearch(ANA, "pong", since))]
 
 
 # Rooms
@@ -201,7 +203,7 @@ def test_the_time_to_take_seats_counts_from_the_room() -> None:
     one = untaken()
     since = last(one)
     one.given(SeatTaken(room=ROOM, user=ANA, socket=tab(ANA)))
-    assert standing(one) == [Deadline(since, 4, CloseUntakenRoom(ROOM))]
+    assert pending_deadlines(one) == [Deadline(since, 4, CloseUntakenRoom(ROOM))]
     assert begun(one) == []
 
 
@@ -213,12 +215,12 @@ def test_a_user_who_is_away_before_all_seats_are_taken_has_no_grace_period_of_th
 
 
 def test_a_room_that_is_ready_waits_for_no_seat() -> None:
-    assert standing(scenario().given(*room("pong", ANA, BEN))) == []
+    assert pending_deadlines(scenario().given(*room("pong", ANA, BEN))) == []
 
 
 def test_a_hosts_room_waits_for_players_as_long_as_they_like() -> None:
     agrees(hosted())
-    assert standing(hosted()) == []
+    assert pending_deadlines(hosted()) == []
 
 
 @pytest.mark.parametrize("phase", ["ready", "playing"])
@@ -250,7 +252,7 @@ def test_a_user_who_is_away_after_the_match_keeps_the_seat() -> None:
 
 def test_a_user_who_has_left_forfeits_nothing() -> None:
     one = play("relay", ANA, BEN, CLEO).given(*lost(ANA), left(ANA))
-    commands = [deadline.command for deadline in standing(one)]
+    commands = [deadline.command for deadline in pending_deadlines(one)]
     assert commands == [ExpirePresence(ANA, last(one) - 1)]
 
 
@@ -260,7 +262,7 @@ def test_a_player_who_came_back_forfeits_nothing() -> None:
         SocketOpened(user=ANA, socket=tab(ANA, "b")),
         SeatTaken(room=ROOM, user=ANA, socket=tab(ANA, "b")),
     )
-    assert standing(one) == []
+    assert pending_deadlines(one) == []
 
 
 def test_a_hosts_room_that_nobody_is_in_is_closed() -> None:
@@ -299,11 +301,11 @@ def test_the_last_player_to_go_starts_the_end_of_the_room(event: Event) -> None:
 def test_a_room_that_somebody_joins_again_stays() -> None:
     one = play().given(over(), *lost(ANA, BEN))
     one.given(*online(CLEO), SpectatorJoined(room=ROOM, user=CLEO, socket=tab(CLEO)))
-    assert CloseEmptyRoom not in [type(one.command) for one in standing(one)]
+    assert CloseEmptyRoom not in [type(one.command) for one in pending_deadlines(one)]
 
 
 def test_a_room_that_is_closed_has_no_deadlines() -> None:
-    assert standing(untaken().given(RoomClosed(room=ROOM, reason="left"))) == []
+    assert pending_deadlines(untaken().given(RoomClosed(room=ROOM, reason="left"))) == []
 
 
 # Turns
@@ -325,7 +327,7 @@ def test_a_turn_starts_with_its_match() -> None:
 def test_a_move_starts_the_next_turn() -> None:
     one = turn().given(entered(Dropped(0, 3)))
     agrees(one, *both(one, 2, 20))
-    assert len(standing(one)) == 2
+    assert len(pending_deadlines(one)) == 2
 
 
 def test_a_turn_continues_after_a_pause_with_what_was_left() -> None:
@@ -338,22 +340,24 @@ def test_a_note_starts_the_time_to_the_next_one_and_no_more() -> None:
     since = last(one)
     one.given(MatchTurnNoted(match=MATCH, tick=0, turn_left_ms=18_000))
     agrees(one, (2, NoteTurn(MATCH, last(one))))
-    assert standing(one) == [Deadline(since + 1, 2, NoteTurn(MATCH, since + 1))]
+    assert pending_deadlines(one) == [Deadline(since + 1, 2, NoteTurn(MATCH, since + 1))]
 
 
 def test_no_turn_runs_in_a_pause() -> None:
     one = turn(pause_budget_s=None).given(paused(0, 13_500, [0, 0]))
-    assert standing(one) == []
+    assert pending_deadlines(one) == []
 
 
 @pytest.mark.parametrize("game", ["pong", "relay"])
 def test_a_game_without_turns_has_no_turn_clock(game: str) -> None:
-    assert standing(play(game)) == begun(play(game)) == []
+    assert pending_deadlines(play(game)) == begun(play(game)) == []
 
 
 def test_a_match_that_is_over_has_no_deadlines() -> None:
-    assert standing(turn().given(over())) == []
-    commands = [one.command for one in standing(play().given(*lost(ANA), paused(), over()))]
+    assert pending_deadlines(turn().given(over())) == []
+    commands = [
+        one.command for one in pending_deadlines(play().given(*lost(ANA), paused(), over()))
+    ]
     assert [type(command) for command in commands] == [ExpirePresence]
 
 
@@ -406,7 +410,7 @@ def test_a_user_who_has_left_ends_no_pause() -> None:
 
 def test_a_match_that_goes_on_has_no_pause_to_end() -> None:
     one = pause(ANA).given(resumed())
-    assert EndPause not in [type(deadline.command) for deadline in standing(one)]
+    assert EndPause not in [type(deadline.command) for deadline in pending_deadlines(one)]
 
 
 # After a start
@@ -429,7 +433,7 @@ def test_all_pending_deadlines_are_listed() -> None:
         SearchStarted(user=CLEO, game="relay"),
         *lost(4),
     )
-    assert sorted(type(deadline.command).__name__ for deadline in standing(one)) == [
+    assert sorted(type(deadline.command).__name__ for deadline in pending_deadlines(one)) == [
         "EndInviteCooldown",
         "ExpireInvite",
         "ExpirePresence",
