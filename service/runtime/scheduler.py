@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.domain.commands.deadlines import Deadline, after_start, begun_by, pending
+from service.domain.commands.deadlines import Deadline, pending, started_by, with_restart_grace
 from service.domain.commands.seats import ForfeitSeat
 from service.domain.events.presence import SocketOpened
 from service.errors import ClientError, InternalError, Unavailable
@@ -49,12 +49,12 @@ class DeadlineScheduler:
         """
         world, times = self._engine.world, self._times
         if self._is_open:
-            for deadline in begun_by(event, position, world, times):
+            for deadline in started_by(event, position, world, times):
                 self._arm(deadline, deadline.after_s)
         elif isinstance(event, SocketOpened):
             self._is_open = True
             for deadline in pending(world, times):
-                self._arm(deadline, after_start(deadline, times).after_s)
+                self._arm(deadline, with_restart_grace(deadline, times).after_s)
 
     def grace_left_s(self, room: Room) -> float | None:
         """Return how much longer the absent players of a room may be away, in seconds.

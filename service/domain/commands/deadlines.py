@@ -77,13 +77,13 @@ def pending(world: World, times: Times) -> Iterator[Deadline]:
         yield from _of_pause(match, world.rooms.rooms[room_of(match.id)])
 
 
-def after_start(deadline: Deadline, times: Times) -> Deadline:
+def with_restart_grace(deadline: Deadline, times: Times) -> Deadline:
     """Return `deadline` extended to the restart grace, for one that is pending at a start."""
     after_s = max(deadline.after_s, times.restart_grace_s)
     return msgspec.structs.replace(deadline, after_s=after_s)
 
 
-def begun_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:
+def started_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:
     """Return the deadlines that `event` starts; `world` has just folded it."""
     deadlines: list[Deadline] = []
     match event:

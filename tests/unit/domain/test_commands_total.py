@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from service.domain import commands as domain
 from service.domain.commands.base import Context, MatchSnapshot
 from service.domain.commands.chat import Say
-from service.domain.commands.deadlines import begun_by, pending
+from service.domain.commands.deadlines import pending, started_by
 from service.domain.commands.ending import FinishMatch, VoidMatch
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.commands.moves import Move
@@ -164,7 +164,7 @@ class TotalMachine(RuleBasedStateMachine):
         self.rebuilt.fold(read, self.position)
         list(history_statements(recorded))
         list(outbox_statements(recorded))
-        begun_by(event, self.position, self.world, Times())
+        started_by(event, self.position, self.world, Times())
         self._play(event)
 
     def _play(self, event: Event) -> None:

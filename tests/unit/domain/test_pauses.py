@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.commands.deadlines import begun_by, pending
+from service.domain.commands.deadlines import pending, started_by
 from service.domain.commands.ending import FinishMatch
 from service.domain.commands.moves import Move
 from service.domain.commands.pauses import EndPause, PauseAfterRestart
@@ -67,7 +67,7 @@ class Play:
     def deadlines(self) -> list[tuple[float, str]]:
         """Return what the last event has begun."""
         position = len(self.story.events)
-        begun = begun_by(self.story.events[-1], position, self.story.world, Times())
+        begun = started_by(self.story.events[-1], position, self.story.world, Times())
         return [(one.after_s, type(one.command).__name__) for one in begun]
 
 

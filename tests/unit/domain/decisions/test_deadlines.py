@@ -11,9 +11,9 @@ from service.domain.commands.base import Command
 from service.domain.commands.deadlines import (
     PAUSE_SLACK_MS,
     Deadline,
-    after_start,
-    begun_by,
     pending,
+    started_by,
+    with_restart_grace,
 )
 from service.domain.commands.hosting import CloseEmptyRoom, CloseUntakenRoom
 from service.domain.commands.invites import EndInviteCooldown, ExpireInvite
@@ -77,15 +77,15 @@ def pending_deadlines(one: Scenario) -> list[Deadline]:
     return list(pending(one.story.world, TIMES))
 
 
-def begun(one: Scenario) -> list[Deadline]:
-    """Return what the last event has begun."""
-    return begun_by(one.story.events[-1], last(one), one.story.world, TIMES)
+def started_by_last(one: Scenario) -> list[Deadline]:
+    """Return the deadlines that the last event has started."""
+    return started_by(one.story.events[-1], last(one), one.story.world, TIMES)
 
 
 def agrees(one: Scenario, *deadlines: tuple[float, Command]) -> None:
-    """Check that the last event has begun exactly these, and that they stand."""
+    """Check that the last event has started exactly these, and that they are pending."""
     expected = [Deadline(last(one), after_s, command) for after_s, command in deadlines]
-    assert begun(one) == expected
+    assert started_by_last(one) == expected
     assert [
         deadline for deadline in pending_deadlines(one) if deadline.since == last(one)
     ] == expected
@@ -204,12 +204,12 @@ def test_the_time_to_take_seats_counts_from_the_room() -> None:
     since = last(one)
     one.given(SeatTaken(room=ROOM, user=ANA, socket=tab(ANA)))
     assert pending_deadlines(one) == [Deadline(since, 4, CloseUntakenRoom(ROOM))]
-    assert begun(one) == []
+    assert started_by_last(one) == []
 
 
 def test_a_user_who_is_away_before_all_seats_are_taken_has_no_grace_period_of_the_room() -> None:
     one = untaken().given(SeatTaken(room=ROOM, user=ANA, socket=tab(ANA)), *lost(ANA))
-    commands = [type(deadline.command) for deadline in begun(one)]
+    commands = [type(deadline.command) for deadline in started_by_last(one)]
     assert ForfeitSeat not in commands
     assert CloseEmptyRoom in commands
 
@@ -289,7 +289,7 @@ def test_the_last_spectator_to_leave_starts_the_end_of_the_room() -> None:
 
 def test_a_lost_socket_of_a_spectator_starts_only_the_grace_period_of_its_user() -> None:
     one = play().given(*watches(CLEO), *lost(CLEO))
-    assert [type(deadline.command) for deadline in begun(one)] == [ExpirePresence]
+    assert [type(deadline.command) for deadline in started_by_last(one)] == [ExpirePresence]
 
 
 @pytest.mark.parametrize("event", [left(ANA), SeatForfeited(room=ROOM, user=ANA)])
@@ -350,7 +350,7 @@ def test_no_turn_runs_in_a_pause() -> None:
 
 @pytest.mark.parametrize("game", ["pong", "relay"])
 def test_a_game_without_turns_has_no_turn_clock(game: str) -> None:
-    assert pending_deadlines(play(game)) == begun(play(game)) == []
+    assert pending_deadlines(play(game)) == started_by_last(play(game)) == []
 
 
 def test_a_match_that_is_over_has_no_deadlines() -> None:
@@ -366,7 +366,7 @@ def test_a_match_that_is_over_has_no_deadlines() -> None:
 )
 def test_what_was_under_way_when_a_match_ended_starts_no_deadline(event: Event) -> None:
     one = turn().given(over())
-    assert begun_by(event, last(one), one.story.world, TIMES) == []
+    assert started_by(event, last(one), one.story.world, TIMES) == []
 
 
 # Pauses
@@ -421,7 +421,7 @@ def test_deadlines_pending_at_a_start_last_at_least_the_restart_grace(
     after_s: float, waits_s: float
 ) -> None:
     deadline = Deadline(3, after_s, EndPause(MATCH))
-    assert after_start(deadline, TIMES) == msgspec.structs.replace(deadline, after_s=waits_s)
+    assert with_restart_grace(deadline, TIMES) == msgspec.structs.replace(deadline, after_s=waits_s)
 
 
 def test_all_pending_deadlines_are_listed() -> None:
@@ -445,13 +445,13 @@ def test_all_pending_deadlines_are_listed() -> None:
 
 @pytest.mark.parametrize("event", [RESTARTED, SearchCancelled(user=ANA, game="pong")])
 def test_other_events_start_no_deadline(event: Event) -> None:
-    assert begun(scenario().given(*online(ANA), event)) == []
+    assert started_by_last(scenario().given(*online(ANA), event)) == []
 
 
 def test_a_socket_of_nobody_starts_no_deadline() -> None:
     event = SocketClosed(user=CLEO, socket=tab(CLEO), code=1006)
     one = play()
-    assert begun_by(event, last(one), one.story.world, TIMES) == []
+    assert started_by(event, last(one), one.story.world, TIMES) == []
 
 
 def test_how_long_deadlines_are_by_default() -> None:
