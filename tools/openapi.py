@@ -9,9 +9,14 @@ from service.edge.api.openapi import document
 OPENAPI = Path(__file__).parent.parent / "service" / "web" / "docs" / "contract" / "openapi.json"
 
 
+def document_text() -> str:
+    """Return what stands in the file."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Write the document, or with `--check` compare it."""
-    text = json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+    text = document_text()
     if sys.argv[1:] != ["--check"]:
         OPENAPI.parent.mkdir(exist_ok=True)
         OPENAPI.write_text(text)

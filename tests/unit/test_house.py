@@ -33,6 +33,8 @@ def sources() -> Iterator[tuple[str, str]]:
 def functions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, int]]:
     """Return the qualified name of each function, and how many lines it has."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):
+            continue
         inner = within
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             inner = f"{within}{node.name}."

@@ -40,7 +40,7 @@ def imports(tree: ast.AST, *, annotations: bool) -> Iterator[ast.Import | ast.Im
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             for part in [*(node.body if annotations else ()), *node.orelse]:
                 yield from imports(ast.Module([part], []), annotations=annotations)
-        else:
+        elif not isinstance(node, ast.expr):
             yield from imports(node, annotations=annotations)
 
 
