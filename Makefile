@@ -60,7 +60,7 @@ lint-docs:
 	$(BIN)/python tools/openapi.py --check
 
 unit: $(DEV_READY) ## Run the unit tests with few random examples, in seconds
-	@HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --quiet -p no:schemathesis tests/unit
+	@HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --quiet -p no:schemathesis -p no:anyio -p no:cov tests/unit
 
 test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
 	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
