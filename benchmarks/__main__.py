@@ -74,23 +74,30 @@ def main(  # noqa: PLR0913 - each is an option of the command
         # Before the run, so that a missing matplotlib is noticed at once.
         importlib.import_module("benchmarks.plots")
     began = time.monotonic()
-    try:
-        contenders.prepare()
-        service_python()
-        scale = scale._replace(span=scale.span._replace(load=load or _bearable_load(only or [])))
-        results = _measure(scale, only or [])
-    except KeyboardInterrupt:
-        console.print("interrupted; everything that was started has ended")
-        raise typer.Exit(130) from None
-    except BenchmarkError as error:
-        console.print(f"[red]{error}[/]")
-        raise typer.Exit(1) from None
+    scale, results = _run(scale, only or [], load)
     _print(results, took_s=time.monotonic() - began)
     if json is not None:
         samples = {key: measured.samples for key, measured in results.items()}
         json.write_bytes(msgspec.json.format(msgspec.json.encode(samples)))
     if writes:
         _write(results, scale)
+
+
+def _run(
+    scale: Scale, only: Sequence[str], load: float | None
+) -> tuple[Scale, Mapping[str, Measured]]:
+    """Measure the figures; return them with the load that was offered. Exits on failure."""
+    try:
+        contenders.prepare()
+        service_python()
+        scale = scale._replace(span=scale.span._replace(load=load or _bearable_load(only)))
+        return scale, _measure(scale, only)
+    except KeyboardInterrupt:
+        console.print("interrupted; everything that was started has ended")
+        raise typer.Exit(130) from None
+    except BenchmarkError as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(1) from None
 
 
 def _print(results: Mapping[str, Measured], took_s: float) -> None:

@@ -14,6 +14,18 @@ _position = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create the tables, and triggers that refuse changes of events."""
+    _create_log()
+    _create_personal_data()
+    _create_match_history()
+    if op.get_bind().dialect.name == "sqlite":
+        for change in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER events_refuse_{change.lower()} BEFORE {change} ON events "
+                "BEGIN SELECT RAISE(ABORT, 'events are immutable'); END"
+            )
+
+
+def _create_log() -> None:
     op.create_table(
         "events",
         sa.Column("position", _position, autoincrement=False, nullable=False),
@@ -50,6 +62,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("projection", "position", name=op.f("pk_snapshots")),
     )
+
+
+def _create_personal_data() -> None:
     op.create_table(
         "profiles",
         sa.Column("user", sa.String(128), nullable=False),
@@ -63,6 +78,9 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("chat", name=op.f("pk_texts")),
     )
+
+
+def _create_match_history() -> None:
     op.create_table(
         "matches",
         sa.Column("match", sa.String(96), nullable=False),
@@ -92,18 +110,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("match", "seat", name=op.f("pk_match_players")),
     )
     op.create_index(op.f("ix_match_players_user_match"), "match_players", ["user", "match"])
-    if op.get_bind().dialect.name == "sqlite":
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER events_refuse_{change.lower()} BEFORE {change} ON events "
-                "BEGIN SELECT RAISE(ABORT, 'events are immutable'); END"
-            )
 
 
 def downgrade() -> None:
     """Drop all tables, those of later revisions included; refuse if there are events."""
     if op.get_bind().execute(sa.text("SELECT 1 FROM events LIMIT 1")).first():
-        raise CommandError("there are events in this log: it is not taken away")
+        raise CommandError("there are events in this log, so its tables are not dropped")
     for table in (
         "bearers",
         "outbox",
