@@ -12,7 +12,7 @@ const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 15_000;
 /** Who has a seat comes back before its grace is over. */
 const RETRY_WITH_SEAT_MAX_MS = 3_000;
-/** Only a connection that held for so long proves that the service is well again. */
+/** A connection that held for this long resets the backoff. */
 const STABLE_MS = 5_000;
 
 /** How long the page may take to bring a token. */
@@ -25,33 +25,33 @@ const STUCK_AFTER_MS = 1_000;
 const CHECK_EVERY_MS = 1_000;
 /** How long a handshake may take, up to `welcome`. */
 const OPEN_WITHIN_MS = 10_000;
-/** After so many heartbeats without a word the connection is dead, whatever the socket says. */
+/** The connection is considered lost after this many heartbeat intervals without a message. */
 const HEARTBEATS_MISSED_MAX = 2.5;
 
 const ANSWER_WITHIN_MS = 30_000;
-/** The service knows an id for five minutes; sent again later, a command could happen twice. */
+/** The service keeps command ids for five minutes; a later retry could run a command twice. */
 const ANSWER_WITHIN_MS_MAX = 240_000;
 /** It knows the last 500 ids of a user: after so many newer ones none is sent a second time. */
 const NEWER_COMMANDS_MAX = 400;
-/** How many commands may be on their way without an answer. */
+/** Limit of sent commands without a reply. */
 const IN_FLIGHT_MAX = 100;
-/** How many commands are remembered whose answer came too late. */
+/** How many commands are remembered after their caller has given up waiting. */
 const LATE_MAX = 500;
 const RATE_LIMITED_WAIT_MS = 1_000;
-/** Which part of the service's limits is used: its clock runs a little beside this one. */
-const PACE_SHARE = 0.9;
+/** Shares of the service's limits that are used, since both clocks differ a little. */
+const RATE_SHARE = 0.9;
 const BURST_SHARE = 0.5;
-/** What a message costs besides: so many bytes of a command, which are logged, or of another one. */
+/** A message costs one unit more for each of these; commands cost more, since they are logged. */
 const COMMAND_BYTES_PER_UNIT = 512;
 const BYTES_PER_UNIT = 4096;
-/** Messages with a limit of their own: what follows in the same room waits for their answer. */
+/** Types with a rate limit of their own: later commands in the same room wait for their reply. */
 const LIMITED_TYPES = new Set(["chat:send", "room:join"]);
 /** What the client says itself; a message of the service by such a name is only a `message`. */
 const OWN_EVENTS = new Set(["message", "status", "users", "rooms"]);
 
 const CODE_NORMAL = 1000;
 const CODE_ABNORMAL = 1006;
-/** Sent when the service has fallen silent: not a clean close, since this client comes back. */
+/** Sent when the service is silent: no clean close, since this client is going to reconnect. */
 const CODE_SILENT = 4000;
 const CODE_BAD_TOKEN = 1008;
 const CODE_TOKEN_EXPIRED = 4005;
@@ -63,7 +63,7 @@ const ENCODER = new TextEncoder();
 /** What can stand in the list of subprotocols; every JWT does. */
 const TOKEN = /^[\w.-]+$/;
 
-/** The service has refused a command: nothing has happened, and it may be tried again. */
+/** The service answered the command with an error: it was not carried out. */
 export class Refused extends Error {
   name = "Refused";
 
@@ -73,7 +73,7 @@ export class Refused extends Error {
   }
 }
 
-/** No answer came in time: the command may have happened or not. */
+/** There was no answer in time: the command may have been carried out or not. */
 export class NoAnswer extends Error {
   name = "NoAnswer";
 }
@@ -133,8 +133,8 @@ function warn(text) {
   console.warn(`ws-service-client: ${text}`);
 }
 
-/** Keeps what is sent below the limits of the service; a token bucket. */
-class Pace {
+/** A token bucket that keeps the client below the rate limits of the service. */
+class RateLimiter {
   #perMs = Infinity;
   #burst = Infinity;
   #tokens = Infinity;
@@ -142,12 +142,12 @@ class Pace {
   #watch = new Stopwatch();
 
   limit({ messagesPerS, messagesBurst }) {
-    this.#perMs = (PACE_SHARE * messagesPerS) / 1000;
+    this.#perMs = (RATE_SHARE * messagesPerS) / 1000;
     this.#burst = Math.max(1, BURST_SHARE * messagesBurst);
     this.#tokens = Math.min(this.#tokens, this.#burst);
   }
 
-  /** Whether a message of so many units may go now; then they are counted. */
+  /** Takes units from the bucket; false, and takes none, if there are too few. */
   take(units) {
     this.#tokens = Math.min(this.#burst, this.#tokens + this.#watch.steadyMs * this.#perMs);
     this.#watch = new Stopwatch();
@@ -157,7 +157,7 @@ class Pace {
     return true;
   }
 
-  /** How long until the message may go that was not let go. */
+  /** Time until the last `take` that failed would succeed. */
   get waitMs() {
     return Math.max(1, Math.ceil((this.#wanted - this.#tokens) / this.#perMs));
   }
@@ -218,14 +218,14 @@ function keptCursor({ position, epoch }) {
   return { position, epoch };
 }
 
-/** A command that is not answered yet. */
+/** A command without a reply. */
 class PendingCommand {
   age = new Stopwatch();
   timeoutMs = Infinity;
   timer;
   resolve = () => {};
   reject = () => {};
-  /** Whether it was sent on the present connection. */
+  /** Whether it was sent on the current connection. */
   isSent = false;
   /** Which of the client's commands it was, once it was sent. */
   number = undefined;
@@ -235,18 +235,18 @@ class PendingCommand {
     this.frame = frame;
   }
 
-  /** The room, or the user, for which the order of commands counts. */
+  /** The room or the user that it is for; commands for one target are sent in order. */
   get place() {
     const { roomId, to } = this.command;
     return roomId ?? (to === undefined ? "" : `to ${to}`);
   }
 
-  /** What it costs of the pace. */
+  /** Its cost in the rate limit. */
   get units() {
     return 1 + Math.floor(this.frame.length / COMMAND_BYTES_PER_UNIT);
   }
 
-  /** Whether the service may refuse it for now, while it takes what comes after it. */
+  /** Whether the service may refuse it for now while it accepts later commands. */
   get isLimited() {
     return LIMITED_TYPES.has(this.command.type);
   }
@@ -411,10 +411,10 @@ export class Client {
   #late = new Map();
   /** The page of rooms that came last, without an id; its ack follows. */
   #page = null;
-  #pace = new Pace();
-  #paceTimer;
+  #rateLimiter = new RateLimiter();
+  #rateLimiterTimer;
   #pauseTimer = null;
-  /** Where a command was above a rate: there each waits for the one before it. */
+  /** Targets where a rate limit was hit: there each command waits for the one before it. */
   #slowPlaces = new Set();
   /** How many commands were sent for the first time. */
   #sentCount = 0;
@@ -505,7 +505,7 @@ export class Client {
   send(message) {
     const frame = this.#frame(message);
     const units = 1 + Math.floor(frame.length / BYTES_PER_UNIT);
-    if (this.#status.state !== "online" || !this.#pace.take(units)) return false;
+    if (this.#status.state !== "online" || !this.#rateLimiter.take(units)) return false;
     this.#transmit(frame);
     return true;
   }
@@ -735,7 +735,7 @@ export class Client {
     const socket = this.#socket;
     this.#socket = null;
     clearInterval(this.#checkTimer);
-    clearTimeout(this.#paceTimer);
+    clearTimeout(this.#rateLimiterTimer);
     clearTimeout(this.#pauseTimer);
     this.#pauseTimer = null;
     if (socket) {
@@ -804,11 +804,11 @@ export class Client {
   // Commands on their way
 
   /**
-   * Sends what was not sent on this connection: at the service's pace, and in the order in which
+   * Sends what was not sent on this connection: within the rate limits of the service, and in the order in which
    * the commands for a room were given.
    */
   #sendPending() {
-    clearTimeout(this.#paceTimer);
+    clearTimeout(this.#rateLimiterTimer);
     if (this.#status.state !== "online" || this.#pauseTimer !== null) return;
     const held = new Set();
     let inFlight = 0;
@@ -820,8 +820,8 @@ export class Client {
           continue;
         }
         if (inFlight >= IN_FLIGHT_MAX) return;
-        if (!this.#pace.take(request.units)) {
-          this.#paceTimer = setTimeout(() => this.#sendPending(), this.#pace.waitMs);
+        if (!this.#rateLimiter.take(request.units)) {
+          this.#rateLimiterTimer = setTimeout(() => this.#sendPending(), this.#rateLimiter.waitMs);
           return;
         }
         this.#sendNow(request);
@@ -981,7 +981,7 @@ export class Client {
     this.#tokenWasRefused = false;
     this.#tokenIsFresh = false;
     this.#refusals = 0;
-    this.#pace.limit(welcome.limits);
+    this.#rateLimiter.limit(welcome.limits);
     this.#rejectTooLong();
     this.#rooms.connected();
     if (!this.#resumes) this.#rooms.forgetStates();
