@@ -1,0 +1,113 @@
+"""The files that a message passes are those that docs/architecture.md lists, in that order."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+import service
+from tests.integration.stage import Stage, Tab, Theatre, room_of
+
+ROOT = f"{Path(service.__file__).parent}/"
+PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+LEFT_OUT = ("telemetry/", "settings/", "app.py")
+"""What the page says that its tables leave out."""
+
+TIMERS = {"runtime/ticker.py", "edge/hub.py", "edge/feeds.py", "edge/backlog.py"}
+"""Files whose callbacks run by the clock: what they call is not caused by the message."""
+
+
+def table(*headings: str) -> list[str]:
+    """Return the files of the tables under these headings, in their order."""
+    files: list[str] = []
+    for heading in headings:
+        part = PAGE.read_text().split(f"\n### {heading}")[1].split("\n#")[0]
+        for row in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE):
+            files += re.findall(r"`([a-z_/0-9]+\.py)`", row)
+    return files
+
+
+class Trace:
+    """Records the files of the service in the order of their first call, per thread."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, None] = {}
+        self.is_on = False
+        self._depths: dict[int, int] = {}
+        self._are_skipped: set[int] = set()
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        """Note a call, unless a timer has caused it."""
+        path = frame.f_code.co_filename
+        if event not in {"call", "return"} or not path.startswith(ROOT):
+            return
+        thread = threading.get_ident()
+        depth = self._depths.get(thread, 0)
+        file = path[len(ROOT) :]
+        if event == "return":
+            self._depths[thread] = max(0, depth - 1)
+            return
+        if depth == 0:
+            (self._are_skipped.add if file in TIMERS else self._are_skipped.discard)(thread)
+        self._depths[thread] = depth + 1
+        is_named = frame.f_code.co_name.startswith("<") or file.startswith(LEFT_OUT)
+        if self.is_on and not is_named and thread not in self._are_skipped:
+            self.files.setdefault(file)
+
+
+@pytest.fixture
+def trace() -> Iterator[Trace]:
+    recorder = Trace()
+    before = sys.getprofile()
+    threading.setprofile(recorder)
+    sys.setprofile(recorder)
+    yield recorder
+    sys.setprofile(before)
+    threading.setprofile(before)
+
+
+def passed(
+    trace: Trace, data_dir: Path, send: Callable[[Tab, str], Awaitable[object]]
+) -> list[str]:
+    """Return the files that a message passes, which `send` sends in a room without a match."""
+
+    async def story(stage: Stage) -> None:
+        ana, ben = await stage.connect(), await stage.connect()
+        room = await room_of((ana, ben), "relay")
+        await is_quiet(ana, ben)
+        trace.is_on = True
+        await send(ana, room)
+        trace.is_on = False
+
+    with Theatre.opened(data_dir) as theatre:
+        theatre.runner.run(story(theatre.stage))
+    return list(trace.files)
+
+
+async def is_quiet(*tabs: Tab) -> None:
+    """Wait until everything before has been written."""
+    for tab in tabs:
+        await tab.ask("ping")
+    await asyncio.sleep(1)
+
+
+def test_a_chat_message_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
+    def say(tab: Tab, room: str) -> Awaitable[object]:
+        return tab.ask("chat:send", roomId=room, text="hello")
+
+    assert passed(trace, tmp_path, say) == table("Receiving a message", "`chat:send`")
+
+
+def test_a_resume_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
+    async def resume(tab: Tab, _room: str) -> None:
+        await tab.send("resume", position=3, epoch=tab.of("welcome")[0]["epoch"])
+        await tab.until("resumed")
+
+    assert passed(trace, tmp_path, resume) == table("Receiving a message", "`resume`")
