@@ -1,8 +1,8 @@
 """The recent messages of each user, to resume after a disconnect.
 
-Whom an event concerns is decided when it is folded; here it is kept, as frames, within bounds of
-age, number and bytes. Events that have no frame for anybody, such as the inputs of a match with
-ticks, do not count. At start it is filled from the last part of the log (`service.edge.tail`).
+Recipients are resolved when an event is folded; here their frames are kept, within limits of age,
+number and bytes. Events without any frame, such as the inputs of a match with ticks, do not count.
+At start it is filled from the tail of the log (`service.edge.tail`).
 """
 
 from __future__ import annotations

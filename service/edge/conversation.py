@@ -177,7 +177,7 @@ class Conversation:
         return True
 
     def count(self) -> bool:
-        """Count a control frame, and tell whether it is one of those that are allowed."""
+        """Count a control frame; return whether it is allowed."""
         self.connection.on_message()
         verdict = self._session.count(time.monotonic())
         if isinstance(verdict, Close) and not self._is_closing:
@@ -219,7 +219,7 @@ class Conversation:
             turn.set_result(None)
 
     def _read(self, text: str | None) -> Request | None:
-        """Read a frame, and count it by the type of its message; answer what can't be asked."""
+        """Decode a frame, and count it by its type; answer an error if it is refused."""
         self.connection.on_message()
         session = self._session
         try:
@@ -342,7 +342,7 @@ class Conversation:
         )
 
     def _charge_recipients(self, action: Execute | RelaySignal) -> None:
-        """Charge for the spectators who are told; what is kept for them costs twice."""
+        """Charge for the spectators who receive it; durable messages cost twice."""
         if isinstance(action, Execute):
             room_id, units = getattr(action.command, "room", None), 2
         else:
@@ -360,7 +360,7 @@ class Conversation:
         self._admission.connected(identity, token)
         self._replies.acknowledge(id_, self._engine.world.position)
 
-    # Friends, who are asked for beside whatever else the client does
+    # Friends: requested in the background, so that later frames need not wait
 
     def _show_friends(self, id_: str | None) -> None:
         """Ask the user service for the user's friends; one answer serves many requests."""

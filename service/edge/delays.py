@@ -1,7 +1,7 @@
 """Bound the memory of frames delayed for spectators (`spectator_delay_s`); pure.
 
-What waits is bounded for all rooms together and for each. States of a room that uses much of its
-share are thinned out first, so that its spectators see it less smoothly, but from beginning to end.
+There is a limit for all rooms and one for each. When a room has used half of its share, states are
+thinned out before anything is dropped, so that its spectators see the whole match, less smoothly.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 POSITION_DIGITS_MAX = 18
 
 ANSWER_S = 1.0
-"""How long the sockets of a user who has too many may take to answer a ping."""
+"""How long the sockets of a user may take to answer a ping, before one is replaced, in seconds."""
 
 CLOSE_RETRY_S = 1.0
 """Pause before the end of a socket is recorded again, after the log could not be written."""
@@ -98,7 +98,7 @@ class Endpoint:
         ws = EagerResponse(
             self._hub.flush_scope,
             protocols=PROTOCOLS,
-            # aiohttp refuses what is as long as its maximum.
+            # aiohttp refuses a message as long as its maximum.
             max_msg_size=self._limits.session.message_bytes_max + 1,
             heartbeat=self._limits.heartbeat_s,
             compress=False,
@@ -136,14 +136,14 @@ class Endpoint:
                 correlation_id=correlation_id,
                 error_type="authentication_error",
                 error_code=error.error_code,
-                # What HTTP would have said, had the upgrade not been completed to say more.
+                # The status without the upgrade, which was completed to send a close code.
                 http_status=int(HTTPStatus.UNAUTHORIZED),
             )
             await channel.close(code=error.close_code, message=error.message.encode())
             return
         connection = connect(self._new_socket_id(), identity.user)
         if self._draining:
-            # The service was told to stop while a key was fetched.
+            # The service began to stop while a key was fetched.
             await channel.close(code=CloseCode.DRAINING, message=b"Server is restarting")
             return
         opened_at = time.monotonic()
@@ -185,7 +185,7 @@ class Endpoint:
             session.spend(connection.resume_bytes / BYTES_PER_UNIT)
             session.spend_list(connection.greeting_bytes / BYTES_PER_UNIT)
             if self._admission.is_revoked(identity):
-                # The user was sent away while this socket was not yet among those to be closed.
+                # Revoked before `observe` could find this socket by its user.
                 await conversation.channel.close(code=CloseCode.REVOKED, message=b"Revoked")
                 return
             if connection.is_v1:
@@ -347,7 +347,7 @@ class Endpoint:
 
 
 def _may_open(budget: UserBudget, now: float) -> bool:
-    """Charge a user for opening a socket, and tell whether they may do so now."""
+    """Charge a user for opening a socket; return whether they may do so now."""
     return budget.messages.take(now, HANDSHAKE_UNITS) and budget.logged(now).take(
         now, SOCKET_LOGGED_BYTES
     )

@@ -1,6 +1,6 @@
 """Broadcast list changes to v1 clients as diffs, coalesced and encoded once.
 
-They carry `v` and no position: whoever misses one starts again from a snapshot.
+They carry `v` and no position: a client that misses one needs a new snapshot.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class UserFeed:
     def __init__(
         self,
         world: World,
-        people: Profiles,
+        profiles: Profiles,
         pause_s: Callable[[], float],
         send: Callable[[bytes, ToClient], None],
         metrics: Metrics | None = None,
     ) -> None:
         """Broadcast by `send`, with pauses of `pause_s()` in which changes are coalesced."""
         self._world = world
-        self._people = people
+        self._profiles = profiles
         self._metrics = metrics or Metrics()
         self._pause_s = pause_s
         self._send = send
@@ -112,7 +112,7 @@ class UserFeed:
         for user in self._changed:
             before = self._shown.get(user)
             try:
-                now = user_entry(user, self._world, self._people)
+                now = user_entry(user, self._world, self._profiles)
             except Exception as error:  # noqa: BLE001 - it costs the update of this user alone
                 note_fault(self._metrics, "feed", error, user=user)
                 continue
@@ -145,14 +145,14 @@ class RoomFeed:
     def __init__(
         self,
         world: World,
-        people: Profiles,
+        profiles: Profiles,
         interval_s: float,
         send: Callable[[tuple[SocketId, ...], bytes, ToClient], None],
         metrics: Metrics | None = None,
     ) -> None:
         """Broadcast by `send`, at most every `interval_s`."""
         self._world = world
-        self._people = people
+        self._profiles = profiles
         self._metrics = metrics or Metrics()
         self._interval_s = interval_s
         self._send = send
@@ -201,7 +201,7 @@ class RoomFeed:
     def _broadcast_room(self, room_id: RoomId) -> None:
         room = self._world.rooms.rooms.get(room_id)
         if room is not None and room.sockets:
-            state = room_state(room, self._world, self._people)
+            state = room_state(room, self._world, self._profiles)
             self._send_counted(tuple(room.sockets), state)
         self._send_to_subscribers(room_id)
 
@@ -216,7 +216,7 @@ class RoomFeed:
             message = v1.RoomRemoved(room_id)
         else:
             game = self._listed[room_id] = room.game
-            summary = room_summary(room, self._people)
+            summary = room_summary(room, self._profiles)
             message = v1.RoomAdded(summary) if before is None else v1.RoomUpdated(summary)
         recipients = tuple(
             socket for socket, wanted in self._subscribers.items() if wanted in {None, game}

@@ -1,6 +1,6 @@
-"""Decides when the queued frames of connections are written: each connection in one write.
+"""Write the send queues of connections, each in one write.
 
-Frames are written at the end of the loop's turn, at the end of the read that has caused them, or
+They are flushed at the end of the loop's turn, at the end of the read callback that filled them, or
 at the next frame tick where that is allowed.
 """
 

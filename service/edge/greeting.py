@@ -57,7 +57,7 @@ class Greeter:
         self._epoch = epoch
         self._metrics = metrics
         self._unread_kicks: dict[UserId, None] = {}
-        """Users whose v1 socket was told of a lost seat, and has sent nothing since."""
+        """Users whose v1 socket was notified of a lost seat, and has sent nothing since."""
 
     def observe(self, event: Event, _position: Position) -> None:
         """Greet a socket whose opening is committed; `Hub.observe` must have seen it before.

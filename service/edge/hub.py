@@ -1,7 +1,7 @@
 """Fan-out: deliver messages to the open sockets; never awaits.
 
-A message is encoded and framed once for each dialect, whoever gets it; the frames that one socket
-gets within a turn of the loop, or within a frame tick where that is allowed, leave in one write.
+A message is encoded and framed once per dialect, for all recipients. The frames that one socket
+gets within a turn of the loop, or within a frame tick where that is allowed, are one write.
 """
 
 from __future__ import annotations

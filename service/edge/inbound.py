@@ -1,10 +1,10 @@
 """Handle messages in the read callback, without waking a task for each.
 
-What they bring about is written at the end of that callback, so that no other one is needed for it.
-Frames that a server must refuse are refused here where aiohttp's reader is lenient (`frame_check`).
+What they cause is flushed at the end of that callback. Frames that a server must refuse, and that
+aiohttp's reader accepts, are refused here (`frame_check`).
 
-This needs private parts of aiohttp, which are used in this module alone. Where they are not as
-expected, messages are read by the task as usual, and a test fails loudly.
+This uses private parts of aiohttp, in this module only. Where they have changed, messages go
+through the task as usual, and a test fails.
 """
 
 from __future__ import annotations

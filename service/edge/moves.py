@@ -1,8 +1,8 @@
-"""Send earlier moves to sockets that join a match late (relay).
+"""Send the earlier moves of a relay match to sockets that join it late.
 
-They are read from the log, in pages, and each socket gets them before anything that follows: what
-is queued for it after it has joined waits for them. So nothing of them is kept in memory. Where
-spectators see everything later, they get old moves no sooner than new ones.
+The moves are read from the log in pages, and never kept in memory. What is queued for the socket
+after it has joined is held back until they are sent. Where spectators have a delay, it applies to
+earlier moves as well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hash room passwords off the event loop, and limit guesses.
 
-A decision is pure and quick, so it is handed the outcome: which sealed password was opened. Should
-the room have another one by then, it counts as wrong, and the edge looks again.
+Decisions are pure and fast, so they are given the outcome: the hash that the password matched. If
+the room has another hash by then, the command is refused, and is prepared and executed once more.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Queries:
                 assert_never(query)
 
     async def friends_of(self, user: UserId) -> classic.FriendsStatusResponse:
-        """Ask the user service for a user's friends, and tell which of them are online."""
+        """Return the online status of a user's friends, as known by the user service."""
         friends = await self._profile_lookup.friends(user)
         is_online = self._world.presence.is_online
         return classic.FriendsStatusResponse(

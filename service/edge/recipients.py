@@ -64,7 +64,7 @@ class RecipientIndex:
             self._by_user.pop(connection.user, None)
 
     def watch(self, connection: Connection, friends: frozenset[UserId]) -> None:
-        """Make this connection a watcher of `friends`, and of nobody else."""
+        """Make this connection a watcher of exactly `friends`."""
         for friend in connection.friends - friends:
             watchers = self._watchers[friend]
             watchers.discard(connection.socket)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def room_page(
-    world: World, people: Profiles, game: str | None, after: RoomId | None, limit: int
+    world: World, profiles: Profiles, game: str | None, after: RoomId | None, limit: int
 ) -> v1.RoomPage:
     """Return a page of rooms that are not private, ordered by id, after the id of the cursor.
 
@@ -32,5 +32,5 @@ def room_page(
             and (after is None or room.id > after)
         ),
     )
-    page = first_page(room_summary(world.rooms.rooms[one], people) for one in ids[:limit])
+    page = first_page(room_summary(world.rooms.rooms[one], profiles) for one in ids[:limit])
     return v1.RoomPage(page, ids[len(page) - 1] if len(ids) > len(page) else None)

@@ -1,8 +1,8 @@
 """Refill the backlog at start, so that clients can resume across a restart.
 
-Who gets a frame depends on the world as it was at each event. So a world from before the last part
-of the log is brought to its end once more, beside the one that the service goes on with. Of a match
-with ticks nothing but its beginning, pauses and end has frames; its inputs are not even read.
+The recipients of a frame depend on the world at the time of its event. So a second world, from
+before the tail of the log, is folded to the end, beside the current one. Inputs of matches with
+ticks have no frames, and are not read.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class Refill:
         self,
         backlog: Backlog,
         world: World,
-        people: Profiles,
+        profiles: Profiles,
         ages: Ages,
         remember: Callable[[RecordedEvent], None],
     ) -> None:
         """Begin with `world`; `remember` gets each event, for the idempotency keys."""
         self._backlog = backlog
         self._world = world
-        self._people = people
+        self._profiles = profiles
         self._ages = ages
         self._remember = remember
 
@@ -109,7 +109,7 @@ class Refill:
     ) -> None:
         """Add the messages of a fan-out rule; a fault costs the messages of this event alone."""
         try:
-            messages += make(recorded.event, self._world, self._people)
+            messages += make(recorded.event, self._world, self._profiles)
         except Exception:
             logger.exception(
                 "delivery failed",

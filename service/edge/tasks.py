@@ -1,4 +1,4 @@
-"""Background tasks that somebody has to keep a reference to."""
+"""Keep references to background tasks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The cost of each message, in units of the rate limit of messages; one table for all dialects.
 
-A unit is about what a `ping` takes: parse, look up, answer with some bytes. What answers with a
-list, tells many others or has to be computed costs more. A message is charged to its socket and to
-its user.
+A unit is about the CPU time of a `ping`. A message that is answered with a list, is broadcast, or
+needs a hash costs more. Each is charged to its socket and to its user.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Limit values from clients to what every later encoder accepts (depth, keys, int64, NUL).
 
-The decoder accepts more than the log, a snapshot, the database or another client's parser can
-take. Each message with a field of any shape is checked once, where it is decoded.
+The decoder accepts more than the log, a snapshot, a database or the parsers of other clients
+support. Fields of any shape are checked once, when a message is decoded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rate limiting: token buckets per socket, and one budget for all sockets of a user.
 
-Everything here is counted per user, however many sockets they open, by whichever dialect. A budget
-outlives the last socket until it is full again, so that reconnecting gives nothing back.
+A budget outlives the last socket of its user until it is full again, so that reconnecting does not
+reset a limit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Extract the command id from malformed JSON, to correlate the error; pure.
 
-Clients write JSON by a library, so what is wrong is mostly one value: half of a surrogate pair, a
-number out of range, an object that was cut off. The `id` beside it can still be read.
+Clients use JSON libraries, so mostly a single value is wrong: a lone surrogate, a number out of
+range, a truncated object. The `id` of such a message can still be read.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ class Session:
         if self._dialect is SOCKET_IO:
             return str(raw)
         if not isinstance(raw, str) or not 1 <= len(raw) <= COMMAND_ID_LENGTH_MAX:
-            # One that is too long is still told back, so that the client can match the error.
+            # An id that is too long is still returned, so that the client can match the error.
             raise MessageRefused(
                 BadMessage(f"An `id` is a text of 1 to {COMMAND_ID_LENGTH_MAX} characters."),
                 raw if isinstance(raw, str) and raw else None,

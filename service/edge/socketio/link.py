@@ -1,6 +1,6 @@
 """One Engine.IO connection: long polling, a WebSocket, or an upgrade from one to the other.
 
-It carries at most one Socket.IO session at a time, and may carry one after the other.
+It has at most one Socket.IO session at a time, and may have several in succession.
 """
 
 from __future__ import annotations

@@ -240,7 +240,7 @@ class SocketIo:
         return ws
 
     async def _probed(self, link: Link, ws: web.WebSocketResponse) -> bool:
-        """Handle the probe of a WebSocket beside the polls; return whether the client upgrades."""
+        """Handle the probe of a WebSocket during polling; return whether the client upgrades."""
         link.is_upgrading = True
         try:
             async with asyncio.timeout(UPGRADE_S):
