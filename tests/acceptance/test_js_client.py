@@ -72,7 +72,7 @@ def test_the_package_has_the_client_its_types_and_the_service_version() -> None:
     }
 
 
-def test_the_package_installs_and_gives_its_class_and_its_types(tmp_path: Path) -> None:
+def test_the_package_installs_with_its_class_and_types(tmp_path: Path) -> None:
     output = run("npm", "pack", "--json", "--pack-destination", str(tmp_path), cwd=PACKAGE)
     (packed,) = json.loads(output)
     assert "LICENSE" in {file["path"] for file in packed["files"]}

@@ -294,7 +294,7 @@ async def test_presence_is_sent_as_diffs_with_a_status(start_service: StartServi
     assert of_type(ana.received, "user:online", "user:offline") == []
 
 
-async def test_a_hidden_user_is_seen_by_nobody(start_service: StartService) -> None:
+async def test_a_hidden_user_is_invisible_to_all_others(start_service: StartService) -> None:
     service = start_service(WS_PRESENCE_GRACE_S="0.1")
     ana = await service.connect_v1(1, "Ana")
     classic = await service.connect(3, "Cleo")

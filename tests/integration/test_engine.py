@@ -214,7 +214,7 @@ async def test_a_command_whose_streams_are_free_is_decided_at_once_and_the_next_
     assert not asyncio.all_tasks() - {asyncio.current_task(), running.writer}
 
 
-async def test_of_two_commands_with_one_id_at_once_the_second_gets_the_result_of_the_first(
+async def test_a_concurrent_command_with_the_same_id_gets_the_first_result(
     running: Running,
 ) -> None:
     origin, told = Origin("test", 1, "c1", b"key-first"), [Told(), Told(), Told()]

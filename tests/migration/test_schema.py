@@ -156,7 +156,7 @@ def test_a_locked_database_is_reported(url: str) -> None:
             migrate.upgrade(f"{url}?timeout=0.02")
 
 
-def test_a_log_goes_to_the_index_of_streams_and_back_with_all_its_events(
+def test_migrating_to_the_stream_index_and_back_keeps_all_events(
     url: str, connection: Connection
 ) -> None:
     path = migrate.database_path(url)

@@ -91,14 +91,14 @@ def test_every_accepted_mutant_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize("start", TESTS)
-def test_the_modules_and_their_tests_are_there(start: str) -> None:
+def test_the_mutated_modules_and_their_tests_exist(start: str) -> None:
     paths = [str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "service").rglob("*.py")]
     path = next(path for path in paths if path.startswith(start))
     near, far = split_tests(CHECKOUT, path)
     assert near or far
 
 
-def test_the_tests_that_name_a_module_come_first() -> None:
+def test_tests_that_name_a_module_run_first() -> None:
     near, far = split_tests(CHECKOUT, "service/domain/projections/keys.py")
     assert any(file.endswith("decisions/test_keys.py") for file in near)
     assert any(file.endswith("decisions/test_lobby.py") for file in far)

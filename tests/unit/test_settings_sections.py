@@ -62,7 +62,7 @@ def test_values_have_the_types_of_their_fields_also_by_default() -> None:
     assert (watts, type(watts)) == (40.0, float)
 
 
-def test_a_given_value_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_value_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMP_WATTS", "10")
     assert read(Lamp, {}).bulb.watts == 10
     assert read(Lamp, {"LAMP_WATTS": 20}).bulb.watts == 20
@@ -90,7 +90,7 @@ def test_the_defaults_of_a_section_are_those_of_the_service(
     assert load_settings() == Settings()
 
 
-def test_what_a_user_may_send_follows_from_what_a_socket_may() -> None:
+def test_the_user_limit_follows_from_the_socket_limit() -> None:
     limits = UserLimits(session=SessionLimits(messages_per_s=3, messages_burst=5))
     assert limits.session.messages == Rate(3, 5)
     assert limits.messages == Rate(12, 20)

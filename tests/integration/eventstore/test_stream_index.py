@@ -129,7 +129,7 @@ async def test_an_idle_writer_fills_the_index(
     assert indexed(log_file) >= len(USERS) - 1
 
 
-async def test_a_log_with_a_version_twice_goes_on_without_its_index(
+async def test_a_duplicate_version_stops_the_index_but_not_the_log(
     log_file: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commit_thread, "ROWS_PER_FILL", 4)

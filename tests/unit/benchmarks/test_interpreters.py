@@ -31,7 +31,7 @@ def test_the_running_python_is_described() -> None:
     assert platform.python_version() in found.name
 
 
-def test_what_is_no_python_is_left_out(tmp_path: Path) -> None:
+def test_files_that_are_not_a_python_are_ignored(tmp_path: Path) -> None:
     other = tmp_path / "python3.11"
     other.write_text("#!/bin/sh\necho hello\n")
     other.chmod(0o755)

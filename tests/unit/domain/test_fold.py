@@ -11,11 +11,11 @@ from service.domain.projections.world import FoldFailed, World
 ONLINE = UserCameOnline(user=7)
 
 
-def test_a_new_world_stands_before_the_first_event() -> None:
+def test_a_new_world_is_at_position_zero() -> None:
     assert World().position == 0
 
 
-def test_a_world_stands_at_the_event_that_it_has_folded_last() -> None:
+def test_a_world_is_at_the_position_of_its_last_folded_event() -> None:
     world = World()
     world.fold(ONLINE, 3)
     world.fold(SocketOpened(user=7, socket="n1.1.1"), 4)

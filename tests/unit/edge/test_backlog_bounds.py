@@ -34,7 +34,7 @@ def test_a_frame_is_counted_once_and_an_entry_per_user() -> None:
     assert one.bytes == 10 + 150 + 2 * 16 + 7 + 150 + 16
 
 
-def test_a_frame_for_nobody_is_not_kept() -> None:
+def test_a_frame_without_recipients_is_not_kept() -> None:
     one = backlog()
     one.add(1, [], b"x" * 10)
     assert one.bytes == 0

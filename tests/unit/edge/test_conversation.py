@@ -226,7 +226,7 @@ async def test_a_frame_does_not_overtake_one_whose_task_has_not_woken_up_yet() -
     assert dialogue.answered() == ["a", "b", "c"]
 
 
-async def test_what_a_task_has_to_wait_for_is_carried_out_before_later_frames() -> None:
+async def test_a_request_that_awaits_is_handled_before_later_frames() -> None:
     dialogue = await begun()
     room: dict[str, object] = {
         "type": "room:create",

@@ -138,7 +138,7 @@ def test_without_a_key_the_speed_decays_by_0_9_a_step() -> None:
     assert [y for y, _ in steps] == pytest.approx([40.2, 42.63, 44.817])
 
 
-def test_a_paddle_that_slows_down_comes_to_a_stand() -> None:
+def test_a_decaying_paddle_speed_reaches_zero() -> None:
     state = playing(None)
     state.paddles[LEFT].speed = -3.0
     steps = motion(state, LEFT, 100)

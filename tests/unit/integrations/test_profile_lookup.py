@@ -151,7 +151,7 @@ async def test_friends_are_requested_with_the_token_of_the_user(one: Lookup) -> 
     assert await one.lookup.friends(7) == ["7-t"]
 
 
-async def test_without_a_user_service_nobody_is_asked() -> None:
+async def test_without_a_user_service_no_request_is_sent() -> None:
     one = Lookup()
     lookup = one.make(None)
     lookup.start()

@@ -355,7 +355,7 @@ def test_a_match_cut_off_anywhere_is_rebuilt_with_every_input_that_was_logged(
 
 @given(ANY, st.data())
 @FEW
-def test_a_rebuilt_match_goes_on_to_the_same_end(played: Played, data: st.DataObject) -> None:
+def test_a_rebuilt_match_continues_to_the_same_end(played: Played, data: st.DataObject) -> None:
     cut = data.draw(st.integers(1, len(played.events) - 1))
     match, since = folded(played.events[:cut])
     run, _ = rebuild(match, since, played.replay().game)

@@ -385,7 +385,7 @@ def test_a_match_cut_off_anywhere_is_rebuilt_at_its_last_logged_tick(
 
 @pytest.mark.parametrize("lead", [0, 3, LEAD_MAX])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_rebuilt_match_goes_on_to_the_same_end_with_every_outcome_once(
+def test_a_rebuilt_match_continues_to_the_same_end_with_every_outcome_once(
     seed: int, lead: int
 ) -> None:
     keys = [(tick, KeysHeld(tick % 2, tick % 3 == 0, tick % 3 == 1)) for tick in range(0, TICKS, 7)]

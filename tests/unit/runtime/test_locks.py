@@ -88,7 +88,7 @@ async def test_a_waiting_request_can_be_withdrawn() -> None:
     assert last.is_held
 
 
-async def test_a_request_that_is_withdrawn_after_its_turn_has_come_is_not_granted() -> None:
+async def test_a_lease_cancelled_when_it_is_due_is_not_granted() -> None:
     one = Requests()
     first = one.acquire("first", "a")
     second = one.acquire("second", "a")
