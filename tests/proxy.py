@@ -133,7 +133,7 @@ async def _pump(
                 break
             if way.cut_after is not None and passed + len(data) >= way.cut_after:
                 writer.write(data[: way.cut_after - passed])
-                # Whoever is cut off must first get what came before the cut.
+                # A disconnected client must first get what was sent before the cut.
                 await writer.drain()
                 for one in pair:
                     one.close() if one is writer else _reset(one)

@@ -456,7 +456,7 @@ class Client:
         except ConnectionClosed:
             pass
         finally:
-            # Whoever waits is told after this task is done.
+            # Waiting tasks are notified after this task is done.
             asyncio.get_running_loop().call_soon(self._tell_end)
 
     def _tell_end(self) -> None:

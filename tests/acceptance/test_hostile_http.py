@@ -256,7 +256,7 @@ async def statuses(service: Running, request: bytes) -> list[int]:
     try:
         writer.write(request)
         if b"Expect:" in request:
-            # A client that is gone before it is told to go on.
+            # A client that disconnects before it gets 100 Continue.
             writer.write_eof()
         async with asyncio.timeout(QUIET_S):
             answer = await reader.read(1 << 16)

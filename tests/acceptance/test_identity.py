@@ -138,7 +138,7 @@ async def test_the_secret_in_vault_can_be_rotated_at_run_time(
     assert line["error_type"] == "external_service_error"
     await accepted(service, signed(SECOND))
 
-    # It comes back with all of it lost and made anew.
+    # It restarts with all data lost and created again.
     openbao.start()
     await openbao.put(PATH, JWT_SECRET=FIRST)
     await openbao.put(PATH, JWT_SECRET=SECOND)

@@ -40,7 +40,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(start_service: StartService) -> Start:
-    """Start a service that does not wait long for its neighbours."""
+    """Start a service with short timeouts for external services."""
     return lambda **settings: start_service(dev=False, **(QUICK | settings))
 
 

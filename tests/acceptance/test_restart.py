@@ -151,7 +151,7 @@ async def test_the_only_returning_player_wins_and_the_other_is_notified_once(
 
 
 async def way_in(service: Running, tab: Client) -> str:
-    """Connect once and return what stands in the second place of the greeting."""
+    """Connect once and return the second message of the greeting."""
     back = await service.connect(tab.id, tab.user["name"])
     await back.close()
     return str(back.received[1]["type"])

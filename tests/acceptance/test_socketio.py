@@ -272,7 +272,7 @@ async def test_a_stopping_service_closes_every_socketio_connection(
     polls = await (await Polls.open(http, service)).greeted(2)
     others = await Polls.open(http, service)
     ends = [asyncio.create_task(one.until("1")) for one in (polls, others)]
-    # Both polls have come before the service is told to stop.
+    # Both polls have arrived before the service is stopped.
     await http.get(f"{service.url}/healthz")
     assert await service.terminate() == 0
     assert await closed(ws) == (4001, "Server is restarting")

@@ -79,7 +79,7 @@ def said(service: Running, user: int) -> list[int]:
 
 
 async def raw_greeting(service: Running, user: int) -> bytes:
-    """Return all bytes of a first connection, up to the end of what stands."""
+    """Return all bytes of a first connection, up to the end of the greeting."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
     key = base64.b64encode(os.urandom(16)).decode()
     lines = (

@@ -79,7 +79,7 @@ class House:
         self.position = 0
         self.accepted = 0
         self.read = World()
-        """The world as whoever reads the log knows it."""
+        """The world as a reader of the log folds it."""
         numbers = itertools.count(1)
         self.story.context = msgspec.structs.replace(
             self.story.context,

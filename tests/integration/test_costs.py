@@ -252,7 +252,7 @@ async def test_mass_joins_cost_list_entries_linear_in_their_number(
         feed.change(user)
         assert feed.frames()
         if user % 20 == 0:
-            # So many come between two changes that are told.
+            # The number of users that join between two broadcasts.
             told.clear()
             async with asyncio.timeout(PATIENCE_S):
                 await told.wait()

@@ -58,7 +58,7 @@ class Life:
         await self.execute(StartNode("n1"))
 
     async def again(self) -> None:
-        """Die and begin anew: a world that is rebuilt, and nobody who counts from before."""
+        """Crash and restart: a rebuilt world, and no deadlines from before."""
         await self.end()
         await self.begin()
 
@@ -223,7 +223,7 @@ async def test_users_online_at_a_crash_get_their_grace_from_the_next_start(
     await life.again()
     await life.come(2)
     await life.happened(UserWentOffline(user=1))
-    # None of their sockets was closed by an event: that the node started anew has done it.
+    # Their sockets were closed by the new start of the node, not by events of their own.
     assert life.all_of(SocketClosed) == []
     assert [event.incarnation for event in life.all_of(NodeStarted)] == [1, 2]
     assert list(life.world.presence.online()) == [2]

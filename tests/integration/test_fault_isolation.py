@@ -20,7 +20,7 @@ DIVIDED = "division by zero"
 
 
 class Broken:
-    """A rule that raises while it is told to."""
+    """A rule that raises while `raises` is set."""
 
     def __init__(self, rule: Callable[..., Any]) -> None:
         self._rule = rule

@@ -173,7 +173,7 @@ async def try_type(
 
 
 async def works(stage: Stage) -> None:
-    """Check that everything still goes on: greetings, a match, and the API."""
+    """Check that the service still works: greetings, a match, and the API."""
     tabs = (await stage.connect(), await stage.connect())
     await stage.connect(classic=True)
     await room_of(tabs, "connect_four")

@@ -89,7 +89,7 @@ afterEach(() => {
   mock.timers.reset();
 });
 
-// What stands
+// The greeting
 
 test("the greeting is delivered when it is complete, after status online", async () => {
   const ana = client();

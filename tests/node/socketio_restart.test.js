@@ -29,7 +29,7 @@ for (const transports of [["websocket"], ["polling"]]) {
     await ask(ana, "game:begin", { roomId });
     await Promise.all(players.map((player) => next(player, "game:timer")));
     const over = players.map((player) => next(player, "game:timeup"));
-    // The page is told its room again, and takes its seat.
+    // The page gets room:start again, and takes its seat.
     for (const player of players)
       player.on("room:start", (room) => player.emit("game:join", { roomId: room.roomId }));
     const back = players.map((player) => next(player, "welcome"));

@@ -82,7 +82,7 @@ class Odd(NamedTuple):
 
     @property
     def object(self) -> str:
-        """What stands beside the type where that is the name of an event."""
+        """The fields beside the type, where the type is the name of an event."""
         return f"{{{','.join(self.members)}}}"
 
 

@@ -105,7 +105,7 @@ class Torture(Crashes):
         await super()._finish()
 
     def _check_logs(self) -> None:
-        """What these faults bring about is told, and nothing else is wrong."""
+        """The effects of these faults are reported, and nothing else is wrong."""
         wrong = [
             line
             for line in self._service.logs

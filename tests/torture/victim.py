@@ -101,7 +101,7 @@ def slow_disk(commit_s: float) -> None:
 
 
 def erring_clock(file: Path) -> None:
-    """Let the wall clock be off by so many seconds as `file` says, read anew at each SIGUSR2."""
+    """Shift the wall clock by the seconds in `file`, which is read again at each SIGUSR2."""
     real, real_ns = time.time, time.time_ns
     off_s = [0.0]
 

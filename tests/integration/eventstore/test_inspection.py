@@ -216,7 +216,7 @@ async def test_a_symbolic_link_shares_the_lock_of_its_log(
 async def test_files_of_another_user_are_named(
     used: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a restore by root; whoever runs the tests may be root, who may do all."""
+    """As after a restore by root. The tests may run as root, who has all permissions."""
     wal = used.path.with_name("log.db-wal")
     monkeypatch.setattr("os.access", lambda path, _mode: path != wal)
     with pytest.raises(DataUnusable, match=r"log\.db-wal belongs to user \d+ and can't be read"):

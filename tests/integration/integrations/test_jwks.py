@@ -20,7 +20,7 @@ TIMES = JwksTimes(refresh_s=300, cooldown_s=10, timeout_s=5)
 
 
 class Clock:
-    """A time that goes on when the test says so."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 0.0

@@ -30,7 +30,7 @@ BY_ROLE = AppRole(ROLE_ID, SECRET_ID)
 
 
 class Clock:
-    """A time that goes on when the test says so."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -55,7 +55,7 @@ def secret_of(
     taken: Callable[[str], None] = lambda _secret: None,
     **rules: Any,
 ) -> VaultSecret:
-    """Make a follower of the secret; `taken` is told of each new one."""
+    """Create a poller of the secret; `taken` is called with each new one."""
 
     def weaknesses(new: str) -> list[str]:
         taken(new)

@@ -19,7 +19,7 @@ USERS = FIRST_USER, FIRST_USER + 1
 
 
 def row(stream: str, type_: str, data: str, version: int = 1) -> Row:
-    """Write a row as the service has recorded it; what is made anew is left empty."""
+    """Write a row as the service recorded it, without the columns that are generated."""
     return Row(
         0, stream, version, type_, 1, b"", "c", str(USERS[0]), "n1", 0, data.encode(), None, b""
     )

@@ -102,7 +102,7 @@ class FakeChannel:
     async def close(self, *, code: int, message: bytes) -> bool:
         assert message
         self.closed.append(code)
-        # A client goes on until it has heard of the close.
+        # A client keeps sending until it receives the close frame.
         self.feed(ping("late"))
         return True
 

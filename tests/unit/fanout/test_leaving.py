@@ -29,7 +29,7 @@ A, B, LEAVER, WATCHER = 1, 2, 3, 4
 
 
 class Told(Story):
-    """A story that keeps what each socket is told of the room, by type."""
+    """A story that records the room messages of each socket, by type."""
 
     def __init__(self) -> None:
         self.profiles = Profiles(texts={"chat": "psst"})
@@ -71,7 +71,7 @@ class Told(Story):
         return heard
 
     def play_on(self) -> None:
-        """Let those who stay do whatever is told to a room."""
+        """Let the remaining members cause every kind of room message."""
         socket = next(iter(self.world.presence.sockets[A]))
         self.do(Move(A, socket, ROOM, {"secret": 1}))
         self.do(Say(A, "chat", "digest", ROOM, None))
@@ -166,7 +166,7 @@ def test_other_tabs_of_a_spectator_who_takes_a_seat_keep_showing_the_room(tab: s
     room = story.world.rooms.rooms[ROOM]
     assert room.seats[1].sockets == {tabs["a"], tabs["b"], tabs[tab]}
     assert room.phase == "ready"
-    # It is told what it shows now, as every tab that takes the seat is.
+    # It gets the current state, like every tab that takes the seat.
     assert (tabs["a"], "room:state") in story.told
     for user in (A, B):
         story.do(SetReady(user, ROOM, ready=True))

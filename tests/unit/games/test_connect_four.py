@@ -37,7 +37,7 @@ def beginning(seed: int = SEAT_0_BEGINS, **options: Any) -> ConnectFourState:
 
 
 def move(state: ConnectFourState, column: object) -> None:
-    """Let whoever's turn it is move, as in a live match."""
+    """Let the player to move make a move, as in a live match."""
     assert state.turn is not None
     (event,) = CONNECT_FOUR.decide(state, state.turn, {"column": column})
     CONNECT_FOUR.apply(state, event)

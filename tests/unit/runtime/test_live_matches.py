@@ -1,4 +1,4 @@
-"""Holds of live matches, and what commands are told of a match that waits for the log."""
+"""Holds of live matches, and snapshots of matches that wait for a commit."""
 
 from __future__ import annotations
 
