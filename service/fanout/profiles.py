@@ -40,13 +40,13 @@ class Profiles(msgspec.Struct):
 class Expectation:
     """Personal data of uncommitted events: known already, and not evicted before `settle`."""
 
-    __slots__ = ("_before", "_data", "_profiles", "renamed")
+    __slots__ = ("_before", "_data", "_names", "_profiles", "renamed")
 
     def __init__(self, profiles: Profiles, data: PersonalData) -> None:
         """Add `data` to `profiles`."""
         self._profiles = profiles
         self._data = data
-        names = {parse_user_id(user): name for user, name in data.names.items()}
+        self._names = names = {parse_user_id(user): name for user, name in data.names.items()}
         self._before = {user: profiles.names.get(user) for user in names}
         self.renamed = [user for user, name in names.items() if self._before[user] != name]
         """The users whose name has changed."""
@@ -63,6 +63,9 @@ class Expectation:
         for chat in self._data.texts:
             profiles.texts.pop(chat, None)
         for user, name in self._before.items():
+            if profiles.names.get(user) != self._names[user]:
+                # Another name has come since, which stays.
+                continue
             if name is None:
                 profiles.names.pop(user, None)
             else:
