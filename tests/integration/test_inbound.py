@@ -11,6 +11,8 @@ from aiohttp import WSMsgType, web
 from service.edge import inbound
 from service.edge.inbound import EagerResponse
 
+PATIENCE_S = 10
+
 
 class Reads:
     """The scope of each read, which notes what was taken by its end."""
@@ -152,3 +154,29 @@ async def test_pings_beyond_the_limit_are_not_answered() -> None:
         answers = [(await ws.receive()).type for _ in range(3)]
     assert answers == [WSMsgType.PONG, WSMsgType.PONG, WSMsgType.TEXT]
     assert server.counted == 5
+
+
+async def test_reading_is_paused_while_too_much_is_kept_for_the_task() -> None:
+    server = Server()
+    texts = [f"slow{number}" + "x" * 10_000 for number in range(100)]
+    async with connected(server) as ws:
+        server.may_go_on.clear()
+        sending = asyncio.create_task(send_all(ws, texts))
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(is_paused(response) for response in server.responses):  # noqa: ASYNC110 - aiohttp notifies nobody
+                await asyncio.sleep(0.001)
+        assert len(server.waited) == 1
+        server.may_go_on.set()
+        answers = [await ws.receive_str() for _ in texts]
+        await sending
+    assert answers == [f"waited:{text}" for text in texts]
+
+
+async def send_all(ws: aiohttp.ClientWebSocketResponse, texts: list[str]) -> None:
+    for text in texts:
+        await ws.send_str(text)
+
+
+def is_paused(response: EagerResponse) -> bool:
+    request = response._req  # noqa: SLF001 - there is no other way to its protocol
+    return request is not None and bool(request.protocol._reading_paused)  # noqa: SLF001 - as above
