@@ -17,7 +17,7 @@ from service.eventstore.writer import EventLog
 from service.fanout.audience import Message
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
-from service.runtime.engine import Engine
+from service.runtime.engine import Engine, Hold
 from service.runtime.projector import Observer
 from service.settings.sections.play import Rules
 from tests.integration.log_file import NODE
@@ -43,8 +43,9 @@ class NoMatches:
     async def settled(self, streams: set[str]) -> None:
         """Wait for nothing."""
 
-    def hold(self, event: MatchEvent) -> None:
+    def hold(self, event: MatchEvent) -> Hold | None:  # noqa: ARG002 - the gate's signature
         """Hold nothing."""
+        return None
 
     def move_failed(self, match: str, seat: int) -> None:
         """Know of no match."""
@@ -87,10 +88,14 @@ def never(answer: object) -> None:
 
 
 def engine_on(
-    log: EventLog, world: World, observers: Sequence[Observer] = (), rules: Rules | None = None
+    log: EventLog,
+    world: World,
+    observers: Sequence[Observer] = (),
+    rules: Rules | None = None,
+    gate: NoMatches | None = None,
 ) -> Engine:
     """Make an engine that changes `world`; the log is not started yet."""
-    gate = NoMatches()
+    gate = gate or NoMatches()
     context = Context(
         rules=rules or Rules(),
         games=GAMES,

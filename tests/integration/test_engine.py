@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from service.domain.commands.base import Context
@@ -12,15 +14,17 @@ from service.domain.commands.invites import AcceptInvite, SendInvite
 from service.domain.commands.presence import OpenSocket, StartNode
 from service.domain.errors import AlreadyInRoom, InviteNotFound, TooManySockets, UserOffline
 from service.domain.events.base import Event
+from service.domain.events.matches import MatchCheckpoint, MatchEvent
 from service.domain.personal_data import PersonalData
 from service.domain.projections.world import World
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.commit_thread import WriterDied
 from service.eventstore.records import Origin, RecordedEvent
 from service.fanout.profiles import Profiles
-from service.runtime.engine import Engine, Executed
+from service.runtime.engine import Engine, Executed, Hold
 from service.runtime.idempotency import CommandResult, IdReused
-from tests.integration.engine_parts import JoinAtOnce, JoinNext, engine_on
+from service.runtime.record import Record
+from tests.integration.engine_parts import JoinAtOnce, JoinNext, NoMatches, engine_on
 from tests.integration.log_file import LogFile, joined
 
 ORIGIN = Origin("test")
@@ -144,6 +148,57 @@ async def test_a_caller_that_is_cancelled_when_its_command_is_just_refused_relea
         await waiting[0]
     assert await last.result() == Executed([joined(1, 2)], CommandResult(2))
     assert await locks_of(running) == 0
+
+
+class HoldsAll(NoMatches):
+    """A gate that counts how often each of its holds is released."""
+
+    def __init__(self) -> None:
+        self.held: list[MatchEvent] = []
+        self.released: list[MatchEvent] = []
+
+    def hold(self, event: MatchEvent) -> Hold:
+        self.held.append(event)
+        return SimpleNamespace(release=lambda: self.released.append(event))
+
+
+def checkpoint() -> MatchCheckpoint:
+    return MatchCheckpoint(match="r-1", tick=0, state=msgspec.Raw(b"{}"), hash="")
+
+
+async def test_a_hold_is_released_once_and_before_its_event_is_folded(log_file: LogFile) -> None:
+    log, gate, told = log_file.log(), HoldsAll(), Told()
+    released_at_fold: list[int] = []
+    engine = engine_on(
+        log,
+        World(),
+        [lambda _event, _position: released_at_fold.append(len(gate.released))],
+        gate=gate,
+    )
+    log.start(engine.committed)
+    # Equal events have a hold each.
+    engine.dispatch(Record([checkpoint(), checkpoint()]), ORIGIN, told)
+    assert (len(gate.held), gate.released) == (2, [])
+    assert isinstance(await told.result(), Executed)
+    assert released_at_fold == [1, 2]
+    assert gate.released == gate.held
+
+
+async def test_a_hold_is_released_when_its_event_is_not_committed(log_file: LogFile) -> None:
+    log, gate, told = log_file.log(), HoldsAll(), Told()
+    engine = engine_on(log, World(), gate=gate)
+    log.start(engine.committed)
+    other = log_file.connect()
+    other.execute("BEGIN IMMEDIATE")
+    engine.dispatch(Record([checkpoint()]), ORIGIN, told)
+    assert isinstance(await told.result(), Unavailable)
+    assert gate.released == gate.held == [checkpoint()]
+    other.close()
+    await log_file.close_logs()
+    closing = Told()
+    engine.dispatch(Record([checkpoint()]), ORIGIN, closing)
+    assert [type(one) for one in closing.results] == [Unavailable]
+    assert gate.held == [checkpoint()]
 
 
 async def test_observers_see_each_event_once_and_in_order(running: Running) -> None:
