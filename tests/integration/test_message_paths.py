@@ -74,13 +74,16 @@ def trace() -> Iterator[Trace]:
 
 
 def passed(
-    trace: Trace, data_dir: Path, send: Callable[[Tab, str], Awaitable[object]]
+    trace: Trace,
+    data_dir: Path,
+    send: Callable[[Tab, str], Awaitable[object]],
+    game: str = "relay",
 ) -> list[str]:
-    """Return the files that a message passes, which `send` sends in a room without a match."""
+    """Return the files that the message of `send` passes, in a room for `game`."""
 
     async def story(stage: Stage) -> None:
         ana, ben = await stage.connect(), await stage.connect()
-        room = await room_of((ana, ben), "relay")
+        room = await room_of((ana, ben), game)
         await is_quiet(ana, ben)
         trace.is_on = True
         await send(ana, room)
@@ -111,3 +114,14 @@ def test_a_resume_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
         await tab.until("resumed")
 
     assert passed(trace, tmp_path, resume) == table("Receiving a message", "`resume`")
+
+
+def test_a_move_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
+    async def move(tab: Tab, room: str) -> None:
+        await tab.ask("game:move", roomId=room, direction="w", action="down")
+
+    files = set(passed(trace, tmp_path, move, "pong"))
+    listed = set(table("Receiving a message", "`game:move`"))
+    # Outcomes and checkpoints of the match may be in the same batch as the move, or none may be.
+    assert files - listed - set(table("A tick")) == set()
+    assert listed - files <= {"eventstore/completions.py"}
