@@ -103,14 +103,14 @@ format: $(DEV_READY) ## Format the code and repair what ruff can
 LOCK := $(UV) pip compile --universal --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) \
 	--no-emit-index-url --no-emit-find-links --generate-hashes --custom-compile-command 'make lock'
 
-reference: $(DEV_READY) ## Write docs/reference.md and the contract documents anew from the code
+reference: $(DEV_READY) ## Generate docs/reference.md and the contract documents from the code
 	$(BIN)/python tools/reference.py
 	$(BIN)/python -m tools.authorisation
 	$(BIN)/python -m tools.asyncapi
 	$(BIN)/python tools/openapi.py
 	node tools/message_types.js
 
-lock: ## Pin the requirements anew, with hashes (needs uv; UPGRADE=1 takes the newest)
+lock: ## Pin the requirements again, with hashes (needs uv; UPGRADE=1 takes the newest)
 	$(LOCK) pyproject.toml --output-file requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra test --constraint requirements/dev.txt --output-file requirements/test.txt

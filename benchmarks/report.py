@@ -35,14 +35,14 @@ _HOW_TO_READ = """\
 ## How to read it
 
 - Contenders take turns (A B A B ...); each figure is the median of all rounds. A contender is
-  started anew each time, alone with the generator.
+  restarted each time, alone with the generator.
 - The server is kept to core 0 and the generator to core 1. **CPU time of the server per unit of
   work** is the main figure, user and system, all threads: it holds when others use the machine
   too, as long as they do not crowd the caches.
 - **ratio** compares with the better one of the two Nodes, for F3 with F1.
 - **kept up** is the part of the offered load that was delivered within the window. Below
   95 % a server was saturated: then latencies grow without a limit, and work that waits can be
-  joined, which flatters whoever joins it. So a goal never counts as met by such a row. The load
+  joined, which flatters such servers. So a goal never counts as met by such a row. The load
   (the members of the room of F, the rooms of G, the pings of E) is halved beforehand until Fastify
   has some of its core to spare in F1; above stands which part of it was offered.
 - Latencies count from the moment when a message was *due*, whatever made it late, the generator
