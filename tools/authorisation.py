@@ -243,7 +243,7 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     yield from (
-        "# Who may do what",
+        "# Authorisation",
         "",
         "Generated from `tools/authorisation.py` by `make reference`; do not edit. A test carries",
         f"out each of these {cells()} cells, the messages in every dialect that knows them.",
