@@ -160,7 +160,7 @@ def test_downgrade_base_refuses_a_log_with_events(tmp_path: Path) -> None:
     assert contents(path) == before
 
 
-def test_a_downgrade_and_upgrade_keeps_pending_deliveries(tmp_path: Path) -> None:
+def test_a_downgrade_and_upgrade_keeps_stored_user_tokens(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     url = at(path, "0001")
     go(url, "upgrade", "head")
