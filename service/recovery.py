@@ -117,7 +117,7 @@ async def refill(refill: Refill, after: Position, reader: Reader, cache: Profile
     ):
         await cache.load_of(page)
         for stored in page:
-            refill.take(stored)
+            refill.fold(stored)
 
 
 async def remember_commands(

@@ -86,11 +86,11 @@ class Refill:
             match_stream(match.id) for match in live if match.pace != "ticks"
         }
 
-    def take(self, stored: StoredEvent) -> None:
+    def fold(self, stored: StoredEvent) -> None:
         """Fold the next event; inputs of other matches than `streams_with_moves` may be missing."""
-        self._take(stored.decoded())
+        self._fold(stored.decoded())
 
-    def _take(self, recorded: RecordedEvent) -> None:
+    def _fold(self, recorded: RecordedEvent) -> None:
         event, position = recorded.event, recorded.position
         messages: list[Message] = []
         self._messages_of(recorded, before_fold, messages)

@@ -111,7 +111,7 @@ class Link:
 
     def upgrade(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         """Switch to a WebSocket, and send what was not polled yet."""
-        waiting = self.polling.take()
+        waiting = self.polling.drain()
         self.polling.close()
         self._ws, self.transport = ws, transport
         if waiting:
@@ -203,7 +203,7 @@ class Link:
         try:
             match kind:
                 case Engine.MESSAGE:
-                    await self._take(packet[1:])
+                    await self._receive_packet(packet[1:])
                 case Engine.PONG:
                     self._pong()
                 case Engine.CLOSE:
@@ -213,12 +213,12 @@ class Link:
                     # An attachment: its event was refused before.
                     pass
                 case _:
-                    raise InvalidPacket  # noqa: TRY301 - handled below, as those of `_take`
+                    raise InvalidPacket  # noqa: TRY301 - handled below, as those of `_receive_packet`
         except InvalidPacket:
             await self.close(CloseCode.PROTOCOL, "Invalid packet")
             raise
 
-    async def _take(self, text: str) -> None:
+    async def _receive_packet(self, text: str) -> None:
         packet = packets.read(text)
         is_message = packet.kind is Kind.EVENT and packet.namespace == MAIN
         if not is_message and not await self.spend(len(text)):
@@ -233,7 +233,7 @@ class Link:
         elif session is None or packet.kind in {Kind.CONNECT, Kind.CONNECT_ERROR}:
             raise InvalidPacket
         else:
-            await session.take(packet)
+            await session.receive(packet)
 
     async def spend(self, size: int = 0) -> bool:
         """Charge a packet or a request that is no message; return whether it is allowed.

@@ -47,7 +47,7 @@ class Polling:
 
     def abort(self) -> None:
         """Close it, and drop the buffer."""
-        self.take()
+        self.drain()
         self._lost()
 
     # Polls
@@ -62,10 +62,10 @@ class Polling:
             pass
         finally:
             self.is_polled = False
-        texts = [text.decode() for text in texts_of(self.take())]
+        texts = [text.decode() for text in texts_of(self.drain())]
         return SEPARATOR.join(texts) or Engine.NOOP
 
-    def take(self) -> bytes:
+    def drain(self) -> bytes:
         """Return the buffered frames, and empty the buffer."""
         frames = b"".join(self._chunks)
         self._chunks.clear()

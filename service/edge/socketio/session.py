@@ -41,7 +41,7 @@ class SocketIoSession:
         self.count: Count | None = None
         """Counts the packets that are no events, from the authentication on."""
 
-    async def take(self, packet: packets.Packet) -> None:
+    async def receive(self, packet: packets.Packet) -> None:
         """Handle a packet of the session; acks are ignored, since the service asks for none."""
         match packet.kind:
             case Kind.EVENT:
@@ -80,7 +80,7 @@ class SocketIoSession:
     def drop(self) -> None:
         """Drop what is queued."""
         while not self._inbox.empty():
-            self._taken(self._inbox.get_nowait())
+            self._dequeued(self._inbox.get_nowait())
 
     def exception(self) -> BaseException | None:
         """Return the error that closed the connection."""
@@ -118,13 +118,13 @@ class SocketIoSession:
         if self.close_code is not None and self._inbox.empty():
             raise StopAsyncIteration
         item = await self._inbox.get()
-        self._taken(item)
+        self._dequeued(item)
         if isinstance(item, int):
             self.close_code = self.close_code or item
             raise StopAsyncIteration
         return item
 
-    def _taken(self, item: str | int | None) -> None:
+    def _dequeued(self, item: str | int | None) -> None:
         """Note that an item was dequeued, for a sender that waits."""
         self._bytes -= _size(item)
         self._has_room.set()

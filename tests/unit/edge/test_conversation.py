@@ -159,7 +159,7 @@ class Dialogue:
 
     def answered(self) -> list[str]:
         """Return what was answered by now: the ids, or the codes of errors."""
-        frames = self.transport.take() + b"".join(self.connection.frames)
+        frames = self.transport.drain() + b"".join(self.connection.frames)
         self.connection.frames.clear()
         self._texts += texts_of(frames)
         messages = [json.loads(text) for text in self._texts]
