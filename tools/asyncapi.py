@@ -18,6 +18,7 @@ from service import __version__
 from service.edge.close_codes import CloseCode
 from service.edge.http.dev_tokens import BadName
 from service.protocol import FromClientMessage, ToClientMessage, classic, v1
+from service.protocol.frame_rates import FRAME_HZ, FRAME_HZ_MAX
 from tools import reference
 from tools.examples import FROM_CLIENT, TO_CLIENT
 from tools.schemas import (
@@ -141,6 +142,12 @@ def query(dialect: DialectOfContract) -> dict[str, Schema]:
             "description": "The last position received; messages after it are sent first.",
         },
         "epoch": {"type": "string", "description": "The `epoch` of `welcome`, with `since`."},
+        "frameHz": {
+            "type": "integer",
+            "enum": list(FRAME_HZ),
+            "default": FRAME_HZ_MAX,
+            "description": "The frame rate of the states of live matches.",
+        },
     }
 
 

@@ -191,6 +191,7 @@ ROWS: tuple[Row, ...] = (
         _all("NOT_IN_ROOM", seated="MATCH_NOT_RUNNING", host="MATCH_NOT_RUNNING")),
     Row("read the moves so far", {"type": "game:history", "roomId": ROOM},
         _outside("NOT_IN_ROOM"), "playing"),
+    Row("set one's frame rate", {"type": "frames:set", "frameHz": 30}, _all()),
     Row("signal to the room", {"type": "signal", "roomId": ROOM, "data": 1},
         _outside("NOT_IN_ROOM")),
     Row("signal to a player", {"type": "signal", "to": OPPONENT, "data": 1},

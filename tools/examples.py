@@ -41,6 +41,7 @@ FROM_CLIENT: Mapping[type[FromClientMessage], Wire] = {
     classic.GameLeave: {"roomId": ROOM},
     v1.Ping: {},
     v1.Resume: {"position": 812, "epoch": EPOCH},
+    v1.FramesSet: {"frameHz": 30},
     v1.UserSync: {},
     v1.UserStatus: {"status": "away"},
     v1.RoomCreate: {
@@ -125,6 +126,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
         heartbeat_ms=20_000,
         limits=v1.Limits(65_536, 120.0, 240.0, 500, 4096, 16_384, 4096),
         features=FEATURE_NAMES,
+        frame_hz=30,
     ),
     v1.Heartbeat(840),
     v1.Resumed(812, 840),

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import V1, Dialect
 from service.edge.slow_consumer import conflation_key_in, is_discardable
+from service.protocol.frame_rates import FRAME_HZ_MAX
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.domain.events.base import Position
-    from service.domain.ids import SocketId, UserId
+    from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.session.actions import ResumeFrom
     from service.edge.slow_consumer import ConflationKey
+    from service.errors import ClientError
     from service.settings.sections.connections import SlowLimits
 
 logger = get_logger(__name__)
@@ -59,9 +61,11 @@ class Connection:
         "_marks",
         "_progress",
         "_resume_end",
+        "_state_room",
         "_written",
         "aborted",
         "dialect",
+        "frame_hz",
         "frames",
         "friends",
         "greeting_bytes",
@@ -69,6 +73,7 @@ class Connection:
         "is_v1",
         "on_first_message",
         "opened_at",
+        "refused",
         "resume",
         "resume_bytes",
         "socket",
@@ -86,12 +91,17 @@ class Connection:
         transport: Transport,
         limits: SlowLimits,
         resume: ResumeFrom | None = None,
+        frame_hz: int = FRAME_HZ_MAX,
     ) -> None:
         """Write to `transport`, whose opening handshake is completed."""
         self.socket = socket
         self.user = user
         self.dialect = dialect
         self.resume = resume
+        self.frame_hz = frame_hz
+        self.refused: ClientError | None = None
+        """What is wrong with its URL, to be sent after the greeting."""
+        self._state_room: RoomId | None = None
         self.resume_bytes = 0
         """Bytes of the greeting of a client that resumes."""
         self.greeting_bytes = 0
@@ -124,6 +134,14 @@ class Connection:
         if self.on_first_message is not None:
             self.on_first_message()
             self.on_first_message = None
+
+    def may_join_states(self, room: RoomId) -> bool:
+        """Note a state of a match; return whether it may wait for those of other matches.
+
+        It may where the client asked for fewer frames, and is sent those of several matches.
+        """
+        before, self._state_room = self._state_room, room
+        return self.frame_hz < FRAME_HZ_MAX and before is not None and before != room
 
     def retain(self, kind: ConflationKey | None, frame: bytes) -> None:
         """Keep a broadcast until the client has caught up, instead of an older one of the same key.

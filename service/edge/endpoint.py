@@ -19,16 +19,19 @@ from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of
 from service.edge.connection import Connection
 from service.edge.conversation import Conversation
-from service.edge.dialect import PROTOCOLS, dialect_of
+from service.edge.dialect import PROTOCOLS, V1, Dialect, dialect_of
 from service.edge.handshake import checked
 from service.edge.http.server import admit
 from service.edge.inbound import EagerResponse
 from service.edge.session.actions import ResumeFrom
 from service.edge.session.costs import BYTES_PER_UNIT, HANDSHAKE_UNITS, SOCKET_LOGGED_BYTES
+from service.edge.session.frame_rate import frame_rate_in_url
+from service.edge.session.guard import BadValue
 from service.edge.session.session import Session
 from service.edge.token_timer import TokenTimer
 from service.errors import InternalError, Unavailable
 from service.protocol import v1
+from service.protocol.frame_rates import FRAME_HZ_MAX
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -110,14 +113,19 @@ class Endpoint:
 
         def connect(socket: SocketId, user: UserId) -> Connection:
             admit(request)
-            return Connection(
+            dialect = dialect_of(ws.ws_protocol)
+            frame_hz, refused = _frame_hz_of(request, dialect)
+            connection = Connection(
                 socket,
                 user,
-                dialect_of(ws.ws_protocol),
+                dialect,
                 transport=transport,
                 limits=self._limits.slow,
                 resume=_resume_of(request),
+                frame_hz=frame_hz,
             )
+            connection.refused = refused
+            return connection
 
         await self.attend(request, token_of(request), ws, connect)
         return ws
@@ -360,3 +368,14 @@ def _resume_of(request: web.Request) -> ResumeFrom | None:
         return None
     position = int(since) if since.isdecimal() and len(since) <= POSITION_DIGITS_MAX else -1
     return ResumeFrom(position, request.query.get("epoch", ""))
+
+
+def _frame_hz_of(request: web.Request, dialect: Dialect) -> tuple[int, BadValue | None]:
+    """Read `?frameHz=` of a v1 client; one that is not allowed leaves the default, and an error."""
+    asked = request.query.get("frameHz")
+    if asked is None or dialect is not V1:
+        return FRAME_HZ_MAX, None
+    try:
+        return frame_rate_in_url(asked), None
+    except BadValue as error:
+        return FRAME_HZ_MAX, error

@@ -80,6 +80,9 @@ class Greeter:
             note_fault(self._metrics, "greeting", error, socket=connection.socket)
             failed = InternalError()
             self._hub.send(connection, classic.Error(failed.code, failed.message))
+        refused = connection.refused
+        if refused is not None:
+            self._hub.send(connection, classic.Error(refused.code, refused.message))
 
     def greet(self, connection: Connection, opened: SocketOpened) -> Iterator[bytes]:
         """Yield the frames that greet a socket that was just opened."""
@@ -122,6 +125,7 @@ class Greeter:
                 position=position,
                 heartbeat_ms=self._heartbeat_ms,
                 limits=self._limits,
+                frame_hz=connection.frame_hz,
             )
         )
         is_kicked = opened.kicked or self._was_kicked(user)

@@ -31,6 +31,7 @@ from service.fanout.audience import (
     UserChanged,
 )
 from service.protocol import v1
+from service.protocol.frame_rates import FRAME_HZ_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 STALL_CHECK_S = 1.0
+
+STATES_JOINED_MS = 1000 / FRAME_HZ_MAX
+"""How long a state may wait for those of other matches, where the client asked for fewer frames."""
 
 
 class Hub:
@@ -130,6 +134,14 @@ class Hub:
         """Notify this socket when one of `friends` comes or goes, and no longer of others."""
         self._index.watch(connection, friends)
 
+    def set_frame_hz(self, connection: Connection, frame_hz: int) -> None:
+        """Send this socket the states of live matches at another frame rate from now on."""
+        self._index.set_frame_hz(connection, frame_hz)
+
+    def frame_rates(self, room: RoomId) -> frozenset[int]:
+        """Return the frame rates of the sockets in a room."""
+        return self._index.frame_rates(room)
+
     # Messages
 
     def publish(self, message: Message, position: Position = 0) -> None:
@@ -202,18 +214,22 @@ class Hub:
             self._deliver_later(delivery, position)
             return
         kept = keep(self._backlog, delivery, position)
-        recipients = self._index.resolve(delivery.audience)
+        recipients = self._index.resolve_at(delivery.audience, delivery.rates)
         message, frame_ms = delivery.classic, delivery.frame_ms
         if recipients.classic and message is not None:
             self._send(recipients.classic, frame(message), message, frame_ms)
         if recipients.socketio and message is not None:
             self._send(recipients.socketio, SOCKET_IO.frame(message), message, frame_ms)
         if recipients.v1 and delivery.v1 is not None:
-            self._send(recipients.v1, kept or frame(delivery.v1), delivery.v1, frame_ms)
+            data = kept or frame(delivery.v1)
+            if isinstance(delivery.v1, v1.GameUpdate):
+                self._send_state(recipients.v1, data, delivery.v1)
+            else:
+                self._send(recipients.v1, data, delivery.v1, frame_ms)
 
     def _deliver_later(self, delivery: Delivery, position: Position) -> None:
         """Send to spectators, who all speak protocol v1, after the delay of their room."""
-        message, audience = delivery.v1, delivery.audience
+        message, audience, rates = delivery.v1, delivery.audience, delivery.rates
         if message is None or not isinstance(audience, InRoom):
             raise AssertionError(delivery)
         data = frame(message)
@@ -229,7 +245,11 @@ class Hub:
             if audience.room in self._world.rooms.rooms:
                 shown = self._shown_late.get(audience.room, 0)
                 self._shown_late[audience.room] = max(shown, position)
-            self._send(self._index.resolve(audience).v1, data, message)
+            connections = self._index.resolve_at(audience, rates).v1
+            if isinstance(message, v1.GameUpdate):
+                self._send_state(connections, data, message)
+            else:
+                self._send(connections, data, message)
 
         asyncio.get_running_loop().call_later(delivery.delay_s, send)
 
@@ -248,6 +268,26 @@ class Hub:
 
         It is flushed soon, or at the next frame tick where `frame_ms` allows that.
         """
+        self._queue(connections, data, message)
+        if frame_ms:
+            self.flush_scope.flush_at_tick(connections, frame_ms)
+        else:
+            self.flush_scope.flush_soon(connections)
+
+    def _send_state(
+        self, connections: list[Connection], data: bytes, message: v1.GameUpdate
+    ) -> None:
+        """Queue the state of a match, for some sockets to leave with those of other matches."""
+        self._queue(connections, data, message)
+        room = message.room_id
+        waiting = [one for one in connections if one.may_join_states(room)]
+        if not waiting:
+            self.flush_scope.flush_soon(connections)
+            return
+        self.flush_scope.flush_at_tick(waiting, STATES_JOINED_MS)
+        self.flush_scope.flush_soon([one for one in connections if one not in waiting])
+
+    def _queue(self, connections: list[Connection], data: bytes, message: ToClient) -> None:
         self._metrics.sent(type_of(message), len(connections))
         is_skippable = type_of(message) in SKIPPABLE
         for connection in connections:
@@ -255,10 +295,6 @@ class Hub:
                 connection.retain(conflation_key(message), data)
             else:
                 connection.frames.append(data)
-        if frame_ms:
-            self.flush_scope.flush_at_tick(connections, frame_ms)
-        else:
-            self.flush_scope.flush_soon(connections)
 
     def _diff_pause_s(self) -> float:
         return broadcast_interval_s(self._limits.user_diff_s, len(self._connections))

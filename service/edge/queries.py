@@ -8,6 +8,7 @@ from service.edge.room_list import room_page
 from service.edge.session.actions import (
     Resume,
     ResumeFrom,
+    SetFrameHz,
     ShowLobby,
     ShowMoves,
     ShowRooms,
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
     from service.runtime.match_publisher import MatchPublisher
 
 Query: TypeAlias = (
-    ShowUsers | ShowLobby | ShowRooms | SubscribeRooms | WatchFriends | ShowMoves | Resume
+    ShowUsers
+    | ShowLobby
+    | ShowRooms
+    | SubscribeRooms
+    | SetFrameHz
+    | WatchFriends
+    | ShowMoves
+    | Resume
 )
 """Actions that are answered at once, to the connection that asks."""
 
@@ -60,7 +68,7 @@ class Queries:
         self._profile_lookup = profile_lookup
         self._friends_max = friends_max
 
-    def answer(self, query: Query, connection: Connection) -> None:
+    def answer(self, query: Query, connection: Connection) -> None:  # noqa: C901 - one case each
         """Queue the answer for `connection`; raise the `ClientError` of a query that has none."""
         hub = self._hub
         match query:
@@ -78,6 +86,8 @@ class Queries:
                     hub.rooms.subscribe(connection.socket, game)
                 else:
                     hub.rooms.unsubscribe(connection.socket)
+            case SetFrameHz(frame_hz):
+                hub.set_frame_hz(connection, frame_hz)
             case WatchFriends(friends):
                 hub.watch(connection, friends)
                 is_online = self._world.presence.is_online

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from service.edge.dialect import SOCKET_IO
 from service.fanout.audience import Audience, Everyone, InRoom, Sockets, Users, Watchers
+from service.protocol.frame_rates import FRAME_HZ_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,6 +37,13 @@ class RoomRecipients(NamedTuple):
     spectators: Recipients
     others: dict[SocketId, Recipients]
     """Everybody except a sender, by sender."""
+    rates: frozenset[int]
+    """The frame rates of all of them."""
+    at_rates: dict[tuple[bool, bool, frozenset[int]], Recipients]
+    """Players, spectators or both that have one of these frame rates."""
+
+
+NOBODY = Recipients([], [], [])
 
 
 class RecipientIndex:
@@ -78,6 +86,17 @@ class RecipientIndex:
         """Drop what is cached for a room that is closed."""
         self._rooms.pop(room, None)
 
+    def set_frame_hz(self, connection: Connection, frame_hz: int) -> None:
+        """Change the frame rate of a connection, in all rooms that it has joined."""
+        connection.frame_hz = frame_hz
+        for room in self._world.rooms.rooms_of(connection.user, [connection.socket]):
+            self._rooms.pop(room.id, None)
+
+    def frame_rates(self, room: RoomId) -> frozenset[int]:
+        """Return the frame rates of the connections that have joined a room."""
+        shown = self._in_room(room)
+        return frozenset() if shown is None else shown.rates
+
     def sockets_of(self, user: UserId) -> tuple[SocketId, ...]:
         """Return the open sockets of a user."""
         return tuple(self._by_user.get(user, ()))
@@ -93,7 +112,7 @@ class RecipientIndex:
         """Return the connections that belong to `audience` now."""
         match audience:
             case InRoom():
-                return self._in_room(audience)
+                return self._of_room(audience)
             case Sockets(sockets):
                 return by_dialect(self.known(sockets))
             case Users(users):
@@ -107,20 +126,45 @@ class RecipientIndex:
             case Watchers(user):
                 return by_dialect(self.known(self._watchers.get(user, ())))
 
-    def _in_room(self, audience: InRoom) -> Recipients:
+    def resolve_at(self, audience: Audience, rates: frozenset[int] | None) -> Recipients:
+        """Return those of an audience in a room that have one of these frame rates; None for all.
+
+        Classic and Socket.IO clients have the highest one.
+        """
+        if rates is None or not isinstance(audience, InRoom):
+            return self.resolve(audience)
+        shown = self._in_room(audience.room)
+        if shown is None:
+            return NOBODY
+        key = audience.players, audience.spectators, rates
+        found = shown.at_rates.get(key)
+        if found is None:
+            found = shown.at_rates[key] = _at_rates(self._of_room(audience), rates)
+        return found
+
+    def _in_room(self, room_id: RoomId) -> RoomRecipients | None:
         """Return the connections that have joined a room, cached until the room changes."""
-        room = self._world.rooms.rooms.get(audience.room)
+        room = self._world.rooms.rooms.get(room_id)
         if room is None:
-            return Recipients([], [], [])
+            return None
         shown = self._rooms.get(room.id)
         if shown is None or shown.changed_at != room.changed_at:
+            everybody = by_dialect(self.known(room.sockets))
             shown = self._rooms[room.id] = RoomRecipients(
                 room.changed_at,
-                by_dialect(self.known(room.sockets)),
+                everybody,
                 by_dialect(self.known(room.player_sockets)),
                 by_dialect(self.known(room.spectator_sockets)),
                 {},
+                frozenset(one.frame_hz for some in everybody for one in some),
+                {},
             )
+        return shown
+
+    def _of_room(self, audience: InRoom) -> Recipients:
+        shown = self._in_room(audience.room)
+        if shown is None:
+            return NOBODY
         if audience.excluding is not None:
             return _others(shown, audience.excluding)
         if audience.players and audience.spectators:
@@ -139,6 +183,15 @@ def by_dialect(connections: Iterable[Connection]) -> Recipients:
         else:
             found.classic.append(connection)
     return found
+
+
+def _at_rates(recipients: Recipients, rates: frozenset[int]) -> Recipients:
+    has_classic = FRAME_HZ_MAX in rates
+    return Recipients(
+        recipients.classic if has_classic else [],
+        recipients.socketio if has_classic else [],
+        [one for one in recipients.v1 if one.frame_hz in rates],
+    )
 
 
 def _others(shown: RoomRecipients, but: SocketId) -> Recipients:

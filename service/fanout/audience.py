@@ -65,6 +65,8 @@ class Delivery(msgspec.Struct, frozen=True):
     """How long the message may wait, in ms, to share one write with later ones."""
     delay_s: float = 0
     """Delay in seconds, as for spectators who must not be able to help a player."""
+    rates: frozenset[int] | None = None
+    """The frame rates whose sockets get it, in an audience of a room; None for all."""
 
 
 class ListChanged(msgspec.Struct, frozen=True):

@@ -122,13 +122,20 @@ def match_timer(audience: Audience, room: Room, remaining_s: int) -> Delivery:
     return to_both_dialects(audience, classic.GameTimer(room.id, remaining_s))
 
 
-def match_state(
-    audience: Audience, room: RoomId, match: Match, run: Run, turn_ends_in_ms: int | UnsetType
+def match_state(  # noqa: PLR0913 - what a state is, and who gets it
+    audience: Audience,
+    room: RoomId,
+    match: Match,
+    run: Run,
+    turn_ends_in_ms: int | UnsetType,
+    *,
+    rates: frozenset[int] | None,
 ) -> Delivery:
-    """Deliver the state of a match; raise what its rules raise."""
+    """Deliver the state of a match to `rates`, None for all; raise what its rules raise."""
     view = run.game.view(run.state, None)
     return Delivery(
         audience,
         classic.GameUpdate(room, view),
         v1.GameUpdate(room, match.run, run.tick, view, turn_ends_in_ms),
+        rates=rates,
     )

@@ -50,6 +50,7 @@ FromV1Client: TypeAlias = (
     | classic.GameLeave
     | v1.Ping
     | v1.Resume
+    | v1.FramesSet
     | v1.UserSync
     | v1.UserStatus
     | v1.RoomCreate

@@ -34,6 +34,10 @@ FEATURES: tuple[tuple[str, str], ...] = (
         "void_matches",
         "The reason of `game:over` may be `void`: the match has no result, its rules failed.",
     ),
+    (
+        "frame_hz",
+        "States can be had at a lower frame rate: `?frameHz=`, `frames:set`, `welcome.frameHz`.",
+    ),
 )
 """The name and the meaning of each feature, in the order in which they were added."""
 

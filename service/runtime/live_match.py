@@ -11,6 +11,7 @@ from service.domain.events.matches import MatchInput, MatchPaused
 from service.errors import Unavailable
 from service.fanout.audience import InRoom
 from service.replay.run import outcomes_at
+from service.runtime.frame_schedule import FrameSchedule
 from service.runtime.match_clock import MatchClock
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class LiveMatch:
         "clock",
         "failed",
         "finishing",
+        "frames",
         "id",
         "last_input_tick",
         "last_remaining",
@@ -55,16 +57,20 @@ class LiveMatch:
         "run",
     )
 
-    def __init__(self, match: Match, room: Room, run: Run, checkpoint_ticks: int) -> None:
+    def __init__(
+        self, match: Match, room: Room, run: Run, checkpoint_ticks: int, *, frame_phase: int = 0
+    ) -> None:
         """Start paused; `resume` starts the ticks.
 
-        A checkpoint is due every `checkpoint_ticks`, at a phase that differs between matches.
+        A checkpoint is due every `checkpoint_ticks`, at a phase that differs between matches;
+        `frame_phase` is that of the frames.
         """
         self.match = match
         self.id = match.id
         self.room = room
         self.audience = InRoom(room.id)
         self.run = run
+        self.frames = FrameSchedule(run.game.tick_hz, frame_phase, run.tick)
         self.clock = MatchClock(match)
         self.paused = True
         self.finishing = False

@@ -1,14 +1,19 @@
-"""Publish the states of live matches: a frame of each step, and the whole state to one socket."""
+"""Publish the states of live matches: frames of their steps, and the whole state to one socket.
+
+A frame that follows from an event is published at all frame rates. The other ones are thinned for
+sockets at a lower rate; a tick whose state nobody in the room is to be shown is not encoded.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import UNSET, UnsetType
 
 from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
 from service.fanout.joining import repeat_join
 from service.fanout.match_views import match_paused, match_running, match_state, match_timer
+from service.runtime.projector import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +24,13 @@ if TYPE_CHECKING:
     from service.fanout.profiles import Profiles
     from service.runtime.live_match import LiveMatch
     from service.runtime.live_matches import LiveMatches
-    from service.runtime.projector import Publisher
+
+
+class FramePublisher(Publisher, Protocol):
+    """A publisher that can tell which frames are wanted."""
+
+    def frame_rates(self, room: RoomId, /) -> frozenset[int]:
+        """Return the frame rates of the sockets in a room."""
 
 
 class MatchPublisher:
@@ -30,7 +41,7 @@ class MatchPublisher:
         matches: LiveMatches,
         world: World,
         profiles: Profiles,
-        publisher: Publisher,
+        publisher: FramePublisher,
         *,
         clock: Callable[[], float],
         grace_left_s: Callable[[Room], float | None],
@@ -47,9 +58,27 @@ class MatchPublisher:
         self._grace_left_s = grace_left_s
 
     def publish_frame(self, live: LiveMatch) -> None:
-        """Publish the current state of a match to its room."""
+        """Publish the current state of a match to its whole room, after an event."""
+        live.frames.show_all(live.run.tick)
+        self._publish(live, None)
+
+    def publish_tick(self, live: LiveMatch) -> None:
+        """Publish the state after steps without an event, at the frame rates that are due."""
+        self._publish(live, live.frames.advance(live.run.tick))
+
+    def publish_newest(self, live: LiveMatch) -> None:
+        """Publish the current state at the frame rates that were not shown it, as at a pause.
+
+        An outcome that is being recorded is shown after its commit.
+        """
+        behind = live.frames.behind
+        if behind and not live.failed and not live.recording:
+            live.frames.show_all(live.run.tick)
+            self._publish(live, behind)
+
+    def _publish(self, live: LiveMatch, rates: frozenset[int] | None) -> None:
         try:
-            self._publish_state(live)
+            self._publish_state(live, rates)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.fail(live, error)
 
@@ -72,13 +101,19 @@ class MatchPublisher:
             self._publisher.publish(delivery)
         self.show(room, room.seat_of(user), socket)
 
-    def _publish_state(self, live: LiveMatch) -> None:
+    def _publish_state(self, live: LiveMatch, rates: frozenset[int] | None) -> None:
         room = live.room
         remaining_s = live.remaining_s
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
             self._publish_to_room(room, match_timer(live.audience, room, remaining_s))
-        self._publish_to_room(room, self._state(live, live.audience))
+        if rates is not None:
+            wanted = self._publisher.frame_rates(room.id)
+            if wanted.isdisjoint(rates):
+                return
+            if wanted <= rates:
+                rates = None
+        self._publish_to_room(room, self._state(live, live.audience, rates))
 
     def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
         for part in with_spectator_delay(room, delivery):
@@ -91,7 +126,7 @@ class MatchPublisher:
             return
         if remaining_s is not None:
             self._publisher.publish(match_timer(here, room, remaining_s))
-        self._publisher.publish(self._state(live, here))
+        self._publisher.publish(self._state(live, here, None))
         if room.away and live.match.pace != "free":
             now = self._clock()
             paused = match_paused(
@@ -104,9 +139,9 @@ class MatchPublisher:
             )
             self._publisher.publish(paused)
 
-    def _state(self, live: LiveMatch, audience: Audience) -> Delivery:
+    def _state(self, live: LiveMatch, audience: Audience, rates: frozenset[int] | None) -> Delivery:
         ends_in_ms = self._turn_ends_in_ms(live)
-        return match_state(audience, live.room.id, live.match, live.run, ends_in_ms)
+        return match_state(audience, live.room.id, live.match, live.run, ends_in_ms, rates=rates)
 
     def _turn_ends_in_ms(self, live: LiveMatch) -> int | UnsetType:
         if live.match.turn_s is None or live.run.game.result(live.run.state) is not None:

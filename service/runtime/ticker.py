@@ -29,6 +29,7 @@ from service.domain.projections.matches import START_DELAY_S
 from service.errors import Unavailable
 from service.games.protocol import RulesFailed
 from service.replay.run import rebuild
+from service.runtime.frame_schedule import PHASES as FRAME_PHASES
 from service.runtime.live_match import LiveMatch
 from service.runtime.match_recorder import ORIGIN, MatchRecorder
 from service.runtime.record import Record
@@ -90,6 +91,7 @@ class Ticker:
         self._matches = matches
         self._recorder = MatchRecorder(engine, matches, publisher.publish_frame, metrics)
         self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
+        self._added_count = 0
         self._awake = asyncio.Event()
 
     async def recover(
@@ -218,6 +220,7 @@ class Ticker:
             case MatchPaused():
                 live.paused = True
                 live.clock.pause(self._clock())
+                self._publisher.publish_newest(live)
             case MatchResumed():
                 self._resume(live)
 
@@ -263,7 +266,11 @@ class Ticker:
 
     def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
-        live = LiveMatch(match, room, run, ticks if run.game.tick_hz else CHECKPOINT_INPUTS)
+        checkpoint_ticks = ticks if run.game.tick_hz else CHECKPOINT_INPUTS
+        # Those of one phase of the tick get different phases of their frames.
+        frame_phase = self._added_count // PHASES % FRAME_PHASES
+        live = LiveMatch(match, room, run, checkpoint_ticks, frame_phase=frame_phase)
+        self._added_count += 1
         self._matches.add(live)
         if run.game.tick_hz:
             min(self._phases, key=len)[live.id] = live
@@ -290,7 +297,8 @@ class Ticker:
     def _advance_match(self, live: LiveMatch, now: float) -> None:
         """Step the ticks of a match that are due, and publish one frame of them.
 
-        A step with outcomes is the last one for now: its frame is published after their commit.
+        A step with outcomes is the last one for now: its frame is published after their commit,
+        at all frame rates, as is that of the last step of a match.
         """
         stepped = False
         run = live.run
@@ -306,8 +314,10 @@ class Ticker:
                 self._recorder.finish(live)
             if run.tick % live.checkpoint_ticks == live.checkpoint_phase:
                 self._recorder.add_checkpoint(live)
-        if stepped:
+        if stepped and live.finishing:
             self._publisher.publish_frame(live)
+        elif stepped:
+            self._publisher.publish_tick(live)
 
     def _step_by_input(self, live: LiveMatch) -> None:
         """Step a game without ticks, where each input advances the match by one."""

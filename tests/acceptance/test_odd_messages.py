@@ -22,6 +22,7 @@ GOOD: dict[str, object] = {
     "friendIds": [2],
     "position": 1,
     "epoch": "",
+    "frameHz": 30,
     "text": "hi",
     "data": 1,
     "move": {},

@@ -94,6 +94,7 @@ def good_values(user: int, friend: int, room: str, tab: Tab) -> dict[str, object
         "friendIds": [friend],
         "position": 1,
         "epoch": welcome["epoch"],
+        "frameHz": 30,
         "status": "away",
         "hidden": False,
         "options": {},

@@ -74,6 +74,12 @@ class RelaySignal(msgspec.Struct, frozen=True):
     to: UserId | None
 
 
+class SetFrameHz(msgspec.Struct, frozen=True):
+    """Send the states of live matches at another frame rate."""
+
+    frame_hz: int
+
+
 class ShowMoves(msgspec.Struct, frozen=True):
     """Answer with the moves of the match in a room."""
 
@@ -112,6 +118,7 @@ Action: TypeAlias = (
     | ShowLobby
     | ShowRooms
     | SubscribeRooms
+    | SetFrameHz
     | ShowFriends
     | WatchFriends
     | RelaySignal

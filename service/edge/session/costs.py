@@ -56,6 +56,7 @@ COSTS: dict[type[FromClient], Cost] = {
     # The connection
     v1.Ping: PLAIN,
     v1.Resume: Cost(10),
+    v1.FramesSet: Cost(2),
     v1.AuthRefresh: Cost(10),
     # Users
     classic.UserListRequest: LIST,

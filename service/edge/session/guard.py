@@ -43,7 +43,7 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 class BadValue(ClientError):
-    """A value can't be kept: it is nested too deep, or has too many keys, a number or a NUL."""
+    """A value is not allowed: it is too deep, has too many keys, a NUL, or is none of a list."""
 
     code = "BAD_VALUE"
 

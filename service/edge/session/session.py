@@ -25,6 +25,7 @@ from service.edge.session.actions import (
     Request,
     Resume,
     ResumeFrom,
+    SetFrameHz,
     ShowFriends,
     ShowLobby,
     ShowMoves,
@@ -44,6 +45,7 @@ from service.edge.session.errors import (
     TooManyFriends,
 )
 from service.edge.session.explain import explain, unknown_field
+from service.edge.session.frame_rate import frame_rate
 from service.edge.session.rate_limit import Bucket
 from service.errors import ClientError
 from service.protocol import FromClient, classic, v1
@@ -240,6 +242,8 @@ class Session:
                 return SubscribeRooms(None, wanted=False)
             case v1.Resume():
                 return Resume(ResumeFrom(message.position, message.epoch))
+            case v1.FramesSet():
+                return SetFrameHz(frame_rate(message.frame_hz))
             case v1.GameHistory():
                 return ShowMoves(message.room_id, message.after)
             case v1.AuthRefresh():

@@ -16,6 +16,7 @@ from service.protocol.v1.chat import SendSignal as SendSignal
 from service.protocol.v1.chat import Signal as Signal
 from service.protocol.v1.connection import Ack as Ack
 from service.protocol.v1.connection import AuthRefresh as AuthRefresh
+from service.protocol.v1.connection import FramesSet as FramesSet
 from service.protocol.v1.connection import Greeted as Greeted
 from service.protocol.v1.connection import Heartbeat as Heartbeat
 from service.protocol.v1.connection import Limits as Limits

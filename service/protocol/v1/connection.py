@@ -11,6 +11,7 @@ from service.domain.ids import RoomId, SocketId
 from service.protocol.base import ToClientMessage
 from service.protocol.classic import User
 from service.protocol.features import FEATURE_NAMES, Feature
+from service.protocol.frame_rates import FRAME_HZ, FRAME_HZ_MAX, FrameHz
 from service.protocol.v1.base import V1Command, Whole
 
 ResyncReason: TypeAlias = Literal["too_old", "wrong_epoch", "from_the_future"]
@@ -31,6 +32,15 @@ class AuthRefresh(V1Command, frozen=True, tag="auth:refresh"):
     """Replaces the token of the socket by a newer one of the same user."""
 
     token: str
+
+
+class FramesSet(V1Command, frozen=True, tag="frames:set"):
+    """Sets the frame rate of this socket; the same as `?frameHz=` in the URL.
+
+    It takes effect with the next state of each live match. `BAD_VALUE` if it is not allowed.
+    """
+
+    frame_hz: FrameHz
 
 
 class Ack(ToClientMessage, frozen=True, tag="ack", omit_defaults=True):
@@ -62,7 +72,8 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):
     """The first message: your user, the head of the log, and the limits.
 
-    `features` lists what the service supports beyond 0.1.0; ignore unknown names.
+    `features` lists what the service supports beyond 0.1.0; ignore unknown names. `frameHz` is the
+    frame rate of this socket, one of those in `frameHzAllowed`.
     """
 
     user: User
@@ -73,6 +84,8 @@ class Welcome(ToClientMessage, frozen=True, tag="welcome"):
     heartbeat_ms: int
     limits: Limits
     features: tuple[Feature, ...] = FEATURE_NAMES
+    frame_hz: FrameHz = FRAME_HZ_MAX
+    frame_hz_allowed: tuple[FrameHz, ...] = FRAME_HZ
 
 
 class Heartbeat(ToClientMessage, frozen=True, tag="heartbeat"):

@@ -23,6 +23,7 @@ export type FromV1Client =
     | GameLeave
     | Ping
     | Resume
+    | FramesSet
     | UserSync
     | UserStatus
     | RoomCreate
@@ -318,6 +319,19 @@ export interface Resume {
     id?: string;
 }
 /**
+ * Sets the frame rate of this socket; the same as `?frameHz=` in the URL.
+ *
+ * It takes effect with the next state of each live match. `BAD_VALUE` if it is not allowed.
+ */
+export interface FramesSet {
+    type: "frames:set";
+    frameHz: 60 | 30 | 20;
+    /**
+     * Asks for an answer, which has it, too; the same id again changes nothing.
+     */
+    id?: string;
+}
+/**
  * Asks for `user:list`, after a missed `user:diff`.
  */
 export interface UserSync {
@@ -573,7 +587,7 @@ export interface Pong {
 /**
  * The first message: your user, the head of the log, and the limits.
  *
- * `features` lists what the service supports beyond 0.1.0; ignore unknown names.
+ * `features` lists what the service supports beyond 0.1.0; ignore unknown names. `frameHz` is the frame rate of this socket, one of those in `frameHzAllowed`.
  */
 export interface Welcome {
     type: "welcome";
@@ -596,7 +610,10 @@ export interface Welcome {
         | "pause_budget"
         | "id_reused"
         | "void_matches"
+        | "frame_hz"
     )[];
+    frameHz: 60 | 30 | 20;
+    frameHzAllowed: (60 | 30 | 20)[];
 }
 /**
  * The id and the display name of a user.

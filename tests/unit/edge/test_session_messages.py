@@ -26,6 +26,7 @@ from service.edge.session.actions import (
     Reply,
     Resume,
     ResumeFrom,
+    SetFrameHz,
     ShowFriends,
     ShowLobby,
     ShowMoves,
@@ -35,6 +36,8 @@ from service.edge.session.actions import (
     WatchFriends,
 )
 from service.edge.session.errors import MessageRefused
+from service.edge.session.frame_rate import frame_rate_in_url
+from service.edge.session.guard import BadValue
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
 from service.protocol import FromClassicClient, FromV1Client, v1
@@ -149,6 +152,7 @@ V1_ACTIONS: list[tuple[dict[str, Any], Action]] = [
     ({"type": "room:unsubscribe"}, SubscribeRooms(None, wanted=False)),
     ({"type": "resume", "position": 3, "epoch": "e"}, Resume(ResumeFrom(3, "e"))),
     ({"type": "game:history", "roomId": "r", "after": 4}, ShowMoves("r", 4)),
+    ({"type": "frames:set", "frameHz": 20}, SetFrameHz(20)),
     ({"type": "auth:refresh", "token": "t"}, RefreshToken("t")),
 ]
 
@@ -253,6 +257,31 @@ def test_a_signal_needs_a_user_or_a_room(fields: dict[str, str], to: int | None)
     action = asked(type="signal", data=[1], **fields)
     assert isinstance(action, RelaySignal)
     assert (action.to, bytes(action.message.data)) == (to, b"[1]")
+
+
+@pytest.mark.parametrize("hz", [0, -30, 1, 25, 59, 61, 120, 2**62])
+def test_a_frame_rate_that_is_not_allowed_is_refused(hz: int) -> None:
+    assert refused(type="frames:set", frameHz=hz) == "BAD_VALUE: frameHz is one of 60, 30, 20."
+
+
+@pytest.mark.parametrize("hz", [None, "30", 30.5, True, [30]])
+def test_a_frame_rate_of_another_type_is_refused(hz: object) -> None:
+    assert refused(type="frames:set", frameHz=hz).startswith("BAD_MESSAGE")
+
+
+@pytest.mark.parametrize("dialect", [CLASSIC, SOCKET_IO], ids=lambda one: one.protocol)
+def test_only_v1_clients_set_a_frame_rate(dialect: Dialect) -> None:
+    assert refused(dialect, type="frames:set", frameHz=30).startswith("UNKNOWN_TYPE")
+
+
+@pytest.mark.parametrize("text", ["", "25", "030", "30.0", "-30", " 30", "thirty"])
+def test_a_frame_rate_in_the_url_that_is_not_allowed_is_refused(text: str) -> None:
+    with pytest.raises(BadValue):
+        frame_rate_in_url(text)
+
+
+def test_every_allowed_frame_rate_is_read_from_the_url() -> None:
+    assert [frame_rate_in_url(text) for text in ("60", "30", "20")] == [60, 30, 20]
 
 
 def test_a_signal_with_invalid_data_is_refused() -> None:
