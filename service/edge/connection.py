@@ -102,10 +102,8 @@ class Connection:
         self.refused: ClientError | None = None
         """What is wrong with its URL, to be sent after the greeting."""
         self._state_room: RoomId | None = None
-        self.resume_bytes = 0
-        """Bytes of the greeting of a client that resumes."""
-        self.greeting_bytes = 0
-        """Bytes of the greeting of any other client."""
+        self.resume_bytes = self.greeting_bytes = 0
+        """Bytes of the greeting: of a client that resumes, and of any other one."""
         self.spend: Callable[[float], None] = _spend_nothing
         """Charges the user for what they are sent, in units of the rate limit."""
         self.on_first_message: Callable[[], object] | None = None
