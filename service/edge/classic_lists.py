@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from service.edge.dialect import CLASSIC, SOCKET_IO
 from service.edge.feeds import broadcast_interval_s
-from service.edge.recipients import by_dialect
 from service.fanout.audience import lobby_sockets
 from service.fanout.views import lobby_list, user_list
 from service.protocol import classic
@@ -70,7 +69,7 @@ class ClassicLists:
     def _broadcast(self) -> None:
         changed, self._changed = self._changed, set()
         if "user:list" in changed:
-            everybody = by_dialect(self._index.connections.values())
+            everybody = self._index.everyone()
             # `send` looks at the type alone: the frames hold the users.
             self._send_each(everybody, self.user_list, classic.UserList([]))
         if "lobby:list" in changed:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 VERSION = "13"
 KEY_BYTES = 16
+KEY_LENGTH = 24
+"""Characters of a key without spaces around it."""
 
 
 def listed(headers: MultiMapping[str], name: str) -> list[str]:
@@ -33,9 +35,10 @@ def wants_websocket(request: web.Request) -> bool:
 
 
 def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
-    """Return a copy of the request in the form that aiohttp understands, for its handshake only.
+    """Return the request, or a copy of it in the form that aiohttp understands.
 
-    Of the subprotocols only these are kept: aiohttp logs the others, and one holds a token.
+    The copy is for the handshake only. Of the subprotocols only these are kept: aiohttp logs the
+    others, and one holds a token.
     Raises the refusal of a request that is no handshake.
     """
     headers = request.headers
@@ -53,10 +56,25 @@ def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
     keys = [one.strip() for one in headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())]
     if len(keys) != 1 or not _is_key(keys[0]):
         raise _refused("`Sec-WebSocket-Key` must be 16 bytes in base64")
-    return _in_one_form(request, keys[0], protocols)
+    offered = listed(headers, hdrs.SEC_WEBSOCKET_PROTOCOL)
+    if _is_plain(headers, offered, protocols):
+        return request
+    return _in_one_form(request, keys[0], [one for one in offered if one in protocols])
 
 
-def _in_one_form(request: web.Request, key: str, protocols: Sequence[str]) -> web.Request:
+def _is_plain(headers: MultiMapping[str], offered: Sequence[str], protocols: Sequence[str]) -> bool:
+    """Tell whether a handshake has that form already: copying it costs more than all checks."""
+    return (
+        headers.getall(hdrs.UPGRADE) == ["websocket"]
+        and headers.getall(hdrs.CONNECTION) == ["Upgrade"]
+        and headers[hdrs.SEC_WEBSOCKET_VERSION] == VERSION
+        and len(headers[hdrs.SEC_WEBSOCKET_KEY]) == KEY_LENGTH
+        and len(headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ())) <= 1
+        and all(one in protocols for one in offered)
+    )
+
+
+def _in_one_form(request: web.Request, key: str, known: Sequence[str]) -> web.Request:
     """Copy a request with only the headers of a handshake, each in one line."""
     headers = CIMultiDict(
         {
@@ -67,8 +85,6 @@ def _in_one_form(request: web.Request, key: str, protocols: Sequence[str]) -> we
             hdrs.SEC_WEBSOCKET_KEY: key,
         }
     )
-    offered = listed(request.headers, hdrs.SEC_WEBSOCKET_PROTOCOL)
-    known = [one for one in offered if one in protocols]
     if known:
         headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = ", ".join(known)
     return request.clone(headers=headers)

@@ -254,7 +254,7 @@ class Hub:
         asyncio.get_running_loop().call_later(delivery.delay_s, send)
 
     def _send_to_v1(self, data: bytes, message: ToClient) -> None:
-        self._send([one for one in self._connections.values() if one.is_v1], data, message)
+        self._send(self._index.everyone().v1, data, message)
 
     def _send_to_sockets(
         self, sockets: tuple[SocketId, ...], data: bytes, message: ToClient

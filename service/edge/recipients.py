@@ -28,6 +28,20 @@ class Recipients(NamedTuple):
     v1: list[Connection]
 
 
+class _ByDialect(NamedTuple):
+    """The open connections by dialect and socket, in the order of `Recipients`."""
+
+    classic: dict[SocketId, Connection]
+    socketio: dict[SocketId, Connection]
+    v1: dict[SocketId, Connection]
+
+    def of(self, connection: Connection) -> dict[SocketId, Connection]:
+        """Return those that speak the dialect of `connection`."""
+        if connection.is_v1:
+            return self.v1
+        return self.socketio if connection.dialect is SOCKET_IO else self.classic
+
+
 class RoomRecipients(NamedTuple):
     """The connections that have joined a room, as of its last change."""
 
@@ -53,6 +67,7 @@ class RecipientIndex:
         """Resolve rooms by `world`."""
         self._world = world
         self.connections: dict[SocketId, Connection] = {}
+        self._by_dialect = _ByDialect({}, {}, {})
         self._by_user: dict[UserId, dict[SocketId, Connection]] = {}
         self._watchers: dict[UserId, set[SocketId]] = {}
         self._rooms: dict[RoomId, RoomRecipients] = {}
@@ -60,12 +75,14 @@ class RecipientIndex:
     def add(self, connection: Connection) -> None:
         """Add an open connection."""
         self.connections[connection.socket] = connection
+        self._by_dialect.of(connection)[connection.socket] = connection
         self._by_user.setdefault(connection.user, {})[connection.socket] = connection
 
     def remove(self, connection: Connection) -> None:
         """Remove a connection."""
         self.watch(connection, frozenset())
         self.connections.pop(connection.socket, None)
+        self._by_dialect.of(connection).pop(connection.socket, None)
         sockets = self._by_user.get(connection.user, {})
         sockets.pop(connection.socket, None)
         if not sockets:
@@ -108,6 +125,13 @@ class RecipientIndex:
             if connection is not None:
                 yield connection
 
+    def everyone(self) -> Recipients:
+        """Return all open connections.
+
+        Each join asks for them, so that they are not grouped again each time.
+        """
+        return Recipients(*(list(some.values()) for some in self._by_dialect))
+
     def resolve(self, audience: Audience) -> Recipients:
         """Return the connections that belong to `audience` now."""
         match audience:
@@ -122,7 +146,7 @@ class RecipientIndex:
                     for connection in self._by_user.get(user, {}).values()
                 )
             case Everyone():
-                return by_dialect(self.connections.values())
+                return self.everyone()
             case Watchers(user):
                 return by_dialect(self.known(self._watchers.get(user, ())))
 

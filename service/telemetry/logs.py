@@ -12,11 +12,11 @@ import sys
 from typing import Literal, TextIO, cast
 
 import structlog
-from ecs_logging import StructlogFormatter
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from service import __version__
+from service.telemetry.ecs import EcsFormatter
 
 # A JWT begins with `{"` in base64url; "token=" also ends "access_token=".
 _TOKENS = re.compile(r"(?P<name>(?i:token=))[^&\s\"'\\]+|eyJ[\w-]{8,}(?:\.[\w-]*)*")
@@ -39,6 +39,10 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
+    # No line contains these, which cost more than the rest of a record (see "Optimization" in the
+    # documentation of `logging`).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as documented there
     root.setLevel(number)
     # Alembic logs each start even without a migration; migrations are logged by the service.
     logging.getLogger("alembic").setLevel(max(number, logging.WARNING))
@@ -56,6 +60,9 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
 
 def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
     """Replace everything in a formatted line that looks like a token."""
+    if "eyJ" not in line and "token=" not in line.lower():
+        # Most lines by far, for a tenth of the time of the expression.
+        return line
     return _TOKENS.sub(lambda found: (found["name"] or "") + "***", line)
 
 
@@ -65,7 +72,7 @@ def _ecs() -> list[Processor]:
         _add_origin,
         ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
-        cast(Processor, StructlogFormatter(ensure_ascii=False)),
+        EcsFormatter(),
         cast(Processor, redact),
     ]
 

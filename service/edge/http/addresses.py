@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 IPV6_PREFIX = 64
 """Prefix length of the networks that providers assign to one customer."""
 
+ADDRESSES_CACHED_MAX = 1024
+"""Addresses whose normal form is cached; a client asks for its own several times."""
+
 LOG_INTERVAL_S = 10.0
 """Minimum time between two log lines about requests refused with 429."""
 
@@ -28,6 +32,7 @@ _WITH_PORT = re.compile(r"([^:]*):\d{1,5}")
 logger = get_logger(__name__)
 
 
+@lru_cache(ADDRESSES_CACHED_MAX)
 def normal_address(text: str) -> str | None:
     """Return an IP address in its normal form, or None if it is none.
 
