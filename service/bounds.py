@@ -78,7 +78,7 @@ def _of_a_user(settings: Settings) -> Iterator[Bound]:
         "WS_SLOW_BYTES_MAX",
     )
     yield row(
-        "sockets and what they have read ahead",
+        "sockets and their read buffers",
         sockets * (CONNECTION_BYTES + READ_AHEAD_BYTES + 3 * session.message_bytes_max),
         "WS_SOCKETS_PER_USER_MAX",
         "WS_MESSAGE_BYTES_MAX",
@@ -121,7 +121,7 @@ def _of_a_user(settings: Settings) -> Iterator[Bound]:
         "WS_TAIL_BYTES_PER_USER_MAX",
     )
     yield row(
-        "what waits for the log",
+        "appends in the queue of the log",
         8 * (user.logged_bytes_burst + user.logged_bytes_per_s),
         "WS_LOGGED_BYTES_BURST",
         "WS_LOGGED_BYTES_PER_S",
@@ -149,7 +149,7 @@ def _of_all(settings: Settings) -> Iterator[Bound]:
         settings.backlog.bytes_max,
     )
     yield Bound(
-        "what spectators get later",
+        "delayed messages for spectators",
         "service",
         ("WS_DELAYED_BYTES_MAX",),
         settings.broadcasts.delayed_bytes_max,

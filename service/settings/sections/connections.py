@@ -8,7 +8,7 @@ from service.settings.kinds import Origins
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A token bucket: tokens a second, and how many at once."""
+    """A token bucket: its refill rate per second, and its capacity."""
 
     per_s: float
     burst: float
@@ -21,19 +21,29 @@ class SessionLimits:
     message_bytes_max: int = setting(
         "WS_MESSAGE_BYTES_MAX",
         65536,
-        "Longest message of a client; a longer one closes its socket with 1009.",
+        "Maximum size of a client's message; a longer one closes its socket with 1009.",
         unit="bytes",
         ge=1024,
         le=16 * 1024**2,
     )
     messages_per_s: int = setting(
-        "WS_MESSAGES_PER_S", 120, "Messages a socket may send.", unit="/s", ge=1, le=100_000
+        "WS_MESSAGES_PER_S",
+        120,
+        "Messages a socket may send, sustained.",
+        unit="/s",
+        ge=1,
+        le=100_000,
     )
     messages_burst: int = setting(
-        "WS_MESSAGES_BURST", 240, "Messages a socket may send at once.", ge=1, le=1_000_000
+        "WS_MESSAGES_BURST", 240, "Messages a socket may send in a burst.", ge=1, le=1_000_000
     )
     chat_length_max: int = setting(
-        "WS_CHAT_LENGTH_MAX", 500, "Longest chat message.", unit="characters", ge=1, le=10_000
+        "WS_CHAT_LENGTH_MAX",
+        500,
+        "Maximum length of a chat message.",
+        unit="characters",
+        ge=1,
+        le=10_000,
     )
     friends_max: int = setting(
         "WS_FRIENDS_MAX", 1000, "Friends whose status one user may watch.", ge=1, le=100_000
@@ -41,7 +51,7 @@ class SessionLimits:
     move_bytes_max: int = setting(
         "WS_MOVE_BYTES_MAX",
         4096,
-        "Longest `game:move`, as a whole message.",
+        "Maximum size of a whole `game:move` message.",
         unit="bytes",
         ge=256,
         le=16 * 1024**2,
@@ -49,7 +59,7 @@ class SessionLimits:
     signal_bytes_max: int = setting(
         "WS_SIGNAL_BYTES_MAX",
         16 * 1024,
-        "Longest `signal`, as a whole message.",
+        "Maximum size of a whole `signal` message.",
         unit="bytes",
         ge=256,
         le=16 * 1024**2,
@@ -57,7 +67,7 @@ class SessionLimits:
     room_bytes_max: int = setting(
         "WS_ROOM_BYTES_MAX",
         4096,
-        "Longest `metadata` of a room, and the same for its `options`, as JSON.",
+        "Maximum size of a room's `metadata`, and of its `options`, each as JSON.",
         unit="bytes",
         ge=256,
         le=1024**2,
@@ -77,20 +87,20 @@ class UserLimits:
     full_rate_sockets: float = setting(
         "WS_FULL_RATE_SOCKETS",
         4,
-        "What one user may send over all of their sockets, as so many sockets at the full rate.",
+        "Message budget of one user over all of their sockets, as a multiple of one socket's.",
         ge=1,
         le=10_000,
     )
     chat_per_s: float = setting(
-        "WS_CHAT_PER_S", 1, "Chat messages a user may send.", unit="/s", ge=0.01, le=1000
+        "WS_CHAT_PER_S", 1, "Chat messages a user may send, sustained.", unit="/s", ge=0.01, le=1000
     )
     chat_burst: int = setting(
-        "WS_CHAT_BURST", 10, "Chat messages a user may send at once.", ge=1, le=10_000
+        "WS_CHAT_BURST", 10, "Chat messages a user may send in a burst.", ge=1, le=10_000
     )
     logged_bytes_per_s: int = setting(
         "WS_LOGGED_BYTES_PER_S",
         64 * 1024,
-        "What the commands of one user may add to the log.",
+        "Bytes that one user's commands may add to the log, sustained.",
         unit="bytes/s",
         ge=1024,
         le=1024**3,
@@ -98,7 +108,7 @@ class UserLimits:
     logged_bytes_burst: int = setting(
         "WS_LOGGED_BYTES_BURST",
         512 * 1024,
-        "What the commands of one user may add to the log at once.",
+        "Bytes that one user's commands may add to the log in a burst.",
         unit="bytes",
         ge=16 * 1024,
         le=1024**3,
@@ -106,7 +116,7 @@ class UserLimits:
     signal_bytes_per_s: int = setting(
         "WS_SIGNAL_BYTES_PER_S",
         128 * 1024,
-        "Bytes of signals that one user may send.",
+        "Bytes of signals that one user may send, sustained.",
         unit="bytes/s",
         ge=1024,
         le=1024**3,
@@ -114,7 +124,7 @@ class UserLimits:
     signal_bytes_burst: int = setting(
         "WS_SIGNAL_BYTES_BURST",
         512 * 1024,
-        "Bytes of signals that one user may send at once.",
+        "Bytes of signals that one user may send in a burst.",
         unit="bytes",
         ge=16 * 1024,
         le=1024**3,
@@ -122,24 +132,24 @@ class UserLimits:
     rooms_made_per_min: float = setting(
         "WS_ROOMS_MADE_PER_MIN",
         30,
-        "Rooms that one user may make, also by an invite or by matchmaking.",
+        "Rooms that one user may create, also by invites or matchmaking, sustained.",
         unit="/min",
         ge=0.1,
         le=1_000_000,
     )
     rooms_made_burst: int = setting(
-        "WS_ROOMS_MADE_BURST", 20, "Rooms that one user may make at once.", ge=1, le=1_000_000
+        "WS_ROOMS_MADE_BURST", 20, "Rooms that one user may create in a burst.", ge=1, le=1_000_000
     )
     invites_per_min: float = setting(
         "WS_INVITES_PER_MIN",
         30,
-        "Invites that one user may send.",
+        "Invites that one user may send, sustained.",
         unit="/min",
         ge=0.1,
         le=1_000_000,
     )
     invites_burst: int = setting(
-        "WS_INVITES_BURST", 20, "Invites that one user may send at once.", ge=1, le=1_000_000
+        "WS_INVITES_BURST", 20, "Invites that one user may send in a burst.", ge=1, le=1_000_000
     )
 
     @property
@@ -160,12 +170,12 @@ class UserLimits:
 
     @property
     def signal_bytes(self) -> Rate:
-        """Bytes that are passed on to other clients without being logged."""
+        """Bytes that are relayed to other clients without being logged."""
         return Rate(self.signal_bytes_per_s, self.signal_bytes_burst)
 
     @property
     def rooms(self) -> Rate:
-        """Rooms that are made."""
+        """Rooms that are created."""
         return Rate(self.rooms_made_per_min / 60, self.rooms_made_burst)
 
     @property
@@ -176,19 +186,19 @@ class UserLimits:
 
 @section
 class GuessLimits:
-    """Wrong passwords of a user for one room, before tries are delayed."""
+    """Wrong passwords of a user for one room before attempts are delayed."""
 
     free: int = setting(
         "WS_PASSWORD_GUESSES",
         5,
-        "Wrong passwords of one user for one room before they have to wait between two tries.",
+        "Wrong passwords of one user for one room before further attempts are delayed.",
         ge=1,
         le=1000,
     )
     pause_s: float = setting(
         "WS_PASSWORD_PAUSE_S",
         1,
-        "That wait; it doubles with each further wrong password, up to five minutes.",
+        "The first such delay; it doubles with each wrong password, up to five minutes.",
         unit="s",
         ge=0.1,
         le=300,
@@ -202,7 +212,7 @@ class SlowLimits:
     bytes_newest_only: int = setting(
         "WS_SLOW_BYTES",
         256 * 1024,
-        "Unsent bytes above which a socket keeps only the newest state frame.",
+        "Unsent bytes above which only the newest state frame is kept for a socket.",
         unit="bytes",
         ge=1024,
         le=1024**3,
@@ -210,7 +220,7 @@ class SlowLimits:
     bytes_max: int = setting(
         "WS_SLOW_BYTES_MAX",
         1024**2,
-        "Unsent bytes above which a socket is cut off.",
+        "Unsent bytes above which a socket is aborted.",
         unit="bytes",
         ge=1024,
         le=1024**3,
@@ -218,7 +228,7 @@ class SlowLimits:
     stall_s: float = setting(
         "WS_SLOW_STALL_S",
         10,
-        "How long a slow socket may take nothing before it is cut off.",
+        "Time without progress after which a slow socket is aborted.",
         unit="s",
         ge=0.1,
         le=3600,
@@ -232,7 +242,7 @@ class TokenTimes:
     warning_s: float = setting(
         "WS_TOKEN_WARNING_S",
         60,
-        "How long before the end of its token a client is warned.",
+        "Time before the expiry of its token at which a v1 client is warned.",
         unit="s",
         ge=0,
         le=86400,
@@ -240,7 +250,7 @@ class TokenTimes:
     grace_s: float = setting(
         "WS_TOKEN_GRACE_S",
         25,
-        "How long after the end of its token a v1 socket stays open.",
+        "Time that a v1 socket stays open after its token expired.",
         unit="s",
         ge=0,
         le=86400,
@@ -254,14 +264,14 @@ class ConnectionLimits:
     origins: Origins = setting(
         "WS_ALLOWED_ORIGINS",
         ("*",),
-        "Pages that may connect.",
+        "Origins of pages that may connect.",
         allowed="*, or origins like https://play.example.org, separated by commas",
         min_length=1,
     )
     heartbeat_s: float = setting(
         "WS_HEARTBEAT_S",
         20,
-        "Time between pings; a peer has half of it to answer.",
+        "Time between pings; a peer has half of this time to answer.",
         unit="s",
         ge=1,
         le=3600,
@@ -269,7 +279,7 @@ class ConnectionLimits:
     drain_retry_ms: int = setting(
         "WS_DRAIN_RETRY_MS",
         3000,
-        "Within which time clients connect again after a stop.",
+        "Maximum random delay after which clients reconnect after a shutdown.",
         unit="ms",
         ge=0,
         le=600_000,
@@ -277,7 +287,7 @@ class ConnectionLimits:
     socketio_connect_s: float = setting(
         "WS_SOCKETIO_CONNECT_S",
         10,
-        "How long a Socket.IO connection may be open without a session.",
+        "Time that a Socket.IO connection may stay open without a session.",
         unit="s",
         ge=0.1,
         le=300,
@@ -303,5 +313,5 @@ class ConnectionLimits:
 
     @property
     def head_bytes_max(self) -> int:
-        """Longest head of a request: its first line and its fields may be as long as a message."""
+        """Maximum size of a request head: first line and fields, each as long as a message."""
         return 2 * self.session.message_bytes_max

@@ -10,7 +10,7 @@ class AddressLimits:
     handshakes_per_s: int = setting(
         "WS_HANDSHAKES_PER_S_PER_IP",
         50,
-        "New connections from one address; 0 is no limit.",
+        "New connections from one address; 0: no limit.",
         unit="/s",
         ge=0,
         le=100_000,
@@ -18,7 +18,7 @@ class AddressLimits:
     requests_per_s: int = setting(
         "WS_REQUESTS_PER_S_PER_IP",
         50,
-        "Requests of one address to the API; 0 is no limit.",
+        "API requests from one address; 0: no limit.",
         unit="/s",
         ge=0,
         le=100_000,
@@ -26,7 +26,7 @@ class AddressLimits:
     trusted_hops: int = setting(
         "WS_TRUSTED_HOPS",
         0,
-        "Reverse proxies in front, whose entries in X-Forwarded-For are trusted.",
+        "Number of reverse proxies in front, whose entries in X-Forwarded-For are trusted.",
         ge=0,
         le=16,
     )
@@ -39,14 +39,14 @@ class HttpLimits:
     unauthenticated_max: int = setting(
         "WS_UNAUTHENTICATED_PER_IP_MAX",
         256,
-        "Connections of one address (IPv6: one /64) whose user is not known yet; 0 is no limit.",
+        "Unauthenticated connections from one address (IPv6: one /64); 0: no limit.",
         ge=0,
         le=1_000_000,
     )
     head_s: float = setting(
         "WS_HTTP_HEAD_S",
         10,
-        "How long a client may take for the head of a request, from its connecting or first byte.",
+        "Time limit for the head of a request, from the connect or its first byte.",
         unit="s",
         ge=0.1,
         le=3600,
@@ -54,7 +54,7 @@ class HttpLimits:
     body_s: float = setting(
         "WS_HTTP_BODY_S",
         15,
-        "How long a client may take for the body of a request.",
+        "Time limit for the body of a request.",
         unit="s",
         ge=0.1,
         le=3600,
@@ -62,7 +62,7 @@ class HttpLimits:
     idle_s: float = setting(
         "WS_HTTP_IDLE_S",
         20,
-        "How long a connection stays open for another request; longer than that of a proxy.",
+        "Keep-alive timeout of a connection; must exceed that of a proxy in front.",
         unit="s",
         ge=0.1,
         le=3600,

@@ -13,18 +13,18 @@ class UserServiceSettings:
     url: ServiceUrl | None = setting(
         "USER_SERVICE_URL",
         None,
-        "User service: names, friends, and where finished matches are saved.",
+        "User service: looks up names and friends, and saves finished matches.",
         allowed="a URL like http://users:3000",
     )
     token: SecretStr | None = setting(
         "USER_SERVICE_TOKEN",
         None,
-        "Token to save a match with when the player's own has expired.",
+        "Token to save a match with when the player's token has expired.",
     )
     timeout_s: float = setting(
         "USER_SERVICE_TIMEOUT_S",
         2,
-        "How long an answer about names and friends is waited for.",
+        "Timeout of a request for names or friends.",
         unit="s",
         ge=0.05,
         le=60,
@@ -32,14 +32,14 @@ class UserServiceSettings:
     concurrency: int = setting(
         "USER_SERVICE_CONCURRENCY",
         16,
-        "Requests at once for names and friends; the same again for matches.",
+        "Maximum concurrent requests for names and friends, and as many for matches.",
         ge=1,
         le=1000,
     )
     name_age_s: float = setting(
         "USER_SERVICE_NAME_AGE_S",
         300,
-        "How long a name that the user service gave is not asked for again.",
+        "Time that a name from the user service is cached.",
         unit="s",
         ge=0,
         le=86400,
@@ -47,7 +47,7 @@ class UserServiceSettings:
     names_max: int = setting(
         "USER_SERVICE_NAMES_MAX",
         10_000,
-        "Names of the user service kept in memory.",
+        "Maximum number of cached names from the user service.",
         ge=1,
         le=10_000_000,
     )
@@ -67,7 +67,7 @@ class BreakerLimits:
     pause_s: float = setting(
         "WS_BREAKER_PAUSE_S",
         10,
-        "How long the circuit breaker stays open before a trial request.",
+        "Time that the circuit breaker stays open before a trial request.",
         unit="s",
         ge=0.05,
         le=3600,
@@ -81,7 +81,7 @@ class WebhookSettings:
     urls: ServiceUrls = setting(
         "WS_WEBHOOK_URLS",
         (),
-        "Who else is told of each finished match.",
+        "Webhooks that each finished match is posted to.",
         allowed="URLs like https://stats.example.org/matches, separated by commas",
     )
     secret: SecretStr | None = setting(
@@ -100,7 +100,7 @@ class RetryPolicy:
     timeout_s: float = setting(
         "WS_OUTBOX_TIMEOUT_S",
         10,
-        "How long a consumer of finished matches may take to answer.",
+        "Timeout of a delivery of a finished match.",
         unit="s",
         ge=0.05,
         le=300,
@@ -108,7 +108,7 @@ class RetryPolicy:
     retry_s: float = setting(
         "WS_OUTBOX_RETRY_S",
         1,
-        "Wait after the first failed delivery; it doubles with each further one.",
+        "Delay after the first failed delivery; it doubles with each further one.",
         unit="s",
         ge=0.05,
         le=3600,
@@ -116,7 +116,7 @@ class RetryPolicy:
     retry_max_s: float = setting(
         "WS_OUTBOX_RETRY_MAX_S",
         300,
-        "Longest wait between two deliveries of a match.",
+        "Maximum delay between two delivery attempts of a match.",
         unit="s",
         ge=0.05,
         le=86400,

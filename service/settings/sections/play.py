@@ -5,7 +5,7 @@ from service.settings.fields import section, setting
 
 @section
 class Rules:
-    """The settings that decisions depend on; their outcome stands in the events."""
+    """The settings that decisions depend on; events record the outcome."""
 
     invite_needs_lobby: bool = setting(
         "WS_INVITE_NEEDS_LOBBY",
@@ -18,15 +18,19 @@ class Rules:
         help_="Whether signals reach users who share neither a room nor an invite with the sender.",
     )
     sockets_per_user_max: int = setting(
-        "WS_SOCKETS_PER_USER_MAX", 10, "Sockets (tabs) of one user.", ge=1, le=10_000
+        "WS_SOCKETS_PER_USER_MAX",
+        10,
+        "Maximum number of sockets (tabs) of one user.",
+        ge=1,
+        le=10_000,
     )
     match_duration_s: int = setting(
-        "WS_MATCH_DURATION_S", 30, "Length of a match by the clock.", unit="s", ge=1, le=3600
+        "WS_MATCH_DURATION_S", 30, "Duration of a match with a clock.", unit="s", ge=1, le=3600
     )
     reconnect_grace_s: float = setting(
         "WS_RECONNECT_GRACE_S",
         10,
-        "How long a player who dropped may come back; 0 forfeits at once.",
+        "Time that a disconnected player has to return; 0 forfeits at once.",
         unit="s",
         ge=0,
         le=3600,
@@ -34,38 +38,42 @@ class Rules:
     pause_budget_s: float = setting(
         "WS_PAUSE_BUDGET_S",
         60,
-        "How long a player may make a match wait, all pauses of it together; then it goes on.",
+        "Total time per match that it is paused for a disconnected player; then it continues.",
         unit="s",
         ge=0,
         le=3600,
     )
     spectators_max: int = setting(
-        "WS_SPECTATORS_MAX", 2000, "Spectators that a room may have.", ge=0, le=1_000_000
+        "WS_SPECTATORS_MAX", 2000, "Maximum number of spectators of a room.", ge=0, le=1_000_000
     )
     rooms_per_user_max: int = setting(
-        "WS_ROOMS_PER_USER_MAX", 10, "Rooms that one user may watch.", ge=1, le=1000
+        "WS_ROOMS_PER_USER_MAX",
+        10,
+        "Maximum number of rooms that one user may watch.",
+        ge=1,
+        le=1000,
     )
 
 
 @section
 class Times:
-    """How long each deadline is; the grace of a seat is an option of its room."""
+    """Durations of the deadlines; the grace of a seat is an option of its room."""
 
     presence_grace_s: float = setting(
         "WS_PRESENCE_GRACE_S",
         5,
-        "How long a user whose last socket broke still counts as online.",
+        "Time that a user stays online after their last socket broke.",
         unit="s",
         ge=0,
         le=3600,
     )
     invite_ttl_s: float = setting(
-        "WS_INVITE_TTL_S", 60, "How long an invite stands.", unit="s", ge=1, le=86400
+        "WS_INVITE_TTL_S", 60, "Lifetime of an invite.", unit="s", ge=1, le=86400
     )
     invite_cooldown_s: float = setting(
         "WS_INVITE_COOLDOWN_S",
         30,
-        "How long a user whose invite was declined can't invite the same user again.",
+        "Time after a declined invite in which it can't be repeated.",
         unit="s",
         ge=0,
         le=86400,
@@ -73,18 +81,18 @@ class Times:
     seat_take_s: float = setting(
         "WS_SEAT_TAKE_S",
         15,
-        "How long the seats of a new room wait for their players.",
+        "Time that the players of a new room have to take their seats.",
         unit="s",
         ge=1,
         le=3600,
     )
     room_empty_s: float = setting(
-        "WS_ROOM_EMPTY_S", 60, "After how long an empty room closes.", unit="s", ge=0, le=86400
+        "WS_ROOM_EMPTY_S", 60, "Time after which an empty room is closed.", unit="s", ge=0, le=86400
     )
     matchmaking_timeout_s: float = setting(
         "WS_MATCHMAKING_TIMEOUT_S",
         120,
-        "After how long the search for an opponent gives up.",
+        "Time after which the search for an opponent is cancelled.",
         unit="s",
         ge=1,
         le=86400,
@@ -92,7 +100,7 @@ class Times:
     restart_grace_s: float = setting(
         "WS_RESTART_GRACE_S",
         60,
-        "How long seats, users, invites and rooms wait at least after a start of the service,"
+        "Minimum time after a start before seats, users, invites and rooms expire,"
         " counted from the first socket that it accepts.",
         unit="s",
         ge=0,

@@ -10,17 +10,17 @@ from service.settings.kinds import CollectorUrl, Level
 class ListenSettings:
     """Address and port of the service."""
 
-    host: str = setting("WS_HOST", "127.0.0.1", "Address to listen at.")
-    port: int = setting("WS_PORT", 4000, "Port to listen at; 0 takes a free one.", ge=0, le=65535)
+    host: str = setting("WS_HOST", "127.0.0.1", "Address to listen on.")
+    port: int = setting("WS_PORT", 4000, "Port to listen on; 0 takes a free one.", ge=0, le=65535)
 
 
 @section
 class LogSettings:
     """Logs and traces."""
 
-    level: Level = setting("LOG_LEVEL", "info", "Least severe level that is logged.")
+    level: Level = setting("LOG_LEVEL", "info", "Minimum level that is logged.")
     format: Literal["ecs", "console"] = setting(
-        "WS_LOG_FORMAT", "ecs", "Form of the logs: JSON for ELK, or for a person."
+        "WS_LOG_FORMAT", "ecs", "Log format: JSON (Elastic Common Schema), or text for a terminal."
     )
     otel_endpoint: CollectorUrl | None = setting(
         "WS_OTEL_ENDPOINT",

@@ -10,7 +10,9 @@ from service.settings.kinds import DatabaseUrl
 class StorageSettings:
     """Database and data directory; intervals of checkpoints and snapshots."""
 
-    data_dir: Path = setting("WS_DATA_DIR", Path("data"), "Directory of what the service keeps.")
+    data_dir: Path = setting(
+        "WS_DATA_DIR", Path("data"), "Data directory: the log, its lock and its secrets."
+    )
     database_url: DatabaseUrl = setting(
         "WS_DATABASE_URL",
         "",
@@ -21,12 +23,12 @@ class StorageSettings:
     migrate_at_start: bool = setting(
         "WS_MIGRATE_AT_START",
         default=True,
-        help_="Bring the database to the newest schema at start.",
+        help_="Whether to migrate the database to the newest schema at start.",
     )
     busy_ms: int = setting(
         "WS_DATABASE_BUSY_MS",
         2000,
-        "How long a locked database is waited for.",
+        "How long to wait for a locked database.",
         unit="ms",
         ge=0,
         le=60_000,
@@ -34,7 +36,7 @@ class StorageSettings:
     checkpoint_s: float = setting(
         "WS_CHECKPOINT_S",
         1,
-        "Time between two checkpoints of a live match.",
+        "Interval of checkpoints of a live match.",
         unit="s",
         ge=0.1,
         le=60,
@@ -42,14 +44,14 @@ class StorageSettings:
     snapshot_events: int = setting(
         "WS_SNAPSHOT_EVENTS",
         50_000,
-        "Events between two snapshots of the projections.",
+        "Number of events between two snapshots of the projections.",
         unit="events",
         ge=1,
         le=100_000_000,
     )
 
     def __post_init__(self) -> None:
-        """Place the database in the data directory, unless it is placed elsewhere."""
+        """Put the database into the data directory, unless a URL is set."""
         if not self.database_url:
             url = f"sqlite+aiosqlite:///{self.data_dir}/ws-service.db"
             object.__setattr__(self, "database_url", url)
@@ -62,25 +64,25 @@ class BacklogLimits:
     events_max: int = setting(
         "WS_TAIL_EVENTS_MAX",
         100_000,
-        "Recent events that somebody was told of, kept in memory for clients that resume.",
+        "Maximum number of recent events with messages, kept in memory for resumes.",
         unit="events",
         ge=1,
         le=10_000_000,
     )
     age_s: float = setting(
-        "WS_TAIL_S", 600, "Age up to which events are kept in memory.", unit="s", ge=1, le=86400
+        "WS_TAIL_S", 600, "Maximum age of the events kept in memory.", unit="s", ge=1, le=86400
     )
     frames_max: int = setting(
         "WS_TAIL_FRAMES_MAX",
         1_000_000,
-        "Recent messages kept in memory, counted for each user who is to get one.",
+        "Maximum number of recent messages in memory, counted once per recipient.",
         ge=1,
         le=100_000_000,
     )
     bytes_max: int = setting(
         "WS_TAIL_BYTES_MAX",
         64 * 1024**2,
-        "Memory for recent messages, of all users together.",
+        "Memory for recent messages, all users together.",
         unit="bytes",
         ge=1024**2,
         le=1024**4,
@@ -88,7 +90,7 @@ class BacklogLimits:
     bytes_per_user_max: int = setting(
         "WS_TAIL_BYTES_PER_USER_MAX",
         512 * 1024,
-        "Memory for recent messages of one user; who has missed more gets a `resync`.",
+        "Memory for recent messages of one user; a user who missed more gets a `resync`.",
         unit="bytes",
         ge=4096,
         le=1024**3,

@@ -7,7 +7,7 @@ from service.settings.kinds import SECRET_LENGTH_MIN, Algorithms, HttpUrl, Issue
 
 
 def pem(key: str) -> str:
-    """Write a key that was set in one line with real ends of lines."""
+    """Replace each escaped newline of a key that was set in one line."""
     return key.replace("\\n", "\n")
 
 
@@ -18,7 +18,7 @@ class JwksTimes:
     refresh_s: float = setting(
         "JWT_JWKS_REFRESH_S",
         300,
-        "Time after which published keys are fetched again.",
+        "Interval of fetching published keys.",
         unit="s",
         ge=1,
         le=86400,
@@ -26,7 +26,7 @@ class JwksTimes:
     cooldown_s: float = setting(
         "JWT_JWKS_COOLDOWN_S",
         10,
-        "Least time between two fetches, however many tokens name an unknown key.",
+        "Minimum time between two fetches caused by unknown key ids.",
         unit="s",
         ge=0.1,
         le=3600,
@@ -34,7 +34,7 @@ class JwksTimes:
     timeout_s: float = setting(
         "JWT_JWKS_TIMEOUT_S",
         5,
-        "How long the answer with the keys is waited for.",
+        "Timeout of fetching published keys.",
         unit="s",
         ge=0.1,
         le=60,
@@ -48,7 +48,7 @@ class TokenSettings:
     secret: SecretStr | None = setting(
         "JWT_SECRET",
         None,
-        "Secret that tokens are signed with (HS*); 32 bytes or more are safe.",
+        "Secret that tokens are signed with (HS*); use 32 random bytes or more.",
         allowed=f"a text of at least {SECRET_LENGTH_MIN} characters",
         min_length=SECRET_LENGTH_MIN,
     )
@@ -61,19 +61,19 @@ class TokenSettings:
     public_key: str | None = setting(
         "JWT_PUBLIC_KEY",
         None,
-        "Public key that tokens are checked with; JWT_ALGORITHMS must name RS*, ES* or EdDSA.",
-        allowed="a public key in PEM; \\n may stand for a line's end",
+        "Public key that verifies tokens; JWT_ALGORITHMS must name RS*, ES* or EdDSA.",
+        allowed="a public key in PEM; newlines may be written as \\n",
     )
     jwks_url: HttpUrl | None = setting(
         "JWT_JWKS_URL",
         None,
-        "Where the keys that tokens are checked with are published; see JWT_ALGORITHMS.",
+        "URL of the published keys that verify tokens; see JWT_ALGORITHMS.",
         allowed="a URL of a JSON Web Key Set, without user and password",
     )
     issuers: Issuers = setting(
         "JWT_ISSUERS",
         None,
-        "Several issuers, each by its `iss`, compared exactly; `audience` replaces JWT_AUDIENCE.",
+        "Several issuers by exact `iss`; `audience` of one overrides JWT_AUDIENCE.",
         allowed='JSON like {"https://auth.example.org": {"jwks_url": "https://...", '
         '"audience": "games"}}',
         min_length=1,
@@ -83,15 +83,25 @@ class TokenSettings:
     name_claims: Names = setting(
         "JWT_NAME_CLAIMS",
         ("name", "username"),
-        "Claims of tokens that hold the display name, which everybody sees; the first one counts.",
+        "Claims that hold the public display name; the first one present is used.",
         allowed="names of claims, separated by commas",
         min_length=1,
     )
     leeway_s: float = setting(
-        "JWT_LEEWAY_S", 5, "Clock difference forgiven in `exp` and `nbf`.", unit="s", ge=0, le=300
+        "JWT_LEEWAY_S",
+        5,
+        "Clock skew that is tolerated in `exp`, `nbf` and `iat`.",
+        unit="s",
+        ge=0,
+        le=300,
     )
     name_length_max: int = setting(
-        "WS_NAME_LENGTH_MAX", 64, "Longest name of a user.", unit="characters", ge=1, le=1024
+        "WS_NAME_LENGTH_MAX",
+        64,
+        "Maximum length of a display name.",
+        unit="characters",
+        ge=1,
+        le=1024,
     )
     jwks: JwksTimes = part(JwksTimes)
 
@@ -102,7 +112,7 @@ class TokenSettings:
 
     @property
     def public_key_pem(self) -> str | None:
-        """The public key, with real ends of lines."""
+        """The public key, with escaped newlines replaced."""
         return self.public_key and pem(self.public_key)
 
 
@@ -113,15 +123,17 @@ class VaultSettings:
     address: HttpUrl | None = setting(
         "VAULT_ADDR",
         None,
-        "Vault that holds the secret when JWT_SECRET is not set.",
+        "Vault to read the secret from when JWT_SECRET is not set.",
         allowed="a URL like https://vault.example.org:8200, without user and password",
     )
-    token: SecretStr | None = setting("VAULT_TOKEN", None, "Token to sign in to Vault with.")
+    token: SecretStr | None = setting("VAULT_TOKEN", None, "Vault token.")
     role_id: str | None = setting(
-        "VAULT_ROLE_ID", None, "Role to sign in to Vault with, by AppRole, in place of a token."
+        "VAULT_ROLE_ID", None, "Role id of an AppRole login, instead of VAULT_TOKEN."
     )
     secret_id: SecretStr | None = setting(
-        "VAULT_SECRET_ID", None, "Secret id of the role; it must be good for more than one login."
+        "VAULT_SECRET_ID",
+        None,
+        "Secret id of the AppRole login; it must be valid for more than one login.",
     )
     path: VaultPath = setting(
         "VAULT_PATH",
@@ -133,7 +145,7 @@ class VaultSettings:
     poll_s: float = setting(
         "VAULT_POLL_S",
         60,
-        "Time after which the secret is read again, so that it may be rotated.",
+        "Interval of reading the secret again, so that it can be rotated.",
         unit="s",
         ge=0.1,
         le=86400,
@@ -141,7 +153,7 @@ class VaultSettings:
     grace_s: float = setting(
         "VAULT_GRACE_S",
         3600,
-        "How long tokens signed with the former secret are still accepted.",
+        "Time that tokens signed with the previous secret are still accepted.",
         unit="s",
         ge=0,
         le=30 * 86400,
@@ -149,7 +161,7 @@ class VaultSettings:
     start_timeout_s: float = setting(
         "VAULT_START_TIMEOUT_S",
         30,
-        "How long a start waits for a Vault that gives no secret.",
+        "How long a start waits for Vault to return the secret.",
         unit="s",
         ge=0,
         le=3600,
@@ -157,7 +169,7 @@ class VaultSettings:
     timeout_s: float = setting(
         "VAULT_TIMEOUT_S",
         5,
-        "How long one answer of Vault is waited for.",
+        "Timeout of a request to Vault.",
         unit="s",
         ge=0.1,
         le=60,
