@@ -21,11 +21,10 @@ import uvloop
 from alembic import command
 
 from benchmarks import measure
+from service.cli.serve import tune_garbage_collection
 from service.domain.events.matches import MatchInput
 from service.eventstore import migrate
 from service.eventstore.codec import decode, encode
-from service.eventstore.completions import Completion
-from service.eventstore.plan import Committed
 from service.eventstore.records import GENESIS, Origin, Row, chain, propose
 from service.eventstore.writer import EventLog
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from service.domain.events.base import Event
+    from service.eventstore.plan import Committed
     from service.eventstore.records import RecordedEvent
 
 PRODUCERS = 128
@@ -64,6 +64,7 @@ class Appended(msgspec.Struct):
 def main() -> None:
     """Run the benchmark that the arguments name."""
     mode, directory, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+    tune_garbage_collection()
     if mode == "service":
         appended = uvloop.run(_append(directory, seconds))
         (directory / "batches").write_bytes(msgspec.json.encode(appended.batches))
@@ -87,22 +88,44 @@ async def _append(directory: Path, seconds: float) -> Appended:
     log.start(committed)
     began, cpu = time.monotonic(), time.process_time()
     until = began + seconds
-    await asyncio.gather(*(_produce(log, number, until, waits_ms) for number in range(PRODUCERS)))
+    producers = [_Producer(log, number, until, waits_ms) for number in range(PRODUCERS)]
+    for producer in producers:
+        producer.append()
+    await asyncio.gather(*(producer.finished for producer in producers))
     wall_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
     await log.close()
     return Appended(sum(batches), wall_s, cpu_s, batches, measure.percentiles(waits_ms))
 
 
-async def _produce(log: EventLog, number: int, until: float, waits_ms: list[float]) -> None:
-    origin = Origin("0123456789abcdef0123456789abcdef", 1000 + number)
-    for event in _inputs(number):
-        at = time.monotonic()
-        if at >= until:
+class _Producer:
+    """Appends one event after the other, each when the one before is committed.
+
+    It gets results by a callback, as the engine does for the commands of clients.
+    """
+
+    def __init__(self, log: EventLog, number: int, until: float, waits_ms: list[float]) -> None:
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._log = log
+        self._origin = Origin("0123456789abcdef0123456789abcdef", 1000 + number)
+        self._events = _inputs(number)
+        self._until = until
+        self._waits_ms = waits_ms
+        self._began = 0.0
+
+    def append(self) -> None:
+        """Append the next event, unless the time is over."""
+        self._began = time.monotonic()
+        if self._began < self._until:
+            self._log.append(propose([next(self._events)], self._origin), self._settle)
+        else:
+            self.finished.set_result(None)
+
+    def _settle(self, result: Committed | Exception) -> None:
+        if isinstance(result, Exception):
+            self.finished.set_exception(result)
             return
-        completion = Completion[Committed]()
-        log.append(propose([event], origin), completion.settle)
-        await completion.future
-        waits_ms.append((time.monotonic() - at) * 1000)
+        self._waits_ms.append((time.monotonic() - self._began) * 1000)
+        self.append()
 
 
 def _inputs(number: int) -> Iterator[Event]:

@@ -1,5 +1,7 @@
 """Encode events as JSON, decode them, and upcast older schema versions on read."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from service.domain.events import EVENT_TYPES
@@ -18,16 +20,15 @@ _CURRENT = {
     for event_type in EVENT_TYPES
 }
 _encoder = msgspec.json.Encoder()
+
+encode: Callable[[Event], bytes] = _encoder.encode
+"""Encode the fields of an event as JSON."""
+
 _decode_meta = msgspec.json.Decoder(Meta).decode
 
 
 class UnknownEvent(ServiceError):
     """The log has an event that this version of the service does not know; use a newer version."""
-
-
-def encode(event: Event) -> bytes:
-    """Encode the fields of `event` as JSON."""
-    return _encoder.encode(event)
 
 
 def encode_meta(meta: Meta | None) -> bytes | None:

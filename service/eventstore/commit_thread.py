@@ -204,7 +204,7 @@ class CommitThread:
             # None while tracing is off.
             links = [None if one.span is None else one.span.ref for one in batch]
             with traces.span("log.commit", links, appends=len(batch)):
-                results = self._commit([one.append for one in batch])
+                results = self._commit(batch)
             self._note_outage(None)
         except Exception as error:
             if isinstance(error, LogDiverged):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from service.eventstore.plan import Append, Committed
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     OnAppended: TypeAlias = Callable[[Committed | Exception], None]
 
 
-class PendingAppend(NamedTuple):
-    """An append, the callback that gets its result, and the span that it belongs to."""
+class PendingAppend(Append, frozen=True, gc=False):
+    """An append, with the callback that gets its result, and its span."""
 
-    append: Append
     done: OnAppended
     span: OpenSpan | None
 

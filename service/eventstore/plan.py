@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from service.errors import ServiceError
 from service.eventstore.codec import encode, encode_meta
@@ -20,7 +22,7 @@ class VersionConflict(ServiceError):
     """A stream is not at the version that the append expected."""
 
 
-class Append(NamedTuple):
+class Append(msgspec.Struct, frozen=True, gc=False):
     """Events of one caller, which are committed together or not at all."""
 
     events: Sequence[ProposedEvent]
@@ -28,7 +30,7 @@ class Append(NamedTuple):
     personal_data: PersonalData
 
 
-class Committed(NamedTuple):
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """The result of a committed append."""
 
     positions: list[Position]
@@ -62,7 +64,8 @@ class Plan:
         self._position, self._hash, self._epoch = tip.head
         self.recorded_at = tip.next_recorded_at()
         self.versions: dict[str, int] = {}
-        self.rows: list[tuple[object, ...]] = []
+        self.values: list[object] = []
+        """The values of all rows, one row after the other."""
         self.recorded: list[RecordedEvent] = []
         self.has_conflicts = False
 
@@ -110,7 +113,7 @@ class Plan:
         return self._tip.last_version(stream) if version is None else version
 
     def _row(self, proposed: ProposedEvent) -> RecordedEvent:
-        event, origin = proposed.event, proposed.origin
+        event, origin, meta = proposed.event, proposed.origin, proposed.meta
         stream = event.stream
         position, version = self._position + 1, self._version(stream) + 1
         actor = None if origin.actor is None else str(origin.actor)
@@ -126,12 +129,13 @@ class Plan:
             self._tip.node,
             self.recorded_at,
             encode(event),
-            encode_meta(proposed.meta),
+            encode_meta(meta),
         )
         self._hash = chain(self._hash, unhashed)
         self._position = position
-        self.rows.append((*unhashed, self._hash))
+        self.values += unhashed
+        self.values.append(self._hash)
         self.versions[stream] = version
         if self._seen is not None:
             self._seen[proposed.event_id] = position
-        return RecordedEvent(position, version, self.recorded_at, event, actor, proposed.meta)
+        return RecordedEvent(position, version, self.recorded_at, event, actor, meta)

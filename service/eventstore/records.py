@@ -88,16 +88,13 @@ class Head(NamedTuple):
     epoch: str
 
 
-def propose(
-    events: Sequence[Event], origin: Origin, new_id: "NewId | None" = None
-) -> list[ProposedEvent]:
+def propose(events: Sequence[Event], origin: Origin) -> list[ProposedEvent]:
     """Give each event an id; the first one gets the metadata of the command."""
-    new_id = new_id or new_event_id
     if origin.command is None:
-        return [ProposedEvent(event, new_id(), origin) for event in events]
+        return [ProposedEvent(event, new_event_id(), origin) for event in events]
     meta = Meta(origin.command, len(events), origin.digest)
     return [
-        ProposedEvent(event, new_id(), origin, None if index else meta)
+        ProposedEvent(event, new_event_id(), origin, None if index else meta)
         for index, event in enumerate(events)
     ]
 
@@ -105,27 +102,31 @@ def propose(
 class NewId:
     """Generates UUIDs of version 7: ordered by time, so that their index grows at one end.
 
-    They need not be unguessable, and `os.urandom` would release the GIL for each of them.
+    Within a millisecond they count up from random bits (RFC 9562, section 6.2, method 2). They need
+    not be unguessable, and `os.urandom` would release the GIL for each of them.
     """
 
     def __init__(self) -> None:
         """Seed the generator from the system."""
         self._last_ms = 0
-        self._prefix = 0
-        """The bits of an id that are the same for a whole millisecond."""
+        self._last_id = 0
         self._random = random.Random()  # noqa: S311 - an event id is no secret
 
     def __call__(self) -> bytes:
-        """Return the next id (RFC 9562, section 5.7)."""
+        """Return the next id (RFC 9562, section 5.7); it is greater than all before it."""
         now_ms = time.time_ns() // 1_000_000
         if now_ms > self._last_ms:
             self._last_ms = now_ms
-            self._prefix = now_ms << 80 | _VERSION_AND_VARIANT
-        return (self._prefix | self._random.getrandbits(80) & _RANDOM_BITS).to_bytes(16, "big")
+            seed = self._random.getrandbits(80) & _RANDOM_BITS
+            self._last_id = now_ms << 80 | _VERSION_AND_VARIANT | seed
+        else:
+            self._last_id += 1
+        return self._last_id.to_bytes(16, "big")
 
 
 _VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
-_RANDOM_BITS = (1 << 80) - 1 & ~(0xF << 76 | 0b11 << 62)
+_RANDOM_BITS = (1 << 80) - 1 & ~(0xF << 76 | 0b111 << 61)
+"""All bits but the version, the variant, and the next one, which the count can't pass."""
 
 
 new_event_id = NewId()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 import time
 import uuid
@@ -26,10 +25,16 @@ if TYPE_CHECKING:
     from service.domain.events.base import Position
     from service.eventstore.plan import Append, Committed
 
+_DURABLE = "synchronous=FULL"
+"""Acknowledged events must survive a power failure."""
+
+_NOT_SYNCED = "synchronous=NORMAL"
+"""For what can be derived again: it is durable with the next commit that is."""
+
 VERSIONS_CACHED_MAX = 100_000
 """Streams whose last version is cached; others are looked up in the database."""
 
-ROWS_PER_INSERT_MAX = 16
+ROWS_PER_INSERT_MAX = 32
 """Rows per INSERT. Batching matters because every execute() releases and reacquires the GIL.
 
 There is one prepared statement for each number of rows.
@@ -37,10 +42,14 @@ There is one prepared statement for each number of rows.
 
 _COLUMNS = ", ".join(Row._fields)
 _VALUES = f"({', '.join('?' * len(Row._fields))})"
-_INSERT_EVENTS = [
-    f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_VALUES] * count)}"  # noqa: S608 - our own
-    for count in range(ROWS_PER_INSERT_MAX + 1)
-]
+_INSERT_EVENTS = {
+    rows * len(Row._fields): (
+        f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_VALUES] * rows)}"  # noqa: S608 - our own
+    )
+    for rows in range(1, ROWS_PER_INSERT_MAX + 1)
+}
+"""The statements by how many values they take."""
+
 _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND position = ?"
 _FIRST_POSITION = "SELECT position FROM events WHERE event_id = ?"
 _RECORDED_AT = "SELECT recorded_at FROM events WHERE position = ?"
@@ -100,11 +109,11 @@ class Store:
             isolation_level=None,
             timeout=busy_ms / 1000,
             check_same_thread=False,
-            cached_statements=2 * ROWS_PER_INSERT_MAX,
+            cached_statements=2 * len(_INSERT_EVENTS),
         )
-        # FULL: acknowledged events must survive a power failure.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", _DURABLE, "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
+        self._durability = _DURABLE
         self._failed = False
         self._files: dict[Path, tuple[int, int]] = {}
         """Device and inode of each open file by its path."""
@@ -270,7 +279,7 @@ class Store:
         personal_data = [
             append.personal_data for append in batch if append.personal_data is not NO_PERSONAL_DATA
         ]
-        if plan.rows or personal_data:
+        if plan.values or personal_data:
             self._in_transaction(lambda: self._write(plan, personal_data))
         self._failed = False
         self.head = plan.head
@@ -279,7 +288,7 @@ class Store:
         return results
 
     def _write(self, plan: Plan, personal_data: Sequence[PersonalData]) -> None:
-        if plan.rows:
+        if plan.values:
             # The head first: rows of another writer must raise `LogDiverged`, not IntegrityError,
             # which is taken for a repeated append.
             moved = self._connection.execute(
@@ -287,10 +296,10 @@ class Store:
             )
             if moved.rowcount != 1:
                 raise LogDiverged
-            for first in range(0, len(plan.rows), ROWS_PER_INSERT_MAX):
-                rows = plan.rows[first : first + ROWS_PER_INSERT_MAX]
-                values = list(itertools.chain.from_iterable(rows))
-                self._connection.execute(_INSERT_EVENTS[len(rows)], values)
+            step = ROWS_PER_INSERT_MAX * len(Row._fields)
+            for first in range(0, len(plan.values), step):
+                values = plan.values[first : first + step]
+                self._connection.execute(_INSERT_EVENTS[len(values)], values)
         for recorded in plan.recorded:
             if type(recorded.event) in _PROJECTED_EVENTS:
                 for statement, parameters in (
@@ -311,13 +320,17 @@ class Store:
     ) -> None:
         self._in_transaction(lambda: self._connection.execute(statement, parameters))
 
-    def _in_transaction(self, write: Callable[[], object]) -> None:
+    def _in_transaction(self, write: Callable[[], object], durability: str = _DURABLE) -> None:
         for file, identity in self._files.items():
             if _identity(file) != identity:
                 # Clients see this message, so it has the name of the file without its path.
                 raise FileMoved(
                     f"{file.name} was moved or deleted; put it back, or restart the service"
                 )
+        if durability != self._durability:
+            # If this raises, nothing is committed, and the next transaction tries again.
+            self._connection.execute(f"PRAGMA {durability}")
+            self._durability = durability
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             write()
@@ -353,7 +366,7 @@ class Store:
         """
         after, until = self._versions.next_fill(self.head.position)
         try:
-            self._in_transaction(lambda: fill(self._connection, after, until))
+            self._in_transaction(lambda: fill(self._connection, after, until), _NOT_SYNCED)
         except sqlite3.IntegrityError as error:
             raise DuplicateVersion from error
         except sqlite3.DatabaseError as error:

@@ -17,7 +17,7 @@ from service.eventstore.commit_thread import CommitThread
 from service.eventstore.completions import PendingAppend, ThreadCall
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
-from service.eventstore.plan import Append, Committed
+from service.eventstore.plan import Committed
 from service.eventstore.read_models.outbox_notes import OutboxNotes
 from service.eventstore.records import ANY
 from service.eventstore.side_file import DamagedHead, DamagedSideFile, LostTail, SideFile
@@ -153,7 +153,7 @@ class EventLog:
         if not self._new:
             self._loop.call_soon(self._hand_over)
         span = traces.begin("log.append", events=len(events))
-        self._new.append(PendingAppend(Append(events, expect, personal_data), done, span))
+        self._new.append(PendingAppend(events, expect, personal_data, done, span))
         self._pending += 1
 
     async def probe(self) -> None:

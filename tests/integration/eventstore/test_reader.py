@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -76,7 +77,7 @@ async def test_events_are_counted_by_type(log_file: LogFile) -> None:
 
 async def test_names_are_found_for_any_number_of_users(log_file: LogFile) -> None:
     names = {str(user): f"Name {user}" for user in range(KEYS_PAGE + 2)}
-    log_file.store().commit([append_of()._replace(personal_data=PersonalData(names=names))])
+    log_file.store().commit([Append([], {}, PersonalData(names=names))])
     reader = log_file.reader()
     assert await reader.names([*names, "nobody"]) == names
     assert await reader.names([]) == {}
@@ -90,9 +91,8 @@ async def test_the_reader_is_read_only(log_file: LogFile) -> None:
 
 async def test_texts_are_found_until_they_are_erased(log_file: LogFile) -> None:
     texts = {"c1": Text("salt", "hello"), "c2": Text("pepper", "bye")}
-    log_file.store().commit(
-        [append_of(joined(1))._replace(personal_data=PersonalData(texts=texts))]
-    )
+    append = msgspec.structs.replace(append_of(joined(1)), personal_data=PersonalData(texts=texts))
+    log_file.store().commit([append])
     reader = log_file.reader()
     assert await reader.texts(["c1", "c2", "c3"]) == {"c1": "hello", "c2": "bye"}
     log_file.change("DELETE FROM texts WHERE chat = 'c1'")

@@ -49,6 +49,18 @@ def test_positions_are_global_and_versions_are_per_stream(log_file: LogFile) -> 
     assert (store.head.position, store.hash_at(3)) == (3, store.head.hash)
 
 
+@pytest.mark.parametrize("events", [1, 31, 32, 33, 64, 65, 200])
+def test_a_batch_of_any_size_is_written_in_order(log_file: LogFile, events: int) -> None:
+    store = log_file.store()
+    batch = [append_of(joined(number % 7, number)) for number in range(events)]
+    assert committed(store, *batch) == [[position] for position in range(1, events + 1)]
+    rows = log_file.query("SELECT position, event_id, data ->> 'socket' FROM events")
+    assert rows == [
+        (number + 1, append.events[0].event_id, f"n1.1.{number}")
+        for number, append in enumerate(batch)
+    ]
+
+
 def test_a_version_conflict_fails_only_its_append(log_file: LogFile) -> None:
     store = log_file.store()
     before, wrong, after = store.commit(

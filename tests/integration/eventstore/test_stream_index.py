@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,13 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.errors import Unavailable
 from service.eventstore import commit_thread, migrate, stream_index
 from service.eventstore.plan import Committed
 from service.eventstore.sqlite import DuplicateVersion, Store
 from tests.effort import effort
 from tests.integration.log_file import LogFile, append_of, appended, joined
 
+FULL = 2
+"""What `PRAGMA synchronous` returns when each commit is synced to the disk."""
+
 USERS = ("1", "2", "3", "4")
+
+
+def connection_of(store: Store) -> sqlite3.Connection:
+    """Return the connection that a store writes by."""
+    return store._connection  # noqa: SLF001 - its statements are what is tested
 
 
 def indexed(log_file: LogFile) -> int:
@@ -57,6 +67,49 @@ def test_a_fill_adds_no_more_events_than_its_bound(
     assert (store.last_version("user:1"), store.last_version("user:2")) == (2, 1)
     store.fill_index()
     assert (indexed(log_file), store.unindexed) == (3, 0)
+
+
+def test_a_fill_is_not_synced_to_the_disk_and_every_commit_is(log_file: LogFile) -> None:
+    store = log_file.store()
+    statements: list[str] = []
+    connection_of(store).set_trace_callback(statements.append)
+    append(store, "1")
+    store.fill_index()
+    store.fill_index()
+    append(store, "2")
+    append(store, "3")
+    shown = ("BEGIN", "COMMIT", "PRAGMA", "INSERT INTO events", "INSERT INTO stream_index (")
+    assert [kind for one in statements for kind in shown if one.strip().startswith(kind)] == [
+        *("BEGIN", "INSERT INTO events", "COMMIT"),
+        *("PRAGMA", "BEGIN", "INSERT INTO stream_index (", "COMMIT"),
+        *("BEGIN", "INSERT INTO stream_index (", "COMMIT"),
+        *("PRAGMA", "BEGIN", "INSERT INTO events", "COMMIT"),
+        *("BEGIN", "INSERT INTO events", "COMMIT"),
+    ]
+    assert [one for one in statements if one.startswith("PRAGMA")] == [
+        "PRAGMA synchronous=NORMAL",
+        "PRAGMA synchronous=FULL",
+    ]
+    assert connection_of(store).execute("PRAGMA synchronous").fetchone() == (FULL,)
+
+
+def test_nothing_is_committed_while_commits_can_not_be_made_durable(log_file: LogFile) -> None:
+    store = log_file.store()
+    append(store, "1")
+    store.fill_index()
+
+    def refuse_pragmas(action: int, *_names: object) -> int:
+        return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_PRAGMA else sqlite3.SQLITE_OK
+
+    connection_of(store).set_authorizer(refuse_pragmas)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            append(store, "2")
+    assert (store.head.position, log_file.query("SELECT count(*) FROM events")) == (1, [(1,)])
+    connection_of(store).set_authorizer(None)
+    append(store, "2")
+    assert connection_of(store).execute("PRAGMA synchronous").fetchone() == (FULL,)
+    assert log_file.query("SELECT count(*) FROM events") == [(2,)]
 
 
 @effort(40)
