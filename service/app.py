@@ -1,4 +1,4 @@
-"""Composition root: every part of the service is made and wired here."""
+"""Composition root: every part of the service is created and wired here."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 NODE = "n1"
-"""The name of the one node that there is."""
+"""The name of this node, of which there is one."""
 
 
 class Parts:
-    """Every part, made and wired; nothing of it runs."""
+    """The parts of the service, created and wired; `Service` starts and stops them."""
 
-    def __init__(  # noqa: PLR0913 - what stands before the parts are made
+    def __init__(  # noqa: PLR0913 - what exists before the parts are made
         self,
         settings: Settings,
         secret: str,
@@ -77,7 +77,7 @@ class Parts:
         metrics: Metrics,
         dev: bool,
     ) -> None:
-        """Make them of what was rebuilt from `log`; `dev` adds `POST /dev/token`."""
+        """Create them on the state rebuilt from `log`; `dev` adds `POST /dev/token`."""
         self.settings = settings
         self.secret = secret
         self.issuers = issuers
@@ -255,7 +255,7 @@ class Parts:
         self.site = Site(settings, handshakes, routes, {PREFIX: api.app()})
 
     def _subscribe(self) -> None:
-        """Let each part observe the events, in this order."""
+        """Subscribe the observers of committed events; they are called in this order."""
         for observer in (
             self.hub.observe,
             self.greeter.observe,
@@ -287,5 +287,5 @@ class Parts:
 
 
 def new_token() -> str:
-    """Make a text that nobody can guess."""
+    """Return an unguessable text, for ids and salts."""
     return secrets.token_hex(8)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Scope: TypeAlias = Literal["user", "service"]
 
 TEXT_BYTES = 50
-"""The overhead of a `str` beside its characters."""
+"""The overhead of a `str`, in addition to its characters."""
 
 ENTRY_BYTES = 250
 """An entry of a set or a dictionary, with a small object in it."""
@@ -40,7 +40,7 @@ CONNECTION_BYTES = 64 * 1024
 """A socket with its parsers, task and session, without its buffers."""
 
 READ_AHEAD_BYTES = 256 * 1024
-"""What is read of a socket while a command is under way, before reading is paused."""
+"""The most that is read from a socket ahead of a pending command, before reading is paused."""
 
 
 class Bound(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Start the service, notice when a part of it dies, and stop it in order."""
+"""Start the service, detect failed parts, and shut it down in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from service.telemetry import Metrics, get_logger, note_fault, traces
 if TYPE_CHECKING:
     from service.settings import Settings
 
-# The name under which the start and the end have always been logged.
+# Logs of the start and the stop have had this name since 0.1.0; searches rely on it.
 logger = get_logger("service.app")
 
 
@@ -50,13 +50,13 @@ class Service:
         await asyncio.gather(*(source.start() for source in polled_keys(self._issuers)))
 
     async def start(self, *, accept_lost_tail: bool = False) -> None:
-        """Open the log, rebuild the world, go on with live matches, and accept sockets."""
+        """Open the log, rebuild the world, recover live matches, and accept connections."""
         check_address(self._settings.listen.host, self._settings.listen.port)
         self._metrics = Metrics()
         asyncio.get_running_loop().set_exception_handler(self._note_loop_fault)
         log, reader = await self._open_log(accept_lost_tail=accept_lost_tail)
         await self._make_parts(log, reader)
-        await self._go_on()
+        await self._start_parts()
         await self._listen()
 
     async def _open_log(self, *, accept_lost_tail: bool) -> tuple[EventLog, Reader]:
@@ -86,7 +86,7 @@ class Service:
         return log, reader
 
     async def _make_parts(self, log: EventLog, reader: Reader) -> None:
-        """Make the parts, of the state that is rebuilt from the log."""
+        """Rebuild the state from the log, and create the parts on it."""
         settings = self._settings
         recovered = await recover(
             log,
@@ -112,8 +112,8 @@ class Service:
         await refill_backlog(tail, before, reader, parts.profile_cache, remember, now_us=now_us)
         parts.hub.start()
 
-    async def _go_on(self) -> None:
-        """Begin to write, go on with live matches, and start what runs beside."""
+    async def _start_parts(self) -> None:
+        """Start the writer, recover live matches, and start the background tasks."""
         parts = self.parts
         logger.debug("log opened", metadata={"position": parts.log.head.position})
         writer = parts.log.start(parts.engine.committed)
@@ -141,7 +141,7 @@ class Service:
         )
 
     async def failed(self) -> None:
-        """Return when a part has died that the service can't go on without."""
+        """Return when a background task has ended that the service needs; log why."""
         done, _ = await asyncio.wait(self._background, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             logger.critical(
@@ -152,12 +152,15 @@ class Service:
             )
 
     def _note_loop_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Tell of what a callback or a task has raised that nobody waits for."""
+        """Log an exception of a callback or of a task that nobody awaits."""
         error = context.get("exception") or RuntimeError(context["message"])
         note_fault(self._metrics, "task", error, what=context["message"])
 
     async def stop(self) -> None:
-        """Accept no more, commit what waits, write a snapshot, close all sockets with 4001."""
+        """Refuse connections, write a snapshot, close all sockets with 4001, and close the log.
+
+        Pending appends are committed before the log is closed.
+        """
         parts = self.parts
         parts.endpoint.refuse_new()
         await parts.deadlines.stop()
@@ -176,7 +179,7 @@ class Service:
         ):
             try:
                 await stop()
-            except Exception as error:  # noqa: BLE001 - the others are stopped all the same
+            except Exception as error:  # noqa: BLE001 - the other parts must be stopped as well
                 note_fault(self._metrics, "task", error, what=stop.__qualname__)
         if parts.user_service is not None:
             await parts.user_service.close()

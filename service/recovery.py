@@ -83,7 +83,7 @@ async def recover(
     return Recovered(world, before)
 
 
-async def refill_backlog(  # noqa: PLR0913 - what is read, and who keeps it
+async def refill_backlog(  # noqa: PLR0913 - the sources, and the parts that are refilled
     tail: Refill,
     before: World,
     reader: Reader,

@@ -76,7 +76,7 @@ async def opened_log() -> AsyncIterator[Reader]:
         await reader.close()
 
 
-def moment(recorded_at: int) -> str:
+def format_time(recorded_at: int) -> str:
     """Format microseconds since 1970 for humans: UTC to the millisecond."""
     time = datetime.fromtimestamp(recorded_at / 1_000_000, UTC)
     return time.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")

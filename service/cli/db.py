@@ -7,7 +7,7 @@ from service.settings import load_settings
 
 
 def upgrade() -> None:
-    """Bring the database to the newest schema; make it if there is none."""
+    """Migrate the database to the newest schema; create it if there is none."""
     url = load_settings().storage.database_url
     before = migrate.current(url)
     migrate.upgrade(url)
@@ -17,7 +17,7 @@ def upgrade() -> None:
 
 
 def current() -> None:
-    """Show which schema the database has, and which this version wants."""
+    """Show the schema of the database, and the one of this version."""
     found = migrate.current(load_settings().storage.database_url)
     print(f"schema {found or 'none'}, newest is {migrate.newest()}")
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from service.cli.common import (
     console,
-    moment,
+    format_time,
     opened_log,
     opened_output,
     progress_console,
@@ -96,7 +96,7 @@ async def _before_last(reader: Reader, count: int, stream: str | None) -> Positi
 
 
 def _line(row: Row) -> str:
-    return f"{row.position:>8}  {moment(row.recorded_at)}  {row.type:<20} {row.data.decode()}"
+    return f"{row.position:>8}  {format_time(row.recorded_at)}  {row.type:<20} {row.data.decode()}"
 
 
 async def _export(after: Position, stream: str | None, output: Path | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from service.cli.common import moment, progress_console
+from service.cli.common import format_time, progress_console
 from service.eventstore import migrate
 from service.eventstore.backup import back_up
 from service.eventstore.backup import restore as restore_log
@@ -52,7 +52,8 @@ def restore(source: Path, *, replace: bool) -> None:
     if done.lost is not None:
         lost = done.lost
         print(
-            f"dropped: events {lost.first} to {lost.last}, recorded since {moment(lost.since)} UTC"
+            f"dropped: events {lost.first} to {lost.last}, "
+            f"recorded since {format_time(lost.since)} UTC"
         )
     if done.revoked:
         print(f"sessions revoked again: {', '.join(str(user) for user in done.revoked)}")

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from service.cli.common import console, moment, opened_log, run
+from service.cli.common import console, format_time, opened_log, run
 from service.edge.api.shapes import match_of
 from service.eventstore.read_models.match_history import MatchQuery, PlayedMatch, find_matches
 from service.games.catalogue import GAMES
@@ -57,7 +57,7 @@ def _table(found: list[PlayedMatch]) -> Table:
             match.id,
             match.game,
             " : ".join(match.players),
-            moment(match.started_at)[:19],
+            format_time(match.started_at)[:19],
             "" if seconds is None else f"{seconds:.0f}",
             ":".join(map(str, match.scores or [])),
             result_of(match),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.table import Table
 
-from service.cli.common import console, moment, opened_log, run
+from service.cli.common import console, format_time, opened_log, run
 from service.domain.events.outbox import USER_SERVICE
 from service.errors import ServiceError
 from service.eventstore import migrate
@@ -24,12 +24,12 @@ class NoSuchDelivery(ServiceError):
 
 
 def list_entries(*, as_json: bool) -> None:
-    """List what waits for other services or was refused, the oldest first."""
+    """List pending and rejected deliveries, the oldest first."""
     run(_list(as_json=as_json))
 
 
 def retry(match: str) -> None:
-    """Deliver a match at once, also one that was refused; the running service does it."""
+    """Make the deliveries of a match due, also rejected ones; the running service sends them."""
     run(_retry(match))
 
 
@@ -51,7 +51,7 @@ def _table(found: list[Entry]) -> Table:
         table.add_row(
             entry.match,
             entry.consumer,
-            moment(entry.ended_at)[:19],
+            format_time(entry.ended_at)[:19],
             entry.state,
             str(entry.attempts),
             _next(entry),
@@ -63,7 +63,7 @@ def _table(found: list[Entry]) -> Table:
 def _next(entry: Entry) -> str:
     if entry.next_at is None:
         return "" if entry.state == "rejected" else "with a token"
-    return moment(entry.next_at)[:19] if entry.next_at else "now"
+    return format_time(entry.next_at)[:19] if entry.next_at else "now"
 
 
 async def _retry(start: str) -> None:

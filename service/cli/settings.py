@@ -16,7 +16,7 @@ PIPE_WIDTH = 200
 
 
 def show_settings(*, as_json: bool) -> None:
-    """Show every setting with the value in force, and what clients can make the service hold."""
+    """Show every setting with its current value, and the memory bounds of clients."""
     settings = load_settings()
     rows = [asdict(row) for row in describe(settings)]
     if as_json:

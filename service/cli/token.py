@@ -67,7 +67,7 @@ def make_token(  # noqa: PLR0913 - one argument for each option of the command
     if settings.tokens.issuer is not None:
         claims["iss"] = settings.tokens.issuer
     with warnings.catch_warnings():
-        # That the secret is short is told where the service starts (`service.settings.checks`).
+        # `service.settings.checks` warns of a short secret when the service starts.
         warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
         try:
             return jwt.encode(claims, private_key or signing_secret(settings), algorithm)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 from sqlalchemy import select
 
-from service.cli.common import moment, opened_log, progress_console, run
+from service.cli.common import format_time, opened_log, progress_console, run
 from service.domain.commands.chat import digest_of
 from service.domain.events.chat import ChatSaid
 from service.domain.events.matches import MatchStarted
@@ -63,7 +63,7 @@ async def _verify() -> None:
             found = await reader.hashes([remembered.position])
             remembered.check(comparison.head, found.get(remembered.position))
     for skip in skips:
-        when = moment(skip.skipped_at)
+        when = format_time(skip.skipped_at)
         print(f"skipped: position {skip.position}, by {skip.actor} at {when}: {skip.reason}")
     events, seconds = comparison.head.position, time.monotonic() - began
     print(

@@ -13,7 +13,7 @@ class Clock:
         return time.time()
 
     def steady(self) -> float:
-        """Return the monotonic time, which may stand still while the machine sleeps."""
+        """Return the monotonic time, which may stop while the machine sleeps."""
         return time.monotonic()
 
 

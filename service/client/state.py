@@ -15,7 +15,7 @@ class Cursor:
         self.epoch: str | None = None
         self.position = 0
         self.is_resuming = False
-        """Whether the current connection has asked to resume."""
+        """Whether the current connection resumes."""
 
     def forget(self) -> None:
         """Drop the position: the next connection needs a whole greeting."""

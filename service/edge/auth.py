@@ -18,7 +18,7 @@ from service.edge.claims import (
     BadTime,
     BadUser,
     Scope,
-    Times,
+    TokenLifetime,
     has_user,
     read_times,
     read_user,
@@ -131,7 +131,7 @@ class Authenticator:
         is_nobody = scopes and not has_user(claims)
         return Caller(None if is_nobody else self._identity(claims, times), scopes)
 
-    async def _claims(self, token: str | None) -> tuple[Mapping[str, Any], Times]:
+    async def _claims(self, token: str | None) -> tuple[Mapping[str, Any], TokenLifetime]:
         if not token:
             raise AuthenticationError("Missing token", "MISSING_WEBSOCKET_TOKEN")
         try:
@@ -142,7 +142,7 @@ class Authenticator:
                 "Invalid or expired token", "INVALID_WEBSOCKET_TOKEN"
             ) from error
 
-    def _identity(self, claims: Mapping[str, Any], times: Times) -> Identity:
+    def _identity(self, claims: Mapping[str, Any], times: TokenLifetime) -> Identity:
         try:
             user = read_user(claims)
         except BadUser as error:

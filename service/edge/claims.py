@@ -37,14 +37,14 @@ class BadUser(ServiceError):
     """No claim contains a valid user id."""
 
 
-class Times(msgspec.Struct, frozen=True):
+class TokenLifetime(msgspec.Struct, frozen=True):
     """When a token was issued and when it expires, in seconds since 1970."""
 
     issued_at_s: float | None
     expires_at_s: float | None
 
 
-def read_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> Times:
+def read_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> TokenLifetime:
     """Return `iat` and `exp`; raise `BadTime` unless the token is valid at `now_s`."""
     issued_at_s, not_before_s, expires_at_s = (
         _time(claims, name) for name in ("iat", "nbf", "exp")
@@ -54,7 +54,7 @@ def read_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> Time
     for begins_s in (issued_at_s, not_before_s):
         if begins_s is not None and begins_s > now_s + leeway_s:
             raise BadTime("it is not good yet")
-    return Times(issued_at_s, expires_at_s)
+    return TokenLifetime(issued_at_s, expires_at_s)
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:

@@ -16,29 +16,38 @@ class CloseCode(IntEnum):
         member.description = description
         return member
 
-    NO_STATUS = 1005, "Never sent: how the service notes a close without a code; it counts as 1000."
-    NORMAL = 1000, "The client has closed; or the service answers a close in kind."
-    ABNORMAL = 1006, "Never sent: how the service notes a connection that ended without a close."
-    PROTOCOL = 1002, "A Socket.IO client has sent what is no packet, or a packet out of turn."
+    NO_STATUS = 1005, "Never sent: recorded for a close frame without a code; it counts as 1000."
+    NORMAL = 1000, "The client closed the connection, or the service answers its close frame."
+    ABNORMAL = 1006, "Never sent: recorded for a connection that ended without a close frame."
+    PROTOCOL = (
+        1002,
+        "A Socket.IO client sent a malformed packet, or one that is not allowed in this state.",
+    )
     POLICY = 1008, "The token is missing, wrong or expired, or the page's origin is not allowed."
-    TOO_BIG = 1009, "A message above the limit; do not send it again."
-    TRY_AGAIN = 1013, "The event log cannot be written just now; connect again later."
-    DRAINING = 4001, "The service stops or restarts; connect again, after a random while."
+    TOO_BIG = 1009, "A message exceeds the size limit; do not send it again."
+    TRY_AGAIN = 1013, "The event log can't be written at the moment; connect again later."
+    DRAINING = 4001, "The service stops or restarts; connect again after a random delay."
     TOO_SLOW = 4008, "In logs only: the client read too slowly and was cut off; it sees 1006."
     NO_PONG = 4012, "In logs only: the client did not answer a ping in time; it sees 1006."
-    TOKEN_EXPIRED = 4005, "The token of a v1 socket has been expired for a while; get a new one."
-    RATE_LIMITED = 4013, "Messages went on above the limit; connect again and send fewer."
-    REVOKED = 4503, "The user was sent away: their tokens until now are refused; do not try again."
+    TOKEN_EXPIRED = (
+        4005,
+        "The token of a v1 socket has expired, and so has the grace period; get a new one.",
+    )
+    RATE_LIMITED = (
+        4013,
+        "The client kept exceeding the rate limit; connect again and send fewer messages.",
+    )
+    REVOKED = 4503, "The user's sessions and tokens were revoked; do not reconnect."
     TOO_MANY_SOCKETS = (
         4504,
-        "A newer connection of the user, who had too many, took the place of this one.",
+        "The user had too many connections, and a newer one replaced this one.",
     )
 
 
-def noted(close_code: int | None) -> int:
+def recorded_code(close_code: int | None) -> int:
     """Return the code by which the end of a connection is recorded.
 
-    aiohttp says 0 of a close frame without a code, and None when no close frame came.
+    aiohttp reports 0 for a close frame without a code, and None without a close frame.
     """
     if close_code is None:
         return CloseCode.ABNORMAL
@@ -55,17 +64,25 @@ REFUSED_HANDSHAKES = (
     (
         "UNKNOWN_TOKEN_KEY",
         "1008 `Invalid or expired token`",
-        "The key that the token names is none of those that are known.",
+        "The token names an unknown key.",
     ),
     (
         "INVALID_TOKEN_PAYLOAD",
         "1008 `Invalid token payload`",
-        "No claim holds the id of a user, or it is none that the service takes.",
+        "No claim has a user id, or it is invalid.",
     ),
-    ("ORIGIN_NOT_ALLOWED", "1008 `Origin not allowed`", "`WS_ALLOWED_ORIGINS` has not this page."),
-    ("TOKEN_REVOKED", "4503 `Revoked`", "The user was sent away after the token was issued."),
+    (
+        "ORIGIN_NOT_ALLOWED",
+        "1008 `Origin not allowed`",
+        "`WS_ALLOWED_ORIGINS` does not have the origin of this page.",
+    ),
+    (
+        "TOKEN_REVOKED",
+        "4503 `Revoked`",
+        "The user's sessions were revoked after the token was issued.",
+    ),
     ("TOO_MANY_SOCKETS", "4504", "The user has `WS_SOCKETS_PER_USER_MAX` sockets."),
-    ("UNAVAILABLE", "1013", "The log can't be written just now."),
+    ("UNAVAILABLE", "1013", "The event log can't be written at the moment."),
     (
         "RATE_LIMITED",
         "HTTP 429, or 4013",

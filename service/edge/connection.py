@@ -123,8 +123,7 @@ class Connection:
         """The newest frame of each conflation key, queued when the client has caught up."""
         self._marks: list[int] = []
         """For each hold, the number of queued frames that are before it."""
-        self._resume_end = 0
-        self._written = 0
+        self._resume_end = self._written = 0
         self._progress = (0, 0.0)
 
     def on_message(self) -> None:

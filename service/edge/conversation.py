@@ -1,10 +1,10 @@
-"""Carry out what one client asks for: frame by frame, each to its end before the next begins.
+"""Carry out what one client asks for: one frame after the other.
 
 A frame is handled in the callback that reads it, without waking a task, wherever that is possible.
 While a request is under way, and while earlier frames wait, further ones stay unread in the
-channel, which stops reading from the client when they are too many. So the order is kept, and a
-client can't make anything here grow. The one request that may wait here, `_deferred`, was read from
-the frame that is first in the channel.
+channel, which stops reading from the client when there are too many (backpressure). This keeps the
+order and bounds the memory of a client. `_deferred` is the decoded request of the first frame that
+waits in the channel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom
-from service.edge.close_codes import CloseCode, noted
+from service.edge.close_codes import CloseCode, recorded_code
 from service.edge.replies import Replies
 from service.edge.session.actions import (
     Close,
@@ -119,12 +119,14 @@ class Conversation:
         self._is_closing = False
         """Whether it is being closed for its control frames."""
         self._friend_requests: list[str] | None = None
-        """The ids under which the user's friends were asked for, while that is under way."""
+        """The ids of pending requests for the user's friends; None while there is none."""
 
     @property
     def end_code(self) -> int:
         """The close code by which its end is recorded."""
-        return noted(self.channel.close_code) if self.closed_with is None else self.closed_with
+        return (
+            recorded_code(self.channel.close_code) if self.closed_with is None else self.closed_with
+        )
 
     def origin(self, command: str | None = None, digest: bytes | None = None) -> Origin:
         """Return who causes what follows; only ids of v1 clients are idempotency keys."""
@@ -285,9 +287,9 @@ class Conversation:
     # Commands
 
     def _dispatch(self, action: Execute, id_: str | None) -> None:
-        """Let the engine carry a command out; its result ends the turn, and no task waits for it.
+        """Dispatch a command to the engine; its result ends the turn, without a task that waits.
 
-        So later frames wait for the commit, but nothing else of this node does.
+        Only later frames of this connection wait for the commit.
         """
 
         def done(result: Executed | Exception) -> None:

@@ -39,7 +39,7 @@ CHANGES_KEPT_MIN = 100
 def broadcast_interval_s(least_s: float, sockets: int, bytes_: int = 0) -> float:
     """Return the interval between two broadcasts of `bytes_` to `sockets`, in seconds.
 
-    With few of them it is the setting; a crowd that comes in would keep the loop busy with it.
+    It is `least_s` for few sockets, and longer for many, whose broadcasts would block the loop.
     """
     return max(least_s, sockets * (SEND_S + bytes_ * SEND_BYTE_S) / BROADCAST_CPU_SHARE_MAX)
 

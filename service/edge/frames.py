@@ -1,6 +1,6 @@
 """Encode messages as WebSocket frames that any socket can send: unmasked text (RFC 6455, 5.2).
 
-What goes out is a frame until the end, also to clients who poll: only then it is unwrapped.
+Messages are framed for all transports; long polling removes the header of each frame.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ PING = b"\x89\x00"
 """A ping frame without payload."""
 
 
-async def heard(event: asyncio.Event, within_s: float) -> bool:
+async def is_set_within(event: asyncio.Event, within_s: float) -> bool:
     """Wait for `event`; return whether it was set in time."""
     try:
         async with asyncio.timeout(within_s):
@@ -63,13 +63,13 @@ class EagerResponse(web.WebSocketResponse):
     """A WebSocket that handles messages in the read callback, and keeps the others for its task."""
 
     # In a `__dict__` they would be one too many for aiohttp's, which would double in size.
-    __slots__ = ("_heard", "_scope")
+    __slots__ = ("_received", "_scope")
 
     def __init__(self, scope: AbstractContextManager[None] | None = None, **options: Any) -> None:
         """Enter `scope` around each read callback; the options are those of aiohttp."""
         super().__init__(**options)
         self._scope = scope
-        self._heard: asyncio.Event | None = None
+        self._received: asyncio.Event | None = None
         """Set by any received data; created when `answers` is called first."""
 
     async def answers(self, within_s: float) -> bool:
@@ -77,12 +77,12 @@ class EagerResponse(web.WebSocketResponse):
         transport = None if self._req is None else self._req.transport
         if transport is None:
             return False
-        if self._heard is None:
-            self._heard = asyncio.Event()
-        self._heard.clear()
+        if self._received is None:
+            self._received = asyncio.Event()
+        self._received.clear()
         # Not by `ping`, which waits while the write buffer is full.
         transport.write(PING)
-        return await heard(self._heard, within_s)
+        return await is_set_within(self._received, within_s)
 
     def set_message_handler(self, handle: Handle, count: Count) -> None:
         """Call `handle` in the read callback (`Channel`); drop control frames without `count`."""
@@ -109,8 +109,8 @@ class EagerResponse(web.WebSocketResponse):
 
     def _on_data_received(self) -> None:
         """Postpone the next ping, without the callback that aiohttp schedules for that."""
-        if self._heard is not None:
-            self._heard.set()
+        if self._received is not None:
+            self._received.set()
         if not IS_EAGER:
             super()._on_data_received()
         elif self._heartbeat is not None and self._loop is not None:

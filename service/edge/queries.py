@@ -109,7 +109,7 @@ class Queries:
         )
 
     def show_again(self, message: FromClient, connection: Connection) -> None:
-        """Answer a command that changed nothing with the state that its sender asked for."""
+        """Send the state that a command shows, after one that changed nothing."""
         match message:
             case classic.MatchmakingLeave():
                 self._hub.send(connection, classic.MatchmakingCancelled())

@@ -27,7 +27,7 @@ class Replies:
     def __init__(
         self, connection: Connection, correlation_id: str, hub: Hub, metrics: Metrics
     ) -> None:
-        """Send by `hub`; `correlation_id` stands in the logs."""
+        """Send by `hub`; `correlation_id` appears in the logs."""
         self._connection = connection
         self._correlation_id = correlation_id
         self._hub = hub

@@ -1,8 +1,8 @@
 """Refill the backlog at start, so that clients can resume across a restart.
 
 The recipients of a frame depend on the world at the time of its event. So a second world, from
-before the tail of the log, is folded to the end, beside the current one. Inputs of matches with
-ticks have no frames, and are not read.
+before the tail of the log, is folded to the end, separately from the current one. Inputs of matches
+with ticks have no frames, and are not read.
 """
 
 from __future__ import annotations

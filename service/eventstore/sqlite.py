@@ -77,7 +77,7 @@ PROBE_BYTES = 256 * 1024
 """How much a probe writes after a failure: about as much as a large batch."""
 
 CLOCK_STEP_US_MAX = 1_000_000
-"""`recorded_at` stands still while the clock is behind by less than this; else it goes back."""
+"""`recorded_at` does not go back while the clock is behind by at most this; beyond it, it does."""
 
 
 class FileMoved(ServiceError, sqlite3.OperationalError):

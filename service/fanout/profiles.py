@@ -64,7 +64,7 @@ class Expectation:
             profiles.texts.pop(chat, None)
         for user, name in self._before.items():
             if profiles.names.get(user) != self._names[user]:
-                # Another name has come since, which stays.
+                # A later rename has replaced it.
                 continue
             if name is None:
                 profiles.names.pop(user, None)

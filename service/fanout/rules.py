@@ -1,7 +1,7 @@
 """Fan-out rules: event -> deliveries. Pure, and computed when the event is folded.
 
-Most messages show the world with the event in it. What ends something is told to those who were
-there, and so is computed just before the fold.
+Most messages show the state after the event. The recipients and the content of messages about an
+end, such as a closed room, follow from the state before it, so they are computed before the fold.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def _status_set(event: UserStatusSet, world: World, _profiles: Profiles) -> Iter
 
 def _visibility_changed(user: UserId, *, online: bool) -> Iterator[Message]:
     """Announce that a user has become visible as online, or is no longer."""
-    told = classic.UserOnline(user) if online else classic.UserOffline(user)
-    yield Delivery(Everyone(), classic=told)
+    message = classic.UserOnline(user) if online else classic.UserOffline(user)
+    yield Delivery(Everyone(), classic=message)
     yield to_both_dialects(Watchers(user), classic.FriendsStatusUpdate(user, is_online=online))
     yield ListChanged("user:list")
     yield UserChanged(user)
@@ -254,8 +254,8 @@ def _match_started(event: MatchStarted, world: World, profiles: Profiles) -> Ite
             start = game_start(room, index, duration_s or 0, profiles)
             yield Delivery(Sockets(tuple(seat.sockets)), classic=start)
         if seat.user is not None:
-            told = game_start_v1(room, index, duration_s, profiles)
-            yield Delivery(Users((seat.user,)), v1=told, durable=True)
+            start_v1 = game_start_v1(room, index, duration_s, profiles)
+            yield Delivery(Users((seat.user,)), v1=start_v1, durable=True)
             yield UserChanged(seat.user)
     yield to_spectators(room, game_start_v1(room, None, duration_s, profiles))
     yield RoomChanged(room.id)

@@ -27,7 +27,7 @@ LOOKUPS_AT_ONCE = 16
 logger = get_logger(__name__)
 
 
-class Users(Protocol):
+class UserServicePort(Protocol):
     """The user service."""
 
     async def name(self, user: UserId) -> str | None:
@@ -52,7 +52,7 @@ class ProfileLookup:
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
-        users: Users | None,
+        users: UserServicePort | None,
         tokens: Tokens,
         *,
         known_name: Callable[[UserId], str | None],
@@ -112,7 +112,7 @@ class ProfileLookup:
             raise UserServiceUnavailable("Your token has expired; sign in again.")
         return await self._users.friends(user, token)
 
-    async def _run(self, users: Users) -> None:
+    async def _run(self, users: UserServicePort) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -121,11 +121,11 @@ class ProfileLookup:
                 if not await self._look_up(users, some):
                     await asyncio.sleep(self._retry_s)
 
-    async def _look_up(self, users: Users, some: Sequence[UserId]) -> bool:
+    async def _look_up(self, users: UserServicePort, some: Sequence[UserId]) -> bool:
         """Look up some names concurrently; return whether all lookups were answered."""
         return all(await asyncio.gather(*(self._look_up_one(users, user) for user in some)))
 
-    async def _look_up_one(self, users: Users, user: UserId) -> bool:
+    async def _look_up_one(self, users: UserServicePort, user: UserId) -> bool:
         """Look up one name; return whether there was an answer."""
         try:
             name = self._clean_name(await users.name(user) or "")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 POLL_S = 2.0
-"""How often the table is polled, for new tokens and for retries that an operator asked for."""
+"""Poll interval of the table, for new tokens and for retries by an operator, in seconds."""
 
 LOG_RETRY_S = 1.0
 """Wait before the next try after an outcome could not be appended."""

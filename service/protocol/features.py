@@ -17,7 +17,7 @@ FEATURES: tuple[tuple[str, str], ...] = (
         "`greeted` marks the end of the present state, after `welcome` and after `resync`.",
     ),
     ("sent_invites", "The present state has an `invite:sent` for each pending invite of your own."),
-    ("strict_fields", "Unknown fields and unknown room options are refused by `UNKNOWN_FIELD`."),
+    ("strict_fields", "Unknown fields and unknown room options are refused with `UNKNOWN_FIELD`."),
     ("retry_after", "An `error` may say in `retryAfterMs` when a retry may succeed."),
     ("size_limits", "`welcome.limits` has the size limits of moves, signals and room data."),
     ("turn_clock", "States say when the turn ends, and a lost turn is `turn_timeout`."),
@@ -29,7 +29,7 @@ FEATURES: tuple[tuple[str, str], ...] = (
         "pause_budget",
         "Each player may pause a match for a limited time; `pauseLeftMs` is what is left.",
     ),
-    ("id_reused", "A command id that is reused for another command is refused by `ID_REUSED`."),
+    ("id_reused", "A command id that is reused for another command is refused with `ID_REUSED`."),
     (
         "void_matches",
         "The reason of `game:over` may be `void`: the match has no result, its rules failed.",

@@ -98,7 +98,7 @@ class CommandResults:
         self._open: _Open | None = None
         self._recorded_at: int | None = None
         self._now = 0
-        """The time of the log, in microseconds: it stands still where the clock went back."""
+        """The time of the log, in microseconds; it never decreases, unlike the clock."""
 
     def __len__(self) -> int:
         """Return the number of results."""
@@ -120,7 +120,7 @@ class CommandResults:
             self._drop(self._ages.popitem(last=False)[0])
         opened, meta = self._open, recorded.meta
         if opened is not None and recorded.position > opened.last:
-            # A start skips events that no client is told of, which may be the last of a command.
+            # A start skips events without messages, which may be the last of a command.
             self._keep(opened)
             opened = None
         if meta is not None and recorded.actor is not None:

@@ -88,7 +88,7 @@ class LiveMatch:
         self.last_remaining: int | None = None
         self.checkpoint_ticks = checkpoint_ticks
         self.checkpoint_phase = room.created_at % checkpoint_ticks
-        self._holds: list[Hold] = []
+        self._holds: list[MatchHold] = []
         """One for each decided event that is not committed yet, in the order of decision."""
         self._period_s = 1 / (run.game.tick_hz or 1)
         self._caught_up_s = CATCH_UP_TICKS_MAX * self._period_s
@@ -158,11 +158,11 @@ class LiveMatch:
                 raise Unavailable
             await self._recorded.wait()
 
-    def hold(self, event: MatchEvent) -> Hold:
+    def hold(self, event: MatchEvent) -> MatchHold:
         """Do not step the tick of `event` before the hold is released."""
         if isinstance(event, MatchInput):
             self.last_input_tick = max(self.last_input_tick, event.tick)
-        hold = Hold(self._holds, event)
+        hold = MatchHold(self._holds, event)
         self._holds.append(hold)
         return hold
 
@@ -199,12 +199,12 @@ class LiveMatch:
         return None if ticks is None else math.ceil(ticks / self.run.game.tick_hz)
 
 
-class Hold:
+class MatchHold:
     """Keeps a match from stepping the tick of an event that is not committed yet."""
 
     __slots__ = ("_holds", "event")
 
-    def __init__(self, holds: list[Hold], event: MatchEvent) -> None:
+    def __init__(self, holds: list[MatchHold], event: MatchEvent) -> None:
         """Belong to the holds of a match."""
         self._holds = holds
         self.event = event

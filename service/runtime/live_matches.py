@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from service.domain.events.matches import MatchEvent
     from service.domain.ids import MatchId
-    from service.runtime.live_match import Hold, LiveMatch
+    from service.runtime.live_match import LiveMatch, MatchHold
 
 MOVE_FAULTS_MAX = 3
 """A match is void after so many moves in a row of one seat over which its rules failed."""
@@ -89,7 +89,7 @@ class LiveMatches:
         )
 
     def rules_failed(self, match: MatchId, error: Exception) -> None:
-        """Log that the rules of a match failed; the decision that asked them ends it."""
+        """Log that the rules of a match failed; the decision that called them ends the match."""
         note_fault(self._metrics, "rules", error, match=match)
 
     def is_settled(self, streams: set[str], /) -> bool:
@@ -102,7 +102,7 @@ class LiveMatches:
         for stream in streams & self._by_stream.keys():
             await self._by_stream[stream].recorded()
 
-    def hold(self, event: MatchEvent) -> Hold | None:
+    def hold(self, event: MatchEvent) -> MatchHold | None:
         """Stop the match of `event` before its tick; a checkpoint holds nothing."""
         live = self._matches.get(event.match)
         if live is None or isinstance(event, MatchCheckpoint):

@@ -54,7 +54,7 @@ class MatchRecorder:
         self._publish_frame = publish_frame
         self._metrics = metrics
         self._checkpoints: list[MatchCheckpoint] = []
-        """Those that were taken but not appended yet."""
+        """Checkpoints that are taken but not appended yet."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
@@ -71,13 +71,13 @@ class MatchRecorder:
         self._spawn(self._void(command))
 
     def add_checkpoint(self, live: LiveMatch) -> None:
-        """Take a checkpoint; `write_checkpoints` writes it."""
+        """Take a checkpoint, which `write_checkpoints` appends."""
         self._checkpoints.append(checkpoint_of(live.id, live.run))
 
     def write_checkpoints(self) -> None:
-        """Append those that were taken, together; those that can't be written are dropped.
+        """Append the pending checkpoints together; on failure they are dropped without a retry.
 
-        A later checkpoint does as well, so that none is tried again.
+        The next checkpoint of each match replaces them.
         """
         if not self._checkpoints:
             return

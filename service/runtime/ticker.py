@@ -1,7 +1,7 @@
 """Step all live matches in one loop.
 
 A match never runs past what is committed: an input is in the log before its tick is stepped,
-and an outcome before its frame is shown. A slow disk makes ticks late, never wrong.
+and an outcome before its frame is published. A slow disk therefore only delays ticks.
 """
 
 from __future__ import annotations
@@ -289,8 +289,8 @@ class Ticker:
             live.paused = False
             return
         phase = next(index for index, phase in enumerate(self._phases) if live.id in phase)
-        wanted = self._clock() + START_DELAY_S
-        rounds = math.ceil((wanted - self._grid_at) * GRID_HZ)
+        start_at = self._clock() + START_DELAY_S
+        rounds = math.ceil((start_at - self._grid_at) * GRID_HZ)
         # A little early, so that rounding never makes it wait for the next round.
         live.resume(self._grid_at + rounds / GRID_HZ + (phase - 0.5) * SLOT_S)
 

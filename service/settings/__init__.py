@@ -1,7 +1,7 @@
 """The settings: one environment variable each, with its unit, default, bounds and help.
 
-`load_settings` reads them once, at start; afterwards they never change. Each section in
-`sections` is the struct that its part of the service takes.
+`load_settings` reads them once, at start. Each section in `sections` is the struct that its part
+of the service takes.
 """
 
 from service.settings.describe import SettingRow, describe

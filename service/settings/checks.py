@@ -1,4 +1,4 @@
-"""What settings have to agree on, and what works but is not safe."""
+"""Cross-field validation of the settings, and warnings about insecure ones."""
 
 from urllib.parse import urlsplit
 
@@ -11,10 +11,7 @@ from service.settings.settings import Settings
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that are right by themselves but not together.
-
-    Raises `ConfigurationError`.
-    """
+    """Raise `ConfigurationError` for settings that are valid one by one but not together."""
     slow = settings.connections.slow
     if slow.bytes_newest_only > slow.bytes_max:
         raise ConfigurationError(
@@ -49,7 +46,7 @@ def _check_tokens(tokens: TokenSettings) -> None:
         _check_public_key(tokens.public_key, tokens.algorithms)
     if tokens.issuers is not None and tokens.issuer is not None:
         raise ConfigurationError(
-            "JWT_ISSUER is of no use with JWT_ISSUERS, which names them all: unset one"
+            "JWT_ISSUER can't be used together with JWT_ISSUERS: unset one of them"
         )
 
 
@@ -63,7 +60,7 @@ def _sources_of_public_keys(tokens: TokenSettings) -> list[str]:
 
 
 def _check_sources(sources: list[str], algorithms: str) -> None:
-    """Refuse public keys that do not come from exactly one place."""
+    """Refuse public keys unless they have exactly one source."""
     if not sources:
         raise ConfigurationError(
             f"JWT_ALGORITHMS={algorithms} needs JWT_PUBLIC_KEY, JWT_JWKS_URL or JWT_ISSUERS"
@@ -103,7 +100,7 @@ def _check_vault(vault: VaultSettings) -> None:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Name what works but is not safe."""
+    """Return warnings about settings that work but are insecure."""
     tokens = settings.tokens
     secret = tokens.secret.get_secret_value() if tokens.secret else None
     urls = [tokens.jwks_url, *(one.jwks_url for one in (tokens.issuers or {}).values())]
@@ -112,7 +109,7 @@ def warnings(settings: Settings) -> list[str]:
     return [
         *(weaknesses(tokens.algorithms, secret) if secret is not None else ()),
         *(
-            f"{url} is asked without TLS: whoever stands in between can let anybody in"
+            f"{url} is fetched without TLS, so others on the network can forge tokens: use https"
             for url in urls
             if url is not None and _is_open_to_others(url)
         ),
@@ -120,17 +117,17 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def weaknesses(algorithms: tuple[Algorithm, ...], secret: str) -> list[str]:
-    """Name what is not safe about a secret, wherever it comes from."""
+    """Return warnings about a weak secret, whether it is from the settings or from Vault."""
     # RFC 7518, 3.2: a key at least as long as the hash.
     bits = max((int(name[2:]) for name in algorithms if name.startswith("HS")), default=0)
     length = len(secret.encode())
     if length < bits // 8:
         names = ",".join(algorithms)
-        return [f"JWT_SECRET has {length} bytes; {names} wants {bits // 8} or more"]
+        return [f"JWT_SECRET has {length} bytes; {names} needs {bits // 8} or more"]
     return []
 
 
 def _is_open_to_others(url: str) -> bool:
-    """Tell whether what comes from `url` goes over a network in the clear."""
+    """Return whether responses from `url` cross a network unencrypted."""
     parts = urlsplit(url)
     return parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}

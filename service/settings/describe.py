@@ -1,4 +1,4 @@
-"""Settings as text for people: what is in force, what is allowed. Secrets are masked."""
+"""Describe settings as text: value, default, allowed values. Secrets are masked."""
 
 import json
 import re
@@ -16,7 +16,7 @@ MASK = "***"
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting for people to read: all is text, secrets are masked."""
+    """A row of the table of settings, as text; secrets are masked."""
 
     env: str
     value: str
@@ -27,7 +27,7 @@ class SettingRow:
 
 
 def describe(settings: Settings) -> list[SettingRow]:
-    """List all settings as they are in force."""
+    """Return a row for each setting, with its current value."""
     return [
         SettingRow(
             env=one.env,
@@ -42,13 +42,13 @@ def describe(settings: Settings) -> list[SettingRow]:
 
 
 def mask_url(url: str) -> str:
-    """Hide the password in a URL, wherever it stands."""
+    """Mask the passwords in a URL: in the user part and in the query."""
     url = re.sub(r"(://[^:@/]*:).*@", rf"\1{MASK}@", url)
     return re.sub(r"([?&]\w*pass\w*=)[^&#]*", rf"\1{MASK}", url, flags=re.IGNORECASE)
 
 
 def text(value: object) -> str:
-    """Show a value as it would be set; a secret only that it is there."""
+    """Format a value as in its environment variable; secrets are masked."""
     if value is None:
         return ""
     if isinstance(value, SecretStr):
@@ -63,7 +63,7 @@ def text(value: object) -> str:
 
 
 def allowed(one: Setting) -> str:
-    """Say in words which values a setting takes."""
+    """Describe the values that a setting allows."""
     if one.allowed:
         return one.allowed
     kind = _bare(one.kind)
@@ -79,10 +79,10 @@ def allowed(one: Setting) -> str:
 
 
 def is_secret(one: Setting) -> bool:
-    """Tell whether the value must not be shown."""
+    """Return whether the value must be masked."""
     return get_origin(one.kind) in {Union, UnionType} and SecretStr in get_args(one.kind)
 
 
 def _bare(kind: Any) -> Any:
-    """Return a type without what annotates it."""
+    """Return a type without its `Annotated` metadata."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind

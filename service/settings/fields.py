@@ -1,7 +1,7 @@
-"""Sections of settings: frozen structs whose fields say from which variable they are set.
+"""Sections of settings: frozen structs whose fields name their environment variables.
 
-A section is the struct that its part of the service takes, and holds the one default of each
-setting. Made directly, as tests do, it checks nothing; `load_settings` checks what it reads.
+A section is the struct that its part of the service takes, and has the only default of each
+setting. Its constructor validates nothing; `load_settings` does.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _KEY = "setting"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting: its variable, and what people and the validation have to know of it."""
+    """A setting: its environment variable, and its description and validation."""
 
     env: str
     kind: Any
@@ -27,12 +27,12 @@ class Setting:
     le: float | None
     min_length: int | None
     allowed: str | None
-    """Says what the type and the bounds don't."""
+    """Describes the allowed values, as far as type and bounds don't."""
     default_text: str | None
     """Describes a default that follows from other settings."""
 
 
-def setting(  # noqa: PLR0913 - one argument for each thing that a setting has
+def setting(  # noqa: PLR0913 - one argument per property of a setting
     env: str,
     default: object,
     help_: str,
@@ -46,8 +46,8 @@ def setting(  # noqa: PLR0913 - one argument for each thing that a setting has
 ) -> Any:
     """Declare the field of a section that is set by the variable `env`.
 
-    `allowed` says in words what its type and bounds don't, `default_text` what an empty default
-    stands for.
+    `allowed` describes the allowed values as far as type and bounds don't, `default_text` the
+    meaning of an empty default.
     """
     about = {
         "env": env,
@@ -94,7 +94,7 @@ def values_of(section: Any) -> Iterator[object]:
 
 
 def make(section: type[Section], values: Mapping[str, object]) -> Section:
-    """Make a section of values by variable; what is missing has its default."""
+    """Create a section from values by variable; missing ones have their default."""
     given = {}
     for one in fields(cast("Any", section)):
         if _KEY not in one.metadata:

@@ -1,4 +1,4 @@
-"""Types of values that several settings have, or that are more than a number or a text."""
+"""Value types of settings, with their validation."""
 
 import json
 from typing import Annotated, Literal, TypeAlias
@@ -11,7 +11,7 @@ Algorithm: TypeAlias = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
 
-# The words of the logger that the replaced service used, so that its deployments keep theirs.
+# Level names of the service that this one replaced, so that its deployments need no change.
 _FORMER_LEVELS = {"trace": "debug", "warn": "warning", "fatal": "critical"}
 
 
@@ -34,7 +34,7 @@ Level: TypeAlias = Annotated[
 ]
 
 HttpUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^/@\s?#]+(/[^\s#]*)?$")]
-"""A URL without a user and a password, which would stand in logs."""
+"""A URL without user and password, which would appear in logs."""
 
 CollectorUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
 
@@ -58,7 +58,7 @@ Algorithms: TypeAlias = Annotated[tuple[Algorithm, ...], BeforeValidator(_split)
 
 
 class IssuerSettings(BaseModel, frozen=True, extra="forbid"):
-    """One of several issuers: where its keys are published, and for whom its tokens must be."""
+    """One of several issuers: the URL of its keys, and the required audience of its tokens."""
 
     jwks_url: HttpUrl
     audience: str | None = None

@@ -14,7 +14,7 @@ from service.settings.fields import Setting, make, settings_of
 from service.settings.settings import Settings
 
 PREFIX = "WS_"
-"""Begins the names of the service's own settings; those that it shares with others have none."""
+"""The prefix of the service's own settings; settings shared with other services have none."""
 
 Section = TypeVar("Section")
 
@@ -31,7 +31,7 @@ def load_settings(given: Mapping[str, object] | None = None) -> Settings:
 
 
 def read(section: type[Section], given: Mapping[str, object]) -> Section:
-    """Read one section and those in it, each value by itself; an empty value counts as unset.
+    """Read and validate a section with its subsections; an empty value counts as unset.
 
     Raises `ConfigurationError`.
     """
@@ -47,25 +47,25 @@ def read(section: type[Section], given: Mapping[str, object]) -> Section:
 
 
 def is_set(env: str) -> bool:
-    """Tell whether the environment sets this variable."""
+    """Return whether the environment sets this variable."""
     return bool(os.environ.get(env))
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Warn of each variable that looks like a setting and is none, with the nearest one."""
+    """Return a warning for each variable with the prefix that is unknown, with the nearest one."""
     known = [one.env for one in settings_of(Settings)]
     warnings = []
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known:
             hint = nearest(name, known)
             meant = "" if hint is None else f": did you mean {hint}?"
-            warnings.append(f"{name} is no setting, and means nothing{meant}")
+            warnings.append(f"{name} is not a setting, and is ignored{meant}")
     return warnings
 
 
 @functools.cache
 def _model(section: type[Any]) -> type[BaseModel]:
-    """Make the model that validates the variables, one field each."""
+    """Return a pydantic model with a field for each variable."""
     fields: dict[str, Any] = {
         one.env: (
             one.kind,
@@ -74,7 +74,7 @@ def _model(section: type[Any]) -> type[BaseModel]:
                 ge=one.ge,
                 le=one.le,
                 min_length=one.min_length,
-                # What stands for a default that follows from others is no value itself.
+                # The placeholder of a default that follows from other settings would be invalid.
                 validate_default=one.default_text is None,
             ),
         )
@@ -87,13 +87,13 @@ def _model(section: type[Any]) -> type[BaseModel]:
 def _complaints(
     error: ValidationError, raw: Mapping[str, object], known: Mapping[str, Setting]
 ) -> list[str]:
-    """Make a sentence for each wrong setting."""
+    """Return a sentence for each invalid setting."""
     lines = {}
     for problem in error.errors():
         env = str(problem["loc"][0])
         one = known.get(env)
         if one is None:
-            lines[env] = f"{env} is no setting"
+            lines[env] = f"{env} is not a setting"
             continue
         shown = "" if is_secret(one) else "=" + text(raw.get(env, ""))
         where = _place_in(problem["loc"])
@@ -102,5 +102,5 @@ def _complaints(
 
 
 def _place_in(loc: tuple[int | str, ...]) -> str:
-    """Say where in a value of several parts, each with its name, the wrong one is."""
+    """Return the location of the error within a value that has named parts, or an empty text."""
     return f" at {'.'.join(map(str, loc[1:]))}" if isinstance(loc[-1], str) and loc[1:] else ""

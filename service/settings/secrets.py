@@ -1,4 +1,4 @@
-"""The secrets of the service: the configured one, and those that are kept in the data directory."""
+"""Secrets of the service: the configured one, and generated ones in the data directory."""
 
 import secrets
 from pathlib import Path
@@ -12,9 +12,9 @@ COMMAND_SECRET_FILE = "command-secret"  # noqa: S105 - the name of a file
 
 
 def signing_secret(settings: Settings) -> str:
-    """Return the configured secret, else that of development.
+    """Return the configured secret, else the development secret.
 
-    Raises `ConfigurationError` when there is neither, or when another one stands in Vault.
+    Raises `ConfigurationError` if there is neither, or if the secret is in Vault.
     """
     if settings.tokens.secret is not None:
         return settings.tokens.secret.get_secret_value()
@@ -31,34 +31,34 @@ def signing_secret(settings: Settings) -> str:
 
 
 def dev_secret(data_dir: Path, new: str | None = None) -> str:
-    """Return the secret of development in `data_dir`, made at first use, or `new` kept as that.
+    """Return the development secret in `data_dir`; without one, store `new` or a generated one.
 
-    Raises `ConfigurationError` when it can't be kept there.
+    Raises `ConfigurationError` when it can't be stored.
     """
     return _made_secret(data_dir, DEV_SECRET_FILE, new)
 
 
 def seal_secret(data_dir: Path) -> str:
-    """Return the secret that stored tokens are encrypted with, made at first use.
+    """Return the secret that stored tokens are encrypted with; it is generated at first use.
 
-    Raises `ConfigurationError` when it can't be kept in `data_dir`.
+    Raises `ConfigurationError` when it can't be stored in `data_dir`.
     """
     return _made_secret(data_dir, SEAL_SECRET_FILE)
 
 
 def command_secret(data_dir: Path) -> str:
-    """Return the key of the digests of commands in the log, made at first use.
+    """Return the key of the digests of commands in the log; it is generated at first use.
 
-    Without the file, a new key is made, and nothing can be compared with older digests any more.
-    Raises `ConfigurationError` when it can't be kept in `data_dir`.
+    If the file is lost, a new key is generated, and older digests can't be compared any more.
+    Raises `ConfigurationError` when it can't be stored in `data_dir`.
     """
     return _made_secret(data_dir, COMMAND_SECRET_FILE)
 
 
 def read_dev_secret(data_dir: Path) -> str | None:
-    """Return the secret of development in `data_dir`, or None when none was made.
+    """Return the development secret in `data_dir`, or None without one.
 
-    Raises `ConfigurationError` when it is there but can't be read.
+    Raises `ConfigurationError` when it exists but can't be read.
     """
     return _read_secret(data_dir, DEV_SECRET_FILE)
 

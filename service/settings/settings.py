@@ -40,6 +40,6 @@ class Settings:
 
     @property
     def secret_is_in_vault(self) -> bool:
-        """Whether the secret is read from Vault; one that is set here comes before it."""
+        """Whether the secret is read from Vault; JWT_SECRET takes precedence."""
         tokens = self.tokens
         return tokens.checks_by_secret and tokens.secret is None and self.vault.address is not None

@@ -11,14 +11,7 @@ import pytest
 
 HOME = Path(__file__).parents[2]
 
-# A Socket.IO session and its link hold each other, and so name each other in annotations.
-MUTUAL = {"edge"}
-
-ANNOTATED = sorted(
-    path.parent.name
-    for path in (HOME / "service").glob("*/__init__.py")
-    if path.parent.name not in MUTUAL
-)
+ANNOTATED = sorted(path.parent.name for path in (HOME / "service").glob("*/__init__.py"))
 
 
 def modules(package: str) -> dict[str, Path]:

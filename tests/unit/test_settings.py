@@ -253,7 +253,7 @@ def test_an_invalid_list_of_issuers_is_refused_with_the_place(
 def test_jwt_issuer_does_not_mix_with_jwt_issuers(refusal: Refusal) -> None:
     line = refusal(JWT_ALGORITHMS="ES256", JWT_ISSUERS=ISSUERS, JWT_ISSUER="auth")
 
-    assert line.startswith("JWT_ISSUER is of no use with JWT_ISSUERS")
+    assert line.startswith("JWT_ISSUER can't be used together with JWT_ISSUERS")
 
 
 def test_a_password_in_a_url_is_refused_and_not_shown(refusal: Refusal) -> None:
@@ -326,7 +326,7 @@ def asking(url: str) -> list[Settings]:
 def test_an_address_without_tls_is_accepted_with_a_warning() -> None:
     for settings in asking("http://vault:8200"):
         (line,) = warnings(settings)
-        assert line.startswith("http://vault:8200 is asked without TLS")
+        assert line.startswith("http://vault:8200 is fetched without TLS")
 
 
 @pytest.mark.parametrize("url", ["https://vault", "http://127.0.0.1:8200", "http://localhost"])
@@ -374,7 +374,7 @@ def test_the_slow_limit_must_not_exceed_the_disconnect_limit(refusal: Refusal) -
 
 def test_a_short_secret_is_accepted_with_a_warning() -> None:
     assert warnings(load_settings({"JWT_SECRET": "x" * 31})) == [
-        "JWT_SECRET has 31 bytes; HS256 wants 32 or more"
+        "JWT_SECRET has 31 bytes; HS256 needs 32 or more"
     ]
     assert warnings(load_settings({"JWT_SECRET": "x" * 32})) == []
 
@@ -486,8 +486,8 @@ def test_a_missing_secret_error_says_what_to_set(tmp_path: Path) -> None:
 def test_an_unknown_variable_is_warned_of_with_the_nearest_setting() -> None:
     environment = {"WS_PORTS": "1", "ws_port": "1", "WS_PORT": "1", "PATH": "/", "WS_ZZZ": "secret"}
     assert unknown_variables(environment) == [
-        "WS_PORTS is no setting, and means nothing: did you mean WS_PORT?",
-        "WS_ZZZ is no setting, and means nothing",
+        "WS_PORTS is not a setting, and is ignored: did you mean WS_PORT?",
+        "WS_ZZZ is not a setting, and is ignored",
     ]
 
 

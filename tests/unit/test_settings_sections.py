@@ -72,7 +72,8 @@ def test_all_wrong_values_of_a_section_are_named() -> None:
     with pytest.raises(ConfigurationError) as caught:
         read(Lamp, {"LAMP_WATTS": 0, "LAMP_COLOR": "red"})
     assert caught.value.message == (
-        "LAMP_WATTS=0 is not allowed: it must be a number from 1 to 100; LAMP_COLOR is no setting"
+        "LAMP_WATTS=0 is not allowed: it must be a number from 1 to 100; "
+        "LAMP_COLOR is not a setting"
     )
 
 

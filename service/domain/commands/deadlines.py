@@ -61,8 +61,8 @@ def pending(world: World, times: Times) -> Iterator[Deadline]:
     """Return all pending deadlines."""
     for user in world.presence.in_grace:
         yield from _of_presence(user, world, times)
-    for inviter, asked in world.invites.pending.items():
-        for invitee in asked:
+    for inviter, invites in world.invites.pending.items():
+        for invitee in invites:
             yield from _of_invite(inviter, invitee, world, times)
     for inviter, decliners in world.invites.declined.items():
         for invitee in decliners:

@@ -13,7 +13,7 @@ from service.domain.commands.seats import (
     TakeSeat,
     become_ready,
     check_game,
-    go_on_without,
+    continue_without,
     leave_finished_rooms,
     stop_spectating,
 )
@@ -254,7 +254,7 @@ class KickFromRoom(msgspec.Struct, frozen=True):
             )
         gone = SeatLeft(room=room.id, user=self.target, reason="kicked")
         leavers = {self.target}
-        return [gone, *new_host(room, leavers), *go_on_without(room, leavers, context)]
+        return [gone, *new_host(room, leavers), *continue_without(room, leavers, context)]
 
 
 class LockRoom(MemberCommand, frozen=True):

@@ -57,7 +57,7 @@ class OpenSocket(msgspec.Struct, frozen=True):
     socket: SocketId
 
     def streams(self, world: World) -> set[str]:
-        """The user, the queues where they wait, and the opponents whom they may be paired with."""
+        """The user, the queues that they are in, and the opponents of a possible pairing."""
         return {user_stream(self.user)} | streams_of_return(self.user, world)
 
     def decide(self, world: World, context: Context) -> list[Event]:

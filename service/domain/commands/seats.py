@@ -81,15 +81,15 @@ def leave_room(room: Room, leavers: set[UserId], context: Context) -> list[Event
     broken_off = not room.hosted and room.phase != "finished"
     if broken_off or set(room.members) <= leavers:
         return [*events, RoomClosed(room=room.id, reason="left")]
-    return [*events, *new_host(room, leavers), *go_on_without(room, leavers, context)]
+    return [*events, *new_host(room, leavers), *continue_without(room, leavers, context)]
 
 
-def go_on_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+def continue_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Make the room ready, or start the match, if nobody but `leavers` was missing."""
     seats = room.seats_without(leavers)
     if not all(seat.sockets for seat in seats):
         return []
-    return [*become_ready(room, len(seats)), *_start_if_wanted(room, leavers, context)]
+    return [*become_ready(room, len(seats)), *_start_if_all_ready(room, leavers, context)]
 
 
 class TakeSeat(msgspec.Struct, frozen=True):
@@ -119,20 +119,20 @@ class TakeSeat(msgspec.Struct, frozen=True):
         return [
             taken,
             *become_ready(room, len(others) + 1),
-            *_start_if_wanted(room, set(), context),
+            *_start_if_all_ready(room, set(), context),
         ]
 
 
-def _start_if_wanted(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
-    """Start the match if all players without `leavers` are ready, and enough of them."""
+def _start_if_all_ready(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
+    """Start the match if all players except `leavers` are ready, and there are enough."""
     players = [user for user in room.players if user not in leavers]
-    wanted = len(players) >= room.seats_min and set(players) <= room.ready
-    if not wanted:
+    all_ready = len(players) >= room.seats_min and set(players) <= room.ready
+    if not all_ready:
         return []
     try:
         return [_start_match(room, players, context)]
     except Exception:  # noqa: BLE001 - rules may raise anything
-        # Failed rules must not keep anybody from joining or leaving; the next request is told.
+        # Failed rules must not keep anybody from joining or leaving; `BeginMatch` reports them.
         return []
 
 
@@ -270,7 +270,7 @@ class ForfeitSeat(SeatCommand, frozen=True):
         gone = [forfeited, *new_host(room, {self.user})]
         if match is None:
             if room.hosted:
-                return [*gone, *go_on_without(room, {self.user}, context)]
+                return [*gone, *continue_without(room, {self.user}, context)]
             return [*gone, RoomClosed(room=room.id, reason="forfeited")]
         others = room.seats_without({self.user})
         if others and not any(other.sockets for other in others):

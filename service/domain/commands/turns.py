@@ -53,7 +53,7 @@ class TimeOutTurn(MatchCommand, frozen=True):
     since: Position
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Let the rules decide what follows, unless a move came first."""
+        """Let the rules decide what follows, unless a move was made before."""
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.turn_since != self.since:
             return []

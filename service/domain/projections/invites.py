@@ -38,7 +38,7 @@ class Invites(msgspec.Struct):
 
     def received_by(self, invitee: UserId) -> list[UserId]:
         """Return the users whose invites to `invitee` are pending."""
-        return [inviter for inviter, asked in self.pending.items() if invitee in asked]
+        return [inviter for inviter, invites in self.pending.items() if invitee in invites]
 
     def declined_since(self, inviter: UserId, invitee: UserId) -> Position | None:
         """Return the position of the decline whose cooldown blocks new invites, or None."""
@@ -89,10 +89,10 @@ class Invites(msgspec.Struct):
             self._drop(inviter, user)
 
     def _drop(self, inviter: UserId, invitee: UserId) -> None:
-        asked = self.pending.get(inviter)
-        if asked is not None:
-            asked.pop(invitee, None)
-            if not asked:
+        invites = self.pending.get(inviter)
+        if invites is not None:
+            invites.pop(invitee, None)
+            if not invites:
                 del self.pending[inviter]
 
 

@@ -44,7 +44,7 @@ class Rooms(msgspec.Struct):
     watching: dict[SocketId, set[RoomId]] = {}
     """The rooms that each socket of a spectator has joined."""
     kicked: dict[UserId, RoomId] = {}
-    """Users who forfeited a seat while they were away, and have not been told yet."""
+    """Users who forfeited a seat while they were away, and were not notified yet."""
     left: dict[UserId, RoomId] = {}
     """The room that each user left last, so that leaving it again succeeds."""
 
@@ -243,7 +243,7 @@ class Rooms(msgspec.Struct):
             self._stop_watching(room, user)
 
     def on_socket_opened(self, event: SocketOpened, _position: Position) -> None:
-        """Forget a forfeited seat that the user has now been told of."""
+        """Forget a forfeited seat of which the user is notified now."""
         if event.kicked:
             self.kicked.pop(event.user, None)
 

@@ -53,9 +53,9 @@ class World(msgspec.Struct):
     outbox: outbox.Outbox = msgspec.field(default_factory=outbox.Outbox)
 
     def fold(self, event: Event, position: Position) -> None:
-        """Take the event at `position` in; it must be the next one of the log.
+        """Fold the event at `position`, which must be the next one of the log.
 
-        Raises `FoldFailed`; the world is then of no use any more.
+        Raises `FoldFailed`; the state is inconsistent after that.
         """
         try:
             for projection, fold in _FOLDS[type(event)]:

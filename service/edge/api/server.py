@@ -92,7 +92,7 @@ class Api:
             admit(request)
             if route.scope is not None and route.scope not in caller.scopes:
                 raise ScopeMissing(f"This needs the token of a service with scope `{route.scope}`.")
-            params = await _asked(route, request)
+            params = await _params_of(route, request)
             answer = await route.handler(self._deps, Call(params, caller, request))
             return _response(route, request, answer)
 
@@ -139,7 +139,7 @@ def _is_preflight(request: web.Request) -> bool:
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 
-async def _asked(route: Route[Any], request: web.Request) -> Any:
+async def _params_of(route: Route[Any], request: web.Request) -> Any:
     if not route.has_body:
         return read_parameters(route.params_type, request.match_info, request.query)
     read_parameters(Parameters, request.match_info, request.query)

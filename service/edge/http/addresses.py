@@ -37,7 +37,7 @@ def normal_address(text: str) -> str | None:
     """Return an IP address in its normal form, or None if it is none.
 
     A port, brackets, a zone and quotes are dropped, an IPv4 address mapped to IPv6 is IPv4, and
-    an IPv6 address stands for its /64 network.
+    an IPv6 address is replaced by its /64 network.
     """
     text = text.strip().strip('"').strip()
     found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)

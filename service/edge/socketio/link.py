@@ -13,11 +13,11 @@ from aiohttp import WSCloseCode
 from service.edge.close_codes import CloseCode
 from service.edge.connection import Connection
 from service.edge.dialect import SOCKET_IO
-from service.edge.inbound import heard
+from service.edge.inbound import is_set_within
 from service.edge.session.costs import BYTES_PER_UNIT
 from service.edge.session.rate_limit import Bucket
 from service.edge.socketio import packets
-from service.edge.socketio.packets import MAIN, Engine, InvalidPacket, Kind
+from service.edge.socketio.packets import MAIN, EngineType, InvalidPacket, PacketKind
 from service.edge.socketio.polling import Polling
 from service.edge.socketio.session import SocketIoSession
 
@@ -78,7 +78,7 @@ class Link:
         self.transport: Transport = self.polling
         self._session: SocketIoSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard = asyncio.Event()
+        self._received = asyncio.Event()
         """Set by any received packet."""
         self._packets = Bucket(limits.session.messages, self._loop.time())
         self._connect_timer = self._loop.call_later(
@@ -178,9 +178,9 @@ class Link:
 
     async def answers(self, within_s: float) -> bool:
         """Ping the client; return whether any packet is received in time."""
-        self._heard.clear()
+        self._received.clear()
         self.send(packets.PING_FRAME)
-        return await heard(self._heard, within_s)
+        return await is_set_within(self._received, within_s)
 
     def _no_pong(self) -> None:
         self.error = TimeoutError()
@@ -196,20 +196,20 @@ class Link:
         """
         if self.is_closed:
             return
-        self._heard.set()
+        self._received.set()
         kind = packet[:1]
-        if kind != Engine.MESSAGE and not await self.spend(len(packet)):
+        if kind != EngineType.MESSAGE and not await self.spend(len(packet)):
             return
         try:
             match kind:
-                case Engine.MESSAGE:
+                case EngineType.MESSAGE:
                     await self._receive_packet(packet[1:])
-                case Engine.PONG:
+                case EngineType.PONG:
                     self._pong()
-                case Engine.CLOSE:
+                case EngineType.CLOSE:
                     # Clients send this after a broken poll as well; a logout is `DISCONNECT`.
                     self.lost(WSCloseCode.GOING_AWAY)
-                case packets.BINARY | Engine.NOOP:
+                case packets.BINARY | EngineType.NOOP:
                     # An attachment: its event was refused before.
                     pass
                 case _:
@@ -220,17 +220,17 @@ class Link:
 
     async def _receive_packet(self, text: str) -> None:
         packet = packets.read(text)
-        is_message = packet.kind is Kind.EVENT and packet.namespace == MAIN
+        is_message = packet.kind is PacketKind.EVENT and packet.namespace == MAIN
         if not is_message and not await self.spend(len(text)):
             return
         if packet.namespace != MAIN:
-            if packet.kind is Kind.CONNECT:
+            if packet.kind is PacketKind.CONNECT:
                 self.send(packets.unknown_namespace_frame(packet.namespace))
             return
         session = self._session
-        if session is None and packet.kind is Kind.CONNECT:
+        if session is None and packet.kind is PacketKind.CONNECT:
             self._connect(packets.token_in(packet))
-        elif session is None or packet.kind in {Kind.CONNECT, Kind.CONNECT_ERROR}:
+        elif session is None or packet.kind in {PacketKind.CONNECT, PacketKind.CONNECT_ERROR}:
             raise InvalidPacket
         else:
             await session.receive(packet)

@@ -29,7 +29,7 @@ BINARY = "b"
 """The prefix of a binary packet in the body of a poll or post."""
 
 
-class Engine(StrEnum):
+class EngineType(StrEnum):
     """The types of Engine.IO packets."""
 
     OPEN = "0"
@@ -41,7 +41,7 @@ class Engine(StrEnum):
     NOOP = "6"
 
 
-class Kind(IntEnum):
+class PacketKind(IntEnum):
     """The types of Socket.IO packets."""
 
     CONNECT = 0
@@ -53,11 +53,11 @@ class Kind(IntEnum):
     BINARY_ACK = 6
 
 
-PROBE = Engine.PING + "probe"
-PROBED = Engine.PONG + "probe"
+PROBE = EngineType.PING + "probe"
+PROBED = EngineType.PONG + "probe"
 
-CLOSE_FRAME = text_frame(Engine.CLOSE.encode())
-PING_FRAME = text_frame(Engine.PING.encode())
+CLOSE_FRAME = text_frame(EngineType.CLOSE.encode())
+PING_FRAME = text_frame(EngineType.PING.encode())
 DISCONNECT_FRAME = text_frame(b"41")
 
 _PACKET = re.compile(
@@ -84,7 +84,7 @@ class InvalidPacket(ServiceError):
 class Packet(msgspec.Struct, frozen=True):
     """A Socket.IO packet of a client."""
 
-    kind: Kind
+    kind: PacketKind
     namespace: str
     id: str | None
     """The ack id, if the client asks for an acknowledgement."""
@@ -137,7 +137,7 @@ def read(text: str) -> Packet:
     plain, binary, namespace, id_, data = found.groups()
     # A namespace may have a query, which is ignored.
     namespace = (namespace or MAIN).partition("?")[0]
-    return Packet(Kind(int(plain or binary)), namespace, id_, data)
+    return Packet(PacketKind(int(plain or binary)), namespace, id_, data)
 
 
 def token_in(packet: Packet) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from service.edge.frames import texts_of
-from service.edge.socketio.packets import SEPARATOR, Engine
+from service.edge.socketio.packets import SEPARATOR, EngineType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class Polling:
         finally:
             self.is_polled = False
         texts = [text.decode() for text in texts_of(self.drain())]
-        return SEPARATOR.join(texts) or Engine.NOOP
+        return SEPARATOR.join(texts) or EngineType.NOOP
 
     def drain(self) -> bytes:
         """Return the buffered frames, and empty the buffer."""

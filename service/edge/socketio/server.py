@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from aiohttp import WSMsgType, web
 
 from service.edge.auth import token_of
-from service.edge.close_codes import CloseCode, noted
+from service.edge.close_codes import CloseCode, recorded_code
 from service.edge.handshake import checked, wants_websocket
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.cors import Cors
@@ -248,7 +248,9 @@ class SocketIo:
                     return False
                 link.polling.release()
                 await ws.send_str(packets.PROBED)
-                return (await ws.receive()).data == packets.Engine.UPGRADE and not link.is_closed
+                return (
+                    await ws.receive()
+                ).data == packets.EngineType.UPGRADE and not link.is_closed
         except TimeoutError:
             return False
         finally:
@@ -317,5 +319,5 @@ async def _read(ws: web.WebSocketResponse, link: Link) -> None:
         # The link has closed itself.
         pass
     finally:
-        link.lost(noted(ws.close_code))
+        link.lost(recorded_code(ws.close_code))
     await ws.close()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from service.edge.close_codes import CloseCode
 from service.edge.socketio import packets
-from service.edge.socketio.packets import Kind
+from service.edge.socketio.packets import PacketKind
 
 if TYPE_CHECKING:
     from service.edge.channel import Count, Handle
     from service.edge.connection import Connection
-    from service.edge.socketio.link import Link
 
 NORMAL = 1000
 
@@ -26,14 +25,33 @@ _FINAL = {CloseCode.POLICY, CloseCode.REVOKED, CloseCode.TOO_MANY_SOCKETS}
 """Close codes after which the client must not reconnect, as it does if its transport closes."""
 
 
+class Carrier(Protocol):
+    """The Engine.IO connection that carries a session."""
+
+    error: BaseException | None
+    """The error that closed it, if any."""
+
+    def leave(self, session: SocketIoSession) -> None:
+        """Detach the session; the client may begin another one."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a packet."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection; depending on the code, the client reconnects."""
+
+    async def answers(self, within_s: float) -> bool:
+        """Ping the client; return whether any packet is received in time."""
+
+
 class SocketIoSession:
     """One Socket.IO session, with the same interface as a WebSocket (`Channel`)."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, carrier: Carrier) -> None:
         """Begin unauthenticated."""
         self.connection: Connection | None = None
         self.close_code: int | None = None
-        self._link = link
+        self._carrier = carrier
         self._inbox: asyncio.Queue[str | int | None] = asyncio.Queue(AHEAD_MAX)
         self._handle: Handle | None = None
         self._bytes = 0
@@ -44,12 +62,12 @@ class SocketIoSession:
     async def receive(self, packet: packets.Packet) -> None:
         """Handle a packet of the session; acks are ignored, since the service asks for none."""
         match packet.kind:
-            case Kind.EVENT:
+            case PacketKind.EVENT:
                 await self._hand_in(packets.message_of(packet))
-            case Kind.BINARY_EVENT:
+            case PacketKind.BINARY_EVENT:
                 await self._hand_in(None)
-            case Kind.DISCONNECT:
-                self._link.leave(self)
+            case PacketKind.DISCONNECT:
+                self._carrier.leave(self)
                 await self._inbox.put(NORMAL)
             case _:
                 pass
@@ -70,7 +88,7 @@ class SocketIoSession:
 
     def end(self, code: int) -> None:
         """End the session; what is queued is still carried out."""
-        self._link.leave(self)
+        self._carrier.leave(self)
         if self.close_code is None:
             self.close_code = code
             self._has_room.set()
@@ -84,11 +102,11 @@ class SocketIoSession:
 
     def exception(self) -> BaseException | None:
         """Return the error that closed the connection."""
-        return self._link.error
+        return self._carrier.error
 
     async def answers(self, within_s: float) -> bool:
         """Ping the client; return whether any packet is received in time."""
-        return await self._link.answers(within_s)
+        return await self._carrier.answers(within_s)
 
     async def close(self, *, code: int, message: bytes) -> bool:
         """Close it by a packet after which the client reconnects, or not, as the code requires."""
@@ -98,11 +116,11 @@ class SocketIoSession:
         self.end(code)
         reason = message.decode()
         if code not in _FINAL:
-            await self._link.close(code, reason)
+            await self._carrier.close(code, reason)
         elif self.connection is not None and self.connection.opened_at:
-            self._link.send(packets.DISCONNECT_FRAME)
+            self._carrier.send(packets.DISCONNECT_FRAME)
         else:
-            self._link.send(packets.connect_error_frame(reason, code))
+            self._carrier.send(packets.connect_error_frame(reason, code))
         return True
 
     def texts(self) -> SocketIoSession:

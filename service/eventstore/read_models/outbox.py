@@ -21,7 +21,7 @@ from service.domain.events.outbox import (
 )
 from service.domain.ids import MatchId, UserId, parse_user_id
 from service.domain.projections.outbox import is_delivered_to
-from service.eventstore.tables import kept_tokens, log_head, match_players, matches, outbox
+from service.eventstore.tables import kept_tokens, match_players, matches, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ _REQUEUED = """
     WHERE consumer = :consumer AND match = :match
 """
 
-_DROP_KEPT = "DELETE FROM bearers WHERE match = :match"
+_DROP_SEALED = "DELETE FROM bearers WHERE match = :match"
 
 PROJECTED_EVENTS = frozenset(
     {ConsumerSubscribed, ConsumerUnsubscribed, MatchEnded, ResultDelivered, ResultRejected}
@@ -73,7 +73,7 @@ def outbox_statements(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, 
             statement = _DELIVERED if isinstance(event, ResultDelivered) else _REJECTED
             yield statement, {"consumer": consumer, "match": match}
             if consumer == USER_SERVICE:
-                yield _DROP_KEPT, {"match": match}
+                yield _DROP_SEALED, {"match": match}
         case ResultRequeued(consumer, match):
             yield _REQUEUED, {"consumer": consumer, "match": match}
         case _:
@@ -83,7 +83,7 @@ def outbox_statements(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str, 
 def _ended(event: MatchEnded, position: Position) -> Iterator[tuple[str, dict[str, Any]]]:
     for_user_service = is_delivered_to(USER_SERVICE, event)
     if not for_user_service:
-        yield _DROP_KEPT, {"match": event.match}
+        yield _DROP_SEALED, {"match": event.match}
     if event.reason in WITHOUT_RESULT:
         return
     yield (
@@ -110,7 +110,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A delivery that is due, or a rejected one that an operator asked to retry."""
+    """A delivery that is due, or a rejected one that an operator retries."""
 
     match: FinishedMatch
     state: State
@@ -214,21 +214,6 @@ async def waiting_for_user(reader: Reader, user: UserId) -> list[tuple[MatchId, 
         for match, player in await connection.execute(statement):
             found.setdefault(match, []).append(parse_user_id(player))
     return list(found.items())
-
-
-async def waiting_now(reader: Reader) -> tuple[Position, dict[Consumer, set[MatchId]]]:
-    """Return the pending matches by consumer, and the position of the log that they belong to."""
-    statement = select(log_head.c.position, outbox.c.consumer, outbox.c.match).outerjoin(
-        outbox, outbox.c.state == "waiting"
-    )
-    found: dict[Consumer, set[MatchId]] = {}
-    position = 0
-    async with reader.engine.connect() as connection:
-        # One statement, so that head and rows are consistent.
-        for position, consumer, match in await connection.execute(statement):  # noqa: B007
-            if consumer is not None:
-                found.setdefault(consumer, set()).add(match)
-    return position, found
 
 
 async def sealed_token(reader: Reader, match: MatchId, user: UserId) -> bytes | None:

@@ -50,7 +50,7 @@ _MARK_DUE = """
 _RETRY = "UPDATE outbox SET next_at = 0 WHERE consumer = :consumer AND match = :match"
 """Run by an operator's command, also while the service runs: its worker polls the table."""
 
-_KEEP_SEALED = """
+_PUT_SEALED = """
     INSERT INTO bearers (match, user, sealed)
     SELECT :match, :user, :sealed
     WHERE EXISTS (SELECT 1 FROM matches WHERE match = :match AND ended_at IS NULL)
@@ -60,11 +60,11 @@ _KEEP_SEALED = """
 """
 """No token is stored for a match that is settled already."""
 
-_DROP_KEPT = "DELETE FROM bearers WHERE match = :match AND sealed = :sealed"
+_DROP_SEALED = "DELETE FROM bearers WHERE match = :match AND sealed = :sealed"
 """Deletes exactly this token; a newer one may have replaced it."""
 
 
-class Execute(Protocol):
+class ExecuteStatement(Protocol):
     """Runs one statement on the writing connection; raises `Unavailable`."""
 
     def __call__(self, statement: str, parameters: Mapping[str, object], /) -> Awaitable[object]:
@@ -74,7 +74,7 @@ class Execute(Protocol):
 class OutboxNotes:
     """Writes the state of deliveries; every method raises `Unavailable` when it can't."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: ExecuteStatement) -> None:
         """Run the statements by `execute`."""
         self._execute = execute
 
@@ -104,13 +104,13 @@ class OutboxNotes:
     async def keep_token(self, match: MatchId, user: UserId, sealed: bytes) -> None:
         """Store the encrypted token of `user` until `match` is delivered to the user service."""
         await self._execute(
-            _KEEP_SEALED,
+            _PUT_SEALED,
             {"consumer": USER_SERVICE, "match": match, "user": str(user), "sealed": sealed},
         )
 
     async def forget_token(self, match: MatchId, sealed: bytes) -> None:
         """Delete this token; one that has replaced it stays."""
-        await self._execute(_DROP_KEPT, {"match": match, "sealed": sealed})
+        await self._execute(_DROP_SEALED, {"match": match, "sealed": sealed})
 
 
 def retry_now(path: Path, entries: Iterable[Entry]) -> set[MatchId]:

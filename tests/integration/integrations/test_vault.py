@@ -486,7 +486,7 @@ async def test_a_weak_secret_is_logged_as_a_warning(openbao: OpenBao) -> None:
     with capture_logs() as logs:
         await secret_of(openbao).start()
 
-    assert [line["event"] for line in logs] == ["JWT_SECRET has 16 bytes; HS256 wants 32 or more"]
+    assert [line["event"] for line in logs] == ["JWT_SECRET has 16 bytes; HS256 needs 32 or more"]
 
 
 # The start

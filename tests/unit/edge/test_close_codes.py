@@ -3,7 +3,7 @@
 import pytest
 
 from service.domain.commands.presence import CLEAN_CLOSES
-from service.edge.close_codes import CloseCode, noted
+from service.edge.close_codes import CloseCode, recorded_code
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from service.edge.close_codes import CloseCode, noted
 def test_a_close_frame_without_a_code_is_clean_but_a_lost_connection_is_not(
     aiohttp_says: int | None, code: int
 ) -> None:
-    assert noted(aiohttp_says) == code
+    assert recorded_code(aiohttp_says) == code
     assert (code in CLEAN_CLOSES) == (aiohttp_says in {0, 1000})
 
 

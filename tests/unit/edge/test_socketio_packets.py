@@ -9,7 +9,7 @@ from service.edge.session.errors import MessageRefused
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
 from service.edge.socketio import packets
-from service.edge.socketio.packets import InvalidPacket, Kind, Packet
+from service.edge.socketio.packets import InvalidPacket, Packet, PacketKind
 from service.protocol import classic, v1
 from service.settings.sections.connections import SessionLimits, UserLimits
 
@@ -22,16 +22,16 @@ def text_of(frame: bytes) -> str:
 @pytest.mark.parametrize(
     ("text", "packet"),
     [
-        ("0", Packet(Kind.CONNECT, "/", None, "")),
-        ('0{"token":"a,1-"}', Packet(Kind.CONNECT, "/", None, '{"token":"a,1-"}')),
-        ("0/admin", Packet(Kind.CONNECT, "/admin", None, "")),
-        ("0/admin?a=1,{}", Packet(Kind.CONNECT, "/admin", None, "{}")),
-        ("1", Packet(Kind.DISCONNECT, "/", None, "")),
-        ('2["a"]', Packet(Kind.EVENT, "/", None, '["a"]')),
-        ('212["a"]', Packet(Kind.EVENT, "/", "12", '["a"]')),
-        ('2/admin,12["a"]', Packet(Kind.EVENT, "/admin", "12", '["a"]')),
-        ("30[]", Packet(Kind.ACK, "/", "0", "[]")),
-        ('51-7["a"]', Packet(Kind.BINARY_EVENT, "/", "7", '["a"]')),
+        ("0", Packet(PacketKind.CONNECT, "/", None, "")),
+        ('0{"token":"a,1-"}', Packet(PacketKind.CONNECT, "/", None, '{"token":"a,1-"}')),
+        ("0/admin", Packet(PacketKind.CONNECT, "/admin", None, "")),
+        ("0/admin?a=1,{}", Packet(PacketKind.CONNECT, "/admin", None, "{}")),
+        ("1", Packet(PacketKind.DISCONNECT, "/", None, "")),
+        ('2["a"]', Packet(PacketKind.EVENT, "/", None, '["a"]')),
+        ('212["a"]', Packet(PacketKind.EVENT, "/", "12", '["a"]')),
+        ('2/admin,12["a"]', Packet(PacketKind.EVENT, "/admin", "12", '["a"]')),
+        ("30[]", Packet(PacketKind.ACK, "/", "0", "[]")),
+        ('51-7["a"]', Packet(PacketKind.BINARY_EVENT, "/", "7", '["a"]')),
     ],
 )
 def test_a_valid_packet_is_parsed(text: str, packet: Packet) -> None:
@@ -63,7 +63,7 @@ def test_an_event_is_a_message_with_an_ack_id(text: str, message: object) -> Non
 @pytest.mark.parametrize("data", ["", "{}", "[]", "[3]", "[null]", '["a"', '["a",{]', "[" * 5000])
 def test_an_invalid_event_is_refused(data: str) -> None:
     with pytest.raises(InvalidPacket):
-        packets.message_of(Packet(Kind.EVENT, "/", None, data))
+        packets.message_of(Packet(PacketKind.EVENT, "/", None, data))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_event_with_one_bad_value_is_refused_with_its_ack_id(data: str) -> No
         now=0,
     )
     with pytest.raises(MessageRefused) as refused:
-        session.receive(packets.message_of(Packet(Kind.EVENT, "/", "12", data)), 0)
+        session.receive(packets.message_of(Packet(PacketKind.EVENT, "/", "12", data)), 0)
     assert (refused.value.error.code, refused.value.id) == ("BAD_JSON", "12")
 
 
@@ -98,12 +98,12 @@ def test_an_event_with_one_bad_value_is_refused_with_its_ack_id(data: str) -> No
     [("", None), ("{}", None), ('{"token":"a"}', "a"), ('{"token":3}', None), ("[]", None)],
 )
 def test_the_token_is_read_from_the_auth_of_a_connect(data: str, token: str | None) -> None:
-    assert packets.token_in(Packet(Kind.CONNECT, "/", None, data)) == token
+    assert packets.token_in(Packet(PacketKind.CONNECT, "/", None, data)) == token
 
 
 def test_an_auth_that_is_not_json_is_refused() -> None:
     with pytest.raises(InvalidPacket):
-        packets.token_in(Packet(Kind.CONNECT, "/", None, "{"))
+        packets.token_in(Packet(PacketKind.CONNECT, "/", None, "{"))
 
 
 def test_a_message_is_an_event_named_by_its_type() -> None:
