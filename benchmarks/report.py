@@ -25,68 +25,69 @@ KEPT_UP_MIN = 0.95
 _HEAD = """\
 # Performance
 
-What the service costs, beside the services that it could be replaced by, on one machine in one
-run. `make bench` writes this page; `make bench-quick` prints the same table from shorter
-measurements, in under two minutes. The work of each figure is in `benchmarks/workloads.py`, the
-peers are in `benchmarks/peers/`.
+The service measured against services that could replace it, on one machine, in one run.
+`make bench` writes this page; `make bench-quick` prints the same table from shorter measurements
+in under two minutes. `benchmarks/workloads.py` defines the work of each figure;
+`benchmarks/peers/` has the peers.
 """
 
 _HOW_TO_READ = """\
 ## How to read it
 
-- Contenders take turns (A B A B ...); each figure is the median of all rounds. A contender is
-  restarted each time, alone with the generator.
-- The server is kept to core 0 and the generator to core 1. **CPU time of the server per unit of
-  work** is the main figure, user and system, all threads: it holds when others use the machine
-  too, as long as they do not crowd the caches.
-- **ratio** compares with the better one of the two Nodes, for F3 with F1.
-- **kept up** is the part of the offered load that was delivered within the window. Below
-  95 % a server was saturated: then latencies grow without a limit, and work that waits can be
-  joined, which flatters such servers. So a goal never counts as met by such a row. The load
-  (the members of the room of F, the rooms of G, the pings of E) is halved beforehand until Fastify
-  has some of its core to spare in F1; above stands which part of it was offered.
-- Latencies count from the moment when a message was *due*, whatever made it late, the generator
-  included (open loop). **generator** is the part of the time in which the generator had something
-  to do; near 100 % it is the limit itself. It polls, so that no server pays for waking it.
-- **others** is the part of the server's core that somebody else had meanwhile: above a few per
-  cent the machine was not quiet, and the run is worth repeating.
-- The C loop of F1 and E does nothing but its system calls. What it takes is the limit of this
-  machine for anybody who sends each message by itself; `rows ready` of A is that of the disk.
-- P: ticks are due on a grid of 60 Hz, whose phase is fitted to the frames that a client gets; a
-  tick that no frame shows in time is late until one does.
-- S: the log is an evening that the service itself recorded, repeated with other users, rooms and
-  matches. Its first start folds all of it and writes the snapshot; later starts are measured,
-  with a warm page cache.
-- R, S, M and P are absolute, and this core may be slower than the one that the goals were set on:
-  there the C loop of F1 took 2.3 CPU seconds for a million deliveries.
+- Contenders alternate (A B A B ...); each figure is the median of all rounds. A contender is
+  restarted for each measurement, and runs alone with the load generator.
+- The server is pinned to core 0, the generator to core 1. **CPU time of the server per unit of
+  work** (user and system, all threads) is the main figure. It is comparable on a shared machine,
+  as long as other processes do not evict the caches.
+- **ratio** is relative to the better of the two Node versions; F3 is compared with F1.
+- **kept up** is the share of the offered load that was delivered within the window. Below
+  95 % the server was saturated: latencies then grow without bound, and queued work can be
+  batched, which flatters the server. So a saturated row never meets a goal. The load (members
+  of the room in F, rooms in G, pings in E) is halved beforehand until Fastify has spare
+  capacity in F1; the share that was offered is stated at the top.
+- Latencies are measured from the time at which a message was *due* (open loop), so they include
+  delays of the generator. **generator** is the share of time in which the generator was busy;
+  near 100 % the generator is the bottleneck. It polls, so that no server pays for waking it.
+- **others** is the share of the server's core that other processes used. Above a few per cent,
+  repeat the run.
+- The C loop of F1 and E does nothing but its system calls: its figure is a lower bound on this
+  machine for any server that sends each message separately. `rows ready` of A is that of the disk.
+- P: ticks are due on a 60 Hz grid, whose phase is fitted to the received frames; a tick
+  that no frame shows in time counts as late until one does.
+- S: the log is one recorded by the service, repeated with other users, rooms and matches. The
+  first start folds all of it and writes the snapshot; later starts are measured, with a warm
+  page cache.
+- R, S, M and P are absolute figures. The goals were set on a machine on which the C loop of F1
+  took 2.3 CPU seconds per million deliveries; this one may be slower.
 - A: `raw sqlite3` encodes and hashes the same events and writes the same rows in the same
-  batches, on one thread with nothing around it; `rows ready` does not even encode them.
-- M counts resident memory, of the process alone: what the kernel keeps for a socket is not in it.
+  batches, on one thread and with nothing else; `rows ready` skips the encoding as well.
+- M counts the resident memory of the process; kernel memory of sockets is not included.
 """
 
 _WHERE = """\
 ## Where the time goes
 
-`docs/decisions/0013-limits-of-further-optimisation.md` has the profiles, what was done about
-them, and why the missed goals are missed. To profile a run yourself, start it
-(`python -m benchmarks G`), and attach `perf record -g -p PID` or `py-spy record --gil -p PID` to
+`docs/decisions/0013-limits-of-further-optimisation.md` has the profiles, the optimisations that
+were made, and the reasons for the missed goals. To profile a run, start it
+(`python -m benchmarks G`) and attach `perf record -g -p PID` or `py-spy record --gil -p PID` to
 the server.
 """
 
 _NOT_SHOWN = """\
-## What the figures do not show
+## Limits of the figures
 
-- A network: all is loopback, where `send` also pays for the receiver's interrupt. Real
-  connections are slower and lose packets, and TLS belongs to a proxy here.
-- More than one core: Node and Python alike use one here; the service runs as one process.
-- The peers store nothing. The service logs connections, rooms, seats, inputs and points before it
-  tells of them; F, G and E are measured without logged messages (`G logged` with them), P with
-  all that the service logs, on this machine's disk. The peers' matches end with their process.
-- The peers have the plainest form that does the work. Fastify and `ws` can be tuned as well, for
+- No network: everything is loopback, where `send` also includes the receiver's interrupt. Real
+  connections are slower and lose packets; TLS is left to a proxy.
+- One core: Node and Python use one each; the service runs as one process.
+- The peers store nothing, and their matches end with their process. The service logs
+  connections, rooms, seats, inputs and points before it publishes them. F, G and E are
+  measured without logged messages (`G logged` with them); P includes everything that the
+  service logs, on this machine's disk.
+- The peers are the simplest programs that do the work. Fastify and `ws` can be tuned as well, for
   instance by corking a socket.
-- The C loop checks no token, reads no JSON and has no rooms. It is a floor, not a peer.
-- Memory and start-up after weeks; clients of all speeds; several nodes (X needs a cluster and
-  is not in this run).
+- The C loop checks no token, parses no JSON and has no rooms. It is a lower bound, not a peer.
+- Not measured: memory and start-up after weeks of operation, clients of different speeds, and
+  several nodes.
 """
 
 
@@ -102,7 +103,7 @@ def verdict(figure: Figure, results: Mapping[str, Measured]) -> Verdict:
     goal = figure.goal
     ours = results[figure.key].median(figure.ours)
     if goal is None:
-        return Verdict(None, "beside")
+        return Verdict(None, "no goal")
     if ours is None:
         return Verdict(None, "not measured")
     value, ratio = ours, None
@@ -256,9 +257,9 @@ def _disturbance(results: Mapping[str, Measured]) -> str:
     if not parts or statistics.median(parts) <= OTHERS_MAX:
         return ""
     return (
-        f"**The machine was not quiet**: others had {statistics.median(parts):.0%} of the server's "
-        "core. These figures show that the instrument works; measure again before you believe "
-        "them.\n"
+        f"**The machine was not quiet**: other processes used {statistics.median(parts):.0%} of the "
+        "server's core. Measure again before you rely on "
+        "these figures.\n"
     )
 
 

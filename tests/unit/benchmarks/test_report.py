@@ -36,7 +36,7 @@ AT_LEAST = Goal(0.8, [("F1", "peer")], at_least=True)
         (AT_LEAST, 2.0, 5.0, 0.4, "missed by 50%"),
         (Goal(8), 4.0, 5.0, None, "met by 50%"),
         (Goal(8), 10.0, 5.0, None, "missed by 25%"),
-        (None, 10.0, 5.0, None, "beside"),
+        (None, 10.0, 5.0, None, "no goal"),
     ],
 )
 def test_medians_are_compared_with_the_goal(
