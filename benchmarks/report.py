@@ -257,9 +257,9 @@ def _disturbance(results: Mapping[str, Measured]) -> str:
     if not parts or statistics.median(parts) <= OTHERS_MAX:
         return ""
     return (
-        f"**The machine was not quiet**: other processes used {statistics.median(parts):.0%} of the "
-        "server's core. Measure again before you rely on "
-        "these figures.\n"
+        "**The machine was not quiet**: other processes used "
+        f"{statistics.median(parts):.0%} of the server's core. "
+        "Measure again before you rely on these figures.\n"
     )
 
 
