@@ -40,6 +40,8 @@ class Trace:
     def __init__(self) -> None:
         self.files: dict[str, None] = {}
         self.is_on = False
+        self.only_from: set[str] | None = None
+        """If set, only what callbacks of these files call is recorded, in the loop's own thread."""
         self._depths: dict[int, int] = {}
         self._are_skipped: set[int] = set()
 
@@ -55,8 +57,11 @@ class Trace:
             self._depths[thread] = max(0, depth - 1)
             return
         if depth == 0:
-            (self._are_skipped.add if file in TIMERS else self._are_skipped.discard)(thread)
+            is_skipped = file in TIMERS if self.only_from is None else file not in self.only_from
+            (self._are_skipped.add if is_skipped else self._are_skipped.discard)(thread)
         self._depths[thread] = depth + 1
+        if self.only_from is not None and thread != threading.main_thread().ident:
+            return
         is_named = frame.f_code.co_name.startswith("<") or file.startswith(LEFT_OUT)
         if self.is_on and not is_named and thread not in self._are_skipped:
             self.files.setdefault(file)
@@ -123,5 +128,36 @@ def test_a_move_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
     files = set(passed(trace, tmp_path, move, "pong"))
     listed = set(table("Receiving a message", "`game:move`"))
     # Outcomes and checkpoints of the match may be in the same batch as the move, or none may be.
-    assert files - listed - set(table("A tick")) == set()
+    of_the_match = {*table("A tick"), "runtime/record.py"}
+    assert files - listed - of_the_match == set()
     assert listed - files <= {"eventstore/completions.py"}
+
+
+def test_a_tick_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        tabs = await stage.connect(), await stage.connect()
+        await room_of(tabs, "pong")
+        # The ball is in play, and the first point is more than a second away.
+        await tabs[0].until(lambda message: "ballX" in message.get("state", ()))
+        trace.only_from, trace.is_on = {"runtime/ticker.py"}, True
+        await frames(tabs[0], 3)
+        trace.only_from = {"runtime/ticker.py", "edge/flush.py"}
+        await frames(tabs[0], 3)
+        trace.is_on = False
+
+    # No checkpoint is due meanwhile: it would be appended as a command is.
+    with Theatre.opened(tmp_path, WS_CHECKPOINT_S=60) as theatre:
+        theatre.runner.run(story(theatre.stage))
+    passed_files, listed = list(trace.files), table("A tick")
+    # It is called at the end of each phase, of which any may be the first here.
+    recorder = "runtime/match_recorder.py"
+    assert recorder in passed_files
+    assert [file for file in passed_files if file != recorder] == [
+        file for file in listed if file != recorder
+    ]
+
+
+async def frames(tab: Tab, count: int) -> None:
+    """Wait for so many further frames of a match."""
+    for _ in range(count):
+        await tab.until("game:update", len(tab.got))
