@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from service.domain.commands.base import Context
 from service.domain.names import clean_name
 from service.edge.admission import Admission
+from service.edge.admission_control import AdmissionControl
 from service.edge.api.calls import Dependencies
 from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
@@ -234,8 +235,12 @@ class Parts:
         handshake_rate = AddressRate(settings.addresses.handshakes_per_s, addresses, clock)
         request_rate = AddressRate(settings.addresses.requests_per_s, addresses, clock)
         handshakes = Handshakes(handshake_rate, addresses, metrics, clock)
+        self.admission_control = control = AdmissionControl(
+            settings.admission, lambda: self.ticker.lateness_s, metrics, clock
+        )
+        cap = settings.http.unauthenticated_max
         self.socket_io = SocketIo(
-            self.endpoint, handshakes, limits, unauthenticated_max=settings.http.unauthenticated_max
+            self.endpoint, handshakes, control, limits, unauthenticated_max=cap
         )
         api = Api(
             Dependencies(
@@ -247,7 +252,7 @@ class Parts:
             metrics,
         )
         routes = [
-            *Pages(self.endpoint, handshakes).routes(),
+            *Pages(self.endpoint, handshakes, control).routes(),
             *Probes(self.log, self.world, metrics).routes(),
             *(dev_token_routes(settings.tokens, self.secret) if dev else ()),
             *self.socket_io.routes(),
@@ -275,6 +280,7 @@ class Parts:
         log, world = self.log, self.world
         self.metrics.read(
             sockets_open=lambda: len(self.hub),
+            connections_waiting=lambda: len(self.admission_control),
             users_online=lambda: len(world.presence.sockets),
             rooms_open=lambda: len(world.rooms.rooms),
             matches_live=lambda: len(world.matches.live),

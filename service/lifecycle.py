@@ -163,6 +163,7 @@ class Service:
         """
         parts = self.parts
         parts.endpoint.refuse_new()
+        parts.admission_control.stop()
         await parts.deadlines.stop()
         for task in self._background[1:]:
             task.cancel()

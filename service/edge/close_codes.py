@@ -93,6 +93,16 @@ REFUSED_HANDSHAKES = (
         "HTTP 429",
         "The address has `WS_UNAUTHENTICATED_PER_IP_MAX` connections without a known user.",
     ),
+    (
+        "ADMISSION_QUEUE_FULL",
+        "HTTP 503",
+        "The service is busy, and `WS_ADMISSION_QUEUE_MAX` connections wait already.",
+    ),
+    (
+        "ADMISSION_TIMED_OUT",
+        "HTTP 503",
+        "The connection has waited for `WS_ADMISSION_WAIT_S` while the service was busy.",
+    ),
 )
 """Each `error_code` of a handshake that is refused, what the client sees, and what it means."""
 

@@ -88,6 +88,8 @@ class Ticker:
         self._checkpoint_s = checkpoint_s
         self._clock = clock
         self._grid_at = clock()
+        self.lateness_s = 0.0
+        """How late the last due match was stepped, in seconds; 0 while no match is live."""
         self._matches = matches
         self._recorder = MatchRecorder(engine, matches, publisher.publish_frame, metrics)
         self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
@@ -143,6 +145,7 @@ class Ticker:
         slot = 0
         while True:
             if not self._matches:
+                self.lateness_s = 0.0
                 self._awake.clear()
                 await self._awake.wait()
                 # Nothing was due meanwhile, so nothing is late.
@@ -152,7 +155,8 @@ class Ticker:
             newest = int((now - self._grid_at) / SLOT_S)
             for due in range(max(slot, newest - PHASES + 1), newest + 1):
                 self.advance(due % PHASES, now)
-            self._metrics.ticked(max(0.0, self._clock() - self._grid_at - slot * SLOT_S))
+            self.lateness_s = max(0.0, self._clock() - self._grid_at - slot * SLOT_S)
+            self._metrics.ticked(self.lateness_s)
             slot = newest + 1
             await asyncio.sleep(max(0.0, self._grid_at + slot * SLOT_S - self._clock()))
 

@@ -3,7 +3,7 @@
 from service.settings.fields import part, section
 from service.settings.sections.broadcasts import BroadcastLimits
 from service.settings.sections.connections import ConnectionLimits, GuessLimits
-from service.settings.sections.http import AddressLimits, HttpLimits
+from service.settings.sections.http import AddressLimits, AdmissionLimits, HttpLimits
 from service.settings.sections.integrations import (
     BreakerLimits,
     RetryPolicy,
@@ -29,6 +29,7 @@ class Settings:
     passwords: GuessLimits = part(GuessLimits)
     addresses: AddressLimits = part(AddressLimits)
     http: HttpLimits = part(HttpLimits)
+    admission: AdmissionLimits = part(AdmissionLimits)
     rules: Rules = part(Rules)
     times: Times = part(Times)
     broadcasts: BroadcastLimits = part(BroadcastLimits)

@@ -35,6 +35,7 @@ INVALID = "invalid"
 
 GAUGES = {
     "sockets_open": "Open sockets.",
+    "connections_waiting": "New connections that wait until the service is less busy.",
     "users_online": "Users that are online, including those in their grace period.",
     "rooms_open": "Open rooms.",
     "matches_live": "Live matches, running or paused.",
@@ -108,6 +109,11 @@ class Metrics:
             "error_code",
             "Handshakes that were refused; the section Refused handshakes lists the codes.",
         )
+        self._admission = self._histogram(
+            "admission_wait_seconds",
+            "How long admitted connections have waited; 0 while the service is not busy.",
+            _SECONDS,
+        )
         self._disconnects = self._counters(
             "disconnects",
             "code",
@@ -172,6 +178,10 @@ class Metrics:
     def handshake_refused(self, error_code: str) -> None:
         """Count a refused handshake."""
         self._handshakes_refused[error_code].inc()
+
+    def admitted(self, waited_s: float) -> None:
+        """Record how long a connection has waited until it was admitted."""
+        self._admission.observe(waited_s)
 
     def disconnected(self, code: str) -> None:
         """Count a closed socket; `code` must have a bounded number of values."""

@@ -10,6 +10,7 @@ from aiohttp import web
 from service.edge.handshake import wants_websocket
 
 if TYPE_CHECKING:
+    from service.edge.admission_control import AdmissionControl
     from service.edge.endpoint import Endpoint
     from service.edge.http.addresses import Handshakes
 
@@ -32,10 +33,13 @@ _HEADERS = {
 class Pages:
     """Serves the files of `web/`, and upgrades requests that ask for a WebSocket."""
 
-    def __init__(self, endpoint: Endpoint, handshakes: Handshakes) -> None:
-        """Hand upgrades over to `endpoint`, at the rate that `handshakes` allows."""
+    def __init__(
+        self, endpoint: Endpoint, handshakes: Handshakes, admission: AdmissionControl
+    ) -> None:
+        """Hand upgrades over to `endpoint`, at the rates that the others allow."""
         self._endpoint = endpoint
         self._handshakes = handshakes
+        self._admission = admission
         self._parts = {part: _files_in(WEB / part) for part in PARTS}
         self._documents = _files_in(CONTRACT)
 
@@ -59,6 +63,7 @@ class Pages:
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if not self._handshakes.allows(request):
             raise web.HTTPTooManyRequests(text="too many connections, slow down")
+        await self._admission.admit(request, self._handshakes.addresses.of(request))
         return await self._endpoint.serve(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:

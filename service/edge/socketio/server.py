@@ -22,6 +22,7 @@ from service.edge.socketio.packets import InvalidPacket
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
+    from service.edge.admission_control import AdmissionControl
     from service.edge.endpoint import Connect, Endpoint
     from service.edge.http.addresses import Handshakes
     from service.edge.socketio.session import SocketIoSession
@@ -81,6 +82,7 @@ class SocketIo:
         self,
         endpoint: Endpoint,
         handshakes: Handshakes,
+        admission: AdmissionControl,
         limits: ConnectionLimits,
         *,
         unauthenticated_max: int,
@@ -91,6 +93,7 @@ class SocketIo:
         """
         self._endpoint = endpoint
         self._handshakes = handshakes
+        self._admission = admission
         self._limits = limits
         self._unauthenticated = AddressCap[Link](unauthenticated_max)
         self._cors = Cors(
@@ -134,7 +137,7 @@ class SocketIo:
             return web.Response(status=204, headers=self._cors.preflight(request))
         link = self._link_of(request)
         if link is None:
-            refusal = self._refusal(request)
+            refusal = await self._refusal(request)
             if refusal is not None:
                 return refusal
         else:
@@ -169,13 +172,15 @@ class SocketIo:
             raise BadRequest
         return link
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
+    async def _refusal(self, request: web.Request) -> web.Response | None:
         """Return the response that refuses a new connection, if it has to be refused."""
         if not self._handshakes.allows(request):
             return web.Response(status=429, text="too many connections, slow down")
+        address = self._handshakes.addresses.of(request)
+        await self._admission.admit(request, address)
         if self._endpoint.is_draining:
             return web.Response(status=503, text="restarting, try again")
-        if not self._unauthenticated.has_room(self._handshakes.addresses.of(request)):
+        if not self._unauthenticated.has_room(address):
             self._handshakes.refused_request(TOO_MANY, request)
             return web.Response(status=429, text="too many connections without a session")
         return None

@@ -67,3 +67,24 @@ class HttpLimits:
         ge=0.1,
         le=3600,
     )
+
+
+@section
+class AdmissionLimits:
+    """The queue of new connections, which wait while the ticks of live matches are late."""
+
+    queue_max: int = setting(
+        "WS_ADMISSION_QUEUE_MAX",
+        2000,
+        "New connections that may wait until the service is less busy; more are refused with 503.",
+        ge=1,
+        le=100_000,
+    )
+    wait_s: float = setting(
+        "WS_ADMISSION_WAIT_S",
+        8,
+        "How long a new connection may wait; then it is refused with 503.",
+        unit="s",
+        ge=0.1,
+        le=300,
+    )

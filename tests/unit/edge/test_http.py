@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from service.domain.errors import TooManySockets
 from service.edge import auth
+from service.edge.admission_control import QUEUE_FULL, TIMED_OUT
 from service.edge.close_codes import REFUSED_HANDSHAKES
 from service.edge.http.addresses import Addresses, AddressRate
 from service.edge.http.server import TOO_MANY
@@ -86,6 +87,7 @@ def test_a_rate_of_zero_means_no_limit() -> None:
 def test_every_refused_handshake_code_is_listed() -> None:
     listed = {code for code, _, _ in REFUSED_HANDSHAKES}
     found = {TOO_MANY, TooManySockets.code, Unavailable.code, "RATE_LIMITED"}
+    found |= {QUEUE_FULL, TIMED_OUT}
     for path in Path(auth.__file__).parent.rglob("*.py"):
         found |= set(
             re.findall(r'AuthenticationError\(\s*"[^"]+",\s*"([A-Z_]+)"', path.read_text())
