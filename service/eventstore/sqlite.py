@@ -11,9 +11,7 @@ from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import ServiceError, Unavailable
 from service.eventstore.inspection import LogFiles
 from service.eventstore.plan import Plan
-from service.eventstore.read_models import match_history, outbox
-from service.eventstore.read_models.match_history import history_statements
-from service.eventstore.read_models.outbox import outbox_statements
+from service.eventstore.read_models.projection import PROJECTED_EVENTS, project
 from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.side_file import LAST_EVENT, check_end
 from service.eventstore.stream_index import StreamVersions, cut, fill
@@ -69,9 +67,6 @@ _DROP_SNAPSHOTS = """
 """
 _DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = ? AND position = ?"
 _DROP_PROBE = "DELETE FROM snapshots WHERE projection = 'probe'"
-
-_PROJECTED_EVENTS = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
-"""The events that change a read model; most events do not."""
 
 PROBE_BYTES = 256 * 1024
 """How much a probe writes after a failure: about as much as a large batch."""
@@ -301,12 +296,8 @@ class Store:
                 values = plan.values[first : first + step]
                 self._connection.execute(_INSERT_EVENTS[len(values)], values)
         for recorded in plan.recorded:
-            if type(recorded.event) in _PROJECTED_EVENTS:
-                for statement, parameters in (
-                    *history_statements(recorded),
-                    *outbox_statements(recorded),
-                ):
-                    self._connection.execute(statement, parameters)
+            if type(recorded.event) in PROJECTED_EVENTS:
+                project(self._connection, recorded)
         for one in personal_data:
             self._write_personal_data(one)
 

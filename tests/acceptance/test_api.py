@@ -34,7 +34,7 @@ SERVICE = make_token({"scope": "admin publish"})
 OPENAPI = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract" / "openapi.json"
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """What came back."""
 
     status: int
@@ -61,7 +61,7 @@ async def ask(  # noqa: PLR0913 - what a request may have
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
     **query: Any,
-) -> Answer:
+) -> ApiResponse:
     """Ask the API with a token."""
     sent = {} if by is None else {"Authorization": f"Bearer {by}"}
     async with (
@@ -75,7 +75,7 @@ async def ask(  # noqa: PLR0913 - what a request may have
             timeout=aiohttp.ClientTimeout(PATIENCE_S),
         ) as response,
     ):
-        return Answer(response.status, response.headers.copy(), await response.text())
+        return ApiResponse(response.status, response.headers.copy(), await response.text())
 
 
 async def get(service: Running, path: str, by: str | None = SERVICE, **query: Any) -> Any:
@@ -85,7 +85,7 @@ async def get(service: Running, path: str, by: str | None = SERVICE, **query: An
     return answer.json
 
 
-async def publish(service: Running, to: Any, data: Any) -> Answer:
+async def publish(service: Running, to: Any, data: Any) -> ApiResponse:
     """Tell somebody something."""
     return await ask(
         service,
@@ -472,9 +472,9 @@ async def test_a_server_message_reaches_all_sockets_of_a_user_and_is_not_stored(
     answer = await publish(service, {"user": ana.id}, {"text": "maintenance\u2028 at ten"})
 
     assert (answer.status, answer.json) == (200, {"sockets": 2})
-    told = {"type": "server:message", "data": {"text": "maintenance\u2028 at ten"}}
-    assert await ana.expect("server:message") == told
-    assert await tab.expect("server:message") == told
+    expected = {"type": "server:message", "data": {"text": "maintenance\u2028 at ten"}}
+    assert await ana.expect("server:message") == expected
+    assert await tab.expect("server:message") == expected
     for other in (ben, classic):
         assert not of_type(await other.sync(), "server:message")
     assert not [one for one in service.events(after=before) if "maintenance" in str(one.data)]

@@ -41,7 +41,7 @@ class Listener:
         self.service = service
         self.user = user
         self.role = role
-        self.heard: list[Message] = []
+        self.received: list[Message] = []
         self.began_at = 0
         self._epoch = ""
         self._cursor: int | None = None
@@ -74,25 +74,25 @@ class Listener:
         for message in self.tab.received:
             assert message["type"] != "resync", message
             if message["type"] in {"heartbeat", "resumed"}:
-                told: int = message["position" if message["type"] == "heartbeat" else "to"]
-                self._cursor = max(self._cursor, told)
+                position: int = message["position" if message["type"] == "heartbeat" else "to"]
+                self._cursor = max(self._cursor, position)
             elif "position" in message and message["type"] not in {"welcome", "ack"}:
-                self.heard.append(message)
+                self.received.append(message)
                 self._cursor = message["position"]
         self.tab = None
 
 
 async def meant_for(service: Running, user: int, after: int) -> list[tuple[int, str]]:
-    """Say, from the log alone, what a user was to be told, of what is after a position."""
+    """Return from the log alone the messages that a user must get after a position."""
     world, found = World(), list[tuple[int, str]]()
-    people = Profiles(texts=dict(service.database(TEXTS)))
+    profiles = Profiles(texts=dict(service.database(TEXTS)))
     url = f"sqlite+aiosqlite:///{service.data_dir / 'ws-service.db'}"
     reader = Reader(open_database(url))
     async for page in reader.read():
         for one in page:
-            messages = [*before_fold(one.event, world, people)]
+            messages = [*before_fold(one.event, world, profiles)]
             world.fold(one.event, one.position)
-            messages += after_fold(one.event, world, people)
+            messages += after_fold(one.event, world, profiles)
             found += [
                 (one.position, type_of(message))
                 for message in messages
@@ -174,13 +174,13 @@ async def test_a_client_disconnected_200_times_gets_everything_once_and_in_order
         await settled(listener)
     service.kill()
     for listener in listeners:
-        heard = [(one["position"], one["type"]) for one in listener.heard]
+        received = [(one["position"], one["type"]) for one in listener.received]
         meant = await meant_for(service, listener.user, listener.began_at)
-        assert heard == meant[: len(heard)]
+        assert received == meant[: len(received)]
         # What came after the end is that of the other one, and of their leaving.
-        assert all(position > heard[-1][0] for position, _ in meant[len(heard) :])
-        assert len(heard) > CUTS / 2
-    types = {one["type"] for listener in listeners for one in listener.heard}
+        assert all(position > received[-1][0] for position, _ in meant[len(received) :])
+        assert len(received) > CUTS / 2
+    types = {one["type"] for listener in listeners for one in listener.received}
     assert types >= {"chat:message", "invite:received", "invite:expired", "game:moved"}
 
 

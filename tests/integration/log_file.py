@@ -77,8 +77,8 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.url = f"sqlite+aiosqlite:///{path}"
-        self.told: list[RecordedEvent] = []
-        """What the logs that were opened here have told after their commits."""
+        self.committed: list[RecordedEvent] = []
+        """The events of all commits of the logs that were opened here."""
         self._logs: list[EventLog] = []
         self._readers: list[Reader] = []
         self._stores: list[Store] = []
@@ -112,7 +112,7 @@ class LogFile:
     def started(self, **options: Any) -> EventLog:
         """Open the log and let it write."""
         log = self.log(**options)
-        log.start(self.told.extend)
+        log.start(self.committed.extend)
         return log
 
     def query(self, statement: str, *parameters: object) -> Rows:

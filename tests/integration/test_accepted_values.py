@@ -66,7 +66,7 @@ from tests.unit.domain.story import ROOM, Story
 PLAYER, WATCHER, MAKER = 1, 2, 3
 
 
-class House:
+class SessionsWithStore:
     """A service without sockets: sessions at its front, a database at its back."""
 
     def __init__(self, path: Path) -> None:
@@ -92,11 +92,11 @@ class House:
         self.story.open(MAKER)
         self.keep(self.story.events[done:])
 
-    def keep(self, events: list[Event], beside: PersonalData = NO_PERSONAL_DATA) -> None:
+    def keep(self, events: list[Event], personal_data: PersonalData = NO_PERSONAL_DATA) -> None:
         """Commit events, and fold what is read again."""
         if not events:
             return
-        (done,) = self.store.commit([Append(propose(events, Origin("test", 1)), {}, beside)])
+        (done,) = self.store.commit([Append(propose(events, Origin("test", 1)), {}, personal_data)])
         assert isinstance(done, Committed)
         rows = self.file.query(
             "SELECT position, type, schema_version, data FROM events WHERE position > ?",
@@ -139,7 +139,7 @@ class House:
 
     def carry_out(self, action: object) -> None:
         if isinstance(action, RelaySignal):
-            told = route_signal(
+            delivery = route_signal(
                 action.message,
                 action.to,
                 user=PLAYER,
@@ -147,7 +147,7 @@ class House:
                 world=self.world,
                 sockets_of=lambda _: (),
             )
-            self.tell([told])
+            self.tell([delivery])
         elif isinstance(action, Execute):
             events = list(action.command.decide(self.world, self.story.context))
             self.profiles.texts |= {
@@ -305,15 +305,17 @@ messages = st.one_of(
 
 
 @pytest.fixture
-def house(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+def sessions(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SessionsWithStore:
     path = tmp_path / "ws-service.db"
     shutil.copy(migrated, path)
     monkeypatch.setenv("WS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("JWT_SECRET", "a secret of this test that is long enough")
-    return House(path)
+    return SessionsWithStore(path)
 
 
-def test_every_accepted_value_can_be_encoded_by_every_later_codec(house: House) -> None:
+def test_every_accepted_value_can_be_encoded_by_every_later_codec(
+    sessions: SessionsWithStore,
+) -> None:
     @settings(
         max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
@@ -330,20 +332,20 @@ def test_every_accepted_value_can_be_encoded_by_every_later_codec(house: House) 
         st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=128),
     )
     def some(sent: list[tuple[int, Dialect, dict[str, Any]]], stranger: str) -> None:
-        user, number = parse_user_id(stranger), house.position
-        opened = house.story.do(OpenSocket(user, f"n1.1.{number}x"))
-        house.keep(opened)
+        user, number = parse_user_id(stranger), sessions.position
+        opened = sessions.story.do(OpenSocket(user, f"n1.1.{number}x"))
+        sessions.keep(opened)
         for sender, dialect, one in sent:
-            house.receive(sender, f"n1.1.{sender}a", dialect, json.dumps(one))
-        house.check(user)
-        seat = house.world.rooms.seated.get(MAKER, "")
+            sessions.receive(sender, f"n1.1.{sender}a", dialect, json.dumps(one))
+        sessions.check(user)
+        seat = sessions.world.rooms.seated.get(MAKER, "")
         leave = json.dumps({"type": "room:leave", "roomId": seat})
-        house.receive(MAKER, f"n1.1.{MAKER}a", V1, leave)
-        house.keep(house.story.do(CloseSocket(user, f"n1.1.{number}x", 1000)))
+        sessions.receive(MAKER, f"n1.1.{MAKER}a", V1, leave)
+        sessions.keep(sessions.story.do(CloseSocket(user, f"n1.1.{number}x", 1000)))
 
     some()
-    assert house.accepted > 10
-    house.run_again()
-    house.store.close()
+    assert sessions.accepted > 10
+    sessions.run_again()
+    sessions.store.close()
     with pipes_kept():
         log_verify()

@@ -52,7 +52,7 @@ class CountingTransport:
         self.written.set()
 
 
-class House:
+class FullRoom:
     """A world with a room full of spectators, and the hub that they are connected to."""
 
     def __init__(self) -> None:
@@ -120,67 +120,67 @@ def pong() -> Delivery:
 async def test_a_broadcast_is_encoded_once_per_dialect_and_written_once_per_socket(
     encoded: list[object], dialects: tuple[Dialect, ...], encodes: int
 ) -> None:
-    house = House()
+    full = FullRoom()
     for user in range(1, 101):
-        house.watch(user, dialects[user % len(dialects)])
-    house.hub.publish(pong())
+        full.watch(user, dialects[user % len(dialects)])
+    full.hub.publish(pong())
     await next_turn()
     assert len(encoded) == encodes
-    assert [len(transport.writes) for transport in house.transports] == [1] * 100
+    assert [len(transport.writes) for transport in full.transports] == [1] * 100
 
 
 async def test_messages_of_one_loop_turn_are_one_write() -> None:
-    house = House()
+    full = FullRoom()
     for user in range(1, 11):
-        house.watch(user, V1)
+        full.watch(user, V1)
     for _ in range(8):
-        house.hub.publish(pong())
+        full.hub.publish(pong())
     await next_turn()
-    assert [len(transport.writes) for transport in house.transports] == [1] * 10
-    assert house.transports[0].writes[0].count(b'"pong"') == 8
+    assert [len(transport.writes) for transport in full.transports] == [1] * 10
+    assert full.transports[0].writes[0].count(b'"pong"') == 8
 
 
 async def test_output_caused_by_a_read_is_flushed_in_the_same_callback() -> None:
-    house = House()
+    full = FullRoom()
     for user in range(1, 11):
-        house.watch(user, V1)
+        full.watch(user, V1)
     await next_turn()
 
     def read(data: bytes) -> int:
         for _ in data:
-            house.hub.publish(pong())
-        assert house.transports[0].writes == []
+            full.hub.publish(pong())
+        assert full.transports[0].writes == []
         return len(data)
 
-    with house.hub.flush_scope:
+    with full.hub.flush_scope:
         assert read(b"eight of") == 8
-    assert [len(transport.writes) for transport in house.transports] == [1] * 10
+    assert [len(transport.writes) for transport in full.transports] == [1] * 10
     await next_turn()
-    assert [len(transport.writes) for transport in house.transports] == [1] * 10
+    assert [len(transport.writes) for transport in full.transports] == [1] * 10
 
 
 async def test_a_failing_read_still_flushes_its_output() -> None:
-    house = House()
-    house.watch(1, V1)
+    full = FullRoom()
+    full.watch(1, V1)
 
     def read(_data: bytes) -> None:
-        house.hub.publish(pong())
+        full.hub.publish(pong())
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), house.hub.flush_scope:
+    with pytest.raises(ZeroDivisionError), full.hub.flush_scope:
         read(b"")
-    house.hub.publish(pong())
+    full.hub.publish(pong())
     await next_turn()
-    assert [one.count(b'"pong"') for one in house.transports[0].writes] == [1, 1]
+    assert [one.count(b'"pong"') for one in full.transports[0].writes] == [1, 1]
 
 
 async def test_messages_within_a_frame_tick_are_one_write() -> None:
-    house = House()
-    house.watch(1, V1)
-    (transport,) = house.transports
+    full = FullRoom()
+    full.watch(1, V1)
+    (transport,) = full.transports
     await next_turn()
     for _ in range(3):
-        house.hub.publish(Delivery(InRoom(ROOM), v1=v1.Pong(), frame_ms=16))
+        full.hub.publish(Delivery(InRoom(ROOM), v1=v1.Pong(), frame_ms=16))
         await next_turn()
     assert transport.writes == []
     async with asyncio.timeout(PATIENCE_S):
@@ -189,24 +189,24 @@ async def test_messages_within_a_frame_tick_are_one_write() -> None:
 
 
 async def test_a_broadcast_excludes_its_sender_and_includes_later_joiners() -> None:
-    house = House()
+    full = FullRoom()
     for user in (1, 2):
-        house.watch(user, V1)
-    house.hub.publish(Delivery(InRoom(ROOM, excluding="n1.1.1"), v1=v1.Pong()))
+        full.watch(user, V1)
+    full.hub.publish(Delivery(InRoom(ROOM, excluding="n1.1.1"), v1=v1.Pong()))
     await next_turn()
-    house.watch(3, V1)
-    house.hub.publish(pong())
+    full.watch(3, V1)
+    full.hub.publish(pong())
     await next_turn()
-    assert [len(transport.writes) for transport in house.transports] == [1, 2, 1]
+    assert [len(transport.writes) for transport in full.transports] == [1, 2, 1]
 
 
 async def test_a_message_without_recipients_is_not_encoded(encoded: list[object]) -> None:
-    house = House()
-    house.watch(1, V1)
-    house.hub.publish(Delivery(InRoom(ROOM), classic=classic.UserOnline(7)))
+    full = FullRoom()
+    full.watch(1, V1)
+    full.hub.publish(Delivery(InRoom(ROOM), classic=classic.UserOnline(7)))
     await next_turn()
     assert encoded == []
-    assert house.transports[0].writes == []
+    assert full.transports[0].writes == []
 
 
 async def test_appends_of_one_turn_are_one_transaction(log_file: LogFile) -> None:
@@ -240,8 +240,8 @@ async def test_mass_joins_cost_list_entries_linear_in_their_number(
     joins = 2000
     world = World()
     world.fold(NodeStarted(node="n1", incarnation=1), 1)
-    told = asyncio.Event()
-    feed = UserFeed(world, Profiles(), lambda: 0.001, lambda _data, _diff: told.set())
+    notified = asyncio.Event()
+    feed = UserFeed(world, Profiles(), lambda: 0.001, lambda _data, _diff: notified.set())
     feed.start()
     for user in range(1, joins + 1):
         for event in (
@@ -253,9 +253,9 @@ async def test_mass_joins_cost_list_entries_linear_in_their_number(
         assert feed.frames()
         if user % 20 == 0:
             # The number of users that join between two broadcasts.
-            told.clear()
+            notified.clear()
             async with asyncio.timeout(PATIENCE_S):
-                await told.wait()
+                await notified.wait()
     entries = sum(
         len(one.users) if isinstance(one, v1.UserList) else len(one.joins)
         for one in encoded

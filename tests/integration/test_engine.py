@@ -132,7 +132,7 @@ async def test_a_cancelled_command_releases_its_locks(running: Running) -> None:
 async def test_a_caller_that_is_cancelled_when_its_command_is_just_refused_releases_nothing_twice(
     running: Running,
 ) -> None:
-    engine, last = running.engine, Told()
+    engine, last = running.engine, Callback()
     waiting: list[asyncio.Task[Executed]] = []
 
     def done(_result: Executed | Exception) -> None:
@@ -167,7 +167,7 @@ def checkpoint() -> MatchCheckpoint:
 
 
 async def test_a_hold_is_released_once_and_before_its_event_is_folded(log_file: LogFile) -> None:
-    log, gate, told = log_file.log(), HoldsAll(), Told()
+    log, gate, done = log_file.log(), HoldsAll(), Callback()
     released_at_fold: list[int] = []
     engine = engine_on(
         log,
@@ -177,25 +177,25 @@ async def test_a_hold_is_released_once_and_before_its_event_is_folded(log_file: 
     )
     log.start(engine.committed)
     # Equal events have a hold each.
-    engine.dispatch(Record([checkpoint(), checkpoint()]), ORIGIN, told)
+    engine.dispatch(Record([checkpoint(), checkpoint()]), ORIGIN, done)
     assert (len(gate.held), gate.released) == (2, [])
-    assert isinstance(await told.result(), Executed)
+    assert isinstance(await done.result(), Executed)
     assert released_at_fold == [1, 2]
     assert gate.released == gate.held
 
 
 async def test_a_hold_is_released_when_its_event_is_not_committed(log_file: LogFile) -> None:
-    log, gate, told = log_file.log(), HoldsAll(), Told()
+    log, gate, done = log_file.log(), HoldsAll(), Callback()
     engine = engine_on(log, World(), gate=gate)
     log.start(engine.committed)
     other = log_file.connect()
     other.execute("BEGIN IMMEDIATE")
-    engine.dispatch(Record([checkpoint()]), ORIGIN, told)
-    assert isinstance(await told.result(), Unavailable)
+    engine.dispatch(Record([checkpoint()]), ORIGIN, done)
+    assert isinstance(await done.result(), Unavailable)
     assert gate.released == gate.held == [checkpoint()]
     other.close()
     await log_file.close_logs()
-    closing = Told()
+    closing = Callback()
     engine.dispatch(Record([checkpoint()]), ORIGIN, closing)
     assert [type(one) for one in closing.results] == [Unavailable]
     assert gate.held == [checkpoint()]
@@ -219,20 +219,20 @@ async def test_the_world_is_unchanged_when_the_log_is_unwritable(running: Runnin
     assert await locks_of(running) == 0
 
 
-class Told:
-    """A callback of `dispatch`, and what it was told."""
+class Callback:
+    """A callback of `dispatch` that records the results."""
 
     def __init__(self) -> None:
         self.results: list[Executed | Exception] = []
-        self._is_told = asyncio.Event()
+        self._is_called = asyncio.Event()
 
     def __call__(self, result: Executed | Exception) -> None:
         self.results.append(result)
-        self._is_told.set()
+        self._is_called.set()
 
     async def result(self) -> Executed | Exception:
         async with asyncio.timeout(PATIENCE_S):
-            await self._is_told.wait()
+            await self._is_called.wait()
         (result,) = self.results
         return result
 
@@ -241,26 +241,30 @@ async def test_a_command_that_needs_no_lock_is_decided_at_once_and_reported_when
     running: Running,
 ) -> None:
     for origin in (ORIGIN, Origin("test", 1, "c1")):
-        told, seen = Told(), list[tuple[int, Event]]()
+        callback, seen = Callback(), list[tuple[int, Event]]()
 
         def done(
-            result: Executed | Exception, told: Told = told, seen: list[tuple[int, Event]] = seen
+            result: Executed | Exception,
+            callback: Callback = callback,
+            seen: list[tuple[int, Event]] = seen,
         ) -> None:
             seen.extend(running.seen)
-            told(result)
+            callback(result)
 
         before = len(running.seen)
         running.engine.dispatch(JoinAtOnce(1), origin, done)
         assert running.engine._log.waiting == 1  # noqa: SLF001 - that it is decided is tested
         assert len(running.seen) == before
-        assert await told.result() == Executed([joined(1, before + 1)], CommandResult(before + 1))
+        assert await callback.result() == Executed(
+            [joined(1, before + 1)], CommandResult(before + 1)
+        )
         assert seen[before:] == [(before + 1, joined(1, before + 1))]
 
 
 async def test_a_command_whose_streams_are_free_is_decided_at_once_and_the_next_one_after_it(
     running: Running,
 ) -> None:
-    first, second = Told(), Told()
+    first, second = Callback(), Callback()
     running.engine.dispatch(JoinNext(1), ORIGIN, first)
     running.engine.dispatch(JoinNext(1), ORIGIN, second)
     assert running.engine._log.waiting == 1  # noqa: SLF001 - as above
@@ -272,11 +276,11 @@ async def test_a_command_whose_streams_are_free_is_decided_at_once_and_the_next_
 async def test_a_concurrent_command_with_the_same_id_gets_the_first_result(
     running: Running,
 ) -> None:
-    origin, told = Origin("test", 1, "c1", b"key-first"), [Told(), Told(), Told()]
-    running.engine.dispatch(JoinAtOnce(1), origin, told[0])
-    running.engine.dispatch(JoinAtOnce(1), origin, told[1])
-    running.engine.dispatch(JoinAtOnce(2), Origin("test", 1, "c1", b"key-other"), told[2])
-    first, second, third = [await one.result() for one in told]
+    origin, done = Origin("test", 1, "c1", b"key-first"), [Callback(), Callback(), Callback()]
+    running.engine.dispatch(JoinAtOnce(1), origin, done[0])
+    running.engine.dispatch(JoinAtOnce(1), origin, done[1])
+    running.engine.dispatch(JoinAtOnce(2), Origin("test", 1, "c1", b"key-other"), done[2])
+    first, second, third = [await one.result() for one in done]
     assert isinstance(first, Executed)
     assert isinstance(second, Executed)
     assert (second.events, second.result.position) == ((), first.result.position)
@@ -285,17 +289,17 @@ async def test_a_concurrent_command_with_the_same_id_gets_the_first_result(
 
 
 async def test_the_id_of_a_refused_command_is_free_again(running: Running) -> None:
-    origin, told = Origin("test", 1, "c1"), [Told(), Told()]
-    running.engine.dispatch(JoinNext(1, max=0), origin, told[0])
-    running.engine.dispatch(JoinNext(1), origin, told[1])
-    assert isinstance(told[0].results[0], TooManySockets)
-    assert await told[1].result() == Executed([joined(1, 1)], CommandResult(1))
+    origin, done = Origin("test", 1, "c1"), [Callback(), Callback()]
+    running.engine.dispatch(JoinNext(1, max=0), origin, done[0])
+    running.engine.dispatch(JoinNext(1), origin, done[1])
+    assert isinstance(done[0].results[0], TooManySockets)
+    assert await done[1].result() == Executed([joined(1, 1)], CommandResult(1))
     assert running.engine._under_way == {}  # noqa: SLF001 - that none is left is what is tested
 
 
 async def test_a_command_that_is_dispatched_and_refused_leaves_nothing(running: Running) -> None:
     for command in (JoinAtOnce(1, max=0), JoinNext(1, max=0)):
-        refused = Told()
+        refused = Callback()
         running.engine.dispatch(command, ORIGIN, refused)
         assert [type(one) for one in refused.results] == [TooManySockets]
     assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
@@ -306,7 +310,7 @@ async def test_a_fault_of_a_command_is_an_internal_error_and_costs_nothing_else(
     running: Running,
 ) -> None:
     for command in (Faulty(1), FaultyStreams(1)):
-        failed = Told()
+        failed = Callback()
         running.engine.dispatch(command, Origin("test", 1, "c1"), failed)
         assert [type(one) for one in failed.results] == [InternalError]
     assert await running.execute(JoinNext(1)) == [[joined(1, 1)]]
@@ -316,12 +320,12 @@ async def test_a_fault_of_a_command_is_an_internal_error_and_costs_nothing_else(
 async def test_a_dispatched_command_fails_when_the_log_cannot_be_written(running: Running) -> None:
     other = running.log_file.connect()
     other.execute("BEGIN IMMEDIATE")
-    told, name = Told(), PersonalData(names={"1": "Ana"})
-    running.engine.dispatch(JoinNext(1), ORIGIN, told, personal_data=name)
+    done, name = Callback(), PersonalData(names={"1": "Ana"})
+    running.engine.dispatch(JoinNext(1), ORIGIN, done, personal_data=name)
     assert running.engine.profiles.name(1) == "Ana"
-    assert isinstance(await told.result(), Unavailable)
+    assert isinstance(await done.result(), Unavailable)
     assert (running.world, running.seen) == (World(), [])
-    # Nobody may be told of what was not written.
+    # No message may be published of what was not written.
     assert running.engine.profiles == Profiles()
     other.close()
 
@@ -331,9 +335,9 @@ async def test_a_command_that_is_dispatched_when_the_log_is_closing_fails_at_onc
 ) -> None:
     await running.log_file.close_logs()
     for command in (JoinAtOnce(1), JoinNext(1)):
-        told = Told()
-        running.engine.dispatch(command, Origin("test", 1, "c1"), told)
-        assert [type(one) for one in told.results] == [Unavailable]
+        done = Callback()
+        running.engine.dispatch(command, Origin("test", 1, "c1"), done)
+        assert [type(one) for one in done.results] == [Unavailable]
     assert await locks_of(running) == 0
 
 
@@ -344,10 +348,10 @@ async def test_commands_that_wait_when_the_log_writer_dies_fail(
         raise SystemExit
 
     monkeypatch.setattr(running.engine._log._thread, "_write", die)  # noqa: SLF001 - the thread dies
-    told = [Told(), Told(), Told()]
-    for one, command in zip(told, (JoinNext(1), JoinNext(1), JoinAtOnce(2)), strict=True):
+    done = [Callback(), Callback(), Callback()]
+    for one, command in zip(done, (JoinNext(1), JoinNext(1), JoinAtOnce(2)), strict=True):
         running.engine.dispatch(command, ORIGIN, one)
-    assert [type(await one.result()) for one in told] == [Unavailable] * 3
+    assert [type(await one.result()) for one in done] == [Unavailable] * 3
     with pytest.raises(WriterDied):
         await running.writer
     assert await locks_of(running) == 0

@@ -33,7 +33,7 @@ from tests.integration.stage import Stage, Tab, Theatre, fast_now, holds, room_o
 OUTAGE_S = 3
 """How long the longer faults last, in seconds of the loop."""
 
-Answers: TypeAlias = list[Committed | Exception]
+CommitResults: TypeAlias = list[Committed | Exception]
 
 
 class Fault:
@@ -41,7 +41,7 @@ class Fault:
 
     def __init__(self, store: Any, kind: type[Event], how: str) -> None:
         self._store = store
-        self._commit: Callable[[Sequence[Append]], Answers] = store.commit
+        self._commit: Callable[[Sequence[Append]], CommitResults] = store.commit
         self._kind = kind
         self._how = how
         self._until: float | None = None
@@ -49,7 +49,7 @@ class Fault:
         self.failures = 0
         self._store.commit = self.commit
 
-    def commit(self, batch: Sequence[Append]) -> Answers:
+    def commit(self, batch: Sequence[Append]) -> CommitResults:
         """Commit, or fail as the fault wants it; in the thread of the log."""
         found = any(isinstance(one.event, self._kind) for append in batch for one in append.events)
         if not found and self._until is None:
@@ -80,7 +80,7 @@ class Fault:
             case _:
                 return fast_now() < (self._until or 0)
 
-    def _fail_late(self, batch: Sequence[Append]) -> Answers:
+    def _fail_late(self, batch: Sequence[Append]) -> CommitResults:
         """Fail as a full disk does: in the transaction, after its first statements."""
         write = self._store._write  # noqa: SLF001 - the fault is in there
 

@@ -44,7 +44,7 @@ from tests.integration.engine_parts import Nobody, NoMatches
 PATIENCE_S = 10.0
 
 
-class Answers:
+class ScriptedConsumer:
     """A consumer; `answer` says what it makes of a match."""
 
     def __init__(self, answer: Callable[[FinishedMatch], Outcome] = lambda _: Delivered()) -> None:
@@ -66,7 +66,7 @@ class Answers:
             await self._news.wait_for(lambda: condition(Counter(self.got)))
 
 
-class House:
+class OutboxSetup:
     """A log, a world that folds it, and an outbox; nothing else of the service."""
 
     def __init__(self, directory: Path, **consumers: DeliveryPort) -> None:
@@ -177,110 +177,118 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def hook() -> Answers:
-    return Answers()
+async def hook() -> ScriptedConsumer:
+    return ScriptedConsumer()
 
 
 @pytest.fixture
-async def house(directory: Path, hook: Answers) -> AsyncIterator[House]:
-    house = House(directory, hook=hook)
-    await house.start()
-    yield house
-    await house.stop()
+async def setup(directory: Path, hook: ScriptedConsumer) -> AsyncIterator[OutboxSetup]:
+    setup = OutboxSetup(directory, hook=hook)
+    await setup.start()
+    yield setup
+    await setup.stop()
 
 
-async def test_every_finished_match_is_delivered_once(house: House, hook: Answers) -> None:
+async def test_every_finished_match_is_delivered_once(
+    setup: OutboxSetup, hook: ScriptedConsumer
+) -> None:
     matches = [f"r{number}-1" for number in range(20)]
-    await house.finish(*matches)
-    await house.settled(20)
+    await setup.finish(*matches)
+    await setup.settled(20)
     assert sorted(hook.got) == sorted(matches)
-    assert house.outbox.waiting == {"hook": 0}
-    assert await entries(house.reader) == []
+    assert setup.outbox.waiting == {"hook": 0}
+    assert await entries(setup.reader) == []
 
 
-async def test_a_match_that_always_fails_does_not_block_others(house: House, hook: Answers) -> None:
+async def test_a_match_that_always_fails_does_not_block_others(
+    setup: OutboxSetup, hook: ScriptedConsumer
+) -> None:
     hook.answer = lambda match: Indeterminate("poison", 500) if match.id == "bad-1" else Delivered()
-    await house.finish("bad-1", "a-1", "b-1", "c-1", "d-1")
-    await house.settled(4)
+    await setup.finish("bad-1", "a-1", "b-1", "c-1", "d-1")
+    await setup.settled(4)
     await hook.until(lambda got: got["bad-1"] >= 4)
-    assert house.outbox.waiting == {"hook": 1}
+    assert setup.outbox.waiting == {"hook": 1}
     hook.answer = lambda _: Delivered()
-    await house.settled(5)
+    await setup.settled(5)
 
 
-async def test_attempts_and_the_last_error_can_be_seen(house: House, hook: Answers) -> None:
+async def test_attempts_and_the_last_error_can_be_seen(
+    setup: OutboxSetup, hook: ScriptedConsumer
+) -> None:
     hook.answer = lambda _: Indeterminate("it rains")
-    await house.finish("a-1")
+    await setup.finish("a-1")
     await hook.until(lambda got: got["a-1"] >= 3)
-    (entry,) = await entries(house.reader)
+    (entry,) = await entries(setup.reader)
     assert entry.attempts >= 2
     assert entry.last_error == "it rains"
-    assert house.failures >= 2
-    assert 0 < house.outbox.lag_s["hook"] < PATIENCE_S
+    assert setup.failures >= 2
+    assert 0 < setup.outbox.lag_s["hook"] < PATIENCE_S
 
 
 async def test_an_unwritable_outcome_is_not_requested_again(
-    house: House, hook: Answers, monkeypatch: pytest.MonkeyPatch
+    setup: OutboxSetup, hook: ScriptedConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.outbox.worker.LOG_RETRY_S", 0.01)
-    execute, failures = house.engine.execute, iter(range(3))
+    execute, failures = setup.engine.execute, iter(range(3))
 
     async def failing(command: Any, origin: Origin) -> Executed:
         if not isinstance(command, Record) and next(failures, None) is not None:
             raise Unavailable
         return await execute(command, origin)
 
-    monkeypatch.setattr(house.engine, "execute", failing)
-    await house.finish("a-1")
-    await house.settled(1)
+    monkeypatch.setattr(setup.engine, "execute", failing)
+    await setup.finish("a-1")
+    await setup.settled(1)
     assert hook.got == ["a-1"]
 
 
-async def test_a_consumer_that_raises_is_retried(house: House, hook: Answers) -> None:
+async def test_a_consumer_that_raises_is_retried(
+    setup: OutboxSetup, hook: ScriptedConsumer
+) -> None:
     def break_(_: FinishedMatch) -> Outcome:
         raise ZeroDivisionError
 
     hook.answer = break_
-    await house.finish("a-1")
+    await setup.finish("a-1")
     await hook.until(lambda got: got["a-1"] >= 2)
     hook.answer = lambda _: Delivered()
-    await house.settled(1)
+    await setup.settled(1)
 
 
 async def test_pending_deliveries_survive_a_restart_and_a_removed_consumer(directory: Path) -> None:
-    hook = Answers(lambda _: Indeterminate("down"))
-    house = House(directory, hook=hook)
-    await house.start()
-    await house.finish("a-1")
+    hook = ScriptedConsumer(lambda _: Indeterminate("down"))
+    setup = OutboxSetup(directory, hook=hook)
+    await setup.start()
+    await setup.finish("a-1")
     await hook.until(lambda got: got["a-1"] >= 1)
-    await house.stop()
+    await setup.stop()
 
-    without = House(directory)
+    without = OutboxSetup(directory)
     await without.start()
     assert without.outbox.waiting == {"hook": 1}
     await without.finish("b-1")
     await without.stop()
 
-    hook = Answers()
-    house = House(directory, hook=hook)
-    await house.start()
-    await house.settled(1)
+    hook = ScriptedConsumer()
+    setup = OutboxSetup(directory, hook=hook)
+    await setup.start()
+    await setup.settled(1)
     assert hook.got == ["a-1"]
-    await house.stop()
+    await setup.stop()
 
 
 async def test_a_match_without_a_token_waits_without_counting_as_a_failure(
-    house: House, hook: Answers
+    setup: OutboxSetup, hook: ScriptedConsumer
 ) -> None:
     hook.answer = lambda match: (
         AwaitingToken("no token") if match.id == "a-1" else Rejected(410, "Gone")
     )
-    await house.finish("a-1", "b-1")
-    await house.settled(1, "result.rejected")
-    waiting, rejected = await entries(house.reader)
+    await setup.finish("a-1", "b-1")
+    await setup.settled(1, "result.rejected")
+    waiting, rejected = await entries(setup.reader)
     assert (waiting.state, waiting.next_at, waiting.attempts) == ("waiting", None, 0)
     assert (rejected.state, rejected.last_error) == ("rejected", "Gone")
-    assert house.failures == 0
+    assert setup.failures == 0
     assert hook.got == ["a-1", "b-1"]
 
 
@@ -288,57 +296,59 @@ async def test_a_match_without_a_token_waits_without_counting_as_a_failure(
 
 
 @pytest.fixture
-async def saving(directory: Path) -> AsyncIterator[tuple[House, UserTokens]]:
-    house = House(directory, **{USER_SERVICE: Answers(lambda _: Indeterminate("down"))})
-    await house.start()
-    yield (
-        house,
-        UserTokens(house.world, house.log.outbox_notes, house.reader, token_cipher("one secret")),
+async def saving(directory: Path) -> AsyncIterator[tuple[OutboxSetup, UserTokens]]:
+    setup = OutboxSetup(
+        directory, **{USER_SERVICE: ScriptedConsumer(lambda _: Indeterminate("down"))}
     )
-    await house.stop()
+    await setup.start()
+    yield (
+        setup,
+        UserTokens(setup.world, setup.log.outbox_notes, setup.reader, token_cipher("one secret")),
+    )
+    await setup.stop()
 
 
-async def keep(house: House, match: str, token: str, seal: Fernet) -> None:
+async def keep(setup: OutboxSetup, match: str, token: str, seal: Fernet) -> None:
     sealed = seal.encrypt(token.encode())
-    await house.log.outbox_notes.keep_token(match, 12, sealed)
+    await setup.log.outbox_notes.keep_token(match, 12, sealed)
 
 
 async def test_a_stored_token_is_readable_with_the_same_secret_only(
-    saving: tuple[House, UserTokens],
+    saving: tuple[OutboxSetup, UserTokens],
 ) -> None:
-    house, bearers = saving
-    await house.begin("a-1", [7, 12])
+    setup, tokens = saving
+    await setup.begin("a-1", [7, 12])
     token = make_token({"id": 12})
-    await keep(house, "a-1", token, token_cipher("one secret"))
-    assert await bearers.for_match("a-1", 12) == token
-    assert await bearers.for_match("a-1", 7) is None
-    sealed = await sealed_token(house.reader, "a-1", 12)
+    await keep(setup, "a-1", token, token_cipher("one secret"))
+    assert await tokens.for_match("a-1", 12) == token
+    assert await tokens.for_match("a-1", 7) is None
+    sealed = await sealed_token(setup.reader, "a-1", 12)
     assert sealed is not None
     assert token.encode() not in sealed
-    await keep(house, "a-1", token, token_cipher("another secret"))
-    assert await bearers.for_match("a-1", 12) is None
+    await keep(setup, "a-1", token, token_cipher("another secret"))
+    assert await tokens.for_match("a-1", 12) is None
 
 
 class Meanwhile:
     """Finds no token, and waits until the player has brought one, before it says so."""
 
     def __init__(self) -> None:
-        self.house: House
+        self.setup: OutboxSetup
         self.attempts = 0
 
     async def deliver(self, match: FinishedMatch) -> Outcome:
         self.attempts += 1
         if self.attempts > 1:
             return Delivered()
-        bearers = UserTokens(
-            self.house.world,
-            self.house.log.outbox_notes,
-            self.house.reader,
+        tokens = UserTokens(
+            self.setup.world,
+            self.setup.log.outbox_notes,
+            self.setup.reader,
             token_cipher("one secret"),
         )
-        bearers.connected(12, make_token({"id": 12}))
+        tokens.connected(12, make_token({"id": 12}))
         async with asyncio.timeout(PATIENCE_S):
-            while await sealed_token(self.house.reader, match.id, 12) is None:
+            while await sealed_token(self.setup.reader, match.id, 12) is None:
                 pass
         return AwaitingToken("no token")
 
@@ -348,43 +358,43 @@ class Meanwhile:
 
 async def test_a_token_that_arrives_during_an_attempt_is_used(directory: Path) -> None:
     port = Meanwhile()
-    house = port.house = House(directory, **{USER_SERVICE: port})
-    await house.start()
-    await house.finish("a-1")
-    await house.settled(1)
+    setup = port.setup = OutboxSetup(directory, **{USER_SERVICE: port})
+    await setup.start()
+    await setup.finish("a-1")
+    await setup.settled(1)
     assert port.attempts == 2
-    await house.stop()
+    await setup.stop()
 
 
 async def test_a_refused_token_does_not_discard_a_newer_one(
-    saving: tuple[House, UserTokens],
+    saving: tuple[OutboxSetup, UserTokens],
 ) -> None:
-    house, bearers = saving
-    await house.begin("a-1", [7, 12])
+    setup, tokens = saving
+    await setup.begin("a-1", [7, 12])
     old, new = make_token({"id": 12, "n": 1}), make_token({"id": 12, "n": 2})
-    await keep(house, "a-1", new, token_cipher("one secret"))
-    await bearers.discard("a-1", 12, old)
-    assert await bearers.for_match("a-1", 12) == new
-    await bearers.discard("a-1", 12, new)
-    assert await bearers.for_match("a-1", 12) is None
+    await keep(setup, "a-1", new, token_cipher("one secret"))
+    await tokens.discard("a-1", 12, old)
+    assert await tokens.for_match("a-1", 12) == new
+    await tokens.discard("a-1", 12, new)
+    assert await tokens.for_match("a-1", 12) is None
 
 
-async def test_a_token_about_to_expire_is_not_used(saving: tuple[House, UserTokens]) -> None:
-    house, bearers = saving
-    await house.begin("a-1", [7, 12])
-    await keep(house, "a-1", make_token({"id": 12}, ttl_s=2), token_cipher("one secret"))
-    assert await bearers.for_match("a-1", 12) is None
+async def test_a_token_about_to_expire_is_not_used(saving: tuple[OutboxSetup, UserTokens]) -> None:
+    setup, tokens = saving
+    await setup.begin("a-1", [7, 12])
+    await keep(setup, "a-1", make_token({"id": 12}, ttl_s=2), token_cipher("one secret"))
+    assert await tokens.for_match("a-1", 12) is None
 
 
 async def test_no_token_is_stored_for_a_settled_or_unknown_match(
-    saving: tuple[House, UserTokens],
+    saving: tuple[OutboxSetup, UserTokens],
 ) -> None:
-    house, _ = saving
-    consumer = house.consumers[USER_SERVICE]
-    assert isinstance(consumer, Answers)
+    setup, _ = saving
+    consumer = setup.consumers[USER_SERVICE]
+    assert isinstance(consumer, ScriptedConsumer)
     consumer.answer = lambda _: Delivered()
-    await house.finish("a-1")
-    await house.settled(1)
+    await setup.finish("a-1")
+    await setup.settled(1)
     for match in ("a-1", "nowhere-1"):
-        await keep(house, match, "token", token_cipher("one secret"))
-        assert await sealed_token(house.reader, match, 12) is None
+        await keep(setup, match, "token", token_cipher("one secret"))
+        assert await sealed_token(setup.reader, match, 12) is None

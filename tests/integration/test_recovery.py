@@ -57,10 +57,10 @@ async def start(
 ) -> Started:
     log, reader = log_file.log(), log_file.reader()
     recovered = await recover(log, reader, limits, snapshot_events=snapshot_events, now_us=now_us())
-    people, remembered = Profiles(), list[RecordedEvent]()
-    known = ProfileCache(people, recovered.world, reader)
+    profiles, remembered = Profiles(), list[RecordedEvent]()
+    known = ProfileCache(profiles, recovered.world, reader)
     backlog = Backlog(BacklogLimits(), recovered.before_tail.position)
-    tail = Refill(backlog, recovered.before_tail, people, Ages(now_us(), 0.0), remembered.append)
+    tail = Refill(backlog, recovered.before_tail, profiles, Ages(now_us(), 0.0), remembered.append)
     await refill(tail, recovered.before_tail.position, reader, known)
     await log_file.close_logs()
     return Started(recovered.world, backlog, remembered)
@@ -136,11 +136,11 @@ async def test_inputs_of_a_match_with_ticks_are_not_decoded_for_the_tail(
         log_file.log(), log_file.reader(), LIMITS, snapshot_events=10**6, now_us=now_us()
     )
     monkeypatch.setattr("service.eventstore.reader.decode", counted)
-    backlog, people = Backlog(BacklogLimits()), Profiles()
+    backlog, profiles = Backlog(BacklogLimits()), Profiles()
     tail = Refill(
-        backlog, recovered.before_tail, people, Ages(now_us(), 0.0), list[RecordedEvent]().append
+        backlog, recovered.before_tail, profiles, Ages(now_us(), 0.0), list[RecordedEvent]().append
     )
-    known = ProfileCache(people, recovered.world, log_file.reader())
+    known = ProfileCache(profiles, recovered.world, log_file.reader())
     await refill(tail, 0, log_file.reader(), known)
     assert decoded == ["invite.sent", "lobby.joined"]
     assert len(backlog.between(2, 0, 100) or ()) == 1
@@ -208,15 +208,15 @@ async def test_a_chat_text_is_available_until_its_event_is_published(
     log_file: LogFile,
 ) -> None:
     """Its event is on the way into the log; without the text nobody could be told of it."""
-    people, world = Profiles(), World()
-    known = ProfileCache(people, world, log_file.reader())
-    people.texts = {f"old-{number}": "said long ago" for number in range(1001)}
-    people.names = dict.fromkeys(range(1001), "gone")
+    profiles, world = Profiles(), World()
+    known = ProfileCache(profiles, world, log_file.reader())
+    profiles.texts = {f"old-{number}": "said long ago" for number in range(1001)}
+    profiles.names = dict.fromkeys(range(1001), "gone")
     data = PersonalData(names={"ana": "Ana"}, texts={"new": Text("salt", "hello")})
-    expectation = people.expect(data)
+    expectation = profiles.expect(data)
     known.observe(ChatSaid(chat="old-1", author=7, digest="", room=None, to=8), 1)
     known.observe(UserWentOffline(user=1), 2)
-    assert (people.texts, people.names) == ({"new": "hello"}, {"ana": "Ana"})
+    assert (profiles.texts, profiles.names) == ({"new": "hello"}, {"ana": "Ana"})
     expectation.settle(is_committed=True)
-    assert people.expected == {}
+    assert profiles.expected == {}
     known.observe(UserWentOffline(user=1), 3)

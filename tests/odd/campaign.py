@@ -30,7 +30,7 @@ FAULTS = {"INTERNAL_ERROR", "UNAVAILABLE", "RATE_LIMITED"}
 _numbers = itertools.count(1)
 
 
-class Answer(NamedTuple):
+class OddReply(NamedTuple):
     """What came for a message: `ack`, `error` or `pong`."""
 
     type: str
@@ -51,20 +51,20 @@ class Speaker(Protocol):
     def mark(self, number: int) -> str:
         """Write what is surely answered."""
 
-    def is_marked(self, answer: Answer, number: int) -> bool:
+    def is_marked(self, answer: OddReply, number: int) -> bool:
         """Tell whether this answers the mark."""
 
-    def read(self, text: str) -> Answer | None:
+    def read(self, text: str) -> OddReply | None:
         """Read an answer; None is news."""
 
-    def wrong(self, odd: Odd, number: int, answers: Sequence[Answer]) -> str | None:
+    def wrong(self, odd: Odd, number: int, answers: Sequence[OddReply]) -> str | None:
         """Say what is wrong with the answers to a message."""
 
     def leave(self, room: str) -> str | None:
         """Write that a room that was made is left again."""
 
 
-def _count(answers: Sequence[Answer], least: int, most: int) -> str | None:
+def _count(answers: Sequence[OddReply], least: int, most: int) -> str | None:
     if least <= len(answers) <= most:
         return None
     return f"{len(answers)} answers: {[*answers]}"
@@ -90,14 +90,14 @@ class V1:
     def mark(self, number: int) -> str:
         return f'{{"type":"ping","id":"m{number}"}}'
 
-    def is_marked(self, answer: Answer, number: int) -> bool:
+    def is_marked(self, answer: OddReply, number: int) -> bool:
         return answer.id == f"m{number}"
 
-    def read(self, text: str) -> Answer | None:
+    def read(self, text: str) -> OddReply | None:
         if not text.startswith(('{"type":"ack"', '{"type":"error"', '{"type":"pong"')):
             return None
         fields = json.loads(text)
-        return Answer(
+        return OddReply(
             fields["type"],
             fields.get("id"),
             fields.get("code", ""),
@@ -105,7 +105,7 @@ class V1:
             fields.get("roomId"),
         )
 
-    def wrong(self, odd: Odd, number: int, answers: Sequence[Answer]) -> str | None:
+    def wrong(self, odd: Odd, number: int, answers: Sequence[OddReply]) -> str | None:
         if odd.field == "id":
             # Without an id that is one, a command that was carried out is not answered.
             return _count(answers, 0 if odd.is_json else 1, 1)
@@ -127,16 +127,16 @@ class Classic:
     def mark(self, number: int) -> str:
         return f'{{"type":"mark{number}"}}'
 
-    def is_marked(self, answer: Answer, number: int) -> bool:
+    def is_marked(self, answer: OddReply, number: int) -> bool:
         return answer.code == "UNKNOWN_TYPE" and f"'mark{number}'" in answer.text
 
-    def read(self, text: str) -> Answer | None:
+    def read(self, text: str) -> OddReply | None:
         if not text.startswith('{"type":"error"'):
             return None
         fields = json.loads(text)
-        return Answer("error", fields.get("id"), fields["code"], fields["message"])
+        return OddReply("error", fields.get("id"), fields["code"], fields["message"])
 
-    def wrong(self, odd: Odd, _number: int, answers: Sequence[Answer]) -> str | None:
+    def wrong(self, odd: Odd, _number: int, answers: Sequence[OddReply]) -> str | None:
         if any(answer.id is not None for answer in answers):
             return f"an id: {[*answers]}"
         return _count(answers, 0 if odd.is_json else 1, 1)
@@ -156,22 +156,22 @@ class SocketIo:
     def mark(self, number: int) -> str:
         return f'42{number}["mark"]'
 
-    def is_marked(self, answer: Answer, number: int) -> bool:
+    def is_marked(self, answer: OddReply, number: int) -> bool:
         return answer.id == str(number)
 
-    def read(self, text: str) -> Answer | None:
+    def read(self, text: str) -> OddReply | None:
         if text.startswith("43"):
             id_, _, rest = text[2:].partition("[")
             (answer,) = json.loads(f"[{rest}")
             error = answer.get("error", {})
             type_ = "error" if error else "ack"
-            return Answer(type_, id_, error.get("code", ""), error.get("message", ""))
+            return OddReply(type_, id_, error.get("code", ""), error.get("message", ""))
         if text.startswith('42["error"'):
             fields: dict[str, Any] = json.loads(text[2:])[1]
-            return Answer("error", None, fields["code"], fields["message"])
+            return OddReply("error", None, fields["code"], fields["message"])
         return None
 
-    def wrong(self, odd: Odd, number: int, answers: Sequence[Answer]) -> str | None:
+    def wrong(self, odd: Odd, number: int, answers: Sequence[OddReply]) -> str | None:
         strange = [answer for answer in answers if answer.id != str(number)]
         return f"not its number: {strange}" if strange else _count(answers, _least(odd), 1)
 
@@ -268,9 +268,9 @@ class _Sent(NamedTuple):
     after: int
 
 
-async def _answered(socket: RawSocket, speaker: Speaker, number: int) -> list[Answer]:
+async def _answered(socket: RawSocket, speaker: Speaker, number: int) -> list[OddReply]:
     """Return what comes before the answer to a mark."""
-    answers: list[Answer] = []
+    answers: list[OddReply] = []
     while True:
         answer = speaker.read(await socket.next())
         if answer is None or answer.code == LATE:
@@ -280,7 +280,7 @@ async def _answered(socket: RawSocket, speaker: Speaker, number: int) -> list[An
         answers.append(answer)
 
 
-def _judge(speaker: Speaker, sent: _Sent, answers: Sequence[Answer], outcome: Outcome) -> None:
+def _judge(speaker: Speaker, sent: _Sent, answers: Sequence[OddReply], outcome: Outcome) -> None:
     for answer in answers:
         if answer.type == "error":
             outcome.refused[answer.code] += 1

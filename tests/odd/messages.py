@@ -28,7 +28,7 @@ BESIDE = {
     "room:create": ("roomId", "game"),
     "room:join": ("game",),
 }
-"""What a message needs beside the fields that its schema requires."""
+"""What a message needs besides the fields that its schema requires."""
 
 INSTEAD = {
     ("chat:send", "to"): ("roomId",),
@@ -74,7 +74,7 @@ class Odd(NamedTuple):
         return f"{self.type} {self.field}={self.value[:80]}"
 
     def text(self, *, id_: str | None = None, id_first: bool = False) -> str:
-        """Write it as a plain message, with an id of the sender's beside it."""
+        """Write it as a plain message, together with an id of the sender."""
         own = () if id_ is None else (f'"id":"{id_}"',)
         type_ = () if self.field == "type" else (f'"type":{json.dumps(self.type)}',)
         around = (*own, *type_) if id_first else type_
@@ -82,7 +82,7 @@ class Odd(NamedTuple):
 
     @property
     def object(self) -> str:
-        """The fields beside the type, where the type is the name of an event."""
+        """The fields without the type, where the type is the name of an event."""
         return f"{{{','.join(self.members)}}}"
 
 
@@ -101,29 +101,29 @@ def odd_messages(
     fields = [name for name in schema["properties"] if name not in {"type", "id"}]
     needed = [name for name in schema["required"] if name != "type"]
     for field in [*fields, "id", "type", UNKNOWN]:
-        beside = _beside(type_, field, needed, good)
+        others = _others(type_, field, needed, good)
         right = json.dumps(good.get(field, 1))
-        yield _odd(type_, field, "(missing)", beside, "")
-        yield _odd(type_, field, AS_IT_SHOULD_BE, beside, f'"{field}":{right}')
+        yield _odd(type_, field, "(missing)", others, "")
+        yield _odd(type_, field, AS_IT_SHOULD_BE, others, f'"{field}":{right}')
         each = step * STEPS.get(field, 1)
         for value in ODD[zlib.crc32(type_.encode()) % each :: each]:
-            yield _odd(type_, field, value, beside, f'"{field}":{value}')
+            yield _odd(type_, field, value, others, f'"{field}":{value}')
         for value in ('"a"', "null", right, "[0]"):
             for first, second in ((value, right), (right, value)):
                 twice = f'"{field}":{first},"{field}":{second}'
-                yield _odd(type_, field, f"({first}, {second})", beside, twice)
+                yield _odd(type_, field, f"({first}, {second})", others, twice)
         for inner in INNER.get(field, ()):
             for value in ODD[zlib.crc32(inner.encode()) % INNER_STEP :: INNER_STEP * step]:
                 around = f'"{field}":{{"{inner}":{value}}}'
-                yield _odd(type_, f"{field}.{inner}", value, beside, around)
+                yield _odd(type_, f"{field}.{inner}", value, others, around)
 
 
-def _beside(type_: str, field: str, needed: list[str], good: Mapping[str, object]) -> list[str]:
+def _others(type_: str, field: str, needed: list[str], good: Mapping[str, object]) -> list[str]:
     instead = INSTEAD.get((type_, field), ())
     names = {*needed, *BESIDE.get(type_, ())} - {field, *instead}
     return [f'"{name}":{json.dumps(good[name])}' for name in sorted(names)]
 
 
-def _odd(type_: str, field: str, value: str, beside: list[str], member: str) -> Odd:
-    members = (*beside, member) if member else (*beside,)
+def _odd(type_: str, field: str, value: str, others: list[str], member: str) -> Odd:
+    members = (*others, member) if member else (*others,)
     return Odd(type_, field, value, members)

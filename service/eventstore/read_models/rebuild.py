@@ -20,9 +20,7 @@ from service.eventstore import tables
 from service.eventstore.codec import decode
 from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import ChainCheck
-from service.eventstore.read_models import match_history, outbox
-from service.eventstore.read_models.match_history import history_statements
-from service.eventstore.read_models.outbox import outbox_statements
+from service.eventstore.read_models.projection import PROJECTED_EVENTS, project
 from service.eventstore.reader import PAGE, UnreadableEvent
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
 from service.eventstore.side_file import LAST_EVENT, REBUILD, DamagedSideFile, SideFile, check_end
@@ -43,9 +41,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "outbox": ("consumer", "match", "state", "position"),
 }
 """The columns that follow from the log, by table; others are state of a delivery."""
-
-PROJECTED_EVENTS = match_history.PROJECTED_EVENTS | outbox.PROJECTED_EVENTS
-"""The events that change any of these tables."""
 
 _WRITTEN: tuple[Table, ...] = (
     tables.matches,
@@ -122,8 +117,7 @@ def recorded_unless_skipped(row: Row, skipped: Collection[Position]) -> Recorded
 def apply(connection: sqlite3.Connection, recorded: RecordedEvent) -> None:
     """Project `recorded` to the tables."""
     if type(recorded.event) in PROJECTED_EVENTS:
-        for statement, parameters in (*history_statements(recorded), *outbox_statements(recorded)):
-            connection.execute(statement, parameters)
+        project(connection, recorded)
 
 
 class Comparison:

@@ -52,14 +52,14 @@ async def test_a_version_conflict_fails_only_the_conflicting_append(log_file: Lo
     )
     assert isinstance(answers[1], VersionConflict)
     assert [answers[0], answers[2]] == [[1], [2]]
-    assert events_of(log_file.told) == [joined(1), joined(2)]
+    assert events_of(log_file.committed) == [joined(1), joined(2)]
 
 
 async def test_a_repeated_append_is_published_once(log_file: LogFile) -> None:
     log, once = log_file.started(), proposed(joined(1))
     assert await appended(log, once, {"user:1": 0}) == [1]
     assert await appended(log, once, {"user:1": 0}) == [1]
-    assert len(log_file.told) == 1
+    assert len(log_file.committed) == 1
 
 
 async def test_a_cancelled_append_does_not_affect_others(log_file: LogFile) -> None:
@@ -71,7 +71,7 @@ async def test_a_cancelled_append_does_not_affect_others(log_file: LogFile) -> N
     with pytest.raises(asyncio.CancelledError):
         await waiting[1]
     # What they wanted was on its way, and is committed and told like the rest.
-    assert events_of(log_file.told) == [joined(1), joined(2), joined(3)]
+    assert events_of(log_file.committed) == [joined(1), joined(2), joined(3)]
     assert await appended(log, proposed(joined(4))) == [4]
 
 
@@ -97,12 +97,12 @@ async def test_appends_are_refused_while_the_log_is_unwritable(log_file: LogFile
     other.close()
     await log.probe()
     assert await appended(log, proposed(joined(2))) == [1]
-    assert events_of(log_file.told) == [joined(2)]
+    assert events_of(log_file.committed) == [joined(2)]
 
 
 async def test_the_writer_stops_when_the_log_has_diverged(log_file: LogFile) -> None:
     log = log_file.log()
-    writer = log.start(log_file.told.extend)
+    writer = log.start(log_file.committed.extend)
     log_file.change("UPDATE log_head SET position = 5")
     with pytest.raises(Unavailable):
         await appended(log, proposed(joined(1)))
@@ -110,7 +110,7 @@ async def test_the_writer_stops_when_the_log_has_diverged(log_file: LogFile) -> 
         await writer
     with pytest.raises(Unavailable):
         await appended(log, proposed(joined(2)))
-    assert log_file.told == []
+    assert log_file.committed == []
 
 
 async def test_the_writer_stops_when_a_fold_fails(log_file: LogFile) -> None:
@@ -149,7 +149,7 @@ async def test_a_failing_append_callback_does_not_affect_others(
     log = log_file.started()
     log.append(proposed(joined(1)), never)
     assert await appended(log, proposed(joined(2))) == [2]
-    assert events_of(log_file.told) == [joined(1), joined(2)]
+    assert events_of(log_file.committed) == [joined(1), joined(2)]
 
 
 async def test_a_call_on_the_writer_thread_runs_between_the_surrounding_appends(

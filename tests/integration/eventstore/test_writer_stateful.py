@@ -37,7 +37,7 @@ class LogMachine(RuleBasedStateMachine):
         self.url = f"sqlite+aiosqlite:///{self.path}"
         self.loop = asyncio.new_event_loop()
         self.model: list[tuple[bytes, Event]] = []
-        self.told: list[RecordedEvent] = []
+        self.committed: list[RecordedEvent] = []
         migrate.upgrade(self.url)
         self.open()
 
@@ -50,7 +50,7 @@ class LogMachine(RuleBasedStateMachine):
     async def _open(self) -> None:
         self.reader = Reader(open_database(self.url))
         self.log = EventLog(self.path, node="n1", busy_ms=100)
-        self.log.start(self.told.extend)
+        self.log.start(self.committed.extend)
 
     async def _close(self) -> None:
         await self.log.close()
@@ -158,8 +158,8 @@ class LogMachine(RuleBasedStateMachine):
 
     @invariant()
     def each_event_was_told_once_and_in_order(self) -> None:
-        assert [one.event for one in self.told] == [event for _, event in self.model]
-        assert [one.position for one in self.told] == list(range(1, len(self.model) + 1))
+        assert [one.event for one in self.committed] == [event for _, event in self.model]
+        assert [one.position for one in self.committed] == list(range(1, len(self.model) + 1))
 
 
 TestLog = LogMachine.TestCase

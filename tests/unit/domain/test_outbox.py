@@ -36,7 +36,7 @@ def ended(match: str, reason: EndReason = "timeup", scores: tuple[int, ...] = (2
     return MatchEnded(match=match, tick=9, reason=reason, winner=0, scores=list(scores), hash="")
 
 
-class House:
+class OutboxHistory:
     """The outbox of a world and its events; rooms and matches are of no concern here."""
 
     def __init__(self) -> None:
@@ -91,53 +91,55 @@ def test_reporting_seat_does_not_depend_on_seat_order(
 
 
 def test_a_finished_match_is_queued_for_each_current_consumer() -> None:
-    house = House()
-    house.fold(ended("before-1"))
-    house.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
-    house.fold(ended("r-1"))
-    assert house.waiting == {USER_SERVICE: {"r-1"}, "webhook-a": {"r-1"}}
+    history = OutboxHistory()
+    history.fold(ended("before-1"))
+    history.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
+    history.fold(ended("r-1"))
+    assert history.waiting == {USER_SERVICE: {"r-1"}, "webhook-a": {"r-1"}}
 
 
 def test_abandoned_matches_are_not_delivered_and_forfeits_are() -> None:
-    house = House()
-    house.execute(Subscribe(frozenset({USER_SERVICE})))
-    house.fold(ended("r-1", "abandoned"), ended("r-2", "forfeit"), ended("r-3", "left"))
-    assert house.waiting == {USER_SERVICE: {"r-2", "r-3"}}
+    history = OutboxHistory()
+    history.execute(Subscribe(frozenset({USER_SERVICE})))
+    history.fold(ended("r-1", "abandoned"), ended("r-2", "forfeit"), ended("r-3", "left"))
+    assert history.waiting == {USER_SERVICE: {"r-2", "r-3"}}
 
 
 def test_the_user_service_gets_two_player_matches_only() -> None:
-    house = House()
-    house.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
-    house.fold(ended("r-1", scores=(3, 2, 1)))
-    assert house.waiting == {"webhook-a": {"r-1"}}
+    history = OutboxHistory()
+    history.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
+    history.fold(ended("r-1", scores=(3, 2, 1)))
+    assert history.waiting == {"webhook-a": {"r-1"}}
 
 
 def test_pending_deliveries_are_kept_while_their_consumer_is_not_configured() -> None:
-    house = House()
-    house.execute(Subscribe(frozenset({USER_SERVICE})))
-    house.fold(ended("r-1"))
-    assert house.execute(Subscribe(frozenset())) == [ConsumerUnsubscribed(consumer=USER_SERVICE)]
-    house.fold(ended("r-2"))
-    assert house.execute(Subscribe(frozenset({USER_SERVICE}))) == [
+    history = OutboxHistory()
+    history.execute(Subscribe(frozenset({USER_SERVICE})))
+    history.fold(ended("r-1"))
+    assert history.execute(Subscribe(frozenset())) == [ConsumerUnsubscribed(consumer=USER_SERVICE)]
+    history.fold(ended("r-2"))
+    assert history.execute(Subscribe(frozenset({USER_SERVICE}))) == [
         ConsumerSubscribed(consumer=USER_SERVICE)
     ]
-    assert house.waiting == {USER_SERVICE: {"r-1"}}
+    assert history.waiting == {USER_SERVICE: {"r-1"}}
 
 
 def test_an_outcome_is_recorded_once_and_a_rejected_match_can_be_requeued() -> None:
-    house = House()
-    house.execute(Subscribe(frozenset({"webhook-a"})))
-    house.fold(ended("r-1"))
+    history = OutboxHistory()
+    history.execute(Subscribe(frozenset({"webhook-a"})))
+    history.fold(ended("r-1"))
     refused = Settle("webhook-a", "r-1", Rejected(410, "Gone"))
-    assert house.execute(refused) == [ResultRejected(consumer="webhook-a", match="r-1", status=410)]
-    assert house.execute(refused) == []
-    assert house.waiting == {}
-    house.execute(Requeue("webhook-a", "r-1"))
-    assert house.execute(Requeue("webhook-a", "r-1")) == []
-    assert house.execute(Settle("webhook-a", "r-1", Delivered())) == [
+    assert history.execute(refused) == [
+        ResultRejected(consumer="webhook-a", match="r-1", status=410)
+    ]
+    assert history.execute(refused) == []
+    assert history.waiting == {}
+    history.execute(Requeue("webhook-a", "r-1"))
+    assert history.execute(Requeue("webhook-a", "r-1")) == []
+    assert history.execute(Settle("webhook-a", "r-1", Delivered())) == [
         ResultDelivered(consumer="webhook-a", match="r-1")
     ]
-    assert (house.world.outbox.rejected, house.world.outbox.delivered) == (
+    assert (history.world.outbox.rejected, history.world.outbox.delivered) == (
         {"webhook-a": 1},
         {"webhook-a": 1},
     )
@@ -147,21 +149,21 @@ def test_an_outcome_is_recorded_once_and_a_rejected_match_can_be_requeued() -> N
 def test_a_match_is_settled_at_most_once_per_queueing(
     steps: list[Any],
 ) -> None:
-    house = House()
+    history = OutboxHistory()
     finished: set[str] = set()
     for step in steps:
         if not isinstance(step, MatchEnded):
-            house.execute(step)
+            history.execute(step)
         elif step.match not in finished:
             finished.add(step.match)
-            house.fold(step)
-    world = restore(dump(house.world))
-    assert world == house.world
+            history.fold(step)
+    world = restore(dump(history.world))
+    assert world == history.world
     outbox = world.outbox
     for consumer in (USER_SERVICE, "webhook-a", "webhook-b"):
         began = sum(
             getattr(event, "consumer", None) == consumer and event.type == "result.requeued"
-            for event in house.events
+            for event in history.events
         )
         settled = outbox.delivered.get(consumer, 0) + outbox.rejected.get(consumer, 0)
         waiting = len(outbox.waiting.get(consumer, ()))

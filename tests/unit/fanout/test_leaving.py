@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 A, B, LEAVER, WATCHER = 1, 2, 3, 4
 
 
-class Told(Story):
+class RecordedMessages(Story):
     """A story that records the room messages of each socket, by type."""
 
     def __init__(self) -> None:
         self.profiles = Profiles(texts={"chat": "psst"})
-        self.told: list[tuple[str, str]] = []
+        self.sent: list[tuple[str, str]] = []
         super().__init__()
 
     def fold(self, event: Event) -> None:
@@ -42,12 +42,12 @@ class Told(Story):
         messages += after_fold(event, self.world, self.profiles)
         for message in messages:
             if isinstance(message, Delivery):
-                self.tell(message)
+                self.record(message)
 
-    def tell(self, delivery: Delivery) -> None:
+    def record(self, delivery: Delivery) -> None:
         message = delivery.v1 or delivery.classic
         assert message is not None
-        self.told += [(socket, type_of(message)) for socket in self.resolve(delivery.audience)]
+        self.sent += [(socket, type_of(message)) for socket in self.resolve(delivery.audience)]
 
     def resolve(self, audience: Any) -> Iterator[str]:
         match audience:
@@ -66,8 +66,8 @@ class Told(Story):
     def heard(self, user: int) -> list[str]:
         """What all tabs of a user have heard; it is forgotten then."""
         sockets = self.world.presence.sockets[user]
-        heard = [name for socket, name in self.told if socket in sockets]
-        self.told = []
+        heard = [name for socket, name in self.sent if socket in sockets]
+        self.sent = []
         return heard
 
     def play_on(self) -> None:
@@ -75,7 +75,7 @@ class Told(Story):
         socket = next(iter(self.world.presence.sockets[A]))
         self.do(Move(A, socket, ROOM, {"secret": 1}))
         self.do(Say(A, "chat", "digest", ROOM, None))
-        self.tell(
+        self.record(
             route_signal(
                 v1.SendSignal(data=msgspec.Raw(b'"psst"'), room_id=ROOM),
                 None,
@@ -86,16 +86,16 @@ class Told(Story):
             )
         )
         # What the ticker sends by itself: frames and the clock.
-        self.tell(Delivery(InRoom(ROOM), v1=v1.Heartbeat(1)))
+        self.record(Delivery(InRoom(ROOM), v1=v1.Heartbeat(1)))
         away = next(iter(self.world.presence.sockets[B]))
         self.close(B, away)
         self.do(ForfeitSeat(B, ROOM, len(self.events)))
 
 
-def match_of_three() -> Told:
-    story = Told()
+def match_of_three() -> RecordedMessages:
+    story = RecordedMessages()
     story.match("relay", A, B, LEAVER, seats=3, seats_min=2)
-    story.told = []
+    story.sent = []
     return story
 
 
@@ -143,11 +143,11 @@ def test_a_kicked_spectator_receives_nothing_more() -> None:
 
 
 def test_delayed_messages_go_to_those_who_still_watch() -> None:
-    story = Told()
+    story = RecordedMessages()
     story.match("relay", A, B, seats=2, spectator_delay_s=5)
     story.do(JoinRoom(WATCHER, story.open(WATCHER), ROOM, "spectator", None, None))
     delayed: list[Delivery] = []
-    story.tell = lambda delivery: delayed.append(delivery) if delivery.delay_s else None  # type: ignore[method-assign]
+    story.record = lambda delivery: delayed.append(delivery) if delivery.delay_s else None  # type: ignore[method-assign]
     story.do(Move(A, next(iter(story.world.presence.sockets[A])), ROOM, {"secret": 1}))
     (moved,) = delayed
     assert list(story.resolve(moved.audience)) == [*story.world.presence.sockets[WATCHER]]
@@ -157,7 +157,7 @@ def test_delayed_messages_go_to_those_who_still_watch() -> None:
 
 @pytest.mark.parametrize("tab", ["b", "c"])
 def test_other_tabs_of_a_spectator_who_takes_a_seat_keep_showing_the_room(tab: str) -> None:
-    story = Told()
+    story = RecordedMessages()
     story.do(CreateRoom(A, story.open(A), ROOM, RoomPlan(game="relay", options={"seats": 2})))
     tabs = {name: story.open(B, name) for name in "abc"}
     for name in "ab":
@@ -167,7 +167,7 @@ def test_other_tabs_of_a_spectator_who_takes_a_seat_keep_showing_the_room(tab: s
     assert room.seats[1].sockets == {tabs["a"], tabs["b"], tabs[tab]}
     assert room.phase == "ready"
     # It gets the current state, like every tab that takes the seat.
-    assert (tabs["a"], "room:state") in story.told
+    assert (tabs["a"], "room:state") in story.sent
     for user in (A, B):
         story.do(SetReady(user, ROOM, ready=True))
     assert story.do(TakeSeat(B, tabs["a"], ROOM)) == []
