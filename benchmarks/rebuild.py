@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from service.cli.serve import tune_garbage_collection
 from service.domain.projections.world import World
 from service.eventstore.reader import Reader, open_database
 from service.runtime.snapshots import fold_log
@@ -36,4 +37,5 @@ async def _rebuild(directory: Path) -> Rebuilt:
 
 
 if __name__ == "__main__":
+    tune_garbage_collection()
     sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_rebuild(Path(sys.argv[1])))))

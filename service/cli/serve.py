@@ -94,7 +94,10 @@ GC_THRESHOLDS = (20_000, 20, 50)
 
 
 def tune_garbage_collection() -> None:
-    """Collect less often, and leave out what exists now; to be called when the start is over."""
+    """Collect less often, and leave out what exists now.
+
+    A start calls this before it folds the log: otherwise collections take a quarter of that time.
+    """
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
 
@@ -115,6 +118,7 @@ async def _serve(service: Service, *, accept_lost_tail: bool) -> int:
         # Stopped while waiting for Vault; nothing is open yet.
         await _cancel(keys)
         return 0
+    tune_garbage_collection()
     with refusal_logged():
         await keys
         try:
@@ -123,7 +127,7 @@ async def _serve(service: Service, *, accept_lost_tail: bool) -> int:
             raise ConfigurationError(
                 f"can't listen, or can't open the data directory: {error}"
             ) from error
-    tune_garbage_collection()
+    gc.freeze()
     failed = asyncio.create_task(service.failed())
     await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
     healthy = not failed.done()

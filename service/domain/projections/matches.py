@@ -103,7 +103,7 @@ class Matches(msgspec.Struct):
         match.turn_left_ms = _whole_turn_ms(match.turn_s)
         if event.held:
             match.pressing[event.seat] = event.held
-        else:
+        elif match.pressing:
             match.pressing.pop(event.seat, None)
 
     def on_match_outcome(self, event: MatchOutcome, _position: Position) -> None:
@@ -168,7 +168,10 @@ class Matches(msgspec.Struct):
     def _advance(self, event: MatchEvent) -> Match | None:
         match = self.live.get(event.match)
         if match is not None:
-            match.tick = max(match.tick, event.reaches)
+            reached = event.reaches
+            # Not `max`, which takes a third more time for most events of a log.
+            if reached > match.tick:  # noqa: PLR1730 - as above
+                match.tick = reached
         return match
 
 

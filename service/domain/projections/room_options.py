@@ -29,9 +29,12 @@ class RoomOptions(msgspec.Struct, frozen=True):
 
         Folds call this, and so it raises nothing: 0.1.0 logged some options unchecked.
         """
-        numbers = {name: _number(written.get(name)) for name in _NUMBERS}
-        named = {name: number for name, number in numbers.items() if number is not None}
-        return msgspec.structs.replace(cls(written), **named)
+        named = {
+            name: number
+            for name, value in written.items()
+            if name in _NUMBERS and (number := _number(value)) is not None
+        }
+        return cls(written, **named)
 
 
 _NUMBERS = RoomOptions.__struct_fields__[1:]
