@@ -33,110 +33,109 @@ export type Answer<Type extends CommandType> = Type extends "room:list"
 export type UserId = Incoming<"welcome">["user"]["id"];
 export type UserEntry = Incoming<"user:list">["users"][number];
 
-/** Where the connection is. `retryAt` is on the clock of `Date.now()`. Listeners hear of each, in order. */
+/** The state of the connection; listeners get every change, in order. `retryAt` is as `Date.now()`. */
 export type Status =
     | { state: "idle" }
     | { state: "connecting" }
     /**
-     * `resumed`: everything missed has been told; else what is known begins anew, and what stands
-     * (`room:start`, `room:state`, invites, at its end `greeted`) follows at once, all of it.
+     * With `resumed` all missed messages were emitted; otherwise the state begins anew, and the whole
+     * current state follows (`room:start`, `room:state`, invites, and `greeted` at the end).
      */
     | { state: "online"; resumed: boolean }
     | { state: "waiting"; retryAt: number; code: number; reason: string }
-    /** Sent away, refused, out of tries, or closed here; only `connect` goes on, with nothing known. */
+    /** Revoked, refused, out of attempts, or closed by `close`; `connect` starts without any state. */
     | { state: "closed"; code: number; reason: string };
 
-/** What a listener can be for: each message by its type, and what the client says itself. */
+/** The events: each message by its type, and events of the client itself. */
 export type Events = { [Type in IncomingType]: Incoming<Type> } & {
     /** Every message, after the listeners of its type. */
     message: Incoming;
     status: Status;
-    /** Somebody has come, gone or changed. */
+    /** The list of online users has changed. */
     users: ReadonlyMap<UserId, UserEntry>;
-    /** A room of this client has changed or is no more. */
+    /** A room of this client has changed, or was left or closed. */
     rooms: ReadonlyMap<string, Incoming<"room:state">>;
 };
 
 /**
- * Why a token is asked for: at the first connection; since the present one ends soon; or since it
- * was refused or has ended, so that the same one is of no use.
+ * Why a token is requested: for the first connection; because the current one expires soon; or because
+ * it was refused or has expired, so that a new one is needed.
  */
 export type TokenReason = "connect" | "expiring" | "refused";
 
 export interface Options {
-    /** Of the service: `wss://…`, `https://…`, or in a page relative to it, as `/ws`. */
+    /** The URL of the service: `wss://…`, `https://…`, or relative to the page, such as `/ws`. */
     url: string | URL;
     /**
-     * Brings the JWT. It is asked again, after a wait, when it throws, takes more than 10 s, or brings
-     * one that is refused; after six refusals in a row, each of a token just brought, the client ends.
-     * When it brings one of another user, all that was the former one's is dropped.
+     * Returns the JWT. It is called again, after a wait, if it throws, takes more than 10 s, or returns
+     * a token that is refused; after six fresh tokens that were refused in a row the client is closed.
+     * A token of another user drops all state of the former user.
      */
     token: (reason: TokenReason) => string | Promise<string>;
-    /** In place of the global class, for a Node that has none. */
+    /** Replaces the global class, for a Node that has none. */
     WebSocket?: new (url: URL, protocols: string[]) => object;
-    /** After so many tries in a row the client gives up; it goes on for ever unless this is given. */
+    /** The client gives up after this many failed attempts in a row; by default it never does. */
     attemptsMax?: number;
     /**
-     * What a client of the same user had as its `cursor`, as kept over a reload: the first connection
-     * then brings what came after it, and is `resumed`.
+     * The `cursor` of an earlier client of the same user, stored across a reload: the first connection
+     * then gets the messages after it, and is `resumed`.
      */
     cursor?: { position: number; epoch: string } | null;
 }
 
 /**
- * One connection that stays. It comes back after every loss, goes on where it was, joins its
- * rooms again, and sends what was not answered.
+ * A connection that reconnects after every loss, resumes, joins its rooms again, and sends commands
+ * without a reply again.
  */
 export class Client {
     constructor(options: Options);
 
     readonly status: Status;
-    /** Who the token says you are; null before the first connection and after the end. */
+    /** The user of the token; null before the first connection and after `close`. */
     readonly user: Incoming<"welcome">["user"] | null;
-    /** The present socket, to which a `signal` may be sent alone. */
+    /** The id of the current socket, to which a `signal` may be addressed. */
     readonly sessionId: string | null;
     readonly limits: Incoming<"welcome">["limits"] | null;
-    /** Whether you were needed in a match when you connected. */
+    /** Whether the user had a seat in an unfinished room when they connected. */
     readonly session: Incoming<"session:state"> | null;
-    /** What has been taken in, of which log; null until what stands has come whole. */
+    /** The position that was processed, and the epoch of the log; null until the greeting is complete. */
     readonly cursor: { position: number; epoch: string } | null;
-    /** Everyone online. */
+    /** All online users. */
     readonly users: ReadonlyMap<UserId, UserEntry>;
-    /** The rooms that you are in, as they stand. */
+    /** The current states of the rooms that this client has joined. */
     readonly rooms: ReadonlyMap<string, Incoming<"room:state">>;
 
     /**
-     * Connects now, also out of a wait or after the end; a try that is stuck is given up for a new one.
+     * Connects now, also during a wait or after `close`; an attempt that is stuck is replaced.
      * @returns the `welcome`, when the client is online and has its list of users
-     * @throws {Closed} when it comes to an end before
+     * @throws {Closed} if the client is closed before
      */
     connect(): Promise<Incoming<"welcome">>;
 
     /**
-     * Goes for good: the service counts you as gone at once. Requests are thrown `Closed`; no listener
-     * is called any more but for `status`; token, cursor, users and rooms are forgotten.
+     * Closes the client cleanly: the user goes offline without a grace period. Requests reject with
+     * `Closed`; no listener is called any more except for `status`; all state is dropped.
      */
     close(): void;
 
     /**
-     * Sends a message once, for what is worth nothing later: keys, signals.
-     * @returns whether it went out: not while offline, nor above the service's pace; that it was
-     * refused is told by the event `error`
-     * @throws {RangeError} when it is longer than the service takes
+     * Sends a message once, without a reply; for keys and signals, which are of no use later.
+     * @returns whether it was sent: not while offline, nor above the rate limit; a refusal is emitted
+     * as the event `error`
+     * @throws {RangeError} if it is longer than the service accepts
      */
     send<Type extends CommandType>(message: Command<Type> & { type: Type }): boolean;
 
     /**
-     * Carries out a command once: it is sent again with the same id after each reconnect until it
-     * is answered, for as long as the service remembers the id. Commands go out at the service's pace,
-     * those for one room in the order in which they were given. A room that is joined so is joined
-     * again after a reconnect, also when the answer came after the time.
-     * @throws {Refused} by the service; nothing has happened
+     * Carries out a command at most once: it is sent again with the same id after each reconnect until
+     * it is answered, as long as the service keeps the id. Commands are sent within the rate limit of
+     * the service, those for one room in order. A room that was joined is joined again after a
+     * reconnect, even if the reply arrived after the timeout.
+     * @throws {Refused} if the service refused it; nothing has changed
      * @throws {NoAnswer} after `timeoutMs` (30 s, at most 240 s) by the wall clock or the monotonic
-     * one, whichever is further, when many newer commands were sent, or when the token is another
-     * user's; it may have happened
-     * @throws {Closed} when the client comes to an end before; it may have happened
-     * @throws {RangeError} when it is longer than the service takes, or the time is no such time
+     * one, after many newer commands, or if the token is of another user; it may have been carried out
+     * @throws {Closed} if the client is closed before; it may have been carried out
+     * @throws {RangeError} if it is longer than the service accepts, or `timeoutMs` is invalid
      */
     request<Type extends CommandType>(
         command: Command<Type> & { type: Type },
@@ -144,9 +143,9 @@ export class Client {
     ): Promise<Answer<Type>>;
 
     /**
-     * A listener that throws stops no other; one that is removed is not called any more, also when
-     * the event is just being given out. What follows from within a listener is told after it.
-     * @returns a function that ends it
+     * Adds a listener. One that throws does not stop the others; one that is removed is not called any
+     * more, even for an event that is being emitted. Events caused by a listener are emitted after it.
+     * @returns a function that removes it
      */
     on<Type extends keyof Events>(type: Type, listener: (event: Events[Type]) => void): () => void;
     off<Type extends keyof Events>(type: Type, listener: (event: Events[Type]) => void): void;
@@ -154,12 +153,12 @@ export class Client {
         type: Type,
         listener: (event: Events[Type]) => void,
     ): () => void;
-    /** @throws {Closed} when the client comes to an end before (but for `status`) */
+    /** @throws {Closed} if the client is closed before (except for `status`) */
     once<Type extends keyof Events>(type: Type): Promise<Events[Type]>;
 
     /**
-     * All messages of these types, or all at all, from now on until the client is closed. What came
-     * before that can still be taken; `return` ends it at once, also for who waits.
+     * Iterates over the messages of these types, or all, from now on until the client is closed; queued
+     * messages can still be taken then. `return` ends it immediately, also a pending `next`.
      */
     messages<Type extends IncomingType>(
         ...types: Type[]
@@ -167,14 +166,14 @@ export class Client {
         AsyncIterableIterator<Incoming<Type>>;
 }
 
-/** The service has refused a command: nothing has happened, and it may be tried again. */
+/** The service refused a command; nothing has changed. */
 export class Refused extends Error {
     readonly name: "Refused";
     /** One of the error codes in docs/reference.md. */
     readonly code: string;
 }
 
-/** No answer came in time: the command may have happened or not. */
+/** There was no reply in time: the command may have been carried out or not. */
 export class NoAnswer extends Error {
     readonly name: "NoAnswer";
 }

@@ -1,5 +1,5 @@
-// The client of ws-service for browsers and Node (22 or newer): one connection that stays, and what
-// a page needs to know, kept current. docs/protocol.md describes the wire, client.d.ts all types.
+// The client of ws-service for browsers and Node (22 or newer): it reconnects, resumes, and keeps
+// the lists of users and rooms current. docs/protocol.md describes the wire, client.d.ts all types.
 //
 //     const client = new Client({ url: "wss://play.example.org/", token: fetchToken });
 //     client.on("chat:message", ({ from, text }) => console.log(from.name, text));
@@ -10,20 +10,20 @@ const PROTOCOL = "ws-service.v1";
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 15_000;
-/** Who has a seat comes back before its grace is over. */
+/** Shorter with a seat, so that the client is back within the grace period of the seat. */
 const RETRY_WITH_SEAT_MAX_MS = 3_000;
 /** A connection that held for this long resets the backoff. */
 const STABLE_MS = 5_000;
 
-/** How long the page may take to bring a token. */
+/** Timeout of the callback that returns a token. */
 const TOKEN_WITHIN_MS = 10_000;
-/** After so many refusals in a row, each of a token fetched just before, another won't help. */
+/** The client gives up after this many fresh tokens were refused in a row. */
 const REFUSED_TOKENS_MAX = 6;
-/** `connect` gives up a try that has heard nothing for so long, and starts a new one. */
+/** `connect` replaces an attempt that has received nothing for this long. */
 const STUCK_AFTER_MS = 1_000;
 
 const CHECK_EVERY_MS = 1_000;
-/** How long a handshake may take, up to `welcome`. */
+/** Timeout of the handshake, up to `welcome`. */
 const OPEN_WITHIN_MS = 10_000;
 /** The connection is considered lost after this many heartbeat intervals without a message. */
 const HEARTBEATS_MISSED_MAX = 2.5;
@@ -31,7 +31,7 @@ const HEARTBEATS_MISSED_MAX = 2.5;
 const ANSWER_WITHIN_MS = 30_000;
 /** The service keeps command ids for five minutes; a later retry could run a command twice. */
 const ANSWER_WITHIN_MS_MAX = 240_000;
-/** It knows the last 500 ids of a user: after so many newer ones none is sent a second time. */
+/** No retry after this many newer commands: the service keeps the last 500 ids of a user. */
 const NEWER_COMMANDS_MAX = 400;
 /** Limit of sent commands without a reply. */
 const IN_FLIGHT_MAX = 100;
@@ -46,7 +46,7 @@ const COMMAND_BYTES_PER_UNIT = 512;
 const BYTES_PER_UNIT = 4096;
 /** Types with a rate limit of their own: later commands in the same room wait for their reply. */
 const LIMITED_TYPES = new Set(["chat:send", "room:join"]);
-/** What the client says itself; a message of the service by such a name is only a `message`. */
+/** Events of the client itself; a message of the service with such a type is only a `message`. */
 const OWN_EVENTS = new Set(["message", "status", "users", "rooms"]);
 
 const CODE_NORMAL = 1000;
@@ -55,12 +55,12 @@ const CODE_ABNORMAL = 1006;
 const CODE_SILENT = 4000;
 const CODE_BAD_TOKEN = 1008;
 const CODE_TOKEN_EXPIRED = 4005;
-/** Sent away, or too many sockets: coming back by itself would do harm. */
+/** Revoked, or too many sockets: the client must not reconnect by itself. */
 const FINAL_CODES = new Set([4503, 4504]);
 
 const ENCODER = new TextEncoder();
 
-/** What can stand in the list of subprotocols; every JWT does. */
+/** Characters that are allowed in a subprotocol, as in every JWT. */
 const TOKEN = /^[\w.-]+$/;
 
 /** The service answered the command with an error: it was not carried out. */
@@ -90,8 +90,8 @@ export class Closed extends Error {
 }
 
 /**
- * How long to wait before a try: exponential, with full jitter, so that the clients of a restarted
- * service do not all come back at once. The first try after a loss is `attempt` 0.
+ * Returns the wait before an attempt: exponential backoff with full jitter, so that the clients of
+ * a restarted service do not all reconnect at once. The first attempt after a loss is `attempt` 0.
  */
 function retryDelayMs(attempt, maxMs) {
   return Math.random() * Math.min(maxMs, RETRY_FIRST_MS * 2 ** attempt);
@@ -99,24 +99,24 @@ function retryDelayMs(attempt, maxMs) {
 
 /**
  * Measures time by the wall clock and by the monotonic one: the former may be set, the latter may
- * stand still while the machine sleeps.
+ * stop while the machine sleeps.
  */
 class Stopwatch {
   #wall = Date.now();
   #steady = performance.now();
 
-  /** Milliseconds since the start, as the monotonic clock has it. */
+  /** Milliseconds since the start, by the monotonic clock. */
   get steadyMs() {
     return performance.now() - this.#steady;
   }
 
-  /** Milliseconds since the start, by the clock that says more. */
+  /** Milliseconds since the start: the larger value of both clocks. */
   get ms() {
     return Math.max(Date.now() - this.#wall, this.steadyMs);
   }
 }
 
-/** What the promise brings, if it does so in time. */
+/** Resolves as `promise` does, or rejects after `ms`. */
 async function within(ms, what, promise) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -163,14 +163,14 @@ class RateLimiter {
   }
 }
 
-/** Messages for a `for await`: they wait until they are asked for, and the other way round. */
+/** An async iterator over messages: a queue of messages, or of readers that wait for one. */
 class Messages {
   #queue = [];
   #waiters = [];
   #isOver = false;
   #unsubscribe;
 
-  /** `subscribe` gets this iterator, and answers with a function that ends the subscription. */
+  /** `subscribe` gets this iterator, and returns a function that ends the subscription. */
   constructor(subscribe) {
     this.#unsubscribe = subscribe(this);
   }
@@ -181,7 +181,7 @@ class Messages {
     else this.#queue.push(message);
   }
 
-  /** Nothing more comes; what waits can still be taken. */
+  /** Ends the iterator; queued messages can still be taken. */
   end() {
     this.#isOver = true;
     this.#unsubscribe?.();
@@ -210,7 +210,7 @@ class Messages {
   }
 }
 
-/** A cursor that was kept somewhere, as by a page before it was reloaded. */
+/** Validates a cursor that the application stored, such as before a reload. */
 function keptCursor({ position, epoch }) {
   if (!Number.isSafeInteger(position) || position < 0 || typeof epoch !== "string") {
     throw new TypeError("cursor is what the client had as its `cursor`");
@@ -227,7 +227,7 @@ class PendingCommand {
   reject = () => {};
   /** Whether it was sent on the current connection. */
   isSent = false;
-  /** Which of the client's commands it was, once it was sent. */
+  /** Its number among the commands of this client, once it was sent. */
   number = undefined;
 
   constructor(command, frame) {
@@ -252,10 +252,10 @@ class PendingCommand {
   }
 }
 
-/** Everyone online: a list that came once, and the changes since then. */
+/** The users who are online: a snapshot, and the changes since. */
 class Users {
   #entries = new Map();
-  /** The version of the list; null while a whole one must come first. */
+  /** The version of the list; null until the next snapshot. */
   #v = null;
 
   get entries() {
@@ -267,7 +267,7 @@ class Users {
     this.#v = v;
   }
 
-  /** Takes a `user:diff`; answers false when one before it is missing, so that a list is needed. */
+  /** Applies a `user:diff`; returns false if one is missing, so that a snapshot is needed. */
   apply({ v, joins, leaves, updates }) {
     if (this.#v === null || v <= this.#v) return true;
     if (v !== this.#v + 1) {
@@ -281,20 +281,20 @@ class Users {
   }
 }
 
-/** The rooms of this client: how they stand, and how each is joined again. */
+/** The rooms of this client: their states, and the commands that join them again. */
 class Rooms {
   #states = new Map();
-  /** The versions that this connection has told; after a restart they may begin anew. */
+  /** The versions received on this connection; after a restart they may begin anew. */
   #versions = new Map();
   #joins = new Map();
-  /** The room that the service has named as the one where this user has a seat. */
+  /** The room where this user has a seat, according to the service. */
   #seat = null;
 
   get states() {
     return this.#states;
   }
 
-  /** The messages that join each room again, on another connection. */
+  /** The commands that join each room again, on the next connection. */
   get joins() {
     return this.#joins;
   }
@@ -314,7 +314,7 @@ class Rooms {
     this.#seat = roomId;
   }
 
-  /** Takes a `room:state`; answers whether it is news. */
+  /** Applies a `room:state`; returns whether it is newer than the known one. */
   apply(state) {
     const { roomId, v } = state;
     if (v <= this.#versions.get(roomId)) return false;
@@ -323,7 +323,7 @@ class Rooms {
     return true;
   }
 
-  /** Takes an answered command, which may have joined or left a room. */
+  /** Updates the rooms by an answered command, which may have joined or left one. */
   answered(command, { roomId = command.roomId }) {
     const { type, role = "player", password } = command;
     if (type === "room:create" || type === "room:join") {
@@ -341,7 +341,7 @@ class Rooms {
     if (this.#seat === roomId) this.#seat = null;
   }
 
-  /** Seats were lost while nobody was connected; taking them again is for the user to say. */
+  /** Drops rooms whose seats were lost; taking one again is the user's decision. */
   forgetSeats() {
     this.#seat = null;
     for (const [roomId, { role }] of this.#joins) if (role !== "spectator") this.forget(roomId);
@@ -358,58 +358,58 @@ export class Client {
   #WebSocket;
   #attemptsMax;
 
-  /** For each type, its listeners, and how each is called; once also beside for ever. */
+  /** The listeners by type, each with whether it is called once. */
   #listeners = new Map();
-  /** Events that are to be given out, so that each listener hears them in their order. */
+  /** Queued events, so that each listener gets them in order. */
   #events = [];
   #isEmitting = false;
-  /** What is told when the client is closed. */
+  /** Callbacks that run when the client is closed. */
   #endings = new Set();
-  /** Counts how often the client was closed; what belongs to a former life is not told. */
+  /** The number of closes; events from before a close are not emitted after it. */
   #life = 0;
   #status = { state: "idle" };
-  /** Those who wait in `connect`. */
+  /** Pending calls of `connect`. */
   #waiters = [];
   #socket = null;
-  /** Counts the tries to open a socket, so that a token that comes late opens none. */
+  /** Counts the attempts to open a socket, so that a token that arrives late opens none. */
   #opening = 0;
   #attempt = 0;
   #retryTimer;
   #checkTimer;
-  /** Since the last message of this socket, or since it was made. */
-  #heard = new Stopwatch();
-  /** How many checks have gone by meanwhile: timers don't run ahead of messages that wait. */
-  #checksSinceHeard = 0;
+  /** Since the last message of this socket, or since it was created. */
+  #silence = new Stopwatch();
+  /** The number of checks since then: timers do not run before messages that are queued. */
+  #checksSinceReceived = 0;
   #isSuspect = false;
   #isProbed = false;
   /** Since the welcome of this connection. */
   #welcomed = null;
-  /** What the service has asked to wait at most, before it stops. */
+  /** The bound of the next wait, sent by a stopping service in `server:draining`. */
   #drainMs = null;
 
   #token = null;
-  /** Whether the token was brought for this very connection. */
+  /** Whether the token was fetched for this connection. */
   #tokenIsFresh = false;
   #tokenWasRefused = false;
   #refusals = 0;
   #welcome = null;
   #session = null;
-  /** Where to resume: the highest position that was taken in, of which log. */
+  /** The cursor: the highest position that was processed, and the epoch of the log. */
   #cursor = null;
-  /** Whether this connection has asked to resume. */
+  /** Whether this connection resumes. */
   #resumes = false;
-  /** What stands, until it has come whole: a part of it is told to nobody. */
+  /** Buffers the greeting until it is complete; no part of it is emitted before. */
   #held = null;
   #users = new Users();
   #rooms = new Rooms();
 
-  /** Commands without an answer, by id, in the order in which they were given. */
+  /** Commands without a reply, by id, in the order of the calls. */
   #pending = new Map();
   /** The rooms that this connection joins again, by the id of the command. */
   #rejoins = new Map();
-  /** Commands that nobody waits for any more, by id: they may be answered yet. */
+  /** Commands whose caller has given up waiting, by id; a reply may still arrive. */
   #late = new Map();
-  /** The page of rooms that came last, without an id; its ack follows. */
+  /** The last page of rooms, which has no id; its ack follows. */
   #page = null;
   #rateLimiter = new RateLimiter();
   #rateLimiterTimer;
@@ -418,7 +418,7 @@ export class Client {
   #slowPlaces = new Set();
   /** How many commands were sent for the first time. */
   #sentCount = 0;
-  /** The ids of one client never meet those of another one, nor of the same page reloaded. */
+  /** The prefix of command ids, unique to this client, also after a reload of the page. */
   #idPrefix = [...crypto.getRandomValues(new Uint8Array(12))]
     .map((byte) => byte.toString(16).padStart(2, "0"))
     .join("");
@@ -472,11 +472,11 @@ export class Client {
     return this.#rooms.states;
   }
 
-  /** Connects now, whatever was to be waited for, and answers when the client is online. */
+  /** Connects now, without any pending wait; resolves when the client is online. */
   connect() {
     if (this.#status.state === "online") return Promise.resolve(this.#welcome);
     const online = new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    // Who does not wait for it hears of the end by the status.
+    // A caller that ignores the promise gets the end by `status`.
     online.catch(() => {});
     if (this.#status.state !== "connecting") {
       this.#attempt = 0;
@@ -488,12 +488,12 @@ export class Client {
     return online;
   }
 
-  /** Whether the present try may be given up for another one. */
+  /** Whether the current attempt may be replaced by another one. */
   get #isStuck() {
-    return this.#socket === null || this.#heard.ms >= STUCK_AFTER_MS;
+    return this.#socket === null || this.#silence.ms >= STUCK_AFTER_MS;
   }
 
-  /** Goes for good; `connect` starts anew. */
+  /** Closes the client; `connect` starts anew. */
   close() {
     if (this.#status.state === "closed") return;
     const socket = this.#dropSocket();
@@ -501,7 +501,7 @@ export class Client {
     socket?.close(CODE_NORMAL);
   }
 
-  /** Sends a message once, if that is possible now; for what is worth nothing later. */
+  /** Sends a message once, if possible now; for keys and signals, which are of no use later. */
   send(message) {
     const frame = this.#frame(message);
     const units = 1 + Math.floor(frame.length / BYTES_PER_UNIT);
@@ -511,8 +511,8 @@ export class Client {
   }
 
   /**
-   * Carries out a command and answers with its ack. It is sent again with the same id after each
-   * reconnect until it is answered, and so happens once.
+   * Carries out a command at most once, and resolves with its ack. It is sent again with the same
+   * id after each reconnect until it is answered.
    */
   request(command, { timeoutMs = ANSWER_WITHIN_MS } = {}) {
     if (!(timeoutMs > 0 && timeoutMs <= ANSWER_WITHIN_MS_MAX)) {
@@ -537,7 +537,7 @@ export class Client {
     });
   }
 
-  /** Calls `listener` for every message of a type; answers with a function that ends it. */
+  /** Calls `listener` for every event of a type; returns a function that removes it. */
   on(type, listener) {
     const listeners = this.#listeners.get(type) ?? [];
     for (const entry of listeners)
@@ -550,7 +550,7 @@ export class Client {
     for (const entry of listeners) if (entry.listener === listener) listeners.delete(entry);
   }
 
-  /** Calls `listener` once; without one, answers with a promise. */
+  /** Calls `listener` once; without one, returns a promise. */
   once(type, listener) {
     if (!listener) return this.#next(type);
     const end = this.#listen(type, listener, (event) => {
@@ -560,7 +560,7 @@ export class Client {
     return end;
   }
 
-  /** All messages of these types (or all at all) from now on, until the client is closed. */
+  /** Iterates over the messages of these types, or all, from now on until the client is closed. */
   messages(...types) {
     const messages = new Messages((iterator) => {
       const off = this.on("message", (message) => {
@@ -616,31 +616,31 @@ export class Client {
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.#lost(code, reason);
-    // Node 22 tells of a handshake that fails by this alone; else a close with 1006 follows.
+    // Node 22 emits only this for a failed handshake; elsewhere a close with 1006 follows.
     socket.onerror = () => this.#lost(CODE_ABNORMAL, "");
     this.#noteHeard();
     this.#checkTimer = setInterval(() => this.#check(), CHECK_EVERY_MS);
   }
 
   #noteHeard() {
-    this.#heard = new Stopwatch();
-    this.#checksSinceHeard = 0;
+    this.#silence = new Stopwatch();
+    this.#checksSinceReceived = 0;
     this.#isSuspect = false;
     this.#isProbed = false;
   }
 
-  /** No socket tells of a link that is silently dead. */
+  /** A socket does not report a link that is silently dead. */
   #check() {
-    this.#checksSinceHeard++;
+    this.#checksSinceReceived++;
     const quietMs = this.#welcomed
       ? HEARTBEATS_MISSED_MAX * this.#welcome.heartbeatMs
       : OPEN_WITHIN_MS;
-    const silentMs = Math.max(this.#heard.steadyMs, this.#checksSinceHeard * CHECK_EVERY_MS);
+    const silentMs = Math.max(this.#silence.steadyMs, this.#checksSinceReceived * CHECK_EVERY_MS);
     if (silentMs < quietMs) {
-      // After a sleep the monotonic clock knows of no silence: a dead link shows when it is used.
-      if (this.#heard.ms >= quietMs) this.#probe();
+      // The monotonic clock may not count a sleep of the machine: a probe detects a dead link.
+      if (this.#silence.ms >= quietMs) this.#probe();
     } else if (!this.#isSuspect) {
-      // A page that stood still has messages waiting: those come before the next check.
+      // A page that was frozen has queued messages, which are handled before the next check.
       this.#isSuspect = true;
     } else {
       this.#socket.close(CODE_SILENT);
@@ -666,7 +666,7 @@ export class Client {
     }
   }
 
-  /** Another token is asked for. Only the refusal of one that was fetched just before counts. */
+  /** Requests another token. Only the refusal of a token that was fetched just before counts. */
   #refused(reason) {
     if (this.#tokenIsFresh) this.#refusals++;
     this.#forgetToken();
@@ -720,7 +720,7 @@ export class Client {
     this.#pending.clear();
   }
 
-  /** What is known of a user is not for the next one. */
+  /** Drops the state of the former user. */
   #forgetUser() {
     this.#welcome = null;
     this.#session = null;
@@ -730,7 +730,7 @@ export class Client {
     this.#late.clear();
   }
 
-  /** Lets go of the socket, whose last words no longer count. */
+  /** Detaches the socket; its last events are ignored. */
   #dropSocket() {
     const socket = this.#socket;
     this.#socket = null;
@@ -740,7 +740,7 @@ export class Client {
     this.#pauseTimer = null;
     if (socket) {
       socket.onmessage = socket.onclose = null;
-      // A socket of the package `ws` throws an error that nobody takes.
+      // A socket of the package `ws` throws an error that has no listener.
       socket.onerror = () => {};
     }
     if (this.#welcomed && this.#welcomed.ms > STABLE_MS) this.#attempt = 0;
@@ -758,10 +758,10 @@ export class Client {
     this.#emit("status", status);
   }
 
-  /** Everything missed has been told, or nothing was to be: commands may go out again. */
+  /** Called when all missed messages were emitted: commands may be sent again. */
   #online(resumed) {
     for (const join of this.#rooms.joins.values()) {
-      // To join a room that is being left would undo a leaving that has happened.
+      // Joining a room with an unanswered leave command could undo the leave.
       if (this.#isLeaving(join.roomId)) continue;
       const id = this.#newId();
       this.#rejoins.set(id, new PendingCommand(join, JSON.stringify({ ...join, id })));
@@ -782,7 +782,7 @@ export class Client {
     return `${this.#idPrefix}-${++this.#idCount}`;
   }
 
-  /** A message above the limit would cost the connection. */
+  /** Throws for a message above the limit, which would close the connection. */
   #frame(message) {
     const frame = JSON.stringify(message);
     this.#checkLength(message.type, frame);
@@ -801,11 +801,10 @@ export class Client {
     this.#socket.send(frame);
   }
 
-  // Commands on their way
+  // Pending commands
 
   /**
-   * Sends what was not sent on this connection: within the rate limits of the service, and in the order in which
-   * the commands for a room were given.
+   * Sends pending commands within the rate limits of the service, those for one room in order.
    */
   #sendPending() {
     clearTimeout(this.#rateLimiterTimer);
@@ -838,8 +837,8 @@ export class Client {
   }
 
   /**
-   * Whether it is too late to send a command, or the service may have forgotten its id. What joins a
-   * room again has no such time: it may happen twice.
+   * Whether a command timed out, or the service may have forgotten its id. A rejoin never gets
+   * too old, since joining a room twice is harmless.
    */
   #isTooOld({ age, timeoutMs, number = Infinity }) {
     if (timeoutMs === Infinity) return false;
@@ -856,7 +855,7 @@ export class Client {
     request.reject(new NoAnswer(`${command.type} was not answered in ${waitedMs} ms`));
   }
 
-  /** The limit may have been unknown, or another one, when a command was given. */
+  /** Fails commands above the limit, which may have changed since they were queued. */
   #rejectTooLong() {
     for (const [id, { command, frame, reject }] of this.#pending) {
       try {
@@ -868,7 +867,7 @@ export class Client {
     }
   }
 
-  // What comes
+  // Incoming messages
 
   #received(data) {
     this.#noteHeard();
@@ -878,7 +877,7 @@ export class Client {
       this.#held.push(message);
       if (message.type === "greeted") this.#release();
     } else if (this.#beginsWhatStands(message)) {
-      // What is missing when the connection breaks would not be told by a resume.
+      // A resume would not repeat the part that is missing when the connection breaks.
       this.#cursor = null;
       this.#held = [message];
     } else {
@@ -890,7 +889,7 @@ export class Client {
     return this.#welcome === null || this.#welcome.user.id === user.id;
   }
 
-  /** The token was another user's; answers whether another connection is made for them. */
+  /** Changes to the user of another token; returns whether that needs another connection. */
   #changeUser() {
     const resumed = this.#resumes;
     this.#rejectAll(new NoAnswer("the token is now that of another user"));
@@ -925,7 +924,7 @@ export class Client {
     if (socket === this.#socket) this.#goOn(message);
   }
 
-  /** Brings what is kept up to date; answers whether anybody is to hear of the message. */
+  /** Updates the state by a message; returns whether the message is emitted. */
   #takeIn(message) {
     this.#moveCursor(message);
     switch (message.type) {
@@ -955,7 +954,7 @@ export class Client {
       case "room:state":
         return this.#rooms.apply(message);
       case "room:left":
-        // Who was only away is joined again.
+        // A disconnected spectator joins again on reconnect.
         if (message.userId === this.user.id && message.reason !== "offline") {
           this.#rooms.forget(message.roomId);
         }
@@ -987,7 +986,7 @@ export class Client {
     if (!this.#resumes) this.#rooms.forgetStates();
   }
 
-  /** An ack moves no cursor: what another socket has caused up to there may be still to come. */
+  /** Moves the cursor, but not for an ack: messages with lower positions may follow it. */
   #moveCursor({ type, position, epoch, to }) {
     if (type === "resync" || (type === "welcome" && !this.#resumes)) {
       this.#cursor = { position, epoch };
@@ -998,11 +997,11 @@ export class Client {
     }
   }
 
-  /** What follows from a message when everybody has heard of it. */
+  /** Reacts to a message after its listeners were called. */
   #goOn(message) {
     switch (message.type) {
       case "user:list":
-        // Without anything to resume, what stands follows, and is told as it comes.
+        // Without a resume the current state follows, and is emitted as it arrives.
         if (this.#status.state === "connecting" && !this.#resumes) this.#online(false);
         this.#emit("users", this.users);
         break;
@@ -1036,7 +1035,7 @@ export class Client {
     if (command) {
       const page = command.type === "room:list" ? this.#page : null;
       if (page) this.#page = null;
-      // Whoever gave up waiting has joined the room all the same.
+      // The room was joined even if the caller has given up waiting.
       this.#rooms.answered(command, answer);
       request?.resolve(page ?? answer);
     }
@@ -1049,7 +1048,7 @@ export class Client {
     return command;
   }
 
-  /** Answers whether the page is to hear of an error: one that answers a request is thrown there. */
+  /** Returns whether an error is emitted; one that answers a request rejects it instead. */
   #failed({ id, code, message }) {
     const join = this.#rejoins.get(id);
     if (code === "RATE_LIMITED" || (join && code === "UNAVAILABLE")) {
@@ -1077,7 +1076,7 @@ export class Client {
     return request;
   }
 
-  /** An older service may not know the id of a message above the rate: then it may be any. */
+  /** A 0.1.0 service leaves the id out above the rate limit: it may be any command. */
   #sendAgainSoon(id) {
     const refused = this.#rejoins.get(id) ?? this.#pending.get(id);
     if (refused) {
@@ -1103,7 +1102,7 @@ export class Client {
       await this.request({ type: "auth:refresh", token });
       if (life === this.#life) this.#token = token;
     } catch (error) {
-      // Then the socket is closed when the token ends, and another token is asked for.
+      // The service then closes the socket when the token expires, and another token is requested.
       warn(`the token was not renewed: ${error?.message ?? error}`);
     }
   }
@@ -1118,7 +1117,7 @@ export class Client {
     return () => listeners.delete(entry);
   }
 
-  /** The next event of a type; its promise is rejected when the client is closed before. */
+  /** Resolves with the next event of a type; rejects if the client is closed before. */
   #next(type) {
     const promise = new Promise((resolve, reject) => {
       if (this.#status.state === "closed" && type !== "status") {
@@ -1136,12 +1135,12 @@ export class Client {
       });
       this.#endings.add(closed);
     });
-    // Who does not wait for it hears of the end by the status.
+    // A caller that ignores the promise gets the end by `status`.
     promise.catch(() => {});
     return promise;
   }
 
-  /** Gives an event out, after those that are being given out already. */
+  /** Emits an event, after those that are queued. */
   #emit(type, event) {
     this.#events.push({ type, event, life: this.#life });
     if (this.#isEmitting) return;
@@ -1153,13 +1152,13 @@ export class Client {
   #giveOut({ type, event, life }) {
     const listeners = this.#listeners.get(type);
     for (const entry of [...(listeners ?? [])]) {
-      // A listener before this one may have removed it, or closed the client.
+      // An earlier listener may have removed this one, or closed the client.
       if (!listeners.has(entry)) continue;
       if (life !== this.#life && type !== "status") return;
       try {
         entry.call(event);
       } catch (error) {
-        // What a listener does wrong is for its author to see, and must not stop the others.
+        // An exception of a listener is reported, and must not stop the others.
         queueMicrotask(() => {
           throw error;
         });
