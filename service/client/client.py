@@ -17,15 +17,12 @@ from service.client.clock import Clock
 from service.client.commands import Commands, PendingCommand
 from service.client.errors import Closed, NoAnswer, NoToken, Refused
 from service.client.inbox import Inbox
-from service.client.link import Link, open_link
+from service.client.link import CODE_NORMAL, CODE_SILENT, Link, open_link
 from service.client.rate_limit import BYTES_PER_UNIT, RateLimiter
 from service.client.replies import REPLY_TYPES, CommandReplies
-from service.client.retry import wait_s_max
-from service.client.state import Cursor, GreetingBuffer, JoinedRooms, Message
+from service.client.retry import STABLE_S, wait_s_max
+from service.client.state import Cursor, FrameRate, GreetingBuffer, JoinedRooms, Message
 from service.client.tokens import Token, TokenSource
-
-STABLE_S = 5.0
-"""A connection that held for this long resets the backoff."""
 
 OPEN_WITHIN_S = 10.0
 """Timeout of the handshake, and of each message of the greeting."""
@@ -37,10 +34,6 @@ ANSWER_WITHIN_S = 30.0
 ANSWER_WITHIN_S_MAX = 240.0
 """The service keeps command ids for five minutes; after that a retry could run a command twice."""
 
-CODE_NORMAL = 1000
-CODE_SILENT = 4000
-"""Sent when the service is silent: no clean close, since this client is going to reconnect."""
-
 logger = logging.getLogger("service.client")
 
 _jitter = random.SystemRandom().random
@@ -50,15 +43,18 @@ def connect(
     url: str,
     token: Token,
     *,
+    frame_hz: int | None = None,
     jitter: Callable[[], float] = _jitter,
     clock: Clock | None = None,
 ) -> Client:
     """Return a client for one `async with` block.
 
+    `frame_hz` is how many states of each live match are wanted per second: 60 (the default), 30 or
+    20. The command `frames:set` changes it, also for later connections.
     `jitter` returns a random number from 0 to 1, by which each wait before a reconnect is
     multiplied. `clock` is for tests.
     """
-    return Client(url, token, jitter, clock or Clock())
+    return Client(url, token, FrameRate(frame_hz), jitter, clock or Clock())
 
 
 class Client:
@@ -71,7 +67,14 @@ class Client:
     if you only send.
     """
 
-    def __init__(self, url: str, token: Token, jitter: Callable[[], float], clock: Clock) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: Token,
+        frame_rate: FrameRate,
+        jitter: Callable[[], float],
+        clock: Clock,
+    ) -> None:
         """Do not call this; use `connect`."""
         self._url = url
         self._tokens = TokenSource(token)
@@ -91,7 +94,10 @@ class Client:
         self._joins = JoinedRooms()
         self._rate_limiter = RateLimiter(clock)
         self._commands = Commands(clock, self._rate_limiter)
-        self._answers = CommandReplies(self._commands, self._joins, self._greeting, jitter)
+        self._frame_rate = frame_rate
+        self._answers = CommandReplies(
+            self._commands, self._joins, frame_rate, self._greeting, jitter
+        )
         self._something_to_send = asyncio.Event()
         # Unique, since the service deduplicates command ids by user, not by client.
         self._id_prefix = secrets.token_hex(12)
@@ -130,6 +136,11 @@ class Client:
         self._is_online = False
         await self._link.drop(CODE_NORMAL)
         await self._http.close()
+
+    @property
+    def frame_hz(self) -> int:
+        """The frame rate in effect: how many states of each live match are sent per second."""
+        return self._frame_rate.hz
 
     def __aiter__(self) -> Self:
         """Iterate over the messages."""
@@ -245,7 +256,8 @@ class Client:
         """Connect; return False if the token is of another user, whose state can't be resumed."""
         token = await self._tokens.ask()
         async with asyncio.timeout(OPEN_WITHIN_S):
-            self._link = await open_link(self._http, self._url, token, self._cursor.query())
+            query = self._cursor.query() | self._frame_rate.query()
+            self._link = await open_link(self._http, self._url, token, query)
         self._greeting.begin()
         try:
             while True:
@@ -373,6 +385,7 @@ class Client:
     def _take_welcome(self, welcome: Message) -> None:
         self.welcome = welcome
         self._tokens.accepted()
+        self._frame_rate.take_welcome(welcome)
         self._rate_limiter.limit(welcome["limits"])
         self._commands.fail_too_long(welcome["limits"]["messageBytesMax"])
 

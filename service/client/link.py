@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 PROTOCOL = "ws-service.v1"
 CLOSE_WITHIN_S = 1.0
+CODE_NORMAL = 1000
 CODE_ABNORMAL = 1006
+CODE_SILENT = 4000
+"""Sent when the service is silent: no clean close, since this client is going to reconnect."""
 
 LAST_READ_WITHIN_S = 1.0
 """After a timeout one more read: a suspended process finds messages waiting and timers expired."""

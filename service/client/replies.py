@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.client.commands import Commands, PendingCommand
-    from service.client.state import GreetingBuffer, JoinedRooms, Message
+    from service.client.state import FrameRate, GreetingBuffer, JoinedRooms, Message
 
 REPLY_TYPES = frozenset({"ack", "pong", "error"})
 
@@ -25,12 +25,14 @@ class CommandReplies:
         self,
         commands: Commands,
         joins: JoinedRooms,
+        frame_rate: FrameRate,
         greeting: GreetingBuffer,
         jitter: Callable[[], float],
     ) -> None:
-        """Resolve `commands`, and record in `joins` which rooms they joined or left."""
+        """Resolve `commands`, and record what they have changed in `joins` and `frame_rate`."""
         self._commands = commands
         self._joins = joins
+        self._frame_rate = frame_rate
         self._greeting = greeting
         self._jitter = jitter
 
@@ -55,6 +57,7 @@ class CommandReplies:
         if command is not None and message["type"] == "ack":
             # The room was joined even if the caller has given up waiting.
             self._joins.answered(command, message)
+            self._frame_rate.answered(command)
         if pending is None:
             return bool(message["type"] == "ack")
         pending.answer.set_result(message)

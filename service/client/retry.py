@@ -6,6 +6,8 @@ RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 15.0
 RETRY_WITH_SEAT_MAX_S = 3.0
 """Shorter with a seat, so that the client is back within the grace period of the seat."""
+STABLE_S = 5.0
+"""A connection that held for this long resets the backoff."""
 
 
 def wait_s_max(attempt: int, drain_s: float | None, *, has_seat: bool) -> float:

@@ -6,6 +6,9 @@ from typing import Any, TypeAlias
 
 Message: TypeAlias = dict[str, Any]
 
+FRAME_HZ = 60
+"""The frame rate of a service that says none."""
+
 
 class Cursor:
     """The position to resume from; see docs/protocol.md, "Resuming after a disconnect"."""
@@ -47,6 +50,28 @@ class Cursor:
                 pass
         end = {"resumed", "resync"} if self.is_resuming else {"user:list"}
         return message["type"] in end
+
+
+class FrameRate:
+    """The frame rate of states that is asked for on each connection, and the one in effect."""
+
+    def __init__(self, wanted_hz: int | None) -> None:
+        """Ask for `wanted_hz`; with None, for none."""
+        self.hz = FRAME_HZ
+        self._wanted_hz = wanted_hz
+
+    def query(self) -> dict[str, str]:
+        """Return the query parameters of the next connection; an older service ignores them."""
+        return {} if self._wanted_hz is None else {"frameHz": str(self._wanted_hz)}
+
+    def take_welcome(self, welcome: Message) -> None:
+        """Take the rate that the service has granted."""
+        self.hz = welcome.get("frameHz", FRAME_HZ)
+
+    def answered(self, command: Message) -> None:
+        """Keep the rate of a `frames:set` that was carried out, for later connections as well."""
+        if command["type"] == "frames:set":
+            self.hz = self._wanted_hz = command["frameHz"]
 
 
 class GreetingBuffer:

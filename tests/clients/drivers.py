@@ -37,6 +37,10 @@ class Driven(ABC):
         """Carry a command out, or raise `Failed`."""
 
     @abstractmethod
+    async def frame_hz(self) -> int:
+        """Return the frame rate that the client says is in effect."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Go for good."""
 
@@ -65,7 +69,7 @@ class Driver(ABC):
     """Makes clients of one kind."""
 
     @abstractmethod
-    async def open(self, url: str, *behaviours: str) -> Driven:
+    async def open(self, url: str, *behaviours: str, frame_hz: int | None = None) -> Driven:
         """Make a client that connects; `behaviours` are tokens, `throw` and `hang`, one a time."""
 
     @abstractmethod
@@ -107,6 +111,9 @@ class _DrivenPython(Driven):
         except (NoAnswer, Closed, Refused, ValueError) as error:
             raise Failed(type(error).__name__) from error
 
+    async def frame_hz(self) -> int:
+        return self._client.frame_hz
+
     async def close(self) -> None:
         self._living.cancel()
         with suppress(asyncio.CancelledError):
@@ -127,7 +134,7 @@ class PythonDriver(Driver):
         self._clients: list[_DrivenPython] = []
         self._token_within_s = tokens.TOKEN_WITHIN_S
 
-    async def open(self, url: str, *behaviours: str) -> Driven:
+    async def open(self, url: str, *behaviours: str, frame_hz: int | None = None) -> Driven:
         left = list(behaviours)
 
         async def bring() -> str:
@@ -138,7 +145,7 @@ class PythonDriver(Driver):
                 await asyncio.Event().wait()
             return behaviour
 
-        client = connect(url, bring, jitter=lambda: 0.0, clock=self._clock)
+        client = connect(url, bring, frame_hz=frame_hz, jitter=lambda: 0.0, clock=self._clock)
         driven = _DrivenPython(client)
         self._clients.append(driven)
         return driven
@@ -165,6 +172,9 @@ class _DrivenJavaScript(Driven):
         return await self._driver.request(
             self._key, {"type": type_, **fields}, round(timeout_s * 1000)
         )
+
+    async def frame_hz(self) -> int:
+        return int((await self._driver.ask("frameHz", self._key))["answer"])
 
     async def close(self) -> None:
         self._driver.order("close", key=self._key)
@@ -196,17 +206,21 @@ class JavaScriptDriver(Driver):
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"order": order, **fields}).encode() + b"\n")
 
-    async def open(self, url: str, *behaviours: str) -> Driven:
+    async def open(self, url: str, *behaviours: str, frame_hz: int | None = None) -> Driven:
         key = next(self._numbers)
         driven = self._clients[key] = _DrivenJavaScript(self, key)
-        self.order("open", key=key, url=url, behaviours=behaviours)
+        self.order("open", key=key, url=url, behaviours=behaviours, frameHz=frame_hz)
         return driven
 
-    async def request(self, key: int, command: Message, timeout_ms: int) -> Message:
+    async def ask(self, order: str, key: int, **fields: object) -> Message:
         tag = next(self._numbers)
         asked = self._asked[tag] = asyncio.get_running_loop().create_future()
-        self.order("request", key=key, tag=tag, command=command, timeoutMs=timeout_ms)
-        told = await asked
+        self.order(order, key=key, tag=tag, **fields)
+        answer: Message = await asked
+        return answer
+
+    async def request(self, key: int, command: Message, timeout_ms: int) -> Message:
+        told = await self.ask("request", key, command=command, timeoutMs=timeout_ms)
         if "error" in told:
             raise Failed(told["error"])
         return dict(told["answer"])

@@ -289,6 +289,29 @@ async def test_a_clock_jump_loses_no_link_and_no_command(service: Running, drive
         assert proxy.accepted == 1
 
 
+async def test_a_frame_rate_is_kept_over_reconnects(service: Running, driver: Driver) -> None:
+    async with Proxy(port_of(service)) as proxy:
+
+        async def reconnected() -> list[int]:
+            welcomes = len(client.of_type("welcome"))
+            proxy.reset_all()
+            await client.until(lambda: len(client.of_type("welcome")) > welcomes)
+            await client.command("ping")
+            return [client.of_type("welcome")[-1]["frameHz"], await client.frame_hz()]
+
+        url = f"ws://127.0.0.1:{proxy.port}"
+        client = await driver.open(url, token(fresh_id()), frame_hz=30)
+        await client.command("ping")
+        assert [client.of_type("welcome")[0]["frameHz"], await client.frame_hz()] == [30, 30]
+        assert await reconnected() == [30, 30]
+        await client.command("frames:set", frameHz=20)
+        assert await client.frame_hz() == 20
+        assert await reconnected() == [20, 20]
+        with pytest.raises(Failed, match="Refused"):
+            await client.command("frames:set", frameHz=25)
+        assert await reconnected() == [20, 20]
+
+
 async def test_failing_hanging_or_stale_token_callables_are_retried(
     service: Running, driver: Driver
 ) -> None:

@@ -661,3 +661,45 @@ test("messages can be iterated until the client is closed", async () => {
   await loop;
   assert.deepEqual(seen, [1, "2", 3]);
 });
+
+test("the frame rate is asked for in the URL of every connection", async () => {
+  const ana = client({ frameHz: 30 });
+  assert.equal(ana.frameHz, 60);
+  ana.connect();
+  await settle();
+  assert.equal(FakeWebSocket.newest.url.search, "?frameHz=30");
+  FakeWebSocket.newest.greets({ frameHz: 30 });
+  assert.equal(ana.frameHz, 30);
+  await reconnect({ frameHz: 30 });
+  assert.equal(FakeWebSocket.newest.url.search, "?since=100&epoch=e1&frameHz=30");
+});
+
+test("a service that grants another frame rate, or knows none, is believed", async () => {
+  const ana = client({ frameHz: 30 });
+  ana.connect();
+  await settle();
+  FakeWebSocket.newest.greets({ frameHz: 20 });
+  assert.equal(ana.frameHz, 20);
+  await reconnect();
+  assert.equal(ana.frameHz, 60);
+  assert.equal(FakeWebSocket.newest.url.searchParams.get("frameHz"), "30");
+});
+
+test("a frame rate that was changed is asked for by later connections", async () => {
+  const ana = await onlineClient();
+  const set = ana.request({ type: "frames:set", frameHz: 20 });
+  const refused = ana.request({ type: "frames:set", frameHz: 25 });
+  const [first, second] = FakeWebSocket.newest.sentOf("frames:set");
+  FakeWebSocket.newest.says("ack", { id: first.id, position: 100 });
+  FakeWebSocket.newest.says("error", { id: second.id, code: "BAD_VALUE", message: "" });
+  await set;
+  await assert.rejects(refused, Refused);
+  assert.equal(ana.frameHz, 20);
+  await reconnect({ frameHz: 20 });
+  assert.equal(FakeWebSocket.newest.url.searchParams.get("frameHz"), "20");
+});
+
+test("without a wanted frame rate none is asked for", async () => {
+  await onlineClient();
+  assert.equal(FakeWebSocket.newest.url.search, "");
+});

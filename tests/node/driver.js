@@ -33,8 +33,8 @@ function tokens(behaviours) {
 }
 
 const orders = {
-  open({ key, url, behaviours }) {
-    const client = new Client({ url, token: tokens(behaviours) });
+  open({ key, url, behaviours, frameHz }) {
+    const client = new Client({ url, token: tokens(behaviours), frameHz: frameHz ?? undefined });
     clients.set(key, client);
     client.on("status", (status) => tell({ key, status }));
     client.on("message", (message) => tell({ key, message }));
@@ -48,6 +48,9 @@ const orders = {
         (answer) => tell({ tag, answer }),
         (error) => tell({ tag, error: error.name, code: error.code }),
       );
+  },
+  frameHz({ key, tag }) {
+    tell({ tag, answer: clients.get(key).frameHz });
   },
   clocks({ wall, steady }) {
     [wallMs, steadyMs] = [wallMs + wall, steadyMs + steady];

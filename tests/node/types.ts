@@ -1,12 +1,19 @@
 // Uses the client as its types allow; what they must refuse is marked. Only compiled, never run.
 
-import { Client, type Command, type Incoming, Refused } from "../../service/web/client/client.js";
+import {
+    Client,
+    type Command,
+    type Incoming,
+    Interpolation,
+    Refused,
+} from "../../service/web/client/client.js";
 
 const client = new Client({
     url: "wss://play.example.org/",
     token: async (reason) => (reason === "connect" ? "a.b.c" : "d.e.f"),
     WebSocket: globalThis.WebSocket,
     cursor: { position: 812, epoch: "5f2c" },
+    frameHz: 30,
 });
 console.log(client.cursor?.position);
 
@@ -21,6 +28,18 @@ client.on("users", (users) =>
 );
 client.on("chat:message", ({ from, text, roomId }) => console.log(from.name, text, roomId));
 client.on("game:over", ({ winner, scores }) => winner === null || scores[winner]);
+const motion = new Interpolation<{ ballX?: number; s1: number }>({
+    fields: ["ballX"],
+    isJump: (before, after) => before.s1 !== after.s1,
+});
+client.on("game:update", ({ run, tick, state }) => {
+    motion.push({ run, tick, state: state as { s1: number } }, performance.now());
+});
+console.log(motion.at(performance.now())?.ballX, client.frameHz + 1);
+// @ts-expect-error A state has no such field.
+new Interpolation<{ s1: number }>({ fields: ["s2"] });
+// @ts-expect-error There is no such rate.
+client.request({ type: "frames:set", frameHz: 25 });
 client.on("message", (message) => {
     if (message.type === "room:state") console.log(message.seats.length, message.phase);
 });

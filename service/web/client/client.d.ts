@@ -31,6 +31,8 @@ export type Answer<Type extends CommandType> = Type extends "room:list"
       : Incoming<"ack">;
 
 export type UserId = Incoming<"welcome">["user"]["id"];
+/** The frame rates that a client may ask for. */
+export type FrameHz = Incoming<"welcome">["frameHz"];
 export type UserEntry = Incoming<"user:list">["users"][number];
 
 /** The state of the connection; listeners get every change, in order. `retryAt` is as `Date.now()`. */
@@ -81,6 +83,11 @@ export interface Options {
      * then gets the messages after it, and is `resumed`.
      */
     cursor?: { position: number; epoch: string } | null;
+    /**
+     * How many states of each live match are wanted per second; 60 unless it is given. `frames:set` by
+     * `request` changes it, also for later connections.
+     */
+    frameHz?: FrameHz;
 }
 
 /**
@@ -96,6 +103,8 @@ export class Client {
     /** The id of the current socket, to which a `signal` may be addressed. */
     readonly sessionId: string | null;
     readonly limits: Incoming<"welcome">["limits"] | null;
+    /** The frame rate of this connection; 60 also where an older service knows no other one. */
+    readonly frameHz: FrameHz;
     /** Whether the user had a seat in an unfinished room when they connected. */
     readonly session: Incoming<"session:state"> | null;
     /** The position that was processed, and the epoch of the log; null until the greeting is complete. */
@@ -164,6 +173,45 @@ export class Client {
         ...types: Type[]
     ): Required<Pick<AsyncIterableIterator<Incoming<Type>>, "next" | "return" | "throw">> &
         AsyncIterableIterator<Incoming<Type>>;
+}
+
+/**
+ * A state between two others; `share` is 0 at the first and 1 at the second. Only `fields` are between
+ * them, where both states have a number; all others are those of the second state.
+ */
+export function interpolate<State extends object>(
+    before: State,
+    after: State,
+    share: number,
+    fields: readonly (keyof State)[],
+): State;
+
+/**
+ * Turns the states of a match into smooth motion: it shows what is between the last two frames, and so
+ * is one frame behind. Times are in milliseconds of any clock that does not go back, as those of
+ * `performance.now()`.
+ */
+export class Interpolation<State extends object> {
+    constructor(options: {
+        /** The numbers that move; all other fields are those of the newest state. */
+        fields: readonly (keyof State)[];
+        /** Whether there is no motion from one state to the next, as after a point. */
+        isJump?: (before: State, after: State) => boolean;
+        /** How many ticks the game has per second; 60 unless it is given. */
+        tickHz?: number;
+    });
+
+    /**
+     * Takes a frame, a `game:update`. Where the tick goes back, many ticks are missing, or the match has
+     * been continued after a crash (`run`), it is shown at once.
+     */
+    push(frame: { run: number; tick: number; state: State }, now: number): void;
+    /** The state to show now; null before the first frame. */
+    at(now: number): State | null;
+    /** Whether the newest frame is not reached yet, so that the next picture differs. */
+    isMoving(now: number): boolean;
+    /** Forgets the frames, as before another match. */
+    reset(): void;
 }
 
 /** The service refused a command; nothing has changed. */

@@ -58,6 +58,11 @@ const CODE_TOKEN_EXPIRED = 4005;
 /** Revoked, or too many sockets: the client must not reconnect by itself. */
 const FINAL_CODES = new Set([4503, 4504]);
 
+/** The frame rate of a service that says none. */
+const FRAME_HZ = 60;
+/** A match that has gone on for longer between two frames is shown where it is at once. */
+const INTERPOLATED_TICKS_MAX = 12;
+
 const ENCODER = new TextEncoder();
 
 /** Characters that are allowed in a subprotocol, as in every JWT. */
@@ -352,11 +357,88 @@ class Rooms {
   }
 }
 
+/**
+ * A state between two others; `share` is 0 at the first and 1 at the second. Only `fields` are between
+ * them, where both states have a number; all others are those of the second state.
+ */
+export function interpolate(before, after, share, fields) {
+  const state = { ...after };
+  for (const field of fields) {
+    const [from, to] = [before[field], after[field]];
+    if (Number.isFinite(from) && Number.isFinite(to)) state[field] = from + (to - from) * share;
+  }
+  return state;
+}
+
+/**
+ * Turns the states of a match into smooth motion: it shows what is between the last two frames, and so
+ * is one frame behind. Times are in milliseconds of any clock that does not go back.
+ */
+export class Interpolation {
+  #fields;
+  #isJump;
+  #tickHz;
+  #newest = null;
+  /** What was shown when the newest frame came, and when that frame is reached. */
+  #from = null;
+  #startedAt = 0;
+  #endsAt = 0;
+
+  constructor({ fields, isJump = () => false, tickHz = 60 }) {
+    this.#fields = fields;
+    this.#isJump = isJump;
+    this.#tickHz = tickHz;
+  }
+
+  /** Takes a `game:update`. */
+  push({ run, tick, state }, now) {
+    const before = this.#newest;
+    this.#newest = { run, tick, state };
+    const ticks = before !== null && before.run === run ? tick - before.tick : -1;
+    // The same tick again, as to a tab that has joined once more.
+    if (ticks === 0 && !this.#isJump(before.state, state)) return;
+    if (ticks > 0 && ticks <= INTERPOLATED_TICKS_MAX && !this.#isJump(before.state, state)) {
+      this.#from = this.#between(before.state, now);
+      this.#endsAt = now + (ticks * 1000) / this.#tickHz;
+    } else {
+      this.#from = state;
+      this.#endsAt = now;
+    }
+    this.#startedAt = now;
+  }
+
+  /** The state to show now; null before the first frame. */
+  at(now) {
+    return this.#newest && this.#between(this.#newest.state, now);
+  }
+
+  /** Whether the newest frame is not reached yet, so that the next picture differs. */
+  isMoving(now) {
+    return now < this.#endsAt;
+  }
+
+  /** Forgets the frames, as before another match. */
+  reset() {
+    this.#newest = null;
+    this.#endsAt = 0;
+  }
+
+  #between(state, now) {
+    if (now >= this.#endsAt) return state;
+    const share = Math.max(0, (now - this.#startedAt) / (this.#endsAt - this.#startedAt));
+    return interpolate(this.#from, state, share, this.#fields);
+  }
+}
+
 export class Client {
   #url;
   #askToken;
   #WebSocket;
   #attemptsMax;
+  /** The frame rate that each connection asks for, if any. */
+  #frameHzWanted;
+  /** The one that the service has granted. */
+  #frameHz = FRAME_HZ;
 
   /** The listeners by type, each with whether it is called once. */
   #listeners = new Map();
@@ -430,6 +512,7 @@ export class Client {
     WebSocket = globalThis.WebSocket,
     attemptsMax = Infinity,
     cursor = null,
+    frameHz,
   }) {
     if (!WebSocket) throw new TypeError("there is no global WebSocket here: give one as an option");
     this.#url = new URL(url, globalThis.location?.href);
@@ -438,6 +521,7 @@ export class Client {
     this.#WebSocket = WebSocket;
     this.#attemptsMax = attemptsMax;
     if (cursor) this.#cursor = keptCursor(cursor);
+    this.#frameHzWanted = frameHz;
   }
 
   get status() {
@@ -454,6 +538,10 @@ export class Client {
 
   get limits() {
     return this.#welcome?.limits ?? null;
+  }
+
+  get frameHz() {
+    return this.#frameHz;
   }
 
   get session() {
@@ -612,6 +700,8 @@ export class Client {
       url.searchParams.set("since", this.#cursor.position);
       url.searchParams.set("epoch", this.#cursor.epoch);
     }
+    // An older service ignores it, and tells so by a `welcome` without a frame rate.
+    if (this.#frameHzWanted) url.searchParams.set("frameHz", this.#frameHzWanted);
     const socket = new this.#WebSocket(url, [PROTOCOL, `bearer.${this.#token}`]);
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#received(data);
@@ -980,6 +1070,7 @@ export class Client {
     this.#tokenWasRefused = false;
     this.#tokenIsFresh = false;
     this.#refusals = 0;
+    this.#frameHz = welcome.frameHz ?? FRAME_HZ;
     this.#rateLimiter.limit(welcome.limits);
     this.#rejectTooLong();
     this.#rooms.connected();
@@ -1037,6 +1128,7 @@ export class Client {
       if (page) this.#page = null;
       // The room was joined even if the caller has given up waiting.
       this.#rooms.answered(command, answer);
+      if (command.type === "frames:set") this.#frameHz = this.#frameHzWanted = command.frameHz;
       request?.resolve(page ?? answer);
     }
     this.#sendPending();

@@ -1,21 +1,31 @@
-// Draws the newest state of a match. All lengths are per cent of the field, both ways; at 3:2
-// the ball comes out square.
+// Draws a match of Pong, smoothly between the states that come. All lengths are per cent of the field,
+// both ways; at 3:2 the ball comes out square.
+
+import { Interpolation } from "../client/client.js";
 
 const PADDLE = { width: 3.3, height: 25 };
 const BALL = { width: 3.3, height: 5 };
 const TRAIL_LENGTH = 7;
+/** The trail has a place for each tick, however often the screen is drawn. */
+const TRAIL_STEP_MS = 16;
 
 /** @typedef {{p1Y: number, p2Y: number, s1: number, s2: number, ballX?: number, ballY?: number}} State */
 
 /** What stands on the field before the first state has come. */
 const AT_REST = Object.freeze({ p1Y: 37.5, p2Y: 37.5, s1: 0, s2: 0 });
 
+/** After a point nothing moves to where the next state has it. */
+const isPoint = (before, after) => before.s1 !== after.s1 || before.s2 !== after.s2;
+
 export class Field {
   #canvas;
   #context;
   #colours = { you: "", other: "", ball: "", line: "" };
   /** @type {State} */ #state = AT_REST;
+  /** @type {Interpolation<State>} */
+  #motion = new Interpolation({ fields: ["p1Y", "p2Y", "ballX", "ballY"], isJump: isPoint });
   /** @type {{x: number, y: number}[]} */ #trail = [];
+  #trailedAt = 0;
   #youIndex = 0;
   #frame = 0;
   #stillness = matchMedia("(prefers-reduced-motion: reduce)");
@@ -33,28 +43,26 @@ export class Field {
     this.#ask();
   }
 
-  /** @returns {State} */
+  /** @returns {State} the newest one, which may not be drawn yet */
   get state() {
     return this.#state;
   }
 
   /** Clears the field for the next match. */
   reset() {
-    this.show(AT_REST);
+    this.#state = AT_REST;
+    this.#motion.reset();
+    this.#trail = [];
+    this.#ask();
   }
 
   /**
-   * Takes the newest state; it is drawn with the next frame of the screen.
-   * @param {State} state
+   * Takes a `game:update`; the screen is drawn until its state is reached.
+   * @param {{run: number, tick: number, state: State}} update
    */
-  show(state) {
-    this.#state = state;
-    if (state.ballX === undefined || state.ballY === undefined) {
-      this.#trail = [];
-    } else {
-      this.#trail.push({ x: state.ballX, y: state.ballY });
-      if (this.#trail.length > TRAIL_LENGTH) this.#trail.shift();
-    }
+  show(update) {
+    this.#state = update.state;
+    this.#motion.push(update, performance.now());
     this.#ask();
   }
 
@@ -84,13 +92,32 @@ export class Field {
   #draw() {
     const { width, height } = this.#canvas;
     if (!width || !height) return;
-    const { p1Y, p2Y, ballX } = this.#state;
+    const now = performance.now();
+    const state = this.#motion.at(now) ?? AT_REST;
+    const { p1Y, p2Y, ballX } = state;
     this.#context.clearRect(0, 0, width, height);
     this.#drawNet(width, height);
     const [left, right] = this.#youIndex === 0 ? ["you", "other"] : ["other", "you"];
     this.#rectangle(0, p1Y, PADDLE, this.#colours[left]);
     this.#rectangle(100 - PADDLE.width, p2Y, PADDLE, this.#colours[right]);
+    this.#leaveTrail(state, now);
     if (ballX !== undefined) this.#drawBall();
+    if (this.#motion.isMoving(now)) this.#ask();
+  }
+
+  /**
+   * @param {State} state
+   * @param {number} now
+   */
+  #leaveTrail({ ballX, ballY }, now) {
+    if (ballX === undefined || ballY === undefined) {
+      this.#trail = [];
+      return;
+    }
+    if (now - this.#trailedAt < TRAIL_STEP_MS) this.#trail.pop();
+    else this.#trailedAt = now;
+    this.#trail.push({ x: ballX, y: ballY });
+    if (this.#trail.length > TRAIL_LENGTH) this.#trail.shift();
   }
 
   /** The newest place is the last of the trail; the older ones fade behind it. */

@@ -167,7 +167,7 @@ export class Game {
         this.#started(message);
         break;
       case "game:update":
-        this.#updated(message.state);
+        this.#updated(message);
         break;
       case "game:timer":
         this.#showClock(message.remaining);
@@ -298,18 +298,19 @@ export class Game {
     else this.#enter("playing");
   }
 
-  #updated(state) {
+  #updated(update) {
     if (this.#phase === "result") return;
-    if (this.#game === "pong") this.#updatedField(state);
+    if (this.#game === "pong") this.#updatedField(update);
     else {
-      this.#board.show(state);
+      this.#board.show(update.state);
       this.#render();
     }
   }
 
-  #updatedField(state) {
+  #updatedField(update) {
     const before = this.#field.state;
-    this.#field.show(state);
+    const { state } = update;
+    this.#field.show(update);
     this.#showScore(state.s1, state.s2);
     // Who comes into a match in play has nothing to wait for.
     const ballMoves =

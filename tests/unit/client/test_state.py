@@ -1,6 +1,6 @@
 import pytest
 
-from service.client.state import Cursor, GreetingBuffer, JoinedRooms, Message
+from service.client.state import Cursor, FrameRate, GreetingBuffer, JoinedRooms, Message
 
 WELCOME = {"type": "welcome", "epoch": "e1", "position": 10}
 
@@ -172,3 +172,24 @@ def test_nothing_is_buffered_for_a_service_without_greeted() -> None:
     _, greeting = connection()
     assert greeting.take(WELCOME) == [WELCOME]
     assert greeting.take(INVITE) == [INVITE]
+
+
+def test_no_frame_rate_is_asked_for_unless_one_is_wanted() -> None:
+    rate = FrameRate(None)
+    assert (rate.hz, rate.query()) == (60, {})
+
+
+def test_the_frame_rate_is_the_one_that_the_service_grants() -> None:
+    rate = FrameRate(30)
+    assert rate.query() == {"frameHz": "30"}
+    rate.take_welcome(WELCOME | {"frameHz": 20})
+    assert rate.hz == 20
+    rate.take_welcome(WELCOME)
+    assert rate.hz == 60
+
+
+def test_a_frame_rate_that_was_set_is_asked_for_by_later_connections() -> None:
+    rate = FrameRate(30)
+    rate.answered({"type": "frames:set", "frameHz": 20})
+    rate.answered({"type": "room:leave", "roomId": "r"})
+    assert (rate.hz, rate.query()) == (20, {"frameHz": "20"})
