@@ -48,6 +48,43 @@ def test_every_client_message_has_a_cost() -> None:
     assert {*get_args(FromClassicClient), *get_args(FromV1Client)} == COSTS.keys()
 
 
+UNITS = {
+    1: "ping invite:declined matchmaking:leave room:leave room:ready room:kick room:lock "
+    "room:subscribe room:unsubscribe game:begin game:leave game:move signal chat:mute",
+    2: "frames:set invite invite:send chat:send",
+    3: "room:join game:join",
+    5: "user:status lobby:join lobby:leave invite:accepted matchmaking:join room:create",
+    10: "resume auth:refresh user:list:request user:sync lobby:request friends:subscribe "
+    "friends:status:request room:list game:history",
+}
+"""The messages by their cost in units, a unit being about the CPU time of a `ping`."""
+
+
+def test_the_cost_of_a_message_is_what_its_answer_takes() -> None:
+    found: dict[int, set[str]] = {}
+    for message_type, cost in COSTS.items():
+        tag = message_type.__struct_config__.tag
+        found.setdefault(cost.units, set()).add(str(tag))
+    assert found == {units: set(types.split()) for units, types in UNITS.items()}
+
+
+@pytest.mark.parametrize(
+    ("fields", "units"),
+    [
+        ({}, 3),
+        ({"orCreate": True, "game": "relay"}, 5),
+        ({"password": "sesame"}, 10),
+    ],
+)
+def test_a_join_that_may_create_or_that_hashes_costs_more(
+    fields: dict[str, Any], units: int
+) -> None:
+    message = {"type": "room:join", "roomId": "r", **fields}
+    for capacity, code in ((units, None), (units - 1, "RATE_LIMITED")):
+        budget = UserBudget(user_limits(messages=Rate(0.001, capacity)), 0)
+        assert code_of(session(budget), **message) == code
+
+
 def test_tabs_of_a_user_share_one_budget() -> None:
     budget = UserBudget(user_limits(messages=Rate(1, 10)), 0)
     tabs = [session(budget, number=number) for number in range(1, 5)]
