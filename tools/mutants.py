@@ -50,7 +50,10 @@ TESTS = {
     "service/domain/": ("domain/**/test_*.py",),
     "service/games/": ("games/test_*.py",),
     "service/edge/backlog": ("edge/test_backlog*.py",),
-    "service/edge/session": ("edge/test_session*.py", "edge/test_guard.py"),
+    "service/edge/session": (
+        *("edge/test_session*.py", "edge/test_guard.py"),
+        *("edge/test_salvage.py", "edge/test_budget.py"),
+    ),
 }
 """How the paths of modules begin, and which tests, under tests/unit, are to kill their mutants."""
 
