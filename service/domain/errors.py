@@ -18,31 +18,31 @@ class RoomExists(ClientError):
 
 
 class RoomFull(ClientError):
-    """No seat is free, or no more spectators are allowed."""
+    """No seat is free, or no more spectators are allowed; try again later, or join another room."""
 
     code = "ROOM_FULL"
 
 
 class RoomIsLocked(ClientError):
-    """The host has locked this room."""
+    """The host has locked this room; ask them to unlock it, or join another room."""
 
     code = "ROOM_LOCKED"
 
 
 class WrongPassword(ClientError):
-    """The room has a password, and this is not it."""
+    """The room needs another password; ask its host for it."""
 
     code = "WRONG_PASSWORD"
 
 
 class Banned(ClientError):
-    """The host of this room has kicked you."""
+    """The host of this room has kicked you; join another room."""
 
     code = "BANNED"
 
 
 class NotHost(ClientError):
-    """Only the host of the room may do that."""
+    """Only the host of the room may do that; ask them to."""
 
     code = "NOT_HOST"
 
@@ -84,13 +84,13 @@ class InviteNotWanted(ClientError):
 
 
 class InviteNotFound(ClientError):
-    """There is no such invite; it may have been answered, withdrawn or expired."""
+    """There is no such invite; it may have been answered or expired. Send a new one."""
 
     code = "INVITE_NOT_FOUND"
 
 
 class MatchNotRunning(ClientError):
-    """No match is running in this room; it has not begun, or it is over."""
+    """No match is running in this room; wait for `game:start`."""
 
     code = "MATCH_NOT_RUNNING"
 
@@ -102,7 +102,7 @@ class AlreadySearching(ClientError):
 
 
 class MatchIsPaused(ClientError):
-    """The match is paused until everybody is back."""
+    """The match is paused until everybody is back; wait for `game:resumed`."""
 
     code = "MATCH_PAUSED"
 
@@ -114,13 +114,13 @@ class TooManySockets(ClientError):
 
 
 class UserOffline(ClientError):
-    """That user is not online at the moment."""
+    """That user is not online at the moment; try again later."""
 
     code = "USER_OFFLINE"
 
 
 class NotConnected(ClientError):
-    """The connection that sent this command has been closed."""
+    """The connection that sent this command has been closed; connect again."""
 
     code = "NOT_CONNECTED"
 
@@ -138,13 +138,13 @@ class UserBusy(ClientError):
 
 
 class RoomNotFound(ClientError):
-    """There is no such room, or it has been closed."""
+    """There is no such room, or it has been closed; create or join another one."""
 
     code = "ROOM_NOT_FOUND"
 
 
 class NotInRoom(ClientError):
-    """You have no seat in this room."""
+    """You have no seat in this room; join it first."""
 
     code = "NOT_IN_ROOM"
 
@@ -156,12 +156,12 @@ class RoomNotReady(ClientError):
 
 
 class MatchAlreadyStarted(ClientError):
-    """The match in this room has started already."""
+    """The match in this room has started already; wait until it is over."""
 
     code = "MATCH_ALREADY_STARTED"
 
 
 class UnknownGame(ClientError):
-    """This service has no such game."""
+    """This service has no such game; choose another one."""
 
     code = "UNKNOWN_GAME"

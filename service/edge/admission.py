@@ -28,7 +28,7 @@ class OtherUser(ClientError):
 
 
 class BadToken(ClientError):
-    """The token is missing, wrong or expired."""
+    """The token is missing, wrong or expired; get a new one."""
 
     code = "BAD_TOKEN"
 

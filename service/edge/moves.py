@@ -87,7 +87,7 @@ class MoveHistory:
         """
         room = self._world.rooms.get(room_id)
         if not room.has_joined(connection.user, connection.socket):
-            raise NotInRoom("This socket has not joined the room.")
+            raise NotInRoom("This socket has not joined the room; join it first.")
         match = self._world.matches.live.get(room.match or "")
         if match is None:
             raise MatchNotRunning

@@ -36,7 +36,7 @@ def route_signal(  # noqa: PLR0913 - what a signal is
     """
     if to is not None:
         if not world.presence.is_online(to):
-            raise UserOffline("That user is not online.")
+            raise UserOffline
         if not (to_anybody or _may_signal(user, to, world)):
             raise NothingShared
         wanted = message.session_id
@@ -46,7 +46,7 @@ def route_signal(  # noqa: PLR0913 - what a signal is
         return Delivery(Sockets(tuple(sockets)), v1=v1.Signal(user, socket, message.data))
     room = world.rooms.get(message.room_id or "")
     if not room.has_joined(user, socket):
-        raise NotInRoom("This socket has not joined the room.")
+        raise NotInRoom("This socket has not joined the room; join it first.")
     return Delivery(
         _others_in_room(room, user, socket, world, sockets_of),
         v1=v1.Signal(user, socket, message.data, room.id),

@@ -28,15 +28,15 @@ class NoSuchColumn(InvalidMove):
 
 
 class ColumnFull(InvalidMove):
-    """There is no room in this column."""
+    """This column is full; choose another one."""
 
 
 class NotYourTurn(InvalidMove):
-    """It is the other player's turn."""
+    """It is the other player's turn; wait for their move."""
 
 
 class GameIsOver(InvalidMove):
-    """The game is over."""
+    """The game is over; ask for a rematch by `room:ready`."""
 
 
 class InvalidTurnTime(InvalidOptions):

@@ -18,7 +18,7 @@ State: TypeAlias = Any
 
 
 class InvalidMove(ClientError):
-    """The rules do not allow this move."""
+    """The rules do not allow this move; the message says why."""
 
     code = "INVALID_MOVE"
 

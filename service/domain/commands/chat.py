@@ -43,9 +43,9 @@ class Say(msgspec.Struct, frozen=True):
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Send it, if the author is a member of the room, or the recipient is online."""
         if self.room is not None and self.author not in world.rooms.get(self.room).members:
-            raise NotInRoom("You are not in this room.")
+            raise NotInRoom("You are not in this room; join it first.")
         if self.to is not None and not world.presence.is_online(self.to):
-            raise UserOffline("That user is not online.")
+            raise UserOffline
         return [
             ChatSaid(
                 chat=self.chat, author=self.author, digest=self.digest, room=self.room, to=self.to

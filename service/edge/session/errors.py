@@ -12,7 +12,7 @@ class BadJson(ClientError):
 
 
 class BadMessage(ClientError):
-    """The message has no `type`, or its fields are missing or wrong."""
+    """The message has no `type`, or its fields are missing or wrong; the message names them."""
 
     code = "BAD_MESSAGE"
 
@@ -24,7 +24,7 @@ class BadInvite(ClientError):
 
 
 class UnknownType(ClientError):
-    """There is no message of this type."""
+    """There is no message of this type; the reference lists all types."""
 
     code = "UNKNOWN_TYPE"
 
@@ -36,7 +36,7 @@ class BinaryFrame(ClientError):
 
 
 class TooManyFriends(ClientError):
-    """More friends than one socket may watch."""
+    """These are more friends than one socket may watch; name fewer."""
 
     code = "TOO_MANY_FRIENDS"
 
@@ -48,7 +48,7 @@ class RateLimited(ClientError):
 
 
 class TooLarge(ClientError):
-    """The message is longer than one of its type may be; the message says how long that is."""
+    """The message exceeds the size limit of its type, which is in the error; send a shorter one."""
 
     code = "TOO_LARGE"
 

@@ -51,7 +51,9 @@ def unknown_field(text: str, type_: str, dialect: Dialect) -> UnknownField | Non
 
 def _explain_fields(text: str, type_: str, error: Exception, dialect: Dialect) -> ClientError:
     if type_ not in dialect.fields:
-        return UnknownType(f"There is no message of the type {type_[:40]!r}.")
+        return UnknownType(
+            f"There is no message of the type {type_[:40]!r}; the reference lists all types."
+        )
     if dialect.is_strict and (unknown := unknown_field(text, type_, dialect)):
         return unknown
     if type_ in {"invite", "invite:send"}:

@@ -181,12 +181,17 @@ class Session:
             _take(self._messages, now, more, "Too many messages of this kind at once; slow down.")
             _take(budget.messages, now, more, "Too many messages of this kind at once; slow down.")
         if cost.rooms:
-            _take(budget.rooms(now), now, cost.rooms, "You make rooms too fast; wait a little.")
+            _take(budget.rooms(now), now, cost.rooms, "You create rooms too fast; wait a little.")
         if cost.invites:
             _take(budget.invites(now), now, cost.invites, "You invite too fast; wait a little.")
         if cost.is_logged:
             logged = self._size + LOGGED_OVERHEAD_BYTES
-            _take(budget.logged(now), now, logged, "You send too much that is kept; slow down.")
+            _take(
+                budget.logged(now),
+                now,
+                logged,
+                "Your commands add too many bytes to the log; slow down.",
+            )
 
     def _id_of(self, raw: Any) -> str | None:
         """Return the id of a message; classic clients have none, whatever their `id` contains."""
@@ -279,11 +284,14 @@ class Session:
 
     def _chat(self, message: v1.ChatSend) -> Action:
         if (message.to is None) == (message.room_id is None):
-            raise BadMessage("chat:send: say it to one of `to` and `roomId`.")
+            raise BadMessage("chat:send: send it to one of `to` and `roomId`.")
         if len(message.text) > self._limits.chat_length_max:
             raise BadMessage(f"chat:send: at most {self._limits.chat_length_max} characters.")
         _take(
-            self._budget.chat(self._now), self._now, 1, "You say too much at once; wait a little."
+            self._budget.chat(self._now),
+            self._now,
+            1,
+            "You send chat messages too fast; wait a little.",
         )
         chat, salt = self._new_token(), self._new_token()
         digest = digest_of(salt, message.text)

@@ -220,7 +220,7 @@ def test_room_creation_is_rate_limited() -> None:
     taken(one, '{"type":"room:create"}', 1)
     taken(one, '{"type":"matchmaking:join"}', 1)
     said, _, wait_ms = limited(one, '{"type":"invite:accepted","from":8}')
-    assert (said, wait_ms) == ("You make rooms too fast; wait a little.", 1_000)
+    assert (said, wait_ms) == ("You create rooms too fast; wait a little.", 1_000)
 
 
 def test_invites_are_rate_limited() -> None:
@@ -239,7 +239,7 @@ def test_logged_data_is_charged_by_its_bytes_and_row_overhead() -> None:
     one = session(limits=user_limits(messages=PLENTY, logged_bytes=Rate(1, 2 * bytes_each)))
     taken(one, text, 2)
     said, _, wait_ms = limited(one, text)
-    assert said == "You send too much that is kept; slow down."
+    assert said == "Your commands add too many bytes to the log; slow down."
     assert wait_ms == bytes_each * 1_000
 
 
@@ -270,7 +270,7 @@ def test_chat_is_rate_limited() -> None:
     one = session(limits=user_limits(messages=PLENTY, chat=Rate(1, 2)))
     taken(one, text, 2)
     said, _, wait_ms = limited(one, text)
-    assert (said, wait_ms) == ("You say too much at once; wait a little.", 1_000)
+    assert (said, wait_ms) == ("You send chat messages too fast; wait a little.", 1_000)
     taken(one, text, 1, now=1)
 
 

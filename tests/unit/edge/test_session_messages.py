@@ -388,8 +388,14 @@ def test_the_current_message_type_is_known_after_decoding() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"type":"nothing"}', "There is no message of the type 'nothing'."),
-        ('{"type":"%s"}' % ("x" * 99), "There is no message of the type '%s'." % ("x" * 40)),
+        (
+            '{"type":"nothing"}',
+            "There is no message of the type 'nothing'; the reference lists all types.",
+        ),
+        (
+            '{"type":"%s"}' % ("x" * 99),
+            "There is no message of the type '%s'; the reference lists all types." % ("x" * 40),
+        ),
         ("7", "A message is a JSON object with a text `type`."),
         ('{"type":"room:join"}', "room:join: Object missing required field `roomId`."),
         ('{"type":"ping","id":"\\u0000"}', "A text has no NUL character."),

@@ -66,7 +66,7 @@ def test_a_user_who_is_not_in_a_room_sends_no_message_there(given: list[Event]) 
     outcome = scenario().given(*given).when(TO_ROOM)
     outcome.then_refused(NotInRoom)
     assert outcome.refused is not None
-    assert outcome.refused.message == "You are not in this room."
+    assert outcome.refused.message == "You are not in this room; join it first."
 
 
 def test_nobody_sends_a_message_to_a_room_that_is_not_there() -> None:
@@ -95,7 +95,7 @@ def test_no_message_is_sent_to_a_user_who_is_seen_as_offline(given: list[Event])
     outcome = scenario().given(*given).when(TO_BEN)
     outcome.then_refused(UserOffline)
     assert outcome.refused is not None
-    assert outcome.refused.message == "That user is not online."
+    assert outcome.refused.message == "That user is not online at the moment; try again later."
 
 
 def test_a_message_to_a_room_locks_it_and_a_direct_message_locks_nothing() -> None:
