@@ -169,7 +169,7 @@ def test_a_move_needs_a_column() -> None:
 
 
 def test_a_full_column_refuses_a_disc() -> None:
-    with pytest.raises(ColumnFull, match=r"no room") as caught:
+    with pytest.raises(ColumnFull, match=r"column is full") as caught:
         CONNECT_FOUR.decide(after([4] * 6), 0, {"column": 4})
     assert caught.value.code == "INVALID_MOVE"
 
