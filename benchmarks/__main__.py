@@ -157,7 +157,7 @@ def _take(measured: Measured, contender: str, round_: int) -> None:
 
 def _write(results: Mapping[str, Measured], scale: Scale) -> None:
     # Imported here, since printing the table needs no matplotlib.
-    from benchmarks.plots import write_plots  # noqa: PLC0415
+    from benchmarks.plots import write_plots  # noqa: PLC0415 - matplotlib takes a second to import
 
     names = write_plots(results, PLOTS)
     how = f"{scale.rounds} rounds of {scale.span.window_s:.0f} s, {scale.span.load:.0%} of the load"

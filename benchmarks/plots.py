@@ -48,7 +48,7 @@ def _draw(measured: Measured, bars: Mapping[str, float], path: Path) -> None:
     for row, contender in enumerate(bars):
         values = [sample.value for sample in measured.samples[contender]]
         axes.plot([min(values), max(values)], [row, row], color="black", linewidth=1)
-    axes.bar_label(drawn, fmt=lambda value: f" {value:,.3g}" if value < 1000 else f" {value:,.0f}")  # noqa: PLR2004
+    axes.bar_label(drawn, fmt=lambda value: f" {value:,.3g}" if value < 1000 else f" {value:,.0f}")  # noqa: PLR2004 - four digits
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set_xlabel(figure.unit)

@@ -18,7 +18,7 @@ from service.edge.claims import Scope
 class _ServeFirst(TyperGroup):
     """List `serve` first and the other commands by name."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer has its own Context
         """Return the names of all commands, in the order of the help."""
         return sorted(super().list_commands(ctx), key=lambda name: (name != "serve", name))
 

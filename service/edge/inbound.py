@@ -89,7 +89,7 @@ class EagerResponse(web.WebSocketResponse):
         if isinstance(self._reader, _EagerQueue):
             self._reader.handle = handle
             self._reader.count = count
-            self._parser.scope = self._scope  # type: ignore[union-attr]
+            self._parser.scope = self._scope  # type: ignore[union-attr]  # it is `_EagerReader`
 
     def texts(self) -> _Texts:
         """Iterate over the frames that were kept for the task (`Channel`)."""
@@ -140,7 +140,7 @@ class _Texts:
         raise StopAsyncIteration
 
 
-class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
+class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]  # private base class
     """Parses the frames of one socket, within the flush scope."""
 
     __slots__ = ("_check", "_errors", "scope")
@@ -169,7 +169,7 @@ class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]
             return super().feed_data(data)
 
 
-class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]
+class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]  # private base class
     """The bounded queue between aiohttp's parser and the task."""
 
     __slots__ = ("count", "handle")

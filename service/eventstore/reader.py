@@ -118,7 +118,7 @@ def open_database(url: str) -> AsyncEngine:
 
     @sqlalchemy_event.listens_for(engine.sync_engine, "connect")
     def _read_only(connection: object, _record: object) -> None:
-        connection.cursor().execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
+        connection.cursor().execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]  # SQLAlchemy types it as object
 
     return engine
 

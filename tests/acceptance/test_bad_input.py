@@ -231,7 +231,7 @@ async def test_a_token_with_an_invalid_id_closes_with_1008(
     service: Running, claims: dict[str, Any]
 ) -> None:
     from websockets.asyncio.client import connect  # noqa: PLC0415 - only here without a greeting
-    from websockets.exceptions import ConnectionClosed  # noqa: PLC0415
+    from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - imported only where it is needed
 
     async with connect(f"{service.ws_url}?token={make_token(claims)}") as connection:
         with pytest.raises(ConnectionClosed) as closed:

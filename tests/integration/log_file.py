@@ -133,7 +133,7 @@ class LogFile:
         """Put a row back as it was."""
         with closing(self.connect()) as database, database:
             places = ", ".join("?" * len(row))
-            database.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608
+            database.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608 - our own text
 
     def chain_anew(self) -> None:
         """Make the hashes fit what the rows say, as somebody would who knows how."""

@@ -72,7 +72,7 @@ def fill(log_file: LogFile) -> World:
     events = [invited(number) for number in range(1, 21)]
     store.commit([append_of(*events)])
     log_file.change(
-        f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position <= 10"  # noqa: S608
+        f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position <= 10"  # noqa: S608 - our own text
     )
     log_file.chain_anew()
     world = World()
@@ -195,7 +195,7 @@ async def test_command_ids_from_before_the_tail_are_recovered_by_their_last_even
         store.commit([Append(propose([invited(1)] * events, origin), {}, NO_PERSONAL_DATA)])
     store.commit([append_of(invited(1))])
     log_file.change(
-        f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position = 1"  # noqa: S608
+        f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position = 1"  # noqa: S608 - our own text
     )
     answers = CommandResults()
     await remember_commands(reader, 6, now_us() - HOUR_US // 2, answers.record)

@@ -27,12 +27,12 @@ Point: TypeAlias = tuple[Any, str, bool]
 def points() -> dict[str, Point]:
     """Name the moments at which a process can die between what it does and what it has done."""
     # Imported late: the clock has to err before anybody has taken its functions.
-    from sqlalchemy.engine.default import DefaultDialect  # noqa: PLC0415
+    from sqlalchemy.engine.default import DefaultDialect  # noqa: PLC0415 - imported only where it is needed
 
-    from service.eventstore.side_file import SideFile  # noqa: PLC0415
-    from service.eventstore.sqlite import Store  # noqa: PLC0415
-    from service.eventstore.writer import EventLog  # noqa: PLC0415
-    from service.runtime.engine import Engine  # noqa: PLC0415
+    from service.eventstore.side_file import SideFile  # noqa: PLC0415 - imported only where it is needed
+    from service.eventstore.sqlite import Store  # noqa: PLC0415 - imported only where it is needed
+    from service.eventstore.writer import EventLog  # noqa: PLC0415 - imported only where it is needed
+    from service.runtime.engine import Engine  # noqa: PLC0415 - imported only where it is needed
 
     return {
         "before_append": (EventLog, "submit", False),
@@ -88,7 +88,7 @@ def kill_at(point: Point, count: int) -> None:
 
 def slow_disk(commit_s: float) -> None:
     """Let every transaction take so much longer, with the lock held."""
-    from service.eventstore.sqlite import Store  # noqa: PLC0415
+    from service.eventstore.sqlite import Store  # noqa: PLC0415 - imported only where it is needed
 
     method = Store._write  # noqa: SLF001 - the faults come from outside
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,17 @@ def test_functions_are_counted_with_their_names_wherever_they_stand() -> None:
         "class A:\n    async def b(self):\n        def c():\n            pass\n        return c\n"
     )
     assert dict(functions(ast.parse(source))) == {"A.b": 4, "A.b.c": 2}
+
+
+SUPPRESSION = re.compile(r"# (?:noqa|type: ignore)\b.*")
+WITH_REASON = re.compile(r"# noqa: [A-Z0-9, ]+ - \w.*|# type: ignore\[[a-z-]+\]  # \w.*")
+
+
+def test_every_suppressed_warning_has_a_reason() -> None:
+    without = [
+        f"{name}: {found}"
+        for name, text in sources()
+        for found in SUPPRESSION.findall(text)
+        if not WITH_REASON.match(found)
+    ]
+    assert without == []

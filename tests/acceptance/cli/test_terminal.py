@@ -43,7 +43,7 @@ class Terminal:
             stderr=self._theirs,
             # A session of its own, so that Ctrl-C reaches it from this terminal.
             start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # noqa: PLW1509
+            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # noqa: PLW1509 - the child has no threads yet
         )
 
     @property

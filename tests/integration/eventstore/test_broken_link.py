@@ -55,11 +55,11 @@ async def test_an_untouched_stream_verifies(filled: LogFile, rows_at_once: int) 
 async def test_a_change_in_any_column_of_any_event_is_named(filled: LogFile, change: str) -> None:
     for position in own_positions(filled):
         before = filled.query("SELECT * FROM events WHERE position = ?", position)[0]
-        filled.change(f"UPDATE events SET {change} WHERE position = {position}")  # noqa: S608
+        filled.change(f"UPDATE events SET {change} WHERE position = {position}")  # noqa: S608 - our own text
         broken = await broken_link(filled.reader(), STREAM)
         assert broken is not None
         assert f"position {position} was changed" in broken.message
-        filled.change(f"DELETE FROM events WHERE position = {position}")  # noqa: S608
+        filled.change(f"DELETE FROM events WHERE position = {position}")  # noqa: S608 - our own text
         filled.insert("events", before)
         assert await broken_link(filled.reader(), STREAM) is None
 
@@ -68,15 +68,15 @@ async def test_a_change_with_a_recomputed_hash_is_named(filled: LogFile) -> None
     """The row after it, or the head of the log, tells."""
     for position in own_positions(filled):
         before = filled.query("SELECT * FROM events WHERE position = ?", position)[0]
-        filled.change(f"UPDATE events SET actor = 'x' WHERE position = {position}")  # noqa: S608
+        filled.change(f"UPDATE events SET actor = 'x' WHERE position = {position}")  # noqa: S608 - our own text
         rows = {row.position: row async for page in filled.reader().rows() for row in page}
         previous = rows[position - 1].hash if position > 1 else bytes(32)
         forged = chain(previous, tuple(rows[position][:-1]))
-        filled.change(f"UPDATE events SET hash = x'{forged.hex()}' WHERE position = {position}")  # noqa: S608
+        filled.change(f"UPDATE events SET hash = x'{forged.hex()}' WHERE position = {position}")  # noqa: S608 - our own text
         broken = await broken_link(filled.reader(), STREAM)
         assert broken is not None
         assert f"position {position}" in broken.message
-        filled.change(f"DELETE FROM events WHERE position = {position}")  # noqa: S608
+        filled.change(f"DELETE FROM events WHERE position = {position}")  # noqa: S608 - our own text
         filled.insert("events", before)
 
 
@@ -108,5 +108,5 @@ async def test_any_event_removed_from_a_match_is_named(log_file: LogFile, change
         broken = await broken_match(log_file.reader(), match)
         assert broken is not None
         assert "missing" in broken.message
-        log_file.change(f"DELETE FROM events WHERE position = {position}")  # noqa: S608
+        log_file.change(f"DELETE FROM events WHERE position = {position}")  # noqa: S608 - our own text
         log_file.insert("events", before)

@@ -12,7 +12,7 @@ from tests.integration.log_file import LogFile
 def reader_of(log_file: LogFile, matches: Sequence[str]) -> Reader:
     log_file.change(
         *(
-            f"INSERT INTO matches VALUES ('{match}', 'pong', 1, 1, 1, {', '.join(['NULL'] * 5)})"  # noqa: S608
+            f"INSERT INTO matches VALUES ('{match}', 'pong', 1, 1, 1, {', '.join(['NULL'] * 5)})"  # noqa: S608 - our own text
             for match in matches
         )
     )

@@ -289,7 +289,7 @@ class Watching:
     def send(self, *rooms: str) -> list[str]:
         for room in rooms:
             message = v1.GameUpdate(room, 0, 1, {})
-            self.arena.hub._send_state([self.connection], b"state", message)  # noqa: SLF001
+            self.arena.hub._send_state([self.connection], b"state", message)  # noqa: SLF001 - there is no public way
         return self.flushes
 
 
@@ -314,7 +314,7 @@ async def test_an_event_takes_the_waiting_states_along_in_one_write() -> None:
     ana = arena.connect(ANA, 30)
     for room in ("a", "b", "c"):
         message = v1.GameUpdate(room, 0, 1, {})
-        arena.hub._send_state([ana], frame(message), message)  # noqa: SLF001
+        arena.hub._send_state([ana], frame(message), message)  # noqa: SLF001 - there is no public way
         await asyncio.sleep(0)
     arena.hub.send(ana, v1.Heartbeat(7))
     await asyncio.sleep(0)
@@ -329,7 +329,7 @@ async def test_waiting_states_leave_in_one_write_within_a_tick() -> None:
     ana = arena.connect(ANA, 30)
     for room in ("a", "b", "c"):
         message = v1.GameUpdate(room, 0, 1, {})
-        arena.hub._send_state([ana], frame(message), message)  # noqa: SLF001
+        arena.hub._send_state([ana], frame(message), message)  # noqa: SLF001 - there is no public way
         await asyncio.sleep(0)
     wire = arena.wires[ANA]
     wire.writes.clear()

@@ -128,7 +128,7 @@ class Service:
 
     async def settle(self) -> None:
         while self.history._tasks:  # noqa: SLF001 - there is nothing else to wait for
-            await asyncio.wait(self.history._tasks)  # noqa: SLF001
+            await asyncio.wait(self.history._tasks)  # noqa: SLF001 - there is no public way
 
 
 def _frame(text: bytes) -> bytes:

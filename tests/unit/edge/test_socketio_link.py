@@ -72,7 +72,7 @@ async def test_polls_and_posts_count_against_the_rate() -> None:
 async def test_control_packets_of_a_user_are_charged_to_their_session() -> None:
     link = await make_link([])
     link._connect("token")  # noqa: SLF001 - there is no other way to a session without a service
-    session = link._session  # noqa: SLF001
+    session = link._session  # noqa: SLF001 - there is no public way
     assert session is not None
     counted: list[int] = []
 
@@ -111,7 +111,7 @@ async def test_a_lost_link_gets_no_closing_packet() -> None:
 async def test_an_engineio_close_is_not_a_clean_close() -> None:
     link = await make_link([])
     link._connect("token")  # noqa: SLF001 - there is no other way to a session without a service
-    session = link._session  # noqa: SLF001
+    session = link._session  # noqa: SLF001 - there is no public way
     assert session is not None
     await link.receive("1")
     assert session.close_code is not None

@@ -255,7 +255,7 @@ def test_the_speed_cap_is_below_the_paddle_width() -> None:
 
 
 @pytest.mark.parametrize(("y", "meets"), [(32.4, False), (32.6, True), (62.4, True), (62.6, False)])
-def test_any_overlap_with_the_paddle_returns_the_ball(y: float, meets: bool) -> None:  # noqa: FBT001
+def test_any_overlap_with_the_paddle_returns_the_ball(y: float, meets: bool) -> None:  # noqa: FBT001 - a parameter of the table
     left = stepped(playing(Ball(LEFT_FACE_X + 0.5, y, -1.5, 0.0)))
     right = stepped(playing(Ball(RIGHT_FACE_X - 0.5, y, 1.5, 0.0)))
     assert (left.speed_x > 0) is meets
