@@ -28,7 +28,7 @@ NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform lint lint-code lint-types lint-docs unit test crash hostile torture
+.PHONY: help run platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
 .PHONY: mutants pythons bench bench-quick check format reference lock clean
 # A recipe that fails leaves no half-made stamp behind.
 .DELETE_ON_ERROR:
@@ -59,8 +59,19 @@ lint-docs:
 	$(BIN)/python -m tools.asyncapi --check
 	$(BIN)/python tools/openapi.py --check
 
+# Two processes with about half of the tests each. Those of pytest-xdist would each collect all of
+# them and send every result to a third one, which takes half as much time again.
+UNIT_PURE := $(addprefix tests/unit/,authorisation domain fanout games protocol replay)
+UNIT = HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --quiet $(addprefix -p no:,xdist schemathesis anyio cov cacheprovider)
+
 unit: $(DEV_READY) ## Run the unit tests with few random examples, in seconds
-	@HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --quiet -p no:schemathesis -p no:anyio -p no:cov tests/unit
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=target unit-pure unit-other
+
+unit-pure:
+	@$(UNIT) $(UNIT_PURE)
+
+unit-other:
+	@$(UNIT) $(addprefix --ignore=,$(UNIT_PURE)) tests/unit
 
 test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
 	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)

@@ -41,7 +41,7 @@ def work(rounds):
 times = []
 for _ in range(5):
     began = time.process_time()
-    work(200_000)
+    work(int(sys.argv[1]))
     times.append(time.process_time() - began)
 try:
     import ensurepip, venv
@@ -94,11 +94,14 @@ def service_python() -> Path:
     return environment(next(one for one in pythons() if one.makes_environments))
 
 
-def describe(executable: str | Path) -> Python | None:
-    """Ask a Python how it was built and how fast it is; None when it doesn't run."""
+def describe(executable: str | Path, rounds: int = 200_000) -> Python | None:
+    """Ask a Python how it was built and how fast it is; None when it doesn't run.
+
+    The time of a loop of so many rounds is taken.
+    """
     try:
         answer = subprocess.run(
-            [executable, "-c", _DESCRIBE], capture_output=True, check=True, timeout=60
+            [executable, "-c", _DESCRIBE, str(rounds)], capture_output=True, check=True, timeout=60
         )
         return msgspec.json.decode(answer.stdout, type=Python)
     except (OSError, subprocess.SubprocessError, msgspec.DecodeError):

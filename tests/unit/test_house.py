@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-HOME = Path(__file__).parents[2]
+from tests.unit.service_code import read, sources
 
 FILE_LINES_MAX = 400
 
@@ -25,40 +22,20 @@ LONG_FUNCTIONS: dict[str, str] = {
 """Functions that are longer, as `file function`, each with the reason."""
 
 
-def sources() -> Iterator[tuple[str, str]]:
-    """Return the name and the text of each file of the service."""
-    for path in sorted((HOME / "service").rglob("*.py")):
-        yield path.relative_to(HOME).as_posix(), path.read_text()
-
-
-def functions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, int]]:
-    """Return the qualified name of each function, and how many lines it has."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.expr):
-            continue
-        inner = within
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            inner = f"{within}{node.name}."
-            if not isinstance(node, ast.ClassDef):
-                yield f"{within}{node.name}", (node.end_lineno or 0) - node.lineno + 1
-        yield from functions(node, inner)
-
-
 def test_a_file_has_at_most_400_lines_but_where_a_reason_is_given() -> None:
-    long = {name for name, text in sources() if len(text.splitlines()) > FILE_LINES_MAX}
+    long = {name for name, source in sources().items() if source.lines > FILE_LINES_MAX}
     assert long == set(LONG_FILES)
 
 
 def test_the_composition_root_is_no_longer_than_a_list_of_parts() -> None:
-    lines = (HOME / "service/app.py").read_text().splitlines()
-    assert len(lines) < PARTS_LIST_LINES_MAX
+    assert sources()["service/app.py"].lines < PARTS_LIST_LINES_MAX
 
 
 def test_a_function_fits_a_screen_but_where_a_reason_is_given() -> None:
     long = {
         f"{name} {function}"
-        for name, text in sources()
-        for function, lines in functions(ast.parse(text))
+        for name, source in sources().items()
+        for function, lines in source.functions.items()
         if lines > FUNCTION_LINES_MAX
     }
     assert long == set(LONG_FUNCTIONS)
@@ -68,7 +45,7 @@ def test_functions_are_counted_with_their_names_wherever_they_stand() -> None:
     source = (
         "class A:\n    async def b(self):\n        def c():\n            pass\n        return c\n"
     )
-    assert dict(functions(ast.parse(source))) == {"A.b": 4, "A.b.c": 2}
+    assert read(source).functions == {"A.b": 4, "A.b.c": 2}
 
 
 SUPPRESSION = re.compile(r"# (?:noqa|type: ignore)\b.*")
@@ -78,8 +55,8 @@ WITH_REASON = re.compile(r"# noqa: [A-Z0-9, ]+ - \w.*|# type: ignore\[[a-z-]+\] 
 def test_every_suppressed_warning_has_a_reason() -> None:
     without = [
         f"{name}: {found}"
-        for name, text in sources()
-        for found in SUPPRESSION.findall(text)
+        for name, source in sources().items()
+        for found in SUPPRESSION.findall(source.text)
         if not WITH_REASON.match(found)
     ]
     assert without == []

@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-HOME = Path(__file__).parents[2]
+from tests.unit.service_code import HOME, read, sources
+
+if TYPE_CHECKING:
+    from tests.unit.service_code import Source
 
 ANNOTATED = sorted(path.parent.name for path in (HOME / "service").glob("*/__init__.py"))
 
 
-def modules(package: str) -> dict[str, Path]:
-    """Return the modules below a package, by their dotted names."""
-    root = HOME / package.replace(".", "/")
-    return {name_of(path): path for path in sorted(root.rglob("*.py"))}
+def name_of(file: str) -> str:
+    """Return the dotted name of the module in a file."""
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(HOME).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports(tree: ast.AST, *, annotations: bool) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Find the imports in a tree; with `annotations`, also those under TYPE_CHECKING."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for part in [*(node.body if annotations else ()), *node.orelse]:
-                yield from imports(ast.Module([part], []), annotations=annotations)
-        elif not isinstance(node, ast.expr):
-            yield from imports(node, annotations=annotations)
-
-
-def imported(source: str, known: set[str], *, annotations: bool) -> set[str]:
-    """Name the known modules that a source imports."""
-    named: set[str] = set()
-    for node in imports(ast.parse(source), annotations=annotations):
-        if isinstance(node, ast.Import):
-            named |= {alias.name for alias in node.names}
-        elif node.module is not None:
-            for alias in node.names:
-                part = f"{node.module}.{alias.name}"
-                named.add(part if part in known else node.module)
+def imported(source: Source, known: set[str], *, annotations: bool) -> set[str]:
+    """Name the known modules that a source imports, with `annotations` also those for them."""
+    named = set()
+    for module, name, is_for_annotations in source.imports:
+        if annotations or not is_for_annotations:
+            part = f"{module}.{name}"
+            named.add(part if part in known else module)
     return named & known
 
 
@@ -60,11 +40,16 @@ def circle_of(graph: dict[str, set[str]]) -> list[str]:
 
 
 def graph_of(package: str, *, annotations: bool) -> dict[str, set[str]]:
-    found = modules(package)
-    known = set(found)
+    """Return the modules of a package, each with those of them that it imports."""
+    modules = {name_of(file): source for file, source in sources().items()}
+    found = {
+        name: source
+        for name, source in modules.items()
+        if name == package or name.startswith(f"{package}.")
+    }
     return {
-        name: imported(path.read_text(), known, annotations=annotations)
-        for name, path in found.items()
+        name: imported(source, set(found), annotations=annotations)
+        for name, source in found.items()
     }
 
 
@@ -94,8 +79,8 @@ def late():
 
 def test_imports_are_found_wherever_they_stand() -> None:
     known = {"b", "p", "p.c", "p.d", "p.e"}
-    assert imported(SOURCE, known, annotations=False) == {"b", "p.d", "p.e"}
-    assert imported(SOURCE, known, annotations=True) == {"b", "p.c", "p.d", "p.e"}
+    assert imported(read(SOURCE), known, annotations=False) == {"b", "p.d", "p.e"}
+    assert imported(read(SOURCE), known, annotations=True) == {"b", "p.c", "p.d", "p.e"}
 
 
 def test_a_circle_is_found_and_named() -> None:

@@ -209,8 +209,8 @@ async def test_watched_frames_are_counted_by_connection_with_their_arrivals() ->
         plan = Plan(
             server.port,
             [sender([]), sender(["$T"])],
-            period_s=0.05,
-            window_s=1,
+            period_s=0.02,
+            window_s=0.2,
             watch="tick",
         )
         result = await run(plan)

@@ -23,7 +23,7 @@ def python_of(prefix: str, loop_ms: float, *, makes_environments: bool = True) -
 
 
 def test_the_running_python_is_described() -> None:
-    found = describe(sys.executable)
+    found = describe(sys.executable, rounds=100)
     assert found is not None
     assert ".".join(map(str, found.version)) == platform.python_version()
     assert found.prefix == sys.base_prefix
