@@ -1,5 +1,5 @@
-// The few helpers that keep the other modules free of DOM noise. Names of players are other
-// people's words: they go through `textContent` only.
+// DOM helpers. Names of players are untrusted: they are only
+// assigned to `textContent`.
 
 /**
  * The element with this id.

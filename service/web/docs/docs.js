@@ -1,5 +1,5 @@
-// The page of the contract: shows the AsyncAPI and OpenAPI documents that the service has, as they
-// were generated from its code. What is in a document is text, and goes through `textContent` only.
+// The page at /docs: renders the AsyncAPI and OpenAPI documents of the service, which are
+// generated from its code. Texts of the documents are only assigned to `textContent`.
 
 import { byId, element } from "../common/dom.js";
 import { fieldsOf, nameOf, partsOf, remarkOn, typeOf } from "./docs_schema.js";
@@ -11,7 +11,7 @@ const DOCUMENTS = [
 ];
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
-/** The documents that this service has, by their ids. */
+/** The documents, by their ids. */
 const loaded = new Map();
 let shown = "";
 
@@ -22,7 +22,7 @@ async function load({ id, file }) {
 
 // Pieces of the page
 
-/** Text in which words between backticks are code. */
+/** Renders text in which words between backticks are code. */
 function prose(text) {
   return text
     .split("`")
@@ -64,7 +64,7 @@ function fieldsTable(fields) {
   return table(["field", "type", ""], rows);
 }
 
-/** JSON that breaks between its values, where a line is too short. */
+/** Renders JSON with line breaks between values only. */
 function example(value) {
   return element("pre", { text: JSON.stringify(value, null, 1).replace(/\n\s*/g, " ") });
 }
@@ -73,7 +73,7 @@ const optional = () => element("span", { className: "optional", text: ", optiona
 
 const anchor = (name) => `#${shown}/${name}`;
 
-/** Something with a heading that can be linked to, and be found. */
+/** A section with a heading that can be linked to and searched. */
 function article(name, title, ...children) {
   const heading = element("h3", {}, link(title, anchor(name)));
   const made = element("article", {}, heading, ...children);
@@ -258,7 +258,7 @@ function contentsOf(made) {
   return [heading, ...entries];
 }
 
-/** Leaves what has all the words that are looked for. */
+/** Hides all entries but those that contain every search word. */
 function search() {
   const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const hide = (node, hidden) => {
@@ -279,7 +279,7 @@ function search() {
   }
 }
 
-/** Shows what the address names: a document, or one thing in it. */
+/** Shows the document, or the entry in it, that the URL fragment names. */
 function follow() {
   const [id, name] = decodeURIComponent(location.hash.slice(1)).split("/");
   const wanted = loaded.has(id) ? id : [...loaded.keys()][0];

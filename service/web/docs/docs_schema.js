@@ -1,10 +1,10 @@
-// JSON Schema in words, for the page of the contract. Pure: no DOM here.
+// Describes JSON Schema in words, for the page at /docs. Pure, without DOM.
 
-/** The last part of a reference, which is the name of what it refers to. */
+/** The last part of a reference: the name of its target. */
 export const nameOf = ({ $ref }) => $ref.split("/").at(-1);
 
 /**
- * What values a schema allows, as pieces of text; `{ part }` is the name of another schema.
+ * The values that a schema allows, as pieces of text; `{ part }` is the name of another schema.
  * @returns {(string | {part: string})[]}
  */
 export function typeOf(schema) {
@@ -25,7 +25,7 @@ function joined(options) {
   return options.flatMap((option, index) => (index ? [" or ", ...option] : option));
 }
 
-/** What else is said of a value: its meaning, its bounds, its default. */
+/** Further facts about a value: its meaning, bounds and default. */
 export function remarkOn(schema) {
   const remarks = [schema, ...(schema.anyOf ?? [])].map(limitsOf).filter(Boolean);
   const { default: normal } = schema;
@@ -50,7 +50,7 @@ function between(least, most) {
   return "";
 }
 
-/** The fields of an object, each with what is said of it; the tag is known from the heading. */
+/** The fields of an object with their descriptions, without the tag, which the heading shows. */
 export function fieldsOf(schema, { tag = "type" } = {}) {
   const required = new Set(schema.required ?? []);
   return Object.entries(schema.properties ?? {})
@@ -63,7 +63,7 @@ export function fieldsOf(schema, { tag = "type" } = {}) {
     }));
 }
 
-/** The schemas that these refer to, and those that they refer to in turn, by name. */
+/** All schemas that these refer to, directly or indirectly, by name. */
 export function partsOf(schemas, names) {
   const found = new Set();
   const visit = (value) => {

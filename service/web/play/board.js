@@ -53,7 +53,7 @@ export class Board {
   }
 
   /**
-   * Who sits where, and whether a disc may be dropped now.
+   * Sets the players, and whether this user may drop a disc now.
    * @param {{youIndex: number, names: string[], canDrop: boolean}} players
    */
   play({ youIndex, names, canDrop }) {

@@ -1,4 +1,4 @@
-// What is said in the room that is shown.
+// The chat of the room that is shown.
 
 import { byId, element, setText } from "../common/dom.js";
 
@@ -8,13 +8,13 @@ export class Chat {
   #say;
   #sideOf;
   #roomId = "";
-  /** What stands there already, since the history repeats it. @type {Set<string>} */
+  /** Ids of the displayed messages, since a history repeats them. @type {Set<string>} */
   #shown = new Set();
 
   /**
    * @param {{say: (roomId: string, text: string) => void,
    *   sideOf: (userId: number | string) => "you" | "other" | ""}} ports
-   *   `sideOf` answers in whose colour a user's name is written, if they play
+   *   `sideOf` returns the colour of a player's name
    */
   constructor({ say, sideOf }) {
     this.#say = say;
@@ -39,7 +39,7 @@ export class Chat {
     byId("chat-log").replaceChildren();
   }
 
-  /** @param {number} lengthMax how much may be said at once */
+  /** @param {number} lengthMax of a message, in characters */
   set lengthMax(lengthMax) {
     /** @type {HTMLInputElement} */ (byId("chat-text")).maxLength = lengthMax;
   }
@@ -60,7 +60,7 @@ export class Chat {
     log.scrollTop = log.scrollHeight;
   }
 
-  /** @param {number} count how many watch the room */
+  /** @param {number} count of spectators */
   set watching(count) {
     setText(byId("watching"), count ? `${count} watching` : "");
   }

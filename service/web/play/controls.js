@@ -1,5 +1,5 @@
-// Keys and fingers become two facts: is "up" held, is "down" held. Only their changes leave
-// this module.
+// Reduces keys and touches to two states, "up" held and "down" held, and emits only their
+// changes.
 
 const BY_KEY = new Map([
   ["w", "up"],
@@ -7,7 +7,7 @@ const BY_KEY = new Map([
   ["s", "down"],
   ["arrowdown", "down"],
 ]);
-/** For keyboards without Latin letters: the places of W and S. */
+/** Key codes of W and S, for keyboards without Latin letters. */
 const BY_CODE = new Map([
   ["KeyW", "up"],
   ["KeyS", "down"],
@@ -20,7 +20,7 @@ const BY_CODE = new Map([
 export class Controls {
   #emit;
   /** @type {Mode} */ #mode = "off";
-  /** Each pressed key or finger and where it points. @type {Map<string, Direction>} */ #held =
+  /** The direction of each pressed key or finger. @type {Map<string, Direction>} */ #held =
     new Map();
   /** @type {Record<Direction, boolean>} */ #sent = { up: false, down: false };
 
@@ -35,8 +35,8 @@ export class Controls {
   }
 
   /**
-   * Becoming live emits what is held already; the server forgets held keys by itself when play
-   * stops, so the other way says nothing.
+   * Switching to live emits the held directions; the server releases held keys by itself when play
+   * stops, so leaving it emits nothing.
    * @param {Mode} mode
    */
   setMode(mode) {
@@ -48,7 +48,7 @@ export class Controls {
   }
 
   /**
-   * A key or finger is down, or has moved over to another direction.
+   * A key or finger was pressed, or has moved to another direction.
    * @param {string} source
    * @param {Direction} direction
    */
@@ -63,7 +63,7 @@ export class Controls {
     if (this.#held.delete(source)) this.#settle();
   }
 
-  /** Lets go of everything, as when the window loses the focus and no `keyup` will come. */
+  /** Releases everything, for instance when the window loses focus and no `keyup` follows. */
   releaseAll() {
     this.#held.clear();
     this.#settle();
@@ -81,13 +81,13 @@ export class Controls {
 }
 
 /**
- * Plays with W and S or the arrows, whichever side one sits on.
+ * Binds W and S and the arrow keys, for players on either side.
  * @param {Controls} controls
  */
 export function listenToKeyboard(controls) {
   addEventListener("keydown", (event) => {
     if (controls.mode === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof HTMLInputElement) return; // Somebody writes in the chat.
+    if (event.target instanceof HTMLInputElement) return; // The user is typing in the chat.
     const direction = BY_KEY.get(event.key.toLowerCase()) ?? BY_CODE.get(event.code);
     if (!direction) return;
     event.preventDefault(); // Arrows would scroll the page.
@@ -99,7 +99,7 @@ export function listenToKeyboard(controls) {
 }
 
 /**
- * Plays with fingers: the upper half of the area is up, the lower one down, and a finger may
+ * Binds touches: the upper half of the area is up, the lower half down, and a finger may
  * slide from one to the other.
  * @param {Controls} controls
  * @param {HTMLElement} area

@@ -1,20 +1,20 @@
-// Draws a match of Pong, smoothly between the states that come. All lengths are per cent of the field,
-// both ways; at 3:2 the ball comes out square.
+// Draws a match of Pong, interpolated between the received states. All lengths are per cent of the
+// field, in both axes; at 3:2 the ball is square.
 
 import { Interpolation } from "../client/client.js";
 
 const PADDLE = { width: 3.3, height: 25 };
 const BALL = { width: 3.3, height: 5 };
 const TRAIL_LENGTH = 7;
-/** The trail has a place for each tick, however often the screen is drawn. */
+/** Interval between points of the trail, independent of the screen's frame rate. */
 const TRAIL_STEP_MS = 16;
 
 /** @typedef {{p1Y: number, p2Y: number, s1: number, s2: number, ballX?: number, ballY?: number}} State */
 
-/** What stands on the field before the first state has come. */
+/** The state shown before the first one is received. */
 const AT_REST = Object.freeze({ p1Y: 37.5, p2Y: 37.5, s1: 0, s2: 0 });
 
-/** After a point nothing moves to where the next state has it. */
+/** After a point positions are not interpolated. */
 const isPoint = (before, after) => before.s1 !== after.s1 || before.s2 !== after.s2;
 
 export class Field {
@@ -37,7 +37,7 @@ export class Field {
     new ResizeObserver((entries) => this.#resize(entries[0])).observe(canvas);
   }
 
-  /** @param {number} index which of the two paddles is the player's own */
+  /** @param {number} index of the player's own paddle */
   set youIndex(index) {
     this.#youIndex = index;
     this.#ask();
@@ -57,7 +57,7 @@ export class Field {
   }
 
   /**
-   * Takes a `game:update`; the screen is drawn until its state is reached.
+   * Adds a `game:update`; frames are drawn until its state is reached.
    * @param {{run: number, tick: number, state: State}} update
    */
   show(update) {
@@ -120,7 +120,7 @@ export class Field {
     if (this.#trail.length > TRAIL_LENGTH) this.#trail.shift();
   }
 
-  /** The newest place is the last of the trail; the older ones fade behind it. */
+  /** The last point of the trail is the newest; older ones fade. */
   #drawBall() {
     const places = this.#stillness.matches ? this.#trail.slice(-1) : this.#trail;
     places.forEach(({ x, y }, index) => {
@@ -145,7 +145,7 @@ export class Field {
     }
   }
 
-  /** Edges fall on whole pixels of the device, which keeps them sharp. */
+  /** Edges are rounded to device pixels, which keeps them sharp. */
   #rectangle(x, y, size, colour) {
     const { width, height } = this.#canvas;
     this.#context.fillStyle = colour;

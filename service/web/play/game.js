@@ -1,5 +1,5 @@
-// One room, from coming in to the result, for those who play and those who watch. The server
-// rules; this module shows.
+// One room, from joining to the result, for players and spectators. The server is
+// authoritative; this module displays.
 
 import { Board } from "./board.js";
 import { Chat } from "./chat.js";
@@ -10,7 +10,7 @@ import { GAMES } from "./games.js";
 
 /** Between `game:start` and the first tick. */
 const START_DELAY_MS = 1_000;
-/** After that long without a start, the other player is what is missing. */
+/** After this long without a start, show that the other player is missing. */
 const BEGIN_PATIENCE_MS = 1_200;
 const TICK_MS = 100;
 
@@ -19,12 +19,12 @@ const KEYS = [
   { up: "ArrowUp", down: "ArrowDown" },
 ];
 
-/** The controls of each phase; in the others the keys belong to the page. */
+/** The control mode of each phase; in the others, keys have their normal function. */
 const MODES = { playing: "live", countdown: "ready", paused: "ready" };
 
 /**
  * @typedef {"idle" | "joining" | "waiting" | "ready" | "starting" | "countdown" | "playing"
- *   | "paused" | "result" | "lost"} Phase lost: the connection is gone
+ *   | "paused" | "result" | "lost"} Phase lost: disconnected
  * @typedef {{id: number | string, name: string}} User
  */
 
@@ -48,7 +48,7 @@ export class Game {
   #youIndex = 0;
   /** The newest `room:state`. */
   #room = /** @type {any} */ (null);
-  /** What the present phase counts down to, on the clock of `performance.now()`. */
+  /** End of the countdown of the current phase, in the time of `performance.now()`. */
   #deadline = 0;
   #phaseTimer = 0;
   /** @type {string[]} */ #awayNames = [];
@@ -58,7 +58,7 @@ export class Game {
   /**
    * @param {{act: (command: {type: string}) => Promise<boolean>,
    *   send: (message: {type: string}) => boolean, onLeave: () => void}} ports
-   *   `act` answers whether the command was carried out
+   *   `act` returns whether the command was executed
    */
   constructor({ act, send, onLeave }) {
     this.#act = act;
@@ -80,7 +80,7 @@ export class Game {
     return this.#phase;
   }
 
-  /** @returns {boolean} whether this user plays here, or else watches */
+  /** @returns {boolean} whether this user is a player, not a spectator */
   get isPlayer() {
     return this.#isPlayer;
   }
@@ -100,13 +100,13 @@ export class Game {
     this.#chat.lengthMax = lengthMax;
   }
 
-  /** The server has said that there is a room; which one, it says next. */
+  /** The server has announced a room; its id follows. */
   expect() {
     if (this.#phase !== "result") this.#enter("joining");
   }
 
   /**
-   * Takes the seat, unless it is taken already.
+   * Takes the user's seat, unless it is taken already.
    * @param {{roomId: string, players: User[]}} start
    */
   join({ roomId, players }) {
@@ -118,9 +118,9 @@ export class Game {
   }
 
   /**
-   * Watches what others play.
+   * Watches the match of other players.
    * @param {string} roomId
-   * @returns {Promise<boolean>} whether the room let us in
+   * @returns {Promise<boolean>} whether joining as a spectator succeeded
    */
   watch(roomId) {
     this.#show(roomId, false);
@@ -135,12 +135,12 @@ export class Game {
     this.#enter("idle");
   }
 
-  /** The connection is gone; a result stays to be read. */
+  /** The connection was lost; a result stays visible. */
   disconnected() {
     if (this.#phase !== "idle" && this.#phase !== "result") this.#enter("lost");
   }
 
-  /** The room is gone. Only a result can still be shown. */
+  /** The room was closed; only a result stays visible. */
   roomGone() {
     this.#roomId = "";
     this.#room = null;
@@ -148,7 +148,7 @@ export class Game {
   }
 
   /**
-   * Takes a message of the room that is shown; others are of a room that was left.
+   * Handles a message of the room that is shown, and ignores those of a room that was left.
    * @param {any} message
    */
   handle(message) {
@@ -206,12 +206,12 @@ export class Game {
     return this.#isPlayer && Boolean(this.#opponentSeat) && !this.#opponentSeat.away;
   }
 
-  /** A disc may be dropped by whose turn it is. */
+  /** Only the player whose turn it is may drop a disc. */
   get #isMyTurn() {
     return this.#isPlayer && this.#board.state.turn === this.#youIndex;
   }
 
-  /** Those who watch see the left side in the colour of a player's own. */
+  /** Spectators see the left side in the own colour. */
   #sideOf(userId) {
     const index = this.#players.findIndex(({ id }) => id === userId);
     return index === -1 ? "" : index === this.#youIndex ? "you" : "other";
@@ -251,14 +251,14 @@ export class Game {
     this.#game = room.game;
     this.#chat.watching = room.spectators;
     const players = room.seats.flatMap(({ user }) => user ?? []);
-    // Who has left after the result still stands beside their score.
+    // The name of a player who left after the result stays beside their score.
     if (players.length > 1) this.#seat(players, this.#indexOfMe(players));
     const phase = this.#phaseOf(room);
     if (phase && ["waiting", "lost"].includes(this.#phase)) this.#enter(phase);
     else this.#render();
   }
 
-  /** The state of the room says so as well, but a little later. */
+  /** The room's state shows this as well, but slightly later. */
   #left(userId) {
     if (!this.#room) return;
     const seats = this.#room.seats.map((seat) =>
@@ -268,7 +268,7 @@ export class Game {
     this.#render();
   }
 
-  /** What a room that is not in play lets us show; of a match we are told more. */
+  /** Shows a room without a live match; a live match has its own messages. */
   #phaseOf({ phase }) {
     if (phase === "playing") return null;
     if (phase === "finished") return "result";
@@ -287,7 +287,7 @@ export class Game {
     this.#game = game;
     this.#seat(players, playerIndex);
     if (duration !== null) this.#showClock(duration);
-    // On the way back into a match, a pause that was told first stands.
+    // When rejoining a match, a pause that was announced first is kept.
     if (this.#phase === "paused" || this.#phase === "countdown") return;
     if (this.#phase !== "lost") {
       this.#field.reset();
@@ -312,7 +312,7 @@ export class Game {
     const { state } = update;
     this.#field.show(update);
     this.#showScore(state.s1, state.s2);
-    // Who comes into a match in play has nothing to wait for.
+    // A spectator or tab that joins a running match has no countdown.
     const ballMoves =
       before.ballX !== undefined && state.ballX !== undefined && before.ballX !== state.ballX;
     if (ballMoves && this.#phase === "countdown") this.#enter("playing");
@@ -444,7 +444,7 @@ export class Game {
     byId("turn").classList.toggle("you", this.#isMyTurn);
   }
 
-  /** After the result, the way out belongs beside the rematch; before, out of the way. */
+  /** After the result, the leave button is next to the rematch button; before, in the header. */
   #placeLeave(isOver) {
     const leave = byId("leave");
     const place = byId(isOver ? "overlay-actions" : "leave-place");
@@ -467,7 +467,7 @@ export class Game {
       case "ready":
         return {
           title: GAMES[this.#game],
-          text: "Either of you may start.",
+          text: "Either player may start.",
         };
       case "starting":
         return { title: leftMs ? "Starting…" : `Waiting for ${this.#opponentName}…` };
@@ -475,9 +475,9 @@ export class Game {
         return { title: "Get ready", count: seconds };
       case "paused": {
         const names = this.#awayNames.join(" and ");
-        const title = names ? `${names} lost the connection` : "The match stands still";
+        const title = names ? `${names} lost the connection` : "The match is paused";
         return leftMs
-          ? { title, text: "The match waits, nothing is lost.", count: seconds }
+          ? { title, text: "The match waits for them.", count: seconds }
           : { title, text: "Time is up." };
       }
       case "result":

@@ -7,7 +7,7 @@ import { toast } from "./notices.js";
 const ROWS_MAX = 200;
 const FILTER_FROM = 13;
 
-/** Where a user is, by their status; those who come first in this list stand first. */
+/** Labels by status, in the order in which users are listed. */
 const PLACES = {
   lobby: "in the lobby",
   online: "elsewhere",
@@ -22,13 +22,13 @@ export class Lobby {
   #act;
   #meId = /** @type {number | string | null} */ (null);
   /** @type {Map<string, User>} */ #users = new Map();
-  /** Invited by this page, without an answer. @type {Set<string>} */ #invited = new Set();
-  /** The rows of the invitations to this user. @type {Map<string, HTMLElement>} */
+  /** Users with a pending invite from this page. @type {Set<string>} */ #invited = new Set();
+  /** The rows of received invitations. @type {Map<string, HTMLElement>} */
   #received = new Map();
   #searching = false;
 
   /**
-   * @param {(command: {type: string}) => Promise<boolean>} act answers whether it was carried out
+   * @param {(command: {type: string}) => Promise<boolean>} act returns whether it was executed
    */
   constructor(act) {
     this.#act = act;
@@ -41,18 +41,18 @@ export class Lobby {
     this.#meId = id;
   }
 
-  /** @param {string} note what the user should know first, or nothing */
+  /** @param {string} note shown at the top; may be empty */
   set note(note) {
     setText(byId("note"), note);
     byId("note").hidden = !note;
   }
 
-  /** A lost connection may have cost the place in the queue. */
+  /** A lost connection may have ended the search. */
   searchAgain() {
     if (this.#searching) this.#act({ type: "matchmaking:join", game: this.#game });
   }
 
-  /** Forgets invitations, both ways. */
+  /** Clears sent and received invitations. */
   clear() {
     this.#invited.clear();
     for (const id of [...this.#received.keys()]) this.#forget(id);
@@ -96,26 +96,26 @@ export class Lobby {
     this.#renderInvites();
   }
 
-  /** @param {{id: number | string}} to who has not answered yet, as the server knows after a reload */
+  /** @param {{id: number | string}} to the invited user, sent by the server after a reload */
   inviteSent({ id }) {
     this.#invited.add(String(id));
     this.#renderPeople();
   }
 
-  /** @param {number | string} from who declined */
+  /** @param {number | string} from the user who declined */
   inviteDeclined(from) {
     const user = this.#users.get(String(from));
     this.#uninvite(String(from));
     toast(`${user?.name ?? "Your opponent"} declined.`);
   }
 
-  /** @param {{from: number | string, to: number | string}} invite which nobody has answered */
+  /** @param {{from: number | string, to: number | string}} invite that expired */
   inviteExpired({ from, to }) {
     this.#forget(String(from));
     this.#uninvite(String(to));
   }
 
-  /** @param {boolean} searching whether the server looks for an opponent */
+  /** @param {boolean} searching whether the user is in the queue */
   setSearching(searching) {
     this.#searching = searching;
     byId("queue").classList.toggle("searching", searching);
@@ -123,7 +123,7 @@ export class Lobby {
     setText(byId("queue"), searching ? "Stop searching" : "Find a match");
     setText(
       byId("queue-hint"),
-      searching ? "Looking for an opponent…" : "You meet the next one who searches too.",
+      searching ? "Looking for an opponent…" : "You play against the next player who searches.",
     );
   }
 

@@ -20,14 +20,14 @@ const BAD_TOKEN = 1008;
 /** Half of all states: the field shows the motion between them. */
 const FRAME_HZ = 30;
 const ROOMS_SHOWN_MAX = 100;
-/** The room is not there any more, or this user has no place in it. */
+/** Errors that mean that the room was closed, or that this user is not in it. */
 const ROOM_IS_GONE = new Set(["ROOM_NOT_FOUND", "NOT_IN_ROOM"]);
-/** What the page shows anyway: both may press "Start", and a key may come after the end. */
+/** Errors that need no message: both may press "Start", and a key may arrive after the end. */
 const HARMLESS = new Set(["MATCH_ALREADY_STARTED", "MATCH_NOT_RUNNING", "MATCH_PAUSED"]);
 
 /** @type {Client | null} */
 let client = null;
-/** Whether this client was online, so that the page shows what it knows. */
+/** Whether this client was online before, so that the page shows its state. */
 let hasBegun = false;
 
 const lobby = new Lobby(act);
@@ -39,9 +39,9 @@ const game = new Game({
 });
 
 /**
- * Carries out a command; what goes wrong is told to the user.
+ * Executes a command; errors are shown to the user.
  * @param {any} command
- * @returns {Promise<boolean>} whether it was carried out
+ * @returns {Promise<boolean>} whether it was executed
  */
 async function act(command) {
   try {
@@ -92,7 +92,7 @@ function showLobby(note = "") {
   if (client?.status.state === "online") attendLobby();
 }
 
-/** Asks for what a tab is told that shows the lobby. */
+/** Subscribes to the messages that the lobby shows. */
 function attendLobby() {
   act({ type: "lobby:join" });
   act({ type: "room:subscribe" });
@@ -117,7 +117,7 @@ async function watch(roomId) {
   if (!(await isIn) && game.roomId === roomId) showLobby();
 }
 
-/** A result is still shown when its room is gone. */
+/** A result stays visible when its room was closed. */
 function roomGone(note) {
   if (game.phase === "result") game.roomGone();
   else showLobby(note);
@@ -134,7 +134,7 @@ function statusChanged(status) {
 }
 
 /**
- * Whether the server refuses the token, and there is no way to another one but the user.
+ * Whether the server refuses the token, and only the user can provide another one.
  * @param {import("../client/client.js").Status} status
  */
 function needsSignIn(status) {
@@ -142,19 +142,19 @@ function needsSignIn(status) {
   return status.state === "waiting" && status.code === BAD_TOKEN && !canRenew();
 }
 
-/** @param {boolean} resumed whether all that was missed has been told, so that the page stands */
+/** @param {boolean} resumed whether all missed messages were delivered, so that the page is current */
 function online(resumed) {
   game.me = lobby.me = client.user;
   game.chatLengthMax = client.limits.chatLengthMax;
   setText(byId("who"), client.user.name);
   setText(byId("signin-error"), "");
-  // A page that has shown nothing yet has nothing that could go on.
+  // A page without any state can't resume.
   if (!resumed || !hasBegun) startAnew();
   hasBegun = true;
   if (document.body.dataset.view === "lobby") attendLobby();
 }
 
-/** What the server knows of us follows; where we are, it has said. */
+/** The server has sent which room the user is in; the rest of the greeting follows. */
 function startAnew() {
   lobby.clear();
   if (client.session.inRoom) {
@@ -207,7 +207,7 @@ const reactions = {
   },
   "room:left": (message) => {
     if (message.userId !== client.user.id) game.handle(message);
-    // Who was only away is let in again by the client.
+    // After a disconnect the client rejoins by itself.
     else if (message.roomId === game.roomId && message.reason !== "offline") {
       roomGone("You are out of that room.");
     }
@@ -238,7 +238,7 @@ byId("signin").addEventListener("submit", async (event) => {
     const needsToken = error instanceof NotInDevelopmentMode;
     setText(
       byId("signin-error"),
-      needsToken ? "This server takes tokens only. Paste yours below." : error.message,
+      needsToken ? "This server requires a token. Paste yours below." : error.message,
     );
     if (!needsToken) return;
     /** @type {HTMLDetailsElement} */ (byId("token-details")).open = true;

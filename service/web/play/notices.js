@@ -1,4 +1,4 @@
-// What the page says in passing: the state of the connection, and toasts.
+// The connection status, and toasts.
 
 import { byId, element, setText } from "../common/dom.js";
 
@@ -11,14 +11,17 @@ const PLAIN_WORDS = new Map([
   ["USER_OFFLINE", "That player has just gone offline."],
   ["USER_NOT_IN_LOBBY", "That player is not in the lobby right now."],
   ["INVITE_NOT_FOUND", "That invitation is no longer open."],
-  ["UNAVAILABLE", "The server can't save anything just now, so nothing happened. Try again soon."],
-  ["RATE_LIMITED", "That was too fast. It goes on in a moment."],
+  [
+    "UNAVAILABLE",
+    "The server can't save anything at the moment, so nothing has changed. Try again later.",
+  ],
+  ["RATE_LIMITED", "That was too fast. Wait a moment."],
   ["ROOM_NOT_FOUND", "That match is no longer there."],
   ["ROOM_FULL", "Nobody else can watch there."],
 ]);
 
 /**
- * An error of the server in words for a player.
+ * The text of a server's error for a player.
  * @param {{code?: string, message?: string}} error
  * @returns {string}
  */
@@ -27,7 +30,7 @@ export function plainWords({ code = "", message = "" }) {
 }
 
 /**
- * Shows a short message that goes by itself, or by a click.
+ * Shows a short message that disappears after a while, or by a click.
  * @param {string} text
  */
 export function toast(text) {
@@ -40,19 +43,19 @@ export function toast(text) {
   while (shelf.children.length > TOASTS_MAX) shelf.firstElementChild?.remove();
 }
 
-/** When a try that goes on for so long may be given up by hand. */
+/** Time after which the user may replace a stuck connection attempt. */
 const STUCK_AFTER_MS = 3_000;
 
 let detailTimer = 0;
 let stuckTimer = 0;
 
-/** Why the server lets nobody come back automatically. */
+/** Reasons for which the client does not reconnect, by close code. */
 const FINAL_WORDS = new Map([
   [4503, "The server ended your session."],
-  [4504, "You have opened too many tabs: a newer one took the place of this one."],
+  [4504, "You have opened too many tabs: a newer one replaced this one."],
 ]);
 
-/** The states of the client, as the page's style knows them. */
+/** The values of `data-connection`, which style.css uses, by the client's state. */
 const CONNECTION = {
   idle: "offline",
   connecting: "connecting",
@@ -62,7 +65,7 @@ const CONNECTION = {
 };
 
 /**
- * Shows the state of the connection, which is visible at all times.
+ * Shows the state of the connection.
  * @param {import("../client/client.js").Status} status
  */
 export function showStatus(status) {

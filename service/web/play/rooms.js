@@ -1,4 +1,4 @@
-// The matches that others play, to be watched.
+// Matches of other players, to watch.
 
 import { button, byId, element, setText } from "../common/dom.js";
 import { GAMES } from "./games.js";
@@ -19,7 +19,7 @@ export class LiveRooms {
   }
 
   /**
-   * @param {Summary[]} rooms all that there are
+   * @param {Summary[]} rooms all public rooms
    * @param {number | string} meId
    */
   replace(rooms, meId) {

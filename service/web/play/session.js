@@ -1,14 +1,14 @@
-// The token of this tab. `sessionStorage` belongs to one tab and outlives a reload, so two tabs
-// of one machine can be two people.
+// The token of this tab. `sessionStorage` belongs to one tab and survives a reload, so two tabs
+// of one browser can be two users.
 
 const TOKEN = "ws-service.token";
 const NAME = "ws-service.name";
 
-/** The server is not in development mode: names get no tokens here. */
+/** The server is not in development mode and issues no tokens. */
 export class NotInDevelopmentMode extends Error {}
 
 /**
- * The token of this tab: from the page's address, where it does not stay, or the stored one.
+ * The token of this tab: from the URL, from which it is then removed, or the stored one.
  * @returns {string | null}
  */
 export function currentToken() {
@@ -24,28 +24,28 @@ export function currentToken() {
 }
 
 /**
- * Keeps the token for reloads of this tab.
+ * Stores the token for reloads of this tab.
  * @param {string} token
- * @param {string | null} [name] whose it is, if the server gives a token for a name
+ * @param {string | null} [name] of the user, if the server issues tokens for names
  */
 export function keep(token, name = null) {
   write(TOKEN, token);
   write(NAME, name);
 }
 
-/** Forgets who this tab is. */
+/** Removes the stored token. */
 export function forget() {
   write(TOKEN, null);
   write(NAME, null);
 }
 
-/** Whether another token can be had without the user. */
+/** Whether a new token can be requested without the user. */
 export function canRenew() {
   return read(NAME) !== null;
 }
 
 /**
- * A newer token of the same user; the old one, when there is no way to another.
+ * Returns a newer token of the same user, or the old one if none can be requested.
  * @returns {Promise<string>}
  */
 export async function renewedToken() {
@@ -57,11 +57,11 @@ export async function renewedToken() {
 }
 
 /**
- * Asks a server in development mode for a token.
+ * Requests a token from a server in development mode.
  * @param {string} name
  * @returns {Promise<string>}
- * @throws {NotInDevelopmentMode} when this server gives none
- * @throws {Error} with words for the user when the name is refused or nobody answers
+ * @throws {NotInDevelopmentMode} when the server issues none
+ * @throws {Error} with a message for the user when the name is refused or the server is unreachable
  */
 export async function tokenForName(name) {
   let response;
@@ -82,7 +82,7 @@ export async function tokenForName(name) {
   return answer.token;
 }
 
-/** Storage may be forbidden; then a reload asks for the name again. */
+/** Storage may be disabled; then a reload asks for the name again. */
 function read(key) {
   try {
     return sessionStorage.getItem(key);
