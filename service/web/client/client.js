@@ -51,7 +51,7 @@ const OWN_EVENTS = new Set(["message", "status", "users", "rooms"]);
 
 const CODE_NORMAL = 1000;
 const CODE_ABNORMAL = 1006;
-/** Sent when the service is silent: no clean close, since this client is going to reconnect. */
+/** Close code when the service is silent: not a clean close, since this client will reconnect. */
 const CODE_SILENT = 4000;
 const CODE_BAD_TOKEN = 1008;
 const CODE_TOKEN_EXPIRED = 4005;
@@ -103,7 +103,7 @@ function retryDelayMs(attempt, maxMs) {
 }
 
 /**
- * Measures time by the wall clock and by the monotonic one: the former may be set, the latter may
+ * Measures time by the wall clock and the monotonic clock: the former may be set, the latter may
  * stop while the machine sleeps.
  */
 class Stopwatch {
@@ -240,7 +240,7 @@ class PendingCommand {
     this.frame = frame;
   }
 
-  /** The room or the user that it is for; commands for one target are sent in order. */
+  /** Its target, a room or a user; commands for one target are sent in order. */
   get place() {
     const { roomId, to } = this.command;
     return roomId ?? (to === undefined ? "" : `to ${to}`);
@@ -251,7 +251,7 @@ class PendingCommand {
     return 1 + Math.floor(this.frame.length / COMMAND_BYTES_PER_UNIT);
   }
 
-  /** Whether the service may refuse it for now while it accepts later commands. */
+  /** Whether the service may rate-limit it while it accepts later commands. */
   get isLimited() {
     return LIMITED_TYPES.has(this.command.type);
   }
@@ -487,7 +487,7 @@ export class Client {
 
   /** Commands without a reply, by id, in the order of the calls. */
   #pending = new Map();
-  /** The rooms that this connection joins again, by the id of the command. */
+  /** The rooms that this connection rejoins, by the id of the command. */
   #rejoins = new Map();
   /** Commands whose caller has given up waiting, by id; a reply may still arrive. */
   #late = new Map();
@@ -496,9 +496,9 @@ export class Client {
   #rateLimiter = new RateLimiter();
   #rateLimiterTimer;
   #pauseTimer = null;
-  /** Targets where a rate limit was hit: there each command waits for the one before it. */
+  /** Rate-limited targets: each of their commands waits for the previous one. */
   #slowPlaces = new Set();
-  /** How many commands were sent for the first time. */
+  /** Number of commands sent, without resends. */
   #sentCount = 0;
   /** The prefix of command ids, unique to this client, also after a reload of the page. */
   #idPrefix = [...crypto.getRandomValues(new Uint8Array(12))]
@@ -881,7 +881,7 @@ export class Client {
 
   #checkLength(type, frame) {
     const { messageBytesMax = Infinity } = this.limits ?? {};
-    // Few messages come near the limit; UTF-8 has at most three bytes for each unit of UTF-16.
+    // Encode only messages near the limit; a UTF-16 unit takes at most three bytes in UTF-8.
     if (3 * frame.length > messageBytesMax && ENCODER.encode(frame).length > messageBytesMax) {
       throw new RangeError(`${type} has more than ${messageBytesMax} bytes`);
     }
