@@ -26,9 +26,9 @@ class Finished(NamedTuple):
 
     @property
     def complaint(self) -> str:
-        """The one line with which a command says why it failed."""
+        """The one line of a failed command's reason."""
         assert self.code != 0
-        # A start that is refused says so in the log as well.
+        # A refused start is also in the log.
         assert self.out == "" or "critical" in self.out.splitlines()[-1], self.out
         assert self.err.startswith("error: ")
         assert self.err.count("\n") == 1, self.err
@@ -83,7 +83,7 @@ class CommandLine:
         return Finished(int(code or 0), *(_written(file) for file in (out, err)))
 
     def run_apart(self, *arguments: str, **settings: str) -> Finished:
-        """Run the command to its end, in a process of its own."""
+        """Run the command to its end, in a separate process."""
         done = subprocess.run(
             self.arguments(*arguments),
             env=self.environment(**settings),

@@ -32,7 +32,7 @@ class Fault(enum.Enum):
     CONFLICT = "answers 409"
     HANG = "never answers"
     CUT = "does what was asked, and closes in the middle of its answer"
-    NONSENSE = "answers what nobody understands"
+    NONSENSE = "answers nonsense"
 
 
 _STATUS = {Fault.ERROR: 500, Fault.BUSY: 429, Fault.CONFLICT: 409}

@@ -54,7 +54,7 @@ class SigningKey:
         made: dict[str, Any] = jwt.get_algorithm_by_name(self.algorithm).to_jwk(
             public, as_dict=True
         )
-        # The library says more of RSA keys than issuers do.
+        # The library exports more members of RSA keys than issuers publish.
         made.pop("key_ops", None)
         named = {} if self.kid is None else {"kid": self.kid}
         return {**made, "use": "sig", "alg": self.algorithm, **named, **more}

@@ -26,7 +26,7 @@ PATIENCE_S = 20.0
 
 
 class OpenBao:
-    """A server with an address of its own."""
+    """A server with its own address."""
 
     def __init__(self) -> None:
         self._port = free_ports()
@@ -92,7 +92,7 @@ class OpenBao:
         await self.call("POST", f"{role}/custom-secret-id", {"secret_id": SECRET_ID})
 
     async def was_renewed(self, token: str) -> bool:
-        """Tell whether a token was renewed since it was made."""
+        """Return whether a token was renewed since its creation."""
         answer = await self.call("POST", "auth/token/lookup", {"token": token})
         return "last_renewal" in answer["data"]
 

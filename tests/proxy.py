@@ -125,7 +125,7 @@ async def _pump(
         while True:
             await way.flows.wait()
             data = await reader.read(way.trickle_bytes or CHUNK_BYTES)
-            # It may have been stopped while nothing came.
+            # It may have been stopped while it was idle.
             await way.flows.wait()
             if way.delay_s or way.trickle_bytes:
                 await asyncio.sleep(way.delay_s + (way.trickle_s if way.trickle_bytes else 0))

@@ -403,7 +403,7 @@ _NEWS = {
     "game:timeup",
     "game:end",
 }
-"""Messages that come once for each event, when it happens; others are also told to who comes."""
+"""Messages that are sent once per event, when it happens; others are also part of a greeting."""
 
 
 # The log, against itself
@@ -472,7 +472,7 @@ class Verifier:
         assert _orders(restored) == _orders(self._world)
 
     async def _check_history(self, reader: Reader) -> None:
-        """The table of matches is written with the events that it tells of."""
+        """The table of matches is written with the events that it is derived from."""
         async with reader.engine.connect() as connection:
             rows = await connection.exec_driver_sql(
                 "SELECT match, started_position, ticks, reason, winner, scores FROM matches"
@@ -510,7 +510,7 @@ def _logged(row: Row) -> LoggedEvent:
 
 
 def _orders(world: World) -> list[list[Any]]:
-    """Equal dictionaries may differ in their order, which says who comes first."""
+    """Equal dictionaries may differ in their order, which is significant here."""
     return [
         list(world.presence.sockets),
         list(world.lobby.members),

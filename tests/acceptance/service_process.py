@@ -60,7 +60,7 @@ class StartService(Protocol):
 
 
 def fresh_id() -> int:
-    """Return the id of a user whom no other test knows."""
+    """Return a user id that no other test uses."""
     return next(_user_ids)
 
 
@@ -227,7 +227,7 @@ class Running:
         epoch: str = "",
         token_: str | None = None,
     ) -> Client:
-        """Open a tab that speaks protocol v1, as one that resumes when it says `since`."""
+        """Open a tab that speaks protocol v1; it resumes if `since` is given."""
         query = "" if since is None else f"?since={since}&epoch={epoch}"
         client = await self.connect(
             path=f"/{query}",
@@ -310,7 +310,7 @@ class Event:
 
 
 class Client:
-    """One tab of a user. What has come stands in `received`; `expect` goes through it in order."""
+    """One tab of a user. `received` has its messages; `expect` goes through them in order."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection

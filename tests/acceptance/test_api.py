@@ -35,7 +35,7 @@ OPENAPI = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract" / 
 
 
 class ApiResponse(NamedTuple):
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
@@ -86,7 +86,7 @@ async def get(service: Running, path: str, by: str | None = SERVICE, **query: An
 
 
 async def publish(service: Running, to: Any, data: Any) -> ApiResponse:
-    """Tell somebody something."""
+    """Send a message."""
     return await ask(
         service,
         "/messages",

@@ -65,7 +65,7 @@ def events_by(service: Running, client: Client) -> int:
 
 
 async def refused(service: Running, client: Client, code: str) -> None:
-    """Check that the frame that was just sent was refused, and that nothing came of it."""
+    """Check that the frame that was just sent was refused and had no effect."""
     error = await client.expect("error", code=code)
     assert error["message"].endswith((".", ")"))
     before = events_by(service, client)

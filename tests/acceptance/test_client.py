@@ -29,7 +29,7 @@ class Network:
     def __init__(self, service: Running) -> None:
         self.service = service
         self.is_deaf = False
-        """Whether what the service says is lost."""
+        """Whether messages of the service are dropped."""
         self._server: asyncio.Server
         self._pipes: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -292,7 +292,7 @@ async def test_a_send_on_a_dead_link_returns_after_a_reconnect(
                 for _ in range(300)
             ]
             await asyncio.sleep(0)
-            # What the service says is lost as well, or the link would not be dead.
+            # Messages of the service are dropped as well, or the link would not be dead.
             proxy.to_client.flows.clear()
             proxy.to_client = Way()
             await expect(client, "resumed")

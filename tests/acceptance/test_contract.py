@@ -26,7 +26,7 @@ async def two(service: Running, *names: str) -> tuple[Client, Client]:
 
 
 async def in_room(ana: Client, ben: Client) -> str:
-    """Let ana invite ben, and return the room, which nobody has joined."""
+    """Let ana invite ben, and return the room, which is not joined yet."""
     await ana.send("invite", to=ben.id)
     await ben.expect("invite:received")
     await ben.send("invite:accepted", **{"from": ana.id})

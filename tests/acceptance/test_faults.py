@@ -27,7 +27,7 @@ from tests.acceptance.service_process import (
 Fault = Callable[[Running], AbstractContextManager[None]]
 
 STILL_S = 0.6
-"""A match of which no frame has come for so long stands."""
+"""Time without a frame after which a match counts as paused."""
 
 LISTS = ("user:list", "lobby:list")
 BIG_REQUESTS = 300

@@ -1,4 +1,4 @@
-"""HTTP endpoints beside the WebSocket."""
+"""HTTP endpoints other than the WebSocket."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_the_page_is_served_with_a_strict_content_security_policy(service:
                 assert "frame-ancestors 'none'" in policy
                 assert "Server" not in response.headers
                 assert response.headers["X-Content-Type-Options"] == "nosniff"
-                # The token stands in the address of no page, and goes nowhere else.
+                # The token is in no URL of a page, and is sent nowhere else.
                 assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
@@ -217,7 +217,7 @@ async def test_only_unauthenticated_connections_are_capped(start_service: StartS
         assert not await opened(http)
     for tab in tabs:
         await tab.sync()
-    # Silent connections are the fourth at the most, whatever stands beside them.
+    # At most a quarter of the connections are silent.
     address = urlsplit(service.url)
     silent = [socket.create_connection((address.hostname, address.port)) for _ in range(4)]
     with contextlib.ExitStack() as stack:

@@ -71,7 +71,7 @@ async def accepted_in_the_end(service: Running, token: str) -> None:
 
 
 async def refused(service: Running, token: str) -> dict[str, Any]:
-    """See that a token is refused, and return the line in the logs that says so."""
+    """Check that a token is refused, and return the log line of that."""
     client = await service.connect(token_=token, greeted=False)
     assert await client.closed() == REFUSED
     return (await line_of(service, "handshake refused"))[-1]

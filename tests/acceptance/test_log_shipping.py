@@ -20,7 +20,7 @@ RSYSLOGD = "/usr/sbin/rsyslogd"
 
 @contextmanager
 def rsyslog(log_file: Path, port: int, state_dir: Path) -> Iterator[None]:
-    """Ship `log_file` as deploy/elk/rsyslog.conf says."""
+    """Ship `log_file` with deploy/elk/rsyslog.conf."""
     state_dir.mkdir()
     configuration = CHECKOUT / "deploy" / "elk" / "rsyslog.conf"
     with subprocess.Popen(

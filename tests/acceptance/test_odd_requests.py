@@ -51,7 +51,7 @@ BODIES = {
 
 
 def texts() -> Iterator[str]:
-    """Write the odd values as they may stand in a URL."""
+    """Encode the odd values for a URL."""
     for value in ODD:
         try:
             text = json.loads(value)

@@ -10,7 +10,7 @@ from tests.acceptance.crash import begin_match
 from tests.acceptance.service_process import Running, StartService, clean_environment
 
 NOWHERE = "http://127.0.0.1:9/hook"
-"""The discard port, where nobody listens."""
+"""The discard port, which has no listener."""
 
 
 def cli(service: Running, *arguments: str) -> subprocess.CompletedProcess[str]:

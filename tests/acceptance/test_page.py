@@ -56,7 +56,7 @@ SignIn = Callable[[Running, str], Awaitable["Person"]]
 
 
 class Person:
-    """Somebody in front of the page."""
+    """A user of the page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -86,7 +86,7 @@ class Person:
         await expect(self.page.locator("#score")).not_to_have_text(re.compile(r"0\s*:\s*0"))
 
     async def watches(self, condition: str) -> None:
-        """Look at each frame until the condition holds; the page's policy forbids `eval`."""
+        """Check the condition in each animation frame until it holds; the CSP forbids `eval`."""
         frames = f"while (!({condition})) await new Promise(requestAnimationFrame)"
         async with asyncio.timeout(PATIENCE_S):
             await self.page.evaluate(f"async () => {{ {frames} }}")
@@ -97,7 +97,7 @@ class Person:
         return await self.page.locator("#result").inner_text()
 
     def _note(self, type_: str, text: str) -> None:
-        # Of reading pixels, as this test does, a browser warns.
+        # Browsers warn of reading pixels, as this test does.
         if type_ == "error":
             self.complaints.append(text)
 

@@ -63,7 +63,7 @@ async def sign_up(browser: Browser, url: str, name: str, complaints: list[str]) 
     await page.fill("#password", "correct horse")
     await page.click("button[value=sign-up]")
     await expect(page.locator("body")).to_have_attribute("data-view", "lobby")
-    # The token says no name: it comes from the user service, a moment later.
+    # The token has no name: the user service provides it a moment later.
     await expect(page.locator("#me")).to_have_text(name)
     return page
 

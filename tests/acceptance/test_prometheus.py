@@ -43,7 +43,7 @@ def promtool(*arguments: str, stdin: str | None = None) -> None:
 
 @contextmanager
 def prometheus(service: Running, directory: Path) -> Iterator[str]:
-    """Run it as deploy/prometheus says, only more often; give its URL."""
+    """Run it with the configuration of deploy/prometheus, scraping more often; yield its URL."""
     for source in (DEPLOY / "prometheus").glob("*.yml"):
         text = source.read_text().replace("interval: 15s", "interval: 1s")
         (directory / source.name).write_text(

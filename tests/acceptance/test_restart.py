@@ -247,7 +247,7 @@ async def run_service(service: Running, *options: str) -> asyncio.subprocess.Pro
 
 
 async def refusal(service: Running) -> str:
-    """Start a service that can't start, and return the one line that it says."""
+    """Start a service that can't start, and return the one line that it prints."""
     process = await run_service(service)
     async with asyncio.timeout(PATIENCE_S):
         _, errors = await process.communicate()

@@ -68,7 +68,7 @@ class Listener:
         self.take()
 
     def take(self) -> None:
-        """Go through what came by the last connection, as a real client does."""
+        """Process the messages of the last connection, as a real client does."""
         assert self.tab is not None
         assert self._cursor is not None
         for message in self.tab.received:
@@ -177,7 +177,7 @@ async def test_a_client_disconnected_200_times_gets_everything_once_and_in_order
         received = [(one["position"], one["type"]) for one in listener.received]
         meant = await meant_for(service, listener.user, listener.began_at)
         assert received == meant[: len(received)]
-        # What came after the end is that of the other one, and of their leaving.
+        # Messages after the end are those of the other player, and of their leaving.
         assert all(position > received[-1][0] for position, _ in meant[len(received) :])
         assert len(received) > CUTS / 2
     types = {one["type"] for listener in listeners for one in listener.received}
@@ -196,7 +196,7 @@ async def settled(listener: Listener) -> None:
 async def test_a_command_whose_connection_breaks_before_its_ack_happens_once(
     start_service: StartService,
 ) -> None:
-    # What is limited by user is not what this is about: one who says it all over many tabs.
+    # Rate limits per user are not tested here: spread the messages over several users.
     service = start_service(WS_CHAT_PER_S="1000", WS_CHAT_BURST="1000")
     chance = random.Random(11)  # noqa: S311 - the same moments
     friend = await service.connect_v1(2, "Ben")

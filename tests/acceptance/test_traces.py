@@ -43,7 +43,7 @@ async def test_a_trace_links_the_message_to_the_commit_of_its_events(
     assert commit.trace_id != message.trace_id
     assert append.start_time_unix_nano <= commit.start_time_unix_nano
     assert commit.end_time_unix_nano <= append.end_time_unix_nano
-    # Every commit tells whose work it was.
+    # Every commit links to its appends.
     for span in collector.spans:
         if span.name == "log.commit":
             assert {by_id[link.span_id].name for link in span.links} == {"log.append"}

@@ -253,7 +253,7 @@ async def test_a_cursor_before_the_tail_gets_a_resync(
     service = start_service(WS_TAIL_EVENTS_MAX="5")
     ana = await service.connect_v1(1, "Ana")
     epoch = ana.welcome["epoch"]
-    # Only what somebody was told counts.
+    # Only events with messages count.
     for _ in range(4):
         await ana.command("lobby:join")
         await ana.command("lobby:leave")

@@ -26,7 +26,7 @@ class Failed(Exception):
 
 
 class Driven(ABC):
-    """A client that is driven; all that it tells stands in `messages`."""
+    """A driven client; `messages` has all that it delivered."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -250,6 +250,6 @@ class JavaScriptDriver(Driver):
 
 
 def in_order(part: Sequence[str], whole: Sequence[str]) -> bool:
-    """Whether all of `part` stands in `whole`, in its order."""
+    """Whether `part` is a subsequence of `whole`."""
     rest = iter(whole)
     return all(one in rest for one in part)

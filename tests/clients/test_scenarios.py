@@ -145,7 +145,7 @@ async def cut_after(
 
 
 def is_greeted(client: Driven) -> bool:
-    """Whether the second connection has told all that there is."""
+    """Whether the second connection has delivered everything."""
     return bool(client.of_type("resumed")) or (
         len(client.of_type("greeted")) == 1 == len(client.of_type("welcome"))
     )
@@ -182,14 +182,14 @@ async def test_a_resume_cut_after_any_byte_delivers_missed_events_once(
             proxy.reset_all()
         for (_, client), count in zip(tabs, counts, strict=True):
             await client.hears(texts[-1])
-            # Behind it stands what would have come twice.
+            # It is followed by what would have been delivered twice.
             await client.command("ping")
             assert client.texts() == texts, count
             assert len(client.of_type("invite:received")) == 1, count
 
 
 async def room_for(service: Running, stack: AsyncExitStack) -> tuple[Client, str]:
-    """Let somebody talk in a room, past every proxy."""
+    """Let a user send messages in a room, without a proxy."""
     talker = await stack.enter_async_context(connect(service.ws_url, token(fresh_id())))
     made = await talker.command("room:create", game="relay")
     return talker, made["roomId"]

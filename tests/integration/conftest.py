@@ -32,7 +32,7 @@ async def log_file(migrated: Path, tmp_path: Path) -> AsyncIterator[LogFile]:
 
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """A whole service at forty times its speed, for tests that look for what harms whom."""
+    """A whole service at forty times its speed, for tests of isolation between users."""
     with Theatre.opened(
         tmp_path_factory.mktemp("stage"),
         WS_CHECKPOINT_S=0.5,

@@ -24,10 +24,10 @@ from tests.integration.log_file import NODE
 
 
 class Nobody:
-    """A publisher to whom nobody listens."""
+    """A publisher without recipients."""
 
     def publish(self, message: Message, position: int = 0, /) -> None:
-        """Tell nobody."""
+        """Publish to no one."""
 
     def published(self, position: int, /) -> None:
         """Keep nothing."""
@@ -83,7 +83,7 @@ class JoinAtOnce(JoinNext, frozen=True):
 
 
 def never(answer: object) -> None:
-    """Be called by nobody."""
+    """Fail if it is called."""
     raise AssertionError(answer)
 
 

@@ -42,7 +42,7 @@ def joined(user: int | str, number: int = 1) -> Event:
 
 
 def proposed(*events: Event) -> list[ProposedEvent]:
-    """Give each event an id of its own."""
+    """Give each event its own id."""
     return propose(events, ORIGIN)
 
 
@@ -136,7 +136,7 @@ class LogFile:
             database.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608 - our own text
 
     def chain_anew(self) -> None:
-        """Make the hashes fit what the rows say, as somebody would who knows how."""
+        """Recompute the hashes from the rows, as a capable attacker would."""
         with closing(self.connect()) as database:
             hash_ = GENESIS
             columns = ", ".join(Row._fields)

@@ -57,7 +57,7 @@ def fast_now() -> float:
 
 
 CLOCK = SimpleNamespace(monotonic=fast_now, time=time.time, time_ns=time.time_ns)
-"""Stands for the module `time` in the composition root."""
+"""Replaces the module `time` in the composition root."""
 
 users = itertools.count(1000)
 
@@ -109,7 +109,7 @@ class Stage:
 
 
 class Tab:
-    """One socket of a user, and all that it was told."""
+    """One socket of a user, and all messages that it received."""
 
     def __init__(self, user: int, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.user = user
@@ -129,7 +129,7 @@ class Tab:
         self._news.set()
 
     async def is_greeted(self) -> bool:
-        """Wait for the greeting; return whether it came."""
+        """Wait for the greeting; return whether it was received."""
         async with asyncio.timeout(PATIENCE_S):
             while self.is_open and not self.of("user:list"):
                 self._news.clear()
@@ -211,7 +211,7 @@ async def room_of(tabs: tuple[Tab, ...], game: str, **options: object) -> str:
 
 
 class Theatre:
-    """A stage on a loop of its own, which many tests share; each brings users of its own."""
+    """A stage with its own event loop, shared by many tests; each uses its own users."""
 
     def __init__(self, runner: asyncio.Runner, stage: Stage) -> None:
         self.runner = runner

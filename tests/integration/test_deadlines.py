@@ -223,7 +223,7 @@ async def test_users_online_at_a_crash_get_their_grace_from_the_next_start(
     await life.again()
     await life.come(2)
     await life.happened(UserWentOffline(user=1))
-    # Their sockets were closed by the new start of the node, not by events of their own.
+    # Their sockets were closed by the node's new start, not by their own events.
     assert life.all_of(SocketClosed) == []
     assert [event.incarnation for event in life.all_of(NodeStarted)] == [1, 2]
     assert list(life.world.presence.online()) == [2]

@@ -409,7 +409,7 @@ class JoinFirstThen(JoinNext, frozen=True):
     """A command whose streams change while it waits for them."""
 
     def streams(self, world: World) -> set[str]:
-        """Another one, as soon as somebody is in the lobby."""
+        """Another one, as soon as a user is in the lobby."""
         return super().streams(world) | ({"user:9"} if world.lobby.members else set())
 
     def decide(self, world: World, context: Context) -> list[Event]:

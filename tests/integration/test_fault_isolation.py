@@ -51,7 +51,7 @@ def faults(stage: Stage) -> float:
 
 
 async def bystander(stage: Stage) -> Tab:
-    """Return somebody who plays alone, in a game that has no fault."""
+    """Return a user who plays alone, in a game without faults."""
     tab = await stage.connect()
     await room_of((tab,), "relay", seats=1)
     return tab

@@ -1,6 +1,6 @@
 """Each kind of event during an outage of the log: the service recovers by itself.
 
-Nothing that was acknowledged is lost, the match ends and verifies, and nobody stays anywhere.
+Nothing acknowledged is lost, the match ends and verifies, and no user stays in any projection.
 """
 
 from __future__ import annotations

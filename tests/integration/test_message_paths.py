@@ -18,7 +18,7 @@ from tests.integration.stage import Stage, Tab, Theatre, room_of
 ROOT = f"{Path(service.__file__).parent}/"
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 LEFT_OUT = ("telemetry/", "settings/", "app.py")
-"""What the page says that its tables leave out."""
+"""The modules that the page's tables leave out."""
 
 TIMERS = {"runtime/ticker.py", "edge/hub.py", "edge/feeds.py", "edge/backlog.py"}
 """Files whose callbacks run by the clock: what they call is not caused by the message."""

@@ -198,7 +198,7 @@ async def campaign(data_dir: Path, outcome: Outcome) -> None:
         for speaker, union in SPEAKERS:
             for type_, schema in types_of(union).items():
                 group.create_task(tried(speaker, type_, schema))
-    # From the snapshot, and with what the log tells clients again.
+    # From the snapshot, with the messages of the log published again.
     async with Stage(data_dir, **LOOSE) as stage:
         await works(stage)
 

@@ -45,7 +45,7 @@ PATIENCE_S = 10.0
 
 
 class ScriptedConsumer:
-    """A consumer; `answer` says what it makes of a match."""
+    """A consumer; `answer` is its response to a match."""
 
     def __init__(self, answer: Callable[[FinishedMatch], Outcome] = lambda _: Delivered()) -> None:
         self.answer = answer
@@ -112,7 +112,7 @@ class OutboxSetup:
 
     @property
     def failures(self) -> float:
-        """How often nobody knew whether a result had arrived."""
+        """How often the outcome of a delivery was unknown."""
         return self.metrics.registry.get_sample_value("ws_deliveries_failed_total") or 0
 
     async def stop(self) -> None:
@@ -330,7 +330,7 @@ async def test_a_stored_token_is_readable_with_the_same_secret_only(
 
 
 class Meanwhile:
-    """Finds no token, and waits until the player has brought one, before it says so."""
+    """Finds no token, and returns that only after the player has connected with one."""
 
     def __init__(self) -> None:
         self.setup: OutboxSetup

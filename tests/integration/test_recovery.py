@@ -207,7 +207,7 @@ async def test_command_ids_from_before_the_tail_are_recovered_by_their_last_even
 async def test_a_chat_text_is_available_until_its_event_is_published(
     log_file: LogFile,
 ) -> None:
-    """Its event is on the way into the log; without the text nobody could be told of it."""
+    """Its event is being appended; without the text it could not be published."""
     profiles, world = Profiles(), World()
     known = ProfileCache(profiles, world, log_file.reader())
     profiles.texts = {f"old-{number}": "said long ago" for number in range(1001)}

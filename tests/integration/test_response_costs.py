@@ -90,7 +90,7 @@ def test_a_greeting_is_charged_by_its_bytes(
         tab = await stage.connect(classic=classic)
         greeting = [tab.of(type_)[0] for type_ in ("welcome", "session:state", "user:list")]
         size = len(json.dumps(greeting, separators=(",", ":"), ensure_ascii=False))
-        # More may be told at once, such as who has come since the list was made.
+        # Further messages may follow, such as users who connected since the list was built.
         assert sum(charged) * BYTES_PER_UNIT > size
 
     theatre.runner.run(play(theatre.stage))

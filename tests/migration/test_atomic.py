@@ -177,7 +177,7 @@ def test_a_downgrade_and_upgrade_keeps_stored_user_tokens(tmp_path: Path) -> Non
 def test_an_upgrade_adds_deliveries_for_matches_that_ended_under_an_older_version(
     tmp_path: Path,
 ) -> None:
-    """The older version writes no outbox: a match that ended under it would wait for nobody."""
+    """The older version writes no outbox: a match that ended under it would have no deliveries."""
     path = tmp_path / "log.db"
     url = at(path, "0001")
     go(url, "upgrade", "head")

@@ -46,7 +46,7 @@ def run(connection: Connection, revision: str) -> None:
 
 
 def schema(connection: Connection) -> list[tuple[str, str]]:
-    """Return all that the database was told to make, in its own words."""
+    """Return the SQL of the database's schema."""
     query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
     return [(name, sql) for name, sql in connection.exec_driver_sql(query)]
 

@@ -97,7 +97,7 @@ test("failed attempts are retried with growing waits up to a limit", async () =>
     await pass(waits.at(-1));
     assert.equal(ana.status.state, "connecting");
   }
-  // Half of each, since chance says 0.5.
+  // Half of each, since the random number is 0.5.
   assert.deepEqual(waits, [250, 500, 1000, 2000, 4000, 7500, 7500, 7500]);
 });
 

@@ -23,7 +23,7 @@ async function pass(ms) {
   await settle();
 }
 
-/** The machine sleeps: timers and the monotonic clock stand still. */
+/** Suspends the machine: timers and the monotonic clock stop. */
 function sleep(ms) {
   wallMs += ms;
 }
@@ -64,7 +64,7 @@ async function resume() {
   return socket;
 }
 
-/** Hears what the client tells, as short texts. */
+/** Records the client's events as short texts. */
 function record(ana, ...types) {
   const heard = [];
   for (const type of types) {

@@ -7,7 +7,7 @@ import { Client } from "../../service/web/client/client.js";
 const clients = new Map();
 /** How far the clocks run from those of the machine, as in a sleep or when they are set. */
 let [wallMs, steadyMs] = [0, 0];
-/** By how much every wait is shortened, so that nobody has to wait for time limits. */
+/** Factor by which every wait is shortened, so that tests need not wait for timeouts. */
 let haste = 1;
 
 const clock = { wall: Date.now, steady: performance.now.bind(performance), wait: setTimeout };

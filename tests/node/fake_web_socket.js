@@ -29,7 +29,7 @@ export class FakeWebSocket {
     this.closedWith = code ?? 1005;
   }
 
-  /** The service says something. */
+  /** Deliver a message of the service. */
   says(type, fields = {}) {
     this.onmessage?.({ data: JSON.stringify({ type, ...fields }) });
   }

@@ -1,4 +1,4 @@
-// The client and a service that stops, dies or forgets: each test has a service of its own.
+// The client and a service that stops, is killed or loses its log; each test starts its own service.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { Client } from "../../service/web/client/client.js";
 import { Service, freshId, makeToken } from "./service.js";
 import { listen, lost, next, online, room, say, until } from "./talk.js";
 
-/** Nobody is counted as gone while a test's service is, however slow the machine. */
+/** Graces long enough that no user expires while a test's service is down. */
 const PATIENT = { WS_PRESENCE_GRACE_S: "60", WS_RECONNECT_GRACE_S: "60" };
 
 async function started(t, settings = {}) {

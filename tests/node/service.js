@@ -1,4 +1,4 @@
-// The real service as a process of its own, and a network in front of it that can be cut.
+// The real service as a separate process, behind a proxy that can be cut.
 
 import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
@@ -17,7 +17,7 @@ const FOREIGN_SETTINGS = /^(WS_|JWT_|LOG_LEVEL|VAULT_|USER_SERVICE_)/;
 
 let users = 1000;
 
-/** The id of a user whom no other test knows. */
+/** A user id that no other test uses. */
 export function freshId() {
   return ++users;
 }
@@ -138,7 +138,7 @@ export class Network {
     for (const socket of this.#connections) socket.resetAndDestroy();
   }
 
-  /** Cuts, and lets nobody through until `up`. */
+  /** Cuts all connections, and accepts none until `up`. */
   down() {
     this.#isDown = true;
     this.cut();
@@ -148,7 +148,7 @@ export class Network {
     this.#isDown = false;
   }
 
-  /** What the service says is lost from now on, until `hear`. */
+  /** Drops what the service sends, until `hear`. */
   deafen() {
     this.#isDeaf = true;
   }

@@ -14,7 +14,7 @@ before(async () => {
   service = await new Service({
     WS_CHAT_PER_S: "1000",
     WS_CHAT_BURST: "1000",
-    // Nobody is counted as gone while they are cut off, however slow the machine.
+    // Graces long enough that no user expires while disconnected.
     WS_PRESENCE_GRACE_S: "60",
     WS_RECONNECT_GRACE_S: "60",
   }).start();
@@ -153,7 +153,7 @@ test("chat reaches the room, and later joiners get its history", async (t) => {
 });
 
 test("a disconnected client gets what it missed, each once and in order", async (t) => {
-  // Each has a way of its own to the service, so that one of them can be cut off.
+  // Each has its own proxy, so that one of them can be disconnected.
   const ana = await service.connect(t, "Ana");
   const ben = await service.connect(t, "Ben", { url: service.directUrl });
   const roomId = await room(ana, ben);

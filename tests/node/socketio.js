@@ -83,7 +83,7 @@ export class Polls {
   }
 }
 
-/** A WebSocket whose messages wait until somebody looks at them. */
+/** A WebSocket that queues its messages until they are read. */
 export class Frames {
   #waiting = [];
   #wanted = [];

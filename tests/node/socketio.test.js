@@ -1,4 +1,4 @@
-// `socket.io-client` 4 with the real service, beside plain sockets.
+// `socket.io-client` 4 with the real service, together with plain sockets.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

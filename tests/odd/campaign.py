@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 class OddReply(NamedTuple):
-    """What came for a message: `ack`, `error` or `pong`."""
+    """The answer to a message: `ack`, `error` or `pong`."""
 
     type: str
     id: str | None = None
@@ -52,7 +52,7 @@ class Speaker(Protocol):
         """Write what is surely answered."""
 
     def is_marked(self, answer: OddReply, number: int) -> bool:
-        """Tell whether this answers the mark."""
+        """Return whether this answers the mark."""
 
     def read(self, text: str) -> OddReply | None:
         """Read an answer; None is news."""
@@ -83,7 +83,7 @@ class V1:
         """Write it with an id, before or after the rest; where the id is odd, without another."""
         if odd.field == "id":
             return odd.text()
-        # Of what does not end nobody can know what comes behind it.
+        # What follows an unterminated value is unknown.
         id_first = number % 2 == 0 or odd.value in UNCLOSED
         return odd.text(id_=f"i{number}", id_first=id_first)
 
@@ -215,7 +215,7 @@ class Outcome:
 
     @property
     def lines(self) -> list[str]:
-        """Tell it."""
+        """Format it."""
         sent = ", ".join(f"{count} {name}" for name, count in self.sent.items())
         codes = ", ".join(f"{code} {count}" for code, count in self.refused.most_common())
         return [
@@ -234,7 +234,7 @@ async def send_all(  # noqa: PLR0913 - to whom, what and how
     before: Sequence[str] = (),
     at_once: int = AT_ONCE,
 ) -> None:
-    """Send messages, each after what `before` says, and judge what comes."""
+    """Send messages, each after those of `before`, and check the answers."""
     for at in range(0, len(odds), at_once):
         some = [_Sent(odd, *(next(_numbers) for _ in range(3))) for odd in odds[at : at + at_once]]
         for sent in some:

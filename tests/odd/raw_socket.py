@@ -32,7 +32,7 @@ class RawSocket:
 
     @classmethod
     async def open(cls, url: str, target: str, protocols: Sequence[str] = ()) -> Self:
-        """Connect to the service at `url`, whose scheme says nothing, and ask for `target`."""
+        """Connect to the service at `url`, whose scheme is ignored, and request `target`."""
         at = urlsplit(url)
         reader, writer = await asyncio.open_connection(at.hostname, at.port, limit=1 << 22)
         lines = [

@@ -224,7 +224,7 @@ ODD: tuple[str, ...] = (
 
 
 def is_json(text: str) -> bool:
-    """Tell whether a text is a JSON value that can be written as UTF-8 again."""
+    """Return whether a text is a JSON value that can be encoded as UTF-8 again."""
     try:
         json.dumps(json.loads(text, parse_constant=_none), ensure_ascii=False).encode()
     except (ValueError, RecursionError):

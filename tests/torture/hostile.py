@@ -1,4 +1,4 @@
-"""A hostile user with ten sockets at full rate, beside two players of Pong.
+"""A hostile user with ten sockets at full rate, while two users play Pong.
 
 `python -m tests.torture.hostile --seconds 60` prints what it found, and fails when the memory of
 the service went above the bounds that `ws-service settings` prints, or when the players got fewer
@@ -83,7 +83,7 @@ class Outcome(msgspec.Struct):
         return found
 
     def lines(self) -> list[str]:
-        """Tell a person."""
+        """Format the outcome."""
         closed = ", ".join(f"{count} x {code}" for code, count in sorted(self.closed.items()))
         return [
             f"{self.sent} messages in {self.seconds:.0f} s by {self.opened} sockets",

@@ -66,7 +66,7 @@ class Soak(NamedTuple):
 
 
 class Bots:
-    """Everybody who plays."""
+    """All players."""
 
     def __init__(self, service: Running) -> None:
         self._service = service
@@ -121,7 +121,7 @@ class Bots:
 
 
 async def soak(directory: Path, until: Callable[[int], bool]) -> Soak:
-    """Play until `until` says so of the number of matches; raise `AssertionError` for a leak."""
+    """Play until `until(number of matches)`; raise `AssertionError` for a leak."""
     settings = SETTINGS | {
         # What is left behind is to go soon, so that the end is quick.
         "WS_TAIL_S": "5",
@@ -155,7 +155,7 @@ async def soak(directory: Path, until: Callable[[int], bool]) -> Soak:
 
 
 async def _when_empty(service: Running, counts: Path) -> Held:
-    """Wait until nobody and no room is left, and look what is held then."""
+    """Wait until no user and no room is left, and return what is held then."""
     async with asyncio.timeout(2 * PATIENCE_S), aiohttp.ClientSession() as http:
         while True:
             async with http.get(f"{service.url}/metrics") as answer:

@@ -2,8 +2,8 @@
 
     python -m tests.torture.storm --sockets 1000 --times 3
 
-Many v1 clients are connected, and one match of Pong is played beside them. Each time all lines are
-reset together; each client comes back at once with its position. Nobody may miss or repeat a
+Many v1 clients are connected while one match of Pong is played. Each time all connections are
+reset together; each client reconnects at once with its position. No client may miss or repeat a
 message, and the match, whose players are not cut, must go on.
 """
 
@@ -82,7 +82,7 @@ async def storm(directory: Path, sockets: int, times: int) -> Storm:
 async def _cut(
     service: Running, proxy: Proxy, friends: list[Client], tabs: list[Client], number: int
 ) -> float:
-    """Reset all lines, say something to everybody, and let them come back; return how long."""
+    """Reset all connections, publish a message, and let them reconnect; return the seconds."""
     began = time.monotonic()
     proxy.reset_all()
     await asyncio.gather(*(tab.closed() for tab in tabs))
@@ -105,7 +105,7 @@ async def _cut(
 
 
 async def _connected(service: Running, cursors: list[Cursor]) -> list[Client]:
-    """Connect everybody, so many at the same time as a machine can."""
+    """Connect all clients, as many concurrently as the machine can."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def connect(user: int | str, since: int | None, epoch: str) -> Client:

@@ -95,7 +95,7 @@ def test_verify_names_the_tick_of_a_changed_recording(spoiled: Recorded, *, chai
     )
     if chained:
         spoiled.file.chain_anew()
-        # Then only the rules can tell, and the side file, which remembers the old head.
+        # Then only the rules can detect it, and the side file, which has the old head.
         broken = spoiled.ws_service.run("log", "verify")
         assert "it once had the event" in broken.err
     refused = spoiled.ws_service.run("replay", match, "--verify")

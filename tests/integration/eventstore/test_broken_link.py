@@ -65,7 +65,7 @@ async def test_a_change_in_any_column_of_any_event_is_named(filled: LogFile, cha
 
 
 async def test_a_change_with_a_recomputed_hash_is_named(filled: LogFile) -> None:
-    """The row after it, or the head of the log, tells."""
+    """The next row, or the head of the log, shows it."""
     for position in own_positions(filled):
         before = filled.query("SELECT * FROM events WHERE position = ?", position)[0]
         filled.change(f"UPDATE events SET actor = 'x' WHERE position = {position}")  # noqa: S608 - our own text

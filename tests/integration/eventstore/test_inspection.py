@@ -136,7 +136,7 @@ async def test_a_refused_start_changes_nothing(
     with pytest.raises(error) as refused:
         migrate.claim(used.url, migrates=migrates, accept_lost_tail=False)
     assert state(used.path.parent) == before
-    # What was named is a path, and nobody holds the lock.
+    # The name is a path, and the lock is free.
     assert refused.value.message
     LogLock(used.path.with_suffix(".lock")).release()
 

@@ -156,7 +156,7 @@ def test_a_write_by_another_writer_is_detected_as_divergence(log_file: LogFile) 
 
 
 def test_a_commit_that_succeeded_despite_an_error_is_detected(log_file: LogFile) -> None:
-    """The retry has the same ids: its first answer would hide that nobody folded the events."""
+    """A retry has the same ids; answering it from the log would hide that no event was folded."""
     ours, once = log_file.store(), append_of(joined(1))
     committed(log_file.store(), once)
     with pytest.raises(LogDiverged):

@@ -70,7 +70,7 @@ async def test_a_cancelled_append_does_not_affect_others(log_file: LogFile) -> N
     assert [await waiting[0], await waiting[2]] == [[1], [3]]
     with pytest.raises(asyncio.CancelledError):
         await waiting[1]
-    # What they wanted was on its way, and is committed and told like the rest.
+    # Their appends were queued, and are committed and published like the others.
     assert events_of(log_file.committed) == [joined(1), joined(2), joined(3)]
     assert await appended(log, proposed(joined(4))) == [4]
 

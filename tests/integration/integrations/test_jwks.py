@@ -336,7 +336,7 @@ async def test_each_issuer_is_checked_with_its_own_keys_and_audience(clock: Cloc
     assert await refusal(door, keys["ours"].sign(iss="ours")) == "INVALID_WEBSOCKET_TOKEN"
     assert await refusal(door, "rubbish") == "INVALID_WEBSOCKET_TOKEN"
 
-    # The failure of one is nothing to the other.
+    # The failure of one issuer does not affect the other.
     await theirs.stop()
     clock.now_s = TIMES.cooldown_s
     strange = SigningKey("unknown", "ES256").sign(iss="theirs", aud="aud-theirs")

@@ -39,7 +39,7 @@ TOKENS: dict[Caller, dict[str, Any] | None] = {
 
 
 class Stub:
-    """Stands for the parts that only carry out what was allowed."""
+    """Replaces the parts that execute what was allowed."""
 
     def __init__(self, row: RestRow) -> None:
         self.row = row
@@ -58,7 +58,7 @@ class Stub:
         return 0
 
     def publish(self, _delivery: object) -> None:
-        """Tell nobody."""
+        """Publish to no one."""
 
     # The reader and the replays
 

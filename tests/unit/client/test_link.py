@@ -13,7 +13,7 @@ HEARTBEAT = aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, '{"type":"heartbeat","posi
 
 
 class FakeWebSocket:
-    """Lets time limits pass before it says something."""
+    """Lets timeouts pass before it sends a message."""
 
     def __init__(self, limits_passed: int) -> None:
         self._limits_passed = limits_passed

@@ -39,7 +39,7 @@ def test_a_resuming_connection_does_not_start_at_its_welcome() -> None:
     assert not cursor.take(WELCOME | {"position": 50})
     assert not cursor.take({"type": "user:list", "users": [], "v": 1})
     assert not cursor.take({"type": "room:left", "position": 12})
-    # Lost again before the end: what came after 12 is still to come.
+    # Disconnected again before the end: messages after 12 are still pending.
     assert cursor.query()["since"] == "12"
     assert cursor.take({"type": "resumed", "from": 12, "to": 50})
     assert cursor.position == 50

@@ -54,7 +54,7 @@ class Scenario:
         self.story = story
 
     def given(self, *happened: Event | Command) -> Scenario:
-        """Fold events; a command stands for the events that it decides here."""
+        """Fold events; a command is replaced by the events that it decides here."""
         for one in happened:
             if isinstance(one, Event):
                 self.story.fold(one)
@@ -76,5 +76,5 @@ class Scenario:
 
 
 def scenario(**rules: Any) -> Scenario:
-    """Begin with nobody there, under these rules."""
+    """Begin without users, under these rules."""
     return Scenario(Story(Rules(**rules)))

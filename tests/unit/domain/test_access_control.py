@@ -125,7 +125,7 @@ def test_a_restart_ends_all_cooldowns(story: Story) -> None:
 
 
 def signalled(story: Story, user: int, to: int, *, to_anybody: bool = False) -> bool:
-    """Tell whether a signal reaches `to`."""
+    """Return whether a signal reaches `to`."""
     try:
         delivery = route_signal(
             v1.SendSignal(data=msgspec.Raw(b"1"), to=to),

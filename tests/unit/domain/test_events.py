@@ -109,7 +109,7 @@ def test_streams_are_named_by_their_kind() -> None:
 
 
 class Nowhere(Event, frozen=True):
-    """An event that says nothing of its stream."""
+    """An event that does not define its stream."""
 
     type: ClassVar[str] = "nowhere"
 

@@ -44,7 +44,7 @@ def signed(claims: Mapping[str, Any], algorithm: str = "HS256", key: Any = SECRE
 
 
 def door(*issuers: Issuer, **others: Any) -> Authenticator:
-    """Make what checks tokens, of `issuers` or of the one that stands in the settings."""
+    """Make the authenticator, for `issuers` or for the one in the settings."""
     given = settings(**others).tokens
     fixed = Issuer(
         keys=FixedKey(given.public_key_pem or SECRET),
@@ -86,7 +86,7 @@ def part(value: bytes) -> str:
 
 
 def by_hand(header: Mapping[str, Any], claims: Mapping[str, Any], key: bytes | None) -> str:
-    """Make a token as an attacker does, whom no library stops; HS256 unless there is no key."""
+    """Make a token as an attacker would, without checks; HS256 unless there is no key."""
     content = f"{part(json.dumps(header).encode())}.{part(json.dumps(claims).encode())}"
     if key is None:
         return f"{content}."
@@ -288,7 +288,7 @@ def test_a_token_without_a_user_is_refused(claims: Mapping[str, Any]) -> None:
     [
         ({"name": "Ana", "username": "ana", "email": "a@example.org"}, "Ana"),
         ({"username": "ana", "email": "a@example.org"}, "ana"),
-        # Everybody sees a name: an address is none unless the settings say so.
+        # Names are public: an email address is one only if the settings list its claim.
         ({"email": "a@example.org"}, None),
         ({"name": "", "username": "  ", "email": "a@example.org"}, None),
         ({"name": 7, "username": "ana"}, "ana"),

@@ -35,7 +35,7 @@ def test_the_backlog_is_bounded_in_events_and_reports_older_requests() -> None:
     assert between(backlog, ANA, 4) == [5, 6]
     assert between(backlog, BEN, 4) == [5]
     assert between(backlog, ANA, 3) is None
-    # Also to whom nothing is missing: that is not known any more.
+    # Also for a client that missed nothing: this is no longer known.
     assert between(backlog, "nobody", 3) is None
 
 

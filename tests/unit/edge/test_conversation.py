@@ -69,7 +69,7 @@ class FakePasswords:
 
 
 class FakeChannel:
-    """Keeps what is not handled as it comes, as the contract of `Channel` says."""
+    """Queues what is not handled at once, as `Channel` requires."""
 
     close_code = None
 

@@ -24,7 +24,7 @@ RIGHT = [
 def request(
     *changes: tuple[str, str | None], method: str = "GET", version: HttpVersion = HttpVersion11
 ) -> web.Request:
-    """Return a right handshake with these headers in place of its own, or without them (None)."""
+    """Return a valid handshake with these headers replaced, or removed (None)."""
     changed = {name.lower() for name, _ in changes}
     kept = [(name, value) for name, value in RIGHT if name.lower() not in changed]
     given = [(name, value) for name, value in changes if value is not None]

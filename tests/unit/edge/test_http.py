@@ -20,7 +20,7 @@ from service.errors import Unavailable
 
 
 class Clock:
-    """A clock that stands until it is set."""
+    """A clock that stands still until it is set."""
 
     now = 100.0
 
@@ -46,7 +46,7 @@ def handshake(*forwarded: str) -> Request:
         (1, ["6.6.6.6,6.6.6.6 , 203.0.113.9"], "203.0.113.9"),
         (2, ["6.6.6.6, 203.0.113.9, 10.0.0.1"], "203.0.113.9"),
         (2, ["203.0.113.9, 10.0.0.1"], "203.0.113.9"),
-        # Some proxies add a header of their own, below that of the client.
+        # Some proxies add their own header, below that of the client.
         (1, ["6.6.6.6", "203.0.113.9"], "203.0.113.9"),
         (2, ["6.6.6.6", "203.0.113.9", "10.0.0.1"], "203.0.113.9"),
         # Fewer entries than proxies: this did not come through them.

@@ -48,7 +48,7 @@ def make_node(world: World | None = None) -> Node:
 
 
 def come(node: Node, number: int, dialect: Dialect) -> Connection:
-    """Open a socket of a user of its own."""
+    """Open a socket of a new user."""
     transport = Polling(lambda: None)
     socket = f"n1.1.{number}"
     return node.open(Connection(socket, number, dialect, transport=transport, limits=SlowLimits()))

@@ -36,7 +36,7 @@ def session(
 
 
 def limited(one: Session, text: str | None, now: float = 0) -> tuple[str, str | None, Any]:
-    """Return what a refusal for a rate says: the message, the id, and how long to wait."""
+    """Return the parts of a rate limit refusal: message, id, and delay."""
     with pytest.raises(MessageRefused) as caught:
         one.receive(text, now)
     error: Any = caught.value.error

@@ -18,7 +18,7 @@ LIMITS = SlowLimits(bytes_newest_only=2_000, bytes_max=10_000, stall_s=10)
 
 
 class Line:
-    """A transport whose client reads when the test says so."""
+    """A transport whose client reads when the test requests it."""
 
     def __init__(self) -> None:
         self.unread = b""

@@ -16,7 +16,7 @@ BURST = 20
 
 async def make_link(closed: list[Link]) -> Link:
     async def serve(*_: Any) -> None:
-        """Serve nobody."""
+        """Serve no client."""
 
     limits = ConnectionLimits(
         user=UserLimits(session=session_limits(Rate(0.001, BURST))),

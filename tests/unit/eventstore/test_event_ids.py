@@ -12,7 +12,7 @@ MS = 1_000_000
 
 
 class Clock:
-    """Stands in for `time` in the module of the ids."""
+    """Replaces `time` in the module of the ids."""
 
     def __init__(self, now_ns: int) -> None:
         self.now_ns = now_ns

@@ -86,7 +86,7 @@ class Lookup:
         self.news.clear()
 
     async def idle(self) -> None:
-        """Wait until nobody's name is missing, as another user's name shows."""
+        """Wait until no name is missing, which another user's name shows."""
         self.users.names[99] = "Last"
         self.lookup.connected(99, "t", named=False)
         await self.renamed()

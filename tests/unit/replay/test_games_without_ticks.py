@@ -56,7 +56,7 @@ MOVES = st.lists(
 def play(
     game: Game, seed: int, inputs: Sequence[tuple[int, int, GameEvent]], *, late: int = 0
 ) -> Played:
-    """Play a match of (tick, seat, event), which ends by the rules or since somebody left."""
+    """Play a match of (tick, seat, event), which ends by the rules or because a player left."""
     state = game.setup(seed, {}, PLAYERS[game.name])
     states = [encoded(state)]
     log: list[tuple[int, MatchEvent]] = []

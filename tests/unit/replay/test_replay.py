@@ -58,7 +58,7 @@ def play(
     ticks: int = TICKS,
     reason: EndReason = "timeup",
 ) -> Played:
-    """Play a match of `ticks`; inputs stand in the log `lead` ticks before they take effect."""
+    """Play a match of `ticks`; inputs are logged `lead` ticks before they take effect."""
     state = PONG.setup(seed, {"duration_s": SECONDS}, 2)
     states = [encoded(state)]
     log: list[tuple[int, MatchEvent]] = []
@@ -171,7 +171,7 @@ def test_a_live_match_can_be_replayed_so_far(
 
 @pytest.mark.parametrize("reason", ["left", "timeup"])
 def test_an_input_after_the_end_has_no_effect(reason: EndReason) -> None:
-    # Its tick was chosen ahead of a match that was late, and then somebody left.
+    # Its tick was assigned ahead of a late match, and then a player left.
     ticks = TICKS if reason == "timeup" else 100
     played = play(1, ticks=ticks, reason=reason)
     held = KeysHeld(0, up=True, down=False)

@@ -39,7 +39,7 @@ async def test_a_stream_is_granted_in_the_order_of_requests() -> None:
     leases = [one.acquire(name, "a") for name in ("first", "second", "third")]
     assert [lease.is_held for lease in leases] == [True, False, False]
     leases[0].release()
-    # `granted` runs in a callback of its own, never inside `release`.
+    # `granted` runs in a separate callback, never inside `release`.
     assert one.granted == []
     assert await one.turn() == ["second"]
     leases[1].release()

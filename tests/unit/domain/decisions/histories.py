@@ -41,7 +41,7 @@ BROKEN = 1006
 """The close code of a connection that broke."""
 
 DEFAULT_OPTIONS = {"duration_s": 30, "reconnect_grace_s": 10, "pause_budget_s": 60}
-"""The options of a room for which nobody has chosen any, under the rules by default."""
+"""The default options of a room, under the default rules."""
 
 
 READY = RoomBecameReady(room=ROOM)
@@ -106,7 +106,7 @@ def seated(*players: int, room: str = ROOM, first: int = 0) -> list[Event]:
 
 
 def turn_s(players: int) -> int:
-    """Return what tag says of the turns of a match that was set up with the seed 7."""
+    """Return the turns of a match of tag with the seed 7."""
     return 7000 + 100 * players
 
 
@@ -163,7 +163,7 @@ def void(players: int, tick: int = 0) -> MatchEnded:
 
 
 def holds(seat: int, *tabs: str, tick: int = 0, by: str | None = None) -> MatchInput:
-    """Let the player of a seat hold a key in each of these tabs; `by` is the tab that says so."""
+    """Let the player of a seat hold a key in each of these tabs; `by` is the tab that sends it."""
     return MatchInput(
         match=f"{ROOM}-1",
         tick=tick,

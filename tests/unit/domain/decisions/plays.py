@@ -119,7 +119,7 @@ def end_of(
 
 
 def checkpoint(tick: int) -> Event:
-    """Write down where the match stands."""
+    """Record the state of the match."""
     return MatchCheckpoint(match=MATCH, tick=tick, state=msgspec.Raw(b"{}"), hash="hash")
 
 
@@ -131,7 +131,7 @@ def entered(
     by: SocketId | None = None,
     held: dict[SocketId, list[str]] | None = None,
 ) -> MatchInput:
-    """Return the input that says this."""
+    """Return the input with this content."""
     raw = msgspec.Raw(msgspec.json.encode(event))
     return MatchInput(match=MATCH, tick=tick, seat=seat, socket=by, input=raw, held=held or {})
 
@@ -231,7 +231,7 @@ class TimesOutSeat(ConnectFour):
 
 
 def by_rules(one: Scenario, *games: Game) -> list[tuple[str, str]]:
-    """Let other rules decide from now on; return the list of failures that will be told."""
+    """Let other rules decide from now on; return the list that failures are added to."""
     failures: list[tuple[str, str]] = []
     one.story.context = msgspec.structs.replace(
         one.story.context,

@@ -30,7 +30,7 @@ class KeysHeld(GameEvent, frozen=True, tag="keys_held"):
 
 
 class TagState(RelayState):
-    """A match that nobody wins."""
+    """A match without a winner."""
 
     seed: int = 0
 
@@ -82,5 +82,5 @@ class TagStory(Story):
 
 
 def scenario(**rules: Any) -> Scenario:
-    """Begin with nobody there, under these rules, where tag is played besides the other games."""
+    """Begin without users, under these rules, with tag in addition to the other games."""
     return Scenario(TagStory(Rules(**rules)))

@@ -1,4 +1,4 @@
-"""Decisions about invites: who may invite whom, and what follows from an answer."""
+"""Decisions about invites: who may send one, and the effects of an answer."""
 
 import pytest
 
@@ -55,7 +55,7 @@ DECLINED = InviteDeclined(inviter=ANA, invitee=BEN)
 ONLINE = online(ANA, BEN)
 INVITED = [*ONLINE, SENT]
 SENT_AT = len(INVITED) + 1
-"""The position of the invite: the start of the node stands at 1."""
+"""The position of the invite; the start of the node is at 1."""
 
 
 # SendInvite

@@ -31,7 +31,7 @@ SENT = InviteSent(inviter=ANA, invitee=BEN, game="pong")
 DECLINED = InviteDeclined(inviter=ANA, invitee=BEN)
 INVITED = [*online(ANA, BEN), SENT]
 SENT_AT = len(INVITED) + 1
-"""The position of the invite: the start of the node stands at 1."""
+"""The position of the invite; the start of the node is at 1."""
 
 
 def sent(inviter: int, invitee: int) -> InviteSent:

@@ -261,7 +261,7 @@ def test_a_socket_that_begins_to_watch_has_no_keys_to_release_a_paused_match() -
     )
 
 
-# Rooms that not everybody may come into
+# Rooms with restricted access
 
 SPECTATOR_KICKED = [*watching(ANA), SpectatorLeft(room=ROOM, user=ANA, reason="kicked")]
 PLAYER_KICKED = [*seated(ANA, first=1), SeatLeft(room=ROOM, user=ANA, reason="kicked")]
@@ -327,7 +327,7 @@ def test_a_user_who_watches_already_is_not_asked_again(
     scenario().given(*given).when(tab).then(*events[role])
 
 
-# A room that everybody has left
+# Empty rooms
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_the_first_checkpoint_lets_a_rebuild_start_at_the_start() -> None:
 
 
 def test_a_checkpoint_that_is_not_behind_all_logged_ticks_moves_nothing() -> None:
-    """An input for a tick after it stands before it in the log."""
+    """An input for a later tick precedes it in the log."""
     ahead = entered(KeysHeld(0, up=False, down=False), tick=65)
     match = folded(ahead, checkpoint(60), checkpoint(65))
     assert (match.replay_from, match.checkpoint_at, match.covered_tick) == (10, 12, 65)

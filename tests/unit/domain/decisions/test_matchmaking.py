@@ -1,4 +1,4 @@
-"""Decisions about matchmaking: who waits in which queue, and who is paired with whom."""
+"""Decisions about matchmaking: the queues, and which users are paired."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def searching(*users: int, game: str = "pong") -> list[Event]:
 
 JOIN = JoinQueue(ANA, "pong")
 AT = len(online(ANA)) + 2
-"""The position of the first event after Ana came online."""
+"""The position of the first event after Ana went online."""
 
 
 # JoinQueue
@@ -201,7 +201,7 @@ def test_leaving_a_queue_and_giving_up_lock_the_queue_and_the_user(command: Comm
     assert command.streams(World()) == {"queue:pong", "user:1"}
 
 
-# Who comes back to a queue
+# Returning to a queue
 
 BACK = OpenSocket(ANA, tab(ANA, "b"))
 OPENED = SocketOpened(user=ANA, socket=tab(ANA, "b"))

@@ -1,4 +1,4 @@
-"""Decisions about pauses: for whom a match waits, how long, and against whose budget."""
+"""Decisions about pauses: which players a match waits for, how long, and on whose budget."""
 
 from __future__ import annotations
 

@@ -370,7 +370,7 @@ def test_a_status_that_is_set_already_is_not_set_again(
 
 AWAY = [*online(ANA), *lost(ANA)]
 AWAY_AT = len(AWAY) + 1
-"""The position of the loss that begins the grace: the start of the node stands at 1."""
+"""The position of the loss that begins the grace; the start of the node is at 1."""
 
 
 def test_a_user_goes_offline_when_their_grace_period_is_over() -> None:

@@ -147,7 +147,7 @@ def test_a_user_who_was_away_before_a_start_is_away_since_then_and_excused() -> 
     assert room.seats[0] == seat(ANA, away_since=last(*given), excused=True)
 
 
-# When nobody looks at a room
+# Rooms without sockets
 
 
 @pytest.mark.parametrize(
