@@ -1,10 +1,6 @@
-<<<<<<< Updated upstream
 """The effort of tests that set none of their own, and less work for the garbage collector."""
 
 import gc
-=======
-"""Default number of random examples of a test: see `tests.effort`."""
->>>>>>> Stashed changes
 
 import pytest
 from hypothesis import settings
