@@ -34,7 +34,7 @@ V1_HEADER = "Sec-WebSocket-Protocol: ws-service.v1"
 SERVICE_SETTINGS = {
     "WS_PORT": "0",
     "WS_LOG_FORMAT": "ecs",
-    # The whole load comes from one address, and a sender stands for many.
+    # The whole load comes from one address, and one sender represents many.
     "WS_HANDSHAKES_PER_S_PER_IP": "0",
     "WS_MESSAGES_PER_S": "100000",
     "WS_MESSAGES_BURST": "1000000",

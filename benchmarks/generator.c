@@ -1,6 +1,6 @@
 /* A load generator for WebSocket servers: one thread, one epoll, no library but libc.
  *
- * It reads a plan (generator.py says what may stand in it), opens the connections, lets each one
+ * It reads a plan (generator.py says its format), opens the connections, lets each one
  * follow its script, prints "ready", waits for a line on standard input, sends at a fixed rate
  * whatever the server does, and prints one line of JSON. Latencies and arrivals go to files.
  *
@@ -120,7 +120,7 @@ static char *rest_of(char *line, const char *name) {
 }
 
 static void add_step(enum step_kind kind, char *pattern, char *text) {
-    if (!connections_count) fail("a step stands before the first connection");
+    if (!connections_count) fail("a step precedes the first connection");
     connection *c = &connections[connections_count - 1];
     c->steps = realloc(c->steps, (c->steps_count + 1) * sizeof(step));
     c->steps[c->steps_count++] = (step){kind, pattern, text};
@@ -263,7 +263,7 @@ static void queue_frame(connection *c, enum opcode opcode, const char *payload, 
     for (size_t i = 0; i < length; i++) masked[i] ^= key[i & 3];
 }
 
-/* Queue a text in which $T stands for the due time and $R for the room that was found. */
+/* Queue a text; $T is replaced by the due time and $R by the room that was found. */
 static void queue_text(connection *c, const char *text, uint64_t due) {
     static buffer filled;
     filled.length = 0;

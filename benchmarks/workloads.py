@@ -293,7 +293,7 @@ def _message(room_id: str, rooms: Rooms) -> dict[str, Any]:
     """Fill the data up until the frame that is delivered has the wanted length."""
     data = {"t": "$T", "pad": ""}
     delivered = {"type": "signal", "from": FIRST_USER, "roomId": room_id, "data": data}
-    # The ten digits of the time stand without the quotes of `$T`.
+    # The ten digits of the time replace `$T` with its quotes.
     length = len(generator.text(delivered)) - len('"$T"') + 10
     data["pad"] = "x" * max(0, PAYLOAD_BYTES - length)
     if rooms.logged:

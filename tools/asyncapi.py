@@ -157,7 +157,7 @@ def headers(dialect: DialectOfContract) -> dict[str, Schema]:
         "Authorization": {"type": "string", "description": "`Bearer <JWT>`"},
         "Sec-WebSocket-Protocol": {
             "type": "string",
-            "description": f"`{dialect.protocol}`, and `bearer.<JWT>` beside it in place of a "
+            "description": f"`{dialect.protocol}`, and also `bearer.<JWT>` in place of a "
             "token elsewhere.",
             "examples": [dialect.protocol, f"{dialect.protocol}, bearer.<JWT>"],
         },
@@ -173,7 +173,7 @@ def security_schemes(dialect: DialectOfContract) -> dict[str, Any]:
             "type": "httpApiKey",
             "name": "Sec-WebSocket-Protocol",
             "in": "header",
-            "description": f"`bearer.<JWT>` beside `{dialect.protocol}`; it is never echoed.",
+            "description": f"`bearer.<JWT>` next to `{dialect.protocol}`; never echoed.",
         },
     }
 

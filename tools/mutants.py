@@ -11,7 +11,7 @@ module is compiled in memory, so no file changes. The unit tests of its row of `
 fails, those that name the module first. Then the mutant is killed; and so is one that makes the
 tests take much longer than they did without it. One that survives shows what no test knows.
 
-Mutants that mean the same as the code stand in `tools/mutants_accepted.txt` and are not counted:
+Mutants equivalent to the code are listed in `tools/mutants_accepted.txt` and are not counted:
 
     service/games/x.py Class.method: before -> after  # reason
 

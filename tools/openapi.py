@@ -10,7 +10,7 @@ OPENAPI = Path(__file__).parent.parent / "service" / "web" / "docs" / "contract"
 
 
 def document_text() -> str:
-    """Return what stands in the file."""
+    """Return the content of the file."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -56,7 +56,7 @@ def _candidates(version: str) -> Iterator[Path]:
 
 
 def _is(python: Path, version: str) -> bool:
-    """Tell whether it runs: the shims of pyenv also stand for versions that are not chosen."""
+    """Return whether it runs: pyenv has shims also for versions that are not selected."""
     return _output(str(python), "-c", PROBE).startswith(f"{version} ")
 
 

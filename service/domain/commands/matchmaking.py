@@ -99,7 +99,7 @@ def streams_of_return(user: UserId, world: World) -> set[str]:
 
 
 def pair_returning(user: UserId, world: World, context: Context) -> list[Event]:
-    """Pair `user`, who comes back within their grace period, with who has waited longest."""
+    """Pair `user`, who returns within their grace period, with the user who has waited longest."""
     if world.presence.is_connected(user):
         return []
     for game in world.matchmaking.searched_by(user):
