@@ -32,6 +32,7 @@ from service.edge.queries import Queries
 from service.edge.session.rate_limit import Budgets
 from service.edge.socketio.server import SocketIo
 from service.edge.tasks import Tasks
+from service.edge.wire.choice import choose
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
 from service.integrations.profile_lookup import ProfileLookup
@@ -100,7 +101,10 @@ class Parts:
         self.profiles = Profiles()
         self.profile_cache = ProfileCache(self.profiles, self.world, self.reader)
         self.backlog = Backlog(settings.backlog, recovered.before_tail.position)
-        self.hub = Hub(self.world, self.profiles, self.backlog, settings.broadcasts, metrics)
+        self.wire = choose(settings.wire.kind)
+        parts = self.world, self.profiles, self.backlog, settings.broadcasts, metrics
+        self.hub = Hub(*parts, wire=self.wire)
+        metrics.wire(self.wire.name, self.hub.flush_scope.output.method)
         self.matches = LiveMatches(time.monotonic, metrics)
         context = Context(
             rules=settings.rules,

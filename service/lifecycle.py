@@ -132,12 +132,17 @@ class Service:
         ]
 
     async def _listen(self) -> None:
-        world = self.parts.world
-        self.url = await self.parts.site.start()
+        parts = self.parts
+        world, output = parts.world, parts.hub.flush_scope.output
+        self.url = await parts.site.start()
         logger.info(
             "listening",
             **{"url.full": self.url, "process.pid": os.getpid()},
-            metadata={"position": world.position, "matches": len(world.matches.live)},
+            metadata={
+                "position": world.position,
+                "matches": len(world.matches.live),
+                "wire": f"{parts.wire.name} ({output.method})",
+            },
         )
 
     async def failed(self) -> None:

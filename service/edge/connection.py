@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import V1, Dialect
 from service.edge.slow_consumer import conflation_key_in, is_discardable
+from service.edge.wire.python import SendQueue as PythonSendQueue
 from service.protocol.frame_rates import FRAME_HZ_MAX
 from service.telemetry import get_logger
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from service.domain.ids import RoomId, SocketId, UserId
     from service.edge.session.actions import ResumeFrom
     from service.edge.slow_consumer import ConflationKey
+    from service.edge.wire.interface import SendQueue, Transport
     from service.errors import ClientError
     from service.settings.sections.connections import SlowLimits
 
@@ -25,22 +27,6 @@ logger = get_logger(__name__)
 
 HELD_MAX = 64
 """Maximum number of conflated frames kept for a slow client; further ones are dropped."""
-
-
-class Transport(Protocol):
-    """The part of `asyncio.Transport` that a connection writes to."""
-
-    def write(self, data: bytes) -> None:
-        """Send frames, without waiting."""
-
-    def get_write_buffer_size(self) -> int:
-        """Return the number of bytes that were written and not sent yet."""
-
-    def is_closing(self) -> bool:
-        """Tell whether it is closed, or being closed."""
-
-    def abort(self) -> None:
-        """Close at once, without sending what is buffered."""
 
 
 def _spend_nothing(_units: float) -> None:
@@ -62,23 +48,20 @@ class Connection:
         "_progress",
         "_resume_end",
         "_state_room",
-        "_written",
         "aborted",
         "dialect",
         "frame_hz",
-        "frames",
         "friends",
         "greeting_bytes",
-        "is_slow",
         "is_v1",
         "on_first_message",
         "opened_at",
         "refused",
         "resume",
         "resume_bytes",
+        "send_queue",
         "socket",
         "spend",
-        "transport",
         "user",
     )
 
@@ -92,8 +75,9 @@ class Connection:
         limits: SlowLimits,
         resume: ResumeFrom | None = None,
         frame_hz: int = FRAME_HZ_MAX,
+        new_queue: Callable[[Transport], SendQueue] = PythonSendQueue,
     ) -> None:
-        """Write to `transport`, whose opening handshake is completed."""
+        """Write to `transport`, whose opening handshake is completed, by a queue of this kind."""
         self.socket = socket
         self.user = user
         self.dialect = dialect
@@ -111,20 +95,37 @@ class Connection:
         self.opened_at: Position = 0
         """The position of its `SocketOpened`: later events reach it live."""
         self.friends: frozenset[UserId] = frozenset()
-        self.transport = transport
+        self.send_queue = new_queue(transport)
+        """The frames that the next flush writes, and what the wire has to know of them."""
         self.aborted = False
         self.is_v1 = dialect is V1
-        self.frames: list[bytes] = []
-        """The send queue, written by the next flush."""
         self._limits = limits
-        self.is_slow = False
-        """Whether so much is unread that broadcasts are conflated or dropped."""
         self._held: dict[ConflationKey, bytes] | None = None
         """The newest frame of each conflation key, queued when the client has caught up."""
         self._marks: list[int] = []
         """For each hold, the number of queued frames that are before it."""
-        self._resume_end = self._written = 0
+        self._resume_end = 0
         self._progress = (0, 0.0)
+
+    @property
+    def transport(self) -> Transport:
+        """Where frames are written to."""
+        transport: Transport = self.send_queue.transport
+        return transport
+
+    @transport.setter
+    def transport(self, transport: Transport) -> None:
+        self.send_queue.transport = transport
+
+    @property
+    def frames(self) -> list[bytes]:
+        """The frames that the next flush writes."""
+        return self.send_queue.frames
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether so much is unread that broadcasts are conflated or dropped."""
+        return self.send_queue.is_slow
 
     def on_message(self) -> None:
         """Note that the client has sent something."""
@@ -158,11 +159,11 @@ class Connection:
     def is_resuming(self) -> bool:
         """Whether the answer to its last resume is not read yet, or it is slow."""
         unread = self.transport.get_write_buffer_size()
-        return self.is_slow or self._written - unread < self._resume_end
+        return self.is_slow or self.send_queue.written - unread < self._resume_end
 
     def begin_resume(self) -> None:
         """Mark the end of what is queued now as the end of the answer to a resume."""
-        self._resume_end = self._written + sum(map(len, self.frames))
+        self._resume_end = self.send_queue.written + sum(map(len, self.frames))
 
     def begin_hold(self) -> None:
         """Hold back the frames that are queued from now on, until `end_hold`.
@@ -170,6 +171,7 @@ class Connection:
         Holds may overlap; they end in the order in which they began.
         """
         self._marks.append(len(self.frames))
+        self.send_queue.is_withheld = True
 
     def insert(self, frame: bytes) -> None:
         """Queue a frame before those that the first hold keeps back."""
@@ -179,6 +181,7 @@ class Connection:
     def end_hold(self) -> None:
         """End the first hold."""
         del self._marks[0]
+        self.send_queue.is_withheld = bool(self._marks)
 
     def _flush_part(self) -> int:
         """Write what is not held back; too much that is held back aborts the connection."""
@@ -186,7 +189,7 @@ class Connection:
         waiting, self._marks = self.frames[ready:], []
         del self.frames[ready:]
         written = self.flush()
-        self.frames += waiting
+        self.frames.extend(waiting)
         self._marks = [mark - ready for mark in marks]
         if sum(map(len, waiting)) > self._limits.bytes_max:
             self.frames.clear()
@@ -223,7 +226,7 @@ class Connection:
         if buffered and buffered + size > self._limits.bytes_max:
             self.abort("too much unread")
             return 0
-        self._written += size
+        self.send_queue.written += size
         transport.write(data)
         return size
 
@@ -232,7 +235,7 @@ class Connection:
         kept: list[bytes] = []
         for frame in self.frames:
             if is_discardable(frame):
-                self.is_slow = True
+                self.send_queue.is_slow = True
                 self.retain(conflation_key_in(frame), frame)
             else:
                 kept.append(frame)
@@ -240,15 +243,15 @@ class Connection:
 
     def _slow_down(self, buffered: int) -> None:
         """Update `is_slow`; queue the conflated frames when the client has caught up."""
-        self.is_slow = buffered > self._limits.bytes_newest_only
+        self.send_queue.is_slow = buffered > self._limits.bytes_newest_only
         if self._held is not None and not self.is_slow:
-            self.frames += self._held.values()
+            self.frames.extend(self._held.values())
             self._held = None
 
     def check_progress(self, now: float) -> None:
         """Abort the connection if the client has read nothing for `stall_s`."""
         buffered = self.transport.get_write_buffer_size()
-        read = self._written - buffered
+        read = self.send_queue.written - buffered
         if not buffered or read > self._progress[0]:
             self._progress = (read, now)
             self.flush()

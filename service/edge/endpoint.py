@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,9 @@ from service.edge.connection import Connection
 from service.edge.conversation import Conversation
 from service.edge.dialect import PROTOCOLS, V1, Dialect, dialect_of
 from service.edge.handshake import checked
-from service.edge.http.server import admit
+from service.edge.http.server import admit, call_when_lost
 from service.edge.inbound import EagerResponse
+from service.edge.internals import descriptor
 from service.edge.session.actions import ResumeFrom
 from service.edge.session.costs import BYTES_PER_UNIT, HANDSHAKE_UNITS, SOCKET_LOGGED_BYTES
 from service.edge.session.frame_rate import frame_rate_in_url
@@ -43,10 +45,12 @@ if TYPE_CHECKING:
     from service.edge.backend import Backend
     from service.edge.channel import Channel
     from service.edge.session.rate_limit import Budgets, UserBudget
+    from service.edge.wire.interface import SendQueue, Transport
     from service.eventstore.records import Origin
     from service.settings.sections.connections import ConnectionLimits
 
-    Connect: TypeAlias = Callable[[SocketId, UserId], Connection]
+    NewQueue: TypeAlias = Callable[[Transport], SendQueue]
+    Connect: TypeAlias = Callable[[SocketId, UserId, NewQueue], Connection]
 
 POSITION_DIGITS_MAX = 18
 
@@ -100,6 +104,7 @@ class Endpoint:
         handshake = checked(request, PROTOCOLS)
         ws = EagerResponse(
             self._hub.flush_scope,
+            self._hub.wire.read_texts,
             protocols=PROTOCOLS,
             # aiohttp refuses a message as long as its maximum.
             max_msg_size=self._limits.session.message_bytes_max + 1,
@@ -111,7 +116,7 @@ class Endpoint:
         if transport is None:
             return ws
 
-        def connect(socket: SocketId, user: UserId) -> Connection:
+        def connect(socket: SocketId, user: UserId, new_queue: NewQueue) -> Connection:
             admit(request)
             dialect = dialect_of(ws.ws_protocol)
             frame_hz, refused = _frame_hz_of(request, dialect)
@@ -123,12 +128,20 @@ class Endpoint:
                 limits=self._limits.slow,
                 resume=_resume_of(request),
                 frame_hz=frame_hz,
+                new_queue=new_queue,
             )
             connection.refused = refused
+            self._attach(connection.send_queue, request)
             return connection
 
         await self.attend(request, token_of(request), ws, connect)
         return ws
+
+    def _attach(self, queue: SendQueue, request: web.Request) -> None:
+        """Let output go past the transport, straight to its socket, until that is lost."""
+        output = self._hub.flush_scope.output
+        if call_when_lost(request, partial(output.detach, queue)):
+            output.attach(queue, descriptor(queue.transport))
 
     async def attend(
         self, request: web.Request, token: str | None, channel: Channel, connect: Connect
@@ -149,7 +162,7 @@ class Endpoint:
             )
             await channel.close(code=error.close_code, message=error.message.encode())
             return
-        connection = connect(self._new_socket_id(), identity.user)
+        connection = connect(self._new_socket_id(), identity.user, self._hub.wire.new_queue)
         if self._draining:
             # The service began to stop while a key was fetched.
             await channel.close(code=CloseCode.DRAINING, message=b"Server is restarting")

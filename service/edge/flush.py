@@ -13,27 +13,30 @@ from typing import TYPE_CHECKING
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from service.edge.connection import Connection
+    from service.edge.wire.interface import Wire
     from service.telemetry import Metrics
 
 
 class FlushScope:
-    """The connections with queued frames; as a context manager, it flushes them on exit.
+    """When output is flushed; as a context manager, it flushes on exit.
 
     A reader enters it for each chunk that it reads. That saves the loop a callback, since what the
     chunk causes needs no flush of its own. Scopes are not nested.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
-        """Count writes and their time in `metrics`."""
+    def __init__(self, wire: Wire, metrics: Metrics) -> None:
+        """Write by `wire`; count writes and their time in `metrics`."""
+        self.output = wire.new_output(self._failed)
         self._metrics = metrics
-        self._unflushed: set[Connection] = set()
         self._is_entered = False
-        self._waiting: set[Connection] = set()
-        """Connections whose frames may wait for the next frame tick."""
+        self._is_due = False
+        """Whether something was queued since the last flush."""
+        self._is_tick_due = False
+        """Whether a frame tick is scheduled."""
 
     def __enter__(self) -> None:
         """Schedule no flush from now on; the exit will do it."""
@@ -47,44 +50,64 @@ class FlushScope:
     ) -> None:
         """Flush, also after an error."""
         self._is_entered = False
-        if self._unflushed:
+        if self._is_due:
             self.flush()
 
-    def flush(self) -> None:
-        """Write the queued frames of every connection, but for those that wait for a tick."""
-        unflushed = self._unflushed
-        if unflushed:
-            self._unflushed = set()
-            self._write(unflushed)
+    def queue(
+        self,
+        frame: bytes,
+        connections: Sequence[Connection],
+        *,
+        may_miss: bool = False,
+        frame_ms: float = 0,
+    ) -> Sequence[Connection]:
+        """Queue a frame; return the connections that are slow and do not get it, if they may not.
+
+        It is flushed when the scope is left, or at the end of the loop's turn; with `frame_ms` at
+        the next frame tick, at most so long from now.
+        """
+        if frame_ms:
+            if not self._is_tick_due:
+                self._is_tick_due = True
+                asyncio.get_running_loop().call_later(frame_ms / 1000, self._tick)
+        else:
+            self._schedule()
+        return self.output.queue(frame, connections, may_miss=may_miss, at_tick=bool(frame_ms))
 
     def flush_soon(self, connections: Iterable[Connection]) -> None:
         """Flush these connections when the scope is left, or at the end of the loop's turn."""
-        if not self._unflushed and not self._is_entered:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._unflushed.update(connections)
+        self._schedule()
+        self.output.mark(connections)
 
-    def flush_at_tick(self, connections: Iterable[Connection], frame_ms: float) -> None:
-        """Flush these connections at the next frame tick, at most `frame_ms` from now."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_later(frame_ms / 1000, self._flush_waiting)
-        self._waiting.update(connections)
+    def flush(self) -> None:
+        """Write the queued frames of every connection, but for those that wait for a tick."""
+        if self._is_due:
+            self._is_due = False
+            self._write(at_tick=False)
 
     def discard(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
-        self._unflushed.discard(connection)
-        self._waiting.discard(connection)
+        self.output.discard(connection)
 
-    def _flush_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        self._write(waiting)
+    def _failed(self, connection: Connection | None, error: Exception) -> None:
+        """Take note of what costs one connection its frames; that one resumes."""
+        if connection is None:
+            note_fault(self._metrics, "delivery", error)
+            return
+        note_fault(self._metrics, "delivery", error, socket=connection.socket)
+        connection.abort("not written")
 
-    def _write(self, connections: Iterable[Connection]) -> None:
+    def _schedule(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            if not self._is_entered:
+                asyncio.get_running_loop().call_soon(self.flush)
+
+    def _tick(self) -> None:
+        self._is_tick_due = False
+        self._write(at_tick=True)
+
+    def _write(self, *, at_tick: bool) -> None:
         started_at = time.perf_counter()
-        written = 0
-        for connection in connections:
-            try:
-                written += connection.flush()
-            except Exception as error:  # noqa: BLE001 - it costs this socket alone, which resumes
-                note_fault(self._metrics, "delivery", error, socket=connection.socket)
-                connection.abort("not written")
+        written = self.output.flush(at_tick=at_tick)
         self._metrics.flushed(written, time.perf_counter() - started_at)

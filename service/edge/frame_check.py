@@ -28,7 +28,7 @@ def may_be_sent(close_code: int) -> bool:
 class FrameCheck:
     """Parses the frame headers of one client from chunks of any size."""
 
-    __slots__ = ("_header", "_in_message", "_skip", "error")
+    __slots__ = ("_header", "_in_message", "_skip", "error", "is_between")
 
     def __init__(self) -> None:
         """Begin before the first frame."""
@@ -38,6 +38,8 @@ class FrameCheck:
         """Bytes of the current frame's payload that were not received yet."""
         self._in_message = False
         """Whether a fragmented message has begun."""
+        self.is_between = True
+        """Whether neither a frame nor a fragmented message has begun."""
         self.error: str | None = None
         """The violation, after which nothing must be read."""
 
@@ -52,7 +54,9 @@ class FrameCheck:
                 and second - _MASKED == len(data) - _SHORT_HEADER < _LENGTH_16
             ):
                 return len(data)
-        return self._walk(data)
+        good = self._walk(data)
+        self.is_between = not (self._skip or self._header or self._in_message)
+        return good
 
     def _walk(self, data: bytes) -> int:
         """Parse frame by frame; return the offset of the first invalid one."""

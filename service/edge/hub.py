@@ -23,6 +23,7 @@ from service.edge.frames import frame, type_in, type_of
 from service.edge.recipients import RecipientIndex
 from service.edge.slow_consumer import SKIPPABLE, conflation_key
 from service.edge.tail import keep
+from service.edge.wire.choice import PYTHON
 from service.fanout.audience import (
     Delivery,
     InRoom,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from service.domain.projections.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
+    from service.edge.wire.interface import Wire
     from service.fanout.audience import Message
     from service.fanout.profiles import Profiles
     from service.protocol import ToClient
@@ -64,9 +66,10 @@ class Hub:
         limits: BroadcastLimits,
         metrics: Metrics,
         *,
+        wire: Wire = PYTHON,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Resolve audiences by `world`, and keep durable messages in `backlog`.
+        """Resolve audiences by `world`, and keep durable messages in `backlog`; send by `wire`.
 
         `clock` is that of the backlog's ages, in seconds.
         """
@@ -79,7 +82,9 @@ class Hub:
         self._index = RecipientIndex(world)
         self._connections = self._index.connections
         self._arriving: dict[SocketId, Connection] = {}
-        self.flush_scope = FlushScope(metrics)
+        self.wire = wire
+        """Makes the send queues of connections, and reads what clients send."""
+        self.flush_scope = FlushScope(wire, metrics)
         self._shown_late: dict[RoomId, Position] = {}
         """Per room, the position up to which delayed spectators have been sent everything."""
         self.users = UserFeed(world, profiles, self._diff_pause_s, self._send_to_v1, metrics)
@@ -173,16 +178,14 @@ class Hub:
 
     def send(self, connection: Connection, message: ToClient) -> None:
         """Send one message to one socket."""
-        connection.frames.append(connection.dialect.frame(message))
         self._metrics.sent(type_of(message), 1)
-        self.flush_scope.flush_soon((connection,))
+        self.flush_scope.queue(connection.dialect.frame(message), (connection,))
 
     def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
         """Send frames to one socket."""
         for data in frames:
-            connection.frames.append(data)
             self._metrics.sent(type_in(data), 1)
-        self.flush_scope.flush_soon((connection,))
+            self.flush_scope.queue(data, (connection,))
 
     def send_before_hold(self, connection: Connection, data: bytes) -> None:
         """Send a frame before those that a hold keeps back."""
@@ -268,33 +271,25 @@ class Hub:
 
         It is flushed soon, or at the next frame tick where `frame_ms` allows that.
         """
-        self._queue(connections, data, message)
-        if frame_ms:
-            self.flush_scope.flush_at_tick(connections, frame_ms)
-        else:
-            self.flush_scope.flush_soon(connections)
+        if not connections:
+            return
+        self._metrics.sent(type_of(message), len(connections))
+        skippable = type_of(message) in SKIPPABLE
+        slow = self.flush_scope.queue(data, connections, may_miss=skippable, frame_ms=frame_ms)
+        for connection in slow:
+            connection.retain(conflation_key(message), data)
 
     def _send_state(
         self, connections: list[Connection], data: bytes, message: v1.GameUpdate
     ) -> None:
         """Queue the state of a match, for some sockets to leave with those of other matches."""
-        self._queue(connections, data, message)
         room = message.room_id
         waiting = [one for one in connections if one.may_join_states(room)]
         if not waiting:
-            self.flush_scope.flush_soon(connections)
+            self._send(connections, data, message)
             return
-        self.flush_scope.flush_at_tick(waiting, STATES_JOINED_MS)
-        self.flush_scope.flush_soon([one for one in connections if one not in waiting])
-
-    def _queue(self, connections: list[Connection], data: bytes, message: ToClient) -> None:
-        self._metrics.sent(type_of(message), len(connections))
-        is_skippable = type_of(message) in SKIPPABLE
-        for connection in connections:
-            if is_skippable and connection.is_slow:
-                connection.retain(conflation_key(message), data)
-            else:
-                connection.frames.append(data)
+        self._send(waiting, data, message, STATES_JOINED_MS)
+        self._send([one for one in connections if one not in waiting], data, message)
 
     def _diff_pause_s(self) -> float:
         return broadcast_interval_s(self._limits.user_diff_s, len(self._connections))

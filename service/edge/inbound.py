@@ -3,8 +3,7 @@
 What they cause is flushed at the end of that callback. Frames that a server must refuse, and that
 aiohttp's reader accepts, are refused here (`frame_check`).
 
-This uses private parts of aiohttp, in this module only. Where they have changed, messages go
-through the task as usual, and a test fails.
+Where aiohttp's private parts have changed (`internals`), messages go through the task as usual.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web, web_ws
 
+from service.edge import internals
 from service.edge.frame_check import PROTOCOL_ERROR, FrameCheck
 from service.telemetry import get_logger
 
@@ -21,26 +21,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from service.edge.channel import Count, Handle
+    from service.edge.wire.interface import ReadTexts
 
 logger = get_logger(__name__)
-
-_QUEUE, _READER = "WebSocketDataQueue", "WebSocketReader"
-_Queue: Any = getattr(web_ws, _QUEUE, None)
-_Reader: Any = getattr(web_ws, _READER, None)
-
-IS_EAGER = all(
-    hasattr(part, name)
-    for part, names in (
-        (_Queue, ("feed_data", "set_exception", "_buffer")),
-        (_Reader, ("feed_data",)),
-        (
-            web.WebSocketResponse,
-            ("_post_start", "_on_data_received", "_heartbeat_when", "_pong_response_cb"),
-        ),
-    )
-    for name in names
-)
-"""Whether aiohttp has the private attributes that this module uses."""
 
 _TEXT = WSMsgType.TEXT
 _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
@@ -63,12 +46,21 @@ class EagerResponse(web.WebSocketResponse):
     """A WebSocket that handles messages in the read callback, and keeps the others for its task."""
 
     # In a `__dict__` they would be one too many for aiohttp's, which would double in size.
-    __slots__ = ("_received", "_scope")
+    __slots__ = ("_read_texts", "_received", "_scope")
 
-    def __init__(self, scope: AbstractContextManager[None] | None = None, **options: Any) -> None:
-        """Enter `scope` around each read callback; the options are those of aiohttp."""
+    def __init__(
+        self,
+        scope: AbstractContextManager[None] | None = None,
+        read_texts: ReadTexts | None = None,
+        **options: Any,
+    ) -> None:
+        """Enter `scope` around each read callback; read texts by `read_texts` where it is given.
+
+        The options are those of aiohttp.
+        """
         super().__init__(**options)
         self._scope = scope
+        self._read_texts = read_texts
         self._received: asyncio.Event | None = None
         """Set by any received data; created when `answers` is called first."""
 
@@ -86,32 +78,33 @@ class EagerResponse(web.WebSocketResponse):
 
     def set_message_handler(self, handle: Handle, count: Count) -> None:
         """Call `handle` in the read callback (`Channel`); drop control frames without `count`."""
-        if isinstance(self._reader, _EagerQueue):
+        if isinstance(self._reader, EagerQueue):
             self._reader.handle = handle
             self._reader.count = count
-            self._parser.scope = self._scope  # type: ignore[union-attr]  # it is `_EagerReader`
+            self._parser.scope = self._scope  # type: ignore[union-attr]  # it is `EagerReader`
+            self._parser.read_texts = self._read_texts  # type: ignore[union-attr]  # the same
 
     def texts(self) -> _Texts:
         """Iterate over the frames that were kept for the task (`Channel`)."""
         return _Texts(self)
 
     def _post_start(self, *arguments: Any) -> None:
-        if not IS_EAGER:
+        if not internals.IS_EAGER:
             super()._post_start(*arguments)
             return
-        setattr(web_ws, _QUEUE, _EagerQueue)
-        setattr(web_ws, _READER, _EagerReader)
+        setattr(web_ws, internals.QUEUE, EagerQueue)
+        setattr(web_ws, internals.READER, EagerReader)
         try:
             super()._post_start(*arguments)
         finally:
-            setattr(web_ws, _QUEUE, _Queue)
-            setattr(web_ws, _READER, _Reader)
+            setattr(web_ws, internals.QUEUE, internals.DataQueue)
+            setattr(web_ws, internals.READER, internals.Reader)
 
     def _on_data_received(self) -> None:
         """Postpone the next ping, without the callback that aiohttp schedules for that."""
         if self._received is not None:
             self._received.set()
-        if not IS_EAGER:
+        if not internals.IS_EAGER:
             super()._on_data_received()
         elif self._heartbeat is not None and self._loop is not None:
             self._heartbeat_when = self._loop.time() + self._heartbeat
@@ -140,41 +133,63 @@ class _Texts:
         raise StopAsyncIteration
 
 
-class _EagerReader(_Reader if IS_EAGER else object):  # type: ignore[misc]  # private base class
+class EagerReader(internals.Reader if internals.IS_EAGER else object):  # type: ignore[misc]  # private
     """Parses the frames of one socket, within the flush scope."""
 
-    __slots__ = ("_check", "_errors", "scope")
+    __slots__ = (
+        "_check",
+        "_is_over",
+        "_queue",
+        "_text_bytes_max",
+        "_waiting",
+        "read_texts",
+        "scope",
+    )
 
-    def __init__(self, queue: Any, *arguments: Any, **options: Any) -> None:
-        super().__init__(queue, *arguments, **options)
+    def __init__(self, queue: Any, max_msg_size: int, **options: Any) -> None:
+        """Take what aiohttp's own reader takes."""
+        super().__init__(queue, max_msg_size, **options)
         self.scope: AbstractContextManager[None] | None = None
-        self._errors = queue
+        self.read_texts: ReadTexts | None = None
+        """What reads text frames before aiohttp parses the rest; None: aiohttp parses all."""
+        self._queue = queue
+        self._waiting = queue._buffer  # noqa: SLF001 - aiohttp has no public name for it
+        self._text_bytes_max = max_msg_size - 1
         self._check = FrameCheck()
+        self._is_over = False
 
     def feed_data(self, data: bytes) -> Any:
         """Parse received data, up to the first invalid frame."""
-        if self._check.error is not None:
-            return True, b""
-        good = self._check.check(data)
-        if good < len(data):
-            self._read(data[:good])
-            self._errors.set_exception(WebSocketError(PROTOCOL_ERROR, str(self._check.error)))
-            return True, b""
-        return self._read(data)
-
-    def _read(self, data: bytes) -> Any:
         if self.scope is None:
-            return super().feed_data(data)
+            return self._feed(data)
         with self.scope:
-            return super().feed_data(data)
+            return self._feed(data)
+
+    def _feed(self, data: bytes) -> Any:
+        if self._is_over:
+            return True, b""
+        check = self._check
+        if self.read_texts is not None and check.is_between and not self._waiting:
+            read = self.read_texts(data, self._text_bytes_max, self._queue.offer)
+            if read == len(data):
+                return False, b""
+            data = data[read:] if read else data
+        good = check.check(data)
+        answer = super().feed_data(data if check.error is None else data[:good])
+        if check.error is not None:
+            self._queue.set_exception(WebSocketError(PROTOCOL_ERROR, check.error))
+            answer = True, b""
+        self._is_over = answer[0]
+        return answer
 
 
-class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]  # private base class
+class EagerQueue(internals.DataQueue if internals.IS_EAGER else object):  # type: ignore[misc]  # private
     """The bounded queue between aiohttp's parser and the task."""
 
     __slots__ = ("count", "handle")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Take what aiohttp's own queue takes."""
         super().__init__(*arguments, **options)
         self.count: Count | None = None
         self.handle: Handle | None = None
@@ -182,14 +197,26 @@ class _EagerQueue(_Queue if IS_EAGER else object):  # type: ignore[misc]  # priv
     def feed_data(self, data: WSMessage, size: int) -> None:
         """Handle a text at once, or queue it; aiohttp pauses reading when the queue is long."""
         if data.type is _TEXT:
-            if self.handle is not None and not self._buffer:
-                try:
-                    if self.handle(data.data):
-                        return
-                except Exception as error:
-                    logger.exception("message failed", error_type="internal_error")
-                    self.set_exception(error)
-                    return
+            if not self._buffer and self._is_handled(data.data):
+                return
         elif data.type in _CONTROL and self.count is not None and not self.count():
             return
         super().feed_data(data, size)
+
+    def offer(self, text: str) -> bool:
+        """Offer a text that was read without aiohttp; return False if it is kept."""
+        if self._is_handled(text):
+            return True
+        super().feed_data(WSMessage(_TEXT, text, ""), len(text.encode()))
+        return False
+
+    def _is_handled(self, text: str) -> bool:
+        """Tell whether a text was handled at once, be it that it has failed."""
+        if self.handle is None:
+            return False
+        try:
+            return self.handle(text)
+        except Exception as error:
+            logger.exception("message failed", error_type="internal_error")
+            self.set_exception(error)
+            return True

@@ -11,7 +11,7 @@ from service.settings.sections.integrations import (
     WebhookSettings,
 )
 from service.settings.sections.play import Rules, Times
-from service.settings.sections.process import ListenSettings, LogSettings
+from service.settings.sections.process import ListenSettings, LogSettings, WireSettings
 from service.settings.sections.storage import BacklogLimits, StorageSettings
 from service.settings.sections.tokens import TokenSettings, VaultSettings
 
@@ -21,6 +21,7 @@ class Settings:
     """Every setting of the service; names end in the unit."""
 
     listen: ListenSettings = part(ListenSettings)
+    wire: WireSettings = part(WireSettings)
     storage: StorageSettings = part(StorageSettings)
     logs: LogSettings = part(LogSettings)
     tokens: TokenSettings = part(TokenSettings)

@@ -67,6 +67,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         build = Info("ws_build", "Version of the service.", registry=registry)
         build.info({"version": __version__})
+        self._wire = Info("ws_wire", "How frames reach the sockets.", registry=registry)
         self._gauges = {
             name: Gauge(f"ws_{name}", help_, registry=registry) for name, help_ in GAUGES.items()
         }
@@ -152,6 +153,10 @@ class Metrics:
         self._deliveries_refused = self._total(
             "deliveries_refused", "Deliveries that other services rejected permanently."
         )
+
+    def wire(self, kind: str, method: str) -> None:
+        """Tell how frames reach the sockets: by which kind of wire, and many at once by what."""
+        self._wire.info({"kind": kind, "method": method})
 
     def read(self, **readers: Callable[[], float]) -> None:
         """Set the functions that are called at each scrape, by the names in `GAUGES`."""

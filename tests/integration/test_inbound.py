@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from service.edge import inbound
+from service.edge import internals
 from service.edge.inbound import EagerResponse
 
 PATIENCE_S = 10
@@ -88,7 +88,7 @@ async def connected(
 
 
 def test_the_installed_aiohttp_has_the_required_private_parts() -> None:
-    assert inbound.IS_EAGER, "aiohttp has changed: see service/edge/inbound.py"
+    assert internals.MISSING == [], "aiohttp or uvloop has changed: see service/edge/internals.py"
 
 
 async def test_messages_handled_in_the_callback_do_not_wake_the_task() -> None:
@@ -135,7 +135,7 @@ async def test_an_error_in_the_callback_closes_only_that_socket() -> None:
 async def test_without_the_private_parts_all_messages_go_through_the_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inbound, "IS_EAGER", False)
+    monkeypatch.setattr(internals, "IS_EAGER", False)
     server = Server()
     async with connected(server) as ws:
         for text in ("a", "b"):

@@ -95,6 +95,7 @@ class HttpConnection(web.RequestHandler):
         "_limiter",
         "_stage",
         "_tail",
+        "on_lost",
     )
 
     def __init__(self, limiter: ConnectionLimiter, server: Server, **options: Any) -> None:
@@ -112,6 +113,7 @@ class HttpConnection(web.RequestHandler):
         self._is_answered = False
         self._is_admitted = False
         self._tail = b""
+        self.on_lost: Callable[[], None] | None = None
 
     # asyncio.Protocol
 
@@ -129,7 +131,10 @@ class HttpConnection(web.RequestHandler):
         self._arm(limiter.limits.head_s, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Release everything."""
+        """Release everything; the descriptor is closed when this has returned."""
+        if self.on_lost is not None:
+            self.on_lost()
+            self.on_lost = None
         self._disarm()
         self._uncount()
         self._stage = _Stage.OVER
@@ -311,6 +316,17 @@ class _Bare(web.Response):
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()
         self.headers.popall(hdrs.SERVER, None)
+
+
+def call_when_lost(request: web.Request, callback: Callable[[], None]) -> bool:
+    """Call back before the descriptor of this request's connection is closed, if that can be told.
+
+    It is not called for one that is lost already.
+    """
+    if isinstance(request.protocol, HttpConnection):
+        request.protocol.on_lost = callback
+        return True
+    return False
 
 
 def admit(request: web.Request) -> None:

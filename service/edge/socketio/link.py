@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from service.domain.ids import SocketId, UserId
-    from service.edge.connection import Transport
-    from service.edge.endpoint import Connect
+    from service.edge.endpoint import Connect, NewQueue
+    from service.edge.wire.interface import Transport
     from service.settings.sections.connections import ConnectionLimits
 
     Serve: TypeAlias = Callable[["Link", "SocketIoSession", str | None, Connect], Awaitable[None]]
@@ -255,9 +255,14 @@ class Link:
         self._session = session = SocketIoSession(self)
         self.sessions += 1
 
-        def connect(socket: SocketId, user: UserId) -> Connection:
+        def connect(socket: SocketId, user: UserId, new_queue: NewQueue) -> Connection:
             session.connection = connection = Connection(
-                socket, user, SOCKET_IO, transport=self.transport, limits=self._limits.slow
+                socket,
+                user,
+                SOCKET_IO,
+                transport=self.transport,
+                limits=self._limits.slow,
+                new_queue=new_queue,
             )
             # It is sent with the greeting, when the opening is committed.
             connection.frames.append(packets.connected_frame(socket))

@@ -15,6 +15,17 @@ class ListenSettings:
 
 
 @section
+class WireSettings:
+    """The hot paths between frames and sockets."""
+
+    kind: Literal["native", "python"] = setting(
+        "WS_WIRE",
+        "native",
+        "What writes and reads frames: the extension in C where it is installed, or Python alone.",
+    )
+
+
+@section
 class LogSettings:
     """Logs and traces."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -279,12 +280,16 @@ class Watching:
         self.connection = self.arena.connect(ANA, frame_hz)
         self.flushes: list[str] = []
         scope = self.arena.hub.flush_scope
-        monkeypatch.setattr(scope, "flush_soon", lambda some: self._note("soon", some))
-        monkeypatch.setattr(scope, "flush_at_tick", lambda some, _ms: self._note("tick", some))
+        queue = scope.queue
 
-    def _note(self, how: str, connections: list[Connection]) -> None:
-        if self.connection in connections:
-            self.flushes.append(how)
+        def note(
+            frame: bytes, some: list[Connection], *, may_miss: bool = False, frame_ms: float = 0
+        ) -> Sequence[Connection]:
+            if self.connection in some:
+                self.flushes.append("tick" if frame_ms else "soon")
+            return queue(frame, some, may_miss=may_miss, frame_ms=frame_ms)
+
+        monkeypatch.setattr(scope, "queue", note)
 
     def send(self, *rooms: str) -> list[str]:
         for room in rooms:

@@ -81,7 +81,7 @@ class Service:
         return self.shown
 
     def send_frames(self, connection: Connection, frames: tuple[bytes, ...]) -> None:
-        connection.frames += frames
+        connection.frames.extend(frames)
         connection.flush()
 
     def send_before_hold(self, connection: Connection, data: bytes) -> None:

@@ -67,7 +67,7 @@ def test_reliable_messages_arrive_while_signals_are_dropped() -> None:
     connection, line = connected()
     connection.frames.append(signal(8_000))
     connection.flush()
-    connection.frames += [signal(3_000), frame(v1.Ack("a", 7)), signal(3_000)]
+    connection.frames.extend([signal(3_000), frame(v1.Ack("a", 7)), signal(3_000)])
     connection.flush()
     assert [message["type"] for message in line.take()] == ["signal", "ack"]
 
@@ -100,7 +100,7 @@ def test_the_newest_state_of_each_room_is_sent_later() -> None:
 
 def test_held_back_states_are_bounded() -> None:
     connection, line = connected()
-    connection.is_slow = True
+    connection.send_queue.is_slow = True
     for number in range(10 * HELD_MAX):
         removed = v1.RoomRemoved(f"room-{number}")
         connection.retain(conflation_key(removed), frame(removed))
@@ -161,9 +161,9 @@ def test_lossy_messages_are_known_in_each_dialect(dialect: object) -> None:
     message = classic.GameUpdate("r", {"p1Y": 1})
     data = SOCKET_IO.frame(message) if dialect is SOCKET_IO else frame(message)
     connection, line = connected()
-    connection.frames += [data] * 200
+    connection.frames.extend([data] * 200)
     connection.flush()
-    connection.frames += [data] * 200
+    connection.frames.extend([data] * 200)
     connection.flush()
     assert not line.is_aborted
     assert line.get_write_buffer_size() <= LIMITS.bytes_max

@@ -1,0 +1,123 @@
+"""The interface of the hot paths between frames and sockets; both kinds pass the same tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+
+class Transport(Protocol):
+    """The part of `asyncio.Transport` that frames leave by."""
+
+    def write(self, data: bytes) -> None:
+        """Send frames, without waiting."""
+
+    def get_write_buffer_size(self) -> int:
+        """Tell how many bytes have not left yet."""
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more can be sent."""
+
+    def abort(self) -> None:
+        """Close at once; what has not left is lost."""
+
+
+class SendQueue(Protocol):
+    """The frames that wait to be written to one socket."""
+
+    transport: Any
+    frames: list[bytes]
+    is_slow: bool
+    """Whether frames that may be missed are not queued."""
+    is_withheld: bool
+    """Whether some frames may not leave yet."""
+    written: int
+    """The bytes that were handed to the socket or its transport."""
+
+
+class Queued(Protocol):
+    """A connection, as far as output is concerned."""
+
+    @property
+    def send_queue(self) -> Any:
+        """What waits for it: a `SendQueue` of the same kind as the output."""
+
+    def flush(self) -> int:
+        """Write what is queued by the transport, and return how many bytes that were.
+
+        This is asked for when the socket needs a decision: it is slow, closing or has unread
+        bytes, some of its frames are withheld, or there are too many.
+        """
+
+
+Q = TypeVar("Q", bound=Queued)
+
+
+class Output(Protocol):
+    """What is queued for all sockets of a node, and how it leaves; for one thread."""
+
+    @property
+    def method(self) -> str:
+        """How many frames leave at once: `ring`, `send`, or `transport`."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped."""
+
+    def attach(self, queue: Any, fd: int) -> None:
+        """Write to this descriptor, of the queue's transport, whenever that has nothing to write.
+
+        It must be that of a plain TCP connection. -1 stands for none.
+        """
+
+    def detach(self, queue: Any) -> None:
+        """Use the descriptor no more: to be called before it is closed."""
+
+    def stop(self) -> None:
+        """Write nothing any more to any socket: what is queued is dropped, now and later."""
+
+    def queue(
+        self,
+        frame: bytes,
+        connections: Iterable[Q],
+        *,
+        may_miss: bool = False,
+        at_tick: bool = False,
+    ) -> Sequence[Q]:
+        """Queue a frame for many; return the connections that are slow and do not get it.
+
+        These are the slow ones if they may miss it, else none. Everybody's queue is due at the
+        next flush, of the frame tick if it is for that.
+        """
+
+    def mark(self, connections: Iterable[Queued], *, at_tick: bool = False) -> None:
+        """Let what is queued for these be due, though nothing is added."""
+
+    def discard(self, connection: Queued) -> None:
+        """Let nothing be due for a connection that has ended."""
+
+    def flush(self, *, at_tick: bool = False) -> int:
+        """Write what is due, to each socket in one piece; return how many bytes that were."""
+
+
+ReadTexts: TypeAlias = "Callable[[bytes, int, Callable[[str], bool]], int]"
+"""Reads the text frames that stand whole at the beginning of what a client has sent.
+
+Given the greatest size of a text in bytes, and what takes a text and tells whether to go on. It
+reads up to the first frame that is anything else, wrong, large or not there to its end, and returns
+how many bytes that were.
+"""
+
+
+class Wire(NamedTuple):
+    """One kind."""
+
+    name: str
+    new_output: Callable[[Callable[[Any, Exception], None]], Output]
+    """Makes an output, which calls the function given with a connection and what failed for it."""
+    new_queue: Callable[[Any], SendQueue]
+    """Makes the queue of a transport."""
+    read_texts: ReadTexts | None
+    """None where aiohttp's own parser is quicker."""

@@ -1,0 +1,110 @@
+"""The hot paths between frames and sockets, in Python: the twin of `wire/`, which is in C.
+
+What is queued is written by each connection itself, to its transport. `wire/` has the same
+interface, and passes the same tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from service.edge.wire.interface import Q, Queued, Transport
+
+_SOON, _AT_TICK = 1, 2
+
+
+class SendQueue:
+    """The frames that wait to be written to one socket."""
+
+    __slots__ = ("due", "frames", "is_slow", "is_withheld", "transport", "written")
+
+    def __init__(self, transport: Transport) -> None:
+        """Write to `transport`."""
+        self.transport = transport
+        self.frames: list[bytes] = []
+        self.is_slow = False
+        self.is_withheld = False
+        self.written = 0
+        self.due = 0
+
+
+class Output:
+    """What is queued for all sockets of a node, and how it leaves."""
+
+    method = "transport"
+
+    def __init__(self, failed: Callable[[Queued | None, Exception], None]) -> None:
+        """Call `failed` with what costs a connection its frames."""
+        self.is_stopped = False
+        self._failed = failed
+        self._soon: list[Queued] = []
+        self._at_tick: list[Queued] = []
+
+    def attach(self, queue: SendQueue, fd: int) -> None:
+        """Nothing is written to the descriptor itself."""
+
+    def detach(self, queue: SendQueue) -> None:
+        """See `attach`."""
+
+    def stop(self) -> None:
+        """Drop what is queued, from now on."""
+        self.is_stopped = True
+
+    def queue(
+        self,
+        frame: bytes,
+        connections: Iterable[Q],
+        *,
+        may_miss: bool = False,
+        at_tick: bool = False,
+    ) -> list[Q]:
+        """Queue a frame for each connection; return those that are slow and may miss it."""
+        slow: list[Q] = []
+        flag, due = (_AT_TICK, self._at_tick) if at_tick else (_SOON, self._soon)
+        for connection in connections:
+            queue = connection.send_queue
+            if may_miss and queue.is_slow:
+                slow.append(connection)
+            else:
+                queue.frames.append(frame)
+            if not queue.due & flag:
+                queue.due |= flag
+                due.append(connection)
+        return slow
+
+    def mark(self, connections: Iterable[Queued], *, at_tick: bool = False) -> None:
+        """Flush these connections with the next flush."""
+        flag, due = (_AT_TICK, self._at_tick) if at_tick else (_SOON, self._soon)
+        for connection in connections:
+            queue = connection.send_queue
+            if not queue.due & flag:
+                queue.due |= flag
+                due.append(connection)
+
+    def discard(self, connection: Queued) -> None:
+        """Let nothing be due for a connection that has ended."""
+        connection.send_queue.due = 0
+
+    def flush(self, *, at_tick: bool = False) -> int:
+        """Let each connection that is due write its frames; return how many bytes that were."""
+        if at_tick:
+            flag, due, self._at_tick = _AT_TICK, self._at_tick, []
+        else:
+            flag, due, self._soon = _SOON, self._soon, []
+        written = 0
+        for connection in due:
+            queue = connection.send_queue
+            if not queue.due & flag:
+                continue
+            queue.due &= ~flag
+            if self.is_stopped:
+                queue.frames.clear()
+                continue
+            try:
+                written += connection.flush()
+            except Exception as error:  # noqa: BLE001 - it costs this connection alone
+                self._failed(connection, error)
+        return written

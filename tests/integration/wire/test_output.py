@@ -1,0 +1,450 @@
+"""Output by each kind of wire, over real sockets: the one in Python, and the native ones."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from service.edge.internals import descriptor
+from service.edge.wire.choice import MODULE, PYTHON, native
+from service.edge.wire.interface import Output
+
+try:
+    native()
+except ImportError as error:
+    KINDS = ["python"]
+    MISSING = str(error)
+else:
+    KINDS = ["python", "send", "ring"]
+
+PATIENCE_S = 60
+
+pytestmark = pytest.mark.parametrize("kind", KINDS)
+
+
+class Link:
+    """A connection, and the client's end of it."""
+
+    def __init__(self, send_queue: Any, client: socket.socket) -> None:
+        self.send_queue = send_queue
+        self.client = client
+        self.flushed = 0
+        """How often it was asked to write by itself."""
+        self.fails: Exception | None = None
+
+    def flush(self) -> int:
+        self.flushed += 1
+        if self.fails is not None:
+            raise self.fails
+        queue = self.send_queue
+        data = b"".join(queue.frames)
+        queue.frames.clear()
+        if not data or queue.transport.is_closing():
+            return 0
+        queue.written += len(data)
+        queue.transport.write(data)
+        return len(data)
+
+    def received(self) -> bytes:
+        """Return what has come, without waiting."""
+        try:
+            return self.client.recv(1 << 20)
+        except BlockingIOError:
+            return b""
+
+    async def read(self, size: int) -> bytes:
+        """Return so many bytes."""
+        data = b""
+        while len(data) < size:
+            data += await asyncio.get_running_loop().sock_recv(self.client, size - len(data))
+        return data
+
+
+class Node:
+    """An output, and a server whose connections are attached to it."""
+
+    def __init__(self, kind: str) -> None:
+        self.failures: list[tuple[object, Exception]] = []
+        self.lost: asyncio.Queue[asyncio.BaseTransport] = asyncio.Queue()
+        self.output: Output
+        if kind == "python":
+            self.output = PYTHON.new_output(self.failed)
+            self.new_queue = PYTHON.new_queue
+        else:
+            module = pytest.importorskip(MODULE)
+            self.output = module.Output(self.failed, may_use_ring=kind == "ring")
+            self.new_queue = module.SendQueue
+            if self.output.method != kind:
+                pytest.skip("io_uring is not to be had")
+        self.is_direct = kind != "python"
+        self._made: asyncio.Queue[asyncio.Transport] = asyncio.Queue()
+        self.queues: dict[object, Any] = {}
+        self.clients: list[socket.socket] = []
+
+    def failed(self, connection: object, error: Exception) -> None:
+        self.failures.append((connection, error))
+
+    async def listen(self) -> None:
+        node = self
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                self.transport = transport
+                node._made.put_nowait(transport)  # type: ignore[arg-type]
+
+            def connection_lost(self, _error: Exception | None) -> None:
+                queue = node.queues.pop(self.transport, None)
+                if queue is not None:
+                    node.output.detach(queue)
+                node.lost.put_nowait(self.transport)
+
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(Protocol, "127.0.0.1", 0)
+        self.address = self.server.sockets[0].getsockname()
+
+    async def connect(self, *, send_bytes: int | None = None, is_attached: bool = True) -> Link:
+        client = socket.socket()
+        self.clients.append(client)
+        if send_bytes is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, send_bytes)
+        client.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(client, self.address)
+        transport = await self._made.get()
+        if send_bytes is not None:
+            found = transport.get_extra_info("socket")
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
+        queue = self.queues[transport] = self.new_queue(transport)
+        if is_attached:
+            self.output.attach(queue, descriptor(transport))
+        return Link(queue, client)
+
+
+@asynccontextmanager
+async def running(node: Node) -> AsyncIterator[Node]:
+    await node.listen()
+    try:
+        # What is wrong often leaves a client waiting.
+        async with asyncio.timeout(PATIENCE_S):
+            yield node
+            for transport in list(node.queues):
+                transport.abort()  # type: ignore[attr-defined]
+            while node.queues:
+                await node.lost.get()
+    finally:
+        node.server.close()
+        for client in node.clients:
+            client.close()
+
+
+def node_of(kind: str) -> AbstractAsyncContextManager[Node]:
+    return running(Node(kind))
+
+
+async def test_frames_arrive_once_in_order_and_in_one_piece(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(9)]
+        for frame in (b"one", b"two"):
+            assert list(node.output.queue(frame, links)) == []
+        node.output.queue(b"three", links[:1])
+        assert node.output.flush() == 9 * 6 + 5
+        assert [await link.read(6) for link in links] == [b"onetwo"] * 9
+        assert await links[0].read(5) == b"three"
+        assert node.output.flush() == 0
+        assert [link.send_queue.written for link in links] == [11] + [6] * 8
+        assert [link.flushed for link in links] == [0 if node.is_direct else 1] * 9
+
+
+async def test_each_gets_its_own_frames_also_where_others_get_as_many(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(5)]
+        node.output.queue(b"to all,", links)
+        for number, link in enumerate(links[1:]):
+            node.output.queue(b"%d" % number, [link])
+        node.output.queue(b"last", links[:1])
+        node.output.flush()
+        assert await links[0].read(11) == b"to all,last"
+        assert [await link.read(8) for link in links[1:]] == [b"to all,%d" % n for n in range(4)]
+
+
+@pytest.mark.parametrize("many", [1, 3, 4, 5])
+async def test_few_and_many_are_sent_alike(kind: str, many: int) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(many)]
+        for number in range(3):
+            node.output.queue(b"%d" % number, links)
+            node.output.flush()
+        assert [await link.read(3) for link in links] == [b"012"] * many
+
+
+async def test_who_is_slow_gets_no_frame_that_may_be_missed(kind: str) -> None:
+    async with node_of(kind) as node:
+        slow, quick = await node.connect(), await node.connect()
+        slow.send_queue.is_slow = True
+        assert list(node.output.queue(b"lost", [slow, quick], may_miss=True)) == [slow]
+        assert list(node.output.queue(b"kept", [slow, quick])) == []
+        node.output.flush()
+        assert slow.flushed == 1, "whether it still is slow, it has to find out by itself"
+        assert await slow.read(4) == b"kept"
+        assert await quick.read(8) == b"lostkept"
+
+
+async def test_frames_for_the_tick_wait_for_it_unless_others_leave_before(kind: str) -> None:
+    async with node_of(kind) as node:
+        waiting, hurried = await node.connect(), await node.connect()
+        node.output.queue(b"tick", [waiting, hurried], at_tick=True)
+        node.output.queue(b"now", [hurried])
+        assert node.output.flush() == 7
+        assert await hurried.read(7) == b"ticknow"
+        assert waiting.received() == b""
+        assert node.output.flush(at_tick=True) == 4
+        assert await waiting.read(4) == b"tick"
+
+
+async def test_a_connection_may_be_due_without_a_new_frame(kind: str) -> None:
+    async with node_of(kind) as node:
+        link = await node.connect()
+        link.send_queue.frames.append(b"by hand")
+        node.output.mark([link])
+        node.output.mark([link], at_tick=True)
+        assert node.output.flush() == 7
+        assert node.output.flush(at_tick=True) == 0
+
+
+async def test_what_is_withheld_is_left_to_the_connection(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(5)]
+        links[2].send_queue.is_withheld = True
+        node.output.queue(b"x", links)
+        node.output.flush()
+        assert links[2].flushed == 1
+
+
+async def test_nothing_leaves_for_who_is_discarded(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(2)]
+        node.output.queue(b"x", links)
+        node.output.queue(b"y", links, at_tick=True)
+        node.output.discard(links[0])
+        assert node.output.flush() == 2
+        assert node.output.flush(at_tick=True) == 0
+        assert await links[1].read(2) == b"xy"
+        assert links[0].received() == b""
+
+
+async def test_one_switch_stops_all_output(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(6)]
+        node.output.queue(b"before", links)
+        node.output.queue(b"before", links, at_tick=True)
+        node.output.stop()
+        node.output.queue(b"after", links)
+        links[0].send_queue.is_slow = True
+        node.output.mark(links)
+        assert node.output.flush() + node.output.flush(at_tick=True) == 0
+        assert node.output.is_stopped
+        await asyncio.sleep(0)
+        assert [link.received() for link in links] == [b""] * 6
+        assert [link.send_queue.frames for link in links] == [[]] * 6, "what is dropped is freed"
+
+
+@pytest.mark.parametrize("many", [2, 6])
+async def test_what_is_sent_in_part_goes_on_by_the_transport(kind: str, many: int) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect(send_bytes=4096) for _ in range(many)]
+        sent = [b""] * many
+        for number in range(60):
+            frame = bytes([number]) * 9000
+            node.output.queue(frame, links)
+            assert node.output.flush() == 9000 * many
+            sent = [one + frame for one in sent]
+        assert all(link.send_queue.transport.get_write_buffer_size() for link in links)
+        assert node.is_direct == all(0 < link.flushed < 60 for link in links)
+        for link, expected in zip(links, sent, strict=True):
+            assert await link.read(len(expected)) == expected
+            assert link.send_queue.written == len(expected)
+
+
+async def test_much_at_once_is_left_to_the_connection(kind: str) -> None:
+    async with node_of(kind) as node:
+        link = await node.connect()
+        for _ in range(3):
+            node.output.queue(bytes(30_000), [link])
+        node.output.flush()
+        assert link.flushed == 1
+        assert len(await link.read(90_000)) == 90_000
+
+
+async def test_frames_follow_what_the_transport_still_has(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect(send_bytes=4096) for _ in range(5)]
+        before = bytes(1_000_000)
+        for link in links:
+            link.send_queue.transport.write(before)
+        node.output.queue(b"after", links)
+        node.output.flush()
+        for link in links:
+            assert link.flushed == 1
+            assert await link.read(len(before) + 5) == before + b"after"
+
+
+async def test_nothing_is_written_to_who_is_closing(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(5)]
+        for link in links:
+            link.send_queue.transport.close()
+        node.output.queue(b"late", links)
+        assert node.output.flush() == 0
+        for link in links:
+            assert await asyncio.get_running_loop().sock_recv(link.client, 9) == b""
+
+
+@pytest.mark.parametrize("many", [1, 6])
+async def test_a_client_that_is_gone_is_found_by_its_transport(kind: str, many: int) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(many)]
+        # Abort: the server learns of it when it writes, or from its own loop.
+        for link in links:
+            link.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.client.close()
+        node.output.queue(b"x", links)
+        node.output.flush()
+        async with asyncio.timeout(10):
+            for _ in links:
+                await node.lost.get()
+        node.output.queue(b"x", links)
+        assert node.output.flush() == 0
+        assert node.failures == []
+
+
+async def test_what_fails_costs_one_connection_alone(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(6)]
+        links[1].send_queue.is_slow = True
+        links[1].fails = ZeroDivisionError()
+        node.output.queue(b"x", links)
+        assert node.output.flush() == 5
+        assert node.failures == [(links[1], links[1].fails)]
+        assert [await link.read(1) for link in links[2:]] == [b"x"] * 4
+
+
+async def test_a_closed_connection_ends_at_once_for_its_client(kind: str) -> None:
+    """A table of the kernel that still had the socket would keep the connection open."""
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(8)]
+        node.output.queue(b"x", links)
+        node.output.flush()
+        began = time.monotonic()
+        for link in links:
+            link.send_queue.transport.close()
+        for link in links:
+            assert await link.read(1) == b"x"
+            assert await asyncio.get_running_loop().sock_recv(link.client, 1) == b""
+        assert time.monotonic() - began < 0.5
+
+
+async def test_a_queue_that_was_not_detached_writes_to_nobody_else(kind: str) -> None:
+    async with node_of(kind) as node:
+        first = await node.connect()
+        forgotten = node.queues.pop(first.send_queue.transport)
+        fd = descriptor(forgotten.transport)
+        forgotten.transport.close()
+        await node.lost.get()
+        first.client.close()
+        second = [await node.connect() for _ in range(4)]
+        while fd not in {descriptor(link.send_queue.transport) for link in second}:
+            second.append(await node.connect())
+        # As if its transport did not know that it is closed.
+        forgotten.transport = Open()
+        node.output.queue(b"old", [first])
+        node.output.queue(b"new", second)
+        node.output.flush()
+        assert {await link.read(3) for link in second} == {b"new"}
+        assert {link.received() for link in second} == {b""}
+
+
+class Open:
+    """A transport that says that it is open and has written all."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+
+async def test_descriptors_beyond_the_table_of_the_ring_are_written_to_as_well(kind: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # The table has as many places as there may be descriptors when it is made.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+    try:
+        node = Node(kind)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    async with running(node):
+        links = [await node.connect() for _ in range(30)]
+        node.output.queue(b"x", links)
+        assert node.output.flush() == 30
+        assert {await link.read(1) for link in links} == {b"x"}
+        assert max(descriptor(link.send_queue.transport) for link in links) > 40
+        assert not (node.is_direct and any(link.flushed for link in links))
+
+
+async def test_other_transports_get_what_is_written(kind: str) -> None:
+    async with node_of(kind) as node:
+        queue = node.new_queue(Open())
+        node.output.attach(queue, descriptor(queue.transport))
+        link = Link(queue, socket.socket())
+        node.output.queue(b"x", [link])
+        node.output.flush()
+        assert queue.transport.written == [b"x"]
+        link.client.close()
+
+
+async def test_descriptors_change_hands_while_everybody_is_told(kind: str) -> None:
+    """10,000 connections come and go; each gets frames of its own time, and its own, alone."""
+    async with node_of(kind) as node:
+        links: list[Link] = []
+        loop = asyncio.get_running_loop()
+        for number in range(10_000 if node.is_direct else 200):
+            link = await node.connect()
+            links.append(link)
+            node.output.queue(b"<%d>" % number, [link])
+            node.output.queue(b".", links)
+            node.output.flush()
+            if len(links) > 12:
+                # The oldest goes: by its own side, by the server, or in a hurry.
+                gone = links.pop(number % 5)
+                if number % 3 == 0:
+                    gone.client.close()
+                elif number % 3 == 1:
+                    gone.send_queue.transport.close()
+                else:
+                    gone.send_queue.transport.abort()
+                # Its descriptor is free when the loop has come around, or is not yet.
+                if number % 2:
+                    await asyncio.sleep(0)
+                node.output.queue(b"!", [gone])
+                node.output.flush()
+                if number % 3:
+                    data = b""
+                    while got := await loop.sock_recv(gone.client, 4096):
+                        data += got
+                    first, _, rest = data.partition(b">")
+                    assert first[1:].isdigit()
+                    assert set(rest) == {ord(".")}, data
+                    gone.client.close()
+        assert node.failures == []

@@ -1,0 +1,214 @@
+"""Reading with and without the native wire: the same messages, errors and close codes."""
+
+# ruff: noqa: SLF001 - the reader is private to aiohttp, and what it leaves is compared to the last
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiohttp import WebSocketError
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from service.edge.inbound import EagerQueue, EagerReader
+from service.edge.wire.choice import native
+from service.edge.wire.interface import ReadTexts
+from tests.effort import effort
+
+try:
+    read_texts = native().read_texts
+except ImportError as error:
+    pytest.skip(f"the native wire is not built: {error}", allow_module_level=True)
+
+SIZE_MAX = 300
+QUEUE_LIMIT = 1000
+"""Beyond twice as many bytes of waiting messages, aiohttp stops parsing."""
+
+
+class Side:
+    """A reader with its queue, whose texts are handled at once unless they begin with `w`."""
+
+    def __init__(self, read: ReadTexts | None, size_max: int = SIZE_MAX) -> None:
+        self.seen: list[object] = []
+        protocol = SimpleNamespace(
+            _reading_paused=False, pause_reading=self.pause, resume_reading=self.resume
+        )
+        self.protocol = protocol
+        self.queue = EagerQueue(protocol, QUEUE_LIMIT, loop=None)
+        self.queue.handle = self.handle
+        self.queue.count = lambda: True
+        self.reader = EagerReader(self.queue, size_max + 1, compress=False, decode_text=True)
+        self.reader.read_texts = read
+
+    def pause(self) -> None:
+        self.protocol._reading_paused = True
+
+    def resume(self) -> None:
+        self.protocol._reading_paused = False
+
+    def handle(self, text: str | None) -> bool:
+        assert text is not None
+        if text.startswith("w"):
+            return False
+        self.seen.append(("handled", text))
+        if text.startswith("f"):
+            raise ZeroDivisionError(text)
+        return True
+
+    def feed(self, data: bytes) -> None:
+        self.seen.append(self.reader.feed_data(data)[0])
+
+    def drain(self) -> None:
+        """Read what waits, as the task does."""
+        while self.queue._buffer:
+            try:
+                self.queue.read().send(None)
+            except StopIteration as one:
+                self.seen.append(("waited", *one.value))
+
+    def end(self) -> tuple[object, ...]:
+        """Return all that was seen, and what ended it."""
+        self.drain()
+        error: Any = self.queue.exception()
+        code = error.code if isinstance(error, WebSocketError) else None
+        return self.seen, type(error), code, str(error), self.protocol._reading_paused
+
+
+def frame(
+    payload: bytes, first: int = 0x81, mask: bytes | None = b"mask", form: int | None = None
+) -> bytes:
+    """Write a frame; `form` is how its length is written if not in the fewest bytes."""
+    size = len(payload)
+    form = form if form is not None else size if size < 126 else 126 if size < 1 << 16 else 127
+    length = b"" if form < 126 else size.to_bytes(2 if form == 126 else 8, "big")
+    if mask is None:
+        return bytes((first, form)) + length + payload
+    masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+    return bytes((first, 0x80 | form)) + length + mask + masked
+
+
+texts = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(["w", "f", "ü", "€" * 50, "😀"]),
+    st.sampled_from([0, 1, 125, 126, 127, 299, 300, 301]).map(lambda size: "x" * size),
+    st.sampled_from([125, 126, 300]).map(lambda size: "w" + "y" * (size - 1)),
+)
+masks = st.binary(min_size=4, max_size=4)
+good = st.builds(lambda text, mask: frame(text.encode(), mask=mask), texts, masks)
+odd = st.one_of(
+    st.builds(frame, st.binary(max_size=130), st.integers(0, 255), masks),
+    st.builds(frame, st.binary(max_size=130), mask=masks),
+    st.builds(lambda text: frame(text.encode(), mask=None), texts),
+    st.builds(
+        lambda size, form: frame(b"x" * size, form=form),
+        st.sampled_from([0, 5, 125, 126, 299, 301]), st.sampled_from([126, 127]),
+    ),
+    # A message in several frames, with a control frame between them, and cut within a character.
+    st.builds(
+        lambda text, at, between: frame(text.encode()[:at], 0x01)
+        + between + frame(text.encode()[at:], 0x80),
+        texts, st.integers(0, 60), st.sampled_from([b"", frame(b"p", 0x89), frame(b"{}")]),
+    ),
+    st.builds(frame, st.binary(max_size=10), st.sampled_from([0x88, 0x89, 0x8A]), masks),
+    st.sampled_from([1000, 1006, 1015, 3000, 5000]).map(
+        lambda code: frame(code.to_bytes(2, "big") + b"bye", 0x88)
+    ),
+)  # fmt: skip
+streams = st.lists(st.one_of(good, good, good, odd), min_size=1, max_size=12).map(b"".join)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    data = bytearray(draw(streams))
+    at = draw(st.integers(0, len(data) - 1))
+    data[at] = draw(st.integers(0, 255))
+    return bytes(data)
+
+
+def compare(data: bytes, cuts: list[int], drains: list[bool], size_max: int = SIZE_MAX) -> None:
+    sides = Side(None, size_max), Side(read_texts, size_max)
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    for number, (begin, end) in enumerate(pairwise(edges)):
+        for side in sides:
+            side.feed(data[begin:end])
+            if drains[number % len(drains)]:
+                side.drain()
+    plain, kernel = (side.end() for side in sides)
+    assert kernel == plain
+
+
+@effort(600)
+@given(
+    st.one_of(streams, damaged()),
+    st.lists(st.integers(0, 4000), max_size=6),
+    st.lists(st.booleans(), min_size=1, max_size=6),
+)
+@example(frame(b"a") + frame(b"\xff") + frame(b"b"), [], [True])
+@example(frame(b"a") + frame(b"w") * 40 + frame(b"b") * 3, [], [False])
+@example(frame(b"a") + frame(b"b", 0x01) + frame(b"c"), [8, 9], [True])
+@example(b"\x81\xfe\x01", [1], [False])
+def test_native_reading_gives_the_messages_and_errors_of_aiohttp(
+    data: bytes, cuts: list[int], drains: list[bool]
+) -> None:
+    compare(data, cuts, drains)
+
+
+@effort(30)
+@given(
+    st.lists(st.sampled_from([0, 126, 65534, 65535, 65536, 65537]), min_size=1, max_size=3),
+    st.lists(st.integers(0, 200_000), max_size=4),
+    st.sampled_from([65534, 65535, 65536, 70000]),
+)
+def test_native_reading_keeps_the_limit_of_a_message_to_the_byte(
+    sizes: list[int], cuts: list[int], size_max: int
+) -> None:
+    compare(b"".join(frame(b"x" * size) for size in sizes), cuts, [True], size_max)
+
+
+def test_whole_text_frames_are_read_without_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the tests above would compare aiohttp with itself."""
+    side = Side(read_texts)
+    # It has nothing that aiohttp is asked by.
+    monkeypatch.setattr(side.reader, "_check", SimpleNamespace(is_between=True))
+    side.feed(frame(b"a") + frame("ü".encode()))
+    assert side.seen == [("handled", "a"), ("handled", "ü"), False]
+
+
+def keep(taken: list[str], text: str) -> bool:
+    taken.append(text)
+    return True
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        frame(b"x", 0x01), frame(b"", 0x89), frame(b"", 0x88), frame(b"x", 0x82), frame(b"\xff"),
+        frame(b"x", 0xC1), frame(b"x", mask=None), frame(b"x", form=126), frame(b"x" * 301),
+        frame(b"x" * 200)[:-1], frame(b"x")[:-1], b"\x81", b"",
+    ],
+)  # fmt: skip
+def test_reading_stops_before_the_first_frame_that_is_left_to_aiohttp(rest: bytes) -> None:
+    taken: list[str] = []
+    good = frame(b"a") + frame(b"b" * 200)
+    assert read_texts is not None
+    assert read_texts(good + rest, SIZE_MAX, partial(keep, taken)) == len(good)
+    assert taken == ["a", "b" * 200]
+
+
+def test_reading_stops_when_a_text_has_to_wait() -> None:
+    assert read_texts is not None
+    assert read_texts(frame(b"a") * 3, SIZE_MAX, lambda _: False) == len(frame(b"a"))
+    assert read_texts(memoryview(frame(b"a")), SIZE_MAX, lambda _: True) == 0  # type: ignore[arg-type]
+
+
+def test_what_takes_a_text_may_fail() -> None:
+    def fail(_text: str) -> bool:
+        raise ZeroDivisionError
+
+    assert read_texts is not None
+    with pytest.raises(ZeroDivisionError):
+        read_texts(frame(b"a"), SIZE_MAX, fail)
