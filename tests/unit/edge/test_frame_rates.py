@@ -280,14 +280,13 @@ class Watching:
         self.connection = self.arena.connect(ANA, frame_hz)
         self.flushes: list[str] = []
         scope = self.arena.hub.flush_scope
-        queue = scope.queue
 
         def note(
             frame: bytes, some: list[Connection], *, may_miss: bool = False, frame_ms: float = 0
         ) -> Sequence[Connection]:
             if self.connection in some:
                 self.flushes.append("tick" if frame_ms else "soon")
-            return queue(frame, some, may_miss=may_miss, frame_ms=frame_ms)
+            return scope.output.queue(frame, some, may_miss=may_miss)
 
         monkeypatch.setattr(scope, "queue", note)
 
