@@ -94,7 +94,8 @@ def passed(
         await send(ana, room)
         trace.is_on = False
 
-    with Theatre.opened(data_dir) as theatre:
+    # The native wire would not be seen by the profiler.
+    with Theatre.opened(data_dir, WS_WIRE="python") as theatre:
         theatre.runner.run(story(theatre.stage))
     return list(trace.files)
 
