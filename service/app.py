@@ -101,10 +101,8 @@ class Parts:
         self.profiles = Profiles()
         self.profile_cache = ProfileCache(self.profiles, self.world, self.reader)
         self.backlog = Backlog(settings.backlog, recovered.before_tail.position)
-        self.wire = choose(settings.wire.kind)
         parts = self.world, self.profiles, self.backlog, settings.broadcasts, metrics
-        self.hub = Hub(*parts, wire=self.wire)
-        metrics.wire(self.wire.name, self.hub.flush_scope.output.method)
+        self.hub = Hub(*parts, wire=choose(settings.wire.kind))
         self.matches = LiveMatches(time.monotonic, metrics)
         context = Context(
             rules=settings.rules,

@@ -133,7 +133,7 @@ class Service:
 
     async def _listen(self) -> None:
         parts = self.parts
-        world, output = parts.world, parts.hub.flush_scope.output
+        world, scope = parts.world, parts.hub.flush_scope
         self.url = await parts.site.start()
         logger.info(
             "listening",
@@ -141,7 +141,7 @@ class Service:
             metadata={
                 "position": world.position,
                 "matches": len(world.matches.live),
-                "wire": f"{parts.wire.name} ({output.method})",
+                "wire": f"{scope.wire.name} ({scope.output.method})",
             },
         )
 

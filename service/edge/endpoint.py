@@ -104,7 +104,7 @@ class Endpoint:
         handshake = checked(request, PROTOCOLS)
         ws = EagerResponse(
             self._hub.flush_scope,
-            self._hub.wire.read_texts,
+            self._hub.flush_scope.wire.read_texts,
             protocols=PROTOCOLS,
             # aiohttp refuses a message as long as its maximum.
             max_msg_size=self._limits.session.message_bytes_max + 1,
@@ -162,7 +162,9 @@ class Endpoint:
             )
             await channel.close(code=error.close_code, message=error.message.encode())
             return
-        connection = connect(self._new_socket_id(), identity.user, self._hub.wire.new_queue)
+        connection = connect(
+            self._new_socket_id(), identity.user, self._hub.flush_scope.wire.new_queue
+        )
         if self._draining:
             # The service began to stop while a key was fetched.
             await channel.close(code=CloseCode.DRAINING, message=b"Server is restarting")

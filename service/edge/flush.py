@@ -30,8 +30,10 @@ class FlushScope:
 
     def __init__(self, wire: Wire, metrics: Metrics) -> None:
         """Write by `wire`; count writes and their time in `metrics`."""
+        self.wire = wire
         self.output = wire.new_output(self._failed)
         self._metrics = metrics
+        metrics.wire(wire.name, self.output.method)
         self._is_entered = False
         self._is_due = False
         """Whether something was queued since the last flush."""
@@ -90,9 +92,13 @@ class FlushScope:
         self.output.discard(connection)
 
     def _failed(self, connection: Connection | None, error: Exception) -> None:
-        """Take note of what costs one connection its frames; that one resumes."""
+        """Take note of what costs one connection its frames; that one resumes.
+
+        Without a connection it is the output that has changed its method: no frame is lost.
+        """
         if connection is None:
             note_fault(self._metrics, "delivery", error)
+            self._metrics.wire(self.wire.name, self.output.method)
             return
         note_fault(self._metrics, "delivery", error, socket=connection.socket)
         connection.abort("not written")

@@ -82,8 +82,6 @@ class Hub:
         self._index = RecipientIndex(world)
         self._connections = self._index.connections
         self._arriving: dict[SocketId, Connection] = {}
-        self.wire = wire
-        """Makes the send queues of connections, and reads what clients send."""
         self.flush_scope = FlushScope(wire, metrics)
         self._shown_late: dict[RoomId, Position] = {}
         """Per room, the position up to which delayed spectators have been sent everything."""

@@ -147,7 +147,7 @@ def test_a_tick_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
         trace.is_on = False
 
     # No checkpoint is due meanwhile: it would be appended as a command is.
-    with Theatre.opened(tmp_path, WS_CHECKPOINT_S=60) as theatre:
+    with Theatre.opened(tmp_path, WS_CHECKPOINT_S=60, WS_WIRE="python") as theatre:
         theatre.runner.run(story(theatre.stage))
     passed_files, listed = list(trace.files), table("A tick")
     # It is called at the end of each phase, of which any may be the first here.
