@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -124,8 +125,14 @@ class Run:
 
 def decode_event(game: Game, raw: msgspec.Raw) -> GameEvent:
     """Decode an event of `game`."""
-    event: GameEvent = msgspec.json.decode(raw, type=game.event_type)
+    event: GameEvent = _decoder_of(game.event_type).decode(raw)
     return event
+
+
+@cache
+def _decoder_of(type_: Any) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a type; for a union of events it takes longer to make than to use."""
+    return msgspec.json.Decoder(type_)
 
 
 def outcomes_at(match: str, tick: int, events: Sequence[GameEvent]) -> list[MatchOutcome]:
