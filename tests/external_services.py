@@ -68,7 +68,7 @@ class _Server:
         async with asyncio.timeout(PATIENCE_S), self._news:
             await self._news.wait_for(condition)
 
-    async def asked(self, count: int) -> None:
+    async def requested(self, count: int) -> None:
         """Wait until so many requests have come."""
         await self.until(lambda: len(self.requests) >= count)
 

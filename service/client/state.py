@@ -53,7 +53,7 @@ class Cursor:
 
 
 class FrameRate:
-    """The frame rate of states that is asked for on each connection, and the one in effect."""
+    """The requested frame rate of states, and the one in effect."""
 
     def __init__(self, wanted_hz: int | None) -> None:
         """Ask for `wanted_hz`; with None, for none."""

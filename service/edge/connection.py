@@ -136,7 +136,7 @@ class Connection:
     def may_join_states(self, room: RoomId) -> bool:
         """Note a state of a match; return whether it may wait for those of other matches.
 
-        It may where the client asked for fewer frames, and is sent those of several matches.
+        It may if the client has a lower frame rate and gets states of several matches.
         """
         before, self._state_room = self._state_room, room
         return self.frame_hz < FRAME_HZ_MAX and before is not None and before != room

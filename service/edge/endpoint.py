@@ -387,10 +387,10 @@ def _resume_of(request: web.Request) -> ResumeFrom | None:
 
 def _frame_hz_of(request: web.Request, dialect: Dialect) -> tuple[int, BadValue | None]:
     """Read `?frameHz=` of a v1 client; one that is not allowed leaves the default, and an error."""
-    asked = request.query.get("frameHz")
-    if asked is None or dialect is not V1:
+    requested = request.query.get("frameHz")
+    if requested is None or dialect is not V1:
         return FRAME_HZ_MAX, None
     try:
-        return frame_rate_in_url(asked), None
+        return frame_rate_in_url(requested), None
     except BadValue as error:
         return FRAME_HZ_MAX, error

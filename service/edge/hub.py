@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 STALL_CHECK_S = 1.0
 
 STATES_JOINED_MS = 1000 / FRAME_HZ_MAX
-"""How long a state may wait for those of other matches, where the client asked for fewer frames."""
+"""How long, in ms, a state may wait for those of other matches, at a lower frame rate."""
 
 
 class Hub:

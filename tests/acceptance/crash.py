@@ -516,7 +516,7 @@ def _orders(world: World) -> list[list[Any]]:
         list(world.lobby.members),
         list(world.rooms.rooms),
         *(list(queue) for queue in world.matchmaking.queues.values()),
-        *(list(asked) for asked in world.invites.pending.values()),
+        *(list(invites) for invites in world.invites.pending.values()),
     ]
 
 

@@ -355,9 +355,9 @@ async def test_an_unchanged_response_is_304(service: Running) -> None:
 async def test_head_returns_the_headers_of_get(service: Running) -> None:
     match = await played(*await two(service))
     for path in (f"/matches/{match}", f"/matches/{match}/frames"):
-        asked, head = await ask(service, path), await ask(service, path, method="HEAD")
+        response, head = await ask(service, path), await ask(service, path, method="HEAD")
         assert (head.status, head.text) == (200, "")
-        assert head.headers["Content-Type"] == asked.headers["Content-Type"]
+        assert head.headers["Content-Type"] == response.headers["Content-Type"]
 
 
 # Who may ask

@@ -137,10 +137,10 @@ async def test_chat_during_disconnects_and_kills_is_delivered_once(
             await saying
 
     async def listen(client: Client) -> list[Message]:
-        heard = [await expect(client, "chat:message")]
-        while heard[-1]["text"] != said[-1]:
-            heard.append(await expect(client, "chat:message"))
-        return heard
+        received = [await expect(client, "chat:message")]
+        while received[-1]["text"] != said[-1]:
+            received.append(await expect(client, "chat:message"))
+        return received
 
     async with open_client(network, ana, "Ana") as first, open_client(network, ben, "Ben") as other:
         async with asyncio.TaskGroup() as group:
@@ -260,20 +260,20 @@ async def test_a_token_refused_on_reconnect_ends_the_client(network: Network) ->
 async def test_an_expiring_token_is_renewed_on_the_open_socket(start_service: StartService) -> None:
     service = start_service(WS_TOKEN_WARNING_S="1", WS_TOKEN_GRACE_S="0.1", JWT_LEEWAY_S="0")
     user = fresh_id()
-    asked: list[str] = []
+    fetched: list[str] = []
 
     async def new_token() -> str:
-        asked.append(make_token({"id": user}, ttl_s=1.5 if not asked else 600))
-        return asked[-1]
+        fetched.append(make_token({"id": user}, ttl_s=1.5 if not fetched else 600))
+        return fetched[-1]
 
     started = time.time()
     async with connect(service.ws_url, new_token) as client:
         await expect(client, "token:expiring")
-        await until(lambda: len(asked) == 2)
+        await until(lambda: len(fetched) == 2)
         # The old token's end, and the grace after it, go by.
         await until(lambda: time.time() > started + 2.5)
         assert (await client.command("ping", timeout_s=1))["type"] == "pong"
-        assert len(asked) == 2
+        assert len(fetched) == 2
 
 
 async def test_a_send_on_a_dead_link_returns_after_a_reconnect(

@@ -52,9 +52,9 @@ async def test_the_committed_documents_are_served(service: Running) -> None:
 async def test_the_page_shows_each_message_of_a_dialect_with_help_and_example(
     service: Running, page: Page, dialect: str
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda one: asked.append(one.url))
+    page.on("request", lambda one: requested.append(one.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda one: errors.append(one.text) if "Policy" in one.text else None)
     await page.goto(f"{service.url}/docs#{dialect}")
@@ -68,7 +68,7 @@ async def test_the_page_shows_each_message_of_a_dialect_with_help_and_example(
     codes = await page.locator(f'[id="{dialect}/closes"] td code').all_inner_texts()
     assert {str(one["code"]) for one in document["x-close-codes"]} <= {*codes}
     assert errors == []
-    assert {urlsplit(url).netloc for url in asked} == {urlsplit(service.url).netloc}
+    assert {urlsplit(url).netloc for url in requested} == {urlsplit(service.url).netloc}
 
 
 @pytest.mark.browser

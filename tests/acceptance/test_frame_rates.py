@@ -81,8 +81,8 @@ async def test_a_match_is_shown_at_three_rates_from_its_start_to_its_end(
 
 async def test_a_rate_is_read_from_the_url_of_each_connection(start_service: StartService) -> None:
     service = start_service()
-    for asked in ("25", "fast", ""):
-        ana = await at_rate(service, 1, asked)
+    for requested in ("25", "fast", ""):
+        ana = await at_rate(service, 1, requested)
         assert ana.welcome["frameHz"] == 60
         await ana.expect("error", code="BAD_VALUE")
         types = [one["type"] for one in ana.received]

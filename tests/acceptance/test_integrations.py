@@ -81,7 +81,7 @@ async def play(service: Running, *, token_ttl_s: float = 3600) -> Seated:
     return seated
 
 
-def bearers(service: Running) -> list[tuple[Any, ...]]:
+def stored_tokens(service: Running) -> list[tuple[Any, ...]]:
     return service.database("SELECT match, user, sealed FROM bearers")
 
 
@@ -101,7 +101,7 @@ async def test_a_result_is_delivered_once_despite_an_outage_and_a_kill(
     (entry,) = waiting
     assert (entry["match"], entry["consumer"]) == (seated.match, "user-service")
     assert (entry["state"], entry["last_error"] is not None) == ("waiting", True)
-    ((match, user, sealed),) = bearers(service)
+    ((match, user, sealed),) = stored_tokens(service)
     assert (match, user) == (seated.match, str(right.id))
     assert b"eyJ" not in sealed
 
@@ -116,7 +116,7 @@ async def test_a_result_is_delivered_once_despite_an_outage_and_a_kill(
     keys = {request.headers["Idempotency-Key"] for request in users.requests}
     assert keys == {seated.match}
     assert await outbox(service) == []
-    assert bearers(service) == []
+    assert stored_tokens(service) == []
     service.kill()
     log = await check_data(service)
     assert len(log.of_type["result.delivered"]) == 1
@@ -128,7 +128,7 @@ async def test_a_lost_response_is_retried_and_the_match_saved_once(
     users.fault = Fault.CUT
     service = start(USER_SERVICE_URL=users.url)
     seated = await play(service)
-    await users.asked(2)
+    await users.requested(2)
     assert of_type(await seated.right.sync(), "error") == []
     # Killed with the match saved, but nobody here knowing it.
     service.kill()
@@ -148,7 +148,7 @@ async def test_a_failing_user_service_is_retried_without_delaying_clients(
     users.fault = fault
     service = start(USER_SERVICE_URL=users.url)
     seated = await play(service)
-    await users.asked(2)
+    await users.requested(2)
     users.fault = None
     await logged(service, "result.delivered", match=seated.match)
     assert len(users.matches()) == 1
@@ -163,7 +163,7 @@ async def test_a_definite_refusal_is_final_until_an_operator_retries(
     rejected = await logged(service, "result.rejected", match=seated.match)
     assert rejected.data["status"] == 409
     assert len(users.requests) == 1
-    assert bearers(service) == []
+    assert stored_tokens(service) == []
     (entry,) = await outbox(service)
     assert (entry["state"], entry["last_error"]) == ("rejected", "HTTP 409 Conflict")
     (line,) = [one for one in service.logs if one.get("error_code") == "MATCH_SAVE_FAILED"]
@@ -238,8 +238,8 @@ async def test_every_webhook_gets_signed_matches_independently(start: Start, hoo
         urls = f"{hook.url}/hook,{other.url}/hook"
         service = start(WS_WEBHOOK_URLS=urls, WS_WEBHOOK_SECRET=HOOK_SECRET)
         seated = await play(service)
-        await hook.asked(1)
-        await other.asked(3)
+        await hook.requested(1)
+        await other.requested(3)
         (entry,) = await outbox(service)
         other.status = 204
         await logged(service, "result.delivered", consumer=entry["consumer"])
@@ -251,9 +251,9 @@ async def test_every_webhook_gets_signed_matches_independently(start: Start, hoo
     digest = hmac.new(HOOK_SECRET.encode(), signed, hashlib.sha256).digest()
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
     assert headers["webhook-id"] == seated.match
-    told = json.loads(body)["data"]
-    assert (told["matchId"], told["reason"]) == (seated.match, "left")
-    assert told["winner"] == seated.right.id
+    sent = json.loads(body)["data"]
+    assert (sent["matchId"], sent["reason"]) == (seated.match, "left")
+    assert sent["winner"] == seated.right.id
 
 
 # Names and friends
@@ -287,7 +287,7 @@ async def test_a_failing_user_service_delays_no_connection_and_names_arrive_late
     users.name(ana, "Ana")
     # No client waits so long.
     client = await service.connect(token_=make_token({"id": ana}))
-    await users.asked(1)
+    await users.requested(1)
     await users.stop()
     users.fault = None
     await users.start()

@@ -27,11 +27,11 @@ async def test_one_correlation_id_links_socket_event_and_log_line(
     (row,) = service.database("SELECT correlation_id FROM events WHERE type = 'invite.sent'")
     lines = [line for line in service.logs if line.get("correlation_id") == row[0]]
     assert [line["message"] for line in lines] == ["connected", "disconnected"]
-    came, went = lines
-    assert came["user"] == went["user"] == {"id": "7"}
-    assert came["metadata"]["socket"] == went["metadata"]["socket"]
-    assert went["metadata"]["close_code"] == 1000
-    assert went["event"]["duration"] > 0
+    connected, disconnected = lines
+    assert connected["user"] == disconnected["user"] == {"id": "7"}
+    assert connected["metadata"]["socket"] == disconnected["metadata"]["socket"]
+    assert disconnected["metadata"]["close_code"] == 1000
+    assert disconnected["event"]["duration"] > 0
     types = service.database(
         "SELECT type FROM events WHERE correlation_id = ? ORDER BY position", row[0]
     )

@@ -104,13 +104,13 @@ def targets(path: str, parameters: list[dict[str, Any]]) -> Iterator[str]:
             yield path.replace(f"{{{name}}}", text) if is_in_path else f"{plain}?{name}={text}"
 
 
-async def answers(url: str, asked: list[bytes]) -> list[tuple[int, bytes]]:
+async def answers(url: str, sent: list[bytes]) -> list[tuple[int, bytes]]:
     """Send requests over one connection, some at once, and return what each is answered with."""
     at = urlsplit(url)
     reader, writer = await asyncio.open_connection(at.hostname, at.port, limit=1 << 20)
     found: list[tuple[int, bytes]] = []
-    for begin in range(0, len(asked), AT_ONCE):
-        some = asked[begin : begin + AT_ONCE]
+    for begin in range(0, len(sent), AT_ONCE):
+        some = sent[begin : begin + AT_ONCE]
         writer.write(b"".join(some))
         for request in some:
             try:
@@ -131,12 +131,12 @@ async def test_no_odd_parameter_value_causes_a_server_error(
     start_service: StartService,
 ) -> None:
     service = start_service()
-    asked = [*requests(urlsplit(service.url).netloc)]
-    found = await answers(service.url, asked)
+    sent = [*requests(urlsplit(service.url).netloc)]
+    found = await answers(service.url, sent)
     counts = Counter(status for status, _ in found)
-    print(f"{len(asked)} requests: {counts.most_common()}")  # noqa: T201 - how much was tried
-    assert len(asked) >= REQUESTS_MIN
-    for request, (status, body) in zip(asked, found, strict=True):
+    print(f"{len(sent)} requests: {counts.most_common()}")  # noqa: T201 - how much was tried
+    assert len(sent) >= REQUESTS_MIN
+    for request, (status, body) in zip(sent, found, strict=True):
         shown = request.split(b"\r\n\r\n")
         assert status < 500, (shown[0].split(b"\r\n")[0], shown[1][:200], body)
         if status >= 400:

@@ -565,7 +565,7 @@ async def test_the_relay_orders_logs_and_forwards_moves(service: Running) -> Non
     assert (over["winner"], over["scores"], over["reason"]) == (1, [2, 5], "finished")
 
 
-# Talk
+# Chat and signals
 
 
 async def test_signals_reach_everybody_else_in_order(service: Running) -> None:
@@ -762,8 +762,8 @@ async def test_greeted_marks_the_end_of_a_greeting_and_of_a_resync(
     await ana.command("invite", to=ben.id, game="connect_four")
     for since in (None, -1):
         inviter = await service.connect_v1(ana.id, "Ana", since=since, epoch=ana.welcome["epoch"])
-        told = await inviter.expect("invite:sent")
-        assert told == {
+        sent = await inviter.expect("invite:sent")
+        assert sent == {
             "type": "invite:sent",
             "to": {"id": ben.id, "name": "Ben"},
             "game": "connect_four",

@@ -44,7 +44,7 @@ class Driven(ABC):
     async def close(self) -> None:
         """Go for good."""
 
-    def told(self, message: Message) -> None:
+    def reported(self, message: Message) -> None:
         self.messages.append(message)
         self._news.set()
 
@@ -123,7 +123,7 @@ class _DrivenPython(Driven):
         async with self._client as client:
             self._is_open.set()
             async for message in client:
-                self.told(message)
+                self.reported(message)
 
 
 class PythonDriver(Driver):
@@ -220,10 +220,10 @@ class JavaScriptDriver(Driver):
         return answer
 
     async def request(self, key: int, command: Message, timeout_ms: int) -> Message:
-        told = await self.ask("request", key, command=command, timeoutMs=timeout_ms)
-        if "error" in told:
-            raise Failed(told["error"])
-        return dict(told["answer"])
+        reported = await self.ask("request", key, command=command, timeoutMs=timeout_ms)
+        if "error" in reported:
+            raise Failed(reported["error"])
+        return dict(reported["answer"])
 
     async def jump(self, wall_s: float, steady_s: float = 0) -> None:
         self.order("clocks", wall=wall_s * 1000, steady=steady_s * 1000)
@@ -240,13 +240,13 @@ class JavaScriptDriver(Driver):
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            told = json.loads(line)
-            if "tag" in told:
-                asked = self._asked.pop(told["tag"])
+            reported = json.loads(line)
+            if "tag" in reported:
+                asked = self._asked.pop(reported["tag"])
                 if not asked.done():
-                    asked.set_result(told)
-            elif "message" in told:
-                self._clients[told["key"]].told(told["message"])
+                    asked.set_result(reported)
+            elif "message" in reported:
+                self._clients[reported["key"]].reported(reported["message"])
 
 
 def in_order(part: Sequence[str], whole: Sequence[str]) -> bool:

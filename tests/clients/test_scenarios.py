@@ -123,7 +123,7 @@ async def test_a_greeting_cut_after_any_byte_is_delivered_once(
 async def cut_after(
     counts: Sequence[int], service: Running, driver: Driver, user: int, inviter: Client
 ) -> None:
-    """Cut first connections after so many bytes, and see that each client has heard everything."""
+    """Cut first connections after so many bytes; each client must receive everything."""
 
     async def cut(count: int) -> Driven:
         proxy = await stack.enter_async_context(Proxy(port_of(service)))
@@ -226,9 +226,9 @@ async def test_chat_over_bad_links_is_delivered_once_and_in_order(
         positions = [answer["position"] for answer in await asyncio.gather(*saying)]
         await client.hears(own[-1])
         await client.hears(other[-1])
-        heard = client.texts()
-        assert [text for text in heard if text.startswith("own")] == own
-        assert [text for text in heard if text.startswith("other")] == other
+        received = client.texts()
+        assert [text for text in received if text.startswith("own")] == own
+        assert [text for text in received if text.startswith("other")] == other
         assert positions == said(service, user)
         logged = sorted(positions + said(service, talker.welcome["user"]["id"]))
         assert [one["position"] for one in client.of_type("chat:message")] == logged

@@ -99,8 +99,8 @@ async def _cut(
     tabs[:] = await _connected(service, cursors)
     for tab, text in zip(tabs, said, strict=True):
         await tab.expect("resumed")
-        told = [one["text"] for one in tab.received if one["type"] == "chat:message"]
-        assert told == [text], f"{tab.id} missed or repeated something: {told}"
+        texts = [one["text"] for one in tab.received if one["type"] == "chat:message"]
+        assert texts == [text], f"{tab.id} missed or repeated something: {texts}"
     return time.monotonic() - began
 
 

@@ -675,8 +675,8 @@ export class Client {
     if (opening !== this.#opening) return;
     try {
       if (this.#token === null) {
-        const asked = this.#askToken(this.#tokenWasRefused ? "refused" : "connect");
-        const token = await within(TOKEN_WITHIN_MS, "The token", asked);
+        const fetching = this.#askToken(this.#tokenWasRefused ? "refused" : "connect");
+        const token = await within(TOKEN_WITHIN_MS, "The token", fetching);
         if (opening !== this.#opening) return;
         this.#token = token;
         this.#tokenIsFresh = true;

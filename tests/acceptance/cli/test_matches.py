@@ -41,7 +41,7 @@ def test_matches_are_listed_newest_first_with_all_fields(recorded: Recorded) -> 
 
 def test_each_end_reason_has_a_label() -> None:
     reasons = get_args(EndReason)
-    told = [
+    shown = [
         result_of(
             PlayedMatch(
                 id="r-1",
@@ -59,7 +59,7 @@ def test_each_end_reason_has_a_label() -> None:
         )
         for reason in reasons
     ]
-    assert len(set(told)) == len(reasons)
+    assert len(set(shown)) == len(reasons)
 
 
 def test_the_default_output_is_a_table(recorded: Recorded) -> None:

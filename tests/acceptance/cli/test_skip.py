@@ -68,10 +68,10 @@ def test_a_start_names_the_failing_event_and_continues_when_it_is_skipped(
     service.start()
     service.stop()
     for _ in range(2):
-        told = ws_service("log", "verify").splitlines()
-        assert told[0].startswith("skipped: position 2, by ")
-        assert told[0].endswith(": a bug of 0.0.9")
-        assert told[1].startswith("ok: ")
+        lines = ws_service("log", "verify").splitlines()
+        assert lines[0].startswith("skipped: position 2, by ")
+        assert lines[0].endswith(": a bug of 0.0.9")
+        assert lines[1].startswith("ok: ")
 
 
 @pytest.mark.parametrize(

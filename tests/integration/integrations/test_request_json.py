@@ -30,21 +30,23 @@ def http(body: bytes, status: str = "200 OK", length: int | None = None) -> byte
     return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n\r\n".encode() + body
 
 
-async def asked(*parts: bytes) -> JsonResponse:
+async def requested(*parts: bytes) -> JsonResponse:
     async with answering(*parts) as url:
         return await request_json("GET", url, timeout_s=10)
 
 
 async def failure(*parts: bytes) -> str:
     with pytest.raises(NoResponse) as caught:
-        await asked(*parts)
+        await requested(*parts)
     return caught.value.message
 
 
 async def test_json_is_read_whatever_the_status() -> None:
-    assert await asked(http(b'{"a": 1}')) == JsonResponse(200, {"a": 1})
-    assert await asked(http(b'{"errors": []}', "503 Sealed")) == JsonResponse(503, {"errors": []})
-    assert await asked(http(b"", "204 No Content")) == JsonResponse(204, None)
+    assert await requested(http(b'{"a": 1}')) == JsonResponse(200, {"a": 1})
+    assert await requested(http(b'{"errors": []}', "503 Sealed")) == JsonResponse(
+        503, {"errors": []}
+    )
+    assert await requested(http(b"", "204 No Content")) == JsonResponse(204, None)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b'"\xff"', b"[" * 100_000, b"{} {}"])
@@ -56,7 +58,7 @@ async def test_an_oversized_response_is_not_read_to_its_end() -> None:
     endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (RESPONSE_BYTES_MAX + 1)
 
     assert await failure(endless) == f"an answer of more than {RESPONSE_BYTES_MAX} bytes"
-    assert (await asked(http(b" " * (RESPONSE_BYTES_MAX - 1) + b"1"))).body == 1
+    assert (await requested(http(b" " * (RESPONSE_BYTES_MAX - 1) + b"1"))).body == 1
 
 
 @pytest.mark.parametrize("raw", [b"", b"rubbish\r\n\r\n", http(b'{"a": 1}', length=100)])

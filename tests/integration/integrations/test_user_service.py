@@ -100,7 +100,7 @@ async def test_a_cancelled_lookup_does_not_cancel_others(
     users.name(7, "Ana")
     impatient = asyncio.create_task(client.name(7))
     patient = asyncio.create_task(client.name(7))
-    await users.asked(1)
+    await users.requested(1)
     impatient.cancel()
     assert await patient == "Ana"
 

@@ -59,7 +59,7 @@ def session(dialect: Dialect = V1, **limits: int) -> Session:
     )
 
 
-def asked(dialect: Dialect = V1, one: Session | None = None, /, **message: Any) -> Action:
+def action_of(dialect: Dialect = V1, one: Session | None = None, /, **message: Any) -> Action:
     """Return what a message asks for."""
     return (one or session(dialect)).receive(_text(message), 0).action
 
@@ -162,7 +162,7 @@ V1_ACTIONS: list[tuple[dict[str, Any], Action]] = [
 def test_each_command_decodes_the_same_in_every_dialect(
     message: dict[str, Any], command: Command, dialect: Dialect
 ) -> None:
-    action = asked(dialect, **message)
+    action = action_of(dialect, **message)
     assert isinstance(action, Execute)
     assert (action.command, action.personal_data, action.password) == (
         command,
@@ -173,7 +173,7 @@ def test_each_command_decodes_the_same_in_every_dialect(
 
 @pytest.mark.parametrize(("message", "command"), V1_COMMANDS)
 def test_each_v1_command_is_decoded(message: dict[str, Any], command: Command) -> None:
-    action = asked(**message)
+    action = action_of(**message)
     assert isinstance(action, Execute)
     assert (action.command, action.personal_data, action.password) == (
         command,
@@ -188,16 +188,16 @@ def test_each_v1_command_is_decoded(message: dict[str, Any], command: Command) -
 def test_each_query_decodes_the_same_in_every_dialect(
     message: dict[str, Any], action: Action, dialect: Dialect
 ) -> None:
-    assert asked(dialect, **message) == action
+    assert action_of(dialect, **message) == action
 
 
 @pytest.mark.parametrize(("message", "action"), V1_ACTIONS)
 def test_each_v1_query_is_decoded(message: dict[str, Any], action: Action) -> None:
-    assert asked(**message) == action
+    assert action_of(**message) == action
 
 
 def test_classic_clients_can_request_the_user_list() -> None:
-    assert asked(CLASSIC, type="user:list:request") == ShowUsers()
+    assert action_of(CLASSIC, type="user:list:request") == ShowUsers()
 
 
 def test_every_client_message_is_covered_here() -> None:
@@ -216,7 +216,7 @@ def test_every_client_message_is_covered_here() -> None:
 
 @pytest.mark.parametrize("type_", ["room:create", "room:join"])
 def test_a_password_is_hashed_outside_the_command(type_: str) -> None:
-    action = asked(type=type_, roomId="r", password="hidden")
+    action = action_of(type=type_, roomId="r", password="hidden")
     assert isinstance(action, Execute)
     assert action.password == "hidden"
     assert "hidden" not in repr(action.command)
@@ -229,7 +229,7 @@ def test_a_password_is_hashed_outside_the_command(type_: str) -> None:
 def test_a_chat_command_has_the_digest_and_its_text_is_personal_data(
     fields: dict[str, str], room: str | None, to: int | str | None
 ) -> None:
-    action = asked(type="chat:send", text="hello", **fields)
+    action = action_of(type="chat:send", text="hello", **fields)
     assert isinstance(action, Execute)
     assert action.command == Say(7, "first", digest_of("second", "hello"), room, to)
     assert action.personal_data == PersonalData(texts={"first": Text("second", "hello")})
@@ -237,7 +237,7 @@ def test_a_chat_command_has_the_digest_and_its_text_is_personal_data(
 
 def test_a_chat_text_is_limited_in_characters() -> None:
     one = session(chat_length_max=5)
-    assert isinstance(asked(V1, one, type="chat:send", roomId="r", text="äöüßé"), Execute)
+    assert isinstance(action_of(V1, one, type="chat:send", roomId="r", text="äöüßé"), Execute)
     said = refused(V1, one, type="chat:send", roomId="r", text="äöüßéx")
     assert said == "BAD_MESSAGE: chat:send: at most 5 characters."
 
@@ -254,7 +254,7 @@ def test_a_chat_message_needs_a_user_or_a_room(
 
 @pytest.mark.parametrize(("fields", "to"), [({"roomId": "r"}, None), ({"to": "8"}, 8)])
 def test_a_signal_needs_a_user_or_a_room(fields: dict[str, str], to: int | None) -> None:
-    action = asked(type="signal", data=[1], **fields)
+    action = action_of(type="signal", data=[1], **fields)
     assert isinstance(action, RelaySignal)
     assert (action.to, bytes(action.message.data)) == (to, b"[1]")
 
@@ -295,7 +295,7 @@ def test_a_signal_with_invalid_data_is_refused() -> None:
 def test_a_move_is_limited_in_bytes(dialect: Dialect) -> None:
     move = {"type": "game:move", "roomId": "r", "direction": "w", "action": "down"}
     size = len(json.dumps(move))
-    assert isinstance(asked(dialect, session(dialect, move_bytes_max=size), **move), Execute)
+    assert isinstance(action_of(dialect, session(dialect, move_bytes_max=size), **move), Execute)
     said = refused(dialect, session(dialect, move_bytes_max=size - 1), **move)
     assert said == (f"TOO_LARGE: A move is at most {size - 1} bytes long, and this one {size}.")
 
@@ -313,7 +313,7 @@ def test_a_signal_is_limited_in_bytes() -> None:
 @pytest.mark.parametrize("name", ["options", "metadata"])
 def test_room_options_and_metadata_are_limited_in_bytes(name: str) -> None:
     one = session(room_bytes_max=10)
-    assert isinstance(asked(V1, one, type="room:create", **{name: {"a": "xx"}}), Execute)
+    assert isinstance(action_of(V1, one, type="room:create", **{name: {"a": "xx"}}), Execute)
     told = refused(V1, one, type="room:create", **{name: {"a": "xxx"}})
     assert told == f"BAD_MESSAGE: The {name} of a room are at most 10 bytes."
 
@@ -330,7 +330,7 @@ def test_a_move_must_be_storable() -> None:
 def test_the_number_of_watched_friends_is_limited() -> None:
     one = session(friends_max=2)
     ids = ["8", 8, 9]
-    assert asked(V1, one, type="friends:subscribe", friendIds=ids) == WatchFriends(
+    assert action_of(V1, one, type="friends:subscribe", friendIds=ids) == WatchFriends(
         frozenset({8, 9})
     )
     said = refused(V1, one, type="friends:subscribe", friendIds=[8, 9, 10])

@@ -193,7 +193,7 @@ def test_exactly_the_legal_moves_are_accepted(
         assert encoded(state) == before
 
 
-# The end
+# Results
 
 
 @pytest.mark.parametrize(
