@@ -32,6 +32,8 @@ SPARE_FILES = 200
 """Open files of a process beyond its connections."""
 
 FRAME_MS = 16
+FULL_HZ, LOW_HZ = 60, 30
+"""Frame rates of the states of matches."""
 ONE_BY_ONE = Rooms(rooms=1, members=1000, senders=1, period_s=1 / 200)
 IN_EIGHTS = ONE_BY_ONE._replace(period_s=8 / 200, burst=8)
 GAMES = Rooms(rooms=200, members=5, senders=5, period_s=1 / 30)
@@ -294,6 +296,28 @@ def _edge(scale: Scale) -> list[Figure]:
 
 def _matches(scale: Scale) -> list[Figure]:
     most = max(scale.matches)
+    return [*_lateness(scale, most), _thinned(scale)]
+
+
+def _thinned(scale: Scale) -> Figure:
+    """Compare the CPU time of matches at a lower frame rate with that at 60."""
+    count = min(scale.matches)
+    return Figure(
+        f"P {count}, {LOW_HZ} Hz",
+        f"{count} live matches of Pong, whose v1 clients ask for {LOW_HZ} frames a second",
+        "CPU ms per match-second",
+        {
+            FASTIFY.name: partial(workloads.match_cpu, FASTIFY, count, scale.span),
+            f"{SERVICE.name}, 60 Hz": partial(
+                workloads.match_cpu, SERVICE, count, scale.span, FULL_HZ
+            ),
+            SERVICE.name: partial(workloads.match_cpu, SERVICE, count, scale.span, LOW_HZ),
+        },
+        Goal(1.0, [(f"P {count}, {LOW_HZ} Hz", FASTIFY.name)]),
+    )
+
+
+def _lateness(scale: Scale, most: int) -> list[Figure]:
     return [
         Figure(
             f"P {count}",

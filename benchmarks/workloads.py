@@ -32,6 +32,7 @@ KEY_S = 0.5
 START_DELAY_S = 1.5
 
 MEGA = 1_000_000
+TICK_HZ = 60
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -115,13 +116,14 @@ def round_trips(contender: Contender, clients: int, rate_per_s: float, span: Spa
     return _sample(result, counts.deliveries, kept_up=counts.deliveries / expected)
 
 
-def matches(contender: Contender, count: int, span: Span) -> Sample:
+def matches(contender: Contender, count: int, span: Span, frame_hz: int | None = None) -> Sample:
     """Play so many matches of Pong at once; the value is how late the ticks are, p99, in ms.
 
-    A player presses or releases a key twice a second.
+    A player presses or releases a key twice a second. With `frame_hz` the players speak protocol v1
+    and ask for this frame rate; what is late is then a frame.
     """
     with contender.started() as server:
-        plan = match_plan(contender, server, count)
+        plan = match_plan(contender, server, count, frame_hz=frame_hz)
         plan.warmup_s += span.warmup_s
         plan.window_s = span.window_s
         result = generator.run(plan)
@@ -129,7 +131,7 @@ def matches(contender: Contender, count: int, span: Span) -> Sample:
     lateness_ms = [
         late_us / 1000
         for arrivals in result.arrivals_us.values()
-        for late_us in measure.tick_lateness_us(arrivals)
+        for late_us in measure.tick_lateness_us(arrivals, MEGA / (frame_hz or TICK_HZ))
     ]
     if not lateness_ms:
         raise BenchmarkError("no frame was received")
@@ -147,6 +149,12 @@ def matches(contender: Contender, count: int, span: Span) -> Sample:
         },
         late,
     )
+
+
+def match_cpu(contender: Contender, count: int, span: Span, frame_hz: int | None = None) -> Sample:
+    """Do as `matches`; the value is CPU ms per second of a match."""
+    sample = matches(contender, count, span, frame_hz)
+    return msgspec.structs.replace(sample, value=sample.details["cpu_ms_per_match_s"])
 
 
 def idle(contender: Contender, connections: int) -> Sample:
@@ -307,13 +315,21 @@ def _written(contender: Contender, message: dict[str, Any]) -> str:
 
 
 def match_plan(
-    contender: Contender, server: Server, count: int, first_user: int = FIRST_USER
+    contender: Contender,
+    server: Server,
+    count: int,
+    first_user: int = FIRST_USER,
+    frame_hz: int | None = None,
 ) -> Plan:
-    """Let pairs of players find each other, and play."""
+    """Let pairs of players find each other, and play; in protocol v1 if `frame_hz` is given."""
+    players = range(first_user, first_user + 2 * count)
     return Plan(
         server.port,
-        [_player(contender, first_user + index) for index in range(2 * count)],
+        [_player(contender, user) for user in players]
+        if frame_hz is None
+        else [_player_at(frame_hz, user) for user in players],
         pids=[server.pid],
+        header="" if frame_hz is None else V1_HEADER,
         concurrency=32,
         period_s=KEY_S,
         # The clock of the last match starts a second after it has begun.
@@ -335,12 +351,31 @@ def _player(contender: Contender, user: int) -> Connection:
         f'if "youIndex":0\t{begin}',
         f"await {part('game:start')}",
     ]
-    moves = [
-        write({"type": "game:move", "roomId": "$R", "direction": key, "action": action})
+    return _connection(contender, user, script, _moves(contender))
+
+
+def _player_at(frame_hz: int, user: int) -> Connection:
+    """Return a player who speaks protocol v1, and asks for a frame rate."""
+    part, write = SERVICE.dialect.part, SERVICE.dialect.write
+    script = [
+        f"await {part('welcome')}",
+        f"send {write({'type': 'matchmaking:join'})}",
+        f"room {part('room:start')}",
+        f"send {write({'type': 'game:join', 'roomId': '$R'})}",
+        f"send {write({'type': 'room:ready', 'roomId': '$R'})}",
+        f"await {part('game:start')}",
+    ]
+    return Connection(f"/?token={token(user)}&frameHz={frame_hz}", script, _moves(SERVICE))
+
+
+def _moves(contender: Contender) -> list[str]:
+    return [
+        contender.dialect.write(
+            {"type": "game:move", "roomId": "$R", "direction": key, "action": action}
+        )
         for key in ("w", "s")
         for action in ("down", "up")
     ]
-    return _connection(contender, user, script, moves)
 
 
 def _idle_plan(contender: Contender, server: Server, first_user: int, count: int) -> Plan:

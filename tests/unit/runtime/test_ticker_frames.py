@@ -1,0 +1,140 @@
+"""Which frames of a match the ticker publishes at all frame rates, and which are thinned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+from msgspec.structs import replace
+
+from service.domain.commands.ending import FinishMatch
+from service.domain.events.matches import MatchPaused, MatchStarted
+from service.games.catalogue import GAMES
+from service.runtime.frame_schedule import PHASES as FRAME_PHASES
+from service.runtime.live_match import LiveMatch
+from service.runtime.live_matches import LiveMatches
+from service.runtime.ticker import GRID_HZ, PHASES, Ticker
+from service.telemetry import Metrics
+from tests.unit.domain.story import Story
+
+DURATION_S = 2
+
+
+class Engine:
+    """Commits at once, and changes nothing."""
+
+    def __init__(self, story: Story) -> None:
+        self.world = story.world
+        self.executed: list[object] = []
+
+    async def execute(self, command: object, _origin: object) -> None:
+        self.executed.append(command)
+
+    def dispatch(self, command: object, _origin: object, _done: object) -> None:
+        self.executed.append(command)
+
+
+class Shown:
+    """Notes what is published, by tick."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self.slot = 0
+        """The phase of the tick that is being stepped."""
+        self.rates: list[tuple[tuple[int, int], frozenset[int]]] = []
+        """The rates that are due, by phase and tick."""
+
+    def publish_tick(self, live: LiveMatch) -> None:
+        self.calls.append(("thinned", live.run.tick))
+        self.rates.append(((self.slot, live.run.tick), live.frames.advance(live.run.tick)))
+
+    def publish_frame(self, live: LiveMatch) -> None:
+        self.calls.append(("all", live.run.tick))
+
+    def publish_newest(self, live: LiveMatch) -> None:
+        self.calls.append(("newest", live.run.tick))
+
+
+class Play:
+    """A match of Pong that a ticker steps, by a clock of the test."""
+
+    def __init__(self, matches: int = 1) -> None:
+        story = Story()
+        self.match = story.match("pong", 1, 2, duration_s=DURATION_S)
+        self.shown = Shown()
+        self.now = 0.0
+        self.live = LiveMatches(lambda: self.now, Metrics())
+        engine: Any = Engine(story)
+        shown: Any = self.shown
+        self.engine: Engine = engine
+        self.ticker = Ticker(
+            engine,
+            self.live,
+            SimpleNamespace(rules=lambda name, _version: GAMES[name]),  # type: ignore[arg-type]  # the part of a catalogue that it needs
+            shown,
+            checkpoint_s=1,
+            clock=lambda: self.now,
+            metrics=Metrics(),
+        )
+        started = next(event for event in story.events if isinstance(event, MatchStarted))
+        for number in range(matches):
+            match = f"{self.match.id}-{number}" if number else self.match.id
+            story.world.matches.live[match] = replace(self.match, id=match)
+            self.ticker.observe(replace(started, match=match), 1)
+
+    async def step(self) -> None:
+        """Let the time of one tick pass."""
+        self.now += 1 / GRID_HZ
+        for phase in range(PHASES):
+            self.shown.slot = phase
+            self.ticker.advance(phase, self.now)
+        await asyncio.sleep(0)
+
+    async def until_the_end(self) -> None:
+        while not any(isinstance(one, FinishMatch) for one in self.engine.executed):
+            await self.step()
+
+
+async def test_the_first_and_the_last_state_and_outcomes_are_shown_at_all_rates() -> None:
+    play = Play()
+    await play.until_the_end()
+    shown = [tick for how, tick in play.shown.calls if how == "all"]
+    outcomes = [
+        event.tick + 1
+        for command in play.engine.executed
+        for event in getattr(command, "events", ())
+        if event.type == "match.outcome"
+    ]
+    assert shown[0] == 0
+    assert shown[-1] == GRID_HZ * DURATION_S
+    assert shown[1:-1] == outcomes
+    assert len(outcomes) >= 2
+
+
+async def test_all_other_states_are_thinned() -> None:
+    play = Play()
+    await play.until_the_end()
+    ticks = sorted(tick for _, tick in play.shown.calls)
+    assert ticks == list(range(GRID_HZ * DURATION_S + 1))
+    assert sum(how == "thinned" for how, _ in play.shown.calls) > 0.9 * len(ticks)
+
+
+async def test_a_pause_shows_the_newest_state_to_those_who_have_not_seen_it() -> None:
+    play = Play()
+    while ("thinned", 2) not in play.shown.calls:
+        await play.step()
+    play.ticker.observe(MatchPaused(match=play.match.id, tick=2), 2)
+    await play.step()
+    assert play.shown.calls[-1] == ("newest", 2)
+
+
+async def test_matches_that_start_together_share_the_ticks_of_each_phase_evenly() -> None:
+    play = Play(PHASES * FRAME_PHASES)
+    while len(play.shown.rates) < 2 * PHASES * FRAME_PHASES:
+        await play.step()
+    for hz in (30, 20):
+        counts = Counter(slot for slot, rates in play.shown.rates if hz in rates)
+        # In each phase of each tick.
+        assert set(counts.values()) == {FRAME_PHASES * hz // GRID_HZ}
