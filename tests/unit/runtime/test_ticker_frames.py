@@ -17,7 +17,7 @@ from service.runtime.live_match import LiveMatch
 from service.runtime.live_matches import LiveMatches
 from service.runtime.ticker import GRID_HZ, PHASES, Ticker
 from service.telemetry import Metrics
-from tests.unit.domain.story import Story
+from tests.unit.domain.story import ROOM, Story
 
 DURATION_S = 2
 
@@ -52,6 +52,7 @@ class Shown:
 
     def publish_frame(self, live: LiveMatch) -> None:
         self.calls.append(("all", live.run.tick))
+        live.frames.show_all(live.run.tick)
 
     def publish_newest(self, live: LiveMatch) -> None:
         self.calls.append(("newest", live.run.tick))
@@ -80,7 +81,7 @@ class Play:
         )
         started = next(event for event in story.events if isinstance(event, MatchStarted))
         for number in range(matches):
-            match = f"{self.match.id}-{number}" if number else self.match.id
+            match = f"{ROOM}-{1000 + number}" if number else self.match.id
             story.world.matches.live[match] = replace(self.match, id=match)
             self.ticker.observe(replace(started, match=match), 1)
 
