@@ -134,7 +134,10 @@ class Endpoint:
             self._attach(connection.send_queue, request)
             return connection
 
-        await self.attend(request, token_of(request), ws, connect)
+        try:
+            await self.attend(request, token_of(request), ws, connect)
+        finally:
+            ws.release()
         return ws
 
     def _attach(self, queue: SendQueue, request: web.Request) -> None:
@@ -323,6 +326,8 @@ class Endpoint:
         self._hub.remove(connection)
         if conversation.token_timer is not None:
             conversation.token_timer.stop()
+            # The timer refers to the conversation.
+            conversation.token_timer = None
         self._log_end(conversation, lasted_s)
         code = conversation.end_code
         if code in CLEAN_CLOSES:

@@ -84,6 +84,16 @@ class EagerResponse(web.WebSocketResponse):
             self._parser.scope = self._scope  # type: ignore[union-attr]  # it is `EagerReader`
             self._parser.read_texts = self._read_texts  # type: ignore[union-attr]  # the same
 
+    def release(self) -> None:
+        """Drop the references that make it part of cycles, when its handler ends.
+
+        Else a closed connection would stay in memory until a full garbage collection.
+        """
+        if isinstance(self._reader, EagerQueue):
+            self._reader.handle = self._reader.count = None
+        if self._req is not None and hasattr(self._req.protocol, internals.CALLBACK):
+            setattr(self._req.protocol, internals.CALLBACK, None)
+
     def texts(self) -> _Texts:
         """Iterate over the frames that were kept for the task (`Channel`)."""
         return _Texts(self)

@@ -14,6 +14,7 @@ import uvloop
 from aiohttp import web, web_ws
 
 QUEUE, READER = "WebSocketDataQueue", "WebSocketReader"
+CALLBACK = "_data_received_cb"
 """The names by which a WebSocket of aiohttp makes its queue and its parser."""
 
 DataQueue: Any = getattr(web_ws, QUEUE, None)

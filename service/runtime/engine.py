@@ -356,6 +356,8 @@ class Engine:
         """Release the locks and the key of a command."""
         if pending.lease is not None:
             pending.lease.release()
+            # The lease refers to the command.
+            pending.lease = None
         if pending.key is not None:
             for waiting in self._under_way.pop(pending.key):
                 asyncio.get_running_loop().call_soon(self._begin, waiting)

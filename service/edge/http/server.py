@@ -175,6 +175,7 @@ class HttpConnection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
+            _drop_traceback(resp)
             self._request_is_over()
 
     def handle_error(
@@ -194,6 +195,9 @@ class HttpConnection(web.RequestHandler):
             logger.error("request failed", error_type="internal_error", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
+        if exc is not None:
+            # Its frames refer to the list of messages that it is in.
+            exc.__traceback__ = None
         response = _Bare(status=status, text=f"{status}: the request can't be read")
         response.force_close()
         return response
@@ -327,6 +331,16 @@ def call_when_lost(request: web.Request, callback: Callable[[], None]) -> bool:
         request.protocol.on_lost = callback
         return True
     return False
+
+
+def _drop_traceback(response: web.StreamResponse) -> None:
+    """Drop the traceback of a response that was raised, or of the error of a WebSocket.
+
+    Its frames refer to the response, which would stay in memory until a garbage collection.
+    """
+    error = response.exception() if isinstance(response, web.WebSocketResponse) else response
+    if isinstance(error, BaseException):
+        error.__traceback__ = error.__context__ = None
 
 
 def admit(request: web.Request) -> None:

@@ -266,7 +266,9 @@ class Link:
             )
             # It is sent with the greeting, when the opening is committed.
             connection.frames.append(packets.connected_frame(socket))
-            self._changed(self)
+            if not self.is_closed:
+                # Else it would be counted again, as unauthenticated, and for ever.
+                self._changed(self)
             return connection
 
         async def serve() -> None:
@@ -275,6 +277,7 @@ class Link:
             finally:
                 session.end(CloseCode.ABNORMAL)
                 session.drop()
+                session.release()
 
         self._spawn(serve())
 

@@ -86,4 +86,10 @@ class Polling:
     def close(self) -> None:
         """End the waiting poll, and close."""
         self._closed = True
+        # The link, which refers to this.
+        self._lost = _ignore
         self._news.set()
+
+
+def _ignore() -> None:
+    """Do nothing: it is closed already."""

@@ -100,6 +100,10 @@ class SocketIoSession:
         while not self._inbox.empty():
             self._dequeued(self._inbox.get_nowait())
 
+    def release(self) -> None:
+        """Drop the references to what refers to this, when it was served to its end."""
+        self._handle = self.count = None
+
     def exception(self) -> BaseException | None:
         """Return the error that closed the connection."""
         return self._carrier.error

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from service.domain.commands.presence import CLEAN_CLOSES
 from service.edge.socketio.link import Link
+from service.edge.wire.python import SendQueue
 from service.settings.sections.connections import ConnectionLimits, Rate, UserLimits
 from tests.limits import session_limits
+
+if TYPE_CHECKING:
+    from service.edge.endpoint import Connect
 
 BURST = 20
 
@@ -116,3 +121,29 @@ async def test_an_engineio_close_is_not_a_clean_close() -> None:
     await link.receive("1")
     assert session.close_code is not None
     assert session.close_code not in CLEAN_CLOSES
+
+
+async def test_a_connection_that_ended_before_its_authentication_is_not_counted_again() -> None:
+    changed: list[Link] = []
+    connects: list[Connect] = []
+    served = asyncio.Event()
+
+    async def serve(_link: Link, _session: object, _token: str | None, connect: Connect) -> None:
+        connects.append(connect)
+        served.set()
+
+    request: Any = None
+    link = Link(
+        "sid",
+        request,
+        ConnectionLimits(heartbeat_s=120, socketio_connect_s=60),
+        serve=serve,
+        closed=lambda _: None,
+        changed=changed.append,
+    )
+    await link.receive("40")
+    await served.wait()
+    link.lost(1006)
+    counted = len(changed)
+    connects[0]("n1.1.1", 1, SendQueue)
+    assert len(changed) == counted
