@@ -26,7 +26,7 @@ Point: TypeAlias = tuple[Any, str, bool]
 
 def points() -> dict[str, Point]:
     """Name the moments at which a process can die between what it does and what it has done."""
-    # Imported late: the clock has to err before anybody has taken its functions.
+    # Imported late: the clock must be wrong before any module imports its functions.
     from sqlalchemy.engine.default import DefaultDialect  # noqa: PLC0415 - imported only where it is needed
 
     from service.eventstore.side_file import SideFile  # noqa: PLC0415 - imported only where it is needed
