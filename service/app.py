@@ -31,7 +31,6 @@ from service.edge.passwords import Passwords
 from service.edge.queries import Queries
 from service.edge.session.rate_limit import Budgets
 from service.edge.socketio.server import SocketIo
-from service.edge.tasks import Tasks
 from service.edge.wire.choice import choose
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
@@ -49,6 +48,7 @@ from service.runtime.scheduler import DeadlineScheduler
 from service.runtime.snapshots import Snapshots
 from service.runtime.ticker import Ticker
 from service.settings.secrets import command_secret, seal_secret
+from service.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from service.edge.hub import Hub
     from service.edge.passwords import Passwords
     from service.edge.queries import Queries
-    from service.edge.tasks import Tasks
     from service.runtime.engine import Engine
     from service.runtime.idempotency import Fingerprints
+    from service.tasks import Tasks
     from service.telemetry import Metrics
 
 

@@ -21,6 +21,7 @@ from service.edge.frames import frame
 from service.edge.session.costs import BYTES_PER_UNIT
 from service.edge.session.errors import RateLimited
 from service.protocol import v1
+from service.tasks import Tasks
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class MoveHistory:
         self._clock = clock
         self._metrics = metrics
         self._jobs: dict[SocketId, deque[_Job]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._began_at = clock()
         self._began: Position = world.position
 
@@ -98,9 +99,7 @@ class MoveHistory:
 
     async def stop(self) -> None:
         """Cancel what is being sent."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def _joined(self, event: SeatTaken | SpectatorJoined, position: Position) -> None:
         room = self._world.rooms.rooms[event.room]
@@ -139,9 +138,7 @@ class MoveHistory:
             self._jobs[socket].append(job)
             return
         self._jobs[socket] = deque([job])
-        task = asyncio.create_task(self._work(socket))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._work(socket))
 
     async def _work(self, socket: SocketId) -> None:
         jobs = self._jobs[socket]

@@ -28,6 +28,7 @@ from service.runtime.idempotency import (
 from service.runtime.locks import StreamLocks
 from service.runtime.projector import Projector
 from service.runtime.record import Record
+from service.tasks import Tasks
 from service.telemetry import Metrics, note_fault, traces
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Engine:
         """The keys of commands under way, each with the commands that wait for the same key."""
         self._holds: dict[int, Hold] = {}
         """The holds of uncommitted events, by the `id` of the event: equal events have one each."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.world = world
         self.profiles = profiles
         self.context = context
@@ -271,9 +272,7 @@ class Engine:
         if self._gate.is_settled(streams):
             self._decide(pending)
             return
-        task = asyncio.create_task(self._decide_when_settled(pending, streams))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._decide_when_settled(pending, streams))
 
     async def _decide_when_settled(self, pending: PendingCommand, streams: set[str]) -> None:
         try:

@@ -14,10 +14,11 @@ from service.errors import Unavailable
 from service.eventstore.records import Origin
 from service.replay.run import checkpoint_of
 from service.runtime.record import Record
+from service.tasks import Tasks
 from service.telemetry import Metrics, get_logger, note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from service.domain.commands.ending import VoidMatch
     from service.domain.events.base import Event
@@ -55,20 +56,20 @@ class MatchRecorder:
         self._metrics = metrics
         self._checkpoints: list[MatchCheckpoint] = []
         """Checkpoints that are taken but not appended yet."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
         """Append the outcomes of a step; its frame is published after the commit."""
         live.begin_recording()
-        self._spawn(self._record(live, outcomes))
+        self._tasks.spawn(self._record(live, outcomes))
 
     def finish(self, live: LiveMatch) -> None:
         """End a match that is over by its rules."""
-        self._spawn(self._finish(live))
+        self._tasks.spawn(self._finish(live))
 
     def void(self, command: VoidMatch) -> None:
         """End a match whose rules have failed."""
-        self._spawn(self._void(command))
+        self._tasks.spawn(self._void(command))
 
     def add_checkpoint(self, live: LiveMatch) -> None:
         """Take a checkpoint, which `write_checkpoints` appends."""
@@ -95,9 +96,7 @@ class MatchRecorder:
         """Append the checkpoints and the `last` events, and cancel all retries."""
         with suppress(Unavailable):
             await self._engine.execute(Record([*self._checkpoints, *last]), ORIGIN)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
         try:
@@ -151,8 +150,3 @@ class MatchRecorder:
                 pause_s = min(2 * pause_s, FAULT_RETRY_MAX_S)
             else:
                 return
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -10,6 +10,7 @@ from service.domain.commands.seats import ForfeitSeat
 from service.domain.events.presence import SocketOpened
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.records import Origin
+from service.tasks import Tasks
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class DeadlineScheduler:
         self._engine = engine
         self._times = times
         self._timers: set[asyncio.TimerHandle] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = Tasks()
         self._forfeits: dict[ForfeitSeat, float] = {}
         """When each seat is forfeited, by the clock of the loop, in seconds."""
         self._is_open = False
@@ -76,9 +77,7 @@ class DeadlineScheduler:
         """Cancel all deadlines."""
         for timer in self._timers:
             timer.cancel()
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._running.stop()
 
     def _arm(self, deadline: Deadline, after_s: float) -> None:
         command = deadline.command
@@ -87,9 +86,7 @@ class DeadlineScheduler:
             self._timers.discard(timer)
             if isinstance(command, ForfeitSeat):
                 self._forfeits.pop(command, None)
-            task = asyncio.create_task(self._carry_out(deadline))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.spawn(self._carry_out(deadline))
 
         loop = asyncio.get_running_loop()
         timer = loop.call_later(after_s, fire)

@@ -14,6 +14,7 @@ import msgspec
 
 from service.domain.projections.world import World
 from service.errors import ServiceError, Unavailable
+from service.tasks import Tasks
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Snapshots:
         self._every_events = every_events
         self._next_at = world.position + every_events
         self._code_version = code_version()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._written_at = time.monotonic()
 
     @property
@@ -153,6 +154,4 @@ class Snapshots:
             self._written_at = time.monotonic()
 
     def _begin(self) -> None:
-        task = asyncio.create_task(self.write())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self.write())

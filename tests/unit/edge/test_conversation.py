@@ -22,10 +22,10 @@ from service.edge.frames import texts_of
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
 from service.edge.socketio.polling import Polling
-from service.edge.tasks import Tasks
 from service.runtime.engine import Executed
 from service.runtime.idempotency import CommandResult
 from service.settings.sections.connections import Rate, SlowLimits
+from service.tasks import Tasks
 from service.telemetry import Metrics
 from tests.limits import session_limits, user_limits
 from tests.unit.edge.test_hub_dialects import make_node

@@ -127,8 +127,9 @@ class Service:
         self.send_frames(self.connections[socket], (_frame(text),))
 
     async def settle(self) -> None:
-        while self.history._tasks:  # noqa: SLF001 - there is nothing else to wait for
-            await asyncio.wait(self.history._tasks)  # noqa: SLF001 - there is no public way
+        # There is nothing else to wait for.
+        while running := [*self.history._tasks._tasks]:  # noqa: SLF001 - there is no public way
+            await asyncio.wait(running)
 
 
 def _frame(text: bytes) -> bytes:

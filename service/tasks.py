@@ -1,4 +1,4 @@
-"""Keep references to background tasks."""
+"""Keep references to background tasks, and stop them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Tasks:
-    """Background tasks: the loop itself keeps only weak references to them."""
+    """Background tasks: the event loop itself keeps only weak references to them."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -25,5 +25,10 @@ class Tasks:
 
     def cancel(self) -> None:
         """Cancel those that are not done."""
-        for task in self._tasks:
+        for task in list(self._tasks):
             task.cancel()
+
+    async def stop(self) -> None:
+        """Cancel those that are not done, and wait for their end."""
+        self.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
