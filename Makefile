@@ -1,21 +1,21 @@
-# Everything that a developer types. `make run` and `make test` need Python 3.11 and make only:
-# they set up `.venv` themselves, from requirements with hashes, and again when those change.
+# Commands for development. `make run` and `make test` need only Python 3.11 and make: they set up
+# `.venv` from locked requirements, and again when these change.
 
 PYTHON ?= python3
 UV ?= uv
 
-# Bytecode is kept also where the shell says otherwise: the tests start the service often.
+# Bytecode is cached even if the shell disables it: the tests start the service often.
 unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
-# A stamp says that the step is done; it is done again when what it was made from is newer.
+# Stamp files of completed steps; a step is repeated when its inputs are newer.
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Some tests need more than Python: without it they are left out, and that is said.
-# Their marker, and the Debian package that brings what they need.
+# Some tests need more than Python; they are left out, with a notice, where it is missing.
+# Each entry is their marker and the Debian package that provides it.
 LEFT_OUT := \
 	$(if $(shell command -v chromium),,browser:chromium) \
 	$(if $(shell command -v npm),,node:npm) \
@@ -23,14 +23,14 @@ LEFT_OUT := \
 	$(if $(wildcard /usr/lib/*/rsyslog/omelasticsearch.so),,rsyslog:rsyslog-elasticsearch)
 SELECTION := $(foreach one,$(LEFT_OUT),and not $(word 1,$(subst :, ,$(one))))
 SELECTION := $(if $(SELECTION),-m "$(wordlist 2,99,$(SELECTION))")
-# What checks the page and the contract: the JavaScript client, types, and documents.
+# Tools that check the JavaScript client, the page, types, and documents.
 NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help run platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
 .PHONY: mutants pythons bench bench-quick check format reference lock clean
-# A recipe that fails leaves no half-made stamp behind.
+# A failed recipe leaves no stamp behind.
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -83,22 +83,22 @@ crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check t
 hostile: $(DEV_READY) ## Attack the service as one user with ten sockets, for SECONDS=60
 	$(BIN)/python -m tests.torture.hostile --seconds $(or $(SECONDS),60)
 
-torture: $(DEV_READY) ## Let everything go wrong that can: ROUNDS=200 faults, a storm, MINUTES=10 of soak
+torture: $(DEV_READY) ## Inject ROUNDS=200 faults, a reconnect storm, and MINUTES=10 of soak test
 	$(BIN)/python -m tests.torture.torture --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.torture.storm --sockets 1000 --times 3
 	$(BIN)/python -m tests.torture.soak --minutes $(or $(MINUTES),10)
 	CUT_STEP=1 $(BIN)/python -m pytest -q tests/clients
 
-mutants: $(DEV_READY) ## Change the code, and see whether unit tests notice: PER_MODULE=30 SEED=1 ONLY=service/games
+mutants: $(DEV_READY) ## Run mutation tests of the unit tests: PER_MODULE=30 SEED=1 ONLY=service/games
 	$(BIN)/python -m tools.mutants --per-module $(or $(PER_MODULE),30) --seed $(or $(SEED),1) $(ONLY)
 
-bench: $(DEV_READY) ## Measure the service and its peers, and write docs/performance.md
+bench: $(DEV_READY) ## Benchmark the service and its peers, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
-bench-quick: $(DEV_READY) ## The same in short, and only printed
+bench-quick: $(DEV_READY) ## A short benchmark, printed only
 	$(BIN)/python -m benchmarks --quick
 
-pythons: $(DEV_READY) ## Run the unit tests on the other Pythons from 3.11 to 3.13 that are here
+pythons: $(DEV_READY) ## Run the unit tests on the other installed Pythons from 3.11 to 3.13
 	@$(BIN)/python -m tools.pythons
 
 check: lint pythons ## Run lint, the unit tests on other Pythons, the JavaScript checks, and all tests
@@ -106,11 +106,11 @@ check: lint pythons ## Run lint, the unit tests on other Pythons, the JavaScript
 	$(if $(NPM),npm run --silent check)
 	@$(MAKE) --no-print-directory test
 
-format: $(DEV_READY) ## Format the code and repair what ruff can
+format: $(DEV_READY) ## Format the code and apply ruff's fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# For every Python from 3.11 on; what differs between them has a marker.
+# For every Python from 3.11 on; differences have environment markers.
 LOCK := $(UV) pip compile --universal --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) \
 	--no-emit-index-url --no-emit-find-links --generate-hashes --custom-compile-command 'make lock'
 
@@ -121,7 +121,7 @@ reference: $(DEV_READY) ## Generate docs/reference.md and the contract documents
 	$(BIN)/python tools/openapi.py
 	node tools/message_types.js
 
-lock: ## Pin the requirements again, with hashes (needs uv; UPGRADE=1 takes the newest)
+lock: ## Pin the requirements again, with hashes (needs uv; UPGRADE=1 takes the newest versions)
 	$(LOCK) pyproject.toml --output-file requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra test --constraint requirements/dev.txt --output-file requirements/test.txt
@@ -138,19 +138,19 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(RUN_READY): requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/python
-	@echo 'Installing what the service needs into $(VENV) ...'
+	@echo 'Installing the requirements of the service into $(VENV) ...'
 	@$(PIP) install --no-deps --require-hashes -r requirements/run.txt -r requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_READY): requirements/dev.txt requirements/build.txt pyproject.toml | $(BIN)/python $(if $(NPM),$(NODE_READY))
-	@echo 'Installing what development needs into $(VENV) ...'
+	@echo 'Installing the requirements of development into $(VENV) ...'
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt -r requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(RUN_READY) $@
 
-# Without the scripts of packages: none of them needs its own, and one tells home that it is used.
+# Without the packages' install scripts: none is needed, and one reports its use to its vendor.
 $(NODE_READY): package.json package-lock.json
-	@echo 'Installing what checks the page and the contract into node_modules ...'
+	@echo 'Installing the JavaScript tools into node_modules ...'
 	@npm ci --ignore-scripts --silent
 	@touch $@

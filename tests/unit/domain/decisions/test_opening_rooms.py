@@ -34,6 +34,7 @@ from service.domain.events.rooms import (
 )
 from service.domain.projections.world import World
 from service.errors import UnknownField
+from service.games.catalogue import GAMES
 from service.games.protocol import InvalidOptions
 from tests.unit.domain.decisions.histories import (
     ANA,
@@ -187,7 +188,7 @@ def test_a_game_that_does_not_exist_is_refused_and_the_existing_ones_are_named(
     outcome.then_refused(UnknownGame)
     assert outcome.refused is not None
     assert outcome.refused.message == (
-        f"There is no game '{'x' * 40}': pong, connect_four, relay, tag."
+        f"There is no game '{'x' * 40}': {', '.join([*GAMES, 'tag'])}."
     )
 
 

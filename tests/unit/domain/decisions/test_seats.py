@@ -18,6 +18,7 @@ from service.domain.events.base import Event
 from service.domain.events.matches import MatchResumed
 from service.domain.events.rooms import PlayerReadied, SeatForfeited, SeatLeft, SeatTaken
 from service.domain.projections.world import World
+from service.games.catalogue import GAMES
 from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
@@ -271,7 +272,7 @@ def test_a_match_of_a_game_that_is_no_longer_available_does_not_start(command: C
     outcome.then_refused(UnknownGame)
     assert outcome.refused is not None
     assert outcome.refused.message == (
-        f"There is no game '{'ludo' * 10}': pong, connect_four, relay, tag."
+        f"There is no game '{'ludo' * 10}': {', '.join([*GAMES, 'tag'])}."
     )
 
 
