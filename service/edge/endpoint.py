@@ -20,20 +20,17 @@ from service.edge.auth import AuthenticationError, Identity, token_of
 from service.edge.close_codes import CloseCode, label_of
 from service.edge.connection import Connection
 from service.edge.conversation import Conversation
-from service.edge.dialect import PROTOCOLS, V1, Dialect, dialect_of
+from service.edge.dialect import PROTOCOLS, dialect_of
 from service.edge.handshake import checked
+from service.edge.handshake_query import frame_hz_of, resume_of
 from service.edge.http.server import admit, call_when_lost
 from service.edge.inbound import EagerResponse
 from service.edge.internals import descriptor
-from service.edge.session.actions import ResumeFrom
 from service.edge.session.costs import BYTES_PER_UNIT, HANDSHAKE_UNITS, SOCKET_LOGGED_BYTES
-from service.edge.session.frame_rate import frame_rate_in_url
-from service.edge.session.guard import BadValue
 from service.edge.session.session import Session
 from service.edge.token_timer import TokenTimer
 from service.errors import InternalError, Unavailable
 from service.protocol import v1
-from service.protocol.frame_rates import FRAME_HZ_MAX
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -51,8 +48,6 @@ if TYPE_CHECKING:
 
     NewQueue: TypeAlias = Callable[[Transport], SendQueue]
     Connect: TypeAlias = Callable[[SocketId, UserId, NewQueue], Connection]
-
-POSITION_DIGITS_MAX = 18
 
 ANSWER_S = 1.0
 """How long the sockets of a user may take to answer a ping, before one is replaced, in seconds."""
@@ -119,14 +114,14 @@ class Endpoint:
         def connect(socket: SocketId, user: UserId, new_queue: NewQueue) -> Connection:
             admit(request)
             dialect = dialect_of(ws.ws_protocol)
-            frame_hz, refused = _frame_hz_of(request, dialect)
+            frame_hz, refused = frame_hz_of(request, dialect)
             connection = Connection(
                 socket,
                 user,
                 dialect,
                 transport=transport,
                 limits=self._limits.slow,
-                resume=_resume_of(request),
+                resume=resume_of(request),
                 frame_hz=frame_hz,
                 new_queue=new_queue,
             )
@@ -379,23 +374,3 @@ def _may_open(budget: UserBudget, now: float) -> bool:
     return budget.messages.take(now, HANDSHAKE_UNITS) and budget.logged(now).take(
         now, SOCKET_LOGGED_BYTES
     )
-
-
-def _resume_of(request: web.Request) -> ResumeFrom | None:
-    """Read `?since=N&epoch=E`; a `since` that can't be a position is answered by a `resync`."""
-    since = request.query.get("since")
-    if since is None:
-        return None
-    position = int(since) if since.isdecimal() and len(since) <= POSITION_DIGITS_MAX else -1
-    return ResumeFrom(position, request.query.get("epoch", ""))
-
-
-def _frame_hz_of(request: web.Request, dialect: Dialect) -> tuple[int, BadValue | None]:
-    """Read `?frameHz=` of a v1 client; one that is not allowed leaves the default, and an error."""
-    requested = request.query.get("frameHz")
-    if requested is None or dialect is not V1:
-        return FRAME_HZ_MAX, None
-    try:
-        return frame_rate_in_url(requested), None
-    except BadValue as error:
-        return FRAME_HZ_MAX, error

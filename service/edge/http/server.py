@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.addresses import normal_address
+from service.edge.http.responses import REFUSALS, BareResponse, drop_traceback
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ LINGERING_S = 5.0
 """How long the rest of a refused body is read, so that the client receives the response."""
 
 _HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
-
-_REFUSALS = {
-    429: b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n",
-    408: b"HTTP/1.1 408 Request Timeout\r\n",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
-}
 
 logger = get_logger(__name__)
 
@@ -175,7 +170,7 @@ class HttpConnection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            _drop_traceback(resp)
+            drop_traceback(resp)
             self._request_is_over()
 
     def handle_error(
@@ -198,7 +193,7 @@ class HttpConnection(web.RequestHandler):
         if exc is not None:
             # Its frames refer to the list of messages that it is in.
             exc.__traceback__ = None
-        response = _Bare(status=status, text=f"{status}: the request can't be read")
+        response = BareResponse(status=status, text=f"{status}: the request can't be read")
         response.force_close()
         return response
 
@@ -305,21 +300,13 @@ class HttpConnection(web.RequestHandler):
     def _refuse(self, transport: asyncio.Transport, status: int) -> None:
         self._stage = _Stage.OVER
         self._disarm()
-        transport.write(_REFUSALS[status] + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+        transport.write(REFUSALS[status] + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
         transport.close()
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:
     peer = (transport.get_extra_info("peername") or ("",))[0]
     return normal_address(peer) or peer
-
-
-class _Bare(web.Response):
-    """A response without the header `Server`."""
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.popall(hdrs.SERVER, None)
 
 
 def call_when_lost(request: web.Request, callback: Callable[[], None]) -> bool:
@@ -331,16 +318,6 @@ def call_when_lost(request: web.Request, callback: Callable[[], None]) -> bool:
         request.protocol.on_lost = callback
         return True
     return False
-
-
-def _drop_traceback(response: web.StreamResponse) -> None:
-    """Drop the traceback of a response that was raised, or of the error of a WebSocket.
-
-    Its frames refer to the response, which would stay in memory until a garbage collection.
-    """
-    error = response.exception() if isinstance(response, web.WebSocketResponse) else response
-    if isinstance(error, BaseException):
-        error.__traceback__ = error.__context__ = None
 
 
 def admit(request: web.Request) -> None:
