@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.edge.http.server import ConnectionLimiter, Runner
+from service.edge.http.runner import Runner
+from service.edge.http.server import ConnectionLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
