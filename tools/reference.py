@@ -169,7 +169,7 @@ def _codes() -> Iterator[str]:
     yield from table(("code", "meaning"), closes)
     yield "## Refused handshakes\n"
     yield "By the `error_code` of the log line and of `ws_handshakes_refused_total`. A browser"
-    yield "can't read an HTTP status of an upgrade: it sees 429 as the close code 1006.\n"
+    yield "can't read an HTTP status of an upgrade: it sees 429 and 503 as the close code 1006.\n"
     refused = ((f"`{code}`", seen, meaning) for code, seen, meaning in REFUSED_HANDSHAKES)
     yield from table(("error_code", "the client sees", "meaning"), refused)
 

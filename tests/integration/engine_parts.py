@@ -23,7 +23,7 @@ from service.settings.sections.play import Rules
 from tests.integration.log_file import NODE
 
 
-class Nobody:
+class NoRecipients:
     """A publisher without recipients."""
 
     def publish(self, message: Message, position: int = 0, /) -> None:
@@ -104,7 +104,7 @@ def engine_on(
         new_seed=lambda: 7,
         match_snapshot=gate.match_snapshot,
     )
-    engine = Engine(log, world, Profiles(), Nobody(), context=context, gate=gate)
+    engine = Engine(log, world, Profiles(), NoRecipients(), context=context, gate=gate)
     for observer in observers:
         engine.subscribe(observer)
     return engine

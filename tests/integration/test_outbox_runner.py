@@ -39,7 +39,7 @@ from service.runtime.record import Record
 from service.settings.sections.integrations import BreakerLimits, RetryPolicy
 from service.telemetry import Metrics
 from tests.acceptance.service_process import make_token
-from tests.integration.engine_parts import Nobody, NoMatches
+from tests.integration.engine_parts import NoMatches, NoRecipients
 
 PATIENCE_S = 10.0
 
@@ -88,7 +88,7 @@ class OutboxSetup:
                 self.fold(recorded.event)
         no_rules: Any = None
         self.engine = Engine(
-            self.log, self.world, Profiles(), Nobody(), context=no_rules, gate=NoMatches()
+            self.log, self.world, Profiles(), NoRecipients(), context=no_rules, gate=NoMatches()
         )
         routes = {
             name: ConsumerRoute(

@@ -76,14 +76,14 @@ class AdmissionLimits:
     queue_max: int = setting(
         "WS_ADMISSION_QUEUE_MAX",
         2000,
-        "New connections that may wait until the service is less busy; more are refused with 503.",
+        "Maximum queue of new connections while the service is busy; others get HTTP 503.",
         ge=1,
         le=100_000,
     )
     wait_s: float = setting(
         "WS_ADMISSION_WAIT_S",
         8,
-        "How long a new connection may wait; then it is refused with 503.",
+        "Time that a new connection may wait in that queue; then it gets HTTP 503.",
         unit="s",
         ge=0.1,
         le=300,

@@ -21,7 +21,7 @@ class WireSettings:
     kind: Literal["native", "python"] = setting(
         "WS_WIRE",
         "native",
-        "What writes and reads frames: the extension in C where it is installed, or Python alone.",
+        "Code that reads and writes frames: the C extension if it is installed, or Python only.",
     )
 
 
