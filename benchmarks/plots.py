@@ -44,7 +44,7 @@ def _draw(measured: Measured, bars: Mapping[str, float], path: Path) -> None:
     axes = canvas.subplots()
     colours = [OURS if name.startswith(SERVICE.name) else THEIRS for name in bars]
     drawn = axes.barh(list(bars), list(bars.values()), color=colours)
-    # The spread of the rounds, so that nobody takes a chance for a difference.
+    # The spread of the rounds, so that noise is not mistaken for a difference.
     for row, contender in enumerate(bars):
         values = [sample.value for sample in measured.samples[contender]]
         axes.plot([min(values), max(values)], [row, row], color="black", linewidth=1)

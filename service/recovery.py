@@ -43,7 +43,7 @@ WITHOUT_FRAMES = (MatchCheckpoint.type, MatchOutcome.type)
 """The types of events that lead to no messages, and that no audience depends on."""
 
 PROFILE_CACHE_MIN = 1000
-"""Up to so many names and texts are cached, even those that nobody is shown."""
+"""Number of names and texts that are cached even when they are not needed any more."""
 
 logger = get_logger(__name__)
 
@@ -143,7 +143,7 @@ async def _save(log: EventLog, world: World) -> None:
 
 
 class ProfileCache:
-    """Caches the names and texts that somebody may be shown, and evicts the others."""
+    """Caches the names and texts that messages may need, and evicts the others."""
 
     def __init__(self, profiles: Profiles, world: World, reader: Reader) -> None:
         """Keep in `profiles` the names and texts of `world`."""
@@ -170,7 +170,7 @@ class ProfileCache:
         self._profiles.texts |= await self._reader.texts(said)
 
     def observe(self, event: Event, _position: Position) -> None:
-        """Evict names and texts that nobody is shown any more, when there are too many.
+        """Evict names and texts that are not needed any more, when there are too many.
 
         Those of events on their way into the log stay: their events are published with them.
         """
