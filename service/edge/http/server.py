@@ -11,7 +11,7 @@ import asyncio
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.addresses import normal_address
