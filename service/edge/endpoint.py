@@ -22,7 +22,6 @@ from service.edge.connection import Connection
 from service.edge.conversation import Conversation
 from service.edge.dialect import PROTOCOLS, dialect_of
 from service.edge.handshake import checked
-from service.edge.handshake_query import frame_hz_of, resume_of
 from service.edge.http.server import admit, call_when_lost
 from service.edge.inbound import EagerResponse
 from service.edge.internals import descriptor
