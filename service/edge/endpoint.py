@@ -28,6 +28,7 @@ from service.edge.internals import descriptor
 from service.edge.session.costs import BYTES_PER_UNIT, HANDSHAKE_UNITS, SOCKET_LOGGED_BYTES
 from service.edge.session.session import Session
 from service.edge.token_timer import TokenTimer
+from service.edge.url_params import frame_hz_of, resume_of
 from service.errors import InternalError, Unavailable
 from service.protocol import v1
 from service.telemetry import get_logger
