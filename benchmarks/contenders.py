@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -171,8 +171,18 @@ def _script(node: Callable[[], Path | None], name: str) -> Callable[[], list[str
     return lambda: [str(node()), str(HERE / name)]
 
 
+def _floor(name: str, sender: str) -> Contender:
+    sources = HERE / sender, HERE / "floor.c"
+    return Contender(name, lambda: [str(compiled(*sources))], is_floor=True)
+
+
 SERVICE = Contender(
     "ws-service", lambda: [str(service_python()), "-m", "service", "serve"], SERVICE_SETTINGS
+)
+SERVICE_IN_PYTHON = replace(
+    SERVICE,
+    name="ws-service, wire in Python",
+    settings={**SERVICE_SETTINGS, "WS_WIRE": "python"},
 )
 FASTIFY = Contender(
     "Fastify + ws, newest Node",
@@ -199,6 +209,5 @@ BUN = Contender("Bun, uWebSockets", _script(bun, "bun_ws.mjs"))
 AIOHTTP = Contender(
     "aiohttp, send_str", lambda: [str(service_python()), str(HERE / "aiohttp_peer.py")]
 )
-SEND_LOOP = Contender(
-    "C, a send each", lambda: [str(compiled(HERE / "send_loop.c"))], is_floor=True
-)
+SEND_LOOP = _floor("C, a send each", "send_loop.c")
+SEND_RING = _floor("C, one io_uring_enter", "send_ring.c")

@@ -229,17 +229,17 @@ def run(plan: Plan) -> Result:
         return generator.measure()
 
 
-def compiled(source: Path) -> Path:
-    """Compile a C program, unless it has been compiled already."""
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    program = BUILD / f"{source.stem}-{digest}"
+def compiled(*sources: Path) -> Path:
+    """Compile a C program, named after the first of its sources, unless it is there already."""
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    program = BUILD / f"{sources[0].stem}-{digest}"
     if not program.exists():
         BUILD.mkdir(exist_ok=True)
         draft = program.with_suffix(".draft")
         gcc = shutil.which("gcc")
         if gcc is None:
             raise BenchmarkError("gcc is missing: the generator is compiled at run time")
-        subprocess.run([gcc, "-O2", "-o", str(draft), str(source)], check=True)
+        subprocess.run([gcc, "-O2", "-o", str(draft), *map(str, sources)], check=True)
         draft.replace(program)
     return program
 
