@@ -14,10 +14,12 @@ from rich.console import Console
 
 from benchmarks import contenders, report, workloads
 from benchmarks.contenders import FASTIFY, ROOT, bun, newest_node, system_node, version_of
-from benchmarks.figures import FULL, ONE_BY_ONE, QUICK, Measured, figures
+from benchmarks.figures import ONE_BY_ONE, Measured, figures, schedule
 from benchmarks.interpreters import node_build, pythons, service_python
 from benchmarks.logs import Logs
 from benchmarks.processes import BenchmarkError
+from benchmarks.progress import Progress
+from benchmarks.scale import FULL, QUICK
 from benchmarks.workloads import Span
 from service import __version__
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FrameType
 
-    from benchmarks.figures import Figure, Scale
+    from benchmarks.figures import Step
+    from benchmarks.scale import Scale
 
 PAGE = ROOT / "docs/performance.md"
 PLOTS = ROOT / "docs/performance"
@@ -47,7 +50,9 @@ def main(  # noqa: PLR0913 - each is an option of the command
     ] = None,
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Short, and with one peer.")] = False,
-    rounds: Annotated[int | None, typer.Option(min=1, help="How often each is measured.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="How often what a goal is about is measured.")
+    ] = None,
     load: Annotated[
         float | None,
         typer.Option(
@@ -125,10 +130,11 @@ def _measure(scale: Scale, only: Sequence[str]) -> Mapping[str, Measured]:
         if not chosen:
             raise BenchmarkError(f"there is no figure {' or '.join(only)}")
         results = {figure.key: Measured(figure) for figure in chosen}
-        for measured in results.values():
-            for round_ in range(scale.rounds):
-                for contender in measured.figure.measurements:
-                    _take(measured, contender, round_ + 1)
+        steps = schedule(chosen, scale.rounds)
+        progress = Progress([step.figure.seconds for step in steps])
+        for step in steps:
+            _take(results[step.figure.key], step, progress)
+            progress.step_done()
         return results
 
 
@@ -136,22 +142,22 @@ def _is_wanted(key: str, only: Sequence[str]) -> bool:
     return not only or key in only or key.split(maxsplit=1)[0] in only
 
 
-def _take(measured: Measured, contender: str, round_: int) -> None:
+def _take(measured: Measured, step: Step, progress: Progress) -> None:
     """Take one sample; a contender that failed once is skipped."""
+    contender = step.contender
     if contender in measured.failures:
         return
-    figure: Figure = measured.figure
-    where = f"{figure.key:8} round {round_}  {contender:26}"
+    where = f"{step.figure.key:8} round {step.round}  {contender:26}"
     try:
-        with console.status(where):
-            sample = figure.measurements[contender]()
+        with console.status(f"{where} {progress}"):
+            sample = step.figure.measurements[contender]()
     except BenchmarkError as error:
         measured.failures[contender] = str(error)
         console.print(f"{where} [red]failed:[/] {str(error)[-400:]}", highlight=False)
     else:
         measured.samples.setdefault(contender, []).append(sample)
         details = ", ".join(f"{name} {value:.3g}" for name, value in sample.details.items())
-        line = f"{where} {sample.value:12,.2f}  [dim]{details}[/]"
+        line = f"{where} {sample.value:12,.2f}  [dim]{details}; {progress}[/]"
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -160,7 +166,7 @@ def _write(results: Mapping[str, Measured], scale: Scale) -> None:
     from benchmarks.plots import write_plots  # noqa: PLC0415 - matplotlib takes a second to import
 
     names = write_plots(results, PLOTS)
-    how = f"{scale.rounds} rounds of {scale.span.window_s:.0f} s, {scale.span.load:.0%} of the load"
+    how = f"{scale.rounds} rounds of {scale.span.window_s:g} s, {scale.span.load:.0%} of the load"
     PAGE.write_text(report.markdown(results, _versions(), names, how))
     console.print(f"wrote {PAGE.relative_to(ROOT)}")
 

@@ -33,6 +33,7 @@ class Logs:
         self._temporary = tempfile.TemporaryDirectory(prefix="ws-bench-logs-")
         self._directory = Path(self._temporary.name)
         self._templates: list[long_log.Template] = []
+        self._with_snapshot: set[Path] = set()
         return self
 
     def __exit__(
@@ -60,8 +61,8 @@ class Logs:
         )
 
     def rebuild(self, events: int) -> Sample:
-        """Fold a log that has no snapshot; the value is events for each second of CPU."""
-        directory = self._built(events, "bare")
+        """Fold a log from its beginning; the value is events for each second of CPU."""
+        directory = self._built(events)
         answer = _run("benchmarks.rebuild", str(directory))
         rebuilt = msgspec.json.decode(answer, type=Rebuilt)
         details = {"events_per_s": rebuilt.events / rebuilt.wall_s}
@@ -69,16 +70,17 @@ class Logs:
 
     def start(self, events: int) -> Sample:
         """Start over a log with the snapshot that the service itself has written."""
-        directory = self._directory / f"{events}-snapshot"
-        if not directory.exists():
-            self._built(events, "snapshot")
+        directory = self._built(events)
+        if directory not in self._with_snapshot:
             data = {"WS_DATA_DIR": str(directory)}
             with SERVICE.started(data, REBUILD_PATIENCE_S) as server:
                 stop(server.process, signal.SIGTERM)
+            self._with_snapshot.add(directory)
         return workloads.start(directory)
 
-    def _built(self, events: int, kind: str) -> Path:
-        directory = self._directory / f"{events}-{kind}"
+    def _built(self, events: int) -> Path:
+        """Return a data directory with a log of so many events, which is written once."""
+        directory = self._directory / f"{events}"
         if not directory.exists():
             if not self._templates:
                 self._templates = long_log.record(self._directory / "recorded")
