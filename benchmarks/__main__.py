@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks import contenders, report, workloads
 from benchmarks.contenders import FASTIFY, ROOT, bun, newest_node, system_node, version_of
 from benchmarks.figures import ONE_BY_ONE, Measured, figures, schedule
-from benchmarks.interpreters import node_build, pythons, service_python
+from benchmarks.interpreters import node_build, pythons, service_python, wire_of
 from benchmarks.logs import Logs
 from benchmarks.processes import BenchmarkError
 from benchmarks.progress import Progress
@@ -183,6 +183,7 @@ def _versions() -> dict[str, str]:
         "ws-service": __version__,
         "Python of the service": f"{ours.name}, configured with {ours.config_args}",
         "slower Pythons here": slower,
+        "wire of ws-service": wire_of(service_python()),
         **described,
     }
 

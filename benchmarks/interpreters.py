@@ -8,6 +8,7 @@ fastest Python that the machine has, in a virtual environment of its own.
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements/run.txt"
+WIRE = ROOT / "wire"
 ENVIRONMENTS = Path(__file__).parent / ".build"
 
 OLDEST = (3, 11)
@@ -114,14 +116,37 @@ def environment(python: Python) -> Path:
         return Path(sys.executable)
     directory = ENVIRONMENTS / f"python-{'.'.join(map(str, python.version))}"
     installed, stamp = directory / "bin/python", directory / ".requirements"
-    wanted = REQUIREMENTS.read_bytes()
-    if stamp.exists() and stamp.read_bytes() == wanted:
+    wanted = _made_of()
+    if stamp.exists() and stamp.read_text() == wanted:
         return installed
     _run([python.executable, "-m", "venv", "--clear", str(directory)])
     _run([str(installed), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
           "--require-hashes", "--requirement", str(REQUIREMENTS)])  # fmt: skip
-    stamp.write_bytes(wanted)
+    # Where it can't be built, the service does without.
+    _run([str(installed), str(WIRE / "build.py")])
+    stamp.write_text(wanted)
     return installed
+
+
+def wire_of(python: Path) -> str:
+    """Say by what the service sends under this Python: natively and how, or in Python."""
+    script = "import ws_service_wire as wire; print(wire.Output(print).method)"
+    answer = subprocess.run(
+        [python, "-P", "-c", script], capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        return f"Python alone ({answer.stderr.strip().splitlines()[-1]})"
+    way = {"ring": "io_uring", "send": "a send each, as io_uring is not allowed here"}
+    return f"native, {way[answer.stdout.strip()]}"
+
+
+def _made_of() -> str:
+    """Return a digest of what is installed."""
+    sources = (path for path in sorted(WIRE.rglob("*")) if path.is_file())
+    digest = hashlib.sha256()
+    for path in (REQUIREMENTS, *sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def node_build(node: Path) -> str:

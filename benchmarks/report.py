@@ -27,7 +27,7 @@ _HEAD = """\
 
 The service measured against services that could replace it, on one machine, in one run.
 `make bench` writes this page; `make bench-quick` prints the same table from shorter measurements
-in under two minutes. `benchmarks/workloads.py` defines the work of each figure;
+in about a minute. `benchmarks/workloads.py` defines the work of each figure;
 `benchmarks/peers/` has the peers.
 """
 
@@ -35,7 +35,13 @@ _HOW_TO_READ = """\
 ## How to read it
 
 - Contenders alternate (A B A B ...); each figure is the median of all rounds. A contender is
-  restarted for each measurement, and runs alone with the load generator.
+  restarted for each measurement, and runs alone with the load generator. Rows that no goal is
+  about are measured once; A, R, S, M, L and P have two or three rounds. A window of one second
+  is enough: CPU time per unit of work differs by a few per cent from one process to the next, and
+  no less in windows of five seconds.
+- `ws-service` sends and reads frames by its native wire where that could be built (stated at the
+  top), `ws-service, wire in Python` by the twin that takes its place elsewhere
+  (`WS_WIRE=python`).
 - The server is pinned to core 0, the generator to core 1. **CPU time of the server per unit of
   work** (user and system, all threads) is the main figure. It is comparable on a shared machine,
   as long as other processes do not evict the caches.
@@ -50,10 +56,13 @@ _HOW_TO_READ = """\
   near 100 % the generator is the bottleneck. It polls, so that no server pays for waking it.
 - **others** is the share of the server's core that other processes used. Above a few per cent,
   repeat the run.
-- The C loop of F1 and E does nothing but its system calls: its figure is a lower bound on this
-  machine for any server that sends each message separately. `rows ready` of A is that of the disk.
-- P: ticks are due on a 60 Hz grid, whose phase is fitted to the received frames; a tick
-  that no frame shows in time counts as late until one does.
+- The C programs of F1 and E do nothing but their system calls, so that their figures are lower
+  bounds on this machine: `a send each` for any server that sends each message separately,
+  `one io_uring_enter` for one that hands all messages to the kernel together, on registered
+  files. `rows ready` of A is that of the disk.
+- P: frames are due on a grid of 60 Hz (30 Hz where v1 clients ask for that), whose phase is
+  fitted to the received frames; a tick that no frame shows in time counts as late until one does.
+  Fastify always sends 60.
 - S: the log is one recorded by the service, repeated with other users, rooms and matches. The
   first start folds all of it and writes the snapshot; later starts are measured, with a warm
   page cache.
@@ -85,7 +94,7 @@ _NOT_SHOWN = """\
   service logs, on this machine's disk.
 - The peers are the simplest programs that do the work. Fastify and `ws` can be tuned as well, for
   instance by corking a socket.
-- The C loop checks no token, parses no JSON and has no rooms. It is a lower bound, not a peer.
+- The C programs check no token, parse no JSON and have no rooms. They are lower bounds, no peers.
 - Not measured: memory and start-up after weeks of operation, clients of different speeds, and
   several nodes.
 """

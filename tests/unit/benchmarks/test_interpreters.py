@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import interpreters
-from benchmarks.interpreters import Python, describe, environment, service_python
+from benchmarks.interpreters import Python, describe, environment, service_python, wire_of
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +55,20 @@ def test_the_fastest_python_that_can_make_an_environment_is_chosen(
     monkeypatch.setattr(interpreters, "environment", lambda python: Path(python.prefix))
     assert service_python() == Path("/good")
     assert [one.loop_ms for one in interpreters.pythons()] == [10.0, 20.0, 30.0]
+
+
+def test_a_python_without_the_native_wire_says_so(tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho 'No module named ws_service_wire' >&2\nexit 1\n")
+    other.chmod(0o755)
+    assert wire_of(other) == "Python alone (No module named ws_service_wire)"
+
+
+@pytest.mark.parametrize(("method", "told"), [("ring", "io_uring"), ("send", "a send each")])
+def test_the_way_in_which_the_native_wire_sends_is_told(
+    method: str, told: str, tmp_path: Path
+) -> None:
+    other = tmp_path / "python"
+    other.write_text(f"#!/bin/sh\necho {method}\n")
+    other.chmod(0o755)
+    assert wire_of(other).startswith(f"native, {told}")
