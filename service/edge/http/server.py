@@ -15,6 +15,7 @@ from aiohttp import web
 
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.addresses import normal_address
+from service.edge.http.arrivals import Arrivals
 from service.edge.http.responses import REFUSALS, BareResponse, drop_traceback
 from service.telemetry import get_logger
 
@@ -51,6 +52,7 @@ class ConnectionLimiter:
         self.head_bytes_max = head_bytes_max
         self.addresses = addresses
         self.refused = refused
+        self.arrivals = Arrivals()
         self.cap = AddressCap[HttpConnection](
             limits.unauthenticated_max, lambda connection: connection.close_idle()
         )
@@ -119,6 +121,7 @@ class HttpConnection(web.RequestHandler):
                 return
             self._address = address
         super().connection_made(transport)
+        limiter.arrivals.arrived(cast("asyncio.Transport", transport))
         self._arm(limiter.limits.head_s, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
