@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 # Stamp files of completed steps; a step is repeated when its inputs are newer.
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+WIRE_READY := $(VENV)/.wire-ready
+WIRE_SOURCES := $(wildcard wire/*.py wire/*.toml wire/*.txt wire/ws_service_wire/*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Some tests need more than Python; they are left out, with a notice, where it is missing.
@@ -29,17 +31,17 @@ NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help run platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
-.PHONY: mutants pythons bench bench-quick check format reference lock clean
+.PHONY: mutants pythons bench bench-quick check format wire reference lock clean
 # A failed recipe leaves no stamp behind.
 .DELETE_ON_ERROR:
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(RUN_READY) ## Serve for development: open the URL that it prints
+run: $(RUN_READY) $(WIRE_READY) ## Serve for development: open the URL that it prints
 	@$(BIN)/ws-service serve --dev
 
-platform: $(DEV_READY) ## Run the whole example platform: open the URL that it prints
+platform: $(DEV_READY) $(WIRE_READY) ## Run the whole example platform: open the URL that it prints
 	@$(BIN)/python -m examples.platform
 
 lint: $(DEV_READY) ## Check format, lint, types, layers and generated docs: below 30 s
@@ -73,37 +75,42 @@ unit-pure:
 unit-other:
 	@$(UNIT) $(addprefix --ignore=,$(UNIT_PURE)) tests/unit
 
-test: $(DEV_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
+test: $(DEV_READY) $(WIRE_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
 	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
+	@$(BIN)/python -m tests.wire.kinds
 	@$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(SELECTION)
 
-crash: $(DEV_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
+crash: $(DEV_READY) $(WIRE_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
 	$(BIN)/python -m tests.acceptance.crash --times $(or $(TIMES),100)
 
-hostile: $(DEV_READY) ## Attack the service as one user with ten sockets, for SECONDS=60
+hostile: $(DEV_READY) $(WIRE_READY) ## Attack the service as one user with ten sockets, for SECONDS=60
 	$(BIN)/python -m tests.torture.hostile --seconds $(or $(SECONDS),60)
 
-torture: $(DEV_READY) ## Inject ROUNDS=200 faults, a reconnect storm, and MINUTES=10 of soak test
+torture: $(DEV_READY) $(WIRE_READY) ## Inject ROUNDS=200 faults, a reconnect storm, and MINUTES=10 of soak test
 	$(BIN)/python -m tests.torture.torture --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.torture.storm --sockets 1000 --times 3
 	$(BIN)/python -m tests.torture.soak --minutes $(or $(MINUTES),10)
 	CUT_STEP=1 $(BIN)/python -m pytest -q tests/clients
+	$(BIN)/python wire/build.py --sanitize $(VENV)/wire-sanitized
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+		PYTHONPATH=$(VENV)/wire-sanitized $(BIN)/python -m pytest -q -p no:cov tests/wire
 
 mutants: $(DEV_READY) ## Run mutation tests of the unit tests: PER_MODULE=30 SEED=1 ONLY=service/games
 	$(BIN)/python -m tools.mutants --per-module $(or $(PER_MODULE),30) --seed $(or $(SEED),1) $(ONLY)
 
-bench: $(DEV_READY) ## Benchmark the service and its peers, and write docs/performance.md
+bench: $(DEV_READY) $(WIRE_READY) ## Benchmark the service and its peers, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
-bench-quick: $(DEV_READY) ## A short benchmark, printed only
+bench-quick: $(DEV_READY) $(WIRE_READY) ## A short benchmark, printed only
 	$(BIN)/python -m benchmarks --quick
 
 pythons: $(DEV_READY) ## Run the unit tests on the other installed Pythons from 3.11 to 3.13
 	@$(BIN)/python -m tools.pythons
 
-check: lint pythons ## Run lint, the unit tests on other Pythons, the JavaScript checks, and all tests
+check: lint pythons ## Run lint, the unit tests on other Pythons, the JavaScript checks, the C of wire/, and all tests
 	$(if $(NPM),node tools/message_types.js --check)
 	$(if $(NPM),npm run --silent check)
+	$(BIN)/python wire/build.py --check
 	@$(MAKE) --no-print-directory test
 
 format: $(DEV_READY) ## Format the code and apply ruff's fixes
@@ -113,6 +120,10 @@ format: $(DEV_READY) ## Format the code and apply ruff's fixes
 # For every Python from 3.11 on; differences have environment markers.
 LOCK := $(UV) pip compile --universal --python-version 3.11 --quiet $(if $(UPGRADE),--upgrade) \
 	--no-emit-index-url --no-emit-find-links --generate-hashes --custom-compile-command 'make lock'
+
+wire: $(DEV_READY) ## Generate the C of wire/ again, and build it for .venv
+	$(BIN)/python wire/build.py --generate
+	@$(BIN)/python wire/build.py
 
 reference: $(DEV_READY) ## Generate docs/reference.md and the contract documents from the code
 	$(BIN)/python tools/reference.py
@@ -126,6 +137,7 @@ lock: ## Pin the requirements again, with hashes (needs uv; UPGRADE=1 takes the 
 	$(LOCK) pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra test --constraint requirements/dev.txt --output-file requirements/test.txt
 	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+	$(LOCK) --group wire/pyproject.toml:build --output-file wire/requirements.txt
 
 clean: ## Remove the venv and the caches (the data directory stays)
 	rm -rf $(VENV) $(VENV)-3.* node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -148,6 +160,12 @@ $(DEV_READY): requirements/dev.txt requirements/build.txt pyproject.toml | $(BIN
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt -r requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(RUN_READY) $@
+
+# Built in a throwaway venv; where that can't be done, one line says so, and Python does its work.
+$(WIRE_READY): $(WIRE_SOURCES) | $(BIN)/python
+	@echo 'Building the native wire ...'
+	@$(BIN)/python wire/build.py
+	@touch $@
 
 # Without the packages' install scripts: none is needed, and one reports its use to its vendor.
 $(NODE_READY): package.json package-lock.json

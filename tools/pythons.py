@@ -1,9 +1,10 @@
-"""Runs the unit tests and the checks of generated documents on the other Pythons of this machine.
+"""Runs the checks of generated documents and some tests on the other Pythons of this machine.
 
     python -m tools.pythons
 
-Each gets an environment of its own, `.venv-3.12` and so on, from requirements/test.txt. A version
-is left out, and that is said, where the machine does not have it or its wheels can't be had.
+Each gets an environment of its own, `.venv-3.12` and so on, from requirements/test.txt, for
+the unit tests and those of the wire, which is built for it. A version is left out, and that is
+said, where the machine does not have it or its wheels can't be had.
 """
 
 from __future__ import annotations
@@ -28,13 +29,24 @@ VERSIONS = ("3.11", "3.12", "3.13")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 LOCKS = ("requirements/test.txt", "requirements/build.txt")
+WIRE = tuple(path for path in sorted((ROOT / "wire").rglob("*.*")) if path.suffix != ".pyc")
 
+TESTS = ("tests/unit", "tests/wire")
 CHECKS = (
     ("tools/reference.py", "--check"),
     ("-m", "tools.authorisation", "--check"),
     ("-m", "tools.asyncapi", "--check"),
     ("tools/openapi.py", "--check"),
-    ("-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", "tests/unit"),
+    (
+        "-m",
+        "pytest",
+        "--quiet",
+        "--no-header",
+        "-p",
+        "no:cacheprovider",
+        "tests/unit",
+        "tests/wire",
+    ),
 )
 
 PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2], sys.version)"
@@ -76,8 +88,8 @@ def environment(version: str, python: Path) -> Path:
     home = ROOT / f".venv-{version}"
     own, stamp = home / "bin" / "python", home / ".ready"
     made_of = hashlib.sha256(_output(str(python), "-c", PROBE).encode())
-    for path in (*LOCKS, "pyproject.toml"):
-        made_of.update((ROOT / path).read_bytes())
+    for path in (*map(ROOT.joinpath, (*LOCKS, "pyproject.toml")), *WIRE):
+        made_of.update(path.read_bytes())
     if not stamp.exists() or stamp.read_text() != made_of.hexdigest():
         pip = (str(own), "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
         locks = [part for lock in LOCKS for part in ("--requirement", lock)]
@@ -85,6 +97,8 @@ def environment(version: str, python: Path) -> Path:
         # Only what is imported is compiled then.
         _run(*pip, "--no-compile", "--no-deps", "--only-binary=:all:", "--require-hashes", *locks)
         _run(*pip, "--no-deps", "--no-build-isolation", "--editable", ".")
+        # Where it can't be built, it says so, and its tests are left out.
+        _run(str(own), "wire/build.py")
         stamp.write_text(made_of.hexdigest())
     return own
 

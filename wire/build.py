@@ -11,10 +11,13 @@ Only to install may fail: then one line says why, and the service uses its twin 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import venv
 from pathlib import Path
@@ -35,6 +38,25 @@ def run(*command: str | Path, **environment: str) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
         raise OSError(next((line for line in said if "error" in line.lower()), said[-1]).strip())
+
+
+def check_tools() -> None:
+    """Raise `OSError` where an extension can't be compiled; to find out by trying takes long."""
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    if shutil.which(shlex.split(compiler)[0]) is None:
+        raise OSError(f"there is no C compiler ({compiler})")
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        raise OSError(f"there is no {header} (Debian: apt-get install python3-dev)")
+
+
+def uninstall() -> None:
+    """Remove what an older build has installed."""
+    try:
+        importlib.metadata.distribution(NAME)
+    except importlib.metadata.PackageNotFoundError:
+        return
+    run(sys.executable, *PIP, "uninstall", "--yes", NAME)
 
 
 class Workshop:
@@ -89,9 +111,10 @@ def main() -> int:
             install(wheel, "--target", asked.sanitize)
         else:
             try:
+                check_tools()
                 install(Workshop(Path(directory)).wheel())
             except (OSError, subprocess.SubprocessError) as error:
-                run(sys.executable, *PIP, "uninstall", "--yes", NAME)
+                uninstall()
                 print(f"NOTICE: the native wire is not built, Python does its work: {error}")
     return 0
 

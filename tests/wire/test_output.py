@@ -15,21 +15,13 @@ from typing import Any
 import pytest
 
 from service.edge.internals import descriptor
-from service.edge.wire.choice import MODULE, PYTHON, native
-from service.edge.wire.interface import Output
-
-try:
-    native()
-except ImportError as error:
-    KINDS = ["python"]
-    MISSING = str(error)
-else:
-    KINDS = ["python", "send", "ring"]
+from tests.wire.kinds import KINDS, missing, wire_of
 
 PATIENCE_S = 60
 CLIENT_FD_MIN = 200
 
 pytestmark = pytest.mark.parametrize("kind", KINDS)
+MISSING = missing()
 
 
 class Link:
@@ -76,16 +68,11 @@ class Node:
     def __init__(self, kind: str) -> None:
         self.failures: list[tuple[object, Exception]] = []
         self.lost: asyncio.Queue[asyncio.BaseTransport] = asyncio.Queue()
-        self.output: Output
-        if kind == "python":
-            self.output = PYTHON.new_output(self.failed)
-            self.new_queue = PYTHON.new_queue
-        else:
-            module = pytest.importorskip(MODULE)
-            self.output = module.Output(self.failed, may_use_ring=kind == "ring")
-            self.new_queue = module.SendQueue
-            if self.output.method != kind:
-                pytest.skip("io_uring is not to be had")
+        if kind in MISSING:
+            pytest.skip(MISSING[kind])
+        wire = wire_of(kind)
+        self.output = wire.new_output(self.failed)
+        self.new_queue = wire.new_queue
         self.is_direct = kind != "python"
         self._made: asyncio.Queue[asyncio.Transport] = asyncio.Queue()
         self.queues: dict[object, Any] = {}
