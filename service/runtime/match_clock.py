@@ -64,6 +64,9 @@ class MatchClock:
 
     def spent_ms(self, now: float) -> list[int]:
         """Return the pause that each player has used up in this match, in ms."""
+        if not self._away_at and not self._away_ms:
+            # Nearly always, and this is asked for each input of a player.
+            return list(self._match.spent_ms)
         return [
             spent + self._away_ms.get(seat, 0) + self._away_now_ms(seat, now)
             for seat, spent in enumerate(self._match.spent_ms)
