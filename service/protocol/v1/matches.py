@@ -47,7 +47,8 @@ class GameStart(ToClientMessage, frozen=True, tag="game:start"):
 class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
     """The authoritative state before `tick`; `run` counts how often the match was resumed.
 
-    `turnEndsInMs` is there if turns are timed; it does not run while the match is paused.
+    It is sent at the frame rate of the socket, and at once after an event. `turnEndsInMs` is there
+    if turns are timed; it does not run while the match is paused.
     """
 
     room_id: RoomId
