@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from benchmarks import contenders, report, workloads
 from benchmarks.contenders import FASTIFY, ROOT, bun, newest_node, system_node, version_of
@@ -133,8 +134,10 @@ def _measure(scale: Scale, only: Sequence[str]) -> Mapping[str, Measured]:
         steps = schedule(chosen, scale.rounds)
         progress = Progress([step.figure.seconds for step in steps])
         for step in steps:
-            _take(results[step.figure.key], step, progress)
+            line = _take(results[step.figure.key], step, progress)
             progress.step_done()
+            if line is not None:
+                console.print(f"{line} [dim]{progress}[/]", highlight=False, soft_wrap=True)
         return results
 
 
@@ -142,23 +145,21 @@ def _is_wanted(key: str, only: Sequence[str]) -> bool:
     return not only or key in only or key.split(maxsplit=1)[0] in only
 
 
-def _take(measured: Measured, step: Step, progress: Progress) -> None:
-    """Take one sample; a contender that failed once is skipped."""
+def _take(measured: Measured, step: Step, progress: Progress) -> str | None:
+    """Take one sample, and return what to print; a contender that failed once is skipped."""
     contender = step.contender
     if contender in measured.failures:
-        return
+        return None
     where = f"{step.figure.key:8} round {step.round}  {contender:26}"
     try:
         with console.status(f"{where} {progress}"):
             sample = step.figure.measurements[contender]()
     except BenchmarkError as error:
         measured.failures[contender] = str(error)
-        console.print(f"{where} [red]failed:[/] {str(error)[-400:]}", highlight=False)
-    else:
-        measured.samples.setdefault(contender, []).append(sample)
-        details = ", ".join(f"{name} {value:.3g}" for name, value in sample.details.items())
-        line = f"{where} {sample.value:12,.2f}  [dim]{details}; {progress}[/]"
-        console.print(line, highlight=False, soft_wrap=True)
+        return f"{where} [red]failed:[/] {escape(str(error)[-400:])}"
+    measured.samples.setdefault(contender, []).append(sample)
+    details = ", ".join(f"{name} {value:.3g}" for name, value in sample.details.items())
+    return f"{where} {sample.value:12,.2f}  [dim]{details};[/]"
 
 
 def _write(results: Mapping[str, Measured], scale: Scale) -> None:
