@@ -89,8 +89,8 @@ def _secret(settings: Settings, *, dev: bool) -> str:
     )
 
 
-GC_THRESHOLDS = (20_000, 20, 50)
-"""Higher than the default, since messages are short-lived and hardly any cycles are created."""
+GC_THRESHOLDS = (5_000, 2, 1_000_000)
+"""Young objects in groups that take a few milliseconds; all objects never, but see `Service`."""
 
 
 def tune_garbage_collection() -> None:
