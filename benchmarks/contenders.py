@@ -36,6 +36,7 @@ SERVICE_SETTINGS = {
     "WS_LOG_FORMAT": "ecs",
     # The whole load comes from one address, and one sender represents many.
     "WS_HANDSHAKES_PER_S_PER_IP": "0",
+    "WS_UNAUTHENTICATED_PER_IP_MAX": "0",
     "WS_MESSAGES_PER_S": "100000",
     "WS_MESSAGES_BURST": "1000000",
     "WS_SIGNAL_BYTES_PER_S": "1000000000",

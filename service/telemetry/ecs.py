@@ -44,7 +44,7 @@ class EcsFormatter:
         """Return the line."""
         try:
             fields = _nested(event)
-            message = _encode(str(fields.pop("event"))).decode()
+            message = _encode(str(event["event"])).decode()
             rest = _encode(fields).decode()
         except (_Unusual, ValueError, TypeError, OverflowError):
             # A lone surrogate, for one, is a `UnicodeEncodeError`, and so a `ValueError`.
@@ -64,9 +64,14 @@ class EcsFormatter:
 
 
 def _nested(event: EventDict) -> dict[str, Any]:
-    """Return the fields with dotted names expanded to objects; raise `_Unusual`."""
+    """Return the fields with dotted names expanded to objects; raise `_Unusual`.
+
+    `event` itself is the message, which has another name in ECS than `event.duration`.
+    """
     fields: dict[str, Any] = {"ecs.version": ECS_VERSION}
     for key, value in event.items():
+        if key == "event":
+            continue
         if type(value) is dict:
             _check_flat(value)
             if key == "log" and ("level" in value or not value):
@@ -79,7 +84,8 @@ def _nested(event: EventDict) -> dict[str, Any]:
             fields[key] = value
             continue
         outer, _, inner = key.partition(".")
-        if "." in inner or type(value) is dict or outer in event or outer in _NOT_NESTED:
+        is_taken = outer in _NOT_NESTED or (outer in event and outer != "event")
+        if is_taken or "." in inner or type(value) is dict:
             raise _Unusual
         fields.setdefault(outer, {})[inner] = value
     return fields

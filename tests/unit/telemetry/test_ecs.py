@@ -17,7 +17,19 @@ from tests.effort import effort
 _TIME = re.compile(r'"@timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"')
 
 _names = st.sampled_from(
-    ["a", "b", "log", "error", "user", "message", "exception", "metadata", "ecs", "@timestamp"]
+    [
+        "a",
+        "b",
+        "event",
+        "log",
+        "error",
+        "user",
+        "message",
+        "exception",
+        "metadata",
+        "ecs",
+        "@timestamp",
+    ]
 )
 _keys = st.one_of(_names, st.lists(_names, min_size=2, max_size=3).map(".".join))
 _plain = st.one_of(
@@ -57,12 +69,19 @@ def test_the_line_of_a_connection_does_not_need_the_library(
         "event": "connected",
         "correlation_id": "c",
         "user.id": "7",
+        "event.duration": 5,
         "service": {"name": "ws-service", "version": "1"},
         "log": {"logger": "service.edge.endpoint"},
         "metadata": {"socket": "n1.1.1", "protocol": "classic"},
     }
 
-    assert json.loads(EcsFormatter()(None, "info", event))["user"] == {"id": "7"}
+    line = json.loads(EcsFormatter()(None, "info", event))
+
+    assert (line["user"], line["event"], line["message"]) == (
+        {"id": "7"},
+        {"duration": 5},
+        "connected",
+    )
 
 
 def test_a_name_beside_its_own_object_is_left_to_the_library() -> None:
