@@ -142,9 +142,9 @@ def wire_of(python: Path) -> str:
 
 def _made_of() -> str:
     """Return a digest of what is installed."""
-    sources = (path for path in sorted(WIRE.rglob("*")) if path.is_file())
+    sources = (path for path in sorted(WIRE.rglob("*.*")) if path.suffix != ".pyc")
     digest = hashlib.sha256()
-    for path in (REQUIREMENTS, *sources):
+    for path in filter(Path.is_file, (REQUIREMENTS, *sources)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
