@@ -109,6 +109,7 @@ class Endpoint:
         await ws.prepare(handshake)
         transport = request.transport
         if transport is None:
+            ws.release()
             return ws
 
         def connect(socket: SocketId, user: UserId, new_queue: NewQueue) -> Connection:
