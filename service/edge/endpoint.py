@@ -127,7 +127,7 @@ class Endpoint:
                 new_queue=new_queue,
             )
             connection.refused = refused
-            self._attach(connection.send_queue, request)
+            self.attach(connection.send_queue, request)
             return connection
 
         try:
@@ -136,7 +136,7 @@ class Endpoint:
             ws.release()
         return ws
 
-    def _attach(self, queue: SendQueue, request: web.Request) -> None:
+    def attach(self, queue: SendQueue, request: web.Request) -> None:
         """Let output go past the transport, straight to its socket, until that is lost."""
         output = self._hub.flush_scope.output
         if call_when_lost(request, partial(output.detach, queue)):
@@ -314,6 +314,8 @@ class Endpoint:
         for task in closing:
             task.cancel()
         self._tasks.cancel()
+        # What is committed from here on is sent to nobody: clients resume.
+        self._hub.flush_scope.output.stop()
 
     def _ended(self, conversation: Conversation, lasted_s: float) -> None:
         """Forget a connection, and record its end, retrying until that is committed."""

@@ -8,6 +8,7 @@ import json
 import os
 import struct
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,7 +19,9 @@ from aiohttp import WSMsgType, web
 from service.edge.dialect import PROTOCOLS
 from service.edge.handshake import checked
 from service.edge.inbound import EagerResponse
+from service.edge.wire.choice import choose
 from tests.acceptance.service_process import PATIENCE_S, Running, token
+from tests.wire.kinds import missing
 
 CASES = 247
 NOT_OFFERED = ["9.*", "12.*", "13.*"]
@@ -32,13 +35,24 @@ DOORS = ["classic", "v1", "socket.io"]
 MESSAGE_BYTES_MAX = 65536
 
 
-@pytest.fixture
-async def echo() -> AsyncIterator[str]:
+@pytest.fixture(params=["python", "native"])
+async def echo(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """Echo by the service's own WebSocket, since no door of the service sends back what it gets."""
+    if request.param == "native" and "send" in missing():
+        pytest.skip("the native wire is not installed")
+    wire = choose(request.param)
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        ws = EagerResponse(max_msg_size=1 << 26, compress=False, protocols=PROTOCOLS)
+        ws = EagerResponse(
+            nullcontext(),
+            wire.read_texts,
+            max_msg_size=1 << 26,
+            compress=False,
+            protocols=PROTOCOLS,
+        )
         await ws.prepare(checked(request, PROTOCOLS))
+        # Texts are left to this task, by whatever they are read.
+        ws.set_message_handler(lambda _text: False, lambda: True)
         async for message in ws:
             if message.type is WSMsgType.TEXT:
                 await ws.send_str(message.data)

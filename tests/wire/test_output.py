@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import resource
 import socket
 import struct
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -324,6 +326,35 @@ async def test_what_fails_costs_one_connection_alone(kind: str) -> None:
         assert node.output.flush() == 5
         assert node.failures == [(links[1], links[1].fails)]
         assert [await link.read(1) for link in links[2:]] == [b"x"] * 4
+
+
+async def test_frames_arrive_also_when_io_uring_fails_at_run_time(kind: str) -> None:
+    # The loop has rings of its own.
+    others = rings()
+    node = Node(kind)
+    own = rings() - others
+    assert len(own) == (kind == "ring")
+    async with running(node):
+        links = [await node.connect() for _ in range(6)]
+        for fd in own:
+            os.close(fd)
+        for _ in range(2):
+            node.output.queue(b"x", links)
+            node.output.flush()
+        assert [await link.read(2) for link in links] == [b"xx"] * 6
+        assert [one for one, _ in node.failures] == [None] * len(own)
+        assert node.output.method == ("send" if own else node.output.method)
+
+
+def rings() -> set[int]:
+    """Return the descriptors of this process that are io_uring's."""
+    found = set()
+    for link in Path("/proc/self/fd").iterdir():
+        # That of the listing itself is closed by now.
+        with suppress(FileNotFoundError):
+            if "io_uring" in str(link.readlink()):
+                found.add(int(link.name))
+    return found
 
 
 async def test_a_closed_connection_ends_at_once_for_its_client(kind: str) -> None:

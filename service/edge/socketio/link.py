@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from service.domain.ids import SocketId, UserId
     from service.edge.endpoint import Connect, NewQueue
-    from service.edge.wire.interface import Transport
+    from service.edge.wire.interface import SendQueue, Transport
     from service.settings.sections.connections import ConnectionLimits
 
     Serve: TypeAlias = Callable[["Link", "SocketIoSession", str | None, Connect], Awaitable[None]]
@@ -41,7 +41,7 @@ _FINAL_RESPONSE = {CloseCode.PROTOCOL, CloseCode.TOO_BIG}
 class Link:
     """One Engine.IO connection."""
 
-    def __init__(  # noqa: PLR0913 - the request, the limits and three callbacks
+    def __init__(  # noqa: PLR0913 - the request, the limits and four callbacks
         self,
         sid: str,
         request: web.Request,
@@ -50,10 +50,11 @@ class Link:
         serve: Serve,
         closed: Callable[[Link], None],
         changed: Callable[[Link], None],
+        attach: Callable[[SendQueue, web.Request], None],
     ) -> None:
         """Begin by polling; `serve` serves a session to its end, `closed` is called at the end.
 
-        `changed` is called when `is_admitted` has changed while it is open.
+        `changed` is called for a new `is_admitted` while open, `attach` for a session's WebSocket.
         """
         self.sid = sid
         self.request = request
@@ -62,14 +63,11 @@ class Link:
         self.is_closed = False
         self.has_unread_reason = False
         """Whether the service closed it, and the client may still poll the reason."""
-        self.is_upgrading = False
-        self.is_posting = False
+        self.is_upgrading = self.is_posting = False
         self.sessions = 0
         """The number of sessions so far."""
         self._limits = limits
-        self._serve = serve
-        self._closed = closed
-        self._changed = changed
+        self._serve, self._closed, self._changed, self._attach = serve, closed, changed, attach
         self.carrier: web.Request | None = None
         """The request that was upgraded to its WebSocket."""
         self._loop = asyncio.get_running_loop()
@@ -118,6 +116,13 @@ class Link:
             transport.write(waiting)
         if self._session is not None and self._session.connection is not None:
             self._session.connection.transport = transport
+        self._attach_session()
+
+    def _attach_session(self) -> None:
+        """Let output go straight to the WebSocket, if there is one, and a session."""
+        connection = None if self._session is None else self._session.connection
+        if self.carrier is not None and connection is not None:
+            self._attach(connection.send_queue, self.carrier)
 
     def send(self, frame: bytes) -> None:
         """Send a packet; abort if the client has too much unread."""
@@ -266,6 +271,7 @@ class Link:
             )
             # It is sent with the greeting, when the opening is committed.
             connection.frames.append(packets.connected_frame(socket))
+            self._attach_session()
             if not self.is_closed:
                 # Else it would be counted again, as unauthenticated, and for ever.
                 self._changed(self)

@@ -271,6 +271,7 @@ class SocketIo:
             serve=self._attend,
             closed=self._forget,
             changed=self._changed,
+            attach=self._endpoint.attach,
         )
         self._unauthenticated.enter_again(self._handshakes.addresses.of(request), link)
         self._links[sid] = link

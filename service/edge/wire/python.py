@@ -34,7 +34,7 @@ class SendQueue:
 class Output:
     """What is queued for all sockets of a node, and how it leaves."""
 
-    method = "transport"
+    method: str = "transport"
 
     def __init__(self, failed: Callable[[Queued | None, Exception], None]) -> None:
         """Call `failed` with what costs a connection its frames."""

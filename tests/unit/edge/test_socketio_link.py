@@ -29,7 +29,15 @@ async def make_link(closed: list[Link]) -> Link:
         socketio_connect_s=60,
     )
     request: Any = None
-    return Link("sid", request, limits, serve=serve, closed=closed.append, changed=lambda _: None)
+    return Link(
+        "sid",
+        request,
+        limits,
+        serve=serve,
+        closed=closed.append,
+        changed=lambda _: None,
+        attach=lambda *_: None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,6 +148,7 @@ async def test_a_connection_that_ended_before_its_authentication_is_not_counted_
         serve=serve,
         closed=lambda _: None,
         changed=changed.append,
+        attach=lambda *_: None,
     )
     await link.receive("40")
     await served.wait()
