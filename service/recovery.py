@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 READ_PER_EVENT_MAX = 20
 """The maximum number of logged events that a start reads for each one that the backlog holds."""
 
+FOLDED_PER_EVENT_MAX = 2
+"""The same for events that it also folds, which costs twenty times as much as passing over one.
+
+Most events of a busy log are inputs of matches, and nearly all others have messages.
+"""
+
 WITHOUT_FRAMES = (MatchCheckpoint.type, MatchOutcome.type)
 """The types of events that lead to no messages, and that no audience depends on."""
 
@@ -70,6 +76,11 @@ async def recover(
     tail_from = await reader.last_before(
         now_us - tail_us,
         after=max(0, head - READ_PER_EVENT_MAX * limits.events_max),
+    )
+    tail_from = await reader.before_last(
+        FOLDED_PER_EVENT_MAX * limits.events_max,
+        without=(*WITHOUT_FRAMES, MatchInput.type),
+        after=tail_from,
     )
     before = await restore_world(log, tail_from)
     restored_at = before.position

@@ -54,6 +54,10 @@ _TAIL = f"""
     FROM events WHERE position > ? AND type NOT IN ({{}})
     AND (type <> ? OR meta IS NOT NULL OR stream IN (SELECT value FROM json_each(?))) {_IN_ORDER}
 """  # noqa: S608 - our own text
+_FROM_THE_END = """
+    SELECT position FROM events WHERE position > ? AND type NOT IN ({})
+    ORDER BY position DESC LIMIT 1 OFFSET ?
+"""
 _LAST_BEFORE = """
     SELECT position FROM events WHERE position > ? AND recorded_at < ?
     ORDER BY position DESC LIMIT 1
@@ -280,6 +284,16 @@ class Reader:
         so the search goes backwards from the end.
         """
         rows = await self._fetch(_LAST_BEFORE, after, recorded_at)
+        position: Position = rows[0][0] if rows else after
+        return position
+
+    async def before_last(self, count: int, *, without: Sequence[str], after: Position) -> Position:
+        """Return the position before the last `count` events of other types than `without`.
+
+        Returns `after` when there are not more of them after that position.
+        """
+        types = ", ".join("?" * len(without))
+        rows = await self._fetch(_FROM_THE_END.format(types), after, *without, count)
         position: Position = rows[0][0] if rows else after
         return position
 

@@ -20,7 +20,7 @@ from service.eventstore.codec import decode
 from service.eventstore.plan import Append
 from service.eventstore.records import Origin, RecordedEvent, propose
 from service.fanout.profiles import Profiles
-from service.recovery import ProfileCache, recover, refill, remember_commands
+from service.recovery import FOLDED_PER_EVENT_MAX, ProfileCache, recover, refill, remember_commands
 from service.runtime.idempotency import CommandResult, CommandResults
 from service.runtime.snapshots import code_version, dump
 from service.settings.sections.storage import BacklogLimits
@@ -112,10 +112,36 @@ async def test_a_start_without_a_snapshot_writes_one(
     assert log_file.query("SELECT position FROM snapshots") == [(10,)]
 
 
+def moves(count: int) -> list[Event]:
+    """Return inputs of a match, which have no messages."""
+    return [
+        MatchInput(
+            match="r-1", tick=tick, seat=0, socket="n1.1.1", input=msgspec.Raw(b'{"type":"x"}')
+        )
+        for tick in range(count)
+    ]
+
+
 async def test_recovery_reads_a_bounded_multiple_of_the_tail(log_file: LogFile) -> None:
-    log_file.store().commit([append_of(*(invited(number) for number in range(1, 101)))])
+    log_file.store().commit([append_of(*moves(100))])
     started = await start(log_file, limits=BacklogLimits(age_s=600, events_max=2))
     assert started.backlog.start == 60
+
+
+async def test_recovery_folds_a_bounded_multiple_of_the_tail(log_file: LogFile) -> None:
+    fill(log_file)
+    started = await start(log_file, limits=BacklogLimits(age_s=7 * 24 * 3600, events_max=3))
+    folded = FOLDED_PER_EVENT_MAX * 3
+    assert started.missed(20 - folded) == folded
+    assert started.missed(20 - folded - 1) is None
+
+
+async def test_inputs_do_not_count_against_the_events_that_recovery_folds(
+    log_file: LogFile,
+) -> None:
+    log_file.store().commit([append_of(invited(1), invited(2)), append_of(*moves(18))])
+    started = await start(log_file, limits=BacklogLimits(age_s=600, events_max=1))
+    assert started.missed(0) == 2
 
 
 async def test_inputs_of_a_match_with_ticks_are_not_decoded_for_the_tail(
