@@ -96,7 +96,7 @@ def _run(
     try:
         contenders.prepare()
         service_python()
-        scale = scale._replace(span=scale.span._replace(load=load or _bearable_load(only)))
+        scale = scale._replace(span=scale.span.at(load or _bearable_load(only)))
         return scale, _measure(scale, only)
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started has ended")

@@ -36,9 +36,8 @@ _HOW_TO_READ = """\
 
 - Contenders alternate (A B A B ...); each figure is the median of all rounds. A contender is
   restarted for each measurement, and runs alone with the load generator. Rows that no goal is
-  about are measured once; A, R, S, M, L and P have two or three rounds. A window of one second
-  is enough: CPU time per unit of work differs by a few per cent from one process to the next, and
-  no less in windows of five seconds.
+  about are measured once; A, R, S, M, L and P have two or three rounds. CPU time per unit of
+  work differs by some per cent from one process to the next, in long windows as in short ones.
 - `ws-service` sends and reads frames by its native wire where that could be built (stated at the
   top), `ws-service, wire in Python` by the twin that takes its place elsewhere
   (`WS_WIRE=python`).

@@ -39,7 +39,8 @@ QUICK = Scale(
     append_s=0.3,
     all_peers=False,
 )
-# Windows of one second spread as little as such of five: what differs is one process from the next.
+# Measured with Fastify: medians of windows of 1 s and 5 s are within 1 %, and spread by 6 % and 5 %.
+# A warm-up that is too short shows instead: after 0.7 s at an eighth of the load it costs 8 %.
 FULL = Scale(
     rounds=5,
     span=Span(0.7, 1.0),

@@ -51,6 +51,11 @@ class Span(NamedTuple):
     window_s: float
     load: float = 1.0
 
+    def at(self, load: float) -> Span:
+        """Return the span for a part of the load: what compiles as it runs warms up by work."""
+        longer = min(2.0, max(1.0, 0.5 / load))
+        return self._replace(load=load, warmup_s=self.warmup_s * longer)
+
 
 class Rooms(NamedTuple):
     """Rooms in which the first members send messages that all others get."""

@@ -10,6 +10,7 @@ from benchmarks.figures import Figure, Goal, figures, schedule
 from benchmarks.logs import Logs
 from benchmarks.progress import Progress
 from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.workloads import Span
 
 if TYPE_CHECKING:
     from benchmarks.workloads import Sample
@@ -97,3 +98,8 @@ def test_the_time_left_follows_the_pace_so_far() -> None:
 
 def test_less_than_two_minutes_are_seconds() -> None:
     assert str(Progress([119])) == "0/1, 119 s left"
+
+
+@pytest.mark.parametrize(("load", "warmup_s"), [(1.0, 0.7), (0.5, 0.7), (0.25, 1.4), (0.1, 1.4)])
+def test_at_a_small_load_the_servers_are_warmed_up_for_longer(load: float, warmup_s: float) -> None:
+    assert Span(0.7, 1.0).at(load) == Span(warmup_s, 1.0, load)
