@@ -39,8 +39,9 @@ QUICK = Scale(
     append_s=0.3,
     all_peers=False,
 )
-# Measured with Fastify: medians of windows of 1 s and 5 s are within 1 %, and spread by 6 % and 5 %.
-# A warm-up that is too short shows instead: after 0.7 s at an eighth of the load it costs 8 %.
+# Measured with Fastify on a busy machine: medians of windows of 1 s are within 3 % of those of 5 s,
+# with a spread of 6 to 10 % instead of 5 %, which five rounds make up for. What matters more is the
+# warm-up: after 0.7 s at an eighth of the load, a unit of work costs 8 % more.
 FULL = Scale(
     rounds=5,
     span=Span(0.7, 1.0),
