@@ -1,10 +1,10 @@
 # cython: language_level=3, binding=False, auto_pickle=False, emit_code_comments=False
-"""The hot paths between frames and sockets, in C; `service/edge/python_wire.py` is the twin.
+"""The hot paths between frames and sockets, in C; `service/edge/wire/python.py` is the twin.
 
 Outgoing: a frame is queued for many sockets in one loop, and what is queued leaves in one system
 call. Incoming: the text frames at the beginning of what was read become texts.
 
-`ws_service_wire/__init__.pyi` says what each function promises.
+`service/edge/wire/interface.py` says what each function promises.
 """
 
 import os
@@ -34,7 +34,7 @@ cdef extern from "batch.h" nogil:
 cdef enum:
     SLOTS = 32768       # descriptors from here on are left to their transports
     DIRECT_MAX = 65536  # bytes; more than a socket takes at once is left to its transport, too
-    RING_FROM = 4       # sockets; for fewer, calls of send() are cheaper than the ring
+    RING_FROM = 32      # sockets; for fewer, the ring gains nothing over calls of send()
     HEADER = 6          # bytes of a short frame's header, with its mask
     SOON = 1            # a queue is due at the end of the turn
     AT_TICK = 2         # a queue is due at the next frame tick
@@ -62,7 +62,7 @@ cdef class Output:
     cdef ring ring
     cdef job *jobs
     cdef unsigned *holders  # how often each descriptor has changed hands
-    cdef unsigned files
+    cdef unsigned files, ring_from
     cdef object failed
     cdef list soon, at_tick, sending, buffers, joined
     cdef bytes joint
@@ -74,8 +74,8 @@ cdef class Output:
         if not self.jobs or not self.holders:
             raise MemoryError
 
-    def __init__(self, failed, *, bint may_use_ring=True):
-        self.failed = failed
+    def __init__(self, failed, *, bint may_use_ring=True, unsigned ring_from=RING_FROM):
+        self.failed, self.ring_from = failed, ring_from
         self.soon, self.at_tick, self.sending, self.buffers, self.joined = [], [], [], [], []
         self.joint = b""
         if may_use_ring:
@@ -220,7 +220,8 @@ cdef class Output:
         """Send the batch, and leave what is left of it to the transports."""
         cdef unsigned i, n = <unsigned>len(self.sending)
         cdef int error = 0, sent
-        if n < RING_FROM:
+        if n < self.ring_from:
+            # So few take less time than it may take to get the GIL back.
             batch_send(self.jobs, n)
         elif self.ring.fd < 0:
             with nogil:
