@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -174,12 +175,18 @@ async def test_an_idle_writer_fills_the_index(
     log_file: LogFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commit_thread, "ROWS_PER_FILL", 2)
-    log = log_file.started()
-    for user in USERS:
-        await appended(log, append_of(joined(user)).events)
-    # Its next work begins when the fill is done.
-    await log.probe()
-    assert indexed(log_file) >= len(USERS) - 1
+    log, filled = log_file.started(), threading.Event()
+    fill_index = Store.fill_index
+
+    def fill_and_tell(store: Store) -> None:
+        fill_index(store)
+        filled.set()
+
+    monkeypatch.setattr(Store, "fill_index", fill_and_tell)
+    await appended(log, append_of(joined("1"), joined("2")).events)
+    # Nothing else is put into the writer's queue meanwhile.
+    assert filled.wait(timeout=10)
+    assert indexed(log_file) == 2
 
 
 async def test_a_duplicate_version_stops_the_index_but_not_the_log(
