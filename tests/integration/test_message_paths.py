@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import sys
 import threading
@@ -149,7 +150,9 @@ def test_a_tick_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
     # No checkpoint is due meanwhile: it would be appended as a command is.
     with Theatre.opened(tmp_path, WS_CHECKPOINT_S=60, WS_WIRE="python") as theatre:
         theatre.runner.run(story(theatre.stage))
-    passed_files, listed = list(trace.files), table("A tick")
+    # On a busy machine a point may come meanwhile, which the engine appends.
+    steps = itertools.takewhile(lambda file: file != "runtime/engine.py", trace.files)
+    passed_files, listed = list(steps), table("A tick")
     # It is called at the end of each phase, of which any may be the first here.
     recorder = "runtime/match_recorder.py"
     assert recorder in passed_files
