@@ -203,7 +203,9 @@ class Connection:
         If the client has too much unread, discardable frames are dropped; if that does not help,
         the connection is aborted.
         """
-        frames, transport = self.frames, self.transport
+        # Not by the properties: this is done for each recipient of each broadcast.
+        queue = self.send_queue
+        frames, transport = queue.frames, queue.transport
         if transport.is_closing():
             frames.clear()
             self._marks = [0] * len(self._marks)
@@ -211,7 +213,7 @@ class Connection:
         if self._marks:
             return self._flush_part()
         buffered = transport.get_write_buffer_size()
-        if buffered or self.is_slow:
+        if buffered or queue.is_slow:
             self._slow_down(buffered)
         if not frames:
             return 0
@@ -226,7 +228,7 @@ class Connection:
         if buffered and buffered + size > self._limits.bytes_max:
             self.abort("too much unread")
             return 0
-        self.send_queue.written += size
+        queue.written += size
         transport.write(data)
         return size
 

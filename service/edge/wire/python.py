@@ -70,8 +70,9 @@ class Output:
                 slow.append(connection)
             else:
                 queue.frames.append(frame)
-            if not queue.due & flag:
-                queue.due |= flag
+            marked = queue.due
+            if not marked & flag:
+                queue.due = marked | flag
                 due.append(connection)
         return slow
 
@@ -97,9 +98,10 @@ class Output:
         written = 0
         for connection in due:
             queue = connection.send_queue
-            if not queue.due & flag:
+            marked = queue.due
+            if not marked & flag:
                 continue
-            queue.due &= ~flag
+            queue.due = marked ^ flag
             if self.is_stopped:
                 queue.frames.clear()
                 continue
