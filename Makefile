@@ -21,6 +21,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LEFT_OUT := \
 	$(if $(shell command -v chromium),,browser:chromium) \
 	$(if $(shell command -v npm),,node:npm) \
+	$(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgres:postgresql) \
 	$(if $(shell command -v promtool),,prometheus:prometheus) \
 	$(if $(wildcard /usr/lib/*/rsyslog/omelasticsearch.so),,rsyslog:rsyslog-elasticsearch)
 SELECTION := $(foreach one,$(LEFT_OUT),and not $(word 1,$(subst :, ,$(one))))
@@ -30,7 +31,7 @@ NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
+.PHONY: postgres help run platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
 .PHONY: mutants pythons bench bench-quick check format wire reference lock clean
 # A failed recipe leaves no stamp behind.
 .DELETE_ON_ERROR:
@@ -75,10 +76,13 @@ unit-pure:
 unit-other:
 	@$(UNIT) $(addprefix --ignore=,$(UNIT_PURE)) tests/unit
 
-test: $(DEV_READY) $(WIRE_READY) ## Run all tests (some need Debian's chromium, prometheus, rsyslog-elasticsearch)
+test: $(DEV_READY) $(WIRE_READY) ## Run all tests (some need Debian's chromium, postgresql, prometheus, rsyslog-elasticsearch)
 	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
 	@$(BIN)/python -m tests.wire.kinds
 	@$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(SELECTION)
+
+postgres: $(DEV_READY) $(WIRE_READY) ## Run the acceptance tests of the service with its log on PostgreSQL
+	TEST_DATABASE=postgres $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(addprefix tests/acceptance/test_,$(addsuffix .py,contract v1 api resume restart crash faults integrations outbox_cli postgres))
 
 crash: $(DEV_READY) $(WIRE_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
 	$(BIN)/python -m tests.acceptance.crash --times $(or $(TIMES),100)

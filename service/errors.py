@@ -90,13 +90,17 @@ Every exception that a public function raises is in this tree:
     * ConfigurationError
         * BackupError
         * CannotListen
+        * CopyRefused
         * DamagedHead
         * DataUnusable
+        * DatabaseUnreachable
         * LogInUse
         * LogMissing
         * LostTail
         * NotOurDatabase
+        * SqliteOnly
         * WrongSchema
+    * CopyDiffers
     * DamagedDatabase
     * DamagedSideFile
     * DamagedSnapshot

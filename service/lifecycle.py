@@ -14,6 +14,7 @@ from service.edge.http.bind import check_address
 from service.edge.issuers import issuers_of, polled_keys
 from service.edge.tail import Ages, Refill
 from service.eventstore import migrate
+from service.eventstore.postgres_schema import driver_url
 from service.eventstore.private_files import make_private
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
@@ -71,6 +72,7 @@ class Service:
         lock = await asyncio.to_thread(
             migrate.claim,
             storage.database_url,
+            storage.log_file,
             migrates=storage.migrate_at_start,
             accept_lost_tail=accept_lost_tail,
         )
@@ -79,16 +81,17 @@ class Service:
         if self._settings.logs.otel_endpoint is not None:
             traces.start(self._settings.logs.otel_endpoint)
         reader = Reader(open_database(storage.database_url))
-        database = migrate.database_path(storage.database_url)
+        url = storage.database_url
         log = EventLog(
-            database,
+            storage.log_file,
             node=NODE,
             busy_ms=storage.busy_ms,
+            postgres=driver_url(url),
             accept_lost_tail=accept_lost_tail,
             metrics=self._metrics,
             lock=lock,
         )
-        make_private(storage.data_dir, database)
+        make_private(storage.data_dir, storage.log_file)
         return log, reader
 
     async def _make_parts(self, log: EventLog, reader: Reader) -> None:

@@ -9,6 +9,12 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_REFUSE = """
+    CREATE FUNCTION ws_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0]; END $$
+"""
+"""The function of PostgreSQL's triggers that refuse a change."""
+
 _position = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -23,6 +29,12 @@ def upgrade() -> None:
                 f"CREATE TRIGGER events_refuse_{change.lower()} BEFORE {change} ON events "
                 "BEGIN SELECT RAISE(ABORT, 'events are immutable'); END"
             )
+    else:
+        op.execute(_REFUSE)
+        op.execute(
+            "CREATE TRIGGER events_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON events "
+            "FOR EACH STATEMENT EXECUTE FUNCTION ws_refuse('events are immutable')"
+        )
 
 
 def _create_log() -> None:
@@ -129,3 +141,5 @@ def downgrade() -> None:
         "events",
     ):
         op.drop_table(table, if_exists=True)
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP FUNCTION ws_refuse()")

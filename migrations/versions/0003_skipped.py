@@ -32,6 +32,12 @@ def upgrade() -> None:
                 f"BEFORE {change} ON skipped "
                 "BEGIN SELECT RAISE(ABORT, 'skips are immutable'); END"
             )
+    else:
+        op.execute(
+            "CREATE OR REPLACE TRIGGER skipped_refuse_change "
+            "BEFORE UPDATE OR DELETE OR TRUNCATE ON skipped "
+            "FOR EACH STATEMENT EXECUTE FUNCTION ws_refuse('skips are immutable')"
+        )
 
 
 def downgrade() -> None:

@@ -3,6 +3,8 @@
 The unique constraint over stream and version made every append dirty a page of its own. SQLite
 can't drop a constraint: the table is copied. That needs as much free space as the log has, and
 about a minute for ten million events.
+
+PostgreSQL keeps the constraint, since there several processes may append: nothing changes there.
 """
 
 import sqlalchemy as sa
@@ -18,6 +20,8 @@ _position = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Fill the new index from the old one, then copy the events into a table without that."""
+    if op.get_bind().dialect.name != "sqlite":
+        return
     op.create_table(
         "stream_index",
         sa.Column("stream", sa.String(200), nullable=False),
@@ -45,6 +49,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Let the table of events enforce unique stream versions again."""
+    if op.get_bind().dialect.name != "sqlite":
+        return
     _copy_events(
         sa.UniqueConstraint("stream", "version", name=op.f("uq_events_stream_version")),
     )

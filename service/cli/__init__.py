@@ -32,7 +32,8 @@ def main() -> None:
 
 def _outside_reason(error: BaseException) -> str | None:
     """Return the error of the disk or the database; None for a fault of the program."""
-    if isinstance(error, sqlite3.DatabaseError):
+    # The driver of PostgreSQL is not imported only to ask for its class.
+    if isinstance(error, sqlite3.DatabaseError) or type(error).__module__.startswith("psycopg"):
         return f"the database can't be used: {error}"
     if isinstance(error, OSError):
         return str(error)

@@ -107,6 +107,19 @@ def check() -> None:
     check()
 
 
+@db.command()
+def copy(
+    to: Annotated[str, typer.Option(help="URL of the empty database, as in WS_DATABASE_URL.")],
+) -> None:
+    """Copy the configured log to another database, SQLite or PostgreSQL, and verify the copy.
+
+    The service must not run. Positions, hashes and times stay; the original is not changed.
+    """
+    from service.cli.db import copy
+
+    copy(to)
+
+
 app.add_typer(log, name="log")
 
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+from rich.progress import Progress
+
+from service.cli.common import progress_console
+from service.errors import ConfigurationError
 from service.eventstore import migrate
+from service.eventstore.copying import copy_log
 from service.settings import load_settings
+from service.settings.kinds import DATABASE_URL
 
 
 def upgrade() -> None:
@@ -14,6 +22,22 @@ def upgrade() -> None:
     after = migrate.current(url)
     same = before == after
     print(f"schema {after}, as before" if same else f"schema {before or 'none'} -> {after}")
+
+
+def copy(target: str) -> None:
+    """Copy the configured log to the database at the URL `target`, and verify the copy."""
+    if not re.match(DATABASE_URL, target):
+        raise ConfigurationError(
+            "--to must be sqlite+aiosqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+        )
+    source = load_settings().storage.database_url
+    with Progress(console=progress_console, transient=True) as shown:
+        task = shown.add_task("copying and verifying", total=None)
+        head = copy_log(
+            source, target, lambda done, total: shown.update(task, completed=done, total=total)
+        )
+    print(f"ok: {head.position} events copied and verified")
+    print("set WS_DATABASE_URL to the new database, and keep WS_DATA_DIR, before the next start")
 
 
 def current() -> None:

@@ -17,7 +17,7 @@ from service.cli.common import (
     progress_console,
     run,
 )
-from service.eventstore import migrate
+from service.eventstore.postgres_schema import driver_url
 from service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -47,12 +47,10 @@ def export(after: Position, stream: str | None, output: Path | None) -> None:
 
 
 async def _stats(*, as_json: bool) -> None:
-    path = migrate.database_path(load_settings().storage.database_url)
+    storage = load_settings().storage
     async with opened_log() as reader:
         head, counts = await reader.head(), await reader.counts()
-    size = sum(
-        part.stat().st_size for part in path.parent.glob(f"{path.name}*") if part.suffix != ".head"
-    )
+    size = _size(storage.log_file, driver_url(storage.database_url))
     found: dict[str, Any] = {
         "events": head.position,
         "hash": head.hash.hex(),
@@ -71,6 +69,17 @@ async def _stats(*, as_json: bool) -> None:
     table.add_row("all", f"{head.position:,}")
     console().print(table)
     print(f"{size:,} bytes; head {head.hash.hex()[:16]}, epoch {head.epoch}")
+
+
+def _size(path: Path, postgres: str | None) -> int:
+    """Return the size of the database in bytes."""
+    if postgres is not None:
+        from service.eventstore import postgres_commands  # noqa: PLC0415 - slow to import
+
+        return postgres_commands.size(postgres)
+    return sum(
+        part.stat().st_size for part in path.parent.glob(f"{path.name}*") if part.suffix != ".head"
+    )
 
 
 async def _tail(count: int, stream: str | None, *, follow: bool) -> None:

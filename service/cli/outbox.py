@@ -11,6 +11,7 @@ from service.cli.common import console, format_time, opened_log, run
 from service.domain.events.outbox import USER_SERVICE
 from service.errors import ServiceError
 from service.eventstore import migrate
+from service.eventstore.postgres_schema import driver_url
 from service.eventstore.read_models.outbox import entries
 from service.eventstore.read_models.outbox_notes import retry_now
 from service.settings import load_settings
@@ -74,7 +75,13 @@ async def _retry(start: str) -> None:
         raise NoSuchDelivery(
             f"no pending or rejected delivery of a match that begins with {start!r}"
         )
-    with_token = retry_now(migrate.database_path(url), found)
+    postgres = driver_url(url)
+    if postgres is None:
+        with_token = retry_now(migrate.database_path(url), found)
+    else:
+        from service.eventstore import postgres_commands  # noqa: PLC0415 - slow to import
+
+        with_token = postgres_commands.retry_now(postgres, found)
     for entry in found:
         print(_promise(entry, has_token=entry.match in with_token))
 

@@ -11,9 +11,9 @@ import typer
 from service.cli.common import opened_log, run
 from service.domain.projections.world import FoldFailed, World
 from service.errors import ServiceError
-from service.eventstore import migrate
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
+from service.eventstore.postgres_schema import driver_url
 from service.eventstore.reader import UnreadableEvent
 from service.eventstore.skips import REASON_LENGTH_MAX, Skip, read_skips, write_skip
 from service.runtime.snapshots import fold_log
@@ -33,15 +33,27 @@ def skip(position: Position, reason: str) -> None:
         raise typer.BadParameter(
             f"give a reason of at most {REASON_LENGTH_MAX} characters", param_hint="--reason"
         )
-    path = migrate.database_path(load_settings().storage.database_url)
-    lock = LogLock(LogFiles(path).lock)
+    storage = load_settings().storage
+    postgres = driver_url(storage.database_url)
+    skipped = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)
+    lock = LogLock(LogFiles(storage.log_file).lock)
     try:
-        run(_check(position))
-        skipped = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)
-        write_skip(path, skipped)
+        if postgres is None:
+            run(_check(position))
+            write_skip(storage.log_file, skipped)
+        else:
+            _skip_on_postgres(postgres, skipped)
     finally:
         lock.release()
     print(f"skipped: position {position}; `ws-service log verify` will always list it")
+
+
+def _skip_on_postgres(postgres: str, skipped: Skip) -> None:
+    from service.eventstore import postgres_commands  # noqa: PLC0415 - slow to import
+
+    with postgres_commands.locked(postgres):
+        run(_check(skipped.position))
+        postgres_commands.write_skip(postgres, skipped)
 
 
 async def _check(position: Position) -> None:

@@ -13,9 +13,9 @@ from service.domain.commands.chat import digest_of
 from service.domain.events.chat import ChatSaid
 from service.domain.events.matches import MatchStarted
 from service.domain.projections.world import World
-from service.eventstore import migrate
 from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import BrokenChain, ChainCheck
+from service.eventstore.postgres_schema import driver_url
 from service.eventstore.read_models.rebuild import (
     BrokenProjection,
     Comparison,
@@ -47,12 +47,14 @@ def verify() -> None:
 
 async def _verify() -> None:
     began = time.monotonic()
-    path = migrate.database_path(load_settings().storage.database_url)
+    storage = load_settings().storage
+    path, postgres = storage.log_file, driver_url(storage.database_url)
     async with opened_log() as reader:
-        check_file(path)
+        if postgres is None:
+            check_file(path)
         # Read before the head, which is then at least as far.
         remembered = SideFile(LogFiles(path).side_file).read()
-        comparison = Comparison(path)
+        comparison = Comparison(path, postgres)
         try:
             skips = await read_skips(reader)
             check = _Check(reader, comparison, await _snapshots(reader), skips)

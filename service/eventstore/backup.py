@@ -26,7 +26,7 @@ from service.eventstore.read_models.rebuild import (
 )
 from service.eventstore.records import ANY, Head, Origin, propose
 from service.eventstore.side_file import SideFile
-from service.eventstore.sqlite import Store
+from service.eventstore.sqlite import SqliteStore
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def _checkpoint(database: Path) -> None:
 
 def _begin_epoch(database: Path, revoked: list[SessionsRevoked]) -> Head:
     """Begin a new epoch and append the revocations; return the new head."""
-    store = Store(database, "restore", busy_ms=0)
+    store = SqliteStore(database, "restore", busy_ms=0)
     try:
         store.begin_epoch()
         if revoked:

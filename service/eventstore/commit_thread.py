@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from service.errors import ServiceError, Unavailable
 from service.eventstore.completions import PendingAppend, ThreadCall
-from service.eventstore.sqlite import DuplicateVersion, LogDiverged
+from service.eventstore.store import DuplicateVersion, LogDiverged
 from service.eventstore.stream_index import ROWS_PER_FILL, UNINDEXED_MAX
 from service.telemetry import get_logger, traces
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from service.eventstore.plan import Append, Committed
     from service.eventstore.side_file import SideFile
-    from service.eventstore.sqlite import Store
+    from service.eventstore.store import Store
     from service.telemetry import Metrics
 
 BATCH_APPENDS_MAX = 2000

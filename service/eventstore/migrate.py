@@ -14,8 +14,10 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import ConfigurationError
+from service.eventstore import postgres_schema
 from service.eventstore.inspection import LogFiles, inspect
 from service.eventstore.lock import LogLock
+from service.eventstore.postgres_schema import is_postgres
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _PACKAGE = Path(__file__).parent.parent
+
+
+class SqliteOnly(ConfigurationError):
+    """The command works with the files of SQLite, and the log is on PostgreSQL."""
+
+    error_code = "SQLITE_ONLY"
 
 
 class WrongSchema(ConfigurationError):
@@ -39,7 +47,12 @@ def alembic_config() -> Config:
 
 
 def database_path(url: str) -> Path:
-    """Return the file of an SQLite URL."""
+    """Return the file of an SQLite URL; raise `SqliteOnly` for another one."""
+    if is_postgres(url):
+        raise SqliteOnly(
+            "this command works with SQLite only, and WS_DATABASE_URL names PostgreSQL: use the "
+            "tools of PostgreSQL (see docs/operations.md), or copy the log by `ws-service db copy`"
+        )
     return Path(make_url(url).database or "")
 
 
@@ -51,24 +64,30 @@ def read_only(url: str) -> str:
 
 
 @contextmanager
-def locked(url: str) -> Iterator[LogLock]:
+def locked(url: str) -> Iterator[None]:
     """Hold the lock of a log, after a check that its files can be used.
 
-    Creates the directory if needed. Raises `ConfigurationError` before anything is written.
+    Creates the directory if needed. Raises `ConfigurationError` before anything is written. On
+    PostgreSQL the transaction of the migration takes a lock itself.
     """
+    if is_postgres(url):
+        yield
+        return
     lock = _take_lock(url)
     try:
-        yield lock
+        yield
     finally:
         lock.release()
 
 
-def claim(url: str, *, migrates: bool, accept_lost_tail: bool) -> LogLock:
+def claim(url: str, path: Path, *, migrates: bool, accept_lost_tail: bool) -> LogLock:
     """Take the lock of a log, and migrate its schema, or check it if not `migrates`.
 
-    Raises `ConfigurationError` before anything is written.
+    `path` is its file on SQLite; on PostgreSQL it only gives the lock its name. Raises
+    `ConfigurationError` before anything is written.
     """
-    path = database_path(url)
+    if is_postgres(url):
+        return _claim_postgres(url, path, migrates=migrates)
     inspect(path, accept_lost_tail=accept_lost_tail)
     if not migrates:
         check(url)
@@ -101,6 +120,8 @@ def current(url: str) -> str | None:
 
     Raises `ConfigurationError` for a database that can't be used.
     """
+    if is_postgres(url):
+        return postgres_schema.current(url)
     return inspect(database_path(url))
 
 
@@ -112,7 +133,7 @@ def newest() -> str | None:
 def check(url: str) -> None:
     """Raise `ConfigurationError` unless the database has the newest schema."""
     found, wanted = current(url), newest()
-    if not database_path(url).exists():
+    if not is_postgres(url) and not database_path(url).exists():
         raise WrongSchema(
             f"there is no event log at {database_path(url)}: check WS_DATA_DIR and "
             "WS_DATABASE_URL; `ws-service serve` and `ws-service db upgrade` make a new, empty one"
@@ -132,6 +153,10 @@ def transaction(url: str) -> Iterator[Connection]:
     By default the driver commits before each schema change. Raises `ConfigurationError` when the
     database can't be used; then nothing has changed.
     """
+    if is_postgres(url):
+        with postgres_schema.transaction(url) as connection:
+            yield connection
+        return
     engine = create_engine(make_url(url).set(drivername="sqlite"))
 
     @event.listens_for(engine, "connect")
@@ -154,10 +179,26 @@ def transaction(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
+def _claim_postgres(url: str, path: Path, *, migrates: bool) -> LogLock:
+    _refuse_later(current(url))
+    lock = _lock_of(LogFiles(path))
+    try:
+        if migrates:
+            _upgrade(url)
+        check(url)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
 def _take_lock(url: str) -> LogLock:
     path = database_path(url)
     _refuse_later(inspect(path))
-    files = LogFiles(path)
+    return _lock_of(LogFiles(path))
+
+
+def _lock_of(files: LogFiles) -> LogLock:
     try:
         files.database.parent.mkdir(parents=True, exist_ok=True)
         return LogLock(files.lock)
@@ -169,8 +210,10 @@ def _take_lock(url: str) -> LogLock:
 
 def _upgrade(url: str) -> None:
     """Run the pending migrations; the caller holds the lock."""
-    if current(url) == newest():
+    found = current(url)
+    if found == newest():
         return
+    _refuse_later(found)
     with transaction(url) as connection:
         config = alembic_config()
         config.attributes["connection"] = connection

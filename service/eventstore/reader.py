@@ -15,14 +15,17 @@ from service.domain.personal_data import Text
 from service.errors import ServiceError
 from service.eventstore import migrate
 from service.eventstore.codec import decode, decode_meta
+from service.eventstore.postgres_schema import is_postgres
+from service.eventstore.postgres_sql import named_parameters
+from service.eventstore.queries import EVENTS_ALONE, LAST_BEFORE, OF_ALL, POSTGRES, SQLITE
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
-from service.eventstore.stream_index import AFTER_POSITION, AFTER_VERSION, positions_of
+from service.eventstore.stream_index import positions_of
 from service.eventstore.tables import events, log_head, matches, profiles, skipped, texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
-    from sqlalchemy import Column, Select
+    from sqlalchemy import Column, ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from service.domain.events.base import Event, Position
@@ -34,43 +37,6 @@ PAGE = 5000
 KEYS_PAGE = 500
 """Keys per query; SQLite limits the parameters of a statement to some thousands."""
 
-_RECORDED = """
-    SELECT position, version, recorded_at, type, schema_version, data, actor, meta FROM events
-"""
-_NOT_SKIPPED = "position NOT IN (SELECT position FROM skipped)"
-_IN_ORDER = f"AND {_NOT_SKIPPED} ORDER BY position LIMIT ?"
-_OF_ALL = f"{_RECORDED} WHERE position > ? {_IN_ORDER}"
-_OF_STREAM = f"{_RECORDED} WHERE position IN ({AFTER_POSITION}) {_IN_ORDER}"
-_OF_MATCH = f"""
-    SELECT version, position, type, schema_version, data FROM events
-    WHERE position IN ({AFTER_VERSION}) {_IN_ORDER}
-"""  # noqa: S608 - our own text
-_EVENTS_ALONE = f"""
-    SELECT position, type, schema_version, data FROM events
-    WHERE position > ? AND position <= ? {_IN_ORDER}
-"""  # noqa: S608 - our own text
-_TAIL = f"""
-    SELECT position, stream, version, recorded_at, type, schema_version, data, actor, meta
-    FROM events WHERE position > ? AND type NOT IN ({{}})
-    AND (type <> ? OR meta IS NOT NULL OR stream IN (SELECT value FROM json_each(?))) {_IN_ORDER}
-"""  # noqa: S608 - our own text
-_FROM_THE_END = """
-    SELECT position FROM events WHERE position > ? AND type NOT IN ({})
-    ORDER BY position DESC LIMIT 1 OFFSET ?
-"""
-_LAST_BEFORE = """
-    SELECT position FROM events WHERE position > ? AND recorded_at < ?
-    ORDER BY position DESC LIMIT 1
-"""
-_COMMANDS = """
-    SELECT first.position, last.position, last.recorded_at, last.type, last.schema_version,
-        last.data, first.actor, first.meta
-    FROM events AS first JOIN events AS last
-        ON last.position = first.position + json_extract(CAST(first.meta AS TEXT), '$.events') - 1
-    WHERE first.position > ? AND first.position <= ? AND first.meta IS NOT NULL
-        AND last.position NOT IN (SELECT position FROM skipped)
-    ORDER BY first.position LIMIT ?
-"""
 _rows = select(*(events.c[name] for name in Row._fields))
 
 
@@ -117,7 +83,15 @@ class StoredEvent(NamedTuple):
 
 
 def open_database(url: str) -> AsyncEngine:
-    """Open the database at `url` read-only; its WAL is not changed either."""
+    """Open the database at `url` read-only; the WAL of SQLite is not changed either."""
+    if is_postgres(url):
+        return create_async_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            # Connections do not survive a restart of the server.
+            pool_pre_ping=True,
+            connect_args={"options": "-c default_transaction_read_only=on"},
+        )
     engine = create_async_engine(migrate.read_only(url))
 
     @sqlalchemy_event.listens_for(engine.sync_engine, "connect")
@@ -137,6 +111,8 @@ class Reader:
     def __init__(self, engine: AsyncEngine) -> None:
         """Read by the connections of `engine`."""
         self.engine = engine
+        self._is_postgres = engine.dialect.name == "postgresql"
+        self._queries = POSTGRES if self._is_postgres else SQLITE
 
     async def read(
         self, after: Position = 0, *, stream: str | None = None
@@ -151,9 +127,11 @@ class Reader:
     ) -> list[RecordedEvent]:
         """Return at most `limit` events after a position, of all streams or of one."""
         if stream is None:
-            rows = await self._fetch(_OF_ALL, after, limit)
+            rows = await self._fetch(OF_ALL, after=after, limit=limit)
         else:
-            rows = await self._fetch(_OF_STREAM, stream, after, limit)
+            rows = await self._fetch(
+                self._queries.of_stream, stream=stream, after=after, limit=limit
+            )
         try:
             return [
                 RecordedEvent(
@@ -176,7 +154,7 @@ class Reader:
 
         It uses the index of (stream, version).
         """
-        rows = await self._fetch(_OF_MATCH, stream, after, limit)
+        rows = await self._fetch(self._queries.of_match, stream=stream, after=after, limit=limit)
         try:
             return [
                 (version, position, decode(type_, schema, data))
@@ -192,7 +170,7 @@ class Reader:
 
         Metadata is left out: a start without a snapshot waits for all events to be folded.
         """
-        while rows := await self._fetch(_EVENTS_ALONE, after, until, PAGE):
+        while rows := await self._fetch(EVENTS_ALONE, after=after, until=until, limit=PAGE):
             try:
                 page = [
                     (position, decode(type_, schema, data))
@@ -211,9 +189,13 @@ class Reader:
         Events of the type `sparse` are included only if they are in `streams`, or are the first
         event of a command with an id.
         """
-        statement = _TAIL.format(", ".join("?" * len(without)))
-        wanted = json.dumps(list(streams))
-        while rows := await self._fetch(statement, after, *without, sparse, wanted, PAGE):
+        parameters = {
+            "without": json.dumps(list(without)),
+            "sparse": sparse,
+            "streams": json.dumps(list(streams)),
+            "limit": PAGE,
+        }
+        while rows := await self._fetch(self._queries.tail, after=after, **parameters):
             yield [StoredEvent(*row) for row in rows]
             after = rows[-1][0]
 
@@ -222,19 +204,26 @@ class Reader:
 
         The first event of the command is after a position, up to and including another.
         """
-        while rows := await self._fetch(_COMMANDS, after, until, PAGE):
+        while rows := await self._fetch(
+            self._queries.commands, after=after, until=until, limit=PAGE
+        ):
             for _, position, at, type_, schema, data, actor, meta in rows:
                 found = msgspec.structs.replace(decode_meta(meta), events=1)
                 yield RecordedEvent(position, 0, at, decode(type_, schema, data), actor, found)
             after = rows[-1][0]
 
-    async def _fetch(self, statement: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
+    async def _fetch(self, statement: str, **parameters: object) -> Sequence[tuple[Any, ...]]:
         """Return the rows of the driver as plain tuples, without SQLAlchemy's overhead per row."""
         async with self.engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             if driver is None:
                 raise AssertionError(self.engine)
-            rows: Sequence[tuple[Any, ...]] = await driver.execute_fetchall(statement, parameters)
+            rows: Sequence[tuple[Any, ...]]
+            if self._is_postgres:
+                cursor = await driver.execute(named_parameters(statement), parameters)
+                rows = await cursor.fetchall()
+            else:
+                rows = await driver.execute_fetchall(statement, parameters)
             return rows
 
     async def rows(
@@ -243,7 +232,7 @@ class Reader:
         """Yield pages of at most `limit` whole rows, those of skipped events included."""
         statement = _rows
         if stream is not None:
-            statement = _rows.where(events.c.position.in_(positions_of([stream])))
+            statement = _rows.where(self._are_of([stream]))
         statement = statement.order_by(events.c.position).limit(limit)
         while True:
             async with self.engine.connect() as connection:
@@ -252,6 +241,12 @@ class Reader:
                 return
             yield [Row(*row) for row in page]
             after = page[-1][0]
+
+    def _are_of(self, streams: Collection[str]) -> ColumnElement[bool]:
+        """Return the condition that an event is of `streams`."""
+        if self._is_postgres:
+            return events.c.stream.in_(streams)
+        return events.c.position.in_(positions_of(streams))
 
     async def rows_at(self, positions: Collection[Position]) -> dict[Position, Row]:
         """Return the whole rows at these positions; missing ones are left out."""
@@ -283,7 +278,7 @@ class Reader:
         `recorded_at` is in microseconds since 1970, and may go back where the clock was set back,
         so the search goes backwards from the end.
         """
-        rows = await self._fetch(_LAST_BEFORE, after, recorded_at)
+        rows = await self._fetch(LAST_BEFORE, after=after, recorded_at=recorded_at)
         position: Position = rows[0][0] if rows else after
         return position
 
@@ -292,8 +287,10 @@ class Reader:
 
         Returns `after` when there are not more of them after that position.
         """
-        types = ", ".join("?" * len(without))
-        rows = await self._fetch(_FROM_THE_END.format(types), after, *without, count)
+        types = json.dumps(list(without))
+        rows = await self._fetch(
+            self._queries.from_the_end, after=after, without=types, count=count
+        )
         position: Position = rows[0][0] if rows else after
         return position
 
@@ -316,7 +313,7 @@ class Reader:
         statement = (
             select(events.c.position, events.c.type, events.c.schema_version, events.c.data)
             .where(
-                events.c.position.in_(positions_of(streams)),
+                self._are_of(streams),
                 events.c.type == type_,
                 events.c.position.not_in(select(skipped.c.position)),
             )
@@ -332,7 +329,7 @@ class Reader:
             matches.c.match == match,
             matches.c.ended_at.is_not(None),
             ~select(events.c.position)
-            .where(events.c.position.in_(positions_of([stream])), events.c.type == MatchEnded.type)
+            .where(self._are_of([stream]), events.c.type == MatchEnded.type)
             .exists(),
         )
         async with self.engine.connect() as connection:

@@ -14,6 +14,7 @@ from service.eventstore.plan import Plan
 from service.eventstore.read_models.projection import PROJECTED_EVENTS, project
 from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.side_file import LAST_EVENT, check_end
+from service.eventstore.store import DuplicateVersion, LogDiverged
 from service.eventstore.stream_index import StreamVersions, cut, fill
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ _MOVE_HEAD = "UPDATE log_head SET position = ?, hash = ? WHERE id = 1 AND positi
 _FIRST_POSITION = "SELECT position FROM events WHERE event_id = ?"
 _RECORDED_AT = "SELECT recorded_at FROM events WHERE position = ?"
 _PUT_NAME = """
-    INSERT INTO profiles (user, name) VALUES (?, ?)
-    ON CONFLICT (user) DO UPDATE SET name = excluded.name
+    INSERT INTO profiles ("user", name) VALUES (?, ?)
+    ON CONFLICT ("user") DO UPDATE SET name = excluded.name
 """
 _PUT_TEXT = "INSERT OR IGNORE INTO texts (chat, salt, text) VALUES (?, ?, ?)"
 _PUT_SNAPSHOT = """
@@ -79,19 +80,8 @@ class FileMoved(ServiceError, sqlite3.OperationalError):
     """The database or its WAL was moved or deleted since it was opened: writes would be lost."""
 
 
-class LogDiverged(ServiceError):
-    """The log does not end where this process left it; restart the service.
-
-    Another process has written to it, or a commit that was reported as failed has succeeded.
-    """
-
-
-class DuplicateVersion(ServiceError):
-    """Two events of a stream have the same version: `ws-service log verify` names them."""
-
-
-class Store:
-    """The writing connection. Methods block and must be called by the writer thread only."""
+class SqliteStore:
+    """The store on SQLite: one connection, used by one thread."""
 
     def __init__(self, path: Path, node: str, busy_ms: int) -> None:
         """Open the migrated database at `path` and read the head of its log.

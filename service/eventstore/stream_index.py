@@ -37,13 +37,13 @@ _INDEXED_UNTIL = "SELECT position FROM stream_index_head WHERE id = 1"
 
 AFTER_POSITION, AFTER_VERSION = (
     f"""
-    SELECT position FROM stream_index WHERE stream = ?1 AND {column} > ?2
+    SELECT position FROM stream_index WHERE stream = :stream AND {column} > :after
     UNION ALL SELECT position FROM events WHERE position > coalesce(({_INDEXED_UNTIL}), 0)
-        AND stream = ?1 AND {column} > ?2
+        AND stream = :stream AND {column} > :after
     """  # noqa: S608 - our own text
     for column in ("position", "version")
 )
-"""Select the positions of the events of stream ?1 after the position, or the version, ?2."""
+"""Select the positions of the events of `:stream` after the position, or the version, `:after`."""
 
 _LAST_VERSION = "SELECT max(version) FROM stream_index WHERE stream = ?"
 _UNINDEXED = """

@@ -25,6 +25,9 @@ metadata = MetaData(
 # On SQLite only an INTEGER primary key is the row id itself, which saves an index.
 _Position = BigInteger().with_variant(Integer(), "sqlite")
 
+# SQLite does not enforce lengths: there the column is as the first revisions made it.
+_DeliveredMatch = String(96).with_variant(String(64), "sqlite")
+
 events = Table(
     "events",
     metadata,
@@ -139,7 +142,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("consumer", String(64), primary_key=True),
-    Column("match", String(64), primary_key=True),
+    Column("match", _DeliveredMatch, primary_key=True),
     Column("state", String(16), nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -157,7 +160,7 @@ outbox = Table(
 kept_tokens = Table(
     "bearers",
     metadata,
-    Column("match", String(64), primary_key=True),
+    Column("match", _DeliveredMatch, primary_key=True),
     Column("user", String(128), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )

@@ -21,7 +21,7 @@ from service.eventstore.plan import Committed
 from service.eventstore.read_models.outbox_notes import OutboxNotes
 from service.eventstore.records import ANY
 from service.eventstore.side_file import DamagedHead, DamagedSideFile, LostTail, SideFile
-from service.eventstore.sqlite import Store
+from service.eventstore.sqlite import SqliteStore
 from service.telemetry import Metrics, get_logger, traces
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from service.domain.personal_data import PersonalData
     from service.eventstore.completions import OnAppended
     from service.eventstore.records import Expect, Head, ProposedEvent, RecordedEvent
+    from service.eventstore.store import Store
 
 Result = TypeVar("Result")
 
@@ -51,33 +52,28 @@ class EventLog:
         *,
         node: str,
         busy_ms: int,
+        postgres: str | None = None,
         accept_lost_tail: bool = False,
         metrics: Metrics | None = None,
         lock: LogLock | None = None,
     ) -> None:
         """Open the log at `path`; raise `LogInUse`, `DamagedHead` or `LostTail`.
 
-        The lock is taken unless the caller passes it; either way `close` releases it. With
-        `accept_lost_tail` a log without its last events is opened under a new epoch.
+        With `postgres`, the address of a database, the log is there, and `path` only gives the
+        lock and the side file their names. The lock is taken unless the caller passes it; either
+        way `close` releases it. With `accept_lost_tail` a log without its last events is opened
+        under a new epoch.
         """
         self._metrics = metrics or Metrics()
         files = LogFiles(path)
         self._lock = lock or LogLock(files.lock)
         try:
-            self._store = Store(path, node, busy_ms)
+            self._store = _open_store(path, postgres, node, busy_ms)
         except BaseException:
             self._lock.release()
             raise
         self._side_file = SideFile(files.side_file)
-        try:
-            self._store.check_end()
-            self._side_file.check(self._store.head, self._store.hash_at)
-        except (LostTail, DamagedHead) as error:
-            if isinstance(error, DamagedHead) or not accept_lost_tail:
-                self._store.close()
-                self._lock.release()
-                raise
-            self._accept_lost_tail()
+        self._check_end(accept_lost_tail=accept_lost_tail)
         self._lock.mark()
         self._loop: asyncio.AbstractEventLoop
         self._on_commit: Callable[[Sequence[RecordedEvent]], None]
@@ -89,6 +85,18 @@ class EventLog:
         self._failure: asyncio.Future[None] | None = None
         self._thread = CommitThread(self._store, self._side_file, self._metrics)
         self.outbox_notes = OutboxNotes(functools.partial(self._in_thread, self._store.execute))
+
+    def _check_end(self, *, accept_lost_tail: bool) -> None:
+        """Raise `DamagedHead` or `LostTail`, unless that is accepted."""
+        try:
+            self._store.check_end()
+            self._side_file.check(self._store.head, self._store.hash_at)
+        except (LostTail, DamagedHead) as error:
+            if isinstance(error, DamagedHead) or not accept_lost_tail:
+                self._store.close()
+                self._lock.release()
+                raise
+            self._accept_lost_tail()
 
     def _accept_lost_tail(self) -> None:
         """Begin a new epoch without the lost tail, and log what was lost."""
@@ -240,6 +248,14 @@ class EventLog:
         self._thread.is_broken = self._thread.is_closing = True
         if self._failure is not None and not self._failure.done():
             self._failure.set_exception(error)
+
+
+def _open_store(path: Path, postgres: str | None, node: str, busy_ms: int) -> Store:
+    if postgres is None:
+        return SqliteStore(path, node, busy_ms)
+    from service.eventstore.postgres import PostgresStore  # noqa: PLC0415 - slow to import
+
+    return PostgresStore(postgres, node, busy_ms)
 
 
 @contextmanager

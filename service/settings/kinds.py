@@ -38,7 +38,9 @@ HttpUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^/@\s?#]+(/[^\s#]
 
 CollectorUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
 
-DatabaseUrl: TypeAlias = Annotated[str, Field(pattern=r"^sqlite\+aiosqlite:///.")]
+DATABASE_URL = r"^(sqlite\+aiosqlite:///|postgresql\+psycopg://)."
+
+DatabaseUrl: TypeAlias = Annotated[str, Field(pattern=DATABASE_URL)]
 
 ServiceUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^/\s,]+[^\s,]*$")]
 

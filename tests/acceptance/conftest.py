@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,12 +10,24 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.service_process import Running, StartService, close_clients
+from tests.postgres import running
 
 
 @pytest.fixture(autouse=True)
 async def _closed_clients() -> AsyncIterator[None]:
     yield
     await close_clients()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases() -> Iterator[None]:
+    """With TEST_DATABASE=postgres all services of these tests keep their logs on PostgreSQL."""
+    if os.environ.get("TEST_DATABASE") != "postgres":
+        yield
+        return
+    with running() as server:
+        Running.new_database = server.create_log
+        yield
 
 
 @pytest.fixture

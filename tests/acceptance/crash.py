@@ -33,6 +33,7 @@ from websockets.exceptions import WebSocketException
 from service.domain.events.base import Event, match_stream
 from service.domain.projections.world import World
 from service.eventstore.integrity import ChainCheck
+from service.eventstore.postgres_schema import conninfo
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Row
 from service.eventstore.writer import EventLog
@@ -412,7 +413,9 @@ _NEWS = {
 class Verifier:
     """Walks the log on, from where it was after the last crash, and checks all that follows."""
 
-    def __init__(self, data_dir: Path, scratch: Path) -> None:
+    def __init__(self, data_dir: Path, scratch: Path, url: str = "") -> None:
+        """Verify the log in `data_dir`, or the one on PostgreSQL at `url`."""
+        self._url = url
         self.log = Log()
         self.matches_verified = 0
         self.snapshots_used = 0
@@ -427,9 +430,10 @@ class Verifier:
         shutil.rmtree(self._scratch, ignore_errors=True)
         shutil.copytree(self._data_dir, self._scratch)
         path = self._scratch / "ws-service.db"
-        reader = Reader(open_database(f"sqlite+aiosqlite:///{path}"))
+        reader = Reader(open_database(self._url or f"sqlite+aiosqlite:///{path}"))
         # This also compares the side file with the log, as a start does.
-        log = EventLog(path, node="n1", busy_ms=2000)
+        postgres = conninfo(self._url) if self._url.startswith("postgresql") else None
+        log = EventLog(path, node="n1", busy_ms=2000, postgres=postgres)
         try:
             await self._walk(reader)
             self._chain.finish(await reader.head())
@@ -580,7 +584,8 @@ async def logged(service: Running, type_: str, **fields: Any) -> LoggedEvent:
 
 async def check_data(service: Running) -> Log:
     """Check what a service that is dead has left: the log, all that is made of it, all matches."""
-    verifier = Verifier(service.data_dir, service.data_dir.with_name("copy"))
+    url = service.settings.get("WS_DATABASE_URL", "")
+    verifier = Verifier(service.data_dir, service.data_dir.with_name("copy"), url)
     await verifier.verify()
     return verifier.log
 
@@ -630,7 +635,8 @@ class Crashes:
         self._outages = outages or Outages()
         self._random = Random(seed)  # noqa: S311 - a moment to kill at, not a secret
         self._service = Running(directory / "data", SETTINGS, dev=False)
-        self._verifier = Verifier(directory / "data", directory / "copy")
+        url = self._service.settings.get("WS_DATABASE_URL", "")
+        self._verifier = Verifier(directory / "data", directory / "copy", url)
         self._players = [
             Player(index + 1, NAMES[index], f"{seed} {index}") for index in range(players)
         ]

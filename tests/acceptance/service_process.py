@@ -31,10 +31,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, ClassVar, Protocol, TypeAlias, cast
 from urllib.parse import quote
 
 import jwt
+import psycopg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -93,6 +94,9 @@ def without(messages: Sequence[Message], *types: str) -> list[Message]:
 class Running:
     """A service; it may live several times on the same data."""
 
+    new_database: ClassVar[Callable[[], str] | None] = None
+    """Makes a database for each service; None for that of its data directory."""
+
     def __init__(self, data_dir: Path, settings: Mapping[str, str], *, dev: bool) -> None:
         self.data_dir = data_dir
         self.settings = {
@@ -105,6 +109,8 @@ class Running:
             "WS_REQUESTS_PER_S_PER_IP": "0",
             **settings,
         }
+        if Running.new_database is not None:
+            self.settings.setdefault("WS_DATABASE_URL", Running.new_database())
         self.lines: list[str] = []
         """All log lines of all lives."""
         self.errors: list[str] = []
@@ -240,10 +246,25 @@ class Running:
         return client
 
     def database(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Read the SQLite file of the log, without writing to it."""
+        """Read the database of the log, without writing to it."""
+        url = self.settings.get("WS_DATABASE_URL", "")
+        if url.startswith("postgresql"):
+            with psycopg.connect(url.replace("+psycopg", "")) as connection:
+                found = query.replace("?", "%s").encode()
+                return connection.execute(found, parameters).fetchall()
         uri = f"file:{self.data_dir / 'ws-service.db'}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE_S)) as database:
             return cast("list[tuple[Any, ...]]", database.execute(query, parameters).fetchall())
+
+    def change(self, statement: str) -> None:
+        """Change the database of the log, as only a test does."""
+        url = self.settings.get("WS_DATABASE_URL", "")
+        if url.startswith("postgresql"):
+            with psycopg.connect(url.replace("+psycopg", "")) as connection:
+                connection.execute(statement.encode())
+            return
+        with closing(sqlite3.connect(self.data_dir / "ws-service.db")) as database, database:
+            database.execute(statement)
 
     def events(self, *, after: int = 0) -> list[Event]:
         """Return the events of the log after a position."""

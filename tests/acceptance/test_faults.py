@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 
 import aiohttp
+import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -39,6 +40,8 @@ MANY = "100000"
 @contextmanager
 def full_disk(service: Running) -> Iterator[None]:
     """Let no file of the service grow; only what it has already is left to it."""
+    if "WS_DATABASE_URL" in service.settings:
+        pytest.skip("on PostgreSQL the disk is that of the server")
     wal = service.data_dir / "ws-service.db-wal"
     before = resource.prlimit(service.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size, before[1]))
@@ -51,6 +54,12 @@ def full_disk(service: Running) -> Iterator[None]:
 @contextmanager
 def locked_database(service: Running) -> Iterator[None]:
     """Write to the database from elsewhere, without an end."""
+    url = service.settings.get("WS_DATABASE_URL", "")
+    if url.startswith("postgresql"):
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            connection.execute("SELECT 1 FROM log_head FOR UPDATE")
+            yield
+        return
     path = service.data_dir / "ws-service.db"
     with closing(sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)) as database:
         database.execute("BEGIN IMMEDIATE")

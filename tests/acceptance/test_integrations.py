@@ -82,7 +82,7 @@ async def play(service: Running, *, token_ttl_s: float = 3600) -> Seated:
 
 
 def stored_tokens(service: Running) -> list[tuple[Any, ...]]:
-    return service.database("SELECT match, user, sealed FROM bearers")
+    return service.database('SELECT match, "user", sealed FROM bearers')
 
 
 # Results

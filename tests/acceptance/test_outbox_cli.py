@@ -1,10 +1,8 @@
 """`ws-service outbox` and `log verify` after a service run."""
 
 import json
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 
 from tests.acceptance.crash import begin_match
 from tests.acceptance.service_process import Running, StartService, clean_environment
@@ -51,8 +49,7 @@ async def test_log_verify_detects_a_wrong_outbox(
 ) -> None:
     service, _ = await with_a_match_that_waits(start_service)
     assert cli(service, "log", "verify").returncode == 0
-    with closing(sqlite3.connect(service.data_dir / "ws-service.db")) as database, database:
-        database.execute("DELETE FROM outbox")
+    service.change("DELETE FROM outbox")
     verified = cli(service, "log", "verify")
     assert verified.returncode == 1
     assert "the outbox" in verified.stderr

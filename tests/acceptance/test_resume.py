@@ -86,7 +86,8 @@ async def meant_for(service: Running, user: int, after: int) -> list[tuple[int, 
     """Return from the log alone the messages that a user must get after a position."""
     world, found = World(), list[tuple[int, str]]()
     profiles = Profiles(texts=dict(service.database(TEXTS)))
-    url = f"sqlite+aiosqlite:///{service.data_dir / 'ws-service.db'}"
+    file = f"sqlite+aiosqlite:///{service.data_dir / 'ws-service.db'}"
+    url = service.settings.get("WS_DATABASE_URL", file)
     reader = Reader(open_database(url))
     async for page in reader.read():
         for one in page:

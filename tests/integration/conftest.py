@@ -11,6 +11,7 @@ import pytest
 from service.eventstore import migrate
 from tests.integration.log_file import LogFile
 from tests.integration.stage import Theatre
+from tests.postgres import Postgres, running
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,13 @@ async def log_file(migrated: Path, tmp_path: Path) -> AsyncIterator[LogFile]:
     file = LogFile(tmp_path / "log.db")
     yield file
     await file.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server of PostgreSQL, which the tests of a process share."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from service.eventstore.records import (
     chain,
     propose,
 )
-from service.eventstore.sqlite import Store
+from service.eventstore.sqlite import SqliteStore
 from service.eventstore.writer import EventLog
 
 NODE = "n1"
@@ -81,11 +81,11 @@ class LogFile:
         """The events of all commits of the logs that were opened here."""
         self._logs: list[EventLog] = []
         self._readers: list[Reader] = []
-        self._stores: list[Store] = []
+        self._stores: list[SqliteStore] = []
 
-    def store(self) -> Store:
+    def store(self) -> SqliteStore:
         """Open the writing side alone; nothing keeps a second one out."""
-        self._stores.append(Store(self.path, NODE, BUSY_MS))
+        self._stores.append(SqliteStore(self.path, NODE, BUSY_MS))
         return self._stores[-1]
 
     def reader(self) -> Reader:

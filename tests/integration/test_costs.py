@@ -19,7 +19,7 @@ from service.edge.connection import Connection
 from service.edge.dialect import CLASSIC, V1, Dialect
 from service.edge.feeds import UserFeed
 from service.edge.hub import Hub
-from service.eventstore.sqlite import ROWS_PER_INSERT_MAX
+from service.eventstore.sqlite import ROWS_PER_INSERT_MAX, SqliteStore
 from service.fanout.audience import Delivery, InRoom, to_both_dialects
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
@@ -213,6 +213,7 @@ async def test_appends_of_one_turn_are_one_transaction(log_file: LogFile) -> Non
     log = log_file.started()
     statements: list[str] = []
     store = log._store  # noqa: SLF001 - what goes to the database is what is counted
+    assert isinstance(store, SqliteStore)
     store._connection.set_trace_callback(statements.append)  # noqa: SLF001 - the same
     await asyncio.gather(*(appended(log, proposed(joined(user))) for user in range(1, 101)))
     assert statements.count("COMMIT") == 1

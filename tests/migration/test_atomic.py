@@ -17,7 +17,7 @@ from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.outbox import ConsumerSubscribed
 from service.eventstore import migrate
 from service.eventstore.lock import LogInUse, LogLock
-from service.eventstore.sqlite import Store
+from service.eventstore.sqlite import SqliteStore
 from tests.integration.log_file import append_of, joined
 
 REVISIONS = ("base", "0001")
@@ -35,7 +35,7 @@ def at(path: Path, revision: str) -> str:
     if revision == "base":
         return url
     migrate.upgrade(url)
-    store = Store(path, "n1", 20)
+    store = SqliteStore(path, "n1", 20)
     store.commit([append_of(joined(1), joined(2))])
     store.close()
     go(url, "downgrade", revision)
@@ -181,7 +181,7 @@ def test_an_upgrade_adds_deliveries_for_matches_that_ended_under_an_older_versio
     path = tmp_path / "log.db"
     url = at(path, "0001")
     go(url, "upgrade", "head")
-    store = Store(path, "n1", 20)
+    store = SqliteStore(path, "n1", 20)
     started = MatchStarted(
         match="r-1",
         tick=0,

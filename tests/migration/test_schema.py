@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.errors import ConfigurationError
 from service.eventstore import migrate
-from service.eventstore.sqlite import Store
+from service.eventstore.sqlite import SqliteStore
 from service.eventstore.tables import metadata
 from tests.integration.log_file import append_of, joined
 
@@ -82,11 +82,11 @@ def test_a_second_upgrade_changes_nothing(url: str, connection: Connection) -> N
 
 def test_an_upgrade_keeps_existing_rows(url: str) -> None:
     migrate.upgrade(url)
-    store = Store(migrate.database_path(url), "n1", 20)
+    store = SqliteStore(migrate.database_path(url), "n1", 20)
     head = store.head
     store.close()
     migrate.upgrade(url)
-    store = Store(migrate.database_path(url), "n1", 20)
+    store = SqliteStore(migrate.database_path(url), "n1", 20)
     assert store.head == head
     store.close()
 
@@ -160,7 +160,7 @@ def test_migrating_to_the_stream_index_and_back_keeps_all_events(
     url: str, connection: Connection
 ) -> None:
     path = migrate.database_path(url)
-    store = Store(path, "n1", 20)
+    store = SqliteStore(path, "n1", 20)
     store.commit([append_of(joined(1), joined(2), joined(1))])
     store.close()
     everything = "SELECT * FROM events ORDER BY position"
@@ -181,6 +181,6 @@ def test_migrating_to_the_stream_index_and_back_keeps_all_events(
         ("user:1", 2, 3),
         ("user:2", 1, 2),
     ]
-    store = Store(path, "n1", 20)
+    store = SqliteStore(path, "n1", 20)
     assert (store.unindexed, store.last_version("user:1")) == (0, 2)
     store.close()

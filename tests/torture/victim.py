@@ -30,19 +30,19 @@ def points() -> dict[str, Point]:
     from sqlalchemy.engine.default import DefaultDialect  # noqa: PLC0415 - imported only where it is needed
 
     from service.eventstore.side_file import SideFile  # noqa: PLC0415 - imported only where it is needed
-    from service.eventstore.sqlite import Store  # noqa: PLC0415 - imported only where it is needed
+    from service.eventstore.sqlite import SqliteStore  # noqa: PLC0415 - imported only where it is needed
     from service.eventstore.writer import EventLog  # noqa: PLC0415 - imported only where it is needed
     from service.runtime.engine import Engine  # noqa: PLC0415 - imported only where it is needed
 
     return {
         "before_append": (EventLog, "submit", False),
-        "before_commit": (Store, "commit", False),
-        "in_transaction": (Store, "_write", True),
-        "after_commit": (Store, "commit", True),
+        "before_commit": (SqliteStore, "commit", False),
+        "in_transaction": (SqliteStore, "_write", True),
+        "after_commit": (SqliteStore, "commit", True),
         "before_fold": (Engine, "committed", False),
         "after_fold": (Engine, "committed", True),
-        "before_snapshot": (Store, "save_snapshot", False),
-        "after_snapshot": (Store, "save_snapshot", True),
+        "before_snapshot": (SqliteStore, "save_snapshot", False),
+        "after_snapshot": (SqliteStore, "save_snapshot", True),
         "before_side_file": (SideFile, "write", False),
         "after_side_file": (SideFile, "write", True),
         # Those of a migration, and of what looks at the schema before it.
@@ -88,16 +88,16 @@ def kill_at(point: Point, count: int) -> None:
 
 def slow_disk(commit_s: float) -> None:
     """Let every transaction take so much longer, with the lock held."""
-    from service.eventstore.sqlite import Store  # noqa: PLC0415 - imported only where it is needed
+    from service.eventstore.sqlite import SqliteStore  # noqa: PLC0415 - imported only where it is needed
 
-    method = Store._write  # noqa: SLF001 - the faults come from outside
+    method = SqliteStore._write  # noqa: SLF001 - the faults come from outside
 
     def around(*arguments: Any, **options: Any) -> Any:
         result = method(*arguments, **options)
         time.sleep(commit_s)
         return result
 
-    Store._write = around  # type: ignore[method-assign]  # noqa: SLF001 - the same
+    SqliteStore._write = around  # type: ignore[method-assign]  # noqa: SLF001 - the same
 
 
 def erring_clock(file: Path) -> None:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _STARTED = """
     INSERT INTO matches (match, game, rules_version, started_position, started_at)
-    VALUES (:match, :game, :rules_version, :started_position, :started_at)
+    VALUES (:match, :game, :rules_version, :position, :recorded_at)
 """
-_SEATED = "INSERT INTO match_players (match, seat, user) VALUES (:match, :seat, :user)"
+_SEATED = 'INSERT INTO match_players (match, seat, "user") VALUES (:match, :seat, :user)'
 _ENDED = """
-    UPDATE matches SET ended_at = :ended_at, ticks = :ticks, reason = :reason,
+    UPDATE matches SET ended_at = :recorded_at, ticks = :ticks, reason = :reason,
         winner = :winner, scores = :scores
     WHERE match = :match
 """
@@ -91,8 +91,8 @@ def history_statements(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str,
                 "match": event.match,
                 "game": event.game,
                 "rules_version": event.rules_version,
-                "started_position": recorded.position,
-                "started_at": recorded.recorded_at,
+                "position": recorded.position,
+                "recorded_at": recorded.recorded_at,
             },
         )
         for seat, user in enumerate(event.players):
@@ -102,7 +102,7 @@ def history_statements(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str,
             _ENDED,
             {
                 "match": event.match,
-                "ended_at": recorded.recorded_at,
+                "recorded_at": recorded.recorded_at,
                 "ticks": event.tick,
                 "reason": event.reason,
                 "winner": event.winner,

@@ -51,12 +51,12 @@ _RETRY = "UPDATE outbox SET next_at = 0 WHERE consumer = :consumer AND match = :
 """Run by an operator's command, also while the service runs: its worker polls the table."""
 
 _PUT_SEALED = """
-    INSERT INTO bearers (match, user, sealed)
+    INSERT INTO bearers (match, "user", sealed)
     SELECT :match, :user, :sealed
     WHERE EXISTS (SELECT 1 FROM matches WHERE match = :match AND ended_at IS NULL)
         OR EXISTS (SELECT 1 FROM outbox
             WHERE consumer = :consumer AND match = :match AND state = 'waiting')
-    ON CONFLICT (match) DO UPDATE SET user = excluded.user, sealed = excluded.sealed
+    ON CONFLICT (match) DO UPDATE SET "user" = excluded."user", sealed = excluded.sealed
 """
 """No token is stored for a match that is settled already."""
 

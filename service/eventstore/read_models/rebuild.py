@@ -127,15 +127,20 @@ class Comparison:
     copies are in a temporary database, which SQLite spills to the disk when it grows large.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Copy the tables of the database at `path`; raise `DamagedDatabase`."""
+    def __init__(self, path: Path, postgres: str | None = None) -> None:
+        """Copy the tables of the database at `path`, or of `postgres`; raise `DamagedDatabase`."""
         self._db = sqlite3.connect("", isolation_level=None, uri=True)
         for table in _WRITTEN:
             self._db.execute(str(CreateTable(table).compile(dialect=sqlite.dialect())))
         self._db.execute("ATTACH DATABASE '' AS kept")
         self._index_fault: str | None = None
-        with sqlite_errors_named(path):
-            self.head = self._copy(path)
+        if postgres is None:
+            with sqlite_errors_named(path):
+                self.head = self._copy(path)
+        else:
+            from service.eventstore.postgres_commands import copy_tables  # noqa: PLC0415 - slow
+
+            self.head = copy_tables(postgres, COLUMNS, self._db)
         self._db.execute("BEGIN")
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ class StorageSettings:
         "WS_DATABASE_URL",
         "",
         "Database of the event log.",
-        allowed="sqlite+aiosqlite:///FILE",
+        allowed="sqlite+aiosqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE",
         default_text="sqlite+aiosqlite:///<WS_DATA_DIR>/ws-service.db",
     )
     migrate_at_start: bool = setting(
@@ -55,6 +55,13 @@ class StorageSettings:
         if not self.database_url:
             url = f"sqlite+aiosqlite:///{self.data_dir}/ws-service.db"
             object.__setattr__(self, "database_url", url)
+
+    @property
+    def log_file(self) -> Path:
+        """The file of the log on SQLite; on PostgreSQL it names the lock and the side file."""
+        if self.database_url.startswith("sqlite"):
+            return Path(self.database_url.partition(":///")[2].partition("?")[0])
+        return self.data_dir / "ws-service.db"
 
 
 @section

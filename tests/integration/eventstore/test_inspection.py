@@ -134,7 +134,7 @@ async def test_a_refused_start_changes_nothing(
     damage(used)
     before = state(used.path.parent)
     with pytest.raises(error) as refused:
-        migrate.claim(used.url, migrates=migrates, accept_lost_tail=False)
+        migrate.claim(used.url, used.path, migrates=migrates, accept_lost_tail=False)
     assert state(used.path.parent) == before
     # The name is a path, and the lock is free.
     assert refused.value.message
@@ -193,7 +193,7 @@ async def test_a_second_process_changes_nothing_while_the_first_runs(log_file: L
     log_file.change("UPDATE alembic_version SET version_num = '0001'", "DROP TABLE bearers")
     before = log_file.query("SELECT name, sql FROM sqlite_master ORDER BY name")
     for second in (
-        lambda: migrate.claim(log_file.url, migrates=True, accept_lost_tail=True),
+        lambda: migrate.claim(log_file.url, log_file.path, migrates=True, accept_lost_tail=True),
         lambda: migrate.upgrade(log_file.url),
     ):
         with pytest.raises(LogInUse):

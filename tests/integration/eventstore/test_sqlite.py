@@ -7,7 +7,8 @@ from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import Unavailable
 from service.eventstore.plan import Append, Committed, VersionConflict
 from service.eventstore.records import GENESIS
-from service.eventstore.sqlite import LogDiverged, Store
+from service.eventstore.sqlite import SqliteStore
+from service.eventstore.store import LogDiverged
 from tests.integration.log_file import LogFile, append_of, joined, proposed
 
 STARTED = MatchStarted(
@@ -24,7 +25,7 @@ STARTED = MatchStarted(
 ENDED = MatchEnded(match="r-1", tick=60, reason="timeup", winner=1, scores=[0, 2], hash="h")
 
 
-def committed(store: Store, *appends: Append) -> list[list[int]]:
+def committed(store: SqliteStore, *appends: Append) -> list[list[int]]:
     """Commit appends of which none fails, and return their positions."""
     answers = store.commit(appends)
     assert all(isinstance(answer, Committed) for answer in answers)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from service.errors import Unavailable
 from service.eventstore import commit_thread, migrate, stream_index
 from service.eventstore.plan import Committed
-from service.eventstore.sqlite import DuplicateVersion, Store
+from service.eventstore.sqlite import SqliteStore
+from service.eventstore.store import DuplicateVersion
 from tests.effort import effort
 from tests.integration.log_file import LogFile, append_of, appended, joined
 
@@ -26,7 +27,7 @@ FULL = 2
 USERS = ("1", "2", "3", "4")
 
 
-def connection_of(store: Store) -> sqlite3.Connection:
+def connection_of(store: SqliteStore) -> sqlite3.Connection:
     """Return the connection that a store writes by."""
     return store._connection  # noqa: SLF001 - its statements are what is tested
 
@@ -37,7 +38,7 @@ def indexed(log_file: LogFile) -> int:
     return int(position)
 
 
-def append(store: Store, *users: str) -> None:
+def append(store: SqliteStore, *users: str) -> None:
     """Append an event for each of these users."""
     (answer,) = store.commit([append_of(*(joined(user) for user in users))])
     assert isinstance(answer, Committed)
@@ -176,13 +177,13 @@ async def test_an_idle_writer_fills_the_index(
 ) -> None:
     monkeypatch.setattr(commit_thread, "ROWS_PER_FILL", 2)
     log, filled = log_file.started(), threading.Event()
-    fill_index = Store.fill_index
+    fill_index = SqliteStore.fill_index
 
-    def fill_and_tell(store: Store) -> None:
+    def fill_and_tell(store: SqliteStore) -> None:
         fill_index(store)
         filled.set()
 
-    monkeypatch.setattr(Store, "fill_index", fill_and_tell)
+    monkeypatch.setattr(SqliteStore, "fill_index", fill_and_tell)
     await appended(log, append_of(joined("1"), joined("2")).events)
     # Nothing else is put into the writer's queue meanwhile.
     assert filled.wait(timeout=10)

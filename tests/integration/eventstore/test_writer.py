@@ -12,7 +12,7 @@ from service.eventstore.lock import LogInUse
 from service.eventstore.plan import VersionConflict
 from service.eventstore.records import RecordedEvent
 from service.eventstore.side_file import LostTail
-from service.eventstore.sqlite import LogDiverged
+from service.eventstore.store import LogDiverged
 from tests.integration.engine_parts import never
 from tests.integration.log_file import LogFile, appended, events_of, joined, proposed
 

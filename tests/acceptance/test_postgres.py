@@ -1,0 +1,107 @@
+"""A service moves to PostgreSQL and back, and goes on there through what may happen."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.crash import begin_match, check_data, logged
+from tests.acceptance.service_process import Running, StartService, clean_environment
+from tests.command_line import Finished
+from tests.postgres import Postgres, running
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A server for the tests of this file."""
+    with running() as server:
+        yield server
+
+
+async def command(service: Running, *arguments: str) -> Finished:
+    """Run `ws-service` with the settings of a service."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service", *arguments),
+        env=clean_environment(service.settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return Finished(process.returncode or 0, out.decode(), err.decode())
+
+
+async def test_a_service_moves_to_postgresql_and_back(
+    start_service: StartService, postgres: Postgres
+) -> None:
+    url = postgres.create_database()
+    service = start_service(WS_MATCH_DURATION_S="1")
+    file_url = service.settings.get("WS_DATABASE_URL", "")
+    if file_url:
+        pytest.skip("the first log is on SQLite here")
+    seated = await begin_match(service)
+    await logged(service, "match.ended")
+    (first,) = service.database("SELECT match FROM matches")[0]
+    service.stop()
+    before: list[Any] = service.database("SELECT epoch FROM log_head")
+
+    copied = await command(service, "db", "copy", "--to", url)
+    assert copied.output.startswith("ok: ")
+    service.settings["WS_DATABASE_URL"] = url
+    assert (await command(service, "db", "check")).output == "the database has the newest schema\n"
+    assert (await command(service, "log", "verify")).output.startswith("ok: ")
+
+    # The client of before finds its room, and plays there; the service dies of a SIGKILL.
+    service.restart()
+    assert service.database("SELECT epoch FROM log_head") == before
+    refused = await command(
+        service, "db", "copy", "--to", f"sqlite+aiosqlite:///{service.data_dir}/x.db"
+    )
+    assert "is using the log" in refused.complaint
+    await (await service.connect(seated.left.id, "Ana")).sync()
+    service.kill()
+    log = await check_data(service)
+    assert len(
+        log.of_type["service.started" if "service.started" in log.of_type else "node.started"]
+    )
+
+    shown = (await command(service, "matches", "--json")).output
+    assert first in shown
+    assert "hash" in (await command(service, "log", "stats", "--json")).output
+    assert (await command(service, "replay", first, "--verify")).code == 0
+    assert (await command(service, "log", "verify")).output.startswith("ok: ")
+    assert "works with SQLite only" in (await command(service, "log", "rebuild")).complaint
+
+    target = service.data_dir / "ws-service.db"
+    back = f"sqlite+aiosqlite:///{target}"
+    assert "move it away first" in (await command(service, "db", "copy", "--to", back)).complaint
+    target.unlink()
+    assert (await command(service, "db", "copy", "--to", back)).output.startswith("ok: ")
+    del service.settings["WS_DATABASE_URL"]
+    assert (await command(service, "log", "verify")).output.startswith("ok: ")
+    service.restart()
+    assert service.database("SELECT epoch FROM log_head") == before
+
+
+async def test_a_service_survives_a_crash_of_the_server(
+    start_service: StartService, postgres: Postgres
+) -> None:
+    service = start_service(WS_DATABASE_URL=postgres.create_database(), WS_DATABASE_BUSY_MS="10000")
+    ana = await service.connect_v1(1, "Ana")
+    room = (await ana.command("room:create", game="pong"))["roomId"]
+    first = await ana.command("chat:send", roomId=room, text="before")
+    assert first["type"] == "ack"
+    postgres.kill()
+    waiting = asyncio.create_task(ana.command("chat:send", roomId=room, text="meanwhile"))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await asyncio.to_thread(postgres.start)
+    assert (await waiting)["type"] == "ack"
+    service.kill()
+    log = await check_data(service)
+    assert len(log.of_type["chat.said"]) == 2
