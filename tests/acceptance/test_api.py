@@ -232,7 +232,8 @@ async def test_the_events_of_a_match_are_those_of_the_log_without_secrets(
     assert inputs[0]["input"] == {"kind": "relayed", "seat": 0, "move": {"step": 1}}
     assert events[-1]["data"]["reason"] == "finished"
     hidden = {"seed", "socket", "state"}
-    assert hidden & {name for one in logged for name in one.data} == hidden - {"state"}
+    # On a slow machine there is a checkpoint as well, with the state.
+    assert {name for one in logged for name in one.data} >= hidden - {"state"}
     assert not hidden & {name for one in events for name in one["data"]}
 
 
