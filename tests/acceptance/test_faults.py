@@ -275,7 +275,7 @@ async def test_a_flooding_client_is_warned_and_then_closed(
         asked_at = time.monotonic()
         await ana.sync()
         longest_s = max(longest_s, time.monotonic() - asked_at)
-        # A time to think, or she would be limited, too.
+        # A pause, or this client would be limited as well.
         await asyncio.sleep(0.02)
     await flood
     assert await hostile.closed() == (4013, "Rate limited")

@@ -200,7 +200,7 @@ def test_rules_failing_on_a_pause_void_the_match_and_the_socket_closes(
         await ana.drop()
         assert (await ben.until("game:over"))["reason"] == "void"
         world = stage.service.parts.world
-        await holds(lambda: ana.user not in world.presence.sockets, "she stays online")
+        await holds(lambda: ana.user not in world.presence.sockets, "the user stays online")
 
     theatre.runner.run(story(theatre.stage))
 
