@@ -109,39 +109,31 @@ def _copy(source: str, target: str, progress: Callable[[int, int], None]) -> Hea
             raise CopyRefused(f"the log at {name_of(target)} has events: copy to an empty one")
         copy.execute(log_head.delete())
         head = _head(original)
-        _copy_events(original, copy, head, progress)
+        for rows in _checked_pages(original, head):
+            copy.execute(insert(events), [row._asdict() for row in rows])
+            progress(rows[-1].position, 2 * head.position)
         for table in _TABLES:
             for page in _pages(original, table):
                 copy.execute(insert(table), page)
         if copy.dialect.name == "sqlite":
             driver = cast("sqlite3.Connection", copy.connection.driver_connection)
             stream_index.refill(driver, head.position)
-        _check_events(copy, head, progress)
+        # The last hash proves that every row is equal.
+        for rows in _checked_pages(copy, head):
+            progress(head.position + rows[-1].position, 2 * head.position)
         for table in _TABLES:
             if list(_pages(original, table)) != list(_pages(copy, table)):
                 raise CopyDiffers(f"the table {table.name} differs in the copy")
     return head
 
 
-def _copy_events(
-    original: Connection, copy: Connection, head: Head, progress: Callable[[int, int], None]
-) -> None:
+def _checked_pages(connection: Connection, head: Head) -> Iterator[list[Row]]:
+    """Yield all events page by page; raise `BrokenChain` unless their hashes lead to `head`."""
     check = ChainCheck()
-    while rows := _rows_after(original, check.position):
+    while rows := _rows_after(connection, check.position):
         for row in rows:
             check.check(row)
-        copy.execute(insert(events), [row._asdict() for row in rows])
-        progress(check.position, 2 * head.position)
-    check.finish(head)
-
-
-def _check_events(copy: Connection, head: Head, progress: Callable[[int, int], None]) -> None:
-    """Compute all hashes of the copy: the last one proves that every row is equal."""
-    check = ChainCheck()
-    while rows := _rows_after(copy, check.position):
-        for row in rows:
-            check.check(row)
-        progress(head.position + check.position, 2 * head.position)
+        yield rows
     check.finish(head)
 
 
