@@ -110,6 +110,8 @@ Every exception that a public function raises is in this tree:
     * FoldFailed
     * InvalidArgument
     * InvalidPacket
+    * KeyConflict
+    * LeaseLost
     * LogDiverged
     * MessageRefused
     * NoAnswer

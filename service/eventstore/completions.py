@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     OnAppended: TypeAlias = Callable[[Committed | Exception], None]
 
 
-class PendingAppend(Append, frozen=True, gc=False):
+class PendingAppend(Append, frozen=True, gc=False, kw_only=True):
     """An append, with the callback that gets its result, and its span."""
 
     done: OnAppended

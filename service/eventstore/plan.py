@@ -22,12 +22,41 @@ class VersionConflict(ServiceError):
     """A stream is not at the version that the append expected."""
 
 
+class KeyConflict(ServiceError):
+    """Another node has appended an event with one of the keys that this append was decided on.
+
+    Nothing of the append is in the log. It can be decided again once `position` is folded.
+    """
+
+    def __init__(self, position: Position) -> None:
+        """Take the position up to which the events have to be folded first."""
+        super().__init__()
+        self.position = position
+
+
+class Condition(msgspec.Struct, frozen=True, gc=False):
+    """What an append of one of several nodes was decided on.
+
+    It is refused with `KeyConflict` if an event after `seen` that is not its own has one of the
+    keys in `needs`.
+    """
+
+    seen: Position
+    """The position of the world at which it was decided."""
+    needs: frozenset[str]
+    """The keys that no event after `seen` may have."""
+    marks: frozenset[str]
+    """The keys that its events get."""
+
+
 class Append(msgspec.Struct, frozen=True, gc=False):
     """Events of one caller, which are committed together or not at all."""
 
     events: Sequence[ProposedEvent]
     expect: Expect
     personal_data: PersonalData
+    condition: Condition | None = None
+    """None where no other node can append."""
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):

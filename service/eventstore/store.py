@@ -21,6 +21,13 @@ class LogDiverged(ServiceError):
     """
 
 
+class LeaseLost(ServiceError):
+    """This incarnation of the node was declared lost: it may not append any more.
+
+    Its sockets and rooms belong to other nodes by now.
+    """
+
+
 class DuplicateVersion(ServiceError):
     """Two events of a stream have the same version: `ws-service log verify` names them."""
 
@@ -43,9 +50,10 @@ class Store(Protocol):
     def commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
         """Commit `batch` in one transaction; return the result of each append, in order.
 
-        A version conflict fails only its append. An append whose event ids are in the log gets its
-        first positions. Raises `Unavailable` when the database can't be written, and `LogDiverged`;
-        then nothing of the batch is committed, as far as this process knows.
+        A `VersionConflict` or `KeyConflict` fails only its append. An append whose event ids are in
+        the log gets its first positions. Raises `Unavailable` when the database can't be written,
+        `LeaseLost` and `LogDiverged`; then nothing of the batch is committed, as far as this
+        process knows.
         """
 
     def probe(self) -> None:

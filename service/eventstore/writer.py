@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from service.domain.events.base import Position
     from service.domain.personal_data import PersonalData
     from service.eventstore.completions import OnAppended
+    from service.eventstore.plan import Condition
     from service.eventstore.records import Expect, Head, ProposedEvent, RecordedEvent
     from service.eventstore.store import Store
 
@@ -148,20 +149,23 @@ class EventLog:
         expect: Expect = ANY,
         *,
         personal_data: PersonalData = NO_PERSONAL_DATA,
+        condition: Condition | None = None,
     ) -> None:
         """Commit `events`, all or nothing; `done` is called with the result, after the fold.
 
         `personal_data` is stored in the same transaction. An event id that was recorded before
         gets its first position. The result is `VersionConflict` if a stream is not at the version
-        in `expect`, and `Unavailable` when the log can't be written. Raises `Unavailable` when the
-        log is closing.
+        in `expect`, `KeyConflict` if `condition` does not hold, and `Unavailable` when the log
+        can't be written. Raises `Unavailable` when the log is closing.
         """
         if self._thread.is_closing:
             raise Unavailable("The service is stopping; connect again and retry.")
         if not self._new:
             self._loop.call_soon(self._hand_over)
         span = traces.begin("log.append", events=len(events))
-        self._new.append(PendingAppend(events, expect, personal_data, done, span))
+        self._new.append(
+            PendingAppend(events, expect, personal_data, condition, done=done, span=span)
+        )
         self._pending += 1
 
     async def probe(self) -> None:
