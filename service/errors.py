@@ -123,6 +123,9 @@ Every exception that a public function raises is in this tree:
         * RulesMissing
     * NotSkipped
     * Refused
+    * RequestFailed
+        * NoResponders
+        * RequestTimeout
     * ResponseTooLong
     * RulesFailed
         * MoveFailed

@@ -1,5 +1,7 @@
 """Cross-field validation of the settings, and warnings about insecure ones."""
 
+import re
+from typing import Final
 from urllib.parse import urlsplit
 
 import jwt
@@ -8,6 +10,8 @@ from service.errors import ConfigurationError
 from service.settings.kinds import Algorithm
 from service.settings.sections.tokens import TokenSettings, VaultSettings, pem
 from service.settings.settings import Settings
+
+_BUS_URL: Final = re.compile(r"(nats|tls)://([^\s,/@]+@)?[^\s,/@:]+(:\d{1,5})?/?")
 
 
 def check(settings: Settings) -> None:
@@ -21,9 +25,29 @@ def check(settings: Settings) -> None:
         raise ConfigurationError(
             "WS_WEBHOOK_URLS needs WS_WEBHOOK_SECRET, which webhooks are signed with"
         )
+    _check_bus(settings)
     _check_tokens(settings.tokens)
     if settings.secret_is_in_vault:
         _check_vault(settings.vault)
+
+
+def _check_bus(settings: Settings) -> None:
+    """Refuse a cluster without a database that nodes can share, and URLs that are none."""
+    url = settings.bus.url
+    if url is None:
+        return
+    if not all(_BUS_URL.fullmatch(one) for one in url.get_secret_value().split(",")):
+        raise ConfigurationError(
+            "WS_BUS_URL must be URLs like nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222, "
+            "separated by commas"
+        )
+    if not settings.storage.database_url.startswith("postgresql"):
+        raise ConfigurationError(
+            "WS_BUS_URL is for a cluster, whose nodes share a database: set "
+            "WS_DATABASE_URL=postgresql+psycopg://... as well"
+        )
+    if settings.bus.tls_ca is not None and not settings.bus.tls_ca.is_file():
+        raise ConfigurationError(f"WS_BUS_TLS_CA={settings.bus.tls_ca} must be a file")
 
 
 def _check_tokens(tokens: TokenSettings) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from service.telemetry.metrics import Metrics
 
 FaultPart: TypeAlias = Literal[
-    "command", "delivery", "feed", "greeting", "message", "move", "observer", "request",
+    "bus", "command", "delivery", "feed", "greeting", "message", "move", "observer", "request",
     "rules", "task", "write",
 ]  # fmt: skip
 """The part of the service that caught the fault."""

@@ -42,6 +42,7 @@ GAUGES = {
     "append_queue_length": "Appends without a result.",
     "projection_lag_events": "Committed events that are not folded yet.",
     "snapshot_age_seconds": "Time since the last snapshot, or since the start without one.",
+    "bus_connected": "Whether the bus between the nodes is connected; 0 for a node without one.",
     "outbox_backlog": "Finished matches to be delivered to other services.",
     "outbox_lag_seconds": "Time since the end of the oldest match to be delivered.",
 }
@@ -75,6 +76,11 @@ class Metrics:
         self._declare_sockets()
         self._declare_appends()
         self._declare_deliveries()
+        self._bus_dropped = self._total(
+            "bus_messages_dropped",
+            "Messages between nodes that were not sent or not handled, for want of a connection "
+            "or of room in a queue.",
+        )
 
     def _declare_messages(self) -> None:
         self._received = self._tally(
@@ -220,6 +226,10 @@ class Metrics:
     def delivery_refused(self) -> None:
         """Count a delivery that its consumer rejected."""
         self._deliveries_refused.count += 1
+
+    def bus_dropped(self) -> None:
+        """Count a message between nodes that was lost."""
+        self._bus_dropped.count += 1
 
     def ticked(self, lateness_s: float) -> None:
         """Record how late the last due match was stepped."""
