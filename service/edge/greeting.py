@@ -69,16 +69,20 @@ class Greeter:
         connection = self._hub.connection(event.socket)
         if connection is None:
             return
+        failed: InternalError | None = None
+        frames: list[bytes] = []
         try:
-            for data in self.greet(connection, event):
-                self._hub.send_frames(connection, (data,))
-                if connection.resume is None:
-                    connection.greeting_bytes += len(data)
-                else:
-                    connection.resume_bytes += len(data)
+            frames.extend(self.greet(connection, event))
         except Exception as error:  # noqa: BLE001 - it costs this greeting alone
             note_fault(self._metrics, "greeting", error, socket=connection.socket)
             failed = InternalError()
+        self._hub.send_frames(connection, frames)
+        size = sum(map(len, frames))
+        if connection.resume is None:
+            connection.greeting_bytes = size
+        else:
+            connection.resume_bytes = size
+        if failed is not None:
             self._hub.send(connection, classic.Error(failed.code, failed.message))
         refused = connection.refused
         if refused is not None:

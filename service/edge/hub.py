@@ -26,6 +26,7 @@ from service.edge.tail import keep
 from service.edge.wire.choice import PYTHON
 from service.fanout.audience import (
     Delivery,
+    Everyone,
     InRoom,
     ListChanged,
     RoomChanged,
@@ -181,9 +182,12 @@ class Hub:
 
     def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
         """Send frames to one socket."""
-        for data in frames:
+        queued = connection.frames
+        before = len(queued)
+        queued.extend(frames)
+        for data in queued[before:]:
             self._metrics.sent(type_in(data), 1)
-            self.flush_scope.queue(data, (connection,))
+        self.flush_scope.flush_soon((connection,))
 
     def send_before_hold(self, connection: Connection, data: bytes) -> None:
         """Send a frame before those that a hold keeps back."""
@@ -215,7 +219,11 @@ class Hub:
             self._deliver_later(delivery, position)
             return
         kept = keep(self._backlog, delivery, position)
-        recipients = self._index.resolve_at(delivery.audience, delivery.rates)
+        if delivery.v1 is None and isinstance(delivery.audience, Everyone):
+            # Each join has such a delivery, and most clients speak protocol v1.
+            recipients = self._index.without_v1()
+        else:
+            recipients = self._index.resolve_at(delivery.audience, delivery.rates)
         message, frame_ms = delivery.classic, delivery.frame_ms
         if recipients.classic and message is not None:
             self._send(recipients.classic, frame(message), message, frame_ms)

@@ -132,6 +132,11 @@ class RecipientIndex:
         """
         return Recipients(*(list(some.values()) for some in self._by_dialect))
 
+    def without_v1(self) -> Recipients:
+        """Return all open connections of clients that do not speak protocol v1."""
+        some = self._by_dialect
+        return Recipients([*some.classic.values()], [*some.socketio.values()], [])
+
     def resolve(self, audience: Audience) -> Recipients:
         """Return the connections that belong to `audience` now."""
         match audience:

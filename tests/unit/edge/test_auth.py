@@ -64,8 +64,25 @@ def at_once(check: Coroutine[Any, Any, Identity]) -> Identity:
     raise AssertionError("it waits for something")
 
 
+def outcome(authenticator: Authenticator, token: str | None) -> Identity | AuthenticationError:
+    try:
+        return at_once(authenticator.check(token))
+    except AuthenticationError as error:
+        return error
+
+
 def identify(token: str | None, *issuers: Issuer, **others: Any) -> tuple[int | str, str | None]:
-    found = at_once(door(*issuers, **others).check(token))
+    """Return who has a token; those that have accepted other tokens before must say the same."""
+    found = outcome(door(*issuers, **others), token)
+    warm = door(*issuers, **others)
+    for claims in ({}, {"iss": "games", "aud": "games"}):
+        outcome(warm, signed({"id": 1, **claims}))
+        outcome(warm, signed({"id": 1, **claims}, key=FORMER))
+    for _ in range(2):
+        again = outcome(warm, token)
+        assert (type(again), str(again)) == (type(found), str(found))
+    if isinstance(found, AuthenticationError):
+        raise found
     return found.user, found.name
 
 
@@ -133,6 +150,41 @@ def test_a_missing_token_is_refused_as_missing(token: str | None) -> None:
 )
 def test_a_token_signed_with_another_secret_is_refused(token: str) -> None:
     assert refused(token) == INVALID
+
+
+def test_the_library_decodes_only_the_first_token_of_an_issuer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[str] = []
+    decode = jwt.decode
+
+    def note(token: str, *arguments: Any, **options: Any) -> Any:
+        decoded.append(token)
+        return decode(token, *arguments, **options)
+
+    monkeypatch.setattr(jwt, "decode", note)
+    authenticator = door()
+    tokens = [signed({"id": user}) for user in (7, 8, 9)]
+    assert [at_once(authenticator.check(token)).user for token in tokens] == [7, 8, 9]
+    assert decoded == tokens[:1]
+    with pytest.raises(AuthenticationError):
+        at_once(authenticator.check(tokens[1][:-1]))
+    assert decoded == [tokens[0], tokens[1][:-1]]
+
+
+@pytest.mark.parametrize("junk", ["==", "===", "!", "\n", "."])
+def test_what_the_encoding_ignores_is_refused_however_well_signed(junk: str) -> None:
+    header, payload, _ = signed({"id": 7}).split(".")
+    content = f"{header}.{payload}{junk}"
+    mac = hmac.digest(SECRET.encode(), content.encode(), "sha256")
+    assert refused(f"{content}.{part(mac)}") == INVALID
+
+
+@pytest.mark.parametrize("payload", [b"[7]", b'"7"', b"{", b"\xff", b"[" * 100_000, b""])
+def test_a_payload_that_is_no_object_is_refused_however_well_signed(payload: bytes) -> None:
+    content = f"{signed({}).split('.')[0]}.{part(payload)}"
+    mac = hmac.digest(SECRET.encode(), content.encode(), "sha256")
+    assert refused(f"{content}.{part(mac)}") == INVALID
 
 
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
