@@ -17,13 +17,16 @@ WIRE_SOURCES := $(wildcard wire/*.py wire/*.toml wire/*.txt wire/ws_service_wire
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Some tests need more than Python; they are left out, with a notice, where it is missing.
-# Each entry is their marker and the Debian package that provides it.
+# Each entry is their marker and the Debian packages that provide it.
+comma := ,
 LEFT_OUT := \
 	$(if $(shell command -v chromium),,browser:chromium) \
+	$(if $(and $(wildcard /usr/sbin/haproxy),$(wildcard /usr/sbin/nginx)),,balancers:haproxy$(comma)nginx) \
 	$(if $(shell command -v npm),,node:npm) \
 	$(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgres:postgresql) \
 	$(if $(shell command -v promtool),,prometheus:prometheus) \
-	$(if $(wildcard /usr/lib/*/rsyslog/omelasticsearch.so),,rsyslog:rsyslog-elasticsearch)
+	$(if $(wildcard /usr/lib/*/rsyslog/omelasticsearch.so),,rsyslog:rsyslog-elasticsearch) \
+	$(if $(shell command -v systemd-analyze),,systemd:systemd)
 SELECTION := $(foreach one,$(LEFT_OUT),and not $(word 1,$(subst :, ,$(one))))
 SELECTION := $(if $(SELECTION),-m "$(wordlist 2,99,$(SELECTION))")
 # Tools that check the JavaScript client, the page, types, and documents.
@@ -76,8 +79,8 @@ unit-pure:
 unit-other:
 	@$(UNIT) $(addprefix --ignore=,$(UNIT_PURE)) tests/unit
 
-test: $(DEV_READY) $(WIRE_READY) ## Run all tests (some need Debian's chromium, postgresql, prometheus, rsyslog-elasticsearch)
-	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(word 2,$(subst :, ,$(one)))';)
+test: $(DEV_READY) $(WIRE_READY) ## Run all tests (some need Debian's packages, which it names)
+	@$(foreach one,$(LEFT_OUT),echo 'NOTICE: the $(word 1,$(subst :, ,$(one))) tests are LEFT OUT: apt-get install $(subst $(comma), ,$(word 2,$(subst :, ,$(one))))';)
 	@$(BIN)/python -m tests.wire.kinds
 	@$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(SELECTION)
 

@@ -242,7 +242,7 @@ class Parts:
         )
         cap = settings.http.unauthenticated_max
         self.socket_io = SocketIo(
-            self.endpoint, handshakes, control, limits, unauthenticated_max=cap
+            self.endpoint, handshakes, control, limits, node=NODE, unauthenticated_max=cap
         )
         api = Api(
             Dependencies(

@@ -78,19 +78,23 @@ class UnsupportedVersion(BadRequest):
 class SocketIo:
     """All Engine.IO connections of this node."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what its requests need, and a limit
         self,
         endpoint: Endpoint,
         handshakes: Handshakes,
         admission: AdmissionControl,
         limits: ConnectionLimits,
         *,
+        node: str,
         unauthenticated_max: int,
     ) -> None:
         """Serve sessions by `endpoint`; pages of the allowed origins may poll.
 
-        Of one address at most `unauthenticated_max` connections may be without a session.
+        Session ids begin with the name of this `node`, so that a balancer can bring all requests
+        of a connection here. Of one address at most `unauthenticated_max` connections may be
+        without a session.
         """
+        self._node = node
         self._endpoint = endpoint
         self._handshakes = handshakes
         self._admission = admission
@@ -263,7 +267,7 @@ class SocketIo:
             link.polling.hold()
 
     def _begin(self, request: web.Request) -> Link:
-        sid = secrets.token_urlsafe(15)
+        sid = f"{self._node}.{secrets.token_urlsafe(15)}"
         link = Link(
             sid,
             request,
