@@ -5,6 +5,7 @@ as keyword arguments: `correlation_id`, `error_type`, `error_code`, `http_status
 Tokens are redacted from every line.
 """
 
+import asyncio
 import logging
 import os
 import re
@@ -31,10 +32,12 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
     """Write all records of at least `level` to standard output, in this format."""
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = _StandardOutput(sys.stdout)
+    processors = _ecs() if format_ == "ecs" else _console(sys.stdout)
+    # For the records of libraries; those of the service go past `logging`, for half of the time.
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
-            processors=_ecs() if format_ == "ecs" else _console(sys.stdout),
+            processors=[_add_origin, ProcessorFormatter.remove_processors_meta, *processors],
         )
     )
     root = logging.getLogger()
@@ -51,8 +54,8 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
     for library in ("aiosqlite", "asyncio"):
         logging.getLogger(library).setLevel(max(number, logging.INFO))
     structlog.configure(
-        processors=[ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[_add_origin, *processors],
+        logger_factory=lambda name="": _Lines(name, handler),
         wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=False,
     )
@@ -69,8 +72,6 @@ def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
 def _ecs() -> list[Processor]:
     # The formatter itself sets `@timestamp` and `log.level`.
     return [
-        _add_origin,
-        ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         EcsFormatter(),
         cast(Processor, redact),
@@ -79,7 +80,7 @@ def _ecs() -> list[Processor]:
 
 def _console(stream: TextIO) -> list[Processor]:
     return [
-        ProcessorFormatter.remove_processors_meta,
+        _without_origin,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         # Plain tracebacks, since the others show local variables, and so secrets.
@@ -90,16 +91,55 @@ def _console(stream: TextIO) -> list[Processor]:
     ]
 
 
-def _add_origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_origin(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Add the service and the logger in the fields of ECS."""
-    record: logging.LogRecord = event["_record"]
+    record: logging.LogRecord | None = event.get("_record")
     event["service"] = {"name": "ws-service", "version": __version__}
-    event["log"] = {"logger": record.name}
+    event["log"] = {"logger": logger.name if record is None else record.name}
+    return event
+
+
+def _without_origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    del event["service"], event["log"]
     return event
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
     """A stream handler that tolerates a closed pipe."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._flushing: asyncio.AbstractEventLoop | None = None
+        """The loop that flushes at the end of its turn."""
+
+    def write_line(self, line: str, *, soon: bool) -> None:
+        """Write a line; those of one turn of the event loop are one write if they are for soon."""
+        self.acquire()
+        try:
+            self.stream.write(line + self.terminator)
+            if not soon or not self._is_flushed_soon():
+                self.flush()
+        except Exception:  # noqa: BLE001 - as `logging` does
+            self.handleError(logging.makeLogRecord({"msg": line}))
+        finally:
+            self.release()
+
+    def _is_flushed_soon(self) -> bool:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        if self._flushing is not loop:
+            self._flushing = loop
+            loop.call_soon(self._flush_at_end)
+        return True
+
+    def _flush_at_end(self) -> None:
+        self._flushing = None
+        try:
+            self.flush()
+        except Exception:  # noqa: BLE001 - as `logging` does
+            self.handleError(logging.makeLogRecord({"msg": "flush"}))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in `logging`
         """Discard all further logs after a broken pipe."""
@@ -108,3 +148,23 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
         else:
             super().handleError(record)
+
+
+class _Lines:
+    """A logger of the service: writes the lines that structlog's processors have rendered."""
+
+    __slots__ = ("_output", "name")
+
+    def __init__(self, name: str, output: _StandardOutput) -> None:
+        self.name = name
+        self._output = output
+
+    def info(self, line: str) -> None:
+        self._output.write_line(line, soon=True)
+
+    def warning(self, line: str) -> None:
+        # What is wrong must be read, even if the process ends in this turn of the loop.
+        self._output.write_line(line, soon=False)
+
+    debug = info
+    error = critical = warning

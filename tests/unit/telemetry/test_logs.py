@@ -1,3 +1,5 @@
+import asyncio
+import io
 import json
 import logging
 import subprocess
@@ -161,6 +163,47 @@ def test_the_console_format_is_human_readable(
     assert "listening" in out
     assert "url=here" in out
     assert not out.startswith("{")
+
+
+class Flushed(io.StringIO):
+    """Standard output that notes what was there at each flush."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[list[str]] = []
+
+    def flush(self) -> None:
+        lines = self.getvalue().splitlines()
+        self.messages.append([json.loads(line)["message"] for line in lines])
+
+
+async def test_lines_of_one_turn_of_the_loop_are_one_write(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Flushed()
+    monkeypatch.setattr(sys, "stdout", out)
+    configure()
+
+    for turn in range(2):
+        get_logger().info(f"first of {turn}")
+        get_logger().info(f"second of {turn}")
+        await asyncio.sleep(0)
+
+    first = ["first of 0", "second of 0"]
+    assert out.messages == [first, [*first, "first of 1", "second of 1"]]
+
+
+async def test_a_warning_is_written_at_once_after_what_was_logged_before(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Flushed()
+    monkeypatch.setattr(sys, "stdout", out)
+    configure()
+
+    get_logger("service.edge").info("first")
+    get_logger("service.edge").warning("second")
+
+    assert out.messages == [["first", "second"]]
 
 
 def test_a_closed_log_reader_does_not_stop_the_service() -> None:
