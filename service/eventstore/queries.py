@@ -10,6 +10,10 @@ _RECORDED = """
 _NOT_SKIPPED = "position NOT IN (SELECT position FROM skipped)"
 _IN_ORDER = f"AND {_NOT_SKIPPED} ORDER BY position LIMIT :limit"
 OF_ALL = f"{_RECORDED} WHERE position > :after {_IN_ORDER}"
+FOLLOWED = f"""
+    SELECT position, version, recorded_at, type, schema_version, data, actor, meta, event_id
+    FROM events WHERE position > :after {_IN_ORDER}
+"""  # noqa: S608 - our own text
 EVENTS_ALONE = f"""
     SELECT position, type, schema_version, data FROM events
     WHERE position > :after AND position <= :until {_IN_ORDER}

@@ -17,7 +17,14 @@ from service.eventstore import migrate
 from service.eventstore.codec import decode, decode_meta
 from service.eventstore.postgres_schema import is_postgres
 from service.eventstore.postgres_sql import named_parameters
-from service.eventstore.queries import EVENTS_ALONE, LAST_BEFORE, OF_ALL, POSTGRES, SQLITE
+from service.eventstore.queries import (
+    EVENTS_ALONE,
+    FOLLOWED,
+    LAST_BEFORE,
+    OF_ALL,
+    POSTGRES,
+    SQLITE,
+)
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
 from service.eventstore.stream_index import positions_of
 from service.eventstore.tables import events, log_head, matches, profiles, skipped, texts
@@ -132,20 +139,13 @@ class Reader:
             rows = await self._fetch(
                 self._queries.of_stream, stream=stream, after=after, limit=limit
             )
-        try:
-            return [
-                RecordedEvent(
-                    position,
-                    version,
-                    at,
-                    decode(type_, schema, data),
-                    actor,
-                    None if meta is None else decode_meta(meta),
-                )
-                for position, version, at, type_, schema, data, actor, meta in rows
-            ]
-        except Exception as error:
-            raise _unreadable([(row[0], *row[3:6]) for row in rows], error) from error
+        return _recorded(rows)
+
+    async def following(self, after: Position, limit: int) -> list[tuple[bytes, RecordedEvent]]:
+        """Return (event id, event) of at most `limit` events after a position."""
+        rows = await self._fetch(FOLLOWED, after=after, limit=limit)
+        recorded = _recorded([row[:-1] for row in rows])
+        return [(row[-1], one) for row, one in zip(rows, recorded, strict=True)]
 
     async def of_match(
         self, stream: str, after: int, limit: int
@@ -363,6 +363,23 @@ class Reader:
     async def close(self) -> None:
         """Close the connections."""
         await self.engine.dispose()
+
+
+def _recorded(rows: Sequence[tuple[Any, ...]]) -> list[RecordedEvent]:
+    try:
+        return [
+            RecordedEvent(
+                position,
+                version,
+                at,
+                decode(type_, schema, data),
+                actor,
+                None if meta is None else decode_meta(meta),
+            )
+            for position, version, at, type_, schema, data, actor, meta in rows
+        ]
+    except Exception as error:
+        raise _unreadable([(row[0], *row[3:6]) for row in rows], error) from error
 
 
 def _unreadable(rows: Sequence[tuple[Any, ...]], found: Exception) -> Exception:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from service.eventstore.completions import OnAppended
     from service.eventstore.plan import Condition
     from service.eventstore.records import Expect, Head, ProposedEvent, RecordedEvent
+    from service.eventstore.replication import Replication
     from service.eventstore.store import Store
 
 Result = TypeVar("Result")
@@ -78,6 +79,7 @@ class EventLog:
         self._lock.mark()
         self._loop: asyncio.AbstractEventLoop
         self._on_commit: Callable[[Sequence[RecordedEvent]], None]
+        self._replication: Replication | None = None
         self._new: list[PendingAppend] = []
         """Appends that were submitted in this iteration of the loop."""
         self._pending = 0
@@ -130,14 +132,23 @@ class EventLog:
         """The number of appends without a result."""
         return self._pending
 
-    def start(self, on_commit: Callable[[Sequence[RecordedEvent]], None]) -> asyncio.Task[None]:
+    def start(
+        self,
+        on_commit: Callable[[Sequence[RecordedEvent]], None],
+        replication: Replication | None = None,
+    ) -> asyncio.Task[None]:
         """Start to commit; `on_commit` gets the events of every commit, in order.
 
-        The returned task ends only by an error after which memory and log may differ: `on_commit`
-        raised, the writer thread died, or the log diverged (`LogDiverged`).
+        Where other nodes append as well, `replication` folds the events of all of them in its
+        place. The returned task ends only by an error after which memory and log may differ: the
+        fold raised, the writer thread died, the lease of this node was lost (`LeaseLost`), or the
+        log diverged (`LogDiverged`).
         """
         self._loop = asyncio.get_running_loop()
         self._on_commit = on_commit
+        self._replication = replication
+        if replication is not None:
+            replication.start(self._fail)
         self._failure = self._loop.create_future()
         self._thread.connect(self._loop, self._on_results, self._fail)
         return asyncio.create_task(_raised(self._failure), name="log-writer")
@@ -201,6 +212,8 @@ class EventLog:
         if self._pending:
             self._all_settled = self._loop.create_future()
             await asyncio.shield(self._all_settled)
+        if self._replication is not None:
+            await self._replication.stop()
         if self._failure is not None:
             self._failure.cancel()
         await self._in_thread(self._thread.close)
@@ -210,6 +223,8 @@ class EventLog:
     def _hand_over(self) -> None:
         """Pass the appends of this loop iteration to the thread."""
         new, self._new = self._new, []
+        if self._replication is not None:
+            self._replication.sent(new)
         self._thread.put(new)
 
     async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
@@ -228,10 +243,22 @@ class EventLog:
         ]
         if recorded and not self._thread.is_broken:
             self._metrics.committed(len(recorded), time.perf_counter() - began_at)
+        if self._replication is not None:
+            self._replication.committed(
+                batch, results, functools.partial(self._give, batch, results)
+            )
+            return
+        if recorded and not self._thread.is_broken:
             try:
                 self._on_commit(recorded)
             except Exception as error:  # noqa: BLE001 - it is raised by the task of `start`
                 self._fail(error)
+        self._give(batch, results)
+
+    def _give(
+        self, batch: Sequence[PendingAppend], results: Sequence[Committed | Exception]
+    ) -> None:
+        """Pass the results of a batch, whose events are folded, to the callers."""
         if self._thread.is_broken:
             results = [Unavailable("The log is closed.")] * len(batch)
         self._pending -= len(batch)

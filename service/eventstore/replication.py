@@ -1,0 +1,360 @@
+"""Keep this node's fold in step with a log that other nodes append to as well.
+
+What was committed here is published by the bus, and what others publish is folded. The database is
+read for what does not arrive: after a gap, and when nothing has come for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from service.domain.events.chat import ChatSaid
+from service.domain.events.matches import MatchInput
+from service.domain.personal_data import PersonalData
+from service.errors import ServiceError
+from service.eventstore.batches import decode_message, encode_message
+from service.eventstore.follower import Batch, Follower
+from service.eventstore.plan import Committed, KeyConflict
+from service.eventstore.store import LogDiverged
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from service.bus.port import Bus
+    from service.domain.events.base import Event, Position
+    from service.domain.personal_data import Text
+    from service.eventstore.completions import PendingAppend
+    from service.eventstore.records import Head, RecordedEvent
+
+GAP_S = 0.02
+"""How long events may be missing before they are read from the database."""
+
+SILENCE_S = 0.1
+"""After this long without a batch the database is asked for new events."""
+
+RETRY_S = 0.2
+"""The pause after the database could not be read."""
+
+READ_TIMEOUT_S = 2.0
+"""How long reading may take; the connection may be half-open."""
+
+PAGE = 1000
+"""Events that are read at once: they are folded in one turn of the loop."""
+
+FAILED_IDS_MAX = 10_000
+"""How many events of failed appends are remembered."""
+
+NAMES_MAX = 10_000
+"""How many names are kept for the next message, while the bus is not connected."""
+
+Result = TypeVar("Result")
+
+logger = get_logger(__name__)
+
+
+class LogSource(Protocol):
+    """What is read of the database."""
+
+    async def following(self, after: Position, limit: int) -> list[tuple[bytes, RecordedEvent]]:
+        """Return (event id, event) of at most `limit` events after a position."""
+
+    async def head(self) -> Head:
+        """Return the head of the log."""
+
+    async def names(self, users: Collection[str]) -> dict[str, str]:
+        """Return the known display names of `users`."""
+
+    async def salted_texts(self, chats: Collection[str]) -> dict[str, Text]:
+        """Return chat texts by the ids of their events."""
+
+
+class Replication:
+    """Publishes what this node commits, and folds in order what all nodes commit."""
+
+    def __init__(  # noqa: PLR0913 - the parts are given by the composition root
+        self,
+        bus: Bus,
+        source: LogSource,
+        *,
+        realm: str,
+        epoch: str,
+        position: Position,
+        fold: Callable[[Batch], None],
+        users: Callable[[], Collection[str]],
+    ) -> None:
+        """Continue after `position`, of the log of `epoch`.
+
+        `fold` takes batches in order. `users` returns the users whose names are shown, which are
+        read again when the bus was not connected.
+        """
+        self._bus = bus
+        self._source = source
+        self._subject = f"ws.{realm}.log"
+        self._epoch = epoch
+        self._follower = Follower(position, fold)
+        self._fold = fold
+        self._users = users
+        self._fail: Callable[[Exception], None]
+        self._loop: asyncio.AbstractEventLoop
+        self._in_flight: dict[bytes, Event] = {}
+        """The events of appends without a result, by their ids."""
+        self._found: set[bytes] = set()
+        """Those of them that were found in the database and folded."""
+        self._failed: dict[bytes, None] = {}
+        """The ids of events of appends that failed: they must not be in the log."""
+        self._unpublished: dict[str, str] = {}
+        """Names that other nodes have not been told yet."""
+        self._heard_at = 0.0
+        self._was_connected = False
+        self._gap: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._is_unreadable = False
+        """The database could not be read at the last attempt."""
+        self._is_stopped = False
+        bus.subscribe(self._subject, self._receive)
+
+    @property
+    def head(self) -> Position:
+        """The greatest position that is known to be in the log."""
+        return self._follower.head
+
+    @property
+    def position(self) -> Position:
+        """The position up to which this node has folded the log."""
+        return self._follower.position
+
+    def when_folded(self, position: Position, done: Callable[[], None]) -> None:
+        """Call `done` once `position` is folded, or when nothing will be folded any more."""
+        self._follower.when_folded(position, done)
+
+    def start(self, fail: Callable[[Exception], None]) -> None:
+        """Begin to follow the log; `fail` is called with the error after which that ends."""
+        self._loop = asyncio.get_running_loop()
+        self._fail = fail
+        self._watch()
+
+    async def stop(self) -> None:
+        """Follow the log no more."""
+        self._end()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def sent(self, appends: Sequence[PendingAppend]) -> None:
+        """Take note of appends that are on their way."""
+        for append in appends:
+            for proposed in append.events:
+                self._in_flight[proposed.event_id] = proposed.event
+
+    def committed(
+        self,
+        appends: Sequence[PendingAppend],
+        results: Sequence[Committed | Exception],
+        done: Callable[[], None],
+    ) -> None:
+        """Publish and fold what is committed of `appends`; call `done` once it is folded.
+
+        A conflict is told when its position is folded, so that it can be decided again.
+        """
+        added: list[RecordedEvent] = []
+        names: dict[str, str] = {}
+        texts: dict[str, Text] = {}
+        until = 0
+        for append, result in zip(appends, results, strict=True):
+            self._landed(append, result)
+            if isinstance(result, KeyConflict):
+                until = max(until, result.position)
+            if isinstance(result, Committed):
+                until = max(until, *result.positions, 0)
+                added += result.recorded
+                names |= append.personal_data.names
+                texts |= append.personal_data.texts
+        for run in _runs(added):
+            self._publish(run, run[-1].position, PersonalData(names, texts))
+            self._take(Batch(run[0].position - 1, run[-1].position, run))
+            names, texts = {}, {}
+        if names:
+            self._publish([], self.position, PersonalData(names))
+        if self._is_stopped:
+            done()
+        else:
+            self._follower.when_folded(until, done)
+
+    def _landed(self, append: PendingAppend, result: Committed | Exception) -> None:
+        """Take note that an append has a result."""
+        is_added = isinstance(result, Committed) and result.recorded
+        for index, proposed in enumerate(append.events):
+            id_ = proposed.event_id
+            self._in_flight.pop(id_, None)
+            if id_ in self._found:
+                self._found.discard(id_)
+            elif is_added and isinstance(result, Committed):
+                if result.positions[index] <= self.position:
+                    # Another event was folded at its position, which the database has lost.
+                    self._failure(LogDiverged())
+            elif isinstance(result, Exception) and not isinstance(result, KeyConflict):
+                self._failed[id_] = None
+                if len(self._failed) > FAILED_IDS_MAX:
+                    del self._failed[next(iter(self._failed))]
+
+    def _publish(
+        self, events: Sequence[RecordedEvent], head: Position, personal_data: PersonalData
+    ) -> None:
+        if self._unpublished:
+            names = self._unpublished | personal_data.names
+            personal_data = msgspec.structs.replace(personal_data, names=names)
+        data = encode_message(self._epoch, events, head, personal_data)
+        self._unpublished = {}
+        if not self._bus.publish(self._subject, data):
+            # The events are read from the database. Of a changed name nothing is in the log.
+            newest = list(personal_data.names.items())[-NAMES_MAX:]
+            self._unpublished = dict(newest)
+
+    def _receive(self, data: bytes) -> None:
+        """Take a message of another node."""
+        message = decode_message(data)
+        if message.epoch != self._epoch:
+            logger.warning("batch of another log", metadata={"epoch": message.epoch})
+            return
+        try:
+            batch = message.batch()
+        except Exception as error:  # noqa: BLE001 - it is read from the database, and fails there
+            logger.warning("batch not decoded", metadata={"reason": repr(error)})
+            batch = Batch(message.head, message.head, ())
+        if message.head > self.position or not message.rows:
+            self._take(batch)
+
+    def _take(self, batch: Batch) -> None:
+        if self._is_stopped:
+            return
+        self._heard_at = self._loop.time()
+        try:
+            self._follower.take(batch)
+        except Exception as error:  # noqa: BLE001 - it is raised by the task of the log
+            self._failure(error)
+            return
+        self._notice_gap()
+
+    def _notice_gap(self) -> None:
+        if self._follower.is_behind and self._gap is None and self._reading is None:
+            self._gap = self._loop.call_later(GAP_S, self._on_gap, self.position)
+
+    def _on_gap(self, position: Position) -> None:
+        """Read the database, if nothing has come since the gap was noticed."""
+        self._gap = None
+        if self.position == position:
+            self._read()
+        else:
+            self._notice_gap()
+
+    def _watch(self) -> None:
+        """Read the database, if nothing has come for a while; check again later."""
+        is_connected = self._bus.is_connected
+        if is_connected and not self._was_connected:
+            self._loop.create_task(self._refresh_names(), name="names-refreshed")
+        self._was_connected = is_connected
+        left_s = self._heard_at + SILENCE_S - self._loop.time()
+        if left_s <= 0:
+            self._read()
+            left_s = SILENCE_S
+        self._silence = self._loop.call_later(left_s, self._watch)
+
+    def _read(self) -> None:
+        if self._reading is None and not self._is_stopped:
+            self._reading = self._loop.create_task(self._catch_up(), name="log-read")
+            self._reading.add_done_callback(self._have_read)
+
+    def _have_read(self, task: asyncio.Task[None]) -> None:
+        self._reading = None
+        if self._is_stopped or task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, ServiceError):
+            self._failure(error)
+        elif error is not None:
+            if not self._is_unreadable:
+                logger.warning("log not read", metadata={"reason": repr(error)})
+            self._heard_at = self._loop.time() + RETRY_S - SILENCE_S
+        else:
+            self._notice_gap()
+        self._is_unreadable = error is not None
+
+    async def _catch_up(self) -> None:
+        """Fold all events of the database; raise `LogDiverged` if it has fewer."""
+        head = await _in_time(self._source.head())
+        if head.epoch != self._epoch or head.position < self.position:
+            raise LogDiverged
+        self._follower.note_head(head.position)
+        while not self._is_stopped and self.position < head.position:
+            after = self.position
+            page = await _in_time(self._source.following(after, PAGE))
+            until = page[-1][1].position if len(page) == PAGE else head.position
+            until = max(until, page[-1][1].position if page else 0)
+            personal_data = await _in_time(self._personal_data([one for _, one in page]))
+            events = [self._own(id_, one) for id_, one in page]
+            self._take(Batch(after, until, events, personal_data))
+        self._heard_at = self._loop.time()
+
+    def _own(self, id_: bytes, recorded: RecordedEvent) -> RecordedEvent:
+        """Return an event that was read; one that this node is appending is its own object."""
+        event = self._in_flight.get(id_)
+        if event is not None:
+            self._found.add(id_)
+            return msgspec.structs.replace(recorded, event=event)
+        if id_ in self._failed:
+            # The append was reported as failed, and its match has gone on without it.
+            raise LogDiverged
+        return recorded
+
+    async def _personal_data(self, page: Sequence[RecordedEvent]) -> PersonalData:
+        actors = {
+            one.actor
+            for one in page
+            if one.actor is not None and not isinstance(one.event, MatchInput)
+        }
+        chats = [one.event.chat for one in page if isinstance(one.event, ChatSaid)]
+        names = await self._source.names(actors) if actors else {}
+        texts = await self._source.salted_texts(chats) if chats else {}
+        return PersonalData(names, texts)
+
+    async def _refresh_names(self) -> None:
+        """Read the names that may have changed while the bus was not connected."""
+        try:
+            names = await self._source.names(self._users())
+        except Exception as error:  # noqa: BLE001 - old names are shown until the next change
+            logger.warning("names not read", metadata={"reason": repr(error)})
+        else:
+            self._take(Batch(self.position, self.position, (), PersonalData(names)))
+
+    def _failure(self, error: Exception) -> None:
+        """Fold nothing any more."""
+        self._end()
+        self._fail(error)
+        self._follower.release()
+
+    def _end(self) -> None:
+        self._is_stopped = True
+        for timer in (self._gap, self._silence):
+            if timer is not None:
+                timer.cancel()
+
+
+async def _in_time(reading: Awaitable[Result]) -> Result:
+    async with asyncio.timeout(READ_TIMEOUT_S):
+        return await reading
+
+
+def _runs(events: Sequence[RecordedEvent]) -> list[list[RecordedEvent]]:
+    """Part events into runs without gaps: those of one commit are one, unless some were known."""
+    runs: list[list[RecordedEvent]] = []
+    for one in sorted(events, key=lambda one: one.position):
+        if runs and runs[-1][-1].position + 1 == one.position:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
