@@ -154,7 +154,7 @@ class Parts:
             self.world,
             notes,
             self.reader,
-            token_cipher(self.secret or seal_secret(settings.storage.data_dir)),
+            token_cipher(seal_secret(settings, self.secret)),
         )
         self.user_service = user_service_of(settings, time.monotonic)
         self.profile_lookup = ProfileLookup(
@@ -218,7 +218,7 @@ class Parts:
             queries,
             Admission(world, self.authenticator, self.profile_lookup, limits.origins, metrics),
             self.passwords,
-            Fingerprints(command_secret(settings.storage.data_dir)),
+            Fingerprints(command_secret(settings)),
             Tasks(),
             metrics,
         )

@@ -86,7 +86,8 @@ class NatsBus:
         self._queued_bytes = 0
         self._is_queued = asyncio.Event()
         self._lost = asyncio.Event()
-        self._last_failure = ""
+        self.last_failure = ""
+        """Why there is no connection."""
         self._is_stopped = False
         self._task: asyncio.Task[None] | None = None
 
@@ -203,7 +204,7 @@ class NatsBus:
             # The server knows the subscriptions when it answers this.
             await client.flush()
         self._client = client
-        self._last_failure = ""
+        self.last_failure = ""
         logger.info("bus connected", metadata={"server_id": client.client_id})
 
     async def _subscribe(self, client: Client, subject: str, deliver: Any) -> None:
@@ -271,8 +272,8 @@ class NatsBus:
 
     def _note_failure(self, reason: str) -> None:
         """Log why there is no connection, once as long as that does not change."""
-        if reason != self._last_failure:
-            self._last_failure = reason
+        if reason != self.last_failure:
+            self.last_failure = reason
             logger.warning(
                 "bus not connected: it will be tried again",
                 error_type="internal_error",

@@ -328,6 +328,19 @@ def settings(
 
 
 @app.command()
+def doctor(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
+) -> None:
+    """Check settings, secrets, database, bus, clock and machine, and say what to do.
+
+    Nothing is written, and the service may run meanwhile. The exit code is 1 when a check fails.
+    """
+    from service.cli.doctor import doctor
+
+    doctor(as_json=as_json)
+
+
+@app.command()
 def token(
     user: Annotated[str | None, typer.Option("--id", help="The user's id.")] = None,
     name: Annotated[str | None, typer.Option(help="The user's display name, if any.")] = None,

@@ -130,6 +130,11 @@ def newest() -> str | None:
     return _revisions().get_current_head()
 
 
+def knows(revision: str) -> bool:
+    """Return whether this version knows a schema revision; if not, a later version made it."""
+    return revision in {script.revision for script in _revisions().walk_revisions()}
+
+
 def check(url: str) -> None:
     """Raise `ConfigurationError` unless the database has the newest schema."""
     found, wanted = current(url), newest()
@@ -225,8 +230,7 @@ def _revisions() -> ScriptDirectory:
 
 
 def _refuse_later(found: str | None) -> None:
-    known = {script.revision for script in _revisions().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and not knows(found):
         raise WrongSchema(
             f"the database has schema {found}, which only a later version knows: use that version"
         )

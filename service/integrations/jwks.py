@@ -35,7 +35,7 @@ class Jwks:
         self, url: str, algorithms: Sequence[str], times: JwksTimes, *, clock: Callable[[], float]
     ) -> None:
         """Fetch the keys for these algorithms from `url`; `clock` is monotonic, in seconds."""
-        self._url = url
+        self.url = url
         self._algorithms = algorithms
         self._times = times
         self._clock = clock
@@ -43,6 +43,11 @@ class Jwks:
         self._keys: KeySet = {}
         self._fetching: asyncio.Task[None] | None = None
         self._cooldown_until = float("-inf")
+
+    @property
+    def count(self) -> int:
+        """How many keys are known."""
+        return sum(len(keys) for (kid, _), keys in self._keys.items() if kid is None)
 
     async def candidates(self, token: str) -> Sequence[jwt.PyJWK]:
         """Return the keys that the token's `kid` names; an unknown `kid` triggers a fetch.
@@ -72,7 +77,7 @@ class Jwks:
     async def fetch(self) -> None:
         """Fetch now, or wait for the fetch that is in progress (single flight)."""
         if self._fetching is None:
-            self._fetching = asyncio.create_task(self._fetch(), name=f"fetch {self._url}")
+            self._fetching = asyncio.create_task(self._fetch(), name=f"fetch {self.url}")
             self._fetching.add_done_callback(self._on_fetched)
         # One waiter may be cancelled while others still need the result.
         await asyncio.shield(self._fetching)
@@ -90,17 +95,17 @@ class Jwks:
                 "keys can't be fetched, the known ones stay",
                 error_type="external_service_error",
                 error_code="JWKS_READ_ERROR",
-                metadata={"url": self._url, "reason": error.message, "known": len(self._keys)},
+                metadata={"url": self.url, "reason": error.message, "known": len(self._keys)},
             )
             return
         if keys.keys() != self._keys.keys():
             ids = sorted({kid for kid, _ in keys if kid is not None})
-            logger.info("keys fetched", metadata={"url": self._url, "ids": ids})
+            logger.info("keys fetched", metadata={"url": self.url, "ids": ids})
         self._schedule.succeeded()
         self._keys = keys
 
     async def _request_keys(self) -> KeySet:
-        response = await request_json("GET", self._url, timeout_s=self._times.timeout_s)
+        response = await request_json("GET", self.url, timeout_s=self._times.timeout_s)
         if response.status != _OK:
             raise NoResponse(f"HTTP {response.status}")
         return read_keys(response.body, self._algorithms)

@@ -48,6 +48,11 @@ def _check_bus(settings: Settings) -> None:
         )
     if settings.bus.tls_ca is not None and not settings.bus.tls_ca.is_file():
         raise ConfigurationError(f"WS_BUS_TLS_CA={settings.bus.tls_ca} must be a file")
+    if settings.cluster.secret is None and settings.tokens.secret is None:
+        raise ConfigurationError(
+            "WS_BUS_URL needs WS_CLUSTER_SECRET where there is no JWT_SECRET: 32 random bytes or "
+            "more, the same for all nodes"
+        )
 
 
 def _check_tokens(tokens: TokenSettings) -> None:
@@ -127,16 +132,20 @@ def warnings(settings: Settings) -> list[str]:
     """Return warnings about settings that work but are insecure."""
     tokens = settings.tokens
     secret = tokens.secret.get_secret_value() if tokens.secret else None
+    weak = weaknesses(tokens.algorithms, secret) if secret is not None else []
+    return [*weak, *insecure_urls(settings)]
+
+
+def insecure_urls(settings: Settings) -> list[str]:
+    """Return a warning for each source of keys that is read over a network without TLS."""
+    tokens = settings.tokens
     urls = [tokens.jwks_url, *(one.jwks_url for one in (tokens.issuers or {}).values())]
     if settings.secret_is_in_vault:
         urls.append(settings.vault.address)
     return [
-        *(weaknesses(tokens.algorithms, secret) if secret is not None else ()),
-        *(
-            f"{url} is fetched without TLS, so others on the network can forge tokens: use https"
-            for url in urls
-            if url is not None and _is_open_to_others(url)
-        ),
+        f"{url} is fetched without TLS, so others on the network can forge tokens: use https"
+        for url in urls
+        if url is not None and _is_open_to_others(url)
     ]
 
 

@@ -25,6 +25,11 @@ PER_NODE = frozenset(
         # Nodes may reach the same database by different addresses; a join compares the log itself.
         "WS_DATABASE_URL",
         "WS_DATABASE_BUSY_MS",
+        # The same servers may have other addresses; a join finds the other nodes by the bus.
+        "WS_BUS_URL",
+        "WS_BUS_TLS_CA",
+        # What it is used for is compared: the seal and the key.
+        "WS_CLUSTER_SECRET",
         "WS_MIGRATE_AT_START",
         "LOG_LEVEL",
         "WS_LOG_FORMAT",
@@ -50,6 +55,7 @@ REQUIRED = frozenset(
         "JWT_NAME_CLAIMS",
         "VAULT_PATH",
         "VAULT_KEY",
+        "WS_REALM",
         SEAL,
         COMMANDS,
     }

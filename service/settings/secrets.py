@@ -38,21 +38,32 @@ def dev_secret(data_dir: Path, new: str | None = None) -> str:
     return _made_secret(data_dir, DEV_SECRET_FILE, new)
 
 
-def seal_secret(data_dir: Path) -> str:
-    """Return the secret that stored tokens are encrypted with; it is generated at first use.
+def seal_secret(settings: Settings, jwt_secret: str) -> str:
+    """Return the secret that stored tokens are encrypted with.
 
-    Raises `ConfigurationError` when it can't be stored in `data_dir`.
+    That is `jwt_secret`; where it is empty, the secret of the cluster, or of the data directory
+    where it is generated at first use. Raises `ConfigurationError` when it can't be stored there.
     """
-    return _made_secret(data_dir, SEAL_SECRET_FILE)
+    shared = settings.cluster.secret
+    if jwt_secret or shared is None:
+        return jwt_secret or _made_secret(settings.storage.data_dir, SEAL_SECRET_FILE)
+    return shared.get_secret_value()
 
 
-def command_secret(data_dir: Path) -> str:
-    """Return the key of the digests of commands in the log; it is generated at first use.
+def command_secret(settings: Settings) -> str:
+    """Return the key of the digests of commands in the log.
 
-    If the file is lost, a new key is generated, and older digests can't be compared any more.
-    Raises `ConfigurationError` when it can't be stored in `data_dir`.
+    That is the secret of the cluster; in a single node without one, it is generated at first use.
+    If that file is lost, a new key is generated, and older digests can't be compared any more.
+    Raises `ConfigurationError` when it can't be stored in the data directory.
     """
-    return _made_secret(data_dir, COMMAND_SECRET_FILE)
+    shared = settings.cluster.secret
+    if shared is None and settings.bus.url is not None:
+        # `check` has refused a cluster without either.
+        shared = settings.tokens.secret
+    if shared is not None:
+        return shared.get_secret_value()
+    return _made_secret(settings.storage.data_dir, COMMAND_SECRET_FILE)
 
 
 def read_dev_secret(data_dir: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 from service.settings.fields import part, section
 from service.settings.sections.broadcasts import BroadcastLimits
-from service.settings.sections.cluster import BusSettings
+from service.settings.sections.cluster import BusSettings, ClusterSettings
 from service.settings.sections.connections import ConnectionLimits, GuessLimits
 from service.settings.sections.http import AddressLimits, AdmissionLimits, HttpLimits
 from service.settings.sections.integrations import (
@@ -25,6 +25,7 @@ class Settings:
     wire: WireSettings = part(WireSettings)
     storage: StorageSettings = part(StorageSettings)
     bus: BusSettings = part(BusSettings)
+    cluster: ClusterSettings = part(ClusterSettings)
     logs: LogSettings = part(LogSettings)
     tokens: TokenSettings = part(TokenSettings)
     vault: VaultSettings = part(VaultSettings)

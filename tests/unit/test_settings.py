@@ -17,7 +17,13 @@ from service.settings import IssuerSettings, Settings, describe, load_settings, 
 from service.settings.checks import warnings
 from service.settings.describe import mask_url
 from service.settings.fields import settings_of
-from service.settings.secrets import dev_secret, read_dev_secret, signing_secret
+from service.settings.secrets import (
+    command_secret,
+    dev_secret,
+    read_dev_secret,
+    seal_secret,
+    signing_secret,
+)
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 
@@ -481,6 +487,29 @@ def test_the_dev_secret_does_not_replace_vault(tmp_path: Path) -> None:
 def test_a_missing_secret_error_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="set JWT_SECRET"):
         signing_secret(load_settings({"WS_DATA_DIR": tmp_path}))
+
+
+CLUSTER = {"WS_DATABASE_URL": "postgresql+psycopg://db/ws", "WS_BUS_URL": "nats://bus"}
+
+
+def test_a_node_makes_its_secrets_itself_and_a_cluster_shares_them(tmp_path: Path) -> None:
+    alone = load_settings({"WS_DATA_DIR": tmp_path, "JWT_SECRET": SECRET})
+    assert command_secret(alone) == (tmp_path / "command-secret").read_text().strip()
+    assert seal_secret(alone, "") == (tmp_path / "seal-secret").read_text().strip()
+    assert seal_secret(alone, SECRET) == SECRET
+
+    shared = load_settings({**CLUSTER, "JWT_SECRET": SECRET, "WS_DATA_DIR": "/nowhere"})
+    assert (command_secret(shared), seal_secret(shared, SECRET)) == (SECRET, SECRET)
+
+    keys = {"JWT_ALGORITHMS": "ES256", "JWT_JWKS_URL": "https://auth.example.org/keys"}
+    own = load_settings({**CLUSTER, **keys, "WS_CLUSTER_SECRET": "a shared one"})
+    assert (command_secret(own), seal_secret(own, "")) == ("a shared one", "a shared one")
+
+
+def test_a_cluster_without_a_shared_secret_is_refused() -> None:
+    keys = {"JWT_ALGORITHMS": "ES256", "JWT_JWKS_URL": "https://auth.example.org/keys"}
+    with pytest.raises(ConfigurationError, match="WS_BUS_URL needs WS_CLUSTER_SECRET"):
+        load_settings({**CLUSTER, **keys})
 
 
 def test_an_unknown_variable_is_warned_of_with_the_nearest_setting() -> None:

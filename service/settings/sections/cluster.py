@@ -5,7 +5,21 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from service.settings.fields import section, setting
-from service.settings.kinds import Realm
+from service.settings.kinds import SECRET_LENGTH_MIN, Realm
+
+
+@section
+class ClusterSettings:
+    """What the nodes of a cluster have in common."""
+
+    secret: SecretStr | None = setting(
+        "WS_CLUSTER_SECRET",
+        None,
+        "Secret of all nodes of a cluster: seals players' tokens, keys the digests of commands.",
+        allowed=f"a text of at least {SECRET_LENGTH_MIN} characters",
+        min_length=SECRET_LENGTH_MIN,
+        default_text="JWT_SECRET; a single node makes secrets of its own in WS_DATA_DIR",
+    )
 
 
 @section

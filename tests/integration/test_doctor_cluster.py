@@ -1,0 +1,87 @@
+"""What `ws-service doctor` finds with a real PostgreSQL and a real NATS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.eventstore import migrate
+from tests import nats_server
+from tests.command_line import CommandLine
+from tests.nats_server import NatsServer
+from tests.postgres import Postgres, running
+
+pytestmark = pytest.mark.postgres
+
+SECRET = "7d5c1e0f9a8b76543210fedcba9876543210abcdef012345"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A server; as in all tests, its `fsync` is off."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def nats() -> Iterator[NatsServer]:
+    """A NATS server that wants a token."""
+    with nats_server.running("--auth", "the-token") as server:
+        yield server
+
+
+def examined(data_dir: Path, **settings: str) -> dict[str, list[dict[str, Any]]]:
+    done = CommandLine(data_dir).run("doctor", "--json", JWT_SECRET=SECRET, **settings)
+    assert done.err == ""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in json.loads(done.out)["checks"]:
+        found.setdefault(one["check"], []).append(one)
+    return found
+
+
+def test_a_server_is_judged_by_what_survives_a_power_failure(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    url = postgres.create_database()
+    found = examined(tmp_path, WS_DATABASE_URL=url)
+    connected, unsafe = found["database"]
+    assert connected["status"] == "ok"
+    assert connected["found"].startswith("PostgreSQL ")
+    assert (unsafe["status"], unsafe["found"][:12]) == ("fail", "fsync is off")
+    (clock,) = found["clock"]
+    assert clock["status"] == "ok"
+    (schema,) = found["schema"]
+    assert (schema["status"], schema["found"]) == (
+        "ok",
+        f"there is none yet, newest is {migrate.newest()}",
+    )
+    migrate.upgrade(url)
+    (schema,) = examined(tmp_path, WS_DATABASE_URL=url)["schema"]
+    assert schema["found"] == f"the schema is {migrate.newest()}, the newest"
+
+
+def test_a_server_that_cannot_be_used_is_a_failure_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://ws:hidden-word@127.0.0.1:1/ws"
+    found = examined(tmp_path, WS_DATABASE_URL=url)
+    (database,) = found["database"]
+    assert database["status"] == "fail"
+    assert "hidden-word" not in str(found)
+
+
+def test_the_bus_is_connected_to_and_a_wrong_token_is_told(
+    postgres: Postgres, nats: NatsServer, tmp_path: Path
+) -> None:
+    def bus(url: str) -> dict[str, Any]:
+        settings = {"WS_DATABASE_URL": postgres.create_log(), "WS_BUS_URL": url}
+        (found,) = examined(tmp_path, **settings)["bus"]
+        return found
+
+    assert bus(nats.url.replace("//", "//the-token@"))["status"] == "ok"
+    refused = bus(nats.url.replace("//", "//another-token@"))
+    assert (refused["status"], "uthorization" in refused["found"]) == ("fail", True)
+    assert "another-token" not in str(refused)
+    assert bus("nats://the-token@127.0.0.1:1")["status"] == "fail"
