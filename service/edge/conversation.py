@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from service.edge.session.actions import Action
     from service.edge.session.session import Session
     from service.edge.token_timer import TokenTimer
-    from service.runtime.engine import Executed
+    from service.runtime.pending import Executed
 
 _ACKNOWLEDGED_LATER = (Reply, ShowFriends)
 """Actions that acknowledge the id of their message by themselves."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from service.domain.ids import RoomId, UserId
     from service.domain.projections.world import World
-    from service.runtime.engine import Executed
+    from service.runtime.pending import Executed
     from service.settings.sections.connections import GuessLimits
 
 Result = TypeVar("Result")

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from service.domain.commands.rules import MoveFailed
 from service.domain.events.matches import MatchEvent
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
-from service.errors import ClientError, InternalError
+from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.completions import Completion
+from service.eventstore.plan import KeyConflict
 from service.eventstore.records import Origin, propose
+from service.runtime.conditions import CONFLICTS_MAX
 from service.runtime.idempotency import (
     CommandResult,
     CommandResults,
@@ -26,82 +26,33 @@ from service.runtime.idempotency import (
     result_of,
 )
 from service.runtime.locks import StreamLocks
+from service.runtime.pending import Executed, PendingCommand
 from service.runtime.projector import Projector
 from service.runtime.record import Record
 from service.tasks import Tasks
 from service.telemetry import Metrics, note_fault, traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from service.domain.commands.base import Command, Context
     from service.domain.events.base import Event
-    from service.domain.ids import MatchId, UserId
+    from service.domain.ids import UserId
     from service.domain.projections.world import World
+    from service.eventstore.follower import Batch
     from service.eventstore.plan import Committed
     from service.eventstore.records import RecordedEvent
     from service.eventstore.writer import EventLog
-    from service.fanout.profiles import Expectation, Profiles
+    from service.fanout.profiles import Profiles
+    from service.runtime.conditions import Conditions
+    from service.runtime.gate import Gate, Hold
     from service.runtime.idempotency import CommandKey
-    from service.runtime.locks import Lease
+    from service.runtime.pending import OnResult
     from service.runtime.projector import Observer, Publisher
-    from service.telemetry.otel import OpenSpan
-
-    OnResult: TypeAlias = Callable[["Executed | Exception"], None]
-
-
-class Hold(Protocol):
-    """Keeps a live match from stepping past an event that is not committed yet."""
-
-    def release(self) -> None:
-        """Let the match run on; the owner of the hold calls this exactly once."""
-
-
-class Gate(Protocol):
-    """What the engine needs of the live matches."""
-
-    def is_settled(self, streams: set[str], /) -> bool:
-        """Return whether no match of these rooms waits for the commit of an outcome."""
-
-    async def settled(self, streams: set[str]) -> None:
-        """Wait until `is_settled`; raise `Unavailable` while the log can't be written."""
-
-    def hold(self, event: MatchEvent) -> Hold | None:
-        """Stop the match of `event` before its tick; return None if nothing has to be held."""
-
-    def move_failed(self, match: MatchId, seat: int) -> None:
-        """Count a move over which the rules failed; too many in a row end the match."""
-
-
-class Executed(msgspec.Struct, frozen=True):
-    """A command that was carried out."""
-
-    events: Sequence[Event]
-    """Empty when it changed nothing, or was carried out before under the same id."""
-    result: CommandResult
-
-
-class PendingCommand(msgspec.Struct, eq=False):
-    """A command from its dispatch until its result is known."""
-
-    # A struct, since it is made for each input of a player: a class of Python takes twice the time.
-    command: Command
-    origin: Origin
-    done: OnResult
-    personal_data: PersonalData
-    key: CommandKey | None = None
-    """Its idempotency key, while it holds it: no other command with it may begin."""
-    lease: Lease | None = None
-    events: Sequence[Event] = ()
-    expectation: Expectation | None = None
-    span: OpenSpan | None = None
-    is_decided: bool = False
-    """Its events were submitted to the log, or it has a result: it can't be withdrawn any more."""
-    is_cancelled: bool = False
 
 
 class Engine:
-    """Executes commands; the only writer of the log and of the projections.
+    """Executes commands; the only writer of the projections, and of this node to the log.
 
     `dispatch` is the one way in; `execute` adapts it for coroutines.
     """
@@ -115,11 +66,13 @@ class Engine:
         *,
         context: Context,
         gate: Gate,
+        conditions: Conditions | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         """Append to `log`, fold into `world`, and publish by `publisher`.
 
         Decisions use `context`; commands on a room wait for its live match behind `gate`.
+        `conditions` are those of a cluster, where other nodes append as well.
         """
         self._metrics = metrics or Metrics()
         self._log = log
@@ -135,6 +88,7 @@ class Engine:
         self.profiles = profiles
         self.context = context
         self._gate = gate
+        self._conditions = conditions
 
     def subscribe(self, observer: Observer) -> None:
         """Call `observer` with each folded event, after the observers subscribed before."""
@@ -163,8 +117,9 @@ class Engine:
         used by its actor before changes nothing, and gets the earlier result.
 
         Errors: `IdReused` if that was another command (`origin.digest`), the `ClientError` of the
-        decision, `Unavailable` if the log can't be written, and `InternalError` for a fault of the
-        service or of a game's rules, which is logged here. In each case nothing has changed.
+        decision, `Unavailable` if the log can't be written or other nodes keep changing what a
+        client's command is decided on, and `InternalError` for a fault of the service or of a
+        game's rules, which is logged here. In each case nothing has changed.
 
         Observers must not dispatch what decides (`Record` does not): it would be decided between
         two events of one commit.
@@ -214,6 +169,19 @@ class Engine:
             self._release(one.event)
             self._projector.apply(one)
 
+    def followed(self, batch: Batch) -> None:
+        """Fold what was committed by any node of a cluster, in the order of the log."""
+        data = batch.personal_data
+        if not (data.names or data.texts):
+            self.committed(batch.events)
+            return
+        # Messages are published during the fold, and need the names and texts by then.
+        expected = self.profiles.expect(data)
+        renamed = [user for user in expected.renamed if self.world.presence.is_online(user)]
+        self.committed(batch.events)
+        expected.settle(is_committed=True)
+        self._projector.show_names(renamed)
+
     def _begin(self, pending: PendingCommand) -> None:
         """Begin a command, unless another one with its id is under way or was executed."""
         if pending.is_cancelled:
@@ -225,15 +193,21 @@ class Engine:
             if same_id is not None:
                 same_id.append(pending)
                 return
-            known = self._results.find(key)
+            known = self._known(key, origin)
             if known is not None:
-                is_same = are_equal(known.digest, origin.digest)
-                pending.done(Executed((), known) if is_same else IdReused())
+                pending.done(known)
                 return
             self._under_way[key] = []
             pending.key = key
         pending.span = traces.begin("engine.execute", command=type(pending.command).__name__)
         self._lock(pending)
+
+    def _known(self, key: CommandKey, origin: Origin) -> Executed | IdReused | None:
+        """Return the result of a command that was executed before, or None."""
+        known = self._results.find(key)
+        if known is None:
+            return None
+        return Executed((), known) if are_equal(known.digest, origin.digest) else IdReused()
 
     def _lock(self, pending: PendingCommand) -> None:
         """Acquire the locks of the command's streams, and continue when they are held."""
@@ -302,7 +276,13 @@ class Engine:
         proposed, data = propose(events, pending.origin), pending.personal_data
         # `partial`, not a closure: one Python frame less for each input of a player.
         settle = partial(self._settle, pending)
-        self._log.append(proposed, settle, _opening(events), personal_data=data)
+        condition = None
+        if self._conditions is not None:
+            streams = frozenset[str]() if pending.lease is None else pending.lease.streams
+            condition = self._conditions.of(self.world.position, streams, events, pending.key)
+        self._log.append(
+            proposed, settle, _opening(events), personal_data=data, condition=condition
+        )
         # Only now: `append` raises when the log is closing, and then nothing has to be undone.
         pending.is_decided = True
         pending.events = events
@@ -327,7 +307,10 @@ class Engine:
         if isinstance(result, Exception):
             for event in events:
                 self._release(event)
-            self._finish(pending, self._failed(pending, result))
+            if isinstance(result, KeyConflict):
+                self._decide_again_later(pending)
+            else:
+                self._finish(pending, self._failed(pending, result))
             return
         if expectation is not None:
             self._projector.show_names(expectation.renamed)
@@ -336,6 +319,31 @@ class Engine:
         else:
             last = CommandResult(self.world.position)
         self._finish(pending, Executed(events, last))
+
+    def _decide_again_later(self, pending: PendingCommand) -> None:
+        """Decide a command again on what another node has changed, with its locks still held."""
+        pending.conflicts += 1
+        is_of_client = pending.origin.actor is not None
+        if self._conditions is None or (is_of_client and pending.conflicts > CONFLICTS_MAX):
+            busy = "Others keep changing this, so nothing has changed; try again later."
+            self._finish(pending, Unavailable(busy))
+            return
+        # It can be withdrawn again.
+        pending.is_decided = False
+        pause_s = self._conditions.pause_s(pending.conflicts)
+        asyncio.get_running_loop().call_later(pause_s, self._decide_again, pending)
+
+    def _decide_again(self, pending: PendingCommand) -> None:
+        if pending.is_cancelled:
+            return
+        # The other node may have executed the very command.
+        known = None if pending.key is None else self._known(pending.key, pending.origin)
+        if known is not None:
+            self._finish(pending, known)
+        elif pending.lease is None:
+            self._lock(pending)
+        else:
+            self._locked(pending)
 
     def _release(self, event: Event) -> None:
         """Release the hold of an event, which is about to be folded or was not committed."""

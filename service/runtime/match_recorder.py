@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from service.domain.commands.ending import VoidMatch
     from service.domain.events.base import Event
     from service.domain.events.matches import MatchCheckpoint, MatchOutcome
-    from service.runtime.engine import Engine, Executed
+    from service.runtime.engine import Engine
     from service.runtime.live_match import LiveMatch
     from service.runtime.live_matches import LiveMatches
+    from service.runtime.pending import Executed
 
 LOG_RETRY_S = 0.5
 """The pause before a retry while the log can't be written."""

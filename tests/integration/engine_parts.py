@@ -17,7 +17,8 @@ from service.eventstore.writer import EventLog
 from service.fanout.audience import Message
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
-from service.runtime.engine import Engine, Hold
+from service.runtime.engine import Engine
+from service.runtime.gate import Hold
 from service.runtime.projector import Observer
 from service.settings.sections.play import Rules
 from tests.integration.log_file import NODE

@@ -23,7 +23,7 @@ from service.domain.events.rooms import RoomClosed
 from service.errors import Unavailable
 from service.eventstore.records import Origin
 from service.runtime import scheduler as deadlines_module
-from service.runtime.engine import Executed
+from service.runtime.pending import Executed
 from service.runtime.scheduler import DeadlineScheduler
 from service.runtime.snapshots import restore_world
 from service.settings.sections.play import Times

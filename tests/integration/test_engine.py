@@ -21,8 +21,10 @@ from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.commit_thread import WriterDied
 from service.eventstore.records import Origin, RecordedEvent
 from service.fanout.profiles import Profiles
-from service.runtime.engine import Engine, Executed, Hold
+from service.runtime.engine import Engine
+from service.runtime.gate import Hold
 from service.runtime.idempotency import CommandResult, IdReused
+from service.runtime.pending import Executed
 from service.runtime.record import Record
 from tests.integration.engine_parts import JoinAtOnce, JoinNext, NoMatches, engine_on
 from tests.integration.log_file import LogFile, joined

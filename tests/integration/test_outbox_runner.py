@@ -34,7 +34,8 @@ from service.fanout.profiles import Profiles
 from service.integrations.breaker import Breaker
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import ConsumerRoute, DeliveryPort, OutboxRunner
-from service.runtime.engine import Engine, Executed
+from service.runtime.engine import Engine
+from service.runtime.pending import Executed
 from service.runtime.record import Record
 from service.settings.sections.integrations import BreakerLimits, RetryPolicy
 from service.telemetry import Metrics

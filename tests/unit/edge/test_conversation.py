@@ -22,8 +22,8 @@ from service.edge.frames import texts_of
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
 from service.edge.socketio.polling import Polling
-from service.runtime.engine import Executed
 from service.runtime.idempotency import CommandResult
+from service.runtime.pending import Executed
 from service.settings.sections.connections import Rate, SlowLimits
 from service.tasks import Tasks
 from service.telemetry import Metrics

@@ -1,0 +1,55 @@
+"""The conditions under which the commands of one of several nodes may be appended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.eventstore.plan import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from service.domain.events.base import Event, Position
+    from service.runtime.idempotency import CommandKey
+
+CONFLICTS_MAX = 5
+"""After so many conflicts a command of a client is refused as `Unavailable`."""
+
+PAUSE_S = 0.002
+"""The longest pause after the first conflict; it is doubled for each further one."""
+
+PAUSE_MAX_S = 0.1
+
+
+class Conditions:
+    """Makes conditions, and the pauses after conflicts."""
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        """Take a function that returns a number from 0 to 1 at random."""
+        self._jitter = jitter
+
+    def of(
+        self,
+        seen: Position,
+        streams: AbstractSet[str],
+        events: Sequence[Event],
+        key: CommandKey | None,
+    ) -> Condition:
+        """Return the condition of a command that was decided at `seen` with `streams` locked."""
+        needs, marks = keys_of(streams, events)
+        if key is not None:
+            once = frozenset((f"cmd:{key[0]}:{key[1]}",))
+            needs, marks = needs | once, marks | once
+        return Condition(seen, needs, marks)
+
+    def pause_s(self, conflicts: int) -> float:
+        """Return how long to wait after so many conflicts: nodes must not meet again at once."""
+        return self._jitter() * min(PAUSE_S * 2.0 ** min(conflicts - 1, 10), PAUSE_MAX_S)
+
+
+def keys_of(
+    streams: AbstractSet[str], _events: Sequence[Event]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the keys that must not be met, and those that the events get."""
+    return frozenset(streams), frozenset(streams)

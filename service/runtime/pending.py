@@ -1,0 +1,50 @@
+"""Commands under way, and their results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from service.domain.commands.base import Command
+    from service.domain.events.base import Event
+    from service.domain.personal_data import PersonalData
+    from service.eventstore.records import Origin
+    from service.fanout.profiles import Expectation
+    from service.runtime.idempotency import CommandKey, CommandResult
+    from service.runtime.locks import Lease
+    from service.telemetry.otel import OpenSpan
+
+    OnResult: TypeAlias = Callable[["Executed | Exception"], None]
+
+
+class Executed(msgspec.Struct, frozen=True):
+    """A command that was carried out."""
+
+    events: Sequence[Event]
+    """Empty when it changed nothing, or was carried out before under the same id."""
+    result: CommandResult
+
+
+class PendingCommand(msgspec.Struct, eq=False):
+    """A command from its dispatch until its result is known."""
+
+    # A struct, since it is made for each input of a player: a class of Python takes twice the time.
+    command: Command
+    origin: Origin
+    done: OnResult
+    personal_data: PersonalData
+    key: CommandKey | None = None
+    """Its idempotency key, while it holds it: no other command with it may begin."""
+    lease: Lease | None = None
+    events: Sequence[Event] = ()
+    expectation: Expectation | None = None
+    span: OpenSpan | None = None
+    is_decided: bool = False
+    """Its events were submitted to the log, or it has a result: it can't be withdrawn any more."""
+    is_cancelled: bool = False
+    conflicts: int = 0
+    """How often another node has changed what it was decided on."""
