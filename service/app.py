@@ -8,7 +8,6 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from service.domain.commands.base import Context
 from service.domain.names import clean_name
 from service.edge.admission import Admission
 from service.edge.admission_control import AdmissionControl
@@ -40,6 +39,7 @@ from service.outbox.routes import routes_of
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import OutboxRunner
 from service.recovery import ProfileCache
+from service.runtime.decision_context import decision_context
 from service.runtime.engine import Engine
 from service.runtime.idempotency import Fingerprints
 from service.runtime.live_matches import LiveMatches
@@ -53,15 +53,13 @@ from service.tasks import Tasks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from service.domain.ids import Owner
     from service.edge.auth import Issuer
     from service.eventstore.reader import Reader
     from service.eventstore.writer import EventLog
     from service.recovery import Recovered
     from service.settings import Settings
     from service.telemetry import Metrics
-
-NODE = "n1"
-"""The name of this node, of which there is one."""
 
 
 class Parts:
@@ -76,16 +74,21 @@ class Parts:
         log: EventLog,
         reader: Reader,
         recovered: Recovered,
+        node: Owner,
         metrics: Metrics,
         dev: bool,
     ) -> None:
-        """Create them on the state rebuilt from `log`; `dev` adds `POST /dev/token`."""
+        """Create them on the state rebuilt from `log`; `dev` adds `POST /dev/token`.
+
+        `node` is the incarnation of this node that is about to start.
+        """
         self.settings = settings
         self.secret = secret
         self.issuers = issuers
         self.log = log
         self.reader = reader
         self.world = recovered.world
+        self.node = node
         self.metrics = metrics
         self._make_engine(recovered)
         self._make_runtime()
@@ -104,21 +107,12 @@ class Parts:
         parts = self.world, self.profiles, self.backlog, settings.broadcasts, metrics
         self.hub = Hub(*parts, wire=choose(settings.wire.kind))
         self.matches = LiveMatches(time.monotonic, metrics)
-        context = Context(
-            rules=settings.rules,
-            games=GAMES,
-            new_room_id=lambda: secrets.token_hex(6),
-            new_token=new_token,
-            new_seed=lambda: secrets.randbits(53),
-            match_snapshot=self.matches.snapshot,
-            rules_failed=self.matches.rules_failed,
-        )
         self.engine = Engine(
             self.log,
             self.world,
             self.profiles,
             self.hub,
-            context=context,
+            context=decision_context(self.node, settings.rules, self.matches, new_token),
             gate=self.matches,
             metrics=metrics,
         )
@@ -203,6 +197,7 @@ class Parts:
     def _make_endpoint(self) -> None:
         settings, world, metrics = self.settings, self.world, self.metrics
         limits, numbers = settings.connections, itertools.count(1)
+        node = self.node
         queries = Queries(
             self.engine,
             self.hub,
@@ -226,7 +221,7 @@ class Parts:
             backend,
             Budgets(limits.user, time.monotonic),
             limits,
-            new_socket_id=lambda: f"{NODE}.{world.presence.incarnations[NODE]}.{next(numbers)}",
+            new_socket_id=lambda: f"{node.node}.{node.incarnation}.{next(numbers)}",
             new_token=new_token,
         )
 
@@ -242,7 +237,7 @@ class Parts:
         )
         cap = settings.http.unauthenticated_max
         self.socket_io = SocketIo(
-            self.endpoint, handshakes, control, limits, node=NODE, unauthenticated_max=cap
+            self.endpoint, handshakes, control, limits, node=self.node.node, unauthenticated_max=cap
         )
         api = Api(
             Dependencies(

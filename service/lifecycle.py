@@ -8,8 +8,9 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from service.app import NODE, Parts
-from service.domain.commands.presence import StartNode
+from service.app import Parts
+from service.domain.commands.nodes import StartNode
+from service.domain.ids import Owner
 from service.edge.http.bind import check_address
 from service.edge.issuers import issuers_of, polled_keys
 from service.edge.tail import Ages, Refill
@@ -84,7 +85,7 @@ class Service:
         url = storage.database_url
         log = EventLog(
             storage.log_file,
-            node=NODE,
+            node=self._settings.node_name,
             busy_ms=storage.busy_ms,
             postgres=driver_url(url),
             accept_lost_tail=accept_lost_tail,
@@ -96,7 +97,7 @@ class Service:
 
     async def _make_parts(self, log: EventLog, reader: Reader) -> None:
         """Rebuild the state from the log, and create the parts on it."""
-        settings = self._settings
+        settings, name = self._settings, self._settings.node_name
         recovered = await recover(
             log,
             reader,
@@ -111,6 +112,7 @@ class Service:
             log=log,
             reader=reader,
             recovered=recovered,
+            node=Owner(name, recovered.world.nodes.incarnations.get(name, 0) + 1),
             metrics=self._metrics,
             dev=self._dev,
         )
@@ -127,7 +129,7 @@ class Service:
         logger.debug("log opened", metadata={"position": parts.log.head.position})
         writer = parts.log.start(parts.engine.committed)
         with writer_error_raised(writer):
-            await parts.engine.execute(StartNode(NODE), Origin())
+            await parts.engine.execute(StartNode(parts.node.node, parts.node.incarnation), Origin())
             await parts.ticker.recover(lambda match: match_events(parts.reader, match))
         parts.profile_lookup.start()
         await parts.outbox.start()

@@ -53,6 +53,13 @@ def parse_user_id(raw: object) -> UserId:
     raise ValueError(message)
 
 
+class Owner(msgspec.Struct, frozen=True, gc=False):
+    """An incarnation of a node, as the owner of a room."""
+
+    node: str
+    incarnation: int
+
+
 def opening_order(socket: SocketId) -> tuple[int, str, int, str]:
     """Return a sort key: the sockets of one node in the order in which they were opened."""
     _, incarnation, number = socket.rsplit(".", 2)
@@ -62,3 +69,15 @@ def opening_order(socket: SocketId) -> tuple[int, str, int, str]:
 def opened_on(socket: SocketId, node: str) -> bool:
     """Return whether `socket` belongs to any incarnation of `node`."""
     return socket.rsplit(".", 2)[0] == node
+
+
+def opened_until(socket: SocketId, node: str, incarnation: int) -> bool:
+    """Return whether `socket` belongs to this incarnation of `node`, or to an earlier one."""
+    name, number, _ = socket.rsplit(".", 2)
+    return name == node and int(number) <= incarnation
+
+
+def node_of(socket: SocketId) -> Owner:
+    """Return the incarnation of the node that `socket` was opened on."""
+    name, number, _ = socket.rsplit(".", 2)
+    return Owner(name, int(number))

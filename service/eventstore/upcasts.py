@@ -17,6 +17,16 @@ def _room_created_2(data: bytes) -> bytes:
     return data[:-1] + b',"named":false}'
 
 
+def _room_created_3(data: bytes) -> bytes:
+    """Add `owner`: no incarnation of the only node, so that its next one becomes the owner."""
+    return data[:-1] + b',"owner":{"node":"n1","incarnation":0}}'
+
+
+def _node_started_2(data: bytes) -> bytes:
+    """Add what version 1 did not say; there was one node, which was alone when it started."""
+    return data[:-1] + b',"level":0,"rules":[],"code":"","alone":true}'
+
+
 class _Keys(msgspec.Struct):
     kind: str = ""
     up: bool = False
@@ -54,6 +64,8 @@ def _match_resumed_2(data: bytes) -> bytes:
 
 UPCASTS: dict[tuple[str, int], Upcast] = {
     ("room.created", 1): _room_created_2,
+    ("room.created", 2): _room_created_3,
+    ("node.started", 1): _node_started_2,
     ("match.input", 1): _match_input_2,
     ("match.ended", 1): _match_ended_2,
     ("match.paused", 1): _match_paused_2,

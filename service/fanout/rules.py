@@ -24,6 +24,7 @@ from service.domain.events.matches import (
     MatchStarted,
 )
 from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.nodes import NodeLost
 from service.domain.events.presence import (
     SocketClosed,
     UserCameOnline,
@@ -44,7 +45,7 @@ from service.domain.events.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from service.domain.ids import UserId
+from service.domain.ids import UserId, opened_until
 from service.domain.projections.matches import START_DELAY_S
 from service.domain.projections.world import World
 from service.fanout.audience import (
@@ -127,6 +128,22 @@ def _socket_closed(event: SocketClosed, world: World, _profiles: Profiles) -> It
     room = world.rooms.seated.get(event.user)
     if room is not None:
         yield RoomChanged(room)
+
+
+def _node_lost(event: NodeLost, world: World, _profiles: Profiles) -> Iterator[Message]:
+    """Show the lobby and the rooms without the sockets of the node."""
+    node, incarnation = event.node, event.incarnation
+    leaving = [
+        user
+        for user, sockets in world.lobby.members.items()
+        if any(opened_until(socket, node, incarnation) for socket in sockets)
+    ]
+    if leaving:
+        yield ListChanged("lobby:list")
+    yield from map(UserChanged, leaving)
+    for room in world.rooms.rooms.values():
+        if any(opened_until(socket, node, incarnation) for socket in room.sockets):
+            yield RoomChanged(room.id)
 
 
 def _invite_sent(event: InviteSent, _world: World, profiles: Profiles) -> Iterator[Message]:
@@ -321,6 +338,7 @@ _Make: TypeAlias = Callable[[Any, World, Profiles], Iterable[Message]]
 
 _BEFORE_FOLD: dict[type[Event], _Make] = {
     SocketClosed: _socket_closed,
+    NodeLost: _node_lost,
     UserStatusSet: _status_set,
     SeatLeft: _player_gone,
     SeatForfeited: _player_gone,

@@ -32,6 +32,10 @@ class Catalogue(Mapping[str, "Game"]):
         """Return the registered versions of a game's rules in ascending order."""
         return sorted(version for known, version in self._rules if known == name)
 
+    def every_rules(self) -> list[tuple[str, int]]:
+        """Return each game with each registered version of its rules, in order."""
+        return sorted(self._rules)
+
     def __getitem__(self, name: str) -> Game:
         """Return the current version of a game."""
         return self._present[name]

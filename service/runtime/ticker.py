@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from service.domain.commands.ending import FinishMatch, VoidMatch
-from service.domain.commands.pauses import PauseAfterRestart
+from service.domain.commands.pauses import TakeOver
 from service.domain.events.matches import (
     MatchEnded,
     MatchInput,
@@ -123,7 +123,7 @@ class Ticker:
         is_over = run.game.result(run.state) is not None
         if unlogged:
             await self._engine.execute(Record(unlogged), ORIGIN)
-        await self._engine.execute(PauseAfterRestart(match.id), ORIGIN)
+        await self._engine.execute(TakeOver(match.id), ORIGIN)
         if is_over:
             await self._engine.execute(FinishMatch(match.id), ORIGIN)
         logger.info(

@@ -45,6 +45,9 @@ DatabaseUrl: TypeAlias = Annotated[str, Field(pattern=DATABASE_URL)]
 Realm: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """A name that may be a part of a subject of the bus."""
 
+NodeName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+"""A part of the ids of sockets, and of subjects of the bus."""
+
 ServiceUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^/\s,]+[^\s,]*$")]
 
 ServiceUrls: TypeAlias = Annotated[tuple[ServiceUrl, ...], BeforeValidator(_split)]

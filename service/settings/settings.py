@@ -2,7 +2,12 @@
 
 from service.settings.fields import part, section
 from service.settings.sections.broadcasts import BroadcastLimits
-from service.settings.sections.cluster import BusSettings, ClusterSettings
+from service.settings.sections.cluster import (
+    BusSettings,
+    ClusterSettings,
+    NodeSettings,
+    host_node_name,
+)
 from service.settings.sections.connections import ConnectionLimits, GuessLimits
 from service.settings.sections.http import AddressLimits, AdmissionLimits, HttpLimits
 from service.settings.sections.integrations import (
@@ -24,6 +29,7 @@ class Settings:
     listen: ListenSettings = part(ListenSettings)
     wire: WireSettings = part(WireSettings)
     storage: StorageSettings = part(StorageSettings)
+    node: NodeSettings = part(NodeSettings)
     bus: BusSettings = part(BusSettings)
     cluster: ClusterSettings = part(ClusterSettings)
     logs: LogSettings = part(LogSettings)
@@ -48,3 +54,10 @@ class Settings:
         """Whether the secret is read from Vault; JWT_SECRET takes precedence."""
         tokens = self.tokens
         return tokens.checks_by_secret and tokens.secret is None and self.vault.address is not None
+
+    @property
+    def node_name(self) -> str:
+        """The name of this node; `n1`, as in all older logs, unless it is set or in a cluster."""
+        if self.node.name is not None:
+            return self.node.name
+        return "n1" if self.bus.url is None else host_node_name()

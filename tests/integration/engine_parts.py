@@ -11,7 +11,7 @@ from service.domain.errors import TooManySockets
 from service.domain.events.base import Event, user_stream
 from service.domain.events.lobby import LobbyJoined
 from service.domain.events.matches import MatchEvent
-from service.domain.ids import UserId
+from service.domain.ids import Owner, UserId
 from service.domain.projections.world import World
 from service.eventstore.writer import EventLog
 from service.fanout.audience import Message
@@ -98,6 +98,7 @@ def engine_on(
     """Make an engine that changes `world`; the log is not started yet."""
     gate = gate or NoMatches()
     context = Context(
+        node=Owner(NODE, world.nodes.incarnations.get(NODE, 0) + 1),
         rules=rules or Rules(),
         games=GAMES,
         new_room_id=lambda: "room",

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from service.domain.events.base import Event
-from service.domain.events.presence import NodeStarted, SocketOpened, UserCameOnline
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import SocketOpened, UserCameOnline
 from service.domain.events.rooms import RoomCreated, SpectatorJoined
 from service.domain.projections.world import World
 from service.edge import feeds, hub

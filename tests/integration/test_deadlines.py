@@ -13,12 +13,14 @@ from service.domain.commands.base import Command
 from service.domain.commands.hosting import CreateRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, SendInvite
 from service.domain.commands.matchmaking import JoinQueue
-from service.domain.commands.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.commands.seats import TakeSeat
 from service.domain.events.base import Event
 from service.domain.events.invites import InviteExpired
 from service.domain.events.matchmaking import SearchGaveUp
-from service.domain.events.presence import NodeStarted, SocketClosed, UserWentOffline
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import SocketClosed, UserWentOffline
 from service.domain.events.rooms import RoomClosed
 from service.errors import Unavailable
 from service.eventstore.records import Origin
@@ -77,7 +79,7 @@ class Life:
         await self.execute(CloseSocket(user, self.socket(user), BROKEN))
 
     def socket(self, user: int) -> str:
-        return f"n1.{self.world.presence.incarnations['n1']}.{user}"
+        return f"n1.{self.world.nodes.incarnations['n1']}.{user}"
 
     def all_of(self, kind: type[Kind]) -> list[Kind]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -11,7 +11,8 @@ import pytest
 
 from service.domain.commands.base import Context
 from service.domain.commands.invites import AcceptInvite, SendInvite
-from service.domain.commands.presence import OpenSocket, StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.presence import OpenSocket
 from service.domain.errors import AlreadyInRoom, InviteNotFound, TooManySockets, UserOffline
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchCheckpoint, MatchEvent

@@ -11,7 +11,8 @@ import pytest
 import uvloop
 
 from service.domain.commands.base import Command
-from service.domain.commands.presence import CloseSocket, ExpirePresence, OpenSocket, StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.presence import CloseSocket, ExpirePresence, OpenSocket
 from service.domain.commands.seats import ForfeitSeat
 from service.runtime.scheduler import DeadlineScheduler
 from service.settings.sections.play import Times

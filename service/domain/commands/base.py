@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from service.domain.events.base import Event
-    from service.domain.ids import MatchId, RoomId, SocketId
+    from service.domain.ids import MatchId, Owner, RoomId, SocketId
     from service.domain.projections.world import World
     from service.games.catalogue import Catalogue
     from service.settings.sections.play import Rules
@@ -39,8 +39,12 @@ class MatchSnapshot(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What decisions use besides the world: rules, games, randomness, ids, live matches."""
+    """What decisions use besides the world: node, rules, games, randomness, ids, live matches."""
 
+    node: Owner
+    """This incarnation of this node."""
+    code: str = ""
+    """Digest of the code that folds (see `NodeStarted.code`)."""
     rules: Rules
     games: Catalogue
     new_room_id: Callable[[], RoomId]

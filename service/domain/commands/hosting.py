@@ -8,7 +8,11 @@ import msgspec
 
 from service.domain.commands.boundaries import MemberCommand, RoomCommand
 from service.domain.commands.room_options import checked_options, seats_of
-from service.domain.commands.rooms import new_host, release_keys_of_tab
+from service.domain.commands.rooms import (
+    new_host,
+    owner_of_new_room,
+    release_keys_of_tab,
+)
 from service.domain.commands.seats import (
     TakeSeat,
     become_ready,
@@ -193,6 +197,7 @@ def _open_room(
         metadata=plan.metadata,
         spectators_max=spectators_max,
         named=command.room is not None,
+        owner=owner_of_new_room(room_id, user, world, context),
     )
     if not plays:
         released = release_keys_of_tab(user, socket, world, context)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.domain.commands.boundaries import MatchCommand
-from service.domain.commands.moves import release_keys
+from service.domain.commands.moves import hold_only, release_keys
 from service.domain.events.base import Event
 from service.domain.events.matches import (
     MatchEnded,
@@ -91,19 +91,42 @@ def resume_match_without(
     return [resume_match(match, snapshot)]
 
 
-class PauseAfterRestart(MatchCommand, frozen=True):
-    """Pause a live match after a restart, when all of its players are away."""
+class TakeOver(MatchCommand, frozen=True):
+    """Continue a live match where it stands in the log: after a restart, or the loss of its node.
+
+    After a restart all of its players are away, and it is paused.
+    """
 
     def decide(self, world: World, context: Context) -> list[Event]:
-        """Pause it if it was running, and record the tick to which it was rewound."""
+        """Resume it if it was running and waits for nobody, else pause it.
+
+        Also records the tick to which it was rewound, and releases the keys of lost sockets.
+        """
         match = world.matches.live.get(self.match)
         if match is None or match.paused or match.pace == "free":
             return []
-        pause = pause_match(match, context)
+        room, snapshot = world.rooms.rooms[room_of(match.id)], context.match_snapshot(match.id)
+        if any(is_waited_for(room, match, seat, snapshot.spent_ms) for seat in room.staying):
+            follows = pause_match(match, context)
+        else:
+            follows = _resume_with_open_tabs(room, match, snapshot, context)
         if match.pace != "ticks" or match.suspended:
             # Every frame shown was covered by a commit.
-            return pause
-        return [MatchRewound(match=match.id, tick=context.match_snapshot(match.id).tick), *pause]
+            return follows
+        return [MatchRewound(match=match.id, tick=snapshot.tick), *follows]
+
+
+def _resume_with_open_tabs(
+    room: Room, match: Match, snapshot: MatchSnapshot, context: Context
+) -> list[Event]:
+    """Release the keys of sockets that are no longer in the room, and resume the match."""
+    events: list[Event] = []
+    for seat, held in snapshot.held.items():
+        kept = {tab: names for tab, names in held.items() if tab in room.seats[seat].sockets}
+        events += hold_only(match, seat, kept, snapshot, context)
+        if events and isinstance(events[-1], MatchEnded):
+            return events[-1:]
+    return [*events, resume_match(match, snapshot)]
 
 
 class EndPause(MatchCommand, frozen=True):

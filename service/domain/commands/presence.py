@@ -1,4 +1,4 @@
-"""Commands of presence: nodes, sockets, statuses, grace periods."""
+"""Commands of presence: sockets, statuses, grace periods."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from service.domain.commands.boundaries import UserCommand
 from service.domain.commands.matchmaking import pair_returning, streams_of_return
 from service.domain.commands.rooms import lose_player_tab, stop_spectating_by
 from service.domain.errors import TooManySockets
-from service.domain.events.base import Event, Position, node_stream, room_stream, user_stream
+from service.domain.events.base import Event, Position, room_stream, user_stream
 from service.domain.events.presence import (
-    NodeStarted,
     OwnStatus,
     SocketClosed,
     SocketOpened,
@@ -33,21 +32,6 @@ CLEAN_CLOSES = frozenset({1000, 1005, 4503})
 1005 is a close without a code, the usual logout. After 4503 (kicked or revoked) clients do not
 reconnect. A page reload closes with 1001 and gets the grace period.
 """
-
-
-class StartNode(msgspec.Struct, frozen=True):
-    """Start an incarnation of a node, before it accepts its first socket."""
-
-    node: str
-
-    def streams(self, _world: World) -> set[str]:
-        """The node."""
-        return {node_stream(self.node)}
-
-    def decide(self, world: World, _context: Context) -> list[Event]:
-        """Number the incarnation."""
-        incarnation = world.presence.incarnations.get(self.node, 0) + 1
-        return [NodeStarted(node=self.node, incarnation=incarnation)]
 
 
 class OpenSocket(msgspec.Struct, frozen=True):

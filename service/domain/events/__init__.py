@@ -7,13 +7,14 @@ from service.domain.events import (
     lobby,
     matches,
     matchmaking,
+    nodes,
     outbox,
     presence,
     rooms,
 )
 from service.domain.events.base import Event
 
-_MODULES = (presence, lobby, invites, matchmaking, rooms, matches, chat, access, outbox)
+_MODULES = (nodes, presence, lobby, invites, matchmaking, rooms, matches, chat, access, outbox)
 
 EVENT_TYPES: tuple[type[Event], ...] = tuple(
     dict.fromkeys(
@@ -24,3 +25,6 @@ EVENT_TYPES: tuple[type[Event], ...] = tuple(
     )
 )
 """All event types: the codec and the generated reference know no others."""
+
+LEVEL = max(event_type.needs_level for event_type in EVENT_TYPES)
+"""The level of this code: it reads the events of this level and of all lower ones."""

@@ -23,6 +23,12 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     schema_version: ClassVar[int] = 1
     opens_stream: ClassVar[bool] = False
     """Whether this must be the first event of its stream."""
+    needs_level: ClassVar[int] = 1
+    """The level that a node needs to read this type in its present schema version.
+
+    A new type or schema version gets the next level. It must not be written before all live nodes
+    have reached it, by `world.nodes.level`: an older node stops at an event that it can't read.
+    """
 
     @property
     def stream(self) -> str:
@@ -48,6 +54,12 @@ def queue_stream(game: str) -> str:
 def room_stream(room: RoomId) -> str:
     """Return the name of the stream of a room."""
     return f"room:{room}"
+
+
+def room_of_stream(stream: str) -> RoomId:
+    """Return the room whose stream this is, or an empty text for a stream of anything else."""
+    kind, _, room = stream.partition(":")
+    return room if kind == "room" else ""
 
 
 def match_stream(match: MatchId) -> str:

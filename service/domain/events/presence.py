@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from service.domain.events.base import Event, node_stream, user_stream
+from service.domain.events.base import Event, user_stream
 from service.domain.ids import SocketId, UserId
 
 OwnStatus = Literal["online", "away", "busy"]
-
-
-class NodeStarted(Event, frozen=True):
-    """A node started. Sockets of its earlier incarnations are closed by this event."""
-
-    type: ClassVar[str] = "node.started"
-    node: str
-    incarnation: int
-
-    @property
-    def stream(self) -> str:
-        """The node's own stream."""
-        return node_stream(self.node)
 
 
 class _UserEvent(Event, frozen=True):

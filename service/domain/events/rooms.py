@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from service.domain.events.base import Event, room_stream
-from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.ids import Owner, RoomId, SocketId, UserId
 
 Visibility = Literal["public", "private", "password"]
 
@@ -33,7 +33,7 @@ class RoomCreated(RoomEvent, frozen=True):
     """A room was created: for `players`, who are seated, or by a `host` who opens it to others."""
 
     type: ClassVar[str] = "room.created"
-    schema_version: ClassVar[int] = 2
+    schema_version: ClassVar[int] = 3
     game: str
     players: list[UserId]
     options: dict[str, Any]
@@ -47,6 +47,8 @@ class RoomCreated(RoomEvent, frozen=True):
     spectators_max: int = 0
     named: bool = False
     """Whether a client chose the id, which another room may reuse after this one is closed."""
+    owner: Owner = Owner("n1", 0)
+    """The node that runs the matches of the room."""
 
 
 class _MemberEvent(RoomEvent, frozen=True):
@@ -125,3 +127,16 @@ class RoomClosed(RoomEvent, frozen=True):
 
     type: ClassVar[str] = "room.closed"
     reason: CloseReason
+
+
+class RoomMoved(RoomEvent, frozen=True):
+    """The owner of a room handed it, with its live match, to another node."""
+
+    type: ClassVar[str] = "room.moved"
+    to: str
+    to_incarnation: int
+
+    @property
+    def owner(self) -> Owner:
+        """The new owner."""
+        return Owner(self.to, self.to_incarnation)

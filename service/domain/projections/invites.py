@@ -12,7 +12,8 @@ from service.domain.events.invites import (
     InviteExpired,
     InviteSent,
 )
-from service.domain.events.presence import NodeStarted, UserWentOffline
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import UserWentOffline
 from service.domain.events.rooms import PlayerSeated, RoomCreated
 from service.domain.ids import UserId
 
@@ -66,9 +67,10 @@ class Invites(msgspec.Struct):
             if not decliners:
                 del self.declined[event.inviter]
 
-    def on_node_started(self, _event: NodeStarted, _position: Position) -> None:
-        """End all cooldowns: their deadlines are not armed again at a start."""
-        self.declined.clear()
+    def on_node_started(self, event: NodeStarted, _position: Position) -> None:
+        """End all cooldowns at a start of the service: their deadlines are not armed again."""
+        if event.alone:
+            self.declined.clear()
 
     def on_user_went_offline(self, event: UserWentOffline, _position: Position) -> None:
         """Remove the invites that the user sent and received."""

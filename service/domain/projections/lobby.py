@@ -6,8 +6,9 @@ import msgspec
 
 from service.domain.events.base import Position
 from service.domain.events.lobby import LobbyJoined, LobbyLeft
-from service.domain.events.presence import NodeStarted, SocketClosed
-from service.domain.ids import SocketId, UserId, opened_on
+from service.domain.events.nodes import NodeLost, NodeStarted
+from service.domain.events.presence import SocketClosed
+from service.domain.ids import SocketId, UserId, opened_on, opened_until
 
 
 class Lobby(msgspec.Struct):
@@ -28,6 +29,12 @@ class Lobby(msgspec.Struct):
         for user, sockets in list(self.members.items()):
             self._drop(user, {socket for socket in sockets if opened_on(socket, event.node)})
 
+    def on_node_lost(self, event: NodeLost, _position: Position) -> None:
+        """Remove the sockets of the node."""
+        node, incarnation = event.node, event.incarnation
+        for user, sockets in list(self.members.items()):
+            self._drop(user, {one for one in sockets if opened_until(one, node, incarnation)})
+
     def _drop(self, user: UserId, gone: set[SocketId]) -> None:
         sockets = self.members.get(user)
         if sockets is not None:
@@ -41,4 +48,5 @@ FOLD = {
     LobbyLeft: Lobby.on_tab_left,
     SocketClosed: Lobby.on_tab_left,
     NodeStarted: Lobby.on_node_started,
+    NodeLost: Lobby.on_node_lost,
 }

@@ -139,7 +139,7 @@ class Matches(msgspec.Struct):
         """Resume the match."""
         match = self._advance(event)
         if match is not None:
-            match.paused = False
+            match.paused = match.suspended = False
             match.turn_since = match.turn_noted = position
             match.run = event.run
             match.spent_ms = event.spent_ms or match.spent_ms

@@ -8,8 +8,8 @@ import msgspec
 
 from service.domain.errors import NotConnected, UserOffline
 from service.domain.events.base import Position
+from service.domain.events.nodes import NodeLost, NodeStarted
 from service.domain.events.presence import (
-    NodeStarted,
     OwnStatus,
     SocketClosed,
     SocketOpened,
@@ -17,10 +17,10 @@ from service.domain.events.presence import (
     UserStatusSet,
     UserWentOffline,
 )
-from service.domain.ids import SocketId, UserId, opened_on
+from service.domain.ids import SocketId, UserId, opened_on, opened_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 HIDDEN_MAX = 100_000
@@ -34,7 +34,6 @@ class Presence(msgspec.Struct):
     """The open sockets of each user who is online; an empty set during their grace period."""
     in_grace: dict[UserId, Position] = {}
     """Users in their grace period, and the position of the event that started it."""
-    incarnations: dict[str, int] = {}
     statuses: dict[UserId, OwnStatus] = {}
     """The statuses that users have set, other than `online`; dropped when they go offline."""
     hidden: dict[UserId, None] = {}
@@ -67,13 +66,12 @@ class Presence(msgspec.Struct):
 
     def on_node_started(self, event: NodeStarted, position: Position) -> None:
         """Close the sockets of the node's earlier incarnations; their users get a grace period."""
-        self.incarnations[event.node] = event.incarnation
-        for user, sockets in self.sockets.items():
-            if not sockets:
-                continue
-            sockets -= {socket for socket in sockets if opened_on(socket, event.node)}
-            if not sockets:
-                self.in_grace[user] = position
+        self._close(lambda socket: opened_on(socket, event.node), position)
+
+    def on_node_lost(self, event: NodeLost, position: Position) -> None:
+        """Close the sockets of the node; users without another one get a grace period."""
+        node, incarnation = event.node, event.incarnation
+        self._close(lambda socket: opened_until(socket, node, incarnation), position)
 
     def on_user_came_online(self, event: UserCameOnline, _position: Position) -> None:
         """Add the user."""
@@ -108,9 +106,18 @@ class Presence(msgspec.Struct):
             if len(self.hidden) > HIDDEN_MAX:
                 del self.hidden[next(iter(self.hidden))]
 
+    def _close(self, is_lost: Callable[[SocketId], bool], position: Position) -> None:
+        for user, sockets in self.sockets.items():
+            if not sockets:
+                continue
+            sockets -= {socket for socket in sockets if is_lost(socket)}
+            if not sockets:
+                self.in_grace[user] = position
+
 
 FOLD = {
     NodeStarted: Presence.on_node_started,
+    NodeLost: Presence.on_node_lost,
     UserCameOnline: Presence.on_user_came_online,
     SocketOpened: Presence.on_socket_opened,
     SocketClosed: Presence.on_socket_closed,

@@ -9,7 +9,8 @@ import msgspec
 from service.domain.errors import AlreadyInRoom, NotInRoom, RoomNotFound
 from service.domain.events.base import Position, room_stream
 from service.domain.events.matches import MatchEnded, MatchStarted
-from service.domain.events.presence import NodeStarted, SocketClosed, SocketOpened
+from service.domain.events.nodes import NodeLost, NodeStarted
+from service.domain.events.presence import SocketClosed, SocketOpened
 from service.domain.events.rooms import (
     HostChanged,
     PlayerReadied,
@@ -24,12 +25,12 @@ from service.domain.events.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from service.domain.ids import RoomId, SocketId, UserId, opened_on
+from service.domain.ids import RoomId, SocketId, UserId, opened_on, opened_until
 from service.domain.projections.room import Room, Seat
 from service.domain.projections.room_options import RoomOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 REMEMBERED_MAX = 10_000
@@ -257,14 +258,32 @@ class Rooms(msgspec.Struct):
             self.rooms[watched].remove_spectator_sockets(event.user, {event.socket}, position)
 
     def on_node_started(self, event: NodeStarted, position: Position) -> None:
-        """Remove the sockets of the node's earlier incarnations; their players are excused."""
+        """Remove the sockets of the node's earlier incarnations; their players are excused.
+
+        So are all who are away, if the service was down and nobody could come back.
+        """
+        self._lose_sockets(lambda socket: opened_on(socket, event.node), position)
+        if event.alone:
+            for room in self.rooms.values():
+                for seat in room.seats:
+                    seat.excused = seat.away_since is not None
+
+    def on_node_lost(self, event: NodeLost, position: Position) -> None:
+        """Remove the sockets of the node; players without another one are excused."""
+        node, incarnation = event.node, event.incarnation
+        self._lose_sockets(lambda socket: opened_until(socket, node, incarnation), position)
+
+    def _lose_sockets(self, is_lost: Callable[[SocketId], bool], position: Position) -> None:
         for room in self.rooms.values():
             for seat in room.seats:
-                room.remove_player_sockets(seat, _of_node(seat.sockets, event.node), position)
-                seat.excused = seat.away_since is not None
+                lost = {socket for socket in seat.sockets if is_lost(socket)}
+                room.remove_player_sockets(seat, lost, position)
+                if seat.away_since == position:
+                    seat.excused = True
             for user, sockets in list(room.spectators.items()):
-                room.remove_spectator_sockets(user, _of_node(sockets, event.node), position)
-        for socket in _of_node(self.watching, event.node):
+                lost = {socket for socket in sockets if is_lost(socket)}
+                room.remove_spectator_sockets(user, lost, position)
+        for socket in [socket for socket in self.watching if is_lost(socket)]:
             del self.watching[socket]
 
     def _stop_watching(self, room: Room, user: UserId) -> None:
@@ -273,10 +292,6 @@ class Rooms(msgspec.Struct):
             watched.discard(room.id)
             if not watched:
                 del self.watching[socket]
-
-
-def _of_node(sockets: Iterable[SocketId], node: str) -> set[SocketId]:
-    return {socket for socket in sockets if opened_on(socket, node)}
 
 
 def _remember(memory: dict[UserId, RoomId], user: UserId, room: RoomId) -> None:
@@ -304,4 +319,5 @@ FOLD = {
     SocketOpened: Rooms.on_socket_opened,
     SocketClosed: Rooms.on_socket_closed,
     NodeStarted: Rooms.on_node_started,
+    NodeLost: Rooms.on_node_lost,
 }

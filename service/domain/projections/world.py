@@ -13,6 +13,7 @@ from service.domain.projections import (
     lobby,
     matches,
     matchmaking,
+    nodes,
     outbox,
     presence,
     rooms,
@@ -51,6 +52,7 @@ class World(msgspec.Struct):
     chat: chat.Chat = msgspec.field(default_factory=chat.Chat)
     access: access.Access = msgspec.field(default_factory=access.Access)
     outbox: outbox.Outbox = msgspec.field(default_factory=outbox.Outbox)
+    nodes: nodes.Nodes = msgspec.field(default_factory=nodes.Nodes)
 
     def fold(self, event: Event, position: Position) -> None:
         """Fold the event at `position`, which must be the next one of the log.
@@ -75,6 +77,7 @@ _MODULES = {
     "chat": chat,
     "access": access,
     "outbox": outbox,
+    "nodes": nodes,
 }
 
 

@@ -1,11 +1,13 @@
-"""The cluster: the bus between its nodes."""
+"""The cluster: the name of this node, and the bus between the nodes."""
 
+import re
+import socket
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from service.settings.fields import section, setting
-from service.settings.kinds import SECRET_LENGTH_MIN, Realm
+from service.settings.kinds import SECRET_LENGTH_MIN, NodeName, Realm
 
 
 @section
@@ -45,3 +47,22 @@ class BusSettings:
         "Name that all nodes of a cluster have in common, and no other cluster on the same bus.",
         allowed="letters, digits, - and _, at most 64",
     )
+
+
+@section
+class NodeSettings:
+    """This node, as one of a cluster or the only one."""
+
+    name: NodeName | None = setting(
+        "WS_NODE",
+        None,
+        "Name of this node: the same at each start, and of no other node of the cluster.",
+        allowed="letters, digits, - and _, at most 63",
+        default_text="the host's name in a cluster, else n1",
+    )
+
+
+def host_node_name() -> str:
+    """Return the host's name without its domain, as a name of a node."""
+    host = socket.gethostname().partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]", "-", host)[:63] or "n1"

@@ -8,10 +8,13 @@ import msgspec
 
 from service.domain.commands.base import Command, Context, MatchSnapshot
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
-from service.domain.commands.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.commands.seats import SetReady
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchInput
+from service.domain.events.nodes import NodeStarted
+from service.domain.ids import Owner
 from service.domain.projections.matches import Match
 from service.domain.projections.world import World
 from service.games.catalogue import GAMES
@@ -31,6 +34,7 @@ class Story:
         self.measured: dict[str, Any] = {}
         """What the service has measured of each match, as fields of `MatchSnapshot`."""
         self.context = Context(
+            node=Owner("n1", 1),
             rules=rules or Rules(),
             games=GAMES,
             new_room_id=lambda: ROOM,
@@ -50,6 +54,10 @@ class Story:
     def fold(self, event: Event) -> None:
         self.events.append(event)
         self.world.fold(event, len(self.events))
+        node = self.context.node.node
+        if isinstance(event, NodeStarted) and event.node == node:
+            started = Owner(node, event.incarnation)
+            self.context = msgspec.structs.replace(self.context, node=started)
         match = self.world.matches.live.get(getattr(event, "match", ""))
         if match is not None and isinstance(event, MatchInput):
             run = self.run_of(match)
@@ -78,7 +86,7 @@ class Story:
         return self.runs[match.id]
 
     def open(self, user: int, tab: str = "a") -> str:
-        socket = f"n1.{self.world.presence.incarnations['n1']}.{user}{tab}"
+        socket = f"n1.{self.world.nodes.incarnations['n1']}.{user}{tab}"
         self.do(OpenSocket(user, socket))
         return socket
 

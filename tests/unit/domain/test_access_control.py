@@ -17,7 +17,8 @@ from service.domain.commands.invites import (
     EndInviteCooldown,
     SendInvite,
 )
-from service.domain.commands.presence import CloseSocket, StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.presence import CloseSocket
 from service.domain.errors import (
     Banned,
     ContradictoryRoom,

@@ -25,13 +25,16 @@ from service.domain.commands.deadlines import pending, started_by
 from service.domain.commands.ending import FinishMatch, VoidMatch
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.commands.moves import Move
+from service.domain.commands.nodes import StartNode
 from service.domain.commands.outbox import Delivered, Rejected
-from service.domain.commands.pauses import PauseAfterRestart
-from service.domain.commands.presence import CloseSocket, OpenSocket, StartNode
+from service.domain.commands.pauses import TakeOver
+from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.commands.rules import MoveFailed
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchEnded, MatchInput, MatchStarted
+from service.domain.events.nodes import NodeStarted
+from service.domain.ids import Owner
 from service.domain.projections.world import World
 from service.errors import ClientError
 from service.eventstore.codec import decode, encode
@@ -57,7 +60,7 @@ IN_MATCHES: list[type[msgspec.Struct]] = [
     TakeSeat,
     FinishMatch,
     Say,
-    PauseAfterRestart,
+    TakeOver,
     BeginMatch,
 ]
 """What is done most often while a match runs."""
@@ -113,6 +116,7 @@ class TotalMachine(RuleBasedStateMachine):
         self.runs: dict[str, Run] = {}
         self.games: Any = Catalogue([Faulty(game, self) for game in GAMES.values()])
         self.context = Context(
+            node=Owner("n1", 1),
             rules=Rules(),
             games=self.games,
             new_room_id=self._new_room_id,
@@ -121,6 +125,7 @@ class TotalMachine(RuleBasedStateMachine):
             match_snapshot=self._match_snapshot,
         )
         self._decide(StartNode("n1"))
+        self._decide(StartNode("n2", 1, frozenset({Owner("n1", 1)})))
 
     def _new_room_id(self) -> str:
         free = [room for room in ROOMS if room not in self.world.rooms.rooms]
@@ -158,6 +163,9 @@ class TotalMachine(RuleBasedStateMachine):
         recorded = RecordedEvent(self.position, 1, 1, read, None)
         told = [*before_fold(event, self.world, self.profiles)]
         self.world.fold(event, self.position)
+        if isinstance(event, NodeStarted) and event.node == "n1":
+            started = Owner(event.node, event.incarnation)
+            self.context = msgspec.structs.replace(self.context, node=started)
         told += after_fold(event, self.world, self.profiles)
         for message in told:
             msgspec.json.encode(message)
@@ -188,7 +196,7 @@ class TotalMachine(RuleBasedStateMachine):
     @rule(user=st.sampled_from(USERS))
     def open_socket(self, user: Any) -> None:
         self.sockets += 1
-        incarnation = self.world.presence.incarnations["n1"]
+        incarnation = self.world.nodes.incarnations["n1"]
         self._decide(OpenSocket(user, f"n1.{incarnation}.{self.sockets}"))
 
     @precondition(lambda self: self.world.presence.sockets)
@@ -285,7 +293,11 @@ class TotalMachine(RuleBasedStateMachine):
     def _argument(self, name: str, hint: str, chance: random.Random) -> Any:
         users = {"user", "inviter", "invitee", "target", "to", "author", "muted", "by"}
         games = [*GAMES, "chess"]
+        if hint == "Owner":
+            return Owner(chance.choice(["n1", "n2", "n3"]), 1)
         made: dict[str, Any] = {
+            "node": "n2",
+            "last": (),
             "room": chance.choice(list(self.world.rooms.rooms) or ROOMS),
             "match": chance.choice([*self.world.matches.live, "room1-1"]),
             "socket": "n1.1.999",

@@ -29,7 +29,9 @@ FIELDS: dict[str, Any] = {
 }
 
 LOG: dict[str, tuple[int, str]] = {
-    "node.started": (1, "node:n1"),
+    "node.started": (2, "node:n1"),
+    "node.lost": (1, "node:n1"),
+    "node.draining": (1, "node:n1"),
     "user.came_online": (1, "user:7"),
     "socket.opened": (1, "user:7"),
     "socket.closed": (1, "user:7"),
@@ -45,7 +47,7 @@ LOG: dict[str, tuple[int, str]] = {
     "search.started": (1, "user:7"),
     "search.cancelled": (1, "user:7"),
     "search.gave_up": (1, "user:7"),
-    "room.created": (2, "room:r"),
+    "room.created": (3, "room:r"),
     "player.seated": (1, "room:r"),
     "seat.taken": (1, "room:r"),
     "seat.left": (1, "room:r"),
@@ -57,6 +59,7 @@ LOG: dict[str, tuple[int, str]] = {
     "host.changed": (1, "room:r"),
     "room.locked": (1, "room:r"),
     "room.closed": (1, "room:r"),
+    "room.moved": (1, "room:r"),
     "match.started": (1, "match:r-1"),
     "match.input": (2, "match:r-1"),
     "match.outcome": (1, "match:r-1"),

@@ -6,8 +6,8 @@ import pytest
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.commands.moves import Move
-from service.domain.commands.pauses import PauseAfterRestart
-from service.domain.commands.presence import StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.pauses import TakeOver
 from service.domain.commands.seats import TakeSeat
 from service.domain.errors import NotConnected
 from service.domain.events.base import Event
@@ -145,7 +145,7 @@ def test_a_restart_releases_all_keys(player: Player) -> None:
     player.type("a", "w", "down")
     player.type("b", "s", "down")
     player.story.do(StartNode("n1"))
-    player.story.do(PauseAfterRestart(player.match.id))
+    player.story.do(TakeOver(player.match.id))
     assert (player.held, player.match.pressing) == ("", {})
 
 

@@ -9,8 +9,8 @@ import pytest
 from service.domain.commands.deadlines import pending, started_by
 from service.domain.commands.ending import FinishMatch
 from service.domain.commands.moves import Move
-from service.domain.commands.pauses import EndPause, PauseAfterRestart
-from service.domain.commands.presence import StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.pauses import EndPause, TakeOver
 from service.domain.commands.seats import ForfeitSeat, SetReady, TakeSeat
 from service.domain.commands.turns import NoteTurn, TimeOutTurn
 from service.domain.events.base import Event
@@ -101,7 +101,7 @@ def test_the_remaining_turn_time_is_logged_and_survives_a_crash() -> None:
     assert play.story.do(NoteTurn(play.match.id, since)) == []
     play.story.measured = {}
     play.story.do(StartNode("n1"))
-    (paused,) = play.story.do(PauseAfterRestart(play.match.id))
+    (paused,) = play.story.do(TakeOver(play.match.id))
     assert isinstance(paused, MatchPaused)
     assert (paused.turn_left_ms, paused.spent_ms) == (18_000, [0, 0])
 
@@ -196,7 +196,7 @@ def test_downtime_of_the_service_is_charged_to_nobody() -> None:
     play.measured(spent=[5000, 0])
     play.story.do(EndPause(play.match.id))
     play.story.do(StartNode("n1"))
-    play.story.do(PauseAfterRestart(play.match.id))
+    play.story.do(TakeOver(play.match.id))
     assert play.deadlines() == []
     assert types(play.back(2)) == ["seat.taken"]
     assert types(play.back(1, "c")) == ["seat.taken", "match.resumed"]
@@ -244,21 +244,23 @@ def test_an_invalid_pause_budget_is_refused(budget: object) -> None:
 def test_only_a_running_match_with_ticks_is_rewound_by_a_crash() -> None:
     """A move of the other games is shown when it is committed."""
     play = Play("pong", duration_s=30)
-    events = play.story.do(PauseAfterRestart(play.match.id))
+    play.story.do(StartNode("n1"))
+    events = play.story.do(TakeOver(play.match.id))
     assert [type(event) for event in events if not isinstance(event, MatchInput)] == [
         MatchRewound,
         MatchPaused,
     ]
     assert isinstance(events[0], MatchRewound)
     assert events[0].tick == play.match.tick
-    assert play.story.do(PauseAfterRestart(play.match.id)) == []
+    assert play.story.do(TakeOver(play.match.id)) == []
 
 
 def test_a_clean_shutdown_does_not_rewind_a_match() -> None:
     play = Play("pong", duration_s=30)
     play.story.fold(MatchSuspended(match=play.match.id, tick=7))
-    events = play.story.do(PauseAfterRestart(play.match.id))
+    play.story.do(StartNode("n1"))
+    events = play.story.do(TakeOver(play.match.id))
     assert [type(event) for event in events if not isinstance(event, MatchInput)] == [MatchPaused]
     play.story.fold(MatchResumed(match=play.match.id, tick=7, run=1))
-    crashed = play.story.do(PauseAfterRestart(play.match.id))
+    crashed = play.story.do(TakeOver(play.match.id))
     assert any(isinstance(event, MatchRewound) for event in crashed)

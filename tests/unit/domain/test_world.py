@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -16,12 +17,15 @@ from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInv
 from service.domain.commands.lobby import JoinLobby, LeaveLobby
 from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.moves import Move
+from service.domain.commands.nodes import StartNode
 from service.domain.commands.outbox import Delivered, Rejected, Settle, Subscribe
-from service.domain.commands.pauses import PauseAfterRestart
-from service.domain.commands.presence import CloseSocket, OpenSocket, SetStatus, StartNode
+from service.domain.commands.pauses import TakeOver
+from service.domain.commands.presence import CloseSocket, OpenSocket, SetStatus
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchCheckpoint, MatchInput
+from service.domain.events.nodes import NodeStarted
+from service.domain.ids import Owner
 from service.domain.projections.matches import Match
 from service.domain.projections.world import World
 from service.errors import ClientError
@@ -51,6 +55,7 @@ class WorldMachine(RuleBasedStateMachine):
         self.sockets_made = 0
         self.open: list[tuple[int | str, str]] = []
         self.context = Context(
+            node=Owner("n1", 1),
             rules=Rules(sockets_per_user_max=3, match_duration_s=1, reconnect_grace_s=1),
             games=GAMES,
             new_room_id=self.new_room_id,
@@ -95,6 +100,9 @@ class WorldMachine(RuleBasedStateMachine):
     def fold(self, event: Event) -> None:
         self.events.append(event)
         self.world.fold(event, len(self.events))
+        if isinstance(event, NodeStarted):
+            started = Owner(event.node, event.incarnation)
+            self.context = msgspec.structs.replace(self.context, node=started)
         match = self.world.matches.live.get(getattr(event, "match", ""))
         if isinstance(event, MatchInput) and match is not None and match.pace != "ticks":
             run = self.run_of(match)
@@ -113,7 +121,7 @@ class WorldMachine(RuleBasedStateMachine):
     @rule(user=USERS)
     def open_socket(self, user: int | str) -> None:
         self.sockets_made += 1
-        incarnation = self.world.presence.incarnations["n1"]
+        incarnation = self.world.nodes.incarnations["n1"]
         socket = f"n1.{incarnation}.{self.sockets_made}"
         before = len(self.events)
         self.execute(OpenSocket(user, socket))
@@ -136,7 +144,7 @@ class WorldMachine(RuleBasedStateMachine):
         self.open.clear()
         self.execute(StartNode("n1"))
         for match in list(self.world.matches.live):
-            self.execute(PauseAfterRestart(match))
+            self.execute(TakeOver(match))
 
     @rule(index=SOCKETS, joins=st.booleans())
     def lobby(self, index: int, *, joins: bool) -> None:

@@ -15,8 +15,9 @@ from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, 
 from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
 from service.domain.commands.lobby import JoinLobby
 from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
-from service.domain.commands.pauses import PauseAfterRestart
-from service.domain.commands.presence import CloseSocket, OpenSocket, ReplaceSocket, StartNode
+from service.domain.commands.nodes import StartNode
+from service.domain.commands.pauses import TakeOver
+from service.domain.commands.presence import CloseSocket, OpenSocket, ReplaceSocket
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.errors import TooManySockets
 from service.errors import ClientError
@@ -74,7 +75,7 @@ class WhoIsWhere(RuleBasedStateMachine):
 
     @rule(user=USERS, silent=INDEX)
     def comes(self, user: int, silent: int) -> None:
-        incarnation = self.world.presence.incarnations["n1"]
+        incarnation = self.world.nodes.incarnations["n1"]
         socket = f"n1.{incarnation}.{next(self.numbers)}"
         try:
             self.do(OpenSocket(user, socket))
@@ -94,7 +95,7 @@ class WhoIsWhere(RuleBasedStateMachine):
     def service_restarts(self) -> None:
         self.do(StartNode("n1"))
         for match in list(self.world.matches.live):
-            self.do(PauseAfterRestart(match))
+            self.do(TakeOver(match))
 
     @rule(index=INDEX)
     def time_is_over(self, index: int) -> None:

@@ -26,6 +26,7 @@ from service.domain.events.matches import (
     MatchTurnNoted,
 )
 from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.nodes import NodeDraining, NodeLost, NodeStarted
 from service.domain.events.outbox import (
     USER_SERVICE,
     ConsumerSubscribed,
@@ -35,7 +36,6 @@ from service.domain.events.outbox import (
     ResultRequeued,
 )
 from service.domain.events.presence import (
-    NodeStarted,
     SocketClosed,
     SocketOpened,
     UserCameOnline,
@@ -50,6 +50,7 @@ from service.domain.events.rooms import (
     RoomClosed,
     RoomCreated,
     RoomLocked,
+    RoomMoved,
     SeatForfeited,
     SeatLeft,
     SeatTaken,
@@ -67,6 +68,9 @@ RAW = msgspec.Raw(b"{}")
 
 HISTORY = (
     NodeStarted("n1", 1),
+    NodeStarted("n2", 1, alone=False),
+    NodeDraining("n2", 1),
+    NodeLost("n2", 1),
     ConsumerSubscribed(USER_SERVICE),
     *(UserCameOnline(user) for user in (7, 8, 9)),
     *(SocketOpened(user, f"n1.1.{user}") for user in (7, 8, 9)),
@@ -114,6 +118,7 @@ HISTORY = (
     PlayerSeated("r2", 9, 0),
     PlayerSeated("r2", 7, 1),
     RoomLocked("r2", locked=True),
+    RoomMoved("r2", "n1", 1),
     SeatLeft("r2", 9),
     HostChanged("r2", 7),
     SocketClosed(9, "n1.1.9", 1000),

@@ -28,6 +28,7 @@ from service.domain.events.rooms import (
     SeatTaken,
     SpectatorJoined,
 )
+from service.domain.ids import Owner
 from service.domain.projections.room import Phase
 from service.domain.projections.world import World
 from service.replay.run import state_hash
@@ -36,6 +37,9 @@ from tests.unit.domain.scenario import scenario
 from tests.unit.domain.story import ROOM
 
 ANA, BEN, CLEO, DAN = 1, 2, 3, 4
+
+OWNER = Owner("n1", 1)
+"""The only node, at its first start."""
 
 BROKEN = 1006
 """The close code of a connection that broke."""
@@ -86,7 +90,7 @@ def made(*players: int, room: str = ROOM, **fields: Any) -> list[Event]:
     """Make a room for certain players, as an invite or the matchmaking does."""
     seats = len(players)
     created: dict[str, Any] = {"seats_min": seats, "seats_max": seats, "game": TAG.name}
-    created |= {"options": {}, "spectators_max": 9} | fields
+    created |= {"options": {}, "spectators_max": 9, "owner": OWNER} | fields
     return [RoomCreated(room=room, players=list(players), **created)]
 
 
@@ -254,6 +258,7 @@ def new_room(game: str, *players: int) -> RoomCreated:
         seats_min=seats,
         seats_max=seats,
         spectators_max=2000,
+        owner=OWNER,
     )
 
 

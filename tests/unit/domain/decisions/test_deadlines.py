@@ -31,7 +31,8 @@ from service.domain.events.invites import (
 )
 from service.domain.events.matches import MatchTurnNoted
 from service.domain.events.matchmaking import SearchCancelled, SearchStarted
-from service.domain.events.presence import NodeStarted, SocketClosed, SocketOpened, UserWentOffline
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import SocketClosed, SocketOpened, UserWentOffline
 from service.domain.events.rooms import (
     PlayerSeated,
     RoomClosed,

@@ -11,7 +11,8 @@ from service.domain.events.invites import (
     InviteExpired,
     InviteSent,
 )
-from service.domain.events.presence import NodeStarted, UserWentOffline
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import UserWentOffline
 from service.domain.events.rooms import PlayerSeated, RoomCreated
 from service.domain.projections.invites import Invite
 from service.domain.projections.world import World

@@ -6,7 +6,8 @@ from service.domain.commands.lobby import JoinLobby, LeaveLobby
 from service.domain.errors import NotConnected
 from service.domain.events.base import Event
 from service.domain.events.lobby import LobbyJoined, LobbyLeft
-from service.domain.events.presence import NodeStarted, SocketClosed
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import SocketClosed
 from service.domain.projections.world import World
 from tests.unit.domain.decisions.histories import (
     ANA,

@@ -39,6 +39,7 @@ from service.games.protocol import InvalidOptions
 from tests.unit.domain.decisions.histories import (
     ANA,
     BEN,
+    OWNER,
     READY,
     holds,
     hosted,
@@ -102,6 +103,7 @@ def opened_room(room: str = ROOM, **fields: Any) -> RoomCreated:
         "seats_max": 4,
         "host": ANA,
         "spectators_max": 2000,
+        "owner": OWNER,
     }
     return RoomCreated(**(created | fields))
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.domain.commands.pauses import (
     EndPause,
-    PauseAfterRestart,
+    TakeOver,
     handle_lost_player,
     is_waited_for,
     resume_match_without,
@@ -17,7 +17,8 @@ from service.domain.commands.pauses import resume_match as resumption_of
 from service.domain.commands.presence import CloseSocket
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchEnded, MatchRewound, MatchSuspended
-from service.domain.events.presence import NodeStarted, SocketClosed
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import SocketClosed
 from service.domain.projections.matches import pause_left_ms
 from service.domain.projections.room import Seat
 from service.domain.projections.room_options import RoomOptions
@@ -228,8 +229,8 @@ def test_a_paused_match_does_not_wait_for_who_has_left() -> None:
 # EndPause
 
 
-@pytest.mark.parametrize("command", [EndPause("a-b-1"), PauseAfterRestart("a-b-1")])
-def test_a_pause_locks_the_room(command: EndPause | PauseAfterRestart) -> None:
+@pytest.mark.parametrize("command", [EndPause("a-b-1"), TakeOver("a-b-1")])
+def test_a_pause_locks_the_room(command: EndPause | TakeOver) -> None:
     assert command.streams(scenario().story.world) == {"room:a-b"}
 
 
@@ -255,12 +256,12 @@ def test_only_a_pause_can_end(one: Scenario) -> None:
     one.when(EndPause(MATCH)).then_nothing()
 
 
-# PauseAfterRestart
+# TakeOver
 
 
 def test_a_match_with_ticks_is_rewound_and_paused_after_a_crash() -> None:
     one = measured(play().given(RESTARTED), held={0: {"t": ["up"]}}, state=pong_state())
-    one.when(PauseAfterRestart(MATCH)).then(
+    one.when(TakeOver(MATCH)).then(
         MatchRewound(match=MATCH, tick=5),
         entered(KeysHeld(0, up=False, down=False), tick=9),
         paused(5, spent=[0, 0]),
@@ -269,12 +270,12 @@ def test_a_match_with_ticks_is_rewound_and_paused_after_a_crash() -> None:
 
 def test_a_match_with_ticks_is_only_paused_after_a_graceful_stop() -> None:
     one = measured(play()).given(MatchSuspended(match=MATCH, tick=5), RESTARTED)
-    one.when(PauseAfterRestart(MATCH)).then(paused(5, spent=[0, 0]))
+    one.when(TakeOver(MATCH)).then(paused(5, spent=[0, 0]))
 
 
 def test_a_turn_based_game_is_only_paused_after_a_crash() -> None:
     one = measured(play("connect_four")).given(RESTARTED)
-    one.when(PauseAfterRestart(MATCH)).then(paused(5, 20_000, [0, 0]))
+    one.when(TakeOver(MATCH)).then(paused(5, 20_000, [0, 0]))
 
 
 @pytest.mark.parametrize(
@@ -283,10 +284,10 @@ def test_a_turn_based_game_is_only_paused_after_a_crash() -> None:
     ids=["no match", "free moves", "paused", "over"],
 )
 def test_a_match_that_does_not_run_is_not_paused_after_a_restart(one: Scenario) -> None:
-    one.given(RESTARTED).when(PauseAfterRestart(MATCH)).then_nothing()
+    one.given(RESTARTED).when(TakeOver(MATCH)).then_nothing()
 
 
 def test_a_match_whose_rules_fail_after_a_restart_is_void() -> None:
     one = measured(play().given(RESTARTED), held={0: {"t": ["up"]}})
     by_rules(one, BrokenPong("hold"))
-    one.when(PauseAfterRestart(MATCH)).then(MatchRewound(match=MATCH, tick=5), VOID)
+    one.when(TakeOver(MATCH)).then(MatchRewound(match=MATCH, tick=5), VOID)

@@ -9,13 +9,11 @@ from service.domain.commands.presence import (
     OpenSocket,
     ReplaceSocket,
     SetStatus,
-    StartNode,
 )
 from service.domain.errors import TooManySockets
 from service.domain.events.base import Event
 from service.domain.events.matchmaking import SearchStarted
 from service.domain.events.presence import (
-    NodeStarted,
     OwnStatus,
     SocketClosed,
     SocketOpened,
@@ -55,24 +53,6 @@ def playing(*, tabs: str = "a") -> Scenario:
     stage = scenario(sockets_per_user_max=2)
     stage.story.match("pong", ANA, BEN)
     return stage.given(*(opened(letter) for letter in tabs if letter != "a"))
-
-
-# StartNode
-
-
-def test_the_first_incarnation_of_a_node_is_number_one() -> None:
-    scenario().when(StartNode("n2")).then(NodeStarted(node="n2", incarnation=1))
-
-
-def test_each_incarnation_of_a_node_has_the_next_number() -> None:
-    scenario().when(StartNode("n1")).then(NodeStarted(node="n1", incarnation=2))
-    scenario().given(StartNode("n2"), StartNode("n1"), StartNode("n1")).when(StartNode("n1")).then(
-        NodeStarted(node="n1", incarnation=4)
-    )
-
-
-def test_a_start_locks_the_node() -> None:
-    assert StartNode("n1").streams(World()) == {"node:n1"}
 
 
 # OpenSocket

@@ -4,8 +4,8 @@ import pytest
 
 from service.domain.errors import NotConnected, UserOffline
 from service.domain.events.base import Event
+from service.domain.events.nodes import NodeStarted
 from service.domain.events.presence import (
-    NodeStarted,
     OwnStatus,
     SocketClosed,
     SocketOpened,
@@ -100,10 +100,11 @@ def test_a_start_puts_the_users_of_the_earlier_incarnations_of_a_node_in_their_g
         SocketOpened(user=CLEO, socket="n2.1.2"),
     ]
     given = [*online(DAN), *lost(DAN), *online(ANA, BEN), *elsewhere]
-    restarted = presence_after(*given, NodeStarted(node="n1", incarnation=2))
+    world = world_after(*given, NodeStarted(node="n1", incarnation=2))
+    restarted = world.presence
     assert restarted.sockets == {DAN: set(), ANA: set(), BEN: {"n2.1.1"}, CLEO: {"n2.1.2"}}
     assert restarted.in_grace == {DAN: 4, ANA: len(given) + 2}
-    assert restarted.incarnations == {"n1": 2}
+    assert world.nodes.incarnations == {"n1": 2}
     assert restarted.is_connected(BEN)
 
 
@@ -116,7 +117,7 @@ def test_users_without_a_socket_come_to_no_grace_period_by_a_start() -> None:
 
 def test_incarnations_are_counted_for_each_node() -> None:
     started = [NodeStarted(node="n2", incarnation=1), NodeStarted(node="n1", incarnation=2)]
-    assert presence_after(*started).incarnations == {"n1": 2, "n2": 1}
+    assert world_after(*started).nodes.incarnations == {"n1": 2, "n2": 1}
 
 
 def test_a_status_is_remembered_where_it_is_not_online() -> None:

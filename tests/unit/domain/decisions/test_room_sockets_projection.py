@@ -8,7 +8,8 @@ import pytest
 
 from service.domain.errors import AlreadyInRoom, NotInRoom, RoomNotFound
 from service.domain.events.base import Event
-from service.domain.events.presence import NodeStarted, SocketClosed, SocketOpened
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import SocketClosed, SocketOpened
 from service.domain.events.rooms import (
     PlayerSeated,
     SeatLeft,

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from service.domain.events.base import Event
-from service.domain.events.presence import NodeStarted, SocketOpened
+from service.domain.events.nodes import NodeStarted
+from service.domain.events.presence import SocketOpened
 from service.domain.events.rooms import (
     HostChanged,
     PlayerReadied,
