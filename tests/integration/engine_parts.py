@@ -17,6 +17,7 @@ from service.eventstore.writer import EventLog
 from service.fanout.audience import Message
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
+from service.runtime.conditions import Conditions
 from service.runtime.engine import Engine
 from service.runtime.gate import Hold
 from service.runtime.projector import Observer
@@ -88,12 +89,14 @@ def never(answer: object) -> None:
     raise AssertionError(answer)
 
 
-def engine_on(
+def engine_on(  # noqa: PLR0913 - what tests may replace
     log: EventLog,
     world: World,
     observers: Sequence[Observer] = (),
+    *,
     rules: Rules | None = None,
     gate: NoMatches | None = None,
+    conditions: Conditions | None = None,
 ) -> Engine:
     """Make an engine that changes `world`; the log is not started yet."""
     gate = gate or NoMatches()
@@ -106,7 +109,15 @@ def engine_on(
         new_seed=lambda: 7,
         match_snapshot=gate.match_snapshot,
     )
-    engine = Engine(log, world, Profiles(), NoRecipients(), context=context, gate=gate)
+    engine = Engine(
+        log,
+        world,
+        Profiles(),
+        NoRecipients(),
+        context=context,
+        gate=gate,
+        conditions=conditions,
+    )
     for observer in observers:
         engine.subscribe(observer)
     return engine
