@@ -15,6 +15,7 @@ from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import Unavailable
 from service.eventstore.commit_thread import CommitThread
 from service.eventstore.completions import PendingAppend, ThreadCall
+from service.eventstore.hand_over import HandOver
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.plan import Committed
@@ -81,7 +82,8 @@ class EventLog:
         self._on_commit: Callable[[Sequence[RecordedEvent]], None]
         self._replication: Replication | None = None
         self._new: list[PendingAppend] = []
-        """Appends that were submitted in this iteration of the loop."""
+        """Appends that are not handed to the thread yet."""
+        self._hand_over = HandOver(self._hand_over_new, time.monotonic)
         self._pending = 0
         self._all_settled: asyncio.Future[None] | None = None
         """Set by `close` while it waits for pending appends."""
@@ -153,7 +155,7 @@ class EventLog:
         self._thread.connect(self._loop, self._on_results, self._fail)
         return asyncio.create_task(_raised(self._failure), name="log-writer")
 
-    def append(
+    def append(  # noqa: PLR0913 - what an append is
         self,
         events: Sequence[ProposedEvent],
         done: OnAppended,
@@ -161,6 +163,7 @@ class EventLog:
         *,
         personal_data: PersonalData = NO_PERSONAL_DATA,
         condition: Condition | None = None,
+        may_wait_s: float = 0.0,
     ) -> None:
         """Commit `events`, all or nothing; `done` is called with the result, after the fold.
 
@@ -168,11 +171,14 @@ class EventLog:
         gets its first position. The result is `VersionConflict` if a stream is not at the version
         in `expect`, `KeyConflict` if `condition` does not hold, and `Unavailable` when the log
         can't be written. Raises `Unavailable` when the log is closing.
+
+        With `may_wait_s` the events may be committed together with later ones, so early that they
+        are expected to be folded after this time. Without it they are committed at once, after
+        those that still wait. The order of the log is always that of the calls.
         """
         if self._thread.is_closing:
             raise Unavailable("The service is stopping; connect again and retry.")
-        if not self._new:
-            self._loop.call_soon(self._hand_over)
+        self._hand_over.schedule(may_wait_s)
         span = traces.begin("log.append", events=len(events))
         self._new.append(
             PendingAppend(events, expect, personal_data, condition, done=done, span=span)
@@ -209,6 +215,8 @@ class EventLog:
     async def close(self) -> None:
         """Commit pending appends, close the database and release the lock."""
         self._thread.is_closing = True
+        if self._new:
+            self._hand_over.schedule()
         if self._pending:
             self._all_settled = self._loop.create_future()
             await asyncio.shield(self._all_settled)
@@ -220,8 +228,8 @@ class EventLog:
         await asyncio.to_thread(self._thread.join)
         self._lock.release()
 
-    def _hand_over(self) -> None:
-        """Pass the appends of this loop iteration to the thread."""
+    def _hand_over_new(self) -> None:
+        """Pass the new appends to the thread."""
         new, self._new = self._new, []
         if self._replication is not None:
             self._replication.sent(new)
@@ -242,7 +250,9 @@ class EventLog:
             one for result in results if isinstance(result, Committed) for one in result.recorded
         ]
         if recorded and not self._thread.is_broken:
-            self._metrics.committed(len(recorded), time.perf_counter() - began_at)
+            took_s = time.perf_counter() - began_at
+            self._metrics.committed(len(recorded), took_s)
+            self._hand_over.committed(took_s)
         if self._replication is not None:
             self._replication.committed(
                 batch, results, functools.partial(self._give, batch, results)

@@ -281,7 +281,12 @@ class Engine:
             streams = frozenset[str]() if pending.lease is None else pending.lease.streams
             condition = self._conditions.of(self.world.position, streams, events, pending.key)
         self._log.append(
-            proposed, settle, _opening(events), personal_data=data, condition=condition
+            proposed,
+            settle,
+            _opening(events),
+            personal_data=data,
+            condition=condition,
+            may_wait_s=self._gate.may_wait_s(events),
         )
         # Only now: `append` raises when the log is closing, and then nothing has to be undone.
         pending.is_decided = True

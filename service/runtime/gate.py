@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.domain.events.base import Event
     from service.domain.events.matches import MatchEvent
     from service.domain.ids import MatchId
 
@@ -27,6 +30,9 @@ class Gate(Protocol):
 
     def hold(self, event: MatchEvent) -> Hold | None:
         """Stop the match of `event` before its tick; return None if nothing has to be held."""
+
+    def may_wait_s(self, events: Sequence[Event]) -> float:
+        """Return how much later it is early enough that events are committed, in seconds."""
 
     def move_failed(self, match: MatchId, seat: int) -> None:
         """Count a move over which the rules failed; too many in a row end the match."""

@@ -10,6 +10,7 @@ from service.domain.commands.moves import INPUT_LEAD_TICKS_MAX
 from service.domain.events.matches import MatchInput, MatchPaused
 from service.errors import Unavailable
 from service.fanout.audience import InRoom
+from service.protocol.frame_rates import ALL_RATES
 from service.replay.run import outcomes_at
 from service.runtime.frame_schedule import FrameSchedule
 from service.runtime.match_clock import MatchClock
@@ -55,6 +56,8 @@ class LiveMatch:
         "recording",
         "room",
         "run",
+        "wake_at",
+        "wanted",
     )
 
     def __init__(
@@ -93,6 +96,11 @@ class LiveMatch:
         self._period_s = 1 / (run.game.tick_hz or 1)
         self._caught_up_s = CATCH_UP_TICKS_MAX * self._period_s
         self._due_at = 0.0
+        self.wanted: frozenset[int] = ALL_RATES
+        """The frame rates of the sockets in the room, as of the last state."""
+        self.wake_at = math.inf
+        """When it is to be stepped: when the tick is due whose state is shown next. Ticks before
+        that one are stepped together with it."""
 
     @property
     def is_stepped_by_inputs(self) -> bool:
@@ -103,6 +111,17 @@ class LiveMatch:
         """Step the next tick at the time `at`, and the others at the rate of the game."""
         self.paused = False
         self._due_at = at
+        self.plan_wake()
+
+    def pause(self) -> None:
+        """Step no tick until `resume`."""
+        self.paused = True
+        self.wake_at = math.inf
+
+    def plan_wake(self) -> None:
+        """Set `wake_at`, after steps or a change of the frame rates."""
+        ticks = self.frames.ticks_until(self.run.tick, self.wanted)
+        self.wake_at = self._due_at + (ticks - 1) * self._period_s
 
     def is_due(self, now: float) -> bool:
         """Return whether the next tick may be stepped now."""

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 from service.domain.commands.base import MatchSnapshot
 from service.domain.commands.ending import VoidMatch
 from service.domain.events.base import room_stream
-from service.domain.events.matches import MatchCheckpoint
+from service.domain.events.matches import MatchCheckpoint, MatchInput
 from service.errors import Unavailable
 from service.replay.run import state_hash
+from service.runtime.alarm import Alarm
 from service.telemetry import Metrics, note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from service.domain.events.base import Event
     from service.domain.events.matches import MatchEvent
     from service.domain.ids import MatchId
     from service.runtime.live_match import LiveMatch, MatchHold
 
 MOVE_FAULTS_MAX = 3
 """A match is void after so many moves in a row of one seat over which its rules failed."""
+
+GROUP_S = 0.05
+"""How long inputs and checkpoints may wait, to be committed with other events."""
 
 
 class LiveMatches:
@@ -38,6 +43,8 @@ class LiveMatches:
         self._by_stream: dict[str, LiveMatch] = {}
         """The matches by the stream of their room."""
         self._failed: list[VoidMatch] = []
+        self.alarm = Alarm(clock)
+        """Rings when a match has failed or is resumed, for the ticker."""
 
     def __len__(self) -> int:
         """Return their number."""
@@ -102,6 +109,23 @@ class LiveMatches:
         for stream in streams & self._by_stream.keys():
             await self._by_stream[stream].recorded()
 
+    def may_wait_s(self, events: Sequence[Event]) -> float:
+        """Return how much later it is early enough that events are committed, in seconds.
+
+        Inputs of a match with ticks take effect when it is stepped next, and checkpoints are not
+        waited for.
+        """
+        wait_s = GROUP_S
+        for event in events:
+            if isinstance(event, MatchInput):
+                live = self._matches.get(event.match)
+                if live is None or live.is_stepped_by_inputs:
+                    return 0.0
+                wait_s = min(wait_s, live.wake_at - self._clock())
+            elif not isinstance(event, MatchCheckpoint):
+                return 0.0
+        return wait_s
+
     def hold(self, event: MatchEvent) -> MatchHold | None:
         """Stop the match of `event` before its tick; a checkpoint holds nothing."""
         live = self._matches.get(event.match)
@@ -128,6 +152,7 @@ class LiveMatches:
         if not live.failed:
             live.failed = True
             self._failed.append(VoidMatch(live.id, tick))
+            self.alarm.ring()
 
     def take_failed(self) -> list[VoidMatch]:
         """Return the commands that end the matches marked since the last call."""

@@ -108,7 +108,7 @@ class MatchPublisher:
             live.last_remaining = remaining_s
             self._publish_to_room(room, match_timer(live.audience, room, remaining_s))
         if rates is not None:
-            wanted = self._publisher.frame_rates(room.id)
+            live.wanted = wanted = self._publisher.frame_rates(room.id)
             if wanted.isdisjoint(rates):
                 return
             if wanted <= rates:

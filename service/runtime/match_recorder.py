@@ -47,13 +47,13 @@ class MatchRecorder:
         self,
         engine: Engine,
         matches: LiveMatches,
-        publish_frame: Callable[[LiveMatch], None],
+        on_recorded: Callable[[LiveMatch], None],
         metrics: Metrics,
     ) -> None:
-        """Call `publish_frame` when the outcomes of a step are committed."""
+        """Call `on_recorded` when the outcomes of a step are committed."""
         self._engine = engine
         self._matches = matches
-        self._publish_frame = publish_frame
+        self._on_recorded = on_recorded
         self._metrics = metrics
         self._checkpoints: list[MatchCheckpoint] = []
         """Checkpoints that are taken but not appended yet."""
@@ -62,7 +62,14 @@ class MatchRecorder:
     def record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
         """Append the outcomes of a step; its frame is published after the commit."""
         live.begin_recording()
-        self._tasks.spawn(self._record(live, outcomes))
+
+        def done(result: Executed | Exception) -> None:
+            if isinstance(result, Exception):
+                self._tasks.spawn(self._record_again(live, outcomes, result))
+            else:
+                self._end_recording(live)
+
+        self._engine.dispatch(Record(outcomes), ORIGIN, done)
 
     def finish(self, live: LiveMatch) -> None:
         """End a match that is over by its rules."""
@@ -99,29 +106,33 @@ class MatchRecorder:
             await self._engine.execute(Record([*self._checkpoints, *last]), ORIGIN)
         await self._tasks.stop()
 
-    async def _record(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
-        try:
-            await self._write_outcomes(live, outcomes)
-        except Exception as error:  # noqa: BLE001 - it harms this match alone
-            live.end_recording()
-            note_fault(self._metrics, "rules", error, match=live.id)
-            self._matches.void(live, outcomes[0].tick)
-            return
+    def _end_recording(self, live: LiveMatch) -> None:
         live.end_recording()
-        self._publish_frame(live)
-        if live.finishing:
-            await self._finish(live)
+        is_over = live.finishing
+        self._on_recorded(live)
+        if is_over:
+            self.finish(live)
 
-    async def _write_outcomes(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
-        """Append outcomes, however long that takes: the match can't step on without them."""
-        while True:
+    async def _record_again(
+        self, live: LiveMatch, outcomes: Sequence[MatchOutcome], error: Exception
+    ) -> None:
+        """Append outcomes, however long that takes: the match can't step on without them.
+
+        An error other than an outage ends the match as void.
+        """
+        while isinstance(error, Unavailable):
+            live.recording_failed()
+            await asyncio.sleep(LOG_RETRY_S)
             try:
                 await self._engine.execute(Record(outcomes), ORIGIN)
-            except Unavailable:
-                live.recording_failed()
-                await asyncio.sleep(LOG_RETRY_S)
+            except Exception as again:  # noqa: BLE001 - it harms this match alone
+                error = again
             else:
+                self._end_recording(live)
                 return
+        live.end_recording()
+        note_fault(self._metrics, "rules", error, match=live.id)
+        self._matches.void(live, outcomes[0].tick)
 
     async def _finish(self, live: LiveMatch) -> None:
         """End a match, however long that takes; one whose end fails is void."""

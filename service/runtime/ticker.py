@@ -6,7 +6,6 @@ and an outcome before its frame is published. A slow disk therefore only delays 
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import TYPE_CHECKING
 
@@ -29,10 +28,10 @@ from service.domain.projections.matches import START_DELAY_S
 from service.errors import Unavailable
 from service.games.protocol import RulesFailed
 from service.replay.run import rebuild
-from service.runtime.frame_schedule import PHASES as FRAME_PHASES
 from service.runtime.live_match import LiveMatch
 from service.runtime.match_recorder import ORIGIN, MatchRecorder
 from service.runtime.record import Record
+from service.runtime.tick_slots import TickSlots
 from service.telemetry import Metrics, get_logger
 
 if TYPE_CHECKING:
@@ -47,15 +46,6 @@ if TYPE_CHECKING:
     from service.runtime.engine import Engine
     from service.runtime.live_matches import LiveMatches
     from service.runtime.match_publisher import MatchPublisher
-
-PHASES = 4
-"""The parts of a tick that matches are spread over, so that not all are due at once."""
-
-GRID_HZ = 60
-"""How often each phase is stepped, per second."""
-
-SLOT_S = 1 / GRID_HZ / PHASES
-"""The time from one phase to the next."""
 
 CHECKPOINT_INPUTS = 200
 """Inputs between two checkpoints, in a game without ticks."""
@@ -87,14 +77,11 @@ class Ticker:
         self._publisher = publisher
         self._checkpoint_s = checkpoint_s
         self._clock = clock
-        self._grid_at = clock()
         self.lateness_s = 0.0
-        """How late the last due match was stepped, in seconds; 0 while no match is live."""
+        """How late the last due matches were stepped, in seconds; 0 while none is to be stepped."""
         self._matches = matches
-        self._recorder = MatchRecorder(engine, matches, publisher.publish_frame, metrics)
-        self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
-        self._added_count = 0
-        self._awake = asyncio.Event()
+        self._recorder = MatchRecorder(engine, matches, self._recorded, metrics)
+        self._slots = TickSlots(clock())
 
     async def recover(
         self, read: Callable[[Match], Coroutine[None, None, Sequence[Event]]]
@@ -142,23 +129,17 @@ class Ticker:
 
     async def run(self) -> None:
         """Step the matches that are due, until cancelled."""
-        slot = 0
         while True:
-            if not self._matches:
-                self.lateness_s = 0.0
-                self._awake.clear()
-                await self._awake.wait()
-                # Nothing was due meanwhile, so nothing is late.
-                slot = int((self._clock() - self._grid_at) / SLOT_S)
-            now = self._clock()
             self._void_failed()
-            newest = int((now - self._grid_at) / SLOT_S)
-            for due in range(max(slot, newest - PHASES + 1), newest + 1):
-                self.advance(due % PHASES, now)
-            self.lateness_s = max(0.0, self._clock() - self._grid_at - slot * SLOT_S)
-            self._metrics.ticked(self.lateness_s)
-            slot = newest + 1
-            await asyncio.sleep(max(0.0, self._grid_at + slot * SLOT_S - self._clock()))
+            for phase in self._slots.phases_due(self._clock()):
+                due_at = self._slots.visit_at(phase)
+                self.advance(phase, self._clock())
+                self.lateness_s = max(0.0, self._clock() - due_at)
+                self._metrics.ticked(self.lateness_s)
+            next_visit = self._slots.next_visit
+            if next_visit == math.inf:
+                self.lateness_s = 0.0
+            await self._matches.alarm.wait_until(next_visit)
 
     def _void_failed(self) -> None:
         for command in self._matches.take_failed():
@@ -166,12 +147,29 @@ class Ticker:
 
     def advance(self, phase: int, now: float) -> None:
         """Step the matches of one phase that are due at `now`."""
-        for live in list(self._phases[phase].values()):
-            try:
-                self._advance_match(live, now)
-            except Exception as error:  # noqa: BLE001 - the fault of one game harms no other
-                self._matches.fail(live, error)
+        for live in self._slots.due(phase, now):
+            self._advance(live, now)
         self._recorder.write_checkpoints()
+
+    def _advance(self, live: LiveMatch, now: float) -> None:
+        """Step a match; if its rules fail it is ended as void."""
+        try:
+            self._advance_match(live, now)
+        except Exception as error:  # noqa: BLE001 - the fault of one game harms no other
+            self._matches.fail(live, error)
+
+    def _recorded(self, live: LiveMatch) -> None:
+        """Publish the frame of an outcome that is committed, and step what has become due."""
+        self._publisher.publish_frame(live)
+        self._advance_late(live)
+
+    def _advance_late(self, live: LiveMatch) -> None:
+        """Step a match whose visit is past, and which waited for a commit then."""
+        now = self._clock()
+        if live.wake_at <= now:
+            self._advance(live, now)
+            self._recorder.write_checkpoints()
+            self._slots.plan(live)
 
     async def stop(self) -> None:
         """Append a checkpoint of each running match, and what is left of each turn."""
@@ -222,7 +220,7 @@ class Ticker:
                 except Exception as error:  # noqa: BLE001 - it harms this match alone
                     self._matches.fail(live, error)
             case MatchPaused():
-                live.paused = True
+                live.pause()
                 live.clock.pause(self._clock())
                 self._publisher.publish_newest(live)
             case MatchResumed():
@@ -234,7 +232,9 @@ class Ticker:
         live.add_input(event)
         if live.match.turn_s is not None:
             live.clock.begin_turn(self._clock())
-        if live.is_stepped_by_inputs and not live.failed:
+        if not live.is_stepped_by_inputs:
+            self._advance_late(live)
+        elif not live.failed:
             self._step_by_input(live)
 
     def _start(self, event: MatchStarted) -> None:
@@ -271,20 +271,15 @@ class Ticker:
     def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
         checkpoint_ticks = ticks if run.game.tick_hz else CHECKPOINT_INPUTS
-        # Those of one phase of the tick get different phases of their frames.
-        frame_phase = self._added_count // PHASES % FRAME_PHASES
-        live = LiveMatch(match, room, run, checkpoint_ticks, frame_phase=frame_phase)
-        self._added_count += 1
+        live = LiveMatch(match, room, run, checkpoint_ticks)
         self._matches.add(live)
         if run.game.tick_hz:
-            min(self._phases, key=len)[live.id] = live
-        self._awake.set()
+            self._slots.add(live)
         return live
 
     def _remove(self, match: MatchId) -> None:
         self._matches.remove(match)
-        for phase in self._phases:
-            phase.pop(match, None)
+        self._slots.remove(match)
 
     def _resume(self, live: LiveMatch) -> None:
         """Step a match from when its phase comes round after the start delay."""
@@ -292,11 +287,8 @@ class Ticker:
         if live.is_stepped_by_inputs:
             live.paused = False
             return
-        phase = next(index for index, phase in enumerate(self._phases) if live.id in phase)
-        start_at = self._clock() + START_DELAY_S
-        rounds = math.ceil((start_at - self._grid_at) * GRID_HZ)
-        # A little early, so that rounding never makes it wait for the next round.
-        live.resume(self._grid_at + rounds / GRID_HZ + (phase - 0.5) * SLOT_S)
+        self._slots.resume(live, self._clock() + START_DELAY_S)
+        self._matches.alarm.ring()
 
     def _advance_match(self, live: LiveMatch, now: float) -> None:
         """Step the ticks of a match that are due, and publish one frame of them.
@@ -313,7 +305,8 @@ class Ticker:
                 live.finishing = True
             if outcomes:
                 self._recorder.record(live, outcomes)
-                return
+                stepped = False
+                break
             if live.finishing:
                 self._recorder.finish(live)
             if run.tick % live.checkpoint_ticks == live.checkpoint_phase:
@@ -322,6 +315,7 @@ class Ticker:
             self._publisher.publish_frame(live)
         elif stepped:
             self._publisher.publish_tick(live)
+        live.plan_wake()
 
     def _step_by_input(self, live: LiveMatch) -> None:
         """Step a game without ticks, where each input advances the match by one."""

@@ -45,6 +45,10 @@ class NoMatches:
     async def settled(self, streams: set[str]) -> None:
         """Wait for nothing."""
 
+    def may_wait_s(self, events: Sequence[Event]) -> float:  # noqa: ARG002 - the same
+        """Let nothing wait."""
+        return 0.0
+
     def hold(self, event: MatchEvent) -> Hold | None:  # noqa: ARG002 - the gate's signature
         """Hold nothing."""
         return None

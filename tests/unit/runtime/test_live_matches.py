@@ -18,7 +18,7 @@ from service.games.catalogue import GAMES
 from service.games.pong import KeysHeld
 from service.replay.run import Run
 from service.runtime.live_match import LiveMatch
-from service.runtime.live_matches import MOVE_FAULTS_MAX, LiveMatches
+from service.runtime.live_matches import GROUP_S, MOVE_FAULTS_MAX, LiveMatches
 from service.telemetry import Metrics
 
 MATCH, STREAM = "r-1", "room:r"
@@ -184,3 +184,17 @@ def test_a_match_that_has_ended_is_not_live_any_more() -> None:
         None,
     )
     assert matches.is_settled({STREAM})
+
+
+def test_inputs_may_wait_until_their_match_is_stepped_next_and_checkpoints_for_others() -> None:
+    matches = Matches()
+    checkpoint = MatchCheckpoint(match=MATCH, tick=0, state=msgspec.Raw(b"{}"), hash="")
+    pause = MatchPaused(match=MATCH, tick=0, turn_left_ms=None, spent_ms=[0, 0])
+    matches.live.resume(0.01)
+    assert matches.may_wait_s([an_input()]) == pytest.approx(0.01)
+    assert matches.may_wait_s([checkpoint]) == GROUP_S
+    assert matches.may_wait_s([checkpoint, an_input()]) == pytest.approx(0.01)
+    matches.live.resume(60.0)
+    assert matches.may_wait_s([an_input()]) == GROUP_S
+    assert matches.may_wait_s([an_input(), pause]) == 0.0
+    assert matches.may_wait_s([msgspec.structs.replace(an_input(), match="r-2")]) == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,8 @@ from service.games.catalogue import GAMES
 from service.runtime.frame_schedule import PHASES as FRAME_PHASES
 from service.runtime.live_match import LiveMatch
 from service.runtime.live_matches import LiveMatches
-from service.runtime.ticker import GRID_HZ, PHASES, Ticker
+from service.runtime.tick_slots import GRID_HZ, PHASES, SLOT_MATCHES
+from service.runtime.ticker import Ticker
 from service.telemetry import Metrics
 from tests.unit.domain.story import ROOM, Story
 
@@ -32,8 +34,9 @@ class Engine:
     async def execute(self, command: object, _origin: object) -> None:
         self.executed.append(command)
 
-    def dispatch(self, command: object, _origin: object, _done: object) -> None:
+    def dispatch(self, command: object, _origin: object, done: Callable[[object], None]) -> None:
         self.executed.append(command)
+        done(None)
 
 
 class Shown:
@@ -131,11 +134,12 @@ async def test_a_pause_shows_the_newest_state_to_those_who_have_not_seen_it() ->
     assert play.shown.calls[-1] == ("newest", 2)
 
 
-async def test_matches_that_start_together_share_the_ticks_of_each_phase_evenly() -> None:
-    play = Play(PHASES * FRAME_PHASES)
-    while len(play.shown.rates) < 2 * PHASES * FRAME_PHASES:
+async def test_many_matches_share_the_ticks_of_each_phase_evenly() -> None:
+    many = SLOT_MATCHES * PHASES * FRAME_PHASES
+    play = Play(many)
+    while len(play.shown.rates) < 2 * many:
         await play.step()
     for hz in (30, 20):
         counts = Counter(slot for slot, rates in play.shown.rates if hz in rates)
         # In each phase of each tick.
-        assert set(counts.values()) == {FRAME_PHASES * hz // GRID_HZ}
+        assert set(counts.values()) == {SLOT_MATCHES * FRAME_PHASES * hz // GRID_HZ}

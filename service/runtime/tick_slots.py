@@ -1,0 +1,134 @@
+"""Which part of a tick each live match is stepped in, and when each part is to be visited.
+
+A visit of a part costs the loop a wake-up, and the log a commit, however few matches are due. So
+the parts are filled one after the other, and a part is left alone until a match in it has to show
+its next state.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from service.runtime.frame_schedule import PHASES as FRAME_PHASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.domain.ids import MatchId
+    from service.runtime.live_match import LiveMatch
+
+PHASES = 4
+"""The parts of a tick that matches are spread over, so that not all are due at once."""
+
+GRID_HZ = 60
+"""How often each phase comes round, per second."""
+
+SLOT_S = 1 / GRID_HZ / PHASES
+"""The time from one phase to the next."""
+
+SLOT_MATCHES = 20
+"""How many matches share a phase and a phase of its frames before the next one is used: those of
+one phase take about 2.5 ms when all of them show their states."""
+
+FRAME_PHASE_ORDER = (*range(0, FRAME_PHASES, 2), *range(1, FRAME_PHASES, 2))
+"""Frame phases in the order in which they are used: at half the rate, every other one is due at the
+same ticks."""
+
+EARLY_S = 0.001
+"""How early a phase may be visited. Timers of the loop are precise to a millisecond, and one that
+fires early would only be set again; matches are due half a slot before their phase comes round."""
+
+BLOCKED_ROUNDS = 3
+"""After how many rounds a match that waits for a commit is looked at again. When the commit
+succeeds, the match is stepped at once; this is for one that fails."""
+
+
+class TickSlots:
+    """The live matches with ticks, by phase; all times are monotonic, in seconds."""
+
+    def __init__(self, grid_at: float) -> None:
+        """Let the first phase come round at `grid_at`, and each phase once a tick from then on."""
+        self._grid_at = grid_at
+        self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
+        self._taken = {
+            (phase, frames): 0 for phase in range(PHASES) for frames in FRAME_PHASE_ORDER
+        }
+        """How many matches each slot has, in the order in which slots are filled."""
+        self._places: dict[MatchId, tuple[int, int]] = {}
+        self._visits = [math.inf] * PHASES
+        """When each phase is to be visited next."""
+
+    def __len__(self) -> int:
+        """Return the number of matches."""
+        return len(self._places)
+
+    def add(self, live: LiveMatch) -> None:
+        """Give a match its slot: the first one with room in it, or the emptiest."""
+        free = (slot for slot, taken in self._taken.items() if taken < SLOT_MATCHES)
+        slot = next(free, None) or min(self._taken, key=self._taken.__getitem__)
+        self._taken[slot] += 1
+        self._places[live.id] = slot
+        self._phases[slot[0]][live.id] = live
+
+    def remove(self, match: MatchId) -> None:
+        """Remove a match, if it is there."""
+        slot = self._places.pop(match, None)
+        if slot is not None:
+            self._taken[slot] -= 1
+            del self._phases[slot[0]][match]
+
+    def resume(self, live: LiveMatch, at: float) -> None:
+        """Let the next tick of a match be due when its phase comes round, not before `at`.
+
+        From then on its frames are those of its slot.
+        """
+        phase, frame_phase = self._places[live.id]
+        rounds = math.ceil((at - self._grid_at) * GRID_HZ)
+        live.frames.align(live.run.tick, rounds + frame_phase)
+        # A little early, so that rounding never makes it wait for the next round.
+        live.resume(self._grid_at + rounds / GRID_HZ + (phase - 0.5) * SLOT_S)
+        self.plan(live)
+
+    def plan(self, live: LiveMatch) -> None:
+        """Visit the phase of a match in time for its next state."""
+        place = self._places.get(live.id)
+        if place is not None:
+            visit_at = self._round_after(place[0], live.wake_at)
+            self._visits[place[0]] = min(self._visits[place[0]], visit_at)
+
+    def due(self, phase: int, now: float) -> Iterator[LiveMatch]:
+        """Yield the matches of a phase that are to be visited, and plan the next visit of it.
+
+        They are stepped while this iterates, and may be removed.
+        """
+        soonest = math.inf
+        for live in list(self._phases[phase].values()):
+            if live.wake_at <= now:
+                yield live
+                if live.wake_at <= now:
+                    soonest = min(soonest, now + (BLOCKED_ROUNDS - 0.5) / GRID_HZ)
+                    continue
+            soonest = min(soonest, live.wake_at)
+        self._visits[phase] = self._round_after(phase, soonest)
+
+    def phases_due(self, now: float) -> list[int]:
+        """Return the phases that are to be visited, the longest overdue first."""
+        due = [phase for phase in range(PHASES) if self._visits[phase] <= now + EARLY_S]
+        return sorted(due, key=self._visits.__getitem__)
+
+    def visit_at(self, phase: int) -> float:
+        """Return when a phase is to be visited next."""
+        return self._visits[phase]
+
+    @property
+    def next_visit(self) -> float:
+        """When the next phase is to be visited; infinite while no match is to be stepped."""
+        return min(self._visits)
+
+    def _round_after(self, phase: int, at: float) -> float:
+        """Return when a phase comes round, at `at` or next."""
+        if at == math.inf:
+            return at
+        first = self._grid_at + phase * SLOT_S
+        return first + math.ceil((at - first) * GRID_HZ) / GRID_HZ
