@@ -183,6 +183,12 @@ class Connection:
         del self._marks[0]
         self.send_queue.is_withheld = bool(self._marks)
 
+    def drop_queued(self) -> None:
+        """Drop all frames that have not been written."""
+        self.frames.clear()
+        self._held = None
+        self._marks = [0] * len(self._marks)
+
     def _flush_part(self) -> int:
         """Write what is not held back; too much that is held back aborts the connection."""
         ready, marks = self._marks[0], self._marks

@@ -296,9 +296,19 @@ class Endpoint:
         """Accept no more connections."""
         self._draining = True
 
-    async def stop(self) -> None:
-        """Accept no more, and close all with 4001; the next `node.started` records their ends."""
+    async def output_released(self) -> None:
+        """Wait while output is suspended, for what does not leave by the hub."""
+        await self._hub.flush_scope.released()
+
+    async def stop(self, *, is_lost: bool = False) -> None:
+        """Accept no more, and close all with 4001; an event of the node records their ends.
+
+        With `is_lost`, as after a lost lease, what is queued is dropped first.
+        """
         self._draining = True
+        if is_lost:
+            connections = (conversation.connection for conversation in self._open.values())
+            self._hub.flush_scope.begin_farewell(connections)
         for conversation in self._open.values():
             if conversation.connection.is_v1:
                 draining = v1.ServerDraining(self._limits.drain_retry_ms)

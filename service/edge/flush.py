@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from service.edge.connection import Connection
@@ -21,17 +21,33 @@ if TYPE_CHECKING:
     from service.telemetry import Metrics
 
 
+SUSPENDED_CHECK_S = 0.02
+"""How often it is checked whether the output of a node goes on."""
+
+
+def never_suspended() -> bool:
+    """Return that output is never suspended: there is no other node."""
+    return False
+
+
 class FlushScope:
     """When output is flushed; as a context manager, it flushes on exit.
 
     A reader enters it for each chunk that it reads. That saves the loop a callback, since what the
     chunk causes needs no flush of its own. Scopes are not nested.
+
+    This is the one place where output starts. A node of a cluster whose lease has run out may be
+    taken for lost by the others: until it knows, nothing leaves, and the sockets stay open.
     """
 
-    def __init__(self, wire: Wire, metrics: Metrics) -> None:
-        """Write by `wire`; count writes and their time in `metrics`."""
+    def __init__(
+        self, wire: Wire, metrics: Metrics, is_suspended: Callable[[], bool] = never_suspended
+    ) -> None:
+        """Write by `wire`, unless `is_suspended`; count writes and their time in `metrics`."""
         self.wire = wire
         self.output = wire.new_output(self._failed)
+        self.is_suspended = is_suspended
+        """Whether nothing may leave now."""
         self._metrics = metrics
         metrics.wire(wire.name, self.output.method)
         self._is_entered = False
@@ -39,6 +55,8 @@ class FlushScope:
         """Whether something was queued since the last flush."""
         self._is_tick_due = False
         """Whether a frame tick is scheduled."""
+        self._is_waiting = False
+        """Whether it is checked from time to time if output goes on."""
 
     def __enter__(self) -> None:
         """Schedule no flush from now on; the exit will do it."""
@@ -66,8 +84,11 @@ class FlushScope:
         """Queue a frame; return the connections that are slow and do not get it, if they may not.
 
         It is flushed when the scope is left, or at the end of the loop's turn; with `frame_ms` at
-        the next frame tick, at most so long from now.
+        the next frame tick, at most so long from now. While output is suspended, a frame that may
+        be missed is dropped.
         """
+        if may_miss and self.is_suspended():
+            return ()
         if frame_ms:
             if not self._is_tick_due:
                 self._is_tick_due = True
@@ -113,7 +134,39 @@ class FlushScope:
         self._is_tick_due = False
         self._write(at_tick=True)
 
+    async def released(self) -> None:
+        """Wait while output is suspended."""
+        while self.is_suspended():  # noqa: ASYNC110 - a clock says so, which sets no event
+            await asyncio.sleep(SUSPENDED_CHECK_S)
+
+    def begin_farewell(self, connections: Iterable[Connection]) -> None:
+        """Drop what is queued, and let output go on for the last that a lost node sends.
+
+        Other nodes may have sent something else meanwhile.
+        """
+        for connection in connections:
+            connection.drop_queued()
+        self.is_suspended = never_suspended
+
     def _write(self, *, at_tick: bool) -> None:
+        # Before each write: the process may have been stopped for long, with this already due.
+        if self.is_suspended():
+            self._wait()
+            return
         started_at = time.perf_counter()
         written = self.output.flush(at_tick=at_tick)
         self._metrics.flushed(written, time.perf_counter() - started_at)
+
+    def _wait(self) -> None:
+        """Flush everything as soon as output goes on."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            asyncio.get_running_loop().call_later(SUSPENDED_CHECK_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_waiting = False
+        if self.is_suspended():
+            self._wait()
+            return
+        self._write(at_tick=False)
+        self._write(at_tick=True)

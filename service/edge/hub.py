@@ -18,7 +18,7 @@ from service.edge.classic_lists import ClassicLists
 from service.edge.delays import DelayedBytes
 from service.edge.dialect import SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, broadcast_interval_s
-from service.edge.flush import FlushScope
+from service.edge.flush import FlushScope, never_suspended
 from service.edge.frames import frame, type_in, type_of
 from service.edge.recipients import RecipientIndex
 from service.edge.slow_consumer import SKIPPABLE, conflation_key
@@ -69,10 +69,11 @@ class Hub:
         *,
         wire: Wire = PYTHON,
         clock: Callable[[], float] = time.monotonic,
+        is_suspended: Callable[[], bool] = never_suspended,
     ) -> None:
         """Resolve audiences by `world`, and keep durable messages in `backlog`; send by `wire`.
 
-        `clock` is that of the backlog's ages, in seconds.
+        `clock` is that of the backlog's ages, in seconds. Nothing is sent while `is_suspended`.
         """
         self._clock = clock
         self._metrics = metrics
@@ -83,7 +84,7 @@ class Hub:
         self._index = RecipientIndex(world)
         self._connections = self._index.connections
         self._arriving: dict[SocketId, Connection] = {}
-        self.flush_scope = FlushScope(wire, metrics)
+        self.flush_scope = FlushScope(wire, metrics, is_suspended)
         self._shown_late: dict[RoomId, Position] = {}
         """Per room, the position up to which delayed spectators have been sent everything."""
         self.users = UserFeed(world, profiles, self._diff_pause_s, self._send_to_v1, metrics)
@@ -211,6 +212,8 @@ class Hub:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(STALL_CHECK_S)
+            if self.flush_scope.is_suspended():
+                continue
             for connection in list(self._connections.values()):
                 connection.check_progress(loop.time())
 

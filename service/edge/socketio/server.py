@@ -197,6 +197,7 @@ class SocketIo:
             await link.close(CloseCode.PROTOCOL, "Two polls at once")
             raise BadRequest
         text = await link.polling.poll()
+        await self._endpoint.output_released()
         if request.transport is None:
             # The frames of this poll are lost with its connection.
             link.lost(CloseCode.ABNORMAL)
