@@ -119,6 +119,7 @@ Every exception that a public function raises is in this tree:
     * NoSuchDelivery
     * NoSuchMatch
     * NoToken
+    * NodeAlive
     * NotAMatch
         * RulesMissing
     * NotSkipped

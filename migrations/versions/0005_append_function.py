@@ -204,12 +204,23 @@ END $$
 """  # noqa: S608 - only our own text is put in
 
 
+def create_statements() -> tuple[str, ...]:
+    """Return the statements that create the functions."""
+    return (*_MSGPACK, _APPEND)
+
+
+def signatures() -> tuple[str, ...]:
+    """Return the functions with the types of their arguments, in the order to drop them."""
+    kinds = (("int", "bigint"), ("bytes", "bytea"), ("text", "text"))
+    return (f"ws_append({_ARGUMENTS})", *(f"ws_msgpack_{kind}({type_})" for kind, type_ in kinds))
+
+
 def upgrade() -> None:
     """Create the functions."""
     if op.get_bind().dialect.name == "sqlite":
         return
     # As a driver sees it: neither colons nor percent signs of the text are parameters.
-    for statement in (*_MSGPACK, _APPEND):
+    for statement in create_statements():
         op.get_bind().connection.cursor().execute(statement)
     # SQLite does not enforce the length; here the id of a match in a room with a long one must fit.
     for table in ("outbox", "bearers"):
@@ -220,6 +231,5 @@ def downgrade() -> None:
     """Drop the functions."""
     if op.get_bind().dialect.name == "sqlite":
         return
-    op.execute(f"DROP FUNCTION ws_append({_ARGUMENTS})")
-    for kind, argument in (("int", "bigint"), ("bytes", "bytea"), ("text", "text")):
-        op.execute(f"DROP FUNCTION ws_msgpack_{kind}({argument})")
+    for signature in signatures():
+        op.execute(f"DROP FUNCTION {signature}")

@@ -34,6 +34,10 @@ class KeyConflict(ServiceError):
         self.position = position
 
 
+class NodeAlive(ServiceError):
+    """The node has renewed its lease, so it can't be declared lost. Nothing is in the log."""
+
+
 class Condition(msgspec.Struct, frozen=True, gc=False):
     """What an append of one of several nodes was decided on.
 

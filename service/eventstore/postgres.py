@@ -1,39 +1,33 @@
 """The store on PostgreSQL: a batch of appends is one call of the function `ws_append`.
 
-The function holds the lock of the head while it runs, and no client ever does. This store is that
-of a single node: it refuses to go on when another process has appended.
+The function holds the lock of the head while it runs, and no client ever does. The store of a
+single node refuses to go on when another process has appended; several nodes share a log.
 """
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import msgspec
 import psycopg
 from psycopg.types.string import StrDumper
 
-from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import Unavailable
-from service.eventstore.codec import encode, encode_meta
 from service.eventstore.lock import LogInUse
-from service.eventstore.plan import Committed, VersionConflict
-from service.eventstore.postgres_schema import TRY_LOCK
-from service.eventstore.postgres_sql import named_parameters, projection_statement
-from service.eventstore.read_models.match_history import history_statements
-from service.eventstore.read_models.outbox import outbox_statements
-from service.eventstore.read_models.projection import PROJECTED_EVENTS
-from service.eventstore.records import GENESIS, Head, RecordedEvent
+from service.eventstore.postgres_append import CALL, Call
+from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK
+from service.eventstore.postgres_sql import named_parameters
+from service.eventstore.records import GENESIS, Head
 from service.eventstore.side_file import LAST_EVENT, check_end
-from service.eventstore.store import LogDiverged
+from service.eventstore.store import LeaseLost, LogDiverged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from service.domain.events.base import Position
-    from service.eventstore.plan import Append
-    from service.eventstore.records import ProposedEvent
+    from service.eventstore.plan import Append, Committed
 
 OTHER_HEAD: Final = "WS003"
 """The SQLSTATE by which `ws_append` refuses a log that does not end where this process left it."""
@@ -44,10 +38,10 @@ RETRY_PAUSE_S: Final = 0.1
 CONNECT_TIMEOUT_S: Final = 5
 """How long the server may take to answer a new connection; psycopg waits for whole seconds."""
 
-_APPEND = f"""
-    SELECT outcome, detail, at, positions, versions, head
-    FROM ws_append({", ".join(["%s"] * 13 + ["%s::jsonb"] * 4)})
-"""  # noqa: S608 - our own text
+_HEAD = """
+    SELECT l.position, l.hash, l.epoch, e.position, e.hash FROM log_head AS l
+    LEFT JOIN (SELECT position, hash FROM events ORDER BY position DESC LIMIT 1) AS e ON true
+"""
 _MOVE_HEAD = "UPDATE log_head SET position = position WHERE id = 1"
 _PUT_SNAPSHOT = """
     INSERT INTO snapshots (projection, code_version, position, hash, data)
@@ -67,19 +61,31 @@ _FIND_SNAPSHOT = """
 """
 _DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = %s AND position = %s"
 
+_SESSION = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END_SESSION = """
+    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+    WHERE pid = %s AND backend_start = %s
+"""
+
 Result = TypeVar("Result")
 
 
 class PostgresStore:
     """The store on PostgreSQL: one connection, used by one thread."""
 
-    def __init__(self, conninfo: str, node: str, busy_ms: int) -> None:
+    def __init__(self, conninfo: str, node: str, busy_ms: int, *, is_shared: bool = False) -> None:
         """Open the migrated database and read the head of its log.
 
         `busy_ms` is how long locks are waited for, and how long a lost connection is tried again.
-        Raises `LogInUse`, `DamagedHead` or `Unavailable`.
+        With `is_shared` other nodes use the log as well, and nothing can be appended before
+        `begin_incarnation`. Raises `LogInUse`, `DamagedHead` or `Unavailable`.
         """
         self._node = node
+        self._is_shared = is_shared
+        self._incarnation: int | None = None
+        self.is_closing = False
+        self._session: tuple[int, object] | None = None
+        """Process id and start of the server's side of the connection."""
         self._conninfo = conninfo
         self._busy_ms = busy_ms
         self._connection = self._connect()
@@ -104,13 +110,17 @@ class PostgresStore:
             connection.execute("SET synchronous_commit TO on")
             connection.execute(f"SET lock_timeout TO {max(self._busy_ms, 1)}")
             self._take_lock(connection)
+            self._session = connection.execute(_SESSION).fetchone()
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _take_lock(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        row = connection.execute(TRY_LOCK).fetchone()
+        """Take the lock of the log; the server may still hold it for the connection before."""
+        if self._session is not None:
+            connection.execute(_END_SESSION, self._session)
+        row = connection.execute(TRY_SHARED_LOCK if self._is_shared else TRY_LOCK).fetchone()
         if row is None or not row[0]:
             raise LogInUse(
                 "another ws-service is using the log of this database; stop it first, or set "
@@ -118,15 +128,21 @@ class PostgresStore:
             )
 
     def _read_head(self) -> Head:
-        row = self._one("SELECT position, hash, epoch FROM log_head")
+        row = self._one(_HEAD)
         if row is not None:
-            return Head(*row)
+            return Head(*row[:3])
         check_end(None, self._last())
         head = Head(0, GENESIS, uuid.uuid4().hex)
-        self._connection.execute("INSERT INTO log_head VALUES (1, %s, %s, %s)", head)
-        return head
+        # Another node may do the same.
+        self._connection.execute(
+            "INSERT INTO log_head (id, position, hash, epoch) VALUES (1, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            head,
+        )
+        return self._read_head()
 
     def _one(self, statement: str, *parameters: object) -> tuple[Any, ...] | None:
+        """Run a statement; return its first row."""
         return self._connection.execute(statement.encode(), parameters).fetchone()
 
     def _last(self) -> tuple[Position, bytes] | None:
@@ -136,7 +152,10 @@ class PostgresStore:
 
     def check_end(self) -> None:
         """Raise `LostTail` or `DamagedHead` unless the last event is the one of the head."""
-        check_end(self.head, self._last())
+        # Both by one statement, since other nodes may append in between.
+        row = self._one(_HEAD)
+        if row is not None:
+            check_end(Head(*row[:3]), None if row[3] is None else row[3:])
 
     def begin_epoch(self) -> None:
         """Begin a new epoch, for a log whose history may differ from the one that clients know."""
@@ -158,76 +177,62 @@ class PostgresStore:
         row = self._one("SELECT max(version) FROM events WHERE stream = %s", stream)
         return 0 if row is None else row[0] or 0
 
+    def begin_incarnation(self, incarnation: int) -> None:
+        """Append as this incarnation of the node, until it is declared lost."""
+        self._incarnation = incarnation
+
     def commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
         """Commit `batch` by one call; return the result of each append, in order.
 
         When the connection is lost, the call is repeated on a new one: what was committed before
         is found by its event ids. Raises `Unavailable` when that does not help, and `LogDiverged`.
         """
-        arguments = self._arguments(batch)
+        if self._is_shared and self._incarnation is None:
+            raise LeaseLost("This node has not joined its cluster yet.")
+        call = Call(batch, self._node, self._incarnation, self.head)
         try:
-            rows = self._again(lambda: self._connection.execute(_APPEND, arguments).fetchall())
+            answer = self._again(lambda: self._append(call), is_append=True)
         except psycopg.Error as error:
             if error.sqlstate == OTHER_HEAD:
                 raise LogDiverged from error
             if isinstance(error, psycopg.OperationalError):
                 raise Unavailable(f"The event log can't be written: {_reason(error)}.") from error
             raise
-        *answers, (_, epoch, _, (position,), _, hash_) = rows
-        results: list[Committed | Exception] = []
-        known_until, self.head = self.head.position, Head(position, hash_, epoch)
-        for append, answer in zip(batch, answers, strict=True):
-            result = _result(append, answer, known_until)
-            results.append(result)
-            if isinstance(result, Committed) and result.recorded:
-                known_until = result.positions[-1]
+        self.head, results = call.results(answer)
         return results
 
-    def _arguments(self, batch: Sequence[Append]) -> tuple[object, ...]:
-        events = [event for append in batch for event in append.events]
-        names: dict[str, str] = {}
-        texts: dict[str, tuple[str, str]] = {}
-        for append in batch:
-            if append.personal_data is not NO_PERSONAL_DATA:
-                names |= append.personal_data.names
-                for chat, text in append.personal_data.texts.items():
-                    texts.setdefault(chat, (text.salt, text.text))
-        actors = [event.origin.actor for event in events]
-        return (
-            self._node,
-            None,
-            time.time_ns() // 1000,
-            self._expected_head(),
-            [len(append.events) for append in batch],
-            [event.event.stream for event in events],
-            [event.event.type for event in events],
-            [event.event.schema_version for event in events],
-            [event.event_id for event in events],
-            [event.origin.correlation_id for event in events],
-            [None if actor is None else str(actor) for actor in actors],
-            [encode(event.event) for event in events],
-            [encode_meta(event.meta) for event in events],
-            _json([{"expect": append.expect} if append.expect else {} for append in batch]),
-            _json(_projections(events)),
-            _json(names),
-            _json(texts),
-        )
+    def _append(self, call: Call) -> tuple[Any, ...]:
+        try:
+            return self._one(CALL, *call.arguments) or ()
+        except psycopg.errors.UniqueViolation:
+            # Some event id is in the log already: that append gets its first result.
+            if call.is_one_by_one:
+                raise
+            call.is_one_by_one = True
+            return self._append(call)
+        except psycopg.OperationalError:
+            call.is_one_by_one = True
+            raise
 
-    def _expected_head(self) -> Position | None:
-        """Return where the log must end: no other process may have appended to it."""
-        return self.head.position
+    def _again(self, call: Callable[[], Result], *, is_append: bool = False) -> Result:
+        """Run `call`; while the connection is lost, connect and run it again for a limited time.
 
-    def _again(self, call: Callable[[], Result]) -> Result:
-        """Run `call`; while the connection is lost, connect and run it again for a limited time."""
+        An append of one of several nodes is not given up once it was sent: the others may have
+        folded it.
+        """
         until = time.monotonic() + self._busy_ms / 1000
         while True:
             try:
                 if self._connection.closed:
                     self._connection = self._connect()
+                if is_append and self._is_shared and not self.is_closing:
+                    until = math.inf
                 return call()
             except (psycopg.OperationalError, LogInUse) as error:
                 # The server may still hold the lock for a connection that it takes for open.
                 is_lost = isinstance(error, LogInUse) or self._connection.closed
+                if self.is_closing:
+                    until = min(until, time.monotonic())
                 if not is_lost or time.monotonic() >= until:
                     if isinstance(error, LogInUse):
                         raise Unavailable(error.message) from error
@@ -304,54 +309,6 @@ class PostgresStore:
     def close(self) -> None:
         """Close the connection, which also releases the lock."""
         self._connection.close()
-
-
-def _projections(events: Sequence[ProposedEvent]) -> list[dict[str, object]]:
-    """Return the statements of the read models; position and time are put in by the database."""
-    found = []
-    for number, proposed in enumerate(events, start=1):
-        if type(proposed.event) not in PROJECTED_EVENTS:
-            continue
-        recorded = RecordedEvent(0, 0, 0, proposed.event)
-        for statements in (history_statements(recorded), outbox_statements(recorded)):
-            for statement, parameters in statements:
-                found.append(
-                    {
-                        "event": number,
-                        "statement": projection_statement(statement),
-                        "parameters": parameters,
-                    }
-                )
-    return found
-
-
-def _result(
-    append: Append, answer: tuple[Any, ...], known_until: Position
-) -> Committed | Exception:
-    """Return the result of an append; events after `known_until` are new to this process."""
-    outcome, detail, at, positions, versions, _ = answer
-    if outcome == "version":
-        return VersionConflict(detail)
-    if outcome == "partly":
-        return VersionConflict("some events of this append are in the log, others are not")
-    if outcome == "known" and positions[-1] <= known_until:
-        return Committed(positions, [])
-    recorded = [
-        RecordedEvent(
-            position,
-            version,
-            at,
-            one.event,
-            None if one.origin.actor is None else str(one.origin.actor),
-            one.meta,
-        )
-        for one, position, version in zip(append.events, positions, versions, strict=True)
-    ]
-    return Committed(positions, recorded)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
@@ -32,3 +35,9 @@ def projection_statement(statement: str) -> str:
     return _PARAMETER.sub(
         lambda found: f"($1 ->> '{found[1]}')::{_TYPES.get(found[1], 'text')}", statement
     )
+
+
+def array_literal(texts: Iterable[str]) -> str:
+    """Return an array of texts as PostgreSQL writes it."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in sorted(texts))
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

@@ -89,6 +89,7 @@ class SqliteStore:
         `busy_ms` is how long SQLite waits for a lock. Raises `DamagedHead`.
         """
         self.node = node
+        self.is_closing = False
         self._connection = sqlite3.connect(
             path,
             isolation_level=None,

@@ -38,6 +38,9 @@ class Store(Protocol):
     head: Head
     """The head of the log after the last commit of this process."""
 
+    is_closing: bool
+    """Set when the service stops: what can't be written then is not tried again."""
+
     def check_end(self) -> None:
         """Raise `LostTail` or `DamagedHead` unless the last event is the one of the head."""
 

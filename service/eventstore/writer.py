@@ -23,6 +23,7 @@ from service.eventstore.read_models.outbox_notes import OutboxNotes
 from service.eventstore.records import ANY
 from service.eventstore.side_file import DamagedHead, DamagedSideFile, LostTail, SideFile
 from service.eventstore.sqlite import SqliteStore
+from service.eventstore.store import LeaseLost
 from service.telemetry import Metrics, get_logger, traces
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class EventLog:
 
     async def close(self) -> None:
         """Commit pending appends, close the database and release the lock."""
-        self._thread.is_closing = True
+        self._thread.is_closing = self._store.is_closing = True
         if self._new:
             self._hand_over.schedule()
         if self._pending:
@@ -257,6 +258,9 @@ class EventLog:
             self._replication.committed(
                 batch, results, functools.partial(self._give, batch, results)
             )
+            lost = next((one for one in results if isinstance(one, LeaseLost)), None)
+            if lost is not None:
+                self._fail(lost)
             return
         if recorded and not self._thread.is_broken:
             try:

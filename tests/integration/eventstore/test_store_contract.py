@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -17,18 +16,15 @@ from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.outbox import USER_SERVICE, ConsumerSubscribed, ResultRejected
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.errors import ServiceError, Unavailable
-from service.eventstore import migrate
-from service.eventstore.integrity import ChainCheck
 from service.eventstore.plan import Append, Committed, VersionConflict
 from service.eventstore.postgres import PostgresStore
 from service.eventstore.postgres_schema import conninfo
 from service.eventstore.read_models.match_history import MatchQuery, find_matches
 from service.eventstore.read_models.outbox import due, entries, sealed_token, waiting_for_user
 from service.eventstore.read_models.outbox_notes import OutboxNotes
-from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import GENESIS, Origin, RecordedEvent, propose
-from service.eventstore.sqlite import SqliteStore
-from service.eventstore.store import LogDiverged, Store
+from service.eventstore.store import LogDiverged
+from tests.integration.eventstore.store_database import Database, LostAnswer, committed
 from tests.integration.log_file import BUSY_MS, NODE, append_of, joined, proposed
 from tests.postgres import Postgres
 
@@ -44,68 +40,6 @@ STARTED = MatchStarted(
     turn_s=None,
 )
 ENDED = MatchEnded(match="r-1", tick=60, reason="timeup", winner=1, scores=[0, 2], hash="h")
-
-
-class Database:
-    """An empty log on one of the databases."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._stores: list[SqliteStore | PostgresStore] = []
-        migrate.upgrade(url)
-
-    def opened(self) -> SqliteStore | PostgresStore:
-        """Open the store as a process does that starts; the one before is closed."""
-        self.close()
-        if self.url.startswith("sqlite"):
-            store: SqliteStore | PostgresStore = SqliteStore(
-                migrate.database_path(self.url), NODE, BUSY_MS
-            )
-        else:
-            store = PostgresStore(conninfo(self.url), NODE, 2000)
-        self._stores.append(store)
-        return store
-
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """Run a statement on a connection of its own."""
-        if self.url.startswith("sqlite"):
-            with closing(sqlite3.connect(migrate.database_path(self.url))) as database, database:
-                return database.execute(statement).fetchall()
-        with psycopg.connect(conninfo(self.url), autocommit=True) as connection:
-            cursor = connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
-
-    def read(self, call: Callable[[Reader], Any]) -> Any:
-        """Run a method of the reader."""
-
-        async def opened() -> Any:
-            reader = Reader(open_database(self.url))
-            try:
-                return await call(reader)
-            finally:
-                await reader.close()
-
-        return asyncio.run(opened())
-
-    def verify(self) -> int:
-        """Check the chain of hashes; return the position of the head."""
-
-        async def chained(reader: Reader) -> int:
-            check = ChainCheck()
-            async for page in reader.rows():
-                for row in page:
-                    check.check(row)
-            check.finish(await reader.head())
-            return check.position
-
-        found: int = self.read(chained)
-        return found
-
-    def close(self) -> None:
-        """Close the stores."""
-        for store in self._stores:
-            store.close()
-        self._stores.clear()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -126,13 +60,6 @@ def on_postgres(postgres: Postgres) -> Iterator[Database]:
     found = Database(postgres.create_log())
     yield found
     found.close()
-
-
-def committed(store: Store, *appends: Append) -> list[Committed]:
-    """Commit appends of which none fails."""
-    results = store.commit(appends)
-    assert [result for result in results if not isinstance(result, Committed)] == []
-    return [result for result in results if isinstance(result, Committed)]
 
 
 def test_a_new_log_has_an_epoch_that_stays(database: Database) -> None:
@@ -399,7 +326,7 @@ class TestOnPostgres:
         assert isinstance(store, PostgresStore)
         old = append_of(joined(1), user_1=0)
         committed(store, old)
-        lost = _LostAnswer(store, is_before=is_before)
+        lost = LostAnswer(store, is_before=is_before)
         store._connection = lost  # type: ignore[assignment]  # noqa: SLF001 - the fault comes from outside
         batch = [
             append_of(joined(2), user_2=0),
@@ -439,13 +366,10 @@ class TestOnPostgres:
 
     def test_three_writers_leave_no_gap(self, on_postgres: Database) -> None:
         """Each appends for itself and to a stream of all, whose versions it does not expect."""
-        on_postgres.opened()
-        on_postgres.close()
         failures: list[BaseException] = []
 
-        def write(name: str) -> None:
+        def write(store: PostgresStore, name: str) -> None:
             try:
-                store = _SharedStore(conninfo(on_postgres.url), name, 5000)
                 with closing(store):
                     for number in range(20):
                         committed(store, *(append_of(joined(name), joined(n)) for n in range(3)))
@@ -453,7 +377,10 @@ class TestOnPostgres:
             except BaseException as error:  # noqa: BLE001 - it is raised by the test
                 failures.append(error)
 
-        threads = [threading.Thread(target=write, args=(name,)) for name in ("a", "b", "c")]
+        threads = [
+            threading.Thread(target=write, args=(on_postgres.node(name), name))
+            for name in ("a", "b", "c")
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -480,40 +407,3 @@ class TestOnPostgres:
         )
         with closing(PostgresStore(conninfo(on_postgres.url), NODE, 2000)) as other:
             committed(other, append_of(joined(1)))
-
-
-class _SharedStore(PostgresStore):
-    """A store that lets others append as well."""
-
-    def _take_lock(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        """Take none."""
-
-    def _expected_head(self) -> None:
-        """Go on from any head."""
-
-
-class _LostAnswer:
-    """A connection that is cut once: before its next statement, or before the answer."""
-
-    def __init__(self, store: PostgresStore, *, is_before: bool) -> None:
-        self.is_used = False
-        self._connection = store._connection  # noqa: SLF001 - the fault comes from outside
-        self._is_before = is_before
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was cut."""
-        return self._connection.closed
-
-    def execute(self, statement: str, parameters: Any = None) -> Any:
-        """Run a statement, and lose the answer."""
-        self.is_used = True
-        if not self._is_before:
-            self._connection.execute(statement.encode(), parameters)
-        self._connection.close()
-        raise psycopg.OperationalError("the connection was lost")
-
-    def close(self) -> None:
-        """Close it."""
-        with suppress(psycopg.Error):
-            self._connection.close()
