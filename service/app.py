@@ -282,7 +282,7 @@ class Parts:
             rooms_open=lambda: len(world.rooms.rooms),
             matches_live=lambda: len(world.matches.live),
             append_queue_length=lambda: log.waiting,
-            projection_lag_events=lambda: log.head.position - world.position,
+            projection_lag_events=lambda: log.position - world.position,
             snapshot_age_seconds=lambda: self.snapshots.age_s,
             outbox_lag_seconds=lambda: max(self.outbox.lag_s.values(), default=0),
             outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),

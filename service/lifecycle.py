@@ -126,7 +126,7 @@ class Service:
     async def _start_parts(self) -> None:
         """Start the writer, recover live matches, and start the background tasks."""
         parts = self.parts
-        logger.debug("log opened", metadata={"position": parts.log.head.position})
+        logger.debug("log opened", metadata={"position": parts.log.position})
         writer = parts.log.start(parts.engine.committed)
         with writer_error_raised(writer):
             await parts.engine.execute(StartNode(parts.node.node, parts.node.incarnation), Origin())
@@ -206,7 +206,7 @@ class Service:
         await parts.reader.close()
         await parts.log.close()
         await asyncio.to_thread(traces.stop)
-        logger.info("stopped", metadata={"position": parts.log.head.position})
+        logger.info("stopped", metadata={"position": parts.log.position})
 
 
 async def _collect_garbage(matches: Sized) -> None:

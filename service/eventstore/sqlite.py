@@ -153,6 +153,9 @@ class SqliteStore:
         row: tuple[Position, bytes] | None = self._connection.execute(LAST_EVENT).fetchone()
         return row
 
+    def begin_incarnation(self, incarnation: int) -> None:
+        """Do nothing: there is no other node."""
+
     def hash_at(self, position: Position) -> bytes | None:
         """Return the hash of the event at `position`, or None without such an event."""
         if position == 0:

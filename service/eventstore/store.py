@@ -47,6 +47,9 @@ class Store(Protocol):
     def begin_epoch(self) -> None:
         """Begin a new epoch, for a log whose history may differ from the one that clients know."""
 
+    def begin_incarnation(self, incarnation: int) -> None:
+        """Append as this incarnation of one of several nodes, until it is declared lost."""
+
     def hash_at(self, position: Position) -> bytes | None:
         """Return the hash of the event at `position`, or None without such an event."""
 

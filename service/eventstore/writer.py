@@ -57,6 +57,7 @@ class EventLog:
         node: str,
         busy_ms: int,
         postgres: str | None = None,
+        is_shared: bool = False,
         accept_lost_tail: bool = False,
         metrics: Metrics | None = None,
         lock: LogLock | None = None,
@@ -64,7 +65,8 @@ class EventLog:
         """Open the log at `path`; raise `LogInUse`, `DamagedHead` or `LostTail`.
 
         With `postgres`, the address of a database, the log is there, and `path` only gives the
-        lock and the side file their names. The lock is taken unless the caller passes it; either
+        lock and the side file their names. Where it `is_shared` with other nodes, nothing can be
+        appended before `begin_incarnation`. The lock is taken unless the caller passes it; either
         way `close` releases it. With `accept_lost_tail` a log without its last events is opened
         under a new epoch.
         """
@@ -72,7 +74,7 @@ class EventLog:
         files = LogFiles(path)
         self._lock = lock or LogLock(files.lock)
         try:
-            self._store = _open_store(path, postgres, node, busy_ms)
+            self._store = _open_store(path, postgres, node, busy_ms, is_shared=is_shared)
         except BaseException:
             self._lock.release()
             raise
@@ -131,9 +133,19 @@ class EventLog:
         return self._store.head
 
     @property
+    def position(self) -> Position:
+        """The greatest position that is known to be in the log; it may not be folded yet."""
+        position = self._store.head.position
+        return position if self._replication is None else max(position, self._replication.head)
+
+    @property
     def waiting(self) -> int:
         """The number of appends without a result."""
         return self._pending
+
+    def begin_incarnation(self, incarnation: int) -> None:
+        """Append as this incarnation of the node from now on."""
+        self._store.begin_incarnation(incarnation)
 
     def start(
         self,
@@ -277,6 +289,8 @@ class EventLog:
             results = [Unavailable("The log is closed.")] * len(batch)
         self._pending -= len(batch)
         for pending, result in zip(batch, results, strict=True):
+            if isinstance(result, LeaseLost):
+                result = Unavailable("This node has left its cluster; connect again.")  # noqa: PLW2901 - what callers know
             if pending.span is not None:
                 pending.span.end(result if isinstance(result, Exception) else None)
             try:
@@ -295,12 +309,14 @@ class EventLog:
             self._failure.set_exception(error)
 
 
-def _open_store(path: Path, postgres: str | None, node: str, busy_ms: int) -> Store:
+def _open_store(
+    path: Path, postgres: str | None, node: str, busy_ms: int, *, is_shared: bool
+) -> Store:
     if postgres is None:
         return SqliteStore(path, node, busy_ms)
     from service.eventstore.postgres import PostgresStore  # noqa: PLC0415 - slow to import
 
-    return PostgresStore(postgres, node, busy_ms)
+    return PostgresStore(postgres, node, busy_ms, is_shared=is_shared)
 
 
 @contextmanager

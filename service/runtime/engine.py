@@ -15,7 +15,7 @@ from service.domain.events.matches import MatchEvent
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.completions import Completion
-from service.eventstore.plan import KeyConflict
+from service.eventstore.plan import KeyConflict, NodeAlive
 from service.eventstore.records import Origin, propose
 from service.runtime.conditions import CONFLICTS_MAX
 from service.runtime.idempotency import (
@@ -314,6 +314,9 @@ class Engine:
                 self._release(event)
             if isinstance(result, KeyConflict):
                 self._decide_again_later(pending)
+            elif isinstance(result, NodeAlive):
+                # The node that was to be declared lost has renewed its lease: all is well.
+                self._finish(pending, Executed((), CommandResult(self.world.position)))
             else:
                 self._finish(pending, self._failed(pending, result))
             return

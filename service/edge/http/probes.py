@@ -45,7 +45,7 @@ class Probes:
             await self._log.probe()
         except Unavailable as error:
             return web.json_response({"status": "unavailable", "reason": str(error)}, status=503)
-        position, head = self._world.position, self._log.head.position
+        position, head = self._world.position, self._log.position
         status = "ready" if position == head else "behind"
         body = {"status": status, "position": position, "head": head}
         return web.json_response(body, status=200 if position == head else 503)
