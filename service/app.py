@@ -30,6 +30,7 @@ from service.edge.passwords import Passwords
 from service.edge.queries import Queries
 from service.edge.session.rate_limit import Budgets
 from service.edge.socketio.server import SocketIo
+from service.edge.upgrades import Upgrades
 from service.edge.wire.choice import choose
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
@@ -254,7 +255,8 @@ class Parts:
             *(dev_token_routes(settings.tokens, self.secret) if dev else ()),
             *self.socket_io.routes(),
         ]
-        self.site = Site(settings, handshakes, routes, {PREFIX: api.app()})
+        upgrade = Upgrades(self.endpoint, handshakes, control).take
+        self.site = Site(settings, handshakes, routes, {PREFIX: api.app()}, upgrade)
 
     def _subscribe(self) -> None:
         """Subscribe the observers of committed events; they are called in this order."""

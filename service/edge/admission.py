@@ -51,15 +51,25 @@ class Admission:
         self._origins = frozenset(origins)
         self._metrics = metrics
 
-    async def admit(self, request: web.Request, token: str | None) -> Identity:
+    async def admit(self, request: web.BaseRequest, token: str | None) -> Identity:
         """Return whose handshake this is; raise `AuthenticationError`."""
-        origin = request.headers.get("Origin")
-        if origin is not None and not {"*", origin} & self._origins:
+        if not self._is_from_our_pages(request):
             raise AuthenticationError("Origin not allowed", "ORIGIN_NOT_ALLOWED")
         identity = await self._authenticator.check(token)
         if self.is_revoked(identity):
             raise AuthenticationError("Revoked", "TOKEN_REVOKED", CloseCode.REVOKED)
         return identity
+
+    def admit_at_once(self, request: web.BaseRequest, token: str) -> Identity | None:
+        """Return whose handshake this is; None if `admit` has to tell, or to refuse it."""
+        if not self._is_from_our_pages(request):
+            return None
+        identity = self._authenticator.check_at_once(token)
+        return None if identity is None or self.is_revoked(identity) else identity
+
+    def _is_from_our_pages(self, request: web.BaseRequest) -> bool:
+        origin = request.headers.get("Origin")
+        return origin is None or not self._origins.isdisjoint(("*", origin))
 
     async def renew(self, user: UserId, token: str) -> Identity:
         """Return what a newer token of `user` says; raise `BadToken` or `OtherUser`."""

@@ -41,13 +41,23 @@ logger = get_logger(__name__)
 class _Waiter:
     """A connection that waits."""
 
-    __slots__ = ("admitted", "since", "transport")
+    __slots__ = ("_done", "since", "transport")
 
-    def __init__(self, transport: asyncio.BaseTransport | None, since: float) -> None:
+    def __init__(
+        self,
+        transport: asyncio.BaseTransport | None,
+        since: float,
+        done: Callable[[bool], None],
+    ) -> None:
         self.transport = transport
         self.since = since
-        self.admitted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        """Set to whether it may go on."""
+        self._done: Callable[[bool], None] | None = done
+
+    def settle(self, *, is_admitted: bool) -> None:
+        """Tell it, once, whether it may go on."""
+        done, self._done = self._done, None
+        if done is not None:
+            done(is_admitted)
 
     @property
     def is_gone(self) -> bool:
@@ -82,24 +92,42 @@ class AdmissionControl:
 
     async def admit(self, request: web.Request, address: str) -> None:
         """Return when the connection of `request` may go on; raise 503 if it may not."""
+        admitted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def settle(is_admitted: bool) -> None:  # noqa: FBT001 - a callback
+            if not admitted.done():
+                admitted.set_result(is_admitted)
+
+        waiter = self.enter(request.transport, address, settle)
+        if waiter is None:
+            return
+        try:
+            is_admitted = await admitted
+        finally:
+            self._queue.discard(waiter)
+        if not is_admitted:
+            raise self.refusal()
+
+    def enter(
+        self,
+        transport: asyncio.BaseTransport | None,
+        address: str,
+        done: Callable[[bool], None],
+    ) -> _Waiter | None:
+        """Return None if a connection may go on now; else `done` is called with whether it may."""
         now = self._clock()
         if self._timer is None:
             self._rate.update(now, self._lateness_s())
             if self._is_stopped or self._rate.take():
                 self._metrics.admitted(0.0)
-                return
-        waiter = _Waiter(request.transport, now)
+                return None
+        waiter = _Waiter(transport, now, done)
         removed = self._queue.put(address, waiter)
         if removed is not None:
             self._refuse(removed, QUEUE_FULL)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PERIOD_S, self._serve)
-        try:
-            is_admitted = await waiter.admitted
-        finally:
-            self._queue.discard(waiter)
-        if not is_admitted:
-            raise self._refusal()
+        return waiter
 
     def stop(self) -> None:
         """Let everybody go on, now and later: a service that stops refuses them by itself."""
@@ -141,15 +169,15 @@ class AdmissionControl:
             self._queue.take(waiter)
         else:
             self._queue.discard(waiter)
-        if not waiter.admitted.done():
-            waiter.admitted.set_result(is_admitted)
+        waiter.settle(is_admitted=is_admitted)
 
     def _refuse(self, waiter: _Waiter, error_code: str) -> None:
         self._metrics.handshake_refused(error_code)
         self._episode.refused(len(self._queue))
         self._settle(waiter, is_admitted=False)
 
-    def _refusal(self) -> web.HTTPServiceUnavailable:
+    def refusal(self) -> web.HTTPServiceUnavailable:
+        """Return the response to a connection that may not go on."""
         wait_s = math.ceil(self._rate.wait_s(len(self._queue)))
         retry = {"Retry-After": str(min(RETRY_MAX_S, max(1, wait_s)))}
         return web.HTTPServiceUnavailable(headers=retry, text="too many connections, try again")

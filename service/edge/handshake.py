@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
@@ -23,24 +23,28 @@ KEY_LENGTH = 24
 """Characters of a key without spaces around it."""
 
 
+class Handshake(NamedTuple):
+    """A valid opening handshake."""
+
+    key: str
+    """The `Sec-WebSocket-Key`, without spaces around it."""
+    offered: list[str]
+    """All subprotocols that the client has offered, in its order."""
+
+
 def listed(headers: MultiMapping[str], name: str) -> list[str]:
     """Return the entries of a header with a list, from all of its lines, in order."""
     lines = headers.getall(name, ())
     return [entry for line in lines for part in line.split(",") if (entry := part.strip())]
 
 
-def wants_websocket(request: web.Request) -> bool:
+def wants_websocket(request: web.BaseRequest) -> bool:
     """Tell whether a request asks for an upgrade to WebSocket, valid or not."""
     return "websocket" in map(str.lower, listed(request.headers, hdrs.UPGRADE))
 
 
-def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
-    """Return the request, or a copy of it in the form that aiohttp understands.
-
-    The copy is for the handshake only. Of the subprotocols only these are kept: aiohttp logs the
-    others, and one holds a token.
-    Raises the refusal of a request that is no handshake.
-    """
+def read_handshake(request: web.BaseRequest) -> Handshake:
+    """Return what a handshake says; raise the refusal of a request that is none."""
     headers = request.headers
     if request.method != "GET" or request.version < HttpVersion11:
         raise _refused("a WebSocket begins with GET and HTTP/1.1")
@@ -56,10 +60,21 @@ def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
     keys = [one.strip() for one in headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())]
     if len(keys) != 1 or not _is_key(keys[0]):
         raise _refused("`Sec-WebSocket-Key` must be 16 bytes in base64")
-    offered = listed(headers, hdrs.SEC_WEBSOCKET_PROTOCOL)
-    if _is_plain(headers, offered, protocols):
+    return Handshake(keys[0], listed(headers, hdrs.SEC_WEBSOCKET_PROTOCOL))
+
+
+def checked(request: web.Request, protocols: Sequence[str] = ()) -> web.Request:
+    """Return the request, or a copy of it in the form that aiohttp understands.
+
+    The copy is for the handshake only. Of the subprotocols only these are kept: aiohttp logs the
+    others, and one holds a token.
+    Raises the refusal of a request that is no handshake.
+    """
+    handshake = read_handshake(request)
+    if _is_plain(request.headers, handshake.offered, protocols):
         return request
-    return _in_one_form(request, keys[0], [one for one in offered if one in protocols])
+    known = [one for one in handshake.offered if one in protocols]
+    return _in_one_form(request, handshake.key, known)
 
 
 def _is_plain(headers: MultiMapping[str], offered: Sequence[str], protocols: Sequence[str]) -> bool:

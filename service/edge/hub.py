@@ -196,6 +196,16 @@ class Hub:
         self._metrics.sent(type_in(data), 1)
         self.flush_scope.flush_soon((connection,))
 
+    def flush_arriving(self) -> None:
+        """Send what sockets whose opening is not committed have, soon: the response itself."""
+        if self._arriving:
+            self.flush_scope.flush_soon([*self._arriving.values()])
+
+    def abort_arriving(self) -> None:
+        """Abort the connections whose opening is not committed."""
+        for connection in self._arriving.values():
+            connection.transport.abort()
+
     def flush(self) -> None:
         """Flush the send queues of all sockets."""
         self.flush_scope.flush()
@@ -216,6 +226,8 @@ class Hub:
                 continue
             for connection in list(self._connections.values()):
                 connection.check_progress(loop.time())
+            # A log that is slow must not let handshakes fail.
+            self.flush_arriving()
 
     def _deliver(self, delivery: Delivery, position: Position) -> None:
         if delivery.delay_s:

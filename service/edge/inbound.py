@@ -12,12 +12,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web, web_ws
+from multidict import CIMultiDict
 
 from service.edge import internals
 from service.edge.frame_check import PROTOCOL_ERROR, FrameCheck
+from service.edge.http.responses import drop_traceback
+from service.edge.upgraded import ControlWriter, UpgradedRequest, control_frame
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from service.edge.channel import Count, Handle
@@ -27,6 +31,8 @@ logger = get_logger(__name__)
 
 _TEXT = WSMsgType.TEXT
 _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
+
+_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
 
 PING = b"\x89\x00"
 """A ping frame without payload."""
@@ -64,6 +70,41 @@ class EagerResponse(web.WebSocketResponse):
         self._received: asyncio.Event | None = None
         """Set by any received data; created when `answers` is called first."""
 
+    def accept(self, protocol: web.RequestHandler, subprotocol: str | None) -> None:
+        """Begin without `prepare`: the caller sends the head of the response.
+
+        Only where `internals.UPGRADES_DIRECTLY`.
+        """
+        writer: Any = ControlWriter(protocol)
+        request: Any = UpgradedRequest(protocol)
+        self._loop = asyncio.get_running_loop()
+        self._compress = 0
+        self._headers = _NO_HEADERS
+        self._keep_alive = False
+        self._req = request
+        self._payload_writer = writer
+        self._post_start(request, subprotocol, writer)
+
+    def begin(self, handle: Handle, count: Count, wake: Callable[[], None]) -> None:
+        """Call `handle` and `count` from now on, and `wake` once when a task is needed.
+
+        That is when a frame is kept for `texts`, when the channel is closed, or before.
+        """
+        self.set_message_handler(handle, count)
+        queue: Any = self._reader
+        if queue._buffer or queue.is_eof() or self._closed:  # noqa: SLF001 - there is no public name
+            wake()
+        else:
+            queue.wake = wake
+
+    async def close(self, **options: Any) -> bool:
+        """Close it as aiohttp does, which lets the task end that reads from it."""
+        if isinstance(self._reader, EagerQueue) and self._reader.wake is not None:
+            self._reader.needs_task()
+            # Let the task begin to read.
+            await asyncio.sleep(0)
+        return await super().close(**options)
+
     async def answers(self, within_s: float) -> bool:
         """Ping the client; return whether any data is received in time."""
         transport = None if self._req is None else self._req.transport
@@ -78,11 +119,12 @@ class EagerResponse(web.WebSocketResponse):
 
     def set_message_handler(self, handle: Handle, count: Count) -> None:
         """Call `handle` in the read callback (`Channel`); drop control frames without `count`."""
-        if isinstance(self._reader, EagerQueue):
+        # It has no parser if it was closed before.
+        if isinstance(self._reader, EagerQueue) and self._parser is not None:
             self._reader.handle = handle
             self._reader.count = count
-            self._parser.scope = self._scope  # type: ignore[union-attr]  # it is `EagerReader`
-            self._parser.read_texts = self._read_texts  # type: ignore[union-attr]  # the same
+            self._parser.scope = self._scope  # type: ignore[attr-defined]  # it is `EagerReader`
+            self._parser.read_texts = self._read_texts  # type: ignore[attr-defined]  # the same
 
     def release(self) -> None:
         """Drop the references that make it part of cycles, when its handler ends.
@@ -90,9 +132,10 @@ class EagerResponse(web.WebSocketResponse):
         Else a closed connection would stay in memory until a full garbage collection.
         """
         if isinstance(self._reader, EagerQueue):
-            self._reader.handle = self._reader.count = None
+            self._reader.handle = self._reader.count = self._reader.wake = None
         if self._req is not None and hasattr(self._req.protocol, internals.CALLBACK):
             setattr(self._req.protocol, internals.CALLBACK, None)
+        drop_traceback(self)
 
     def texts(self) -> _Texts:
         """Iterate over the frames that were kept for the task (`Channel`)."""
@@ -196,28 +239,60 @@ class EagerReader(internals.Reader if internals.IS_EAGER else object):  # type: 
 class EagerQueue(internals.DataQueue if internals.IS_EAGER else object):  # type: ignore[misc]  # private
     """The bounded queue between aiohttp's parser and the task."""
 
-    __slots__ = ("count", "handle")
+    __slots__ = ("count", "handle", "wake")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Take what aiohttp's own queue takes."""
         super().__init__(*arguments, **options)
         self.count: Count | None = None
         self.handle: Handle | None = None
+        self.wake: Callable[[], None] | None = None
+        """Starts the task that reads from this queue; None if it runs, or is not to be started."""
 
     def feed_data(self, data: WSMessage, size: int) -> None:
         """Handle a text at once, or queue it; aiohttp pauses reading when the queue is long."""
         if data.type is _TEXT:
             if not self._buffer and self._is_handled(data.data):
                 return
-        elif data.type in _CONTROL and self.count is not None and not self.count():
-            return
+        elif data.type in _CONTROL:
+            if self.count is not None and not self.count():
+                return
+            # `receive` ignores a pong, whose arrival has postponed the next ping already.
+            if data.type is WSMsgType.PONG or self._answers_ping(data.data):
+                return
         super().feed_data(data, size)
+        self.needs_task()
+
+    def feed_eof(self) -> None:
+        """End the queue."""
+        super().feed_eof()
+        self.needs_task()
+
+    def set_exception(self, *arguments: Any) -> None:
+        """End the queue by an error."""
+        super().set_exception(*arguments)
+        self.needs_task()
+
+    def needs_task(self) -> None:
+        """Start the task that reads from this queue, if it does not run."""
+        wake, self.wake = self.wake, None
+        if wake is not None:
+            wake()
+
+    def _answers_ping(self, payload: bytes) -> bool:
+        """Answer a ping, unless that is up to the task, or the client does not read."""
+        transport = self._protocol.transport
+        if self.wake is None or transport is None or transport.get_write_buffer_size():
+            return False
+        transport.write(control_frame(WSMsgType.PONG, payload))
+        return True
 
     def offer(self, text: str) -> bool:
         """Offer a text that was read without aiohttp; return False if it is kept."""
         if self._is_handled(text):
             return True
         super().feed_data(WSMessage(_TEXT, text, ""), len(text.encode()))
+        self.needs_task()
         return False
 
     def _is_handled(self, text: str) -> bool:

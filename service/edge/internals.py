@@ -30,6 +30,28 @@ _READING = (
     ),
 )
 
+_UPGRADING = (
+    (
+        web.RequestHandler,
+        "RequestHandler",
+        (
+            "_manager",
+            "_messages",
+            "_parser",
+            "_request_factory",
+            "_task_handler",
+            "_drain_helper",
+            "_upgraded",
+        ),
+    ),
+    (
+        web.WebSocketResponse,
+        "WebSocketResponse",
+        ("_headers", "_keep_alive", "_loop", "_payload_writer", "_req", "_writer"),
+    ),
+)
+"""What is used to upgrade a connection without a task (`upgraded`)."""
+
 _PLAIN_TCP = {
     "uvloop.loop.TCPTransport": getattr(uvloop.loop, "TCPTransport", None),
     "asyncio._SelectorSocketTransport": getattr(
@@ -38,17 +60,30 @@ _PLAIN_TCP = {
 }
 """The transports that write to the socket what they are given, and nothing else."""
 
-MISSING_FOR_READING = [
-    f"{owner}.{name}"
-    for part, owner, names in _READING
-    for name in names
-    if not hasattr(part, name)
-]
-MISSING = MISSING_FOR_READING + [name for name, one in _PLAIN_TCP.items() if one is None]
+
+_SET_WHEN_MADE = frozenset(web.WebSocketResponse().__dict__)
+"""The attributes that are not declared by the class."""
+
+
+def _missing(parts: tuple[tuple[Any, str, tuple[str, ...]], ...]) -> list[str]:
+    return [
+        f"{owner}.{name}"
+        for part, owner, names in parts
+        for name in names
+        if not hasattr(part, name) and name not in _SET_WHEN_MADE
+    ]
+
+
+MISSING_FOR_READING = _missing(_READING)
+MISSING_FOR_UPGRADING = MISSING_FOR_READING + _missing(_UPGRADING)
+MISSING = MISSING_FOR_UPGRADING + [name for name, one in _PLAIN_TCP.items() if one is None]
 """What is not there; nothing should be."""
 
 IS_EAGER = not MISSING_FOR_READING
 """Whether messages can be handled when they are read."""
+
+UPGRADES_DIRECTLY = not MISSING_FOR_UPGRADING
+"""Whether a connection can be upgraded when its request is read."""
 
 
 def descriptor(transport: object) -> int:

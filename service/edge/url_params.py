@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 POSITION_DIGITS_MAX = 18
 
 
-def resume_of(request: web.Request) -> ResumeFrom | None:
+def resume_of(request: web.BaseRequest) -> ResumeFrom | None:
     """Read `?since=N&epoch=E`; a `since` that can't be a position is answered by a `resync`."""
     since = request.query.get("since")
     if since is None:
@@ -25,7 +25,7 @@ def resume_of(request: web.Request) -> ResumeFrom | None:
     return ResumeFrom(position, request.query.get("epoch", ""))
 
 
-def frame_hz_of(request: web.Request, dialect: Dialect) -> tuple[int, BadValue | None]:
+def frame_hz_of(request: web.BaseRequest, dialect: Dialect) -> tuple[int, BadValue | None]:
     """Read `?frameHz=` of a v1 client; one that is not allowed leaves the default, and an error."""
     requested = request.query.get("frameHz")
     if requested is None or dialect is not V1:

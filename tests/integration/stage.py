@@ -21,7 +21,7 @@ import structlog
 from aiohttp import WSMsgType
 
 from service import app, lifecycle
-from service.edge import conversation, endpoint
+from service.edge import conversation, visits
 from service.lifecycle import Service
 from service.settings import load_settings
 from tests.acceptance.service_process import SECRET
@@ -223,7 +223,7 @@ class Theatre:
         """Run a service with these settings, at the speed of the loop."""
         with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=FastLoop) as runner:
             patch.setattr(app, "time", CLOCK)
-            for module in (lifecycle, conversation, endpoint):
+            for module in (lifecycle, conversation, visits):
                 patch.setattr(module, "time", CLOCK)
             # Tracebacks of faults that are wanted would take most of the time.
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))

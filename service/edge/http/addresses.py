@@ -60,7 +60,7 @@ class Addresses:
         """Trust the last `trusted_hops` entries of X-Forwarded-For."""
         self.trusted_hops = trusted_hops
 
-    def of(self, request: web.Request) -> str:
+    def of(self, request: web.BaseRequest) -> str:
         """Return the client's address; each trusted proxy has added one to X-Forwarded-For.
 
         It is the peer's where the header has too few entries, or no address at that place.
@@ -87,7 +87,15 @@ class AddressRate:
         self._window = 0
         self._counts: dict[str, int] = {}
 
-    def allows(self, request: web.Request) -> bool:
+    def would_allow(self, request: web.BaseRequest) -> bool:
+        """Tell whether `allows` would return True."""
+        if self._per_s == 0:
+            return True
+        if int(self._clock()) != self._window:
+            return True
+        return self._counts.get(self._addresses.of(request), 0) < self._per_s
+
+    def allows(self, request: web.BaseRequest) -> bool:
         """Count a request; return whether it is within the limit."""
         if self._per_s == 0:
             return True
@@ -114,14 +122,18 @@ class Handshakes:
         self._count = 0
         self._logged_at = -LOG_INTERVAL_S
 
-    def allows(self, request: web.Request) -> bool:
+    def would_allow(self, request: web.BaseRequest) -> bool:
+        """Tell whether `allows` would return True; count nothing."""
+        return self._rate.would_allow(request)
+
+    def allows(self, request: web.BaseRequest) -> bool:
         """Count a handshake; return False if it has to be refused with 429."""
         is_allowed = self._rate.allows(request)
         if not is_allowed:
             self.refused_request("RATE_LIMITED", request)
         return is_allowed
 
-    def refused_request(self, error_code: str, request: web.Request) -> None:
+    def refused_request(self, error_code: str, request: web.BaseRequest) -> None:
         """Record that a request is refused with 429."""
         is_forwarded = "X-Forwarded-For" in request.headers
         self.refused(error_code, self.addresses.of(request), is_forwarded=is_forwarded)

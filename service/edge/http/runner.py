@@ -64,6 +64,9 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     connection = request.protocol
     if isinstance(connection, HttpConnection) and not connection.began(request):
         raise web.HTTPTooManyRequests(headers={"Retry-After": "1"}, text="too many connections")
+    if isinstance(connection, HttpConnection) and connection.refusal is not None:
+        refusal, connection.refusal = connection.refusal, None
+        raise refusal
     try:
         return await handler(request)
     except (ConnectionError, web.RequestPayloadError) as error:

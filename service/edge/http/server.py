@@ -8,10 +8,12 @@ public methods of aiohttp's `RequestHandler` are overridden, and `_prepare_heade
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.addresses import normal_address
@@ -20,7 +22,7 @@ from service.edge.http.responses import REFUSALS, BareResponse, drop_traceback
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aiohttp import StreamReader
     from aiohttp.web_server import Server
@@ -32,6 +34,9 @@ TOO_MANY = "TOO_MANY_UNAUTHENTICATED"
 """The error code of a connection above the limit."""
 
 _HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
+
+_NO_MESSAGES: deque[Any] = deque()
+"""The requests of all connections that were upgraded: none."""
 
 logger = get_logger(__name__)
 
@@ -53,6 +58,8 @@ class ConnectionLimiter:
         self.addresses = addresses
         self.refused = refused
         self.arrivals = Arrivals()
+        self.upgrade: Callable[[HttpConnection], bool] | None = None
+        """Upgrades a connection without a task, if it can; None if a task handles all requests."""
         self.cap = AddressCap[HttpConnection](
             limits.unauthenticated_max, lambda connection: connection.close_idle()
         )
@@ -85,10 +92,12 @@ class HttpConnection(web.RequestHandler):
         "_head_end",
         "_is_admitted",
         "_is_answered",
+        "_is_handled",
         "_limiter",
         "_stage",
         "_tail",
         "on_lost",
+        "refusal",
     )
 
     def __init__(self, limiter: ConnectionLimiter, server: Server, **options: Any) -> None:
@@ -105,8 +114,12 @@ class HttpConnection(web.RequestHandler):
         self._head_end = False
         self._is_answered = False
         self._is_admitted = False
+        self._is_handled = limiter.upgrade is None
+        """Whether its requests are handled by a task, or it is upgraded."""
         self._tail = b""
         self.on_lost: Callable[[], None] | None = None
+        self.refusal: web.HTTPException | None = None
+        """The response to the request, if that is decided already."""
 
     # asyncio.Protocol
 
@@ -120,7 +133,12 @@ class HttpConnection(web.RequestHandler):
                 limiter.refused(TOO_MANY, address)
                 return
             self._address = address
-        super().connection_made(transport)
+        if self._is_handled:
+            super().connection_made(transport)
+        else:
+            # As aiohttp does, but without a task that waits for requests.
+            self.transport = cast("asyncio.Transport", transport)
+            cast("Server", self._manager).connection_made(self, self.transport)
         limiter.arrivals.arrived(cast("asyncio.Transport", transport))
         self._arm(limiter.limits.head_s, self._head_is_late)
 
@@ -142,6 +160,11 @@ class HttpConnection(web.RequestHandler):
         if stage is not _Stage.BUSY and data and not self._head_goes_on(data):
             return
         super().data_received(data)
+        if not self._is_handled and self._messages:
+            self._is_handled = True
+            upgrade = self._limiter.upgrade
+            if upgrade is None or not upgrade(self):
+                self.handle_by_task()
 
     def pause_writing(self) -> None:
         """Pause writing; an unauthenticated client must read on in time."""
@@ -196,16 +219,48 @@ class HttpConnection(web.RequestHandler):
         response.force_close()
         return response
 
+    # Upgrades without a task; only where `internals.UPGRADES_DIRECTLY`
+
+    def upgrade_request(self, paths: Sequence[str]) -> web.BaseRequest | None:
+        """Return the request that was read, if it asks for an upgrade at one of these paths."""
+        message, payload = self._messages[0]
+        make: Callable[..., web.BaseRequest] | None = self._request_factory
+        if not isinstance(message, RawRequestMessage) or make is None:
+            return None
+        path = message.path.partition("?")[0]
+        if not message.upgrade or path not in paths or not payload.is_eof():
+            return None
+        return make(message, payload, self, None, None)
+
+    def begins_upgrade(self, request: web.BaseRequest) -> bool:
+        """Begin a request to be upgraded; return False, and count nothing, if that is refused."""
+        limiter = self._limiter
+        if not limiter.peers_are_clients and not limiter.cap.has_room(
+            limiter.addresses.of(request)
+        ):
+            return False
+        return self.began(request)
+
+    def leave_http(self) -> None:
+        """Drop what reads HTTP: the rest is read as WebSocket frames."""
+        self._messages = _NO_MESSAGES
+        self._parser = None
+
+    def handle_by_task(self, refusal: web.HTTPException | None = None) -> None:
+        """Let aiohttp's task handle the requests, or refuse the first one."""
+        self.refusal = refusal
+        self._task_handler = asyncio.get_running_loop().create_task(self.start())
+
     # Admission
 
-    def began(self, request: web.Request) -> bool:
+    def began(self, request: web.BaseRequest) -> bool:
         """Begin a request; return False if its address has too many."""
         limiter = self._limiter
         self._stage = _Stage.BUSY
         self._is_answered = False
         self._is_admitted = False
         self._disarm()
-        if not limiter.peers_are_clients:
+        if not limiter.peers_are_clients and self._address is None:
             address = limiter.addresses.of(request)
             if not limiter.cap.enter(address, self):
                 limiter.refused(TOO_MANY, address)
@@ -308,7 +363,7 @@ def _peer(transport: asyncio.BaseTransport) -> str:
     return normal_address(peer) or peer
 
 
-def call_when_lost(request: web.Request, callback: Callable[[], None]) -> bool:
+def call_when_lost(request: web.BaseRequest, callback: Callable[[], None]) -> bool:
     """Call back before the descriptor of this request's connection is closed, if that can be told.
 
     It is not called for one that is lost already.
@@ -319,7 +374,7 @@ def call_when_lost(request: web.Request, callback: Callable[[], None]) -> bool:
     return False
 
 
-def admit(request: web.Request) -> None:
+def admit(request: web.BaseRequest) -> None:
     """Stop counting the connection of this request as unauthenticated."""
     if isinstance(request.protocol, HttpConnection):
         request.protocol.admitted()

@@ -8,11 +8,13 @@ from aiohttp import web
 
 from service.edge.http.runner import Runner
 from service.edge.http.server import ConnectionLimiter
+from service.edge.internals import UPGRADES_DIRECTLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from service.edge.http.addresses import Handshakes
+    from service.edge.http.server import HttpConnection
     from service.settings import Settings
 
 STOP_TIMEOUT_S = 3
@@ -30,22 +32,29 @@ class Site:
         handshakes: Handshakes,
         routes: Iterable[web.AbstractRouteDef],
         apps: Mapping[str, web.Application],
+        upgrade: Callable[[HttpConnection], bool],
     ) -> None:
-        """Serve nothing yet; refused connections are counted by `handshakes`."""
+        """Serve nothing yet; refused connections are counted by `handshakes`.
+
+        `upgrade` takes over connections that it upgrades, and tells whether it does.
+        """
         message_bytes_max = settings.connections.session.message_bytes_max
         app = web.Application(client_max_size=message_bytes_max)
         app.add_routes(routes)
         for prefix, sub in apps.items():
             app.add_subapp(prefix, sub)
         self._listen = settings.listen
+        limiter = ConnectionLimiter(
+            settings.http,
+            handshakes.addresses,
+            handshakes.refused,
+            head_bytes_max=settings.connections.head_bytes_max,
+        )
+        if UPGRADES_DIRECTLY:
+            limiter.upgrade = upgrade
         self._runner = Runner(
             app,
-            ConnectionLimiter(
-                settings.http,
-                handshakes.addresses,
-                handshakes.refused,
-                head_bytes_max=settings.connections.head_bytes_max,
-            ),
+            limiter,
             shutdown_timeout=STOP_TIMEOUT_S,
             # A token in the query may be long.
             max_line_size=message_bytes_max,
