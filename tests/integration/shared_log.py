@@ -63,6 +63,7 @@ class NodeLog:
         *,
         personal_data: PersonalData = NO_PERSONAL_DATA,
         condition: Condition | None = None,
+        may_wait_s: float = 0.0,  # noqa: ARG002 - the same
     ) -> None:
         """Keep an append until the test lets it reach the log."""
         assert condition is not None
