@@ -13,6 +13,7 @@ import msgspec
 
 from service.domain.events.chat import ChatSaid
 from service.domain.events.matches import MatchInput
+from service.domain.events.presence import UserCameOnline
 from service.domain.personal_data import PersonalData
 from service.errors import ServiceError
 from service.eventstore.batches import decode_message, encode_message
@@ -22,10 +23,11 @@ from service.eventstore.store import LogDiverged
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from service.bus.port import Bus
     from service.domain.events.base import Event, Position
+    from service.domain.ids import UserId
     from service.domain.personal_data import Text
     from service.eventstore.completions import PendingAppend
     from service.eventstore.records import Head, RecordedEvent
@@ -72,6 +74,14 @@ class LogSource(Protocol):
         """Return chat texts by the ids of their events."""
 
 
+class Profiles(Protocol):
+    """The display names that this node knows."""
+
+    @property
+    def names(self) -> Mapping[UserId, str]:
+        """The names, by user."""
+
+
 class Replication:
     """Publishes what this node commits, and folds in order what all nodes commit."""
 
@@ -84,12 +94,12 @@ class Replication:
         epoch: str,
         position: Position,
         fold: Callable[[Batch], None],
-        users: Callable[[], Collection[str]],
+        profiles: Profiles,
     ) -> None:
-        """Continue after `position`, of the log of `epoch`.
+        """Continue after `position`, of the log of `epoch`; `fold` takes batches in order.
 
-        `fold` takes batches in order. `users` returns the users whose names are shown, which are
-        read again when the bus was not connected.
+        `profiles` has the names that this node shows. Other nodes get the name of a user who comes
+        online here, and all names are read again when the bus was not connected.
         """
         self._bus = bus
         self._source = source
@@ -97,7 +107,7 @@ class Replication:
         self._epoch = epoch
         self._follower = Follower(position, fold)
         self._fold = fold
-        self._users = users
+        self._profiles = profiles
         self._fail: Callable[[Exception], None]
         self._loop: asyncio.AbstractEventLoop
         self._in_flight: dict[bytes, Event] = {}
@@ -109,6 +119,8 @@ class Replication:
         self._unpublished: dict[str, str] = {}
         """Names that other nodes have not been told yet."""
         self._heard_at = 0.0
+        self._in_step_at = 0.0
+        """When this node had last folded all events that it knew of."""
         self._was_connected = False
         self._gap: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -128,6 +140,11 @@ class Replication:
         """The position up to which this node has folded the log."""
         return self._follower.position
 
+    @property
+    def lag_s(self) -> float:
+        """How long this node has known of events that it has not folded; 0 if it knows of none."""
+        return self._loop.time() - self._in_step_at if self._follower.is_behind else 0.0
+
     def when_folded(self, position: Position, done: Callable[[], None]) -> None:
         """Call `done` once `position` is folded, or when nothing will be folded any more."""
         self._follower.when_folded(position, done)
@@ -135,6 +152,7 @@ class Replication:
     def start(self, fail: Callable[[Exception], None]) -> None:
         """Begin to follow the log; `fail` is called with the error after which that ends."""
         self._loop = asyncio.get_running_loop()
+        self._in_step_at = self._loop.time()
         self._fail = fail
         self._watch()
 
@@ -208,6 +226,16 @@ class Replication:
         if self._unpublished:
             names = self._unpublished | personal_data.names
             personal_data = msgspec.structs.replace(personal_data, names=names)
+        known = self._profiles.names
+        names = {
+            str(user): known[user]
+            for one in events
+            if isinstance(one.event, UserCameOnline) and (user := one.event.user) in known
+        }
+        if names:
+            # They may have no name for a user who has one here already.
+            names |= personal_data.names
+            personal_data = msgspec.structs.replace(personal_data, names=names)
         data = encode_message(self._epoch, events, head, personal_data)
         self._unpublished = {}
         if not self._bus.publish(self._subject, data):
@@ -232,12 +260,14 @@ class Replication:
     def _take(self, batch: Batch) -> None:
         if self._is_stopped:
             return
-        self._heard_at = self._loop.time()
+        self._heard_at = now = self._loop.time()
         try:
             self._follower.take(batch)
         except Exception as error:  # noqa: BLE001 - it is raised by the task of the log
             self._failure(error)
             return
+        if not self._follower.is_behind:
+            self._in_step_at = now
         self._notice_gap()
 
     def _notice_gap(self) -> None:
@@ -289,6 +319,8 @@ class Replication:
         head = await _in_time(self._source.head())
         if head.epoch != self._epoch or head.position < self.position:
             raise LogDiverged
+        if not self._follower.is_behind:
+            self._in_step_at = self._loop.time()
         self._follower.note_head(head.position)
         while not self._is_stopped and self.position < head.position:
             after = self.position
@@ -325,7 +357,8 @@ class Replication:
     async def _refresh_names(self) -> None:
         """Read the names that may have changed while the bus was not connected."""
         try:
-            names = await self._source.names(self._users())
+            users = [str(user) for user in self._profiles.names]
+            names = await self._source.names(users)
         except Exception as error:  # noqa: BLE001 - old names are shown until the next change
             logger.warning("names not read", metadata={"reason": repr(error)})
         else:

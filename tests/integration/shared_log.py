@@ -55,7 +55,7 @@ class NodeLog:
         """Fold by `fold` from the first event on."""
         self.follower = Follower(0, fold)
 
-    def append(
+    def append(  # noqa: PLR0913 - the signature of the log
         self,
         events: Sequence[ProposedEvent],
         done: Callable[[Committed | Exception], None],
