@@ -328,6 +328,24 @@ def settings(
 
 
 @app.command()
+def erase(
+    *,
+    user: Annotated[str | None, typer.Option(help="The id of a user: name and texts.")] = None,
+    texts_before: Annotated[
+        str | None, typer.Option(help="Texts of all users before then: 90d or 2026-11-24[T15:00].")
+    ] = None,
+) -> None:
+    """Erase personal data for good: the display name of a user, and chat texts.
+
+    The log is not changed, and the service may run meanwhile; it forgets a name when it is
+    restarted. Backups still have what was erased.
+    """
+    from service.cli.erase import erase
+
+    erase(user, texts_before)
+
+
+@app.command()
 def doctor(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
 ) -> None:

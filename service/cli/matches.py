@@ -86,8 +86,8 @@ def result_of(match: PlayedMatch) -> str:
     return f"{match.players[match.winner]}, {_REASONS[match.reason]}"
 
 
-def parse_since(since: str | None, now: float) -> int:
-    """Parse `--since` to microseconds since 1970; raise `BadParameter` if it is not a time."""
+def parse_since(since: str | None, now: float, option: str = "--since") -> int:
+    """Parse `option` to microseconds since 1970; raise `BadParameter` if it is not a time."""
     if since is None:
         return 0
     ago = _AGO.fullmatch(since)
@@ -98,7 +98,7 @@ def parse_since(since: str | None, now: float) -> int:
     except ValueError:
         raise typer.BadParameter(
             "give a time like 30m, 2h or 7d, or a date like 2026-11-24 or 2026-11-24T15:00",
-            param_hint="--since",
+            param_hint=option,
         ) from None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psycopg
 
+from service.eventstore.erasure import Erased
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_schema import TRY_LOCK
 from service.eventstore.records import GENESIS, Head
@@ -15,9 +16,9 @@ from service.eventstore.side_file import LAST_EVENT, check_end
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from service.domain.ids import MatchId
+    from service.domain.ids import MatchId, UserId
     from service.eventstore.read_models.outbox import Entry
     from service.eventstore.skips import Skip
 
@@ -49,6 +50,14 @@ def retry_now(conninfo: str, entries: Iterable[Entry]) -> set[MatchId]:
         for entry in entries:
             connection.execute(_RETRY, (entry.consumer, entry.match))
         return {row[0] for row in connection.execute("SELECT match FROM bearers")}
+
+
+def erase(conninfo: str, user: UserId | None, chats: Sequence[str]) -> Erased:
+    """Erase the name of a user and these texts; a later VACUUM overwrites them."""
+    with psycopg.connect(conninfo) as connection:
+        name = connection.execute('DELETE FROM profiles WHERE "user" = %s', (str(user),))
+        text = connection.execute("DELETE FROM texts WHERE chat = ANY(%s)", (list(chats),))
+        return Erased(name.rowcount, text.rowcount)
 
 
 def size(conninfo: str) -> int:

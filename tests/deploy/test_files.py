@@ -136,11 +136,13 @@ def test_a_pod_has_time_for_its_stop() -> None:
 
 
 @pytest.mark.systemd
-def test_the_unit_is_valid_and_confined(tmp_path: Path) -> None:
-    unit = tmp_path / "ws-service.service"
-    installed = str(TOOLS / "ws-service")
-    unit.write_text(UNIT.read_text().replace("/opt/ws-service/bin/ws-service", installed))
-    done = run("systemd-analyze", "verify", "--man=no", unit)
+def test_the_units_are_valid_and_that_of_the_service_is_confined(tmp_path: Path) -> None:
+    for file in UNIT.parent.glob("ws-service*.*er*"):
+        text = file.read_text().replace("/opt/ws-service/bin", str(TOOLS))
+        (tmp_path / file.name).write_text(text)
+    unit = tmp_path / UNIT.name
+    backup = tmp_path / "ws-service-backup.service"
+    done = run("systemd-analyze", "verify", "--man=no", unit, backup, backup.with_suffix(".timer"))
     complaints = [line for line in done.stderr.splitlines() if "ws-service" in line]
     assert (done.returncode, complaints) == (0, [])
     unit.write_text(unit.read_text().replace("NoNewPrivileges", "NoNewPrivilege"))
