@@ -25,6 +25,7 @@ PER_NODE = frozenset(
         # Nodes may reach the same database by different addresses; a join compares the log itself.
         "WS_DATABASE_URL",
         "WS_DATABASE_BUSY_MS",
+        "WS_NODE",
         # The same servers may have other addresses; a join finds the other nodes by the bus.
         "WS_BUS_URL",
         "WS_BUS_TLS_CA",
