@@ -38,6 +38,11 @@ class Database:
         self._stores: list[SqliteStore | PostgresStore] = []
         migrate.upgrade(url)
 
+    @property
+    def conninfo(self) -> str:
+        """The address for the driver of PostgreSQL."""
+        return conninfo(self.url)
+
     def opened(self) -> SqliteStore | PostgresStore:
         """Open the store as a process does that starts; the one before is closed."""
         self.close()
