@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import ServiceError, Unavailable
 from service.eventstore.inspection import LogFiles
-from service.eventstore.plan import Plan
+from service.eventstore.plan import Committed, Plan
 from service.eventstore.read_models.projection import PROJECTED_EVENTS, project
 from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.side_file import LAST_EVENT, check_end
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from service.domain.events.base import Position
-    from service.eventstore.plan import Append, Committed
+    from service.eventstore.plan import Append
 
 _DURABLE = "synchronous=FULL"
 """Acknowledged events must survive a power failure."""
@@ -266,7 +266,9 @@ class SqliteStore:
             # A repeated append conflicts with the versions that it made itself.
             return self._commit(batch, self.seen(batch))
         personal_data = [
-            append.personal_data for append in batch if append.personal_data is not NO_PERSONAL_DATA
+            append.personal_data
+            for append, result in zip(batch, results, strict=True)
+            if append.personal_data is not NO_PERSONAL_DATA and isinstance(result, Committed)
         ]
         if plan.values or personal_data:
             self._in_transaction(lambda: self._write(plan, personal_data))

@@ -209,6 +209,22 @@ def test_personal_data_is_kept_beside_the_log(database: Database) -> None:
     assert database.query("SELECT chat, salt, text FROM texts") == [("c-1", "salt", "hi ☃ %s :x")]
 
 
+def test_personal_data_of_a_refused_append_is_not_stored(database: Database) -> None:
+    store = database.opened()
+    eve, ana = PersonalData({"1": "Eve"}, {"c": Text("", "no")}), PersonalData({"1": "Ana"})
+    refused, _ = store.commit(
+        [
+            Append(proposed(joined(1)), {"user:1": 9}, eve),
+            Append(proposed(joined(1)), {}, ana),
+        ]
+    )
+    assert isinstance(refused, VersionConflict)
+    committed(store, append_of(joined(2)))
+    store.commit([Append(proposed(joined(1)), {"user:1": 9}, eve)])
+    assert database.query('SELECT "user", name FROM profiles') == [("1", "Ana")]
+    assert database.query("SELECT * FROM texts") == []
+
+
 def test_times_do_not_go_back_by_a_small_step(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

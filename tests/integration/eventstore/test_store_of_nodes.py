@@ -25,7 +25,7 @@ from service.eventstore.postgres import PostgresStore
 from service.eventstore.records import Origin, propose
 from service.eventstore.store import LeaseLost, LogDiverged
 from tests.integration.eventstore.store_database import Database, LostAnswer, committed
-from tests.integration.log_file import ORIGIN, append_of, joined, proposed
+from tests.integration.log_file import append_of, joined, proposed
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.postgres
@@ -542,10 +542,7 @@ class TestTheLog:
                 "c" * min(size, 64), "ü" * min(size, 60) or None, "i" * (size % 300) or None
             )
             events = propose([joined("u" * min(size, 190), size), joined("x" * 20)], origin)
-            long = propose(
-                [MatchStarted("m" * 20, 0, "g" * size, 1, [], 1, {}, "ticks", None)], ORIGIN
-            )
-            committed(a, Append([*events, *long][:2], {}, NO_PERSONAL_DATA))
+            committed(a, Append(events, {}, NO_PERSONAL_DATA))
         committed(a, append_of(*(joined("many") for _ in range(300))))
         assert database.verify() == 2 * len(sizes) + 300
 
