@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.domain.commands.conditions import keys_of
 from service.eventstore.plan import Condition
 
 if TYPE_CHECKING:
@@ -46,10 +47,3 @@ class Conditions:
     def pause_s(self, conflicts: int) -> float:
         """Return how long to wait after so many conflicts: nodes must not meet again at once."""
         return self._jitter() * min(PAUSE_S * 2.0 ** min(conflicts - 1, 10), PAUSE_MAX_S)
-
-
-def keys_of(
-    streams: AbstractSet[str], _events: Sequence[Event]
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys that must not be met, and those that the events get."""
-    return frozenset(streams), frozenset(streams)
