@@ -6,6 +6,7 @@ import itertools
 import random
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from service.domain.names import clean_name
@@ -39,12 +40,13 @@ from service.integrations.user_service import user_service_of
 from service.outbox.routes import routes_of
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import OutboxRunner
-from service.recovery import ProfileCache
+from service.recovery import ProfileCache, match_events
 from service.runtime.decision_context import decision_context
 from service.runtime.engine import Engine
 from service.runtime.idempotency import Fingerprints
 from service.runtime.live_matches import LiveMatches
 from service.runtime.match_publisher import MatchPublisher
+from service.runtime.ownership import MatchOwnership
 from service.runtime.scheduler import DeadlineScheduler
 from service.runtime.snapshots import Snapshots
 from service.runtime.ticker import Ticker
@@ -98,7 +100,6 @@ class Parts:
         self._make_endpoint()
         self._make_http(dev=dev)
         self._subscribe()
-        self._expose_gauges()
 
     def _make_engine(self, recovered: Recovered) -> None:
         settings, metrics = self.settings, self.metrics
@@ -119,7 +120,7 @@ class Parts:
         )
 
     def _make_runtime(self) -> None:
-        settings = self.settings
+        settings, reader = self.settings, self.reader
         self.deadlines = DeadlineScheduler(self.engine, settings.times)
         self.match_publisher = MatchPublisher(
             self.matches,
@@ -138,8 +139,15 @@ class Parts:
             clock=time.monotonic,
             metrics=self.metrics,
         )
+        self.ownership = MatchOwnership(
+            self.engine, self.matches, self.ticker, partial(match_events, reader), time.monotonic
+        )
         self.snapshots = Snapshots(
-            self.log, self.world, settings.storage.snapshot_events, lambda: self.backlog.start
+            self.log,
+            self.world,
+            settings.storage.snapshot_events,
+            lambda: self.backlog.start,
+            partial(self.world.nodes.writes_snapshots, self.node),
         )
 
     def _make_integrations(self) -> None:
@@ -166,6 +174,7 @@ class Parts:
             self.reader,
             routes_of(settings, self.user_service, self.user_tokens, time.monotonic),
             settings.outbox,
+            is_home=partial(self.world.nodes.is_home, self.node),
             jitter=random.random,
             metrics=self.metrics,
         )
@@ -264,6 +273,7 @@ class Parts:
             self.hub.observe,
             self.greeter.observe,
             self.ticker.observe,
+            self.ownership.observe,
             self.deadlines.observe,
             self.snapshots.observe,
             self.endpoint.observe,
@@ -274,21 +284,6 @@ class Parts:
             self.profile_cache.observe,
         ):
             self.engine.subscribe(observer)
-
-    def _expose_gauges(self) -> None:
-        log, world = self.log, self.world
-        self.metrics.read(
-            sockets_open=lambda: len(self.hub),
-            connections_waiting=lambda: len(self.admission_control),
-            users_online=lambda: len(world.presence.sockets),
-            rooms_open=lambda: len(world.rooms.rooms),
-            matches_live=lambda: len(world.matches.live),
-            append_queue_length=lambda: log.waiting,
-            projection_lag_events=lambda: log.position - world.position,
-            snapshot_age_seconds=lambda: self.snapshots.age_s,
-            outbox_lag_seconds=lambda: max(self.outbox.lag_s.values(), default=0),
-            outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),
-        )
 
 
 def new_token() -> str:

@@ -20,7 +20,8 @@ from service.eventstore.private_files import make_private
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog, writer_error_raised
-from service.recovery import match_events, recover, refill_backlog
+from service.gauges import expose_gauges
+from service.recovery import recover, refill_backlog
 from service.settings.secrets import dev_secret
 from service.telemetry import Metrics, get_logger, note_fault, traces
 
@@ -116,6 +117,7 @@ class Service:
             metrics=self._metrics,
             dev=self._dev,
         )
+        expose_gauges(parts)
         before, remember = recovered.before_tail, parts.engine.remember
         now_us = _now_us()
         ages = Ages(now_us, time.monotonic())
@@ -130,7 +132,7 @@ class Service:
         writer = parts.log.start(parts.engine.committed)
         with writer_error_raised(writer):
             await parts.engine.execute(StartNode(parts.node.node, parts.node.incarnation), Origin())
-            await parts.ticker.recover(lambda match: match_events(parts.reader, match))
+            await parts.ownership.recover()
         parts.profile_lookup.start()
         await parts.outbox.start()
         heartbeat_s = self._settings.connections.heartbeat_s
@@ -185,8 +187,9 @@ class Service:
         for task in self._background[1:]:
             task.cancel()
         for stop in (
+            parts.ownership.stop,
             parts.ticker.stop,
-            parts.snapshots.write,
+            parts.snapshots.stop,
             parts.endpoint.stop,
             parts.socket_io.stop,
             parts.move_history.stop,

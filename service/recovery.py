@@ -147,7 +147,11 @@ async def remember_commands(
 async def _save(log: EventLog, world: World) -> None:
     try:
         await log.save_snapshot(
-            code_version(), world.position, dump(world), needed_from=world.position
+            code_version(),
+            world.position,
+            dump(world),
+            needed_from=world.position,
+            used=world.nodes.codes(),
         )
     except Unavailable as error:
         logger.warning("snapshot not written", metadata={"reason": str(error)})

@@ -25,6 +25,7 @@ from service.eventstore.store import LeaseLost, LogDiverged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from service.domain.events.base import Position
     from service.eventstore.plan import Append, Committed
@@ -49,9 +50,10 @@ _PUT_SNAPSHOT = """
     SET code_version = excluded.code_version, hash = excluded.hash, data = excluded.data
 """
 _DROP_SNAPSHOTS = """
-    DELETE FROM snapshots WHERE projection = %s AND (
-        code_version <> %s OR position < (
-            SELECT max(position) FROM snapshots WHERE projection = %s AND position <= %s))
+    DELETE FROM snapshots WHERE projection = %(projection)s AND CASE code_version WHEN %(code)s THEN
+        position < (SELECT max(position) FROM snapshots WHERE projection = %(projection)s
+            AND code_version = %(code)s AND position <= %(needed_from)s)
+        ELSE code_version <> ALL(%(used)s) END
 """
 _FIND_SNAPSHOT = """
     SELECT s.position, s.data FROM snapshots AS s LEFT JOIN events AS e ON e.position = s.position
@@ -243,7 +245,7 @@ class PostgresStore:
         """Check that the database can be written; raise `Unavailable` if not."""
         self._run(lambda: self._connection.execute(_MOVE_HEAD))
 
-    def save_snapshot(
+    def save_snapshot(  # noqa: PLR0913 - what a snapshot is
         self,
         projection: str,
         code_version: str,
@@ -251,19 +253,24 @@ class PostgresStore:
         data: bytes,
         *,
         needed_from: Position,
+        used: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Store a snapshot, and drop older ones.
+        """Store a snapshot, and drop older ones, and those of code versions other than `used`.
 
         The newest snapshot not after `needed_from` is kept. Raises `Unavailable`.
         """
 
         def write() -> None:
             row = (projection, code_version, position, self.hash_at(position), data)
+            needed = {
+                "projection": projection,
+                "code": code_version,
+                "needed_from": needed_from,
+                "used": sorted(used),
+            }
             with self._connection.transaction():
                 self._connection.execute(_PUT_SNAPSHOT, row)
-                self._connection.execute(
-                    _DROP_SNAPSHOTS, (projection, code_version, projection, needed_from)
-                )
+                self._connection.execute(_DROP_SNAPSHOTS, needed)
 
         self._run(write)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 import uuid
@@ -19,6 +20,7 @@ from service.eventstore.stream_index import StreamVersions, cut, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from service.domain.events.base import Position
@@ -62,9 +64,10 @@ _PUT_SNAPSHOT = """
     VALUES (?, ?, ?, ?, ?)
 """
 _DROP_SNAPSHOTS = """
-    DELETE FROM snapshots WHERE projection = ? AND (
-        code_version <> ? OR position < (
-            SELECT max(position) FROM snapshots WHERE projection = ? AND position <= ?))
+    DELETE FROM snapshots WHERE projection = :projection AND CASE code_version WHEN :code THEN
+        position < (SELECT max(position) FROM snapshots
+            WHERE projection = :projection AND code_version = :code AND position <= :needed_from)
+        ELSE code_version NOT IN (SELECT value FROM json_each(:used)) END
 """
 _DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = ? AND position = ?"
 _DROP_PROBE = "DELETE FROM snapshots WHERE projection = 'probe'"
@@ -196,7 +199,7 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             raise Unavailable(f"The event log can't be written: {error}.") from error
 
-    def save_snapshot(
+    def save_snapshot(  # noqa: PLR0913 - what a snapshot is
         self,
         projection: str,
         code_version: str,
@@ -204,13 +207,19 @@ class SqliteStore:
         data: bytes,
         *,
         needed_from: Position,
+        used: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Store a snapshot, and drop older ones.
+        """Store a snapshot, and drop older ones, and those of code versions other than `used`.
 
         The newest snapshot not after `needed_from` is kept. Raises `Unavailable`.
         """
         row = (projection, code_version, position, self.hash_at(position), data)
-        needed = (projection, code_version, projection, needed_from)
+        needed = {
+            "projection": projection,
+            "code": code_version,
+            "needed_from": needed_from,
+            "used": json.dumps(sorted(used)),
+        }
 
         def write() -> None:
             self._connection.execute(_PUT_SNAPSHOT, row)

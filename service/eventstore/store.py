@@ -8,6 +8,7 @@ from service.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from service.domain.events.base import Position
     from service.eventstore.plan import Append, Committed
@@ -65,7 +66,7 @@ class Store(Protocol):
     def probe(self) -> None:
         """Check that the database can be written; raise `Unavailable` if not."""
 
-    def save_snapshot(
+    def save_snapshot(  # noqa: PLR0913 - what a snapshot is
         self,
         projection: str,
         code_version: str,
@@ -73,8 +74,9 @@ class Store(Protocol):
         data: bytes,
         *,
         needed_from: Position,
+        used: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Store a snapshot, and drop older ones.
+        """Store a snapshot, and drop older ones, and those of code versions other than `used`.
 
         The newest snapshot not after `needed_from` is kept. Raises `Unavailable`.
         """

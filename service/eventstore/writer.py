@@ -28,6 +28,7 @@ from service.telemetry import Metrics, get_logger, traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from service.domain.events.base import Position
@@ -203,13 +204,20 @@ class EventLog:
         await self._in_thread(self._thread.probe)
 
     async def save_snapshot(
-        self, code_version: str, position: Position, data: bytes, *, needed_from: Position
+        self,
+        code_version: str,
+        position: Position,
+        data: bytes,
+        *,
+        needed_from: Position,
+        used: AbstractSet[str] = frozenset(),
     ) -> None:
         """Store a snapshot of the world after the event at `position`, and drop older ones.
 
-        The newest snapshot not after `needed_from` is kept. Raises `Unavailable`.
+        Those of the code versions `used`, which other nodes have, are kept, and the newest snapshot
+        not after `needed_from`. Raises `Unavailable`.
         """
-        save = functools.partial(self._store.save_snapshot, needed_from=needed_from)
+        save = functools.partial(self._store.save_snapshot, needed_from=needed_from, used=used)
         await self._in_thread(save, "world", code_version, position, data)
 
     async def load_snapshot(

@@ -24,6 +24,8 @@ from service.domain.commands.outbox import (
     Subscribe,
 )
 from service.domain.events.matches import MatchEnded
+from service.domain.events.nodes import NodeDraining, NodeLost, NodeStarted
+from service.domain.events.outbox import outbox_stream
 from service.errors import Unavailable
 from service.eventstore.read_models.outbox import due, next_due, oldest
 from service.eventstore.records import Origin
@@ -73,7 +75,11 @@ class ConsumerRoute(msgspec.Struct, frozen=True):
 
 
 class OutboxRunner:
-    """Delivers to all consumers, with one task for each."""
+    """Delivers to all consumers, with one task for each.
+
+    Of several nodes, the home of a consumer's stream delivers to it. During a handover two may,
+    with the same idempotency key.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts are given by the composition root
         self,
@@ -83,6 +89,7 @@ class OutboxRunner:
         routes: Mapping[Consumer, ConsumerRoute],
         retry: RetryPolicy,
         *,
+        is_home: Callable[[str], bool],
         jitter: Callable[[], float],
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
@@ -90,14 +97,16 @@ class OutboxRunner:
     ) -> None:
         """Deliver by `routes`.
 
-        `clock` is in seconds since 1970: due times are stored and outlive the process. `jitter`
-        returns a random number from 0 to 1.
+        `is_home` returns whether this node does what is done once for a stream. `clock` is in
+        seconds since 1970: due times are stored and outlive the process. `jitter` returns a random
+        number from 0 to 1.
         """
         self._engine = engine
         self._notes = notes
         self._reader = reader
         self._routes = routes
         self._retry = retry
+        self._is_home = is_home
         self._jitter = jitter
         self._concurrency = concurrency
         self._clock = clock
@@ -114,10 +123,15 @@ class OutboxRunner:
 
     @property
     def lag_s(self) -> dict[Consumer, float]:
-        """Age of the oldest pending match by consumer, in seconds since its end; 0 without one."""
+        """Age of the oldest pending match by consumer, in seconds since its end.
+
+        0 without one, and for consumers that another node delivers to.
+        """
         now = self._now()
         return {
-            one: (now - self._oldest.get(one, now)) / 1_000_000 if self.waiting[one] else 0
+            one: (now - self._oldest.get(one, now)) / 1_000_000
+            if self.waiting[one] and self._is_home(outbox_stream(one))
+            else 0
             for one in self._routes
         }
 
@@ -138,15 +152,18 @@ class OutboxRunner:
             await route.port.close()
 
     def observe(self, event: Event, _position: Position) -> None:
-        """Wake all consumers when a match has ended."""
-        if isinstance(event, MatchEnded):
+        """Wake all consumers when a match has ended, or their homes may have changed."""
+        if isinstance(event, MatchEnded | NodeStarted | NodeLost | NodeDraining):
             for wakeup in self._wakeups.values():
                 wakeup.set()
 
     async def _run(self, consumer: Consumer) -> None:
         while True:
             try:
-                if not await self._deliver_due(consumer):
+                if not self._is_home(outbox_stream(consumer)):
+                    self._wakeups[consumer].clear()
+                    await self._wakeups[consumer].wait()
+                elif not await self._deliver_due(consumer):
                     await self._wait(consumer)
             except Unavailable as error:
                 logger.warning("outbox not written", metadata={"reason": error.message})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from service.domain.commands.base import MatchSnapshot
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Event
     from service.domain.events.matches import MatchEvent
-    from service.domain.ids import MatchId
+    from service.domain.ids import MatchId, RoomId
     from service.runtime.live_match import LiveMatch, MatchHold
 
 MOVE_FAULTS_MAX = 3
@@ -45,6 +46,8 @@ class LiveMatches:
         self._failed: list[VoidMatch] = []
         self.alarm = Alarm(clock)
         """Rings when a match has failed or is resumed, for the ticker."""
+        self._expected: dict[str, asyncio.Event] = {}
+        """The streams of rooms whose matches are being taken over."""
 
     def __len__(self) -> int:
         """Return their number."""
@@ -62,6 +65,22 @@ class LiveMatches:
         """Add a match that has begun or was rebuilt."""
         self._matches[live.id] = live
         self._by_stream[room_stream(live.room.id)] = live
+        if self._expected:
+            self.expect_no_longer(live.room.id)
+
+    def expect(self, room: RoomId) -> None:
+        """Let commands on a room wait until its live match has been added."""
+        self._expected.setdefault(room_stream(room), asyncio.Event())
+
+    def is_expected(self, room: RoomId) -> bool:
+        """Return whether the live match of a room is about to be added."""
+        return room_stream(room) in self._expected
+
+    def expect_no_longer(self, room: RoomId) -> None:
+        """Let commands on a room go on, as after the end of its match."""
+        expected = self._expected.pop(room_stream(room), None)
+        if expected is not None:
+            expected.set()
 
     def remove(self, match: MatchId) -> None:
         """Remove a match that has ended, if it is there."""
@@ -100,12 +119,16 @@ class LiveMatches:
         note_fault(self._metrics, "rules", error, match=match)
 
     def is_settled(self, streams: set[str], /) -> bool:
-        """Return whether no match of these rooms is recording an outcome."""
+        """Return whether no match of these rooms is recording an outcome, or is taken over."""
         matches = self._by_stream
+        if self._expected and not self._expected.keys().isdisjoint(streams):
+            return False
         return not any(stream in matches and matches[stream].recording for stream in streams)
 
     async def settled(self, streams: set[str]) -> None:
         """Wait until `is_settled`; raise `Unavailable` while the log can't be written."""
+        for expected in [self._expected[stream] for stream in streams & self._expected.keys()]:
+            await expected.wait()
         for stream in streams & self._by_stream.keys():
             await self._by_stream[stream].recorded()
 

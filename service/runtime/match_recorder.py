@@ -108,6 +108,8 @@ class MatchRecorder:
 
     def _end_recording(self, live: LiveMatch) -> None:
         live.end_recording()
+        if not self._is_run_here(live):
+            return
         is_over = live.finishing
         self._on_recorded(live)
         if is_over:
@@ -136,7 +138,7 @@ class MatchRecorder:
 
     async def _finish(self, live: LiveMatch) -> None:
         """End a match, however long that takes; one whose end fails is void."""
-        while live.id in self._engine.world.matches.live and not live.failed:
+        while self._is_run_here(live) and not live.failed:
             try:
                 await self._engine.execute(FinishMatch(live.id), ORIGIN)
             except Unavailable:
@@ -147,6 +149,10 @@ class MatchRecorder:
                 # A later input may have undone the result; then the match goes on.
                 live.finishing = False
                 return
+
+    def _is_run_here(self, live: LiveMatch) -> bool:
+        """Return whether a match has neither ended nor been moved to another node."""
+        return self._matches.get(live.id) is live
 
     async def _void(self, command: VoidMatch) -> None:
         """End a match as void, however long that takes."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.events.matches import MatchEvent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,6 +29,11 @@ class Record(msgspec.Struct, frozen=True):
         """Return none."""
         return set()
 
-    def decide(self, _world: World, _context: Context) -> Sequence[Event]:
-        """Return the events."""
-        return self.events
+    def decide(self, world: World, context: Context) -> Sequence[Event]:
+        """Return the events, but none of a match that another node runs by now."""
+        is_elsewhere, node = world.nodes.is_elsewhere, context.node
+        return [
+            event
+            for event in self.events
+            if not isinstance(event, MatchEvent) or not is_elsewhere(event.room, node)
+        ]

@@ -5,9 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.domain.commands.deadlines import Deadline, pending, started_by, with_restart_grace
+from service.domain.commands.deadlines import (
+    Deadline,
+    after_node_change,
+    pending,
+    responsible_for,
+    started_by,
+    with_restart_grace,
+)
 from service.domain.commands.seats import ForfeitSeat
+from service.domain.events.nodes import NodeDraining, NodeLost, NodeStarted
 from service.domain.events.presence import SocketOpened
+from service.domain.events.rooms import RoomMoved
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.records import Origin
 from service.tasks import Tasks
@@ -29,13 +38,17 @@ logger = get_logger(__name__)
 
 
 class DeadlineScheduler:
-    """Executes the command of each deadline when its time is over."""
+    """Executes the command of each deadline of this node when its time is over.
+
+    Other nodes do so for theirs. When the nodes or the owners of rooms change, deadlines that have
+    become those of this node count anew.
+    """
 
     def __init__(self, engine: Engine, times: Times) -> None:
         """Execute commands by `engine`; `times` are the durations of the settings."""
         self._engine = engine
         self._times = times
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[Deadline, asyncio.TimerHandle] = {}
         self._running = Tasks()
         self._forfeits: dict[ForfeitSeat, float] = {}
         """When each seat is forfeited, by the clock of the loop, in seconds."""
@@ -43,19 +56,26 @@ class DeadlineScheduler:
         """Whether a socket was opened since the start; no deadline runs before."""
 
     def observe(self, event: Event, position: Position) -> None:
-        """Start the deadlines that `event` begins.
+        """Start the deadlines that `event` begins, or that fall to this node by it.
 
         The first socket after the start also starts those that were pending in the log, so that
-        nobody loses a seat while the service is not reachable.
+        nobody loses a seat while the service is not reachable. A node that joins others starts them
+        at once.
         """
         world, times = self._engine.world, self._times
-        if self._is_open:
-            for deadline in started_by(event, position, world, times):
-                self._arm(deadline, deadline.after_s)
-        elif isinstance(event, SocketOpened):
-            self._is_open = True
-            for deadline in pending(world, times):
-                self._arm(deadline, with_restart_grace(deadline, times).after_s)
+        joins = isinstance(event, NodeStarted) and not event.alone
+        if not self._is_open:
+            if joins or isinstance(event, SocketOpened):
+                self._is_open = True
+                for deadline in pending(world, times):
+                    self._arm(with_restart_grace(deadline, times))
+            return
+        for deadline in started_by(event, position, world, times):
+            self._arm(deadline)
+        if isinstance(event, NodeLost | NodeStarted | NodeDraining | RoomMoved):
+            is_loss = isinstance(event, NodeLost)
+            for deadline in after_node_change(world, times, is_loss=is_loss):
+                self._arm(deadline)
 
     def grace_left_s(self, room: Room) -> float | None:
         """Return how much longer the absent players of a room may be away, in seconds.
@@ -75,22 +95,31 @@ class DeadlineScheduler:
 
     async def stop(self) -> None:
         """Cancel all deadlines."""
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         await self._running.stop()
 
-    def _arm(self, deadline: Deadline, after_s: float) -> None:
+    def _arm(self, deadline: Deadline) -> None:
+        """Start a deadline of this node, unless it runs."""
+        if deadline not in self._timers and self._is_ours(deadline):
+            self._start(deadline, deadline.after_s)
+
+    def _is_ours(self, deadline: Deadline) -> bool:
+        engine = self._engine
+        return responsible_for(deadline.command, engine.world) == engine.context.node
+
+    def _start(self, deadline: Deadline, after_s: float) -> None:
         command = deadline.command
 
         def fire() -> None:
-            self._timers.discard(timer)
+            self._timers.pop(deadline, None)
             if isinstance(command, ForfeitSeat):
                 self._forfeits.pop(command, None)
-            self._running.spawn(self._carry_out(deadline))
+            if self._is_ours(deadline):
+                self._running.spawn(self._carry_out(deadline))
 
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(after_s, fire)
-        self._timers.add(timer)
+        self._timers[deadline] = loop.call_later(after_s, fire)
         if isinstance(command, ForfeitSeat):
             # Not `timer.when()`: uvloop makes no timer of what is due at once.
             self._forfeits[command] = loop.time() + after_s
@@ -99,9 +128,9 @@ class DeadlineScheduler:
         try:
             await self._engine.execute(deadline.command, Origin("deadline"))
         except Unavailable:
-            self._arm(deadline, RETRY_S)
+            self._start(deadline, RETRY_S)
         except InternalError:
             # The fault is logged; the users concerned still wait for the outcome.
-            self._arm(deadline, FAULT_RETRY_S)
+            self._start(deadline, FAULT_RETRY_S)
         except ClientError:
             logger.exception("deadline failed", error_type="internal_error")

@@ -108,7 +108,10 @@ async def fold_log(world: World, reader: Reader, until: Position) -> None:
 
 
 class Snapshots:
-    """Writes a snapshot of the world every `every_events` events."""
+    """Writes a snapshot of the world every `every_events` events.
+
+    Of several nodes with the same code, one does.
+    """
 
     def __init__(
         self,
@@ -116,27 +119,41 @@ class Snapshots:
         world: World,
         every_events: int,
         needed_from: Callable[[], Position],
+        is_ours: Callable[[], bool],
     ) -> None:
-        """Count from `world.position`; the next start folds the events after `needed_from()`."""
+        """Count from `world.position`; the next start folds the events after `needed_from()`.
+
+        `is_ours` returns whether it is this node that writes them.
+        """
         self._log = log
         self._world = world
         self._needed_from = needed_from
         self._every_events = every_events
         self._next_at = world.position + every_events
         self._code_version = code_version()
+        self._is_ours = is_ours
         self._tasks = Tasks()
         self._written_at = time.monotonic()
 
     @property
     def age_s(self) -> float:
-        """The time since the last one was written, or since the start, in seconds."""
-        return time.monotonic() - self._written_at
+        """The time since the last one was written, or since the start, in seconds.
+
+        0 while another node writes them.
+        """
+        return time.monotonic() - self._written_at if self._is_ours() else 0
 
     def observe(self, _event: Event, position: Position) -> None:
         """Write one when it is due, after the batch that is being folded."""
         if position >= self._next_at:
             self._next_at = position + self._every_events
-            asyncio.get_running_loop().call_soon(self._begin)
+            if self._is_ours():
+                asyncio.get_running_loop().call_soon(self._begin)
+
+    async def stop(self) -> None:
+        """Write the last one, if this node does."""
+        if self._is_ours():
+            await self.write()
 
     async def write(self) -> None:
         """Write one now; a failure is logged, and only makes the next start slower."""
@@ -144,7 +161,11 @@ class Snapshots:
         try:
             data = dump(self._world)
             await self._log.save_snapshot(
-                self._code_version, position, data, needed_from=self._needed_from()
+                self._code_version,
+                position,
+                data,
+                needed_from=self._needed_from(),
+                used=self._world.nodes.codes(),
             )
         except Unavailable as error:
             logger.warning("snapshot not written", metadata={"reason": str(error)})

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from service.domain.commands.ending import FinishMatch, VoidMatch
-from service.domain.commands.pauses import TakeOver
+from service.domain.commands.ending import VoidMatch
 from service.domain.events.matches import (
     MatchEnded,
     MatchInput,
@@ -20,22 +19,19 @@ from service.domain.events.matches import (
     MatchStarted,
     MatchSuspended,
     MatchTurnNoted,
-    room_of,
 )
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.domain.projections.matches import START_DELAY_S
-from service.errors import Unavailable
 from service.games.protocol import RulesFailed
 from service.replay.run import rebuild
 from service.runtime.live_match import LiveMatch
-from service.runtime.match_recorder import ORIGIN, MatchRecorder
-from service.runtime.record import Record
+from service.runtime.match_recorder import MatchRecorder
 from service.runtime.tick_slots import TickSlots
-from service.telemetry import Metrics, get_logger
+from service.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId
@@ -49,8 +45,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT_INPUTS = 200
 """Inputs between two checkpoints, in a game without ticks."""
-
-logger = get_logger(__name__)
 
 
 class Ticker:
@@ -83,41 +77,7 @@ class Ticker:
         self._recorder = MatchRecorder(engine, matches, self._recorded, metrics)
         self._slots = TickSlots(clock())
 
-    async def recover(
-        self, read: Callable[[Match], Coroutine[None, None, Sequence[Event]]]
-    ) -> None:
-        """After a restart, rebuild every live match from its events, and pause it.
-
-        `read` returns the events of a match since its last checkpoint. A match that can't be
-        rebuilt is ended as void. Raises `Unavailable` when the log can't be written.
-        """
-        for match in list(self._engine.world.matches.live.values()):
-            events = await read(match)
-            try:
-                await self._recover_match(match, events)
-            except Unavailable:
-                raise
-            except Exception as error:  # noqa: BLE001 - it harms this match alone
-                self._matches.rules_failed(match.id, error)
-                await self._engine.execute(VoidMatch(match.id, match.tick), ORIGIN)
-
-    async def _recover_match(self, match: Match, events: Sequence[Event]) -> None:
-        run, unlogged = self._rebuild(match, events)
-        live = self._add(match, self._engine.world.rooms.rooms[room_of(match.id)], run)
-        live.paused = match.pace != "free"
-        # Inputs of later ticks may be queued, over which the rules may fail: better now.
-        live.ahead()
-        is_over = run.game.result(run.state) is not None
-        if unlogged:
-            await self._engine.execute(Record(unlogged), ORIGIN)
-        await self._engine.execute(TakeOver(match.id), ORIGIN)
-        if is_over:
-            await self._engine.execute(FinishMatch(match.id), ORIGIN)
-        logger.info(
-            "match recovered", metadata={"match": match.id, "tick": run.tick, "run": match.run}
-        )
-
-    def _rebuild(self, match: Match, events: Sequence[Event]) -> tuple[Run, list[MatchOutcome]]:
+    def rebuild(self, match: Match, events: Sequence[Event]) -> tuple[Run, list[MatchOutcome]]:
         """Rebuild a match at its last logged tick; raise what its rules raise, or `RulesFailed`."""
         game = self._games.rules(match.game, match.rules_version)
         if game is None:
@@ -203,7 +163,7 @@ class Ticker:
                 if live is not None:
                     self._apply(live, event)
             case MatchEnded():
-                self._remove(event.match)
+                self.remove(event.match)
             case SocketClosed():
                 self._player_left(event)
             case SeatTaken() | SpectatorJoined():
@@ -239,10 +199,12 @@ class Ticker:
 
     def _start(self, event: MatchStarted) -> None:
         world = self._engine.world
+        if world.nodes.is_elsewhere(event.room, self._engine.context.node):
+            return
         match = world.matches.live[event.match]
         try:
-            run, _ = self._rebuild(match, [event])
-            live = self._add(match, world.rooms.rooms[event.room], run)
+            run, _ = self.rebuild(match, [event])
+            live = self.add(match, world.rooms.rooms[event.room], run)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.rules_failed(event.match, error)
             self._recorder.void(VoidMatch(event.match, 0))
@@ -268,7 +230,8 @@ class Ticker:
         if room and live and seat is not None and not room.seats[seat].sockets:
             live.clock.player_left(seat, self._clock())
 
-    def _add(self, match: Match, room: Room, run: Run) -> LiveMatch:
+    def add(self, match: Match, room: Room, run: Run) -> LiveMatch:
+        """Add a match, which stands still until `go_on`, or until it is resumed by an event."""
         ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
         checkpoint_ticks = ticks if run.game.tick_hz else CHECKPOINT_INPUTS
         live = LiveMatch(match, room, run, checkpoint_ticks)
@@ -277,17 +240,32 @@ class Ticker:
             self._slots.add(live)
         return live
 
-    def _remove(self, match: MatchId) -> None:
+    def remove(self, match: MatchId) -> None:
+        """Remove a match that has ended, or that another node runs from now on, if it is here."""
         self._matches.remove(match)
         self._slots.remove(match)
 
+    def go_on(self, live: LiveMatch) -> None:
+        """Step a match from now on, without a start delay and without an event."""
+        if not live.match.paused:
+            self._step_after(live, 0)
+
+    def show(self, live: LiveMatch) -> None:
+        """Publish the state of a match that is about to go on, before its first step."""
+        if not live.match.paused and live.match.pace != "free":
+            self._publisher.publish_frame(live)
+
     def _resume(self, live: LiveMatch) -> None:
-        """Step a match from when its phase comes round after the start delay."""
+        """Step a match after the start delay."""
         live.clock.resume(self._clock())
+        self._step_after(live, START_DELAY_S)
+
+    def _step_after(self, live: LiveMatch, delay_s: float) -> None:
+        """Step a match from when its phase comes round after a delay."""
         if live.is_stepped_by_inputs:
             live.paused = False
             return
-        self._slots.resume(live, self._clock() + START_DELAY_S)
+        self._slots.resume(live, self._clock() + delay_s)
         self._matches.alarm.ring()
 
     def _advance_match(self, live: LiveMatch, now: float) -> None:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from service.domain.commands.outbox import (
 from service.domain.events.base import Event, Position
 from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.outbox import USER_SERVICE
-from service.domain.ids import UserId
+from service.domain.ids import Owner, UserId
 from service.domain.projections.outbox import FOLD
 from service.domain.projections.world import World
 from service.errors import Unavailable
@@ -87,7 +88,7 @@ class OutboxSetup:
         async for page in self.reader.read():
             for recorded in page:
                 self.fold(recorded.event)
-        no_rules: Any = None
+        no_rules: Any = SimpleNamespace(node=Owner("n1", 1))
         self.engine = Engine(
             self.log, self.world, Profiles(), NoRecipients(), context=no_rules, gate=NoMatches()
         )
@@ -104,6 +105,7 @@ class OutboxSetup:
             self.reader,
             routes,
             retry,
+            is_home=lambda _stream: True,
             jitter=lambda: 1,
             metrics=self.metrics,
             concurrency=2,

@@ -78,7 +78,7 @@ class Growing:
     def __init__(self, log: EventLog, *, every: int, needed_from: int = 1_000_000) -> None:
         self.log = log
         self.world = World()
-        self.snapshots = Snapshots(log, self.world, every, lambda: needed_from)
+        self.snapshots = Snapshots(log, self.world, every, lambda: needed_from, lambda: True)
         log.start(self._fold)
 
     def _fold(self, recorded: Sequence[RecordedEvent]) -> None:
@@ -135,7 +135,7 @@ async def test_a_snapshot_of_other_code_is_not_used_and_is_deleted(
     await growing.snapshots.write()
     monkeypatch.setattr(snapshots_module, "code_version", lambda: "other")
     assert await restore_world(growing.log, 3) == World()
-    other = Snapshots(growing.log, growing.world, 1000, lambda: 0)
+    other = Snapshots(growing.log, growing.world, 1000, lambda: 0, lambda: True)
     await growing.append(3)
     await other.write()
     assert snapshots_of(log_file) == [6]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvloop
 
-from service.domain.commands.base import Command
+from service.domain.commands.base import Command, Context
 from service.domain.commands.nodes import StartNode
 from service.domain.commands.presence import CloseSocket, ExpirePresence, OpenSocket
 from service.domain.commands.seats import ForfeitSeat
+from service.domain.projections.world import World
 from service.runtime.scheduler import DeadlineScheduler
 from service.settings.sections.play import Times
 from tests.unit.domain.story import Story
@@ -32,10 +32,18 @@ class Clocked:
         self.story.match("pong", 7, 8, reconnect_grace_s=0)
         self.room = self.story.world.rooms.rooms["room"]
         self.done: list[type] = []
-        engine: Any = SimpleNamespace(world=self.story.world, execute=self._execute)
+        engine: Any = self
         self.deadlines = DeadlineScheduler(engine, Times(presence_grace_s=0, restart_grace_s=0))
 
-    async def _execute(self, command: Command, *_: object) -> None:
+    @property
+    def world(self) -> World:
+        return self.story.world
+
+    @property
+    def context(self) -> Context:
+        return self.story.context
+
+    async def execute(self, command: Command, *_: object) -> None:
         self.done.append(type(command))
 
     def decide(self, command: Command) -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from service.domain.commands.base import Command
     from service.domain.events.base import Event, Position
-    from service.domain.ids import UserId
+    from service.domain.ids import Owner, UserId
     from service.domain.projections.matches import Match
     from service.domain.projections.room import Room
     from service.domain.projections.world import World
@@ -81,6 +81,26 @@ def with_restart_grace(deadline: Deadline, times: Times) -> Deadline:
     """Return `deadline` extended to the restart grace, for one that is pending at a start."""
     after_s = max(deadline.after_s, times.restart_grace_s)
     return msgspec.structs.replace(deadline, after_s=after_s)
+
+
+def after_node_change(world: World, times: Times, *, is_loss: bool) -> Iterator[Deadline]:
+    """Return all pending deadlines as they count anew on a node that becomes responsible for them.
+
+    A turn goes on with what was logged as left of it. After the loss of a node, seats wait at least
+    the restart grace.
+    """
+    for deadline in pending(world, times):
+        is_seat = isinstance(deadline.command, ForfeitSeat)
+        yield with_restart_grace(deadline, times) if is_loss and is_seat else deadline
+    for match in world.matches.live.values():
+        left_ms, since = match.turn_left_ms, match.turn_since
+        if left_ms is not None and not match.paused and match.turn_noted != since:
+            yield Deadline(since, left_ms / 1000, TimeOutTurn(match.id, since))
+
+
+def responsible_for(command: Command, world: World) -> Owner | None:
+    """Return the node that carries a deadline's command out: the owner of its room, or a home."""
+    return world.nodes.responsible_for(command.streams(world))
 
 
 def started_by(event: Event, position: Position, world: World, times: Times) -> list[Deadline]:

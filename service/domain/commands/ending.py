@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.commands.boundaries import MatchCommand
 from service.domain.commands.rules import as_logged, call_rules
-from service.domain.events.matches import EndReason, MatchEnded
+from service.domain.events.matches import EndReason, MatchEnded, room_of
 from service.domain.projections.matches import Match
 from service.games.protocol import RulesFailed
 
@@ -99,7 +99,9 @@ class VoidMatch(MatchCommand, frozen=True):
 
     tick: int
 
-    def decide(self, world: World, _context: Context) -> list[Event]:
-        """End it without a result; the rules are not called."""
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """End it without a result, unless another node runs it; the rules are not called."""
         match = world.matches.live.get(self.match)
-        return [] if match is None else [void_match(match, self.tick)]
+        if match is None or world.nodes.is_elsewhere(room_of(match.id), context.node):
+            return []
+        return [void_match(match, self.tick)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -93,8 +94,8 @@ class MoveRoom(RoomCommand, frozen=True):
     """Hand a room, with its live match, to another node."""
 
     to: Owner
-    last: tuple[Event, ...] = ()
-    """The last events of this owner: where the live match stands, from which the heir goes on."""
+    stand_still: Callable[[], Sequence[Event]] = tuple
+    """Stops the live match, and returns the events from which the heir goes on."""
 
     def streams(self, _world: World) -> set[str]:
         """The room, and the node that is to own it."""
@@ -110,4 +111,4 @@ class MoveRoom(RoomCommand, frozen=True):
         if heir is None or heir.draining or (rules is not None and rules not in heir.rules):
             return []
         moved = RoomMoved(room=self.room, to=self.to.node, to_incarnation=self.to.incarnation)
-        return [*self.last, moved]
+        return [*self.stand_still(), moved]

@@ -60,23 +60,31 @@ class AwaitingToken(msgspec.Struct, frozen=True):
     reason: str
 
 
+_SUBSCRIPTIONS = "outbox"
+"""A stream that is only locked: nodes subscribe consumers one after the other."""
+
 Outcome: TypeAlias = Delivered | Rejected | Indeterminate | AwaitingToken
 
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """Subscribe the consumers that are configured, and unsubscribe all others."""
+    """Subscribe the consumers that are configured, and unsubscribe all others.
+
+    A node that joins others unsubscribes none, which may be configured there.
+    """
 
     consumers: frozenset[Consumer]
 
     def streams(self, world: World) -> set[str]:
-        """All consumers that are configured, or were before."""
-        return {outbox_stream(one) for one in self.consumers | world.outbox.consumers}
+        """All consumers that are configured, or were before, and what they have in common."""
+        every = {outbox_stream(one) for one in self.consumers | world.outbox.consumers}
+        return every | {_SUBSCRIPTIONS}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Subscribe new consumers, and unsubscribe those no longer configured."""
         before = world.outbox.consumers
+        gone = set() if len(world.nodes.live) > 1 else before - self.consumers
         return [
-            *(ConsumerUnsubscribed(consumer=one) for one in sorted(before - self.consumers)),
+            *(ConsumerUnsubscribed(consumer=one) for one in sorted(gone)),
             *(ConsumerSubscribed(consumer=one) for one in sorted(self.consumers - before)),
         ]
 

@@ -15,6 +15,7 @@ from service.domain.ids import Owner, RoomId
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from collections.abc import Set as AbstractSet
 
 
 RulesId: TypeAlias = tuple[str, int]
@@ -77,6 +78,10 @@ class Nodes(msgspec.Struct):
         """Return the owner of a room, which runs its matches; None if there is no such room."""
         return self.owners.get(room)
 
+    def is_elsewhere(self, room: RoomId, node: Owner) -> bool:
+        """Return whether another node than `node` owns a room."""
+        return self.owners.get(room, node) != node
+
     def home(self, key: str) -> Owner | None:
         """Return the node that does what has to be done once for `key`; None if none is live.
 
@@ -85,14 +90,29 @@ class Nodes(msgspec.Struct):
         nodes = self._lasting()
         return self._owner(rendezvous(key, nodes)) if nodes else None
 
-    def home_of_code(self, key: str, code: str) -> Owner | None:
-        """Return the home of `key` among the nodes with the same code for folds."""
-        nodes = [name for name in self._lasting() if self.live[name].code == code]
-        return self._owner(rendezvous(key, nodes)) if nodes else None
+    def is_home(self, node: Owner, key: str) -> bool:
+        """Return whether `node` is the home of `key`."""
+        return self.home(key) == node
 
-    def responsible_for(self, stream: str) -> Owner | None:
-        """Return the node that carries out deadlines of a stream: a room's owner, or its home."""
-        return self.owners.get(room_of_stream(stream)) or self.home(stream)
+    def writes_snapshots(self, node: Owner) -> bool:
+        """Return whether `node` writes snapshots, for all nodes with the same code for folds."""
+        if not self.is_live(node):
+            return False
+        code = self.live[node.node].code
+        nodes = [name for name in self._lasting() if self.live[name].code == code]
+        # None if all others of that code drain: then a node that drains does it.
+        return not nodes or rendezvous("snapshot", nodes) == node.node
+
+    def responsible_for(self, streams: AbstractSet[str]) -> Owner | None:
+        """Return the node that does what concerns these streams: a room's owner, or a home.
+
+        Raises `ValueError` without any stream.
+        """
+        for stream in streams:
+            owner = self.owners.get(room_of_stream(stream))
+            if owner is not None:
+                return owner
+        return self.home(min(streams))
 
     def owner_of_new_room(self, room: RoomId, near: Owner | None) -> Owner | None:
         """Return the owner for a new room: `near` if it stays, else the room's home."""

@@ -297,7 +297,7 @@ class TotalMachine(RuleBasedStateMachine):
             return Owner(chance.choice(["n1", "n2", "n3"]), 1)
         made: dict[str, Any] = {
             "node": "n2",
-            "last": (),
+            "stand_still": tuple,
             "room": chance.choice(list(self.world.rooms.rooms) or ROOMS),
             "match": chance.choice([*self.world.matches.live, "room1-1"]),
             "socket": "n1.1.999",

@@ -29,6 +29,7 @@ class Engine:
 
     def __init__(self, story: Story) -> None:
         self.world = story.world
+        self.context = story.context
         self.executed: list[object] = []
 
     async def execute(self, command: object, _origin: object) -> None:

@@ -169,7 +169,7 @@ def test_the_last_word_of_its_owner_goes_before_the_move() -> None:
     last = MatchCheckpoint(match="room-1", tick=5, state=msgspec.Raw(b"{}"), hash="h")
     able = start("n2", rules=[(TAG.name, TAG.rules_version)])
     one = scenario().given(able, *playing(ANA, BEN))
-    one.when(MoveRoom(ROOM, N2, (last,))).then(
+    one.when(MoveRoom(ROOM, N2, lambda: [last])).then(
         last, RoomMoved(room=ROOM, to="n2", to_incarnation=1)
     )
 

@@ -113,29 +113,37 @@ def test_everything_is_done_by_one_node_that_lasts() -> None:
 def test_when_all_nodes_drain_they_still_do_everything() -> None:
     nodes = nodes_after(NodeDraining(node="n1", incarnation=1))
     assert nodes.home("snapshot") == N1
+    assert nodes.is_home(N1, "snapshot")
+    assert not nodes.is_home(N2, "snapshot")
 
 
 def test_nothing_has_a_home_without_a_node() -> None:
     nodes = nodes_after(lost("n1"))
     assert nodes.home("snapshot") is None
-    assert nodes.home_of_code("snapshot", "") is None
+    assert not nodes.writes_snapshots(N1)
     assert nodes.heir_of(ROOM) is None
     assert nodes.owner_of_new_room(ROOM, N1) is None
 
 
-def test_the_home_among_nodes_with_the_same_code_is_one_of_them() -> None:
+def test_one_of_the_nodes_with_the_same_code_writes_snapshots() -> None:
     nodes = nodes_after(start("n2", code="new"), start("n3", code="new"))
-    assert nodes.home_of_code("snapshot", "new") in {N2, N3}
-    assert nodes.home_of_code("snapshot", "") == N1
-    assert nodes.home_of_code("snapshot", "other") is None
+    assert nodes.writes_snapshots(N1)
+    assert nodes.writes_snapshots(N2) != nodes.writes_snapshots(N3)
+    assert not nodes.writes_snapshots(Owner("n1", 2))
     assert nodes.codes() == {"", "new"}
+
+
+def test_the_last_node_of_a_code_writes_snapshots_while_it_drains() -> None:
+    nodes = nodes_after(start("n2", code="new"), NodeDraining(node="n1", incarnation=1))
+    assert nodes.writes_snapshots(N1)
+    assert nodes.writes_snapshots(N2)
 
 
 def test_the_owner_of_a_room_is_responsible_for_it() -> None:
     nodes = nodes_after(start("n2"), *hosted(owner=N2))
-    assert nodes.responsible_for(f"room:{ROOM}") == N2
-    assert nodes.responsible_for("room:nowhere") == nodes.home("room:nowhere")
-    assert nodes.responsible_for("user:room") == nodes.home("user:room")
+    assert nodes.responsible_for({"queue:pong", f"room:{ROOM}", "user:1"}) == N2
+    assert nodes.responsible_for({"room:nowhere"}) == nodes.home("room:nowhere")
+    assert nodes.responsible_for({"user:room", "user:x"}) == nodes.home("user:room")
 
 
 # Owners
