@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from service.eventstore import migrate
+from service.eventstore.postgres_schema import conninfo
+from service.settings import load_settings
+from service.settings.fingerprint import SEAL, fingerprint
 from tests import nats_server
 from tests.command_line import CommandLine
 from tests.nats_server import NatsServer
@@ -70,6 +74,56 @@ def test_a_server_that_cannot_be_used_is_a_failure_without_its_password(tmp_path
     (database,) = found["database"]
     assert database["status"] == "fail"
     assert "hidden-word" not in str(found)
+
+
+def test_nodes_that_differ_are_named_and_those_whose_lease_is_over(
+    postgres: Postgres, nats: NatsServer, tmp_path: Path
+) -> None:
+    url = postgres.create_log()
+    settings = {
+        "WS_DATABASE_URL": url,
+        "WS_BUS_URL": nats.url.replace("//", "//the-token@"),
+        "WS_NODE": "node1",
+    }
+
+    def nodes() -> list[tuple[str, str]]:
+        found = examined(tmp_path, **settings)["nodes"]
+        return [(one["status"], one["found"]) for one in found]
+
+    assert nodes() == [("ok", "live nodes: none yet; node1 is not among them")]
+    loaded = load_settings({**settings, "JWT_SECRET": SECRET})
+    own = fingerprint(loaded, seal=SECRET, commands=SECRET)
+    put_node(url, "node1", own)
+    put_node(url, "node2", own | {"WS_CHAT_PER_S": "other"})
+    assert nodes() == [
+        ("ok", "live nodes: node1, node2; this is node1"),
+        ("warn", "node2 differs in WS_CHAT_PER_S"),
+    ]
+    put_node(url, "node3", own | {"JWT_SECRET": "other", SEAL: "other"}, expires="-1 s")
+    put_node(url, "node4", own | {"JWT_SECRET": "other"}, is_lost=True)
+    assert nodes() == [
+        ("warn", "the lease of node3 is over"),
+        ("warn", "node2 differs in WS_CHAT_PER_S"),
+        ("fail", f"node3 differs in JWT_SECRET, {SEAL}"),
+    ]
+
+
+def put_node(
+    url: str,
+    name: str,
+    digests: dict[str, str],
+    *,
+    expires: str = "1 hour",
+    is_lost: bool = False,
+) -> None:
+    """Write the row of a node, as its lease does."""
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute(
+            "INSERT INTO nodes (node, incarnation, lost, expires_at, renewed_at, server_started,"
+            " renewals, level, fingerprint, report)"
+            " VALUES (%s, 1, %s, now() + %s::interval, now(), now(), 2, 1, %s, '{}')",
+            (name, is_lost, expires, json.dumps(digests)),
+        )
 
 
 def test_the_bus_is_connected_to_and_a_wrong_token_is_told(

@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from service.cli.doctor.cluster import check_nodes
 from service.cli.doctor.findings import Finding
 from service.cli.doctor.machine import DISK
 from service.errors import ConfigurationError
@@ -69,6 +70,8 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         ) as connection:
             yield from _check_server(connection)
             yield from _check_clock(connection, time.time)
+            if settings.bus.url is not None:
+                yield from check_nodes(settings, connection)
     except psycopg.Error as error:
         reason = next(iter(str(error).splitlines()), "")
         advice = "check WS_DATABASE_URL, the password, and whether the server runs"
