@@ -29,6 +29,7 @@ from service.edge.hub import Hub
 from service.edge.moves import MoveHistory
 from service.edge.passwords import Passwords
 from service.edge.queries import Queries
+from service.edge.refill_progress import RefillProgress
 from service.edge.session.rate_limit import Budgets
 from service.edge.socketio.server import SocketIo
 from service.edge.upgrades import Upgrades
@@ -57,10 +58,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.domain.ids import Owner
+    from service.domain.projections.world import World
     from service.edge.auth import Issuer
     from service.eventstore.reader import Reader
     from service.eventstore.writer import EventLog
-    from service.recovery import Recovered
     from service.settings import Settings
     from service.telemetry import Metrics
 
@@ -76,12 +77,12 @@ class Parts:
         *,
         log: EventLog,
         reader: Reader,
-        recovered: Recovered,
+        world: World,
         node: Owner,
         metrics: Metrics,
         dev: bool,
     ) -> None:
-        """Create them on the state rebuilt from `log`; `dev` adds `POST /dev/token`.
+        """Create them on the `world` rebuilt from `log`; `dev` adds `POST /dev/token`.
 
         `node` is the incarnation of this node that is about to start.
         """
@@ -90,10 +91,10 @@ class Parts:
         self.issuers = issuers
         self.log = log
         self.reader = reader
-        self.world = recovered.world
+        self.world = world
         self.node = node
         self.metrics = metrics
-        self._make_engine(recovered)
+        self._make_engine()
         self._make_runtime()
         self._make_integrations()
         self._make_edge()
@@ -101,11 +102,12 @@ class Parts:
         self._make_http(dev=dev)
         self._subscribe()
 
-    def _make_engine(self, recovered: Recovered) -> None:
+    def _make_engine(self) -> None:
         settings, metrics = self.settings, self.metrics
         self.profiles = Profiles()
         self.profile_cache = ProfileCache(self.profiles, self.world, self.reader)
-        self.backlog = Backlog(settings.backlog, recovered.before_tail.position)
+        self.backlog = Backlog(settings.backlog, self.world.position)
+        self.refill_progress = RefillProgress(self.backlog)
         parts = self.world, self.profiles, self.backlog, settings.broadcasts, metrics
         self.hub = Hub(*parts, wire=choose(settings.wire.kind))
         self.matches = LiveMatches(time.monotonic, metrics)
@@ -146,7 +148,7 @@ class Parts:
             self.log,
             self.world,
             settings.storage.snapshot_events,
-            lambda: self.backlog.start,
+            self.refill_progress.needed_from,
             partial(self.world.nodes.writes_snapshots, self.node),
         )
 
@@ -188,6 +190,7 @@ class Parts:
             self.hub,
             self.backlog,
             limits,
+            refill=self.refill_progress,
             epoch=self.log.head.epoch,
             metrics=metrics,
         )

@@ -13,7 +13,6 @@ from service.domain.commands.nodes import StartNode
 from service.domain.ids import Owner
 from service.edge.http.bind import check_address
 from service.edge.issuers import issuers_of, polled_keys
-from service.edge.tail import Ages, Refill
 from service.eventstore import migrate
 from service.eventstore.postgres_schema import driver_url
 from service.eventstore.private_files import make_private
@@ -21,13 +20,15 @@ from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog, writer_error_raised
 from service.gauges import expose_gauges
-from service.recovery import recover, refill_backlog
+from service.recovery import recover
+from service.refilling import BacklogRefill, refill
 from service.settings.secrets import dev_secret
 from service.telemetry import Metrics, get_logger, note_fault, traces
 
 if TYPE_CHECKING:
     from collections.abc import Sized
 
+    from service.domain.events.base import Position
     from service.settings import Settings
 
 COLLECT_INTERVAL_S = 3600.0
@@ -112,23 +113,31 @@ class Service:
             self._issuers,
             log=log,
             reader=reader,
-            recovered=recovered,
+            world=recovered.world,
             node=Owner(name, recovered.world.nodes.incarnations.get(name, 0) + 1),
             metrics=self._metrics,
             dev=self._dev,
         )
         expose_gauges(parts)
-        before, remember = recovered.before_tail, parts.engine.remember
-        now_us = _now_us()
-        ages = Ages(now_us, time.monotonic())
-        tail = Refill(parts.backlog, before, parts.profiles, ages, remember)
-        await refill_backlog(tail, before, reader, parts.profile_cache, remember, now_us=now_us)
+        self._is_snapshot_due = recovered.folded >= settings.storage.snapshot_events
+        await parts.profile_cache.load()
+        parts.engine.recall.begin()
+        parts.refill_progress.begin()
         parts.hub.start()
 
     async def _start_parts(self) -> None:
         """Start the writer, recover live matches, and start the background tasks."""
         parts = self.parts
         logger.debug("log opened", metadata={"position": parts.log.position})
+        backlog = BacklogRefill(
+            parts.log,
+            parts.reader,
+            parts.backlog,
+            self._settings.backlog,
+            parts.refill_progress,
+            snapshot_events=self._settings.storage.snapshot_events,
+        )
+        until = parts.world.position
         writer = parts.log.start(parts.engine.committed)
         with writer_error_raised(writer):
             await parts.engine.execute(StartNode(parts.node.node, parts.node.incarnation), Origin())
@@ -142,8 +151,26 @@ class Service:
             asyncio.create_task(parts.hub.watch_stalls(), name="stalls"),
             asyncio.create_task(parts.hub.beat(heartbeat_s), name="heartbeat"),
             asyncio.create_task(_collect_garbage(parts.matches), name="garbage"),
+            asyncio.create_task(self._refill(backlog, until), name="refill"),
             *(asyncio.create_task(keys.run(), name="keys") for keys in polled_keys(self._issuers)),
         ]
+
+    async def _refill(self, backlog: BacklogRefill, until: Position) -> None:
+        """Refill what clients need from before the start, and then do nothing, for ever."""
+        parts = self.parts
+        await refill(
+            parts.engine,
+            parts.reader,
+            backlog,
+            parts.refill_progress,
+            until=until,
+            now_us=_now_us(),
+        )
+        logger.debug("backlog refilled", metadata={"position": parts.backlog.start})
+        if self._is_snapshot_due:
+            await parts.snapshots.write()
+        # A part that ends has failed.
+        await asyncio.Future()
 
     async def _listen(self) -> None:
         parts = self.parts
@@ -186,6 +213,8 @@ class Service:
         await parts.deadlines.stop()
         for task in self._background[1:]:
             task.cancel()
+        # The refill gives its connection to the database back.
+        await asyncio.wait(self._background[1:])
         for stop in (
             parts.ownership.stop,
             parts.ticker.stop,

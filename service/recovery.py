@@ -1,8 +1,7 @@
-"""Rebuild in-memory state from the log at start: projections, names, backlog.
+"""Rebuild the world and the names that it needs from the log at start.
 
-The world is restored from the newest snapshot. The backlog also needs an older world, from before
-the messages that clients may still resume from; where no snapshot is old enough, that one is folded
-from the first event. The result does not depend on how the last process ended.
+The world is restored from the newest snapshot. What only some clients need, such as the backlog for
+resumes, is refilled behind it (`service.refilling`).
 """
 
 from __future__ import annotations
@@ -13,25 +12,23 @@ import msgspec
 
 from service.domain.events.base import match_stream
 from service.domain.events.chat import ChatSaid
-from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome, MatchStarted
+from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome
 from service.domain.events.presence import UserWentOffline
 from service.domain.ids import parse_user_id
 from service.domain.projections.chat import HISTORY_MAX
 from service.errors import Unavailable
-from service.runtime.idempotency import RESULT_TTL_US
-from service.runtime.snapshots import code_version, dump, fold_log, restore, restore_world
+from service.runtime.snapshots import code_version, dump, fold_log, restore_world
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
     from service.domain.projections.matches import Match
     from service.domain.projections.world import World
-    from service.edge.tail import Refill
-    from service.eventstore.reader import Reader, StoredEvent
-    from service.eventstore.records import RecordedEvent
+    from service.eventstore.reader import Reader
+    from service.eventstore.stored import StoredEvent
     from service.eventstore.writer import EventLog
     from service.fanout.profiles import Profiles
     from service.settings.sections.storage import BacklogLimits
@@ -55,62 +52,47 @@ logger = get_logger(__name__)
 
 
 class Recovered(msgspec.Struct):
-    """The worlds that were rebuilt."""
+    """The world that was rebuilt."""
 
     world: World
     """The world after the last event of the log."""
-    before_tail: World
-    """The world from which the backlog is refilled."""
+    folded: int
+    """How many events were folded into it, from the snapshot on."""
 
 
 async def recover(
     log: EventLog, reader: Reader, limits: BacklogLimits, *, snapshot_events: int, now_us: int
 ) -> Recovered:
-    """Rebuild both worlds; `now_us` is the time in microseconds since 1970.
+    """Rebuild the world; `now_us` is the time in microseconds since 1970.
 
-    When no snapshot can be used one is written, so that the next start is fast again.
+    When much has to be folded, a snapshot is written on the way from which the backlog can be
+    refilled, so that this and the next start do not fold the same again for that.
     """
     head = log.head.position
-    # The idempotency store is refilled from the same events.
-    tail_us = max(int(limits.age_s * 1_000_000), RESULT_TTL_US)
-    tail_from = await reader.last_before(
-        now_us - tail_us,
+    world = await restore_world(log, head)
+    restored_at = world.position
+    if head - restored_at >= snapshot_events:
+        tail_from = await tail_start(reader, limits, head, now_us)
+        if tail_from - restored_at >= snapshot_events:
+            await fold_log(world, reader, tail_from)
+            await save_snapshot(log, world)
+    await fold_log(world, reader, head)
+    return Recovered(world, head - restored_at)
+
+
+async def tail_start(
+    reader: Reader, limits: BacklogLimits, head: Position, now_us: int
+) -> Position:
+    """Return the position after which the backlog is refilled."""
+    old = await reader.last_before(
+        now_us - int(limits.age_s * 1_000_000),
         after=max(0, head - READ_PER_EVENT_MAX * limits.events_max),
     )
-    tail_from = await reader.before_last(
+    return await reader.before_last(
         FOLDED_PER_EVENT_MAX * limits.events_max,
         without=(*WITHOUT_FRAMES, MatchInput.type),
-        after=tail_from,
+        after=old,
     )
-    before = await restore_world(log, tail_from)
-    restored_at = before.position
-    await fold_log(before, reader, tail_from)
-    if before.position - restored_at >= snapshot_events:
-        await _save(log, before)
-    world = await restore_world(log, head)
-    if world.position <= before.position:
-        world = restore(dump(before))
-    await fold_log(world, reader, head)
-    return Recovered(world, before)
-
-
-async def refill_backlog(  # noqa: PLR0913 - the sources, and the parts that are refilled
-    tail: Refill,
-    before: World,
-    reader: Reader,
-    cache: ProfileCache,
-    remember: Callable[[RecordedEvent], None],
-    *,
-    now_us: int,
-) -> None:
-    """Refill the backlog, the idempotency store and the profiles from the events after `before`.
-
-    `now_us` is the time in microseconds since 1970.
-    """
-    await cache.load(before)
-    await remember_commands(reader, before.position, now_us - RESULT_TTL_US, remember)
-    await refill(tail, before.position, reader, cache)
-    await cache.load()
 
 
 async def match_events(reader: Reader, match: Match) -> Sequence[Event]:
@@ -119,32 +101,8 @@ async def match_events(reader: Reader, match: Match) -> Sequence[Event]:
     return [recorded.event async for page in pages for recorded in page]
 
 
-async def refill(refill: Refill, after: Position, reader: Reader, cache: ProfileCache) -> None:
-    """Pass the events after a position to `refill`."""
-    begun = await reader.after_of_type(after, MatchStarted.type)
-    streams = refill.streams_with_moves(begun)
-    async for page in reader.stored(
-        after, without=WITHOUT_FRAMES, sparse=MatchInput.type, streams=streams
-    ):
-        await cache.load_of(page)
-        for stored in page:
-            refill.fold(stored)
-
-
-async def remember_commands(
-    reader: Reader, until: Position, since_us: int, remember: Callable[[RecordedEvent], None]
-) -> None:
-    """Pass the commands that were recorded since `since_us`, up to `until`, to `remember`.
-
-    They are those from before the tail, when more has happened lately than the tail may hold.
-    """
-    after = await reader.last_before(since_us, after=0)
-    if after < until:
-        async for recorded in reader.commands(after, until):
-            remember(recorded)
-
-
-async def _save(log: EventLog, world: World) -> None:
+async def save_snapshot(log: EventLog, world: World) -> None:
+    """Store a snapshot of an older world; a failure is logged, and only makes a start slower."""
     try:
         await log.save_snapshot(
             code_version(),
@@ -175,11 +133,16 @@ class ProfileCache:
 
     async def load_of(self, page: Sequence[StoredEvent]) -> None:
         """Load the names of the actors of stored events, and the texts of chat events."""
+        known = self._profiles.names
         actors = {
-            one.actor for one in page if one.actor is not None and one.type != MatchInput.type
+            one.actor
+            for one in page
+            if one.actor is not None
+            and one.type != MatchInput.type
+            and parse_user_id(one.actor) not in known
         }
         names = await self._reader.names(actors)
-        self._profiles.names |= {parse_user_id(user): name for user, name in names.items()}
+        known |= {parse_user_id(user): name for user, name in names.items()}
         decoded = [one.decoded().event for one in page if one.type == ChatSaid.type]
         said = [event.chat for event in decoded if isinstance(event, ChatSaid)]
         self._profiles.texts |= await self._reader.texts(said)

@@ -23,7 +23,7 @@ from service.domain.names import placeholder_name
 from service.errors import ServiceError
 from service.eventstore.integrity import broken_match
 from service.eventstore.read_models.match_history import find_match, match_events
-from service.eventstore.reader import UnreadableEvent
+from service.eventstore.stored import UnreadableEvent
 from service.games.catalogue import GAMES
 from service.replay.export import ndjson
 from service.replay.replay import Replay

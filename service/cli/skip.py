@@ -14,8 +14,8 @@ from service.errors import ServiceError
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.postgres_schema import driver_url
-from service.eventstore.reader import UnreadableEvent
 from service.eventstore.skips import REASON_LENGTH_MAX, Skip, read_skips, write_skip
+from service.eventstore.stored import UnreadableEvent
 from service.runtime.snapshots import fold_log
 from service.settings import load_settings
 

@@ -2,7 +2,7 @@
 
 Recipients are resolved when an event is folded; here their frames are kept, within limits of age,
 number and bytes. Events without any frame, such as the inputs of a match with ticks, do not count.
-At start it is filled from the tail of the log (`service.edge.tail`).
+After a start the frames of earlier events are prepended, the newest first (`service.refilling`).
 """
 
 from __future__ import annotations
@@ -103,6 +103,76 @@ class Backlog:
         self._pending = []
         while self._events and self._is_too_much(at):
             self._drop_oldest()
+
+    def part(self, start: Position) -> Backlog:
+        """Return an empty backlog with the same limits, to be filled and prepended."""
+        return Backlog(self._limits, start)
+
+    def prepend(self, older: Backlog) -> bool:
+        """Move the newest event of `older`, which ends where this one starts, to the front.
+
+        Returns False if it exceeds the limits, and is dropped.
+        """
+        position, at, users = older._events.pop()
+        if self._events:
+            at = min(at, self._events[0][1])
+        self._events.appendleft((position, at, users))
+        self._events_with_frames += bool(users)
+        self.start = position - 1
+        moved: dict[_Kept, _Kept] = {}
+        for user in reversed(users):
+            kept = older._take_newest(user, position)
+            if kept is None:
+                # It was dropped there, by the limit per user.
+                self._drop_until(user, position)
+            else:
+                self._prepend_frame(user, kept, moved)
+        if self._is_too_much(self._events[-1][1]):
+            self._drop_oldest()
+            return False
+        return True
+
+    def end_with(self, older: Backlog) -> None:
+        """Start where `older` starts, of which all events were moved."""
+        self.start = older.start
+
+    def __len__(self) -> int:
+        """Return the number of events, with those without frames that are kept."""
+        return len(self._events)
+
+    def _take_newest(self, user: UserId, position: Position) -> _Kept | None:
+        """Remove the newest frame of a user, if it is of the event at `position`."""
+        tail = self._of_users.get(user)
+        if tail is None or not tail.frames or tail.frames[-1].position != position:
+            return None
+        return tail.frames.pop()
+
+    def _prepend_frame(self, user: UserId, older: _Kept, moved: dict[_Kept, _Kept]) -> None:
+        """Put a frame before the others of a user, if all of these are kept and it has room.
+
+        `moved` has what the frames of this event have become.
+        """
+        tail = self._of_users.get(user)
+        if tail is None:
+            tail = self._of_users[user] = _UserTail()
+        elif tail.start or tail.bytes + older.size > self._limits.bytes_per_user_max:
+            self._drop_until(user, older.position)
+            return
+        kept = moved.get(older)
+        if kept is None:
+            kept = moved[older] = _Kept(older.position, older.frame, 0)
+            self.bytes += kept.size
+        kept.users += 1
+        tail.frames.appendleft(kept)
+        tail.bytes += kept.size
+        self._frames += 1
+        self.bytes += ENTRY_BYTES
+
+    def _drop_until(self, user: UserId, position: Position) -> None:
+        """Note that frames of a user up to a position are not kept."""
+        tail = self._of_users.get(user)
+        if tail is not None:
+            tail.start = max(tail.start, position)
 
     def between(self, user: UserId, after: Position, to: Position) -> list[bytes] | None:
         """Return a user's frames after `after` up to `to`, or None if some of them were dropped."""

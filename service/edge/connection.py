@@ -189,6 +189,11 @@ class Connection:
         self._held = None
         self._marks = [0] * len(self._marks)
 
+    def drop_withheld(self) -> None:
+        """Drop the frames that the first hold keeps back."""
+        del self.frames[self._marks[0] :]
+        self._marks = [len(self.frames)] * len(self._marks)
+
     def _flush_part(self) -> int:
         """Write what is not held back; too much that is held back aborts the connection."""
         ready, marks = self._marks[0], self._marks

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.commands.hosting import CreateRoom, JoinRoom
 from service.edge.close_codes import CloseCode, recorded_code
+from service.edge.early import in_time, is_early
 from service.edge.replies import Replies
 from service.edge.session.actions import (
     Close,
@@ -141,6 +142,7 @@ class Conversation:
             if request is None:
                 await self._take_turn()
                 request = self._read(text)
+            request = await in_time(request, self._engine, self._queries, self._replies.fail)
             if request is None:
                 self._end_turn()
             elif isinstance(request.action, Close):
@@ -167,6 +169,10 @@ class Conversation:
         if request is None:
             return True
         action = request.action
+        if is_early(request, self._engine, self._queries):
+            self._deferred = request
+            self._is_busy = True
+            return False
         if isinstance(action, Execute) and action.password is None:
             self._is_busy = True
             self._dispatch(action, request.id)

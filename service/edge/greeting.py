@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.domain.events.base import Event, Position
-    from service.domain.ids import UserId
+    from service.domain.ids import SocketId, UserId
     from service.domain.projections.world import World
     from service.edge.backlog import Backlog
     from service.edge.connection import Connection
     from service.edge.hub import Hub
+    from service.edge.refill_progress import RefillProgress
     from service.edge.session.actions import ResumeFrom
     from service.protocol import ToClient
     from service.settings.sections.connections import ConnectionLimits, SessionLimits
@@ -44,20 +45,27 @@ class Greeter:
         backlog: Backlog,
         limits: ConnectionLimits,
         *,
+        refill: RefillProgress,
         epoch: str,
         metrics: Metrics,
     ) -> None:
-        """Show `world` to the connections of `hub`, and resume from `backlog`."""
+        """Show `world` to the connections of `hub`, and resume from `backlog`.
+
+        A resume that needs what `refill` has yet to bring waits for it.
+        """
         self._world = world
         self._profiles = profiles
         self._hub = hub
         self._backlog = backlog
+        self._refill = refill
         self._heartbeat_ms = limits.heartbeat_ms
         self._limits = _limits_shown(limits.session)
         self._epoch = epoch
         self._metrics = metrics
         self._unread_kicks: dict[UserId, None] = {}
         """Users whose v1 socket was notified of a lost seat, and has sent nothing since."""
+        self._unanswered: dict[SocketId, list[bytes]] = {}
+        """Sockets whose resume waits, each with the states of the user's rooms when it opened."""
 
     def observe(self, event: Event, _position: Position) -> None:
         """Greet a socket whose opening is committed; `Hub.observe` must have seen it before.
@@ -77,6 +85,8 @@ class Greeter:
             note_fault(self._metrics, "greeting", error, socket=connection.socket)
             failed = InternalError()
         self._hub.send_frames(connection, frames)
+        if connection.socket in self._unanswered:
+            connection.begin_hold()
         size = sum(map(len, frames))
         if connection.resume is None:
             connection.greeting_bytes = size
@@ -102,6 +112,48 @@ class Greeter:
         for invite in pending_invites(connection.user, self._world, self._profiles):
             if invite.classic is not None:
                 yield write(invite.classic)
+
+    def is_awaited(self, wanted: ResumeFrom) -> bool:
+        """Return whether a resume has to wait for the refill of the backlog."""
+        return wanted.epoch == self._epoch and self._refill.is_awaited(wanted.position)
+
+    async def reached(self, wanted: ResumeFrom) -> None:
+        """Wait until a resume can be answered."""
+        await self._refill.reached(wanted.position)
+
+    def is_complete(self, connection: Connection) -> bool:
+        """Return whether the greeting of a socket has the answer to its resume."""
+        return connection.socket not in self._unanswered
+
+    async def complete(self, connection: Connection) -> None:
+        """Answer the resume of a socket whose greeting had to leave it out.
+
+        What was sent to the socket since is held back until then.
+        """
+        states, wanted = self._unanswered.get(connection.socket), connection.resume
+        if states is None or wanted is None:
+            return
+        try:
+            await self.reached(wanted)
+            self._answer(connection, wanted, states)
+        finally:
+            del self._unanswered[connection.socket]
+
+    def _answer(self, connection: Connection, wanted: ResumeFrom, states: list[bytes]) -> None:
+        """Send what a socket missed up to its opening, before what is held back."""
+        missed = self._backlog.between(connection.user, wanted.position, connection.opened_at)
+        if missed is None:
+            # The current state has what was held back.
+            connection.drop_withheld()
+            frames = list(self._resync(connection.user, "too_old"))
+        else:
+            self._metrics.resumed("resumed")
+            resumed = frame(v1.Resumed(wanted.position, connection.opened_at))
+            frames = [*missed, resumed, *states]
+        for data in frames:
+            self._hub.send_before_hold(connection, data)
+            connection.resume_bytes += len(data)
+        connection.end_hold()
 
     def resume(self, user: UserId, wanted: ResumeFrom, to: Position) -> Iterator[bytes]:
         """Yield the frames that `user` missed up to `to`, or a `resync` with the current state."""
@@ -140,10 +192,13 @@ class Greeter:
                 del self._unread_kicks[next(iter(self._unread_kicks))]
         yield frame(self._session(opened, is_kicked=is_kicked))
         yield from self._hub.users.frames()
-        if connection.resume is not None:
-            yield from self.resume(user, connection.resume, position)
-        else:
+        wanted = connection.resume
+        if wanted is None:
             yield from self._current_state(user)
+        elif self.is_awaited(wanted):
+            self._unanswered[connection.socket] = list(self._own_room_state(user))
+        else:
+            yield from self.resume(user, wanted, position)
 
     def _was_kicked(self, user: UserId) -> bool:
         """Tell whether an earlier greeting about a lost seat may not have been read."""

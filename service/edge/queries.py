@@ -100,6 +100,22 @@ class Queries:
             case _:
                 assert_never(query)
 
+    def is_awaited(self, wanted: ResumeFrom) -> bool:
+        """Return whether a resume has to wait for the refill of the backlog, after a start."""
+        return self._greeter.is_awaited(wanted)
+
+    async def reached(self, wanted: ResumeFrom) -> None:
+        """Wait until a resume can be answered."""
+        await self._greeter.reached(wanted)
+
+    def is_greeted(self, connection: Connection) -> bool:
+        """Return whether the greeting of a socket is complete."""
+        return self._greeter.is_complete(connection)
+
+    async def greeted(self, connection: Connection) -> None:
+        """Wait until the greeting of a socket that resumes is complete."""
+        await self._greeter.complete(connection)
+
     async def friends_of(self, user: UserId) -> classic.FriendsStatusResponse:
         """Return the online status of a user's friends, as known by the user service."""
         friends = await self._profile_lookup.friends(user)

@@ -1,8 +1,8 @@
-"""Refill the backlog at start, so that clients can resume across a restart.
+"""The messages of events from before a start, so that clients can resume across a restart.
 
-The recipients of a frame depend on the world at the time of its event. So a second world, from
-before the tail of the log, is folded to the end, separately from the current one. Inputs of matches
-with ticks have no frames, and are not read.
+The recipients of a frame depend on the world at the time of its event. So a second, older world is
+folded, separately from the current one. Inputs of matches with ticks have no frames, and are not
+read.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event, Position
     from service.domain.projections.world import World
     from service.edge.backlog import Backlog
-    from service.eventstore.reader import StoredEvent
     from service.eventstore.records import RecordedEvent
+    from service.eventstore.stored import StoredEvent
     from service.fanout.audience import Message
     from service.fanout.profiles import Profiles
 
@@ -58,7 +58,7 @@ class Ages:
 
 
 class Refill:
-    """Folds the tail of the log into an older world, and fills the backlog with its messages."""
+    """Folds events into an older world, and fills a backlog with their messages."""
 
     def __init__(
         self,
@@ -66,14 +66,12 @@ class Refill:
         world: World,
         profiles: Profiles,
         ages: Ages,
-        remember: Callable[[RecordedEvent], None],
     ) -> None:
-        """Begin with `world`; `remember` gets each event, for the idempotency keys."""
+        """Begin with `world`."""
         self._backlog = backlog
         self._world = world
         self._profiles = profiles
         self._ages = ages
-        self._remember = remember
 
     def streams_with_moves(self, begun: Iterable[Event]) -> set[str]:
         """Return the streams of matches whose inputs are sent to clients.
@@ -95,7 +93,6 @@ class Refill:
         messages: list[Message] = []
         self._messages_of(recorded, before_fold, messages)
         self._world.fold(event, position)
-        self._remember(recorded)
         self._messages_of(recorded, after_fold, messages)
         for message in messages:
             keep(self._backlog, message, position)

@@ -81,6 +81,7 @@ class Visits:
         self._backend = backend
         self._engine = backend.engine
         self._hub = backend.hub
+        self._queries = backend.queries
         self._admission = backend.admission
         self._tasks = backend.tasks
         self._metrics = backend.metrics
@@ -117,6 +118,7 @@ class Visits:
             except (TooManySockets, InternalError, Unavailable) as error:
                 if not await self._replaced(visit, error):
                     return
+            await self._queries.greeted(connection)
             if self._welcomed(visit):
                 await conversation.run()
             else:
@@ -186,6 +188,9 @@ class Visits:
         if isinstance(result, Exception):
             self._tasks.spawn(self._serve_after(ws, visit, result))
             return
+        if not self._queries.is_greeted(conversation.connection):
+            self._tasks.spawn(self._serve_after(ws, visit, None))
+            return
         try:
             is_welcome = self._welcomed(visit)
         except Exception as error:  # noqa: BLE001 - it costs this connection alone
@@ -224,13 +229,14 @@ class Visits:
             self._ended(conversation, opened_at)
             ws.release()
 
-    async def _serve_after(self, ws: EagerResponse, visit: Visit, error: Exception) -> None:
-        """Serve a socket whose opening was refused at first."""
+    async def _serve_after(self, ws: EagerResponse, visit: Visit, error: Exception | None) -> None:
+        """Serve a socket whose opening was refused at first, or whose greeting is not complete."""
         conversation = visit.conversation
         try:
             # It has the head of the response, which the greeting would send.
             self._flush(conversation.connection)
-            if await self._replaced(visit, error):
+            if error is None or await self._replaced(visit, error):
+                await self._queries.greeted(conversation.connection)
                 if self._welcomed(visit):
                     await conversation.run()
                 else:

@@ -18,6 +18,10 @@ EVENTS_ALONE = f"""
     SELECT position, type, schema_version, data FROM events
     WHERE position > :after AND position <= :until {_IN_ORDER}
 """  # noqa: S608 - our own text
+OF_TYPE = f"""
+    SELECT position, schema_version, data FROM events
+    WHERE position > :after AND position <= :until AND type = :type {_IN_ORDER}
+"""  # noqa: S608 - our own text
 LAST_BEFORE = """
     SELECT position FROM events WHERE position > :after AND recorded_at < :recorded_at
     ORDER BY position DESC LIMIT 1
@@ -46,8 +50,9 @@ class Queries:
         """  # noqa: S608 - our own text
         self.tail = f"""
             SELECT position, stream, version, recorded_at, type, schema_version, data, actor, meta
-            FROM events WHERE position > :after AND NOT type {one_of.format(":without")}
-            AND (type <> :sparse OR meta IS NOT NULL OR stream {one_of.format(":streams")})
+            FROM events WHERE position > :after AND position <= :until
+            AND NOT type {one_of.format(":without")}
+            AND (type <> :sparse OR stream {one_of.format(":streams")})
             {_IN_ORDER}
         """  # noqa: S608 - our own text
         self.commands = f"""

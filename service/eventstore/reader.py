@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import event as sqlalchemy_event
@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.domain.events.matches import MatchEnded
 from service.domain.personal_data import Text
-from service.errors import ServiceError
 from service.eventstore import migrate
 from service.eventstore.codec import decode, decode_meta
 from service.eventstore.postgres_schema import is_postgres
@@ -22,10 +21,12 @@ from service.eventstore.queries import (
     FOLLOWED,
     LAST_BEFORE,
     OF_ALL,
+    OF_TYPE,
     POSTGRES,
     SQLITE,
 )
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
+from service.eventstore.stored import StoredEvent, UnreadableEvent
 from service.eventstore.stream_index import positions_of
 from service.eventstore.tables import events, log_head, matches, profiles, skipped, texts
 
@@ -41,52 +42,13 @@ if TYPE_CHECKING:
 PAGE = 5000
 """Rows per page."""
 
+SHORT_PAGE = 500
+"""Rows per page where the event loop must not be kept from other work for long."""
+
 KEYS_PAGE = 500
 """Keys per query; SQLite limits the parameters of a statement to some thousands."""
 
 _rows = select(*(events.c[name] for name in Row._fields))
-
-
-class UnreadableEvent(ServiceError):
-    """An event of the log can't be decoded."""
-
-    def __init__(self, position: Position, type_: str, error: Exception) -> None:
-        """Take the position and type of the event, and the error of the decoder."""
-        super().__init__(
-            f"the event at position {position} ({type_}) can't be read: {error}. Start the "
-            "version that wrote it, or skip this event permanently by `ws-service log "
-            f"skip {position} --reason TEXT`"
-        )
-        self.position = position
-
-
-class StoredEvent(NamedTuple):
-    """A stored event that is decoded on demand, for readers that need few of them."""
-
-    position: Position
-    stream: str
-    version: int
-    recorded_at: int
-    type: str
-    schema_version: int
-    data: bytes
-    actor: str | None
-    meta: bytes | None
-
-    def decoded(self) -> RecordedEvent:
-        """Decode the event; raise `UnreadableEvent`."""
-        try:
-            event = decode(self.type, self.schema_version, self.data)
-        except Exception as error:
-            raise UnreadableEvent(self.position, self.type, error) from error
-        return RecordedEvent(
-            self.position,
-            self.version,
-            self.recorded_at,
-            event,
-            self.actor,
-            None if self.meta is None else decode_meta(self.meta),
-        )
 
 
 def open_database(url: str) -> AsyncEngine:
@@ -164,13 +126,13 @@ class Reader:
             raise _unreadable([row[1:] for row in rows], error) from error
 
     async def events(
-        self, after: Position, until: Position
+        self, after: Position, until: Position, *, limit: int = PAGE
     ) -> AsyncIterator[list[tuple[Position, Event]]]:
         """Yield pages of (position, event) after a position, up to and including another.
 
         Metadata is left out: a start without a snapshot waits for all events to be folded.
         """
-        while rows := await self._fetch(EVENTS_ALONE, after=after, until=until, limit=PAGE):
+        while rows := await self._fetch(EVENTS_ALONE, after=after, until=until, limit=limit):
             try:
                 page = [
                     (position, decode(type_, schema, data))
@@ -182,18 +144,25 @@ class Reader:
             after = rows[-1][0]
 
     async def stored(
-        self, after: Position, *, without: Sequence[str], sparse: str, streams: Collection[str]
+        self,
+        after: Position,
+        until: Position,
+        *,
+        without: Sequence[str],
+        sparse: str,
+        streams: Collection[str],
     ) -> AsyncIterator[list[StoredEvent]]:
-        """Yield pages of undecoded events after a position, without the types `without`.
+        """Yield short pages of undecoded events after a position, up to and including another.
 
-        Events of the type `sparse` are included only if they are in `streams`, or are the first
-        event of a command with an id.
+        Types in `without` are left out, and events of the type `sparse` included only if they are
+        in `streams`.
         """
         parameters = {
+            "until": until,
             "without": json.dumps(list(without)),
             "sparse": sparse,
             "streams": json.dumps(list(streams)),
-            "limit": PAGE,
+            "limit": SHORT_PAGE,
         }
         while rows := await self._fetch(self._queries.tail, after=after, **parameters):
             yield [StoredEvent(*row) for row in rows]
@@ -205,7 +174,7 @@ class Reader:
         The first event of the command is after a position, up to and including another.
         """
         while rows := await self._fetch(
-            self._queries.commands, after=after, until=until, limit=PAGE
+            self._queries.commands, after=after, until=until, limit=SHORT_PAGE
         ):
             for _, position, at, type_, schema, data, actor, meta in rows:
                 found = msgspec.structs.replace(decode_meta(meta), events=1)
@@ -294,19 +263,16 @@ class Reader:
         position: Position = rows[0][0] if rows else after
         return position
 
-    async def after_of_type(self, after: Position, type_: str) -> list[Event]:
-        """Return the events of a type after a position, in order; it scans all events after it."""
-        statement = (
-            select(events.c.type, events.c.schema_version, events.c.data)
-            .where(
-                events.c.position > after,
-                events.c.type == type_,
-                events.c.position.not_in(select(skipped.c.position)),
-            )
-            .order_by(events.c.position)
-        )
-        async with self.engine.connect() as connection:
-            return [decode(*row) for row in await connection.execute(statement)]
+    async def of_type_between(
+        self, type_: str, after: Position, until: Position
+    ) -> AsyncIterator[Event]:
+        """Yield the events of a type after a position, up to and including another."""
+        while rows := await self._fetch(
+            OF_TYPE, type=type_, after=after, until=until, limit=SHORT_PAGE
+        ):
+            for position, schema, data in rows:
+                yield decode(type_, schema, data)
+                after = position
 
     async def of_type(self, streams: Collection[str], type_: str) -> list[tuple[Position, Event]]:
         """Return (position, event) of the events of this type in `streams`, in order."""

@@ -28,6 +28,7 @@ from service.runtime.idempotency import (
 from service.runtime.locks import StreamLocks
 from service.runtime.pending import Executed, PendingCommand
 from service.runtime.projector import Projector
+from service.runtime.recall import Recall
 from service.runtime.record import Record
 from service.tasks import Tasks
 from service.telemetry import Metrics, note_fault, traces
@@ -78,6 +79,7 @@ class Engine:
         self._log = log
         self._locks = StreamLocks()
         self._results = CommandResults()
+        self.recall = Recall(self._results)
         self._projector = Projector(world, profiles, publisher, self._results, self._metrics)
         self._under_way: dict[CommandKey, list[PendingCommand]] = {}
         """The keys of commands under way, each with the commands that wait for the same key."""
@@ -93,10 +95,6 @@ class Engine:
     def subscribe(self, observer: Observer) -> None:
         """Call `observer` with each folded event, after the observers subscribed before."""
         self._projector.subscribe(observer)
-
-    def remember(self, recorded: RecordedEvent) -> None:
-        """Add a recent event to the idempotency store without folding it; used at start."""
-        self._results.record(recorded)
 
     def dispatch(
         self,

@@ -97,6 +97,8 @@ class CommandResults:
         """When each was carried out, by `_now`, the oldest first."""
         self._open: _Open | None = None
         self._recorded_at: int | None = None
+        self._later: list[RecordedEvent] | None = None
+        """What was recorded during a refill."""
         self._now = 0
         """The time of the log, in microseconds; it never decreases, unlike the clock."""
 
@@ -110,8 +112,25 @@ class CommandResults:
         results = self._of_users.get(user)
         return None if results is None else results.get(command)
 
+    def begin_refill(self) -> None:
+        """Keep what is recorded from now on until `end_refill`, since older events come first."""
+        self._later = []
+
+    def end_refill(self) -> None:
+        """Record what was kept since `begin_refill`."""
+        later, self._later = self._later, None
+        for recorded in later or ():
+            self.record(recorded)
+
     def record(self, recorded: RecordedEvent) -> None:
         """Keep the result of the command that `recorded` completes, and drop expired ones."""
+        if self._later is None:
+            self.refill(recorded)
+        else:
+            self._later.append(recorded)
+
+    def refill(self, recorded: RecordedEvent) -> None:
+        """Do what `record` does with an event from before the start."""
         if self._recorded_at is not None:
             self._now += max(0, recorded.recorded_at - self._recorded_at)
         self._recorded_at = recorded.recorded_at

@@ -33,6 +33,7 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 from service.edge.frames import texts_of
 from service.edge.greeting import Greeter
 from service.edge.hub import Hub
+from service.edge.refill_progress import RefillProgress
 from service.edge.session.actions import Execute, RelaySignal
 from service.edge.session.errors import MessageRefused
 from service.edge.session.rate_limit import UserBudget
@@ -183,7 +184,14 @@ class SessionsWithStore:
         intervals = BroadcastLimits(user_list_ms=60_000, user_diff_ms=60_000)
         hub = Hub(self.world, self.profiles, backlog, intervals, metrics)
         greeter = Greeter(
-            self.world, self.profiles, hub, backlog, ConnectionLimits(), epoch="e", metrics=metrics
+            self.world,
+            self.profiles,
+            hub,
+            backlog,
+            ConnectionLimits(),
+            refill=RefillProgress(backlog),
+            epoch="e",
+            metrics=metrics,
         )
         transport = Polling(lambda: None)
         connection = Connection("n1.1.0", user, dialect, transport=transport, limits=SlowLimits())

@@ -15,12 +15,14 @@ from service.domain.events.presence import UserWentOffline
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.domain.projections.world import World
 from service.edge.backlog import Backlog
+from service.edge.refill_progress import RefillProgress
 from service.edge.tail import Ages, Refill
 from service.eventstore.codec import decode
 from service.eventstore.plan import Append
 from service.eventstore.records import Origin, RecordedEvent, propose
 from service.fanout.profiles import Profiles
-from service.recovery import FOLDED_PER_EVENT_MAX, ProfileCache, recover, refill, remember_commands
+from service.recovery import FOLDED_PER_EVENT_MAX, ProfileCache, recover
+from service.refilling import BacklogRefill, recall_commands
 from service.runtime.idempotency import CommandResult, CommandResults
 from service.runtime.snapshots import code_version, dump
 from service.settings.sections.storage import BacklogLimits
@@ -41,10 +43,9 @@ def invited(number: int) -> Event:
 class Started:
     """What a start has made of a log."""
 
-    def __init__(self, world: World, backlog: Backlog, remembered: list[RecordedEvent]) -> None:
+    def __init__(self, world: World, backlog: Backlog) -> None:
         self.world = world
         self.backlog = backlog
-        self.remembered = remembered
 
     def missed(self, after: int) -> int | None:
         """Count the frames that either user missed after a position."""
@@ -57,13 +58,16 @@ async def start(
 ) -> Started:
     log, reader = log_file.log(), log_file.reader()
     recovered = await recover(log, reader, limits, snapshot_events=snapshot_events, now_us=now_us())
-    profiles, remembered = Profiles(), list[RecordedEvent]()
-    known = ProfileCache(profiles, recovered.world, reader)
-    backlog = Backlog(BacklogLimits(), recovered.before_tail.position)
-    tail = Refill(backlog, recovered.before_tail, profiles, Ages(now_us(), 0.0), remembered.append)
-    await refill(tail, recovered.before_tail.position, reader, known)
+    backlog = Backlog(BacklogLimits(), recovered.world.position)
+    progress = RefillProgress(backlog)
+    progress.begin()
+    refilled = BacklogRefill(
+        log, reader, backlog, limits, progress, snapshot_events=snapshot_events
+    )
+    await refilled.run(now_us())
+    progress.end(is_complete=True)
     await log_file.close_logs()
-    return Started(recovered.world, backlog, remembered)
+    return Started(recovered.world, backlog)
 
 
 def fill(log_file: LogFile) -> World:
@@ -158,25 +162,32 @@ async def test_inputs_of_a_match_with_ticks_are_not_decoded_for_the_tail(
         decoded.append(type_)
         return decode(type_, schema_version, data)
 
-    recovered = await recover(
-        log_file.log(), log_file.reader(), LIMITS, snapshot_events=10**6, now_us=now_us()
-    )
-    monkeypatch.setattr("service.eventstore.reader.decode", counted)
-    backlog, profiles = Backlog(BacklogLimits()), Profiles()
-    tail = Refill(
-        backlog, recovered.before_tail, profiles, Ages(now_us(), 0.0), list[RecordedEvent]().append
-    )
-    known = ProfileCache(profiles, recovered.world, log_file.reader())
-    await refill(tail, 0, log_file.reader(), known)
+    log, reader = log_file.log(), log_file.reader()
+    recovered = await recover(log, reader, LIMITS, snapshot_events=10**6, now_us=now_us())
+    for module in ("reader", "stored"):
+        monkeypatch.setattr(f"service.eventstore.{module}.decode", counted)
+    backlog = Backlog(BacklogLimits(), recovered.world.position)
+    progress = RefillProgress(backlog)
+    refilled = BacklogRefill(log, reader, backlog, LIMITS, progress, snapshot_events=10**6)
+    await refilled.run(now_us())
     assert decoded == ["invite.sent", "lobby.joined"]
     assert len(backlog.between(2, 0, 100) or ()) == 1
 
 
 async def test_recent_command_ids_are_recovered(log_file: LogFile) -> None:
-    world = fill(log_file)
-    started = await start(log_file)
-    assert world.position == 20
-    assert [one.position for one in started.remembered] == list(range(11, 21))
+    store, reader = log_file.store(), log_file.reader()
+    for number in range(1, 21):
+        origin = Origin("test", 7, f"id-{number}", b"digest")
+        store.commit([Append(propose([invited(number)], origin), {}, NO_PERSONAL_DATA)])
+    log_file.change(
+        f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position <= 10"  # noqa: S608 - our own text
+    )
+    remembered, answers = list[RecordedEvent](), CommandResults()
+    await recall_commands(reader, 20, now_us() - HOUR_US // 2, remembered.append)
+    assert [one.position for one in remembered] == list(range(11, 21))
+    await recall_commands(reader, 20, now_us() - HOUR_US // 2, answers.record)
+    found = [answers.find(("7", f"id-{number}")) for number in range(1, 21)]
+    assert found == [None] * 10 + [CommandResult(at, None, b"digest") for at in range(11, 21)]
 
 
 def test_recovered_ages_are_monotonic_and_never_negative() -> None:
@@ -203,9 +214,7 @@ def test_moves_are_read_only_for_matches_without_ticks() -> None:
     world = World()
     world.matches.on_match_started(begun("a-1", "free"), 1)
     world.matches.on_match_started(begun("b-1", "ticks"), 2)
-    tail = Refill(
-        Backlog(BacklogLimits()), world, Profiles(), Ages(0, 0.0), list[RecordedEvent]().append
-    )
+    tail = Refill(Backlog(BacklogLimits()), world, Profiles(), Ages(0, 0.0))
     assert tail.streams_with_moves([begun("c-1", "turns"), begun("d-1", "ticks"), joined(1)]) == {
         "match:a-1",
         "match:c-1",
@@ -224,10 +233,10 @@ async def test_command_ids_from_before_the_tail_are_recovered_by_their_last_even
         f"UPDATE events SET recorded_at = recorded_at - {HOUR_US} WHERE position = 1"  # noqa: S608 - our own text
     )
     answers = CommandResults()
-    await remember_commands(reader, 6, now_us() - HOUR_US // 2, answers.record)
+    await recall_commands(reader, 6, now_us() - HOUR_US // 2, answers.record)
     found = [answers.find(("7", command)) for command in ("old", "one", "three")]
     assert found == [None, CommandResult(2, None, b"digest"), CommandResult(5, None, b"digest")]
-    await remember_commands(reader, 2, now_us(), answers.record)
+    await recall_commands(reader, 2, now_us(), answers.record)
 
 
 async def test_a_chat_text_is_available_until_its_event_is_published(

@@ -54,7 +54,8 @@ async def test_a_start_folds_only_events_after_the_snapshot(
         await service.stop()
         return read
 
-    monkeypatch.setattr("service.eventstore.reader.decode", counted)
+    for module in ("reader", "stored"):
+        monkeypatch.setattr(f"service.eventstore.{module}.decode", counted)
     settings = load_settings(
         {
             "WS_DATABASE_URL": log_file.url,

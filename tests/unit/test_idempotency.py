@@ -109,6 +109,26 @@ def test_an_id_used_again_counts_once_and_from_its_last_use() -> None:
     assert answers.find(("1", "again")) is None
 
 
+def test_results_from_before_the_start_are_older_than_what_was_recorded_meanwhile() -> None:
+    in_order, refilled = CommandResults(), CommandResults()
+    older = [numbered(at, at, f"c{at}") for at in (1, 2, RESULT_TTL_US)]
+    newer = [numbered(at, at, f"c{at}") for at in (RESULT_TTL_US + 2, RESULT_TTL_US + 3)]
+    for one in older + newer:
+        in_order.record(one)
+    refilled.begin_refill()
+    refilled.record(newer[0])
+    for one in older:
+        refilled.refill(one)
+    assert refilled.find(("1", f"c{RESULT_TTL_US + 2}")) is None
+    refilled.record(newer[1])
+    refilled.end_refill()
+    for one in older + newer:
+        key = ("1", f"c{one.position}")
+        assert refilled.find(key) == in_order.find(key)
+    assert refilled.find(("1", "c1")) is None
+    assert refilled.find(("1", "c2")) is not None
+
+
 def test_a_clock_step_back_neither_forgets_nor_keeps_results_for_ever() -> None:
     answers = CommandResults()
     for position, at in enumerate((10 * RESULT_TTL_US, RESULT_TTL_US, RESULT_TTL_US + 5), 1):

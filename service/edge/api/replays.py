@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from service.domain.events.base import match_stream
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.eventstore.integrity import broken_match
-from service.eventstore.reader import UnreadableEvent
+from service.eventstore.stored import UnreadableEvent
 from service.games.protocol import RulesFailed
 from service.replay.export import frame_lines
 from service.replay.replay import Difference, NotAMatch, Replay

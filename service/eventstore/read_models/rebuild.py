@@ -21,9 +21,10 @@ from service.eventstore.codec import decode
 from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import ChainCheck
 from service.eventstore.read_models.projection import PROJECTED_EVENTS, project
-from service.eventstore.reader import PAGE, UnreadableEvent
+from service.eventstore.reader import PAGE
 from service.eventstore.records import GENESIS, Head, RecordedEvent, Row
 from service.eventstore.side_file import LAST_EVENT, REBUILD, DamagedSideFile, SideFile, check_end
+from service.eventstore.stored import UnreadableEvent
 from service.eventstore.stream_index import difference, refill
 
 if TYPE_CHECKING:

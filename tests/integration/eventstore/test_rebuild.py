@@ -33,9 +33,9 @@ from service.eventstore.read_models.rebuild import (
     sqlite_errors_named,
     walk,
 )
-from service.eventstore.reader import UnreadableEvent
 from service.eventstore.records import Head
 from service.eventstore.side_file import DamagedHead, LostTail, SideFile
+from service.eventstore.stored import UnreadableEvent
 from tests.integration.log_file import LogFile, append_of, appended, joined, proposed
 
 HOOK = "webhook-1"

@@ -19,11 +19,13 @@ from service.edge.connection import Connection
 from service.edge.conversation import Conversation
 from service.edge.dialect import V1
 from service.edge.frames import texts_of
+from service.edge.session.actions import Resume
 from service.edge.session.rate_limit import UserBudget
 from service.edge.session.session import Session
 from service.edge.socketio.polling import Polling
-from service.runtime.idempotency import CommandResult
+from service.runtime.idempotency import CommandResult, CommandResults
 from service.runtime.pending import Executed
+from service.runtime.recall import Recall
 from service.settings.sections.connections import Rate, SlowLimits
 from service.tasks import Tasks
 from service.telemetry import Metrics
@@ -42,6 +44,7 @@ class FakeEngine:
         self.world = World()
         self.dispatched: list[tuple[Command, Done]] = []
         self.fault: Exception | None = None
+        self.recall = Recall(CommandResults())
 
     def check_unused(self, _origin: object) -> None:
         pass
@@ -126,6 +129,9 @@ class Dialogue:
         self.engine = FakeEngine()
         self.channel = FakeChannel()
         self.passwords = FakePasswords()
+        self.resumed: list[Resume] = []
+        self.refilled = asyncio.Event()
+        self.refilled.set()
         node = make_node(self.engine.world)
         self.transport = Polling(lambda: None)
         self.connection = Connection("n1.1.1", 7, V1, transport=self.transport, limits=SlowLimits())
@@ -142,7 +148,7 @@ class Dialogue:
         backend = Backend(
             cast(Any, self.engine),
             node.hub,
-            cast(Any, SimpleNamespace(answer=self._answer)),
+            cast(Any, self),
             cast(Any, None),
             cast(Any, self.passwords),
             cast(Any, SimpleNamespace(of=lambda _message: b"")),
@@ -154,8 +160,18 @@ class Dialogue:
         )
         self.task = asyncio.get_running_loop().create_task(self.conversation.run())
 
-    def _answer(self, *_: object) -> None:
-        raise ZeroDivisionError
+    # What the conversation needs of `Queries`.
+
+    def answer(self, query: object, _connection: object) -> None:
+        if not isinstance(query, Resume):
+            raise ZeroDivisionError
+        self.resumed.append(query)
+
+    def is_awaited(self, _wanted: object) -> bool:
+        return not self.refilled.is_set()
+
+    async def reached(self, _wanted: object) -> None:
+        await self.refilled.wait()
 
     def answered(self) -> list[str]:
         """Return what was answered by now: the ids, or the codes of errors."""
@@ -198,6 +214,50 @@ async def test_a_command_is_dispatched_in_the_callback_that_reads_it() -> None:
     assert [type(command) for command, _ in dialogue.engine.dispatched] == [Say]
     dialogue.engine.commit()
     assert dialogue.answered() == ["a"]
+
+
+async def test_after_a_start_messages_with_ids_wait_until_the_ids_used_before_are_known() -> None:
+    dialogue = await begun()
+    dialogue.engine.recall.begin()
+    unnamed = say("a")
+    del unnamed["id"]
+    dialogue.channel.feed(unnamed)
+    assert len(dialogue.engine.dispatched) == 1
+    dialogue.engine.commit()
+    dialogue.channel.feed(say("b"), ping("c"))
+    await settled()
+    assert (dialogue.answered(), dialogue.engine.dispatched) == ([], [])
+    dialogue.engine.recall.end()
+    await settled()
+    assert len(dialogue.engine.dispatched) == 1
+    dialogue.engine.commit()
+    await settled()
+    assert dialogue.answered() == ["b", "c"]
+
+
+async def test_messages_with_ids_are_refused_when_the_service_stops_before_it_knows_the_ids() -> (
+    None
+):
+    dialogue = await begun()
+    dialogue.engine.recall.begin()
+    dialogue.channel.feed(say("a"))
+    await settled()
+    dialogue.engine.recall.abort()
+    await settled()
+    assert (dialogue.answered(), dialogue.engine.dispatched) == (["UNAVAILABLE"], [])
+
+
+async def test_a_resume_of_events_that_are_still_refilled_waits_and_what_follows_it_too() -> None:
+    dialogue = await begun()
+    dialogue.refilled.clear()
+    dialogue.channel.feed(
+        ping("a"), {"type": "resume", "id": "b", "position": 3, "epoch": "e"}, ping("c")
+    )
+    await settled()
+    assert (dialogue.answered(), dialogue.resumed) == (["a"], [])
+    dialogue.refilled.set()
+    await settled()
+    assert (dialogue.answered(), len(dialogue.resumed)) == (["a", "b", "c"], 1)
 
 
 async def test_later_frames_wait_in_the_channel_until_a_command_is_committed() -> None:

@@ -8,6 +8,7 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
 from service.edge.frames import texts_of
 from service.edge.greeting import Greeter
 from service.edge.hub import Hub
+from service.edge.refill_progress import RefillProgress
 from service.edge.socketio.polling import Polling
 from service.fanout.audience import Delivery, Everyone
 from service.fanout.profiles import Profiles
@@ -23,6 +24,8 @@ class Node(NamedTuple):
 
     hub: Hub
     greeter: Greeter
+    backlog: Backlog
+    refill: RefillProgress
 
     def open(self, connection: Connection, *, kicked: bool = False) -> Connection:
         """Commit the opening of a socket."""
@@ -41,9 +44,21 @@ def make_node(world: World | None = None) -> Node:
     intervals = BroadcastLimits(user_list_ms=60_000, user_diff_ms=60_000)
     hub = Hub(world, people, backlog, intervals, metrics)
     hub.start()
+    refill = RefillProgress(backlog)
     return Node(
         hub,
-        Greeter(world, people, hub, backlog, ConnectionLimits(), epoch="e", metrics=metrics),
+        Greeter(
+            world,
+            people,
+            hub,
+            backlog,
+            ConnectionLimits(),
+            refill=refill,
+            epoch="e",
+            metrics=metrics,
+        ),
+        backlog,
+        refill,
     )
 
 
