@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from service.settings.sections.http import AdmissionLimits
     from service.telemetry import Metrics
 
-PERIOD_S = 0.004
+PERIOD_S = 0.002
 """How often the queue is served while anybody waits, in seconds."""
 
 RETRY_MAX_S = 30

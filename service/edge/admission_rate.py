@@ -1,7 +1,7 @@
 """The rate at which new connections are admitted: adapts to how late live matches are stepped.
 
 It falls by a factor while ticks are late, and rises steadily while they are not. A connection costs
-about half a millisecond of the event loop, so a burst delays a tick by a few milliseconds.
+about a quarter of a millisecond of the event loop, so a burst delays a tick by two.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ RATE_MAX = 4000.0
 RATE_MIN = 200.0
 """Connections per second however late ticks are: about a tenth of a core, so that all get in."""
 
-BURST = 16
+BURST = 8
 """Connections that are admitted at once after a quiet moment."""
 
 LATE_S = 0.006

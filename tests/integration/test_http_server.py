@@ -12,8 +12,9 @@ from aiohttp import web
 
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.addresses import Addresses
+from service.edge.http.limiter import ConnectionLimiter
 from service.edge.http.runner import Runner
-from service.edge.http.server import TOO_MANY, ConnectionLimiter, admit
+from service.edge.http.server import TOO_MANY, admit
 from service.settings.sections.http import HttpLimits
 
 SHORT_S = 0.15

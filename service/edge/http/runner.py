@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
     from aiohttp.web_server import Server
 
-    from service.edge.http.server import ConnectionLimiter
+    from service.edge.http.limiter import ConnectionLimiter
 
 LINGERING_S = 5.0
 """How long the rest of a refused body is read, so that the client receives the response."""

@@ -2,7 +2,8 @@
 
 aiohttp closes a connection that is idle; everything else that a client may leave unfinished is
 bounded here: the head of a request, its body, and how many such connections an address has. Only
-public methods of aiohttp's `RequestHandler` are overridden, and `_prepare_headers` of a response.
+public methods of aiohttp's `RequestHandler` are overridden, and `_prepare_headers` of a response;
+what upgrades a connection without a task uses private parts as well (`internals`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
-from service.edge.http.address_cap import AddressCap
 from service.edge.http.addresses import normal_address
-from service.edge.http.arrivals import Arrivals
 from service.edge.http.responses import REFUSALS, BareResponse, drop_traceback
 from service.telemetry import get_logger
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
     from aiohttp import StreamReader
     from aiohttp.web_server import Server
 
-    from service.edge.http.addresses import Addresses
-    from service.settings.sections.http import HttpLimits
+    from service.edge.http.limiter import ConnectionLimiter
 
 TOO_MANY = "TOO_MANY_UNAUTHENTICATED"
 """The error code of a connection above the limit."""
@@ -39,35 +37,6 @@ _NO_MESSAGES: deque[Any] = deque()
 """The requests of all connections that were upgraded: none."""
 
 logger = get_logger(__name__)
-
-
-class ConnectionLimiter:
-    """The limits that all HTTP connections share."""
-
-    def __init__(
-        self,
-        limits: HttpLimits,
-        addresses: Addresses,
-        refused: Callable[[str, str], None],
-        *,
-        head_bytes_max: int,
-    ) -> None:
-        """Call `refused` with an error code and an address for each connection above the limit."""
-        self.limits = limits
-        self.head_bytes_max = head_bytes_max
-        self.addresses = addresses
-        self.refused = refused
-        self.arrivals = Arrivals()
-        self.upgrade: Callable[[HttpConnection], bool] | None = None
-        """Upgrades a connection without a task, if it can; None if a task handles all requests."""
-        self.cap = AddressCap[HttpConnection](
-            limits.unauthenticated_max, lambda connection: connection.close_idle()
-        )
-
-    @property
-    def peers_are_clients(self) -> bool:
-        """Whether peers are clients; behind a proxy only requests contain the client's address."""
-        return not self.addresses.trusted_hops
 
 
 class _Stage(Enum):
@@ -88,6 +57,7 @@ class HttpConnection(web.RequestHandler):
         "_address",
         "_content",
         "_deadline",
+        "_early",
         "_head_bytes",
         "_head_end",
         "_is_admitted",
@@ -117,6 +87,8 @@ class HttpConnection(web.RequestHandler):
         self._is_handled = limiter.upgrade is None
         """Whether its requests are handled by a task, or it is upgraded."""
         self._tail = b""
+        self._early: bytes | None = b""
+        """What was read before it was its turn (`Arrivals`); None from then on."""
         self.on_lost: Callable[[], None] | None = None
         self.refusal: web.HTTPException | None = None
         """The response to the request, if that is decided already."""
@@ -139,7 +111,6 @@ class HttpConnection(web.RequestHandler):
             # As aiohttp does, but without a task that waits for requests.
             self.transport = cast("asyncio.Transport", transport)
             cast("Server", self._manager).connection_made(self, self.transport)
-        limiter.arrivals.arrived(cast("asyncio.Transport", transport))
         self._arm(limiter.limits.head_s, self._head_is_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -155,7 +126,7 @@ class HttpConnection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse received data; refuse a head that is too large."""
         stage = self._stage
-        if stage is _Stage.OVER:
+        if stage is _Stage.OVER or (self._early is not None and not self._has_turn(data)):
             return
         if stage is not _Stage.BUSY and data and not self._head_goes_on(data):
             return
@@ -308,6 +279,34 @@ class HttpConnection(web.RequestHandler):
         if self._address is not None:
             self._limiter.cap.leave(self._address, self)
             self._address = None
+
+    # Arrivals
+
+    def _has_turn(self, data: bytes) -> bool:
+        """Tell whether what a new connection has sent may be handled; else it is kept."""
+        if self._early:
+            # It is not read further until its head can be parsed.
+            self._early += data
+            if self.transport is not None:
+                self.transport.pause_reading()
+            return False
+        if self._limiter.arrivals.may_go_on(self):
+            self._early = None
+            return True
+        self._early = data
+        return False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is closed (`Arrival`)."""
+        return self.transport is None or self._stage is _Stage.OVER
+
+    def go_on(self) -> None:
+        """Handle what was read, since it is its turn (`Arrival`)."""
+        data, self._early = self._early, None
+        if self.transport is not None:
+            self.transport.resume_reading()
+        self.data_received(data or b"")
 
     # Deadlines
 

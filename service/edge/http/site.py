@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.edge.http.limiter import ConnectionLimiter
 from service.edge.http.runner import Runner
-from service.edge.http.server import ConnectionLimiter
 from service.edge.internals import UPGRADES_DIRECTLY
 
 if TYPE_CHECKING:

@@ -1,0 +1,44 @@
+"""What all HTTP connections share: their limits, and who upgrades them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.edge.http.address_cap import AddressCap
+from service.edge.http.arrivals import Arrivals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.edge.http.addresses import Addresses
+    from service.edge.http.server import HttpConnection
+    from service.settings.sections.http import HttpLimits
+
+
+class ConnectionLimiter:
+    """The limits that all HTTP connections share."""
+
+    def __init__(
+        self,
+        limits: HttpLimits,
+        addresses: Addresses,
+        refused: Callable[[str, str], None],
+        *,
+        head_bytes_max: int,
+    ) -> None:
+        """Call `refused` with an error code and an address for each connection above the limit."""
+        self.limits = limits
+        self.head_bytes_max = head_bytes_max
+        self.addresses = addresses
+        self.refused = refused
+        self.arrivals = Arrivals()
+        self.upgrade: Callable[[HttpConnection], bool] | None = None
+        """Upgrades a connection without a task, if it can; None if a task handles all requests."""
+        self.cap: AddressCap[HttpConnection] = AddressCap(
+            limits.unauthenticated_max, lambda connection: connection.close_idle()
+        )
+
+    @property
+    def peers_are_clients(self) -> bool:
+        """Whether peers are clients; behind a proxy only requests contain the client's address."""
+        return not self.addresses.trusted_hops
