@@ -47,7 +47,6 @@ class Connection:
         "_marks",
         "_progress",
         "_resume_end",
-        "_state_room",
         "aborted",
         "dialect",
         "frame_hz",
@@ -62,6 +61,7 @@ class Connection:
         "send_queue",
         "socket",
         "spend",
+        "state_room",
         "user",
     )
 
@@ -85,7 +85,8 @@ class Connection:
         self.frame_hz = frame_hz
         self.refused: ClientError | None = None
         """What is wrong with its URL, to be sent after the greeting."""
-        self._state_room: RoomId | None = None
+        self.state_room: RoomId | None = None
+        """The room of the match whose state it was sent last."""
         self.resume_bytes = self.greeting_bytes = 0
         """Bytes of the greeting: of a client that resumes, and of any other one."""
         self.spend: Callable[[float], None] = _spend_nothing
@@ -138,7 +139,7 @@ class Connection:
 
         It may if the client has a lower frame rate and gets states of several matches.
         """
-        before, self._state_room = self._state_room, room
+        before, self.state_room = self.state_room, room
         return self.frame_hz < FRAME_HZ_MAX and before is not None and before != room
 
     def retain(self, kind: ConflationKey | None, frame: bytes) -> None:

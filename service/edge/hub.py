@@ -55,6 +55,8 @@ STALL_CHECK_S = 1.0
 STATES_JOINED_MS = 1000 / FRAME_HZ_MAX
 """How long, in ms, a state may wait for those of other matches, at a lower frame rate."""
 
+_STATE = type_of(v1.GameUpdate)
+
 
 class Hub:
     """All open sockets of this node."""
@@ -233,7 +235,7 @@ class Hub:
         if delivery.delay_s:
             self._deliver_later(delivery, position)
             return
-        kept = keep(self._backlog, delivery, position)
+        kept = keep(self._backlog, delivery, position) if delivery.durable else None
         if delivery.v1 is None and isinstance(delivery.audience, Everyone):
             # Each join has such a delivery, and most clients speak protocol v1.
             recipients = self._index.without_v1()
@@ -305,12 +307,27 @@ class Hub:
     ) -> None:
         """Queue the state of a match, for some sockets to leave with those of other matches."""
         room = message.room_id
-        waiting = [one for one in connections if one.may_join_states(room)]
-        if not waiting:
-            self._send(connections, data, message)
+        if not connections:
             return
-        self._send(waiting, data, message, STATES_JOINED_MS)
-        self._send([one for one in connections if one not in waiting], data, message)
+        # The first condition saves a call for each recipient: most get the states of one match.
+        waiting = [
+            one for one in connections if one.state_room != room and one.may_join_states(room)
+        ]
+        if not waiting:
+            self._queue_state(connections, data, message, 0)
+            return
+        self._queue_state(waiting, data, message, STATES_JOINED_MS)
+        others = [one for one in connections if one not in waiting]
+        if others:
+            self._queue_state(others, data, message, 0)
+
+    def _queue_state(
+        self, connections: list[Connection], data: bytes, message: v1.GameUpdate, frame_ms: float
+    ) -> None:
+        self._metrics.sent(_STATE, len(connections))
+        slow = self.flush_scope.queue(data, connections, may_miss=True, frame_ms=frame_ms)
+        for connection in slow:
+            connection.retain(conflation_key(message), data)
 
     def _diff_pause_s(self) -> float:
         return broadcast_interval_s(self._limits.user_diff_s, len(self._connections))

@@ -211,11 +211,21 @@ class Pong(NoTurnClock):
         state.tick += 1
         state.ticks_left -= 1
         left, right = state.paddles
-        _move_paddle(left)
-        _move_paddle(right)
+        # The two commonest cases are decided here: most steps move no paddle, or only a ball in
+        # free flight, and thousands are made a second.
+        if left.speed or left.up != left.down:
+            _move_paddle(left)
+        if right.speed or right.up != right.down:
+            _move_paddle(right)
         ball = state.ball
         if ball is None:
             return _await_serve(state)
+        x = ball.x + ball.speed_x
+        y = ball.y + ball.speed_y
+        if LEFT_FACE_X <= x <= RIGHT_FACE_X and 0.0 <= y <= BALL_Y_MAX:
+            ball.x = x
+            ball.y = y
+            return ()
         _move_ball(ball, left, right)
         if ball.x < LEFT_GOAL_X:
             return _score(state, RIGHT)

@@ -113,7 +113,11 @@ class MatchPublisher:
                 return
             if wanted <= rates:
                 rates = None
-        self._publish_to_room(room, self._state(live, live.audience, rates))
+        state = self._state(live, live.audience, rates)
+        if room.spectators:
+            self._publish_to_room(room, state)
+        else:
+            self._publisher.publish(state)
 
     def _publish_to_room(self, room: Room, delivery: Delivery) -> None:
         for part in with_spectator_delay(room, delivery):

@@ -27,9 +27,9 @@ GRID_HZ = 60
 SLOT_S = 1 / GRID_HZ / PHASES
 """The time from one phase to the next."""
 
-SLOT_MATCHES = 20
+SLOT_MATCHES = 18
 """How many matches share a phase and a phase of its frames before the next one is used: those of
-one phase take about 2.5 ms when all of them show their states."""
+one phase take about 2 ms when all of them show their states."""
 
 FRAME_PHASE_ORDER = (*range(0, FRAME_PHASES, 2), *range(1, FRAME_PHASES, 2))
 """Frame phases in the order in which they are used: at half the rate, every other one is due at the
