@@ -55,7 +55,7 @@ STALL_CHECK_S = 1.0
 STATES_JOINED_MS = 1000 / FRAME_HZ_MAX
 """How long, in ms, a state may wait for those of other matches, at a lower frame rate."""
 
-_STATE = type_of(v1.GameUpdate)
+_STATE = "game:update"
 
 
 class Hub:
