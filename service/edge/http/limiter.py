@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from service.edge.http.address_cap import AddressCap
 from service.edge.http.arrivals import Arrivals
@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.edge.http.addresses import Addresses
-    from service.edge.http.server import HttpConnection
     from service.settings.sections.http import HttpLimits
+
+
+class Closable(Protocol):
+    """A connection that counts."""
+
+    def close_idle(self) -> bool:
+        """Close it if it is between requests; return whether it was."""
+
+    def __hash__(self) -> int:
+        """Return the same number for as long as it counts."""
 
 
 class ConnectionLimiter:
@@ -32,9 +41,9 @@ class ConnectionLimiter:
         self.addresses = addresses
         self.refused = refused
         self.arrivals = Arrivals()
-        self.upgrade: Callable[[HttpConnection], bool] | None = None
-        """Upgrades a connection without a task, if it can; None if a task handles all requests."""
-        self.cap: AddressCap[HttpConnection] = AddressCap(
+        self.upgrade: Callable[[Any], bool] | None = None
+        """Upgrades an `HttpConnection` without a task, if it can; None if a task handles all requests."""
+        self.cap: AddressCap[Closable] = AddressCap(
             limits.unauthenticated_max, lambda connection: connection.close_idle()
         )
 
