@@ -42,7 +42,7 @@ class ConnectionLimiter:
         self.refused = refused
         self.arrivals = Arrivals()
         self.upgrade: Callable[[Any], bool] | None = None
-        """Upgrades an `HttpConnection` without a task, if it can; None if a task handles all requests."""
+        """Upgrades an `HttpConnection` without a task, if it can; None: a task handles them all."""
         self.cap: AddressCap[Closable] = AddressCap(
             limits.unauthenticated_max, lambda connection: connection.close_idle()
         )
