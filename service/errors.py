@@ -97,6 +97,8 @@ Every exception that a public function raises is in this tree:
         * LogInUse
         * LogMissing
         * LostTail
+        * NodeNameTaken
+        * NodesDiffer
         * NotOurDatabase
         * SqliteOnly
         * WrongSchema

@@ -91,6 +91,11 @@ class Postgres:
             self._process.wait(PATIENCE_S)
             self._process = None
 
+    @property
+    def port(self) -> int:
+        """The port that it listens at."""
+        return self._port
+
     def create_database(self) -> str:
         """Create an empty database; return the URL for the settings."""
         return self._create("template0")

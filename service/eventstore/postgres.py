@@ -18,6 +18,7 @@ from service.errors import Unavailable
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_append import CALL, Call
 from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK
+from service.eventstore.postgres_session import END_SESSION, KEEPALIVE, SESSION
 from service.eventstore.postgres_sql import named_parameters
 from service.eventstore.records import GENESIS, Head
 from service.eventstore.side_file import LAST_EVENT, check_end
@@ -63,11 +64,6 @@ _FIND_SNAPSHOT = """
 """
 _DROP_SNAPSHOT = "DELETE FROM snapshots WHERE projection = %s AND position = %s"
 
-_SESSION = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-_END_SESSION = """
-    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-    WHERE pid = %s AND backend_start = %s
-"""
 
 Result = TypeVar("Result")
 
@@ -110,9 +106,10 @@ class PostgresStore:
             connection.adapters.register_dumper(str, StrDumper)
             # Acknowledged events must survive a power failure.
             connection.execute("SET synchronous_commit TO on")
+            connection.execute(KEEPALIVE)
             connection.execute(f"SET lock_timeout TO {max(self._busy_ms, 1)}")
             self._take_lock(connection)
-            self._session = connection.execute(_SESSION).fetchone()
+            self._session = connection.execute(SESSION).fetchone()
         except BaseException:
             connection.close()
             raise
@@ -121,7 +118,7 @@ class PostgresStore:
     def _take_lock(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         """Take the lock of the log; the server may still hold it for the connection before."""
         if self._session is not None:
-            connection.execute(_END_SESSION, self._session)
+            connection.execute(END_SESSION, self._session)
         row = connection.execute(TRY_SHARED_LOCK if self._is_shared else TRY_LOCK).fetchone()
         if row is None or not row[0]:
             raise LogInUse(

@@ -113,6 +113,15 @@ def committed(store: Store, *appends: Append) -> list[Committed]:
     return [result for result in results if isinstance(result, Committed)]
 
 
+def declare_early(database: Database, after_s: int = 0) -> None:
+    """Set how long after the start of the server nodes may be declared lost."""
+    ((source,),) = database.query(
+        "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = 'ws_node_may_declare'"
+    )
+    head, _, tail = source.partition("interval '")
+    database.query(f"{head}interval '{after_s}{tail[tail.index(' ') :]}")
+
+
 class LostAnswer:
     """A connection that is cut once: before its next statement, or before the answer."""
 

@@ -24,7 +24,12 @@ from service.eventstore.plan import (
 from service.eventstore.postgres import PostgresStore
 from service.eventstore.records import Origin, propose
 from service.eventstore.store import LeaseLost, LogDiverged
-from tests.integration.eventstore.store_database import Database, LostAnswer, committed
+from tests.integration.eventstore.store_database import (
+    Database,
+    LostAnswer,
+    committed,
+    declare_early,
+)
 from tests.integration.log_file import append_of, joined, proposed
 from tests.postgres import Postgres
 
@@ -614,15 +619,6 @@ class TestTheLog:
         assert len({store.head.epoch for store in stores}) == 1
         for store in stores:
             store.check_end()
-
-
-def declare_early(database: Database, after_s: int = 0) -> None:
-    """Set how long after the start of the server nodes may be declared lost."""
-    ((source,),) = database.query(
-        "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = 'ws_node_may_declare'"
-    )
-    head, _, tail = source.partition("interval '")
-    database.query(f"{head}interval '{after_s}{tail[tail.index(' ') :]}")
 
 
 def head_of(database: Database, store: PostgresStore) -> int:
