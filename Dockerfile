@@ -35,7 +35,7 @@ RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./wir
 
 FROM python:3.13-slim-bookworm
 
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ws-service \
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ws-service \
     && install --directory --owner=ws-service --group=ws-service --mode=0700 /var/lib/ws-service
 
 COPY --from=build /opt/ws-service /opt/ws-service
