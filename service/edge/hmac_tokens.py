@@ -25,8 +25,8 @@ class HmacTokens:
 
     def __init__(self) -> None:
         """Begin with none: PyJWT decides about the first token."""
-        self._digests: dict[tuple[str, object], tuple[bytes, str]] = {}
-        """By encoded header and key: the key as bytes, and the digest of the algorithm."""
+        self._started: dict[tuple[str, object], hmac.HMAC] = {}
+        """By encoded header and key: the HMAC of the header, which each token goes on with."""
 
     def accepted(self, token: str, key: object) -> None:
         """Remember the header of a token that PyJWT has accepted with `key`."""
@@ -34,9 +34,9 @@ class HmacTokens:
         digest = _DIGESTS.get(jwt.get_unverified_header(token)["alg"])
         if not key_bytes or digest is None:
             return
-        if len(self._digests) >= HEADERS_MAX:
-            self._digests.clear()
-        self._digests[header, key] = key_bytes, digest
+        if len(self._started) >= HEADERS_MAX:
+            self._started.clear()
+        self._started[header, key] = hmac.new(key_bytes, f"{header}.".encode(), digest)
 
     def claims(self, token: str, key: object) -> dict[str, Any] | None:
         """Return the claims of a token that is signed with `key`; None if PyJWT has to decide.
@@ -44,12 +44,13 @@ class HmacTokens:
         Raises `ValueError` for what can't be encoded as UTF-8.
         """
         header, _, rest = token.partition(".")
-        known = self._digests.get((header, key))
-        if known is None:
+        started = self._started.get((header, key))
+        if started is None:
             return None
         payload, _, signature = rest.encode().partition(b".")
-        mac = hmac.digest(known[0], b"%b.%b" % (header.encode(), payload), known[1])
-        if not hmac.compare_digest(_encoded(mac), signature):
+        mac = started.copy()
+        mac.update(payload)
+        if not hmac.compare_digest(_encoded(mac.digest()), signature):
             return None
         try:
             text = base64.urlsafe_b64decode(payload + b"==")

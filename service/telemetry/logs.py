@@ -109,6 +109,8 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
+        self._waiting: list[str] = []
+        """Lines that are written by the next flush: the stream may write each one at once."""
         self._flushing: asyncio.AbstractEventLoop | None = None
         """The loop that flushes at the end of its turn."""
 
@@ -116,13 +118,38 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
         """Write a line; those of one turn of the event loop are one write if they are for soon."""
         self.acquire()
         try:
-            self.stream.write(line + self.terminator)
-            if not soon or not self._is_flushed_soon():
-                self.flush()
+            self._waiting.append(line + self.terminator)
+            if soon and self._is_flushed_soon():
+                return
+            self.flush()
         except Exception:  # noqa: BLE001 - as `logging` does
             self.handleError(logging.makeLogRecord({"msg": line}))
         finally:
             self.release()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record of a library, after what waits."""
+        try:
+            self._write_waiting()
+        except Exception:  # noqa: BLE001 - as `logging` does
+            self.handleError(record)
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Write what waits, and flush the stream; `logging` does so at the end of the process."""
+        self.acquire()
+        try:
+            self._write_waiting()
+            super().flush()
+        finally:
+            self.release()
+
+    def _write_waiting(self) -> None:
+        if self._waiting:
+            text = "".join(self._waiting)
+            # First, since writing may fail.
+            self._waiting.clear()
+            self.stream.write(text)
 
     def _is_flushed_soon(self) -> bool:
         try:
