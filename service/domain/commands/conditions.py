@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.domain.events.matches import MatchEvent, MatchStarted
-from service.domain.events.rooms import RoomMoved
+from service.domain.events.rooms import RoomCreated, RoomMoved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,10 +40,14 @@ def keys_of(streams: AbstractSet[str], events: Iterable[Event]) -> Keys:
     the room alone, and keeps nobody else from anything.
     """
     own: set[str] = set()
-    moved: set[str] = set()
+    changed: set[str] = set()
     for event in events:
         if isinstance(event, RoomMoved):
-            moved.add(ownership(event.room))
+            changed.add(ownership(event.room))
+        elif isinstance(event, RoomCreated):
+            # Its id may have been chosen by the decision. Who has folded a part of these events
+            # must not decide about the room before they know all of them.
+            changed.add(event.stream)
         elif isinstance(event, MatchEvent) and not isinstance(event, MatchStarted):
             own.add(ownership(event.room))
-    return Keys(frozenset(streams | own | moved), frozenset(streams | moved))
+    return Keys(frozenset(streams | own | changed), frozenset(streams | changed))

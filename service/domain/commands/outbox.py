@@ -60,9 +60,6 @@ class AwaitingToken(msgspec.Struct, frozen=True):
     reason: str
 
 
-_SUBSCRIPTIONS = "outbox"
-"""A stream that is only locked: nodes subscribe consumers one after the other."""
-
 Outcome: TypeAlias = Delivered | Rejected | Indeterminate | AwaitingToken
 
 
@@ -75,9 +72,8 @@ class Subscribe(msgspec.Struct, frozen=True):
     consumers: frozenset[Consumer]
 
     def streams(self, world: World) -> set[str]:
-        """All consumers that are configured, or were before, and what they have in common."""
-        every = {outbox_stream(one) for one in self.consumers | world.outbox.consumers}
-        return every | {_SUBSCRIPTIONS}
+        """All consumers that are configured, or were before."""
+        return {outbox_stream(one) for one in self.consumers | world.outbox.consumers}
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Subscribe new consumers, and unsubscribe those no longer configured."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from service.domain.commands.deadlines import pending
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
@@ -23,6 +22,7 @@ from service.domain.errors import TooManySockets
 from service.errors import ClientError
 from service.settings.sections.play import Rules, Times
 from tests.effort import effort
+from tests.unit.domain.invariants import WorldInvariants
 from tests.unit.domain.story import Story
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ ROLES: st.SearchStrategy[Literal["player", "spectator"]] = st.sampled_from(["pla
 SOCKETS_MAX = 2
 
 
-class WhoIsWhere(RuleBasedStateMachine):
+class WhoIsWhere(WorldInvariants, RuleBasedStateMachine):
     """A few users with a few sockets, who come, go, wait, invite and sit down."""
+
+    sockets_max = SOCKETS_MAX
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +51,7 @@ class WhoIsWhere(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.story.context = msgspec.structs.replace(
             self.story.context,
-            rules=Rules(sockets_per_user_max=SOCKETS_MAX),
+            rules=Rules(sockets_per_user_max=self.sockets_max),
             new_room_id=lambda: f"room{next(self.numbers)}",
         )
         self.world = self.story.world
@@ -157,51 +159,6 @@ class WhoIsWhere(RuleBasedStateMachine):
     @rule(user=USERS, member=USERS, room=INDEX)
     def sends_out(self, user: int, member: int, room: int) -> None:
         self.do(KickFromRoom(user, self.room(room), member))
-
-    # What always holds
-
-    @invariant()
-    def two_who_are_here_never_wait_in_one_queue(self) -> None:
-        for queue in self.world.matchmaking.queues.values():
-            assert sum(map(self.world.presence.is_connected, queue)) <= 1
-
-    @invariant()
-    def who_waits_is_online_and_needed_nowhere(self) -> None:
-        for queue in self.world.matchmaking.queues.values():
-            for user in queue:
-                assert user in self.world.presence.sockets
-                assert not self.world.rooms.is_busy(user)
-
-    @invariant()
-    def nobody_sits_in_two_rooms(self) -> None:
-        rooms = self.world.rooms.rooms.values()
-        seats = Counter(user for room in rooms for user in room.staying_players)
-        assert all(count == 1 for count in seats.values())
-        assert seats.keys() == self.world.rooms.seated.keys()
-
-    @invariant()
-    def only_open_sockets_are_anywhere(self) -> None:
-        sockets = self.world.presence.sockets
-        for room in self.world.rooms.rooms.values():
-            for seat in room.seats:
-                assert not seat.sockets or (not seat.gone and seat.user is not None)
-                assert seat.user is None or seat.sockets <= sockets.get(seat.user, set())
-            for user, tabs in room.spectators.items():
-                assert tabs <= sockets.get(user, set())
-        for user, tabs in self.world.lobby.members.items():
-            assert tabs <= sockets.get(user, set())
-
-    @invariant()
-    def nobody_has_too_many_sockets(self) -> None:
-        assert all(len(one) <= SOCKETS_MAX for one in self.world.presence.sockets.values())
-
-    @invariant()
-    def all_who_are_ready_and_here_play(self) -> None:
-        for room in self.world.rooms.rooms.values():
-            seats = [room.seats[index] for index in room.staying]
-            complete = len(seats) >= room.seats_min and all(seat.sockets for seat in seats)
-            if complete and room.phase != "playing":
-                assert not set(room.staying_players) <= room.ready
 
 
 TestWhoIsWhere = WhoIsWhere.TestCase

@@ -1,0 +1,59 @@
+"""What always holds of a world: rooms, seats, queues, spectators."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis.stateful import invariant
+
+from service.domain.projections.world import World
+
+
+class WorldInvariants:
+    """Checks `world` after each step of a state machine."""
+
+    world: World
+    sockets_max: int
+
+    @invariant()
+    def two_who_are_here_never_wait_in_one_queue(self) -> None:
+        for queue in self.world.matchmaking.queues.values():
+            assert sum(map(self.world.presence.is_connected, queue)) <= 1
+
+    @invariant()
+    def who_waits_is_online_and_needed_nowhere(self) -> None:
+        for queue in self.world.matchmaking.queues.values():
+            for user in queue:
+                assert user in self.world.presence.sockets
+                assert not self.world.rooms.is_busy(user)
+
+    @invariant()
+    def nobody_sits_in_two_rooms(self) -> None:
+        rooms = self.world.rooms.rooms.values()
+        seats = Counter(user for room in rooms for user in room.staying_players)
+        assert all(count == 1 for count in seats.values())
+        assert seats.keys() == self.world.rooms.seated.keys()
+
+    @invariant()
+    def only_open_sockets_are_anywhere(self) -> None:
+        sockets = self.world.presence.sockets
+        for room in self.world.rooms.rooms.values():
+            for seat in room.seats:
+                assert not seat.sockets or (not seat.gone and seat.user is not None)
+                assert seat.user is None or seat.sockets <= sockets.get(seat.user, set())
+            for user, tabs in room.spectators.items():
+                assert tabs <= sockets.get(user, set())
+        for user, tabs in self.world.lobby.members.items():
+            assert tabs <= sockets.get(user, set())
+
+    @invariant()
+    def nobody_has_too_many_sockets(self) -> None:
+        assert all(len(one) <= self.sockets_max for one in self.world.presence.sockets.values())
+
+    @invariant()
+    def all_who_are_ready_and_here_play(self) -> None:
+        for room in self.world.rooms.rooms.values():
+            seats = [room.seats[index] for index in room.staying]
+            complete = len(seats) >= room.seats_min and all(seat.sockets for seat in seats)
+            if complete and room.phase != "playing":
+                assert not set(room.staying_players) <= room.ready
