@@ -1,6 +1,7 @@
 """Records of the event store: proposed and recorded events and their metadata."""
 
 import hashlib
+import os
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -107,10 +108,17 @@ class NewId:
     """
 
     def __init__(self) -> None:
-        """Seed the generator from the system."""
+        """Seed the generator from the system, and again in each process that is forked off."""
         self._last_ms = 0
         self._last_id = 0
         self._random = random.Random()  # noqa: S311 - an event id is no secret
+        os.register_at_fork(after_in_child=self._seed_again)
+
+    def _seed_again(self) -> None:
+        """Forget the state of the parent process, which both would go on from."""
+        self._last_ms = 0
+        self._last_id = 0
+        self._random.seed()
 
     def __call__(self) -> bytes:
         """Return the next id (RFC 9562, section 5.7); it is greater than all before it."""

@@ -1,5 +1,7 @@
 """Event ids: UUIDs of version 7 that increase, whatever the clock does."""
 
+import subprocess
+import sys
 import uuid
 from random import Random
 
@@ -62,3 +64,25 @@ def test_two_generators_do_not_give_the_same_ids(clock: Clock) -> None:
     assert clock.now_ns
     one, other = NewId(), NewId()
     assert not {one() for _ in range(1000)} & {other() for _ in range(1000)}
+
+
+FORKS = """
+import os, time
+from service.eventstore.records import new_event_id
+new_event_id()
+# One millisecond for all: then ids go on from the one before.
+time.time_ns = lambda: 2**62
+new_event_id()
+for _ in range(3):
+    if not (child := os.fork()):
+        os.write(1, f"{new_event_id().hex()} {new_event_id().hex()}\\n".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+print(new_event_id().hex())
+"""
+
+
+def test_processes_that_are_forked_make_other_ids() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, check=True)
+    found = done.stdout.split()
+    assert len(set(found)) == len(found) == 7
