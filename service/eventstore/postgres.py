@@ -6,7 +6,6 @@ single node refuses to go on when another process has appended; several nodes sh
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,7 +17,7 @@ from service.errors import Unavailable
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_append import CALL, Call
 from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK
-from service.eventstore.postgres_session import END_SESSION, KEEPALIVE, SESSION
+from service.eventstore.postgres_session import END_SESSION, KEEPALIVE, SESSION, AnswerWatch
 from service.eventstore.postgres_sql import named_parameters
 from service.eventstore.records import GENESIS, Head
 from service.eventstore.side_file import LAST_EVENT, check_end
@@ -36,6 +35,9 @@ OTHER_HEAD: Final = "WS003"
 
 RETRY_PAUSE_S: Final = 0.1
 """The time between two attempts to connect again."""
+
+ANSWER_S: Final = 1.0
+"""How long an answer may take, beside the time that locks are waited for."""
 
 CONNECT_TIMEOUT_S: Final = 5
 """How long the server may take to answer a new connection; psycopg waits for whole seconds."""
@@ -86,11 +88,16 @@ class PostgresStore:
         """Process id and start of the server's side of the connection."""
         self._conninfo = conninfo
         self._busy_ms = busy_ms
-        self._connection = self._connect()
+        self._answers = AnswerWatch(busy_ms / 1000 + ANSWER_S)
+        try:
+            self._connection = self._connect()
+        except BaseException:
+            self._answers.close()
+            raise
         try:
             self.head = self._read_head()
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -102,18 +109,22 @@ class PostgresStore:
             application_name="ws-service",
         )
         try:
-            # Of no type by default, a text that is used twice may be taken for two types.
-            connection.adapters.register_dumper(str, StrDumper)
-            # Acknowledged events must survive a power failure.
-            connection.execute("SET synchronous_commit TO on")
-            connection.execute(KEEPALIVE)
-            connection.execute(f"SET lock_timeout TO {max(self._busy_ms, 1)}")
-            self._take_lock(connection)
-            self._session = connection.execute(SESSION).fetchone()
+            with self._answers.over(connection.fileno()):
+                self._prepare(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _prepare(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        # Of no type by default, a text that is used twice may be taken for two types.
+        connection.adapters.register_dumper(str, StrDumper)
+        # Acknowledged events must survive a power failure.
+        connection.execute("SET synchronous_commit TO on")
+        connection.execute(KEEPALIVE)
+        connection.execute(f"SET lock_timeout TO {max(self._busy_ms, 1)}")
+        self._take_lock(connection)
+        self._session = connection.execute(SESSION).fetchone()
 
     def _take_lock(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         """Take the lock of the log; the server may still hold it for the connection before."""
@@ -214,25 +225,26 @@ class PostgresStore:
             raise
 
     def _again(self, call: Callable[[], Result], *, is_append: bool = False) -> Result:
-        """Run `call`; while the connection is lost, connect and run it again for a limited time.
+        """Run `call`; when the connection is lost, connect and run it again for a limited time.
 
         An append of one of several nodes is not given up once it was sent: the others may have
         folded it.
         """
-        until = time.monotonic() + self._busy_ms / 1000
+        busy_s, lost_at, was_sent = self._busy_ms / 1000, None, False
         while True:
             try:
                 if self._connection.closed:
                     self._connection = self._connect()
-                if is_append and self._is_shared and not self.is_closing:
-                    until = math.inf
-                return call()
+                was_sent = is_append and self._is_shared
+                with self._answers.over(self._connection.fileno()):
+                    return call()
             except (psycopg.OperationalError, LogInUse) as error:
+                now = time.monotonic()
+                lost_at = lost_at or now
                 # The server may still hold the lock for a connection that it takes for open.
                 is_lost = isinstance(error, LogInUse) or self._connection.closed
-                if self.is_closing:
-                    until = min(until, time.monotonic())
-                if not is_lost or time.monotonic() >= until:
+                is_over = self.is_closing or (not was_sent and now >= lost_at + busy_s)
+                if not is_lost or is_over:
                     if isinstance(error, LogInUse):
                         raise Unavailable(error.message) from error
                     raise
@@ -312,6 +324,7 @@ class PostgresStore:
 
     def close(self) -> None:
         """Close the connection, which also releases the lock."""
+        self._answers.close()
         self._connection.close()
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
-from typing import Final
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KEEPALIVE: Final = (
     "SELECT set_config('tcp_keepalives_idle', '2', false), "
@@ -31,3 +36,38 @@ def shut_down(descriptor: int) -> None:
     """Shut a connected socket down, so that whoever waits for it is woken."""
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
         found.shutdown(socket.SHUT_RDWR)
+
+
+class AnswerWatch:
+    """Shuts a connection down whose server does not answer: a blocked thread can't do it itself."""
+
+    def __init__(self, limit_s: float) -> None:
+        """Start a thread; an answer may take `limit_s`, and a quarter of that more."""
+        self._limit_s = limit_s
+        self._descriptor = -1
+        self._until = float("inf")
+        self._lock = threading.Lock()
+        self._is_closed = threading.Event()
+        threading.Thread(target=self._watch, name="log-answers", daemon=True).start()
+
+    @contextmanager
+    def over(self, descriptor: int) -> Iterator[None]:
+        """Expect an answer on a socket, which stays open as long as the block runs."""
+        with self._lock:
+            self._descriptor, self._until = descriptor, time.monotonic() + self._limit_s
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._until = float("inf")
+
+    def close(self) -> None:
+        """End the thread."""
+        self._is_closed.set()
+
+    def _watch(self) -> None:
+        while not self._is_closed.wait(self._limit_s / 4):
+            with self._lock:
+                if time.monotonic() >= self._until:
+                    self._until = float("inf")
+                    shut_down(self._descriptor)

@@ -135,6 +135,10 @@ class LostAnswer:
         """Whether it was cut."""
         return self._connection.closed
 
+    def fileno(self) -> int:
+        """Return the descriptor of its socket."""
+        return self._connection.fileno()
+
     def execute(self, statement: str | bytes, parameters: Any = None) -> Any:
         """Run a statement, and lose the answer."""
         self.is_used = True

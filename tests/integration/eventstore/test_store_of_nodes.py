@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from service.domain.events.base import Event
 from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.nodes import NodeLost, NodeStarted
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
+from service.eventstore import postgres as postgres_module
 from service.eventstore.plan import (
     Append,
     Committed,
@@ -32,6 +34,7 @@ from tests.integration.eventstore.store_database import (
 )
 from tests.integration.log_file import append_of, joined, proposed
 from tests.postgres import Postgres
+from tests.proxy import Proxy, Way
 
 pytestmark = pytest.mark.postgres
 
@@ -333,6 +336,25 @@ class TestLostAnswers:
         ]
         # Another process, which never saw the answer, gets it as well.
         assert kinds(database.node("a", 2).commit([once])) == [[1, 2]]
+
+    async def test_a_server_that_does_not_answer_is_left(
+        self, postgres: Postgres, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The network has lost the way back: the batch may be in the log, or waits for a lock."""
+        monkeypatch.setattr(postgres_module, "ANSWER_S", 0.2)
+        database.node("a")
+        async with Proxy(postgres.port) as proxy:
+            address = database.conninfo.replace(str(postgres.port), str(proxy.port))
+            store = await asyncio.to_thread(PostgresStore, address, "a", 50, is_shared=True)
+            store.begin_incarnation(1)
+            once = append_of(joined(1))
+            proxy.next_to_client = [Way()]
+            proxy.to_client.flows.clear()
+            results = await asyncio.to_thread(store.commit, [once])
+            assert kinds(results) == [[1]]
+            proxy.to_client.flows.set()
+            store.close()
+        assert await asyncio.to_thread(database.verify) == 1
 
     def test_a_batch_is_repeated_until_the_server_answers(
         self, postgres: Postgres, database: Database
