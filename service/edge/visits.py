@@ -21,7 +21,7 @@ from service.edge.session.session import Session
 from service.edge.token_timer import TokenTimer
 from service.errors import InternalError, Unavailable
 from service.protocol import v1
-from service.telemetry import get_logger, note_fault
+from service.telemetry import FrequentLine, get_logger, note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,21 @@ CLOSE_RETRY_MAX_S = 30.0
 """The longest pause before the end of a socket that could not be decided is tried again."""
 
 # Logs of connections have had this name since 0.1.0; searches rely on it.
-logger = get_logger("service.edge.endpoint")
+_LOGGER_NAME = "service.edge.endpoint"
+
+logger = get_logger(_LOGGER_NAME)
+
+_CONNECTED = "correlation_id", "user.id", "metadata.socket", "metadata.protocol"
+_connected = FrequentLine(_LOGGER_NAME, "connected", *_CONNECTED)
+
+_DISCONNECTED = (
+    "correlation_id",
+    "user.id",
+    "event.duration",
+    "metadata.socket",
+    "metadata.close_code",
+)
+_disconnected = FrequentLine(_LOGGER_NAME, "disconnected", *_DISCONNECTED)
 
 
 class Visit:
@@ -278,14 +292,11 @@ class Visits:
         """Begin with an open socket, which the client was greeted on; return False to close it."""
         conversation, session, identity = visit.conversation, visit.session, visit.identity
         connection = conversation.connection
-        logger.info(
-            "connected",
-            correlation_id=conversation.correlation_id,
-            **{"user.id": str(identity.user)},
-            metadata={
-                "socket": connection.socket,
-                "protocol": connection.dialect.protocol,
-            },
+        _connected.write(
+            conversation.correlation_id,
+            str(identity.user),
+            connection.socket,
+            connection.dialect.protocol,
         )
         session.spend(connection.resume_bytes / BYTES_PER_UNIT)
         session.spend_list(connection.greeting_bytes / BYTES_PER_UNIT)
@@ -359,12 +370,13 @@ class Visits:
                 error_code=str(int(code)),
             )
         self._metrics.disconnected(label_of(code))
-        logger.info(
-            "disconnected",
-            correlation_id=conversation.correlation_id,
+        _disconnected.write(
+            conversation.correlation_id,
+            str(connection.user),
             # ECS counts in nanoseconds.
-            **{"user.id": str(connection.user), "event.duration": int(lasted_s * 1e9)},
-            metadata={"socket": connection.socket, "close_code": int(code)},
+            int(lasted_s * 1e9),
+            connection.socket,
+            int(code),
         )
 
     async def _record_end(self, command: CloseSocket, origin: Origin) -> None:

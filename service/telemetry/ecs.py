@@ -50,11 +50,9 @@ class EcsFormatter:
             # A lone surrogate, for one, is a `UnicodeEncodeError`, and so a `ValueError`.
             return _library(logger, name, dict(event))
         level = name.lower()
-        return (
-            f'{{"@timestamp":"{self._now()}","log.level":"{level}","message":{message},{rest[1:]}'
-        )
+        return f'{{"@timestamp":"{self.now()}","log.level":"{level}","message":{message},{rest[1:]}'
 
-    def _now(self) -> str:
+    def now(self) -> str:
         """Return the time in UTC, in milliseconds; the seconds are formatted once."""
         second, rest = divmod(time.time_ns(), 1_000_000_000)
         if second != self._second:

@@ -55,10 +55,16 @@ def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
         logging.getLogger(library).setLevel(max(number, logging.INFO))
     structlog.configure(
         processors=[_add_origin, *processors],
-        logger_factory=lambda name="": _Lines(name, handler),
+        logger_factory=_Factory(handler, is_ecs=format_ == "ecs" and number <= logging.INFO),
         wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=False,
     )
+
+
+def ecs_output() -> "_StandardOutput | None":
+    """Return what takes lines in ECS at level `info`; None where they are not written."""
+    factory = structlog.get_config()["logger_factory"]
+    return factory.output if isinstance(factory, _Factory) and factory.is_ecs else None
 
 
 def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
@@ -94,8 +100,13 @@ def _console(stream: TextIO) -> list[Processor]:
 def _add_origin(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Add the service and the logger in the fields of ECS."""
     record: logging.LogRecord | None = event.get("_record")
+    return with_origin(logger.name if record is None else record.name, event)
+
+
+def with_origin(logger_name: str, event: EventDict) -> EventDict:
+    """Add the service and the logger to an event."""
     event["service"] = {"name": "ws-service", "version": __version__}
-    event["log"] = {"logger": logger.name if record is None else record.name}
+    event["log"] = {"logger": logger_name}
     return event
 
 
@@ -195,3 +206,15 @@ class _Lines:
 
     debug = info
     error = critical = warning
+
+
+class _Factory:
+    """Makes the loggers of the service."""
+
+    def __init__(self, output: _StandardOutput, *, is_ecs: bool) -> None:
+        self.output = output
+        self.is_ecs = is_ecs
+        """Whether lines in ECS at level `info` are written."""
+
+    def __call__(self, name: str = "") -> _Lines:
+        return _Lines(name, self.output)
