@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 import typer
 
 from service.cli.commands import app
+from service.eventstore.postgres_schema import conninfo
 from service.settings import Settings, describe
 from tests.acceptance import handbook
 from tests.acceptance.handbook import Command, Sandbox, pattern_of, procedures
@@ -92,13 +95,29 @@ async def test_the_procedures_of_the_handbook_work_one_after_the_other(sandbox: 
         assert "Server" not in answer.headers
 
 
+OLD = ROOT / "tests" / "compat" / "0.1.0"
+
+
 @pytest.mark.postgres
-async def test_a_log_moves_to_postgresql_as_the_handbook_says(sandbox: Sandbox) -> None:
-    await chat(sandbox)
+async def test_the_data_of_0_1_0_moves_to_postgresql_as_the_handbook_says(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    sandbox.data_dir.mkdir()
+    with closing(sqlite3.connect(sandbox.data_dir / "ws-service.db")) as log:
+        log.executescript((OLD / "data.sql").read_text())
+    shutil.copy(OLD / "data.head", sandbox.data_dir / "ws-service.head")
     with running() as server:
-        run(sandbox, "to-postgres", POSTGRES_URL=server.create_database())
-        await chat(sandbox, 8)
-        sandbox.systemctl("stop")
+        url = server.create_database()
+        run(sandbox, "to-postgres", POSTGRES_URL=url)
+        try:
+            # The match that was live goes on, for players who come back.
+            assert '"match recovered"' in (sandbox.directory / "log").read_text()
+            # By another user than in the old log, which has commands with the same ids.
+            await chat(sandbox, 9)
+        finally:
+            sandbox.systemctl("stop")
+        with psycopg.connect(conninfo(url)) as moved:
+            texts = moved.execute("SELECT text FROM texts ORDER BY text").fetchall()
+        assert texts == [("hello",), ("hello from 0.1.0",)]
 
 
 def test_every_procedure_is_run_by_a_test() -> None:
