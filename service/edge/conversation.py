@@ -3,8 +3,7 @@
 A frame is handled in the callback that reads it, without waking a task, wherever that is possible.
 While a request is under way, and while earlier frames wait, further ones stay unread in the
 channel, which stops reading from the client when there are too many (backpressure). This keeps the
-order and bounds the memory of a client. `_deferred` is the decoded request of the first frame that
-waits in the channel.
+order and bounds the memory of a client.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from service.telemetry.metrics import INVALID
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from service.domain.ids import RoomId
     from service.edge.backend import Backend
     from service.edge.channel import Channel
     from service.edge.connection import Connection
@@ -51,10 +51,7 @@ if TYPE_CHECKING:
 _ACKNOWLEDGED_LATER = (Reply, ShowFriends)
 """Actions that acknowledge the id of their message by themselves."""
 
-_LISTS = (ShowUsers, ShowLobby, ShowRooms, WatchFriends)
-"""Actions that are charged by the bytes of their answer as well."""
-
-_AWAITED = (Execute, RefreshToken, Close)
+_AWAITED: frozenset[type] = frozenset({Execute, RefreshToken, Close})
 """Actions that have to be waited for."""
 
 logger = get_logger(__name__)
@@ -125,9 +122,8 @@ class Conversation:
     @property
     def end_code(self) -> int:
         """The close code by which its end is recorded."""
-        return (
-            recorded_code(self.channel.close_code) if self.closed_with is None else self.closed_with
-        )
+        code = self.closed_with
+        return recorded_code(self.channel.close_code) if code is None else code
 
     def origin(self, command: str | None = None, digest: bytes | None = None) -> Origin:
         """Return who causes what follows; only ids of v1 clients are idempotency keys."""
@@ -169,20 +165,16 @@ class Conversation:
         if request is None:
             return True
         action = request.action
-        if is_early(request, self._engine, self._queries):
-            self._deferred = request
-            self._is_busy = True
-            return False
-        if isinstance(action, Execute) and action.password is None:
-            self._is_busy = True
+        is_too_early = is_early(request, self._engine, self._queries)
+        if not is_too_early and action.__class__ not in _AWAITED:
+            self._carry_out_at_once(request)
+            return True
+        self._is_busy = True
+        if not is_too_early and isinstance(action, Execute) and action.password is None:
             self._dispatch(action, request.id)
             return True
-        if isinstance(action, _AWAITED):
-            self._deferred = request
-            self._is_busy = True
-            return False
-        self._carry_out_at_once(request)
-        return True
+        self._deferred = request
+        return False
 
     def count(self) -> bool:
         """Count a control frame; return whether it is allowed."""
@@ -221,14 +213,15 @@ class Conversation:
         if turn is None:
             self._is_busy = False
         else:
-            # Still busy, on behalf of the frame that waits: one that is read before its task has
-            # woken up must not overtake it.
+            # Still busy, for the frame that waits: one that is read before its task has woken up
+            # must not overtake it.
             self._turn = None
             turn.set_result(None)
 
     def _read(self, text: str | None) -> Request | None:
         """Decode a frame, and count it by its type; answer an error if it is refused."""
-        self.connection.on_message()
+        if self.connection.on_first_message is not None:
+            self.connection.on_message()
         session = self._session
         try:
             return session.receive(text, time.monotonic())
@@ -237,58 +230,68 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - it costs this frame alone
             self._replies.fail(error, None)
         finally:
-            self._metrics.received(session.type_received or INVALID)
+            self._metrics.received.counts[session.type_received or INVALID] += 1
         return None
 
     def _carry_out_at_once(self, request: Request) -> None:
-        action = request.action
-        with self._span():
-            try:
-                if request.id is not None:
-                    self._engine.check_unused(self.origin(request.id))
-                if isinstance(action, _LISTS):
-                    self._list(action)
-                else:
-                    self._perform(action)
-            except Exception as error:  # noqa: BLE001 - it costs this message alone
-                self._replies.fail(error, request.id)
-            else:
-                if request.id is not None and not isinstance(action, _ACKNOWLEDGED_LATER):
-                    self._replies.acknowledge(request.id, self._engine.world.position)
+        if traces.is_on:
+            with self._span():
+                self._perform(request.action, request.id)
+        else:
+            self._perform(request.action, request.id)
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Action, id_: str | None) -> None:
+        try:
+            if id_ is not None:
+                self._check_unused(id_)
+            # The most frequent ones first.
+            if isinstance(action, RelaySignal):
+                self._relay(action)
+            elif isinstance(action, Reply):
+                self._hub.send(self.connection, action.message)
+            else:
+                self._answer(action)
+        except Exception as error:  # noqa: BLE001 - it costs this message alone
+            self._replies.fail(error, id_)
+        else:
+            if id_ is not None and not isinstance(action, _ACKNOWLEDGED_LATER):
+                self._replies.acknowledge(id_, self._engine.world.position)
+
+    def _answer(self, action: Action) -> None:
         match action:
-            case RelaySignal():
-                self._pass_signal(action)
-            case Reply(message):
-                self._hub.send(self.connection, message)
             case ShowFriends(id_):
                 self._show_friends(id_)
-            case Execute() | RefreshToken() | Close():
+            case ShowUsers() | ShowLobby() | ShowRooms() | WatchFriends():
+                self._list(action)
+            case Execute() | RefreshToken() | Close() | RelaySignal() | Reply():
                 raise AssertionError(action)
             case _:
                 self._queries.answer(action, self.connection)
 
-    def _list(self, action: ShowUsers | ShowLobby | ShowRooms | WatchFriends) -> None:
-        """Answer with a list, and charge it by its bytes."""
-        frames = self.connection.frames
-        before = len(frames)
-        self._queries.answer(action, self.connection)
-        self._session.spend_list(sum(map(len, frames[before:])) / BYTES_PER_UNIT)
+    def _check_unused(self, id_: str) -> None:
+        """Raise `IdReused` if a command had this id, which is an idempotency key in v1 alone."""
+        if self.connection.is_v1:
+            self._engine.check_unused(self.connection.user, id_)
 
-    def _pass_signal(self, action: RelaySignal) -> None:
-        self._hub.publish(
-            route_signal(
-                action.message,
-                action.to,
-                user=self.connection.user,
-                socket=self.connection.socket,
-                world=self._engine.world,
-                sockets_of=self._hub.sockets_of,
-                to_anybody=self._engine.context.rules.signals_to_anybody,
-            )
+    def _list(self, action: ShowUsers | ShowLobby | ShowRooms | WatchFriends) -> None:
+        """Answer with a list, and charge it by the bytes of the answer as well."""
+        before = len(self.connection.frames)
+        self._queries.answer(action, self.connection)
+        self._session.spend_list(sum(map(len, self.connection.frames[before:])) / BYTES_PER_UNIT)
+
+    def _relay(self, action: RelaySignal) -> None:
+        message, connection, engine = action.message, self.connection, self._engine
+        delivery = route_signal(
+            message,
+            action.to,
+            user=connection.user,
+            socket=connection.socket,
+            world=engine.world,
+            sockets_of=self._hub.sockets_of,
+            to_anybody=engine.context.rules.signals_to_anybody,
         )
-        self._charge_recipients(action)
+        self._hub.deliver(delivery)
+        self._charge_recipients(message.room_id, units=1)
 
     # Commands
 
@@ -304,7 +307,7 @@ class Conversation:
 
         with self._span():
             try:
-                self._charge_recipients(action)
+                self._charge_recipients(getattr(action.command, "room", None), units=2)
                 origin, data = self._origin_of(action, id_), action.personal_data
                 self._engine.dispatch(action.command, origin, done, personal_data=data)
             except Exception as error:  # noqa: BLE001 - it costs this message alone
@@ -333,7 +336,7 @@ class Conversation:
                 if isinstance(action, RefreshToken):
                     await self._refresh(action.token, id_)
                 else:
-                    self._charge_recipients(action)
+                    self._charge_recipients(getattr(action.command, "room", None), units=2)
                     self._report(action, id_, await self._execute(action, id_))
             except Exception as error:  # noqa: BLE001 - it costs this message alone
                 self._replies.fail(error, id_)
@@ -349,19 +352,16 @@ class Conversation:
             lambda prepared: self._engine.execute(prepared, origin, personal_data=data),
         )
 
-    def _charge_recipients(self, action: Execute | RelaySignal) -> None:
+    def _charge_recipients(self, room_id: RoomId | None, *, units: int) -> None:
         """Charge for the spectators who receive it; durable messages cost twice."""
-        if isinstance(action, Execute):
-            room_id, units = getattr(action.command, "room", None), 2
-        else:
-            room_id, units = action.message.room_id, 1
         room = self._engine.world.rooms.rooms.get(room_id or "")
         if room is not None and len(room.spectators) >= RECEIVERS_PER_UNIT:
             self._session.spend(units * len(room.spectators) // RECEIVERS_PER_UNIT)
 
     async def _refresh(self, token: str, id_: str | None) -> None:
         """Take a newer token of the same user."""
-        self._engine.check_unused(self.origin(id_))
+        if id_ is not None:
+            self._check_unused(id_)
         identity = await self._admission.renew(self.connection.user, token)
         if self.token_timer is not None:
             self.token_timer.begin(identity.expires_at_s)

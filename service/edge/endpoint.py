@@ -108,7 +108,7 @@ class Endpoint:
     def _new_response(self) -> EagerResponse:
         return EagerResponse(
             self._hub.flush_scope,
-            self._hub.flush_scope.wire.read_texts,
+            self._hub.flush_scope.new_reader,
             protocols=PROTOCOLS,
             # aiohttp refuses a message as long as its maximum.
             max_msg_size=self._limits.session.message_bytes_max + 1,

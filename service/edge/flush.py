@@ -7,7 +7,7 @@ at the next frame tick where that is allowed.
 from __future__ import annotations
 
 import asyncio
-import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from service.telemetry import note_fault
@@ -45,14 +45,14 @@ class FlushScope:
     ) -> None:
         """Write by `wire`, unless `is_suspended`; count writes and their time in `metrics`."""
         self.wire = wire
-        self.output = wire.new_output(self._failed)
+        may_write = None if is_suspended is never_suspended else self._may_write
+        self.output = wire.new_output(self._failed, self._schedule, metrics.flushed, may_write)
+        self.new_reader = wire.new_reader and partial(wire.new_reader, self.output)
+        """Makes a reader that flushes at the end of each read callback; None if there is none."""
         self.is_suspended = is_suspended
         """Whether nothing may leave now."""
         self._metrics = metrics
         metrics.wire(wire.name, self.output.method)
-        self._is_entered = False
-        self._is_due = False
-        """Whether something was queued since the last flush."""
         self._is_tick_due = False
         """Whether a frame tick is scheduled."""
         self._is_waiting = False
@@ -60,7 +60,7 @@ class FlushScope:
 
     def __enter__(self) -> None:
         """Schedule no flush from now on; the exit will do it."""
-        self._is_entered = True
+        self.output.is_reading = True
 
     def __exit__(
         self,
@@ -69,9 +69,9 @@ class FlushScope:
         _traceback: TracebackType | None,
     ) -> None:
         """Flush, also after an error."""
-        self._is_entered = False
-        if self._is_due:
-            self.flush()
+        self.output.is_reading = False
+        if self.output.is_due:
+            self.output.flush()
 
     def queue(
         self,
@@ -89,24 +89,20 @@ class FlushScope:
         """
         if may_miss and self.is_suspended():
             return ()
-        if frame_ms:
-            if not self._is_tick_due:
-                self._is_tick_due = True
-                asyncio.get_running_loop().call_later(frame_ms / 1000, self._tick)
-        else:
-            self._schedule()
-        return self.output.queue(frame, connections, may_miss=may_miss, at_tick=bool(frame_ms))
+        if not frame_ms:
+            return self.output.queue(frame, connections, may_miss=may_miss)
+        if not self._is_tick_due:
+            self._is_tick_due = True
+            asyncio.get_running_loop().call_later(frame_ms / 1000, self._tick)
+        return self.output.queue(frame, connections, may_miss=may_miss, at_tick=True)
 
     def flush_soon(self, connections: Iterable[Connection]) -> None:
         """Flush these connections when the scope is left, or at the end of the loop's turn."""
-        self._schedule()
         self.output.mark(connections)
 
     def flush(self) -> None:
         """Write the queued frames of every connection, but for those that wait for a tick."""
-        if self._is_due:
-            self._is_due = False
-            self._write(at_tick=False)
+        self.output.flush()
 
     def discard(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
@@ -125,14 +121,11 @@ class FlushScope:
         connection.abort("not written")
 
     def _schedule(self) -> None:
-        if not self._is_due:
-            self._is_due = True
-            if not self._is_entered:
-                asyncio.get_running_loop().call_soon(self.flush)
+        asyncio.get_running_loop().call_soon(self.output.flush)
 
     def _tick(self) -> None:
         self._is_tick_due = False
-        self._write(at_tick=True)
+        self.output.flush(at_tick=True)
 
     async def released(self) -> None:
         """Wait while output is suspended."""
@@ -148,14 +141,13 @@ class FlushScope:
             connection.drop_queued()
         self.is_suspended = never_suspended
 
-    def _write(self, *, at_tick: bool) -> None:
+    def _may_write(self) -> bool:
+        """Tell whether output may go on; else it is tried again, until it may."""
         # Before each write: the process may have been stopped for long, with this already due.
-        if self.is_suspended():
-            self._wait()
-            return
-        started_at = time.perf_counter()
-        written = self.output.flush(at_tick=at_tick)
-        self._metrics.flushed(written, time.perf_counter() - started_at)
+        if not self.is_suspended():
+            return True
+        self._wait()
+        return False
 
     def _wait(self) -> None:
         """Flush everything as soon as output goes on."""
@@ -165,8 +157,5 @@ class FlushScope:
 
     def _go_on(self) -> None:
         self._is_waiting = False
-        if self.is_suspended():
-            self._wait()
-            return
-        self._write(at_tick=False)
-        self._write(at_tick=True)
+        self.output.flush()
+        self.output.flush(at_tick=True)

@@ -25,19 +25,32 @@ _LENGTH_16_MAX = 0xFFFF
 _LENGTH_16 = 126
 _LENGTH_64 = 127
 
-_SHORT_HEADS = [bytes((TEXT_FRAME, length)) for length in range(_LENGTH_7_MAX + 1)]
+_HEADS_KEPT = 1024
+"""The lengths whose headers are kept, as most messages are so short."""
 
 _TYPE = re.compile(rb'(?:\{"type":|\d\[)"([^"]*)"')
 """The type of a message, which is first in a plain message and in a Socket.IO event."""
 
 _TYPE_WITHIN = 128
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
+
+
+def _head(length: int) -> bytes:
+    """Return the header of a text frame."""
+    if length <= _LENGTH_7_MAX:
+        return bytes((TEXT_FRAME, length))
+    if length <= _LENGTH_16_MAX:
+        return bytes((TEXT_FRAME, _LENGTH_16)) + length.to_bytes(2, "big")
+    return bytes((TEXT_FRAME, _LENGTH_64)) + length.to_bytes(8, "big")
+
+
+_HEADS = [_head(length) for length in range(_HEADS_KEPT)]
 
 
 def frame(message: ToClient, position: Position | None = None) -> bytes:
     """Encode a message as a frame, with the position of its event if it has one."""
-    payload = _encoder.encode(message)
+    payload = _encode(message)
     if position is not None:
         payload = b'%b,"position":%d}' % (payload[:-1], position)
     return text_frame(payload)
@@ -46,11 +59,7 @@ def frame(message: ToClient, position: Position | None = None) -> bytes:
 def text_frame(payload: bytes) -> bytes:
     """Encode a text as a frame."""
     length = len(payload)
-    if length <= _LENGTH_7_MAX:
-        return _SHORT_HEADS[length] + payload
-    if length <= _LENGTH_16_MAX:
-        return bytes((TEXT_FRAME, _LENGTH_16)) + length.to_bytes(2, "big") + payload
-    return bytes((TEXT_FRAME, _LENGTH_64)) + length.to_bytes(8, "big") + payload
+    return (_HEADS[length] if length < _HEADS_KEPT else _head(length)) + payload
 
 
 def type_of(message: ToClient | FromClient) -> str:

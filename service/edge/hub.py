@@ -87,6 +87,7 @@ class Hub:
         self._connections = self._index.connections
         self._arriving: dict[SocketId, Connection] = {}
         self.flush_scope = FlushScope(wire, metrics, is_suspended)
+        self._queue = self.flush_scope.output.queue
         self._shown_late: dict[RoomId, Position] = {}
         """Per room, the position up to which delayed spectators have been sent everything."""
         self.users = UserFeed(world, profiles, self._diff_pause_s, self._send_to_v1, metrics)
@@ -155,7 +156,7 @@ class Hub:
         """Broadcast a message to its audience; `position` is that of its event."""
         match message:
             case Delivery():
-                self._deliver(message, position)
+                self.deliver(message, position)
             case ListChanged():
                 self.lists.refresh(message.list)
             case UserChanged():
@@ -180,8 +181,8 @@ class Hub:
 
     def send(self, connection: Connection, message: ToClient) -> None:
         """Send one message to one socket."""
-        self._metrics.sent(type_of(message), 1)
-        self.flush_scope.queue(connection.dialect.frame(message), (connection,))
+        self._metrics.sent.counts[type_of(message)] += 1
+        self._queue(connection.dialect.frame(message), (connection,))
 
     def send_frames(self, connection: Connection, frames: Iterable[bytes]) -> None:
         """Send frames to one socket."""
@@ -189,13 +190,13 @@ class Hub:
         before = len(queued)
         queued.extend(frames)
         for data in queued[before:]:
-            self._metrics.sent(type_in(data), 1)
+            self._metrics.sent.counts[type_in(data)] += 1
         self.flush_scope.flush_soon((connection,))
 
     def send_before_hold(self, connection: Connection, data: bytes) -> None:
         """Send a frame before those that a hold keeps back."""
         connection.insert(data)
-        self._metrics.sent(type_in(data), 1)
+        self._metrics.sent.counts[type_in(data)] += 1
         self.flush_scope.flush_soon((connection,))
 
     def flush_arriving(self) -> None:
@@ -231,7 +232,8 @@ class Hub:
             # A log that is slow must not let handshakes fail.
             self.flush_arriving()
 
-    def _deliver(self, delivery: Delivery, position: Position) -> None:
+    def deliver(self, delivery: Delivery, position: Position = 0) -> None:
+        """Broadcast a delivery; `position` is that of its event."""
         if delivery.delay_s:
             self._deliver_later(delivery, position)
             return
@@ -296,9 +298,10 @@ class Hub:
         """
         if not connections:
             return
-        self._metrics.sent(type_of(message), len(connections))
-        skippable = type_of(message) in SKIPPABLE
-        slow = self.flush_scope.queue(data, connections, may_miss=skippable, frame_ms=frame_ms)
+        type_ = type_of(message)
+        self._metrics.sent.counts[type_] += len(connections)
+        may_miss = type_ in SKIPPABLE
+        slow = self.flush_scope.queue(data, connections, may_miss=may_miss, frame_ms=frame_ms)
         for connection in slow:
             connection.retain(conflation_key(message), data)
 
@@ -324,7 +327,7 @@ class Hub:
     def _queue_state(
         self, connections: list[Connection], data: bytes, message: v1.GameUpdate, frame_ms: float
     ) -> None:
-        self._metrics.sent(_STATE, len(connections))
+        self._metrics.sent.counts[_STATE] += len(connections)
         slow = self.flush_scope.queue(data, connections, may_miss=True, frame_ms=frame_ms)
         for connection in slow:
             connection.retain(conflation_key(message), data)

@@ -1,7 +1,8 @@
 """Handle messages in the read callback, without waking a task for each.
 
 What they cause is flushed at the end of that callback. Frames that a server must refuse, and that
-aiohttp's reader accepts, are refused here (`frame_check`).
+aiohttp's reader accepts, are refused here (`frame_check`). With the native wire its reader takes
+the place of aiohttp's protocol, and leaves to that one all but text frames.
 
 Where aiohttp's private parts have changed (`internals`), messages go through the task as usual.
 """
@@ -9,7 +10,7 @@ Where aiohttp's private parts have changed (`internals`), messages go through th
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web, web_ws
 from multidict import CIMultiDict
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from service.edge.channel import Count, Handle
-    from service.edge.wire.interface import ReadTexts
+    from service.edge.wire.interface import Incoming, Reader
+
+NewReader: TypeAlias = "Callable[[Any, Incoming, Handle, int], Reader]"
+"""Makes the reader of a connection, as `Wire.new_reader` does, for one output."""
 
 logger = get_logger(__name__)
 
@@ -52,21 +56,22 @@ class EagerResponse(web.WebSocketResponse):
     """A WebSocket that handles messages in the read callback, and keeps the others for its task."""
 
     # In a `__dict__` they would be one too many for aiohttp's, which would double in size.
-    __slots__ = ("_read_texts", "_received", "_scope")
+    __slots__ = ("_new_reader", "_received", "_scope", "_text_reader")
 
     def __init__(
         self,
         scope: AbstractContextManager[None] | None = None,
-        read_texts: ReadTexts | None = None,
+        new_reader: NewReader | None = None,
         **options: Any,
     ) -> None:
-        """Enter `scope` around each read callback; read texts by `read_texts` where it is given.
+        """Enter `scope` around each read callback; with `new_reader` that one does so itself.
 
         The options are those of aiohttp.
         """
         super().__init__(**options)
         self._scope = scope
-        self._read_texts = read_texts
+        self._new_reader = new_reader
+        self._text_reader: Reader | None = None
         self._received: asyncio.Event | None = None
         """Set by any received data; created when `answers` is called first."""
 
@@ -113,6 +118,9 @@ class EagerResponse(web.WebSocketResponse):
         if self._received is None:
             self._received = asyncio.Event()
         self._received.clear()
+        if self._text_reader is not None:
+            # So that whatever comes next is noticed here.
+            self._text_reader.is_plain = False
         # Not by `ping`, which waits while the write buffer is full.
         transport.write(PING)
         return await is_set_within(self._received, within_s)
@@ -120,17 +128,31 @@ class EagerResponse(web.WebSocketResponse):
     def set_message_handler(self, handle: Handle, count: Count) -> None:
         """Call `handle` in the read callback (`Channel`); drop control frames without `count`."""
         # It has no parser if it was closed before.
-        if isinstance(self._reader, EagerQueue) and self._parser is not None:
-            self._reader.handle = handle
-            self._reader.count = count
-            self._parser.scope = self._scope  # type: ignore[attr-defined]  # it is `EagerReader`
-            self._parser.read_texts = self._read_texts  # type: ignore[attr-defined]  # the same
+        if not isinstance(self._reader, EagerQueue) or not isinstance(self._parser, EagerReader):
+            return
+        self._reader.handle = handle
+        self._reader.count = count
+        transport = None if self._req is None else self._req.transport
+        if self._new_reader is None or self._req is None or transport is None:
+            self._parser.scope = self._scope
+        elif self._text_reader is None:
+            # What was received so far is read by aiohttp: the next bytes may be within a frame.
+            protocol = self._req.protocol
+            incoming = Unread(protocol, self._reader, self._parser)
+            reader = self._new_reader(protocol, incoming, handle, self._max_msg_size - 1)
+            reader.is_plain = self._parser.is_between
+            self._text_reader = reader
+            transport.set_protocol(reader)  # type: ignore[arg-type]  # it has the methods called
 
     def release(self) -> None:
         """Drop the references that make it part of cycles, when its handler ends.
 
         Else a closed connection would stay in memory until a full garbage collection.
         """
+        if self._text_reader is not None:
+            self._text_reader = None
+            if self._req is not None and self._req.transport is not None:
+                self._req.transport.set_protocol(self._req.protocol)
         if isinstance(self._reader, EagerQueue):
             self._reader.handle = self._reader.count = self._reader.wake = None
         if self._req is not None and hasattr(self._req.protocol, internals.CALLBACK):
@@ -159,10 +181,27 @@ class EagerResponse(web.WebSocketResponse):
             self._received.set()
         if not internals.IS_EAGER:
             super()._on_data_received()
+        elif self._pong_response_cb is not None:
+            # Begins to wait for the next ping as well.
+            self._reset_heartbeat()
         elif self._heartbeat is not None and self._loop is not None:
             self._heartbeat_when = self._loop.time() + self._heartbeat
-            if self._pong_response_cb is not None:
-                self._cancel_pong_response_cb()
+
+    def _send_heartbeat(self) -> None:
+        """Ping, unless the reader has received something meanwhile."""
+        if self._text_reader is not None and self._heartbeat is not None:
+            heard_until = self._text_reader.heard_at_s + self._heartbeat
+            self._heartbeat_when = max(self._heartbeat_when, heard_until)
+        super()._send_heartbeat()
+
+    def _pong_not_received(self) -> None:
+        """End the connection, unless the reader has received something since the ping."""
+        if self._text_reader is not None and self._loop is not None:
+            pinged_at = self._loop.time() - self._pong_heartbeat
+            if self._text_reader.heard_at_s > pinged_at:
+                self._reset_heartbeat()
+                return
+        super()._pong_not_received()
 
 
 class _Texts:
@@ -193,9 +232,7 @@ class EagerReader(internals.Reader if internals.IS_EAGER else object):  # type: 
         "_check",
         "_is_over",
         "_queue",
-        "_text_bytes_max",
         "_waiting",
-        "read_texts",
         "scope",
     )
 
@@ -203,13 +240,15 @@ class EagerReader(internals.Reader if internals.IS_EAGER else object):  # type: 
         """Take what aiohttp's own reader takes."""
         super().__init__(queue, max_msg_size, **options)
         self.scope: AbstractContextManager[None] | None = None
-        self.read_texts: ReadTexts | None = None
-        """What reads text frames before aiohttp parses the rest; None: aiohttp parses all."""
         self._queue = queue
         self._waiting = queue._buffer  # noqa: SLF001 - aiohttp has no public name for it
-        self._text_bytes_max = max_msg_size - 1
         self._check = FrameCheck()
         self._is_over = False
+
+    @property
+    def is_between(self) -> bool:
+        """Whether the next bytes begin a message, and no earlier one waits."""
+        return self._check.is_between and not self._waiting and not self._is_over
 
     def feed_data(self, data: bytes) -> Any:
         """Parse received data, up to the first invalid frame."""
@@ -222,11 +261,6 @@ class EagerReader(internals.Reader if internals.IS_EAGER else object):  # type: 
         if self._is_over:
             return True, b""
         check = self._check
-        if self.read_texts is not None and check.is_between and not self._waiting:
-            read = self.read_texts(data, self._text_bytes_max, self._queue.offer)
-            if read == len(data):
-                return False, b""
-            data = data[read:] if read else data
         good = check.check(data)
         answer = super().feed_data(data if check.error is None else data[:good])
         if check.error is not None:
@@ -287,13 +321,15 @@ class EagerQueue(internals.DataQueue if internals.IS_EAGER else object):  # type
         transport.write(control_frame(WSMsgType.PONG, payload))
         return True
 
-    def offer(self, text: str) -> bool:
-        """Offer a text that was read without aiohttp; return False if it is kept."""
-        if self._is_handled(text):
-            return True
+    def keep(self, text: str) -> None:
+        """Keep a text that was read without aiohttp."""
         super().feed_data(WSMessage(_TEXT, text, ""), len(text.encode()))
         self.needs_task()
-        return False
+
+    def fail(self, error: Exception) -> None:
+        """Take note that a text has failed, which ends the connection."""
+        logger.error("message failed", error_type="internal_error", exc_info=error)
+        self.set_exception(error)
 
     def _is_handled(self, text: str) -> bool:
         """Tell whether a text was handled at once, be it that it has failed."""
@@ -301,7 +337,31 @@ class EagerQueue(internals.DataQueue if internals.IS_EAGER else object):  # type
             return False
         try:
             return self.handle(text)
-        except Exception as error:
-            logger.exception("message failed", error_type="internal_error")
-            self.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - it ends this connection alone
+            self.fail(error)
             return True
+
+
+class Unread:
+    """What the reader of the native wire leaves to aiohttp (`Incoming`)."""
+
+    __slots__ = ("_parser", "_queue", "protocol")
+
+    def __init__(self, protocol: Any, queue: EagerQueue, parser: EagerReader) -> None:
+        """Let `protocol`, that of aiohttp, feed `parser`, which fills `queue`."""
+        self.protocol = protocol
+        self._queue = queue
+        self._parser = parser
+
+    def keep(self, text: str) -> None:
+        """Keep a text for the task."""
+        self._queue.keep(text)
+
+    def fail(self, error: Exception) -> None:
+        """Take note that a text has failed."""
+        self._queue.fail(error)
+
+    def read(self, data: bytes) -> bool:
+        """Parse control frames, parts of frames and what is invalid."""
+        self.protocol.data_received(data)
+        return self._parser.is_between

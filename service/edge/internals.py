@@ -26,7 +26,15 @@ _READING = (
     (
         web.WebSocketResponse,
         "WebSocketResponse",
-        ("_post_start", "_on_data_received", "_heartbeat_when", "_pong_response_cb"),
+        (
+            "_post_start",
+            "_on_data_received",
+            "_heartbeat_when",
+            "_pong_response_cb",
+            "_send_heartbeat",
+            "_pong_not_received",
+            "_reset_heartbeat",
+        ),
     ),
 )
 

@@ -160,8 +160,10 @@ class RecipientIndex:
 
         Classic and Socket.IO clients have the highest one.
         """
-        if rates is None or not isinstance(audience, InRoom):
+        if not isinstance(audience, InRoom):
             return self.resolve(audience)
+        if rates is None:
+            return self._of_room(audience)
         shown = self._in_room(audience.room)
         if shown is None:
             return NOBODY
@@ -195,7 +197,7 @@ class RecipientIndex:
         if shown is None:
             return NOBODY
         if audience.excluding is not None:
-            return _others(shown, audience.excluding)
+            return shown.others.get(audience.excluding) or _others(shown, audience.excluding)
         if audience.players and audience.spectators:
             return shown.everybody
         return shown.players if audience.players else shown.spectators
@@ -224,11 +226,7 @@ def _at_rates(recipients: Recipients, rates: frozenset[int]) -> Recipients:
 
 
 def _others(shown: RoomRecipients, but: SocketId) -> Recipients:
-    others = shown.others.get(but)
-    if others is None:
-        others = Recipients(
-            *([one for one in some if one.socket != but] for some in shown.everybody)
-        )
-        if len(shown.others) < SENDERS_KEPT_MAX:
-            shown.others[but] = others
+    others = Recipients(*([one for one in some if one.socket != but] for some in shown.everybody))
+    if len(shown.others) < SENDERS_KEPT_MAX:
+        shown.others[but] = others
     return others

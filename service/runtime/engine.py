@@ -153,12 +153,11 @@ class Engine:
         renamed = PersonalData(names={str(user): name})
         await self.execute(Record(), Origin("names", user), personal_data=renamed)
 
-    def check_unused(self, origin: Origin) -> None:
+    def check_unused(self, user: UserId, id_: str) -> None:
         """Raise `IdReused` if the id of a request without events was used by a command before."""
-        if origin.command is not None:
-            result = self._results.find((str(origin.actor), origin.command))
-            if result is not None and result.digest is not None:
-                raise IdReused
+        result = self._results.find((str(user), id_))
+        if result is not None and result.digest is not None:
+            raise IdReused
 
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Fold what was committed, and publish it; the log calls this after each commit."""

@@ -83,7 +83,7 @@ class Metrics:
         )
 
     def _declare_messages(self) -> None:
-        self._received = self._tally(
+        self.received = self._tally(
             "messages_received",
             "type",
             "Received frames by message type; `invalid` could not be decoded.",
@@ -91,7 +91,7 @@ class Metrics:
         self._refused = self._counters(
             "messages_refused", "code", "Messages answered with an error, by its code."
         )
-        self._sent = self._tally(
+        self.sent = self._tally(
             "messages_sent", "type", "Messages queued for sockets, one for each socket."
         )
         self._faults = self._counters(
@@ -169,17 +169,9 @@ class Metrics:
         for name, reader in readers.items():
             self._gauges[name].set_function(reader)
 
-    def received(self, type_: str) -> None:
-        """Count a received frame; `type_` is a known message type, or `INVALID`."""
-        self._received.counts[type_] += 1
-
     def refused(self, code: str) -> None:
         """Count a message that was answered with an error."""
         self._refused[code].inc()
-
-    def sent(self, type_: str, sockets: int) -> None:
-        """Count a message sent to this many sockets."""
-        self._sent.counts[type_] += sockets
 
     def flushed(self, bytes_: int, duration_s: float) -> None:
         """Record one flush: the bytes written to all sockets, and its duration."""

@@ -25,6 +25,8 @@ class Traces:
     def __init__(self) -> None:
         """Start disabled."""
         self._exporter: Exporter | None = None
+        self.is_on = False
+        """Whether spans are exported: what is frequent opens none otherwise."""
 
     def start(self, endpoint: str) -> None:
         """Export spans to an OTLP/HTTP collector; raise `ConfigurationError` without the extra."""
@@ -35,12 +37,14 @@ class Traces:
                 f"WS_OTEL_ENDPOINT needs {error.name}: in the checkout, `pip install '.[otel]'`"
             ) from error
         self._exporter = Exporter(endpoint)
+        self.is_on = True
 
     def stop(self) -> None:
         """Export the remaining spans, which may block for some seconds, and disable tracing."""
         if self._exporter is not None:
             self._exporter.stop()
             self._exporter = None
+            self.is_on = False
 
     def span(
         self, name: str, links: Sequence[SpanRef] = (), **attributes: str | int

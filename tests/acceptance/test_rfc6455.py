@@ -8,7 +8,6 @@ import json
 import os
 import struct
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,9 +16,11 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from service.edge.dialect import PROTOCOLS
+from service.edge.flush import FlushScope
 from service.edge.handshake import checked
 from service.edge.inbound import EagerResponse
 from service.edge.wire.choice import choose
+from service.telemetry import Metrics
 from tests.acceptance.service_process import PATIENCE_S, Running, token
 from tests.wire.kinds import missing
 
@@ -40,12 +41,12 @@ async def echo(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """Echo by the service's own WebSocket, since no door of the service sends back what it gets."""
     if request.param == "native" and "send" in missing():
         pytest.skip("the native wire is not installed")
-    wire = choose(request.param)
+    scope = FlushScope(choose(request.param), Metrics())
 
     async def serve(request: web.Request) -> web.StreamResponse:
         ws = EagerResponse(
-            nullcontext(),
-            wire.read_texts,
+            scope,
+            scope.new_reader,
             max_msg_size=1 << 26,
             compress=False,
             protocols=PROTOCOLS,

@@ -370,9 +370,9 @@ async def test_a_reused_id_is_refused_for_other_content_and_answered_for_the_sam
     with pytest.raises(IdReused):
         await running.engine.execute(JoinAtOnce(2), Origin("test", 1, "c1", b"key-other"))
     with pytest.raises(IdReused):
-        running.engine.check_unused(Origin("test", 1, "c1"))
-    running.engine.check_unused(Origin("test", 1, "c2"))
-    running.engine.check_unused(Origin("test", 2, "c1"))
+        running.engine.check_unused(1, "c1")
+    running.engine.check_unused(1, "c2")
+    running.engine.check_unused(2, "c1")
     assert [event for _, event in running.seen] == [joined(1, 1)]
 
 

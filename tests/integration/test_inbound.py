@@ -9,7 +9,11 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from service.edge import internals
-from service.edge.inbound import EagerResponse
+from service.edge.flush import FlushScope
+from service.edge.inbound import EagerResponse, NewReader
+from service.edge.wire.choice import choose
+from service.telemetry import Metrics
+from tests.wire.kinds import missing
 
 PATIENCE_S = 10
 
@@ -43,8 +47,13 @@ class Server:
         self.errors: list[object] = []
         self.responses: list[EagerResponse] = []
 
+        self.heartbeat_s = 60.0
+        self.new_reader: NewReader | None = None
+        self.heard = asyncio.Semaphore(0)
+        """Released by each control frame, and by each text that is taken at once."""
+
     async def handle(self, request: web.Request) -> EagerResponse:
-        ws = EagerResponse(Reads(self), heartbeat=60)
+        ws = EagerResponse(Reads(self), self.new_reader, heartbeat=self.heartbeat_s)
         self.responses.append(ws)
         await ws.prepare(request)
         ws.set_message_handler(self.take, self.count)
@@ -58,6 +67,7 @@ class Server:
 
     def count(self) -> bool:
         self.counted += 1
+        self.heard.release()
         return self.counted <= self.counted_max
 
     def take(self, text: str | None) -> bool:
@@ -66,6 +76,7 @@ class Server:
         if text is None or text.startswith("slow"):
             return False
         self.taken.append(text)
+        self.heard.release()
         return True
 
 
@@ -121,6 +132,54 @@ async def test_received_data_postpones_the_next_ping() -> None:
         await ws.send_str("slow")
         await ws.receive_str()
         assert response._heartbeat_when > 0  # noqa: SLF001 - the same
+
+
+@pytest.fixture(params=["python", "native"])
+def either(request: pytest.FixtureRequest) -> Server:
+    """Return a server whose texts are read by one kind of wire."""
+    if request.param == "native" and "send" in missing():
+        pytest.skip("the native wire is not built")
+    server = Server()
+    server.new_reader = FlushScope(choose(request.param), Metrics()).new_reader
+    return server
+
+
+async def test_a_client_that_answers_pings_is_pinged_again(either: Server) -> None:
+    either.heartbeat_s = 0.02
+    async with connected(either) as ws:
+        receiving = asyncio.create_task(ws.receive())
+        for _ in range(3):
+            await either.heard.acquire()
+        receiving.cancel()
+
+
+async def test_texts_postpone_the_next_ping(either: Server) -> None:
+    async with connected(either) as ws:
+        await ws.send_str("a")
+        await either.heard.acquire()
+        (response,) = either.responses
+        response._heartbeat_when = 0.0  # noqa: SLF001 - when aiohttp pings, if nothing is heard
+        await ws.send_str("a")
+        await either.heard.acquire()
+        response._send_heartbeat()  # noqa: SLF001 - as the timer does
+        assert response._heartbeat_when > 0  # noqa: SLF001 - the same
+        assert response._pong_response_cb is None  # noqa: SLF001 - no pong is awaited
+
+
+async def test_a_text_counts_as_an_answer_to_a_ping(either: Server) -> None:
+    async with connected(either) as ws:
+        await ws.send_str("a")
+        await either.heard.acquire()
+        (response,) = either.responses
+        response._send_heartbeat()  # noqa: SLF001 - as the timer does
+        response._heartbeat_when = 0.0  # noqa: SLF001 - it is due
+        response._send_heartbeat()  # noqa: SLF001 - the same
+        await ws.send_str("a")
+        await either.heard.acquire()
+        if response._pong_response_cb is not None:  # noqa: SLF001 - a pong is awaited
+            response._pong_not_received()  # noqa: SLF001 - as the timer does
+        await ws.send_str("slow")
+        assert await ws.receive_str() == "waited:slow"
 
 
 async def test_an_error_in_the_callback_closes_only_that_socket() -> None:

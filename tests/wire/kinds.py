@@ -25,9 +25,9 @@ def wire_of(kind: str) -> Wire:
         return PYTHON
     wire = native()
 
-    def new_output(failed: Any) -> Any:
+    def new_output(*callbacks: Any) -> Any:
         ring = {"may_use_ring": kind == "ring", "ring_from": RING_FROM}
-        output = wire.new_output(failed, **ring)
+        output = wire.new_output(*callbacks, **ring)
         if output.method != kind:
             raise ImportError("io_uring can't be used here")
         return output
@@ -40,7 +40,7 @@ def missing() -> dict[str, str]:
     reasons = {}
     for kind in KINDS:
         try:
-            wire_of(kind).new_output(print)
+            wire_of(kind).new_output(print, print, print, None)
         except ImportError as error:
             reasons[kind] = str(error)
     return reasons

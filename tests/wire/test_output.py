@@ -73,7 +73,12 @@ class Node:
         if kind in MISSING:
             pytest.skip(MISSING[kind])
         wire = wire_of(kind)
-        self.output = wire.new_output(self.failed)
+        self.is_writing = True
+        self.scheduled = 0
+        """How often a flush was asked for."""
+        self.flushed: list[int] = []
+        """The bytes of each flush."""
+        self.output = wire.new_output(self.failed, self.schedule, self.note, self.may_write)
         self.new_queue = wire.new_queue
         self.is_direct = kind != "python"
         self._made: asyncio.Queue[asyncio.Transport] = asyncio.Queue()
@@ -82,6 +87,16 @@ class Node:
 
     def failed(self, connection: object, error: Exception) -> None:
         self.failures.append((connection, error))
+
+    def schedule(self) -> None:
+        self.scheduled += 1
+
+    def may_write(self) -> bool:
+        return self.is_writing
+
+    def note(self, written: int, took_s: float) -> None:
+        assert 0 <= took_s < PATIENCE_S
+        self.flushed.append(written)
 
     async def listen(self) -> None:
         node = self
@@ -153,6 +168,52 @@ async def test_frames_arrive_once_in_order_and_in_one_piece(kind: str) -> None:
         assert node.output.flush() == 0
         assert [link.send_queue.written for link in links] == [11] + [6] * 8
         assert [link.flushed for link in links] == [0 if node.is_direct else 1] * 9
+
+
+async def test_a_flush_is_scheduled_once_unless_the_end_of_a_read_callback_flushes(
+    kind: str,
+) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(2)]
+        for _ in range(2):
+            node.output.queue(b"x", links)
+            node.output.mark(links)
+        assert (node.scheduled, node.output.is_due) == (1, True)
+        node.output.flush()
+        assert (node.scheduled, node.output.is_due) == (1, False)
+        node.output.queue(b"x", links, at_tick=True)
+        assert (node.scheduled, node.output.is_due) == (1, False)
+        node.output.flush(at_tick=True)
+        node.output.is_reading = True
+        node.output.queue(b"x", links)
+        assert (node.scheduled, node.output.is_due) == (1, True)
+        node.output.flush()
+        node.output.is_reading = False
+        node.output.mark(links)
+        assert node.scheduled == 2
+
+
+async def test_what_is_due_stays_due_while_nothing_may_be_written(kind: str) -> None:
+    async with node_of(kind) as node:
+        link = await node.connect()
+        node.output.queue(b"x", [link])
+        node.output.queue(b"y", [link], at_tick=True)
+        node.is_writing = False
+        assert node.output.flush() + node.output.flush(at_tick=True) == 0
+        assert (node.output.is_due, node.flushed, link.received()) == (True, [], b"")
+        node.is_writing = True
+        assert node.output.flush() == 2
+        assert await link.read(2) == b"xy"
+
+
+async def test_each_flush_of_something_is_told_with_its_bytes(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(2)]
+        node.output.flush()
+        node.output.queue(b"two", links)
+        node.output.flush()
+        node.output.flush(at_tick=True)
+        assert node.flushed == [6]
 
 
 async def test_each_gets_its_own_frames_also_where_others_get_as_many(kind: str) -> None:

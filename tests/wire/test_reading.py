@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+import time
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +14,13 @@ from aiohttp import WebSocketError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.edge.inbound import EagerQueue, EagerReader
-from service.edge.wire.choice import native
-from service.edge.wire.interface import ReadTexts
+from service.edge.inbound import EagerQueue, EagerReader, Unread
+from service.edge.wire.choice import PYTHON, native
+from service.edge.wire.interface import Wire
 from tests.effort import effort
 
 try:
-    read_texts = native().read_texts
+    NATIVE = native()
 except ImportError as error:
     pytest.skip(f"the native wire is not built: {error}", allow_module_level=True)
 
@@ -30,9 +30,12 @@ QUEUE_LIMIT = 1000
 
 
 class Side:
-    """A reader with its queue, whose texts are handled at once unless they begin with `w`."""
+    """A reader with its queue, whose texts are handled at once unless they begin with `w`.
 
-    def __init__(self, read: ReadTexts | None, size_max: int = SIZE_MAX) -> None:
+    It stands for the protocol of the connection as well.
+    """
+
+    def __init__(self, wire: Wire, size_max: int = SIZE_MAX) -> None:
         self.seen: list[object] = []
         protocol = SimpleNamespace(
             _reading_paused=False, pause_reading=self.pause, resume_reading=self.resume
@@ -42,7 +45,12 @@ class Side:
         self.queue.handle = self.handle
         self.queue.count = lambda: True
         self.reader = EagerReader(self.queue, size_max + 1, compress=False, decode_text=True)
-        self.reader.read_texts = read
+        self.is_over = False
+        self.texts: Any = None
+        if wire.new_reader is not None:
+            output = wire.new_output(print, print, print, None)
+            unread = Unread(self, self.queue, self.reader)
+            self.texts = wire.new_reader(output, self, unread, self.handle, size_max)
 
     def pause(self) -> None:
         self.protocol._reading_paused = True
@@ -60,7 +68,14 @@ class Side:
         return True
 
     def feed(self, data: bytes) -> None:
-        self.seen.append(self.reader.feed_data(data)[0])
+        if self.texts is None:
+            self.data_received(data)
+        else:
+            self.texts.data_received(data)
+        self.seen.append(self.is_over)
+
+    def data_received(self, data: bytes) -> None:
+        self.is_over = self.reader.feed_data(data)[0]
 
     def drain(self) -> None:
         """Read what waits, as the task does."""
@@ -130,7 +145,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 def compare(data: bytes, cuts: list[int], drains: list[bool], size_max: int = SIZE_MAX) -> None:
-    sides = Side(None, size_max), Side(read_texts, size_max)
+    sides = Side(PYTHON, size_max), Side(NATIVE, size_max)
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for number, (begin, end) in enumerate(pairwise(edges)):
         for side in sides:
@@ -169,18 +184,65 @@ def test_native_reading_keeps_the_limit_of_a_message_to_the_byte(
     compare(b"".join(frame(b"x" * size) for size in sizes), cuts, [True], size_max)
 
 
-def test_whole_text_frames_are_read_without_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+class Left:
+    """What a reader leaves to others, who take all of it."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.kept: list[str] = []
+        self.failed: list[Exception] = []
+        self.read_bytes: list[bytes] = []
+        self.is_plain = False
+        self.called: list[str] = []
+
+    def handle(self, text: str) -> bool:
+        self.taken.append(text)
+        if text.startswith("f"):
+            raise ZeroDivisionError(text)
+        return not text.startswith("w")
+
+    def keep(self, text: str) -> None:
+        self.kept.append(text)
+
+    def fail(self, error: Exception) -> None:
+        self.failed.append(error)
+
+    def read(self, data: bytes) -> bool:
+        self.read_bytes.append(data)
+        return self.is_plain
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.called.append(f"connection_lost {error}")
+
+    def eof_received(self) -> bool:
+        self.called.append("eof_received")
+        return True
+
+    def pause_writing(self) -> None:
+        self.called.append("pause_writing")
+
+    def resume_writing(self) -> None:
+        self.called.append("resume_writing")
+
+
+@pytest.fixture
+def left() -> Left:
+    return Left()
+
+
+@pytest.fixture
+def reader(left: Left) -> Any:
+    assert NATIVE.new_reader is not None
+    output = NATIVE.new_output(print, print, print, None)
+    return NATIVE.new_reader(output, left, left, left.handle, SIZE_MAX)
+
+
+def test_whole_text_frames_are_read_without_aiohttp(left: Left, reader: Any) -> None:
     """Otherwise the tests above would compare aiohttp with itself."""
-    side = Side(read_texts)
-    # It has nothing that aiohttp is asked by.
-    monkeypatch.setattr(side.reader, "_check", SimpleNamespace(is_between=True))
-    side.feed(frame(b"a") + frame("ü".encode()))
-    assert side.seen == [("handled", "a"), ("handled", "ü"), False]
-
-
-def keep(taken: list[str], text: str) -> bool:
-    taken.append(text)
-    return True
+    began_s = time.monotonic()
+    reader.data_received(frame(b"a") + frame("ü".encode()))
+    assert (left.taken, left.read_bytes) == (["a", "ü"], [])
+    assert began_s <= reader.heard_at_s <= time.monotonic()
 
 
 @pytest.mark.parametrize(
@@ -188,27 +250,43 @@ def keep(taken: list[str], text: str) -> bool:
     [
         frame(b"x", 0x01), frame(b"", 0x89), frame(b"", 0x88), frame(b"x", 0x82), frame(b"\xff"),
         frame(b"x", 0xC1), frame(b"x", mask=None), frame(b"x", form=126), frame(b"x" * 301),
-        frame(b"x" * 200)[:-1], frame(b"x")[:-1], b"\x81", b"",
+        frame(b"x" * 200)[:-1], frame(b"x")[:-1], b"\x81",
     ],
 )  # fmt: skip
-def test_reading_stops_before_the_first_frame_that_is_left_to_aiohttp(rest: bytes) -> None:
-    taken: list[str] = []
-    good = frame(b"a") + frame(b"b" * 200)
-    assert read_texts is not None
-    assert read_texts(good + rest, SIZE_MAX, partial(keep, taken)) == len(good)
-    assert taken == ["a", "b" * 200]
+def test_reading_stops_before_the_first_frame_that_is_left_to_aiohttp(
+    rest: bytes, left: Left, reader: Any
+) -> None:
+    reader.data_received(frame(b"a") + frame(b"b" * 200) + rest)
+    assert left.taken == ["a", "b" * 200]
+    assert left.read_bytes == [rest]
 
 
-def test_reading_stops_when_a_text_has_to_wait() -> None:
-    assert read_texts is not None
-    assert read_texts(frame(b"a") * 3, SIZE_MAX, lambda _: False) == len(frame(b"a"))
-    assert read_texts(memoryview(frame(b"a")), SIZE_MAX, lambda _: True) == 0  # type: ignore[arg-type]
+def test_all_is_left_to_aiohttp_until_it_is_between_two_messages(left: Left, reader: Any) -> None:
+    for is_plain in (False, True, True):
+        left.is_plain = is_plain
+        reader.data_received(b"\x81" if not left.read_bytes else frame(b"a"))
+    assert (left.taken, left.read_bytes) == (["a"], [b"\x81", frame(b"a")])
 
 
-def test_what_takes_a_text_may_fail() -> None:
-    def fail(_text: str) -> bool:
-        raise ZeroDivisionError
+def test_reading_stops_when_a_text_has_to_wait(left: Left, reader: Any) -> None:
+    reader.data_received(frame(b"a") + frame(b"w") + frame(b"b"))
+    assert (left.taken, left.kept, left.read_bytes) == (["a", "w"], ["w"], [frame(b"b")])
 
-    assert read_texts is not None
-    with pytest.raises(ZeroDivisionError):
-        read_texts(frame(b"a"), SIZE_MAX, fail)
+
+def test_a_text_that_fails_does_not_keep_the_next_from_being_read(left: Left, reader: Any) -> None:
+    reader.data_received(frame(b"f") + frame(b"a"))
+    assert left.taken == ["f", "a"]
+    assert [str(error) for error in left.failed] == ["f"]
+
+
+def test_the_protocol_that_is_replaced_gets_all_other_callbacks(left: Left, reader: Any) -> None:
+    reader.pause_writing()
+    reader.resume_writing()
+    assert reader.eof_received() is True
+    reader.connection_lost(None)
+    assert left.called == [
+        "pause_writing",
+        "resume_writing",
+        "eof_received",
+        "connection_lost None",
+    ]

@@ -1256,6 +1256,9 @@ static int __Pyx_init_tpflags_variables(void) {
 #include <stdio.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/types.h>
+#include <signal.h>
+#include <sys/time.h>
 #include "batch.h"
 #ifdef _OPENMP
 #include <omp.h>
@@ -1663,6 +1666,7 @@ static const char* const __pyx_f[] = {
 /*--- Type declarations ---*/
 struct __pyx_obj_15ws_service_wire_5_wire_SendQueue;
 struct __pyx_obj_15ws_service_wire_5_wire_Output;
+struct __pyx_obj_15ws_service_wire_5_wire_Reader;
 
 enum  {
   __pyx_e_15ws_service_wire_5_wire_SLOTS = 0x8000,
@@ -1691,12 +1695,16 @@ struct __pyx_obj_15ws_service_wire_5_wire_Output {
   PyObject_HEAD
   struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *__pyx_vtab;
   int is_stopped;
+  int is_reading;
   struct ring ring;
   struct job *jobs;
   unsigned int *holders;
   unsigned int files;
   unsigned int ring_from;
   PyObject *failed;
+  PyObject *schedule;
+  PyObject *flushed;
+  PyObject *may_write;
   PyObject *soon;
   PyObject *at_tick;
   PyObject *sending;
@@ -1706,9 +1714,24 @@ struct __pyx_obj_15ws_service_wire_5_wire_Output {
 };
 
 
+struct __pyx_obj_15ws_service_wire_5_wire_Reader {
+  PyObject_HEAD
+  struct __pyx_vtabstruct_15ws_service_wire_5_wire_Reader *__pyx_vtab;
+  int is_plain;
+  double heard_at_s;
+  struct __pyx_obj_15ws_service_wire_5_wire_Output *output;
+  PyObject *connection;
+  PyObject *incoming;
+  PyObject *handle;
+  Py_ssize_t size_max;
+};
+
+
+
 
 struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output {
   int (*_mark)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *, int);
+  PY_LONG_LONG (*_flush)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *, unsigned int);
   int (*_is_direct)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *);
   Py_ssize_t (*_size)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *);
   Py_ssize_t (*_take)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *);
@@ -1717,6 +1740,14 @@ struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output {
 };
 static struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *__pyx_vtabptr_15ws_service_wire_5_wire_Output;
 static CYTHON_INLINE int __pyx_f_15ws_service_wire_5_wire_6Output__mark(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *, int);
+
+
+
+struct __pyx_vtabstruct_15ws_service_wire_5_wire_Reader {
+  PyObject *(*_read_texts)(struct __pyx_obj_15ws_service_wire_5_wire_Reader *, PyObject *);
+  int (*_handle)(struct __pyx_obj_15ws_service_wire_5_wire_Reader *, PyObject *);
+};
+static struct __pyx_vtabstruct_15ws_service_wire_5_wire_Reader *__pyx_vtabptr_15ws_service_wire_5_wire_Reader;
 /* #### Code section: utility_code_proto ### */
 
 /* --- Runtime support code (head) --- */
@@ -2663,11 +2694,14 @@ static int __Pyx_State_RemoveModule(void*);
 #define __PYX_TYPE_MODULE_PREFIX __PYX_ABI_MODULE_NAME "."
 
 static CYTHON_INLINE int __pyx_f_15ws_service_wire_5_wire_6Output__mark(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_connection, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_queue, int __pyx_v_at_tick); /* proto*/
+static PY_LONG_LONG __pyx_f_15ws_service_wire_5_wire_6Output__flush(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_due, unsigned int __pyx_v_flag); /* proto*/
 static int __pyx_f_15ws_service_wire_5_wire_6Output__is_direct(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_queue); /* proto*/
 static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__size(CYTHON_UNUSED struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_frames); /* proto*/
 static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__take(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_connection, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_queue); /* proto*/
 static PyObject *__pyx_f_15ws_service_wire_5_wire_6Output__join(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_frames); /* proto*/
 static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto*/
+static PyObject *__pyx_f_15ws_service_wire_5_wire_6Reader__read_texts(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_data); /* proto*/
+static int __pyx_f_15ws_service_wire_5_wire_6Reader__handle(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_text); /* proto*/
 
 /* Module declarations from "libc.string" */
 
@@ -2689,7 +2723,14 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
 
 /* Module declarations from "libc.stdlib" */
 
+/* Module declarations from "posix.types" */
+
+/* Module declarations from "posix.signal" */
+
+/* Module declarations from "posix.time" */
+
 /* Module declarations from "ws_service_wire._wire" */
+static double __pyx_f_15ws_service_wire_5_wire_now_s(void); /*proto*/
 /* #### Code section: typeinfo ### */
 /* #### Code section: before_global_var ### */
 #define __Pyx_MODULE_NAME "ws_service_wire._wire"
@@ -2715,18 +2756,29 @@ static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue_11is_withheld_2__set__(s
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_9SendQueue_7written___get__(struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_self); /* proto */
 static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue_7written_2__set__(struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_self, PyObject *__pyx_v_value); /* proto */
 static int __pyx_pf_15ws_service_wire_5_wire_6Output___cinit__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto */
-static int __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_failed, int __pyx_v_may_use_ring, unsigned int __pyx_v_ring_from); /* proto */
+static int __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_failed, PyObject *__pyx_v_schedule, PyObject *__pyx_v_flushed, PyObject *__pyx_v_may_write, int __pyx_v_may_use_ring, unsigned int __pyx_v_ring_from); /* proto */
 static void __pyx_pf_15ws_service_wire_5_wire_6Output_4__dealloc__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_6method___get__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_6attach(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_queue, int __pyx_v_fd); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_8detach(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_queue); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_10stop(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_6is_due___get__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_frame, PyObject *__pyx_v_connections, int __pyx_v_may_miss, int __pyx_v_at_tick); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_14mark(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_connections, int __pyx_v_at_tick); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_16discard(CYTHON_UNUSED struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_connection); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_18flush(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, int __pyx_v_at_tick); /* proto */
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_10is_stopped___get__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto */
-static PyObject *__pyx_pf_15ws_service_wire_5_wire_read_texts(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_data, Py_ssize_t __pyx_v_size_max, PyObject *__pyx_v_take); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_10is_reading___get__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self); /* proto */
+static int __pyx_pf_15ws_service_wire_5_wire_6Output_10is_reading_2__set__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_value); /* proto */
+static int __pyx_pf_15ws_service_wire_5_wire_6Reader___init__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_output, PyObject *__pyx_v_connection, PyObject *__pyx_v_incoming, PyObject *__pyx_v_handle, Py_ssize_t __pyx_v_size_max); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_2data_received(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_data); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_4connection_lost(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_error); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_6eof_received(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_8pause_writing(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_10resume_writing(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_8is_plain___get__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self); /* proto */
+static int __pyx_pf_15ws_service_wire_5_wire_6Reader_8is_plain_2__set__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_value); /* proto */
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_10heard_at_s___get__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self); /* proto */
 static PyObject *__pyx_tp_new__initialisation_15ws_service_wire_5_wire_SendQueue(PyObject *o, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
@@ -2785,6 +2837,35 @@ static int __pyx_tp_init_15ws_service_wire_5_wire_Output(PyObject *o, PyObject *
 #if !CYTHON_VECTORCALL_TPNEW
 #define __pyx_tp_init_15ws_service_wire_5_wire_Output __pyx_pw_15ws_service_wire_5_wire_6Output_3__init__
 #endif
+static PyObject *__pyx_tp_new__initialisation_15ws_service_wire_5_wire_Reader(PyObject *o, 
+#if CYTHON_VECTORCALL_TPNEW
+    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
+#else
+    PyObject *a, PyObject *k
+#endif
+); /*proto*/
+static PyObject *__pyx_tp_new_vectorcall_15ws_service_wire_5_wire_Reader(PyTypeObject *t, 
+#if CYTHON_VECTORCALL_TPNEW
+    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
+#else
+    PyObject *a, PyObject *k
+#endif
+); /*proto*/
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_new_15ws_service_wire_5_wire_Reader(PyTypeObject *t, PyObject *a, PyObject *k); /*proto*/
+#endif
+#if !CYTHON_VECTORCALL_TPNEW
+#define __pyx_tp_new_15ws_service_wire_5_wire_Reader __pyx_tp_new_vectorcall_15ws_service_wire_5_wire_Reader
+#endif
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_vectorcall_15ws_service_wire_5_wire_Reader(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames); /*proto*/
+#endif
+#if CYTHON_VECTORCALL_TPNEW
+static int __pyx_tp_init_15ws_service_wire_5_wire_Reader(PyObject *o, PyObject *args, PyObject *kwds); /*proto*/
+#endif
+#if !CYTHON_VECTORCALL_TPNEW
+#define __pyx_tp_init_15ws_service_wire_5_wire_Reader __pyx_pw_15ws_service_wire_5_wire_6Reader_1__init__
+#endif
 /* #### Code section: late_includes ### */
 /* #### Code section: module_state ### */
 /* SmallCodeConfig */
@@ -2811,14 +2892,16 @@ namespace {
     PyTypeObject *__pyx_ptype_7cpython_4type_type;
     PyObject *__pyx_type_15ws_service_wire_5_wire_SendQueue;
     PyObject *__pyx_type_15ws_service_wire_5_wire_Output;
+    PyObject *__pyx_type_15ws_service_wire_5_wire_Reader;
     PyTypeObject *__pyx_ptype_15ws_service_wire_5_wire_SendQueue;
     PyTypeObject *__pyx_ptype_15ws_service_wire_5_wire_Output;
+    PyTypeObject *__pyx_ptype_15ws_service_wire_5_wire_Reader;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_items;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_pop;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_values;
     unsigned int __pyx_k__2;
     PyObject *__pyx_tuple[1];
-    PyObject *__pyx_string_tab[57];
+    PyObject *__pyx_string_tab[69];
     PyObject *__pyx_number_tab[3];
 /* #### Code section: module_state_contents ### */
 /* PyFrozenDict.module_state_decls */
@@ -2868,52 +2951,64 @@ static __pyx_mstatetype * const __pyx_mstate_global = &__pyx_mstate_global_stati
 #define __pyx_kp_u_isenabled __pyx_string_tab[8]
 #define __pyx_n_u_Output __pyx_string_tab[9]
 #define __pyx_n_u_RLIMIT_NOFILE __pyx_string_tab[10]
-#define __pyx_n_u_SendQueue __pyx_string_tab[11]
-#define __pyx_n_u_Pyx_PyDict_NextRef __pyx_string_tab[12]
-#define __pyx_n_u_main __pyx_string_tab[13]
-#define __pyx_n_u_module __pyx_string_tab[14]
-#define __pyx_n_u_name __pyx_string_tab[15]
-#define __pyx_n_u_pyx_vtable __pyx_string_tab[16]
-#define __pyx_n_u_qualname __pyx_string_tab[17]
-#define __pyx_n_u_test __pyx_string_tab[18]
-#define __pyx_n_u_at_tick __pyx_string_tab[19]
-#define __pyx_n_u_clear __pyx_string_tab[20]
-#define __pyx_n_u_cline_in_traceback __pyx_string_tab[21]
-#define __pyx_n_u_connection __pyx_string_tab[22]
-#define __pyx_n_u_connections __pyx_string_tab[23]
-#define __pyx_n_u_data __pyx_string_tab[24]
-#define __pyx_n_u_detach __pyx_string_tab[25]
-#define __pyx_n_u_failed __pyx_string_tab[26]
-#define __pyx_n_u_fd __pyx_string_tab[27]
-#define __pyx_n_u_flush __pyx_string_tab[28]
-#define __pyx_n_u_frame __pyx_string_tab[29]
-#define __pyx_n_u_get_write_buffer_size __pyx_string_tab[30]
-#define __pyx_n_u_getrlimit __pyx_string_tab[31]
-#define __pyx_n_u_is_closing __pyx_string_tab[32]
-#define __pyx_n_u_items __pyx_string_tab[33]
-#define __pyx_n_u_join __pyx_string_tab[34]
-#define __pyx_n_u_may_miss __pyx_string_tab[35]
-#define __pyx_n_u_may_use_ring __pyx_string_tab[36]
-#define __pyx_n_u_os __pyx_string_tab[37]
-#define __pyx_n_u_pop __pyx_string_tab[38]
-#define __pyx_n_u_queue __pyx_string_tab[39]
-#define __pyx_n_u_read_texts __pyx_string_tab[40]
-#define __pyx_n_u_release __pyx_string_tab[41]
-#define __pyx_n_u_resource __pyx_string_tab[42]
-#define __pyx_n_u_ring __pyx_string_tab[43]
-#define __pyx_n_u_ring_from __pyx_string_tab[44]
-#define __pyx_n_u_send __pyx_string_tab[45]
-#define __pyx_n_u_send_queue __pyx_string_tab[46]
-#define __pyx_n_u_setdefault __pyx_string_tab[47]
-#define __pyx_n_u_size_max __pyx_string_tab[48]
-#define __pyx_n_u_split __pyx_string_tab[49]
-#define __pyx_n_u_take __pyx_string_tab[50]
-#define __pyx_n_u_transport __pyx_string_tab[51]
-#define __pyx_n_u_uname __pyx_string_tab[52]
-#define __pyx_n_u_values __pyx_string_tab[53]
-#define __pyx_n_u_write __pyx_string_tab[54]
-#define __pyx_n_u_ws_service_wire__wire __pyx_string_tab[55]
-#define __pyx_kp_b__3 __pyx_string_tab[56]
+#define __pyx_n_u_Reader __pyx_string_tab[11]
+#define __pyx_n_u_SendQueue __pyx_string_tab[12]
+#define __pyx_n_u_Pyx_PyDict_NextRef __pyx_string_tab[13]
+#define __pyx_n_u_main __pyx_string_tab[14]
+#define __pyx_n_u_module __pyx_string_tab[15]
+#define __pyx_n_u_name __pyx_string_tab[16]
+#define __pyx_n_u_pyx_vtable __pyx_string_tab[17]
+#define __pyx_n_u_qualname __pyx_string_tab[18]
+#define __pyx_n_u_test __pyx_string_tab[19]
+#define __pyx_n_u_at_tick __pyx_string_tab[20]
+#define __pyx_n_u_clear __pyx_string_tab[21]
+#define __pyx_n_u_cline_in_traceback __pyx_string_tab[22]
+#define __pyx_n_u_connection __pyx_string_tab[23]
+#define __pyx_n_u_connection_lost __pyx_string_tab[24]
+#define __pyx_n_u_connections __pyx_string_tab[25]
+#define __pyx_n_u_data __pyx_string_tab[26]
+#define __pyx_n_u_detach __pyx_string_tab[27]
+#define __pyx_n_u_eof_received __pyx_string_tab[28]
+#define __pyx_n_u_error __pyx_string_tab[29]
+#define __pyx_n_u_fail __pyx_string_tab[30]
+#define __pyx_n_u_failed __pyx_string_tab[31]
+#define __pyx_n_u_fd __pyx_string_tab[32]
+#define __pyx_n_u_flush __pyx_string_tab[33]
+#define __pyx_n_u_flushed __pyx_string_tab[34]
+#define __pyx_n_u_frame __pyx_string_tab[35]
+#define __pyx_n_u_get_write_buffer_size __pyx_string_tab[36]
+#define __pyx_n_u_getrlimit __pyx_string_tab[37]
+#define __pyx_n_u_handle __pyx_string_tab[38]
+#define __pyx_n_u_incoming __pyx_string_tab[39]
+#define __pyx_n_u_is_closing __pyx_string_tab[40]
+#define __pyx_n_u_items __pyx_string_tab[41]
+#define __pyx_n_u_join __pyx_string_tab[42]
+#define __pyx_n_u_keep __pyx_string_tab[43]
+#define __pyx_n_u_may_miss __pyx_string_tab[44]
+#define __pyx_n_u_may_use_ring __pyx_string_tab[45]
+#define __pyx_n_u_may_write __pyx_string_tab[46]
+#define __pyx_n_u_os __pyx_string_tab[47]
+#define __pyx_n_u_output __pyx_string_tab[48]
+#define __pyx_n_u_pause_writing __pyx_string_tab[49]
+#define __pyx_n_u_pop __pyx_string_tab[50]
+#define __pyx_n_u_queue __pyx_string_tab[51]
+#define __pyx_n_u_read __pyx_string_tab[52]
+#define __pyx_n_u_release __pyx_string_tab[53]
+#define __pyx_n_u_resource __pyx_string_tab[54]
+#define __pyx_n_u_resume_writing __pyx_string_tab[55]
+#define __pyx_n_u_ring __pyx_string_tab[56]
+#define __pyx_n_u_ring_from __pyx_string_tab[57]
+#define __pyx_n_u_schedule __pyx_string_tab[58]
+#define __pyx_n_u_send __pyx_string_tab[59]
+#define __pyx_n_u_send_queue __pyx_string_tab[60]
+#define __pyx_n_u_setdefault __pyx_string_tab[61]
+#define __pyx_n_u_size_max __pyx_string_tab[62]
+#define __pyx_n_u_split __pyx_string_tab[63]
+#define __pyx_n_u_transport __pyx_string_tab[64]
+#define __pyx_n_u_uname __pyx_string_tab[65]
+#define __pyx_n_u_values __pyx_string_tab[66]
+#define __pyx_n_u_write __pyx_string_tab[67]
+#define __pyx_kp_b__3 __pyx_string_tab[68]
 #define __pyx_int_0 __pyx_number_tab[0]
 #define __pyx_int_4 __pyx_number_tab[1]
 #define __pyx_int_6 __pyx_number_tab[2]
@@ -2936,11 +3031,13 @@ static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
   Py_CLEAR(clear_module_state->__pyx_type_15ws_service_wire_5_wire_SendQueue);
   Py_CLEAR(clear_module_state->__pyx_ptype_15ws_service_wire_5_wire_Output);
   Py_CLEAR(clear_module_state->__pyx_type_15ws_service_wire_5_wire_Output);
+  Py_CLEAR(clear_module_state->__pyx_ptype_15ws_service_wire_5_wire_Reader);
+  Py_CLEAR(clear_module_state->__pyx_type_15ws_service_wire_5_wire_Reader);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_items.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<1; ++i) { Py_CLEAR(clear_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<57; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<69; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
   for (int i=0; i<3; ++i) { Py_CLEAR(clear_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_clear_contents ### */
 /* #### Code section: module_state_clear_end ### */
@@ -2963,11 +3060,13 @@ static CYTHON_SMALL_CODE int __pyx_m_traverse(PyObject *m, visitproc visit, void
   Py_VISIT(traverse_module_state->__pyx_type_15ws_service_wire_5_wire_SendQueue);
   Py_VISIT(traverse_module_state->__pyx_ptype_15ws_service_wire_5_wire_Output);
   Py_VISIT(traverse_module_state->__pyx_type_15ws_service_wire_5_wire_Output);
+  Py_VISIT(traverse_module_state->__pyx_ptype_15ws_service_wire_5_wire_Reader);
+  Py_VISIT(traverse_module_state->__pyx_type_15ws_service_wire_5_wire_Reader);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_items.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<1; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<57; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<69; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
   for (int i=0; i<3; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_traverse_contents ### */
 /* #### Code section: module_state_traverse_end ### */
@@ -3015,32 +3114,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_transport,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL_TPNEW(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 54, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 55, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 54, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 55, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 54, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 55, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 1, 1, 1, i); __PYX_ERR(0, 54, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 1, 1, 1, i); __PYX_ERR(0, 55, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 54, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 55, __pyx_L3_error)
     }
     __pyx_v_transport = values[0];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("__init__", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 54, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("__init__", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 55, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -3075,7 +3174,7 @@ static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue___init__(struct __pyx_ob
   __Pyx_GOTREF(__pyx_v_self->transport);
   __Pyx_DECREF_SET(__pyx_v_self->transport, __pyx_v_transport);
 
-  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 56, __pyx_L1_error)
+  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 57, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_self->frames);
@@ -3346,7 +3445,7 @@ static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue_6frames_2__set__(struct 
       /*try:*/ {
         __pyx_t_2 = __pyx_v_value;
         __Pyx_INCREF(__pyx_t_2);
-        if (!(likely(PyList_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_2))) __PYX_ERR(0, 47, __pyx_L4_error)
+        if (!(likely(PyList_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_2))) __PYX_ERR(0, 48, __pyx_L4_error)
         __Pyx_GIVEREF(__pyx_t_2);
         __Pyx_GOTREF(__pyx_v_self->frames);
         __Pyx_DECREF_SET(__pyx_v_self->frames, ((PyObject*)__pyx_t_2));
@@ -3460,7 +3559,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_9SendQueue_7is_slow___get__(s
       __Pyx_INCREF(__pyx_t_1);
       __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
       /*try:*/ {
-        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_slow); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 48, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_slow); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 49, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_2);
         {
           PyObject *__pyx_temp;
@@ -3533,7 +3632,7 @@ static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue_7is_slow_2__set__(struct
       __Pyx_INCREF(__pyx_t_1);
       __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
       /*try:*/ {
-        __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_2 == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 48, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_2 == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 49, __pyx_L4_error)
         __pyx_v_self->is_slow = __pyx_t_2;
       }
       /*finally:*/ {
@@ -3594,7 +3693,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_9SendQueue_11is_withheld___ge
       __Pyx_INCREF(__pyx_t_1);
       __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
       /*try:*/ {
-        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_withheld); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 48, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_withheld); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 49, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_2);
         {
           PyObject *__pyx_temp;
@@ -3667,7 +3766,7 @@ static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue_11is_withheld_2__set__(s
       __Pyx_INCREF(__pyx_t_1);
       __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
       /*try:*/ {
-        __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_2 == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 48, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_2 == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 49, __pyx_L4_error)
         __pyx_v_self->is_withheld = __pyx_t_2;
       }
       /*finally:*/ {
@@ -3729,7 +3828,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_9SendQueue_7written___get__(s
       __Pyx_INCREF(__pyx_t_1);
       __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
       /*try:*/ {
-        __pyx_t_2 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_self->written); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 49, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_self->written); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 50, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_2);
         {
           PyObject *__pyx_temp;
@@ -3802,7 +3901,7 @@ static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue_7written_2__set__(struct
       __Pyx_INCREF(__pyx_t_1);
       __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
       /*try:*/ {
-        __pyx_t_2 = __Pyx_PyLong_As_PY_LONG_LONG(__pyx_v_value); if (unlikely((__pyx_t_2 == (PY_LONG_LONG)-1) && PyErr_Occurred())) __PYX_ERR(0, 49, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyLong_As_PY_LONG_LONG(__pyx_v_value); if (unlikely((__pyx_t_2 == (PY_LONG_LONG)-1) && PyErr_Occurred())) __PYX_ERR(0, 50, __pyx_L4_error)
         __pyx_v_self->written = __pyx_t_2;
       }
       /*finally:*/ {
@@ -3829,6 +3928,27 @@ static int __pyx_pf_15ws_service_wire_5_wire_9SendQueue_7written_2__set__(struct
   __pyx_L0:;
 
   __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+static double __pyx_f_15ws_service_wire_5_wire_now_s(void) {
+  struct timespec __pyx_v_now;
+  double __pyx_r;
+
+  (void)(clock_gettime(CLOCK_MONOTONIC, (&__pyx_v_now)));
+
+  {
+
+    __pyx_r = (__pyx_v_now.tv_sec + (__pyx_v_now.tv_nsec * 1e-9));
+  }
+  goto __pyx_L0;
+
+
+  /* function exit code */
+  __pyx_L0:;
+
+
   return __pyx_r;
 }
 
@@ -3907,7 +4027,7 @@ static int __pyx_pf_15ws_service_wire_5_wire_6Output___cinit__(struct __pyx_obj_
   if (unlikely(__pyx_t_1)) {
 
 
-    PyErr_NoMemory(); __PYX_ERR(0, 75, __pyx_L1_error)
+    PyErr_NoMemory(); __PYX_ERR(0, 83, __pyx_L1_error)
 
   }
 
@@ -3940,13 +4060,16 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ) {
   PyObject *__pyx_v_failed = 0;
+  PyObject *__pyx_v_schedule = 0;
+  PyObject *__pyx_v_flushed = 0;
+  PyObject *__pyx_v_may_write = 0;
   int __pyx_v_may_use_ring;
   unsigned int __pyx_v_ring_from;
   #if !CYTHON_VECTORCALL_TPNEW
   CYTHON_UNUSED Py_ssize_t __pyx_nargs;
   #endif
   CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
-  PyObject* values[3] = {0,0,0};
+  PyObject* values[6] = {0,0,0,0,0,0};
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -3962,44 +4085,66 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   #endif
   __pyx_kwvalues = __Pyx_KwValues_FASTCALL_TPNEW(__pyx_args, __pyx_nargs);
   {
-    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_failed,&__pyx_mstate_global->__pyx_n_u_may_use_ring,&__pyx_mstate_global->__pyx_n_u_ring_from,0};
+    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_failed,&__pyx_mstate_global->__pyx_n_u_schedule,&__pyx_mstate_global->__pyx_n_u_flushed,&__pyx_mstate_global->__pyx_n_u_may_write,&__pyx_mstate_global->__pyx_n_u_may_use_ring,&__pyx_mstate_global->__pyx_n_u_ring_from,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL_TPNEW(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 77, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 85, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
+        case  4:
+        values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 85, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  3:
+        values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 85, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  2:
+        values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 85, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 77, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 85, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 77, __pyx_L3_error)
-      for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 1, 1, 1, i); __PYX_ERR(0, 77, __pyx_L3_error) }
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 85, __pyx_L3_error)
+      for (Py_ssize_t i = __pyx_nargs; i < 4; i++) {
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 1, 4, 4, i); __PYX_ERR(0, 85, __pyx_L3_error) }
       }
-    } else if (unlikely(__pyx_nargs != 1)) {
+    } else if (unlikely(__pyx_nargs != 4)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 77, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 85, __pyx_L3_error)
+      values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 85, __pyx_L3_error)
+      values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 85, __pyx_L3_error)
+      values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 85, __pyx_L3_error)
     }
     __pyx_v_failed = values[0];
-    if (values[1]) {
-      __pyx_v_may_use_ring = __Pyx_PyObject_IsTrue(values[1]); if (unlikely((__pyx_v_may_use_ring == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 77, __pyx_L3_error)
+    __pyx_v_schedule = values[1];
+    __pyx_v_flushed = values[2];
+    __pyx_v_may_write = values[3];
+    if (values[4]) {
+      __pyx_v_may_use_ring = __Pyx_PyObject_IsTrue(values[4]); if (unlikely((__pyx_v_may_use_ring == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 87, __pyx_L3_error)
     } else {
+
       __pyx_v_may_use_ring = ((int)1);
     }
-    if (values[2]) {
-      __pyx_v_ring_from = __Pyx_PyLong_As_unsigned_int(values[2]); if (unlikely((__pyx_v_ring_from == (unsigned int)-1) && PyErr_Occurred())) __PYX_ERR(0, 77, __pyx_L3_error)
+    if (values[5]) {
+      __pyx_v_ring_from = __Pyx_PyLong_As_unsigned_int(values[5]); if (unlikely((__pyx_v_ring_from == (unsigned int)-1) && PyErr_Occurred())) __PYX_ERR(0, 87, __pyx_L3_error)
     } else {
       __pyx_v_ring_from = __pyx_mstate_global->__pyx_k__2;
     }
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("__init__", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 77, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("__init__", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 85, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4010,7 +4155,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return -1;
   __pyx_L4_argument_unpacking_done:;
-  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self), __pyx_v_failed, __pyx_v_may_use_ring, __pyx_v_ring_from);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self), __pyx_v_failed, __pyx_v_schedule, __pyx_v_flushed, __pyx_v_may_write, __pyx_v_may_use_ring, __pyx_v_ring_from);
+
 
   /* function exit code */
   for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
@@ -4022,20 +4168,20 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static int __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_failed, int __pyx_v_may_use_ring, unsigned int __pyx_v_ring_from) {
+static int __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_failed, PyObject *__pyx_v_schedule, PyObject *__pyx_v_flushed, PyObject *__pyx_v_may_write, int __pyx_v_may_use_ring, unsigned int __pyx_v_ring_from) {
   PyObject *__pyx_v_limit = NULL;
   PyObject *__pyx_v_release = NULL;
   int __pyx_r;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
-  unsigned int __pyx_t_2;
+  PyObject *__pyx_t_2 = NULL;
   PyObject *__pyx_t_3 = NULL;
   PyObject *__pyx_t_4 = NULL;
   PyObject *__pyx_t_5 = NULL;
-  PyObject *__pyx_t_6 = NULL;
-  size_t __pyx_t_7;
+  size_t __pyx_t_6;
+  int __pyx_t_7;
   int __pyx_t_8;
-  int __pyx_t_9;
+  unsigned int __pyx_t_9;
   PyObject *__pyx_t_10 = NULL;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
@@ -4044,44 +4190,60 @@ static int __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(struct __pyx_obj_
 
   __pyx_t_1 = __pyx_v_failed;
   __Pyx_INCREF(__pyx_t_1);
-  __pyx_t_2 = __pyx_v_ring_from;
-
+  __pyx_t_2 = __pyx_v_schedule;
+  __Pyx_INCREF(__pyx_t_2);
+  __pyx_t_3 = __pyx_v_flushed;
+  __Pyx_INCREF(__pyx_t_3);
   __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_self->failed);
   __Pyx_DECREF_SET(__pyx_v_self->failed, __pyx_t_1);
   __pyx_t_1 = 0;
-  __pyx_v_self->ring_from = __pyx_t_2;
-
-  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_3 = PyList_New(0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 79, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_5 = PyList_New(0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 79, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_6 = PyList_New(0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 79, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_6);
-  __Pyx_GIVEREF(__pyx_t_1);
-  __Pyx_GOTREF(__pyx_v_self->soon);
-  __Pyx_DECREF_SET(__pyx_v_self->soon, ((PyObject*)__pyx_t_1));
-  __pyx_t_1 = 0;
+  __Pyx_GIVEREF(__pyx_t_2);
+  __Pyx_GOTREF(__pyx_v_self->schedule);
+  __Pyx_DECREF_SET(__pyx_v_self->schedule, __pyx_t_2);
+  __pyx_t_2 = 0;
   __Pyx_GIVEREF(__pyx_t_3);
-  __Pyx_GOTREF(__pyx_v_self->at_tick);
-  __Pyx_DECREF_SET(__pyx_v_self->at_tick, ((PyObject*)__pyx_t_3));
+  __Pyx_GOTREF(__pyx_v_self->flushed);
+  __Pyx_DECREF_SET(__pyx_v_self->flushed, __pyx_t_3);
   __pyx_t_3 = 0;
-  __Pyx_GIVEREF(__pyx_t_4);
+
+  __Pyx_INCREF(__pyx_v_may_write);
+  __Pyx_GIVEREF(__pyx_v_may_write);
+  __Pyx_GOTREF(__pyx_v_self->may_write);
+  __Pyx_DECREF_SET(__pyx_v_self->may_write, __pyx_v_may_write);
+
+  __pyx_v_self->ring_from = __pyx_v_ring_from;
+
+  __pyx_t_3 = PyList_New(0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 92, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
+  __pyx_t_2 = PyList_New(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 92, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
+  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 92, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 92, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_5 = PyList_New(0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 92, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_5);
+  __Pyx_GIVEREF(__pyx_t_3);
+  __Pyx_GOTREF(__pyx_v_self->soon);
+  __Pyx_DECREF_SET(__pyx_v_self->soon, ((PyObject*)__pyx_t_3));
+  __pyx_t_3 = 0;
+  __Pyx_GIVEREF(__pyx_t_2);
+  __Pyx_GOTREF(__pyx_v_self->at_tick);
+  __Pyx_DECREF_SET(__pyx_v_self->at_tick, ((PyObject*)__pyx_t_2));
+  __pyx_t_2 = 0;
+  __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_self->sending);
-  __Pyx_DECREF_SET(__pyx_v_self->sending, ((PyObject*)__pyx_t_4));
+  __Pyx_DECREF_SET(__pyx_v_self->sending, ((PyObject*)__pyx_t_1));
+  __pyx_t_1 = 0;
+  __Pyx_GIVEREF(__pyx_t_4);
+  __Pyx_GOTREF(__pyx_v_self->buffers);
+  __Pyx_DECREF_SET(__pyx_v_self->buffers, ((PyObject*)__pyx_t_4));
   __pyx_t_4 = 0;
   __Pyx_GIVEREF(__pyx_t_5);
-  __Pyx_GOTREF(__pyx_v_self->buffers);
-  __Pyx_DECREF_SET(__pyx_v_self->buffers, ((PyObject*)__pyx_t_5));
-  __pyx_t_5 = 0;
-  __Pyx_GIVEREF(__pyx_t_6);
   __Pyx_GOTREF(__pyx_v_self->joined);
-  __Pyx_DECREF_SET(__pyx_v_self->joined, ((PyObject*)__pyx_t_6));
-  __pyx_t_6 = 0;
+  __Pyx_DECREF_SET(__pyx_v_self->joined, ((PyObject*)__pyx_t_5));
+  __pyx_t_5 = 0;
 
   __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_b__3);
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_kp_b__3);
@@ -4090,174 +4252,174 @@ static int __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(struct __pyx_obj_
 
   if (__pyx_v_may_use_ring) {
 
-    __pyx_t_5 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_resource); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 82, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_getrlimit); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 82, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_3);
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_resource); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 82, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_RLIMIT_NOFILE); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 82, __pyx_L1_error)
+    __pyx_t_4 = NULL;
+    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_resource); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 95, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __pyx_t_7 = 1;
-    #if CYTHON_UNPACK_METHODS
-    if (unlikely(PyMethod_Check(__pyx_t_3))) {
-      __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_3);
-      assert(__pyx_t_5);
-      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_3);
-      __Pyx_INCREF(__pyx_t_5);
-      __Pyx_INCREF(__pyx__function);
-      __Pyx_DECREF_SET(__pyx_t_3, __pyx__function);
-      __pyx_t_7 = 0;
-    }
-    #endif
-    {
-      PyObject *__pyx_callargs[2] = {__pyx_t_5, __pyx_t_1};
-      __pyx_t_6 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-      __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
-      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-      __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 82, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_6);
-    }
-    __pyx_t_3 = __Pyx_GetItemInt(__pyx_t_6, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 82, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_getrlimit); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 95, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_2);
+    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_resource); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 95, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_RLIMIT_NOFILE); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 95, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    __pyx_v_limit = __pyx_t_3;
-    __pyx_t_3 = 0;
-
-    __pyx_t_8 = __Pyx_PyObject_CompareBoolGt_object_int(__pyx_v_limit, __pyx_mstate_global->__pyx_int_0, Py_GT); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 83, __pyx_L1_error)
-    if (__pyx_t_8) {
-      __Pyx_INCREF(__pyx_v_limit);
-      __pyx_t_3 = __pyx_v_limit;
-    } else {
-      __pyx_t_6 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_e_15ws_service_wire_5_wire_SLOTS); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 83, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_3 = __pyx_t_6;
+    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __pyx_t_6 = 1;
+    #if CYTHON_UNPACK_METHODS
+    if (unlikely(PyMethod_Check(__pyx_t_2))) {
+      __pyx_t_4 = PyMethod_GET_SELF(__pyx_t_2);
+      assert(__pyx_t_4);
+      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_2);
+      __Pyx_INCREF(__pyx_t_4);
+      __Pyx_INCREF(__pyx__function);
+      __Pyx_DECREF_SET(__pyx_t_2, __pyx__function);
       __pyx_t_6 = 0;
     }
+    #endif
+    {
+      PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_t_3};
+      __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_2, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+      __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+      __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 95, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_5);
+    }
+    __pyx_t_2 = __Pyx_GetItemInt(__pyx_t_5, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 95, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_2);
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __pyx_v_limit = __pyx_t_2;
+    __pyx_t_2 = 0;
 
-
-    __pyx_t_9 = __pyx_e_15ws_service_wire_5_wire_SLOTS;
-    __pyx_t_1 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_9); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 83, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_8 = __Pyx_PyObject_CompareBoolLt_object_int(__pyx_t_3, __pyx_t_1, Py_LT); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 83, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    if (__pyx_t_8) {
-      __Pyx_INCREF(__pyx_t_3);
-      __pyx_t_6 = __pyx_t_3;
+    __pyx_t_7 = __Pyx_PyObject_CompareBoolGt_object_int(__pyx_v_limit, __pyx_mstate_global->__pyx_int_0, Py_GT); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 96, __pyx_L1_error)
+    if (__pyx_t_7) {
+      __Pyx_INCREF(__pyx_v_limit);
+      __pyx_t_2 = __pyx_v_limit;
     } else {
-      __pyx_t_1 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_9); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 83, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_1);
-      __pyx_t_6 = __pyx_t_1;
-      __pyx_t_1 = 0;
+      __pyx_t_5 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_e_15ws_service_wire_5_wire_SLOTS); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 96, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_5);
+      __pyx_t_2 = __pyx_t_5;
+      __pyx_t_5 = 0;
     }
 
+
+    __pyx_t_8 = __pyx_e_15ws_service_wire_5_wire_SLOTS;
+    __pyx_t_3 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_8); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 96, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_3);
+    __pyx_t_7 = __Pyx_PyObject_CompareBoolLt_object_int(__pyx_t_2, __pyx_t_3, Py_LT); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 96, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    __pyx_t_2 = __Pyx_PyLong_As_unsigned_int(__pyx_t_6); if (unlikely((__pyx_t_2 == (unsigned int)-1) && PyErr_Occurred())) __PYX_ERR(0, 83, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    (void)(batch_ring_open((&__pyx_v_self->ring), __pyx_t_2));
+    if (__pyx_t_7) {
+      __Pyx_INCREF(__pyx_t_2);
+      __pyx_t_5 = __pyx_t_2;
+    } else {
+      __pyx_t_3 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_8); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 96, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_3);
+      __pyx_t_5 = __pyx_t_3;
+      __pyx_t_3 = 0;
+    }
+
+    __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+    __pyx_t_9 = __Pyx_PyLong_As_unsigned_int(__pyx_t_5); if (unlikely((__pyx_t_9 == (unsigned int)-1) && PyErr_Occurred())) __PYX_ERR(0, 96, __pyx_L1_error)
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    (void)(batch_ring_open((&__pyx_v_self->ring), __pyx_t_9));
 
 
-    __pyx_t_5 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_os); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 85, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_uname); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 85, __pyx_L1_error)
+    __pyx_t_4 = NULL;
+    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_os); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 98, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_uname); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 98, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_10);
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __pyx_t_7 = 1;
+    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __pyx_t_6 = 1;
     #if CYTHON_UNPACK_METHODS
     if (unlikely(PyMethod_Check(__pyx_t_10))) {
-      __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_10);
-      assert(__pyx_t_5);
+      __pyx_t_4 = PyMethod_GET_SELF(__pyx_t_10);
+      assert(__pyx_t_4);
       PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_10);
-      __Pyx_INCREF(__pyx_t_5);
+      __Pyx_INCREF(__pyx_t_4);
       __Pyx_INCREF(__pyx__function);
       __Pyx_DECREF_SET(__pyx_t_10, __pyx__function);
-      __pyx_t_7 = 0;
+      __pyx_t_6 = 0;
     }
     #endif
     {
-      PyObject *__pyx_callargs[2] = {__pyx_t_5, NULL};
-      __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_10, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-      __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+      PyObject *__pyx_callargs[2] = {__pyx_t_4, NULL};
+      __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_10, __pyx_callargs+__pyx_t_6, (1-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 85, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_1);
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 98, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_3);
     }
-    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_release); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 85, __pyx_L1_error)
+    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_release); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 98, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_10);
-    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __pyx_t_3 = __pyx_t_10;
-    __Pyx_INCREF(__pyx_t_3);
-    __pyx_t_7 = 0;
-    {
-      PyObject *__pyx_callargs[2] = {__pyx_t_3, __pyx_mstate_global->__pyx_kp_u__4};
-      __pyx_t_6 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_split, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-      __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-      __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 85, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_6);
-    }
-    __pyx_v_release = __pyx_t_6;
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __pyx_t_2 = __pyx_t_10;
+    __Pyx_INCREF(__pyx_t_2);
     __pyx_t_6 = 0;
+    {
+      PyObject *__pyx_callargs[2] = {__pyx_t_2, __pyx_mstate_global->__pyx_kp_u__4};
+      __pyx_t_5 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_split, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+      __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
+      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 98, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_5);
+    }
+    __pyx_v_release = __pyx_t_5;
+    __pyx_t_5 = 0;
 
-    __pyx_t_6 = __Pyx_GetItemInt(__pyx_v_release, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
-    __pyx_t_10 = __Pyx_PyNumber_Int(__pyx_t_6); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_GetItemInt(__pyx_v_release, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 99, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_5);
+    __pyx_t_10 = __Pyx_PyNumber_Int(__pyx_t_5); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 99, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_10);
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    __pyx_t_6 = __Pyx_GetItemInt(__pyx_v_release, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
-    __pyx_t_3 = __Pyx_PyNumber_Int(__pyx_t_6); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 86, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_3);
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    __pyx_t_6 = PyTuple_New(2); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __pyx_t_5 = __Pyx_GetItemInt(__pyx_v_release, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 99, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_5);
+    __pyx_t_2 = __Pyx_PyNumber_Int(__pyx_t_5); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 99, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_2);
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 99, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_5);
     __Pyx_GIVEREF(__pyx_t_10);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 0, __pyx_t_10) != (0)) __PYX_ERR(0, 86, __pyx_L1_error);
-    __Pyx_GIVEREF(__pyx_t_3);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 1, __pyx_t_3) != (0)) __PYX_ERR(0, 86, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_10) != (0)) __PYX_ERR(0, 99, __pyx_L1_error);
+    __Pyx_GIVEREF(__pyx_t_2);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_2) != (0)) __PYX_ERR(0, 99, __pyx_L1_error);
     __pyx_t_10 = 0;
-    __pyx_t_3 = 0;
-    __pyx_t_8 = __Pyx_PyObject_RichCompareBool(__pyx_t_6, __pyx_mstate_global->__pyx_tuple[0], Py_GE); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 86, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (__pyx_t_8) {
+    __pyx_t_2 = 0;
+    __pyx_t_7 = __Pyx_PyObject_RichCompareBool(__pyx_t_5, __pyx_mstate_global->__pyx_tuple[0], Py_GE); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 99, __pyx_L1_error)
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    if (__pyx_t_7) {
 
 
-      __pyx_t_8 = __Pyx_PyObject_CompareBoolGt_object_int(__pyx_v_limit, __pyx_mstate_global->__pyx_int_0, Py_GT); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 87, __pyx_L1_error)
-      if (__pyx_t_8) {
+      __pyx_t_7 = __Pyx_PyObject_CompareBoolGt_object_int(__pyx_v_limit, __pyx_mstate_global->__pyx_int_0, Py_GT); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 100, __pyx_L1_error)
+      if (__pyx_t_7) {
         __Pyx_INCREF(__pyx_v_limit);
-        __pyx_t_6 = __pyx_v_limit;
+        __pyx_t_5 = __pyx_v_limit;
       } else {
-        __pyx_t_3 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_e_15ws_service_wire_5_wire_SLOTS); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 87, __pyx_L1_error)
-        __Pyx_GOTREF(__pyx_t_3);
-        __pyx_t_6 = __pyx_t_3;
-        __pyx_t_3 = 0;
+        __pyx_t_2 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_e_15ws_service_wire_5_wire_SLOTS); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 100, __pyx_L1_error)
+        __Pyx_GOTREF(__pyx_t_2);
+        __pyx_t_5 = __pyx_t_2;
+        __pyx_t_2 = 0;
       }
 
 
-      __pyx_t_9 = __pyx_e_15ws_service_wire_5_wire_SLOTS;
-      __pyx_t_10 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_9); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
+      __pyx_t_8 = __pyx_e_15ws_service_wire_5_wire_SLOTS;
+      __pyx_t_10 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_8); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 100, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_10);
-      __pyx_t_8 = __Pyx_PyObject_CompareBoolLt_object_int(__pyx_t_6, __pyx_t_10, Py_LT); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 87, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_PyObject_CompareBoolLt_object_int(__pyx_t_5, __pyx_t_10, Py_LT); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 100, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-      if (__pyx_t_8) {
-        __Pyx_INCREF(__pyx_t_6);
-        __pyx_t_3 = __pyx_t_6;
+      if (__pyx_t_7) {
+        __Pyx_INCREF(__pyx_t_5);
+        __pyx_t_2 = __pyx_t_5;
       } else {
-        __pyx_t_10 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_9); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
+        __pyx_t_10 = __Pyx_PyLong_From___pyx_anon_enum(__pyx_t_8); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 100, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_10);
-        __pyx_t_3 = __pyx_t_10;
+        __pyx_t_2 = __pyx_t_10;
         __pyx_t_10 = 0;
       }
 
-      __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      __pyx_t_2 = __Pyx_PyLong_As_unsigned_int(__pyx_t_3); if (unlikely((__pyx_t_2 == (unsigned int)-1) && PyErr_Occurred())) __PYX_ERR(0, 87, __pyx_L1_error)
-      __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-      __pyx_v_self->files = __pyx_t_2;
+      __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+      __pyx_t_9 = __Pyx_PyLong_As_unsigned_int(__pyx_t_2); if (unlikely((__pyx_t_9 == (unsigned int)-1) && PyErr_Occurred())) __PYX_ERR(0, 100, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+      __pyx_v_self->files = __pyx_t_9;
 
     }
 
@@ -4269,10 +4431,10 @@ static int __pyx_pf_15ws_service_wire_5_wire_6Output_2__init__(struct __pyx_obj_
   goto __pyx_L0;
   __pyx_L1_error:;
   __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
   __Pyx_XDECREF(__pyx_t_3);
   __Pyx_XDECREF(__pyx_t_4);
   __Pyx_XDECREF(__pyx_t_5);
-  __Pyx_XDECREF(__pyx_t_6);
   __Pyx_XDECREF(__pyx_t_10);
   __Pyx_AddTraceback("ws_service_wire._wire.Output.__init__", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = -1;
@@ -4403,39 +4565,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_queue,&__pyx_mstate_global->__pyx_n_u_fd,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 98, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 111, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 98, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 111, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 98, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 111, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "attach", 0) < (0)) __PYX_ERR(0, 98, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "attach", 0) < (0)) __PYX_ERR(0, 111, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("attach", 1, 2, 2, i); __PYX_ERR(0, 98, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("attach", 1, 2, 2, i); __PYX_ERR(0, 111, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 98, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 111, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 98, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 111, __pyx_L3_error)
     }
     __pyx_v_queue = ((struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *)values[0]);
-    __pyx_v_fd = __Pyx_PyLong_As_int(values[1]); if (unlikely((__pyx_v_fd == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 98, __pyx_L3_error)
+    __pyx_v_fd = __Pyx_PyLong_As_int(values[1]); if (unlikely((__pyx_v_fd == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 111, __pyx_L3_error)
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("attach", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 98, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("attach", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 111, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4446,7 +4608,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_queue), __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue, 1, "queue", 0))) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_queue), __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue, 1, "queue", 0))) __PYX_ERR(0, 111, __pyx_L1_error)
   __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_6attach(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self), __pyx_v_queue, __pyx_v_fd);
 
   /* function exit code */
@@ -4489,7 +4651,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_6attach(struct __pyx_
     PyObject *__pyx_callargs[2] = {__pyx_t_2, ((PyObject *)__pyx_v_queue)};
     __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_detach, __pyx_callargs+__pyx_t_3, (2-__pyx_t_3) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 99, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 112, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
@@ -4591,32 +4753,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_queue,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 106, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 119, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 106, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 119, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "detach", 0) < (0)) __PYX_ERR(0, 106, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "detach", 0) < (0)) __PYX_ERR(0, 119, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("detach", 1, 1, 1, i); __PYX_ERR(0, 106, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("detach", 1, 1, 1, i); __PYX_ERR(0, 119, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 106, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 119, __pyx_L3_error)
     }
     __pyx_v_queue = ((struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("detach", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 106, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("detach", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 119, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4627,7 +4789,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_queue), __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue, 1, "queue", 0))) __PYX_ERR(0, 106, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_queue), __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue, 1, "queue", 0))) __PYX_ERR(0, 119, __pyx_L1_error)
   __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_8detach(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self), __pyx_v_queue);
 
   /* function exit code */
@@ -4773,6 +4935,66 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_10stop(struct __pyx_o
 
 
 /* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Output_6is_due_1__get__(PyObject *__pyx_v_self); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Output_6is_due_1__get__(PyObject *__pyx_v_self) {
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("__get__ (wrapper)", 0);
+  __pyx_kwvalues = __Pyx_KwValues_VARARGS(__pyx_args, __pyx_nargs);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_6is_due___get__(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_6is_due___get__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  int __pyx_t_1;
+  PyObject *__pyx_t_2 = NULL;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("__get__", 0);
+
+  if (__pyx_v_self->soon == Py_None) __pyx_t_1 = 0;
+  else
+  {
+    Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_self->soon);
+    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 131, __pyx_L1_error)
+    __pyx_t_1 = (__pyx_temp != 0);
+  }
+
+  __pyx_t_2 = __Pyx_PyBool_FromLong((!(!__pyx_t_1))); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 131, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
+
+  {
+    PyObject *__pyx_temp;
+    {
+      __pyx_temp = __pyx_r;
+      __pyx_r = __pyx_t_2;
+    }
+    __Pyx_XDECREF(__pyx_temp);
+  }
+  __pyx_t_2 = 0;
+  goto __pyx_L0;
+
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Output.is_due.__get__", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
 static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Output_13queue(PyObject *__pyx_v_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
@@ -4813,49 +5035,49 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_frame,&__pyx_mstate_global->__pyx_n_u_connections,&__pyx_mstate_global->__pyx_n_u_may_miss,&__pyx_mstate_global->__pyx_n_u_at_tick,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 116, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 133, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 116, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 133, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 116, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 133, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "queue", 0) < (0)) __PYX_ERR(0, 116, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "queue", 0) < (0)) __PYX_ERR(0, 133, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("queue", 1, 2, 2, i); __PYX_ERR(0, 116, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("queue", 1, 2, 2, i); __PYX_ERR(0, 133, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 116, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 133, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 116, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 133, __pyx_L3_error)
     }
     __pyx_v_frame = ((PyObject*)values[0]);
     __pyx_v_connections = values[1];
     if (values[2]) {
-      __pyx_v_may_miss = __Pyx_PyObject_IsTrue(values[2]); if (unlikely((__pyx_v_may_miss == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 116, __pyx_L3_error)
+      __pyx_v_may_miss = __Pyx_PyObject_IsTrue(values[2]); if (unlikely((__pyx_v_may_miss == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 133, __pyx_L3_error)
     } else {
       __pyx_v_may_miss = ((int)0);
     }
     if (values[3]) {
-      __pyx_v_at_tick = __Pyx_PyObject_IsTrue(values[3]); if (unlikely((__pyx_v_at_tick == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 116, __pyx_L3_error)
+      __pyx_v_at_tick = __Pyx_PyObject_IsTrue(values[3]); if (unlikely((__pyx_v_at_tick == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 133, __pyx_L3_error)
     } else {
       __pyx_v_at_tick = ((int)0);
     }
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("queue", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 116, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("queue", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 133, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4866,7 +5088,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_frame), (&PyBytes_Type), 1, "frame", 1))) __PYX_ERR(0, 116, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_frame), (&PyBytes_Type), 1, "frame", 1))) __PYX_ERR(0, 133, __pyx_L1_error)
   __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_12queue(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self), __pyx_v_frame, __pyx_v_connections, __pyx_v_may_miss, __pyx_v_at_tick);
 
   /* function exit code */
@@ -4906,7 +5128,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("queue", 0);
 
-  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 118, __pyx_L1_error)
+  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 135, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_v_slow = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
@@ -4916,9 +5138,9 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
     __pyx_t_2 = 0;
     __pyx_t_3 = NULL;
   } else {
-    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_v_connections); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 119, __pyx_L1_error)
+    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_v_connections); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 136, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 119, __pyx_L1_error)
+    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 136, __pyx_L1_error)
   }
   for (;;) {
     if (likely(!__pyx_t_3)) {
@@ -4926,7 +5148,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
         {
           Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 119, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 136, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -4936,7 +5158,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
         {
           Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 119, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 136, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -4947,13 +5169,13 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
         #endif
         ++__pyx_t_2;
       }
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 119, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 136, __pyx_L1_error)
     } else {
       __pyx_t_4 = __pyx_t_3(__pyx_t_1);
       if (unlikely(!__pyx_t_4)) {
         PyObject* exc_type = PyErr_Occurred();
         if (exc_type) {
-          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 119, __pyx_L1_error)
+          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 136, __pyx_L1_error)
           PyErr_Clear();
         }
         break;
@@ -4963,9 +5185,9 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
     __Pyx_XDECREF_SET(__pyx_v_connection, __pyx_t_4);
     __pyx_t_4 = 0;
 
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 120, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 137, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    if (!(likely(((__pyx_t_4) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_4, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 120, __pyx_L1_error)
+    if (!(likely(((__pyx_t_4) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_4, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 137, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_queue, ((struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *)__pyx_t_4));
     __pyx_t_4 = 0;
 
@@ -4981,7 +5203,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
     if (__pyx_t_5) {
 
 
-      __pyx_t_6 = __Pyx_PyList_Append(__pyx_v_slow, __pyx_v_connection); if (unlikely(__pyx_t_6 == ((int)-1))) __PYX_ERR(0, 122, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_PyList_Append(__pyx_v_slow, __pyx_v_connection); if (unlikely(__pyx_t_6 == ((int)-1))) __PYX_ERR(0, 139, __pyx_L1_error)
 
 
       goto __pyx_L5;
@@ -4990,14 +5212,14 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_12queue(struct __pyx_
     /*else*/ {
       if (unlikely(__pyx_v_queue->frames == Py_None)) {
         PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "append");
-        __PYX_ERR(0, 124, __pyx_L1_error)
+        __PYX_ERR(0, 141, __pyx_L1_error)
       }
-      __pyx_t_6 = __Pyx_PyList_Append(__pyx_v_queue->frames, __pyx_v_frame); if (unlikely(__pyx_t_6 == ((int)-1))) __PYX_ERR(0, 124, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_PyList_Append(__pyx_v_queue->frames, __pyx_v_frame); if (unlikely(__pyx_t_6 == ((int)-1))) __PYX_ERR(0, 141, __pyx_L1_error)
 
     }
     __pyx_L5:;
 
-    __pyx_t_7 = __pyx_f_15ws_service_wire_5_wire_6Output__mark(__pyx_v_self, __pyx_v_connection, __pyx_v_queue, __pyx_v_at_tick); if (unlikely(__pyx_t_7 == ((int)-1))) __PYX_ERR(0, 125, __pyx_L1_error)
+    __pyx_t_7 = __pyx_f_15ws_service_wire_5_wire_6Output__mark(__pyx_v_self, __pyx_v_connection, __pyx_v_queue, __pyx_v_at_tick); if (unlikely(__pyx_t_7 == ((int)-1))) __PYX_ERR(0, 142, __pyx_L1_error)
 
 
   }
@@ -5070,37 +5292,37 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_connections,&__pyx_mstate_global->__pyx_n_u_at_tick,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 128, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 145, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 128, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 145, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "mark", 0) < (0)) __PYX_ERR(0, 128, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "mark", 0) < (0)) __PYX_ERR(0, 145, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("mark", 1, 1, 1, i); __PYX_ERR(0, 128, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("mark", 1, 1, 1, i); __PYX_ERR(0, 145, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 128, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 145, __pyx_L3_error)
     }
     __pyx_v_connections = values[0];
     if (values[1]) {
-      __pyx_v_at_tick = __Pyx_PyObject_IsTrue(values[1]); if (unlikely((__pyx_v_at_tick == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 128, __pyx_L3_error)
+      __pyx_v_at_tick = __Pyx_PyObject_IsTrue(values[1]); if (unlikely((__pyx_v_at_tick == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 145, __pyx_L3_error)
     } else {
       __pyx_v_at_tick = ((int)0);
     }
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("mark", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 128, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("mark", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 145, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5141,9 +5363,9 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_14mark(struct __pyx_o
     __pyx_t_2 = 0;
     __pyx_t_3 = NULL;
   } else {
-    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_v_connections); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 129, __pyx_L1_error)
+    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_v_connections); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 146, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 129, __pyx_L1_error)
+    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L1_error)
   }
   for (;;) {
     if (likely(!__pyx_t_3)) {
@@ -5151,7 +5373,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_14mark(struct __pyx_o
         {
           Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 129, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 146, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -5161,7 +5383,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_14mark(struct __pyx_o
         {
           Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 129, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 146, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -5172,13 +5394,13 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_14mark(struct __pyx_o
         #endif
         ++__pyx_t_2;
       }
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 129, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 146, __pyx_L1_error)
     } else {
       __pyx_t_4 = __pyx_t_3(__pyx_t_1);
       if (unlikely(!__pyx_t_4)) {
         PyObject* exc_type = PyErr_Occurred();
         if (exc_type) {
-          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 129, __pyx_L1_error)
+          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 146, __pyx_L1_error)
           PyErr_Clear();
         }
         break;
@@ -5188,10 +5410,10 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_14mark(struct __pyx_o
     __Pyx_XDECREF_SET(__pyx_v_connection, __pyx_t_4);
     __pyx_t_4 = 0;
 
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 130, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    if (!(likely(((__pyx_t_4) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_4, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 130, __pyx_L1_error)
-    __pyx_t_5 = __pyx_f_15ws_service_wire_5_wire_6Output__mark(__pyx_v_self, __pyx_v_connection, ((struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *)__pyx_t_4), __pyx_v_at_tick); if (unlikely(__pyx_t_5 == ((int)-1))) __PYX_ERR(0, 130, __pyx_L1_error)
+    if (!(likely(((__pyx_t_4) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_4, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_5 = __pyx_f_15ws_service_wire_5_wire_6Output__mark(__pyx_v_self, __pyx_v_connection, ((struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *)__pyx_t_4), __pyx_v_at_tick); if (unlikely(__pyx_t_5 == ((int)-1))) __PYX_ERR(0, 147, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
 
@@ -5221,8 +5443,12 @@ static CYTHON_INLINE int __pyx_f_15ws_service_wire_5_wire_6Output__mark(struct _
   __Pyx_RefNannyDeclarations
   int __pyx_t_1;
   int __pyx_t_2;
-  PyObject *__pyx_t_3 = NULL;
-  int __pyx_t_4;
+  int __pyx_t_3;
+  PyObject *__pyx_t_4 = NULL;
+  PyObject *__pyx_t_5 = NULL;
+  PyObject *__pyx_t_6 = NULL;
+  size_t __pyx_t_7;
+  int __pyx_t_8;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -5244,19 +5470,76 @@ static CYTHON_INLINE int __pyx_f_15ws_service_wire_5_wire_6Output__mark(struct _
 
     __pyx_v_queue->due = (__pyx_v_queue->due | __pyx_v_flag);
 
+    if (!__pyx_v_at_tick) {
+    } else {
+
+      __pyx_t_2 = __pyx_v_at_tick;
+      goto __pyx_L5_bool_binop_done;
+    }
+    if (!__pyx_v_self->is_reading) {
+    } else {
+
+      __pyx_t_2 = __pyx_v_self->is_reading;
+      goto __pyx_L5_bool_binop_done;
+    }
+    if (__pyx_v_self->soon == Py_None) __pyx_t_3 = 0;
+    else
+    {
+      Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_self->soon);
+      if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 153, __pyx_L1_error)
+      __pyx_t_3 = (__pyx_temp != 0);
+    }
+
+
+    __pyx_t_2 = __pyx_t_3;
+
+    __pyx_L5_bool_binop_done:;
+    __pyx_t_3 = (!__pyx_t_2);
+
+
+    if (__pyx_t_3) {
+
+
+      __pyx_t_5 = NULL;
+      __Pyx_INCREF(__pyx_v_self->schedule);
+      __pyx_t_6 = __pyx_v_self->schedule; 
+      __pyx_t_7 = 1;
+      #if CYTHON_UNPACK_METHODS
+      if (likely(PyMethod_Check(__pyx_t_6))) {
+        __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_6);
+        assert(__pyx_t_5);
+        PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_6);
+        __Pyx_INCREF(__pyx_t_5);
+        __Pyx_INCREF(__pyx__function);
+        __Pyx_DECREF_SET(__pyx_t_6, __pyx__function);
+        __pyx_t_7 = 0;
+      }
+      #endif
+      {
+        PyObject *__pyx_callargs[2] = {__pyx_t_5, NULL};
+        __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+        __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+        __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 154, __pyx_L1_error)
+        __Pyx_GOTREF(__pyx_t_4);
+      }
+      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+
+    }
+
     if (__pyx_v_at_tick) {
       __Pyx_INCREF(__pyx_v_self->at_tick);
-      __pyx_t_3 = __pyx_v_self->at_tick;
+      __pyx_t_4 = __pyx_v_self->at_tick;
     } else {
       __Pyx_INCREF(__pyx_v_self->soon);
-      __pyx_t_3 = __pyx_v_self->soon;
+      __pyx_t_4 = __pyx_v_self->soon;
     }
-    if (unlikely(__pyx_t_3 == Py_None)) {
+    if (unlikely(__pyx_t_4 == Py_None)) {
       PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "append");
-      __PYX_ERR(0, 136, __pyx_L1_error)
+      __PYX_ERR(0, 155, __pyx_L1_error)
     }
-    __pyx_t_4 = __Pyx_PyList_Append(((PyObject*)__pyx_t_3), __pyx_v_connection); if (unlikely(__pyx_t_4 == ((int)-1))) __PYX_ERR(0, 136, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __pyx_t_8 = __Pyx_PyList_Append(((PyObject*)__pyx_t_4), __pyx_v_connection); if (unlikely(__pyx_t_8 == ((int)-1))) __PYX_ERR(0, 155, __pyx_L1_error)
+    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
 
   }
@@ -5270,7 +5553,9 @@ static CYTHON_INLINE int __pyx_f_15ws_service_wire_5_wire_6Output__mark(struct _
 
   /* function exit code */
   __pyx_L1_error:;
-  __Pyx_XDECREF(__pyx_t_3);
+  __Pyx_XDECREF(__pyx_t_4);
+  __Pyx_XDECREF(__pyx_t_5);
+  __Pyx_XDECREF(__pyx_t_6);
   __Pyx_AddTraceback("ws_service_wire._wire.Output._mark", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = -1;
   __pyx_L0:;
@@ -5319,32 +5604,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_connection,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 139, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 158, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 139, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 158, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "discard", 0) < (0)) __PYX_ERR(0, 139, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "discard", 0) < (0)) __PYX_ERR(0, 158, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("discard", 1, 1, 1, i); __PYX_ERR(0, 139, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("discard", 1, 1, 1, i); __PYX_ERR(0, 158, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 139, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 158, __pyx_L3_error)
     }
     __pyx_v_connection = values[0];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("discard", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 139, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("discard", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 158, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5375,9 +5660,9 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_16discard(CYTHON_UNUS
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("discard", 0);
 
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 140, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 159, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (!(likely(((__pyx_t_1) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_1, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 140, __pyx_L1_error)
+  if (!(likely(((__pyx_t_1) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_1, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 159, __pyx_L1_error)
   __pyx_v_queue = ((struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *)__pyx_t_1);
   __pyx_t_1 = 0;
 
@@ -5437,26 +5722,26 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_at_tick,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 143, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 162, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, 0, __pyx_kwds_len, "flush", 0) < (0)) __PYX_ERR(0, 143, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, 0, __pyx_kwds_len, "flush", 0) < (0)) __PYX_ERR(0, 162, __pyx_L3_error)
     } else if (unlikely(__pyx_nargs != 0)) {
       goto __pyx_L5_argtuple_error;
     } else {
     }
     if (values[0]) {
-      __pyx_v_at_tick = __Pyx_PyObject_IsTrue(values[0]); if (unlikely((__pyx_v_at_tick == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 143, __pyx_L3_error)
+      __pyx_v_at_tick = __Pyx_PyObject_IsTrue(values[0]); if (unlikely((__pyx_v_at_tick == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 162, __pyx_L3_error)
     } else {
       __pyx_v_at_tick = ((int)0);
     }
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("flush", 1, 0, 0, __pyx_nargs); __PYX_ERR(0, 143, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("flush", 1, 0, 0, __pyx_nargs); __PYX_ERR(0, 162, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5479,43 +5764,22 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 }
 
 static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_18flush(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, int __pyx_v_at_tick) {
+  double __pyx_v_began_s;
   PY_LONG_LONG __pyx_v_written;
-  struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_queue = 0;
-  unsigned int __pyx_v_flag;
-  PyObject *__pyx_v_due = NULL;
-  PyObject *__pyx_v_later = NULL;
-  PyObject *__pyx_v_connection = NULL;
-  PyObject *__pyx_v_error = NULL;
+  PyObject *__pyx_v_due = 0;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
-  int __pyx_t_1;
-  PyObject *__pyx_t_2 = NULL;
-  PyObject *__pyx_t_3 = NULL;
-  Py_ssize_t __pyx_t_4;
-  int __pyx_t_5;
-  PyObject *__pyx_t_6 = NULL;
-  size_t __pyx_t_7;
+  PyObject *__pyx_t_1 = NULL;
+  int __pyx_t_2;
+  int __pyx_t_3;
+  PyObject *__pyx_t_4 = NULL;
+  PyObject *__pyx_t_5 = NULL;
+  size_t __pyx_t_6;
+  double __pyx_t_7;
   int __pyx_t_8;
-  int __pyx_t_9;
+  PY_LONG_LONG __pyx_t_9;
   PyObject *__pyx_t_10 = NULL;
   PyObject *__pyx_t_11 = NULL;
-  PyObject *__pyx_t_12 = NULL;
-  Py_ssize_t __pyx_t_13;
-  int __pyx_t_14;
-  int __pyx_t_15;
-  PyObject *__pyx_t_16 = NULL;
-  PyObject *__pyx_t_17 = NULL;
-  PyObject *__pyx_t_18 = NULL;
-  PyObject *__pyx_t_19 = NULL;
-  int __pyx_t_20;
-  char const *__pyx_t_21;
-  PyObject *__pyx_t_22 = NULL;
-  PyObject *__pyx_t_23 = NULL;
-  PyObject *__pyx_t_24 = NULL;
-  PyObject *__pyx_t_25 = NULL;
-  PyObject *__pyx_t_26 = NULL;
-  PyObject *__pyx_t_27 = NULL;
-  PY_LONG_LONG __pyx_t_28;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -5524,82 +5788,256 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_18flush(struct __pyx_
   __pyx_v_written = 0;
 
   if (__pyx_v_at_tick) {
+    __Pyx_INCREF(__pyx_v_self->at_tick);
+    __pyx_t_1 = __pyx_v_self->at_tick;
+  } else {
+    __Pyx_INCREF(__pyx_v_self->soon);
+    __pyx_t_1 = __pyx_v_self->soon;
+  }
+  __pyx_v_due = ((PyObject*)__pyx_t_1);
+  __pyx_t_1 = 0;
 
-    __pyx_t_1 = __pyx_e_15ws_service_wire_5_wire_AT_TICK;
+  if (__pyx_v_due == Py_None) __pyx_t_3 = 0;
+  else
+  {
+    Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_due);
+    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 166, __pyx_L1_error)
+    __pyx_t_3 = (__pyx_temp != 0);
+  }
+
+  if (__pyx_t_3) {
+
   } else {
 
-    __pyx_t_1 = __pyx_e_15ws_service_wire_5_wire_SOON;
+    __pyx_t_2 = __pyx_t_3;
+
+    goto __pyx_L4_bool_binop_done;
   }
-  __pyx_v_flag = __pyx_t_1;
+  __pyx_t_3 = (__pyx_v_self->may_write == Py_None);
+  if (!__pyx_t_3) {
 
-  if (__pyx_v_at_tick) {
+  } else {
 
-    __pyx_t_2 = __pyx_v_self->at_tick;
-    __Pyx_INCREF(__pyx_t_2);
-    __pyx_t_3 = PyList_New(0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_3);
-    __pyx_v_due = ((PyObject*)__pyx_t_2);
-    __pyx_t_2 = 0;
-    __Pyx_GIVEREF(__pyx_t_3);
-    __Pyx_GOTREF(__pyx_v_self->at_tick);
-    __Pyx_DECREF_SET(__pyx_v_self->at_tick, ((PyObject*)__pyx_t_3));
-    __pyx_t_3 = 0;
+    __pyx_t_2 = __pyx_t_3;
 
-    goto __pyx_L3;
+    goto __pyx_L4_bool_binop_done;
+  }
+  __pyx_t_4 = NULL;
+  __Pyx_INCREF(__pyx_v_self->may_write);
+  __pyx_t_5 = __pyx_v_self->may_write; 
+  __pyx_t_6 = 1;
+  #if CYTHON_UNPACK_METHODS
+  if (likely(PyMethod_Check(__pyx_t_5))) {
+    __pyx_t_4 = PyMethod_GET_SELF(__pyx_t_5);
+    assert(__pyx_t_4);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_5);
+    __Pyx_INCREF(__pyx_t_4);
+    __Pyx_INCREF(__pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_5, __pyx__function);
+    __pyx_t_6 = 0;
+  }
+  #endif
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_4, NULL};
+    __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_6, (1-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 166, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+  }
+  __pyx_t_3 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 166, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+
+  __pyx_t_2 = __pyx_t_3;
+
+  __pyx_L4_bool_binop_done:;
+  if (__pyx_t_2) {
+
+
+    if (__pyx_v_at_tick) {
+
+      __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 168, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_1);
+      __Pyx_GIVEREF(__pyx_t_1);
+      __Pyx_GOTREF(__pyx_v_self->at_tick);
+      __Pyx_DECREF_SET(__pyx_v_self->at_tick, ((PyObject*)__pyx_t_1));
+      __pyx_t_1 = 0;
+
+      goto __pyx_L7;
+    }
+
+    /*else*/ {
+      __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 170, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_1);
+      __Pyx_GIVEREF(__pyx_t_1);
+      __Pyx_GOTREF(__pyx_v_self->soon);
+      __Pyx_DECREF_SET(__pyx_v_self->soon, ((PyObject*)__pyx_t_1));
+      __pyx_t_1 = 0;
+    }
+    __pyx_L7:;
+
+    __pyx_t_7 = __pyx_f_15ws_service_wire_5_wire_now_s(); if (unlikely(__pyx_t_7 == ((double)-1) && PyErr_Occurred())) __PYX_ERR(0, 171, __pyx_L1_error)
+    __pyx_v_began_s = __pyx_t_7;
+
+    if (__pyx_v_at_tick) {
+
+      __pyx_t_8 = __pyx_e_15ws_service_wire_5_wire_AT_TICK;
+    } else {
+
+      __pyx_t_8 = __pyx_e_15ws_service_wire_5_wire_SOON;
+    }
+    __pyx_t_9 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_flush(__pyx_v_self, __pyx_v_due, __pyx_t_8); if (unlikely(__pyx_t_9 == ((PY_LONG_LONG)-1LL))) __PYX_ERR(0, 172, __pyx_L1_error)
+
+    __pyx_v_written = __pyx_t_9;
+
+    __pyx_t_5 = NULL;
+    __Pyx_INCREF(__pyx_v_self->flushed);
+    __pyx_t_4 = __pyx_v_self->flushed; 
+    __pyx_t_10 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_written); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 173, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_10);
+    __pyx_t_7 = __pyx_f_15ws_service_wire_5_wire_now_s(); if (unlikely(__pyx_t_7 == ((double)-1) && PyErr_Occurred())) __PYX_ERR(0, 173, __pyx_L1_error)
+    __pyx_t_11 = PyFloat_FromDouble((__pyx_t_7 - __pyx_v_began_s)); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 173, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_11);
+
+    __pyx_t_6 = 1;
+    #if CYTHON_UNPACK_METHODS
+    if (likely(PyMethod_Check(__pyx_t_4))) {
+      __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_4);
+      assert(__pyx_t_5);
+      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_4);
+      __Pyx_INCREF(__pyx_t_5);
+      __Pyx_INCREF(__pyx__function);
+      __Pyx_DECREF_SET(__pyx_t_4, __pyx__function);
+      __pyx_t_6 = 0;
+    }
+    #endif
+    {
+      PyObject *__pyx_callargs[3] = {__pyx_t_5, __pyx_t_10, __pyx_t_11};
+      __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_6, (3-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+      __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
+      __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
+      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 173, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_1);
+    }
+    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+
   }
 
-  /*else*/ {
-    __pyx_t_3 = __pyx_v_self->soon;
-    __Pyx_INCREF(__pyx_t_3);
-    __pyx_t_2 = PyList_New(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 150, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_2);
-    __pyx_v_due = ((PyObject*)__pyx_t_3);
-    __pyx_t_3 = 0;
-    __Pyx_GIVEREF(__pyx_t_2);
-    __Pyx_GOTREF(__pyx_v_self->soon);
-    __Pyx_DECREF_SET(__pyx_v_self->soon, ((PyObject*)__pyx_t_2));
-    __pyx_t_2 = 0;
+  __pyx_t_1 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_written); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 174, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  {
+    PyObject *__pyx_temp;
+    {
+      __pyx_temp = __pyx_r;
+      __pyx_r = __pyx_t_1;
+    }
+    __Pyx_XDECREF(__pyx_temp);
   }
-  __pyx_L3:;
+  __pyx_t_1 = 0;
+  goto __pyx_L0;
 
-  __pyx_t_2 = PyList_New(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 151, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_2);
-  __pyx_v_later = ((PyObject*)__pyx_t_2);
-  __pyx_t_2 = 0;
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_4);
+  __Pyx_XDECREF(__pyx_t_5);
+  __Pyx_XDECREF(__pyx_t_10);
+  __Pyx_XDECREF(__pyx_t_11);
+  __Pyx_AddTraceback("ws_service_wire._wire.Output.flush", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+
+
+  __Pyx_XDECREF(__pyx_v_due);
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+static PY_LONG_LONG __pyx_f_15ws_service_wire_5_wire_6Output__flush(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_due, unsigned int __pyx_v_flag) {
+  PY_LONG_LONG __pyx_v_written;
+  struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *__pyx_v_queue = 0;
+  PyObject *__pyx_v_later = NULL;
+  PyObject *__pyx_v_connection = NULL;
+  PyObject *__pyx_v_error = NULL;
+  PY_LONG_LONG __pyx_r;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  Py_ssize_t __pyx_t_2;
+  PyObject *__pyx_t_3 = NULL;
+  int __pyx_t_4;
+  PyObject *__pyx_t_5 = NULL;
+  size_t __pyx_t_6;
+  int __pyx_t_7;
+  int __pyx_t_8;
+  PyObject *__pyx_t_9 = NULL;
+  PyObject *__pyx_t_10 = NULL;
+  PyObject *__pyx_t_11 = NULL;
+  Py_ssize_t __pyx_t_12;
+  int __pyx_t_13;
+  int __pyx_t_14;
+  PyObject *__pyx_t_15 = NULL;
+  PyObject *__pyx_t_16 = NULL;
+  PyObject *__pyx_t_17 = NULL;
+  PyObject *__pyx_t_18 = NULL;
+  int __pyx_t_19;
+  char const *__pyx_t_20;
+  PyObject *__pyx_t_21 = NULL;
+  PyObject *__pyx_t_22 = NULL;
+  PyObject *__pyx_t_23 = NULL;
+  PyObject *__pyx_t_24 = NULL;
+  PyObject *__pyx_t_25 = NULL;
+  PyObject *__pyx_t_26 = NULL;
+  PY_LONG_LONG __pyx_t_27;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("_flush", 0);
+
+  __pyx_v_written = 0;
+
+  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 179, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  __pyx_v_later = ((PyObject*)__pyx_t_1);
+  __pyx_t_1 = 0;
 
   if (unlikely(__pyx_v_due == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 152, __pyx_L1_error)
+    __PYX_ERR(0, 180, __pyx_L1_error)
   }
-  __pyx_t_2 = __pyx_v_due; __Pyx_INCREF(__pyx_t_2);
-  __pyx_t_4 = 0;
+  __pyx_t_1 = __pyx_v_due; __Pyx_INCREF(__pyx_t_1);
+  __pyx_t_2 = 0;
   for (;;) {
     {
-      Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
+      Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 152, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 180, __pyx_L1_error)
       #endif
-      if (__pyx_t_4 >= __pyx_temp) break;
+      if (__pyx_t_2 >= __pyx_temp) break;
     }
-    __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_4, __Pyx_ReferenceSharing_OwnStrongReference);
-    ++__pyx_t_4;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 152, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
+    ++__pyx_t_2;
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 180, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
     __Pyx_XDECREF_SET(__pyx_v_connection, __pyx_t_3);
     __pyx_t_3 = 0;
 
-    __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 153, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_connection, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(((__pyx_t_3) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_3, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 153, __pyx_L1_error)
+    if (!(likely(((__pyx_t_3) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_3, __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_SendQueue))))) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_queue, ((struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *)__pyx_t_3));
     __pyx_t_3 = 0;
 
-    __pyx_t_5 = (!((__pyx_v_queue->due & __pyx_v_flag) != 0));
+    __pyx_t_4 = (!((__pyx_v_queue->due & __pyx_v_flag) != 0));
 
-    if (__pyx_t_5) {
+    if (__pyx_t_4) {
 
 
-      goto __pyx_L4_continue;
+      goto __pyx_L3_continue;
 
     }
 
@@ -5607,50 +6045,50 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_18flush(struct __pyx_
 
     if (__pyx_v_self->is_stopped) {
 
-      __pyx_t_6 = __pyx_v_queue->frames;
-      __Pyx_INCREF(__pyx_t_6);
-      __pyx_t_7 = 0;
+      __pyx_t_5 = __pyx_v_queue->frames;
+      __Pyx_INCREF(__pyx_t_5);
+      __pyx_t_6 = 0;
       {
-        PyObject *__pyx_callargs[2] = {__pyx_t_6, NULL};
-        __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_clear, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-        __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 158, __pyx_L1_error)
+        PyObject *__pyx_callargs[2] = {__pyx_t_5, NULL};
+        __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_clear, __pyx_callargs+__pyx_t_6, (1-__pyx_t_6) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+        __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 186, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_3);
       }
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
 
-      goto __pyx_L7;
+      goto __pyx_L6;
     }
 
-    if (__pyx_v_queue->frames == Py_None) __pyx_t_8 = 0;
+    if (__pyx_v_queue->frames == Py_None) __pyx_t_7 = 0;
     else
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_queue->frames);
-      if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 159, __pyx_L1_error)
-      __pyx_t_8 = (__pyx_temp != 0);
+      if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 187, __pyx_L1_error)
+      __pyx_t_7 = (__pyx_temp != 0);
     }
 
-    __pyx_t_9 = (!__pyx_t_8);
+    __pyx_t_8 = (!__pyx_t_7);
 
 
-    if (__pyx_t_9) {
+    if (__pyx_t_8) {
 
     } else {
 
-      __pyx_t_5 = __pyx_t_9;
+      __pyx_t_4 = __pyx_t_8;
 
-      goto __pyx_L8_bool_binop_done;
+      goto __pyx_L7_bool_binop_done;
     }
-    __pyx_t_9 = (!__pyx_v_queue->is_slow);
+    __pyx_t_8 = (!__pyx_v_queue->is_slow);
 
 
-    __pyx_t_5 = __pyx_t_9;
+    __pyx_t_4 = __pyx_t_8;
 
-    __pyx_L8_bool_binop_done:;
-    if (__pyx_t_5) {
+    __pyx_L7_bool_binop_done:;
+    if (__pyx_t_4) {
 
 
-      goto __pyx_L4_continue;
+      goto __pyx_L3_continue;
 
     }
 
@@ -5658,356 +6096,347 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_18flush(struct __pyx_
       {
         __Pyx_PyThreadState_declare
         __Pyx_PyThreadState_assign
-        __Pyx_ExceptionSave(&__pyx_t_10, &__pyx_t_11, &__pyx_t_12);
+        __Pyx_ExceptionSave(&__pyx_t_9, &__pyx_t_10, &__pyx_t_11);
+        __Pyx_XGOTREF(__pyx_t_9);
         __Pyx_XGOTREF(__pyx_t_10);
         __Pyx_XGOTREF(__pyx_t_11);
-        __Pyx_XGOTREF(__pyx_t_12);
         /*try:*/ {
 
-          __pyx_t_5 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_is_direct(__pyx_v_self, __pyx_v_queue); if (unlikely(__pyx_t_5 == ((int)-1))) __PYX_ERR(0, 163, __pyx_L10_error)
-          if (__pyx_t_5) {
+          __pyx_t_4 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_is_direct(__pyx_v_self, __pyx_v_queue); if (unlikely(__pyx_t_4 == ((int)-1))) __PYX_ERR(0, 191, __pyx_L9_error)
+          if (__pyx_t_4) {
 
 
-            __pyx_t_13 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_take(__pyx_v_self, __pyx_v_connection, __pyx_v_queue); if (unlikely(__pyx_t_13 == ((Py_ssize_t)-1L))) __PYX_ERR(0, 164, __pyx_L10_error)
-            __pyx_v_written = (__pyx_v_written + __pyx_t_13);
+            __pyx_t_12 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_take(__pyx_v_self, __pyx_v_connection, __pyx_v_queue); if (unlikely(__pyx_t_12 == ((Py_ssize_t)-1L))) __PYX_ERR(0, 192, __pyx_L9_error)
+            __pyx_v_written = (__pyx_v_written + __pyx_t_12);
 
 
-            goto __pyx_L18;
+            goto __pyx_L17;
           }
 
           /*else*/ {
-            __pyx_t_14 = __Pyx_PyList_Append(__pyx_v_later, __pyx_v_connection); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 166, __pyx_L10_error)
+            __pyx_t_13 = __Pyx_PyList_Append(__pyx_v_later, __pyx_v_connection); if (unlikely(__pyx_t_13 == ((int)-1))) __PYX_ERR(0, 194, __pyx_L9_error)
 
           }
-          __pyx_L18:;
+          __pyx_L17:;
 
         }
+        __Pyx_XDECREF(__pyx_t_9); __pyx_t_9 = 0;
         __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
         __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
-        __Pyx_XDECREF(__pyx_t_12); __pyx_t_12 = 0;
-        goto __pyx_L17_try_end;
-        __pyx_L10_error:;
+        goto __pyx_L16_try_end;
+        __pyx_L9_error:;
         __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-        __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+        __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-        __pyx_t_15 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_Exception))));
-        if (__pyx_t_15) {
-          __Pyx_AddTraceback("ws_service_wire._wire.Output.flush", __pyx_clineno, __pyx_lineno, __pyx_filename);
-          if (__Pyx_GetException(&__pyx_t_3, &__pyx_t_6, &__pyx_t_16) < 0) __PYX_ERR(0, 167, __pyx_L12_except_error)
+        __pyx_t_14 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_Exception))));
+        if (__pyx_t_14) {
+          __Pyx_AddTraceback("ws_service_wire._wire.Output._flush", __pyx_clineno, __pyx_lineno, __pyx_filename);
+          if (__Pyx_GetException(&__pyx_t_3, &__pyx_t_5, &__pyx_t_15) < 0) __PYX_ERR(0, 195, __pyx_L11_except_error)
           __Pyx_XGOTREF(__pyx_t_3);
-          __Pyx_XGOTREF(__pyx_t_6);
-          __Pyx_XGOTREF(__pyx_t_16);
-          __Pyx_INCREF(__pyx_t_6);
-          __pyx_v_error = __pyx_t_6;
+          __Pyx_XGOTREF(__pyx_t_5);
+          __Pyx_XGOTREF(__pyx_t_15);
+          __Pyx_INCREF(__pyx_t_5);
+          __pyx_v_error = __pyx_t_5;
           /*try:*/ {
 
-            __pyx_t_18 = NULL;
+            __pyx_t_17 = NULL;
             __Pyx_INCREF(__pyx_v_self->failed);
-            __pyx_t_19 = __pyx_v_self->failed; 
-            __pyx_t_7 = 1;
+            __pyx_t_18 = __pyx_v_self->failed; 
+            __pyx_t_6 = 1;
             #if CYTHON_UNPACK_METHODS
-            if (likely(PyMethod_Check(__pyx_t_19))) {
-              __pyx_t_18 = PyMethod_GET_SELF(__pyx_t_19);
-              assert(__pyx_t_18);
-              PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_19);
-              __Pyx_INCREF(__pyx_t_18);
+            if (likely(PyMethod_Check(__pyx_t_18))) {
+              __pyx_t_17 = PyMethod_GET_SELF(__pyx_t_18);
+              assert(__pyx_t_17);
+              PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_18);
+              __Pyx_INCREF(__pyx_t_17);
               __Pyx_INCREF(__pyx__function);
-              __Pyx_DECREF_SET(__pyx_t_19, __pyx__function);
-              __pyx_t_7 = 0;
+              __Pyx_DECREF_SET(__pyx_t_18, __pyx__function);
+              __pyx_t_6 = 0;
             }
             #endif
             {
-              PyObject *__pyx_callargs[3] = {__pyx_t_18, __pyx_v_connection, __pyx_v_error};
-              __pyx_t_17 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_19, __pyx_callargs+__pyx_t_7, (3-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-              __Pyx_XDECREF(__pyx_t_18); __pyx_t_18 = 0;
-              __Pyx_DECREF(__pyx_t_19); __pyx_t_19 = 0;
-              if (unlikely(!__pyx_t_17)) __PYX_ERR(0, 168, __pyx_L24_error)
-              __Pyx_GOTREF(__pyx_t_17);
+              PyObject *__pyx_callargs[3] = {__pyx_t_17, __pyx_v_connection, __pyx_v_error};
+              __pyx_t_16 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_18, __pyx_callargs+__pyx_t_6, (3-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+              __Pyx_XDECREF(__pyx_t_17); __pyx_t_17 = 0;
+              __Pyx_DECREF(__pyx_t_18); __pyx_t_18 = 0;
+              if (unlikely(!__pyx_t_16)) __PYX_ERR(0, 196, __pyx_L23_error)
+              __Pyx_GOTREF(__pyx_t_16);
             }
-            __Pyx_DECREF(__pyx_t_17); __pyx_t_17 = 0;
+            __Pyx_DECREF(__pyx_t_16); __pyx_t_16 = 0;
           }
 
           /*finally:*/ {
             /*normal exit:*/{
               __Pyx_DECREF(__pyx_v_error); __pyx_v_error = 0;
-              goto __pyx_L25;
+              goto __pyx_L24;
             }
-            __pyx_L24_error:;
+            __pyx_L23_error:;
             /*exception exit:*/{
               __Pyx_PyThreadState_declare
               __Pyx_PyThreadState_assign
-              __pyx_t_22 = 0; __pyx_t_23 = 0; __pyx_t_24 = 0; __pyx_t_25 = 0; __pyx_t_26 = 0; __pyx_t_27 = 0;
+              __pyx_t_21 = 0; __pyx_t_22 = 0; __pyx_t_23 = 0; __pyx_t_24 = 0; __pyx_t_25 = 0; __pyx_t_26 = 0;
+              __Pyx_XDECREF(__pyx_t_16); __pyx_t_16 = 0;
               __Pyx_XDECREF(__pyx_t_17); __pyx_t_17 = 0;
               __Pyx_XDECREF(__pyx_t_18); __pyx_t_18 = 0;
-              __Pyx_XDECREF(__pyx_t_19); __pyx_t_19 = 0;
-               __Pyx_ExceptionSwap(&__pyx_t_25, &__pyx_t_26, &__pyx_t_27);
-              if ( unlikely(__Pyx_GetException(&__pyx_t_22, &__pyx_t_23, &__pyx_t_24) < 0)) __Pyx_ErrFetch(&__pyx_t_22, &__pyx_t_23, &__pyx_t_24);
+               __Pyx_ExceptionSwap(&__pyx_t_24, &__pyx_t_25, &__pyx_t_26);
+              if ( unlikely(__Pyx_GetException(&__pyx_t_21, &__pyx_t_22, &__pyx_t_23) < 0)) __Pyx_ErrFetch(&__pyx_t_21, &__pyx_t_22, &__pyx_t_23);
+              __Pyx_XGOTREF(__pyx_t_21);
               __Pyx_XGOTREF(__pyx_t_22);
               __Pyx_XGOTREF(__pyx_t_23);
               __Pyx_XGOTREF(__pyx_t_24);
               __Pyx_XGOTREF(__pyx_t_25);
               __Pyx_XGOTREF(__pyx_t_26);
-              __Pyx_XGOTREF(__pyx_t_27);
-              __pyx_t_15 = __pyx_lineno; __pyx_t_20 = __pyx_clineno; __pyx_t_21 = __pyx_filename;
+              __pyx_t_14 = __pyx_lineno; __pyx_t_19 = __pyx_clineno; __pyx_t_20 = __pyx_filename;
               {
                 __Pyx_DECREF(__pyx_v_error); __pyx_v_error = 0;
               }
+              __Pyx_XGIVEREF(__pyx_t_24);
               __Pyx_XGIVEREF(__pyx_t_25);
               __Pyx_XGIVEREF(__pyx_t_26);
-              __Pyx_XGIVEREF(__pyx_t_27);
-              __Pyx_ExceptionReset(__pyx_t_25, __pyx_t_26, __pyx_t_27);
+              __Pyx_ExceptionReset(__pyx_t_24, __pyx_t_25, __pyx_t_26);
+              __Pyx_XGIVEREF(__pyx_t_21);
               __Pyx_XGIVEREF(__pyx_t_22);
               __Pyx_XGIVEREF(__pyx_t_23);
-              __Pyx_XGIVEREF(__pyx_t_24);
-              __Pyx_ErrRestore(__pyx_t_22, __pyx_t_23, __pyx_t_24);
-              __pyx_t_22 = 0; __pyx_t_23 = 0; __pyx_t_24 = 0; __pyx_t_25 = 0; __pyx_t_26 = 0; __pyx_t_27 = 0;
-              __pyx_lineno = __pyx_t_15; __pyx_clineno = __pyx_t_20; __pyx_filename = __pyx_t_21;
-              goto __pyx_L12_except_error;
+              __Pyx_ErrRestore(__pyx_t_21, __pyx_t_22, __pyx_t_23);
+              __pyx_t_21 = 0; __pyx_t_22 = 0; __pyx_t_23 = 0; __pyx_t_24 = 0; __pyx_t_25 = 0; __pyx_t_26 = 0;
+              __pyx_lineno = __pyx_t_14; __pyx_clineno = __pyx_t_19; __pyx_filename = __pyx_t_20;
+              goto __pyx_L11_except_error;
             }
-            __pyx_L25:;
+            __pyx_L24:;
           }
           __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-          __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-          __Pyx_XDECREF(__pyx_t_16); __pyx_t_16 = 0;
-          goto __pyx_L11_exception_handled;
+          __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+          __Pyx_XDECREF(__pyx_t_15); __pyx_t_15 = 0;
+          goto __pyx_L10_exception_handled;
         }
-        goto __pyx_L12_except_error;
+        goto __pyx_L11_except_error;
 
-        __pyx_L12_except_error:;
+        __pyx_L11_except_error:;
+        __Pyx_XGIVEREF(__pyx_t_9);
         __Pyx_XGIVEREF(__pyx_t_10);
         __Pyx_XGIVEREF(__pyx_t_11);
-        __Pyx_XGIVEREF(__pyx_t_12);
-        __Pyx_ExceptionReset(__pyx_t_10, __pyx_t_11, __pyx_t_12);
+        __Pyx_ExceptionReset(__pyx_t_9, __pyx_t_10, __pyx_t_11);
         goto __pyx_L1_error;
-        __pyx_L11_exception_handled:;
+        __pyx_L10_exception_handled:;
+        __Pyx_XGIVEREF(__pyx_t_9);
         __Pyx_XGIVEREF(__pyx_t_10);
         __Pyx_XGIVEREF(__pyx_t_11);
-        __Pyx_XGIVEREF(__pyx_t_12);
-        __Pyx_ExceptionReset(__pyx_t_10, __pyx_t_11, __pyx_t_12);
-        __pyx_L17_try_end:;
+        __Pyx_ExceptionReset(__pyx_t_9, __pyx_t_10, __pyx_t_11);
+        __pyx_L16_try_end:;
       }
 
-      __pyx_t_16 = __pyx_v_self->sending;
-      __Pyx_INCREF(__pyx_t_16);
-      if (unlikely(__pyx_t_16 == Py_None)) {
+      __pyx_t_15 = __pyx_v_self->sending;
+      __Pyx_INCREF(__pyx_t_15);
+      if (unlikely(__pyx_t_15 == Py_None)) {
         PyErr_SetString(PyExc_TypeError, "object of type \047NoneType\047 has no len()");
-        __PYX_ERR(0, 169, __pyx_L1_error)
+        __PYX_ERR(0, 197, __pyx_L1_error)
       }
-      __pyx_t_13 = __Pyx_PyList_GET_SIZE(__pyx_t_16); if (unlikely(__pyx_t_13 == ((Py_ssize_t)-1))) __PYX_ERR(0, 169, __pyx_L1_error)
-      __Pyx_DECREF(__pyx_t_16); __pyx_t_16 = 0;
-      __pyx_t_5 = (__pyx_t_13 == BATCH_MAX);
+      __pyx_t_12 = __Pyx_PyList_GET_SIZE(__pyx_t_15); if (unlikely(__pyx_t_12 == ((Py_ssize_t)-1))) __PYX_ERR(0, 197, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_15); __pyx_t_15 = 0;
+      __pyx_t_4 = (__pyx_t_12 == BATCH_MAX);
 
 
-      if (__pyx_t_5) {
+      if (__pyx_t_4) {
 
 
-        __pyx_t_20 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_send(__pyx_v_self); if (unlikely(__pyx_t_20 == ((int)-1))) __PYX_ERR(0, 170, __pyx_L1_error)
+        __pyx_t_19 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_send(__pyx_v_self); if (unlikely(__pyx_t_19 == ((int)-1))) __PYX_ERR(0, 198, __pyx_L1_error)
 
 
       }
     }
-    __pyx_L7:;
+    __pyx_L6:;
 
-    __pyx_L4_continue:;
+    __pyx_L3_continue:;
   }
-  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  __pyx_t_20 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_send(__pyx_v_self); if (unlikely(__pyx_t_20 == ((int)-1))) __PYX_ERR(0, 171, __pyx_L1_error)
+  __pyx_t_19 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_send(__pyx_v_self); if (unlikely(__pyx_t_19 == ((int)-1))) __PYX_ERR(0, 199, __pyx_L1_error)
 
 
-  __pyx_t_2 = __pyx_v_later; __Pyx_INCREF(__pyx_t_2);
-  __pyx_t_4 = 0;
+  __pyx_t_1 = __pyx_v_later; __Pyx_INCREF(__pyx_t_1);
+  __pyx_t_2 = 0;
   for (;;) {
     {
-      Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
+      Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 172, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 200, __pyx_L1_error)
       #endif
-      if (__pyx_t_4 >= __pyx_temp) break;
+      if (__pyx_t_2 >= __pyx_temp) break;
     }
-    __pyx_t_16 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_4, __Pyx_ReferenceSharing_OwnStrongReference);
-    ++__pyx_t_4;
-    if (unlikely(!__pyx_t_16)) __PYX_ERR(0, 172, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_16);
-    __Pyx_XDECREF_SET(__pyx_v_connection, __pyx_t_16);
-    __pyx_t_16 = 0;
+    __pyx_t_15 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
+    ++__pyx_t_2;
+    if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 200, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_15);
+    __Pyx_XDECREF_SET(__pyx_v_connection, __pyx_t_15);
+    __pyx_t_15 = 0;
 
     {
       __Pyx_PyThreadState_declare
       __Pyx_PyThreadState_assign
-      __Pyx_ExceptionSave(&__pyx_t_12, &__pyx_t_11, &__pyx_t_10);
-      __Pyx_XGOTREF(__pyx_t_12);
+      __Pyx_ExceptionSave(&__pyx_t_11, &__pyx_t_10, &__pyx_t_9);
       __Pyx_XGOTREF(__pyx_t_11);
       __Pyx_XGOTREF(__pyx_t_10);
+      __Pyx_XGOTREF(__pyx_t_9);
       /*try:*/ {
 
-        __pyx_t_16 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_written); if (unlikely(!__pyx_t_16)) __PYX_ERR(0, 174, __pyx_L34_error)
-        __Pyx_GOTREF(__pyx_t_16);
+        __pyx_t_15 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_written); if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 202, __pyx_L33_error)
+        __Pyx_GOTREF(__pyx_t_15);
         __pyx_t_3 = __pyx_v_connection;
         __Pyx_INCREF(__pyx_t_3);
-        __pyx_t_7 = 0;
+        __pyx_t_6 = 0;
         {
           PyObject *__pyx_callargs[2] = {__pyx_t_3, NULL};
-          __pyx_t_6 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_flush, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+          __pyx_t_5 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_flush, __pyx_callargs+__pyx_t_6, (1-__pyx_t_6) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-          if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 174, __pyx_L34_error)
-          __Pyx_GOTREF(__pyx_t_6);
+          if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 202, __pyx_L33_error)
+          __Pyx_GOTREF(__pyx_t_5);
         }
-        __pyx_t_3 = __Pyx_PyNumber_InPlaceAdd_int_object(__pyx_t_16, __pyx_t_6); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 174, __pyx_L34_error)
+        __pyx_t_3 = __Pyx_PyNumber_InPlaceAdd_int_object(__pyx_t_15, __pyx_t_5); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 202, __pyx_L33_error)
         __Pyx_GOTREF(__pyx_t_3);
-        __Pyx_DECREF(__pyx_t_16); __pyx_t_16 = 0;
-        __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-        __pyx_t_28 = __Pyx_PyLong_As_PY_LONG_LONG(__pyx_t_3); if (unlikely((__pyx_t_28 == (PY_LONG_LONG)-1) && PyErr_Occurred())) __PYX_ERR(0, 174, __pyx_L34_error)
+        __Pyx_DECREF(__pyx_t_15); __pyx_t_15 = 0;
+        __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+        __pyx_t_27 = __Pyx_PyLong_As_PY_LONG_LONG(__pyx_t_3); if (unlikely((__pyx_t_27 == (PY_LONG_LONG)-1) && PyErr_Occurred())) __PYX_ERR(0, 202, __pyx_L33_error)
         __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-        __pyx_v_written = __pyx_t_28;
+        __pyx_v_written = __pyx_t_27;
 
       }
-      __Pyx_XDECREF(__pyx_t_12); __pyx_t_12 = 0;
       __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
       __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
-      goto __pyx_L41_try_end;
-      __pyx_L34_error:;
+      __Pyx_XDECREF(__pyx_t_9); __pyx_t_9 = 0;
+      goto __pyx_L40_try_end;
+      __pyx_L33_error:;
+      __Pyx_XDECREF(__pyx_t_15); __pyx_t_15 = 0;
       __Pyx_XDECREF(__pyx_t_16); __pyx_t_16 = 0;
       __Pyx_XDECREF(__pyx_t_17); __pyx_t_17 = 0;
       __Pyx_XDECREF(__pyx_t_18); __pyx_t_18 = 0;
-      __Pyx_XDECREF(__pyx_t_19); __pyx_t_19 = 0;
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-      __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+      __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-      __pyx_t_20 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_Exception))));
-      if (__pyx_t_20) {
-        __Pyx_AddTraceback("ws_service_wire._wire.Output.flush", __pyx_clineno, __pyx_lineno, __pyx_filename);
-        if (__Pyx_GetException(&__pyx_t_3, &__pyx_t_6, &__pyx_t_16) < 0) __PYX_ERR(0, 175, __pyx_L36_except_error)
+      __pyx_t_19 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_Exception))));
+      if (__pyx_t_19) {
+        __Pyx_AddTraceback("ws_service_wire._wire.Output._flush", __pyx_clineno, __pyx_lineno, __pyx_filename);
+        if (__Pyx_GetException(&__pyx_t_3, &__pyx_t_5, &__pyx_t_15) < 0) __PYX_ERR(0, 203, __pyx_L35_except_error)
         __Pyx_XGOTREF(__pyx_t_3);
-        __Pyx_XGOTREF(__pyx_t_6);
-        __Pyx_XGOTREF(__pyx_t_16);
-        __Pyx_INCREF(__pyx_t_6);
-        __pyx_v_error = __pyx_t_6;
+        __Pyx_XGOTREF(__pyx_t_5);
+        __Pyx_XGOTREF(__pyx_t_15);
+        __Pyx_INCREF(__pyx_t_5);
+        __pyx_v_error = __pyx_t_5;
         /*try:*/ {
 
-          __pyx_t_19 = NULL;
+          __pyx_t_18 = NULL;
           __Pyx_INCREF(__pyx_v_self->failed);
-          __pyx_t_18 = __pyx_v_self->failed; 
-          __pyx_t_7 = 1;
+          __pyx_t_17 = __pyx_v_self->failed; 
+          __pyx_t_6 = 1;
           #if CYTHON_UNPACK_METHODS
-          if (likely(PyMethod_Check(__pyx_t_18))) {
-            __pyx_t_19 = PyMethod_GET_SELF(__pyx_t_18);
-            assert(__pyx_t_19);
-            PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_18);
-            __Pyx_INCREF(__pyx_t_19);
+          if (likely(PyMethod_Check(__pyx_t_17))) {
+            __pyx_t_18 = PyMethod_GET_SELF(__pyx_t_17);
+            assert(__pyx_t_18);
+            PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_17);
+            __Pyx_INCREF(__pyx_t_18);
             __Pyx_INCREF(__pyx__function);
-            __Pyx_DECREF_SET(__pyx_t_18, __pyx__function);
-            __pyx_t_7 = 0;
+            __Pyx_DECREF_SET(__pyx_t_17, __pyx__function);
+            __pyx_t_6 = 0;
           }
           #endif
           {
-            PyObject *__pyx_callargs[3] = {__pyx_t_19, __pyx_v_connection, __pyx_v_error};
-            __pyx_t_17 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_18, __pyx_callargs+__pyx_t_7, (3-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-            __Pyx_XDECREF(__pyx_t_19); __pyx_t_19 = 0;
-            __Pyx_DECREF(__pyx_t_18); __pyx_t_18 = 0;
-            if (unlikely(!__pyx_t_17)) __PYX_ERR(0, 176, __pyx_L47_error)
-            __Pyx_GOTREF(__pyx_t_17);
+            PyObject *__pyx_callargs[3] = {__pyx_t_18, __pyx_v_connection, __pyx_v_error};
+            __pyx_t_16 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_17, __pyx_callargs+__pyx_t_6, (3-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+            __Pyx_XDECREF(__pyx_t_18); __pyx_t_18 = 0;
+            __Pyx_DECREF(__pyx_t_17); __pyx_t_17 = 0;
+            if (unlikely(!__pyx_t_16)) __PYX_ERR(0, 204, __pyx_L46_error)
+            __Pyx_GOTREF(__pyx_t_16);
           }
-          __Pyx_DECREF(__pyx_t_17); __pyx_t_17 = 0;
+          __Pyx_DECREF(__pyx_t_16); __pyx_t_16 = 0;
         }
 
         /*finally:*/ {
           /*normal exit:*/{
             __Pyx_DECREF(__pyx_v_error); __pyx_v_error = 0;
-            goto __pyx_L48;
+            goto __pyx_L47;
           }
-          __pyx_L47_error:;
+          __pyx_L46_error:;
           /*exception exit:*/{
             __Pyx_PyThreadState_declare
             __Pyx_PyThreadState_assign
-            __pyx_t_27 = 0; __pyx_t_26 = 0; __pyx_t_25 = 0; __pyx_t_24 = 0; __pyx_t_23 = 0; __pyx_t_22 = 0;
+            __pyx_t_26 = 0; __pyx_t_25 = 0; __pyx_t_24 = 0; __pyx_t_23 = 0; __pyx_t_22 = 0; __pyx_t_21 = 0;
+            __Pyx_XDECREF(__pyx_t_16); __pyx_t_16 = 0;
             __Pyx_XDECREF(__pyx_t_17); __pyx_t_17 = 0;
             __Pyx_XDECREF(__pyx_t_18); __pyx_t_18 = 0;
-            __Pyx_XDECREF(__pyx_t_19); __pyx_t_19 = 0;
-             __Pyx_ExceptionSwap(&__pyx_t_24, &__pyx_t_23, &__pyx_t_22);
-            if ( unlikely(__Pyx_GetException(&__pyx_t_27, &__pyx_t_26, &__pyx_t_25) < 0)) __Pyx_ErrFetch(&__pyx_t_27, &__pyx_t_26, &__pyx_t_25);
-            __Pyx_XGOTREF(__pyx_t_27);
+             __Pyx_ExceptionSwap(&__pyx_t_23, &__pyx_t_22, &__pyx_t_21);
+            if ( unlikely(__Pyx_GetException(&__pyx_t_26, &__pyx_t_25, &__pyx_t_24) < 0)) __Pyx_ErrFetch(&__pyx_t_26, &__pyx_t_25, &__pyx_t_24);
             __Pyx_XGOTREF(__pyx_t_26);
             __Pyx_XGOTREF(__pyx_t_25);
             __Pyx_XGOTREF(__pyx_t_24);
             __Pyx_XGOTREF(__pyx_t_23);
             __Pyx_XGOTREF(__pyx_t_22);
-            __pyx_t_20 = __pyx_lineno; __pyx_t_15 = __pyx_clineno; __pyx_t_21 = __pyx_filename;
+            __Pyx_XGOTREF(__pyx_t_21);
+            __pyx_t_19 = __pyx_lineno; __pyx_t_14 = __pyx_clineno; __pyx_t_20 = __pyx_filename;
             {
               __Pyx_DECREF(__pyx_v_error); __pyx_v_error = 0;
             }
-            __Pyx_XGIVEREF(__pyx_t_24);
             __Pyx_XGIVEREF(__pyx_t_23);
             __Pyx_XGIVEREF(__pyx_t_22);
-            __Pyx_ExceptionReset(__pyx_t_24, __pyx_t_23, __pyx_t_22);
-            __Pyx_XGIVEREF(__pyx_t_27);
+            __Pyx_XGIVEREF(__pyx_t_21);
+            __Pyx_ExceptionReset(__pyx_t_23, __pyx_t_22, __pyx_t_21);
             __Pyx_XGIVEREF(__pyx_t_26);
             __Pyx_XGIVEREF(__pyx_t_25);
-            __Pyx_ErrRestore(__pyx_t_27, __pyx_t_26, __pyx_t_25);
-            __pyx_t_27 = 0; __pyx_t_26 = 0; __pyx_t_25 = 0; __pyx_t_24 = 0; __pyx_t_23 = 0; __pyx_t_22 = 0;
-            __pyx_lineno = __pyx_t_20; __pyx_clineno = __pyx_t_15; __pyx_filename = __pyx_t_21;
-            goto __pyx_L36_except_error;
+            __Pyx_XGIVEREF(__pyx_t_24);
+            __Pyx_ErrRestore(__pyx_t_26, __pyx_t_25, __pyx_t_24);
+            __pyx_t_26 = 0; __pyx_t_25 = 0; __pyx_t_24 = 0; __pyx_t_23 = 0; __pyx_t_22 = 0; __pyx_t_21 = 0;
+            __pyx_lineno = __pyx_t_19; __pyx_clineno = __pyx_t_14; __pyx_filename = __pyx_t_20;
+            goto __pyx_L35_except_error;
           }
-          __pyx_L48:;
+          __pyx_L47:;
         }
         __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-        __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-        __Pyx_XDECREF(__pyx_t_16); __pyx_t_16 = 0;
-        goto __pyx_L35_exception_handled;
+        __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+        __Pyx_XDECREF(__pyx_t_15); __pyx_t_15 = 0;
+        goto __pyx_L34_exception_handled;
       }
-      goto __pyx_L36_except_error;
+      goto __pyx_L35_except_error;
 
-      __pyx_L36_except_error:;
-      __Pyx_XGIVEREF(__pyx_t_12);
+      __pyx_L35_except_error:;
       __Pyx_XGIVEREF(__pyx_t_11);
       __Pyx_XGIVEREF(__pyx_t_10);
-      __Pyx_ExceptionReset(__pyx_t_12, __pyx_t_11, __pyx_t_10);
+      __Pyx_XGIVEREF(__pyx_t_9);
+      __Pyx_ExceptionReset(__pyx_t_11, __pyx_t_10, __pyx_t_9);
       goto __pyx_L1_error;
-      __pyx_L35_exception_handled:;
-      __Pyx_XGIVEREF(__pyx_t_12);
+      __pyx_L34_exception_handled:;
       __Pyx_XGIVEREF(__pyx_t_11);
       __Pyx_XGIVEREF(__pyx_t_10);
-      __Pyx_ExceptionReset(__pyx_t_12, __pyx_t_11, __pyx_t_10);
-      __pyx_L41_try_end:;
+      __Pyx_XGIVEREF(__pyx_t_9);
+      __Pyx_ExceptionReset(__pyx_t_11, __pyx_t_10, __pyx_t_9);
+      __pyx_L40_try_end:;
     }
 
   }
-  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  __pyx_t_2 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_written); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 177, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_2);
   {
-    PyObject *__pyx_temp;
-    {
-      __pyx_temp = __pyx_r;
-      __pyx_r = __pyx_t_2;
-    }
-    __Pyx_XDECREF(__pyx_temp);
+
+    __pyx_r = __pyx_v_written;
   }
-  __pyx_t_2 = 0;
   goto __pyx_L0;
 
 
   /* function exit code */
   __pyx_L1_error:;
-  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_XDECREF(__pyx_t_1);
   __Pyx_XDECREF(__pyx_t_3);
-  __Pyx_XDECREF(__pyx_t_6);
+  __Pyx_XDECREF(__pyx_t_5);
+  __Pyx_XDECREF(__pyx_t_15);
   __Pyx_XDECREF(__pyx_t_16);
   __Pyx_XDECREF(__pyx_t_17);
   __Pyx_XDECREF(__pyx_t_18);
-  __Pyx_XDECREF(__pyx_t_19);
-  __Pyx_AddTraceback("ws_service_wire._wire.Output.flush", __pyx_clineno, __pyx_lineno, __pyx_filename);
-  __pyx_r = NULL;
+  __Pyx_AddTraceback("ws_service_wire._wire.Output._flush", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = -1LL;
   __pyx_L0:;
 
   __Pyx_XDECREF((PyObject *)__pyx_v_queue);
-
-  __Pyx_XDECREF(__pyx_v_due);
   __Pyx_XDECREF(__pyx_v_later);
   __Pyx_XDECREF(__pyx_v_connection);
   __Pyx_XDECREF(__pyx_v_error);
-  __Pyx_XGIVEREF(__pyx_r);
+
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
@@ -6077,10 +6506,10 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__is_direct(struct __pyx_obj_
     PyObject *__pyx_callargs[2] = {__pyx_t_4, NULL};
     __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_is_closing, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 183, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 211, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
   }
-  __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_t_3); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 183, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_t_3); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 211, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   __pyx_t_6 = (!__pyx_t_2);
 
@@ -6101,11 +6530,11 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__is_direct(struct __pyx_obj_
     PyObject *__pyx_callargs[2] = {__pyx_t_4, NULL};
     __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_get_write_buffer_size, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 183, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 211, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
   }
 
-  __pyx_t_6 = (__Pyx_PyLong_BoolEqObjC(__pyx_t_3, __pyx_mstate_global->__pyx_int_0, 0, 0)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 183, __pyx_L1_error)
+  __pyx_t_6 = (__Pyx_PyLong_BoolEqObjC(__pyx_t_3, __pyx_mstate_global->__pyx_int_0, 0, 0)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 211, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   if (__pyx_t_6) {
 
@@ -6118,7 +6547,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__is_direct(struct __pyx_obj_
 
   __pyx_t_3 = __pyx_v_queue->frames;
   __Pyx_INCREF(__pyx_t_3);
-  __pyx_t_7 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_size(__pyx_v_self, ((PyObject*)__pyx_t_3)); if (unlikely(__pyx_t_7 == ((Py_ssize_t)-1L))) __PYX_ERR(0, 184, __pyx_L1_error)
+  __pyx_t_7 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_size(__pyx_v_self, ((PyObject*)__pyx_t_3)); if (unlikely(__pyx_t_7 == ((Py_ssize_t)-1L))) __PYX_ERR(0, 212, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   __pyx_t_6 = (__pyx_t_7 <= __pyx_e_15ws_service_wire_5_wire_DIRECT_MAX);
 
@@ -6163,7 +6592,7 @@ static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__size(CYTHON_UNUSED s
 
   if (unlikely(__pyx_v_frames == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 189, __pyx_L1_error)
+    __PYX_ERR(0, 217, __pyx_L1_error)
   }
   __pyx_t_1 = __pyx_v_frames; __Pyx_INCREF(__pyx_t_1);
   __pyx_t_2 = 0;
@@ -6171,20 +6600,20 @@ static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__size(CYTHON_UNUSED s
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 189, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 217, __pyx_L1_error)
       #endif
       if (__pyx_t_2 >= __pyx_temp) break;
     }
     __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_2;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 189, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 217, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
     __Pyx_XDECREF_SET(__pyx_v_frame, __pyx_t_3);
     __pyx_t_3 = 0;
 
     __pyx_t_3 = __pyx_v_frame;
     __Pyx_INCREF(__pyx_t_3);
-    if (!(likely(PyBytes_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_3))) __PYX_ERR(0, 190, __pyx_L1_error)
+    if (!(likely(PyBytes_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_3))) __PYX_ERR(0, 218, __pyx_L1_error)
     __pyx_v_size = (__pyx_v_size + PyBytes_GET_SIZE(__pyx_t_3));
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
 
@@ -6234,7 +6663,7 @@ static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__take(struct __pyx_ob
 
   __pyx_t_1 = __pyx_v_queue->frames;
   __Pyx_INCREF(__pyx_t_1);
-  __pyx_t_2 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_join(__pyx_v_self, ((PyObject*)__pyx_t_1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 195, __pyx_L1_error)
+  __pyx_t_2 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Output *)__pyx_v_self->__pyx_vtab)->_join(__pyx_v_self, ((PyObject*)__pyx_t_1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 223, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_v_data = ((PyObject*)__pyx_t_2);
@@ -6244,9 +6673,9 @@ static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__take(struct __pyx_ob
   __Pyx_INCREF(__pyx_t_2);
   if (unlikely(__pyx_t_2 == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "object of type \047NoneType\047 has no len()");
-    __PYX_ERR(0, 196, __pyx_L1_error)
+    __PYX_ERR(0, 224, __pyx_L1_error)
   }
-  __pyx_t_3 = __Pyx_PyList_GET_SIZE(__pyx_t_2); if (unlikely(__pyx_t_3 == ((Py_ssize_t)-1))) __PYX_ERR(0, 196, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyList_GET_SIZE(__pyx_t_2); if (unlikely(__pyx_t_3 == ((Py_ssize_t)-1))) __PYX_ERR(0, 224, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __pyx_v_job = (&(__pyx_v_self->jobs[__pyx_t_3]));
 
@@ -6267,16 +6696,16 @@ static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__take(struct __pyx_ob
 
   if (unlikely(__pyx_v_self->sending == Py_None)) {
     PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "append");
-    __PYX_ERR(0, 199, __pyx_L1_error)
+    __PYX_ERR(0, 227, __pyx_L1_error)
   }
-  __pyx_t_8 = __Pyx_PyList_Append(__pyx_v_self->sending, __pyx_v_connection); if (unlikely(__pyx_t_8 == ((int)-1))) __PYX_ERR(0, 199, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyList_Append(__pyx_v_self->sending, __pyx_v_connection); if (unlikely(__pyx_t_8 == ((int)-1))) __PYX_ERR(0, 227, __pyx_L1_error)
 
 
   if (unlikely(__pyx_v_self->buffers == Py_None)) {
     PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "append");
-    __PYX_ERR(0, 200, __pyx_L1_error)
+    __PYX_ERR(0, 228, __pyx_L1_error)
   }
-  __pyx_t_8 = __Pyx_PyList_Append(__pyx_v_self->buffers, __pyx_v_data); if (unlikely(__pyx_t_8 == ((int)-1))) __PYX_ERR(0, 200, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyList_Append(__pyx_v_self->buffers, __pyx_v_data); if (unlikely(__pyx_t_8 == ((int)-1))) __PYX_ERR(0, 228, __pyx_L1_error)
 
 
   __pyx_v_queue->written = (__pyx_v_queue->written + __pyx_v_job->size);
@@ -6288,7 +6717,7 @@ static Py_ssize_t __pyx_f_15ws_service_wire_5_wire_6Output__take(struct __pyx_ob
     PyObject *__pyx_callargs[2] = {__pyx_t_1, NULL};
     __pyx_t_2 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_clear, __pyx_callargs+__pyx_t_9, (1-__pyx_t_9) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
-    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 202, __pyx_L1_error)
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 230, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
@@ -6333,9 +6762,9 @@ static PyObject *__pyx_f_15ws_service_wire_5_wire_6Output__join(struct __pyx_obj
 
   if (unlikely(__pyx_v_frames == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "object of type \047NoneType\047 has no len()");
-    __PYX_ERR(0, 207, __pyx_L1_error)
+    __PYX_ERR(0, 235, __pyx_L1_error)
   }
-  __pyx_t_1 = __Pyx_PyList_GET_SIZE(__pyx_v_frames); if (unlikely(__pyx_t_1 == ((Py_ssize_t)-1))) __PYX_ERR(0, 207, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyList_GET_SIZE(__pyx_v_frames); if (unlikely(__pyx_t_1 == ((Py_ssize_t)-1))) __PYX_ERR(0, 235, __pyx_L1_error)
   __pyx_v_n = __pyx_t_1;
 
   __pyx_t_2 = (__pyx_v_n == 1);
@@ -6345,11 +6774,11 @@ static PyObject *__pyx_f_15ws_service_wire_5_wire_6Output__join(struct __pyx_obj
 
     if (unlikely(__pyx_v_frames == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-      __PYX_ERR(0, 209, __pyx_L1_error)
+      __PYX_ERR(0, 237, __pyx_L1_error)
     }
-    __pyx_t_3 = __Pyx_GetItemInt_List(__pyx_v_frames, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 209, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_GetItemInt_List(__pyx_v_frames, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 237, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(PyBytes_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_3))) __PYX_ERR(0, 209, __pyx_L1_error)
+    if (!(likely(PyBytes_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_3))) __PYX_ERR(0, 237, __pyx_L1_error)
     {
       PyObject *__pyx_temp;
       {
@@ -6367,9 +6796,9 @@ static PyObject *__pyx_f_15ws_service_wire_5_wire_6Output__join(struct __pyx_obj
   __Pyx_INCREF(__pyx_t_3);
   if (unlikely(__pyx_t_3 == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "object of type \047NoneType\047 has no len()");
-    __PYX_ERR(0, 210, __pyx_L1_error)
+    __PYX_ERR(0, 238, __pyx_L1_error)
   }
-  __pyx_t_1 = __Pyx_PyList_GET_SIZE(__pyx_t_3); if (unlikely(__pyx_t_1 == ((Py_ssize_t)-1))) __PYX_ERR(0, 210, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyList_GET_SIZE(__pyx_t_3); if (unlikely(__pyx_t_1 == ((Py_ssize_t)-1))) __PYX_ERR(0, 238, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   __pyx_t_2 = (__pyx_v_n == __pyx_t_1);
 
@@ -6386,15 +6815,15 @@ static PyObject *__pyx_f_15ws_service_wire_5_wire_6Output__join(struct __pyx_obj
 
       if (unlikely(__pyx_v_frames == Py_None)) {
         PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-        __PYX_ERR(0, 212, __pyx_L1_error)
+        __PYX_ERR(0, 240, __pyx_L1_error)
       }
-      __pyx_t_3 = __Pyx_GetItemInt_List(__pyx_v_frames, __pyx_v_i, Py_ssize_t, 1, PyLong_FromSsize_t, 1, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 212, __pyx_L1_error)
+      __pyx_t_3 = __Pyx_GetItemInt_List(__pyx_v_frames, __pyx_v_i, Py_ssize_t, 1, PyLong_FromSsize_t, 1, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 240, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
       if (unlikely(__pyx_v_self->joined == Py_None)) {
         PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-        __PYX_ERR(0, 212, __pyx_L1_error)
+        __PYX_ERR(0, 240, __pyx_L1_error)
       }
-      __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_self->joined, __pyx_v_i, Py_ssize_t, 1, PyLong_FromSsize_t, 1, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 212, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_self->joined, __pyx_v_i, Py_ssize_t, 1, PyLong_FromSsize_t, 1, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 240, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
       __pyx_t_2 = (__pyx_t_3 != __pyx_t_6);
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
@@ -6426,11 +6855,11 @@ static PyObject *__pyx_f_15ws_service_wire_5_wire_6Output__join(struct __pyx_obj
 
   if (unlikely(__pyx_v_frames == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-    __PYX_ERR(0, 216, __pyx_L1_error)
+    __PYX_ERR(0, 244, __pyx_L1_error)
   }
-  __pyx_t_6 = __Pyx_PyList_GetSlice(__pyx_v_frames, 0, PY_SSIZE_T_MAX); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __pyx_t_6 = __Pyx_PyList_GetSlice(__pyx_v_frames, 0, PY_SSIZE_T_MAX); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 244, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
-  __pyx_t_3 = __Pyx_PyBytes_Join(__pyx_mstate_global->__pyx_kp_b__3, __pyx_v_frames); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyBytes_Join(__pyx_mstate_global->__pyx_kp_b__3, __pyx_v_frames); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 244, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_GIVEREF(__pyx_t_6);
   __Pyx_GOTREF(__pyx_v_self->joined);
@@ -6515,9 +6944,9 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
   __Pyx_INCREF(__pyx_t_1);
   if (unlikely(__pyx_t_1 == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "object of type \047NoneType\047 has no len()");
-    __PYX_ERR(0, 221, __pyx_L1_error)
+    __PYX_ERR(0, 249, __pyx_L1_error)
   }
-  __pyx_t_2 = __Pyx_PyList_GET_SIZE(__pyx_t_1); if (unlikely(__pyx_t_2 == ((Py_ssize_t)-1))) __PYX_ERR(0, 221, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyList_GET_SIZE(__pyx_t_1); if (unlikely(__pyx_t_2 == ((Py_ssize_t)-1))) __PYX_ERR(0, 249, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_v_n = ((unsigned int)__pyx_t_2);
 
@@ -6585,11 +7014,11 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
 
   __pyx_t_1 = __pyx_v_self->sending;
   __Pyx_INCREF(__pyx_t_1);
-  __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 232, __pyx_L1_error)
+  __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 260, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   __pyx_t_5 = __pyx_v_self->buffers;
   __Pyx_INCREF(__pyx_t_5);
-  __pyx_t_6 = PyList_New(0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 232, __pyx_L1_error)
+  __pyx_t_6 = PyList_New(0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 260, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
   __pyx_v_sending = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
@@ -6604,7 +7033,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
   __Pyx_DECREF_SET(__pyx_v_self->buffers, ((PyObject*)__pyx_t_6));
   __pyx_t_6 = 0;
 
-  __pyx_t_6 = PyList_New(0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 233, __pyx_L1_error)
+  __pyx_t_6 = PyList_New(0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 261, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
   __pyx_t_5 = __pyx_mstate_global->__pyx_kp_b__3;
   __Pyx_INCREF(__pyx_t_5);
@@ -6628,7 +7057,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
     __Pyx_INCREF(__pyx_v_self->failed);
     __pyx_t_4 = __pyx_v_self->failed; 
     __pyx_t_7 = NULL;
-    __pyx_t_8 = __Pyx_PyLong_From_int(__pyx_v_error); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 236, __pyx_L1_error)
+    __pyx_t_8 = __Pyx_PyLong_From_int(__pyx_v_error); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 264, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __pyx_t_9 = 1;
     {
@@ -6636,7 +7065,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_OSError)), __pyx_callargs+__pyx_t_9, (3-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 236, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 264, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __pyx_t_9 = 1;
@@ -6657,7 +7086,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
       __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 236, __pyx_L1_error)
+      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 264, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
     }
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
@@ -6682,11 +7111,11 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
 
       if (unlikely(__pyx_v_sending == Py_None)) {
         PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-        __PYX_ERR(0, 240, __pyx_L1_error)
+        __PYX_ERR(0, 268, __pyx_L1_error)
       }
-      __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_sending, __pyx_v_i, unsigned int, 0, __Pyx_PyLong_From_unsigned_int, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 240, __pyx_L1_error)
+      __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_sending, __pyx_v_i, unsigned int, 0, __Pyx_PyLong_From_unsigned_int, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 268, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 240, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_send_queue); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 268, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       __pyx_t_5 = __pyx_t_4;
@@ -6708,9 +7137,9 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
           __Pyx_INCREF(__pyx_t_4);
           if (unlikely(__pyx_v_buffers == Py_None)) {
             PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-            __PYX_ERR(0, 242, __pyx_L14_error)
+            __PYX_ERR(0, 270, __pyx_L14_error)
           }
-          __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_buffers, __pyx_v_i, unsigned int, 0, __Pyx_PyLong_From_unsigned_int, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 242, __pyx_L14_error)
+          __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_buffers, __pyx_v_i, unsigned int, 0, __Pyx_PyLong_From_unsigned_int, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 270, __pyx_L14_error)
           __Pyx_GOTREF(__pyx_t_1);
 
           __pyx_t_17 = 0;
@@ -6726,7 +7155,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
             __pyx_t_18 = __pyx_t_13;
           }
 
-          __pyx_t_6 = __Pyx_PyObject_GetSlice(__pyx_t_1, __pyx_t_18, 0, NULL, NULL, NULL, 1, 0, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 242, __pyx_L14_error)
+          __pyx_t_6 = __Pyx_PyObject_GetSlice(__pyx_t_1, __pyx_t_18, 0, NULL, NULL, NULL, 1, 0, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 270, __pyx_L14_error)
           __Pyx_GOTREF(__pyx_t_6);
           __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
@@ -6736,7 +7165,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
             __pyx_t_5 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_write, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
             __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
             __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-            if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 242, __pyx_L14_error)
+            if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 270, __pyx_L14_error)
             __Pyx_GOTREF(__pyx_t_5);
           }
           __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
@@ -6757,7 +7186,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
         __pyx_t_13 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_Exception))));
         if (__pyx_t_13) {
           __Pyx_AddTraceback("ws_service_wire._wire.Output._send", __pyx_clineno, __pyx_lineno, __pyx_filename);
-          if (__Pyx_GetException(&__pyx_t_5, &__pyx_t_6, &__pyx_t_4) < 0) __PYX_ERR(0, 243, __pyx_L16_except_error)
+          if (__Pyx_GetException(&__pyx_t_5, &__pyx_t_6, &__pyx_t_4) < 0) __PYX_ERR(0, 271, __pyx_L16_except_error)
           __Pyx_XGOTREF(__pyx_t_5);
           __Pyx_XGOTREF(__pyx_t_6);
           __Pyx_XGOTREF(__pyx_t_4);
@@ -6770,9 +7199,9 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
             __pyx_t_7 = __pyx_v_self->failed; 
             if (unlikely(__pyx_v_sending == Py_None)) {
               PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-              __PYX_ERR(0, 244, __pyx_L27_error)
+              __PYX_ERR(0, 272, __pyx_L27_error)
             }
-            __pyx_t_19 = __Pyx_GetItemInt_List(__pyx_v_sending, __pyx_v_i, unsigned int, 0, __Pyx_PyLong_From_unsigned_int, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_19)) __PYX_ERR(0, 244, __pyx_L27_error)
+            __pyx_t_19 = __Pyx_GetItemInt_List(__pyx_v_sending, __pyx_v_i, unsigned int, 0, __Pyx_PyLong_From_unsigned_int, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_19)) __PYX_ERR(0, 272, __pyx_L27_error)
             __Pyx_GOTREF(__pyx_t_19);
             __pyx_t_9 = 1;
             #if CYTHON_UNPACK_METHODS
@@ -6792,7 +7221,7 @@ static int __pyx_f_15ws_service_wire_5_wire_6Output__send(struct __pyx_obj_15ws_
               __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
               __Pyx_DECREF(__pyx_t_19); __pyx_t_19 = 0;
               __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-              if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 244, __pyx_L27_error)
+              if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 272, __pyx_L27_error)
               __Pyx_GOTREF(__pyx_t_1);
             }
             __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
@@ -6927,7 +7356,7 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_10is_stopped___get__(
       __Pyx_INCREF(__pyx_t_1);
       __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
       /*try:*/ {
-        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_stopped); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 61, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_stopped); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 68, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_2);
         {
           PyObject *__pyx_temp;
@@ -6972,16 +7401,325 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_10is_stopped___get__(
 
 
 /* Python wrapper */
-static PyObject *__pyx_pw_15ws_service_wire_5_wire_1read_texts(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Output_10is_reading_1__get__(PyObject *__pyx_v_self); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Output_10is_reading_1__get__(PyObject *__pyx_v_self) {
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("__get__ (wrapper)", 0);
+  __pyx_kwvalues = __Pyx_KwValues_VARARGS(__pyx_args, __pyx_nargs);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_10is_reading___get__(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Output_10is_reading___get__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  PyObject *__pyx_t_3 = NULL;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("__get__", 0);
+  {
+      __Pyx_PyCriticalSection __pyx_cs;
+      __pyx_t_1 = ((PyObject *)__pyx_v_self);
+      __Pyx_INCREF(__pyx_t_1);
+      __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
+      /*try:*/ {
+        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_reading); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 69, __pyx_L4_error)
+        __Pyx_GOTREF(__pyx_t_2);
+        {
+          PyObject *__pyx_temp;
+          {
+            __pyx_temp = __pyx_r;
+            __pyx_r = __pyx_t_2;
+          }
+          __Pyx_XDECREF(__pyx_temp);
+        }
+        __pyx_t_2 = 0;
+        __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+        goto __pyx_L3_return;
+      }
+      /*finally:*/ {
+        __pyx_L3_return: {
+          __pyx_t_3 = __pyx_r;
+          __pyx_r = 0;
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          __pyx_r = __pyx_t_3;
+          __pyx_t_3 = 0;
+          goto __pyx_L0;
+        }
+        __pyx_L4_error: {
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          goto __pyx_L1_error;
+        }
+      }
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  }
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Output.is_reading.__get__", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+/* Python wrapper */
+static int __pyx_pw_15ws_service_wire_5_wire_6Output_10is_reading_3__set__(PyObject *__pyx_v_self, PyObject *__pyx_v_value); /*proto*/
+static int __pyx_pw_15ws_service_wire_5_wire_6Output_10is_reading_3__set__(PyObject *__pyx_v_self, PyObject *__pyx_v_value) {
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  int __pyx_r;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("__set__ (wrapper)", 0);
+  __pyx_kwvalues = __Pyx_KwValues_VARARGS(__pyx_args, __pyx_nargs);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Output_10is_reading_2__set__(((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_v_self), ((PyObject *)__pyx_v_value));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static int __pyx_pf_15ws_service_wire_5_wire_6Output_10is_reading_2__set__(struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_self, PyObject *__pyx_v_value) {
+  int __pyx_r;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  int __pyx_t_2;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("__set__", 0);
+  {
+      __Pyx_PyCriticalSection __pyx_cs;
+      __pyx_t_1 = ((PyObject *)__pyx_v_self);
+      __Pyx_INCREF(__pyx_t_1);
+      __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
+      /*try:*/ {
+        __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_2 == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 69, __pyx_L4_error)
+        __pyx_v_self->is_reading = __pyx_t_2;
+      }
+      /*finally:*/ {
+        /*normal exit:*/{
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          goto __pyx_L5;
+        }
+        __pyx_L4_error: {
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          goto __pyx_L1_error;
+        }
+        __pyx_L5:;
+      }
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  }
+
+  /* function exit code */
+  __pyx_r = 0;
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_AddTraceback("ws_service_wire._wire.Output.is_reading.__set__", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = -1;
+  __pyx_L0:;
+
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static int __pyx_pw_15ws_service_wire_5_wire_6Reader_1__init__(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL_TPNEW
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+); /*proto*/
+static int __pyx_pw_15ws_service_wire_5_wire_6Reader_1__init__(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL_TPNEW
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+) {
+  struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_output = 0;
+  PyObject *__pyx_v_connection = 0;
+  PyObject *__pyx_v_incoming = 0;
+  PyObject *__pyx_v_handle = 0;
+  Py_ssize_t __pyx_v_size_max;
+  #if !CYTHON_VECTORCALL_TPNEW
+  CYTHON_UNUSED Py_ssize_t __pyx_nargs;
+  #endif
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject* values[5] = {0,0,0,0,0};
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  int __pyx_r;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("__init__ (wrapper)", 0);
+  #if !CYTHON_VECTORCALL_TPNEW
+  #if CYTHON_ASSUME_SAFE_SIZE
+  __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
+  #else
+  __pyx_nargs = PyTuple_Size(__pyx_args); if (unlikely(__pyx_nargs < 0)) return -1;
+  #endif
+  #endif
+  __pyx_kwvalues = __Pyx_KwValues_FASTCALL_TPNEW(__pyx_args, __pyx_nargs);
+  {
+    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_output,&__pyx_mstate_global->__pyx_n_u_connection,&__pyx_mstate_global->__pyx_n_u_incoming,&__pyx_mstate_global->__pyx_n_u_handle,&__pyx_mstate_global->__pyx_n_u_size_max,0};
+    const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL_TPNEW(__pyx_kwds) : 0;
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 285, __pyx_L3_error)
+    if (__pyx_kwds_len > 0) {
+      switch (__pyx_nargs) {
+        case  5:
+        values[4] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 4);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 285, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  4:
+        values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 285, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  3:
+        values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 285, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  2:
+        values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 285, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  1:
+        values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 285, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  0: break;
+        default: goto __pyx_L5_argtuple_error;
+      }
+      const Py_ssize_t kwd_pos_args = __pyx_nargs;
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 285, __pyx_L3_error)
+      for (Py_ssize_t i = __pyx_nargs; i < 5; i++) {
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 1, 5, 5, i); __PYX_ERR(0, 285, __pyx_L3_error) }
+      }
+    } else if (unlikely(__pyx_nargs != 5)) {
+      goto __pyx_L5_argtuple_error;
+    } else {
+      values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 285, __pyx_L3_error)
+      values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 285, __pyx_L3_error)
+      values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 285, __pyx_L3_error)
+      values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 285, __pyx_L3_error)
+      values[4] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 4);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 285, __pyx_L3_error)
+    }
+    __pyx_v_output = ((struct __pyx_obj_15ws_service_wire_5_wire_Output *)values[0]);
+    __pyx_v_connection = values[1];
+    __pyx_v_incoming = values[2];
+    __pyx_v_handle = values[3];
+    __pyx_v_size_max = __Pyx_PyIndex_AsSsize_t(values[4]); if (unlikely((__pyx_v_size_max == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 285, __pyx_L3_error)
+  }
+  goto __pyx_L6_skip;
+  __pyx_L5_argtuple_error:;
+  __Pyx_RaiseArgtupleInvalid("__init__", 1, 5, 5, __pyx_nargs); __PYX_ERR(0, 285, __pyx_L3_error)
+  __pyx_L6_skip:;
+  goto __pyx_L4_argument_unpacking_done;
+  __pyx_L3_error:;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.__init__", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __Pyx_RefNannyFinishContext();
+  return -1;
+  __pyx_L4_argument_unpacking_done:;
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_output), __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_Output, 1, "output", 0))) __PYX_ERR(0, 285, __pyx_L1_error)
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader___init__(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self), __pyx_v_output, __pyx_v_connection, __pyx_v_incoming, __pyx_v_handle, __pyx_v_size_max);
+
+  /* function exit code */
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __pyx_r = -1;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  goto __pyx_L7_cleaned_up;
+  __pyx_L0:;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __pyx_L7_cleaned_up:;
+
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static int __pyx_pf_15ws_service_wire_5_wire_6Reader___init__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, struct __pyx_obj_15ws_service_wire_5_wire_Output *__pyx_v_output, PyObject *__pyx_v_connection, PyObject *__pyx_v_incoming, PyObject *__pyx_v_handle, Py_ssize_t __pyx_v_size_max) {
+  int __pyx_r;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  PyObject *__pyx_t_3 = NULL;
+  Py_ssize_t __pyx_t_4;
+  __Pyx_RefNannySetupContext("__init__", 0);
+
+  __pyx_t_1 = ((PyObject *)__pyx_v_output);
+  __Pyx_INCREF(__pyx_t_1);
+  __pyx_t_2 = __pyx_v_connection;
+  __Pyx_INCREF(__pyx_t_2);
+  __pyx_t_3 = __pyx_v_incoming;
+  __Pyx_INCREF(__pyx_t_3);
+  __Pyx_GIVEREF(__pyx_t_1);
+  __Pyx_GOTREF((PyObject *)__pyx_v_self->output);
+  __Pyx_DECREF_SET(__pyx_v_self->output, ((struct __pyx_obj_15ws_service_wire_5_wire_Output *)__pyx_t_1));
+  __pyx_t_1 = 0;
+  __Pyx_GIVEREF(__pyx_t_2);
+  __Pyx_GOTREF(__pyx_v_self->connection);
+  __Pyx_DECREF_SET(__pyx_v_self->connection, __pyx_t_2);
+  __pyx_t_2 = 0;
+  __Pyx_GIVEREF(__pyx_t_3);
+  __Pyx_GOTREF(__pyx_v_self->incoming);
+  __Pyx_DECREF_SET(__pyx_v_self->incoming, __pyx_t_3);
+  __pyx_t_3 = 0;
+
+  __pyx_t_3 = __pyx_v_handle;
+  __Pyx_INCREF(__pyx_t_3);
+  __pyx_t_4 = __pyx_v_size_max;
+
+  __Pyx_GIVEREF(__pyx_t_3);
+  __Pyx_GOTREF(__pyx_v_self->handle);
+  __Pyx_DECREF_SET(__pyx_v_self->handle, __pyx_t_3);
+  __pyx_t_3 = 0;
+  __pyx_v_self->size_max = __pyx_t_4;
+
+  __pyx_v_self->is_plain = 1;
+
+
+  /* function exit code */
+  __pyx_r = 0;
+
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_3data_received(PyObject *__pyx_v_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-PyDoc_STRVAR(__pyx_doc_15ws_service_wire_5_wire_read_texts, "Give `take` the texts at the beginning of `data`, while it wants more; return their bytes.");
-static PyMethodDef __pyx_mdef_15ws_service_wire_5_wire_1read_texts = {"read_texts", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_15ws_service_wire_5_wire_1read_texts, __Pyx_METH_FASTCALL|METH_KEYWORDS, __pyx_doc_15ws_service_wire_5_wire_read_texts};
-static PyObject *__pyx_pw_15ws_service_wire_5_wire_1read_texts(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_3data_received(PyObject *__pyx_v_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -6989,19 +7727,17 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ) {
   PyObject *__pyx_v_data = 0;
-  Py_ssize_t __pyx_v_size_max;
-  PyObject *__pyx_v_take = 0;
   #if !CYTHON_VECTORCALL
   CYTHON_UNUSED Py_ssize_t __pyx_nargs;
   #endif
   CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
-  PyObject* values[3] = {0,0,0};
+  PyObject* values[1] = {0};
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   PyObject *__pyx_r = 0;
   __Pyx_RefNannyDeclarations
-  __Pyx_RefNannySetupContext("read_texts (wrapper)", 0);
+  __Pyx_RefNannySetupContext("data_received (wrapper)", 0);
   #if !CYTHON_VECTORCALL
   #if CYTHON_ASSUME_SAFE_SIZE
   __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
@@ -7011,70 +7747,606 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   #endif
   __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
   {
-    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_data,&__pyx_mstate_global->__pyx_n_u_size_max,&__pyx_mstate_global->__pyx_n_u_take,0};
+    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_data,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 248, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 290, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
-        case  3:
-        values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 248, __pyx_L3_error)
-        CYTHON_FALLTHROUGH;
-        case  2:
-        values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 248, __pyx_L3_error)
-        CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 248, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 290, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "read_texts", 0) < (0)) __PYX_ERR(0, 248, __pyx_L3_error)
-      for (Py_ssize_t i = __pyx_nargs; i < 3; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("read_texts", 1, 3, 3, i); __PYX_ERR(0, 248, __pyx_L3_error) }
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "data_received", 0) < (0)) __PYX_ERR(0, 290, __pyx_L3_error)
+      for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("data_received", 1, 1, 1, i); __PYX_ERR(0, 290, __pyx_L3_error) }
       }
-    } else if (unlikely(__pyx_nargs != 3)) {
+    } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 248, __pyx_L3_error)
-      values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 248, __pyx_L3_error)
-      values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 248, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 290, __pyx_L3_error)
     }
     __pyx_v_data = values[0];
-    __pyx_v_size_max = __Pyx_PyIndex_AsSsize_t(values[1]); if (unlikely((__pyx_v_size_max == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 248, __pyx_L3_error)
-    __pyx_v_take = values[2];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("read_texts", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 248, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("data_received", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 290, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
   for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
     Py_XDECREF(values[__pyx_temp]);
   }
-  __Pyx_AddTraceback("ws_service_wire._wire.read_texts", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.data_received", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_read_texts(__pyx_self, __pyx_v_data, __pyx_v_size_max, __pyx_v_take);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_2data_received(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self), __pyx_v_data);
 
   /* function exit code */
   for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
     Py_XDECREF(values[__pyx_temp]);
   }
-
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
 
-static PyObject *__pyx_pf_15ws_service_wire_5_wire_read_texts(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_data, Py_ssize_t __pyx_v_size_max, PyObject *__pyx_v_take) {
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_2data_received(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_data) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  double __pyx_t_1;
+  PyObject *__pyx_t_2 = NULL;
+  PyObject *__pyx_t_3 = NULL;
+  int __pyx_t_4;
+  size_t __pyx_t_5;
+  int __pyx_t_6;
+  int __pyx_t_7;
+  char const *__pyx_t_8;
+  PyObject *__pyx_t_9 = NULL;
+  PyObject *__pyx_t_10 = NULL;
+  PyObject *__pyx_t_11 = NULL;
+  PyObject *__pyx_t_12 = NULL;
+  PyObject *__pyx_t_13 = NULL;
+  PyObject *__pyx_t_14 = NULL;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("data_received", 0);
+  __Pyx_INCREF(__pyx_v_data);
+
+  __pyx_t_1 = __pyx_f_15ws_service_wire_5_wire_now_s(); if (unlikely(__pyx_t_1 == ((double)-1) && PyErr_Occurred())) __PYX_ERR(0, 291, __pyx_L1_error)
+  __pyx_v_self->heard_at_s = __pyx_t_1;
+
+  __pyx_v_self->output->is_reading = 1;
+
+  /*try:*/ {
+
+    if (__pyx_v_self->is_plain) {
+
+      __pyx_t_2 = __pyx_v_data;
+      __Pyx_INCREF(__pyx_t_2);
+      if (!(likely(PyBytes_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_2))) __PYX_ERR(0, 295, __pyx_L4_error)
+      __pyx_t_3 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Reader *)__pyx_v_self->__pyx_vtab)->_read_texts(__pyx_v_self, ((PyObject*)__pyx_t_2)); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 295, __pyx_L4_error)
+      __Pyx_GOTREF(__pyx_t_3);
+      __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+      __Pyx_DECREF_SET(__pyx_v_data, __pyx_t_3);
+      __pyx_t_3 = 0;
+
+    }
+
+    __pyx_t_4 = __Pyx_PyObject_IsTrue(__pyx_v_data); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 296, __pyx_L4_error)
+    if (__pyx_t_4) {
+
+
+      __pyx_t_2 = __pyx_v_self->incoming;
+      __Pyx_INCREF(__pyx_t_2);
+      __pyx_t_5 = 0;
+      {
+        PyObject *__pyx_callargs[2] = {__pyx_t_2, __pyx_v_data};
+        __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_read, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+        __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 297, __pyx_L4_error)
+        __Pyx_GOTREF(__pyx_t_3);
+      }
+      __pyx_t_4 = __Pyx_PyObject_IsTrue(__pyx_t_3); if (unlikely((__pyx_t_4 == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 297, __pyx_L4_error)
+      __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+      __pyx_v_self->is_plain = __pyx_t_4;
+
+    }
+  }
+
+  /*finally:*/ {
+    /*normal exit:*/{
+      __pyx_v_self->output->is_reading = 0;
+
+      if (__pyx_v_self->output->soon == Py_None) __pyx_t_4 = 0;
+      else
+      {
+        Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_self->output->soon);
+        if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 300, __pyx_L1_error)
+        __pyx_t_4 = (__pyx_temp != 0);
+      }
+
+      if (__pyx_t_4) {
+
+
+        __pyx_t_2 = ((PyObject *)__pyx_v_self->output);
+        __Pyx_INCREF(__pyx_t_2);
+        __pyx_t_5 = 0;
+        {
+          PyObject *__pyx_callargs[2] = {__pyx_t_2, NULL};
+          __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_flush, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+          __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 301, __pyx_L1_error)
+          __Pyx_GOTREF(__pyx_t_3);
+        }
+        __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+
+      }
+      goto __pyx_L5;
+    }
+    __pyx_L4_error:;
+    /*exception exit:*/{
+      __Pyx_PyThreadState_declare
+      __Pyx_PyThreadState_assign
+      __pyx_t_9 = 0; __pyx_t_10 = 0; __pyx_t_11 = 0; __pyx_t_12 = 0; __pyx_t_13 = 0; __pyx_t_14 = 0;
+      __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+      __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
+       __Pyx_ExceptionSwap(&__pyx_t_12, &__pyx_t_13, &__pyx_t_14);
+      if ( unlikely(__Pyx_GetException(&__pyx_t_9, &__pyx_t_10, &__pyx_t_11) < 0)) __Pyx_ErrFetch(&__pyx_t_9, &__pyx_t_10, &__pyx_t_11);
+      __Pyx_XGOTREF(__pyx_t_9);
+      __Pyx_XGOTREF(__pyx_t_10);
+      __Pyx_XGOTREF(__pyx_t_11);
+      __Pyx_XGOTREF(__pyx_t_12);
+      __Pyx_XGOTREF(__pyx_t_13);
+      __Pyx_XGOTREF(__pyx_t_14);
+      __pyx_t_6 = __pyx_lineno; __pyx_t_7 = __pyx_clineno; __pyx_t_8 = __pyx_filename;
+      {
+
+        __pyx_v_self->output->is_reading = 0;
+
+        if (__pyx_v_self->output->soon == Py_None) __pyx_t_4 = 0;
+        else
+        {
+          Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_self->output->soon);
+          if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 300, __pyx_L10_error)
+          __pyx_t_4 = (__pyx_temp != 0);
+        }
+
+        if (__pyx_t_4) {
+
+
+          __pyx_t_2 = ((PyObject *)__pyx_v_self->output);
+          __Pyx_INCREF(__pyx_t_2);
+          __pyx_t_5 = 0;
+          {
+            PyObject *__pyx_callargs[2] = {__pyx_t_2, NULL};
+            __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_flush, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+            __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+            if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 301, __pyx_L10_error)
+            __Pyx_GOTREF(__pyx_t_3);
+          }
+          __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+
+        }
+      }
+      __Pyx_XGIVEREF(__pyx_t_12);
+      __Pyx_XGIVEREF(__pyx_t_13);
+      __Pyx_XGIVEREF(__pyx_t_14);
+      __Pyx_ExceptionReset(__pyx_t_12, __pyx_t_13, __pyx_t_14);
+      __Pyx_XGIVEREF(__pyx_t_9);
+      __Pyx_XGIVEREF(__pyx_t_10);
+      __Pyx_XGIVEREF(__pyx_t_11);
+      __Pyx_ErrRestore(__pyx_t_9, __pyx_t_10, __pyx_t_11);
+      __pyx_t_9 = 0; __pyx_t_10 = 0; __pyx_t_11 = 0; __pyx_t_12 = 0; __pyx_t_13 = 0; __pyx_t_14 = 0;
+      __pyx_lineno = __pyx_t_6; __pyx_clineno = __pyx_t_7; __pyx_filename = __pyx_t_8;
+      goto __pyx_L1_error;
+      __pyx_L10_error:;
+      __Pyx_XGIVEREF(__pyx_t_12);
+      __Pyx_XGIVEREF(__pyx_t_13);
+      __Pyx_XGIVEREF(__pyx_t_14);
+      __Pyx_ExceptionReset(__pyx_t_12, __pyx_t_13, __pyx_t_14);
+      __Pyx_XDECREF(__pyx_t_9); __pyx_t_9 = 0;
+      __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
+      __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
+      __pyx_t_12 = 0; __pyx_t_13 = 0; __pyx_t_14 = 0;
+      goto __pyx_L1_error;
+    }
+    __pyx_L5:;
+  }
+
+
+  /* function exit code */
+  __pyx_r = Py_None; __Pyx_INCREF(Py_None);
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_XDECREF(__pyx_t_3);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.data_received", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XDECREF(__pyx_v_data);
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_5connection_lost(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_5connection_lost(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+) {
+  PyObject *__pyx_v_error = 0;
+  #if !CYTHON_VECTORCALL
+  CYTHON_UNUSED Py_ssize_t __pyx_nargs;
+  #endif
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject* values[1] = {0};
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("connection_lost (wrapper)", 0);
+  #if !CYTHON_VECTORCALL
+  #if CYTHON_ASSUME_SAFE_SIZE
+  __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
+  #else
+  __pyx_nargs = PyTuple_Size(__pyx_args); if (unlikely(__pyx_nargs < 0)) return NULL;
+  #endif
+  #endif
+  __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
+  {
+    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_error,0};
+    const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 303, __pyx_L3_error)
+    if (__pyx_kwds_len > 0) {
+      switch (__pyx_nargs) {
+        case  1:
+        values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 303, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  0: break;
+        default: goto __pyx_L5_argtuple_error;
+      }
+      const Py_ssize_t kwd_pos_args = __pyx_nargs;
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "connection_lost", 0) < (0)) __PYX_ERR(0, 303, __pyx_L3_error)
+      for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("connection_lost", 1, 1, 1, i); __PYX_ERR(0, 303, __pyx_L3_error) }
+      }
+    } else if (unlikely(__pyx_nargs != 1)) {
+      goto __pyx_L5_argtuple_error;
+    } else {
+      values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 303, __pyx_L3_error)
+    }
+    __pyx_v_error = values[0];
+  }
+  goto __pyx_L6_skip;
+  __pyx_L5_argtuple_error:;
+  __Pyx_RaiseArgtupleInvalid("connection_lost", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 303, __pyx_L3_error)
+  __pyx_L6_skip:;
+  goto __pyx_L4_argument_unpacking_done;
+  __pyx_L3_error:;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.connection_lost", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __Pyx_RefNannyFinishContext();
+  return NULL;
+  __pyx_L4_argument_unpacking_done:;
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_4connection_lost(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self), __pyx_v_error);
+
+  /* function exit code */
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_4connection_lost(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_error) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  size_t __pyx_t_3;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("connection_lost", 0);
+
+  __pyx_t_2 = __pyx_v_self->connection;
+  __Pyx_INCREF(__pyx_t_2);
+  __pyx_t_3 = 0;
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_2, __pyx_v_error};
+    __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_connection_lost, __pyx_callargs+__pyx_t_3, (2-__pyx_t_3) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 304, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+  }
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+
+
+  /* function exit code */
+  __pyx_r = Py_None; __Pyx_INCREF(Py_None);
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.connection_lost", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_7eof_received(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_7eof_received(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+) {
+  #if !CYTHON_VECTORCALL
+  CYTHON_UNUSED Py_ssize_t __pyx_nargs;
+  #endif
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("eof_received (wrapper)", 0);
+  #if !CYTHON_VECTORCALL
+  #if CYTHON_ASSUME_SAFE_SIZE
+  __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
+  #else
+  __pyx_nargs = PyTuple_Size(__pyx_args); if (unlikely(__pyx_nargs < 0)) return NULL;
+  #endif
+  #endif
+  __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
+  if (unlikely(__pyx_nargs > 0)) { __Pyx_RaiseArgtupleInvalid("eof_received", 1, 0, 0, __pyx_nargs); return NULL; }
+  const Py_ssize_t __pyx_kwds_len = unlikely(__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
+  if (unlikely(__pyx_kwds_len < 0)) return NULL;
+  if (unlikely(__pyx_kwds_len > 0)) {__Pyx_RejectKeywords("eof_received", __pyx_kwds); return NULL;}
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_6eof_received(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_6eof_received(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  size_t __pyx_t_3;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("eof_received", 0);
+
+  __pyx_t_2 = __pyx_v_self->connection;
+  __Pyx_INCREF(__pyx_t_2);
+  __pyx_t_3 = 0;
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_2, NULL};
+    __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_eof_received, __pyx_callargs+__pyx_t_3, (1-__pyx_t_3) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 307, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+  }
+  {
+    PyObject *__pyx_temp;
+    {
+      __pyx_temp = __pyx_r;
+      __pyx_r = __pyx_t_1;
+    }
+    __Pyx_XDECREF(__pyx_temp);
+  }
+  __pyx_t_1 = 0;
+  goto __pyx_L0;
+
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.eof_received", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_9pause_writing(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_9pause_writing(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+) {
+  #if !CYTHON_VECTORCALL
+  CYTHON_UNUSED Py_ssize_t __pyx_nargs;
+  #endif
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("pause_writing (wrapper)", 0);
+  #if !CYTHON_VECTORCALL
+  #if CYTHON_ASSUME_SAFE_SIZE
+  __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
+  #else
+  __pyx_nargs = PyTuple_Size(__pyx_args); if (unlikely(__pyx_nargs < 0)) return NULL;
+  #endif
+  #endif
+  __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
+  if (unlikely(__pyx_nargs > 0)) { __Pyx_RaiseArgtupleInvalid("pause_writing", 1, 0, 0, __pyx_nargs); return NULL; }
+  const Py_ssize_t __pyx_kwds_len = unlikely(__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
+  if (unlikely(__pyx_kwds_len < 0)) return NULL;
+  if (unlikely(__pyx_kwds_len > 0)) {__Pyx_RejectKeywords("pause_writing", __pyx_kwds); return NULL;}
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_8pause_writing(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_8pause_writing(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  size_t __pyx_t_3;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("pause_writing", 0);
+
+  __pyx_t_2 = __pyx_v_self->connection;
+  __Pyx_INCREF(__pyx_t_2);
+  __pyx_t_3 = 0;
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_2, NULL};
+    __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_pause_writing, __pyx_callargs+__pyx_t_3, (1-__pyx_t_3) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 310, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+  }
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+
+
+  /* function exit code */
+  __pyx_r = Py_None; __Pyx_INCREF(Py_None);
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.pause_writing", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_11resume_writing(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_11resume_writing(PyObject *__pyx_v_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+) {
+  #if !CYTHON_VECTORCALL
+  CYTHON_UNUSED Py_ssize_t __pyx_nargs;
+  #endif
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("resume_writing (wrapper)", 0);
+  #if !CYTHON_VECTORCALL
+  #if CYTHON_ASSUME_SAFE_SIZE
+  __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
+  #else
+  __pyx_nargs = PyTuple_Size(__pyx_args); if (unlikely(__pyx_nargs < 0)) return NULL;
+  #endif
+  #endif
+  __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
+  if (unlikely(__pyx_nargs > 0)) { __Pyx_RaiseArgtupleInvalid("resume_writing", 1, 0, 0, __pyx_nargs); return NULL; }
+  const Py_ssize_t __pyx_kwds_len = unlikely(__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
+  if (unlikely(__pyx_kwds_len < 0)) return NULL;
+  if (unlikely(__pyx_kwds_len > 0)) {__Pyx_RejectKeywords("resume_writing", __pyx_kwds); return NULL;}
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_10resume_writing(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_10resume_writing(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  size_t __pyx_t_3;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("resume_writing", 0);
+
+  __pyx_t_2 = __pyx_v_self->connection;
+  __Pyx_INCREF(__pyx_t_2);
+  __pyx_t_3 = 0;
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_2, NULL};
+    __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_resume_writing, __pyx_callargs+__pyx_t_3, (1-__pyx_t_3) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 313, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+  }
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+
+
+  /* function exit code */
+  __pyx_r = Py_None; __Pyx_INCREF(Py_None);
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.resume_writing", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+static PyObject *__pyx_f_15ws_service_wire_5_wire_6Reader__read_texts(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_data) {
   char const *__pyx_v_at;
   unsigned char const *__pyx_v_head;
   Py_ssize_t __pyx_v_left;
@@ -7085,100 +8357,88 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_read_texts(CYTHON_UNUSED PyOb
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   int __pyx_t_1;
-  char *__pyx_t_2;
-  Py_ssize_t __pyx_t_3;
-  int __pyx_t_4;
+  int __pyx_t_2;
+  int __pyx_t_3;
+  long __pyx_t_4;
   long __pyx_t_5;
-  int __pyx_t_6;
-  long __pyx_t_7;
+  PyObject *__pyx_t_6 = NULL;
+  PyObject *__pyx_t_7 = NULL;
   PyObject *__pyx_t_8 = NULL;
   PyObject *__pyx_t_9 = NULL;
-  PyObject *__pyx_t_10 = NULL;
+  int __pyx_t_10;
   PyObject *__pyx_t_11 = NULL;
-  int __pyx_t_12;
-  PyObject *__pyx_t_13 = NULL;
-  PyObject *__pyx_t_14 = NULL;
-  size_t __pyx_t_15;
+  PyObject *__pyx_t_12 = NULL;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
-  __Pyx_RefNannySetupContext("read_texts", 0);
+  __Pyx_RefNannySetupContext("_read_texts", 0);
 
-  __pyx_t_1 = (((PyObject *)Py_TYPE(__pyx_v_data)) != ((PyObject *)(&PyBytes_Type)));
-  if (__pyx_t_1) {
+  __pyx_v_at = PyBytes_AS_STRING(__pyx_v_data);
 
-
-    {
-      PyObject *__pyx_temp;
-      {
-        __pyx_temp = __pyx_r;
-        __Pyx_INCREF(__pyx_mstate_global->__pyx_int_0);
-        __pyx_r = __pyx_mstate_global->__pyx_int_0;
-      }
-      __Pyx_XDECREF(__pyx_temp);
-    }
-    goto __pyx_L0;
-
-  }
-
-  __pyx_t_2 = PyBytes_AS_STRING(__pyx_v_data);
-
-  __pyx_t_3 = PyBytes_GET_SIZE(__pyx_v_data);
-
-  __pyx_v_at = __pyx_t_2;
-  __pyx_v_left = __pyx_t_3;
+  __pyx_v_left = PyBytes_GET_SIZE(__pyx_v_data);
 
   while (1) {
-    __pyx_t_1 = (__pyx_v_left >= __pyx_e_15ws_service_wire_5_wire_HEADER);
+    __pyx_t_2 = (__pyx_v_left >= __pyx_e_15ws_service_wire_5_wire_HEADER);
 
+    if (__pyx_t_2) {
+
+    } else {
+
+      __pyx_t_1 = __pyx_t_2;
+
+      goto __pyx_L5_bool_binop_done;
+    }
+
+    __pyx_t_1 = __pyx_v_self->is_plain;
+    __pyx_L5_bool_binop_done:;
 
     if (!__pyx_t_1) break;
 
     __pyx_v_head = ((unsigned char const *)__pyx_v_at);
 
-    __pyx_t_4 = __pyx_e_15ws_service_wire_5_wire_HEADER;
+    __pyx_t_3 = __pyx_e_15ws_service_wire_5_wire_HEADER;
 
-    __pyx_t_5 = ((__pyx_v_head[1]) & 0x7F);
+    __pyx_t_4 = ((__pyx_v_head[1]) & 0x7F);
 
-    __pyx_v_begin = __pyx_t_4;
-    __pyx_v_size = __pyx_t_5;
+    __pyx_v_begin = __pyx_t_3;
+    __pyx_v_size = __pyx_t_4;
 
-    __pyx_t_6 = (__pyx_v_size == 0x7E);
+    __pyx_t_2 = (__pyx_v_size == 0x7E);
 
-    if (__pyx_t_6) {
+    if (__pyx_t_2) {
 
     } else {
 
-      __pyx_t_1 = __pyx_t_6;
+      __pyx_t_1 = __pyx_t_2;
 
-      goto __pyx_L7_bool_binop_done;
+      goto __pyx_L8_bool_binop_done;
     }
-    __pyx_t_6 = (__pyx_v_left >= (__pyx_e_15ws_service_wire_5_wire_HEADER + 2));
+    __pyx_t_2 = (__pyx_v_left >= (__pyx_e_15ws_service_wire_5_wire_HEADER + 2));
 
 
-    __pyx_t_1 = __pyx_t_6;
+    __pyx_t_1 = __pyx_t_2;
 
-    __pyx_L7_bool_binop_done:;
+    __pyx_L8_bool_binop_done:;
     if (__pyx_t_1) {
 
 
-      __pyx_t_5 = (__pyx_e_15ws_service_wire_5_wire_HEADER + 2);
+      __pyx_t_4 = (__pyx_e_15ws_service_wire_5_wire_HEADER + 2);
 
-      __pyx_t_7 = (((__pyx_v_head[2]) << 8) | (__pyx_v_head[3]));
+      __pyx_t_5 = (((__pyx_v_head[2]) << 8) | (__pyx_v_head[3]));
 
-      __pyx_v_begin = __pyx_t_5;
-      __pyx_v_size = __pyx_t_7;
+      __pyx_v_begin = __pyx_t_4;
+      __pyx_v_size = __pyx_t_5;
 
       __pyx_t_1 = (__pyx_v_size < 0x7E);
 
       if (__pyx_t_1) {
 
 
-        goto __pyx_L5_break;
+        goto __pyx_L4_break;
 
       }
 
-      goto __pyx_L6;
+      goto __pyx_L7;
     }
 
     __pyx_t_1 = (__pyx_v_size >= 0x7E);
@@ -7186,51 +8446,51 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_read_texts(CYTHON_UNUSED PyOb
     if (__pyx_t_1) {
 
 
-      goto __pyx_L5_break;
+      goto __pyx_L4_break;
 
     }
-    __pyx_L6:;
+    __pyx_L7:;
 
-    __pyx_t_6 = ((__pyx_v_head[0]) != 0x81);
+    __pyx_t_2 = ((__pyx_v_head[0]) != 0x81);
 
-    if (!__pyx_t_6) {
+    if (!__pyx_t_2) {
 
     } else {
 
-      __pyx_t_1 = __pyx_t_6;
+      __pyx_t_1 = __pyx_t_2;
 
-      goto __pyx_L11_bool_binop_done;
+      goto __pyx_L12_bool_binop_done;
     }
-    __pyx_t_6 = ((__pyx_v_head[1]) < 0x80);
+    __pyx_t_2 = ((__pyx_v_head[1]) < 0x80);
 
-    if (!__pyx_t_6) {
+    if (!__pyx_t_2) {
 
     } else {
 
-      __pyx_t_1 = __pyx_t_6;
+      __pyx_t_1 = __pyx_t_2;
 
-      goto __pyx_L11_bool_binop_done;
+      goto __pyx_L12_bool_binop_done;
     }
-    __pyx_t_6 = (__pyx_v_size > __pyx_v_size_max);
+    __pyx_t_2 = (__pyx_v_size > __pyx_v_self->size_max);
 
-    if (!__pyx_t_6) {
+    if (!__pyx_t_2) {
 
     } else {
 
-      __pyx_t_1 = __pyx_t_6;
+      __pyx_t_1 = __pyx_t_2;
 
-      goto __pyx_L11_bool_binop_done;
+      goto __pyx_L12_bool_binop_done;
     }
-    __pyx_t_6 = (__pyx_v_left < (__pyx_v_begin + __pyx_v_size));
+    __pyx_t_2 = (__pyx_v_left < (__pyx_v_begin + __pyx_v_size));
 
 
-    __pyx_t_1 = __pyx_t_6;
+    __pyx_t_1 = __pyx_t_2;
 
-    __pyx_L11_bool_binop_done:;
+    __pyx_L12_bool_binop_done:;
     if (__pyx_t_1) {
 
 
-      goto __pyx_L5_break;
+      goto __pyx_L4_break;
 
     }
 
@@ -7239,119 +8499,101 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_read_texts(CYTHON_UNUSED PyOb
     {
       __Pyx_PyThreadState_declare
       __Pyx_PyThreadState_assign
-      __Pyx_ExceptionSave(&__pyx_t_8, &__pyx_t_9, &__pyx_t_10);
+      __Pyx_ExceptionSave(&__pyx_t_6, &__pyx_t_7, &__pyx_t_8);
+      __Pyx_XGOTREF(__pyx_t_6);
+      __Pyx_XGOTREF(__pyx_t_7);
       __Pyx_XGOTREF(__pyx_t_8);
-      __Pyx_XGOTREF(__pyx_t_9);
-      __Pyx_XGOTREF(__pyx_t_10);
       /*try:*/ {
 
-        __pyx_t_11 = PyUnicode_DecodeUTF8(__pyx_v_payload, __pyx_v_size, NULL); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 271, __pyx_L15_error)
-        __Pyx_GOTREF(__pyx_t_11);
-        __Pyx_XDECREF_SET(__pyx_v_text, ((PyObject*)__pyx_t_11));
-        __pyx_t_11 = 0;
+        __pyx_t_9 = PyUnicode_DecodeUTF8(__pyx_v_payload, __pyx_v_size, NULL); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 335, __pyx_L16_error)
+        __Pyx_GOTREF(__pyx_t_9);
+        __Pyx_XDECREF_SET(__pyx_v_text, ((PyObject*)__pyx_t_9));
+        __pyx_t_9 = 0;
 
       }
+      __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+      __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
+      goto __pyx_L23_try_end;
+      __pyx_L16_error:;
       __Pyx_XDECREF(__pyx_t_9); __pyx_t_9 = 0;
-      __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
-      goto __pyx_L22_try_end;
-      __pyx_L15_error:;
-      __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
 
-      __pyx_t_12 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_UnicodeDecodeError))));
-      if (__pyx_t_12) {
-        __Pyx_AddTraceback("ws_service_wire._wire.read_texts", __pyx_clineno, __pyx_lineno, __pyx_filename);
-        if (__Pyx_GetException(&__pyx_t_11, &__pyx_t_13, &__pyx_t_14) < 0) __PYX_ERR(0, 272, __pyx_L17_except_error)
+      __pyx_t_10 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_UnicodeDecodeError))));
+      if (__pyx_t_10) {
+        __Pyx_AddTraceback("ws_service_wire._wire.Reader._read_texts", __pyx_clineno, __pyx_lineno, __pyx_filename);
+        if (__Pyx_GetException(&__pyx_t_9, &__pyx_t_11, &__pyx_t_12) < 0) __PYX_ERR(0, 336, __pyx_L18_except_error)
+        __Pyx_XGOTREF(__pyx_t_9);
         __Pyx_XGOTREF(__pyx_t_11);
-        __Pyx_XGOTREF(__pyx_t_13);
-        __Pyx_XGOTREF(__pyx_t_14);
+        __Pyx_XGOTREF(__pyx_t_12);
 
-        goto __pyx_L24_except_break;
-        __pyx_L24_except_break:;
+        goto __pyx_L25_except_break;
+        __pyx_L25_except_break:;
+        __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
         __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-        __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
-        __Pyx_XDECREF(__pyx_t_14); __pyx_t_14 = 0;
-        goto __pyx_L20_try_break;
+        __Pyx_XDECREF(__pyx_t_12); __pyx_t_12 = 0;
+        goto __pyx_L21_try_break;
       }
-      goto __pyx_L17_except_error;
+      goto __pyx_L18_except_error;
 
-      __pyx_L17_except_error:;
+      __pyx_L18_except_error:;
+      __Pyx_XGIVEREF(__pyx_t_6);
+      __Pyx_XGIVEREF(__pyx_t_7);
       __Pyx_XGIVEREF(__pyx_t_8);
-      __Pyx_XGIVEREF(__pyx_t_9);
-      __Pyx_XGIVEREF(__pyx_t_10);
-      __Pyx_ExceptionReset(__pyx_t_8, __pyx_t_9, __pyx_t_10);
+      __Pyx_ExceptionReset(__pyx_t_6, __pyx_t_7, __pyx_t_8);
       goto __pyx_L1_error;
-      __pyx_L20_try_break:;
+      __pyx_L21_try_break:;
+      __Pyx_XGIVEREF(__pyx_t_6);
+      __Pyx_XGIVEREF(__pyx_t_7);
       __Pyx_XGIVEREF(__pyx_t_8);
-      __Pyx_XGIVEREF(__pyx_t_9);
-      __Pyx_XGIVEREF(__pyx_t_10);
-      __Pyx_ExceptionReset(__pyx_t_8, __pyx_t_9, __pyx_t_10);
-      goto __pyx_L5_break;
-      __pyx_L22_try_end:;
+      __Pyx_ExceptionReset(__pyx_t_6, __pyx_t_7, __pyx_t_8);
+      goto __pyx_L4_break;
+      __pyx_L23_try_end:;
     }
 
     __pyx_v_at = (__pyx_v_at + (__pyx_v_begin + __pyx_v_size));
 
     __pyx_v_left = (__pyx_v_left - (__pyx_v_begin + __pyx_v_size));
 
-    __pyx_t_13 = NULL;
-    __Pyx_INCREF(__pyx_v_take);
-    __pyx_t_11 = __pyx_v_take; 
-    __pyx_t_15 = 1;
-    #if CYTHON_UNPACK_METHODS
-    if (unlikely(PyMethod_Check(__pyx_t_11))) {
-      __pyx_t_13 = PyMethod_GET_SELF(__pyx_t_11);
-      assert(__pyx_t_13);
-      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_11);
-      __Pyx_INCREF(__pyx_t_13);
-      __Pyx_INCREF(__pyx__function);
-      __Pyx_DECREF_SET(__pyx_t_11, __pyx__function);
-      __pyx_t_15 = 0;
-    }
-    #endif
-    {
-      PyObject *__pyx_callargs[2] = {__pyx_t_13, __pyx_v_text};
-      __pyx_t_14 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_11, __pyx_callargs+__pyx_t_15, (2-__pyx_t_15) | (__pyx_t_15*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-      __Pyx_XDECREF(__pyx_t_13); __pyx_t_13 = 0;
-      __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-      if (unlikely(!__pyx_t_14)) __PYX_ERR(0, 276, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_14);
-    }
-    __pyx_t_1 = __Pyx_PyObject_IsTrue(__pyx_t_14); if (unlikely((__pyx_t_1 < 0))) __PYX_ERR(0, 276, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_14); __pyx_t_14 = 0;
-    __pyx_t_6 = (!__pyx_t_1);
+    __pyx_t_10 = ((struct __pyx_vtabstruct_15ws_service_wire_5_wire_Reader *)__pyx_v_self->__pyx_vtab)->_handle(__pyx_v_self, __pyx_v_text); if (unlikely(__pyx_t_10 == ((int)-1))) __PYX_ERR(0, 340, __pyx_L1_error)
 
-
-    if (__pyx_t_6) {
-
-
-      goto __pyx_L5_break;
-
-    }
   }
-  __pyx_L5_break:;
+  __pyx_L4_break:;
 
-  __pyx_t_14 = PyLong_FromSsize_t((PyBytes_GET_SIZE(__pyx_v_data) - __pyx_v_left)); if (unlikely(!__pyx_t_14)) __PYX_ERR(0, 278, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_14);
+  __pyx_t_1 = (__pyx_v_left != 0);
+
+  if (__pyx_t_1) {
+    if (unlikely(__pyx_v_data == Py_None)) {
+      PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
+      __PYX_ERR(0, 341, __pyx_L1_error)
+    }
+    __pyx_t_11 = PySequence_GetSlice(__pyx_v_data, (PyBytes_GET_SIZE(__pyx_v_data) - __pyx_v_left), PY_SSIZE_T_MAX); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 341, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_11);
+    __pyx_t_12 = __pyx_t_11;
+    __pyx_t_11 = 0;
+  } else {
+    __Pyx_INCREF(Py_None);
+    __pyx_t_12 = Py_None;
+  }
+
   {
     PyObject *__pyx_temp;
     {
       __pyx_temp = __pyx_r;
-      __pyx_r = __pyx_t_14;
+      __pyx_r = __pyx_t_12;
     }
     __Pyx_XDECREF(__pyx_temp);
   }
-  __pyx_t_14 = 0;
+  __pyx_t_12 = 0;
   goto __pyx_L0;
 
 
   /* function exit code */
   __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_9);
   __Pyx_XDECREF(__pyx_t_11);
-  __Pyx_XDECREF(__pyx_t_13);
-  __Pyx_XDECREF(__pyx_t_14);
-  __Pyx_AddTraceback("ws_service_wire._wire.read_texts", __pyx_clineno, __pyx_lineno, __pyx_filename);
-  __pyx_r = NULL;
+  __Pyx_XDECREF(__pyx_t_12);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader._read_texts", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = 0;
   __pyx_L0:;
 
 
@@ -7360,6 +8602,418 @@ static PyObject *__pyx_pf_15ws_service_wire_5_wire_read_texts(CYTHON_UNUSED PyOb
 
 
   __Pyx_XDECREF(__pyx_v_text);
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+static int __pyx_f_15ws_service_wire_5_wire_6Reader__handle(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_text) {
+  PyObject *__pyx_v_error = NULL;
+  int __pyx_r;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  PyObject *__pyx_t_3 = NULL;
+  PyObject *__pyx_t_4 = NULL;
+  PyObject *__pyx_t_5 = NULL;
+  PyObject *__pyx_t_6 = NULL;
+  size_t __pyx_t_7;
+  int __pyx_t_8;
+  int __pyx_t_9;
+  int __pyx_t_10;
+  PyObject *__pyx_t_11 = NULL;
+  PyObject *__pyx_t_12 = NULL;
+  int __pyx_t_13;
+  char const *__pyx_t_14;
+  PyObject *__pyx_t_15 = NULL;
+  PyObject *__pyx_t_16 = NULL;
+  PyObject *__pyx_t_17 = NULL;
+  PyObject *__pyx_t_18 = NULL;
+  PyObject *__pyx_t_19 = NULL;
+  PyObject *__pyx_t_20 = NULL;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("_handle", 0);
+
+  {
+    __Pyx_PyThreadState_declare
+    __Pyx_PyThreadState_assign
+    __Pyx_ExceptionSave(&__pyx_t_1, &__pyx_t_2, &__pyx_t_3);
+    __Pyx_XGOTREF(__pyx_t_1);
+    __Pyx_XGOTREF(__pyx_t_2);
+    __Pyx_XGOTREF(__pyx_t_3);
+    /*try:*/ {
+
+      __pyx_t_5 = NULL;
+      __Pyx_INCREF(__pyx_v_self->handle);
+      __pyx_t_6 = __pyx_v_self->handle; 
+      __pyx_t_7 = 1;
+      #if CYTHON_UNPACK_METHODS
+      if (likely(PyMethod_Check(__pyx_t_6))) {
+        __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_6);
+        assert(__pyx_t_5);
+        PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_6);
+        __Pyx_INCREF(__pyx_t_5);
+        __Pyx_INCREF(__pyx__function);
+        __Pyx_DECREF_SET(__pyx_t_6, __pyx__function);
+        __pyx_t_7 = 0;
+      }
+      #endif
+      {
+        PyObject *__pyx_callargs[2] = {__pyx_t_5, __pyx_v_text};
+        __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+        __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+        __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 345, __pyx_L3_error)
+        __Pyx_GOTREF(__pyx_t_4);
+      }
+      __pyx_t_8 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 345, __pyx_L3_error)
+      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+      __pyx_t_9 = (!__pyx_t_8);
+
+
+      if (__pyx_t_9) {
+
+
+        __pyx_v_self->is_plain = 0;
+
+        __pyx_t_6 = __pyx_v_self->incoming;
+        __Pyx_INCREF(__pyx_t_6);
+        __pyx_t_7 = 0;
+        {
+          PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_v_text};
+          __pyx_t_4 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_keep, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+          __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+          if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 347, __pyx_L3_error)
+          __Pyx_GOTREF(__pyx_t_4);
+        }
+        __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+
+      }
+
+    }
+    __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+    __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
+    goto __pyx_L8_try_end;
+    __pyx_L3_error:;
+    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+
+    __pyx_t_10 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_Exception))));
+    if (__pyx_t_10) {
+      __Pyx_AddTraceback("ws_service_wire._wire.Reader._handle", __pyx_clineno, __pyx_lineno, __pyx_filename);
+      if (__Pyx_GetException(&__pyx_t_4, &__pyx_t_6, &__pyx_t_5) < 0) __PYX_ERR(0, 348, __pyx_L5_except_error)
+      __Pyx_XGOTREF(__pyx_t_4);
+      __Pyx_XGOTREF(__pyx_t_6);
+      __Pyx_XGOTREF(__pyx_t_5);
+      __Pyx_INCREF(__pyx_t_6);
+      __pyx_v_error = __pyx_t_6;
+      /*try:*/ {
+
+        __pyx_t_12 = __pyx_v_self->incoming;
+        __Pyx_INCREF(__pyx_t_12);
+        __pyx_t_7 = 0;
+        {
+          PyObject *__pyx_callargs[2] = {__pyx_t_12, __pyx_v_error};
+          __pyx_t_11 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_fail, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+          __Pyx_XDECREF(__pyx_t_12); __pyx_t_12 = 0;
+          if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 349, __pyx_L15_error)
+          __Pyx_GOTREF(__pyx_t_11);
+        }
+        __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
+      }
+
+      /*finally:*/ {
+        /*normal exit:*/{
+          __Pyx_DECREF(__pyx_v_error); __pyx_v_error = 0;
+          goto __pyx_L16;
+        }
+        __pyx_L15_error:;
+        /*exception exit:*/{
+          __Pyx_PyThreadState_declare
+          __Pyx_PyThreadState_assign
+          __pyx_t_15 = 0; __pyx_t_16 = 0; __pyx_t_17 = 0; __pyx_t_18 = 0; __pyx_t_19 = 0; __pyx_t_20 = 0;
+          __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
+          __Pyx_XDECREF(__pyx_t_12); __pyx_t_12 = 0;
+           __Pyx_ExceptionSwap(&__pyx_t_18, &__pyx_t_19, &__pyx_t_20);
+          if ( unlikely(__Pyx_GetException(&__pyx_t_15, &__pyx_t_16, &__pyx_t_17) < 0)) __Pyx_ErrFetch(&__pyx_t_15, &__pyx_t_16, &__pyx_t_17);
+          __Pyx_XGOTREF(__pyx_t_15);
+          __Pyx_XGOTREF(__pyx_t_16);
+          __Pyx_XGOTREF(__pyx_t_17);
+          __Pyx_XGOTREF(__pyx_t_18);
+          __Pyx_XGOTREF(__pyx_t_19);
+          __Pyx_XGOTREF(__pyx_t_20);
+          __pyx_t_10 = __pyx_lineno; __pyx_t_13 = __pyx_clineno; __pyx_t_14 = __pyx_filename;
+          {
+            __Pyx_DECREF(__pyx_v_error); __pyx_v_error = 0;
+          }
+          __Pyx_XGIVEREF(__pyx_t_18);
+          __Pyx_XGIVEREF(__pyx_t_19);
+          __Pyx_XGIVEREF(__pyx_t_20);
+          __Pyx_ExceptionReset(__pyx_t_18, __pyx_t_19, __pyx_t_20);
+          __Pyx_XGIVEREF(__pyx_t_15);
+          __Pyx_XGIVEREF(__pyx_t_16);
+          __Pyx_XGIVEREF(__pyx_t_17);
+          __Pyx_ErrRestore(__pyx_t_15, __pyx_t_16, __pyx_t_17);
+          __pyx_t_15 = 0; __pyx_t_16 = 0; __pyx_t_17 = 0; __pyx_t_18 = 0; __pyx_t_19 = 0; __pyx_t_20 = 0;
+          __pyx_lineno = __pyx_t_10; __pyx_clineno = __pyx_t_13; __pyx_filename = __pyx_t_14;
+          goto __pyx_L5_except_error;
+        }
+        __pyx_L16:;
+      }
+      __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+      __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+      __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+      goto __pyx_L4_exception_handled;
+    }
+    goto __pyx_L5_except_error;
+
+    __pyx_L5_except_error:;
+    __Pyx_XGIVEREF(__pyx_t_1);
+    __Pyx_XGIVEREF(__pyx_t_2);
+    __Pyx_XGIVEREF(__pyx_t_3);
+    __Pyx_ExceptionReset(__pyx_t_1, __pyx_t_2, __pyx_t_3);
+    goto __pyx_L1_error;
+    __pyx_L4_exception_handled:;
+    __Pyx_XGIVEREF(__pyx_t_1);
+    __Pyx_XGIVEREF(__pyx_t_2);
+    __Pyx_XGIVEREF(__pyx_t_3);
+    __Pyx_ExceptionReset(__pyx_t_1, __pyx_t_2, __pyx_t_3);
+    __pyx_L8_try_end:;
+  }
+
+  {
+
+    __pyx_r = 0;
+  }
+  goto __pyx_L0;
+
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_4);
+  __Pyx_XDECREF(__pyx_t_5);
+  __Pyx_XDECREF(__pyx_t_6);
+  __Pyx_XDECREF(__pyx_t_11);
+  __Pyx_XDECREF(__pyx_t_12);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader._handle", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = -1;
+  __pyx_L0:;
+  __Pyx_XDECREF(__pyx_v_error);
+
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_8is_plain_1__get__(PyObject *__pyx_v_self); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_8is_plain_1__get__(PyObject *__pyx_v_self) {
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("__get__ (wrapper)", 0);
+  __pyx_kwvalues = __Pyx_KwValues_VARARGS(__pyx_args, __pyx_nargs);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_8is_plain___get__(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_8is_plain___get__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  PyObject *__pyx_t_3 = NULL;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("__get__", 0);
+  {
+      __Pyx_PyCriticalSection __pyx_cs;
+      __pyx_t_1 = ((PyObject *)__pyx_v_self);
+      __Pyx_INCREF(__pyx_t_1);
+      __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
+      /*try:*/ {
+        __pyx_t_2 = __Pyx_PyBool_FromLong(__pyx_v_self->is_plain); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 279, __pyx_L4_error)
+        __Pyx_GOTREF(__pyx_t_2);
+        {
+          PyObject *__pyx_temp;
+          {
+            __pyx_temp = __pyx_r;
+            __pyx_r = __pyx_t_2;
+          }
+          __Pyx_XDECREF(__pyx_temp);
+        }
+        __pyx_t_2 = 0;
+        __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+        goto __pyx_L3_return;
+      }
+      /*finally:*/ {
+        __pyx_L3_return: {
+          __pyx_t_3 = __pyx_r;
+          __pyx_r = 0;
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          __pyx_r = __pyx_t_3;
+          __pyx_t_3 = 0;
+          goto __pyx_L0;
+        }
+        __pyx_L4_error: {
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          goto __pyx_L1_error;
+        }
+      }
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  }
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.is_plain.__get__", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+/* Python wrapper */
+static int __pyx_pw_15ws_service_wire_5_wire_6Reader_8is_plain_3__set__(PyObject *__pyx_v_self, PyObject *__pyx_v_value); /*proto*/
+static int __pyx_pw_15ws_service_wire_5_wire_6Reader_8is_plain_3__set__(PyObject *__pyx_v_self, PyObject *__pyx_v_value) {
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  int __pyx_r;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("__set__ (wrapper)", 0);
+  __pyx_kwvalues = __Pyx_KwValues_VARARGS(__pyx_args, __pyx_nargs);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_8is_plain_2__set__(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self), ((PyObject *)__pyx_v_value));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static int __pyx_pf_15ws_service_wire_5_wire_6Reader_8is_plain_2__set__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self, PyObject *__pyx_v_value) {
+  int __pyx_r;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  int __pyx_t_2;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("__set__", 0);
+  {
+      __Pyx_PyCriticalSection __pyx_cs;
+      __pyx_t_1 = ((PyObject *)__pyx_v_self);
+      __Pyx_INCREF(__pyx_t_1);
+      __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
+      /*try:*/ {
+        __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_2 == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 279, __pyx_L4_error)
+        __pyx_v_self->is_plain = __pyx_t_2;
+      }
+      /*finally:*/ {
+        /*normal exit:*/{
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          goto __pyx_L5;
+        }
+        __pyx_L4_error: {
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          goto __pyx_L1_error;
+        }
+        __pyx_L5:;
+      }
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  }
+
+  /* function exit code */
+  __pyx_r = 0;
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.is_plain.__set__", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = -1;
+  __pyx_L0:;
+
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+
+/* Python wrapper */
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_10heard_at_s_1__get__(PyObject *__pyx_v_self); /*proto*/
+static PyObject *__pyx_pw_15ws_service_wire_5_wire_6Reader_10heard_at_s_1__get__(PyObject *__pyx_v_self) {
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("__get__ (wrapper)", 0);
+  __pyx_kwvalues = __Pyx_KwValues_VARARGS(__pyx_args, __pyx_nargs);
+  __pyx_r = __pyx_pf_15ws_service_wire_5_wire_6Reader_10heard_at_s___get__(((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)__pyx_v_self));
+
+  /* function exit code */
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_15ws_service_wire_5_wire_6Reader_10heard_at_s___get__(struct __pyx_obj_15ws_service_wire_5_wire_Reader *__pyx_v_self) {
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  PyObject *__pyx_t_3 = NULL;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("__get__", 0);
+  {
+      __Pyx_PyCriticalSection __pyx_cs;
+      __pyx_t_1 = ((PyObject *)__pyx_v_self);
+      __Pyx_INCREF(__pyx_t_1);
+      __Pyx_PyCriticalSection_Begin(&__pyx_cs, (PyObject*)__pyx_t_1);
+      /*try:*/ {
+        __pyx_t_2 = PyFloat_FromDouble(__pyx_v_self->heard_at_s); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 280, __pyx_L4_error)
+        __Pyx_GOTREF(__pyx_t_2);
+        {
+          PyObject *__pyx_temp;
+          {
+            __pyx_temp = __pyx_r;
+            __pyx_r = __pyx_t_2;
+          }
+          __Pyx_XDECREF(__pyx_temp);
+        }
+        __pyx_t_2 = 0;
+        __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+        goto __pyx_L3_return;
+      }
+      /*finally:*/ {
+        __pyx_L3_return: {
+          __pyx_t_3 = __pyx_r;
+          __pyx_r = 0;
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          __pyx_r = __pyx_t_3;
+          __pyx_t_3 = 0;
+          goto __pyx_L0;
+        }
+        __pyx_L4_error: {
+          __Pyx_PyCriticalSection_End(&__pyx_cs);
+          goto __pyx_L1_error;
+        }
+      }
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  }
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_AddTraceback("ws_service_wire._wire.Reader.heard_at_s.__get__", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
   __Pyx_XGIVEREF(__pyx_r);
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
@@ -7675,6 +9329,9 @@ static PyObject *__pyx_tp_new__initialisation_15ws_service_wire_5_wire_Output(Py
   struct __pyx_obj_15ws_service_wire_5_wire_Output *p = ((struct __pyx_obj_15ws_service_wire_5_wire_Output *)o);
   p->__pyx_vtab = __pyx_vtabptr_15ws_service_wire_5_wire_Output;
   p->failed = Py_None; Py_INCREF(Py_None);
+  p->schedule = Py_None; Py_INCREF(Py_None);
+  p->flushed = Py_None; Py_INCREF(Py_None);
+  p->may_write = Py_None; Py_INCREF(Py_None);
   p->soon = ((PyObject*)Py_None); Py_INCREF(Py_None);
   p->at_tick = ((PyObject*)Py_None); Py_INCREF(Py_None);
   p->sending = ((PyObject*)Py_None); Py_INCREF(Py_None);
@@ -7763,6 +9420,9 @@ static void __pyx_tp_dealloc_15ws_service_wire_5_wire_Output(PyObject *o) {
     __Pyx_PyErr_RestoreException(etype, eval, etb);
   }
   Py_CLEAR(p->failed);
+  Py_CLEAR(p->schedule);
+  Py_CLEAR(p->flushed);
+  Py_CLEAR(p->may_write);
   Py_CLEAR(p->soon);
   Py_CLEAR(p->at_tick);
   Py_CLEAR(p->sending);
@@ -7793,6 +9453,15 @@ static int __pyx_tp_traverse_15ws_service_wire_5_wire_Output(PyObject *o, visitp
   if (p->failed) {
     e = (*v)(p->failed, a); if (e) return e;
   }
+  if (p->schedule) {
+    e = (*v)(p->schedule, a); if (e) return e;
+  }
+  if (p->flushed) {
+    e = (*v)(p->flushed, a); if (e) return e;
+  }
+  if (p->may_write) {
+    e = (*v)(p->may_write, a); if (e) return e;
+  }
   if (p->soon) {
     e = (*v)(p->soon, a); if (e) return e;
   }
@@ -7817,6 +9486,15 @@ static int __pyx_tp_clear_15ws_service_wire_5_wire_Output(PyObject *o) {
   tmp = ((PyObject*)p->failed);
   p->failed = Py_None; Py_INCREF(Py_None);
   Py_XDECREF(tmp);
+  tmp = ((PyObject*)p->schedule);
+  p->schedule = Py_None; Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
+  tmp = ((PyObject*)p->flushed);
+  p->flushed = Py_None; Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
+  tmp = ((PyObject*)p->may_write);
+  p->may_write = Py_None; Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
   tmp = ((PyObject*)p->soon);
   p->soon = ((PyObject*)Py_None); Py_INCREF(Py_None);
   Py_XDECREF(tmp);
@@ -7839,8 +9517,26 @@ static PyObject *__pyx_getprop_15ws_service_wire_5_wire_6Output_method(PyObject 
   return __pyx_pw_15ws_service_wire_5_wire_6Output_6method_1__get__(o);
 }
 
+static PyObject *__pyx_getprop_15ws_service_wire_5_wire_6Output_is_due(PyObject *o, CYTHON_UNUSED void *x) {
+  return __pyx_pw_15ws_service_wire_5_wire_6Output_6is_due_1__get__(o);
+}
+
 static PyObject *__pyx_getprop_15ws_service_wire_5_wire_6Output_is_stopped(PyObject *o, CYTHON_UNUSED void *x) {
   return __pyx_pw_15ws_service_wire_5_wire_6Output_10is_stopped_1__get__(o);
+}
+
+static PyObject *__pyx_getprop_15ws_service_wire_5_wire_6Output_is_reading(PyObject *o, CYTHON_UNUSED void *x) {
+  return __pyx_pw_15ws_service_wire_5_wire_6Output_10is_reading_1__get__(o);
+}
+
+static int __pyx_setprop_15ws_service_wire_5_wire_6Output_is_reading(PyObject *o, PyObject *v, CYTHON_UNUSED void *x) {
+  if (v) {
+    return __pyx_pw_15ws_service_wire_5_wire_6Output_10is_reading_3__set__(o, v);
+  }
+  else {
+    PyErr_SetString(PyExc_NotImplementedError, "__del__");
+    return -1;
+  }
 }
 
 static PyMethodDef __pyx_methods_15ws_service_wire_5_wire_Output[] = {
@@ -7856,7 +9552,9 @@ static PyMethodDef __pyx_methods_15ws_service_wire_5_wire_Output[] = {
 
 static struct PyGetSetDef __pyx_getsets_15ws_service_wire_5_wire_Output[] = {
   {"method", __pyx_getprop_15ws_service_wire_5_wire_6Output_method, 0, 0, 0},
+  {"is_due", __pyx_getprop_15ws_service_wire_5_wire_6Output_is_due, 0, 0, 0},
   {"is_stopped", __pyx_getprop_15ws_service_wire_5_wire_6Output_is_stopped, 0, 0, 0},
+  {"is_reading", __pyx_getprop_15ws_service_wire_5_wire_6Output_is_reading, __pyx_setprop_15ws_service_wire_5_wire_6Output_is_reading, 0, 0},
   {0, 0, 0, 0, 0}
 };
 #if CYTHON_USE_TYPE_SPECS
@@ -7960,6 +9658,274 @@ static PyTypeObject __pyx_type_15ws_service_wire_5_wire_Output = {
   #endif
 };
 #endif
+static struct __pyx_vtabstruct_15ws_service_wire_5_wire_Reader __pyx_vtable_15ws_service_wire_5_wire_Reader;
+
+static PyObject *__pyx_tp_new__initialisation_15ws_service_wire_5_wire_Reader(PyObject *o, 
+#if CYTHON_VECTORCALL_TPNEW
+    CYTHON_UNUSED PyObject *const *args, CYTHON_UNUSED Py_ssize_t nargs, CYTHON_UNUSED PyObject *kwnames
+#else
+    CYTHON_UNUSED PyObject *a, CYTHON_UNUSED PyObject *k
+#endif
+) {
+  struct __pyx_obj_15ws_service_wire_5_wire_Reader *p = ((struct __pyx_obj_15ws_service_wire_5_wire_Reader *)o);
+  p->__pyx_vtab = __pyx_vtabptr_15ws_service_wire_5_wire_Reader;
+  p->output = ((struct __pyx_obj_15ws_service_wire_5_wire_Output *)Py_None); Py_INCREF(Py_None);
+  p->connection = Py_None; Py_INCREF(Py_None);
+  p->incoming = Py_None; Py_INCREF(Py_None);
+  p->handle = Py_None; Py_INCREF(Py_None);
+  return o;
+}
+
+static PyObject *__pyx_tp_new_vectorcall_15ws_service_wire_5_wire_Reader(PyTypeObject *t, 
+#if CYTHON_VECTORCALL_TPNEW
+    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
+#else
+    PyObject *a, PyObject *k
+#endif
+) {
+  PyObject *o;
+  o = __Pyx_AllocateExtensionType(t, 0);
+  if (unlikely(!o)) return 0;
+  return __pyx_tp_new__initialisation_15ws_service_wire_5_wire_Reader(o, 
+#if CYTHON_VECTORCALL_TPNEW
+    args, nargs, kwnames
+#else
+    a, k
+#endif
+);
+}
+
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_new_15ws_service_wire_5_wire_Reader(PyTypeObject *t, PyObject *a, PyObject *k) {
+  return __Pyx_CallTpnewAsVectorcall(__pyx_tp_new_vectorcall_15ws_service_wire_5_wire_Reader, t, a, k);
+}
+#endif
+
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_vectorcall_15ws_service_wire_5_wire_Reader(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+  if (unlikely((PyTypeObject*)t != __pyx_mstate_global->__pyx_ptype_15ws_service_wire_5_wire_Reader || __Pyx_PyType_HasFeature((PyTypeObject*)t, Py_TPFLAGS_IS_ABSTRACT))) {
+    return __Pyx_CallNewInitFromVectorcall((PyTypeObject*)t, args, nargsf, kwnames);
+  }
+  Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+  PyObject *o = __pyx_tp_new_vectorcall_15ws_service_wire_5_wire_Reader((PyTypeObject*)t, args, nargs, kwnames);
+  if (likely(o)) {
+    assert(Py_TYPE(o) == (PyTypeObject*)t);
+    if (unlikely(__pyx_pw_15ws_service_wire_5_wire_6Reader_1__init__(o, args, nargs, kwnames) < 0)) {
+      Py_CLEAR(o);
+    }
+  }
+  return o;
+}
+#endif
+
+#if CYTHON_VECTORCALL_TPNEW
+static int __pyx_tp_init_15ws_service_wire_5_wire_Reader(PyObject *o, PyObject *args, PyObject *kwds) {
+  return __Pyx_CallTpinitAsVectorcall(__pyx_pw_15ws_service_wire_5_wire_6Reader_1__init__, o, args, kwds);
+}
+#endif
+
+static void __pyx_tp_dealloc_15ws_service_wire_5_wire_Reader(PyObject *o) {
+  struct __pyx_obj_15ws_service_wire_5_wire_Reader *p = (struct __pyx_obj_15ws_service_wire_5_wire_Reader *)o;
+  #if CYTHON_USE_TP_FINALIZE
+  if (unlikely(__Pyx_PyObject_GetSlot(o, tp_finalize, destructor)) && !__Pyx_PyObject_GC_IsFinalized(o)) {
+    if (__Pyx_PyObject_GetSlot(o, tp_dealloc, destructor) == __pyx_tp_dealloc_15ws_service_wire_5_wire_Reader) {
+      if (PyObject_CallFinalizerFromDealloc(o)) return;
+    }
+  }
+  #endif
+  PyObject_GC_UnTrack(o);
+  Py_CLEAR(p->output);
+  Py_CLEAR(p->connection);
+  Py_CLEAR(p->incoming);
+  Py_CLEAR(p->handle);
+  PyTypeObject *tp = Py_TYPE(o);
+  #if CYTHON_USE_TYPE_SLOTS
+  (*tp->tp_free)(o);
+  #else
+  {
+    freefunc tp_free = (freefunc)PyType_GetSlot(tp, Py_tp_free);
+    if (tp_free) tp_free(o);
+  }
+  #endif
+  #if CYTHON_USE_TYPE_SPECS
+  Py_DECREF(tp);
+  #endif
+}
+
+static int __pyx_tp_traverse_15ws_service_wire_5_wire_Reader(PyObject *o, visitproc v, void *a) {
+  int e;
+  struct __pyx_obj_15ws_service_wire_5_wire_Reader *p = (struct __pyx_obj_15ws_service_wire_5_wire_Reader *)o;
+  {
+    e = __Pyx_call_type_traverse(o, 1, v, a);
+    if (e) return e;
+  }
+  if (p->output) {
+    e = (*v)(((PyObject *)p->output), a); if (e) return e;
+  }
+  if (p->connection) {
+    e = (*v)(p->connection, a); if (e) return e;
+  }
+  if (p->incoming) {
+    e = (*v)(p->incoming, a); if (e) return e;
+  }
+  if (p->handle) {
+    e = (*v)(p->handle, a); if (e) return e;
+  }
+  return 0;
+}
+
+static int __pyx_tp_clear_15ws_service_wire_5_wire_Reader(PyObject *o) {
+  PyObject* tmp;
+  struct __pyx_obj_15ws_service_wire_5_wire_Reader *p = (struct __pyx_obj_15ws_service_wire_5_wire_Reader *)o;
+  tmp = ((PyObject*)p->output);
+  p->output = ((struct __pyx_obj_15ws_service_wire_5_wire_Output *)Py_None); Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
+  tmp = ((PyObject*)p->connection);
+  p->connection = Py_None; Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
+  tmp = ((PyObject*)p->incoming);
+  p->incoming = Py_None; Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
+  tmp = ((PyObject*)p->handle);
+  p->handle = Py_None; Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
+  return 0;
+}
+
+static PyObject *__pyx_getprop_15ws_service_wire_5_wire_6Reader_is_plain(PyObject *o, CYTHON_UNUSED void *x) {
+  return __pyx_pw_15ws_service_wire_5_wire_6Reader_8is_plain_1__get__(o);
+}
+
+static int __pyx_setprop_15ws_service_wire_5_wire_6Reader_is_plain(PyObject *o, PyObject *v, CYTHON_UNUSED void *x) {
+  if (v) {
+    return __pyx_pw_15ws_service_wire_5_wire_6Reader_8is_plain_3__set__(o, v);
+  }
+  else {
+    PyErr_SetString(PyExc_NotImplementedError, "__del__");
+    return -1;
+  }
+}
+
+static PyObject *__pyx_getprop_15ws_service_wire_5_wire_6Reader_heard_at_s(PyObject *o, CYTHON_UNUSED void *x) {
+  return __pyx_pw_15ws_service_wire_5_wire_6Reader_10heard_at_s_1__get__(o);
+}
+
+static PyMethodDef __pyx_methods_15ws_service_wire_5_wire_Reader[] = {
+  {"data_received", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_15ws_service_wire_5_wire_6Reader_3data_received, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0},
+  {"connection_lost", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_15ws_service_wire_5_wire_6Reader_5connection_lost, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0},
+  {"eof_received", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_15ws_service_wire_5_wire_6Reader_7eof_received, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0},
+  {"pause_writing", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_15ws_service_wire_5_wire_6Reader_9pause_writing, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0},
+  {"resume_writing", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_15ws_service_wire_5_wire_6Reader_11resume_writing, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0},
+  {0, 0, 0, 0}
+};
+
+static struct PyGetSetDef __pyx_getsets_15ws_service_wire_5_wire_Reader[] = {
+  {"is_plain", __pyx_getprop_15ws_service_wire_5_wire_6Reader_is_plain, __pyx_setprop_15ws_service_wire_5_wire_6Reader_is_plain, 0, 0},
+  {"heard_at_s", __pyx_getprop_15ws_service_wire_5_wire_6Reader_heard_at_s, 0, 0, 0},
+  {0, 0, 0, 0, 0}
+};
+#if CYTHON_USE_TYPE_SPECS
+static PyType_Slot __pyx_type_15ws_service_wire_5_wire_Reader_slots[] = {
+  {Py_tp_dealloc, (void *)__pyx_tp_dealloc_15ws_service_wire_5_wire_Reader},
+  {Py_tp_doc, (void *)PyDoc_STR("Takes the place of a connection\047s protocol, and handles texts when they are read.")},
+  {Py_tp_traverse, (void *)__pyx_tp_traverse_15ws_service_wire_5_wire_Reader},
+  {Py_tp_clear, (void *)__pyx_tp_clear_15ws_service_wire_5_wire_Reader},
+  {Py_tp_methods, (void *)__pyx_methods_15ws_service_wire_5_wire_Reader},
+  {Py_tp_getset, (void *)__pyx_getsets_15ws_service_wire_5_wire_Reader},
+  {Py_tp_init, (void *)__pyx_tp_init_15ws_service_wire_5_wire_Reader},
+  {Py_tp_new, (void *)__pyx_tp_new_15ws_service_wire_5_wire_Reader},
+  #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
+  #if CYTHON_VECTORCALL_TPNEW
+  {Py_tp_vectorcall, (void *)__pyx_tp_vectorcall_15ws_service_wire_5_wire_Reader},
+  #endif
+  #endif
+  {0, 0},
+};
+static PyType_Spec __pyx_type_15ws_service_wire_5_wire_Reader_spec = {
+  "ws_service_wire._wire.Reader",
+  sizeof(struct __pyx_obj_15ws_service_wire_5_wire_Reader),
+  0,
+  Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_BASETYPE|Py_TPFLAGS_HAVE_GC,
+  __pyx_type_15ws_service_wire_5_wire_Reader_slots,
+};
+#else
+
+static PyTypeObject __pyx_type_15ws_service_wire_5_wire_Reader = {
+  PyVarObject_HEAD_INIT(0, 0)
+  "ws_service_wire._wire.""Reader", /*tp_name*/
+  sizeof(struct __pyx_obj_15ws_service_wire_5_wire_Reader), /*tp_basicsize*/
+  0, /*tp_itemsize*/
+  __pyx_tp_dealloc_15ws_service_wire_5_wire_Reader, /*tp_dealloc*/
+  0, /*tp_vectorcall_offset*/
+  0, /*tp_getattr*/
+  0, /*tp_setattr*/
+  0, /*tp_as_async*/
+  0, /*tp_repr*/
+  0, /*tp_as_number*/
+  0, /*tp_as_sequence*/
+  0, /*tp_as_mapping*/
+  0, /*tp_hash*/
+  0, /*tp_call*/
+  0, /*tp_str*/
+  0, /*tp_getattro*/
+  0, /*tp_setattro*/
+  0, /*tp_as_buffer*/
+  Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_BASETYPE|Py_TPFLAGS_HAVE_GC, /*tp_flags*/
+  PyDoc_STR("Takes the place of a connection\047s protocol, and handles texts when they are read."), /*tp_doc*/
+  __pyx_tp_traverse_15ws_service_wire_5_wire_Reader, /*tp_traverse*/
+  __pyx_tp_clear_15ws_service_wire_5_wire_Reader, /*tp_clear*/
+  0, /*tp_richcompare*/
+  0, /*tp_weaklistoffset*/
+  0, /*tp_iter*/
+  0, /*tp_iternext*/
+  __pyx_methods_15ws_service_wire_5_wire_Reader, /*tp_methods*/
+  0, /*tp_members*/
+  __pyx_getsets_15ws_service_wire_5_wire_Reader, /*tp_getset*/
+  0, /*tp_base*/
+  0, /*tp_dict*/
+  0, /*tp_descr_get*/
+  0, /*tp_descr_set*/
+  #if !CYTHON_USE_TYPE_SPECS
+  0, /*tp_dictoffset*/
+  #endif
+  __pyx_tp_init_15ws_service_wire_5_wire_Reader, /*tp_init*/
+  0, /*tp_alloc*/
+  __pyx_tp_new_15ws_service_wire_5_wire_Reader, /*tp_new*/
+  0, /*tp_free*/
+  0, /*tp_is_gc*/
+  0, /*tp_bases*/
+  0, /*tp_mro*/
+  0, /*tp_cache*/
+  0, /*tp_subclasses*/
+  0, /*tp_weaklist*/
+  0, /*tp_del*/
+  0, /*tp_version_tag*/
+  #if CYTHON_USE_TP_FINALIZE
+  0, /*tp_finalize*/
+  #else
+  NULL, /*tp_finalize*/
+  #endif
+  #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
+  #if CYTHON_VECTORCALL_TPNEW
+  __pyx_tp_vectorcall_15ws_service_wire_5_wire_Reader, /*tp_vectorcall*/
+  #else
+  NULL, /*tp_vectorcall*/
+  #endif
+  #endif
+  #if __PYX_NEED_TP_PRINT_SLOT == 1
+  0, /*tp_print*/
+  #endif
+  #if PY_VERSION_HEX >= 0x030C0000
+  0, /*tp_watched*/
+  #endif
+  #if PY_VERSION_HEX >= 0x030d00A4
+  0, /*tp_versions_used*/
+  #endif
+  #if CYTHON_COMPILING_IN_PYPY && PY_VERSION_HEX < 0x030a0000
+  0, /*tp_pypy_flags*/
+  #endif
+};
+#endif
 
 static PyMethodDef __pyx_methods[] = {
   {0, 0, 0, 0}
@@ -7975,6 +9941,7 @@ static CYTHON_SMALL_CODE int __Pyx_modinit_Variable_export_code(__pyx_mstatetype
 static CYTHON_SMALL_CODE int __Pyx_modinit_Function_export_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_SendQueue(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Output(__pyx_mstatetype *__pyx_mstate); /*proto*/
+static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Reader(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Variable_import_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Function_import_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
@@ -8017,14 +9984,14 @@ static int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_SendQueue(__
   __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_SendQueue", 0);
   /*--- Exttype __pyx_obj_15ws_service_wire_5_wire_SendQueue ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_15ws_service_wire_5_wire_SendQueue_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue)) __PYX_ERR(0, 43, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_15ws_service_wire_5_wire_SendQueue_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue)) __PYX_ERR(0, 44, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue = &__pyx_type_15ws_service_wire_5_wire_SendQueue;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue) < (0)) __PYX_ERR(0, 43, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue);
@@ -8034,7 +10001,7 @@ static int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_SendQueue(__
     __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue->tp_getattro = PyObject_GenericGetAttr;
   }
   #endif
-  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_SendQueue, (PyObject *) __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue) < (0)) __PYX_ERR(0, 43, __pyx_L1_error)
+  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_SendQueue, (PyObject *) __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_SendQueue) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
   __Pyx_RefNannyFinishContext();
   return 0;
   __pyx_L1_error:;
@@ -8052,20 +10019,21 @@ static int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Output(__pyx
   /*--- Exttype __pyx_obj_15ws_service_wire_5_wire_Output ---*/
   __pyx_vtabptr_15ws_service_wire_5_wire_Output = &__pyx_vtable_15ws_service_wire_5_wire_Output;
   __pyx_vtable_15ws_service_wire_5_wire_Output._mark = (int (*)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *, int))__pyx_f_15ws_service_wire_5_wire_6Output__mark;
+  __pyx_vtable_15ws_service_wire_5_wire_Output._flush = (PY_LONG_LONG (*)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *, unsigned int))__pyx_f_15ws_service_wire_5_wire_6Output__flush;
   __pyx_vtable_15ws_service_wire_5_wire_Output._is_direct = (int (*)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *))__pyx_f_15ws_service_wire_5_wire_6Output__is_direct;
   __pyx_vtable_15ws_service_wire_5_wire_Output._size = (Py_ssize_t (*)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *))__pyx_f_15ws_service_wire_5_wire_6Output__size;
   __pyx_vtable_15ws_service_wire_5_wire_Output._take = (Py_ssize_t (*)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *, struct __pyx_obj_15ws_service_wire_5_wire_SendQueue *))__pyx_f_15ws_service_wire_5_wire_6Output__take;
   __pyx_vtable_15ws_service_wire_5_wire_Output._join = (PyObject *(*)(struct __pyx_obj_15ws_service_wire_5_wire_Output *, PyObject *))__pyx_f_15ws_service_wire_5_wire_6Output__join;
   __pyx_vtable_15ws_service_wire_5_wire_Output._send = (int (*)(struct __pyx_obj_15ws_service_wire_5_wire_Output *))__pyx_f_15ws_service_wire_5_wire_6Output__send;
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_15ws_service_wire_5_wire_Output_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output)) __PYX_ERR(0, 60, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_15ws_service_wire_5_wire_Output_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output)) __PYX_ERR(0, 67, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output = &__pyx_type_15ws_service_wire_5_wire_Output;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output) < (0)) __PYX_ERR(0, 60, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output) < (0)) __PYX_ERR(0, 67, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output);
@@ -8075,8 +10043,46 @@ static int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Output(__pyx
     __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output->tp_getattro = PyObject_GenericGetAttr;
   }
   #endif
-  if (__Pyx_SetVtable(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output, __pyx_vtabptr_15ws_service_wire_5_wire_Output) < (0)) __PYX_ERR(0, 60, __pyx_L1_error)
-  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_Output, (PyObject *) __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output) < (0)) __PYX_ERR(0, 60, __pyx_L1_error)
+  if (__Pyx_SetVtable(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output, __pyx_vtabptr_15ws_service_wire_5_wire_Output) < (0)) __PYX_ERR(0, 67, __pyx_L1_error)
+  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_Output, (PyObject *) __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Output) < (0)) __PYX_ERR(0, 67, __pyx_L1_error)
+  __Pyx_RefNannyFinishContext();
+  return 0;
+  __pyx_L1_error:;
+  __Pyx_RefNannyFinishContext();
+  return -1;
+}
+
+static int __Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Reader(__pyx_mstatetype *__pyx_mstate) {
+  __Pyx_RefNannyDeclarations
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  CYTHON_UNUSED_VAR(__pyx_mstate);
+  __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Reader", 0);
+  /*--- Exttype __pyx_obj_15ws_service_wire_5_wire_Reader ---*/
+  __pyx_vtabptr_15ws_service_wire_5_wire_Reader = &__pyx_vtable_15ws_service_wire_5_wire_Reader;
+  __pyx_vtable_15ws_service_wire_5_wire_Reader._read_texts = (PyObject *(*)(struct __pyx_obj_15ws_service_wire_5_wire_Reader *, PyObject *))__pyx_f_15ws_service_wire_5_wire_6Reader__read_texts;
+  __pyx_vtable_15ws_service_wire_5_wire_Reader._handle = (int (*)(struct __pyx_obj_15ws_service_wire_5_wire_Reader *, PyObject *))__pyx_f_15ws_service_wire_5_wire_6Reader__handle;
+  #if CYTHON_USE_TYPE_SPECS
+  __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_15ws_service_wire_5_wire_Reader_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader)) __PYX_ERR(0, 276, __pyx_L1_error)
+  #else
+  __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader = &__pyx_type_15ws_service_wire_5_wire_Reader;
+  #endif
+  #if !CYTHON_COMPILING_IN_LIMITED_API
+  #endif
+  #if !CYTHON_USE_TYPE_SPECS
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader) < (0)) __PYX_ERR(0, 276, __pyx_L1_error)
+  #endif
+  #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
+  PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader);
+  #endif
+  #if !CYTHON_COMPILING_IN_LIMITED_API
+  if ((CYTHON_USE_TYPE_SLOTS && CYTHON_USE_PYTYPE_LOOKUP) && likely(!__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader->tp_dictoffset && __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader->tp_getattro == PyObject_GenericGetAttr)) {
+    __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader->tp_getattro = PyObject_GenericGetAttr;
+  }
+  #endif
+  if (__Pyx_SetVtable(__pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader, __pyx_vtabptr_15ws_service_wire_5_wire_Reader) < (0)) __PYX_ERR(0, 276, __pyx_L1_error)
+  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_Reader, (PyObject *) __pyx_mstate->__pyx_ptype_15ws_service_wire_5_wire_Reader) < (0)) __PYX_ERR(0, 276, __pyx_L1_error)
   __Pyx_RefNannyFinishContext();
   return 0;
   __pyx_L1_error:;
@@ -8407,6 +10413,7 @@ __Pyx_RefNannySetupContext("PyInit__wire", 0);
   /*--- Type init code ---*/
   if (unlikely((__Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_SendQueue(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
   if (unlikely((__Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Output(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
+  if (unlikely((__Pyx_modinit_Exttype___pyx_obj_15ws_service_wire_5_wire_Reader(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
   if (unlikely((__Pyx_modinit_Type_import_code(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
   (void)__Pyx_modinit_Variable_import_code(__pyx_mstate);
   (void)__Pyx_modinit_Function_import_code(__pyx_mstate);
@@ -8428,11 +10435,6 @@ __Pyx_RefNannySetupContext("PyInit__wire", 0);
 
   __pyx_mstate_global->__pyx_k__2 = __pyx_e_15ws_service_wire_5_wire_RING_FROM;
 
-
-  __pyx_t_2 = PyCFunction_NewEx(&__pyx_mdef_15ws_service_wire_5_wire_1read_texts, NULL, __pyx_mstate_global->__pyx_n_u_ws_service_wire__wire); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 248, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_read_texts, __pyx_t_2) < (0)) __PYX_ERR(0, 248, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   __pyx_t_2 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 1, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
@@ -8497,7 +10499,7 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_int_6, __pyx_mstate_global->__pyx_int_4};
-    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 86, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 99, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[0]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[0]);
@@ -8538,29 +10540,29 @@ static int __Pyx_InitConstants(__pyx_mstatetype *__pyx_mstate) {
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
   {
-    const struct { const unsigned int length: 8; } str_length_index[] = {{1},{1},{179},{8},{7},{6},{2},{19},{9},{6},{13},{9},{20},{8},{10},{8},{14},{12},{8},{7},{5},{18},{10},{11},{4},{6},{6},{2},{5},{5},{21},{9},{10},{5},{4},{8},{12},{2},{3},{5},{10},{7},{8},{4},{9},{4},{10},{10},{8},{5},{4},{9},{5},{6},{5},{21}};
+    const struct { const unsigned int length: 8; } str_length_index[] = {{1},{1},{179},{8},{7},{6},{2},{19},{9},{6},{13},{6},{9},{20},{8},{10},{8},{14},{12},{8},{7},{5},{18},{10},{15},{11},{4},{6},{12},{5},{4},{6},{2},{5},{7},{5},{21},{9},{6},{8},{10},{5},{4},{4},{8},{12},{9},{2},{6},{13},{3},{5},{4},{7},{8},{14},{4},{9},{8},{4},{10},{10},{8},{5},{9},{5},{6},{5}};
     const struct { const unsigned int length: 1; } bytes_length_index[] = {{0}};
     #ifndef CYTHON_COMPRESS_STRINGS
       #define CYTHON_COMPRESS_STRINGS 0
     #endif
-    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (397 bytes) */
-static const char cstring[] = "x\332MQ\261n\0331\014\375\025n\231\352)C\267\016m\002\030H\0357\355N\360$\312\307D\047]D\312\366\365\353K9(\332\003(\361\250\367\236\036\251\335\227C5\006\233\311\340\353fs- \n\221\263L\334\3108o\240\326$\030\267\001*p|8~\272\377|\017T\"4~\345`\n\332\247\220I\225\025j\202\251K6)`\333\312\272\203}\202\255v(\314\021\254\302\352\270\377\t6s\001e\033\t\334Q)\325\310\244\026t\272\224\323\035Di~\211\234y\260\037)+\357(Ft\034GQ\2322s\031\353)H\305\336\234\0033)$\222<\000\037\207\361\271\333\332\355\345i\377}\377\013\017\317\217\373\247\207\237\\\342\217\316\235\021\217\333\325\343\233\267\211\007\276\332\013\047\304\205\244\240\177K\215=\363\310\n-\267}u\364\331\206\354\370{\357\224\377\236\030\253!\222\241Ix\013\231\251\205,\205\321\225\254Q\340\211\274\\K\031\r\325\362/\323HF\221\215\302\374\341;\305\224\273\316\251\271\360\211\r/M\214q\352)qC\225\337\243\330\262,b\242\030rUo\333\021\213\276V)\013m\270\210\352\330\2732\216\231T]\353\372>\272mL\321\215^M\033\273C\365\202\326\336\002\017\330\010L\255.>\2678\002o\034\177\237\310\211z\266q\267\217\346\252k\0263zs\033T\\\273Y\037C8Sv\364\315\355E\321\265\317\022\030/\376\204\273\333\372\007HQ\365\236";
-    PyObject *data = __Pyx_DecompressString(cstring, 397, 1);
+    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (433 bytes) */
+static const char cstring[] = "x\332MR\261r\3330\014\375\025n\231\352)C\267\016mr\347\273\324q\335\3548\210\204,$\024\251\020\240c\365\353\013(mS\335\221x$\036@\340A\273/\207\252\024tB\r_W\235j\t,!Q\346\201\032*\3455\2106\216J\315I%\034\357\216\237n?\337\006,)4z\246\250\022\244\0171\243\010I\250c\030:g\345\022t]Hva?\206\265\366P\210R\320\032\026\343\375\037\240\023\225 \244\016\302\r\226R\025\225k\001\013\347r\276\t\211\233=\302\027\362\350{\314B;L\t\214G\211\005\207LT|?G\256\320\233\305\204\t%\214\310\331\t\357\316\364\330u\351zz\330\177\337?\301\341\361~\377pw\"L\324~RI?:u\0028\256W[\337\254Y8\320UO4\002\314\310\005\354\233k\352\231\034\025\2347\273\030\373\242\236\334O\257\035\363_\217\222(\000*(\307\227\230\t[\314\\\010,\2236\2144\240]\327R\274\255Z>\020\344*\372q\224\204j\025*\306\211\352\010\246\002\231\nVr\253\315\273{\357pLc\3562m\233\235\232\325p&\205\267\306J0\364q\244\006\302\277\374\262e\236\331\207\2302\261\275;\233V,\020\355YGJ\263<W./D\313\214+\314,\342\266\013\201\313\352xK[\245nj.\350.\2772\357R\227W\227\261\231\252\215\254i1h\304\026\335\366\371\037\261\375Y0\266:\213\365\346\302\332\230\222/\330r\330\357\220h\304\236\325+\267\031\\e\311\254&^\221\2456\355\256\364\005\2631\267\202~\003w\017\031\273";
+    PyObject *data = __Pyx_DecompressString(cstring, 433, 1);
     #define __Pyx_DecompressString_LZSS_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #else /* compression: none (623 bytes) */
-static const char bytes[] = ".?Note that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.add_notedisableenablegcio_uring has failedisenabledOutputRLIMIT_NOFILESendQueue__Pyx_PyDict_NextRef__main____module____name____pyx_vtable____qualname____test__at_tickclearcline_in_tracebackconnectionconnectionsdatadetachfailedfdflushframeget_write_buffer_sizegetrlimitis_closingitemsjoinmay_missmay_use_ringospopqueueread_textsreleaseresourceringring_fromsendsend_queuesetdefaultsize_maxsplittaketransportunamevalueswritews_service_wire._wire";
+    #else /* compression: none (709 bytes) */
+static const char bytes[] = ".?Note that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.add_notedisableenablegcio_uring has failedisenabledOutputRLIMIT_NOFILEReaderSendQueue__Pyx_PyDict_NextRef__main____module____name____pyx_vtable____qualname____test__at_tickclearcline_in_tracebackconnectionconnection_lostconnectionsdatadetacheof_receivederrorfailfailedfdflushflushedframeget_write_buffer_sizegetrlimithandleincomingis_closingitemsjoinkeepmay_missmay_use_ringmay_writeosoutputpause_writingpopqueuereadreleaseresourceresume_writingringring_fromschedulesendsend_queuesetdefaultsize_maxsplittransportunamevalueswrite";
     PyObject *data = NULL;
     #define __Pyx_DecompressString_UNUSED
     #define __Pyx_DecompressString_LZSS_UNUSED
     #endif
     PyObject **stringtab = __pyx_mstate->__pyx_string_tab;
     Py_ssize_t pos = 0;
-    for (int i = 0; i < 56; i++) {
+    for (int i = 0; i < 68; i++) {
       Py_ssize_t bytes_length = str_length_index[i].length;
       PyObject *string = PyUnicode_DecodeUTF8(bytes + pos, bytes_length, NULL);
       if (likely(string) && i >= 9) PyUnicode_InternInPlace(&string);
@@ -8571,8 +10573,8 @@ static const char bytes[] = ".?Note that Cython is deliberately stricter than PE
       stringtab[i] = string;
       pos += bytes_length;
     }
-    for (int i = 56; i < 57; i++) {
-      Py_ssize_t bytes_length = bytes_length_index[i-56].length;
+    for (int i = 68; i < 69; i++) {
+      Py_ssize_t bytes_length = bytes_length_index[i-68].length;
       PyObject *string = PyBytes_FromStringAndSize(bytes + pos, bytes_length);
       stringtab[i] = string;
       pos += bytes_length;
@@ -8582,14 +10584,14 @@ static const char bytes[] = ".?Note that Cython is deliberately stricter than PE
       }
     }
     Py_XDECREF(data);
-    for (Py_ssize_t i = 0; i < 57; i++) {
+    for (Py_ssize_t i = 0; i < 69; i++) {
       if (unlikely(PyObject_Hash(stringtab[i]) == -1)) {
         __PYX_ERR(0, 1, __pyx_L1_error)
       }
     }
     #if CYTHON_IMMORTAL_CONSTANTS
     {
-      PyObject **table = stringtab + 56;
+      PyObject **table = stringtab + 68;
       for (Py_ssize_t i=0; i<1; ++i) {
         #if PY_VERSION_HEX >= 0x030F0000
         PyUnstable_SetImmortal(table[i]);

@@ -13,6 +13,7 @@ import resource
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdlib cimport calloc, free
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cdef extern from "batch.h" nogil:
     enum: BATCH_MAX
@@ -57,13 +58,20 @@ cdef class SendQueue:
         self.fd = -1
 
 
+cdef double now_s():
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec + now.tv_nsec * 1e-9
+
+
 cdef class Output:
     cdef readonly bint is_stopped
+    cdef public bint is_reading
     cdef ring ring
     cdef job *jobs
     cdef unsigned *holders  # how often each descriptor has changed hands
     cdef unsigned files, ring_from
-    cdef object failed
+    cdef object failed, schedule, flushed, may_write
     cdef list soon, at_tick, sending, buffers, joined
     cdef bytes joint
 
@@ -74,8 +82,13 @@ cdef class Output:
         if not self.jobs or not self.holders:
             raise MemoryError
 
-    def __init__(self, failed, *, bint may_use_ring=True, unsigned ring_from=RING_FROM):
-        self.failed, self.ring_from = failed, ring_from
+    def __init__(
+        self, failed, schedule, flushed, may_write,
+        *, bint may_use_ring=True, unsigned ring_from=RING_FROM
+    ):
+        self.failed, self.schedule, self.flushed = failed, schedule, flushed
+        self.may_write = may_write
+        self.ring_from = ring_from
         self.soon, self.at_tick, self.sending, self.buffers, self.joined = [], [], [], [], []
         self.joint = b""
         if may_use_ring:
@@ -113,6 +126,10 @@ cdef class Output:
     def stop(self):
         self.is_stopped = True
 
+    @property
+    def is_due(self):
+        return bool(self.soon)
+
     def queue(self, bytes frame, connections, *, bint may_miss=False, bint at_tick=False):
         cdef SendQueue queue
         slow = []
@@ -133,6 +150,8 @@ cdef class Output:
         cdef unsigned flag = AT_TICK if at_tick else SOON
         if not queue.due & flag:
             queue.due |= flag
+            if not (at_tick or self.is_reading or self.soon):
+                self.schedule()
             (self.at_tick if at_tick else self.soon).append(connection)
         return 0
 
@@ -141,13 +160,22 @@ cdef class Output:
         queue.due = 0
 
     def flush(self, *, bint at_tick=False):
+        cdef double began_s
+        cdef long long written = 0
+        cdef list due = self.at_tick if at_tick else self.soon
+        if due and (self.may_write is None or self.may_write()):
+            if at_tick:
+                self.at_tick = []
+            else:
+                self.soon = []
+            began_s = now_s()
+            written = self._flush(due, AT_TICK if at_tick else SOON)
+            self.flushed(written, now_s() - began_s)
+        return written
+
+    cdef long long _flush(self, list due, unsigned flag) except -1:
         cdef long long written = 0
         cdef SendQueue queue
-        cdef unsigned flag = AT_TICK if at_tick else SOON
-        if at_tick:
-            due, self.at_tick = self.at_tick, []
-        else:
-            due, self.soon = self.soon, []
         later = []
         for connection in due:
             queue = connection.send_queue
@@ -245,34 +273,78 @@ cdef class Output:
         return 0
 
 
-def read_texts(data, Py_ssize_t size_max, take):
-    """Give `take` the texts at the beginning of `data`, while it wants more; return their bytes."""
-    cdef const char *at
-    cdef const unsigned char *head
-    cdef Py_ssize_t left, begin, size
-    cdef char payload[65536]
-    if type(data) is not bytes:
-        return 0
-    at, left = PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)
-    while left >= HEADER:
-        head = <const unsigned char *>at
-        begin, size = HEADER, head[1] & 0x7F
-        if size == 126 and left >= HEADER + 2:
-            begin, size = HEADER + 2, head[2] << 8 | head[3]
-            if size < 126:
-                break
-        elif size >= 126:
-            break
-        # Final, of text, masked, not too long, and here to its end.
-        if head[0] != 0x81 or head[1] < 0x80 or size > size_max or left < begin + size:
-            break
-        unmask(payload, at + begin, size, at + begin - 4)
+cdef class Reader:
+    """Takes the place of a connection's protocol, and handles texts when they are read."""
+
+    cdef public bint is_plain
+    cdef readonly double heard_at_s
+    cdef Output output
+    cdef object connection, incoming, handle
+    cdef Py_ssize_t size_max
+
+    def __init__(self, Output output, connection, incoming, handle, Py_ssize_t size_max):
+        self.output, self.connection, self.incoming = output, connection, incoming
+        self.handle, self.size_max = handle, size_max
+        self.is_plain = True
+
+    def data_received(self, data):
+        self.heard_at_s = now_s()
+        self.output.is_reading = True
         try:
-            text = PyUnicode_DecodeUTF8(payload, size, NULL)
-        except UnicodeDecodeError:
-            break
-        at += begin + size
-        left -= begin + size
-        if not take(text):
-            break
-    return PyBytes_GET_SIZE(data) - left
+            if self.is_plain:
+                data = self._read_texts(data)
+            if data:
+                self.is_plain = self.incoming.read(data)
+        finally:
+            self.output.is_reading = False
+            if self.output.soon:
+                self.output.flush()
+
+    def connection_lost(self, error):
+        self.connection.connection_lost(error)
+
+    def eof_received(self):
+        return self.connection.eof_received()
+
+    def pause_writing(self):
+        self.connection.pause_writing()
+
+    def resume_writing(self):
+        self.connection.resume_writing()
+
+    cdef _read_texts(self, bytes data):
+        """Handle the texts at the beginning of `data`, up to one that is kept; return the rest."""
+        cdef const char *at = PyBytes_AS_STRING(data)
+        cdef const unsigned char *head
+        cdef Py_ssize_t left = PyBytes_GET_SIZE(data), begin, size
+        cdef char payload[65536]
+        while left >= HEADER and self.is_plain:
+            head = <const unsigned char *>at
+            begin, size = HEADER, head[1] & 0x7F
+            if size == 126 and left >= HEADER + 2:
+                begin, size = HEADER + 2, head[2] << 8 | head[3]
+                if size < 126:
+                    break
+            elif size >= 126:
+                break
+            # Final, of text, masked, not too long, and here to its end.
+            if head[0] != 0x81 or head[1] < 0x80 or size > self.size_max or left < begin + size:
+                break
+            unmask(payload, at + begin, size, at + begin - 4)
+            try:
+                text = PyUnicode_DecodeUTF8(payload, size, NULL)
+            except UnicodeDecodeError:
+                break
+            at += begin + size
+            left -= begin + size
+            self._handle(text)
+        return data[PyBytes_GET_SIZE(data) - left:] if left else None
+
+    cdef int _handle(self, text) except -1:
+        try:
+            if not self.handle(text):
+                self.is_plain = False
+                self.incoming.keep(text)
+        except Exception as error:
+            self.incoming.fail(error)
+        return 0

@@ -5,7 +5,7 @@ All dialects take this one path: a message that a dialect does not have, its dec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -35,7 +35,13 @@ from service.edge.session.actions import (
     WatchFriends,
 )
 from service.edge.session.commands import command_of, move_of
-from service.edge.session.costs import BYTES_PER_UNIT, LOGGED_OVERHEAD_BYTES, PLAIN, cost_of
+from service.edge.session.costs import (
+    BYTES_PER_UNIT,
+    COSTS,
+    LOGGED_OVERHEAD_BYTES,
+    PLAIN,
+    cost_of,
+)
 from service.edge.session.errors import (
     BadMessage,
     BinaryFrame,
@@ -117,16 +123,18 @@ class Session:
                 guard.check_text(text)
         except (msgspec.DecodeError, RecursionError, UnicodeError, guard.BadValue) as error:
             raise MessageRefused(explain(text, error, self._dialect), self._id_in(text)) from error
-        self.type_received = self._types[message.__class__]
+        kind = message.__class__
+        self.type_received = self._types[kind]
         id_ = None if message.id is None else self._id_of(message.id)
-        if message.__class__ in self._unchecked:
+        if kind in self._unchecked:
             self._check_fields(text, id_)
         self._size = len(text) if text.isascii() else len(text.encode())
         try:
-            cost = cost_of(message)
-            if cost is not PLAIN:
-                self._charge(cost)
-            return Request(self._action(message, id_), id_)
+            if COSTS[kind] is not PLAIN:
+                self._charge(cost_of(message))
+            act = self._FREQUENT.get(kind)
+            action = self._action(message, id_) if act is None else act(self, message, id_)
+            return Request(action, id_)
         except RateLimited as error:
             return self._limited(id_, error)
         except ClientError as error:
@@ -221,16 +229,6 @@ class Session:
 
     def _action(self, message: FromClient, id_: str | None) -> Action:  # noqa: C901, PLR0911, PLR0912 - one case per message
         match message:
-            # The most frequent messages first: each pattern costs time, also if it does not match.
-            case v1.SendSignal():
-                return self._signal(message)
-            case classic.GameMove() | v1.GameMove():
-                self._check_size(self._limits.move_bytes_max, "A move")
-                return Execute(
-                    Move(self.user, self.socket, message.room_id, move_of(message)), message
-                )
-            case v1.Ping():
-                return Reply(v1.Pong() if id_ is None else v1.Pong(id_))
             case classic.UserListRequest() | v1.UserSync():
                 return ShowUsers()
             case classic.LobbyRequest():
@@ -255,10 +253,19 @@ class Session:
                 return RefreshToken(message.token)
             case v1.ChatSend():
                 return self._chat(message)
+            case v1.SendSignal() | v1.Ping() | classic.GameMove() | v1.GameMove():
+                raise AssertionError(message)
             case v1.RoomCreate() | v1.RoomJoin():
                 return Execute(self._command_of(message), message, password=message.password)
             case _:
                 return Execute(self._command_of(message), message)
+
+    def _move(self, message: classic.GameMove | v1.GameMove, _id: str | None) -> Action:
+        self._check_size(self._limits.move_bytes_max, "A move")
+        return Execute(Move(self.user, self.socket, message.room_id, move_of(message)), message)
+
+    def _ping(self, _message: v1.Ping, id_: str | None) -> Action:
+        return Reply(v1.Pong() if id_ is None else v1.Pong(id_))
 
     def _command_of(self, message: CommandMessage) -> Command:
         return command_of(message, self.user, self.socket, self._limits.room_bytes_max)
@@ -273,7 +280,7 @@ class Session:
             raise TooManyFriends(f"At most {self._limits.friends_max} friends can be watched.")
         return WatchFriends(friends)
 
-    def _signal(self, message: v1.SendSignal) -> Action:
+    def _signal(self, message: v1.SendSignal, _id: str | None) -> Action:
         if (message.to is None) == (message.room_id is None):
             raise BadMessage("signal: send it to one of `to` and `roomId`.")
         self._check_size(self._limits.signal_bytes_max, "A signal")
@@ -298,6 +305,14 @@ class Session:
         to = None if message.to is None else parse_user_id(message.to)
         say = Say(self.user, chat, digest, message.room_id, to)
         return Execute(say, message, PersonalData(texts={chat: Text(salt, message.text)}))
+
+    _FREQUENT: ClassVar[dict[type[FromClient], Callable[[Session, Any, str | None], Action]]] = {
+        v1.SendSignal: _signal,
+        classic.GameMove: _move,
+        v1.GameMove: _move,
+        v1.Ping: _ping,
+    }
+    """The most frequent messages; `_action` compares each other one with all patterns."""
 
 
 def _take(bucket: Bucket, now: float, count: float, message: str) -> None:

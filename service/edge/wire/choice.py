@@ -17,7 +17,7 @@ Name: TypeAlias = Literal["native", "python"]
 MODULE = "ws_service_wire"
 """What the distribution in `wire/` installs."""
 
-INTERFACE = 1
+INTERFACE = 2
 """The version of the interface, of which the native module says which one it has."""
 
 PYTHON = Wire("python", python.Output, python.SendQueue, None)
@@ -28,7 +28,7 @@ def native() -> Wire:
     module = importlib.import_module(MODULE)
     if module.INTERFACE != INTERFACE:
         raise ImportError(f"{MODULE} has interface {module.INTERFACE}, not {INTERFACE}")
-    return Wire("native", module.Output, module.SendQueue, module.read_texts)
+    return Wire("native", module.Output, module.SendQueue, module.Reader)
 
 
 def choose(wanted: Name) -> Wire:

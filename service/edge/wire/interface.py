@@ -66,6 +66,13 @@ class Output(Protocol):
     def is_stopped(self) -> bool:
         """Whether it was stopped."""
 
+    is_reading: bool
+    """Whether a read callback is under way, whose end flushes: then nothing is scheduled."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something was queued since the last flush, not for a frame tick."""
+
     def attach(self, queue: Any, fd: int) -> None:
         """Write to this descriptor, of the queue's transport, whenever that has nothing to write.
 
@@ -89,7 +96,8 @@ class Output(Protocol):
         """Queue a frame for many; return the connections that are slow and do not get it.
 
         These are the slow ones if they may miss it, else none. Everybody's queue is due at the
-        next flush, of the frame tick if it is for that.
+        next flush, of the frame tick if it is for that. A flush is scheduled if there is none, but
+        not for a frame tick.
         """
 
     def mark(self, connections: Iterable[Queued], *, at_tick: bool = False) -> None:
@@ -102,22 +110,53 @@ class Output(Protocol):
         """Write what is due, to each socket in one piece; return how many bytes that were."""
 
 
-ReadTexts: TypeAlias = "Callable[[bytes, int, Callable[[str], bool]], int]"
-"""Reads the text frames that stand whole at the beginning of what a client has sent.
+class Incoming(Protocol):
+    """What a client sends, as far as its `Reader` leaves it to others."""
 
-Given the greatest size of a text in bytes, and what takes a text and tells whether to go on. It
-reads up to the first frame that is anything else, wrong, large or not there to its end, and returns
-how many bytes that were.
-"""
+    def keep(self, text: str) -> None:
+        """Keep a text that was not handled at once."""
+
+    def fail(self, error: Exception) -> None:
+        """Take note that a text has failed."""
+
+    def read(self, data: bytes) -> bool:
+        """Read what is no whole text frame; return whether the reader may read what follows."""
+
+
+class Reader(Protocol):
+    """Takes the place of a connection's protocol, and handles texts in its read callback.
+
+    It reads the text frames that stand whole at the beginning of what a client has sent, up to the
+    first frame that is anything else, wrong, large or not there to its end; what follows is left to
+    an `Incoming`. All other callbacks go to the protocol that it has replaced. What is queued in a
+    read callback is flushed at its end.
+    """
+
+    is_plain: bool
+    """Whether the next bytes begin a frame, and nothing is kept."""
+
+    @property
+    def heard_at_s(self) -> float:
+        """When data was received last, by the monotonic clock; 0 if that never was."""
+
+
+Failed: TypeAlias = "Callable[[Any, Exception], None]"
+"""Called with a connection and what failed for it; None if the output has changed its method."""
+
+Flushed: TypeAlias = "Callable[[int, float], None]"
+"""Called after each flush with the bytes that were written, and the seconds that it took."""
 
 
 class Wire(NamedTuple):
     """One kind."""
 
     name: str
-    new_output: Callable[[Callable[[Any, Exception], None]], Output]
-    """Makes an output, which calls the function given with a connection and what failed for it."""
+    new_output: Callable[[Failed, Callable[[], object], Flushed, Callable[[], bool] | None], Output]
+    """Makes an output. Its second function schedules a flush; its last one tells before each flush
+    whether that may be: what is due stays due otherwise."""
     new_queue: Callable[[Any], SendQueue]
     """Makes the queue of a transport."""
-    read_texts: ReadTexts | None
-    """None where aiohttp's own parser is quicker."""
+    new_reader: Callable[[Any, Any, Incoming, Callable[[str], bool], int], Reader] | None
+    """Makes the reader of a connection, from an output, the protocol that it replaces, what it
+    leaves to others, what handles a text and tells whether that was possible, and the greatest size
+    of a text in bytes. None where aiohttp's own parser is quicker."""

@@ -46,7 +46,7 @@ class FakeEngine:
         self.fault: Exception | None = None
         self.recall = Recall(CommandResults())
 
-    def check_unused(self, _origin: object) -> None:
+    def check_unused(self, _user: object, _id: object) -> None:
         pass
 
     def dispatch(self, command: Command, _origin: object, done: Done, **_: object) -> None:

@@ -286,7 +286,7 @@ class Watching:
         ) -> Sequence[Connection]:
             if self.connection in some:
                 self.flushes.append("tick" if frame_ms else "soon")
-            return scope.output.queue(frame, some, may_miss=may_miss)
+            return scope.output.queue(frame, some, may_miss=may_miss, at_tick=True)
 
         monkeypatch.setattr(scope, "queue", note)
 

@@ -31,7 +31,7 @@ def module(interface: int) -> Any:
         INTERFACE=interface,
         Output=python.Output,
         SendQueue=python.SendQueue,
-        read_texts=lambda *_: 0,
+        Reader=object,
     )
 
 
@@ -63,8 +63,8 @@ def test_the_metric_tells_when_output_changes_its_method() -> None:
     made: list[Any] = []
 
     class Output(python.Output):
-        def __init__(self, failed: Any) -> None:
-            super().__init__(failed)
+        def __init__(self, failed: Any, *callbacks: Any) -> None:
+            super().__init__(failed, *callbacks)
             self.method = "ring"
             self.fails = failed
             made.append(self)

@@ -29,7 +29,7 @@ def test_a_source_for_an_unknown_gauge_is_refused() -> None:
 
 def test_two_services_in_one_process_count_separately() -> None:
     one, other = Metrics(), Metrics()
-    one.sent("welcome", 3)
+    one.sent.counts["welcome"] += 3
     assert value(one, "ws_messages_sent_total", type="welcome") == 3
     assert value(other, "ws_messages_sent_total", type="welcome") is None
 
