@@ -203,26 +203,38 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     assert "[warn]" not in done.stderr
 
 
-async def test_a_real_service_is_played_through_haproxy(tmp_path: Path) -> None:
-    service = Running(tmp_path / "data", {"WS_TRUSTED_HOPS": "1"}, dev=False)
-    service.start()
+async def test_socketio_polls_of_real_nodes_reach_the_one_that_has_the_connection(
+    tmp_path: Path,
+) -> None:
+    services = [
+        Running(tmp_path / name, {"WS_TRUSTED_HOPS": "1", "WS_NODE": name}, dev=False)
+        for name in ("node1", "node2")
+    ]
     try:
-        with balancers.haproxy({"node1": service.url.removeprefix("http://")}) as url:
-            before, service.url = service.url, url
-            ana: Client = await service.connect(7, "Ana")
-            await ana.send("friends:subscribe", friendIds=[8])
-            await ana.expect("friends:status")
+        for service in services:
+            service.start()
+        nodes = {one.settings["WS_NODE"]: one.url.removeprefix("http://") for one in services}
+        with balancers.haproxy(nodes) as url:
             async with aiohttp.ClientSession() as http:
-                polled = f"{url}/socket.io/?EIO=4&transport=polling"
-                async with http.get(polled) as answer:
-                    sid = json.loads((await answer.text())[1:])["sid"]
-                packet = "40" + json.dumps({"token": token(8, "Ben")})
-                async with http.post(f"{polled}&sid={sid}", data=packet) as answer:
-                    assert await answer.text() == "ok"
-                async with http.get(f"{polled}&sid={sid}") as answer:
-                    assert (await answer.text()).startswith("40")
-            await ana.expect("friends:status:update", userId=8, isOnline=True)
-            await ana.close()
-            service.url = before
+                for user in range(1, 5):
+                    assert (await polled(http, url, user)).split(".")[0] in nodes
+            services[0].url, direct = url, services[0].url
+            ana: Client = await services[0].connect(7, "Ana")
+            await ana.sync()
+            services[0].url = direct
     finally:
-        service.stop()
+        for service in services:
+            service.stop()
+
+
+async def polled(http: aiohttp.ClientSession, url: str, user: int) -> str:
+    """Open a session by polling; return the id of the connection."""
+    query = f"{url}/socket.io/?EIO=4&transport=polling"
+    async with http.get(query) as answer:
+        sid: str = json.loads((await answer.text())[1:])["sid"]
+    packet = "40" + json.dumps({"token": token(user, "Ben")})
+    async with http.post(f"{query}&sid={sid}", data=packet) as answer:
+        assert await answer.text() == "ok"
+    async with http.get(f"{query}&sid={sid}") as answer:
+        assert (await answer.text()).startswith("40")
+    return sid
