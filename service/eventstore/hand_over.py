@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 BUSY_S = 0.05
 """Nothing waits for a group if so much time has passed since the last commit."""
 
+GATHER_S = 0.003
+"""How long one that may wait at all waits for others."""
+
 LEAD_MIN_S, LEAD_MAX_S = 0.001, 0.02
 """Limits of the expected duration of a commit."""
 
@@ -38,10 +41,13 @@ class HandOver:
         self._timer: asyncio.Handle | None = None
 
     def schedule(self, may_wait_s: float = 0.0) -> None:
-        """Hand over so early that the commit is expected to be done in `may_wait_s`; or at once."""
+        """Hand over so early that the commit is expected to be done in `may_wait_s`; or at once.
+
+        What comes too late for that waits for `GATHER_S`, as others may come too late with it.
+        """
         now, due_at = self._clock(), -math.inf
-        if may_wait_s > self._commit_s and now - self._committed_at < BUSY_S:
-            due_at = now + may_wait_s - self._commit_s
+        if may_wait_s > 0 and now - self._committed_at < BUSY_S:
+            due_at = now + max(may_wait_s - self._commit_s, GATHER_S)
         if due_at >= self._due_at:
             return
         self._due_at = due_at

@@ -10,6 +10,9 @@ from service.protocol.frame_rates import ALL_RATES, FRAME_HZ, FRAME_HZ_MAX
 PHASES = lcm(*(FRAME_HZ_MAX // hz for hz in FRAME_HZ))
 """How many ticks pass until the frames of all rates coincide again."""
 
+LOWEST_RATE = frozenset({min(FRAME_HZ)})
+"""The rate at which a match is stepped whose states nobody is shown."""
+
 
 class FrameSchedule:
     """The frames of one match; pure.
@@ -45,16 +48,13 @@ class FrameSchedule:
 
         Without any it is the lowest one.
         """
-        distances = _distances(self._tick_hz, wanted or _LOWEST)
+        distances = _distances(self._tick_hz, wanted or LOWEST_RATE)
         return distances[(tick + self._phase) % len(distances)]
 
     def show_all(self, tick: int) -> None:
         """Note that the state before `tick` is shown at all rates."""
         self._tick = tick
         self.behind = frozenset()
-
-
-_LOWEST = frozenset({min(FRAME_HZ)})
 
 
 @cache

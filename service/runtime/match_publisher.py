@@ -57,6 +57,10 @@ class MatchPublisher:
         self._clock = clock
         self._grace_left_s = grace_left_s
 
+    def frame_rates(self, room: Room) -> frozenset[int]:
+        """Return the frame rates of the sockets in a room."""
+        return self._publisher.frame_rates(room.id)
+
     def publish_frame(self, live: LiveMatch) -> None:
         """Publish the current state of a match to its whole room, after an event."""
         live.frames.show_all(live.run.tick)

@@ -2,14 +2,17 @@
 
 A visit of a part costs the loop a wake-up, and the log a commit, however few matches are due. So
 the parts are filled one after the other, and a part is left alone until a match in it has to show
-its next state.
+its next state. Matches that show only some of their states do so in the same rounds.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
+from service.protocol.frame_rates import FRAME_HZ_MAX
+from service.runtime.frame_schedule import LOWEST_RATE, FrameSchedule
 from service.runtime.frame_schedule import PHASES as FRAME_PHASES
 
 if TYPE_CHECKING:
@@ -27,13 +30,13 @@ GRID_HZ = 60
 SLOT_S = 1 / GRID_HZ / PHASES
 """The time from one phase to the next."""
 
-SLOT_MATCHES = 18
-"""How many matches share a phase and a phase of its frames before the next one is used: those of
-one phase take about 2 ms when all of them show their states."""
+VISIT_MATCHES = 120
+"""How many matches may be due in one visit before others are given another one: they take about
+2.5 ms when all of them show their states."""
 
-FRAME_PHASE_ORDER = (*range(0, FRAME_PHASES, 2), *range(1, FRAME_PHASES, 2))
-"""Frame phases in the order in which they are used: at half the rate, every other one is due at the
-same ticks."""
+SHIFTS = (*range(0, FRAME_PHASES, 2), *range(1, FRAME_PHASES, 2))
+"""By how many rounds the frames of a match may be shifted, in the order of choice: at half the
+rate, every other shift leads to the same visits."""
 
 EARLY_S = 0.001
 """How early a phase may be visited. Timers of the loop are precise to a millisecond, and one that
@@ -44,6 +47,15 @@ BLOCKED_ROUNDS = 3
 succeeds, the match is stepped at once; this is for one that fails."""
 
 
+class Place(NamedTuple):
+    """Where a match is."""
+
+    phase: int
+    shift: int
+    rounds: frozenset[int]
+    """The rounds of its visits, modulo `FRAME_PHASES`."""
+
+
 class TickSlots:
     """The live matches with ticks, by phase; all times are monotonic, in seconds."""
 
@@ -51,11 +63,9 @@ class TickSlots:
         """Let the first phase come round at `grid_at`, and each phase once a tick from then on."""
         self._grid_at = grid_at
         self._phases: list[dict[MatchId, LiveMatch]] = [{} for _ in range(PHASES)]
-        self._taken = {
-            (phase, frames): 0 for phase in range(PHASES) for frames in FRAME_PHASE_ORDER
-        }
-        """How many matches each slot has, in the order in which slots are filled."""
-        self._places: dict[MatchId, tuple[int, int]] = {}
+        self._loads = [[0] * FRAME_PHASES for _ in range(PHASES)]
+        """How many matches are due, by phase and round."""
+        self._places: dict[MatchId, Place] = {}
         self._visits = [math.inf] * PHASES
         """When each phase is to be visited next."""
 
@@ -64,28 +74,46 @@ class TickSlots:
         return len(self._places)
 
     def add(self, live: LiveMatch) -> None:
-        """Give a match its slot: the first one with room in it, or the emptiest."""
-        free = (slot for slot, taken in self._taken.items() if taken < SLOT_MATCHES)
-        slot = next(free, None) or min(self._taken, key=self._taken.__getitem__)
-        self._taken[slot] += 1
-        self._places[live.id] = slot
-        self._phases[slot[0]][live.id] = live
+        """Give a match its place: the first one with room for its frame rates, or the emptiest."""
+        place = self._place_of(live.wanted)
+        self._places[live.id] = place
+        self._phases[place.phase][live.id] = live
+        for round_ in place.rounds:
+            self._loads[place.phase][round_] += 1
+
+    def _place_of(self, rates: frozenset[int]) -> Place:
+        best, best_load = None, math.inf
+        for phase, loads in enumerate(self._loads):
+            # All shifts are alike for those that show every state; they get each in turn.
+            first = len(self._phases[phase])
+            for turn in range(FRAME_PHASES):
+                shift = SHIFTS[(first + turn) % FRAME_PHASES if FRAME_HZ_MAX in rates else turn]
+                rounds = visits_of(rates, shift)
+                load = max(loads[round_] for round_ in rounds)
+                if load < VISIT_MATCHES:
+                    return Place(phase, shift, rounds)
+                if load < best_load:
+                    best, best_load = Place(phase, shift, rounds), load
+        if best is None:
+            raise AssertionError(rates)
+        return best
 
     def remove(self, match: MatchId) -> None:
         """Remove a match, if it is there."""
-        slot = self._places.pop(match, None)
-        if slot is not None:
-            self._taken[slot] -= 1
-            del self._phases[slot[0]][match]
+        place = self._places.pop(match, None)
+        if place is not None:
+            del self._phases[place.phase][match]
+            for round_ in place.rounds:
+                self._loads[place.phase][round_] -= 1
 
     def resume(self, live: LiveMatch, at: float) -> None:
         """Let the next tick of a match be due when its phase comes round, not before `at`.
 
-        From then on its frames are those of its slot.
+        From then on its frames are those of its place.
         """
-        phase, frame_phase = self._places[live.id]
+        phase, shift, _ = self._places[live.id]
         rounds = math.ceil((at - self._grid_at) * GRID_HZ)
-        live.frames.align(live.run.tick, rounds + frame_phase)
+        live.frames.align(live.run.tick, rounds + shift)
         # A little early, so that rounding never makes it wait for the next round.
         live.resume(self._grid_at + rounds / GRID_HZ + (phase - 0.5) * SLOT_S)
         self.plan(live)
@@ -94,8 +122,8 @@ class TickSlots:
         """Visit the phase of a match in time for its next state."""
         place = self._places.get(live.id)
         if place is not None:
-            visit_at = self._round_after(place[0], live.wake_at)
-            self._visits[place[0]] = min(self._visits[place[0]], visit_at)
+            visit_at = self._round_after(place.phase, live.wake_at)
+            self._visits[place.phase] = min(self._visits[place.phase], visit_at)
 
     def due(self, phase: int, now: float) -> Iterator[LiveMatch]:
         """Yield the matches of a phase that are to be visited, and plan the next visit of it.
@@ -132,3 +160,13 @@ class TickSlots:
             return at
         first = self._grid_at + phase * SLOT_S
         return first + math.ceil((at - first) * GRID_HZ) / GRID_HZ
+
+
+@cache
+def visits_of(rates: frozenset[int], shift: int) -> frozenset[int]:
+    """Return the rounds, modulo `FRAME_PHASES`, in which a match is visited at these rates."""
+    schedule = FrameSchedule(GRID_HZ, shift, 0)
+    wanted = rates or LOWEST_RATE
+    return frozenset(
+        round_ for round_ in range(FRAME_PHASES) if schedule.ticks_until(round_ - 1, wanted) == 1
+    )

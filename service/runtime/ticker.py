@@ -237,6 +237,7 @@ class Ticker:
         live = LiveMatch(match, room, run, checkpoint_ticks)
         self._matches.add(live)
         if run.game.tick_hz:
+            live.wanted = self._publisher.frame_rates(room)
             self._slots.add(live)
         return live
 

@@ -20,9 +20,10 @@ from service.runtime.tick_slots import (
     EARLY_S,
     GRID_HZ,
     PHASES,
-    SLOT_MATCHES,
     SLOT_S,
+    VISIT_MATCHES,
     TickSlots,
+    visits_of,
 )
 
 TICK_S = 1 / GRID_HZ
@@ -109,9 +110,33 @@ def test_a_match_that_nobody_is_shown_is_stepped_at_the_lowest_rate() -> None:
 
 def test_matches_at_half_the_rate_share_their_visits() -> None:
     slots = TickSlots(0.0)
-    many = 3 * SLOT_MATCHES
+    many = VISIT_MATCHES
     running(slots, many, frozenset({30}))
     assert {len(stepped) for _, _, stepped in visits(slots, 2.0)} == {many}
+
+
+def test_when_a_visit_is_full_the_rounds_between_are_filled_before_the_next_phase() -> None:
+    slots = TickSlots(0.0)
+    running(slots, 2 * VISIT_MATCHES, frozenset({30}))
+    seen = visits(slots, 2.0)[2:]
+    assert {(phase, len(stepped)) for _, phase, stepped in seen} == {(0, VISIT_MATCHES)}
+    assert len(seen) == pytest.approx(60, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("rates", "rounds"),
+    [
+        ({60}, {0, 1, 2, 3, 4, 5}),
+        ({60, 20}, {0, 1, 2, 3, 4, 5}),
+        ({30}, {0, 2, 4}),
+        ({20}, {0, 3}),
+        ({30, 20}, {0, 2, 3, 4}),
+        (set(), {0, 3}),
+    ],
+)
+def test_the_visits_of_a_match_follow_from_its_rates(rates: set[int], rounds: set[int]) -> None:
+    assert visits_of(frozenset(rates), 0) == rounds
+    assert visits_of(frozenset(rates), 1) == {(round_ - 1) % 6 for round_ in rounds}
 
 
 def test_those_that_start_at_different_times_share_their_visits_too() -> None:
@@ -126,7 +151,7 @@ def test_those_that_start_at_different_times_share_their_visits_too() -> None:
 
 def test_phases_are_filled_one_after_the_other_and_evenly_when_all_are_full() -> None:
     slots = TickSlots(0.0)
-    per_phase = 6 * SLOT_MATCHES
+    per_phase = VISIT_MATCHES
     matches = running(slots, PHASES * per_phase + PHASES * 6)
     first, all_ = Counter[int](), Counter[int]()
     for _, phase, stepped in visits(slots, 1.0 + TICK_S - SLOT_S / 2):
@@ -138,7 +163,7 @@ def test_phases_are_filled_one_after_the_other_and_evenly_when_all_are_full() ->
 
 def test_the_slot_of_a_match_that_ended_is_given_to_the_next_one() -> None:
     slots = TickSlots(0.0)
-    running(slots, 6 * SLOT_MATCHES)
+    running(slots, VISIT_MATCHES)
     slots.remove("r-3")
     slots.remove("r-3")
     late = live_match(10_000)

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from service.domain.commands.ending import FinishMatch
 from service.domain.events.matches import MatchPaused, MatchStarted
 from service.games.catalogue import GAMES
-from service.runtime.frame_schedule import PHASES as FRAME_PHASES
+from service.protocol.frame_rates import ALL_RATES
 from service.runtime.live_match import LiveMatch
 from service.runtime.live_matches import LiveMatches
-from service.runtime.tick_slots import GRID_HZ, PHASES, SLOT_MATCHES
+from service.runtime.tick_slots import GRID_HZ, PHASES, VISIT_MATCHES
 from service.runtime.ticker import Ticker
 from service.telemetry import Metrics
 from tests.unit.domain.story import ROOM, Story
@@ -49,6 +49,9 @@ class Shown:
         """The phase of the tick that is being stepped."""
         self.rates: list[tuple[tuple[int, int], frozenset[int]]] = []
         """The rates that are due, by phase and tick."""
+
+    def frame_rates(self, _room: object) -> frozenset[int]:
+        return ALL_RATES
 
     def publish_tick(self, live: LiveMatch) -> None:
         self.calls.append(("thinned", live.run.tick))
@@ -136,11 +139,11 @@ async def test_a_pause_shows_the_newest_state_to_those_who_have_not_seen_it() ->
 
 
 async def test_many_matches_share_the_ticks_of_each_phase_evenly() -> None:
-    many = SLOT_MATCHES * PHASES * FRAME_PHASES
+    many = VISIT_MATCHES * PHASES
     play = Play(many)
     while len(play.shown.rates) < 2 * many:
         await play.step()
     for hz in (30, 20):
         counts = Counter(slot for slot, rates in play.shown.rates if hz in rates)
         # In each phase of each tick.
-        assert set(counts.values()) == {SLOT_MATCHES * FRAME_PHASES * hz // GRID_HZ}
+        assert set(counts.values()) == {VISIT_MATCHES * hz // GRID_HZ}
