@@ -21,6 +21,7 @@ from service.domain.commands.outbox import (
 )
 from service.domain.events.base import Event, Position
 from service.domain.events.matches import MatchEnded, MatchStarted
+from service.domain.events.nodes import NodeLost
 from service.domain.events.outbox import USER_SERVICE
 from service.domain.ids import Owner, UserId
 from service.domain.projections.outbox import FOLD
@@ -73,6 +74,8 @@ class OutboxSetup:
 
     def __init__(self, directory: Path, **consumers: DeliveryPort) -> None:
         self.consumers = consumers
+        self.elsewhere: set[str] = set()
+        """The streams of consumers that another node delivers to."""
         self.events: list[Event] = []
         self.metrics = Metrics()
         self._path = directory / "log.db"
@@ -105,7 +108,7 @@ class OutboxSetup:
             self.reader,
             routes,
             retry,
-            is_home=lambda _stream: True,
+            is_home=lambda stream: stream not in self.elsewhere,
             jitter=lambda: 1,
             metrics=self.metrics,
             concurrency=2,
@@ -401,3 +404,20 @@ async def test_no_token_is_stored_for_a_settled_or_unknown_match(
     for match in ("a-1", "nowhere-1"):
         await keep(setup, match, "token", token_cipher("one secret"))
         assert await sealed_token(setup.reader, match, 12) is None
+
+
+async def test_a_consumer_of_another_node_gets_nothing_until_that_node_is_lost(
+    setup: OutboxSetup, hook: ScriptedConsumer
+) -> None:
+    await setup.finish("a-1")
+    await setup.settled(1)
+    setup.elsewhere = {"outbox:hook"}
+    await setup.finish("b-1")
+    await setup.finish("c-1")
+    # It is waited for a turn of this consumer, and nothing is late here.
+    assert setup.outbox.lag_s == {"hook": 0}
+    assert hook.got == ["a-1"]
+    setup.elsewhere = set()
+    setup.outbox.observe(NodeLost(node="n2", incarnation=1), 99)
+    await setup.settled(3)
+    assert sorted(hook.got) == ["a-1", "b-1", "c-1"]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
+from service.domain.events.nodes import NodeStarted
 from service.domain.projections.world import World
 from service.eventstore.codec import decode
 from service.eventstore.records import RecordedEvent
@@ -16,7 +17,7 @@ from service.eventstore.writer import EventLog
 from service.lifecycle import Service
 from service.recovery import READ_PER_EVENT_MAX
 from service.runtime import snapshots as snapshots_module
-from service.runtime.snapshots import Snapshots, dump, restore, restore_world
+from service.runtime.snapshots import Snapshots, code_version, dump, restore, restore_world
 from service.settings import load_settings
 from tests.integration.log_file import LogFile, append_of, appended, joined, proposed
 
@@ -76,10 +77,12 @@ async def test_a_start_folds_only_events_after_the_snapshot(
 class Growing:
     """A log that writes snapshots while it grows."""
 
-    def __init__(self, log: EventLog, *, every: int, needed_from: int = 1_000_000) -> None:
+    def __init__(
+        self, log: EventLog, *, every: int, needed_from: int = 1_000_000, is_ours: bool = True
+    ) -> None:
         self.log = log
         self.world = World()
-        self.snapshots = Snapshots(log, self.world, every, lambda: needed_from, lambda: True)
+        self.snapshots = Snapshots(log, self.world, every, lambda: needed_from, lambda: is_ours)
         log.start(self._fold)
 
     def _fold(self, recorded: Sequence[RecordedEvent]) -> None:
@@ -161,6 +164,33 @@ def damaged(data: bytes) -> dict[str, bytes]:
 
 def _sealed(data: bytes) -> bytes:
     return hashlib.sha256(data).digest() + data
+
+
+async def test_snapshots_of_code_that_other_nodes_run_are_kept(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a rolling deploy both versions start from snapshots of their own."""
+    growing = Growing(log_file.log(), every=1000, needed_from=0)
+    await growing.append(3)
+    await growing.snapshots.write()
+    older = code_version()
+    growing.world.fold(NodeStarted(node="n1", incarnation=1, code=older), 3)
+    monkeypatch.setattr(snapshots_module, "code_version", lambda: "other")
+    other = Snapshots(growing.log, growing.world, 1000, lambda: 1_000_000, lambda: True)
+    for _ in range(2):
+        await growing.append(3)
+        await other.write()
+    rows = log_file.query("SELECT code_version, position FROM snapshots ORDER BY position")
+    assert rows == [(older, 3), ("other", 9)]
+
+
+async def test_a_node_whose_snapshots_another_one_writes_writes_none(log_file: LogFile) -> None:
+    growing = Growing(log_file.log(), every=2, is_ours=False)
+    await growing.append(3)
+    await asyncio.sleep(0)
+    await growing.snapshots.stop()
+    assert snapshots_of(log_file) == []
+    assert growing.snapshots.age_s == 0
 
 
 async def test_a_damaged_snapshot_is_logged_and_an_older_one_is_used(

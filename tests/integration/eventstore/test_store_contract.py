@@ -252,6 +252,20 @@ def test_snapshots_are_found_by_code_version_and_hash(database: Database) -> Non
     assert store.load_snapshot("world", "v1", 3) is None
 
 
+def test_snapshots_of_code_versions_in_use_are_kept(database: Database) -> None:
+    store = database.opened()
+    committed(store, append_of(joined(1), joined(2), joined(3)))
+    store.save_snapshot("world", "v1", 3, b"three", needed_from=3)
+    store.save_snapshot("world", "v0", 2, b"older", needed_from=2, used={"v0", "v1"})
+    assert store.load_snapshot("world", "v1", 9) == (3, b"three")
+    store.save_snapshot("world", "v0", 3, b"newer", needed_from=3, used={"v1"})
+    assert store.load_snapshot("world", "v0", 2) is None
+    assert store.load_snapshot("world", "v1", 9) == (3, b"three")
+    store.save_snapshot("world", "v1", 3, b"again", needed_from=3)
+    assert store.load_snapshot("world", "v0", 9) is None
+    assert store.load_snapshot("world", "v1", 9) == (3, b"again")
+
+
 def test_statements_beside_the_log_have_named_parameters(database: Database) -> None:
     store = database.opened()
     store.execute(
