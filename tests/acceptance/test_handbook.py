@@ -78,6 +78,9 @@ async def test_the_procedures_of_the_handbook_work_one_after_the_other(sandbox: 
     assert rows(sandbox, "SELECT count(*) FROM profiles") == [(0,)]
     run(sandbox, "backup-drill")
     assert [stat.S_IMODE(made.stat().st_mode) for made in sandbox.backups.iterdir()] == [0o700] * 2
+    with closing(sqlite3.connect(sandbox.data_dir / "ws-service.db")) as log, log:
+        log.execute("INSERT INTO consumers VALUES ('nobody')")
+    assert sandbox.shell("ws-service log verify").returncode == 1
     run(sandbox, "rebuild")
 
     sandbox.systemctl("stop")

@@ -28,8 +28,8 @@ CHECK, SCHEMA, CLOCK = "database", "schema", "clock"
 POSTGRES_MIN = 150000
 CONNECT_TIMEOUT_S = 5
 
-CONNECTIONS_OF_A_NODE = 12
-"""The writer, its lease, the follower, and the pool of the reader."""
+CONNECTIONS_OF_A_NODE = 18
+"""The writer, the lease, and the pool of the reader."""
 
 CLOCK_WARN_S, CLOCK_FAIL_S = 0.5, 5.0
 
