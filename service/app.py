@@ -19,6 +19,7 @@ from service.edge.auth import Authenticator
 from service.edge.backend import Backend
 from service.edge.backlog import Backlog
 from service.edge.endpoint import Endpoint
+from service.edge.flush import never_suspended
 from service.edge.greeting import Greeter
 from service.edge.http.addresses import Addresses, AddressRate, Handshakes
 from service.edge.http.dev_tokens import dev_token_routes
@@ -42,6 +43,7 @@ from service.outbox.routes import routes_of
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import OutboxRunner
 from service.recovery import ProfileCache, match_events
+from service.runtime.conditions import Conditions
 from service.runtime.decision_context import decision_context
 from service.runtime.engine import Engine
 from service.runtime.idempotency import Fingerprints
@@ -57,6 +59,7 @@ from service.tasks import Tasks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from service.cluster.membership import Membership
     from service.domain.ids import Owner
     from service.domain.projections.world import World
     from service.edge.auth import Issuer
@@ -79,12 +82,14 @@ class Parts:
         reader: Reader,
         world: World,
         node: Owner,
+        membership: Membership | None = None,
         metrics: Metrics,
         dev: bool,
     ) -> None:
         """Create them on the `world` rebuilt from `log`; `dev` adds `POST /dev/token`.
 
-        `node` is the incarnation of this node that is about to start.
+        `node` is the incarnation of this node that is about to start; `membership` is that of a
+        node of a cluster.
         """
         self.settings = settings
         self.secret = secret
@@ -93,6 +98,7 @@ class Parts:
         self.reader = reader
         self.world = world
         self.node = node
+        self.membership = membership
         self.metrics = metrics
         self._make_engine()
         self._make_runtime()
@@ -109,7 +115,12 @@ class Parts:
         self.backlog = Backlog(settings.backlog, self.world.position)
         self.refill_progress = RefillProgress(self.backlog)
         parts = self.world, self.profiles, self.backlog, settings.broadcasts, metrics
-        self.hub = Hub(*parts, wire=choose(settings.wire.kind))
+        member = self.membership
+        self.hub = Hub(
+            *parts,
+            wire=choose(settings.wire.kind),
+            is_suspended=never_suspended if member is None else lambda: member.is_suspended,
+        )
         self.matches = LiveMatches(time.monotonic, metrics)
         self.engine = Engine(
             self.log,
@@ -118,6 +129,7 @@ class Parts:
             self.hub,
             context=decision_context(self.node, settings.rules, self.matches, new_token),
             gate=self.matches,
+            conditions=None if member is None else Conditions(random.random),
             metrics=metrics,
         )
 
@@ -263,7 +275,7 @@ class Parts:
         )
         routes = [
             *Pages(self.endpoint, handshakes, control).routes(),
-            *Probes(self.log, self.world, metrics).routes(),
+            *Probes(self.log, self.world, metrics, self.membership).routes(),
             *(dev_token_routes(settings.tokens, self.secret) if dev else ()),
             *self.socket_io.routes(),
         ]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def expose_gauges(parts: Parts) -> None:
     """Let the metrics read the state of `parts` whenever they are scraped."""
-    log, world = parts.log, parts.world
+    log, world, member = parts.log, parts.world, parts.membership
     parts.metrics.read(
         sockets_open=lambda: len(parts.hub),
         connections_waiting=lambda: len(parts.admission_control),
@@ -20,6 +20,7 @@ def expose_gauges(parts: Parts) -> None:
         append_queue_length=lambda: log.waiting,
         projection_lag_events=lambda: log.position - world.position,
         snapshot_age_seconds=lambda: parts.snapshots.age_s,
+        bus_connected=lambda: member is not None and member.bus.is_connected,
         outbox_lag_seconds=lambda: max(parts.outbox.lag_s.values(), default=0),
         outbox_backlog=lambda: sum(map(len, world.outbox.waiting.values())),
     )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import random
 import time
 from typing import TYPE_CHECKING, Any
 
 from service.app import Parts
+from service.cluster.membership import Membership
 from service.domain.commands.nodes import StartNode
+from service.domain.events import LEVEL
 from service.domain.ids import Owner
 from service.edge.http.bind import check_address
 from service.edge.issuers import issuers_of, polled_keys
 from service.eventstore import migrate
-from service.eventstore.postgres_schema import driver_url
+from service.eventstore.postgres_schema import conninfo, driver_url
 from service.eventstore.private_files import make_private
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
@@ -22,13 +25,16 @@ from service.eventstore.writer import EventLog, writer_error_raised
 from service.gauges import expose_gauges
 from service.recovery import recover
 from service.refilling import BacklogRefill, refill
-from service.settings.secrets import dev_secret
+from service.settings.fingerprint import fingerprint
+from service.settings.secrets import command_secret, dev_secret, seal_secret
 from service.telemetry import Metrics, get_logger, note_fault, traces
 
 if TYPE_CHECKING:
     from collections.abc import Sized
 
+    from service.cluster.lease import PostgresLease
     from service.domain.events.base import Position
+    from service.domain.projections.nodes import Nodes
     from service.settings import Settings
 
 COLLECT_INTERVAL_S = 3600.0
@@ -65,7 +71,7 @@ class Service:
         self._metrics = Metrics()
         asyncio.get_running_loop().set_exception_handler(self._note_loop_fault)
         log, reader = await self._open_log(accept_lost_tail=accept_lost_tail)
-        await self._make_parts(log, reader)
+        await self._make_parts(log, reader, await self._claim_node())
         await self._start_parts()
         await self._listen()
 
@@ -90,6 +96,7 @@ class Service:
             node=self._settings.node_name,
             busy_ms=storage.busy_ms,
             postgres=driver_url(url),
+            is_shared=self._settings.bus.url is not None,
             accept_lost_tail=accept_lost_tail,
             metrics=self._metrics,
             lock=lock,
@@ -97,7 +104,46 @@ class Service:
         make_private(storage.data_dir, storage.log_file)
         return log, reader
 
-    async def _make_parts(self, log: EventLog, reader: Reader) -> None:
+    async def _claim_node(self) -> PostgresLease | None:
+        """Take the name of this node in its cluster; return None where there is no other node.
+
+        Raises `NodeNameTaken` or `NodesDiffer`.
+        """
+        settings = self._settings
+        if settings.bus.url is None:
+            return None
+        from service.cluster.lease import PostgresLease  # noqa: PLC0415 - slow to import
+
+        lease = PostgresLease(
+            conninfo(settings.storage.database_url),
+            settings.node_name,
+            fingerprint=fingerprint(
+                settings,
+                seal=seal_secret(settings, self._secret),
+                commands=command_secret(settings),
+            ),
+            level=LEVEL,
+        )
+        await lease.claim()
+        return lease
+
+    async def _join(
+        self, lease: PostgresLease | None, log: EventLog, nodes: Nodes
+    ) -> Membership | None:
+        """Begin an incarnation of this node in its cluster, after those of the `nodes` logged."""
+        bus = self._settings.bus
+        if lease is None:
+            return None
+        from service.bus.nats import NatsBus  # noqa: PLC0415 - slow to import
+
+        others = await lease.join(nodes.incarnations.get(self._settings.node_name, 0))
+        log.begin_incarnation(lease.owner.incarnation)
+        name = f"ws-service {lease.owner.node}"
+        nats = NatsBus(bus, name, jitter=random.random, metrics=self._metrics)
+        lost = frozenset(nodes.live_owners()) - others
+        return Membership(lease.owner, lost, lease, nats, bus.realm)
+
+    async def _make_parts(self, log: EventLog, reader: Reader, lease: PostgresLease | None) -> None:
         """Rebuild the state from the log, and create the parts on it."""
         settings, name = self._settings, self._settings.node_name
         recovered = await recover(
@@ -107,6 +153,8 @@ class Service:
             snapshot_events=settings.storage.snapshot_events,
             now_us=_now_us(),
         )
+        nodes = recovered.world.nodes
+        membership = await self._join(lease, log, nodes)
         self.parts = parts = Parts(
             settings,
             self._secret,
@@ -114,7 +162,10 @@ class Service:
             log=log,
             reader=reader,
             world=recovered.world,
-            node=Owner(name, recovered.world.nodes.incarnations.get(name, 0) + 1),
+            node=Owner(name, nodes.incarnations.get(name, 0) + 1)
+            if membership is None
+            else membership.node,
+            membership=membership,
             metrics=self._metrics,
             dev=self._dev,
         )
@@ -129,6 +180,9 @@ class Service:
         """Start the writer, recover live matches, and start the background tasks."""
         parts = self.parts
         logger.debug("log opened", metadata={"position": parts.log.position})
+        member, replication = parts.membership, None
+        if member is not None:
+            replication = member.replicate(parts.log, parts.reader, parts.engine, parts.hub.__len__)
         backlog = BacklogRefill(
             parts.log,
             parts.reader,
@@ -138,9 +192,13 @@ class Service:
             snapshot_events=self._settings.storage.snapshot_events,
         )
         until = parts.world.position
-        writer = parts.log.start(parts.engine.committed)
+        writer = parts.log.start(parts.engine.committed, replication)
         with writer_error_raised(writer):
-            await parts.engine.execute(StartNode(parts.node.node, parts.node.incarnation), Origin())
+            if member is None:
+                start = StartNode(parts.node.node, parts.node.incarnation)
+                await parts.engine.execute(start, Origin())
+            else:
+                await member.start(parts.log, parts.engine)
             await parts.ownership.recover()
         parts.profile_lookup.start()
         await parts.outbox.start()
@@ -219,7 +277,7 @@ class Service:
             parts.ownership.stop,
             parts.ticker.stop,
             parts.snapshots.stop,
-            parts.endpoint.stop,
+            self._close_sockets,
             parts.socket_io.stop,
             parts.move_history.stop,
             parts.site.stop,
@@ -234,11 +292,19 @@ class Service:
         if parts.user_service is not None:
             await parts.user_service.close()
         parts.passwords.stop()
+        if parts.membership is not None:
+            await parts.membership.leave(parts.engine)
         # The writer is the last to close: only it moves the WAL into the database and removes it.
         await parts.reader.close()
         await parts.log.close()
+        if parts.membership is not None:
+            await parts.membership.stop()
         await asyncio.to_thread(traces.stop)
         logger.info("stopped", metadata={"position": parts.log.position})
+
+    async def _close_sockets(self) -> None:
+        member = self.parts.membership
+        await self.parts.endpoint.stop(is_lost=member is not None and member.is_suspended)
 
 
 async def _collect_garbage(matches: Sized) -> None:

@@ -46,7 +46,7 @@ class StartNode(_NodeCommand, frozen=True):
         rooms, its loss is an event of its own.
         """
         nodes = world.nodes
-        live = [Owner(name, node.incarnation) for name, node in nodes.live.items()]
+        live = nodes.live_owners()
         others = [one for one in live if one.node != self.node and one in self.alive]
         lost = [
             NodeLost(node=one.node, incarnation=one.incarnation)

@@ -74,6 +74,10 @@ class Nodes(msgspec.Struct):
         node = self.live.get(owner.node)
         return node is not None and node.incarnation == owner.incarnation
 
+    def live_owners(self) -> list[Owner]:
+        """Return the live incarnations of all nodes."""
+        return [Owner(name, node.incarnation) for name, node in self.live.items()]
+
     def owner_of(self, room: RoomId) -> Owner | None:
         """Return the owner of a room, which runs its matches; None if there is no such room."""
         return self.owners.get(room)

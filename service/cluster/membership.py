@@ -1,0 +1,159 @@
+"""This node as a member of its cluster: from its lease to the events that tell the others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from service.cluster.port import NodeReport
+from service.domain.commands.nodes import LoseNode, StartNode
+from service.errors import ClientError
+from service.eventstore.records import Origin
+from service.eventstore.replication import Replication
+from service.tasks import Tasks
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.bus.port import Bus
+    from service.domain.ids import Owner
+    from service.eventstore.reader import Reader
+    from service.eventstore.writer import EventLog
+    from service.runtime.engine import Engine
+
+ORIGIN = Origin("cluster")
+
+logger = get_logger(__name__)
+
+
+class Lease(Protocol):
+    """The lease of this incarnation of the node, which has begun."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether no other node can have declared this one lost yet."""
+
+    async def run(self, report: Callable[[], NodeReport], on_gone: Callable[[Owner], None]) -> None:
+        """Renew the lease until it is lost; raise `LeaseLost` then.
+
+        `on_gone` is called, repeatedly, with each other node that may be declared lost.
+        """
+
+    async def leave(self) -> None:
+        """Give the lease up."""
+
+
+class Membership:
+    """Starts this node in its cluster, declares others lost, and leaves at the end."""
+
+    def __init__(
+        self, node: Owner, lost: frozenset[Owner], lease: Lease, bus: Bus, realm: str
+    ) -> None:
+        """Be `node`, and renew its lease from now on.
+
+        `lost` are nodes of the log that had none when it began.
+        """
+        self.node = node
+        self.bus = bus
+        self._lost = lost
+        self._lease = lease
+        self._realm = realm
+        self._replication: Replication
+        self._engine: Engine | None = None
+        self._sockets: Callable[[], int] = int
+        self._losing: set[Owner] = set()
+        """Nodes whose loss is being recorded."""
+        self._tasks = Tasks()
+        self._renewing = asyncio.create_task(lease.run(self._report, self._on_gone), name="lease")
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether others may have declared this node lost, without its knowledge."""
+        return not self._lease.is_valid
+
+    @property
+    def lag_s(self) -> float:
+        """How long this node has known of events that it has not folded, in seconds."""
+        return self._replication.lag_s
+
+    def replicate(
+        self, log: EventLog, reader: Reader, engine: Engine, sockets: Callable[[], int]
+    ) -> Replication:
+        """Return what keeps the world of `engine` in step with `log`, which it has to be given.
+
+        `sockets` counts the open sockets of this node.
+        """
+        self._engine, self._sockets = engine, sockets
+        self._replication = Replication(
+            self.bus,
+            reader,
+            realm=self._realm,
+            epoch=log.head.epoch,
+            position=engine.world.position,
+            fold=engine.followed,
+            profiles=engine.profiles,
+        )
+        return self._replication
+
+    async def start(self, log: EventLog, engine: Engine) -> None:
+        """Connect to the bus, fold what others have appended, and announce this node."""
+        await self.bus.start()
+        folded = asyncio.Event()
+        self._replication.when_folded(log.position, folded.set)
+        await folded.wait()
+        nodes = engine.world.nodes
+        # Another node may start at the same time; this one must not declare it lost.
+        while not nodes.is_live(self.node):
+            alive = frozenset(nodes.live_owners()) - self._lost
+            await engine.execute(StartNode(self.node.node, self.node.incarnation, alive), ORIGIN)
+
+    async def run(self) -> None:
+        """Return when this node is no member any more, by the error of its lease: `LeaseLost`."""
+        await self._renewing
+
+    async def leave(self, engine: Engine) -> None:
+        """Record the end of this node, which closes its sockets and passes its rooms on."""
+        await self._lose(engine, self.node)
+
+    async def stop(self) -> None:
+        """Give the lease up, and leave the bus."""
+        self._renewing.cancel()
+        await asyncio.gather(self._renewing, return_exceptions=True)
+        await self._tasks.stop()
+        await self._lease.leave()
+        await self.bus.stop()
+
+    def _report(self) -> NodeReport:
+        """Return what this node tells of itself with each renewal of its lease."""
+        if self._engine is None:
+            return NodeReport()
+        nodes, position = self._engine.world.nodes, self._engine.world.position
+        live = nodes.live.get(self.node.node)
+        return NodeReport(
+            position=position,
+            sockets=self._sockets(),
+            rooms=sum(owner == self.node for owner in nodes.owners.values()),
+            bus_ok=self.bus.is_connected,
+            draining=live is not None and live.draining,
+        )
+
+    def _on_gone(self, other: Owner) -> None:
+        """Declare a node lost that has let its lease run out."""
+        engine = self._engine
+        is_new = engine is not None and other not in self._losing
+        if engine is not None and is_new and engine.world.nodes.is_live(other):
+            self._losing.add(other)
+            self._tasks.spawn(self._lose(engine, other))
+
+    async def _lose(self, engine: Engine, node: Owner) -> None:
+        try:
+            await engine.execute(LoseNode(node.node, node.incarnation), ORIGIN)
+        except ClientError as error:
+            # Of another node it is tried again; that this one has left others find out.
+            logger.warning(
+                "loss of a node not recorded",
+                metadata={"node": node.node, "reason": error.message},
+            )
+        finally:
+            self._losing.discard(node)

@@ -1,0 +1,205 @@
+"""Nodes of a cluster: users on different nodes meet, and a client resumes on another node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.acceptance.service_process import Client, Running, fresh_id, of_type
+from tests.cluster.cluster import Cluster, StartCluster
+from tests.nats_server import NatsServer, running
+from tests.postgres import Postgres
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def nodes(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, nats: NatsServer
+) -> Iterator[Cluster]:
+    """Two nodes for the tests that hurt neither; each uses users of its own."""
+    directory = tmp_path_factory.mktemp("pair")
+    cluster = Cluster(directory, postgres, nats, {"WS_PRESENCE_GRACE_S": "0.3"})
+    cluster.start("n1", "n2")
+    yield cluster
+    cluster.stop()
+
+
+async def pair(nodes: Cluster) -> tuple[Client, Client]:
+    """Connect two users, on a node each, who know of each other."""
+    ana = await nodes["n1"].connect_v1(fresh_id(), "Ana")
+    ben = await nodes["n2"].connect_v1(fresh_id(), "Ben")
+    await joins(ana, ben)
+    return ana, ben
+
+
+async def done(client: Client, type_: str, **fields: Any) -> dict[str, Any]:
+    """Carry out a command; return its ack."""
+    answer = await client.command(type_, **fields)
+    assert answer["type"] == "ack", answer
+    return answer
+
+
+async def joins(client: Client, *others: Client) -> None:
+    """Wait until a client is told that others are online, with their names."""
+    wanted = {other.id: other.user["name"] for other in others}
+    lists = [one["users"] for one in of_type(client.received, "user:list")]
+    diffs = [one["joins"] for one in of_type(client.received, "user:diff")]
+    known = {user["id"]: user["name"] for users in (*lists, *diffs) for user in users}
+    while not wanted.items() <= known.items():
+        diff = await client.expect("user:diff")
+        known |= {user["id"]: user["name"] for user in diff["joins"]}
+
+
+async def test_users_on_different_nodes_see_each_other_come_and_go(nodes: Cluster) -> None:
+    ana, ben = await pair(nodes)
+    await joins(ben, ana)
+    await ben.close()
+    await ana.expect("user:diff", where=lambda one: ben.id in one["leaves"])
+    await ana.drop()
+    cleo = await nodes["n2"].connect_v1(fresh_id(), "Cleo")
+    await cleo.expect("user:diff", where=lambda one: ana.id in one["leaves"])
+
+
+async def test_an_invite_is_accepted_on_another_node(nodes: Cluster) -> None:
+    ana, ben = await pair(nodes)
+    for client in (ana, ben):
+        await done(client, "lobby:join")
+    await ana.expect(
+        "lobby:list", where=lambda one: ben.id in {user["id"] for user in one["users"]}
+    )
+    await done(ana, "invite", to=ben.id)
+    invite = await ben.expect("invite:received")
+    assert invite["from"]["name"] == "Ana"
+    await done(ben, "invite:accepted", **{"from": ana.id})
+    rooms = [await client.expect("room:start") for client in (ana, ben)]
+    assert rooms[0]["roomId"] == rooms[1]["roomId"]
+
+
+async def test_users_of_a_queue_are_paired_across_nodes(nodes: Cluster) -> None:
+    ana, ben = await pair(nodes)
+    await done(ana, "matchmaking:join", game="connect_four")
+    await done(ben, "matchmaking:join", game="connect_four")
+    rooms = [await client.expect("room:start") for client in (ana, ben)]
+    assert rooms[0]["roomId"] == rooms[1]["roomId"]
+
+
+async def test_chat_reaches_users_and_rooms_on_another_node(nodes: Cluster) -> None:
+    ana, ben = await pair(nodes)
+    await done(ana, "chat:send", to=ben.id, text="hello")
+    await ben.expect("chat:message", text="hello")
+    room = (await done(ana, "room:create", game="relay"))["roomId"]
+    await done(ben, "room:join", roomId=room)
+    await done(ben, "chat:send", roomId=room, text="to all")
+    message = await ana.expect("chat:message", text="to all")
+    assert message["from"]["name"] == "Ben"
+
+
+async def test_a_new_name_is_shown_on_all_nodes(nodes: Cluster) -> None:
+    ana, ben = await pair(nodes)
+    again = await nodes["n2"].connect_v1(ana.id, "Ana Lovelace")
+    for client in (ben, again):
+        await client.expect(
+            "user:diff",
+            where=lambda one: "Ana Lovelace" in [user["name"] for user in one["updates"]],
+        )
+
+
+async def test_a_repeated_id_is_answered_on_any_node(nodes: Cluster) -> None:
+    ana, _ = await pair(nodes)
+    first = await ana.command("room:create", id_="once", game="relay")
+    elsewhere = await nodes["n2"].connect_v1(ana.id, "Ana")
+    assert await elsewhere.command("room:create", id_="once", game="relay") == first
+    assert (await elsewhere.command("room:create", id_="once", game="pong"))["code"] == "ID_REUSED"
+    said = await asyncio.gather(
+        *(
+            client.command("chat:send", id_="said", roomId=first["roomId"], text="hello")
+            for client in (ana, elsewhere)
+        )
+    )
+    assert said[0] == said[1]
+    assert (
+        len([one for one in nodes.events(after=first["position"]) if one.type == "chat.said"]) == 1
+    )
+
+
+async def test_a_client_resumes_on_another_node_with_nothing_missed_or_twice(
+    nodes: Cluster,
+) -> None:
+    ana, ben = await pair(nodes)
+    room = (await done(ana, "room:create", game="relay"))["roomId"]
+    await done(ben, "room:join", roomId=room)
+    expected, received = [], list[str]()
+    node, position, epoch = 0, ben.cursor, ben.welcome["epoch"]
+    for number in range(20):
+        text = f"message {number}"
+        expected.append(text)
+        await done(ana, "chat:send", roomId=room, text=text)
+        if number % 3:
+            continue
+        received += [one["text"] for one in of_type(ben.received, "chat:message")]
+        position = ben.cursor
+        await ben.drop()
+        node = 1 - node
+        ben = await nodes[f"n{node + 1}"].connect_v1(ben.id, "Ben", since=position, epoch=epoch)
+        await ben.expect("resumed")
+    await ben.sync()
+    received += [one["text"] for one in of_type(ben.received, "chat:message")]
+    assert received == expected
+
+
+async def readiness(node: Running) -> dict[str, Any]:
+    """Ask a node for its readiness."""
+    async with aiohttp.ClientSession(node.url) as http, http.get("/readyz") as answer:
+        body: dict[str, Any] = await answer.json()
+        return body
+
+
+async def test_readiness_tells_of_the_node_and_the_bus(nodes: Cluster) -> None:
+    for name in ("n1", "n2"):
+        ready = await readiness(nodes[name])
+        assert (ready["status"], ready["node"], ready["bus"]) == ("ready", name, "connected")
+
+
+async def test_a_node_that_stops_leaves_and_one_that_dies_is_declared_lost(
+    cluster: StartCluster,
+) -> None:
+    nodes = cluster("n1", "n2", "n3", WS_PRESENCE_GRACE_S="0.2")
+    ana, ben, cleo = [await nodes[name].connect_v1(fresh_id(), name) for name in ("n1", "n2", "n3")]
+    await joins(ana, ben, cleo)
+    assert await nodes["n2"].terminate() == 0
+    assert (await ben.closed())[0] == 4001
+    await ana.expect("user:diff", where=lambda one: ben.id in one["leaves"])
+    nodes["n3"].kill()
+    await ana.expect("user:diff", where=lambda one: cleo.id in one["leaves"])
+    lost = [one.data["node"] for one in nodes.events() if one.type == "node.lost"]
+    assert lost == ["n2", "n3"]
+    # Both come back as new incarnations.
+    nodes["n2"].restart()
+    nodes["n3"].restart()
+    again = await nodes["n3"].connect_v1(ben.id, "n2")
+    await joins(ana, again)
+
+
+async def test_a_node_without_the_bus_goes_on_by_the_database(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    with running() as nats:
+        nodes = Cluster(tmp_path, postgres, nats, {})
+        nodes.start("n1", "n2")
+        try:
+            ana, ben = await pair(nodes)
+            nats.kill()
+            await done(ana, "chat:send", to=ben.id, text="by polling")
+            await ben.expect("chat:message", text="by polling")
+            assert (await readiness(nodes["n1"]))["bus"] == "disconnected"
+            nats.start()
+            await done(ben, "chat:send", to=ana.id, text="again")
+            await ana.expect("chat:message", text="again")
+        finally:
+            nodes.stop()
