@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import secrets
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ from service.edge.auth import Authenticator
 from service.edge.backend import Backend
 from service.edge.backlog import Backlog
 from service.edge.endpoint import Endpoint
-from service.edge.flush import never_suspended
 from service.edge.greeting import Greeter
 from service.edge.http.addresses import Addresses, AddressRate, Handshakes
 from service.edge.http.dev_tokens import dev_token_routes
@@ -43,8 +41,7 @@ from service.outbox.routes import routes_of
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import OutboxRunner
 from service.recovery import ProfileCache, match_events
-from service.runtime.conditions import Conditions
-from service.runtime.decision_context import decision_context
+from service.runtime.decision_context import decision_context, new_token
 from service.runtime.engine import Engine
 from service.runtime.idempotency import Fingerprints
 from service.runtime.live_matches import LiveMatches
@@ -119,7 +116,7 @@ class Parts:
         self.hub = Hub(
             *parts,
             wire=choose(settings.wire.kind),
-            is_suspended=never_suspended if member is None else lambda: member.is_suspended,
+            is_suspended=member and member.is_suspended,
         )
         self.matches = LiveMatches(time.monotonic, metrics)
         self.engine = Engine(
@@ -127,9 +124,9 @@ class Parts:
             self.world,
             self.profiles,
             self.hub,
-            context=decision_context(self.node, settings.rules, self.matches, new_token),
+            context=decision_context(self.node, settings.rules, self.matches),
             gate=self.matches,
-            conditions=None if member is None else Conditions(random.random),
+            conditions=member and member.conditions,
             metrics=metrics,
         )
 
@@ -299,8 +296,3 @@ class Parts:
             self.profile_cache.observe,
         ):
             self.engine.subscribe(observer)
-
-
-def new_token() -> str:
-    """Return an unguessable text, for ids and salts."""
-    return secrets.token_hex(8)

@@ -304,7 +304,7 @@ class Service:
 
     async def _close_sockets(self) -> None:
         member = self.parts.membership
-        await self.parts.endpoint.stop(is_lost=member is not None and member.is_suspended)
+        await self.parts.endpoint.stop(is_lost=member is not None and member.is_suspended())
 
 
 async def _collect_garbage(matches: Sized) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+import random
+from typing import TYPE_CHECKING, Protocol, final
 
 from service.cluster.port import NodeReport
 from service.domain.commands.nodes import LoseNode, StartNode
 from service.errors import ClientError
 from service.eventstore.records import Origin
 from service.eventstore.replication import Replication
+from service.runtime.conditions import Conditions
 from service.tasks import Tasks
 from service.telemetry import get_logger
 
@@ -44,6 +46,7 @@ class Lease(Protocol):
         """Give the lease up."""
 
 
+@final
 class Membership:
     """Starts this node in its cluster, declares others lost, and leaves at the end."""
 
@@ -56,6 +59,7 @@ class Membership:
         """
         self.node = node
         self.bus = bus
+        self.conditions = Conditions(random.random)
         self._lost = lost
         self._lease = lease
         self._realm = realm
@@ -67,7 +71,6 @@ class Membership:
         self._tasks = Tasks()
         self._renewing = asyncio.create_task(lease.run(self._report, self._on_gone), name="lease")
 
-    @property
     def is_suspended(self) -> bool:
         """Whether others may have declared this node lost, without its knowledge."""
         return not self._lease.is_valid

@@ -41,15 +41,15 @@ class FlushScope:
     """
 
     def __init__(
-        self, wire: Wire, metrics: Metrics, is_suspended: Callable[[], bool] = never_suspended
+        self, wire: Wire, metrics: Metrics, is_suspended: Callable[[], bool] | None = None
     ) -> None:
         """Write by `wire`, unless `is_suspended`; count writes and their time in `metrics`."""
         self.wire = wire
-        may_write = None if is_suspended is never_suspended else self._may_write
+        may_write = None if is_suspended is None else self._may_write
         self.output = wire.new_output(self._failed, self._schedule, metrics.flushed, may_write)
         self.new_reader = wire.new_reader and partial(wire.new_reader, self.output)
         """Makes a reader that flushes at the end of each read callback; None if there is none."""
-        self.is_suspended = is_suspended
+        self.is_suspended = is_suspended or never_suspended
         """Whether nothing may leave now."""
         self._metrics = metrics
         metrics.wire(wire.name, self.output.method)

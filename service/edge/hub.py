@@ -18,7 +18,7 @@ from service.edge.classic_lists import ClassicLists
 from service.edge.delays import DelayedBytes
 from service.edge.dialect import SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, broadcast_interval_s
-from service.edge.flush import FlushScope, never_suspended
+from service.edge.flush import FlushScope
 from service.edge.frames import frame, type_in, type_of
 from service.edge.recipients import RecipientIndex
 from service.edge.slow_consumer import SKIPPABLE, conflation_key
@@ -71,7 +71,7 @@ class Hub:
         *,
         wire: Wire = PYTHON,
         clock: Callable[[], float] = time.monotonic,
-        is_suspended: Callable[[], bool] = never_suspended,
+        is_suspended: Callable[[], bool] | None = None,
     ) -> None:
         """Resolve audiences by `world`, and keep durable messages in `backlog`; send by `wire`.
 

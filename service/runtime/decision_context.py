@@ -10,16 +10,17 @@ from service.games.catalogue import GAMES
 from service.runtime.snapshots import code_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from service.domain.ids import Owner
     from service.runtime.live_matches import LiveMatches
     from service.settings.sections.play import Rules
 
 
-def decision_context(
-    node: Owner, rules: Rules, matches: LiveMatches, new_token: Callable[[], str]
-) -> Context:
+def new_token() -> str:
+    """Return an unguessable text, for ids and salts."""
+    return secrets.token_hex(8)
+
+
+def decision_context(node: Owner, rules: Rules, matches: LiveMatches) -> Context:
     """Return the context of decisions on `node`, which runs `matches`."""
     return Context(
         node=node,

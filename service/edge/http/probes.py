@@ -79,7 +79,7 @@ class Probes:
 
 
 def _status_of(membership: Membership) -> str:
-    if membership.is_suspended:
+    if membership.is_suspended():
         return "suspended"
     return "ready" if membership.lag_s < LAG_MAX_S else "behind"
 
