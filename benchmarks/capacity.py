@@ -58,6 +58,7 @@ class Constants(msgspec.Struct, frozen=True):
     connection_kib: Constant
     base_mib: Constant
     user_bytes: Constant
+    room_bytes: Constant
     event_bytes: Constant
 
 
@@ -139,7 +140,8 @@ def predict(constants: Constants, load: Load, nodes: int) -> Prediction:
         commit_ms=nodes * constants.commit_ms.value,
         node_mib=constants.base_mib.value
         + users * constants.connection_kib.value / 1024
-        + (load.users + load.matches) * constants.user_bytes.value / 1024**2,
+        + load.users * constants.user_bytes.value / 1024**2
+        + load.matches * constants.room_bytes.value / 1024**2,
         disk_gb_a_day=events * constants.event_bytes.value * SECONDS_A_DAY / 1e9,
     )
 

@@ -53,9 +53,10 @@ def test_an_append_waits_for_the_commits_of_all_nodes() -> None:
 
 
 def test_memory_has_the_own_connections_and_all_users() -> None:
-    costs = constants(base_mib=100, connection_kib=1024, user_bytes=1024**2)
+    mib = 1024**2
+    costs = constants(base_mib=100, connection_kib=1024, user_bytes=mib, room_bytes=2 * mib)
     # 30 users, 10 rooms; 15 connections at each of two nodes.
-    assert predict(costs, Load(10), 2).node_mib == pytest.approx(100 + 15 + 40)
+    assert predict(costs, Load(10), 2).node_mib == pytest.approx(100 + 15 + 30 + 20)
 
 
 @pytest.mark.parametrize(
