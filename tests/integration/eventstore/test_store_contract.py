@@ -254,16 +254,16 @@ def test_snapshots_are_found_by_code_version_and_hash(database: Database) -> Non
 
 def test_snapshots_of_code_versions_in_use_are_kept(database: Database) -> None:
     store = database.opened()
-    committed(store, append_of(joined(1), joined(2), joined(3)))
+    committed(store, append_of(*(joined(user) for user in range(1, 6))))
     store.save_snapshot("world", "v1", 3, b"three", needed_from=3)
-    store.save_snapshot("world", "v0", 2, b"older", needed_from=2, used={"v0", "v1"})
+    store.save_snapshot("world", "v0", 2, b"two", needed_from=2, used={"v0", "v1"})
     assert store.load_snapshot("world", "v1", 9) == (3, b"three")
-    store.save_snapshot("world", "v0", 3, b"newer", needed_from=3, used={"v1"})
-    assert store.load_snapshot("world", "v0", 2) is None
+    store.save_snapshot("world", "v0", 4, b"four", needed_from=4, used={"v1"})
+    assert store.load_snapshot("world", "v0", 3) is None
     assert store.load_snapshot("world", "v1", 9) == (3, b"three")
-    store.save_snapshot("world", "v1", 3, b"again", needed_from=3)
+    store.save_snapshot("world", "v1", 5, b"five", needed_from=5)
     assert store.load_snapshot("world", "v0", 9) is None
-    assert store.load_snapshot("world", "v1", 9) == (3, b"again")
+    assert store.load_snapshot("world", "v1", 9) == (5, b"five")
 
 
 def test_statements_beside_the_log_have_named_parameters(database: Database) -> None:
