@@ -22,6 +22,7 @@ from service.eventstore.records import Origin
 from service.eventstore.writer import EventLog
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES, Catalogue
+from service.protocol.frame_rates import ALL_RATES
 from service.runtime.conditions import Conditions
 from service.runtime.decision_context import decision_context
 from service.runtime.engine import Engine
@@ -58,6 +59,9 @@ class Shown:
     def __init__(self) -> None:
         self.frames: list[tuple[int, int]] = []
 
+    def frame_rates(self, _room: object) -> frozenset[int]:
+        return ALL_RATES
+
     def publish_frame(self, live: LiveMatch) -> None:
         live.frames.show_all(live.run.tick)
         self.frames.append((live.match.run, live.run.tick))
@@ -85,7 +89,7 @@ class Node:
         self.time = time
         self.matches = LiveMatches(time, Metrics())
         context = msgspec.structs.replace(
-            decision_context(self.owner, Rules(**rules), self.matches, lambda: "token"),
+            decision_context(self.owner, Rules(**rules), self.matches),
             games=games,
             new_room_id=lambda: "room",
             new_seed=lambda: 7,
