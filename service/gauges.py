@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 def expose_gauges(parts: Parts) -> None:
     """Let the metrics read the state of `parts` whenever they are scraped."""
+    parts.metrics.node(parts.node.node, parts.node.incarnation)
     log, world, member = parts.log, parts.world, parts.membership
     parts.metrics.read(
         sockets_open=lambda: len(parts.hub),

@@ -35,6 +35,7 @@ def serve(*, dev: bool, accept_lost_tail: bool) -> None:
         configure_logging(
             settings.logs.level,
             "console" if dev and not is_set("WS_LOG_FORMAT") else settings.logs.format,
+            node=settings.node_name if settings.is_node_named else None,
         )
         secret = _secret(settings, dev=dev)
     for warning in (*warnings(settings), *unknown_variables(os.environ)):

@@ -61,3 +61,8 @@ class Settings:
         if self.node.name is not None:
             return self.node.name
         return "n1" if self.bus.url is None else host_node_name()
+
+    @property
+    def is_node_named(self) -> bool:
+        """Whether the name of this node says more than that it is the only one."""
+        return self.node.name is not None or self.bus.url is not None

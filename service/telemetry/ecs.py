@@ -91,5 +91,10 @@ def _nested(event: EventDict) -> dict[str, Any]:
 
 def _check_flat(fields: dict[Any, Any]) -> None:
     for key, value in fields.items():
-        if type(value) not in _PLAIN or type(key) is not str or "." in key:
+        if type(key) is not str or "." in key:
+            raise _Unusual
+        if type(value) is dict:
+            # `service.node`, for one.
+            _check_flat(value)
+        elif type(value) not in _PLAIN:
             raise _Unusual

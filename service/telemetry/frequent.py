@@ -27,25 +27,18 @@ _HEAD_END = '","log.level"'
 class FrequentLine:
     """A line at level `info`, whose fields are texts and integers."""
 
-    __slots__ = ("_logger", "_message", "_names", "_parts")
+    __slots__ = ("_logger", "_logger_name", "_message", "_names", "_parts", "_service")
 
     def __init__(self, logger_name: str, message: str, *names: str) -> None:
         """Take the names of the fields in the order of their values; a dot is within an object."""
+        self._logger_name = logger_name
         self._logger = logs.get_logger(logger_name)
         self._message = message
         self._names = names
-        marks = [f"%{index}%" for index in range(len(names))]
-        event = logs.with_origin(logger_name, {"event": message, **_fields(names, marks)})
-        line = _formatter(None, "info", event)
-        rest = line[line.index(_HEAD_END) :]
         self._parts: list[tuple[str, int]] = []
         """The texts of the line, each with the index of the value behind it; -1 at the end."""
-        places = sorted((rest.index(f'"{mark}"'), index) for index, mark in enumerate(marks))
-        begin = 0
-        for place, index in places:
-            self._parts.append((rest[begin:place], index))
-            begin = place + len(marks[index]) + 2
-        self._parts.append((rest[begin:], -1))
+        self._service: dict[str, object] | None = None
+        """The fields of the service that are in these texts."""
 
     def write(self, *values: str | int) -> None:
         """Write the line with these values of its fields."""
@@ -61,7 +54,23 @@ class FrequentLine:
                 return
         self._logger.info(self._message, **_fields(self._names, values))
 
+    def _make_parts(self) -> None:
+        """Make the texts, from a line with marks in the place of the values."""
+        self._service = logs.service_fields()
+        marks = [f"%{index}%" for index in range(len(self._names))]
+        event = {"event": self._message, **_fields(self._names, marks)}
+        line = _formatter(None, "info", logs.with_origin(self._logger_name, event))
+        rest = line[line.index(_HEAD_END) :]
+        places = sorted((rest.index(f'"{mark}"'), index) for index, mark in enumerate(marks))
+        self._parts, begin = [], 0
+        for place, index in places:
+            self._parts.append((rest[begin:place], index))
+            begin = place + len(marks[index]) + 2
+        self._parts.append((rest[begin:], -1))
+
     def _rendered(self, values: Sequence[str | int]) -> str:
+        if self._service is not logs.service_fields():
+            self._make_parts()
         parts = ['{"@timestamp":"', _formatter.now()]
         for text, index in self._parts:
             parts.append(text)

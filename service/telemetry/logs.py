@@ -23,13 +23,24 @@ from service.telemetry.ecs import EcsFormatter
 _TOKENS = re.compile(r"(?P<name>(?i:token=))[^&\s\"'\\]+|eyJ[\w-]{8,}(?:\.[\w-]*)*")
 
 
+_SERVICE: dict[str, object] = {"name": "ws-service", "version": __version__}
+_service = _SERVICE
+
+
 def get_logger(name: str = "service") -> FilteringBoundLogger:
     """Return the logger `name`; it may be called before `configure_logging`."""
     return cast(FilteringBoundLogger, structlog.get_logger(name))
 
 
-def configure_logging(level: str, format_: Literal["ecs", "console"]) -> None:
-    """Write all records of at least `level` to standard output, in this format."""
+def configure_logging(
+    level: str, format_: Literal["ecs", "console"], *, node: str | None = None
+) -> None:
+    """Write all records of at least `level` to standard output, in this format.
+
+    Each has the name of this `node`, if there is one.
+    """
+    global _service  # noqa: PLW0603 - logging is configured for the process
+    _service = _SERVICE if node is None else {**_SERVICE, "node": {"name": node}}
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = _StandardOutput(sys.stdout)
     processors = _ecs() if format_ == "ecs" else _console(sys.stdout)
@@ -103,9 +114,14 @@ def _add_origin(logger: WrappedLogger, _method: str, event: EventDict) -> EventD
     return with_origin(logger.name if record is None else record.name, event)
 
 
+def service_fields() -> dict[str, object]:
+    """Return the object `service` of each record; it is the same one until it changes."""
+    return _service
+
+
 def with_origin(logger_name: str, event: EventDict) -> EventDict:
     """Add the service and the logger to an event."""
-    event["service"] = {"name": "ws-service", "version": __version__}
+    event["service"] = _service
     event["log"] = {"logger": logger_name}
     return event
 

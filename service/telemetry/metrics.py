@@ -69,6 +69,7 @@ class Metrics:
         build = Info("ws_build", "Version of the service.", registry=registry)
         build.info({"version": __version__})
         self._wire = Info("ws_wire", "How frames reach the sockets.", registry=registry)
+        self._node = Info("ws_node", "This incarnation of this node.", registry=registry)
         self._gauges = {
             name: Gauge(f"ws_{name}", help_, registry=registry) for name, help_ in GAUGES.items()
         }
@@ -163,6 +164,10 @@ class Metrics:
     def wire(self, kind: str, method: str) -> None:
         """Tell how frames reach the sockets: by which kind of wire, and many at once by what."""
         self._wire.info({"kind": kind, "method": method})
+
+    def node(self, name: str, incarnation: int) -> None:
+        """Tell which node this is, and how often it has been started."""
+        self._node.info({"node": name, "incarnation": str(incarnation)})
 
     def read(self, **readers: Callable[[], float]) -> None:
         """Set the functions that are called at each scrape, by the names in `GAUGES`."""

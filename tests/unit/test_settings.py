@@ -1,4 +1,5 @@
 import os
+import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -522,3 +523,37 @@ def test_an_unknown_variable_is_warned_of_with_the_nearest_setting() -> None:
 
 def test_every_setting_is_known() -> None:
     assert unknown_variables({row.env: "1" for row in describe(Settings())}) == []
+
+
+def test_the_only_node_has_the_name_of_all_older_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (load_settings().node_name, load_settings().is_node_named) == ("n1", False)
+    monkeypatch.setenv("WS_NODE", "web-1")
+    assert (load_settings().node_name, load_settings().is_node_named) == ("web-1", True)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("web-1", "web-1"),
+        ("web-1.example.org", "web-1"),
+        ("web 1", "web-1"),
+        ("h\u00f6st", "h-st"),
+        ("a" * 70, "a" * 63),
+        ("", "n1"),
+    ],
+)
+def test_in_a_cluster_a_node_has_the_name_of_its_host(
+    monkeypatch: pytest.MonkeyPatch, host: str, name: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    monkeypatch.setenv("WS_DATABASE_URL", "postgresql+psycopg://localhost/ws")
+    monkeypatch.setenv("WS_BUS_URL", "nats://localhost:4222")
+    monkeypatch.setenv("JWT_SECRET", "x" * 32)
+    assert (load_settings().node_name, load_settings().is_node_named) == (name, True)
+
+
+@pytest.mark.parametrize("name", ["a.b", "a b", "a" * 64, "\u00e9", "*", ">"])
+def test_a_name_of_a_node_is_a_part_of_other_names(refusal: Refusal, name: str) -> None:
+    line = refusal(WS_NODE=name)
+    assert "WS_NODE=" in line
+    assert "it must be letters, digits, - and _, at most 63" in line

@@ -13,6 +13,7 @@ import structlog
 
 from service import __version__
 from service.telemetry import configure_logging, get_logger
+from service.telemetry.frequent import FrequentLine
 
 TOKEN = jwt.encode({"id": 7}, "a-secret-that-is-long-enough-for-hs256", "HS256")
 
@@ -25,8 +26,12 @@ def configure() -> Iterator[Configure]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
 
-    def configure(level: str = "info", format_: Literal["ecs", "console"] = "ecs") -> None:
-        configure_logging(level, format_)
+    def configure(
+        level: str = "info",
+        format_: Literal["ecs", "console"] = "ecs",
+        node: str | None = None,
+    ) -> None:
+        configure_logging(level, format_, node=node)
 
     yield configure
     root.handlers = handlers
@@ -41,6 +46,20 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any
 
 
 Lines = Callable[[], list[dict[str, Any]]]
+
+
+def test_each_line_has_the_name_of_its_node(configure: Configure, lines: Lines) -> None:
+    frequent = FrequentLine("service.edge", "connected", "user.id")
+    for node in ("n1", "n2", None):
+        configure(node=node)
+        get_logger().info("listening")
+        frequent.write("7")
+        logging.getLogger("library").warning("of a library")
+    service = {"name": "ws-service", "version": __version__}
+    of_nodes = [{**service, "node": {"name": node}} for node in ("n1", "n2")]
+    assert [line["service"] for line in lines()] == [
+        one for one in (*of_nodes, service) for _ in range(3)
+    ]
 
 
 def test_an_event_is_one_line_in_ecs(configure: Configure, lines: Lines) -> None:
