@@ -170,6 +170,65 @@ async def test_frames_arrive_once_in_order_and_in_one_piece(kind: str) -> None:
         assert [link.flushed for link in links] == [0 if node.is_direct else 1] * 9
 
 
+MEMBERS = 20
+"""So many that frames for the same list of them are given to their queues together."""
+
+
+async def test_frames_for_the_same_list_leave_in_order_with_those_for_one_of_it(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(MEMBERS)]
+        for part in (b"a", b"b", b"c"):
+            node.output.queue(part, links)
+        node.output.queue(b"-", links[:1])
+        for part in (b"d", b"e"):
+            node.output.queue(part, links)
+        assert node.output.flush() == 5 * MEMBERS + 1
+        assert await links[0].read(6) == b"abc-de"
+        assert [await link.read(5) for link in links[1:]] == [b"abcde"] * (MEMBERS - 1)
+        node.output.queue(b"f", links)
+        assert node.output.flush() == MEMBERS
+
+
+async def test_the_frames_of_a_queue_are_all_that_were_queued_for_it(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(MEMBERS)]
+        for part in (b"a", b"b"):
+            node.output.queue(part, links)
+        assert links[3].send_queue.frames == [b"a", b"b"]
+        links[3].send_queue.frames.insert(1, b"-")
+        node.output.queue(b"c", links)
+        node.output.flush()
+        assert await links[3].read(4) == b"a-bc"
+        assert await links[4].read(3) == b"abc"
+
+
+async def test_slow_connections_of_a_list_miss_each_frame_that_they_may_miss(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(MEMBERS)]
+        slow = links[5]
+        slow.send_queue.is_slow = True
+        for part in (b"a", b"b"):
+            assert list(node.output.queue(part, links, may_miss=True)) == [slow]
+        for part in (b"c", b"d"):
+            assert list(node.output.queue(part, links)) == []
+        assert slow.send_queue.frames == [b"c", b"d"]
+        assert links[6].send_queue.frames == [b"a", b"b", b"c", b"d"]
+
+
+async def test_frames_of_a_list_that_wait_for_a_tick_do_not_keep_others_waiting(kind: str) -> None:
+    async with node_of(kind) as node:
+        links = [await node.connect() for _ in range(MEMBERS)]
+        for part in (b"a", b"b"):
+            node.output.queue(part, links, at_tick=True)
+        assert (node.output.flush(), node.output.is_due) == (0, False)
+        node.output.queue(b"c", links, at_tick=True)
+        assert node.output.flush(at_tick=True) == 3 * MEMBERS
+        node.output.queue(b"d", links)
+        assert node.output.is_due
+        assert node.output.flush() == MEMBERS
+        assert await links[0].read(4) == b"abcd"
+
+
 async def test_a_flush_is_scheduled_once_unless_the_end_of_a_read_callback_flushes(
     kind: str,
 ) -> None:

@@ -36,26 +36,36 @@ cdef enum:
     SLOTS = 32768       # descriptors from here on are left to their transports
     DIRECT_MAX = 65536  # bytes; more than a socket takes at once is left to its transport, too
     RING_FROM = 32      # sockets; for fewer, the ring gains nothing over calls of send()
+    GROUP_MIN = 16      # sockets; for fewer, there is little to gain by a group
     HEADER = 6          # bytes of a short frame's header, with its mask
     SOON = 1            # a queue is due at the end of the turn
     AT_TICK = 2         # a queue is due at the next frame tick
+
+
+cdef Output grouping = None  # the output whose group has frames that no queue has yet
 
 
 cdef class SendQueue:
     """The frames that wait to be written to one socket."""
 
     cdef public object transport
-    cdef public list frames
     cdef public bint is_slow, is_withheld
     cdef public long long written
+    cdef list queued
     cdef int fd
     cdef unsigned holder, due
     cdef bint is_registered
 
     def __init__(self, transport):
         self.transport = transport
-        self.frames = []
+        self.queued = []
         self.fd = -1
+
+    @property
+    def frames(self):
+        if grouping is not None:
+            grouping._settle()
+        return self.queued
 
 
 cdef double now_s():
@@ -74,6 +84,10 @@ cdef class Output:
     cdef object failed, schedule, flushed, may_write
     cdef list soon, at_tick, sending, buffers, joined
     cdef bytes joint
+    # Frames that follow one for the same list of connections, as in a room: they are given to the
+    # queues together, when anything else is queued, is flushed or asks for a queue's frames.
+    cdef list group, group_frames, group_slow
+    cdef bint group_may_miss, group_at_tick
 
     def __cinit__(self):
         self.ring.fd = -1
@@ -91,6 +105,7 @@ cdef class Output:
         self.ring_from = ring_from
         self.soon, self.at_tick, self.sending, self.buffers, self.joined = [], [], [], [], []
         self.joint = b""
+        self.group_frames = []
         if may_use_ring:
             limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
             batch_ring_open(&self.ring, min(SLOTS, limit if limit > 0 else SLOTS))
@@ -132,17 +147,44 @@ cdef class Output:
 
     def queue(self, bytes frame, connections, *, bint may_miss=False, bint at_tick=False):
         cdef SendQueue queue
+        global grouping
+        if (
+            connections is self.group and self.group is not None
+            and may_miss == self.group_may_miss and at_tick == self.group_at_tick
+        ):
+            self.group_frames.append(frame)
+            grouping = self
+            return self.group_slow
+        self._settle()
         slow = []
         for connection in connections:
             queue = connection.send_queue
             if may_miss and queue.is_slow:
                 slow.append(connection)
             else:
-                queue.frames.append(frame)
+                queue.queued.append(frame)
             self._mark(connection, queue, at_tick)
+        if type(connections) is list and len(connections) >= GROUP_MIN:
+            self.group, self.group_slow = connections, slow
+            self.group_may_miss, self.group_at_tick = may_miss, at_tick
         return slow
 
+    cdef int _settle(self) except -1:
+        """Give the frames of the group to its queues, and begin no new one."""
+        cdef SendQueue queue
+        global grouping
+        group, self.group = self.group, None
+        if self.group_frames:
+            grouping = None
+            frames, self.group_frames = self.group_frames, []
+            for connection in group:
+                queue = connection.send_queue
+                if not (self.group_may_miss and queue.is_slow):
+                    queue.queued.extend(frames)
+        return 0
+
     def mark(self, connections, *, bint at_tick=False):
+        self._settle()
         for connection in connections:
             self._mark(connection, connection.send_queue, at_tick)
 
@@ -168,6 +210,7 @@ cdef class Output:
                 self.at_tick = []
             else:
                 self.soon = []
+            self._settle()
             began_s = now_s()
             written = self._flush(due, AT_TICK if at_tick else SOON)
             self.flushed(written, now_s() - began_s)
@@ -183,8 +226,8 @@ cdef class Output:
                 continue
             queue.due &= ~flag
             if self.is_stopped:
-                queue.frames.clear()
-            elif not queue.frames and not queue.is_slow:
+                queue.queued.clear()
+            elif not queue.queued and not queue.is_slow:
                 continue
             else:
                 try:
@@ -209,7 +252,7 @@ cdef class Output:
             queue.fd >= 0 and not queue.is_slow and not queue.is_withheld
             and queue.holder == self.holders[queue.fd]
             and not queue.transport.is_closing() and queue.transport.get_write_buffer_size() == 0
-            and self._size(queue.frames) <= DIRECT_MAX
+            and self._size(queue.queued) <= DIRECT_MAX
         )
 
     cdef Py_ssize_t _size(self, list frames) except -1:
@@ -220,14 +263,14 @@ cdef class Output:
 
     cdef Py_ssize_t _take(self, connection, SendQueue queue) except -1:
         """Put the frames of a socket into the batch, as one buffer."""
-        cdef bytes data = self._join(queue.frames)
+        cdef bytes data = self._join(queue.queued)
         cdef job *job = &self.jobs[len(self.sending)]
         job.data, job.size = PyBytes_AS_STRING(data), <unsigned>PyBytes_GET_SIZE(data)
         job.fd, job.is_registered = queue.fd, queue.is_registered
         self.sending.append(connection)
         self.buffers.append(data)
         queue.written += job.size
-        queue.frames.clear()
+        queue.queued.clear()
         return job.size
 
     cdef bytes _join(self, list frames):

@@ -97,7 +97,8 @@ class Output(Protocol):
 
         These are the slow ones if they may miss it, else none. Everybody's queue is due at the
         next flush, of the frame tick if it is for that. A flush is scheduled if there is none, but
-        not for a frame tick.
+        not for a frame tick. A list of connections must not be changed before the next flush: what
+        is queued for the same list again may be given to its queues together, later.
         """
 
     def mark(self, connections: Iterable[Queued], *, at_tick: bool = False) -> None:
