@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, final
 from service.cluster.port import NodeReport
 from service.domain.commands.nodes import LoseNode, StartNode
 from service.errors import ClientError
+from service.eventstore.log_sync import LogSync
 from service.eventstore.records import Origin
 from service.eventstore.replication import Replication
 from service.runtime.conditions import Conditions
@@ -59,11 +60,12 @@ class Membership:
         """
         self.node = node
         self.bus = bus
-        self.conditions = Conditions(random.random)
+        self.conditions = Conditions(random.random, self._sync)
         self._lost = lost
         self._lease = lease
         self._realm = realm
         self._replication: Replication
+        self._log_sync: LogSync
         self._engine: Engine | None = None
         self._sockets: Callable[[], int] = int
         self._losing: set[Owner] = set()
@@ -97,6 +99,7 @@ class Membership:
             fold=engine.followed,
             profiles=engine.profiles,
         )
+        self._log_sync = LogSync(reader.head, self._replication)
         return self._replication
 
     async def start(self, log: EventLog, engine: Engine) -> None:
@@ -123,9 +126,13 @@ class Membership:
         """Give the lease up, and leave the bus."""
         self._renewing.cancel()
         await asyncio.gather(self._renewing, return_exceptions=True)
+        await self._log_sync.stop()
         await self._tasks.stop()
         await self._lease.leave()
         await self.bus.stop()
+
+    def _sync(self, done: Callable[[], None]) -> None:
+        self._log_sync.request(done)
 
     def _report(self) -> NodeReport:
         """Return what this node tells of itself with each renewal of its lease."""

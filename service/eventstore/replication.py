@@ -149,6 +149,11 @@ class Replication:
         """Call `done` once `position` is folded, or when nothing will be folded any more."""
         self._follower.when_folded(position, done)
 
+    def note_head(self, position: Position) -> None:
+        """Take note that the log reaches up to `position`."""
+        self._follower.note_head(position)
+        self._notice_gap()
+
     def start(self, fail: Callable[[Exception], None]) -> None:
         """Begin to follow the log; `fail` is called with the error after which that ends."""
         self._loop = asyncio.get_running_loop()

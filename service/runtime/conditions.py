@@ -26,9 +26,15 @@ PAUSE_MAX_S = 0.1
 class Conditions:
     """Makes conditions, and the pauses after conflicts."""
 
-    def __init__(self, jitter: Callable[[], float]) -> None:
-        """Take a function that returns a number from 0 to 1 at random."""
+    def __init__(
+        self, jitter: Callable[[], float], sync: Callable[[Callable[[], None]], None]
+    ) -> None:
+        """Take a function that returns a number from 0 to 1 at random, and `sync`.
+
+        `sync` calls its argument once the world has all events that are in the log now.
+        """
         self._jitter = jitter
+        self.sync = sync
 
     def of(
         self,

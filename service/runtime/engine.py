@@ -22,11 +22,10 @@ from service.runtime.idempotency import (
     CommandResult,
     CommandResults,
     IdReused,
-    are_equal,
     result_of,
 )
 from service.runtime.locks import StreamLocks
-from service.runtime.pending import Executed, PendingCommand
+from service.runtime.pending import Executed, PendingCommand, known_outcome, opening
 from service.runtime.projector import Projector
 from service.runtime.recall import Recall
 from service.runtime.record import Record
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.domain.commands.base import Command, Context
-    from service.domain.events.base import Event
+    from service.domain.events.base import Event, Position
     from service.domain.ids import UserId
     from service.domain.projections.world import World
     from service.eventstore.follower import Batch
@@ -190,7 +189,7 @@ class Engine:
             if same_id is not None:
                 same_id.append(pending)
                 return
-            known = self._known(key, origin)
+            known = known_outcome(self._results, key, origin)
             if known is not None:
                 pending.done(known)
                 return
@@ -198,13 +197,6 @@ class Engine:
             pending.key = key
         pending.span = traces.begin("engine.execute", command=type(pending.command).__name__)
         self._lock(pending)
-
-    def _known(self, key: CommandKey, origin: Origin) -> Executed | IdReused | None:
-        """Return the result of a command that was executed before, or None."""
-        known = self._results.find(key)
-        if known is None:
-            return None
-        return Executed((), known) if are_equal(known.digest, origin.digest) else IdReused()
 
     def _lock(self, pending: PendingCommand) -> None:
         """Acquire the locks of the command's streams, and continue when they are held."""
@@ -266,7 +258,22 @@ class Engine:
             outcome: Executed | Exception = Executed(events, CommandResult(self.world.position))
         except Exception as error:  # noqa: BLE001 - reported to `done`
             outcome = self._failed(pending, error)
+        if self._conditions is not None and pending.is_doubtful(outcome):
+            # Another node may have appended what this one has not folded.
+            pending.is_confirmed = True
+            confirm = partial(self._confirm, pending, outcome, self.world.position)
+            self._conditions.sync(confirm)
+            return
         self._finish(pending, outcome)
+
+    def _confirm(
+        self, pending: PendingCommand, outcome: Executed | Exception, decided_at: Position
+    ) -> None:
+        """Report an outcome without events, or decide again if the world has changed since."""
+        if self.world.position != decided_at:
+            self._decide_again(pending)
+        elif not pending.is_cancelled:
+            self._finish(pending, outcome)
 
     def _append(self, pending: PendingCommand, events: Sequence[Event]) -> None:
         """Submit events to the log, and hold their live matches until the commit."""
@@ -280,7 +287,7 @@ class Engine:
         self._log.append(
             proposed,
             settle,
-            _opening(events),
+            opening(events),
             personal_data=data,
             condition=condition,
             may_wait_s=self._gate.may_wait_s(events),
@@ -342,7 +349,8 @@ class Engine:
         if pending.is_cancelled:
             return
         # The other node may have executed the very command.
-        known = None if pending.key is None else self._known(pending.key, pending.origin)
+        key, origin = pending.key, pending.origin
+        known = None if key is None else known_outcome(self._results, key, origin)
         if known is not None:
             self._finish(pending, known)
         elif pending.lease is None:
@@ -388,8 +396,3 @@ class Engine:
         reported = InternalError()
         reported.__cause__ = error
         return reported
-
-
-def _opening(events: Sequence[Event]) -> dict[str, int]:
-    """Return the expected version 0 for each stream that one of these events opens."""
-    return {event.stream: 0 for event in events if event.opens_stream}

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from service.errors import InternalError, Unavailable
+from service.runtime.idempotency import IdReused, are_equal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from service.domain.personal_data import PersonalData
     from service.eventstore.records import Origin
     from service.fanout.profiles import Expectation
-    from service.runtime.idempotency import CommandKey, CommandResult
+    from service.runtime.idempotency import CommandKey, CommandResult, CommandResults
     from service.runtime.locks import Lease
     from service.telemetry.otel import OpenSpan
 
@@ -48,3 +51,30 @@ class PendingCommand(msgspec.Struct, eq=False):
     is_cancelled: bool = False
     conflicts: int = 0
     """How often another node has changed what it was decided on."""
+    is_confirmed: bool = False
+    """It was decided, or is about to be, on all that the log had after it was dispatched."""
+
+    def is_doubtful(self, outcome: Executed | Exception) -> bool:
+        """Return whether a client's command may have been decided on a world that is behind.
+
+        An append of events that are decided so is refused; here there is none. Moves, which lock
+        nothing, are decided where their match is run.
+        """
+        is_of_client = self.lease is not None and self.origin.actor is not None
+        is_final = isinstance(outcome, InternalError | Unavailable)
+        return is_of_client and not is_final and not self.is_confirmed
+
+
+def known_outcome(
+    results: CommandResults, key: CommandKey, origin: Origin
+) -> Executed | IdReused | None:
+    """Return the result of a command that was executed before, or None."""
+    known = results.find(key)
+    if known is None:
+        return None
+    return Executed((), known) if are_equal(known.digest, origin.digest) else IdReused()
+
+
+def opening(events: Sequence[Event]) -> dict[str, int]:
+    """Return the expected version 0 for each stream that one of these events opens."""
+    return {event.stream: 0 for event in events if event.opens_stream}

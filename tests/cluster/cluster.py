@@ -59,6 +59,11 @@ class Cluster:
             with ThreadPoolExecutor(len(running)) as threads:
                 list(threads.map(Running.stop, running))
 
+    @property
+    def failures(self) -> list[str]:
+        """The log lines that tell why a part of a node has failed."""
+        return [line for node in self for line in node.lines if '"critical"' in line]
+
     def __getitem__(self, name: str) -> Running:
         """Return a node."""
         return self.nodes[name]

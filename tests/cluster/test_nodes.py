@@ -30,6 +30,7 @@ def nodes(
     cluster.start("n1", "n2")
     yield cluster
     cluster.stop()
+    assert cluster.failures == []
 
 
 async def pair(nodes: Cluster) -> tuple[Client, Client]:
@@ -43,21 +44,27 @@ async def pair(nodes: Cluster) -> tuple[Client, Client]:
 async def done(client: Client, type_: str, **fields: Any) -> dict[str, Any]:
     """Carry out a command; return its ack."""
     answer = await client.command(type_, **fields)
-    while answer.get("code") == "ROOM_NOT_FOUND":
-        answer = await client.command(type_, **fields)
     assert answer["type"] == "ack", answer
     return answer
 
 
 async def joins(client: Client, *others: Client) -> None:
-    """Wait until a client is told that others are online, with their names."""
-    wanted = {other.id: other.user["name"] for other in others}
-    lists = [one["users"] for one in of_type(client.received, "user:list")]
-    diffs = [one["joins"] for one in of_type(client.received, "user:diff")]
-    known = {user["id"]: user["name"] for users in (*lists, *diffs) for user in users}
-    while not wanted.items() <= known.items():
-        diff = await client.expect("user:diff")
-        known |= {user["id"]: user["name"] for user in diff["joins"]}
+    """Wait until a client is shown others, with their names."""
+    await is_shown(client, {other.id: other.user["name"] for other in others})
+
+
+async def is_shown(client: Client, names: dict[Any, str]) -> None:
+    """Wait until a client is shown these users by these names."""
+    known: dict[Any, str] = {}
+
+    def learn(message: dict[str, Any]) -> None:
+        users = [user for part in ("users", "joins", "updates") for user in message.get(part, ())]
+        known.update({user["id"]: user["name"] for user in users})
+
+    for message in of_type(client.received, "user:list", "user:diff"):
+        learn(message)
+    while not names.items() <= known.items():
+        learn(await client.expect("user:diff"))
 
 
 async def test_users_on_different_nodes_see_each_other_come_and_go(nodes: Cluster) -> None:
@@ -104,11 +111,8 @@ async def test_chat_reaches_users_and_rooms_on_another_node(nodes: Cluster) -> N
 async def test_a_new_name_is_shown_on_all_nodes(nodes: Cluster) -> None:
     ana, ben = await pair(nodes)
     again = await nodes["n2"].connect_v1(ana.id, "Ana Lovelace")
-    for client in (ben, again):
-        await client.expect(
-            "user:diff",
-            where=lambda one: "Ana Lovelace" in [user["name"] for user in one["updates"]],
-        )
+    for client in (ana, ben, again):
+        await is_shown(client, {ana.id: "Ana Lovelace"})
 
 
 async def test_a_repeated_id_is_answered_on_any_node(nodes: Cluster) -> None:
@@ -149,7 +153,7 @@ async def test_a_client_resumes_on_another_node_with_nothing_missed_or_twice(
         node = 1 - node
         ben = await nodes[f"n{node + 1}"].connect_v1(ben.id, "Ben", since=position, epoch=epoch)
         await ben.expect("resumed")
-    await ben.sync()
+    await ben.expect("chat:message", text=expected[-1])
     received += [one["text"] for one in of_type(ben.received, "chat:message")]
     assert received == expected
 

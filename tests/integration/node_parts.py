@@ -91,6 +91,7 @@ class Node:
         context = msgspec.structs.replace(
             decision_context(self.owner, Rules(**rules), self.matches),
             games=games,
+            new_token=lambda: "token",
             new_room_id=lambda: "room",
             new_seed=lambda: 7,
         )
@@ -101,7 +102,7 @@ class Node:
             NoRecipients(),
             context=context,
             gate=self.matches,
-            conditions=Conditions(lambda: 0.0),
+            conditions=Conditions(lambda: 0.0, self.log.sync),
         )
         self.shown = Shown()
         self.ticker = Ticker(

@@ -69,6 +69,11 @@ class NodeLog:
         assert condition is not None
         self.waiting.append(_Pending(events, done, personal_data, condition))
 
+    def sync(self, done: Callable[[], None]) -> None:
+        """Call `done` once the test has delivered what is in the log now."""
+        self.follower.note_head(len(self.shared.rows))
+        self.follower.when_folded(len(self.shared.rows), done)
+
     def commit(self) -> bool:
         """Let the oldest append reach the log; return whether there was one."""
         if not self.waiting:

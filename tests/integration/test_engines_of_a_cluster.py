@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from service.domain.commands.base import Command
 from service.domain.commands.invites import AcceptInvite, SendInvite
-from service.domain.commands.lobby import JoinLobby
+from service.domain.commands.lobby import JoinLobby, LeaveLobby
 from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.commands.seats import LeaveRoom
+from service.domain.errors import UserOffline
 from service.domain.personal_data import PersonalData
 from service.domain.projections.world import World
 from service.errors import ClientError, Unavailable
@@ -45,7 +46,9 @@ class Node:
         self.log = NodeLog(shared)
         self.world = World()
         self.engine: Engine = engine_on(
-            cast("EventLog", self.log), self.world, conditions=Conditions(lambda: 0.0)
+            cast("EventLog", self.log),
+            self.world,
+            conditions=Conditions(lambda: 0.0, self.log.sync),
         )
         self.log.start(self.engine.followed)
         self.results: list[Executed | Exception] = []
@@ -191,6 +194,28 @@ async def test_an_id_of_another_command_is_noticed_on_any_node() -> None:
     assert isinstance(one.results[0], Executed)
     assert isinstance(other.results[0], IdReused)
     assert 2 not in other.world.lobby.members
+
+
+async def test_a_refusal_is_confirmed_by_what_other_nodes_have_appended() -> None:
+    one, other = cluster()
+    one.dispatch(JoinNext(1))
+    one.log.commit()
+    # For the other node there is no tab yet.
+    other.dispatch(LeaveLobby(1, "n1.1.1"))
+    assert other.results == []
+    await settle(one, other)
+    assert isinstance(other.results[0], Executed)
+    assert other.results[0].events
+    assert tabs(one.world, 1) == []
+
+
+async def test_a_refusal_on_all_that_is_in_the_log_stands() -> None:
+    one, other = cluster()
+    one.dispatch(JoinNext(2))
+    one.log.commit()
+    other.dispatch(JoinQueue(1, "pong"))
+    await settle(one, other)
+    assert isinstance(other.results[0], UserOffline)
 
 
 async def test_names_are_known_on_every_node_when_their_events_are_folded() -> None:
