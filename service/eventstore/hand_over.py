@@ -15,6 +15,12 @@ BUSY_S = 0.05
 GATHER_S = 0.003
 """How long one that may wait at all waits for others."""
 
+FAST_S = 0.004
+"""Up to this duration of a commit, those who need it can wait for it."""
+
+SPARE_S = 0.002
+"""How much later than when they are needed events are handed over if nobody has called `hurry`."""
+
 LEAD_MIN_S, LEAD_MAX_S = 0.001, 0.02
 """Limits of the expected duration of a commit."""
 
@@ -41,13 +47,16 @@ class HandOver:
         self._timer: asyncio.Handle | None = None
 
     def schedule(self, may_wait_s: float = 0.0) -> None:
-        """Hand over so early that the commit is expected to be done in `may_wait_s`; or at once.
+        """Hand over at once, or within `may_wait_s`, when the events are needed.
 
-        What comes too late for that waits for `GATHER_S`, as others may come too late with it.
+        While commits are slow that is so early that they are expected to be done by then, while
+        they are fast it is when the events are needed (`hurry`). What comes too late for that waits
+        for `GATHER_S`, as others may come too late with it.
         """
         now, due_at = self._clock(), -math.inf
         if may_wait_s > 0 and now - self._committed_at < BUSY_S:
-            due_at = now + max(may_wait_s - self._commit_s, GATHER_S)
+            lead_s = -SPARE_S if self._commit_s < FAST_S else self._commit_s
+            due_at = now + max(may_wait_s - lead_s, GATHER_S)
         if due_at >= self._due_at:
             return
         self._due_at = due_at
@@ -58,6 +67,11 @@ class HandOver:
             self._timer = loop.call_soon(self._run)
         else:
             self._timer = loop.call_later(due_at - now, self._run)
+
+    def hurry(self) -> None:
+        """Hand over what waits, if anything does: it is needed now."""
+        if self._timer is not None:
+            self.schedule()
 
     def committed(self, took_s: float) -> None:
         """Note that a commit has succeeded, and how long it took until now."""

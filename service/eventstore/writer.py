@@ -186,9 +186,9 @@ class EventLog:
         in `expect`, `KeyConflict` if `condition` does not hold, and `Unavailable` when the log
         can't be written. Raises `Unavailable` when the log is closing.
 
-        With `may_wait_s` the events may be committed together with later ones, so early that they
-        are expected to be folded after this time. Without it they are committed at once, after
-        those that still wait. The order of the log is always that of the calls.
+        With `may_wait_s` the events are not needed before this time, and may be committed together
+        with later ones. Without it they are committed at once, after those that still wait. The
+        order of the log is always that of the calls.
         """
         if self._thread.is_closing:
             raise Unavailable("The service is stopping; connect again and retry.")
@@ -198,6 +198,10 @@ class EventLog:
             PendingAppend(events, expect, personal_data, condition, done=done, span=span)
         )
         self._pending += 1
+
+    def hurry(self) -> None:
+        """Commit what still waits because of its `may_wait_s`."""
+        self._hand_over.hurry()
 
     async def probe(self) -> None:
         """Raise `Unavailable` unless the log can be written."""

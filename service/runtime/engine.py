@@ -158,6 +158,10 @@ class Engine:
         if result is not None and result.digest is not None:
             raise IdReused
 
+    def hurry(self) -> None:
+        """Commit what may wait (`Gate.may_wait_s`) now, since a match has come to need it."""
+        self._log.hurry()
+
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Fold what was committed, and publish it; the log calls this after each commit."""
         for one in recorded:

@@ -32,7 +32,7 @@ class Gate(Protocol):
         """Stop the match of `event` before its tick; return None if nothing has to be held."""
 
     def may_wait_s(self, events: Sequence[Event]) -> float:
-        """Return how much later it is early enough that events are committed, in seconds."""
+        """Return in how many seconds the commit of events is needed; 0 for at once."""
 
     def move_failed(self, match: MatchId, seat: int) -> None:
         """Count a move over which the rules failed; too many in a row end the match."""

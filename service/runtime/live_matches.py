@@ -133,10 +133,10 @@ class LiveMatches:
             await self._by_stream[stream].recorded()
 
     def may_wait_s(self, events: Sequence[Event]) -> float:
-        """Return how much later it is early enough that events are committed, in seconds.
+        """Return in how many seconds the commit of events is needed; 0 for at once.
 
-        Inputs of a match with ticks take effect when it is stepped next, and checkpoints are not
-        waited for.
+        That of an input of a match with ticks is when it is stepped next; nobody waits for that of
+        a checkpoint.
         """
         wait_s = GROUP_S
         for event in events:

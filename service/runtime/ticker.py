@@ -107,9 +107,14 @@ class Ticker:
 
     def advance(self, phase: int, now: float) -> None:
         """Step the matches of one phase that are due at `now`."""
+        is_blocked = False
         for live in self._slots.due(phase, now):
             self._advance(live, now)
+            if live.wake_at <= now:
+                is_blocked = True
         self._recorder.write_checkpoints()
+        if is_blocked:
+            self._engine.hurry()
 
     def _advance(self, live: LiveMatch, now: float) -> None:
         """Step a match; if its rules fail it is ended as void."""

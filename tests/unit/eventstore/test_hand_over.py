@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
-from service.eventstore.hand_over import BUSY_S, LEAD_MAX_S, LEAD_MIN_S, HandOver
+from service.eventstore.hand_over import BUSY_S, FAST_S, LEAD_MAX_S, LEAD_MIN_S, HandOver
 
 
 class Log:
@@ -89,6 +90,37 @@ async def test_one_that_comes_too_late_for_its_commit_waits_a_little_for_others(
     assert await log.turn() == 0
     await asyncio.wait_for(log.handed.wait(), 5)
     assert log.count == 1
+
+
+async def test_while_commits_are_slow_they_begin_before_they_are_needed() -> None:
+    log = Log()
+    for _ in range(100):
+        log.hand_over.committed(2 * FAST_S)
+    began = time.monotonic()
+    log.hand_over.schedule(8 * FAST_S)
+    await asyncio.wait_for(log.handed.wait(), 5)
+    slow_s = time.monotonic() - began
+    log.handed.clear()
+    for _ in range(100):
+        log.hand_over.committed(FAST_S / 2)
+    began = time.monotonic()
+    log.hand_over.schedule(8 * FAST_S)
+    await asyncio.wait_for(log.handed.wait(), 5)
+    assert slow_s >= 6 * FAST_S - 0.002
+    assert time.monotonic() - began >= 8 * FAST_S - 0.002
+
+
+async def test_who_needs_what_waits_can_hurry_it() -> None:
+    log = Log()
+    log.hand_over.hurry()
+    log.hand_over.committed(LEAD_MIN_S)
+    assert await log.turn() == 0
+    log.hand_over.schedule(60.0)
+    log.hand_over.hurry()
+    log.hand_over.hurry()
+    assert await log.turn() == 1
+    log.hand_over.hurry()
+    assert await log.turn() == 1
 
 
 async def test_however_long_commits_take_what_may_wait_longer_than_the_limit_waits() -> None:
