@@ -102,6 +102,11 @@ class EagerResponse(web.WebSocketResponse):
         else:
             queue.wake = wake
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be read from it."""
+        return isinstance(self._reader, EagerQueue) and self._reader.is_eof()
+
     async def close(self, **options: Any) -> bool:
         """Close it as aiohttp does, which lets the task end that reads from it."""
         if isinstance(self._reader, EagerQueue) and self._reader.wake is not None:

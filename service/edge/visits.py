@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 from service.domain.commands.presence import CLEAN_CLOSES, CloseSocket, OpenSocket, ReplaceSocket
 from service.domain.errors import TooManySockets
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
-from service.edge.close_codes import CloseCode, label_of
+from service.edge.close_codes import CloseCode
 from service.edge.conversation import Conversation
 from service.edge.session.costs import BYTES_PER_UNIT, HANDSHAKE_UNITS, SOCKET_LOGGED_BYTES
 from service.edge.session.session import Session
 from service.edge.token_timer import TokenTimer
+from service.edge.turns import Turns
+from service.edge.visit_log import log_end, log_opened
 from service.errors import InternalError, Unavailable
 from service.protocol import v1
-from service.telemetry import FrequentLine, get_logger, note_fault
+from service.telemetry import note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,23 +47,6 @@ CLOSE_RETRY_S = 1.0
 
 CLOSE_RETRY_MAX_S = 30.0
 """The longest pause before the end of a socket that could not be decided is tried again."""
-
-# Logs of connections have had this name since 0.1.0; searches rely on it.
-_LOGGER_NAME = "service.edge.endpoint"
-
-logger = get_logger(_LOGGER_NAME)
-
-_CONNECTED = "correlation_id", "user.id", "metadata.socket", "metadata.protocol"
-_connected = FrequentLine(_LOGGER_NAME, "connected", *_CONNECTED)
-
-_DISCONNECTED = (
-    "correlation_id",
-    "user.id",
-    "event.duration",
-    "metadata.socket",
-    "metadata.close_code",
-)
-_disconnected = FrequentLine(_LOGGER_NAME, "disconnected", *_DISCONNECTED)
 
 
 class Visit:
@@ -102,6 +87,7 @@ class Visits:
         self._budgets = budgets
         self._limits = limits
         self._new_token = new_token
+        self._ends = Turns()
         self.open: dict[SocketId, Conversation] = {}
         self.is_draining = False
         """Whether the ends of visits are not recorded: the next `node.started` does that."""
@@ -223,7 +209,12 @@ class Visits:
         opened_at: float,
         close_code: CloseCode | None = None,
     ) -> None:
-        self._tasks.spawn(self._serve_on(ws, conversation, opened_at, close_code))
+        serve = self._serve_on
+        if ws.is_over:
+            # When many are closed at once, their ends must not keep live matches from their ticks.
+            self._ends.add(lambda: self._tasks.spawn(serve(ws, conversation, opened_at, None)))
+        else:
+            self._tasks.spawn(serve(ws, conversation, opened_at, close_code))
 
     async def _serve_on(
         self,
@@ -292,12 +283,7 @@ class Visits:
         """Begin with an open socket, which the client was greeted on; return False to close it."""
         conversation, session, identity = visit.conversation, visit.session, visit.identity
         connection = conversation.connection
-        _connected.write(
-            conversation.correlation_id,
-            str(identity.user),
-            connection.socket,
-            connection.dialect.protocol,
-        )
+        log_opened(conversation)
         session.spend(connection.resume_bytes / BYTES_PER_UNIT)
         session.spend_list(connection.greeting_bytes / BYTES_PER_UNIT)
         if self._admission.is_revoked(identity):
@@ -347,37 +333,13 @@ class Visits:
             conversation.token_timer.stop()
             # The timer refers to the conversation.
             conversation.token_timer = None
-        self._log_end(conversation, time.monotonic() - opened_at)
+        log_end(conversation, time.monotonic() - opened_at, self._metrics)
         code = conversation.end_code
         if code in CLEAN_CLOSES:
             connection.on_message()
         if not self.is_draining:
             command = CloseSocket(connection.user, connection.socket, code)
             self._tasks.spawn(self._record_end(command, conversation.origin()))
-
-    def _log_end(self, conversation: Conversation, lasted_s: float) -> None:
-        """Log and count how a connection ended, by the code that says most."""
-        connection, code = conversation.connection, conversation.end_code
-        if connection.aborted:
-            code = CloseCode.TOO_SLOW
-            self._metrics.slow_client_dropped()
-        elif isinstance(conversation.channel.exception(), TimeoutError):
-            code = CloseCode.NO_PONG
-            logger.warning(
-                "client did not answer a ping",
-                correlation_id=conversation.correlation_id,
-                error_type="websocket_error",
-                error_code=str(int(code)),
-            )
-        self._metrics.disconnected(label_of(code))
-        _disconnected.write(
-            conversation.correlation_id,
-            str(connection.user),
-            # ECS counts in nanoseconds.
-            int(lasted_s * 1e9),
-            connection.socket,
-            int(code),
-        )
 
     async def _record_end(self, command: CloseSocket, origin: Origin) -> None:
         pause_s = CLOSE_RETRY_S
