@@ -89,7 +89,7 @@ class Service:
             dev_secret(storage.data_dir, self._secret)
         if self._settings.logs.otel_endpoint is not None:
             traces.start(self._settings.logs.otel_endpoint)
-        reader = Reader(open_database(storage.database_url))
+        reader = Reader(open_database(storage.database_url), storage.archive_dir)
         url = storage.database_url
         log = EventLog(
             storage.log_file,

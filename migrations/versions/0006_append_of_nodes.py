@@ -408,6 +408,11 @@ END $$
 """  # noqa: S608 - only our own text is put in
 
 
+def append_statement() -> str:
+    """Return the statement that creates the function, for the revision after this one."""
+    return _APPEND
+
+
 def upgrade() -> None:
     """Add what several nodes need, and replace the function."""
     if op.get_bind().dialect.name == "sqlite":

@@ -180,6 +180,27 @@ def restore(
 
 
 @log.command()
+def archive(
+    *,
+    before: Annotated[
+        str, typer.Option(help="Only what ended before then: 12h, 90d or 2026-11-24[T15:00].")
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="The directory of archives, by default WS_ARCHIVE_DIR.")
+    ] = None,
+) -> None:
+    """Move the events of old matches and rooms out of the log, into a file.
+
+    Only events without which the world is the same, proved by folding the log with and without
+    them. On SQLite the service must not run. Matches stay in the history, and are read from the
+    file.
+    """
+    from service.cli.archive import archive
+
+    archive(before, to)
+
+
+@log.command()
 def skip(
     position: Annotated[int, typer.Argument(min=1, help="The position of the event in the log.")],
     *,

@@ -67,9 +67,9 @@ def opened_output(path: Path | None) -> Iterator[BinaryIO]:
 @asynccontextmanager
 async def opened_log() -> AsyncIterator[Reader]:
     """Open the configured log read-only; raise `ConfigurationError` if there is none."""
-    url = load_settings().storage.database_url
-    await asyncio.to_thread(migrate.check, url)
-    reader = Reader(open_database(url))
+    storage = load_settings().storage
+    await asyncio.to_thread(migrate.check, storage.database_url)
+    reader = Reader(open_database(storage.database_url), storage.archive_dir)
     try:
         yield reader
     finally:

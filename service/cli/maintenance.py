@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from service.cli.common import format_time, progress_console
 from service.eventstore import migrate
+from service.eventstore.archive_file import ArchiveFiles
 from service.eventstore.backup import back_up
 from service.eventstore.backup import restore as restore_log
 from service.eventstore.inspection import LogFiles
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 def rebuild() -> None:
     """Rebuild what is derived from the log, while the service does not run."""
     path = _database()
+    files = ArchiveFiles(load_settings().storage.archive_dir)
     lock = LogLock(LogFiles(path).lock)
     try:
         with _progress("rebuilding") as progress:
-            events = rebuild_tables(path, progress)
+            events = rebuild_tables(path, progress, files)
     finally:
         lock.release()
     print(f"ok: derived tables and indexes rebuilt from {events} events")

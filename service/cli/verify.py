@@ -13,6 +13,7 @@ from service.domain.commands.chat import digest_of
 from service.domain.events.chat import ChatSaid
 from service.domain.events.matches import MatchStarted
 from service.domain.projections.world import World
+from service.eventstore import baselines
 from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import BrokenChain, ChainCheck
 from service.eventstore.postgres_schema import driver_url
@@ -25,6 +26,7 @@ from service.eventstore.read_models.rebuild import (
 from service.eventstore.side_file import REBUILD, DamagedHead, LostTail, SideFile
 from service.eventstore.skips import Skip, read_skips
 from service.eventstore.tables import snapshots
+from service.eventstore.whole_log import ArchiveCheck, whole_log
 from service.runtime.snapshots import DamagedSnapshot, code_version, restore
 from service.settings import load_settings
 
@@ -93,29 +95,43 @@ class _Check:
         self._found = found
         self._skipped = {skip.position for skip in skips}
         self._world = World()
+        self._checked_from: Position = 0
+        """From this position on the snapshots are compared."""
 
     async def walk(self) -> None:
         """Check all events up to the head that the comparison is made at."""
         head = self._comparison.head
         chain = ChainCheck()
+        archives = await self._reader.archived.archives()
+        archive_check = ArchiveCheck([one for one in archives if one.position <= head.position])
+        await self._begin_with_baseline()
         with Progress(console=progress_console, transient=True) as progress:
             task = progress.add_task("verifying", total=head.position)
-            async for page in self._reader.rows():
+            async for page in whole_log(self._reader, archive_check):
                 rows = [row for row in page if row.position <= head.position]
                 for row in rows:
                     chain.check(row)
-                await self._check_page(rows)
+                await self._check_page(rows, archive_check)
                 progress.update(task, completed=chain.position)
         chain.finish(head)
+        archive_check.finish()
         self._comparison.finish()
 
-    async def _check_page(self, rows: Sequence[Row]) -> None:
+    async def _begin_with_baseline(self) -> None:
+        """Fold on from the newest baseline: only there the world can do without archived events."""
+        baseline = await self._reader.archived.baseline()
+        if baseline is not None:
+            self._world = baselines.restore(baseline)
+            self._checked_from = baseline.position
+
+    async def _check_page(self, rows: Sequence[Row], archives: ArchiveCheck) -> None:
         said: list[ChatSaid] = []
         for row in rows:
             recorded = recorded_unless_skipped(row, self._skipped)
             if recorded is None:
                 continue
-            if row.position not in self._skipped:
+            archives.on_event(recorded.event)
+            if row.position not in self._skipped and row.position > self._world.position:
                 self._world.fold(recorded.event, recorded.position)
             self._comparison.project(recorded)
             self._check_snapshot(row.position)
@@ -125,6 +141,8 @@ class _Check:
         await self._check_texts(said)
 
     def _check_snapshot(self, position: Position) -> None:
+        if position < self._checked_from:
+            return
         if position in self._found and self._found[position] != self._world:
             raise BrokenProjection(
                 f"the snapshot at position {position} does not agree with the log: {REBUILD}"

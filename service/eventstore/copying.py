@@ -23,6 +23,10 @@ from service.eventstore.lock import LogInUse, LogLock
 from service.eventstore.postgres_schema import TRY_LOCK, is_postgres, name_of
 from service.eventstore.records import GENESIS, Head, Row
 from service.eventstore.tables import (
+    archive_gaps,
+    archived_streams,
+    archives,
+    baselines,
     consumers,
     events,
     kept_tokens,
@@ -56,6 +60,10 @@ _TABLES: Final = (
     outbox,
     kept_tokens,
     snapshots,
+    archives,
+    archive_gaps,
+    archived_streams,
+    baselines,
 )
 """All tables but the events and their index, in the order of their foreign keys."""
 
@@ -132,9 +140,21 @@ def _checked_pages(connection: Connection, head: Head) -> Iterator[list[Row]]:
     check = ChainCheck()
     while rows := _rows_after(connection, check.position):
         for row in rows:
+            if row.position != check.position + 1:
+                _pass_over_gaps(connection, check, row.position)
             check.check(row)
         yield rows
     check.finish(head)
+
+
+def _pass_over_gaps(connection: Connection, check: ChainCheck, until: int) -> None:
+    """Let `check` go over the rows that archives have, up to the row at `until`."""
+    while check.position + 1 < until:
+        gap = select(archive_gaps.c.last, archive_gaps.c.hash)
+        found = connection.execute(gap.where(archive_gaps.c.first == check.position + 1)).first()
+        if found is None:
+            return
+        check.pass_over(found.last, found.hash)
 
 
 def _rows_after(connection: Connection, position: int) -> list[Row]:

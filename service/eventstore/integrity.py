@@ -9,6 +9,7 @@ from service.errors import ServiceError
 from service.eventstore.records import GENESIS, Head, Row, chain
 
 if TYPE_CHECKING:
+    from service.domain.events.base import Position
     from service.domain.ids import MatchId
     from service.eventstore.reader import Reader
 
@@ -22,7 +23,7 @@ class ChainCheck:
 
     def __init__(self) -> None:
         """Start before the first event."""
-        self.position = 0
+        self.position: Position = 0
         self.hash = GENESIS
 
     def check(self, row: Row) -> None:
@@ -31,6 +32,13 @@ class ChainCheck:
             raise BrokenChain(f"position {self.position + 1} is missing")
         _check_row(row, self.hash)
         self.position, self.hash = row.position, row.hash
+
+    def pass_over(self, last: Position, hash_: bytes) -> None:
+        """Take the rows up to `last`, which an archive has, as they are; `hash_` is that of `last`.
+
+        That the next row follows from this hash proves it.
+        """
+        self.position, self.hash = last, hash_
 
     def finish(self, head: Head) -> None:
         """Check that the last row is the one that `head` names."""

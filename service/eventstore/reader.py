@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from service.domain.events.matches import MatchEnded
 from service.domain.personal_data import Text
 from service.eventstore import migrate
+from service.eventstore.archive_file import ArchiveFiles
+from service.eventstore.archived import ArchivedRows
 from service.eventstore.codec import decode, decode_meta
 from service.eventstore.postgres_schema import is_postgres
 from service.eventstore.postgres_sql import named_parameters
@@ -32,6 +34,7 @@ from service.eventstore.tables import events, log_head, matches, profiles, skipp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
+    from pathlib import Path
 
     from sqlalchemy import Column, ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
 
 PAGE = 5000
 """Rows per page."""
+
+ARCHIVED_MATCH_MAX = 1_000_000
+"""The maximum number of archived events that are read to look for the end of a match."""
 
 SHORT_PAGE = 500
 """Rows per page where the event loop must not be kept from other work for long."""
@@ -77,9 +83,14 @@ class Reader:
     `UnreadableEvent`.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Read by the connections of `engine`."""
+    def __init__(self, engine: AsyncEngine, archive_dir: Path | None = None) -> None:
+        """Read by the connections of `engine`, and archived rows from files in `archive_dir`.
+
+        Methods that return rows or events of streams, or rows at positions, raise `Archived` when
+        such a file is needed and can't be read.
+        """
         self.engine = engine
+        self.archived = ArchivedRows(engine, ArchiveFiles(archive_dir))
         self._is_postgres = engine.dialect.name == "postgresql"
         self._queries = POSTGRES if self._is_postgres else SQLITE
 
@@ -101,6 +112,9 @@ class Reader:
             rows = await self._fetch(
                 self._queries.of_stream, stream=stream, after=after, limit=limit
             )
+            archived = await self.archived.of_stream(stream, after, limit)
+            if archived:
+                rows = sorted([*map(_recorded_columns, archived), *rows])[:limit]
         return _recorded(rows)
 
     async def following(self, after: Position, limit: int) -> list[tuple[bytes, RecordedEvent]]:
@@ -205,11 +219,15 @@ class Reader:
         statement = statement.order_by(events.c.position).limit(limit)
         while True:
             async with self.engine.connect() as connection:
-                page = (await connection.execute(statement.where(events.c.position > after))).all()
+                found = (await connection.execute(statement.where(events.c.position > after))).all()
+            page = [Row(*row) for row in found]
+            if stream is not None:
+                archived = await self.archived.of_stream(stream, after, limit)
+                page = sorted([*archived, *page])[:limit]
             if not page:
                 return
-            yield [Row(*row) for row in page]
-            after = page[-1][0]
+            yield page
+            after = page[-1].position
 
     def _are_of(self, streams: Collection[str]) -> ColumnElement[bool]:
         """Return the condition that an event is of `streams`."""
@@ -220,13 +238,16 @@ class Reader:
     async def rows_at(self, positions: Collection[Position]) -> dict[Position, Row]:
         """Return the whole rows at these positions; missing ones are left out."""
         found = await self._matching(_rows, events.c.position, positions)
-        return {row[0]: Row(*row) for row in found}
+        rows = {row[0]: Row(*row) for row in found}
+        archived = await self.archived.rows_at([one for one in positions if one not in rows])
+        return rows | {row.position: row for row in archived}
 
     async def hashes(self, positions: Collection[Position]) -> dict[Position, bytes]:
         """Return the hashes of the rows at these positions; missing ones are left out."""
         statement = select(events.c.position, events.c.hash)
-        found = await self._matching(statement, events.c.position, positions)
-        return dict(found)
+        hashes = dict(await self._matching(statement, events.c.position, positions))
+        archived = await self.archived.rows_at([one for one in positions if one not in hashes])
+        return hashes | {row.position: row.hash for row in archived}
 
     async def head(self) -> Head:
         """Return the head of the log."""
@@ -299,7 +320,10 @@ class Reader:
             .exists(),
         )
         async with self.engine.connect() as connection:
-            return (await connection.execute(ended)).first() is not None
+            if (await connection.execute(ended)).first() is None:
+                return False
+        archived = await self.archived.of_stream(stream, 0, ARCHIVED_MATCH_MAX)
+        return not any(row.type == MatchEnded.type for row in archived)
 
     async def names(self, users: Collection[str]) -> dict[str, str]:
         """Return the known display names of `users`."""
@@ -346,6 +370,20 @@ def _recorded(rows: Sequence[tuple[Any, ...]]) -> list[RecordedEvent]:
         ]
     except Exception as error:
         raise _unreadable([(row[0], *row[3:6]) for row in rows], error) from error
+
+
+def _recorded_columns(row: Row) -> tuple[Any, ...]:
+    """Return the columns of an archived row that a `RecordedEvent` is made of."""
+    return (
+        row.position,
+        row.version,
+        row.recorded_at,
+        row.type,
+        row.schema_version,
+        row.data,
+        row.actor,
+        row.meta,
+    )
 
 
 def _unreadable(rows: Sequence[tuple[Any, ...]], found: Exception) -> Exception:

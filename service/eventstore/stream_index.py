@@ -45,7 +45,10 @@ AFTER_POSITION, AFTER_VERSION = (
 )
 """Select the positions of the events of `:stream` after the position, or the version, `:after`."""
 
-_LAST_VERSION = "SELECT max(version) FROM stream_index WHERE stream = ?"
+_LAST_VERSION = """
+    SELECT max(coalesce((SELECT max(version) FROM stream_index WHERE stream = :stream), 0),
+        coalesce((SELECT max(last_version) FROM archived_streams WHERE stream = :stream), 0))
+"""
 _UNINDEXED = """
     SELECT stream, max(version), max(position) FROM events WHERE position > ? GROUP BY stream
 """
@@ -143,8 +146,12 @@ class StreamVersions:
             return unindexed[0]
         version = self._cached.pop(stream, None)
         if version is None:
-            version = self._connection.execute(_LAST_VERSION, (stream,)).fetchone()[0] or 0
+            version = self._last_indexed(stream)
         self._remember(stream, version)
+        return version
+
+    def _last_indexed(self, stream: str) -> int:
+        version: int = self._connection.execute(_LAST_VERSION, {"stream": stream}).fetchone()[0]
         return version
 
     def move(self, versions: Mapping[str, int], head: Position) -> None:

@@ -86,6 +86,53 @@ snapshots = Table(
 )
 """A cache. `hash` is that of the event at `position`: a snapshot of another log is noticed."""
 
+archives = Table(
+    "archives",
+    metadata,
+    Column("position", _Position, primary_key=True, autoincrement=False),
+    Column("file", String(200), nullable=False, unique=True),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+)
+"""What each `log.archived` says, by its position; triggers refuse changes."""
+
+archive_gaps = Table(
+    "archive_gaps",
+    metadata,
+    Column("first", _Position, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("archive", BigInteger, nullable=False),
+)
+"""The positions whose rows an archive has. `hash` is that of the row at `last`, from which the next
+one follows. A row can be deleted only if it stands in a gap, and a gap be recorded only together
+with its `log.archived` (triggers)."""
+
+archived_streams = Table(
+    "archived_streams",
+    metadata,
+    Column("stream", String(200), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("last_version", BigInteger, nullable=False),
+    Column("visibility", String(16)),
+    Column("archive", BigInteger, nullable=False),
+)
+"""The archives that have events of a stream, and the first and last of them; `visibility` is that
+of a room. Versions of a stream go on after `last_version`."""
+
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("position", _Position, primary_key=True, autoincrement=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The world after the event at `position`, in a schema that is upcast; `hash` is that event's."""
+
 skipped = Table(
     "skipped",
     metadata,

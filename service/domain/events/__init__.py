@@ -5,6 +5,7 @@ from service.domain.events import (
     chat,
     invites,
     lobby,
+    log,
     matches,
     matchmaking,
     nodes,
@@ -14,7 +15,7 @@ from service.domain.events import (
 )
 from service.domain.events.base import Event
 
-_MODULES = (nodes, presence, lobby, invites, matchmaking, rooms, matches, chat, access, outbox)
+_MODULES = (nodes, presence, lobby, invites, matchmaking, rooms, matches, chat, access, outbox, log)
 
 EVENT_TYPES: tuple[type[Event], ...] = tuple(
     dict.fromkeys(

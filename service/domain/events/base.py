@@ -12,6 +12,10 @@ Position: TypeAlias = int
 """Global position of an event in the log: 1, 2, 3, ... in commit order, without gaps."""
 
 
+LOG_STREAM = "log"
+"""The name of the stream of the log itself."""
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """A fact, named in the past tense; it belongs to exactly one `stream`.
 

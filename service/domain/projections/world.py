@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from service.domain.events.log import LogArchived
 from service.domain.projections import (
     access,
     chat,
@@ -81,7 +82,10 @@ _MODULES = {
 }
 
 
-_FOLDS: dict[type[Event], list[tuple[str, Callable[[Any, Any, Position], None]]]] = {}
+_FOLDS: dict[type[Event], list[tuple[str, Callable[[Any, Any, Position], None]]]] = {
+    # Events leave the log only if the world is the same without them.
+    LogArchived: [],
+}
 
 
 for _name, _module in _MODULES.items():

@@ -173,16 +173,20 @@ async def match_events(reader: Reader, match: MatchId) -> list[Event]:
 async def private_matches(reader: Reader, found: Sequence[PlayedMatch]) -> set[MatchId]:
     """Return which of these matches were played in rooms that are not public."""
     rooms = {room_stream(room_of(match.id)) for match in found}
-    created = await reader.of_type(rooms, RoomCreated.type)
+    created: list[tuple[Position, str, str]] = [
+        (position, room_stream(one.room), one.visibility)
+        for position, one in await reader.of_type(rooms, RoomCreated.type)
+        if isinstance(one, RoomCreated)
+    ]
+    created = sorted([*created, *await reader.archived.visibilities(rooms)])
     hidden: set[MatchId] = set()
     for match in found:
         # A room id may be reused: the match was played in the last room created before it.
+        stream = room_stream(room_of(match.id))
         seen = [
-            one.visibility
-            for position, one in created
-            if isinstance(one, RoomCreated)
-            and one.room == room_of(match.id)
-            and position < match.position
+            visibility
+            for position, created_stream, visibility in created
+            if created_stream == stream and position < match.position
         ]
         if seen and seen[-1] != "public":
             hidden.add(match.id)

@@ -17,6 +17,8 @@ from sqlalchemy.schema import CreateTable
 
 from service.errors import ServiceError
 from service.eventstore import tables
+from service.eventstore.archive_file import ArchiveFiles
+from service.eventstore.archive_gaps import Gaps
 from service.eventstore.codec import decode
 from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import ChainCheck
@@ -238,11 +240,15 @@ class Rebuild:
         self._connection.execute("DROP TABLE temp.notes")
 
 
-def rebuild_tables(path: Path, progress: Callable[[Position, Position], None]) -> Position:
+def rebuild_tables(
+    path: Path,
+    progress: Callable[[Position, Position], None],
+    files: ArchiveFiles | None = None,
+) -> Position:
     """Rebuild the derived tables of a database from its events; return the number of events.
 
     It is one transaction, and the caller must hold the lock of the log. Raises `BrokenChain`
-    instead of deriving tables from a log that was changed.
+    instead of deriving tables from a log that was changed, and `Archived` if `files` lack events.
     """
     with (
         sqlite_errors_named(path),
@@ -251,7 +257,7 @@ def rebuild_tables(path: Path, progress: Callable[[Position, Position], None]) -
         connection.execute("BEGIN IMMEDIATE")
         repair_head(connection, path)
         rebuild = Rebuild(connection)
-        head = walk(connection, progress, rebuild.project)
+        head = walk(connection, progress, rebuild.project, files)
         rebuild.finish()
         connection.execute("COMMIT")
     return head.position
@@ -278,20 +284,32 @@ def walk(
     connection: sqlite3.Connection,
     progress: Callable[[Position, Position], None],
     project: Callable[[RecordedEvent], None] | None = None,
+    files: ArchiveFiles | None = None,
 ) -> Head:
     """Check the hash chain of a log that has no writer, call `project` for each event.
 
-    `progress` gets the position reached and the last one. Returns the head. Raises `BrokenChain`
-    or `UnreadableEvent`.
+    `progress` gets the position reached and the last one. Returns the head. Raises `BrokenChain`,
+    `UnreadableEvent`, or `Archived` for an archived event that `files` do not have; without
+    `project` none is read.
     """
     head, chain = head_of(connection), ChainCheck()
     skipped = {row[0] for row in connection.execute("SELECT position FROM skipped")}
+    gaps = Gaps(connection, files or ArchiveFiles(None))
+
+    def take(row: Row) -> None:
+        chain.check(row)
+        recorded = None if project is None else recorded_unless_skipped(row, skipped)
+        if project is not None and recorded is not None:
+            project(recorded)
+
     while page := rows_after(connection, chain.position):
         for row in page:
-            chain.check(row)
-            recorded = None if project is None else recorded_unless_skipped(row, skipped)
-            if project is not None and recorded is not None:
-                project(recorded)
+            if row.position != chain.position + 1:
+                if project is None:
+                    gaps.pass_over(chain, row.position)
+                else:
+                    gaps.fill(chain, row.position, take)
+            take(row)
         progress(chain.position, head.position)
     chain.finish(head)
     return head

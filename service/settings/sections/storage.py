@@ -33,6 +33,11 @@ class StorageSettings:
         ge=0,
         le=60_000,
     )
+    archive_dir: Path | None = setting(
+        "WS_ARCHIVE_DIR",
+        None,
+        "Directory of the archives that `ws-service log archive` has written; shared by all nodes.",
+    )
     checkpoint_s: float = setting(
         "WS_CHECKPOINT_S",
         1,

@@ -78,6 +78,7 @@ LOG: dict[str, tuple[int, str]] = {
     "result.delivered": (1, "outbox:c"),
     "result.rejected": (1, "outbox:c"),
     "result.requeued": (1, "outbox:c"),
+    "log.archived": (1, "log"),
 }
 """The `schema_version` of each type, which goes up by each new form, and its stream."""
 

@@ -13,6 +13,7 @@ from service.domain.events.invites import (
     InviteSent,
 )
 from service.domain.events.lobby import LobbyJoined, LobbyLeft
+from service.domain.events.log import LogArchived
 from service.domain.events.matches import (
     MatchCheckpoint,
     MatchEnded,
@@ -124,6 +125,7 @@ HISTORY = (
     SocketClosed(9, "n1.1.9", 1000),
     UserWentOffline(9),
     SessionsRevoked(8, 1),
+    LogArchived(first=1, last=2, count=2, digest="00ff", file="archive"),
 )
 
 
