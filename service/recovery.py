@@ -6,6 +6,7 @@ resumes, is refilled behind it (`service.refilling`).
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,8 @@ from service.domain.events.presence import UserWentOffline
 from service.domain.ids import parse_user_id
 from service.domain.projections.chat import HISTORY_MAX
 from service.errors import Unavailable
-from service.runtime.snapshots import code_version, dump, fold_log, restore_world
+from service.eventstore import baselines
+from service.runtime.snapshots import code_version, dump, restore_world
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ FOLDED_PER_EVENT_MAX = 2
 
 Most events of a busy log are inputs of matches, and nearly all others have messages.
 """
+
+PROGRESS_S = 2.0
+"""How often a long rebuild of the world is logged, in seconds."""
 
 WITHOUT_FRAMES = (MatchCheckpoint.type, MatchOutcome.type)
 """The types of events that lead to no messages, and that no audience depends on."""
@@ -69,15 +74,45 @@ async def recover(
     refilled, so that this and the next start do not fold the same again for that.
     """
     head = log.head.position
-    world = await restore_world(log, head)
+    archives = await reader.archived.archives()
+    world = await restored_world(log, reader, head)
     restored_at = world.position
     if head - restored_at >= snapshot_events:
         tail_from = await tail_start(reader, limits, head, now_us)
         if tail_from - restored_at >= snapshot_events:
-            await fold_log(world, reader, tail_from)
+            await _rebuild(world, reader, tail_from, head)
             await save_snapshot(log, world)
-    await fold_log(world, reader, head)
+    await _rebuild(world, reader, head, head)
+    if await reader.archived.archives() != archives:
+        # Events may have left the log while it was read.
+        return await recover(log, reader, limits, snapshot_events=snapshot_events, now_us=now_us)
     return Recovered(world, head - restored_at)
+
+
+async def restored_world(log: EventLog, reader: Reader, at_most: Position) -> World:
+    """Return the world from which the log is folded: of a snapshot, a baseline, or an empty one.
+
+    A baseline is used only when no snapshot is; then later events alone are needed.
+    """
+    world = await restore_world(log, at_most)
+    baseline = await reader.archived.baseline()
+    if baseline is None or not world.position < baseline.position <= at_most:
+        return world
+    return baselines.restore(baseline)
+
+
+async def _rebuild(world: World, reader: Reader, until: Position, head: Position) -> None:
+    """Fold the events up to `until`, and log now and then how far that is on the way to `head`."""
+    first, said_at = world.position, time.monotonic()
+    async for page in reader.events(first, until):
+        for position, event in page:
+            world.fold(event, position)
+        if time.monotonic() - said_at >= PROGRESS_S:
+            said_at = time.monotonic()
+            logger.info(
+                "rebuilding the world",
+                metadata={"position": world.position, "from": first, "to": head},
+            )
 
 
 async def tail_start(

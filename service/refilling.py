@@ -16,9 +16,14 @@ from service.domain.events.matches import MatchInput, MatchStarted
 from service.edge.tail import Ages, Refill
 from service.eventstore.reader import SHORT_PAGE
 from service.fanout.profiles import Profiles
-from service.recovery import WITHOUT_FRAMES, ProfileCache, save_snapshot, tail_start
+from service.recovery import (
+    WITHOUT_FRAMES,
+    ProfileCache,
+    restored_world,
+    save_snapshot,
+    tail_start,
+)
 from service.runtime.idempotency import RESULT_TTL_US
-from service.runtime.snapshots import restore_world
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -90,9 +95,13 @@ class BacklogRefill:
         until = self._end
         tail_from = await tail_start(self._reader, self._limits, until, now_us)
         self._progress.aim(tail_from)
+        baseline = await self._reader.archived.baseline()
         while until > tail_from:
             ages = Ages(now_us, time.monotonic())
-            world = await restore_world(self._log, until - 1)
+            world = await restored_world(self._log, self._reader, until - 1)
+            if not world.position and baseline is not None and until <= baseline.position:
+                # Without a snapshot, older messages may need archived events.
+                return
             if world.position < tail_from:
                 await self._fold(world, tail_from)
             begun = world.position

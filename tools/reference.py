@@ -188,7 +188,7 @@ def _events() -> Iterator[str]:
     rows = (
         (
             f"`{event.type}`",
-            ", ".join(f"`{name}`" for name in event.__struct_fields__),
+            ", ".join(f"`{name}`" for name in event.__struct_encode_fields__),
             first_sentence(event),
         )
         for event in sorted(EVENT_TYPES, key=lambda event: event.type)

@@ -11,6 +11,7 @@ import typer
 from service.cli.common import opened_log, run
 from service.domain.projections.world import FoldFailed, World
 from service.errors import ServiceError
+from service.eventstore import baselines
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.postgres_schema import driver_url
@@ -65,7 +66,9 @@ async def _check(position: Position) -> None:
         if any(skip.position == position for skip in await read_skips(reader)):
             raise NotSkipped(f"the event at position {position} is skipped already")
         try:
-            await fold_log(World(), reader, position)
+            baseline = await reader.archived.baseline()
+            world = World() if baseline is None else baselines.restore(baseline)
+            await fold_log(world, reader, position)
         except (FoldFailed, UnreadableEvent) as error:
             if error.position == position:
                 return

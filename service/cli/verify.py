@@ -59,7 +59,7 @@ async def _verify() -> None:
         comparison = Comparison(path, postgres)
         try:
             skips = await read_skips(reader)
-            check = _Check(reader, comparison, await _snapshots(reader), skips)
+            check = Check(reader, comparison, await stored_snapshots(reader), skips)
             await check.walk()
         finally:
             comparison.close()
@@ -77,7 +77,7 @@ async def _verify() -> None:
     )
 
 
-class _Check:
+class Check:
     """One walk through the log."""
 
     def __init__(
@@ -87,6 +87,7 @@ class _Check:
         found: dict[Position, World | None],
         skips: Sequence[Skip],
     ) -> None:
+        """Compare the snapshots `found`, and the tables of `comparison`, with the log."""
         self.matches = 0
         self.texts = 0
         self.snapshots = len(found)
@@ -160,7 +161,7 @@ class _Check:
         self.texts += len(known)
 
 
-async def _snapshots(reader: Reader) -> dict[Position, World | None]:
+async def stored_snapshots(reader: Reader) -> dict[Position, World | None]:
     """Return the snapshots of this code version; None for a damaged one."""
     statement = select(snapshots.c.position, snapshots.c.data).where(
         snapshots.c.projection == "world", snapshots.c.code_version == code_version()

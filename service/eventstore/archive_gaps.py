@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _EXISTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'archive_gaps'"
 _GAP = """
-    SELECT g.last, g.hash, a.file FROM archive_gaps AS g JOIN archives AS a ON a.position = g.archive
-    WHERE g.first = ?
+    SELECT g.last, g.hash, a.file FROM archive_gaps AS g
+    JOIN archives AS a ON a.position = g.archive WHERE g.first = ?
 """
 _COVERS = "SELECT last FROM archive_gaps WHERE first <= ? ORDER BY first DESC LIMIT 1"
 

@@ -113,7 +113,7 @@ def test_the_migrated_schema_matches_the_tables(url: str) -> None:
     assert unique == {"uq_events_event_id", "uq_events_stream_version"}
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0006"])
 def test_every_revision_is_upgraded_with_its_events(url: str, revision: str) -> None:
     migrate.upgrade(url)
     commit(url, 1, 2)
