@@ -86,3 +86,14 @@ def encode_message(
     if len(data) > MESSAGE_BYTES_MAX:
         data = _encoder.encode(Message(epoch, head, [], personal_data.names, {}))
     return data
+
+
+def runs_of(events: Sequence[RecordedEvent]) -> list[list[RecordedEvent]]:
+    """Part events into runs without gaps: those of one commit are one, unless some were known."""
+    runs: list[list[RecordedEvent]] = []
+    for one in sorted(events, key=lambda one: one.position):
+        if runs and runs[-1][-1].position + 1 == one.position:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs

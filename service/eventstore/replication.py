@@ -7,6 +7,7 @@ read for what does not arrive: after a gap, and when nothing has come for a whil
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from service.domain.events.matches import MatchInput
 from service.domain.events.presence import UserCameOnline
 from service.domain.personal_data import PersonalData
 from service.errors import ServiceError
-from service.eventstore.batches import decode_message, encode_message
+from service.eventstore.batches import decode_message, encode_message, runs_of
 from service.eventstore.follower import Batch, Follower
 from service.eventstore.plan import Committed, KeyConflict
 from service.eventstore.store import LogDiverged
@@ -111,7 +112,7 @@ class Replication:
         self._fail: Callable[[Exception], None]
         self._loop: asyncio.AbstractEventLoop
         self._in_flight: dict[bytes, Event] = {}
-        """The events of appends without a result, by their ids."""
+        """The events of appends whose results are not told, by their ids."""
         self._found: set[bytes] = set()
         """Those of them that were found in the database and folded."""
         self._failed: dict[bytes, None] = {}
@@ -197,30 +198,42 @@ class Replication:
                 added += result.recorded
                 names |= append.personal_data.names
                 texts |= append.personal_data.texts
-        for run in _runs(added):
+        for run in runs_of(added):
             self._publish(run, run[-1].position, PersonalData(names, texts))
             self._take(Batch(run[0].position - 1, run[-1].position, run))
             names, texts = {}, {}
         if names:
             self._publish([], self.position, PersonalData(names))
+        told = partial(self._told, appends, done)
         if self._is_stopped:
-            done()
+            told()
         else:
-            self._follower.when_folded(until, done)
+            self._follower.when_folded(until, told)
+
+    def _told(self, appends: Sequence[PendingAppend], done: Callable[[], None]) -> None:
+        """Tell the results of appends; until now their events were folded as their own objects."""
+        for append in appends:
+            for proposed in append.events:
+                self._in_flight.pop(proposed.event_id, None)
+                self._found.discard(proposed.event_id)
+        done()
 
     def _landed(self, append: PendingAppend, result: Committed | Exception) -> None:
         """Take note that an append has a result."""
-        is_added = isinstance(result, Committed) and result.recorded
+        if isinstance(result, KeyConflict):
+            return
         for index, proposed in enumerate(append.events):
             id_ = proposed.event_id
-            self._in_flight.pop(id_, None)
-            if id_ in self._found:
-                self._found.discard(id_)
-            elif is_added and isinstance(result, Committed):
-                if result.positions[index] <= self.position:
+            if isinstance(result, Committed):
+                is_older = bool(result.recorded) and result.positions[index] <= self.position
+                if is_older and id_ not in self._found:
                     # Another event was folded at its position, which the database has lost.
                     self._failure(LogDiverged())
-            elif isinstance(result, Exception) and not isinstance(result, KeyConflict):
+            elif id_ in self._found:
+                # It was folded, and its match will go on without it.
+                self._failure(LogDiverged())
+            else:
+                self._in_flight.pop(id_, None)
                 self._failed[id_] = None
                 if len(self._failed) > FAILED_IDS_MAX:
                     del self._failed[next(iter(self._failed))]
@@ -321,8 +334,10 @@ class Replication:
 
     async def _catch_up(self) -> None:
         """Fold all events of the database; raise `LogDiverged` if it has fewer."""
+        # While the head is read, later events may be folded.
+        position = self.position
         head = await _in_time(self._source.head())
-        if head.epoch != self._epoch or head.position < self.position:
+        if head.epoch != self._epoch or head.position < position:
             raise LogDiverged
         if not self._follower.is_behind:
             self._in_step_at = self._loop.time()
@@ -385,14 +400,3 @@ class Replication:
 async def _in_time(reading: Awaitable[Result]) -> Result:
     async with asyncio.timeout(READ_TIMEOUT_S):
         return await reading
-
-
-def _runs(events: Sequence[RecordedEvent]) -> list[list[RecordedEvent]]:
-    """Part events into runs without gaps: those of one commit are one, unless some were known."""
-    runs: list[list[RecordedEvent]] = []
-    for one in sorted(events, key=lambda one: one.position):
-        if runs and runs[-1][-1].position + 1 == one.position:
-            runs[-1].append(one)
-        else:
-            runs.append([one])
-    return runs

@@ -30,7 +30,7 @@ def nodes(
     cluster.start("n1", "n2")
     yield cluster
     cluster.stop()
-    assert cluster.failures == []
+    assert not cluster.failures, "\n".join(cluster.failures)
 
 
 async def pair(nodes: Cluster) -> tuple[Client, Client]:

@@ -37,6 +37,8 @@ class Database:
         self.known_texts: dict[str, Text] = {}
         self.fails = 0
         self.pages = 0
+        self.on_read: Callable[[], object] | None = None
+        """What happens while the head is on its way."""
 
     def append(self, proposed: list[ProposedEvent], data: PersonalData) -> Committed:
         """Append events."""
@@ -51,10 +53,13 @@ class Database:
 
     async def head(self) -> Head:
         """Return the head."""
+        head = Head(len(self.rows), GENESIS, self.epoch)
+        if self.on_read is not None:
+            self.on_read()
         if self.fails:
             self.fails -= 1
             raise ConnectionError
-        return Head(len(self.rows), GENESIS, self.epoch)
+        return head
 
     async def following(self, after: int, limit: int) -> list[tuple[bytes, RecordedEvent]]:
         """Return a page, decoded anew."""
@@ -259,6 +264,21 @@ async def test_an_event_of_this_node_that_is_read_first_is_folded_as_its_own_obj
     assert one.failure is None
 
 
+async def test_an_event_of_this_node_that_waits_behind_a_gap_is_folded_as_its_own_object(
+    two: Two,
+) -> None:
+    one, other = two
+    await other.bus.stop()
+    other.commit(joined(1))
+    append = one.begin(joined(2))
+    committed = one.database.append(list(append.events), NO_PERSONAL_DATA)
+    one.replication.committed([append], [committed], lambda: None)
+    # The database gives both.
+    await one.has_folded(1, 2)
+    assert one.folded[1].event is append.events[0].event
+    assert one.failure is None
+
+
 async def test_names_and_texts_arrive_with_their_events_by_the_bus_and_from_the_database(
     two: Two,
 ) -> None:
@@ -353,6 +373,20 @@ async def test_a_database_that_can_not_be_read_is_tried_again(two: Two) -> None:
     await other.has_folded(1)
 
 
+async def test_events_that_are_folded_while_the_head_is_read_are_no_loss(two: Two) -> None:
+    one, other = two
+
+    def meanwhile() -> None:
+        one.database.on_read = None
+        one.commit(joined(1))
+        other.commit(joined(2))
+
+    one.database.on_read = meanwhile
+    await one.has_folded(1, 2)
+    await other.has_folded(1, 2)
+    assert (one.failure, other.failure) == (None, None)
+
+
 async def lose_tail(one: Node) -> Any:
     one.commit(joined(1), joined(2))
     one.database.rows.pop()
@@ -374,14 +408,22 @@ async def find_failed(one: Node) -> Any:
     one.database.append(list(append.events), NO_PERSONAL_DATA)
 
 
+async def fail_found(one: Node) -> Any:
+    append = one.begin(joined(1))
+    one.database.append(list(append.events), NO_PERSONAL_DATA)
+    await one.has_folded(1)
+    one.replication.committed([append], [Unavailable()], lambda: None)
+
+
 @pytest.mark.parametrize(
     "diverge",
-    [lose_tail, begin_epoch, lose_and_append, find_failed],
+    [lose_tail, begin_epoch, lose_and_append, find_failed, fail_found],
     ids=[
         "the log has lost events",
         "the log has another epoch",
         "the log has lost events, and goes on",
         "an append that was reported as failed has succeeded",
+        "an append is reported as failed that was folded",
     ],
 )
 async def test_a_log_that_is_not_the_one_that_was_folded_ends_the_node(
