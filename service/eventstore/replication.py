@@ -7,7 +7,6 @@ read for what does not arrive: after a gap, and when nothing has come for a whil
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -19,6 +18,7 @@ from service.domain.personal_data import PersonalData
 from service.errors import ServiceError
 from service.eventstore.batches import decode_message, encode_message, runs_of
 from service.eventstore.follower import Batch, Follower
+from service.eventstore.own_appends import OwnAppends
 from service.eventstore.plan import Committed, KeyConflict
 from service.eventstore.store import LogDiverged
 from service.telemetry import get_logger
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from service.bus.port import Bus
-    from service.domain.events.base import Event, Position
+    from service.domain.events.base import Position
     from service.domain.ids import UserId
     from service.domain.personal_data import Text
     from service.eventstore.completions import PendingAppend
@@ -47,9 +47,6 @@ READ_TIMEOUT_S = 2.0
 
 PAGE = 1000
 """Events that are read at once: they are folded in one turn of the loop."""
-
-FAILED_IDS_MAX = 10_000
-"""How many events of failed appends are remembered."""
 
 NAMES_MAX = 10_000
 """How many names are kept for the next message, while the bus is not connected."""
@@ -111,12 +108,7 @@ class Replication:
         self._profiles = profiles
         self._fail: Callable[[Exception], None]
         self._loop: asyncio.AbstractEventLoop
-        self._in_flight: dict[bytes, Event] = {}
-        """The events of appends whose results are not told, by their ids."""
-        self._found: set[bytes] = set()
-        """Those of them that were found in the database and folded."""
-        self._failed: dict[bytes, None] = {}
-        """The ids of events of appends that failed: they must not be in the log."""
+        self._own = OwnAppends()
         self._unpublished: dict[str, str] = {}
         """Names that other nodes have not been told yet."""
         self._heard_at = 0.0
@@ -171,9 +163,7 @@ class Replication:
 
     def sent(self, appends: Sequence[PendingAppend]) -> None:
         """Take note of appends that are on their way."""
-        for append in appends:
-            for proposed in append.events:
-                self._in_flight[proposed.event_id] = proposed.event
+        self._own.sent(appends)
 
     def committed(
         self,
@@ -189,8 +179,11 @@ class Replication:
         names: dict[str, str] = {}
         texts: dict[str, Text] = {}
         until = 0
+        try:
+            self._own.landed(appends, results, self.position)
+        except LogDiverged as error:
+            self._failure(error)
         for append, result in zip(appends, results, strict=True):
-            self._landed(append, result)
             if isinstance(result, KeyConflict):
                 until = max(until, result.position)
             if isinstance(result, Committed):
@@ -204,39 +197,15 @@ class Replication:
             names, texts = {}, {}
         if names:
             self._publish([], self.position, PersonalData(names))
-        told = partial(self._told, appends, done)
+
+        def told() -> None:
+            self._own.told(appends)
+            done()
+
         if self._is_stopped:
             told()
         else:
             self._follower.when_folded(until, told)
-
-    def _told(self, appends: Sequence[PendingAppend], done: Callable[[], None]) -> None:
-        """Tell the results of appends; until now their events were folded as their own objects."""
-        for append in appends:
-            for proposed in append.events:
-                self._in_flight.pop(proposed.event_id, None)
-                self._found.discard(proposed.event_id)
-        done()
-
-    def _landed(self, append: PendingAppend, result: Committed | Exception) -> None:
-        """Take note that an append has a result."""
-        if isinstance(result, KeyConflict):
-            return
-        for index, proposed in enumerate(append.events):
-            id_ = proposed.event_id
-            if isinstance(result, Committed):
-                is_older = bool(result.recorded) and result.positions[index] <= self.position
-                if is_older and id_ not in self._found:
-                    # Another event was folded at its position, which the database has lost.
-                    self._failure(LogDiverged())
-            elif id_ in self._found:
-                # It was folded, and its match will go on without it.
-                self._failure(LogDiverged())
-            else:
-                self._in_flight.pop(id_, None)
-                self._failed[id_] = None
-                if len(self._failed) > FAILED_IDS_MAX:
-                    del self._failed[next(iter(self._failed))]
 
     def _publish(
         self, events: Sequence[RecordedEvent], head: Position, personal_data: PersonalData
@@ -348,20 +317,9 @@ class Replication:
             until = page[-1][1].position if len(page) == PAGE else head.position
             until = max(until, page[-1][1].position if page else 0)
             personal_data = await _in_time(self._personal_data([one for _, one in page]))
-            events = [self._own(id_, one) for id_, one in page]
+            events = [self._own.restored(id_, one) for id_, one in page]
             self._take(Batch(after, until, events, personal_data))
         self._heard_at = self._loop.time()
-
-    def _own(self, id_: bytes, recorded: RecordedEvent) -> RecordedEvent:
-        """Return an event that was read; one that this node is appending is its own object."""
-        event = self._in_flight.get(id_)
-        if event is not None:
-            self._found.add(id_)
-            return msgspec.structs.replace(recorded, event=event)
-        if id_ in self._failed:
-            # The append was reported as failed, and its match has gone on without it.
-            raise LogDiverged
-        return recorded
 
     async def _personal_data(self, page: Sequence[RecordedEvent]) -> PersonalData:
         actors = {
