@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from service.domain.commands.conditions import keys_of
 from service.eventstore.plan import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from collections.abc import Set as AbstractSet
 
     from service.domain.events.base import Event, Position
-    from service.runtime.idempotency import CommandKey
+    from service.runtime.pending import PendingCommand
 
 CONFLICTS_MAX = 5
 """After so many conflicts a command of a client is refused as `Unavailable`."""
@@ -23,6 +22,7 @@ PAUSE_S = 0.002
 PAUSE_MAX_S = 0.1
 
 
+@final
 class Conditions:
     """Makes conditions, and the pauses after conflicts."""
 
@@ -39,11 +39,12 @@ class Conditions:
     def of(
         self,
         seen: Position,
-        streams: AbstractSet[str],
+        pending: PendingCommand,
         events: Sequence[Event],
-        key: CommandKey | None,
     ) -> Condition:
-        """Return the condition of a command that was decided at `seen` with `streams` locked."""
+        """Return the condition of a command that was decided to `events` at `seen`."""
+        key, lease = pending.key, pending.lease
+        streams = frozenset[str]() if lease is None else lease.streams
         needs, marks = keys_of(streams, events)
         if key is not None:
             once = frozenset((f"cmd:{key[0]}:{key[1]}",))

@@ -284,16 +284,13 @@ class Engine:
         proposed, data = propose(events, pending.origin), pending.personal_data
         # `partial`, not a closure: one Python frame less for each input of a player.
         settle = partial(self._settle, pending)
-        condition = None
-        if self._conditions is not None:
-            streams = frozenset[str]() if pending.lease is None else pending.lease.streams
-            condition = self._conditions.of(self.world.position, streams, events, pending.key)
+        conditions = self._conditions
         self._log.append(
             proposed,
             settle,
             opening(events),
             personal_data=data,
-            condition=condition,
+            condition=conditions and conditions.of(self.world.position, pending, events),
             may_wait_s=self._gate.may_wait_s(events),
         )
         # Only now: `append` raises when the log is closing, and then nothing has to be undone.
