@@ -22,6 +22,8 @@ PER_NODE = frozenset(
         "WS_PORT",
         "WS_WIRE",
         "WS_DATA_DIR",
+        # The shared directory may be mounted elsewhere.
+        "WS_ARCHIVE_DIR",
         # Nodes may reach the same database by different addresses; a join compares the log itself.
         "WS_DATABASE_URL",
         "WS_DATABASE_BUSY_MS",

@@ -18,7 +18,13 @@ from service.cli.doctor.bus import check_bus
 from service.cli.doctor.configuration import check_settings
 from service.cli.doctor.database import check_database
 from service.cli.doctor.findings import Finding, worst
-from service.cli.doctor.machine import check_disk, check_memory, check_open_files, check_wire
+from service.cli.doctor.machine import (
+    check_archives,
+    check_disk,
+    check_memory,
+    check_open_files,
+    check_wire,
+)
 from service.cli.doctor.secrets import check_keys, check_secret_files, check_secrets
 from service.errors import ConfigurationError
 from service.settings import Settings, load_settings
@@ -74,6 +80,7 @@ CHECKS: dict[str, Callable[[Settings], Iterable[Finding]]] = {
     "secret-files": check_secret_files,
     "database": check_database,
     "disk": check_disk,
+    "archives": check_archives,
     "open-files": check_open_files,
     "memory": check_memory,
     "wire": check_wire,

@@ -182,6 +182,13 @@ def test_a_log_that_has_lost_its_end_is_a_failure(command: CommandLine) -> None:
     assert "its head says 7" in found["database"][0]["found"]
 
 
+def test_a_directory_of_archives_that_cannot_be_read_is_a_failure(command: CommandLine) -> None:
+    assert "archives" not in examined(command)[1]
+    there = str(command.data_dir.parent)
+    assert judged(examined(command, WS_ARCHIVE_DIR=there)[1], "archives") == {"ok"}
+    assert judged(examined(command, WS_ARCHIVE_DIR=f"{there}/no")[1], "archives") == {"fail"}
+
+
 def test_nothing_is_written(command: CommandLine) -> None:
     make_log(command, time.time())
     before = {path: path.stat().st_mtime_ns for path in command.data_dir.iterdir()}
