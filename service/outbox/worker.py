@@ -54,6 +54,9 @@ LOG_RETRY_S = 1.0
 CONCURRENCY = 8
 """Finished matches on their way to one consumer at once."""
 
+_WAKING = frozenset((MatchEnded, NodeStarted, NodeLost, NodeDraining))
+"""Types of events after which there may be something to deliver."""
+
 logger = get_logger(__name__)
 
 
@@ -153,7 +156,7 @@ class OutboxRunner:
 
     def observe(self, event: Event, _position: Position) -> None:
         """Wake all consumers when a match has ended, or their homes may have changed."""
-        if isinstance(event, MatchEnded | NodeStarted | NodeLost | NodeDraining):
+        if type(event) in _WAKING:
             for wakeup in self._wakeups.values():
                 wakeup.set()
 

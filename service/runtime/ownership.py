@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 READS_MAX = 8
 """How many matches are read from the log at once."""
 
+_FOLLOWED = frozenset((NodeLost, NodeStarted, RoomMoved, SocketClosed, SpectatorJoined))
+
 logger = get_logger(__name__)
 
 
@@ -85,6 +87,9 @@ class MatchOwnership:
 
     def observe(self, event: Event, position: Position) -> None:
         """Follow the owners of rooms, and the players of live matches on other nodes."""
+        if type(event) not in _FOLLOWED:
+            # Nearly all events.
+            return
         match event:
             case NodeLost() | NodeStarted():
                 self._follow_nodes(position)

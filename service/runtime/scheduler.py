@@ -34,6 +34,9 @@ RETRY_S = 1.0
 FAULT_RETRY_S = 30.0
 """The pause before a deadline is tried again after a fault of the service."""
 
+_MOVE_DEADLINES = frozenset((NodeLost, NodeStarted, NodeDraining, RoomMoved))
+"""Types of events by which deadlines may fall to another node."""
+
 logger = get_logger(__name__)
 
 
@@ -63,8 +66,8 @@ class DeadlineScheduler:
         at once.
         """
         world, times = self._engine.world, self._times
-        joins = isinstance(event, NodeStarted) and not event.alone
         if not self._is_open:
+            joins = isinstance(event, NodeStarted) and not event.alone
             if joins or isinstance(event, SocketOpened):
                 self._is_open = True
                 for deadline in pending(world, times):
@@ -72,7 +75,7 @@ class DeadlineScheduler:
             return
         for deadline in started_by(event, position, world, times):
             self._arm(deadline)
-        if isinstance(event, NodeLost | NodeStarted | NodeDraining | RoomMoved):
+        if type(event) in _MOVE_DEADLINES:
             is_loss = isinstance(event, NodeLost)
             for deadline in after_node_change(world, times, is_loss=is_loss):
                 self._arm(deadline)
