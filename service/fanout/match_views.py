@@ -130,12 +130,16 @@ def match_state(  # noqa: PLR0913 - what a state is, and who gets it
     turn_ends_in_ms: int | UnsetType,
     *,
     rates: frozenset[int] | None,
+    has_classic: bool = True,
 ) -> Delivery:
-    """Deliver the state of a match to `rates`, None for all; raise what its rules raise."""
+    """Deliver the state of a match to `rates`, None for all; raise what its rules raise.
+
+    Without `has_classic` there is no socket in the room that gets the classic message.
+    """
     view = run.game.view(run.state, None)
     return Delivery(
         audience,
-        classic.GameUpdate(room, view),
+        classic.GameUpdate(room, view) if has_classic else None,
         v1.GameUpdate(room, match.run, run.tick, view, turn_ends_in_ms),
         rates=rates,
     )

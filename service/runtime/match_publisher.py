@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
 from service.fanout.joining import repeat_join
 from service.fanout.match_views import match_paused, match_running, match_state, match_timer
+from service.protocol.frame_rates import FRAME_HZ_MAX
 from service.runtime.projector import Publisher
 
 if TYPE_CHECKING:
@@ -111,13 +112,15 @@ class MatchPublisher:
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
             self._publish_to_room(room, match_timer(live.audience, room, remaining_s))
+        has_classic = True
         if rates is not None:
             live.wanted = wanted = self._publisher.frame_rates(room.id)
             if wanted.isdisjoint(rates):
                 return
+            has_classic = FRAME_HZ_MAX in wanted
             if wanted <= rates:
                 rates = None
-        state = self._state(live, live.audience, rates)
+        state = self._state(live, live.audience, rates, has_classic=has_classic)
         if room.spectators:
             self._publish_to_room(room, state)
         else:
@@ -147,12 +150,28 @@ class MatchPublisher:
             )
             self._publisher.publish(paused)
 
-    def _state(self, live: LiveMatch, audience: Audience, rates: frozenset[int] | None) -> Delivery:
-        ends_in_ms = self._turn_ends_in_ms(live)
-        return match_state(audience, live.room.id, live.match, live.run, ends_in_ms, rates=rates)
+    def _state(
+        self,
+        live: LiveMatch,
+        audience: Audience,
+        rates: frozenset[int] | None,
+        *,
+        has_classic: bool = True,
+    ) -> Delivery:
+        match = live.match
+        ends_in_ms = UNSET if match.turn_s is None else self._turn_ends_in_ms(live)
+        return match_state(
+            audience,
+            live.room.id,
+            match,
+            live.run,
+            ends_in_ms,
+            rates=rates,
+            has_classic=has_classic,
+        )
 
     def _turn_ends_in_ms(self, live: LiveMatch) -> int | UnsetType:
-        if live.match.turn_s is None or live.run.game.result(live.run.state) is not None:
+        if live.run.game.result(live.run.state) is not None:
             return UNSET
         left_ms = live.clock.turn_left_ms(self._clock())
         return UNSET if left_ms is None else left_ms
