@@ -183,6 +183,7 @@ class Service:
         member, replication = parts.membership, None
         if member is not None:
             replication = member.replicate(parts.log, parts.reader, parts.engine, parts.hub.__len__)
+            parts.engine.subscribe(member.observe)
         backlog = BacklogRefill(
             parts.log,
             parts.reader,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol, final
 
 from service.cluster.port import NodeReport
 from service.domain.commands.nodes import LoseNode, StartNode
+from service.domain.events.nodes import NodeLost, NodeStarted
 from service.errors import ClientError
 from service.eventstore.log_sync import LogSync
 from service.eventstore.records import Origin
 from service.eventstore.replication import Replication
+from service.eventstore.store import LeaseLost
 from service.runtime.conditions import Conditions
 from service.tasks import Tasks
 from service.telemetry import get_logger
@@ -20,10 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.bus.port import Bus
+    from service.domain.events.base import Event, Position
     from service.domain.ids import Owner
     from service.eventstore.reader import Reader
     from service.eventstore.writer import EventLog
     from service.runtime.engine import Engine
+
+CHECK_S = 0.25
+"""How often it is checked whether this node is lost without being told by its lease."""
+
+LEFT_BEHIND_S = 3.0
+"""A node whose lease is suspended for so long while others can append has to go."""
 
 ORIGIN = Origin("cluster")
 
@@ -36,6 +45,10 @@ class Lease(Protocol):
     @property
     def is_valid(self) -> bool:
         """Whether no other node can have declared this one lost yet."""
+
+    @property
+    def suspended_s(self) -> float:
+        """How long it has not been valid, in seconds."""
 
     async def run(self, report: Callable[[], NodeReport], on_gone: Callable[[Owner], None]) -> None:
         """Renew the lease until it is lost; raise `LeaseLost` then.
@@ -70,6 +83,9 @@ class Membership:
         self._sockets: Callable[[], int] = int
         self._losing: set[Owner] = set()
         """Nodes whose loss is being recorded."""
+        self._is_lost = False
+        """The log tells that this node was declared lost."""
+        self._is_leaving = False
         self._tasks = Tasks()
         self._renewing = asyncio.create_task(lease.run(self._report, self._on_gone), name="lease")
 
@@ -115,11 +131,36 @@ class Membership:
             await engine.execute(StartNode(self.node.node, self.node.incarnation, alive), ORIGIN)
 
     async def run(self) -> None:
-        """Return when this node is no member any more, by the error of its lease: `LeaseLost`."""
+        """Raise `LeaseLost` once this node is no member of its cluster any more.
+
+        Its lease tells so, or the log by way of the bus; or the database can't be reached from
+        here, while other nodes go on.
+        """
+        left_behind = 0
+        while not self._renewing.done():
+            await asyncio.wait([self._renewing], timeout=CHECK_S)
+            # Not by one look: after a stop of the process the lease may still be renewed.
+            left_behind = left_behind + 1 if self._others_go_on() else 0
+            if self._is_lost or left_behind * CHECK_S >= 1:
+                raise LeaseLost
         await self._renewing
+
+    def observe(self, event: Event, _position: Position) -> None:
+        """Take note of the loss of this node, or of a later incarnation of it."""
+        node = self.node
+        if isinstance(event, NodeLost | NodeStarted) and event.node == node.node:
+            is_earlier = event.incarnation < node.incarnation
+            is_own_start = isinstance(event, NodeStarted) and event.incarnation == node.incarnation
+            self._is_lost |= not (is_earlier or is_own_start or self._is_leaving)
+
+    def _others_go_on(self) -> bool:
+        """Return whether others have appended since the lease of this node was suspended."""
+        suspended_s = self._lease.suspended_s
+        return suspended_s >= LEFT_BEHIND_S and self._replication.silence_s < suspended_s
 
     async def leave(self, engine: Engine) -> None:
         """Record the end of this node, which closes its sockets and passes its rooms on."""
+        self._is_leaving = True
         await self._lose(engine, self.node)
 
     async def stop(self) -> None:

@@ -111,7 +111,7 @@ class Replication:
         self._own = OwnAppends()
         self._unpublished: dict[str, str] = {}
         """Names that other nodes have not been told yet."""
-        self._heard_at = 0.0
+        self._heard_at = self._received_at = 0.0
         self._in_step_at = 0.0
         """When this node had last folded all events that it knew of."""
         self._was_connected = False
@@ -137,6 +137,11 @@ class Replication:
     def lag_s(self) -> float:
         """How long this node has known of events that it has not folded; 0 if it knows of none."""
         return self._loop.time() - self._in_step_at if self._follower.is_behind else 0.0
+
+    @property
+    def silence_s(self) -> float:
+        """How long no other node has published anything, in seconds."""
+        return self._loop.time() - self._received_at
 
     def when_folded(self, position: Position, done: Callable[[], None]) -> None:
         """Call `done` once `position` is folded, or when nothing will be folded any more."""
@@ -232,6 +237,7 @@ class Replication:
 
     def _receive(self, data: bytes) -> None:
         """Take a message of another node."""
+        self._received_at = self._loop.time()
         message = decode_message(data)
         if message.epoch != self._epoch:
             logger.warning("batch of another log", metadata={"epoch": message.epoch})

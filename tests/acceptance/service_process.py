@@ -193,6 +193,10 @@ class Running:
         # Clients must be able to answer the close meanwhile.
         return await asyncio.to_thread(self._wait)
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        return self._wait()
+
     def stop(self) -> None:
         """End it, if it still runs; for the end of a fixture."""
         if self._process is not None:

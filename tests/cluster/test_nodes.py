@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -189,6 +191,24 @@ async def test_a_node_that_stops_leaves_and_one_that_dies_is_declared_lost(
     nodes["n3"].restart()
     again = await nodes["n3"].connect_v1(ben.id, "n2")
     await joins(ana, again)
+
+
+async def test_a_node_that_was_stopped_for_long_sends_nothing_and_leaves(
+    cluster: StartCluster,
+) -> None:
+    nodes = cluster("n1", "n2", WS_PRESENCE_GRACE_S="0.2")
+    ana, ben = await pair(nodes)
+    room = (await done(ben, "room:create", game="relay"))["roomId"]
+    os.kill(nodes["n2"].pid, signal.SIGSTOP)
+    await ben.send("chat:send", id="late", roomId=room, text="too late")
+    await ana.expect("user:diff", where=lambda one: ben.id in one["leaves"])
+    seen = len(ben.received)
+    os.kill(nodes["n2"].pid, signal.SIGCONT)
+    assert (await ben.closed())[0] == 4001
+    assert [one["type"] for one in ben.received[seen:]] == ["server:draining"]
+    assert not [one for one in nodes.events() if one.type == "chat.said"]
+    assert await asyncio.to_thread(nodes["n2"].wait) == 1
+    assert "LeaseLost" in nodes["n2"].output
 
 
 async def test_a_node_without_the_bus_goes_on_by_the_database(
