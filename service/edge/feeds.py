@@ -71,6 +71,8 @@ class UserFeed:
         self._timer: asyncio.TimerHandle | None = None
         self._frames: list[bytes] = []
         """The frames of the snapshot and of the changes since."""
+        self._joined: tuple[bytes, int] | None = None
+        """All frames in one, and how many they are; None after a change."""
         self._changes = 0
         self.v = 0
         self.entries_encoded = 0
@@ -93,12 +95,20 @@ class UserFeed:
             self._take_snapshot()
         return self._frames
 
+    def joined(self) -> tuple[bytes, int]:
+        """Return the same frames in one piece, which all clients share, and how many they are."""
+        frames = self.frames()
+        if self._joined is None:
+            self._joined = b"".join(frames), len(frames)
+        return self._joined
+
     def _broadcast(self) -> None:
         self._timer = None
         diff = self._update()
         if diff is not None:
             data = frame(diff)
             self._frames.append(data)
+            self._joined = None
             self._send(data, diff)
             if self._changes > len(self._shown) + CHANGES_KEPT_MIN:
                 # `frames` has not been called for a while, which would have taken one.
@@ -135,6 +145,7 @@ class UserFeed:
 
     def _take_snapshot(self) -> None:
         self._frames = [frame(v1.UserList(list(self._shown.values()), self.v))]
+        self._joined = None
         self._changes = 0
         self.entries_encoded += len(self._shown)
 

@@ -191,7 +191,10 @@ class Greeter:
             if len(self._unread_kicks) > KICKS_MAX:
                 del self._unread_kicks[next(iter(self._unread_kicks))]
         yield frame(self._session(opened, is_kicked=is_kicked))
-        yield from self._hub.users.frames()
+        users, count = self._hub.users.joined()
+        yield users
+        # The hub counts the first of them, a `user:list`.
+        self._metrics.sent.counts["user:diff"] += count - 1
         wanted = connection.resume
         if wanted is None:
             yield from self._current_state(user)

@@ -50,12 +50,15 @@ def read_handshake(request: web.BaseRequest) -> Handshake:
         raise _refused("a WebSocket begins with GET and HTTP/1.1")
     if len(headers.getall(hdrs.HOST, ())) != 1:
         raise _refused("there must be one header `Host`")
-    if not wants_websocket(request):
+    # Nearly all clients write the headers in the same form.
+    if headers.getall(hdrs.UPGRADE, ()) != ["websocket"] and not wants_websocket(request):
         raise _upgrade_required("the header `Upgrade` must name `websocket`")
-    if "upgrade" not in map(str.lower, listed(headers, hdrs.CONNECTION)):
+    if headers.getall(hdrs.CONNECTION, ()) != ["Upgrade"] and "upgrade" not in map(
+        str.lower, listed(headers, hdrs.CONNECTION)
+    ):
         raise _refused("the header `Connection` must name `Upgrade`")
     versions = headers.getall(hdrs.SEC_WEBSOCKET_VERSION, ())
-    if [one.strip() for one in versions] != [VERSION]:
+    if versions != [VERSION] and [one.strip() for one in versions] != [VERSION]:
         raise _upgrade_required(f"the version of WebSocket must be {VERSION}")
     keys = [one.strip() for one in headers.getall(hdrs.SEC_WEBSOCKET_KEY, ())]
     if len(keys) != 1 or not _is_key(keys[0]):
@@ -106,6 +109,11 @@ def _in_one_form(request: web.Request, key: str, known: Sequence[str]) -> web.Re
 
 
 def _is_key(text: str) -> bool:
+    try:
+        return len(binascii.a2b_base64(text, strict_mode=True)) == KEY_BYTES
+    except ValueError:
+        # Stricter than the rest of this module; it takes a fourth of the time.
+        pass
     try:
         return len(base64.b64decode(text, validate=True)) == KEY_BYTES
     except (binascii.Error, ValueError):

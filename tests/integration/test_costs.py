@@ -253,6 +253,7 @@ async def test_mass_joins_cost_list_entries_linear_in_their_number(
             world.fold(event, world.position + 1)
         feed.change(user)
         assert feed.frames()
+        assert feed.joined() == (b"".join(feed.frames()), len(feed.frames()))
         if user % 20 == 0:
             # The number of users that join between two broadcasts.
             notified.clear()
