@@ -14,6 +14,7 @@ from service.eventstore.backup import back_up
 from service.eventstore.backup import restore as restore_log
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
+from service.eventstore.postgres_schema import driver_url, is_postgres
 from service.eventstore.read_models.rebuild import rebuild_tables
 from service.settings import load_settings
 
@@ -24,12 +25,23 @@ if TYPE_CHECKING:
 
 def rebuild() -> None:
     """Rebuild what is derived from the log, while the service does not run."""
-    path = _database()
-    files = ArchiveFiles(load_settings().storage.archive_dir)
-    lock = LogLock(LogFiles(path).lock)
+    storage = load_settings().storage
+    migrate.check(storage.database_url)
+    files, archives = LogFiles(storage.log_file), ArchiveFiles(storage.archive_dir)
+    postgres = driver_url(storage.database_url)
+    lock = LogLock(files.lock)
     try:
         with _progress("rebuilding") as progress:
-            events = rebuild_tables(path, progress, files)
+            if postgres is None:
+                events = rebuild_tables(files.database, progress, archives)
+            else:
+                from service.eventstore.read_models import (  # noqa: PLC0415 - slow to import
+                    postgres_rebuild,
+                )
+
+                events = postgres_rebuild.rebuild_tables(
+                    postgres, files.side_file, progress, archives
+                )
     finally:
         lock.release()
     print(f"ok: derived tables and indexes rebuilt from {events} events")
@@ -37,6 +49,10 @@ def rebuild() -> None:
 
 def backup(directory: Path) -> None:
     """Copy the log and its secret into a new folder in `directory`, and verify the copy."""
+    _refuse_postgres(
+        "back it up by `pg_dump --format=custom --file=FILE URL`, together with the secrets in "
+        "WS_DATA_DIR or WS_CLUSTER_SECRET"
+    )
     with _progress("verifying the copy") as progress:
         made = back_up(_database(), load_settings().storage.data_dir, directory, progress)
     print(f"ok: {made.position} events in {made.folder}")
@@ -44,6 +60,11 @@ def backup(directory: Path) -> None:
 
 def restore(source: Path, *, replace: bool) -> None:
     """Put a backup in the place of the log, while the service does not run."""
+    _refuse_postgres(
+        "stop every node, restore it by `pg_restore --clean --if-exists --dbname=URL FILE`, check "
+        "it by `ws-service log verify`, and start one node with --accept-lost-tail before the "
+        "others"
+    )
     settings = load_settings()
     database = migrate.database_path(settings.storage.database_url)
     with _progress("verifying the backup") as progress:
@@ -59,6 +80,14 @@ def restore(source: Path, *, replace: bool) -> None:
         )
     if done.revoked:
         print(f"sessions revoked again: {', '.join(str(user) for user in done.revoked)}")
+
+
+def _refuse_postgres(instead: str) -> None:
+    """Raise `SqliteOnly` with what to do for a log on PostgreSQL."""
+    if is_postgres(load_settings().storage.database_url):
+        raise migrate.SqliteOnly(
+            f"this command copies the files of SQLite, and the log is on PostgreSQL: {instead}"
+        )
 
 
 def _database() -> Path:

@@ -1,4 +1,4 @@
-"""The gaps that archives leave in a log, for walks through a database of SQLite."""
+"""The gaps that archives leave in a log, for walks through a database."""
 
 from __future__ import annotations
 
@@ -7,28 +7,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from service.domain.events.base import Position
     from service.eventstore.archive_file import ArchiveFiles
     from service.eventstore.integrity import ChainCheck
     from service.eventstore.records import Row
 
+    Gap: TypeAlias = tuple[Position, bytes, str]
+    FindGap: TypeAlias = Callable[[Position], Gap | None]
+
 _EXISTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'archive_gaps'"
-_GAP = """
+GAP = """
     SELECT g.last, g.hash, a.file FROM archive_gaps AS g
-    JOIN archives AS a ON a.position = g.archive WHERE g.first = ?
+    JOIN archives AS a ON a.position = g.archive WHERE g.first = :first
 """
+"""The last position, the hash and the file of a gap that begins at `:first`."""
+
 _COVERS = "SELECT last FROM archive_gaps WHERE first <= ? ORDER BY first DESC LIMIT 1"
 
 
 class Gaps:
-    """The gaps of one log; a log of an older schema has none."""
+    """The gaps of one log."""
 
-    def __init__(self, connection: sqlite3.Connection, files: ArchiveFiles) -> None:
-        """Look them up by `connection`, and read their rows from `files`."""
-        self._connection = connection
+    def __init__(self, at: FindGap, files: ArchiveFiles) -> None:
+        """Look them up by `at`, and read their rows from `files`."""
+        self._at = at
         self._files = files
-        self._exist = connection.execute(_EXISTS).fetchone() is not None
 
     def pass_over(self, chain: ChainCheck, until: Position) -> None:
         """Let `chain` go over the gaps before the row at `until`, as far as there are any."""
@@ -46,12 +51,15 @@ class Gaps:
             if chain.position < gap[0]:
                 return
 
-    def _at(self, first: Position) -> tuple[Position, bytes, str] | None:
-        if not self._exist:
-            return None
-        found: tuple[Position, bytes, str] | None
-        found = self._connection.execute(_GAP, (first,)).fetchone()
-        return found
+
+def sqlite_gaps(connection: sqlite3.Connection) -> FindGap:
+    """Return how to look up gaps in a database of SQLite; one of an older schema has none."""
+    exist = connection.execute(_EXISTS).fetchone() is not None
+
+    def at(first: Position) -> Gap | None:
+        return connection.execute(GAP, {"first": first}).fetchone() if exist else None
+
+    return at
 
 
 def is_archived(connection: sqlite3.Connection, position: Position) -> bool:

@@ -16,7 +16,7 @@ from psycopg.types.string import StrDumper
 from service.errors import Unavailable
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_append import CALL, Call
-from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK
+from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK, UNLOCK
 from service.eventstore.postgres_session import END_SESSION, KEEPALIVE, SESSION, AnswerWatch
 from service.eventstore.postgres_sql import named_parameters
 from service.eventstore.records import GENESIS, Head
@@ -155,6 +155,13 @@ class PostgresStore:
         """Run a statement; return its first row."""
         return self._connection.execute(statement.encode(), parameters).fetchone()
 
+    def _row(self, statement: str) -> tuple[Any, ...]:
+        """Run a statement that has one row; return it."""
+        row = self._one(statement)
+        if row is None:
+            raise AssertionError(statement)
+        return row
+
     def _last(self) -> tuple[Position, bytes] | None:
         """Return position and hash of the last event."""
         row = self._one(LAST_EVENT)
@@ -168,11 +175,25 @@ class PostgresStore:
             check_end(Head(*row[:3]), None if row[3] is None else row[3:])
 
     def begin_epoch(self) -> None:
-        """Begin a new epoch, for a log whose history may differ from the one that clients know."""
+        """Begin a new epoch, for a log whose history may differ from the one that clients know.
+
+        Raises `LogInUse` while other nodes use the log.
+        """
+        if self._is_shared and not self._row(TRY_LOCK)[0]:
+            raise LogInUse("other nodes are using the log of this database: stop all other nodes")
+        try:
+            self._begin_epoch()
+        finally:
+            if self._is_shared:
+                self._connection.execute(UNLOCK)
+
+    def _begin_epoch(self) -> None:
         position, hash_ = self._last() or (0, GENESIS)
         self.head = Head(position, hash_, uuid.uuid4().hex)
         self._connection.execute(
-            "UPDATE log_head SET position = %s, hash = %s, epoch = %s", self.head
+            "UPDATE log_head SET position = %s, hash = %s, epoch = %s, recorded_at = NULL,"
+            " barrier = 0",
+            self.head,
         )
 
     def hash_at(self, position: Position) -> bytes | None:

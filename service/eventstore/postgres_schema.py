@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ws-service:' || current_schema(), 0))"
 """Takes the lock of the log, which a connection holds until it is closed."""
 
+UNLOCK = TRY_LOCK.replace("pg_try_advisory_lock(", "pg_advisory_unlock(")
+"""Gives it back before the connection is closed."""
+
 TRY_SHARED_LOCK = TRY_LOCK.replace("_lock(", "_lock_shared(")
 """Takes it together with the other nodes of a cluster."""
 

@@ -6,6 +6,7 @@ their events, so a rebuilt table can't differ from one that was written event by
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import uuid
 from contextlib import closing, contextmanager
@@ -18,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 from service.errors import ServiceError
 from service.eventstore import tables
 from service.eventstore.archive_file import ArchiveFiles
-from service.eventstore.archive_gaps import Gaps
+from service.eventstore.archive_gaps import Gaps, sqlite_gaps
 from service.eventstore.codec import decode
 from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import ChainCheck
@@ -54,13 +55,16 @@ _WRITTEN: tuple[Table, ...] = (
 )
 """All tables that the statements write to."""
 
-_RESTORE_NOTES = """
+RESTORE_NOTES = """
     UPDATE outbox SET (attempts, next_at, last_error) = (
         SELECT attempts, next_at, last_error FROM notes
         WHERE notes.consumer = outbox.consumer AND notes.match = outbox.match)
     WHERE EXISTS (SELECT 1 FROM notes WHERE notes.consumer = outbox.consumer
         AND notes.match = outbox.match AND notes.state = outbox.state)
 """
+
+DERIVED = ("outbox", "consumers", "match_players", "matches", "snapshots")
+"""The tables that a rebuild empties, in the order of their foreign keys."""
 
 _NOTES_ARE_RIGHT = """
     typeof(attempts) = 'integer' AND attempts >= 0
@@ -226,7 +230,7 @@ class Rebuild:
         connection.execute(
             f"CREATE TEMP TABLE notes AS SELECT * FROM outbox WHERE {_NOTES_ARE_RIGHT}"  # noqa: S608 - ours
         )
-        for table in ("outbox", "consumers", "match_players", "matches", "snapshots"):
+        for table in DERIVED:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
 
     def project(self, recorded: RecordedEvent) -> None:
@@ -236,7 +240,7 @@ class Rebuild:
     def finish(self) -> None:
         """Fill the index of streams, and restore the state of deliveries."""
         refill(self._connection, head_of(self._connection).position)
-        self._connection.execute(_RESTORE_NOTES)
+        self._connection.execute(RESTORE_NOTES)
         self._connection.execute("DROP TABLE temp.notes")
 
 
@@ -292,9 +296,28 @@ def walk(
     `UnreadableEvent`, or `Archived` for an archived event that `files` do not have; without
     `project` none is read.
     """
-    head, chain = head_of(connection), ChainCheck()
     skipped = {row[0] for row in connection.execute("SELECT position FROM skipped")}
-    gaps = Gaps(connection, files or ArchiveFiles(None))
+    return walk_pages(
+        head_of(connection),
+        functools.partial(rows_after, connection),
+        skipped=skipped,
+        gaps=Gaps(sqlite_gaps(connection), files or ArchiveFiles(None)),
+        progress=progress,
+        project=project,
+    )
+
+
+def walk_pages(  # noqa: PLR0913 - what differs between databases
+    head: Head,
+    page_after: Callable[[Position], list[Row]],
+    *,
+    skipped: Collection[Position],
+    gaps: Gaps,
+    progress: Callable[[Position, Position], None],
+    project: Callable[[RecordedEvent], None] | None = None,
+) -> Head:
+    """Do as `walk` with the pages of any database."""
+    chain = ChainCheck()
 
     def take(row: Row) -> None:
         chain.check(row)
@@ -302,7 +325,7 @@ def walk(
         if project is not None and recorded is not None:
             project(recorded)
 
-    while page := rows_after(connection, chain.position):
+    while page := page_after(chain.position):
         for row in page:
             if row.position != chain.position + 1:
                 if project is None:

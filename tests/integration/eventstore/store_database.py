@@ -33,10 +33,11 @@ _PUT_NODE = """
 class Database:
     """An empty log on one of the databases."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_migrated: bool = True) -> None:
         self.url = url
         self._stores: list[SqliteStore | PostgresStore] = []
-        migrate.upgrade(url)
+        if is_migrated:
+            migrate.upgrade(url)
 
     @property
     def conninfo(self) -> str:
