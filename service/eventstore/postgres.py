@@ -14,6 +14,7 @@ import psycopg
 from psycopg.types.string import StrDumper
 
 from service.errors import Unavailable
+from service.eventstore import postgres_arrays
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_append import CALL, Call
 from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK, UNLOCK
@@ -119,6 +120,7 @@ class PostgresStore:
     def _prepare(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         # Of no type by default, a text that is used twice may be taken for two types.
         connection.adapters.register_dumper(str, StrDumper)
+        postgres_arrays.register(connection)
         # Acknowledged events must survive a power failure.
         connection.execute("SET synchronous_commit TO on")
         connection.execute(KEEPALIVE)

@@ -10,6 +10,7 @@ import msgspec
 from service.domain.personal_data import NO_PERSONAL_DATA
 from service.eventstore.codec import encode, encode_meta
 from service.eventstore.plan import Committed, KeyConflict, NodeAlive, VersionConflict
+from service.eventstore.postgres_arrays import big_ints, byte_strings, ints, texts
 from service.eventstore.postgres_sql import array_literal, projection_statement
 from service.eventstore.read_models.match_history import history_statements
 from service.eventstore.read_models.outbox import outbox_statements
@@ -55,7 +56,7 @@ class Call:
             time.time_ns() // 1000 if incarnation is None else None,
             head.position,
             head.hash,
-            [len(append.events) for append in batch],
+            ints([len(append.events) for append in batch]),
             *self._rows(),
             *self._conditions(),
             *self._beside(),
@@ -66,7 +67,7 @@ class Call:
         """The arguments of `CALL`."""
         return (*self._begin, self.is_one_by_one)
 
-    def _rows(self) -> tuple[list[Any] | None, ...]:
+    def _rows(self) -> tuple[object, ...]:
         """Return the columns of the events, and the parts of their hashed rows."""
         streams, types, schemas, ids, correlations, actors, origins = [], [], [], [], [], [], []
         for proposed in self._events:
@@ -88,18 +89,17 @@ class Call:
             actors.append(actor)
             # Without the first byte, which says that it is an array of six.
             origins.append(_pack(columns)[1:])
-        metas = [encode_meta(event.meta) for event in self._events]
         return (
-            streams,
-            types,
-            schemas,
-            ids,
-            correlations,
-            _none_if_empty(actors),
-            [encode(event.event) for event in self._events],
-            _none_if_empty(metas),
-            [_pack(stream) for stream in streams],
-            origins,
+            texts(streams),
+            texts(types),
+            ints(schemas),
+            byte_strings(ids),
+            texts(correlations),
+            texts(actors),
+            byte_strings([encode(event.event) for event in self._events]),
+            byte_strings([encode_meta(event.meta) for event in self._events]),
+            byte_strings([_pack(stream) for stream in streams]),
+            byte_strings(origins),
         )
 
     def _conditions(self) -> tuple[object, ...]:
@@ -121,23 +121,18 @@ class Call:
         expects = {
             str(number): append.expect for number, append in enumerate(self._batch) if append.expect
         }
-        return (
-            _none_if_empty(seen),
-            _none_if_empty(needs),
-            _none_if_empty(keys),
-            _json(expects),
-        )
+        return big_ints(seen), texts(needs), texts(keys), _json(expects)
 
     def _beside(self) -> tuple[str | None, ...]:
         """Return the statements of read models, and names and texts by the number of the append."""
         names: list[tuple[int, str, str]] = []
-        texts: list[tuple[int, str, str, str]] = []
+        chats: list[tuple[int, str, str, str]] = []
         for number, append in enumerate(self._batch, start=1):
             data = append.personal_data
             if data is not NO_PERSONAL_DATA:
                 names += [(number, user, name) for user, name in data.names.items()]
-                texts += [(number, chat, one.salt, one.text) for chat, one in data.texts.items()]
-        return _json(_projections(self._events)), _json(names), _json(texts)
+                chats += [(number, chat, one.salt, one.text) for chat, one in data.texts.items()]
+        return _json(_projections(self._events)), _json(names), _json(chats)
 
     def results(self, answer: tuple[Any, ...]) -> tuple[Head, list[Committed | Exception]]:
         """Return the new head, and the result of each append."""
@@ -226,11 +221,6 @@ def _projections(events: Sequence[ProposedEvent]) -> list[dict[str, object]]:
                     }
                 )
     return found
-
-
-def _none_if_empty(column: list[Any]) -> list[Any] | None:
-    """Return None for a column without values, which is quicker to pass."""
-    return None if all(value is None for value in column) else column
 
 
 def _json(value: Any) -> str | None:
