@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.pool import NullPool
 
+from service.cli import maintenance
 from service.errors import ConfigurationError
 from service.eventstore import migrate
 from service.eventstore.inspection import NotOurDatabase
@@ -206,6 +208,18 @@ def test_a_database_in_another_encoding_is_refused(server: Postgres) -> None:
     url = f"{server.create_database().rpartition('/')[0]}/latin"
     with pytest.raises(ConfigurationError, match="encoding LATIN1"):
         migrate.upgrade(url)
+
+
+def test_backup_and_restore_name_the_tools_of_the_server(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WS_DATABASE_URL", url)
+    monkeypatch.setenv("WS_DATA_DIR", str(tmp_path))
+    with pytest.raises(SqliteOnly, match="pg_dump --format=custom"):
+        maintenance.backup(tmp_path)
+    with pytest.raises(SqliteOnly, match="pg_restore --clean"):
+        maintenance.restore(tmp_path, replace=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_commands_for_files_say_that_there_are_none(url: str) -> None:
