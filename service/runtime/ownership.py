@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 READS_MAX = 8
 """How many matches are read from the log at once."""
 
+READ_TIMEOUT_S = 2.0
+"""How long reading a match may take; the connection may be half-open."""
+
 _FOLLOWED = frozenset((NodeLost, NodeStarted, RoomMoved, SocketClosed, SpectatorJoined))
 
 logger = get_logger(__name__)
@@ -74,7 +77,7 @@ class MatchOwnership:
         """After the start of this node, rebuild its live matches, and pause them.
 
         A match that can't be rebuilt is ended as void. Raises `Unavailable` when the log can't be
-        written.
+        written, and what reading it raises.
         """
         self._is_started = True
         for match in self._missing():
@@ -200,22 +203,33 @@ class MatchOwnership:
         self._tasks.spawn(self._keep_taking_over(match, moved=moved))
 
     async def _keep_taking_over(self, match: MatchId, *, moved: bool) -> None:
-        """Take a match over, however long the log can't be used."""
+        """Take a match over, however long the database can't be used."""
+        is_told = False
         while True:
             try:
-                await self._take_over(match, moved=moved)
-            except Unavailable:
+                await self._take_over(match, moved=moved, timeout_s=READ_TIMEOUT_S)
+            except Exception as error:  # noqa: BLE001 - the players wait for it
+                if not is_told:
+                    what = {"match": match, "reason": repr(error)}
+                    logger.warning("match not taken over yet", metadata=what)
+                is_told = True
                 self._ticker.remove(match)
                 self._matches.expect(room_of(match))
                 await asyncio.sleep(LOG_RETRY_S)
             else:
                 return
 
-    async def _take_over(self, match_id: MatchId, *, moved: bool) -> None:
+    async def _take_over(
+        self, match_id: MatchId, *, moved: bool, timeout_s: float | None = None
+    ) -> None:
+        """Read a match of this node from the log, in this time, and continue it.
+
+        One that can't be rebuilt is ended as void. Raises what reading raises, or `Unavailable`.
+        """
         match = self._world.matches.live.get(match_id)
         events: Sequence[Event] = ()
         if match is not None:
-            async with self._reads:
+            async with self._reads, asyncio.timeout(timeout_s):
                 events = await self._read(match)
         if match is None or match_id not in self._world.matches.live or not self._owns_match(match):
             self._matches.expect_no_longer(room_of(match_id))
@@ -248,7 +262,8 @@ class MatchOwnership:
             self._follow_absences(live)
         else:
             await self._engine.execute(TakeOver(match.id), ORIGIN)
-            self._ticker.show(live)
+            if self._matches.get(match.id) is live:
+                self._ticker.show(live)
         if is_over:
             await self._engine.execute(FinishMatch(match.id), ORIGIN)
         logger.info(

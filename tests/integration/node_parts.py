@@ -120,11 +120,16 @@ class Node:
         self.log.start(self.engine.followed)
         self.results: list[Executed | Exception] = []
         self.sockets = itertools.count(1)
+        self.unreadable = 0
+        """How often the next reads of a match fail."""
 
     async def read(self, match: Match) -> Sequence[Event]:
         """Return the events of a match since its last checkpoint."""
-        recorded = self.log.shared.recorded(match.replay_from - 1, len(self.log.shared.rows))
         await asyncio.sleep(0)
+        if self.unreadable:
+            self.unreadable -= 1
+            raise OSError
+        recorded = self.log.shared.recorded(match.replay_from - 1, len(self.log.shared.rows))
         return [one.event for one in recorded if one.event.stream == match_stream(match.id)]
 
     def live(self) -> list[MatchId]:

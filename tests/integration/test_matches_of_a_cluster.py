@@ -5,6 +5,8 @@ The nodes follow one log in memory; a node that dies stops following it.
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -26,10 +28,12 @@ from service.domain.events.rooms import RoomCreated, RoomMoved
 from service.errors import Unavailable
 from service.games.catalogue import GAMES, Catalogue
 from service.games.pong import KeysHeld
-from tests.integration.node_parts import Cluster
+from service.runtime import ownership
+from tests.integration.node_parts import CLIENT, Cluster
 
 ANA, BEN = 1, 2
 MATCH = "room-1"
+PATIENCE_S = 10
 DOWN = {"direction": "w", "action": "down"}
 START_DELAY_TICKS = 61
 
@@ -162,6 +166,33 @@ async def test_the_owner_releases_the_keys_of_a_socket_that_was_closed_elsewhere
     await cluster.do(one, Move(BEN, sockets[BEN], "room", DOWN))
     await cluster.do(two, CloseSocket(BEN, sockets[BEN], 1006))
     assert [event.held for event in cluster.events(MatchInput)] == [{sockets[BEN]: ["up"]}, {}]
+    assert cluster.events(MatchPaused) == []
+
+
+async def test_commands_on_a_room_wait_until_its_match_is_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also while the database can't be read: then it is tried again."""
+    monkeypatch.setattr(ownership, "LOG_RETRY_S", 0.01)
+    cluster = Cluster("n1", "n2")
+    one, two = await cluster.started()
+    await cluster.play("pong", (ANA, one), (BEN, two), on=one)
+    two.unreadable = 2
+    await cluster.kill(one, by=two)
+    assert cluster.events(MatchPaused) == []
+    answers: list[object] = []
+    two.engine.dispatch(OpenSocket(ANA, "n2.1.77"), CLIENT, answers.append)
+    await cluster.settle()
+    two.engine.dispatch(TakeSeat(ANA, "n2.1.77", "room"), CLIENT, answers.append)
+    await cluster.settle()
+    assert len(answers) == 1
+    async with asyncio.timeout(PATIENCE_S):
+        while len(answers) == 1:
+            await asyncio.sleep(0.01)
+            await cluster.settle()
+    assert two.live() == [MATCH]
+    # All are here, so it goes on at once.
+    assert len(cluster.events(MatchResumed)) == 1
     assert cluster.events(MatchPaused) == []
 
 

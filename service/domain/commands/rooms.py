@@ -22,14 +22,18 @@ if TYPE_CHECKING:
     from service.domain.projections.world import World
 
 
-def owner_of_new_room(room: RoomId, user: UserId, world: World, context: Context) -> Owner:
-    """Return the owner for a new room: the node of its first user's newest socket, if it stays.
+def owner_of_new_room(room: RoomId, near: SocketId | None, world: World, context: Context) -> Owner:
+    """Return the owner for a new room: the node of the socket `near`, if it stays, or its home.
 
     So matches are spread over the nodes as their players are.
     """
-    sockets = world.presence.sockets.get(user, ())
-    near = node_of(max(sockets, key=opening_order)) if sockets else None
-    return world.nodes.owner_of_new_room(room, near) or context.node
+    node = None if near is None else node_of(near)
+    return world.nodes.owner_of_new_room(room, node) or context.node
+
+
+def newest_socket(user: UserId, world: World) -> SocketId | None:
+    """Return the newest socket of a user, or None if they have none."""
+    return max(world.presence.sockets.get(user, ()), key=opening_order, default=None)
 
 
 def owns(room: RoomId, world: World, context: Context) -> bool:

@@ -11,7 +11,7 @@ from service.domain.commands.ending import end_match
 from service.domain.commands.moves import pace_of, release_keys
 from service.domain.commands.pauses import resume_match_without
 from service.domain.commands.room_options import default_options
-from service.domain.commands.rooms import new_host, owner_of_new_room
+from service.domain.commands.rooms import new_host, newest_socket, owner_of_new_room
 from service.domain.commands.rules import as_logged
 from service.domain.errors import MatchAlreadyStarted, RoomNotReady, UnknownGame
 from service.domain.events.base import Event, Position, room_stream, user_stream
@@ -57,7 +57,7 @@ def create_room_for(
         seats_min=len(players),
         seats_max=len(players),
         spectators_max=context.rules.spectators_max,
-        owner=owner_of_new_room(room, players[0], world, context),
+        owner=owner_of_new_room(room, newest_socket(players[0], world), world, context),
     )
     return [*leave_finished_rooms(players, world, context), created]
 

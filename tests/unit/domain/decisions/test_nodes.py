@@ -140,6 +140,12 @@ def test_a_room_belongs_to_the_node_of_its_creator() -> None:
     assert owner(one.when(CreateRoom(ANA, "n2.1.1", None, RoomPlan(game="pong"))).events) == N2
 
 
+def test_a_room_belongs_to_the_node_of_the_very_socket_that_creates_it() -> None:
+    newer = SocketOpened(user=ANA, socket="n1.1.17")
+    one = scenario().given(start("n2"), *on("n2", ANA), newer)
+    assert owner(one.when(CreateRoom(ANA, "n2.1.1", None, RoomPlan(game="pong"))).events) == N2
+
+
 def test_the_newest_socket_of_the_first_player_decides() -> None:
     """The one who has waited longest is the first player."""
     newer = SocketOpened(user=ANA, socket="n1.1.17")
