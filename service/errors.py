@@ -18,6 +18,7 @@ Every exception that a public function raises is in this tree:
         * TooManyReplays
         * TooManyRequests
         * Unauthorized
+    * Archived
     * AuthenticationError
     * BadRequest
         * BadHandshakeMethod
@@ -78,6 +79,7 @@ Every exception that a public function raises is in this tree:
         * TooManyRooms
         * TooManySockets
         * Unavailable
+            * NodeAlive
         * UnknownField
         * UnknownGame
         * UnknownType
@@ -88,6 +90,7 @@ Every exception that a public function raises is in this tree:
         * WrongPassword
     * Closed
     * ConfigurationError
+        * ArchiveRefused
         * BackupError
         * CannotListen
         * CopyRefused
@@ -121,9 +124,9 @@ Every exception that a public function raises is in this tree:
     * NoSuchDelivery
     * NoSuchMatch
     * NoToken
-    * NodeAlive
     * NotAMatch
         * RulesMissing
+    * NotProved
     * NotSkipped
     * Refused
     * RequestFailed
@@ -133,6 +136,7 @@ Every exception that a public function raises is in this tree:
     * RulesFailed
         * MoveFailed
     * UnknownEvent
+    * UnreadableBaseline
     * UnreadableEvent
     * VaultError
         * VaultForbidden

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from service.errors import ServiceError
+from service.errors import ServiceError, Unavailable
 from service.eventstore.codec import encode, encode_meta
 from service.eventstore.records import Head, RecordedEvent, chain
 
@@ -34,7 +34,7 @@ class KeyConflict(ServiceError):
         self.position = position
 
 
-class NodeAlive(ServiceError):
+class NodeAlive(Unavailable):
     """The node has renewed its lease, so it can't be declared lost. Nothing is in the log."""
 
 

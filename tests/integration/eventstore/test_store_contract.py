@@ -16,7 +16,7 @@ from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.outbox import USER_SERVICE, ConsumerSubscribed, ResultRejected
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.errors import ServiceError, Unavailable
-from service.eventstore.plan import Append, Committed, VersionConflict
+from service.eventstore.plan import Append, Committed, Condition, VersionConflict
 from service.eventstore.postgres import PostgresStore
 from service.eventstore.postgres_schema import conninfo
 from service.eventstore.read_models.match_history import MatchQuery, find_matches
@@ -110,6 +110,17 @@ def test_a_version_conflict_fails_only_its_append(database: Database) -> None:
     assert isinstance(after, Committed)
     assert (before.positions, after.positions) == ([1], [2])
     assert database.verify() == 2
+
+
+def test_the_store_of_a_single_process_looks_at_no_condition(database: Database) -> None:
+    """Nobody else can have appended what a decision does not know."""
+    store = database.opened()
+    keys = frozenset({"user:1"})
+    append = Append(proposed(joined(1)), {}, NO_PERSONAL_DATA, Condition(0, keys, keys))
+    again = Append(proposed(joined(1)), {}, NO_PERSONAL_DATA, Condition(0, keys, keys))
+    assert [one.positions for one in committed(store, append, again)] == [[1], [2]]
+    assert committed(store, append, append_of(joined(2)))[0] == Committed([1], [])
+    assert database.verify() == 3
 
 
 def test_a_repeated_append_gets_its_first_positions(database: Database) -> None:
