@@ -47,8 +47,8 @@ class FlushScope:
         self.wire = wire
         may_write = None if is_suspended is None else self._may_write
         self.output = wire.new_output(self._failed, self._schedule, metrics.flushed, may_write)
-        self.new_reader = wire.new_reader and partial(wire.new_reader, self.output)
-        """Makes a reader that flushes at the end of each read callback; None if there is none."""
+        self.new_reader = partial(wire.new_reader, self.output)
+        """Makes a reader that flushes at the end of each read callback."""
         self.is_suspended = is_suspended or never_suspended
         """Whether nothing may leave now."""
         self._metrics = metrics

@@ -1,7 +1,7 @@
 """Handle messages in the read callback, without waking a task for each.
 
 What they cause is flushed at the end of that callback. Frames that a server must refuse, and that
-aiohttp's reader accepts, are refused here (`frame_check`). With the native wire its reader takes
+aiohttp's reader accepts, are refused here (`frame_check`). The wire's reader takes
 the place of aiohttp's protocol, and leaves to that one all but text frames.
 
 Where aiohttp's private parts have changed (`internals`), messages go through the task as usual.
@@ -348,7 +348,7 @@ class EagerQueue(internals.DataQueue if internals.IS_EAGER else object):  # type
 
 
 class Unread:
-    """What the reader of the native wire leaves to aiohttp (`Incoming`)."""
+    """What the reader of the wire leaves to aiohttp (`Incoming`)."""
 
     __slots__ = ("_parser", "_queue", "protocol")
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +16,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.edge.inbound import EagerQueue, EagerReader, Unread
+from service.edge.wire import python
 from service.edge.wire.choice import PYTHON, native
 from service.edge.wire.interface import Wire
 from tests.effort import effort
 
-try:
-    NATIVE = native()
-except ImportError as error:
-    pytest.skip(f"the native wire is not built: {error}", allow_module_level=True)
+WIRES = [PYTHON]
+with suppress(ImportError):
+    WIRES.append(native())
 
 SIZE_MAX = 300
 QUEUE_LIMIT = 1000
@@ -35,7 +36,7 @@ class Side:
     It stands for the protocol of the connection as well.
     """
 
-    def __init__(self, wire: Wire, size_max: int = SIZE_MAX) -> None:
+    def __init__(self, wire: Wire | None, size_max: int = SIZE_MAX) -> None:
         self.seen: list[object] = []
         protocol = SimpleNamespace(
             _reading_paused=False, pause_reading=self.pause, resume_reading=self.resume
@@ -47,7 +48,7 @@ class Side:
         self.reader = EagerReader(self.queue, size_max + 1, compress=False, decode_text=True)
         self.is_over = False
         self.texts: Any = None
-        if wire.new_reader is not None:
+        if wire is not None:
             output = wire.new_output(print, print, print, None)
             unread = Unread(self, self.queue, self.reader)
             self.texts = wire.new_reader(output, self, unread, self.handle, size_max)
@@ -145,15 +146,15 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 def compare(data: bytes, cuts: list[int], drains: list[bool], size_max: int = SIZE_MAX) -> None:
-    sides = Side(PYTHON, size_max), Side(NATIVE, size_max)
+    sides = [Side(wire, size_max) for wire in (None, *WIRES)]
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for number, (begin, end) in enumerate(pairwise(edges)):
         for side in sides:
             side.feed(data[begin:end])
             if drains[number % len(drains)]:
                 side.drain()
-    plain, kernel = (side.end() for side in sides)
-    assert kernel == plain
+    plain, *others = (side.end() for side in sides)
+    assert others == [plain] * len(WIRES)
 
 
 @effort(600)
@@ -230,17 +231,17 @@ def left() -> Left:
     return Left()
 
 
-@pytest.fixture
-def reader(left: Left) -> Any:
-    assert NATIVE.new_reader is not None
-    output = NATIVE.new_output(print, print, print, None)
-    return NATIVE.new_reader(output, left, left, left.handle, SIZE_MAX)
+@pytest.fixture(params=WIRES, ids=[wire.name for wire in WIRES])
+def reader(request: pytest.FixtureRequest, left: Left) -> Any:
+    output = request.param.new_output(print, print, print, None)
+    return request.param.new_reader(output, left, left, left.handle, SIZE_MAX)
 
 
 def test_whole_text_frames_are_read_without_aiohttp(left: Left, reader: Any) -> None:
     """Otherwise the tests above would compare aiohttp with itself."""
     began_s = time.monotonic()
-    reader.data_received(frame(b"a") + frame("ü".encode()))
+    reader.data_received(frame(b"a"))
+    reader.data_received(frame("ü".encode()))
     assert (left.taken, left.read_bytes) == (["a", "ü"], [])
     assert began_s <= reader.heard_at_s <= time.monotonic()
 
@@ -256,8 +257,13 @@ def test_whole_text_frames_are_read_without_aiohttp(left: Left, reader: Any) -> 
 def test_reading_stops_before_the_first_frame_that_is_left_to_aiohttp(
     rest: bytes, left: Left, reader: Any
 ) -> None:
-    reader.data_received(frame(b"a") + frame(b"b" * 200) + rest)
-    assert left.taken == ["a", "b" * 200]
+    if isinstance(reader, python.Reader):
+        reader.data_received(frame(b"a"))
+        reader.data_received(rest)
+        assert left.taken == ["a"]
+    else:
+        reader.data_received(frame(b"a") + frame(b"b" * 200) + rest)
+        assert left.taken == ["a", "b" * 200]
     assert left.read_bytes == [rest]
 
 
@@ -269,12 +275,14 @@ def test_all_is_left_to_aiohttp_until_it_is_between_two_messages(left: Left, rea
 
 
 def test_reading_stops_when_a_text_has_to_wait(left: Left, reader: Any) -> None:
-    reader.data_received(frame(b"a") + frame(b"w") + frame(b"b"))
+    for text in (b"a", b"w", b"b"):
+        reader.data_received(frame(text))
     assert (left.taken, left.kept, left.read_bytes) == (["a", "w"], ["w"], [frame(b"b")])
 
 
 def test_a_text_that_fails_does_not_keep_the_next_from_being_read(left: Left, reader: Any) -> None:
-    reader.data_received(frame(b"f") + frame(b"a"))
+    for text in (b"f", b"a"):
+        reader.data_received(frame(text))
     assert left.taken == ["f", "a"]
     assert [str(error) for error in left.failed] == ["f"]
 

@@ -20,7 +20,7 @@ MODULE = "ws_service_wire"
 INTERFACE = 2
 """The version of the interface, of which the native module says which one it has."""
 
-PYTHON = Wire("python", python.Output, python.SendQueue, None)
+PYTHON = Wire("python", python.Output, python.SendQueue, python.Reader)
 
 
 def native() -> Wire:

@@ -127,10 +127,10 @@ class Incoming(Protocol):
 class Reader(Protocol):
     """Takes the place of a connection's protocol, and handles texts in its read callback.
 
-    It reads the text frames that stand whole at the beginning of what a client has sent, up to the
+    It reads text frames that stand whole at the beginning of what a client has sent, up to the
     first frame that is anything else, wrong, large or not there to its end; what follows is left to
-    an `Incoming`. All other callbacks go to the protocol that it has replaced. What is queued in a
-    read callback is flushed at its end.
+    an `Incoming`. The reader in Python reads only what is one short frame. All other callbacks go
+    to the protocol that it has replaced. What is queued in a read callback is flushed at its end.
     """
 
     is_plain: bool
@@ -157,7 +157,7 @@ class Wire(NamedTuple):
     whether that may be: what is due stays due otherwise."""
     new_queue: Callable[[Any], SendQueue]
     """Makes the queue of a transport."""
-    new_reader: Callable[[Any, Any, Incoming, Callable[[str], bool], int], Reader] | None
+    new_reader: Callable[[Any, Any, Incoming, Callable[[str], bool], int], Reader]
     """Makes the reader of a connection, from an output, the protocol that it replaces, what it
     leaves to others, what handles a text and tells whether that was possible, and the greatest size
-    of a text in bytes. None where aiohttp's own parser is quicker."""
+    of a text in bytes."""

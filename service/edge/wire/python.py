@@ -7,14 +7,20 @@ interface, and passes the same tests.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from service.edge.wire.interface import Failed, Flushed, Q, Queued, Transport
+    from service.edge.wire.interface import Failed, Flushed, Incoming, Q, Queued, Transport
 
 _SOON, _AT_TICK = 1, 2
+
+_TEXT, _MASKED = 0x81, 0x80
+_HEADER = 6
+"""Size of the header of a short frame, with its mask."""
+_SHORT_MAX = 125
+"""The longest payload of a frame with such a header, in bytes."""
 
 
 class SendQueue:
@@ -30,6 +36,90 @@ class SendQueue:
         self.is_withheld = False
         self.written = 0
         self.due = 0
+
+
+class Reader:
+    """Takes the place of a connection's protocol, and handles texts that come alone and are short.
+
+    Most do and are. All others are left to aiohttp's parser, which unmasks long ones in less time.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_handle",
+        "_incoming",
+        "_output",
+        "_size_max",
+        "heard_at_s",
+        "is_plain",
+    )
+
+    def __init__(
+        self,
+        output: Output,
+        connection: Any,
+        incoming: Incoming,
+        handle: Callable[[str], bool],
+        size_max: int,
+    ) -> None:
+        """See `Wire.new_reader`."""
+        self.is_plain = True
+        self.heard_at_s = 0.0
+        self._output = output
+        self._connection = connection
+        self._incoming = incoming
+        self._handle = handle
+        self._size_max = min(size_max, _SHORT_MAX)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what the client has sent, and flush what it causes."""
+        self.heard_at_s = time.monotonic()
+        output = self._output
+        output.is_reading = True
+        try:
+            text = self._text_in(data) if self.is_plain else None
+            if text is None:
+                self.is_plain = self._incoming.read(data)
+            else:
+                try:
+                    if not self._handle(text):
+                        self.is_plain = False
+                        self._incoming.keep(text)
+                except Exception as error:  # noqa: BLE001 - it ends this connection alone
+                    self._incoming.fail(error)
+        finally:
+            output.is_reading = False
+            if output.is_due:
+                output.flush()
+
+    def _text_in(self, data: bytes) -> str | None:
+        """Return the text if the data is one frame with a text that is short; None otherwise."""
+        size = len(data) - _HEADER
+        if not 0 <= size <= self._size_max or data[0] != _TEXT or data[1] != _MASKED | size:
+            return None
+        mask = data[2:_HEADER] * (size // 4 + 1)
+        masked, key = int.from_bytes(data[_HEADER:]), int.from_bytes(mask[:size])
+        try:
+            return (masked ^ key).to_bytes(size).decode()
+        except UnicodeDecodeError:
+            return None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass it on."""
+        self._connection.connection_lost(error)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        answer: bool | None = self._connection.eof_received()
+        return answer
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._connection.resume_writing()
 
 
 class Output:
@@ -123,11 +213,6 @@ class Output:
         else:
             self._soon = []
         began_s = time.perf_counter()
-        written = self._flush(due, flag)
-        self._flushed(written, time.perf_counter() - began_s)
-        return written
-
-    def _flush(self, due: list[Queued], flag: int) -> int:
         written = 0
         for connection in due:
             queue = connection.send_queue
@@ -142,4 +227,5 @@ class Output:
                 written += connection.flush()
             except Exception as error:  # noqa: BLE001 - it costs this connection alone
                 self._failed(connection, error)
+        self._flushed(written, time.perf_counter() - began_s)
         return written

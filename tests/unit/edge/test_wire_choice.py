@@ -70,7 +70,7 @@ def test_the_metric_tells_when_output_changes_its_method() -> None:
             made.append(self)
 
     metrics = Metrics()
-    FlushScope(Wire("native", Output, python.SendQueue, None), metrics)
+    FlushScope(Wire("native", Output, python.SendQueue, python.Reader), metrics)
     assert told(metrics) == {"kind": "native", "method": "ring"}
     made[0].method = "send"
     made[0].fails(None, OSError("io_uring has failed"))
