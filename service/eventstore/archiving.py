@@ -58,8 +58,6 @@ _SET_TIME = "UPDATE log_head SET recorded_at = :at"
 class ArchiveRefused(ConfigurationError):
     """The events can't be archived; nothing was changed."""
 
-    error_code = "ARCHIVE_REFUSED"
-
 
 class _Gap(msgspec.Struct):
     first: Position

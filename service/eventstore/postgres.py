@@ -19,7 +19,7 @@ from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_append import CALL, Call
 from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK, UNLOCK
 from service.eventstore.postgres_session import END_SESSION, KEEPALIVE, SESSION, AnswerWatch
-from service.eventstore.postgres_sql import named_parameters
+from service.eventstore.postgres_sql import LAST_OF_GAP, LAST_VERSION, named_parameters
 from service.eventstore.records import GENESIS, Head
 from service.eventstore.side_file import LAST_EVENT, check_end
 from service.eventstore.store import LeaseLost, LogDiverged
@@ -205,9 +205,14 @@ class PostgresStore:
         row = self._one("SELECT hash FROM events WHERE position = %s", position)
         return None if row is None else row[0]
 
+    def is_archived(self, position: Position) -> bool:
+        """Return whether an archive has the event at `position`."""
+        row = self._one(LAST_OF_GAP, position)
+        return row is not None and row[0] >= position
+
     def last_version(self, stream: str) -> int:
         """Return the version of the last event of `stream`, 0 when it has none."""
-        row = self._one("SELECT max(version) FROM events WHERE stream = %s", stream)
+        row = self._one(LAST_VERSION, stream, stream)
         return 0 if row is None else row[0] or 0
 
     def begin_incarnation(self, incarnation: int) -> None:

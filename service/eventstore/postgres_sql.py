@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LAST_VERSION: Final = """
+    SELECT greatest(
+        (SELECT max(version) FROM events WHERE stream = %s),
+        (SELECT max(last_version) FROM archived_streams WHERE stream = %s))
+"""
+LAST_OF_GAP: Final = "SELECT last FROM archive_gaps WHERE first <= %s ORDER BY first DESC LIMIT 1"
+
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 _TYPES: Final = {

@@ -128,9 +128,15 @@ class SideFile:
             raise DamagedSideFile(f"{self._path} was changed: its checksum does not match")
         return side
 
-    def check(self, head: Head, hash_at: Callable[[Position], bytes | None]) -> None:
-        """Raise `LostTail` unless the log has the recorded event.
+    def check(
+        self,
+        head: Head,
+        hash_at: Callable[[Position], bytes | None],
+        is_archived: Callable[[Position], bool] = lambda _position: False,
+    ) -> None:
+        """Raise `LostTail` unless the log has the recorded event, or has archived it.
 
+        That happens to the file of a node that was stopped for long: other nodes went on.
         A damaged file is ignored with a warning, and rewritten after the next commit.
         """
         try:
@@ -142,8 +148,12 @@ class SideFile:
                 metadata={"reason": error.message},
             )
             return
-        if side is not None:
-            side.check(head, hash_at(side.position))
+        if side is None:
+            return
+        found = hash_at(side.position)
+        if found is None and side.position < head.position and is_archived(side.position):
+            found = bytes.fromhex(side.hash)
+        side.check(head, found)
 
     def write(self, head: Head) -> None:
         """Replace the file by one that records `head`, synced to the disk."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import ServiceError, Unavailable
+from service.eventstore.archive_gaps import is_archived
 from service.eventstore.inspection import LogFiles
 from service.eventstore.plan import Committed, Plan
 from service.eventstore.read_models.projection import PROJECTED_EVENTS, project
@@ -167,6 +168,10 @@ class SqliteStore:
             "SELECT hash FROM events WHERE position = ?", (position,)
         ).fetchone()
         return None if row is None else row[0]
+
+    def is_archived(self, position: Position) -> bool:
+        """Return whether an archive has the event at `position`."""
+        return is_archived(self._connection, position)
 
     def commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
         """Commit `batch` in one transaction; return the result of each append, in order.

@@ -54,6 +54,9 @@ class Store(Protocol):
     def hash_at(self, position: Position) -> bytes | None:
         """Return the hash of the event at `position`, or None without such an event."""
 
+    def is_archived(self, position: Position) -> bool:
+        """Return whether an archive has the event at `position`."""
+
     def commit(self, batch: Sequence[Append]) -> list[Committed | Exception]:
         """Commit `batch` in one transaction; return the result of each append, in order.
 

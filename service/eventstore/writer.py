@@ -99,7 +99,8 @@ class EventLog:
         """Raise `DamagedHead` or `LostTail`, unless that is accepted."""
         try:
             self._store.check_end()
-            self._side_file.check(self._store.head, self._store.hash_at)
+            store = self._store
+            self._side_file.check(store.head, store.hash_at, store.is_archived)
         except (LostTail, DamagedHead) as error:
             if isinstance(error, DamagedHead) or not accept_lost_tail:
                 self._store.close()

@@ -108,6 +108,17 @@ class NotReplayable(ApiError):
     code = "NOT_REPLAYABLE"
 
 
+class EventsArchived(ApiError):
+    """The events of the match are in an archive that this node can't read."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "ARCHIVED"
+
+    def __init__(self, file: str) -> None:
+        """Name the file of the archive."""
+        super().__init__(f"The events of the match are in the archive {file}, which is missing.")
+
+
 class TooManyReplays(ApiError):
     """Too many replays are running; try again in a second."""
 

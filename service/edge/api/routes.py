@@ -245,7 +245,7 @@ ROUTES: tuple[Route[Any], ...] = (
         params_type=shapes.EventsParams,
         response_type=shapes.EventPage,
         immutable=True,
-        problems=(404, 409),
+        problems=(404, 409, 503),
     ),
     Route(
         "GET",

@@ -12,6 +12,7 @@ from service.edge.api.calls import Call, Dependencies, Route
 from service.edge.api.problems import (
     ApiError,
     BadBody,
+    EventsArchived,
     NotJson,
     ScopeMissing,
     ServerFault,
@@ -28,7 +29,8 @@ from service.edge.auth import AuthenticationError, bearer_of
 from service.edge.http.cors import Cors
 from service.edge.http.server import admit
 from service.errors import ClientError
-from service.telemetry import Metrics, note_fault
+from service.eventstore.archive_file import Archived
+from service.telemetry import Metrics, get_logger, note_fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
     from service.edge.auth import Authenticator, Caller
     from service.edge.http.addresses import AddressRate
+
+logger = get_logger(__name__)
 
 PREFIX = "/api"
 VERSION = "/v1"
@@ -121,8 +125,8 @@ class Api:
         try:
             self._check_rate(request)
             return await (self._preflight if _is_preflight(request) else handler)(request)
-        except ApiError as error:
-            return api_error_response(error)
+        except (ApiError, Archived) as error:
+            return api_error_response(_api_error(error))
         except ClientError as error:
             return client_error_response(error)
         except web.HTTPException as error:
@@ -133,6 +137,14 @@ class Api:
         except Exception as error:  # noqa: BLE001 - a fault must fail this request only
             note_fault(self._metrics, "request", error, method=request.method, path=request.path)
             return api_error_response(ServerFault())
+
+
+def _api_error(error: ApiError | Archived) -> ApiError:
+    """Return an error of the API; an archive that can't be read is logged."""
+    if isinstance(error, ApiError):
+        return error
+    logger.warning("archive missing", error_code="ARCHIVED", metadata={"reason": error.message})
+    return EventsArchived(error.file)
 
 
 def _is_preflight(request: web.Request) -> bool:

@@ -36,6 +36,7 @@ from service.eventstore import baselines, migrate
 from service.eventstore.archive_file import Archived
 from service.eventstore.archiving import Done, archive
 from service.eventstore.integrity import BrokenChain, broken_match
+from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_schema import conninfo, driver_url, is_postgres
 from service.eventstore.read_models.match_history import (
     MatchQuery,
@@ -50,6 +51,7 @@ from service.games.catalogue import GAMES
 from service.replay.replay import Replay
 from tests.integration.eventstore.store_database import Database, committed
 from tests.integration.log_file import append_of
+from tests.postgres import Postgres
 from tests.unit.replay.test_games_without_ticks import connect_four
 
 Result = TypeVar("Result")
@@ -315,3 +317,39 @@ def test_a_changed_archive_is_found(log: Log, change: str) -> None:
             connection.execute("UPDATE events SET actor = 'eve' WHERE type = 'match.input'")
     with pytest.raises(BrokenChain):
         log.verify()
+
+
+@pytest.mark.postgres
+def test_nodes_of_a_cluster_go_on_while_rows_leave_the_log(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    database = Database(postgres.create_log())
+    log = Log(database, tmp_path / "archives")
+    try:
+        log.append(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))
+        node = database.node("web-1")
+        committed(node, append_of(UserCameOnline(CAT)))
+        assert log.archive().rooms == 1
+        (added,) = committed(node, append_of(UserWentOffline(CAT)))
+        assert added.positions == [node.head.position]
+        log.verify()
+        # A node that was stopped before may have an archived event in its side file.
+        assert node.is_archived(6)
+        assert not node.is_archived(1)
+    finally:
+        database.close()
+
+
+@pytest.mark.postgres
+def test_a_service_that_runs_alone_must_be_stopped(postgres: Postgres, tmp_path: Path) -> None:
+    database = Database(postgres.create_log())
+    log = Log(database, tmp_path / "archives")
+    try:
+        log.append(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))
+        database.opened()
+        with pytest.raises(LogInUse, match="stop it"):
+            log.archive()
+        database.close()
+        assert log.archive().rooms == 1
+    finally:
+        database.close()

@@ -83,3 +83,18 @@ def test_a_refused_lock_names_its_holder_and_changes_nothing(tmp_path: Path) -> 
     lock.release()
     LogLock(path).release()
     assert path.read_text() == before[1]
+
+
+def test_a_side_file_that_names_an_archived_event_is_accepted(tmp_path: Path) -> None:
+    """Of a node that was stopped for long, while others went on."""
+    side = SideFile(tmp_path / "log.head")
+    side.write(HEAD)
+    later = HEAD._replace(position=HEAD.position + 1, hash=bytes(32))
+    side.check(later, lambda _position: None, lambda position: position == HEAD.position)
+    with pytest.raises(LostTail):
+        side.check(later, lambda _position: None)
+    with pytest.raises(LostTail):
+        side.check(later._replace(epoch="other"), lambda _position: None, lambda _position: True)
+    with pytest.raises(LostTail):
+        # The head itself is never archived.
+        side.check(HEAD, lambda _position: None, lambda _position: True)
