@@ -17,7 +17,7 @@ from service.eventstore.archive_file import ArchiveFiles, ArchiveWriter, Digest
 from service.eventstore.archive_proof import NotProved, Walk, prove
 from service.eventstore.codec import encode
 from service.eventstore.lock import LogInUse
-from service.eventstore.postgres_schema import TRY_SHARED_LOCK, is_postgres
+from service.eventstore.postgres_schema import TRY_SHARED_TRANSACTION_LOCK, is_postgres
 from service.eventstore.records import Head, Row, chain, new_event_id
 from service.eventstore.tables import (
     archive_gaps,
@@ -57,6 +57,8 @@ _SET_TIME = "UPDATE log_head SET recorded_at = :at"
 
 class ArchiveRefused(ConfigurationError):
     """The events can't be archived; nothing was changed."""
+
+    error_code = "ARCHIVE_REFUSED"
 
 
 class _Gap(msgspec.Struct):
@@ -202,7 +204,7 @@ def _move(url: str, made: Made) -> None:
     """Take the rows out of the log, and append `log.archived`, in one transaction."""
     with migrate.transaction(url) as connection:
         on_postgres = is_postgres(url)
-        if on_postgres and not connection.exec_driver_sql(TRY_SHARED_LOCK).scalar_one():
+        if on_postgres and not connection.exec_driver_sql(TRY_SHARED_TRANSACTION_LOCK).scalar_one():
             raise LogInUse(
                 "the log is used by a service that runs alone: stop it, or let it run as a node of "
                 "a cluster"

@@ -26,6 +26,9 @@ UNLOCK = TRY_LOCK.replace("pg_try_advisory_lock(", "pg_advisory_unlock(")
 TRY_SHARED_LOCK = TRY_LOCK.replace("_lock(", "_lock_shared(")
 """Takes it together with the other nodes of a cluster."""
 
+TRY_SHARED_TRANSACTION_LOCK = TRY_SHARED_LOCK.replace("advisory_lock", "advisory_xact_lock")
+"""Takes it in the same way until the end of the transaction."""
+
 _LOCK = (
     "SELECT pg_advisory_xact_lock(hashtextextended('ws-service-migrate:' || current_schema(), 0))"
 )

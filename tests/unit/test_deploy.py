@@ -21,7 +21,6 @@ SERIES = {"counter": ("_total",), "info": ("_info",), "histogram": ("_bucket", "
 
 # Of the contract, and two of our own that stand for what a client can't be told.
 ERROR_CODES = {
-    "ARCHIVED",
     "MISSING_WEBSOCKET_TOKEN",
     "INVALID_WEBSOCKET_TOKEN",
     "INVALID_TOKEN_PAYLOAD",
