@@ -21,6 +21,7 @@ from service.eventstore.postgres_schema import conninfo, driver_url
 from service.eventstore.private_files import make_private
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
+from service.eventstore.store import LeaseLost
 from service.eventstore.writer import EventLog, writer_error_raised
 from service.gauges import expose_gauges
 from service.recovery import recover
@@ -213,6 +214,8 @@ class Service:
             asyncio.create_task(self._refill(backlog, until), name="refill"),
             *(asyncio.create_task(keys.run(), name="keys") for keys in polled_keys(self._issuers)),
         ]
+        if member is not None:
+            self._background.append(asyncio.create_task(member.run(), name="membership"))
 
     async def _refill(self, backlog: BacklogRefill, until: Position) -> None:
         """Refill what clients need from before the start, and then do nothing, for ever."""
@@ -266,9 +269,14 @@ class Service:
 
         Pending appends are committed before the log is closed.
         """
-        parts = self.parts
+        parts, member = self.parts, self.parts.membership
         parts.endpoint.refuse_new()
         parts.admission_control.stop()
+        is_lost = member is not None and member.is_suspended()
+        if is_lost:
+            # The database may not answer, and others have taken over: clients go first.
+            parts.log.abandon(LeaseLost())
+            await parts.endpoint.stop(is_lost=True)
         await parts.deadlines.stop()
         for task in self._background[1:]:
             task.cancel()
@@ -278,7 +286,7 @@ class Service:
             parts.ownership.stop,
             parts.ticker.stop,
             parts.snapshots.stop,
-            self._close_sockets,
+            *(() if is_lost else (parts.endpoint.stop,)),
             parts.socket_io.stop,
             parts.move_history.stop,
             parts.site.stop,
@@ -293,19 +301,15 @@ class Service:
         if parts.user_service is not None:
             await parts.user_service.close()
         parts.passwords.stop()
-        if parts.membership is not None:
-            await parts.membership.leave(parts.engine)
+        if member is not None:
+            await member.leave(parts.engine)
         # The writer is the last to close: only it moves the WAL into the database and removes it.
         await parts.reader.close()
         await parts.log.close()
-        if parts.membership is not None:
-            await parts.membership.stop()
+        if member is not None:
+            await member.stop()
         await asyncio.to_thread(traces.stop)
         logger.info("stopped", metadata={"position": parts.log.position})
-
-    async def _close_sockets(self) -> None:
-        member = self.parts.membership
-        await self.parts.endpoint.stop(is_lost=member is not None and member.is_suspended())
 
 
 async def _collect_garbage(matches: Sized) -> None:

@@ -238,6 +238,11 @@ class EventLog:
         """Delete the snapshot of the world at `position`; raise `Unavailable` when that fails."""
         await self._in_thread(self._store.drop_snapshot, "world", position)
 
+    def abandon(self, error: Exception) -> None:
+        """Append nothing any more, and wait for no answer of the database."""
+        self._store.is_closing = True
+        self._fail(error)
+
     async def close(self) -> None:
         """Commit pending appends, close the database and release the lock."""
         self._thread.is_closing = self._store.is_closing = True

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from tests.acceptance.service_process import Client, Running, fresh_id, of_type
 from tests.cluster.cluster import Cluster, StartCluster
 from tests.nats_server import NatsServer, running
 from tests.postgres import Postgres
+from tests.proxy import Proxy
 
 pytestmark = pytest.mark.postgres
 
@@ -209,6 +211,25 @@ async def test_a_node_that_was_stopped_for_long_sends_nothing_and_leaves(
     assert not [one for one in nodes.events() if one.type == "chat.said"]
     assert await asyncio.to_thread(nodes["n2"].wait) == 1
     assert "LeaseLost" in nodes["n2"].output
+
+
+async def test_a_node_that_is_cut_from_the_database_acknowledges_nothing_and_sends_clients_away(
+    cluster: StartCluster,
+) -> None:
+    nodes = cluster("n1", WS_PRESENCE_GRACE_S="0.2")
+    database = urlsplit(nodes["n1"].settings["WS_DATABASE_URL"])
+    assert database.port is not None
+    async with Proxy(database.port) as proxy:
+        url = database._replace(netloc=f"postgres@127.0.0.1:{proxy.port}").geturl()
+        await asyncio.to_thread(nodes.start, "n2", WS_DATABASE_URL=url)
+        ana, ben = await pair(nodes)
+        for way in (proxy.to_server, proxy.to_client):
+            way.flows.clear()
+        await ben.send("lobby:join", id="cut off")
+        await ana.expect("user:diff", where=lambda one: ben.id in one["leaves"])
+        assert (await ben.closed())[0] == 4001
+        assert not [one for one in ben.received if one.get("id") == "cut off"]
+        nodes["n2"].kill()
 
 
 async def test_a_node_without_the_bus_goes_on_by_the_database(
