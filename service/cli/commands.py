@@ -380,6 +380,16 @@ def doctor(
 
 
 @app.command()
+def nodes(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
+) -> None:
+    """Show the nodes of the cluster: leases, sockets, rooms, and how far behind each is."""
+    from service.cli.nodes import nodes
+
+    nodes(as_json=as_json)
+
+
+@app.command()
 def token(
     user: Annotated[str | None, typer.Option("--id", help="The user's id.")] = None,
     name: Annotated[str | None, typer.Option(help="The user's display name, if any.")] = None,

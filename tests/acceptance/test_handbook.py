@@ -150,7 +150,7 @@ def test_settings_commands_metrics_and_links_of_a_page_exist(page: Path) -> None
     assert set(SETTING.findall(text)) - known == set()
     metrics = set(re.findall(r"\bws_(?!append\b)[a-z_]+\b", text))
     assert not [name for name in metrics if not any(one.startswith(name) for one in series())]
-    commands = {*typer.main.get_group(app).commands, "--version"} | NOT_COMMANDS
+    commands = {*typer.main.get_group(app).commands, "--version"}
     assert set(re.findall(r"(?:^\$ |`)ws-service ([\w-]+)", text, re.MULTILINE)) - commands == set()
     for link, heading in re.findall(r"\]\(([^)#:]*)#?([^)]*)\)", text):
         if link.startswith("http"):
@@ -162,6 +162,3 @@ def test_settings_commands_metrics_and_links_of_a_page_exist(page: Path) -> None
 
 NOT_SETTINGS = {"WS_DRAIN_WAIT_S", "USER_SERVICE_UNAVAILABLE", "VAULT_READ_ERROR"}
 """Error codes, and a setting that is still to come."""
-
-NOT_COMMANDS = {"nodes"}
-"""A command that is still to come."""
