@@ -282,6 +282,23 @@ class Service:
             task.cancel()
         # The refill gives its connection to the database back.
         await asyncio.wait(self._background[1:])
+        await self._stop_parts(is_lost=is_lost)
+        if parts.user_service is not None:
+            await parts.user_service.close()
+        parts.passwords.stop()
+        if member is not None:
+            await member.leave(parts.engine)
+        # The writer is the last to close: only it moves the WAL into the database and removes it.
+        await parts.reader.close()
+        await parts.log.close()
+        if member is not None:
+            await member.stop()
+        await asyncio.to_thread(traces.stop)
+        logger.info("stopped", metadata={"position": parts.log.position})
+
+    async def _stop_parts(self, *, is_lost: bool) -> None:
+        """Stop the parts one after the other; a fault of one is logged."""
+        parts = self.parts
         for stop in (
             parts.ownership.stop,
             parts.ticker.stop,
@@ -298,18 +315,6 @@ class Service:
                 await stop()
             except Exception as error:  # noqa: BLE001 - the other parts must be stopped as well
                 note_fault(self._metrics, "task", error, what=stop.__qualname__)
-        if parts.user_service is not None:
-            await parts.user_service.close()
-        parts.passwords.stop()
-        if member is not None:
-            await member.leave(parts.engine)
-        # The writer is the last to close: only it moves the WAL into the database and removes it.
-        await parts.reader.close()
-        await parts.log.close()
-        if member is not None:
-            await member.stop()
-        await asyncio.to_thread(traces.stop)
-        logger.info("stopped", metadata={"position": parts.log.position})
 
 
 async def _collect_garbage(matches: Sized) -> None:
