@@ -24,6 +24,7 @@ LIGHT = {
     "service",
     "service.cli",
     "service.cli.commands",
+    "service.cli.log_commands",
     "service.domain",
     "service.domain.errors",
     "service.domain.ids",
