@@ -200,9 +200,12 @@ class Endpoint:
         """Accept no more connections."""
         self._visits.is_draining = True
 
-    async def output_released(self) -> None:
-        """Wait while output is suspended, for what does not leave by the hub."""
-        await self._hub.flush_scope.released()
+    async def output_released(self) -> bool:
+        """Wait while output is suspended, for what does not leave by the hub.
+
+        Return whether it may leave; not if this node is lost.
+        """
+        return await self._hub.flush_scope.released()
 
     async def stop(self, *, is_lost: bool = False) -> None:
         """Accept no more, and close all with 4001; an event of the node records their ends.

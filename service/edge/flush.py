@@ -55,6 +55,8 @@ class FlushScope:
         metrics.wire(wire.name, self.output.method)
         self._is_tick_due = False
         """Whether a frame tick is scheduled."""
+        self._is_lost = False
+        """Whether the node has lost its lease, and only says farewell."""
         self._is_waiting = False
         """Whether it is checked from time to time if output goes on."""
 
@@ -127,10 +129,11 @@ class FlushScope:
         self._is_tick_due = False
         self.output.flush(at_tick=True)
 
-    async def released(self) -> None:
-        """Wait while output is suspended."""
+    async def released(self) -> bool:
+        """Wait while output is suspended; return whether it goes on, or the node is lost."""
         while self.is_suspended():  # noqa: ASYNC110 - a clock says so, which sets no event
             await asyncio.sleep(SUSPENDED_CHECK_S)
+        return not self._is_lost
 
     def begin_farewell(self, connections: Iterable[Connection]) -> None:
         """Drop what is queued, and let output go on for the last that a lost node sends.
@@ -139,6 +142,7 @@ class FlushScope:
         """
         for connection in connections:
             connection.drop_queued()
+        self._is_lost = True
         self.is_suspended = never_suspended
 
     def _may_write(self) -> bool:

@@ -28,7 +28,7 @@ from service.edge.api.shapes import Parameters
 from service.edge.auth import AuthenticationError, bearer_of
 from service.edge.http.cors import Cors
 from service.edge.http.server import admit
-from service.errors import ClientError
+from service.errors import ClientError, Unavailable
 from service.eventstore.archive_file import Archived
 from service.telemetry import Metrics, get_logger, note_fault
 
@@ -98,6 +98,9 @@ class Api:
                 raise ScopeMissing(f"This needs the token of a service with scope `{route.scope}`.")
             params = await _params_of(route, request)
             answer = await route.handler(self._deps, Call(params, caller, request))
+            # Like an ack of a socket: not while others may have taken over from this node.
+            if not await self._deps.hub.flush_scope.released():
+                raise Unavailable
             return _response(route, request, answer)
 
         return answer

@@ -18,7 +18,7 @@ from service.edge.http.server import TOO_MANY, admit
 from service.edge.inbound import EagerResponse
 from service.edge.socketio import packets
 from service.edge.socketio.link import Link
-from service.edge.socketio.packets import InvalidPacket
+from service.edge.socketio.packets import EngineType, InvalidPacket
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -197,7 +197,8 @@ class SocketIo:
             await link.close(CloseCode.PROTOCOL, "Two polls at once")
             raise BadRequest
         text = await link.polling.poll()
-        await self._endpoint.output_released()
+        if not await self._endpoint.output_released():
+            text = EngineType.CLOSE
         if request.transport is None:
             # The frames of this poll are lost with its connection.
             link.lost(CloseCode.ABNORMAL)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -28,9 +35,10 @@ async def until_connected(bus: NatsBus, *, is_connected: bool = True) -> None:
 
 
 @asynccontextmanager
-async def bus_at(url: str) -> AsyncIterator[NatsBus]:
+async def bus_at(url: str, tls_ca: Path | None = None) -> AsyncIterator[NatsBus]:
     """A bus that is started but maybe not connected."""
-    bus = NatsBus(BusSettings(url=SecretStr(url)), "test", jitter=lambda: 0.0)
+    settings = BusSettings(url=SecretStr(url), tls_ca=tls_ca)
+    bus = NatsBus(settings, "test", jitter=lambda: 0.0)
     bus.got = []  # type: ignore[attr-defined]  # what has come, for these tests
     bus.subscribe(SUBJECT, bus.got.append)  # type: ignore[attr-defined]  # as above
     bus.serve("ws.test.node.n1", lambda data, reply: reply(data))
@@ -118,6 +126,50 @@ async def test_user_and_password_of_the_url_are_used_and_appear_in_no_log() -> N
             assert not refused.is_connected
     assert any("Authorization Violation" in str(one) for one in logs), logs
     assert not any(secret in str(logs) for secret in ("hunter22", "wrong-one"))
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server of the tests")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = directory / "cert.pem", directory / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+async def test_tls_needs_a_certificate_that_is_trusted(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    options = ("--tls", "--tlscert", str(cert), "--tlskey", str(key), "--user", "t", "--pass", "p")
+    with running(*options) as server, capture_logs() as logs:
+        url = server.url.replace("nats://", "tls://t:p@")
+        async with bus_at(url) as refused, bus_at(url, cert) as one, bus_at(url, cert) as two:
+            await until_connected(one)
+            await until_connected(two)
+            await reaches(one, two)
+            assert not refused.is_connected
+    assert any("CERTIFICATE_VERIFY_FAILED" in str(one) for one in logs), logs
 
 
 async def test_stop_sends_what_was_published_before_it() -> None:

@@ -107,10 +107,20 @@ async def test_after_the_loss_only_the_farewell_leaves(node: Node) -> None:
 
 
 async def test_what_does_not_leave_by_the_scope_waits_until_it_is_released(node: Node) -> None:
-    await node.scope.released()
+    assert await node.scope.released()
     node.is_suspended = True
     waiting = asyncio.create_task(node.scope.released())
     await pause()
     assert not waiting.done()
     node.is_suspended = False
-    await waiting
+    assert await waiting
+
+
+async def test_what_does_not_leave_by_the_scope_is_dropped_when_the_node_is_lost(
+    node: Node,
+) -> None:
+    node.is_suspended = True
+    waiting = asyncio.create_task(node.scope.released())
+    await pause()
+    node.scope.begin_farewell([node.connection])
+    assert not await waiting
