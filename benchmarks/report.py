@@ -75,7 +75,8 @@ _HOW_TO_READ = """\
 _WHERE = """\
 ## Where the time goes
 
-`docs/decisions/0013-limits-of-further-optimisation.md` has the profiles, the optimisations that
+[performance/profile.md](performance/profile.md) has profiles by row: E, G and F, starts and others.
+`docs/decisions/0013-limits-of-further-optimisation.md` has older ones, the optimisations that
 were made, and the reasons for the missed goals. To profile a run, start it
 (`python -m benchmarks G`) and attach `perf record -g -p PID` or `py-spy record --gil -p PID` to
 the server.
