@@ -15,6 +15,7 @@ from service.domain.commands.nodes import LoseNode, StartNode
 from service.domain.commands.presence import OpenSocket
 from service.domain.commands.seats import SetReady
 from service.domain.events.base import Event, match_stream
+from service.domain.events.nodes import NodeStarted
 from service.domain.ids import MatchId, Owner, RoomId, SocketId
 from service.domain.projections.matches import Match
 from service.domain.projections.world import World
@@ -54,21 +55,22 @@ class Time:
 
 
 class Shown:
-    """Notes the frames that are shown, by the tick and the run of their match."""
+    """Notes the frames that are shown, by the run and the tick of their match."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[int, int]] = []
+        self.all: list[tuple[str, int, int]] = []
 
     def frame_rates(self, _room: object) -> frozenset[int]:
         return ALL_RATES
 
     def publish_frame(self, live: LiveMatch) -> None:
         live.frames.show_all(live.run.tick)
-        self.frames.append((live.match.run, live.run.tick))
+        self._note(live)
 
     def publish_tick(self, live: LiveMatch) -> None:
         live.frames.advance(live.run.tick)
-        self.frames.append((live.match.run, live.run.tick))
+        self._note(live)
 
     def publish_newest(self, _live: LiveMatch) -> None:
         pass
@@ -76,16 +78,25 @@ class Shown:
     def show(self, *_: object) -> None:
         pass
 
+    def _note(self, live: LiveMatch) -> None:
+        self.frames.append((live.match.run, live.run.tick))
+        self.all.append((live.id, live.match.run, live.run.tick))
+
 
 class Node:
     """A node: engine, world, and the matches that it runs."""
 
     def __init__(
-        self, shared: SharedLog, name: str, time: Time, games: Catalogue = GAMES, **rules: Any
+        self,
+        shared: SharedLog,
+        owner: Owner,
+        time: Time,
+        games: Catalogue = GAMES,
+        **rules: Any,
     ) -> None:
         self.log = NodeLog(shared)
         self.world = World()
-        self.owner = Owner(name, 1)
+        self.owner = owner
         self.time = time
         self.matches = LiveMatches(time, Metrics())
         context = msgspec.structs.replace(
@@ -151,14 +162,18 @@ class Cluster:
         self.rules = rules
         self.nodes: dict[str, Node] = {}
         self.names = names
+        self.shown: list[tuple[str, int, int]] = []
+        """The match, run and tick of each frame, in the order in which they were shown."""
 
     async def start(self, name: str, games: Catalogue = GAMES) -> Node:
         """Start one more node."""
-        node = Node(self.shared, name, self.time, games, **self.rules)
+        number = 1 + len([one for one in self.events(NodeStarted) if one.node == name])
+        node = Node(self.shared, Owner(name, number), self.time, games, **self.rules)
+        node.shown.all = self.shown
         others = frozenset(one.owner for one in self.nodes.values())
         self.nodes[name] = node
         node.log.deliver()
-        await self.do(node, StartNode(name, 1, others))
+        await self.do(node, StartNode(name, number, others))
         await node.ownership.recover()
         await self.settle()
         return node
@@ -203,7 +218,7 @@ class Cluster:
 
     async def open(self, user: int, node: Node) -> SocketId:
         """Open a socket of a user on a node."""
-        socket = f"{node.owner.node}.1.{next(node.sockets)}"
+        socket = f"{node.owner.node}.{node.owner.incarnation}.{next(node.sockets)}"
         await self.do(node, OpenSocket(user, socket))
         return socket
 
@@ -235,3 +250,8 @@ class Cluster:
         return [
             row.recorded.event for row in self.shared.rows if isinstance(row.recorded.event, kinds)
         ]
+
+    def recorded(self, match: MatchId) -> list[Event]:
+        """Return the events of a match."""
+        stream = match_stream(match)
+        return [event for event in self.events(Event) if event.stream == stream]
