@@ -130,7 +130,7 @@ def environment(python: Python) -> Path:
 
 def wire_of(python: Path) -> str:
     """Say by what the service sends under this Python: natively and how, or in Python."""
-    script = "import ws_service_wire as wire; print(wire.Output(print).method)"
+    script = "import ws_service_wire as wire; print(wire.Output(print, print, print, None).method)"
     answer = subprocess.run(
         [python, "-P", "-c", script], capture_output=True, text=True, check=False
     )
