@@ -91,11 +91,15 @@ _POSTGRES = (
     """
     CREATE FUNCTION ws_archive(p_archive bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
     DECLARE
-        v_gone bigint;
+        v_gap archive_gaps;
+        v_some bigint;
+        v_gone bigint := 0;
     BEGIN
-        DELETE FROM events AS e USING archive_gaps AS g
-            WHERE g.archive = p_archive AND e.position BETWEEN g.first AND g.last;
-        GET DIAGNOSTICS v_gone = ROW_COUNT;
+        FOR v_gap IN SELECT * FROM archive_gaps AS g WHERE g.archive = p_archive LOOP
+            DELETE FROM events AS e WHERE e.position BETWEEN v_gap.first AND v_gap.last;
+            GET DIAGNOSTICS v_some = ROW_COUNT;
+            v_gone := v_gone + v_some;
+        END LOOP;
         IF v_gone <> (SELECT a.count FROM archives AS a WHERE a.position = p_archive) THEN
             RAISE EXCEPTION 'the archive has other rows than the log';
         END IF;

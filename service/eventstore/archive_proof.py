@@ -78,13 +78,14 @@ async def prove(reader: Reader, walk: Walk, before_us: int) -> Proved:
     # Whatever the world names is still needed, such as the room that a user left last.
     free = unnamed(over.values(), _atoms(world))
     chosen = oldest(free, ROWS_MAX)
-    is_complete = len(chosen) == len(free)
+    is_complete, tried = len(chosen) == len(free), len(chosen)
     for _ in range(ATTEMPTS_MAX):
         if not chosen:
             break
         names = await _difference(walk, skipped, {one.first for one in chosen}, world)
         if not names:
-            return Proved(chosen, len(over) - len(free), world, is_complete)
+            kept = len(over) - len(free) + tried - len(chosen)
+            return Proved(chosen, kept, world, is_complete)
         fewer = [one for one in unnamed(chosen, names) if not one.users & names]
         if len(fewer) == len(chosen):
             raise NotProved(

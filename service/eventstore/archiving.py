@@ -45,10 +45,10 @@ NODE = "archive"
 
 _DELETE = """
     DELETE FROM events WHERE position IN (
-        SELECT e.position FROM archive_gaps AS g
-        JOIN events AS e ON e.position BETWEEN g.first AND g.last
-        WHERE g.archive = :archive)
+        SELECT e.position FROM archive_gaps AS g CROSS JOIN events AS e
+        WHERE g.archive = :archive AND e.position BETWEEN g.first AND g.last)
 """
+"""CROSS JOIN keeps SQLite from looking through all gaps for each event."""
 _DELETE_FROM_INDEX = """
     DELETE FROM stream_index WHERE stream = :stream AND position BETWEEN :first AND :last
 """

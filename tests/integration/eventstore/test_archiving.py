@@ -17,7 +17,8 @@ import pytest
 from service.cli.verify import Check, stored_snapshots
 from service.domain.events.base import Event, Position
 from service.domain.events.log import LogArchived
-from service.domain.events.matches import MatchEvent
+from service.domain.events.matches import MatchEnded, MatchEvent
+from service.domain.events.matchmaking import SearchStarted
 from service.domain.events.presence import (
     SocketClosed,
     SocketOpened,
@@ -31,10 +32,15 @@ from service.domain.events.rooms import (
     SeatTaken,
     Visibility,
 )
-from service.domain.projections.world import World
+from service.domain.projections import rooms
+from service.domain.projections import world as world_module
+from service.domain.projections.lobby import Lobby
+from service.domain.projections.world import _FOLDS, World
 from service.eventstore import baselines, migrate
 from service.eventstore.archive_file import Archived
+from service.eventstore.archive_proof import NotProved
 from service.eventstore.archiving import Done, archive
+from service.eventstore.copying import copy_log
 from service.eventstore.integrity import BrokenChain, broken_match
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_schema import conninfo, driver_url, is_postgres
@@ -47,6 +53,7 @@ from service.eventstore.read_models.match_history import (
 from service.eventstore.read_models.rebuild import Comparison
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.skips import read_skips
+from service.eventstore.store import Store
 from service.games.catalogue import GAMES
 from service.replay.replay import Replay
 from tests.integration.eventstore.store_database import Database, committed
@@ -56,7 +63,9 @@ from tests.unit.replay.test_games_without_ticks import connect_four
 
 Result = TypeVar("Result")
 
-ANA, BEN, CAT = 70_001, 70_002, 70_003
+PATIENCE_S = 10.0
+
+ANA, BEN, CAT, DAN = 70_001, 70_002, 70_003, 70_004
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -79,8 +88,18 @@ class Log:
         self.directory = directory
 
     def append(self, *events: Event) -> None:
-        committed(self.database.opened(), append_of(*events))
+        committed(self._opened(), append_of(*events))
         self.database.close()
+
+    def _opened(self) -> Store:
+        """Open the store when the server has ended the session of the one before."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self.database.opened()
+            except LogInUse:
+                assert time.monotonic() < until
+                time.sleep(0.01)
 
     def read(self, ask: Callable[[Reader], Awaitable[Result]]) -> Result:
         """Ask a reader that knows the directory of archives."""
@@ -353,3 +372,65 @@ def test_a_service_that_runs_alone_must_be_stopped(postgres: Postgres, tmp_path:
         assert log.archive().rooms == 1
     finally:
         database.close()
+
+
+def online(*users: int) -> list[Event]:
+    return [
+        event
+        for user in users
+        for event in (UserCameOnline(user), SocketOpened(user, f"n1.1.{user}x"))
+    ]
+
+
+def room_without_presence(room: str, *users: int) -> list[Event]:
+    """Return an evening of users who are online anyway."""
+    left_out = UserCameOnline | UserWentOffline | SocketOpened | SocketClosed | SeatTaken
+    return [event for event in evening(room, *users) if not isinstance(event, left_out)]
+
+
+def test_a_room_that_ended_a_search_stays_while_the_search_would_come_back(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the room its players, who are still online, would be in the queue again."""
+    # No room is named as the one that they left last.
+    monkeypatch.setattr(rooms, "REMEMBERED_MAX", 1)
+    log.append(*online(ANA, BEN), SearchStarted(ANA, "connect4"), SearchStarted(BEN, "connect4"))
+    log.append(*room_without_presence("r1", ANA, BEN))
+    log.append(*evening("r2", CAT, DAN), *evening("r3", CAT, DAN))
+    world = log.world()
+    done = log.archive()
+    assert (done.rooms, done.kept) == (1, 2)
+    assert {event.stream for _, event in log.events()} >= {"room:r1", "match:r1-1", "room:r3"}
+    assert log.world().matchmaking == world.matchmaking
+
+
+def test_a_fold_that_counts_what_would_leave_refuses_the_archive(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No rule here knows of the projections: a new one decides by itself."""
+    log.append(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))
+
+    def counting(lobby: Lobby, _event: Event, _position: Position) -> None:
+        lobby.members[-len(lobby.members)] = set()
+
+    folds = [*_FOLDS[MatchEnded], ("lobby", counting)]
+    monkeypatch.setattr(world_module, "_FOLDS", _FOLDS | {MatchEnded: folds})
+    before = log.events()
+    with pytest.raises(NotProved, match="nothing was changed"):
+        log.archive()
+    assert log.events() == before
+    assert not log.directory.exists()
+
+
+def test_a_copy_of_a_log_goes_on_with_its_archives(log: Log, tmp_path: Path) -> None:
+    log.append(*evening("club", ANA, BEN), *evening("r2", ANA, BEN))
+    assert log.archive().rooms == 1
+    copy = Log(Database(f"sqlite+aiosqlite:///{tmp_path}/copy.db"), log.directory)
+    migrate.database_path(copy.database.url).unlink()
+    copy_log(log.database.url, copy.database.url, lambda *_: None)
+    assert copy.events() == log.events()
+    assert copy.read(lambda reader: match_events(reader, "club-1"))
+    copy.append(*evening("r3", ANA, BEN))
+    copy.verify()
+    with pytest.raises(sqlite3.Error, match="immutable"):
+        copy.change("DELETE FROM events WHERE position = 1")
