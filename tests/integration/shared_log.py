@@ -51,6 +51,11 @@ class NodeLog:
         """Appends that have not reached the log yet."""
         self.conflicts = 0
 
+    @property
+    def position(self) -> int:
+        """The greatest position that is known to be in the log."""
+        return len(self.shared.rows)
+
     def start(self, fold: Callable[[Batch], None]) -> None:
         """Fold by `fold` from the first event on."""
         self.follower = Follower(0, fold)
