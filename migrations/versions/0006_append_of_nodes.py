@@ -125,6 +125,7 @@ LANGUAGE plpgsql VOLATILE SET enable_seqscan TO off AS $$
 -- p_projections has the statements of read models by the number of their event; p_names and
 -- p_texts have rows that begin with the number of their append.
 DECLARE
+    v_row tid;
     v_position bigint;
     v_before bigint;
     v_hash bytea;
@@ -156,9 +157,11 @@ DECLARE
     v_projection jsonb;
     v_number integer;
 BEGIN
-    SELECT l.position, l.hash, l.epoch, l.recorded_at, l.barrier
-        INTO STRICT v_position, v_hash, v_epoch, v_at, v_barrier
-        FROM log_head AS l WHERE l.id = 1 FOR UPDATE;
+    -- Backwards, so that the newest version of the row comes first: a dump, or any other long
+    -- transaction, keeps all versions since its begin.
+    SELECT l.ctid, l.position, l.hash, l.epoch, l.recorded_at, l.barrier
+        INTO STRICT v_row, v_position, v_hash, v_epoch, v_at, v_barrier
+        FROM log_head AS l WHERE l.id <= 1 ORDER BY l.id DESC LIMIT 1 FOR UPDATE;
     v_before := v_position;
     v_new_barrier := v_barrier;
     IF p_head > v_position OR (p_head = v_position AND p_head_hash <> v_hash) OR (
@@ -397,7 +400,10 @@ BEGIN
     IF v_count > 0 THEN
         UPDATE log_head
             SET position = v_position, hash = v_hash, recorded_at = v_at, barrier = v_new_barrier
-            WHERE id = 1;
+            WHERE ctid = v_row;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the head of the log could not be moved';
+        END IF;
     END IF;
     head := v_position;
     hash := v_hash;

@@ -47,6 +47,16 @@ _HEAD = """
     SELECT l.position, l.hash, l.epoch, e.position, e.hash FROM log_head AS l
     LEFT JOIN (SELECT position, hash FROM events ORDER BY position DESC LIMIT 1) AS e ON true
 """
+PLANS: Final = (
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), "
+    "set_config('jit', 'off', false), "
+    "set_config('max_parallel_workers_per_gather', '0', false)"
+)
+"""Statements of a commit are planned once, by index, however long the log is.
+
+The planner does not know how few events a commit looks at, and would take the time for more.
+"""
+
 _MOVE_HEAD = "UPDATE log_head SET position = position WHERE id = 1"
 _PUT_SNAPSHOT = """
     INSERT INTO snapshots (projection, code_version, position, hash, data)
@@ -124,6 +134,7 @@ class PostgresStore:
         # Acknowledged events must survive a power failure.
         connection.execute("SET synchronous_commit TO on")
         connection.execute(KEEPALIVE)
+        connection.execute(PLANS)
         connection.execute(f"SET lock_timeout TO {max(self._busy_ms, 1)}")
         self._take_lock(connection)
         self._session = connection.execute(SESSION).fetchone()

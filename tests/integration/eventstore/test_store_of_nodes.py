@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+import psycopg
 import pytest
 
 from service.domain.events.base import Event
@@ -628,6 +630,29 @@ class TestTheLog:
         a = database.node("a")
         with pytest.raises(LogDiverged):
             a.commit([keyed(joined(1), seen=1, keys={"user:1"})])
+
+    def test_versions_of_the_head_that_a_dump_keeps_are_not_passed(
+        self, database: Database
+    ) -> None:
+        """Each commit makes one; passing them all would slow every commit down."""
+        a = database.node("a")
+        committed(a, append_of(joined(1)))
+        with psycopg.connect(database.conninfo) as dump:
+            dump.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM events LIMIT 1")
+            for _ in range(600):
+                committed(a, append_of(joined(1)))
+            ((source,),) = database.query("SELECT prosrc FROM pg_proc WHERE proname = 'ws_append'")
+            found = re.search(r"FROM log_head AS l (.*?) FOR UPDATE", source, re.DOTALL)
+            assert found is not None
+            with psycopg.connect(database.conninfo) as other:
+                other.execute("SET enable_seqscan TO off")
+                explain = (
+                    "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT l.ctid FROM log_head AS l "
+                )
+                plan = other.execute((explain + found[1]).encode()).fetchone()
+        assert plan is not None
+        pages = plan[0][0]["Plan"]["Shared Hit Blocks"] + plan[0][0]["Plan"]["Shared Read Blocks"]
+        assert pages < 6
 
     def test_nodes_that_begin_an_empty_log_at_once_share_its_epoch(
         self, database: Database
