@@ -8,6 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from service.cluster.routing import Router
 from service.domain.names import clean_name
 from service.edge.admission import Admission
 from service.edge.admission_control import AdmissionControl
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from service.edge.auth import Issuer
     from service.eventstore.reader import Reader
     from service.eventstore.writer import EventLog
+    from service.runtime.dispatcher import Dispatcher
     from service.settings import Settings
     from service.telemetry import Metrics
 
@@ -113,11 +115,8 @@ class Parts:
         self.refill_progress = RefillProgress(self.backlog)
         parts = self.world, self.profiles, self.backlog, settings.broadcasts, metrics
         member = self.membership
-        self.hub = Hub(
-            *parts,
-            wire=choose(settings.wire.kind),
-            is_suspended=member and member.is_suspended,
-        )
+        is_suspended = member and member.is_suspended
+        self.hub = Hub(*parts, wire=choose(settings.wire.kind), is_suspended=is_suspended)
         self.matches = LiveMatches(time.monotonic, metrics)
         self.engine = Engine(
             self.log,
@@ -129,6 +128,9 @@ class Parts:
             conditions=member and member.conditions,
             metrics=metrics,
         )
+
+        self.router = member and Router(self.engine, self.matches, member)
+        self.dispatcher: Dispatcher = self.router or self.engine
 
     def _make_runtime(self) -> None:
         settings, reader = self.settings, self.reader
@@ -230,7 +232,7 @@ class Parts:
             friends_max=limits.session.friends_max,
         )
         backend = Backend(
-            self.engine,
+            self.dispatcher,
             self.hub,
             queries,
             Admission(world, self.authenticator, self.profile_lookup, limits.origins, metrics),
@@ -261,15 +263,9 @@ class Parts:
         self.socket_io = SocketIo(
             self.endpoint, handshakes, control, limits, node=self.node.node, unauthenticated_max=cap
         )
-        api = Api(
-            Dependencies(
-                self.engine, self.hub, self.reader, Replays(self.reader, GAMES), time.time
-            ),
-            self.authenticator,
-            request_rate,
-            limits.origins,
-            metrics,
-        )
+        replays = Replays(self.reader, GAMES)
+        deps = Dependencies(self.dispatcher, self.hub, self.reader, replays, time.time)
+        api = Api(deps, self.authenticator, request_rate, limits.origins, metrics)
         routes = [
             *Pages(self.endpoint, handshakes, control).routes(),
             *Probes(self.log, self.world, metrics, self.membership).routes(),

@@ -7,6 +7,7 @@ Every exception that a public function raises is in this tree:
         * BadBody
         * BadParameter
         * BodyTooLarge
+        * EventsArchived
         * MatchIsLive
         * MatchNotFound
         * MethodNotAllowed
@@ -80,6 +81,8 @@ Every exception that a public function raises is in this tree:
         * TooManySockets
         * Unavailable
             * NodeAlive
+            * NotReached
+            * OutcomeUnknown
         * UnknownField
         * UnknownGame
         * UnknownType
@@ -136,6 +139,7 @@ Every exception that a public function raises is in this tree:
     * RulesFailed
         * MoveFailed
     * UnknownEvent
+    * UnknownRequest
     * UnreadableBaseline
     * UnreadableEvent
     * VaultError

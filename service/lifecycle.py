@@ -305,6 +305,7 @@ class Service:
             parts.snapshots.stop,
             *(() if is_lost else (parts.endpoint.stop,)),
             parts.socket_io.stop,
+            *(() if parts.router is None else (parts.router.stop,)),
             parts.move_history.stop,
             parts.site.stop,
             parts.profile_lookup.stop,

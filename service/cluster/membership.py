@@ -73,10 +73,10 @@ class Membership:
         """
         self.node = node
         self.bus = bus
-        self.conditions = Conditions(random.random, self._sync)
+        self.conditions = Conditions(random.random, self.sync)
         self._lost = lost
         self._lease = lease
-        self._realm = realm
+        self.realm = realm
         self._replication: Replication
         self._log_sync: LogSync
         self._engine: Engine | None = None
@@ -109,7 +109,7 @@ class Membership:
         self._replication = Replication(
             self.bus,
             reader,
-            realm=self._realm,
+            realm=self.realm,
             epoch=log.head.epoch,
             position=engine.world.position,
             fold=engine.followed,
@@ -117,6 +117,15 @@ class Membership:
         )
         self._log_sync = LogSync(reader.head, self._replication)
         return self._replication
+
+    def when_folded(self, position: Position, done: Callable[[], None]) -> None:
+        """Call `done` once `position` is folded, which is known to be in the log."""
+        self._replication.note_head(position)
+        self._replication.when_folded(position, done)
+
+    def sync(self, done: Callable[[], None]) -> None:
+        """Call `done` once all is folded that is in the log now, or if that can't be found out."""
+        self._log_sync.request(done)
 
     async def start(self, log: EventLog, engine: Engine) -> None:
         """Connect to the bus, fold what others have appended, and announce this node."""
@@ -171,9 +180,6 @@ class Membership:
         await self._tasks.stop()
         await self._lease.leave()
         await self.bus.stop()
-
-    def _sync(self, done: Callable[[], None]) -> None:
-        self._log_sync.request(done)
 
     def _report(self) -> NodeReport:
         """Return what this node tells of itself with each renewal of its lease."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from service.edge.hub import Hub
     from service.edge.passwords import Passwords
     from service.edge.queries import Queries
-    from service.runtime.engine import Engine
+    from service.runtime.dispatcher import Dispatcher
     from service.runtime.idempotency import Fingerprints
     from service.tasks import Tasks
     from service.telemetry import Metrics
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Backend(NamedTuple):
     """The parts that carry out what clients ask for; all conversations share them."""
 
-    engine: Engine
+    engine: Dispatcher
     hub: Hub
     queries: Queries
     admission: Admission

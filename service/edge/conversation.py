@@ -319,7 +319,7 @@ class Conversation:
             if isinstance(result, Exception):
                 self._replies.fail(result, id_)
                 return
-            if not result.events:
+            if not (result.events or result.is_elsewhere):
                 self._queries.show_again(action.message, self.connection)
             self._replies.acknowledge(id_, result.result.position, result.result.room)
         except Exception as error:  # noqa: BLE001 - it costs this message alone

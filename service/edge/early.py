@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from service.edge.queries import Queries
     from service.edge.session.actions import Request
-    from service.runtime.engine import Engine
+    from service.runtime.dispatcher import Dispatcher
 
 
-def is_early(request: Request, engine: Engine, queries: Queries) -> bool:
+def is_early(request: Request, engine: Dispatcher, queries: Queries) -> bool:
     """Return whether a request has to wait: one with an id, or a resume."""
     if request.id is not None and engine.recall.is_under_way:
         return True
@@ -25,7 +25,7 @@ def is_early(request: Request, engine: Engine, queries: Queries) -> bool:
 
 async def in_time(
     request: Request | None,
-    engine: Engine,
+    engine: Dispatcher,
     queries: Queries,
     refuse: Callable[[Exception, str | None], None],
 ) -> Request | None:

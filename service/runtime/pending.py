@@ -30,6 +30,8 @@ class Executed(msgspec.Struct, frozen=True):
     events: Sequence[Event]
     """Empty when it changed nothing, or was carried out before under the same id."""
     result: CommandResult
+    is_elsewhere: bool = False
+    """It has changed something by events of another node, which are not listed."""
 
 
 class PendingCommand(msgspec.Struct, eq=False):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from service.edge.hub import Hub
     from service.eventstore.reader import Reader
     from service.fanout.profiles import Profiles
-    from service.runtime.engine import Engine
+    from service.runtime.dispatcher import Dispatcher
 
 CACHE_MAX_AGE_S = 24 * 3600
 """How long a client may cache a response that never changes, in seconds."""
@@ -39,7 +39,12 @@ class Dependencies:
     """The components that handlers use."""
 
     def __init__(
-        self, engine: Engine, hub: Hub, reader: Reader, replays: Replays, now: Callable[[], float]
+        self,
+        engine: Dispatcher,
+        hub: Hub,
+        reader: Reader,
+        replays: Replays,
+        now: Callable[[], float],
     ) -> None:
         """Take the components; `now` returns the seconds since 1970."""
         self.engine = engine
