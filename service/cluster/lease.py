@@ -49,6 +49,7 @@ _TRY_NAME = "SELECT pg_try_advisory_lock(ws_node_key(%s))"
 _END_HOLDER = """
     SELECT pg_terminate_backend(l.pid) FROM pg_locks AS l, nodes AS n
     WHERE n.node = %(node)s AND n.expires_at <= clock_timestamp()
+        AND clock_timestamp() >= pg_postmaster_start_time() + interval '4 seconds'
         AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND l.classid = ((ws_node_key(n.node) >> 32) & 4294967295)::oid
@@ -63,7 +64,7 @@ _JOIN = """
         renewals, locked_since, level, fingerprint, report)
     VALUES (%(node)s, %(after)s + 1, false, clock_timestamp() + interval '2 seconds',
         clock_timestamp(), pg_postmaster_start_time(), 1,
-        CASE WHEN %(is_locked)s THEN pg_postmaster_start_time() END, %(level)s,
+        pg_postmaster_start_time(), %(level)s,
         %(fingerprint)s, %(report)s)
     ON CONFLICT (node) DO UPDATE
     SET incarnation = greatest(n.incarnation + 1, excluded.incarnation), lost = false,
@@ -175,10 +176,7 @@ class PostgresLease:
         while not await self._take_name():
             if time.monotonic() >= until:
                 await self._session.close()
-                raise NodeNameTaken(
-                    f"another process is the node {self._node} of this cluster; stop it first, or "
-                    "set WS_NODE to another name"
-                )
+                raise self._name_taken()
             # One that has no lease any more is stopped, or its machine is out of reach.
             await self._session.run(_END_HOLDER, {"node": self._node})
             await asyncio.sleep(CLAIM_PAUSE_S)
@@ -192,16 +190,19 @@ class PostgresLease:
         """Begin an incarnation, with a number above all before it and above `after`.
 
         From then on no earlier one can append. Returns the other nodes that were not declared lost:
-        one of them that has ended can be declared so only after a while.
+        one of them that has ended can be declared so only after a while. Raises `NodeNameTaken` if
+        another process has taken the name since the claim, or `psycopg.Error`.
         """
-        is_locked = await self._take_name()
+        if not await self._take_name():
+            # The session of the claim was lost, and another process has taken the name.
+            await self._session.close()
+            raise self._name_taken()
         sent_at = self._clock()
         rows = await self._session.run(
             _JOIN,
             {
                 "node": self._node,
                 "after": after,
-                "is_locked": is_locked,
                 "level": self._level,
                 "fingerprint": _json(self._fingerprint),
                 "report": _json(NodeReport()),
@@ -273,6 +274,12 @@ class PostgresLease:
     async def _prepare(self) -> None:
         """Begin a new session, which holds no lock."""
         self._is_locked = False
+
+    def _name_taken(self) -> NodeNameTaken:
+        return NodeNameTaken(
+            f"another process is the node {self._node} of this cluster; stop it first, or set "
+            "WS_NODE to another name"
+        )
 
     def _compare(self, rows: list[tuple[Any, ...]]) -> None:
         """Raise `NodesDiffer` if settings differ that must not; log the others."""

@@ -146,9 +146,24 @@ async def test_a_name_is_free_when_its_process_has_ended(nodes: Nodes) -> None:
     await claim
 
 
+async def test_a_process_that_has_lost_its_name_before_it_joins_is_refused(nodes: Nodes) -> None:
+    first = nodes.lease("a")
+    await first.claim()
+    await first._session.close()  # noqa: SLF001 - the connection was lost
+    await nodes.joined("a")
+    with pytest.raises(NodeNameTaken):
+        await first.join()
+    assert nodes.database.query("SELECT incarnation FROM nodes") == [(1,)]
+
+
 async def test_a_name_whose_lease_has_expired_is_taken_from_its_holder(nodes: Nodes) -> None:
     """The process is stopped, or on a machine that is out of reach."""
     first = await nodes.joined("a")
+    await until(
+        lambda: nodes.database.query(
+            "SELECT now() > pg_postmaster_start_time() + interval '4 seconds'"
+        )[0][0]
+    )
     nodes.age("a", 2.1)
     second = await nodes.joined("a")
     assert second.owner == Owner("a", 2)
