@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 READS_MAX = 8
 """How many matches are read from the log at once."""
 
+HANDOVERS_MAX = 8
+"""How many rooms are handed over at once: their matches stand still meanwhile."""
+
 READ_TIMEOUT_S = 2.0
 """How long reading a match may take; the connection may be half-open."""
 
@@ -118,6 +121,29 @@ class MatchOwnership:
             if live is not None and not is_moved:
                 self._ticker.go_on(live)
         return is_moved
+
+    async def hand_over_all(self) -> int:
+        """Hand all rooms of this node over to their heirs; return how many no other node takes.
+
+        The node has to drain: else it gets new rooms meanwhile.
+        """
+        nodes, node = self._world.nodes, self._engine.context.node
+        while True:
+            owned = [room for room, owner in nodes.owners.items() if owner == node]
+            moved = 0
+            for start in range(0, len(owned), HANDOVERS_MAX):
+                part = owned[start : start + HANDOVERS_MAX]
+                moved += sum(await asyncio.gather(*map(self._hand_over_to_heir, part)))
+            if not moved:
+                return len(owned)
+
+    async def _hand_over_to_heir(self, room: RoomId) -> bool:
+        node = self._engine.context.node
+        heir = self._world.nodes.heir_of(room, excluding=node.node)
+        try:
+            return heir is not None and await self.hand_over(room, heir)
+        except Unavailable:
+            return False
 
     def _stop(self, room: RoomId) -> Sequence[Event]:
         """Stop the live match of a room, if any, and return where it stands."""

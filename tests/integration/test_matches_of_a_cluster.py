@@ -12,6 +12,7 @@ import pytest
 
 from service.domain.commands.hosting import CreateRoom, RoomPlan
 from service.domain.commands.moves import Move
+from service.domain.commands.nodes import DrainNode
 from service.domain.commands.presence import CloseSocket, OpenSocket
 from service.domain.commands.seats import TakeSeat
 from service.domain.events.matches import (
@@ -282,6 +283,33 @@ async def test_an_input_of_the_earlier_owner_is_refused_after_the_move() -> None
     assert isinstance(refused, Unavailable)
     await cluster.do(two, Move(ANA, "n1.1.1", "room", DOWN))
     assert len(cluster.events(MatchInput)) == 1
+
+
+async def test_a_node_that_drains_hands_all_its_rooms_over() -> None:
+    cluster = Cluster("n1", "n2", "n3")
+    one, two, three = await cluster.started()
+    await cluster.play("pong", (ANA, one), (BEN, two), on=one)
+    sockets = [await cluster.open(user, one) for user in range(10, 30)]
+    for user, socket in enumerate(sockets, start=10):
+        await cluster.do(one, CreateRoom(user, socket, f"room{user}", RoomPlan(game="pong")))
+    await cluster.do(one, DrainNode("n1", 1))
+    draining = asyncio.create_task(one.ownership.hand_over_all())
+    while not draining.done():
+        await cluster.settle()
+    assert await draining == 0
+    assert set(two.world.nodes.owners.values()) == {two.owner, three.owner}
+    assert one.live() == []
+    assert [*two.live(), *three.live()] == [MATCH]
+    assert cluster.events(MatchPaused) == []
+
+
+async def test_the_last_node_keeps_its_rooms_while_it_drains() -> None:
+    cluster = Cluster("n1")
+    (one,) = await cluster.started()
+    await cluster.play("pong", (ANA, one), (BEN, one), on=one)
+    await cluster.do(one, DrainNode("n1", 1))
+    assert await one.ownership.hand_over_all() == 1
+    assert one.live() == [MATCH]
 
 
 # Rules
