@@ -50,9 +50,11 @@ async def _stats(*, as_json: bool) -> None:
     storage = load_settings().storage
     async with opened_log() as reader:
         head, counts = await reader.head(), await reader.counts()
+        archived = sum(archive.count for archive in await reader.archived.archives())
     size = _size(storage.log_file, driver_url(storage.database_url))
     found: dict[str, Any] = {
         "events": head.position,
+        "archived": archived,
         "hash": head.hash.hex(),
         "epoch": head.epoch,
         "bytes": size,
@@ -66,6 +68,8 @@ async def _stats(*, as_json: bool) -> None:
     for type_, count in found["types"].items():
         table.add_row(type_, f"{count:,}")
     table.add_section()
+    if archived:
+        table.add_row("archived", f"{archived:,}")
     table.add_row("all", f"{head.position:,}")
     console().print(table)
     print(f"{size:,} bytes; head {head.hash.hex()[:16]}, epoch {head.epoch}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from service.eventstore.tables import archive_gaps, archived_streams, archives, baselines
 
@@ -71,21 +72,10 @@ class ArchivedRows:
             row = (await connection.execute(statement)).first()
         return None if row is None else StoredBaseline(row.position, row.schema_version, row.data)
 
-    async def gaps(self, after: Position, until: Position) -> list[Gap]:
-        """Return the gaps that begin after a position, up to and including another."""
-        statement = (
-            select(archive_gaps.c.first, archive_gaps.c.last, archive_gaps.c.hash, archives.c.file)
-            .join(archives, archives.c.position == archive_gaps.c.archive)
-            .where(archive_gaps.c.first > after, archive_gaps.c.first <= until)
-            .order_by(archive_gaps.c.first)
-        )
-        async with self._engine.connect() as connection:
-            return [Gap(*row) for row in await connection.execute(statement)]
-
     async def between(self, after: Position, until: Position) -> list[tuple[Gap, list[Row]]]:
         """Return the archived rows after a position, up to and including another, by gaps."""
         found: list[tuple[Gap, list[Row]]] = []
-        for gap in await self.gaps(after, until):
+        for gap in await self._gaps(after + 1, until):
             rows = await asyncio.to_thread(self.files.rows_between, gap.file, gap.first, gap.last)
             found.append((gap, rows))
         return found
@@ -99,19 +89,15 @@ class ArchivedRows:
 
     async def rows_at(self, positions: Collection[Position]) -> list[Row]:
         """Return the archived rows at these positions; missing ones are left out."""
+        if not positions:
+            return []
         by_file: dict[str, set[Position]] = {}
-        async with self._engine.connect() as connection:
-            for position in positions:
-                statement = (
-                    select(archive_gaps.c.last, archives.c.file)
-                    .join(archives, archives.c.position == archive_gaps.c.archive)
-                    .where(archive_gaps.c.first <= position)
-                    .order_by(archive_gaps.c.first.desc())
-                    .limit(1)
-                )
-                row = (await connection.execute(statement)).first()
-                if row is not None and row.last >= position:
-                    by_file.setdefault(row.file, set()).add(position)
+        gaps = await self._gaps(min(positions), max(positions))
+        firsts = [gap.first for gap in gaps]
+        for position in positions:
+            index = bisect_right(firsts, position) - 1
+            if index >= 0 and gaps[index].last >= position:
+                by_file.setdefault(gaps[index].file, set()).add(position)
         found: list[Row] = []
         for file, wanted in by_file.items():
             found += await asyncio.to_thread(self.files.rows_at, file, wanted)
@@ -131,6 +117,21 @@ class ArchivedRows:
                 for row in await connection.execute(statement)
             ]
         return sorted(rows)
+
+    async def _gaps(self, first: Position, last: Position) -> list[Gap]:
+        """Return the gaps that have any of these positions, in order."""
+        # Only `first` has an index.
+        before = select(func.max(archive_gaps.c.first)).where(archive_gaps.c.first <= first)
+        from_ = func.coalesce(before.scalar_subquery(), first)
+        statement = (
+            select(archive_gaps.c.first, archive_gaps.c.last, archive_gaps.c.hash, archives.c.file)
+            .join(archives, archives.c.position == archive_gaps.c.archive)
+            .where(archive_gaps.c.first >= from_, archive_gaps.c.first <= last)
+            .where(archive_gaps.c.last >= first)
+            .order_by(archive_gaps.c.first)
+        )
+        async with self._engine.connect() as connection:
+            return [Gap(*row) for row in await connection.execute(statement)]
 
     async def _files_of(self, stream: str, after: Position) -> list[str]:
         statement = (

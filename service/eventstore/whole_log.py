@@ -27,10 +27,11 @@ class ArchiveCheck:
         self._said: dict[str, LogArchived] = {}
 
     def add(self, file: str, rows: Sequence[Row]) -> None:
-        """Take the next rows of an archive."""
-        digest = self._digests[file]
-        for row in rows:
-            digest.add(row)
+        """Take the next rows of an archive; one that was made meanwhile is not checked."""
+        digest = self._digests.get(file)
+        if digest is not None:
+            for row in rows:
+                digest.add(row)
 
     def on_event(self, event: Event) -> None:
         """Take an event of the log."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import aiohttp
@@ -60,6 +61,11 @@ def test_archived_matches_are_read_by_every_command(old: CommandLine, tmp_path: 
         assert f"ARCHIVED: the events are in the archive {file.name}" in refused.complaint
     # A backup checks the chain over the gaps, without the file.
     assert "ok" in old("log", "backup", str(tmp_path / "backups"))
+    (backup,) = (tmp_path / "backups").iterdir()
+    assert "ok" in old("log", "restore", str(backup), "--replace")
+    assert old.run("log", "verify", **known).output.startswith("ok: ")
+    counts = json.loads(old("log", "stats", "--json"))
+    assert counts["archived"] == counts["events"] - sum(counts["types"].values()) > 0
     again = old.run("log", "archive", "--before", "1h", **known)
     assert again.output.startswith("nothing to archive; 1 rooms")
 
