@@ -63,7 +63,8 @@ def pause_match(match: Match, context: Context) -> list[Event]:
 def handle_lost_player(room: Room, match: Match, seat: int, context: Context) -> list[Event]:
     """Decide what follows when the player of `seat` has lost their last socket."""
     snapshot = context.match_snapshot(match.id)
-    if pause_left_ms(match, seat, snapshot.spent_ms) == 0:
+    is_excused = room.seats[seat].excused
+    if not is_excused and pause_left_ms(match, seat, snapshot.spent_ms) == 0:
         if match.paused:
             return resume_match_without(room, match, [], context)
         return release_keys(match, seat, snapshot, context)

@@ -25,7 +25,7 @@ from service.domain.events.matches import (
     MatchTurnNoted,
 )
 from service.domain.events.outbox import ConsumerSubscribed
-from service.domain.events.presence import SocketClosed
+from service.domain.events.presence import SocketClosed, SocketOpened
 from service.domain.events.rooms import RoomMoved, SeatTaken
 from service.games.pong import KeysHeld
 from service.runtime.record import Record
@@ -158,6 +158,16 @@ def test_a_player_without_pause_left_is_not_waited_for() -> None:
     one = away(ANA, pause_budget_s=0)
     one.measured(held={0: {tab(ANA): ["up"]}})
     one.when(LosePlayer(MATCH, ANA, last(one))).then(entered(NONE, tick=9))
+
+
+def test_a_player_whose_node_is_lost_is_waited_for_without_pause_left() -> None:
+    """That their node is gone is no fault of the player."""
+    one = measured(play("pong", ANA, BEN, pause_budget_s=0))
+    away_tab = SeatTaken(room=ROOM, user=BEN, socket="n2.1.7")
+    closes = SocketClosed(user=BEN, socket=tab(BEN), code=1006)
+    one.given(start("n2"), SocketOpened(user=BEN, socket="n2.1.7"), away_tab, closes)
+    one.given(node_lost("n2"))
+    one.when(LosePlayer(MATCH, BEN, last(one))).then(paused(5, spent=[0, 0]))
 
 
 def test_a_lost_player_locks_the_room() -> None:
