@@ -18,7 +18,13 @@ from service.eventstore import postgres_arrays
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_append import CALL, Call
 from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK, UNLOCK
-from service.eventstore.postgres_session import END_SESSION, KEEPALIVE, SESSION, AnswerWatch
+from service.eventstore.postgres_session import (
+    END_SESSION,
+    KEEPALIVE,
+    SESSION,
+    AnswerWatch,
+    take_lock,
+)
 from service.eventstore.postgres_sql import LAST_OF_GAP, LAST_VERSION, named_parameters
 from service.eventstore.records import GENESIS, Head
 from service.eventstore.side_file import LAST_EVENT, check_end
@@ -143,8 +149,7 @@ class PostgresStore:
         """Take the lock of the log; the server may still hold it for the connection before."""
         if self._session is not None:
             connection.execute(END_SESSION, self._session)
-        row = connection.execute(TRY_SHARED_LOCK if self._is_shared else TRY_LOCK).fetchone()
-        if row is None or not row[0]:
+        if not take_lock(connection, TRY_SHARED_LOCK if self._is_shared else TRY_LOCK):
             raise LogInUse(
                 "another ws-service is using the log of this database; stop it first, or set "
                 "WS_DATABASE_URL to another one"
@@ -168,13 +173,6 @@ class PostgresStore:
         """Run a statement; return its first row."""
         return self._connection.execute(statement.encode(), parameters).fetchone()
 
-    def _row(self, statement: str) -> tuple[Any, ...]:
-        """Run a statement that has one row; return it."""
-        row = self._one(statement)
-        if row is None:
-            raise AssertionError(statement)
-        return row
-
     def _last(self) -> tuple[Position, bytes] | None:
         """Return position and hash of the last event."""
         row = self._one(LAST_EVENT)
@@ -192,7 +190,7 @@ class PostgresStore:
 
         Raises `LogInUse` while other nodes use the log.
         """
-        if self._is_shared and not self._row(TRY_LOCK)[0]:
+        if self._is_shared and not take_lock(self._connection, TRY_LOCK):
             raise LogInUse("other nodes are using the log of this database: stop all other nodes")
         try:
             self._begin_epoch()

@@ -11,6 +11,7 @@ import psycopg
 from service.eventstore.erasure import Erased
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_schema import TRY_LOCK
+from service.eventstore.postgres_session import take_lock
 from service.eventstore.records import GENESIS, Head
 from service.eventstore.side_file import LAST_EVENT, check_end
 
@@ -29,8 +30,7 @@ _RETRY = "UPDATE outbox SET next_at = 0 WHERE consumer = %s AND match = %s"
 def locked(conninfo: str) -> Iterator[None]:
     """Hold the lock of the log; raise `LogInUse` while a service runs on it."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        row = connection.execute(TRY_LOCK).fetchone()
-        if row is None or not row[0]:
+        if not take_lock(connection, TRY_LOCK):
             raise LogInUse("a ws-service is using the log of this database; stop it first")
         yield
 

@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from psycopg import Connection
 
 KEEPALIVE: Final = (
     "SELECT set_config('tcp_keepalives_idle', '2', false), "
@@ -30,6 +32,24 @@ END_SESSION: Final = """
     WHERE pid = %s AND backend_start = %s
 """
 """Ends such a side, which may have kept the locks of its connection."""
+
+
+LOCK_WAIT_S: Final = 0.5
+"""How long a lock is waited for: the server may notice the end of its holder a little later."""
+
+LOCK_PAUSE_S: Final = 0.02
+
+
+def take_lock(connection: Connection[tuple[Any, ...]], statement: str) -> bool:
+    """Try to take a lock by `statement`, which returns whether it is held; return that."""
+    until = time.monotonic() + LOCK_WAIT_S
+    while True:
+        row = connection.execute(statement.encode()).fetchone()
+        if row is not None and row[0]:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOCK_PAUSE_S)
 
 
 def shut_down(descriptor: int) -> None:
