@@ -76,8 +76,7 @@ class DeadlineScheduler:
         for deadline in started_by(event, position, world, times):
             self._arm(deadline)
         if type(event) in _MOVE_DEADLINES:
-            is_loss = isinstance(event, NodeLost)
-            for deadline in after_node_change(world, times, is_loss=is_loss):
+            for deadline in after_node_change(world, times):
                 self._arm(deadline)
 
     def grace_left_s(self, room: Room) -> float | None:

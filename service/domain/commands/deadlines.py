@@ -83,19 +83,26 @@ def with_restart_grace(deadline: Deadline, times: Times) -> Deadline:
     return msgspec.structs.replace(deadline, after_s=after_s)
 
 
-def after_node_change(world: World, times: Times, *, is_loss: bool) -> Iterator[Deadline]:
+def after_node_change(world: World, times: Times) -> Iterator[Deadline]:
     """Return all pending deadlines as they count anew on a node that becomes responsible for them.
 
-    A turn goes on with what was logged as left of it. After the loss of a node, seats wait at least
-    the restart grace.
+    A turn goes on with what was logged as left of it. Seats whose players lost their last socket
+    with a node wait at least the restart grace.
     """
     for deadline in pending(world, times):
-        is_seat = isinstance(deadline.command, ForfeitSeat)
-        yield with_restart_grace(deadline, times) if is_loss and is_seat else deadline
+        is_excused = isinstance(deadline.command, ForfeitSeat) and _is_excused(
+            deadline.command, world
+        )
+        yield with_restart_grace(deadline, times) if is_excused else deadline
     for match in world.matches.live.values():
         left_ms, since = match.turn_left_ms, match.turn_since
         if left_ms is not None and not match.paused and match.turn_noted != since:
             yield Deadline(since, left_ms / 1000, TimeOutTurn(match.id, since))
+
+
+def _is_excused(forfeit: ForfeitSeat, world: World) -> bool:
+    room, seat = world.rooms.seat_of(forfeit.user, forfeit.room)
+    return room.seats[seat].excused
 
 
 def responsible_for(command: Command, world: World) -> Owner | None:

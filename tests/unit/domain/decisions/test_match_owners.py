@@ -280,25 +280,28 @@ def test_what_concerns_a_room_is_done_by_its_owner(command: Command) -> None:
     assert responsible_for(command, play().story.world) == N1
 
 
-def anew(one: Scenario, *, is_loss: bool) -> dict[Command, float]:
-    found = after_node_change(one.story.world, TIMES, is_loss=is_loss)
+def anew(one: Scenario) -> dict[Command, float]:
+    found = after_node_change(one.story.world, TIMES)
     return {deadline.command: deadline.after_s for deadline in found}
 
 
 def test_deadlines_count_anew_for_who_becomes_responsible() -> None:
     one = play(reconnect_grace_s=10).given(*lost(ANA))
-    since = last(one)
-    forfeit = ForfeitSeat(ANA, ROOM, since)
-    assert anew(one, is_loss=False) == {
+    assert anew(one) == {
         deadline.command: deadline.after_s for deadline in pending(one.story.world, TIMES)
     }
-    assert anew(one, is_loss=False)[forfeit] == 10
-    # After a loss a seat waits for longer, presence does not.
-    after_loss = anew(one, is_loss=True)
-    assert (after_loss[forfeit], after_loss[ExpirePresence(ANA, since)]) == (
-        60,
-        TIMES.presence_grace_s,
-    )
+    assert anew(one)[ForfeitSeat(ANA, ROOM, last(one))] == 10
+
+
+def test_only_seats_whose_players_were_on_a_lost_node_wait_for_longer() -> None:
+    one = play(reconnect_grace_s=10).given(start("n2"), *lost(ANA))
+    since = last(one)
+    one.given(node_lost("n1"))
+    found = anew(one)
+    assert found[ForfeitSeat(ANA, ROOM, since)] == 10
+    assert found[ForfeitSeat(BEN, ROOM, last(one))] == 60
+    # Who comes back is online again at once.
+    assert found[ExpirePresence(BEN, last(one))] == TIMES.presence_grace_s
 
 
 def test_a_turn_that_was_noted_goes_on_with_what_is_left() -> None:
@@ -309,15 +312,13 @@ def test_a_turn_that_was_noted_goes_on_with_what_is_left() -> None:
         NoteTurn(MATCH, since + 1): 2,
         TimeOutTurn(MATCH, since): 4.5,
     }
-    assert anew(one, is_loss=False) == expected
-    assert not anew(one.given(paused(0, 4_500, [0, 0])), is_loss=False).keys() & {
-        TimeOutTurn(MATCH, since)
-    }
+    assert anew(one) == expected
+    assert not anew(one.given(paused(0, 4_500, [0, 0]))).keys() & {TimeOutTurn(MATCH, since)}
 
 
 def test_a_turn_that_was_not_noted_is_started_once() -> None:
     one = play("connect_four")
-    found = list(after_node_change(one.story.world, TIMES, is_loss=False))
+    found = list(after_node_change(one.story.world, TIMES))
     expected: list[Command] = [NoteTurn(MATCH, last(one)), TimeOutTurn(MATCH, last(one))]
     assert [deadline.command for deadline in found] == expected
 
