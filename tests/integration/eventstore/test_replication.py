@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.bus.local import LocalBus
@@ -15,13 +17,14 @@ from service.domain.events.presence import UserCameOnline
 from service.domain.ids import UserId, parse_user_id
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.errors import Unavailable
-from service.eventstore.batches import MESSAGE_BYTES_MAX
+from service.eventstore.batches import MESSAGE_BYTES_MAX, decode_message, encode_message
 from service.eventstore.completions import PendingAppend
 from service.eventstore.follower import Batch
 from service.eventstore.plan import Committed, KeyConflict
 from service.eventstore.records import GENESIS, Head, Origin, ProposedEvent, RecordedEvent, propose
 from service.eventstore.replication import Replication
 from service.eventstore.store import LogDiverged
+from service.eventstore.stored import UnreadableEvent
 from tests.integration.log_file import joined
 
 PATIENCE_S = 10.0
@@ -440,6 +443,28 @@ async def test_a_log_that_is_not_the_one_that_was_folded_ends_the_node(
     one.database.append(propose([joined(8)], Origin()), NO_PERSONAL_DATA)
     await asyncio.sleep(0)
     assert one.folded == folded
+
+
+async def test_an_event_of_a_later_version_ends_the_node_by_its_name(two: Two) -> None:
+    one, other = two
+    reason = UnreadableEvent(1, "room.haunted", ValueError("unknown"))
+
+    async def following(_after: int, _limit: int) -> list[tuple[bytes, RecordedEvent]]:
+        raise reason
+
+    other.replication._source = SimpleNamespace(  # noqa: SLF001 - as a node of an older version
+        head=other.database.head, following=following
+    )
+    await other.bus.stop()
+    one.commit(joined(1))
+    # What the bus brings can't be decoded; nor can what the database has.
+    message = decode_message(encode_message("first", one.folded, 1, NO_PERSONAL_DATA))
+    row = msgspec.structs.replace(message.rows[0], type="room.haunted")
+    other.replication._receive(  # noqa: SLF001 - by the bus
+        msgspec.msgpack.encode(msgspec.structs.replace(message, rows=[row]))
+    )
+    await other.until(lambda: other.failure is not None)
+    assert other.failure is reason
 
 
 async def test_a_fold_that_fails_ends_the_node(two: Two) -> None:
