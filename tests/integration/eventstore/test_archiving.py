@@ -37,7 +37,7 @@ from service.domain.projections import world as world_module
 from service.domain.projections.lobby import Lobby
 from service.domain.projections.world import _FOLDS, World
 from service.eventstore import baselines, migrate
-from service.eventstore.archive_file import Archived
+from service.eventstore.archive_file import Archived, ArchiveFiles
 from service.eventstore.archive_proof import NotProved
 from service.eventstore.archiving import Done, archive
 from service.eventstore.copying import copy_log
@@ -50,6 +50,7 @@ from service.eventstore.read_models.match_history import (
     match_events,
     private_matches,
 )
+from service.eventstore.read_models.postgres_rebuild import rebuild_tables as rebuild_on_postgres
 from service.eventstore.read_models.rebuild import Comparison
 from service.eventstore.reader import Reader, open_database
 from service.eventstore.skips import read_skips
@@ -357,6 +358,25 @@ def test_nodes_of_a_cluster_go_on_while_rows_leave_the_log(
         assert not node.is_archived(1)
     finally:
         database.close()
+
+
+@pytest.mark.postgres
+def test_derived_tables_on_postgresql_are_rebuilt_from_archives(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    database = Database(postgres.create_log())
+    log = Log(database, tmp_path / "archives")
+    side_file = tmp_path / "side"
+    log.append(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))
+    assert log.archive().rooms == 1
+    matches = log.read(lambda reader: find_matches(reader, MatchQuery()))
+    log.change("DELETE FROM match_players")
+    log.change("DELETE FROM matches")
+    with pytest.raises(Archived):
+        rebuild_on_postgres(database.conninfo, side_file, lambda *_: None)
+    rebuild_on_postgres(database.conninfo, side_file, lambda *_: None, ArchiveFiles(log.directory))
+    assert log.read(lambda reader: find_matches(reader, MatchQuery())) == matches
+    log.verify()
 
 
 @pytest.mark.postgres
