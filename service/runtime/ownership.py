@@ -15,7 +15,7 @@ from service.domain.commands.nodes import MoveRoom
 from service.domain.commands.pauses import TakeOver
 from service.domain.commands.rooms import LosePlayer, ReleaseKeys
 from service.domain.events.base import room_stream
-from service.domain.events.matches import MatchTurnNoted, room_of
+from service.domain.events.matches import MatchStarted, MatchTurnNoted, room_of
 from service.domain.events.nodes import NodeLost, NodeStarted
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import RoomMoved, SpectatorJoined
@@ -46,7 +46,9 @@ HANDOVERS_MAX = 8
 READ_TIMEOUT_S = 2.0
 """How long reading a match may take; the connection may be half-open."""
 
-_FOLLOWED = frozenset((NodeLost, NodeStarted, RoomMoved, SocketClosed, SpectatorJoined))
+_FOLLOWED = frozenset(
+    (NodeLost, NodeStarted, RoomMoved, MatchStarted, SocketClosed, SpectatorJoined)
+)
 
 logger = get_logger(__name__)
 
@@ -101,6 +103,8 @@ class MatchOwnership:
                 self._follow_nodes(position)
             case RoomMoved():
                 self._follow_move(event)
+            case MatchStarted():
+                self._follow_start(event)
             case SocketClosed() | SpectatorJoined() if len(self._world.nodes.live) > 1:
                 self._follow_socket(event, position)
             case _:
@@ -197,6 +201,23 @@ class MatchOwnership:
             self._ticker.remove(match)
         elif self._matches.get(match) is None and not self._matches.is_expected(event.room):
             self._begin(match, moved=True)
+
+    def _follow_start(self, event: MatchStarted) -> None:
+        """Hand a match over that another node has begun, by rules that this one does not run."""
+        if self._matches.get(event.match) is None and self._owns(event.room):
+            to = self._world.nodes.abler_than(self._engine.context.node, event.room)
+            if to is not None:
+                self._tasks.spawn(self._hand_over_at_last(event.room, to))
+
+    async def _hand_over_at_last(self, room: RoomId, to: Owner) -> None:
+        """Hand a room over, however long the log can't be written; another one may take it."""
+        while self._owns(room):
+            try:
+                await self.hand_over(room, to)
+            except Unavailable:
+                await asyncio.sleep(LOG_RETRY_S)
+            else:
+                return
 
     def _follow_losses(self, live: LiveMatch, position: Position) -> None:
         """Pause a match for the players, and release the keys, of the sockets of a lost node."""

@@ -204,7 +204,13 @@ class Ticker:
 
     def _start(self, event: MatchStarted) -> None:
         world = self._engine.world
-        if world.nodes.is_elsewhere(event.room, self._engine.context.node):
+        nodes, node = world.nodes, self._engine.context.node
+        if nodes.is_elsewhere(event.room, node):
+            return
+        if self._games.rules(event.game, event.rules_version) is None and nodes.abler_than(
+            node, event.room
+        ):
+            # The room is handed over.
             return
         match = world.matches.live[event.match]
         try:

@@ -223,7 +223,7 @@ class Cluster:
         return socket
 
     async def play(
-        self, game: str, *players: tuple[int, Node], on: Node, **options: Any
+        self, game: str, *players: tuple[int, Node], on: Node, begins: bool = True, **options: Any
     ) -> tuple[RoomId, dict[int, SocketId]]:
         """Begin a match of these players, each with a socket on a node; it is run by `on`."""
         sockets = {user: await self.open(user, node) for user, node in players}
@@ -234,7 +234,7 @@ class Cluster:
             await self.do(node, JoinRoom(user, sockets[user], "room", "player", None, None))
         if home is not on:
             assert await self.hand_over("room", home, on)
-        for user, _ in players:
+        for user, _ in players if begins else ():
             await self.do(on, SetReady(user, "room", ready=True))
         return "room", sockets
 

@@ -14,7 +14,7 @@ from service.domain.commands.hosting import CreateRoom, RoomPlan
 from service.domain.commands.moves import Move
 from service.domain.commands.nodes import DrainNode
 from service.domain.commands.presence import CloseSocket, OpenSocket
-from service.domain.commands.seats import TakeSeat
+from service.domain.commands.seats import SetReady, TakeSeat
 from service.domain.events.matches import (
     MatchCheckpoint,
     MatchEnded,
@@ -336,4 +336,19 @@ async def test_a_match_is_inherited_by_a_node_that_runs_its_rules() -> None:
     assert len(cluster.events(MatchStarted)) == 1
     await cluster.kill(one, by=two)
     assert two.live() == [MATCH]
+    assert cluster.events(MatchEnded) == []
+
+
+async def test_a_match_that_was_begun_by_rules_of_another_node_is_handed_to_it() -> None:
+    """As in a rolling deploy, where the owner is older than the node that began a rematch."""
+    without = Catalogue([game for game in GAMES.values() if game.name != "pong"])
+    cluster = Cluster()
+    one = await cluster.start("n1", without)
+    two = await cluster.start("n2")
+    await cluster.play("pong", (ANA, two), (BEN, two), on=two, begins=False)
+    assert await cluster.hand_over("room", two, one)
+    for user in (ANA, BEN):
+        await cluster.do(two, SetReady(user, "room", ready=True))
+    assert len(cluster.events(MatchStarted)) == 1
+    assert (one.live(), two.live()) == ([], [MATCH])
     assert cluster.events(MatchEnded) == []

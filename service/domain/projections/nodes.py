@@ -135,6 +135,19 @@ class Nodes(msgspec.Struct):
         able = [name for name in nodes if rules is None or rules in self.live[name].rules]
         return self._owner(rendezvous(room, able or nodes)) if nodes else None
 
+    def abler_than(self, node: Owner, room: RoomId) -> Owner | None:
+        """Return another node for a room's match, whose rules `node` does not run; None if none is.
+
+        Its match may have been begun elsewhere, by a newer version of the service.
+        """
+        rules = self.playing.get(room)
+        heir = self.heir_of(room, excluding=node.node)
+        if rules is None or heir is None or not self.is_live(node):
+            return None
+        if rules in self.live[node.node].rules:
+            return None
+        return heir if rules in self.live[heir.node].rules else None
+
     def codes(self) -> set[str]:
         """Return the code of all live nodes."""
         return {node.code for node in self.live.values()}

@@ -203,6 +203,18 @@ def test_a_match_whose_rules_nobody_runs_falls_to_somebody_who_voids_it() -> Non
     assert nodes.owner_of(ROOM) == N2
 
 
+def test_another_node_is_abler_if_it_alone_runs_the_rules_of_a_match() -> None:
+    able, unable = start("n2", rules=[("tag", 1)]), start("n3", rules=[("tag", 2)])
+    nodes = nodes_after(able, unable, *playing(ANA, BEN, rules_version=1))
+    assert nodes.abler_than(N3, ROOM) == N2
+    assert nodes.abler_than(N2, ROOM) is None
+    assert nodes.abler_than(N3, "nowhere") is None
+    assert nodes.abler_than(Owner("n3", 2), ROOM) is None
+    other = nodes_after(able, unable, *playing(ANA, BEN, rules_version=9))
+    assert other.abler_than(N3, ROOM) is None
+    assert nodes_after(*playing(ANA, BEN)).abler_than(N1, ROOM) is None
+
+
 def test_after_a_match_its_rules_do_not_matter() -> None:
     able, unable = start("n2", rules=[("tag", 1)]), start("n3", rules=[("tag", 2)])
     play = [*playing(ANA, BEN, rules_version=1), over("left", 0, 2)]
