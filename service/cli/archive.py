@@ -46,14 +46,16 @@ def archive(before: str, to: Path | None) -> None:
     if done.file is None:
         print(f"nothing to archive; {done.kept} rooms that ended by then are still needed")
         return
-    print(
-        f"ok: {done.events} events of {done.rooms} rooms and {done.matches} matches are in "
-        f"{directory / done.file}"
-    )
+    while done.file is not None:
+        print(
+            f"ok: {done.events} events of {done.rooms} rooms and {done.matches} matches are in "
+            f"{directory / done.file}"
+        )
+        if done.is_complete:
+            break
+        done = _archived(settings, directory, before_us)
     if done.kept:
         print(f"{done.kept} rooms that ended by then are still needed, and stay in the log")
-    if not done.is_complete:
-        print("there are more: run it again")
     if settings.storage.archive_dir is None or settings.storage.archive_dir != directory:
         print(f"set WS_ARCHIVE_DIR={directory} on every node, so that these matches can be read")
 

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 ATTEMPTS_MAX = 20
 """How often events that the world needs are left in the log, and the fold is tried again."""
 
-ROWS_MAX = 1_000_000
-"""Rows of one archive: they leave the log in one transaction."""
-
 
 class NotProved(ServiceError):
     """The world would differ without the events; nothing was changed."""
@@ -64,8 +61,11 @@ class Walk:
             self._progress(rows[-1].position, self.head.position)
 
 
-async def prove(reader: Reader, walk: Walk, before_us: int) -> Proved:
-    """Find the events that ended before a time and can leave the log; raise `NotProved`."""
+async def prove(reader: Reader, walk: Walk, before_us: int, rows_max: int) -> Proved:
+    """Find the events that ended before a time and can leave the log; raise `NotProved`.
+
+    They are the oldest ones, at most `rows_max` unless one room has more.
+    """
     skipped = {skip.position for skip in await read_skips(reader)}
     survey, world = Survey(), World()
     async for rows in walk.rows():
@@ -77,7 +77,7 @@ async def prove(reader: Reader, walk: Walk, before_us: int) -> Proved:
     over = survey.over(before_us, head=walk.head.position)
     # Whatever the world names is still needed, such as the room that a user left last.
     free = unnamed(over.values(), _atoms(world))
-    chosen = oldest(free, ROWS_MAX)
+    chosen = oldest(free, rows_max)
     is_complete, tried = len(chosen) == len(free), len(chosen)
     for _ in range(ATTEMPTS_MAX):
         if not chosen:

@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 NODE = "archive"
 """The node of the events that the command appends."""
 
+ROWS_MAX = 1_000_000
+"""Rows of one archive on SQLite: they leave the log in one transaction."""
+
+ROWS_MAX_ON_POSTGRES = 100_000
+"""The same on PostgreSQL, where nodes wait for the end of the transaction: about a second."""
+
 _DELETE = """
     DELETE FROM events WHERE position IN (
         SELECT e.position FROM archive_gaps AS g CROSS JOIN events AS e
@@ -52,6 +58,9 @@ _DELETE = """
 _DELETE_FROM_INDEX = """
     DELETE FROM stream_index WHERE stream = :stream AND position BETWEEN :first AND :last
 """
+_IDLE_LIMIT = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
+"""Others must not wait for a command that is stopped."""
+
 _SET_TIME = "UPDATE log_head SET recorded_at = :at"
 
 
@@ -125,8 +134,10 @@ async def archive(
     """
     head = await reader.head()
     walk = Walk(reader, head, lambda done, total: progress("folding", done, total))
-    proved = await prove(reader, walk, before_us)
-    if is_postgres(url) and proved.world.nodes.live:
+    on_postgres = is_postgres(url)
+    rows_max = ROWS_MAX_ON_POSTGRES if on_postgres else ROWS_MAX
+    proved = await prove(reader, walk, before_us, rows_max)
+    if on_postgres and proved.world.nodes.live:
         _check_level(proved.world)
     if not proved.cycles:
         return Done(None, 0, 0, 0, proved.kept, is_complete=True)
@@ -217,6 +228,8 @@ def _move(url: str, made: Made) -> None:
 def _append(connection: Connection, made: Made, *, on_postgres: bool) -> Position:
     """Append the event; return its position."""
     # On PostgreSQL other nodes wait for this lock until the transaction ends.
+    if on_postgres:
+        connection.exec_driver_sql(_IDLE_LIMIT)
     columns = log_head.c.position, log_head.c.hash, log_head.c.epoch
     head = Head(*connection.execute(select(*columns).with_for_update()).one())
     hash_at = select(events.c.hash).where(events.c.position == made.head.position)

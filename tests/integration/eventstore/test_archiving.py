@@ -36,7 +36,7 @@ from service.domain.projections import rooms
 from service.domain.projections import world as world_module
 from service.domain.projections.lobby import Lobby
 from service.domain.projections.world import _FOLDS, World
-from service.eventstore import baselines, migrate
+from service.eventstore import archiving, baselines, migrate
 from service.eventstore.archive_file import Archived, ArchiveFiles
 from service.eventstore.archive_proof import NotProved
 from service.eventstore.archiving import Done, archive
@@ -310,6 +310,21 @@ def test_the_log_goes_on_and_is_archived_again(log: Log) -> None:
     versions = [row.version for row in log.read(lambda reader: rows_of(reader, "room:club"))]  # type: ignore[attr-defined]  # rows
     assert versions == list(range(1, len(versions) + 1))
     assert log.read(lambda reader: match_events(reader, "r2-1"))
+    log.verify()
+
+
+def test_more_rows_than_an_archive_takes_leave_by_several(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("ROWS_MAX", "ROWS_MAX_ON_POSTGRES"):
+        monkeypatch.setattr(archiving, limit, 20)
+    log.append(*(event for number in range(5) for event in evening(f"r{number}", ANA, BEN)))
+    events = log.read(lambda reader: match_events(reader, "r3-1"))
+    done = [log.archive() for _ in range(4)]
+    assert [one.is_complete for one in done] == [False, False, False, True]
+    assert [one.rooms for one in done] == [1, 1, 1, 1]
+    assert len({one.file for one in done}) == 4
+    assert log.read(lambda reader: match_events(reader, "r3-1")) == events
     log.verify()
 
 
