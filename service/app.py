@@ -8,7 +8,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from service.cluster.frames import FrameSender
 from service.cluster.routing import Router
+from service.cluster.showing import FrameReceiver
 from service.domain.names import clean_name
 from service.edge.admission import Admission
 from service.edge.admission_control import AdmissionControl
@@ -108,13 +110,12 @@ class Parts:
         self._subscribe()
 
     def _make_engine(self) -> None:
-        settings, metrics = self.settings, self.metrics
+        settings, metrics, member = self.settings, self.metrics, self.membership
         self.profiles = Profiles()
         self.profile_cache = ProfileCache(self.profiles, self.world, self.reader)
         self.backlog = Backlog(settings.backlog, self.world.position)
         self.refill_progress = RefillProgress(self.backlog)
         parts = self.world, self.profiles, self.backlog, settings.broadcasts, metrics
-        member = self.membership
         is_suspended = member and member.is_suspended
         self.hub = Hub(*parts, wire=choose(settings.wire.kind), is_suspended=is_suspended)
         self.matches = LiveMatches(time.monotonic, metrics)
@@ -128,7 +129,8 @@ class Parts:
             conditions=member and member.conditions,
             metrics=metrics,
         )
-
+        self.sender = member and FrameSender(self.hub, self.world, member)
+        self.publisher = self.sender or self.hub
         self.router = member and Router(self.engine, self.matches, member)
         self.dispatcher: Dispatcher = self.router or self.engine
 
@@ -139,10 +141,11 @@ class Parts:
             self.matches,
             self.world,
             self.profiles,
-            self.hub,
+            self.publisher,
             clock=time.monotonic,
             grace_left_s=self.deadlines.grace_left_s,
         )
+        self.receiver = self.sender and FrameReceiver(self.sender, self.match_publisher)
         self.ticker = Ticker(
             self.engine,
             self.matches,
@@ -220,8 +223,7 @@ class Parts:
 
     def _make_endpoint(self) -> None:
         settings, world, metrics = self.settings, self.world, self.metrics
-        limits, numbers = settings.connections, itertools.count(1)
-        node = self.node
+        limits, numbers, node = settings.connections, itertools.count(1), self.node
         queries = Queries(
             self.engine,
             self.hub,
@@ -234,6 +236,7 @@ class Parts:
         backend = Backend(
             self.dispatcher,
             self.hub,
+            self.publisher,
             queries,
             Admission(world, self.authenticator, self.profile_lookup, limits.origins, metrics),
             self.passwords,
@@ -264,7 +267,9 @@ class Parts:
             self.endpoint, handshakes, control, limits, node=self.node.node, unauthenticated_max=cap
         )
         replays = Replays(self.reader, GAMES)
-        deps = Dependencies(self.dispatcher, self.hub, self.reader, replays, time.time)
+        deps = Dependencies(
+            self.dispatcher, self.hub, self.reader, replays, announcer=self.publisher, now=time.time
+        )
         api = Api(deps, self.authenticator, request_rate, limits.origins, metrics)
         routes = [
             *Pages(self.endpoint, handshakes, control).routes(),

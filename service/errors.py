@@ -139,6 +139,7 @@ Every exception that a public function raises is in this tree:
     * RulesFailed
         * MoveFailed
     * UnknownEvent
+    * UnknownPart
     * UnknownRequest
     * UnreadableBaseline
     * UnreadableEvent

@@ -30,6 +30,7 @@ class LocalBus:
         self._servers: dict[str, RequestHandler] = {}
         self.is_connected = False
         self.payload_max = PAYLOAD_MAX
+        self.queued_bytes = 0
 
     def subscribe(self, subject: str, handler: Handler) -> None:
         """Call `handler` with each message that another node publishes on `subject`."""

@@ -83,7 +83,8 @@ class NatsBus:
         self._request_handlers: list[tuple[str, RequestHandler]] = []
         self._client: Client | None = None
         self._queue: deque[tuple[str, bytes]] = deque()
-        self._queued_bytes = 0
+        self.queued_bytes = 0
+        """The size of what is published and has not left yet, in bytes."""
         self._is_queued = asyncio.Event()
         self._lost = asyncio.Event()
         self.last_failure = ""
@@ -135,13 +136,13 @@ class NatsBus:
         if (
             client is None
             or not client.is_connected
-            or self._queued_bytes + len(data) > QUEUED_BYTES_MAX
+            or self.queued_bytes + len(data) > QUEUED_BYTES_MAX
             or len(data) > client.max_payload
         ):
             self._metrics.bus_dropped()
             return False
         self._queue.append((subject, data))
-        self._queued_bytes += len(data)
+        self.queued_bytes += len(data)
         self._is_queued.set()
         return True
 
@@ -175,7 +176,7 @@ class NatsBus:
             finally:
                 self._client = None
                 self._queue.clear()
-                self._queued_bytes = 0
+                self.queued_bytes = 0
                 await _end(client)
             await asyncio.sleep(retry_s * (0.5 + self._jitter() / 2))
             retry_s = min(2 * retry_s, RETRY_MAX_S)
@@ -236,7 +237,7 @@ class NatsBus:
     async def _send_queued(self, client: Client) -> None:
         while self._queue and client.is_connected:
             subject, data = self._queue.popleft()
-            self._queued_bytes -= len(data)
+            self.queued_bytes -= len(data)
             await client.publish(subject, data)
 
     def _delivery(self, handler: Handler) -> Callable[[Msg], Any]:

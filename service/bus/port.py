@@ -40,6 +40,10 @@ class Bus(Protocol):
         """Whether messages reach other nodes now, as far as this one knows."""
 
     @property
+    def queued_bytes(self) -> int:
+        """The size of what is published and has not left yet, in bytes."""
+
+    @property
     def payload_max(self) -> int:
         """The greatest size of a message, in bytes."""
 

@@ -48,8 +48,15 @@ class Link(Protocol):
         """The bus."""
 
     @property
+    def node(self) -> Owner:
+        """This incarnation of this node."""
+
+    @property
     def realm(self) -> str:
         """The name that subjects of this cluster begin with."""
+
+    def is_suspended(self) -> bool:
+        """Whether nothing may be sent to clients, since this node may have been declared lost."""
 
     def when_folded(self, position: Position, done: Callable[[], None]) -> None:
         """Call `done` once `position` is folded, which is known to be in the log."""

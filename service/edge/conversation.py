@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from service.domain.commands.hosting import CreateRoom, JoinRoom
 from service.edge.close_codes import CloseCode, recorded_code
 from service.edge.early import in_time, is_early
+from service.edge.relaying import relay_signal
 from service.edge.replies import Replies
 from service.edge.session.actions import (
     Close,
@@ -32,7 +33,6 @@ from service.edge.session.actions import (
 from service.edge.session.costs import BYTES_PER_UNIT, RECEIVERS_PER_UNIT
 from service.edge.session.errors import MessageRefused
 from service.eventstore.records import Origin
-from service.fanout.signals import route_signal
 from service.telemetry import get_logger, traces
 from service.telemetry.metrics import INVALID
 
@@ -72,6 +72,7 @@ class Conversation:
         "_metrics",
         "_passwords",
         "_queries",
+        "_relay_to",
         "_replies",
         "_session",
         "_tasks",
@@ -101,6 +102,7 @@ class Conversation:
         self._session = session
         self._engine = backend.engine
         self._hub = backend.hub
+        self._relay_to = backend.relay
         self._queries = backend.queries
         self._admission = backend.admission
         self._passwords = backend.passwords
@@ -280,18 +282,8 @@ class Conversation:
         self._session.spend_list(sum(map(len, self.connection.frames[before:])) / BYTES_PER_UNIT)
 
     def _relay(self, action: RelaySignal) -> None:
-        message, connection, engine = action.message, self.connection, self._engine
-        delivery = route_signal(
-            message,
-            action.to,
-            user=connection.user,
-            socket=connection.socket,
-            world=engine.world,
-            sockets_of=self._hub.sockets_of,
-            to_anybody=engine.context.rules.signals_to_anybody,
-        )
-        self._hub.deliver(delivery)
-        self._charge_recipients(message.room_id, units=1)
+        relay_signal(action, self.connection, self._engine, self._relay_to)
+        self._charge_recipients(action.message.room_id, units=1)
 
     # Commands
 

@@ -175,6 +175,15 @@ class Hub:
         )
         return classics + (0 if delivery.v1 is None else len(recipients.v1))
 
+    def ask_to_show(self, room: RoomId, user: UserId, socket: SocketId) -> None:
+        """Do nothing: there is no other node that could run the match of the room."""
+
+    async def announce(self, delivery: Delivery) -> int:
+        """Broadcast a message of another service; return how many sockets it reaches."""
+        count = self.count(delivery)
+        self.deliver(delivery)
+        return count
+
     def published(self, position: Position) -> None:
         """Note that all messages of the event at `position` were published."""
         self._backlog.close(position, self._clock())

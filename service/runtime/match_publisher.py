@@ -33,6 +33,9 @@ class FramePublisher(Publisher, Protocol):
     def frame_rates(self, room: RoomId, /) -> frozenset[int]:
         """Return the frame rates of the sockets in a room."""
 
+    def ask_to_show(self, room: RoomId, user: UserId, socket: SocketId, /) -> None:
+        """Have the live match of a room sent to a socket by the node that runs it."""
+
 
 class MatchPublisher:
     """Publishes live matches; one whose rules fail to show it is ended as void."""
@@ -104,6 +107,8 @@ class MatchPublisher:
             return
         for delivery in list(repeat_join(room, user, socket, self._world, self._profiles)):
             self._publisher.publish(delivery)
+        if room.match is not None and self._matches.get(room.match) is None:
+            self._publisher.ask_to_show(room.id, user, socket)
         self.show(room, room.seat_of(user), socket)
 
     def _publish_state(self, live: LiveMatch, rates: frozenset[int] | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from service.edge.claims import Scope
     from service.edge.hub import Hub
     from service.eventstore.reader import Reader
+    from service.fanout.audience import Delivery
     from service.fanout.profiles import Profiles
     from service.runtime.dispatcher import Dispatcher
 
@@ -35,20 +36,30 @@ Params = TypeVar("Params", bound=msgspec.Struct)
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 
 
+class Announcer(Protocol):
+    """Sends messages of other services: the hub, or in a cluster what reaches all nodes."""
+
+    async def announce(self, delivery: Delivery, /) -> int:
+        """Send a message to its audience; return how many sockets it reaches."""
+
+
 class Dependencies:
     """The components that handlers use."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what handlers use
         self,
         engine: Dispatcher,
         hub: Hub,
         reader: Reader,
         replays: Replays,
+        *,
+        announcer: Announcer,
         now: Callable[[], float],
     ) -> None:
         """Take the components; `now` returns the seconds since 1970."""
         self.engine = engine
         self.hub = hub
+        self.announcer = announcer
         self.reader = reader
         self.replays = replays
         self.now = now

@@ -203,9 +203,7 @@ async def publish_message(deps: Dependencies, call: Call[shapes.Announcement]) -
     """Sends `server:message` to a user, a room or all connected users; it is not logged."""
     data = msgspec.Raw(msgspec.json.encode(call.params.data))
     delivery = Delivery(_audience(call.params.to, deps), v1=v1.ServerMessage(data))
-    sockets = deps.hub.count(delivery)
-    deps.hub.publish(delivery)
-    return shapes.Published(sockets=sockets)
+    return shapes.Published(sockets=await deps.announcer.announce(delivery))
 
 
 ROUTES: tuple[Route[Any], ...] = (

@@ -114,7 +114,12 @@ async def client(
         TokenSettings(leeway_s=0, name_claims=("name",)),
     )
     rate = AddressRate(0, Addresses(0), lambda: 0)
-    api = Api(Dependencies(stub, stub, stub, stub, lambda: 0), authenticator, rate, ("*",))
+    api = Api(
+        Dependencies(stub, stub, stub, stub, announcer=stub, now=lambda: 0),
+        authenticator,
+        rate,
+        ("*",),
+    )
     app = web.Application()
     app.add_subapp(PREFIX, api.app())
     async with TestClient(TestServer(app)) as one:

@@ -148,6 +148,7 @@ class Dialogue:
         backend = Backend(
             cast(Any, self.engine),
             node.hub,
+            node.hub,
             cast(Any, self),
             cast(Any, None),
             cast(Any, self.passwords),

@@ -1,0 +1,165 @@
+"""Show what other nodes send to the sockets of this one, once it has folded what that follows."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from service.cluster.envelopes import (
+    Envelope,
+    Show,
+    State,
+    Text,
+    UnknownPart,
+    Wanted,
+    decode,
+    delivery_of,
+    delivery_of_state,
+)
+from service.domain.ids import Owner
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from service.bus.port import Reply
+    from service.cluster.frames import FrameSender
+    from service.domain.ids import MatchId, RoomId, SocketId
+    from service.domain.projections.room import Room
+
+WAITING_BYTES_MAX = 8 * 1024 * 1024
+"""How much of one node may wait for the fold; beyond it the oldest is dropped."""
+
+ROOMS_SPARE = 1000
+"""How many rooms that are closed may be remembered before they are forgotten."""
+
+logger = get_logger(__name__)
+
+
+class Shows(Protocol):
+    """Shows the live matches that this node runs."""
+
+    def show(self, room: Room, seat: int | None, socket: SocketId) -> None:
+        """Send the live match of a room to one socket."""
+
+
+class _Waiting:
+    """What one node has sent, and this one may not show yet."""
+
+    def __init__(self) -> None:
+        self.envelopes: deque[tuple[Envelope, int]] = deque()
+        self.size = 0
+
+    def add(self, envelope: Envelope, size: int) -> None:
+        self.envelopes.append((envelope, size))
+        self.size += size
+        while self.size > WAITING_BYTES_MAX:
+            self.take()
+
+    def take(self) -> Envelope:
+        envelope, size = self.envelopes.popleft()
+        self.size -= size
+        return envelope
+
+
+class FrameReceiver:
+    """Receives what other nodes send to the sockets of this one."""
+
+    def __init__(self, sender: FrameSender, shows: Shows) -> None:
+        """Show it to the sockets of `sender`; matches that this node runs are shown by `shows`."""
+        link = sender.link
+        self._sender = sender
+        self._local = sender.local
+        self._world = sender.world
+        self._link = link
+        self._shows = shows
+        self._waiting: dict[Owner, _Waiting] = {}
+        self._newest: dict[tuple[RoomId, bool], tuple[MatchId, int, int]] = {}
+        """The match, run and tick that were shown last, by room; apart for spectators alone."""
+        link.bus.subscribe(f"ws.{link.realm}.to.{link.node.node}", self._receive)
+        link.bus.serve(f"ws.{link.realm}.announce.{link.node.node}", self._announce)
+
+    def _receive(self, data: bytes) -> None:
+        try:
+            envelope = decode(data)
+        except UnknownPart as error:
+            logger.warning("message of another node not read", metadata={"reason": error.message})
+            return
+        node = Owner(envelope.node, envelope.incarnation)
+        if node not in self._waiting and envelope.after <= self._world.position:
+            self._show(node, envelope)
+            return
+        self._waiting.setdefault(node, _Waiting()).add(envelope, len(data))
+        self._link.when_folded(envelope.after, partial(self._show_waiting, node))
+
+    def _show_waiting(self, node: Owner) -> None:
+        waiting = self._waiting.get(node)
+        while waiting is not None and waiting.envelopes:
+            if waiting.envelopes[0][0].after > self._world.position:
+                return
+            self._show(node, waiting.take())
+        self._waiting.pop(node, None)
+
+    def _show(self, node: Owner, envelope: Envelope) -> None:
+        """Show what a node has sent, unless it is lost by now."""
+        if not self._world.nodes.is_live(node):
+            return
+        for part in envelope.parts:
+            match part:
+                case State():
+                    self._show_state(node, part)
+                case Text():
+                    self._show_text(node, part)
+                case Wanted():
+                    self._sender.note_wanted(node.node, part.room, part.rates)
+                case Show():
+                    self._show_match(part)
+
+    def _show_state(self, node: Owner, part: State) -> None:
+        """Show a state, unless a newer one was shown, or another node runs the match by now."""
+        room = self._world.rooms.rooms.get(part.room)
+        if room is None or room.match != part.match or self._owner_of(part.room) != node:
+            return
+        key, moment = (part.room, not part.players), (part.match, part.run, part.tick)
+        newest = self._newest.get(key)
+        if newest is not None and newest[0] == part.match and moment < newest:
+            return
+        if len(self._newest) > 2 * len(self._world.rooms.rooms) + ROOMS_SPARE:
+            self._newest.clear()
+        self._newest[key] = moment
+        self._local.deliver(delivery_of_state(part))
+        rates = self._local.frame_rates(part.room)
+        if rates and rates != frozenset(part.assumed):
+            self._sender.tell_wanted(part.room, node, rates)
+
+    def _show_text(self, node: Owner, part: Text) -> None:
+        if part.owned is not None and self._owner_of(part.owned) not in {node, None}:
+            return
+        try:
+            self._local.deliver(delivery_of(part))
+        except UnknownPart as error:
+            logger.warning("message of another node not read", metadata={"reason": error.message})
+
+    def _show_match(self, part: Show) -> None:
+        room = self._world.rooms.rooms.get(part.room)
+        if room is not None and room.has_joined(part.user, part.socket):
+            self._shows.show(room, room.seat_of(part.user), part.socket)
+
+    def _owner_of(self, room: RoomId) -> Owner | None:
+        return self._world.nodes.owner_of(room)
+
+    def _announce(self, data: bytes, reply: Reply) -> None:
+        """Deliver the message of another service, and tell how many sockets it reaches."""
+        count = 0
+        try:
+            deliveries = [
+                delivery_of(part) for part in decode(data).parts if isinstance(part, Text)
+            ]
+        except UnknownPart as error:
+            logger.warning("message of another node not read", metadata={"reason": error.message})
+            deliveries = []
+        for delivery in deliveries:
+            count += self._local.count(delivery)
+            self._local.deliver(delivery)
+        reply(msgspec.msgpack.encode(count))
