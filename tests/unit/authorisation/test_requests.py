@@ -54,11 +54,16 @@ class Stub:
     async def execute(self, command: object, *_: object, **__: object) -> None:
         self.revoked.append(command)
 
-    def count(self, _delivery: object) -> int:
+    async def announce(self, _delivery: object) -> int:
+        """Announce to no one."""
         return 0
 
-    def publish(self, _delivery: object) -> None:
-        """Publish to no one."""
+    @property
+    def flush_scope(self) -> Any:
+        return self
+
+    async def released(self) -> bool:
+        return True
 
     # The reader and the replays
 
