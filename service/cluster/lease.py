@@ -20,6 +20,7 @@ from service.cluster.port import LeaseState, NodeReport
 from service.cluster.session import Session
 from service.domain.ids import Owner
 from service.errors import ConfigurationError
+from service.eventstore.postgres_session import application_of
 from service.eventstore.store import LeaseLost
 from service.settings.fingerprint import differing
 from service.telemetry import get_logger
@@ -91,6 +92,10 @@ _GONE = """
     WHERE n.node <> %(node)s AND NOT n.lost
         AND n.renewed_at <= clock_timestamp() - interval '750 milliseconds'
         AND ws_node_is_gone(n) AND ws_node_may_declare(%(node)s, %(incarnation)s)
+"""
+_END_WRITERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = ANY(%s)
 """
 _LEAVE = """
     UPDATE nodes SET expires_at = clock_timestamp()
@@ -245,8 +250,16 @@ class PostgresLease:
         self._extend(sent_at)
 
     async def gone(self) -> list[Owner]:
-        """Return the other nodes that this one may declare lost now."""
-        return [Owner(*row) for row in await self._session.run(_GONE, self._key)]
+        """Return the other nodes that this one may declare lost now.
+
+        The sessions of their writers are ended: one that was stopped in the middle of a request
+        might hold the lock of the log's head.
+        """
+        found = [Owner(*row) for row in await self._session.run(_GONE, self._key)]
+        if found:
+            names = [application_of(owner.node) for owner in found]
+            await self._session.run(_END_WRITERS, (names,))
+        return found
 
     async def leave(self) -> None:
         """Give the lease and the name back, so that the others need not wait."""

@@ -19,10 +19,12 @@ from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_append import CALL, Call
 from service.eventstore.postgres_schema import TRY_LOCK, TRY_SHARED_LOCK, UNLOCK
 from service.eventstore.postgres_session import (
+    APPLICATION,
     END_SESSION,
     KEEPALIVE,
     SESSION,
     AnswerWatch,
+    application_of,
     take_lock,
 )
 from service.eventstore.postgres_sql import LAST_OF_GAP, LAST_VERSION, named_parameters
@@ -123,7 +125,7 @@ class PostgresStore:
             self._conninfo,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_S,
-            application_name="ws-service",
+            application_name=application_of(self._node) if self._is_shared else APPLICATION,
         )
         try:
             with self._answers.over(connection.fileno()):

@@ -24,6 +24,15 @@ KEEPALIVE: Final = (
 It would keep the locks of its session for hours.
 """
 
+APPLICATION: Final = "ws-service"
+"""The name by which the server lists the sessions of a writer."""
+
+
+def application_of(node: str) -> str:
+    """Return that name for one of several nodes; the server cuts it at 63 bytes."""
+    return f"{APPLICATION} {node}"[:63]
+
+
 SESSION: Final = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 """Returns process id and start of the server's side of a connection."""
 

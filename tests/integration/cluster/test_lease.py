@@ -21,6 +21,7 @@ from service.cluster.lease import NodeNameTaken, NodesDiffer, PostgresLease
 from service.cluster.port import LeaseState, NodeReport, SingleLease
 from service.domain.events.nodes import NodeLost
 from service.domain.ids import Owner
+from service.errors import Unavailable
 from service.eventstore.plan import Committed, NodeAlive
 from service.eventstore.postgres import PostgresStore
 from service.eventstore.store import LeaseLost
@@ -323,6 +324,27 @@ class TestWhoIsGone:
         nodes.database.query("UPDATE nodes SET renewed_at = now() - interval '0.8 s'")
         assert await watcher.gone() == [Owner("a", 1)]
 
+    async def test_a_node_that_was_stopped_within_an_append_does_not_stop_the_others(
+        self, nodes: Nodes
+    ) -> None:
+        """The server waits for the rest of its request, and holds the lock of the head for it."""
+        watcher = await nodes.watcher()
+        await nodes.joined("a")
+        store = PostgresStore(nodes.database.conninfo, "w", 100, is_shared=True)
+        with (
+            closing(store),
+            closing(
+                psycopg.connect(nodes.database.conninfo, application_name="ws-service a")
+            ) as stopped,
+        ):
+            store.begin_incarnation(1)
+            stopped.execute("SELECT 1 FROM log_head FOR UPDATE")
+            nodes.age("a", 60)
+            with pytest.raises(Unavailable):
+                store.commit([append_of(NodeLost("a", 1))])
+            assert await watcher.gone() == [Owner("a", 1)]
+            await until(lambda: isinstance(try_to_lose(store), Committed))
+
     async def test_the_append_of_a_loss_asks_again(self, nodes: Nodes) -> None:
         watcher, lease = await nodes.watcher(), await nodes.joined("a")
         nodes.age("a", 60)
@@ -431,6 +453,15 @@ class TestProcesses:
             assert at_least_s < time.monotonic() - ended_at < at_most_s
         watching.cancel()
         await watcher.leave()
+
+
+def try_to_lose(store: PostgresStore) -> object:
+    """Declare the node a lost; return the result."""
+    try:
+        (result,) = store.commit([append_of(NodeLost("a", 1))])
+    except Unavailable as error:
+        return error
+    return result
 
 
 @contextmanager
