@@ -173,11 +173,11 @@ def log(database: Database, tmp_path: Path) -> Log:
     return Log(database, tmp_path / "archives")
 
 
-def match(room: str, users: Sequence[int]) -> list[Event]:
+def match(room: str, users: Sequence[int], number: int) -> list[Event]:
     """Return a real match of connect four."""
     events: list[Event] = []
     for event in connect_four(7, [3, 3, 2, 2, 1, 1, 0]).events:
-        named: MatchEvent = msgspec.structs.replace(event, match=f"{room}-1")
+        named: MatchEvent = msgspec.structs.replace(event, match=f"{room}-{number}")
         if hasattr(named, "players"):
             named = msgspec.structs.replace(named, players=list(users))
         events.append(named)
@@ -185,7 +185,11 @@ def match(room: str, users: Sequence[int]) -> list[Event]:
 
 
 def evening(
-    room: str, *users: int, visibility: Visibility = "public", stays: bool = False
+    room: str,
+    *users: int,
+    visibility: Visibility = "public",
+    stays: bool = False,
+    number: int = 1,
 ) -> list[Event]:
     """Return what happens when users come, play a match in a room of their own, and go."""
     sockets = {user: f"n1.1.{user}{room}" for user in users}
@@ -202,7 +206,7 @@ def evening(
     for user, socket in sockets.items():
         events += [UserCameOnline(user), SocketOpened(user, socket)]
     events += [game, *(SeatTaken(room, user, socket) for user, socket in sockets.items())]
-    events += [RoomBecameReady(room), *match(room, users)]
+    events += [RoomBecameReady(room), *match(room, users, number)]
     if not stays:
         events.append(RoomClosed(room, "empty"))
     for user, socket in sockets.items():
