@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Protocol, final
 
+from service.bus.port import RequestFailed
 from service.cluster.port import NodeReport
 from service.domain.commands.nodes import LoseNode, StartNode
 from service.domain.events.nodes import NodeLost, NodeStarted
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from service.eventstore.reader import Reader
     from service.eventstore.writer import EventLog
     from service.runtime.engine import Engine
+
+HELLO_INTERVAL_S, HELLOS_MAX = 0.5, 10
+"""How often the other nodes are looked for by the bus after a start."""
 
 CHECK_S = 0.25
 """How often it is checked whether this node is lost without being told by its lease."""
@@ -87,6 +91,7 @@ class Membership:
         """The log tells that this node was declared lost."""
         self._is_leaving = False
         self._tasks = Tasks()
+        bus.serve(self._hello_of(node), lambda _, reply: reply(b""))
         self._renewing = asyncio.create_task(lease.run(self._report, self._on_gone), name="lease")
 
     def is_suspended(self) -> bool:
@@ -138,6 +143,9 @@ class Membership:
         while not nodes.is_live(self.node):
             alive = frozenset(nodes.live_owners()) - self._lost
             await engine.execute(StartNode(self.node.node, self.node.incarnation, alive), ORIGIN)
+        for other in nodes.live_owners():
+            if other != self.node:
+                self._tasks.spawn(self._find(other))
 
     async def run(self) -> None:
         """Raise `LeaseLost` once this node is no member of its cluster any more.
@@ -180,6 +188,27 @@ class Membership:
         await self._tasks.stop()
         await self._lease.leave()
         await self.bus.stop()
+
+    def _hello_of(self, node: Owner) -> str:
+        """Return the subject at which an incarnation of a node answers."""
+        return f"ws.{self.realm}.hello.{node.node}.{node.incarnation}"
+
+    async def _find(self, other: Owner) -> None:
+        """Log a warning if a live node does not answer by the bus: it may be on another one."""
+        for _ in range(HELLOS_MAX):
+            await asyncio.sleep(HELLO_INTERVAL_S)
+            try:
+                await self.bus.request(self._hello_of(other), b"", HELLO_INTERVAL_S)
+            except RequestFailed:
+                continue
+            return
+        engine = self._engine
+        if self.bus.is_connected and engine is not None and engine.world.nodes.is_live(other):
+            logger.warning(
+                "a node is not found by the bus: are WS_BUS_URL and WS_REALM the same there?",
+                error_code="NODE_NOT_ON_BUS",
+                metadata={"other_node": other.node},
+            )
 
     def _report(self) -> NodeReport:
         """Return what this node tells of itself with each renewal of its lease."""

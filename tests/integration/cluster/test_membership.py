@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.bus.local import LocalBus
+from service.cluster import membership
 from service.cluster.membership import LEFT_BEHIND_S, Membership
 from service.cluster.port import NodeReport
 from service.domain.commands.nodes import LoseNode, StartNode
@@ -63,7 +65,13 @@ class FakeReplication:
 class Node:
     """A node over a log in memory, which takes appends at once."""
 
-    def __init__(self, shared: SharedLog, name: str, lost: frozenset[Owner] = frozenset()) -> None:
+    def __init__(
+        self,
+        shared: SharedLog,
+        buses: list[LocalBus],
+        name: str,
+        lost: frozenset[Owner] = frozenset(),
+    ) -> None:
         self.log = NodeLog(shared)
         self.world = World()
         self.engine: Engine = engine_on(
@@ -75,7 +83,7 @@ class Node:
         self.log.deliver()
         self.lease = FakeLease()
         self.owner = Owner(name, self.world.nodes.incarnations.get(name, 0) + 1)
-        self.membership = Membership(self.owner, lost, self.lease, LocalBus(), "test")
+        self.membership = Membership(self.owner, lost, self.lease, LocalBus(buses), "test")
         self.replication = FakeReplication()
         self.membership._replication = cast("Replication", self.replication)  # noqa: SLF001 - in place of `replicate`
         self.membership._engine = self.engine  # noqa: SLF001 - the same
@@ -104,16 +112,17 @@ class Node:
 @pytest.fixture
 async def new_node() -> AsyncIterator[Callable[..., Node]]:
     """Make nodes, and stop their leases at the end."""
-    shared = SharedLog()
+    shared, buses = SharedLog(), list[LocalBus]()
     made: list[Node] = []
 
     def new(name: str, lost: frozenset[Owner] = frozenset()) -> Node:
-        made.append(Node(shared, name, lost))
+        made.append(Node(shared, buses, name, lost))
         return made[-1]
 
     yield new
     for node in made:
-        node.membership._renewing.cancel()  # noqa: SLF001 - without a bus to stop
+        node.membership._renewing.cancel()  # noqa: SLF001 - in place of `stop`
+        await node.membership._tasks.stop()  # noqa: SLF001 - the same
 
 
 async def test_nodes_that_start_at_the_same_time_do_not_declare_each_other_lost(
@@ -157,6 +166,26 @@ async def test_a_node_whose_lease_is_over_is_declared_lost_once(
     events = [row.recorded.event for row in one.log.shared.rows]
     assert [event for event in events if isinstance(event, NodeLost)] == [
         NodeLost(node="n2", incarnation=1)
+    ]
+
+
+async def test_a_node_that_is_not_found_by_the_bus_is_told_of(
+    new_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "HELLO_INTERVAL_S", 0.01)
+    one, other = new_node("n1"), new_node("n2")
+    await one.start()
+    with capture_logs() as logs:
+        await other.start()
+        await asyncio.sleep(0.1)
+        assert logs == []
+        await one.membership.bus.stop()
+        third = new_node("n3")
+        await third.start()
+        while not logs:  # noqa: ASYNC110 - a line of the log
+            await asyncio.sleep(0.01)
+    assert [(log["error_code"], log["metadata"]) for log in logs] == [
+        ("NODE_NOT_ON_BUS", {"other_node": "n1"})
     ]
 
 
