@@ -20,6 +20,7 @@ from service.cluster.port import LeaseState, NodeReport
 from service.cluster.session import Session
 from service.domain.ids import Owner
 from service.errors import ConfigurationError
+from service.eventstore.postgres_schema import DatabaseUnreachable
 from service.eventstore.postgres_session import application_of
 from service.eventstore.store import LeaseLost
 from service.settings.fingerprint import differing
@@ -174,9 +175,16 @@ class PostgresLease:
     async def claim(self) -> None:
         """Take the name of the node, and compare the settings with those of the live nodes.
 
-        Raises `NodeNameTaken`, `NodesDiffer`, or `psycopg.Error`. Differences that may last while a
-        change is rolled out are logged.
+        Raises `NodeNameTaken`, `NodesDiffer`, or `DatabaseUnreachable`. Differences that may last
+        while a change is rolled out are logged.
         """
+        try:
+            await self._claim()
+        except psycopg.Error as error:
+            reason = next(iter(str(error).splitlines()), "no answer")
+            raise DatabaseUnreachable(f"the database can't be used: {reason}") from error
+
+    async def _claim(self) -> None:
         until = time.monotonic() + CLAIM_S
         while not await self._take_name():
             if time.monotonic() >= until:

@@ -24,6 +24,7 @@ from service.domain.ids import Owner
 from service.errors import Unavailable
 from service.eventstore.plan import Committed, NodeAlive
 from service.eventstore.postgres import PostgresStore
+from service.eventstore.postgres_schema import DatabaseUnreachable
 from service.eventstore.store import LeaseLost
 from tests.integration.eventstore.store_database import Database, declare_early
 from tests.integration.log_file import append_of
@@ -145,6 +146,12 @@ async def test_a_name_is_free_when_its_process_has_ended(nodes: Nodes) -> None:
     await asyncio.sleep(0)
     await first._session.close()  # noqa: SLF001 - as by the end of its process
     await claim
+
+
+async def test_without_the_database_no_name_is_taken() -> None:
+    lease = PostgresLease("host=127.0.0.1 port=1", "a", fingerprint={}, level=1)
+    with pytest.raises(DatabaseUnreachable):
+        await lease.claim()
 
 
 async def test_a_process_that_has_lost_its_name_before_it_joins_is_refused(nodes: Nodes) -> None:
