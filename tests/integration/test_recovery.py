@@ -7,6 +7,7 @@ import time
 import msgspec
 import pytest
 
+from service import refilling
 from service.domain.events.base import Event
 from service.domain.events.chat import ChatSaid
 from service.domain.events.invites import InviteDeclined, InviteSent
@@ -22,7 +23,7 @@ from service.eventstore.plan import Append
 from service.eventstore.records import Origin, RecordedEvent, propose
 from service.fanout.profiles import Profiles
 from service.recovery import FOLDED_PER_EVENT_MAX, ProfileCache, recover
-from service.refilling import BacklogRefill, recall_commands
+from service.refilling import BacklogRefill, Slices, recall_commands
 from service.runtime.idempotency import CommandResult, CommandResults
 from service.runtime.snapshots import code_version, dump
 from service.settings.sections.storage import BacklogLimits
@@ -255,3 +256,38 @@ async def test_a_chat_text_is_available_until_its_event_is_published(
     expectation.settle(is_committed=True)
     assert profiles.expected == {}
     known.observe(UserWentOffline(user=1), 3)
+
+
+async def test_other_work_goes_on_between_the_slices_of_a_refill(
+    log_file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(log_file)
+    turns = 0
+
+    class Short(Slices):
+        @property
+        def is_over(self) -> bool:
+            return True
+
+        async def pause(self) -> None:
+            nonlocal turns
+            turns += 1
+            await super().pause()
+
+    monkeypatch.setattr(refilling, "Slices", Short)
+    started = await start(log_file)
+    assert (started.backlog.start, started.missed(10)) == (10, 10)
+    # Ten events are folded without messages, ten with them, and those ten are prepended.
+    assert turns == 30
+
+
+def test_a_slice_is_over_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 5.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    slices = Slices(0.25)
+    states = [slices.is_over]
+    now = 5.2
+    states.append(slices.is_over)
+    now = 5.25
+    states.append(slices.is_over)
+    assert states == [False, False, True]
