@@ -136,10 +136,8 @@ class RequestServer:
         request = job.request
         if self._is_elsewhere(job.command):
             job.answer(Answer("again", self._world.position))
-        elif request.number <= self._lanes.get(request.lane, 0):
-            # The asking node has given this copy up, and gone on.
-            job.answer(refusal_of(Unavailable(), 0))
-        else:
+        elif request.number > self._lanes.get(request.lane, 0):
+            # Else it is a copy, which the asking node does not wait for.
             self._note(request)
             origin = Origin(request.correlation_id, request.actor, request.id, request.digest)
             try:

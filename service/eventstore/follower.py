@@ -74,6 +74,8 @@ class Follower:
             self._keep(batch)
             return
         self._advance(batch)
+        # Before the next batch: states of a match are shown before its end is folded.
+        self._call()
         while self._waiting:
             # What overlaps was cut; so the first one that is left is next, or stands behind a gap.
             first = min(self._waiting)
@@ -82,7 +84,7 @@ class Follower:
             waiting = self._waiting.pop(first)
             self._waiting_events -= len(waiting.events)
             self._advance(waiting)
-        self._call()
+            self._call()
 
     def note_head(self, position: Position) -> None:
         """Take note that the log reaches up to `position`."""
