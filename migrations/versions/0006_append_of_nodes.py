@@ -135,6 +135,7 @@ DECLARE
     v_new_barrier bigint;
     v_count integer := cardinality(p_event_ids);
     v_is_lost boolean := false;
+    v_gap jsonb;
     v_conflicts integer[];
     v_node_events integer[];
     v_lost jsonb[];
@@ -202,23 +203,20 @@ BEGIN
                 USING ERRCODE = 'WS003';
         END IF;
         IF v_expected < v_position THEN
-            SELECT array_agg(DISTINCT c.number) INTO v_conflicts FROM (
-                SELECT n.number FROM (
-                    SELECT t.number, t.seen, unnest(t.needs::text[]) AS key
-                    FROM unnest(p_seen, p_needs) WITH ORDINALITY AS t(seen, needs, number)
-                    WHERE t.seen >= v_position - 10000 AND t.seen >= v_barrier
-                ) AS n
-                JOIN (
+            -- Not by a join: the planner knows neither how many keys there are nor how many needs.
+            SELECT jsonb_object_agg(g.key, g.position) INTO v_gap FROM (
+                SELECT k.key, max(k.position) AS position FROM (
                     SELECT e.position, unnest(e.keys) AS key FROM events AS e
                     WHERE e.position > greatest(v_expected, v_position - 10000)
                         AND e.keys IS NOT NULL
-                ) AS g ON g.key = n.key AND g.position > n.seen
-                UNION ALL
-                SELECT t.number
+                ) AS k GROUP BY k.key
+            ) AS g;
+            SELECT array_agg(DISTINCT n.number) INTO v_conflicts FROM (
+                SELECT t.number, t.seen, unnest(t.needs::text[]) AS key
                 FROM unnest(p_seen, p_needs) WITH ORDINALITY AS t(seen, needs, number)
-                WHERE t.needs IS NOT NULL
-                    AND (t.seen < v_position - 10000 OR t.seen < v_barrier)
-            ) AS c;
+            ) AS n
+            WHERE n.seen < v_position - 10000 OR n.seen < v_barrier
+                OR (v_gap ->> n.key)::bigint > n.seen;
         END IF;
     END IF;
     SELECT array_agg(n) INTO v_node_events FROM unnest(p_types) WITH ORDINALITY AS t(type, n)
