@@ -85,8 +85,8 @@ class Text(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """Whether `v1` is the message to classic clients as well."""
     frame_ms: float
     delay_s: float
-    owned: RoomId | None
-    """The room that the sender has to own; None if anybody may send this."""
+    match: MatchId | None
+    """The live match that the sender has to run; None if anybody may send this."""
 
 
 class Wanted(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -154,7 +154,7 @@ def decode(data: bytes) -> Envelope:
     return Envelope(unread.node, unread.incarnation, unread.after, parts)
 
 
-def text_of(delivery: Delivery, audience: Audience, owned: RoomId | None) -> Text:
+def text_of(delivery: Delivery, audience: Audience, match: MatchId | None) -> Text:
     """Return the part by which `audience` gets the messages of a delivery."""
     is_same = delivery.classic is not None and delivery.classic is delivery.v1
     return Text(
@@ -164,7 +164,7 @@ def text_of(delivery: Delivery, audience: Audience, owned: RoomId | None) -> Tex
         is_same,
         delivery.frame_ms,
         delivery.delay_s,
-        owned,
+        match,
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from service.cluster.envelopes import Part
     from service.cluster.serving import Link
     from service.domain.events.base import Position
-    from service.domain.ids import Owner, RoomId, SocketId, UserId
+    from service.domain.ids import MatchId, Owner, RoomId, SocketId, UserId
     from service.domain.projections.room import Room
     from service.domain.projections.world import World
     from service.fanout.audience import Audience, Message
@@ -156,7 +156,7 @@ class FrameSender:
             self._publish_state(message, audience, update)
             return
         self.local.publish(message, position)
-        self._send(message, getattr(message.v1 or message.classic, "room_id", None))
+        self._send(message, self._match_in(message))
 
     def deliver(self, delivery: Delivery) -> None:
         """Send a message of a client to others."""
@@ -246,11 +246,17 @@ class FrameSender:
                 )
                 self._add(node, part, PART_BYTES + len(part.state))
 
-    def _send(self, delivery: Delivery, owned: RoomId | None) -> None:
+    def _send(self, delivery: Delivery, match: MatchId | None) -> None:
         """Send a message to the sockets of its audience on other nodes."""
         for node, audience in self._parts_of(delivery.audience):
-            part = text_of(delivery, audience, owned)
+            part = text_of(delivery, audience, match)
             self._add(node, part, PART_BYTES + len(part.classic or b"") + len(part.v1 or b""))
+
+    def _match_in(self, delivery: Delivery) -> MatchId | None:
+        """Return the live match that a message shows, by its room."""
+        room_id = getattr(delivery.v1 or delivery.classic, "room_id", None)
+        room = self.world.rooms.rooms.get(room_id or "")
+        return None if room is None else room.match
 
     def _parts_of(self, audience: Audience) -> list[tuple[str, Audience]]:
         """Return the other nodes with sockets of an audience, each with its part of it."""

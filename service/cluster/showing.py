@@ -19,7 +19,9 @@ from service.cluster.envelopes import (
     delivery_of,
     delivery_of_state,
 )
+from service.domain.events.matches import room_of
 from service.domain.ids import Owner
+from service.protocol import v1
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -118,8 +120,7 @@ class FrameReceiver:
 
     def _show_state(self, node: Owner, part: State) -> None:
         """Show a state, unless a newer one was shown, or another node runs the match by now."""
-        room = self._world.rooms.rooms.get(part.room)
-        if room is None or room.match != part.match or self._owner_of(part.room) != node:
+        if not self._is_run_by(node, part.match):
             return
         key, moment = (part.room, not part.players), (part.match, part.run, part.tick)
         newest = self._newest.get(key)
@@ -134,20 +135,28 @@ class FrameReceiver:
             self._sender.tell_wanted(part.room, node, rates)
 
     def _show_text(self, node: Owner, part: Text) -> None:
-        if part.owned is not None and self._owner_of(part.owned) not in {node, None}:
+        if part.match is not None and not self._is_run_by(node, part.match):
             return
         try:
-            self._local.deliver(delivery_of(part))
+            delivery = delivery_of(part)
         except UnknownPart as error:
             logger.warning("message of another node not read", metadata={"reason": error.message})
+            return
+        match = self._world.matches.live.get(part.match or "")
+        if isinstance(delivery.v1, v1.GamePaused) and match is not None and not match.paused:
+            # This node has folded, and told, that it goes on.
+            return
+        self._local.deliver(delivery)
 
     def _show_match(self, part: Show) -> None:
         room = self._world.rooms.rooms.get(part.room)
         if room is not None and room.has_joined(part.user, part.socket):
             self._shows.show(room, room.seat_of(part.user), part.socket)
 
-    def _owner_of(self, room: RoomId) -> Owner | None:
-        return self._world.nodes.owner_of(room)
+    def _is_run_by(self, node: Owner, match: MatchId) -> bool:
+        """Return whether a match is live, and run by a node."""
+        is_live = match in self._world.matches.live
+        return is_live and self._world.nodes.owner_of(room_of(match)) == node
 
     def _announce(self, data: bytes, reply: Reply) -> None:
         """Deliver the message of another service, and tell how many sockets it reaches."""

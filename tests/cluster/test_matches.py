@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from operator import ne
 from typing import Any
 
+import aiohttp
 import pytest
 
-from tests.acceptance.service_process import Client, fresh_id, of_type
+from tests.acceptance.service_process import Client, Running, fresh_id, make_token, of_type
 from tests.cluster.cluster import Cluster
 from tests.nats_server import NatsServer
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.postgres
+
+SERVICE = make_token({"scope": "admin publish"})
+
+NO_CONTENT = 204
 
 
 @pytest.fixture(scope="module")
@@ -84,16 +91,121 @@ async def test_connect_four_is_played_and_watched_on_three_nodes_and_played_agai
     await done(ben, "room:leave", roomId=room)
 
 
-async def test_pong_is_played_to_the_end_by_players_on_two_nodes(nodes: Cluster) -> None:
+def moments(client: Client) -> list[tuple[int, int]]:
+    """Return the run and the tick of all states that a client was shown."""
+    return [(one["run"], one["tick"]) for one in of_type(client.received, "game:update")]
+
+
+async def test_pong_is_shown_on_each_node_at_the_rates_of_its_sockets_to_the_end(
+    nodes: Cluster,
+) -> None:
     room, ana, ben = await begin(nodes, "pong", duration_s=5)
+    cleo = await nodes["n3"].connect_v1(fresh_id(), "Cleo")
+    await done(cleo, "frames:set", frameHz=20)
+    await done(ben, "frames:set", frameHz=30)
+    await done(cleo, "room:join", roomId=room, role="spectator")
     for player in (ana, ben):
         await done(player, "game:move", roomId=room, direction="w", action="down")
-    over = [await client.expect("game:over", timeout=20) for client in (ana, ben)]
-    assert over[0]["scores"] == over[1]["scores"]
+    watching = (ana, ben, cleo)
+    overs = [await client.expect("game:over") for client in watching]
+    assert all(one["scores"] == overs[0]["scores"] for one in overs)
+    for client in watching:
+        assert moments(client) == sorted(moments(client))
+    # Fewer than all where ticks were caught up.
+    counts = [len(set(moments(client))) for client in watching]
+    assert counts[0] > 100
+    assert counts[1] < 0.7 * counts[0]
+    assert counts[2] < 0.8 * counts[1]
+    last = [of_type(client.received, "game:update")[-1]["state"] for client in watching]
+    assert last[0] == last[1] == last[2]
+
+
+async def test_a_player_comes_back_on_another_node_and_the_match_goes_on(nodes: Cluster) -> None:
+    room, ana, ben = await begin(nodes, "pong", duration_s=5)
+    position, epoch = ben.cursor, ben.welcome["epoch"]
+    await ben.drop()
+    await ana.expect("game:paused", roomId=room)
+    back = await nodes["n3"].connect_v1(int(ben.id), "Ben", since=position, epoch=epoch)
+    await back.expect("resumed")
+    await done(back, "room:join", roomId=room)
+    await back.expect("game:start", roomId=room, playerIndex=1)
+    await ana.expect("game:resumed", roomId=room)
+    for client in (ana, back):
+        await client.expect("game:update", run=1)
+    await done(back, "game:move", roomId=room, direction="w", action="down")
+    # A repeated join shows the match again, by the node that runs it.
+    await done(back, "room:join", roomId=room)
+    await back.expect("game:start", roomId=room, playerIndex=1)
+    overs = [await client.expect("game:over") for client in (ana, back)]
+    assert overs[0]["scores"] == overs[1]["scores"]
+    assert overs[0]["reason"] == "timeup"
+
+
+async def test_classic_clients_on_two_nodes_play_a_match(nodes: Cluster) -> None:
+    ana = await nodes["n1"].connect(fresh_id(), "Ana")
+    ben = await nodes["n2"].connect(fresh_id(), "Ben")
     for client in (ana, ben):
-        moments = [(one["run"], one["tick"]) for one in of_type(client.received, "game:update")]
-        assert moments == sorted(moments)
-        # At 60 Hz, but for what is lost to a busy machine.
-        assert len(moments) > 100
-    left, right = (of_type(client.received, "game:update")[-1]["state"] for client in (ana, ben))
-    assert left == right
+        await client.send("lobby:join")
+        await client.expect("lobby:list")
+    await ana.send("invite", to=ben.id)
+    await ben.expect("invite:received")
+    await ben.send("invite:accepted", **{"from": ana.id})
+    room = (await ben.expect("room:start"))["roomId"]
+    await ana.expect("room:start", roomId=room)
+    for client in (ana, ben):
+        await client.send("game:join", roomId=room)
+    for client in (ana, ben):
+        await client.expect("game:ready", roomId=room)
+    await ben.send("game:begin", roomId=room)
+    for client in (ana, ben):
+        await client.expect("game:start", roomId=room)
+        first = await client.expect("game:update", roomId=room)
+        await client.expect("game:update", where=partial(ne, first))
+    await ben.send("game:leave", roomId=room)
+    await ana.expect("game:end", roomId=room, winner="you")
+
+
+async def test_signals_reach_users_and_rooms_on_other_nodes(nodes: Cluster) -> None:
+    room, ana, ben = await begin(nodes, "relay")
+    await done(ana, "signal", to=ben.id, data={"offer": 1})
+    signal = await ben.expect("signal", data={"offer": 1})
+    assert signal["from"] == ana.id
+    await done(ben, "signal", roomId=room, data={"answer": 2})
+    await ana.expect("signal", data={"answer": 2}, roomId=room)
+    assert not [one for one in await ben.sync() if one["type"] == "signal"]
+    # To one of the user's tabs alone.
+    tab = await nodes["n3"].connect_v1(int(ben.id), "Ben")
+    await done(tab, "signal", to=ana.id, data="hello")
+    session = (await ana.expect("signal", data="hello"))["sessionId"]
+    assert session == tab.welcome["sessionId"]
+    await done(ana, "signal", to=ben.id, sessionId=session, data={"offer": 3})
+    await tab.expect("signal", data={"offer": 3})
+    assert not [one for one in await ben.sync() if one["type"] == "signal"]
+
+
+async def ask(node: Running, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    """Send a request of a service to the API of a node."""
+    headers = {"Authorization": f"Bearer {SERVICE}"}
+    async with (
+        aiohttp.ClientSession(node.url, headers=headers) as http,
+        http.request(method, f"/api/v1{path}", **options) as answer,
+    ):
+        return answer.status, await answer.json() if answer.status != NO_CONTENT else None
+
+
+async def test_the_api_of_any_node_reaches_all_of_them(nodes: Cluster) -> None:
+    room, ana, ben = await begin(nodes, "relay")
+    node = nodes["n3"]
+    status, shown = await ask(node, "GET", f"/rooms/{room}")
+    assert (status, shown["phase"]) == (200, "playing")
+    for to in ({"roomId": room}, {"user": ben.id}, "all"):
+        status, published = await ask(node, "POST", "/messages", json={"to": to, "data": "hello"})
+        assert status == 200
+        await ben.expect("server:message", data="hello")
+        if isinstance(to, dict):
+            assert published["sockets"] == (2 if "roomId" in to else 1)
+        else:
+            assert published["sockets"] >= 2
+    await ana.expect("server:message", data="hello")
+    assert await ask(node, "DELETE", f"/sessions?user={ben.id}") == (NO_CONTENT, None)
+    assert (await ben.closed())[0] == 4503
