@@ -79,6 +79,7 @@ class NetBus:
         self.queued_bytes = 0
         self.payload_max = 1024 * 1024
         self.published: list[tuple[str, bytes]] = []
+        self.has_published = asyncio.Event()
 
     def subscribe(self, subject: str, handler: Handler) -> None:
         self.net.subscribers.append((subject, handler))
@@ -94,6 +95,7 @@ class NetBus:
 
     def publish(self, subject: str, data: bytes) -> bool:
         self.published.append((subject, data))
+        self.has_published.set()
         return True
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
