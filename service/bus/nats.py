@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections import deque
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import nats.errors
 from nats.aio.client import Client
@@ -18,7 +19,7 @@ from service.bus.port import NoResponders, RequestTimeout
 from service.telemetry import Metrics, get_logger, note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nats.aio.msg import Msg
 
@@ -70,7 +71,8 @@ class NatsBus:
         """
         if settings.url is None:
             raise AssertionError(settings)
-        self._servers = settings.url.get_secret_value().split(",")
+        servers = settings.url.get_secret_value().split(",")
+        self._servers, self._credentials = _without_credentials(servers)
         self._tls: ssl.SSLContext | None = None
         if settings.tls_ca is not None:
             self._tls = ssl.create_default_context(cafile=str(settings.tls_ca))
@@ -188,6 +190,7 @@ class NatsBus:
             await client.connect(
                 servers=list(self._servers),
                 name=self._name,
+                **self._credentials,
                 tls=self._tls,
                 allow_reconnect=False,
                 connect_timeout=CONNECT_TIMEOUT_S,
@@ -294,6 +297,21 @@ async def _end(client: Client) -> None:
     writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - there is no other way
     if writer is not None:
         writer.transport.abort()
+
+
+def _without_credentials(urls: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the URLs of servers without user and password, and these for the client.
+
+    It would take them from the URL as they stand there, with escaped characters.
+    """
+    parts = [urlsplit(url) for url in urls]
+    servers = [f"{one.scheme}://{one.netloc.rpartition('@')[2]}" for one in parts]
+    user, password = parts[0].username, parts[0].password
+    if user is None:
+        return servers, {}
+    if password is None:
+        return servers, {"token": unquote(user)}
+    return servers, {"user": unquote(user), "password": unquote(password)}
 
 
 def _reason(error: Exception) -> str:

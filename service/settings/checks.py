@@ -11,7 +11,9 @@ from service.settings.kinds import Algorithm
 from service.settings.sections.tokens import TokenSettings, VaultSettings, pem
 from service.settings.settings import Settings
 
-_BUS_URL: Final = re.compile(r"(nats|tls)://([^\s,/@]+@)?[^\s,/@:]+(:\d{1,5})?/?")
+_BUS_URL: Final = re.compile(
+    r"(nats|tls)://([^\s,/@]+@)?([^\s,/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?"
+)
 
 
 def check(settings: Settings) -> None:
@@ -36,11 +38,14 @@ def _check_bus(settings: Settings) -> None:
     url = settings.bus.url
     if url is None:
         return
-    if not all(_BUS_URL.fullmatch(one) for one in url.get_secret_value().split(",")):
+    found = [_BUS_URL.fullmatch(one) for one in url.get_secret_value().split(",")]
+    if not all(found):
         raise ConfigurationError(
             "WS_BUS_URL must be URLs like nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222, "
-            "separated by commas"
+            "separated by commas; special characters of a password are written as %XX"
         )
+    if len({one[2] for one in found if one is not None}) > 1:
+        raise ConfigurationError("WS_BUS_URL must have the same user and password in each URL")
     if not settings.storage.database_url.startswith("postgresql"):
         raise ConfigurationError(
             "WS_BUS_URL is for a cluster, whose nodes share a database: set "

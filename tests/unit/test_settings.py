@@ -513,6 +513,46 @@ def test_a_cluster_without_a_shared_secret_is_refused() -> None:
         load_settings({**CLUSTER, **keys})
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://bus",
+        "nats://bus:4222/",
+        "tls://user:p%40ss@bus.example.org:4222",
+        "tls://token@10.0.0.7:4222",
+        "nats://[::1]:4222",
+        "nats://u:p@one:4222,nats://u:p@two:4222",
+    ],
+)
+def test_the_bus_is_named_by_urls(url: str) -> None:
+    settings = load_settings({**CLUSTER, "WS_BUS_URL": url, "JWT_SECRET": SECRET})
+    assert settings.bus.url is not None
+    assert settings.bus.url.get_secret_value() == url
+    assert [row.value for row in describe(settings) if row.env == "WS_BUS_URL"] == ["***"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"WS_BUS_URL": "bus:4222"}, "WS_BUS_URL must be URLs like"),
+        ({"WS_BUS_URL": "http://hunter22@bus"}, "WS_BUS_URL must be URLs like"),
+        ({"WS_BUS_URL": "nats://u:hunter22@@bus"}, "WS_BUS_URL must be URLs like"),
+        ({"WS_BUS_URL": "nats://one, nats://two"}, "WS_BUS_URL must be URLs like"),
+        ({"WS_BUS_URL": "nats://u:hunter22@one,nats://two"}, "the same user and password"),
+        ({"WS_DATABASE_URL": "sqlite+aiosqlite:///x.db"}, "set WS_DATABASE_URL=postgresql"),
+        ({"WS_BUS_TLS_CA": "/nowhere/ca.pem"}, "WS_BUS_TLS_CA=/nowhere/ca.pem must be a file"),
+        ({"WS_REALM": "a.b"}, "WS_REALM=a.b is not allowed"),
+    ],
+)
+def test_what_a_cluster_can_not_use_is_refused_without_its_secrets(
+    changed: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings({**CLUSTER, "JWT_SECRET": SECRET, **changed})
+    assert reason in refused.value.message
+    assert "hunter22" not in refused.value.message
+
+
 def test_an_unknown_variable_is_warned_of_with_the_nearest_setting() -> None:
     environment = {"WS_PORTS": "1", "ws_port": "1", "WS_PORT": "1", "PATH": "/", "WS_ZZZ": "secret"}
     assert unknown_variables(environment) == [

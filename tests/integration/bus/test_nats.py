@@ -115,10 +115,21 @@ async def test_a_connection_that_is_cut_or_stalls_is_made_again() -> None:
                 await reaches(one, two)
 
 
-async def test_user_and_password_of_the_url_are_used_and_appear_in_no_log() -> None:
-    with running("--user", "ws", "--pass", "hunter22") as server, capture_logs() as logs:
+@pytest.mark.parametrize(
+    ("options", "credentials"),
+    [
+        (("--user", "ws", "--pass", "hunter22"), "ws:hunter22"),
+        (("--user", "w@s", "--pass", "hunter22:/@,"), "w%40s:hunter22%3A%2F%40%2C"),
+        (("--auth", "hunter22/+"), "hunter22%2F+"),
+    ],
+    ids=["user and password", "escaped characters", "token"],
+)
+async def test_credentials_of_the_url_are_used_and_appear_in_no_log(
+    options: tuple[str, ...], credentials: str
+) -> None:
+    with running(*options) as server, capture_logs() as logs:
         bad = server.url.replace("//", "//ws:wrong-one@")
-        good = server.url.replace("//", "//ws:hunter22@")
+        good = server.url.replace("//", f"//{credentials}@")
         async with bus_at(bad) as refused, bus_at(good) as one, bus_at(good) as two:
             await until_connected(one)
             await until_connected(two)
