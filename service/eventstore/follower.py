@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
+from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WAITING_EVENTS_MAX = 20_000
 """How many events are kept that can't be folded yet; later ones are read from the database."""
+
+logger = get_logger(__name__)
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
@@ -100,7 +103,7 @@ class Follower:
     def release(self) -> None:
         """Call all who wait for a position, since nothing will be folded any more."""
         while self._callers:
-            heapq.heappop(self._callers)[2]()
+            self._call_next()
 
     def _keep(self, batch: Batch) -> None:
         """Keep a batch behind a gap, unless there are too many or it is known."""
@@ -127,4 +130,11 @@ class Follower:
 
     def _call(self) -> None:
         while self._callers and self._callers[0][0] <= self.position:
+            self._call_next()
+
+    def _call_next(self) -> None:
+        try:
             heapq.heappop(self._callers)[2]()
+        except Exception:
+            # A fault in what waits for a position must not be taken for one of the fold.
+            logger.exception("answer failed", error_type="internal_error")

@@ -126,6 +126,18 @@ def test_who_waits_for_a_position_is_called_after_its_fold_in_order() -> None:
     assert called == ["at once", "first", "second of [1, 2]"]
 
 
+def test_a_fault_of_who_waits_stops_neither_the_fold_nor_others() -> None:
+    fold, called = Fold(), list[int]()
+
+    def fail() -> None:
+        raise ValueError
+
+    fold.follower.when_folded(1, fail)
+    fold.follower.when_folded(1, lambda: called.append(1))
+    assert fold.take(batch(0, 1), batch(1, 2)) == [1, 2]
+    assert called == [1]
+
+
 def test_nobody_waits_after_the_end() -> None:
     fold, called = Fold(), list[int]()
     fold.follower.when_folded(9, lambda: called.append(9))
