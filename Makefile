@@ -34,7 +34,7 @@ NPM := $(shell command -v npm)
 NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: postgres help run platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
+.PHONY: postgres help run cluster platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
 .PHONY: mutants pythons bench bench-quick check format wire reference lock clean
 # A failed recipe leaves no stamp behind.
 .DELETE_ON_ERROR:
@@ -44,6 +44,9 @@ help: ## Show this list
 
 run: $(RUN_READY) $(WIRE_READY) ## Serve for development: open the URL that it prints
 	@$(BIN)/ws-service serve --dev
+
+cluster: $(DEV_READY) $(WIRE_READY) ## Run three nodes, PostgreSQL, NATS and HAProxy: open the URL that it prints
+	@$(BIN)/python -m tools.cluster
 
 platform: $(DEV_READY) $(WIRE_READY) ## Run the whole example platform: open the URL that it prints
 	@$(BIN)/python -m examples.platform

@@ -43,7 +43,9 @@ def haproxy(nodes: Mapping[str, str], port: int | None = None) -> Iterator[str]:
     port = port or free_port()
     environment = haproxy_environment(nodes, f"127.0.0.1:{port}")
     command = [HAPROXY, "-db", "-f", str(HAPROXY_FILE)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, process_group=0
+    ) as process:
         try:
             _wait_until_it_listens(process, port)
             yield f"http://127.0.0.1:{port}"

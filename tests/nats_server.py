@@ -43,6 +43,7 @@ class NatsServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                process_group=0,
             )
         until = time.monotonic() + PATIENCE_S
         while True:

@@ -132,6 +132,8 @@ class Postgres:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C is for whoever has started it, who ends it in order.
+                process_group=0,
             )
 
 
