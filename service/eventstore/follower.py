@@ -96,14 +96,14 @@ class Follower:
     def when_folded(self, position: Position, done: Callable[[], None]) -> None:
         """Call `done` once `position` is folded; at once if it is."""
         if position <= self.position:
-            done()
+            _call(done)
         else:
             heapq.heappush(self._callers, (position, next(self._numbers), done))
 
     def release(self) -> None:
         """Call all who wait for a position, since nothing will be folded any more."""
         while self._callers:
-            self._call_next()
+            _call(heapq.heappop(self._callers)[2])
 
     def _keep(self, batch: Batch) -> None:
         """Keep a batch behind a gap, unless there are too many or it is known."""
@@ -130,11 +130,12 @@ class Follower:
 
     def _call(self) -> None:
         while self._callers and self._callers[0][0] <= self.position:
-            self._call_next()
+            _call(heapq.heappop(self._callers)[2])
 
-    def _call_next(self) -> None:
-        try:
-            heapq.heappop(self._callers)[2]()
-        except Exception:
-            # A fault in what waits for a position must not be taken for one of the fold.
-            logger.exception("answer failed", error_type="internal_error")
+
+def _call(done: Callable[[], None]) -> None:
+    try:
+        done()
+    except Exception:
+        # A fault of what waits for a position is none of the fold, nor of others that wait.
+        logger.exception("answer failed", error_type="internal_error")
