@@ -60,6 +60,11 @@ class Cluster:
                 list(threads.map(Running.stop, running))
 
     @property
+    def url(self) -> str:
+        """The address of the log, for settings."""
+        return self._settings["WS_DATABASE_URL"]
+
+    @property
     def failures(self) -> list[str]:
         """The log lines that tell why a part of a node has failed."""
         return [line for node in self for line in node.lines if '"critical"' in line]
