@@ -80,7 +80,6 @@ class Node:
         """The bytes of each flush."""
         self.output = wire.new_output(self.failed, self.schedule, self.note, self.may_write)
         self.new_queue = wire.new_queue
-        self.is_direct = kind != "python"
         self._made: asyncio.Queue[asyncio.Transport] = asyncio.Queue()
         self.queues: dict[object, Any] = {}
         self.clients: list[socket.socket] = []
@@ -167,7 +166,7 @@ async def test_frames_arrive_once_in_order_and_in_one_piece(kind: str) -> None:
         assert await links[0].read(5) == b"three"
         assert node.output.flush() == 0
         assert [link.send_queue.written for link in links] == [11] + [6] * 8
-        assert [link.flushed for link in links] == [0 if node.is_direct else 1] * 9
+        assert [link.flushed for link in links] == [0] * 9
 
 
 MEMBERS = 20
@@ -379,7 +378,7 @@ async def test_what_is_sent_in_part_goes_on_by_the_transport(kind: str, many: in
             assert node.output.flush() == 9000 * many
             sent = [one + frame for one in sent]
         assert all(link.send_queue.transport.get_write_buffer_size() for link in links)
-        assert node.is_direct == all(0 < link.flushed < 60 for link in links)
+        assert all(0 < link.flushed < 60 for link in links)
         for link, expected in zip(links, sent, strict=True):
             assert await link.read(len(expected)) == expected
             assert link.send_queue.written == len(expected)
@@ -542,7 +541,7 @@ async def test_descriptors_beyond_the_table_of_the_ring_are_written_to_as_well(k
         assert node.output.flush() == 50
         assert {await link.read(1) for link in links} == {b"x"}
         assert max(descriptor(link.send_queue.transport) for link in links) > 40
-        assert not (node.is_direct and any(link.flushed for link in links))
+        assert not any(link.flushed for link in links)
 
 
 async def test_other_transports_get_what_is_written(kind: str) -> None:
@@ -561,7 +560,7 @@ async def test_descriptors_change_hands_while_everybody_is_told(kind: str) -> No
     async with node_of(kind) as node:
         links: list[Link] = []
         loop = asyncio.get_running_loop()
-        for number in range(10_000 if node.is_direct else 200):
+        for number in range(10_000):
             link = await node.connect()
             links.append(link)
             node.output.queue(b"<%d>" % number, [link])

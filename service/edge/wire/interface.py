@@ -28,13 +28,16 @@ class SendQueue(Protocol):
     """The frames that wait to be written to one socket."""
 
     transport: Any
-    frames: list[bytes]
     is_slow: bool
     """Whether frames that may be missed are not queued."""
     is_withheld: bool
     """Whether some frames may not leave yet."""
     written: int
     """The bytes that were handed to the socket or its transport."""
+
+    @property
+    def frames(self) -> list[bytes]:
+        """What waits; it may be changed."""
 
 
 class Queued(Protocol):

@@ -1,13 +1,13 @@
 """The hot paths between frames and sockets, in Python: the twin of `wire/`, which is in C.
 
-What is queued is written by each connection itself, to its transport. `wire/` has the same
-interface, and passes the same tests.
+What is queued is written to the transports. `wire/` has the same interface, and passes the same
+tests.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from service.edge.wire.interface import Failed, Flushed, Incoming, Q, Queued, Transport
 
 _SOON, _AT_TICK = 1, 2
+
+_GROUP_MIN = 16
+"""How many connections a list must have for its frames to be kept together; for fewer there is
+little to gain."""
+_DIRECT_MAX = 65_536
+"""The most that is written without asking the connection, in bytes."""
 
 _TEXT, _MASKED = 0x81, 0x80
 _HEADER = 6
@@ -26,16 +32,46 @@ _SHORT_MAX = 125
 class SendQueue:
     """The frames that wait to be written to one socket."""
 
-    __slots__ = ("due", "frames", "is_slow", "is_withheld", "transport", "written")
+    __slots__ = (
+        "due",
+        "is_attached",
+        "is_slow",
+        "is_withheld",
+        "queued",
+        "transport",
+        "written",
+    )
+
+    grouping: ClassVar[Output | None] = None
+    """The output that has a group, whose frames no queue has yet."""
 
     def __init__(self, transport: Transport) -> None:
         """Write to `transport`."""
         self.transport = transport
-        self.frames: list[bytes] = []
+        self.queued: list[bytes] = []
+        """As `frames`, but for those of a group."""
         self.is_slow = False
         self.is_withheld = False
+        self.is_attached = False
         self.written = 0
         self.due = 0
+
+    @property
+    def frames(self) -> list[bytes]:
+        """The frames, all of them."""
+        if SendQueue.grouping is not None:
+            SendQueue.grouping.settle()
+        return self.queued
+
+
+class _Group(NamedTuple):
+    """Frames for the same list of connections, as in a room, which no queue has yet."""
+
+    connections: list[Any]
+    slow: list[Any]
+    may_miss: bool
+    at_tick: bool
+    frames: list[bytes]
 
 
 class Reader:
@@ -123,7 +159,12 @@ class Reader:
 
 
 class Output:
-    """What is queued for all sockets of a node, and how it leaves."""
+    """What is queued for all sockets of a node, and how it leaves.
+
+    Frames for a long list of connections are a group: they are given to the queues only when
+    anything else is queued, is flushed or asks for the frames of a queue. Otherwise they are joined
+    once, and written to each transport.
+    """
 
     method: str = "transport"
 
@@ -143,17 +184,21 @@ class Output:
         self._may_write = may_write
         self._soon: list[Queued] = []
         self._at_tick: list[Queued] = []
+        self._group: _Group | None = None
 
     @property
     def is_due(self) -> bool:
         """Whether something waits for the next flush."""
-        return bool(self._soon)
+        group = self._group
+        return bool(self._soon) or (group is not None and not group.at_tick)
 
     def attach(self, queue: SendQueue, fd: int) -> None:
-        """Nothing is written to the descriptor itself."""
+        """Write to the transport without asking the connection, as long as nothing is unread."""
+        queue.is_attached = fd >= 0
 
     def detach(self, queue: SendQueue) -> None:
-        """See `attach`."""
+        """Leave it to the connection what is written."""
+        queue.is_attached = False
 
     def stop(self) -> None:
         """Drop what is queued, from now on."""
@@ -168,6 +213,18 @@ class Output:
         at_tick: bool = False,
     ) -> list[Q]:
         """Queue a frame for each connection; return those that are slow and may miss it."""
+        group = self._group
+        if group is not None:
+            if (
+                group.connections is connections
+                and group.may_miss is may_miss
+                and group.at_tick is at_tick
+            ):
+                group.frames.append(frame)
+                return group.slow
+            self.settle()
+        if type(connections) is list and len(connections) >= _GROUP_MIN:
+            return self._begin_group(frame, connections, may_miss=may_miss, at_tick=at_tick)
         slow: list[Q] = []
         flag, due = self._due(at_tick=at_tick)
         for connection in connections:
@@ -175,15 +232,45 @@ class Output:
             if may_miss and queue.is_slow:
                 slow.append(connection)
             else:
-                queue.frames.append(frame)
+                queue.queued.append(frame)
             marked = queue.due
             if not marked & flag:
                 queue.due = marked | flag
                 due.append(connection)
         return slow
 
+    def _begin_group(
+        self, frame: bytes, connections: list[Q], *, may_miss: bool, at_tick: bool
+    ) -> list[Q]:
+        """Keep a frame for a list of connections; return those of it that do not get it."""
+        slow = [one for one in connections if one.send_queue.is_slow] if may_miss else []
+        self._due(at_tick=at_tick)
+        if SendQueue.grouping is not None:
+            SendQueue.grouping.settle()
+        SendQueue.grouping = self
+        self._group = _Group(connections, slow, may_miss, at_tick, [frame])
+        return slow
+
+    def settle(self) -> None:
+        """Give the frames of the group to its queues."""
+        group, self._group = self._group, None
+        if group is None:
+            return
+        SendQueue.grouping = None
+        _, _, may_miss, at_tick, frames = group
+        flag, due = (_AT_TICK, self._at_tick) if at_tick else (_SOON, self._soon)
+        for connection in group.connections:
+            queue = connection.send_queue
+            if not (may_miss and queue.is_slow):
+                queue.queued += frames
+            marked = queue.due
+            if not marked & flag:
+                queue.due = marked | flag
+                due.append(connection)
+
     def mark(self, connections: Iterable[Queued], *, at_tick: bool = False) -> None:
         """Flush these connections with the next flush."""
+        self.settle()
         flag, due = self._due(at_tick=at_tick)
         for connection in connections:
             queue = connection.send_queue
@@ -201,18 +288,67 @@ class Output:
 
     def discard(self, connection: Queued) -> None:
         """Let nothing be due for a connection that has ended."""
+        self.settle()
         connection.send_queue.due = 0
 
     def flush(self, *, at_tick: bool = False) -> int:
-        """Let each connection that is due write its frames; return how many bytes that were."""
-        flag, due = (_AT_TICK, self._at_tick) if at_tick else (_SOON, self._soon)
-        if not due or (self._may_write is not None and not self._may_write()):
+        """Write what is due, to each connection in one piece; return how many bytes that were."""
+        due = self._at_tick if at_tick else self._soon
+        group = self._group
+        is_alone = group is not None and group.at_tick is at_tick and not due
+        if not due and not is_alone:
             return 0
-        if at_tick:
-            self._at_tick = []
-        else:
-            self._soon = []
+        if self._may_write is not None and not self._may_write():
+            self.settle()
+            return 0
         began_s = time.perf_counter()
+        if is_alone and not self.is_stopped:
+            written = self._write_group()
+        else:
+            written = self._write(at_tick=at_tick)
+        self._flushed(written, time.perf_counter() - began_s)
+        return written
+
+    def _write_group(self) -> int:
+        """Write the group, when nothing else is due; return how many bytes that were."""
+        group, self._group, SendQueue.grouping = self._group, None, None
+        if group is None:
+            return 0
+        frames, may_miss = group.frames, group.may_miss
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        size = len(data)
+        written = 0
+        for connection in group.connections:
+            queue = connection.send_queue
+            transport = queue.transport
+            try:
+                if (
+                    queue.queued
+                    or queue.is_slow
+                    or queue.is_withheld
+                    or not queue.is_attached
+                    or size > _DIRECT_MAX
+                    or transport.get_write_buffer_size()
+                    or transport.is_closing()
+                ):
+                    if not (may_miss and queue.is_slow):
+                        queue.queued += frames
+                    written += connection.flush()
+                else:
+                    queue.written += size
+                    transport.write(data)
+                    written += size
+            except Exception as error:  # noqa: BLE001 - it costs this connection alone
+                self._failed(connection, error)
+        return written
+
+    def _write(self, *, at_tick: bool) -> int:
+        """Write what is due to each connection; return how many bytes that were."""
+        self.settle()
+        if at_tick:
+            flag, due, self._at_tick = _AT_TICK, self._at_tick, []
+        else:
+            flag, due, self._soon = _SOON, self._soon, []
         written = 0
         for connection in due:
             queue = connection.send_queue
@@ -220,12 +356,31 @@ class Output:
             if not marked & flag:
                 continue
             queue.due = marked ^ flag
+            frames = queue.queued
             if self.is_stopped:
-                queue.frames.clear()
+                frames.clear()
                 continue
+            transport = queue.transport
             try:
-                written += connection.flush()
+                if (
+                    not frames
+                    or queue.is_slow
+                    or queue.is_withheld
+                    or not queue.is_attached
+                    or transport.get_write_buffer_size()
+                    or transport.is_closing()
+                ):
+                    written += connection.flush()
+                    continue
+                data = frames[0] if len(frames) == 1 else b"".join(frames)
+                size = len(data)
+                if size > _DIRECT_MAX:
+                    written += connection.flush()
+                    continue
+                frames.clear()
+                queue.written += size
+                transport.write(data)
+                written += size
             except Exception as error:  # noqa: BLE001 - it costs this connection alone
                 self._failed(connection, error)
-        self._flushed(written, time.perf_counter() - began_s)
         return written
