@@ -14,6 +14,7 @@ from service.cluster.membership import Membership
 from service.domain.commands.nodes import StartNode
 from service.domain.events import LEVEL
 from service.domain.ids import Owner
+from service.draining import Drain
 from service.edge.http.bind import check_address
 from service.edge.issuers import issuers_of, polled_keys
 from service.eventstore import migrate
@@ -258,6 +259,20 @@ class Service:
                 metadata={"part": task.get_name()},
                 exc_info=task.exception(),
             )
+
+    async def must_leave(self) -> None:
+        """Return when this node of a cluster has to stop, though all its parts work."""
+        if self.parts.membership is None:
+            await asyncio.Future()
+        else:
+            await self.parts.membership.must_leave()
+
+    async def drain(self, *, at_once: bool) -> None:
+        """Send rooms and clients to the other nodes of the cluster, if there are any.
+
+        With `at_once` clients are told before the balancer can know.
+        """
+        await Drain(self.parts).run(0 if at_once else self._settings.node.drain_wait_s)
 
     def _note_loop_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an exception of a callback or of a task that nobody awaits."""

@@ -130,9 +130,20 @@ async def _serve(service: Service, *, accept_lost_tail: bool) -> int:
             ) from error
     gc.freeze()
     failed = asyncio.create_task(service.failed())
-    await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
-    healthy = not failed.done()
+    leaves = asyncio.create_task(service.must_leave())
+    await asyncio.wait([stopped, failed, leaves], return_when=asyncio.FIRST_COMPLETED)
+    healthy = not failed.done() and not leaves.done()
     await _cancel(stopped)
+    if not failed.done():
+        # Another signal ends it.
+        stop.clear()
+        again = asyncio.create_task(stop.wait())
+        drained = asyncio.create_task(service.drain(at_once=leaves.done()))
+        await asyncio.wait([drained, again, failed], return_when=asyncio.FIRST_COMPLETED)
+        healthy &= not failed.done()
+        await _cancel(again)
+        await _cancel(drained)
+    await _cancel(leaves)
     await _cancel(failed)
     await service.stop()
     return 0 if healthy else 1

@@ -12,7 +12,7 @@ protocol.
 """
 
 from service.client.client import Client as Client
-from service.client.client import connect as connect
+from service.client.connecting import connect as connect
 from service.client.errors import Closed as Closed
 from service.client.errors import NoAnswer as NoAnswer
 from service.client.errors import Refused as Refused

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Never, Self
 
 import aiohttp
-import msgspec
 
 from service.client.clock import Clock
 from service.client.commands import Commands, PendingCommand
 from service.client.errors import Closed, NoAnswer, NoToken, Refused
 from service.client.inbox import Inbox
-from service.client.link import CODE_NORMAL, CODE_SILENT, Link, open_link
+from service.client.link import CODE_NORMAL, CODE_SILENT, Link, encode, open_link
 from service.client.rate_limit import BYTES_PER_UNIT, RateLimiter
 from service.client.replies import REPLY_TYPES, CommandReplies
-from service.client.retry import STABLE_S, wait_s_max
+from service.client.retry import STABLE_S, Backoff
 from service.client.state import Cursor, FrameRate, GreetingBuffer, JoinedRooms, Message
+from service.client.successor import Successor, in_time, open_successor
 from service.client.tokens import Token, TokenSource
 
 OPEN_WITHIN_S = 10.0
@@ -35,26 +34,6 @@ ANSWER_WITHIN_S_MAX = 240.0
 """The service keeps command ids for five minutes; after that a retry could run a command twice."""
 
 logger = logging.getLogger("service.client")
-
-_jitter = random.SystemRandom().random
-
-
-def connect(
-    url: str,
-    token: Token,
-    *,
-    frame_hz: int | None = None,
-    jitter: Callable[[], float] = _jitter,
-    clock: Clock | None = None,
-) -> Client:
-    """Return a client for one `async with` block.
-
-    `frame_hz` is how many states of each live match are wanted per second: 60 (the default), 30 or
-    20. The command `frames:set` changes it, also for later connections.
-    `jitter` returns a random number from 0 to 1, by which each wait before a reconnect is
-    multiplied. `clock` is for tests.
-    """
-    return Client(url, token, FrameRate(frame_hz), jitter, clock or Clock())
 
 
 class Client:
@@ -84,9 +63,9 @@ class Client:
         self._connection_task: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
+        self._moving: asyncio.Task[None] | None = None
         self._is_online = False
-        self._attempt = 0
-        self._drain_s: float | None = None
+        self._backoff = Backoff(jitter)
         self._error: BaseException | None = None
         self._inbox = Inbox()
         self._cursor = Cursor()
@@ -125,11 +104,8 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         """Close cleanly, so that the service counts this client as offline at once."""
-        tasks = {
-            task
-            for task in (self._connection_task, self._sending, self._refreshing)
-            if task is not None
-        }
+        possible = self._connection_task, self._sending, self._refreshing, self._moving
+        tasks = {task for task in possible if task is not None}
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -210,12 +186,7 @@ class Client:
         return f"{self._id_prefix}-{self._id_count}"
 
     def _encode(self, message: Message) -> str:
-        """Encode a message; raise `ValueError` above the limit, which would be fatal."""
-        frame = msgspec.json.encode(message)
-        limit = self.welcome["limits"]["messageBytesMax"]
-        if len(frame) > limit:
-            raise ValueError(f"{message['type']} has more than {limit} bytes")
-        return frame.decode()
+        return encode(message, self.welcome["limits"]["messageBytesMax"])
 
     async def _transmit(self, frame: str) -> bool:
         if not self._is_online:
@@ -237,7 +208,7 @@ class Client:
                 raise error.cause from None
             except Closed as closed:
                 self._tokens.raise_if_final(closed)
-                await asyncio.sleep(self._jitter() * self._wait_s_max())
+                await asyncio.sleep(self._backoff.next_s(has_seat=self._joins.has_seat))
             else:
                 return
 
@@ -245,6 +216,10 @@ class Client:
         """Connect and receive the greeting."""
         while not await self._open_as_user():
             pass
+        self._begin_sending()
+
+    def _begin_sending(self) -> None:
+        """Join rooms again, and send what is pending, on a connection that is complete."""
         self._is_online = True
         rejoins = [
             join | {"id": self._new_id()} for join in self._joins.again(self._commands.unanswered)
@@ -289,23 +264,53 @@ class Client:
                 pass
             finally:
                 self._is_online = False
-                self._commands.disconnected()
-                if self._sending is not None:
-                    self._sending.cancel()
+                self._end_sending()
+                if self._moving is not None:
+                    self._moving.cancel()
             await self._link.drop(CODE_SILENT)
             if now() - opened_at > STABLE_S:
-                self._attempt = 0
+                self._backoff.reset()
             await self._reconnect()
 
     async def _read(self) -> Never:
         quiet_s = HEARTBEATS_MISSED_MAX * self.welcome["heartbeatMs"] / 1000
         while True:
             await self._inbox.space()
-            self._take_all(await self._link.receive(quiet_s))
+            link = self._link
+            try:
+                message = await link.receive(quiet_s)
+            except (Closed, TimeoutError):
+                if link is self._link:
+                    raise
+                continue
+            if link is self._link:
+                self._take_all(message)
+
+    def _end_sending(self) -> None:
+        self._commands.disconnected()
+        if self._sending is not None:
+            self._sending.cancel()
+
+    async def _move(self, delay_s: float) -> None:
+        """Connect elsewhere, while the connection that is about to be closed goes on."""
+        successor = await in_time(self._open_successor, self._jitter, delay_s)
+        self._end_sending()
+        former, self._link = self._link, successor.link
+        self._greeting.begin()
+        for message in successor.after(self._cursor.position):
+            self._take_all(message)
+        self._begin_sending()
+        await former.drop(CODE_SILENT)
+
+    async def _open_successor(self) -> Successor:
+        token = await self._tokens.ask()
+        query = self._cursor.query() | self._frame_rate.query()
+        user = self.welcome["user"]["id"]
+        return await open_successor(self._http, self._url, token, query, user)
 
     async def _reconnect(self) -> None:
         while True:
-            await asyncio.sleep(self._jitter() * self._wait_s_max())
+            await asyncio.sleep(self._backoff.next_s(has_seat=self._joins.has_seat))
             try:
                 await self._open()
             except Closed as closed:
@@ -316,13 +321,6 @@ class Client:
                 pass
             else:
                 return
-
-    def _wait_s_max(self) -> float:
-        """Return the upper bound of the next wait, which is multiplied by the jitter."""
-        drain_s, self._drain_s = self._drain_s, None
-        if drain_s is None:
-            self._attempt += 1
-        return wait_s_max(self._attempt, drain_s, has_seat=self._joins.has_seat)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Fail pending commands and end the iteration."""
@@ -371,8 +369,10 @@ class Client:
         match message:
             case {"type": "welcome"}:
                 self._take_welcome(message)
+            case {"type": "server:draining", "retryMs": retry_ms, "closesInMs": _}:
+                self._moving = asyncio.create_task(self._move(retry_ms / 1000))
             case {"type": "server:draining", "retryMs": retry_ms}:
-                self._drain_s = retry_ms / 1000
+                self._backoff.drain_s = retry_ms / 1000
             case {"type": "token:expiring"} if not self._tokens.is_fixed:
                 self._refreshing = asyncio.create_task(self._refresh())
         self._joins.take(message, self.welcome["user"]["id"])

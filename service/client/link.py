@@ -41,6 +41,14 @@ async def open_link(
     return Link(ws)
 
 
+def encode(message: Message, bytes_max: int) -> str:
+    """Encode a message; raise `ValueError` above the limit, which would be fatal."""
+    frame = msgspec.json.encode(message)
+    if len(frame) > bytes_max:
+        raise ValueError(f"{message['type']} has more than {bytes_max} bytes")
+    return frame.decode()
+
+
 class Link:
     """A connection to the service."""
 

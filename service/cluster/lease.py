@@ -98,6 +98,12 @@ _END_WRITERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = ANY(%s)
 """
+_OTHERS_ON_BUS = """
+    SELECT EXISTS (
+        SELECT FROM nodes WHERE node <> %s AND NOT lost AND expires_at > clock_timestamp()
+            AND (report::jsonb->>'bus_ok')::boolean
+    )
+"""
 _LEAVE = """
     UPDATE nodes SET expires_at = clock_timestamp()
     WHERE node = %(node)s AND incarnation = %(incarnation)s
@@ -149,6 +155,8 @@ class PostgresLease:
         self._is_lost = False
         self._was_valid = False
         self._renewed_at = float("-inf")
+        self.others_on_bus = False
+        """Whether a live node was connected to the bus, when last asked; only without it here."""
 
     @property
     def owner(self) -> Owner:
@@ -234,8 +242,10 @@ class PostgresLease:
         while True:
             began_at = self._clock()
             try:
+                known = report()
                 if began_at - self._renewed_at >= RENEW_INTERVAL_S - WATCH_INTERVAL_S / 2:
-                    await self.renew(report())
+                    await self.renew(known)
+                self.others_on_bus = not known.bus_ok and await self._are_others_on_bus()
                 for owner in await self.gone():
                     on_gone(owner)
             except (psycopg.Error, OSError) as error:
@@ -268,6 +278,10 @@ class PostgresLease:
             names = [application_of(owner.node) for owner in found]
             await self._session.run(_END_WRITERS, (names,))
         return found
+
+    async def _are_others_on_bus(self) -> bool:
+        rows = await self._session.run(_OTHERS_ON_BUS, (self._node,))
+        return bool(rows[0][0])
 
     async def leave(self) -> None:
         """Give the lease and the name back, so that the others need not wait."""

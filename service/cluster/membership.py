@@ -38,6 +38,9 @@ CHECK_S = 0.25
 LEFT_BEHIND_S = 3.0
 """A node whose lease is suspended for so long while others can append has to go."""
 
+CUT_OFF_S = 3.0
+"""A node that has been without the bus for so long, while others are connected to it, has to go."""
+
 ORIGIN = Origin("cluster")
 
 logger = get_logger(__name__)
@@ -53,6 +56,10 @@ class Lease(Protocol):
     @property
     def suspended_s(self) -> float:
         """How long it has not been valid, in seconds."""
+
+    @property
+    def others_on_bus(self) -> bool:
+        """Whether a live node was connected to the bus, when last asked; only without it here."""
 
     async def run(self, report: Callable[[], NodeReport], on_gone: Callable[[Owner], None]) -> None:
         """Renew the lease until it is lost; raise `LeaseLost` then.
@@ -90,6 +97,9 @@ class Membership:
         self._is_lost = False
         """The log tells that this node was declared lost."""
         self._is_leaving = False
+        self.is_draining = False
+        """This node is about to stop: it must get no more clients."""
+        self._must_leave = asyncio.Event()
         self._tasks = Tasks()
         bus.serve(self._hello_of(node), lambda _, reply: reply(b""))
         self._renewing = asyncio.create_task(lease.run(self._report, self._on_gone), name="lease")
@@ -153,14 +163,31 @@ class Membership:
         Its lease tells so, or the log by way of the bus; or the database can't be reached from
         here, while other nodes go on.
         """
-        left_behind = 0
+        left_behind = cut_off = 0
         while not self._renewing.done():
             await asyncio.wait([self._renewing], timeout=CHECK_S)
             # Not by one look: after a stop of the process the lease may still be renewed.
             left_behind = left_behind + 1 if self._others_go_on() else 0
             if self._is_lost or left_behind * CHECK_S >= 1:
                 raise LeaseLost
+            cut_off = cut_off + 1 if self.is_cut_off else 0
+            if cut_off * CHECK_S >= CUT_OFF_S:
+                self._must_leave.set()
         await self._renewing
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether this node is without the bus, but others are not."""
+        return not self.bus.is_connected and self._lease.others_on_bus
+
+    async def must_leave(self) -> None:
+        """Return when this node has been cut off from the bus for too long."""
+        await self._must_leave.wait()
+        logger.error(
+            "cut off from the bus, which others are connected to: clients are sent there",
+            error_type="internal_error",
+            error_code="CUT_OFF_FROM_BUS",
+        )
 
     def observe(self, event: Event, _position: Position) -> None:
         """Take note of the loss of this node, or of a later incarnation of it."""

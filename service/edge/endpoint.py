@@ -66,6 +66,7 @@ class Endpoint:
         self._metrics = backend.metrics
         self._limits = limits
         self._new_socket_id = new_socket_id
+        self._refuses_new = False
         self._visits = Visits(backend, budgets, limits, new_token=new_token)
 
     # Accepting
@@ -194,11 +195,29 @@ class Endpoint:
     @property
     def is_draining(self) -> bool:
         """Whether no more connections are accepted."""
-        return self._visits.is_draining
+        return self._refuses_new
 
     def refuse_new(self) -> None:
         """Accept no more connections."""
-        self._visits.is_draining = True
+        self._refuses_new = True
+
+    def send_away(self, closes_in_ms: int) -> None:
+        """Accept no more, and tell the clients of v1 to connect elsewhere before they are closed.
+
+        They stay as long as they like, at most until `stop`, in about `closes_in_ms`.
+        """
+        self._refuses_new = True
+        draining = v1.ServerDraining(self._limits.drain_retry_ms, closes_in_ms)
+        for conversation in self._visits.open.values():
+            if conversation.connection.is_v1:
+                self._hub.send(conversation.connection, draining)
+        self._hub.flush_arriving()
+        self._hub.flush()
+
+    @property
+    def has_v1(self) -> bool:
+        """Whether clients of v1 are connected."""
+        return any(one.connection.is_v1 for one in self._visits.open.values())
 
     async def output_released(self) -> bool:
         """Wait while output is suspended, for what does not leave by the hub.
@@ -212,7 +231,8 @@ class Endpoint:
 
         With `is_lost`, as after a lost lease, what is queued is dropped first.
         """
-        self._visits.is_draining = True
+        self._refuses_new = True
+        self._visits.is_ending = True
         if is_lost:
             # Their responses are queued as well.
             self._hub.abort_arriving()

@@ -89,8 +89,8 @@ class Visits:
         self._new_token = new_token
         self._ends = Turns()
         self.open: dict[SocketId, Conversation] = {}
-        self.is_draining = False
-        """Whether the ends of visits are not recorded: the next `node.started` does that."""
+        self.is_ending = False
+        """Whether the ends of visits are not recorded: an event of the node does that."""
 
     # Opening
 
@@ -337,7 +337,7 @@ class Visits:
         code = conversation.end_code
         if code in CLEAN_CLOSES:
             connection.on_message()
-        if not self.is_draining:
+        if not self.is_ending:
             command = CloseSocket(connection.user, connection.socket, code)
             self._tasks.spawn(self._record_end(command, conversation.origin()))
 

@@ -38,6 +38,10 @@ FEATURES: tuple[tuple[str, str], ...] = (
         "frame_hz",
         "States can be had at a lower frame rate: `?frameHz=`, `frames:set`, `welcome.frameHz`.",
     ),
+    (
+        "closes_in",
+        "`server:draining` may say in `closesInMs` when the connection ends: replace it before.",
+    ),
 )
 """The name and the meaning of each feature, in the order in which they were added."""
 

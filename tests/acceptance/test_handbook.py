@@ -160,5 +160,5 @@ def test_settings_commands_metrics_and_links_of_a_page_exist(page: Path) -> None
         assert not heading or heading in anchors(target), f"{link}#{heading}"
 
 
-NOT_SETTINGS = {"WS_DRAIN_WAIT_S", "USER_SERVICE_UNAVAILABLE", "VAULT_READ_ERROR"}
+NOT_SETTINGS = {"USER_SERVICE_UNAVAILABLE", "VAULT_READ_ERROR"}
 """Error codes, and a setting that is still to come."""

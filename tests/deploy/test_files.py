@@ -97,7 +97,7 @@ def test_every_setting_in_the_files_exists() -> None:
 
 SUFFIXES = {".yaml", ".cfg", ".conf", ".service", ".env", ".example"}
 
-NOT_SETTINGS = {"WS_PUBLISH", "WS_LOG_FILE", "WS_DRAIN_WAIT_S"}
+NOT_SETTINGS = {"WS_PUBLISH", "WS_LOG_FILE"}
 """A variable of the compose file, one of the log shipper, and settings of a cluster."""
 
 

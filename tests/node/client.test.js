@@ -200,6 +200,58 @@ test("server:draining bounds the wait", async () => {
   assert.equal(ana.status.retryAt - Date.now(), 1500);
 });
 
+/** A client that was told to move, with the socket that it opened for that. */
+async function movingClient() {
+  const ana = await onlineClient();
+  const former = FakeWebSocket.newest;
+  former.says("server:draining", { retryMs: 3000, closesInMs: 5000 });
+  await pass(1_500);
+  const successor = FakeWebSocket.newest;
+  assert.notEqual(successor, former);
+  return { ana, former, successor };
+}
+
+test("a client connects elsewhere before its connection is closed, and misses nothing", async () => {
+  const { ana, former, successor } = await movingClient();
+  assert.equal(ana.status.state, "online");
+  assert.equal(successor.url.searchParams.get("since"), "100");
+  const heard = [];
+  ana.on("chat:message", ({ text }) => heard.push(text));
+  former.says("chat:message", { position: 101, text: "one" });
+  successor.greets({ position: 102 });
+  successor.says("chat:message", { position: 101, text: "one" });
+  successor.says("chat:message", { position: 102, text: "two" });
+  assert.equal(former.closedWith, null);
+  successor.says("resumed", { to: 102 });
+  assert.equal(former.closedWith, 4000);
+  former.says("chat:message", { position: 102, text: "two" });
+  successor.says("chat:message", { position: 103, text: "three" });
+  await settle();
+  assert.deepEqual(heard, ["one", "two", "three"]);
+  assert.deepEqual(ana.status, { state: "online", resumed: true });
+  assert.equal(ana.cursor.position, 103);
+});
+
+test("a client tries again to move while it is refused", async () => {
+  const { ana, former, successor } = await movingClient();
+  successor.ends(1006);
+  await pass(250);
+  assert.notEqual(FakeWebSocket.newest, successor);
+  assert.equal(former.closedWith, null);
+  assert.equal(ana.status.state, "online");
+});
+
+test("a client that has not moved in time reconnects", async () => {
+  const { ana, former, successor } = await movingClient();
+  former.ends(4001, "Server is restarting");
+  assert.equal(ana.status.state, "waiting");
+  assert.equal(successor.closedWith, 4000);
+  await pass(3_000);
+  FakeWebSocket.newest.greets();
+  FakeWebSocket.newest.says("resumed", { to: 100 });
+  assert.equal(ana.status.state, "online");
+});
+
 test("a silent connection is closed", async () => {
   const ana = await onlineClient();
   await pass(20_000);

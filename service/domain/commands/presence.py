@@ -19,7 +19,7 @@ from service.domain.events.presence import (
     UserStatusSet,
     UserWentOffline,
 )
-from service.domain.ids import SocketId, UserId, opening_order
+from service.domain.ids import SocketId, UserId, opened_on, opening_order
 
 if TYPE_CHECKING:
     from service.domain.commands.base import Context
@@ -49,7 +49,7 @@ class OpenSocket(msgspec.Struct, frozen=True):
         sockets = world.presence.sockets.get(self.user)
         if sockets is None:
             return [UserCameOnline(user=self.user), self._opened(world)]
-        if len(sockets) >= context.rules.sockets_per_user_max:
+        if len(_lasting(sockets, world)) >= context.rules.sockets_per_user_max:
             raise TooManySockets
         return [self._opened(world), *pair_returning(self.user, world, context)]
 
@@ -74,7 +74,7 @@ class ReplaceSocket(OpenSocket, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Open it, and close the oldest silent socket, or else the oldest of all."""
-        sockets = world.presence.sockets.get(self.user, set())
+        sockets = _lasting(world.presence.sockets.get(self.user, set()), world)
         if len(sockets) < context.rules.sockets_per_user_max:
             return super().decide(world, context)
         oldest = min(sockets & self.silent or sockets, key=opening_order)
@@ -102,6 +102,14 @@ class CloseSocket(msgspec.Struct, frozen=True):
         if self.code in CLEAN_CLOSES and len(sockets) == 1:
             events.append(UserWentOffline(user=self.user))
         return events
+
+
+def _lasting(sockets: set[SocketId], world: World) -> set[SocketId]:
+    """Return the sockets that count: not those of draining nodes, which are being replaced."""
+    draining = [name for name, node in world.nodes.live.items() if node.draining]
+    if not draining:
+        return sockets
+    return {one for one in sockets if not any(opened_on(one, name) for name in draining)}
 
 
 def _close_socket(

@@ -79,8 +79,12 @@ class Probes:
 
 
 def _status_of(membership: Membership) -> str:
+    if membership.is_draining:
+        return "draining"
     if membership.is_suspended():
         return "suspended"
+    if membership.is_cut_off:
+        return "cut off"
     return "ready" if membership.lag_s < LAG_MAX_S else "behind"
 
 

@@ -125,9 +125,13 @@ class TokenExpiring(ToClientMessage, frozen=True, tag="token:expiring"):
 
 
 class ServerDraining(ToClientMessage, frozen=True, tag="server:draining"):
-    """The service is stopping; connect again after a random part of `retryMs`."""
+    """The service is stopping; connect again after a random part of `retryMs`.
+
+    With `closesInMs` this connection lasts that long: connect again before it is closed.
+    """
 
     retry_ms: int
+    closes_in_ms: int | UnsetType = UNSET
 
 
 class ServerMessage(ToClientMessage, frozen=True, tag="server:message"):

@@ -60,6 +60,14 @@ class NodeSettings:
         allowed="letters, digits, - and _, at most 63",
         default_text="the host's name in a cluster, else n1",
     )
+    drain_wait_s: float = setting(
+        "WS_DRAIN_WAIT_S",
+        5,
+        "How long a node that stops is not ready, but serves, before it sends clients to others.",
+        unit="s",
+        ge=0,
+        le=300,
+    )
 
 
 def host_node_name() -> str:

@@ -134,6 +134,26 @@ async function within(ms, what, promise) {
   }
 }
 
+/** Ignores the last events of a socket. */
+function detach(socket) {
+  socket.onmessage = socket.onclose = null;
+  // A socket of the package `ws` throws an error that has no listener.
+  socket.onerror = () => {};
+}
+
+/** Whether these messages of a new connection are all that it missed, or all that stands. */
+function isResumed(messages) {
+  const [{ features }] = messages;
+  const has = (type) => messages.some((message) => message.type === type);
+  if (has("resync") && features?.includes("greeted")) return has("greeted");
+  return has("resync") || has("resumed");
+}
+
+/** Whether a message is not one of the log up to `position`. */
+function isAfter(message, position) {
+  return ["welcome", "ack"].includes(message.type) || !(message.position <= position);
+}
+
 function warn(text) {
   console.warn(`ws-service-client: ${text}`);
 }
@@ -468,6 +488,9 @@ export class Client {
   #welcomed = null;
   /** The bound of the next wait, sent by a stopping service in `server:draining`. */
   #drainMs = null;
+  /** The socket that takes over from one that is about to be closed. */
+  #successor = null;
+  #successorTimer;
 
   #token = null;
   /** Whether the token was fetched for this connection. */
@@ -693,23 +716,74 @@ export class Client {
     }
   }
 
-  #openSocket() {
+  #newSocket() {
     const url = new URL(this.#url);
-    this.#resumes = this.#cursor !== null;
-    if (this.#resumes) {
+    if (this.#cursor !== null) {
       url.searchParams.set("since", this.#cursor.position);
       url.searchParams.set("epoch", this.#cursor.epoch);
     }
     // An older service ignores it, and tells so by a `welcome` without a frame rate.
     if (this.#frameHzWanted) url.searchParams.set("frameHz", this.#frameHzWanted);
-    const socket = new this.#WebSocket(url, [PROTOCOL, `bearer.${this.#token}`]);
+    return new this.#WebSocket(url, [PROTOCOL, `bearer.${this.#token}`]);
+  }
+
+  #openSocket() {
+    this.#resumes = this.#cursor !== null;
+    this.#use(this.#newSocket());
+  }
+
+  #use(socket) {
     this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#received(data);
+    socket.onmessage = ({ data }) => this.#received(JSON.parse(data));
     socket.onclose = ({ code, reason }) => this.#lost(code, reason);
     // Node 22 emits only this for a failed handshake; elsewhere a close with 1006 follows.
     socket.onerror = () => this.#lost(CODE_ABNORMAL, "");
     this.#noteHeard();
     this.#checkTimer = setInterval(() => this.#check(), CHECK_EVERY_MS);
+  }
+
+  /** Connects elsewhere, while the socket that is about to be closed goes on. */
+  #openSuccessor() {
+    if (this.#token === null || this.#cursor === null) return;
+    const [socket, held] = [this.#newSocket(), []];
+    this.#successor = socket;
+    socket.onmessage = ({ data }) => {
+      held.push(JSON.parse(data));
+      if (isResumed(held)) this.#moveTo(socket, held);
+    };
+    socket.onclose = socket.onerror = () => {
+      if (socket === this.#successor) this.#moveAfter(RETRY_FIRST_MS);
+    };
+  }
+
+  #moveAfter(maxMs) {
+    this.#dropSuccessor();
+    this.#successorTimer = setTimeout(() => this.#openSuccessor(), Math.random() * maxMs);
+  }
+
+  #dropSuccessor() {
+    clearTimeout(this.#successorTimer);
+    const successor = this.#successor;
+    this.#successor = null;
+    if (successor) {
+      detach(successor);
+      successor.close(CODE_SILENT);
+    }
+  }
+
+  #moveTo(socket, held) {
+    const { position } = this.#cursor;
+    this.#successor = null;
+    const former = this.#dropSocket();
+    this.#resumes = true;
+    this.#status = { state: "connecting" };
+    this.#use(socket);
+    former?.close(CODE_SILENT);
+    const isWhole = held.some(({ type }) => type === "resync");
+    for (const message of held) {
+      if (socket !== this.#socket) return;
+      if (isWhole || isAfter(message, position)) this.#received(message);
+    }
   }
 
   #noteHeard() {
@@ -828,11 +902,8 @@ export class Client {
     clearTimeout(this.#rateLimiterTimer);
     clearTimeout(this.#pauseTimer);
     this.#pauseTimer = null;
-    if (socket) {
-      socket.onmessage = socket.onclose = null;
-      // A socket of the package `ws` throws an error that has no listener.
-      socket.onerror = () => {};
-    }
+    this.#dropSuccessor();
+    if (socket) detach(socket);
     if (this.#welcomed && this.#welcomed.ms > STABLE_MS) this.#attempt = 0;
     this.#welcomed = null;
     this.#held = null;
@@ -959,9 +1030,8 @@ export class Client {
 
   // Incoming messages
 
-  #received(data) {
+  #received(message) {
     this.#noteHeard();
-    const message = JSON.parse(data);
     if (message.type === "welcome" && !this.#isSameUser(message) && this.#changeUser()) return;
     if (this.#held) {
       this.#held.push(message);
@@ -1056,7 +1126,8 @@ export class Client {
         this.#page = message;
         break;
       case "server:draining":
-        this.#drainMs = message.retryMs;
+        if (message.closesInMs === undefined) this.#drainMs = message.retryMs;
+        else this.#moveAfter(message.retryMs);
         break;
       case "error":
         return this.#failed(message);

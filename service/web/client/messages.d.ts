@@ -611,6 +611,7 @@ export interface Welcome {
         | "id_reused"
         | "void_matches"
         | "frame_hz"
+        | "closes_in"
     )[];
     frameHz: 60 | 30 | 20;
     frameHzAllowed: (60 | 30 | 20)[];
@@ -690,10 +691,13 @@ export interface TokenExpiring {
 }
 /**
  * The service is stopping; connect again after a random part of `retryMs`.
+ *
+ * With `closesInMs` this connection lasts that long: connect again before it is closed.
  */
 export interface ServerDraining {
     type: "server:draining";
     retryMs: number;
+    closesInMs?: number;
 }
 /**
  * A message of another service of the platform to you, your room or all users.

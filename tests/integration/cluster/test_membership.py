@@ -35,6 +35,7 @@ class FakeLease:
     def __init__(self) -> None:
         self.is_valid = True
         self.suspended_s = 0.0
+        self.others_on_bus = False
         self.lost = asyncio.Event()
         self.report: Callable[[], NodeReport]
         self.on_gone: Callable[[Owner], None]

@@ -10,6 +10,8 @@ import pytest
 from service.domain.commands.hosting import CreateRoom, RoomPlan
 from service.domain.commands.matchmaking import JoinQueue
 from service.domain.commands.nodes import DrainNode, LoseNode, MoveRoom, StartNode
+from service.domain.commands.presence import OpenSocket
+from service.domain.errors import TooManySockets
 from service.domain.events import LEVEL
 from service.domain.events.base import Event
 from service.domain.events.matches import MatchCheckpoint
@@ -156,6 +158,16 @@ def test_the_newest_socket_of_the_first_player_decides() -> None:
 def test_a_draining_node_gets_no_new_room() -> None:
     one = scenario().given(start("n2"), *on("n2", ANA), DrainNode("n2", 1))
     assert owner(one.when(CreateRoom(ANA, "n2.1.1", None, RoomPlan(game="pong"))).events) == N1
+
+
+def test_sockets_of_a_draining_node_do_not_count_for_they_are_being_replaced() -> None:
+    one = scenario(sockets_per_user_max=1).given(start("n2"), *on("n2", ANA))
+    one.when(OpenSocket(ANA, "n1.1.18")).then_refused(TooManySockets)
+    one.given(DrainNode("n2", 1)).when(OpenSocket(ANA, "n1.1.18")).then(
+        SocketOpened(user=ANA, socket="n1.1.18")
+    )
+    one.given(SocketOpened(user=ANA, socket="n1.1.18"))
+    one.when(OpenSocket(ANA, "n1.1.19")).then_refused(TooManySockets)
 
 
 # MoveRoom
