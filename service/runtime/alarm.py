@@ -22,21 +22,16 @@ class Alarm:
     async def wait_until(self, at: float) -> None:
         """Wait until `at`, which may be infinite, or the next ring; let others run in any case.
 
-        It returns up to a millisecond early or late, which is how precise timers of the loop are.
+        It returns up to a millisecond late, which is how precise timers of the loop are.
         """
-        delay_s = at - self._clock()
-        if delay_s <= 0 or self._has_rung:
+        now = self._clock()
+        if at <= now or self._has_rung:
             self._has_rung = False
             await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
         self._waiter = waiter = loop.create_future()
-        # Rounded up, since the loop may round down: it would fire early, to be set again.
-        timer = (
-            None
-            if delay_s == math.inf
-            else loop.call_later(math.ceil(delay_s * 1000) / 1000, self._wake)
-        )
+        timer = None if at == math.inf else loop.call_later(delay_s(now, at), self._wake)
         try:
             await waiter
         finally:
@@ -53,3 +48,12 @@ class Alarm:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def delay_s(now: float, at: float) -> float:
+    """Return the delay of a timer that fires at `at`, or less than a millisecond later.
+
+    uvloop counts whole milliseconds from the one that `now` is in; with the plain difference the
+    timer might fire a millisecond early.
+    """
+    return (math.ceil(at * 1000) - math.floor(now * 1000)) / 1000

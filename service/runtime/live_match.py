@@ -47,6 +47,7 @@ class LiveMatch:
         "finishing",
         "frames",
         "id",
+        "is_overdue",
         "last_input_tick",
         "last_remaining",
         "log_fails",
@@ -101,6 +102,8 @@ class LiveMatch:
         self.wake_at = math.inf
         """When it is to be stepped: when the tick is due whose state is shown next. Ticks before
         that one are stepped together with it."""
+        self.is_overdue = False
+        """It waited for a commit at its visit, and is stepped as soon as that is done."""
 
     @property
     def is_stepped_by_inputs(self) -> bool:
@@ -109,7 +112,7 @@ class LiveMatch:
 
     def resume(self, at: float) -> None:
         """Step the next tick at the time `at`, and the others at the rate of the game."""
-        self.paused = False
+        self.paused = self.is_overdue = False
         self._due_at = at
         self.plan_wake()
 

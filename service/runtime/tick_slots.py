@@ -38,9 +38,9 @@ SHIFTS = (*range(0, FRAME_PHASES, 2), *range(1, FRAME_PHASES, 2))
 """By how many rounds the frames of a match may be shifted, in the order of choice: at half the
 rate, every other shift leads to the same visits."""
 
-EARLY_S = 0.001
-"""How early a phase may be visited. Timers of the loop are precise to a millisecond, and one that
-fires early would only be set again; matches are due half a slot before their phase comes round."""
+ROUNDING_S = 1e-6
+"""How early a phase may be visited, for rounding only: a frame that comes sooner after the one
+before it makes the next one seem late."""
 
 BLOCKED_ROUNDS = 3
 """After how many rounds a match that waits for a commit is looked at again. When the commit
@@ -118,6 +118,14 @@ class TickSlots:
         live.resume(self._grid_at + rounds / GRID_HZ + (phase - 0.5) * SLOT_S)
         self.plan(live)
 
+    def visit_soon(self, live: LiveMatch, now: float) -> None:
+        """Visit the phase of a match when it comes round next, whether or not a match is due then.
+
+        That tells how late visits are before the first step.
+        """
+        phase = self._places[live.id].phase
+        self._visits[phase] = min(self._visits[phase], self._round_after(phase, now))
+
     def plan(self, live: LiveMatch) -> None:
         """Visit the phase of a match in time for its next state."""
         place = self._places.get(live.id)
@@ -142,7 +150,7 @@ class TickSlots:
 
     def phases_due(self, now: float) -> list[int]:
         """Return the phases that are to be visited, the longest overdue first."""
-        due = [phase for phase in range(PHASES) if self._visits[phase] <= now + EARLY_S]
+        due = [phase for phase in range(PHASES) if self._visits[phase] <= now + ROUNDING_S]
         return sorted(due, key=self._visits.__getitem__)
 
     def visit_at(self, phase: int) -> float:

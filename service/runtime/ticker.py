@@ -110,8 +110,7 @@ class Ticker:
         is_blocked = False
         for live in self._slots.due(phase, now):
             self._advance(live, now)
-            if live.wake_at <= now:
-                is_blocked = True
+            is_blocked |= live.is_overdue
         self._recorder.write_checkpoints()
         if is_blocked:
             self._engine.hurry()
@@ -122,6 +121,7 @@ class Ticker:
             self._advance_match(live, now)
         except Exception as error:  # noqa: BLE001 - the fault of one game harms no other
             self._matches.fail(live, error)
+        live.is_overdue = live.wake_at <= now
 
     def _recorded(self, live: LiveMatch) -> None:
         """Publish the frame of an outcome that is committed, and step what has become due."""
@@ -129,10 +129,13 @@ class Ticker:
         self._advance_late(live)
 
     def _advance_late(self, live: LiveMatch) -> None:
-        """Step a match whose visit is past, and which waited for a commit then."""
-        now = self._clock()
-        if live.wake_at <= now:
-            self._advance(live, now)
+        """Step a match that waited for a commit at its visit.
+
+        One that is due but not visited yet is left to its visit: its frame would come before its
+        time, and the next one would seem late.
+        """
+        if live.is_overdue:
+            self._advance(live, self._clock())
             self._recorder.write_checkpoints()
             self._slots.plan(live)
 
@@ -277,7 +280,9 @@ class Ticker:
         if live.is_stepped_by_inputs:
             live.paused = False
             return
-        self._slots.resume(live, self._clock() + delay_s)
+        now = self._clock()
+        self._slots.resume(live, now + delay_s)
+        self._slots.visit_soon(live, now)
         self._matches.alarm.ring()
 
     def _advance_match(self, live: LiveMatch, now: float) -> None:

@@ -6,14 +6,26 @@ import asyncio
 import math
 import time
 
-from service.runtime.alarm import Alarm
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.runtime.alarm import Alarm, delay_s
 
 
 async def test_it_waits_until_a_time() -> None:
     alarm = Alarm(time.monotonic)
     at = time.monotonic() + 0.004
     await asyncio.wait_for(alarm.wait_until(at), 5)
-    assert time.monotonic() >= at - 0.001
+    assert time.monotonic() >= at - 1e-6
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1))
+def test_a_timer_that_counts_whole_milliseconds_is_at_most_one_late_and_never_early(
+    now: float, wait_s: float
+) -> None:
+    at = now + wait_s
+    fires_ms = math.floor(now * 1000) + round(delay_s(now, at) * 1000)
+    assert -1e-3 < fires_ms - at * 1000 < 1 + 1e-3
 
 
 async def test_a_ring_ends_the_wait() -> None:

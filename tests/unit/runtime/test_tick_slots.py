@@ -17,9 +17,9 @@ from service.replay.run import Run
 from service.runtime.live_match import LiveMatch
 from service.runtime.tick_slots import (
     BLOCKED_ROUNDS,
-    EARLY_S,
     GRID_HZ,
     PHASES,
+    ROUNDING_S,
     SLOT_S,
     VISIT_MATCHES,
     TickSlots,
@@ -192,7 +192,7 @@ def test_a_match_that_is_planned_anew_is_visited_in_time() -> None:
     live.wanted = ALL_RATES
     live.plan_wake()
     slots.plan(live)
-    assert slots.next_visit <= 1.5 + TICK_S + EARLY_S
+    assert slots.next_visit <= 1.5 + TICK_S + ROUNDING_S
 
 
 def test_a_paused_match_is_not_visited() -> None:
@@ -204,6 +204,22 @@ def test_a_paused_match_is_not_visited() -> None:
     assert slots.next_visit == math.inf
     slots.resume(live, 3.0)
     assert slots.next_visit == pytest.approx(3.0)
+
+
+def test_a_phase_is_never_visited_early() -> None:
+    slots = TickSlots(0.0)
+    running(slots, 1)
+    assert slots.phases_due(slots.next_visit - 0.0001) == []
+    assert slots.phases_due(slots.next_visit) == [0]
+
+
+def test_a_visit_before_any_match_is_due_steps_nothing_and_plans_the_next_one() -> None:
+    slots = TickSlots(0.0)
+    (live,) = running(slots, 1)
+    slots.visit_soon(live, 0.5 - AFTER_S)
+    assert slots.next_visit == pytest.approx(0.5)
+    assert [stepped for _, _, stepped in visits(slots, 0.6)] == [[]]
+    assert slots.next_visit == pytest.approx(1.0)
 
 
 def test_planning_a_match_that_has_ended_does_nothing() -> None:

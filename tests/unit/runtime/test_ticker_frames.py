@@ -8,11 +8,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from msgspec import Raw
+from msgspec.json import encode
 from msgspec.structs import replace
 
 from service.domain.commands.ending import FinishMatch
-from service.domain.events.matches import MatchPaused, MatchStarted
+from service.domain.events.matches import MatchInput, MatchPaused, MatchStarted
 from service.games.catalogue import GAMES
+from service.games.pong import KeysHeld
 from service.protocol.frame_rates import ALL_RATES
 from service.runtime.live_match import LiveMatch
 from service.runtime.live_matches import LiveMatches
@@ -38,6 +41,9 @@ class Engine:
     def dispatch(self, command: object, _origin: object, done: Callable[[object], None]) -> None:
         self.executed.append(command)
         done(None)
+
+    def hurry(self) -> None:
+        self.executed.append("hurry")
 
 
 class Shown:
@@ -136,6 +142,45 @@ async def test_a_pause_shows_the_newest_state_to_those_who_have_not_seen_it() ->
     play.ticker.observe(MatchPaused(match=play.match.id, tick=2), 2)
     await play.step()
     assert play.shown.calls[-1] == ("newest", 2)
+
+
+def pressed(play: Play, live: LiveMatch) -> MatchInput:
+    keys = Raw(encode(KeysHeld(0, up=True, down=False)))
+    return MatchInput(match=play.match.id, seat=0, tick=live.run.tick, socket="s", input=keys)
+
+
+async def test_an_input_that_is_committed_before_the_visit_of_its_match_does_not_step_it() -> None:
+    play = Play()
+    while ("thinned", 2) not in play.shown.calls:
+        await play.step()
+    live = next(iter(play.live))
+    shown = list(play.shown.calls)
+    event = pressed(play, live)
+    hold = live.hold(event)
+    play.now = live.wake_at + 0.0001
+    hold.release()
+    play.ticker.observe(event, 2)
+    assert play.shown.calls == shown
+    play.ticker.advance(0, play.now)
+    assert play.shown.calls == [*shown, ("thinned", 3)]
+
+
+async def test_a_match_whose_input_is_committed_after_its_visit_is_stepped_at_once() -> None:
+    play = Play()
+    while ("thinned", 2) not in play.shown.calls:
+        await play.step()
+    live = next(iter(play.live))
+    shown = list(play.shown.calls)
+    events = pressed(play, live), pressed(play, live)
+    holds = [live.hold(event) for event in events]
+    await play.step()
+    assert play.shown.calls == shown
+    assert play.engine.executed[-1] == "hurry"
+    for event, hold in zip(events, holds, strict=True):
+        assert play.shown.calls == shown
+        hold.release()
+        play.ticker.observe(event, 2)
+    assert play.shown.calls == [*shown, ("thinned", 3)]
 
 
 async def test_many_matches_share_the_ticks_of_each_phase_evenly() -> None:
