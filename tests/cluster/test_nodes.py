@@ -243,10 +243,14 @@ async def test_a_node_without_the_bus_goes_on_by_the_database(
         nodes.start("n1", "n2")
         try:
             ana, ben = await pair(nodes)
+            room = (await done(ana, "room:create", game="relay"))["roomId"]
             nats.kill()
             await done(ana, "chat:send", to=ben.id, text="by polling")
             await ben.expect("chat:message", text="by polling")
             assert (await readiness(nodes["n1"]))["bus"] == "disconnected"
+            # The owner of the room, the other node, can't be asked.
+            refused = await ben.command("room:join", roomId=room)
+            assert (refused["code"], refused["retryAfterMs"]) == ("UNAVAILABLE", 1000)
             nats.start()
             await done(ben, "chat:send", to=ana.id, text="again")
             await ana.expect("chat:message", text="again")

@@ -18,6 +18,7 @@ from service.domain.commands.base import Command
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.commands.matchmaking import JoinQueue
 from service.domain.commands.moves import Move
+from service.domain.commands.nodes import LoseNode
 from service.domain.commands.seats import LeaveRoom, SetReady, TakeSeat
 from service.domain.errors import NotInRoom, RoomNotFound, WrongPassword
 from service.domain.events.matches import MatchEnded, MatchInput
@@ -234,7 +235,7 @@ Step = tuple[str, int]
 KINDS = [
     *["commit", "deliver"] * 3,
     *["send", "send", "request", "request", "again", "answer", "answer", "lose"],
-    *["give up", "hand over", "no id"],
+    *["give up", "hand over", "no id", "kill"],
 ]
 
 steps = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 5)), min_size=5, max_size=60)
@@ -270,7 +271,7 @@ class Player:
 
 
 class Story:
-    """Plays a random story on three nodes, between which the room is handed over."""
+    """Plays a random story on three nodes: the room is handed over, and one of them may die."""
 
     def __init__(
         self, cluster: Cluster, nodes: list[Node], routes: Routes, sockets: dict[int, str]
@@ -281,11 +282,12 @@ class Story:
             for user, node in ((ANA, nodes[1]), (BEN, nodes[2]))
         ]
         self.sent = 0
-        self.moves: list[asyncio.Task[bool]] = []
+        self.moves: list[tuple[Node, asyncio.Task[bool]]] = []
+        self.lost: list[Executed | Exception] = []
 
     def step(self, kind: str, which: int) -> None:
         """Take one step."""
-        node = self.nodes[which % 3]
+        node = self.nodes[which % len(self.nodes)]
         match kind:
             case "commit":
                 node.log.commit()
@@ -298,13 +300,34 @@ class Story:
             case "give up":
                 self.net.give_up(which)
             case "hand over":
-                (owner,) = (
-                    one for one in self.nodes if one.owner == node.world.nodes.owner_of("room")
-                )
-                move = owner.ownership.hand_over("room", node.owner)
-                self.moves.append(asyncio.create_task(move))
+                self.hand_over(node)
+            case "kill":
+                self.kill()
             case _:
                 self.carry(kind, which)
+
+    def hand_over(self, to: Node) -> None:
+        """Let the node that owns the room hand it over, as another one knows."""
+        for node in self.nodes:
+            if node.owner == to.world.nodes.owner_of("room"):
+                move = node.ownership.hand_over("room", to.owner)
+                self.moves.append((node, asyncio.create_task(move)))
+
+    def kill(self) -> None:
+        """Let the first node die, with all that it has under way; no player is connected to it."""
+        if len(self.nodes) < len(self.cluster.names):
+            return
+        dead, other, _ = self.nodes
+        self.nodes.remove(dead)
+        del self.cluster.nodes[dead.owner.node]
+        handler = self.net.handlers.pop(f"ws.test.node.{dead.owner.node}")
+        self.net.requests = [one for one in self.net.requests if one.handler != handler]
+        for node, move in self.moves:
+            if node is dead:
+                # It waits for its commit; the loop cancels it once more at its end.
+                move.cancel()
+        lost = LoseNode(dead.owner.node, dead.owner.incarnation)
+        other.engine.dispatch(lost, Origin("cluster"), self.lost.append)
 
     def carry(self, kind: str, which: int) -> None:
         """Let something arrive, or not."""
@@ -320,7 +343,7 @@ class Story:
     def is_over(self) -> bool:
         """Return whether all commands have been answered."""
         answered = all(len(one.results) == len(one.numbers) for one in self.players)
-        return answered and all(move.done() for move in self.moves)
+        return answered and all(move.done() for node, move in self.moves if node in self.nodes)
 
 
 async def play(steps: list[Step]) -> None:
@@ -329,7 +352,9 @@ async def play(steps: list[Step]) -> None:
         story.step(kind, which)
         await story.routes.turn()
     await story.routes.until(story.is_over)
-    assert not [move.exception() for move in story.moves if move.exception() is not None]
+    for node, move in story.moves:
+        if node in story.nodes:
+            move.result()
     check(story.cluster, story.players)
 
 
