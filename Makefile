@@ -35,7 +35,7 @@ NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: postgres help run cluster platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
-.PHONY: mutants pythons bench bench-quick check format wire reference lock clean
+.PHONY: takeover torture-cluster mutants pythons bench bench-quick check format wire reference lock clean
 # A failed recipe leaves no stamp behind.
 .DELETE_ON_ERROR:
 
@@ -104,6 +104,12 @@ torture: $(DEV_READY) $(WIRE_READY) ## Inject ROUNDS=200 faults, a reconnect sto
 	$(BIN)/python wire/build.py --sanitize $(VENV)/wire-sanitized
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		PYTHONPATH=$(VENV)/wire-sanitized $(BIN)/python -m pytest -q -p no:cov tests/wire
+
+takeover: $(DEV_READY) $(WIRE_READY) ## Kill the node of a match TIMES=50 times, HOW=kill or stop, and measure takeovers
+	$(BIN)/python -m tests.cluster.takeover --times $(or $(TIMES),50) --how $(or $(HOW),kill)
+
+torture-cluster: $(DEV_READY) $(WIRE_READY) ## Hurt a cluster under play for SECONDS=600 with SEED
+	$(BIN)/python -m tests.cluster.torture --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
 
 mutants: $(DEV_READY) ## Run mutation tests of the unit tests: PER_MODULE=30 SEED=1 ONLY=service/games
 	$(BIN)/python -m tools.mutants --per-module $(or $(PER_MODULE),30) --seed $(or $(SEED),1) $(ONLY)

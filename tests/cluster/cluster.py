@@ -37,20 +37,27 @@ class Cluster:
         self.nats = nats
         self.nodes: dict[str, Running] = {}
         self._directory = directory
-        self._settings = {
+        self.settings = {
             "WS_DATABASE_URL": postgres.create_log(),
             "WS_BUS_URL": nats.url,
             "WS_REALM": directory.name,
+            # No balancer has to notice that a node stops, and no client is many.
+            "WS_DRAIN_WAIT_S": "0",
+            "WS_DRAIN_RETRY_MS": "100",
             **settings,
         }
 
     def start(self, *names: str, **settings: str) -> None:
         """Start nodes at the same time, and wait until they listen."""
         for name in names:
-            given = {**self._settings, "WS_NODE": name, **settings}
-            self.nodes[name] = Running(self._directory / name, given, dev=False)
+            self.add(name, **settings)
         with ThreadPoolExecutor(len(names)) as threads:
             list(threads.map(lambda name: self.nodes[name].start(), names))
+
+    def add(self, name: str, **settings: str) -> None:
+        """Add a node, which is not started yet."""
+        given = {**self.settings, "WS_NODE": name, **settings}
+        self.nodes[name] = Running(self._directory / name, given, dev=False)
 
     def stop(self) -> None:
         """End all nodes that still run."""
@@ -62,7 +69,7 @@ class Cluster:
     @property
     def url(self) -> str:
         """The address of the log, for settings."""
-        return self._settings["WS_DATABASE_URL"]
+        return self.settings["WS_DATABASE_URL"]
 
     @property
     def failures(self) -> list[str]:

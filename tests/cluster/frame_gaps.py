@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
@@ -51,6 +51,9 @@ class Player:
         """Positions of what was acknowledged."""
         self.state: dict[str, Any] | None = None
         """The newest state of a match."""
+        self.states: dict[str, dict[str, Any]] = {}
+        self.resumed_at = 0.0
+        """When it was last told that a match goes on (monotonic seconds)."""
         self._news = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
@@ -102,20 +105,34 @@ class Player:
     async def _read(self) -> None:
         async for message in self.client:
             if message["type"] == "game:update":
-                self.state = message
+                self.state = self.states[message["roomId"]] = message
                 self.watch.note(message)
             else:
                 self.seen.append(message)
+            if message["type"] == "game:resumed":
+                self.resumed_at = time.monotonic()
             async with self._news:
                 self._news.notify_all()
 
 
-async def begin_match(one: Player, other: Player, game: str = "pong", **options: Any) -> str:
-    """Begin a match of two players; return its room."""
-    room = str((await one.do("room:create", game=game, options=options))["roomId"])
+async def begin_match(
+    maker: Player,
+    other: Player,
+    game: str = "pong",
+    *,
+    players: Sequence[Player] = (),
+    **options: Any,
+) -> str:
+    """Begin a match in a room of `maker` and `other`; return the room.
+
+    `players` are the tabs that play, where they are not those two.
+    """
+    room = str((await maker.do("room:create", game=game, options=options))["roomId"])
     await other.do("room:join", roomId=room)
-    for player in (other, one):
+    for player in players:
+        await player.do("room:join", roomId=room)
+    for player in players or (maker, other):
         await player.do("room:ready", roomId=room)
-    for player in (one, other):
-        await player.wait_for(lambda m: m["type"] == "game:start" and m["matchId"].startswith(room))
+    for player in players or (maker, other):
+        await player.wait_for(lambda m: m["type"] == "game:start" and m["roomId"] == room)
     return room

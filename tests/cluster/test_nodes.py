@@ -195,7 +195,13 @@ async def test_a_node_that_stops_leaves_and_one_that_dies_is_declared_lost(
         for one in nodes.events()
         if one.type.startswith("node.") and one.data["node"] == "n2"
     ]
-    assert told == [("node.started", 1), ("node.lost", 1), ("node.started", 2), ("node.lost", 2)]
+    assert told == [
+        ("node.started", 1),
+        ("node.draining", 1),
+        ("node.lost", 1),
+        ("node.started", 2),
+        ("node.lost", 2),
+    ]
 
 
 async def test_a_node_that_was_stopped_for_long_sends_nothing_and_leaves(

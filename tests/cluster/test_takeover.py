@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 from typing import Any
 
 import pytest
 
 from tests.acceptance.service_process import Client, Event, Running, fresh_id
 from tests.cluster.cluster import Cluster, StartCluster
+from tests.cluster.takeover import GAMES, KINDS, take_over
 
 pytestmark = pytest.mark.postgres
 
 PATIENCE_S = 20
 
 POLL_S = 0.02
+
+TAKEOVER_MAX_S = 3.0
+START_DELAY_S = 1.5
+"""A match that was paused goes on a second after its players are back."""
 
 
 async def done(client: Client, type_: str, **fields: Any) -> dict[str, Any]:
@@ -101,3 +107,12 @@ async def test_a_node_stops_at_an_event_that_it_does_not_know(cluster: StartClus
     await asyncio.to_thread(nodes["n1"].stop)
     (failed,) = [line for line in nodes["n1"].logs if line["message"] == "part failed"]
     assert "has an event of the unknown type 'moon.landed'" in failed["error"]["stack_trace"]
+
+
+async def test_a_match_goes_on_within_three_seconds_after_a_kill(cluster: StartCluster) -> None:
+    """`python -m tests.cluster.takeover` measures it many times."""
+    nodes = cluster("node1", "node2", "node3")
+    for game, kind in product(GAMES, KINDS):
+        times = await take_over(nodes, game, kind, "kill")
+        assert times.commit_s <= TAKEOVER_MAX_S, (game, kind)
+        assert times.frame_s <= TAKEOVER_MAX_S + START_DELAY_S, (game, kind)
