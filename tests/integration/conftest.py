@@ -47,5 +47,7 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         WS_PRESENCE_GRACE_S=0.5,
         WS_INVITE_TTL_S=2,
         WS_ROOM_EMPTY_S=1,
+        # At this speed the usual time for a pong is so short that a busy machine misses it.
+        WS_HEARTBEAT_S=600,
     ) as theatre:
         yield theatre

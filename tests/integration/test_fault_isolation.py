@@ -60,10 +60,10 @@ async def bystander(stage: Stage) -> Tab:
 async def plays_on(tab: Tab, stage: Stage) -> None:
     """Make sure that the bystander has noticed nothing."""
     room = stage.service.parts.world.rooms.seated[tab.user]
-    assert (await tab.ask("game:move", roomId=room, move={"a": 1}))["type"] == "ack"
+    await tab.insist("game:move", roomId=room, move={"a": 1})
     async with stage.http.get(f"{stage.service.url}/readyz") as response:
         assert response.status == 200
-    assert (await tab.ask("room:leave", roomId=room))["type"] == "ack"
+    await tab.insist("room:leave", roomId=room)
 
 
 MOVES: dict[str, dict[str, Any]] = {
@@ -117,7 +117,7 @@ def test_a_match_whose_rules_fail_is_void_and_its_players_can_play_on(
         assert faults(stage) > before
         for tab in (ana, ben):
             assert tab.is_open
-            assert (await tab.ask("room:leave", roomId=room))["type"] == "ack"
+            await tab.insist("room:leave", roomId=room)
         if other is not None:
             await plays_on(other, stage)
 
