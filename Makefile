@@ -88,7 +88,7 @@ test: $(DEV_READY) $(WIRE_READY) ## Run all tests (some need Debian's packages, 
 	@$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(SELECTION)
 
 postgres: $(DEV_READY) $(WIRE_READY) ## Run the acceptance tests of the service with its log on PostgreSQL
-	TEST_DATABASE=postgres $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(addprefix tests/acceptance/test_,$(addsuffix .py,contract v1 api resume restart crash faults integrations outbox_cli postgres))
+	TEST_DATABASE=postgres $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(SELECTION) tests/acceptance
 
 crash: $(DEV_READY) $(WIRE_READY) ## Kill the service under load, TIMES=100 times, and check that nothing is lost
 	$(BIN)/python -m tests.acceptance.crash --times $(or $(TIMES),100)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from service.cli import main
+from tests.acceptance import log_databases
 from tests.acceptance.service_process import PATIENCE_S, clean_environment
 
 
@@ -63,7 +64,8 @@ class CommandLine:
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Return the environment with these settings and no others."""
-        return clean_environment({"WS_DATA_DIR": str(self.data_dir), **settings})
+        of_log = log_databases.settings_of(self.data_dir)
+        return clean_environment({"WS_DATA_DIR": str(self.data_dir), **of_log, **settings})
 
     def run(self, *arguments: str, **settings: str) -> Finished:
         """Run the command to its end, in this process, which saves the time to start one."""

@@ -108,6 +108,10 @@ class Postgres:
             self._template = url.rpartition("/")[2]
         return self._create(self._template)
 
+    def copy_of(self, url: str) -> str:
+        """Create a copy of a database that nobody is connected to."""
+        return self._create(url.rpartition("/")[2])
+
     def _create(self, template: str) -> str:
         name = f"log{next(self._numbers)}"
         with closing(self.connect("postgres")) as connection:

@@ -29,21 +29,16 @@ def rebuild() -> None:
     migrate.check(storage.database_url)
     files, archives = LogFiles(storage.log_file), ArchiveFiles(storage.archive_dir)
     postgres = driver_url(storage.database_url)
-    lock = LogLock(files.lock)
-    try:
-        with _progress("rebuilding") as progress:
-            if postgres is None:
+    with _progress("rebuilding") as progress:
+        if postgres is None:
+            with LogLock(files.lock).held():
                 events = rebuild_tables(files.database, progress, archives)
-            else:
-                from service.eventstore.read_models import (  # noqa: PLC0415 - slow to import
-                    postgres_rebuild,
-                )
+        else:
+            from service.eventstore.read_models import (  # noqa: PLC0415 - slow to import
+                postgres_rebuild,
+            )
 
-                events = postgres_rebuild.rebuild_tables(
-                    postgres, files.side_file, progress, archives
-                )
-    finally:
-        lock.release()
+            events = postgres_rebuild.rebuild_tables(postgres, files.side_file, progress, archives)
     print(f"ok: derived tables and indexes rebuilt from {events} events")
 
 

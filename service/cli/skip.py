@@ -11,7 +11,7 @@ import typer
 from service.cli.common import opened_log, run
 from service.domain.projections.world import FoldFailed, World
 from service.errors import ServiceError
-from service.eventstore import baselines
+from service.eventstore import baselines, migrate
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.postgres_schema import driver_url
@@ -36,16 +36,14 @@ def skip(position: Position, reason: str) -> None:
         )
     storage = load_settings().storage
     postgres = driver_url(storage.database_url)
+    migrate.check(storage.database_url)
     skipped = Skip(position, reason.strip(), getpass.getuser(), time.time_ns() // 1000)
-    lock = LogLock(LogFiles(storage.log_file).lock)
-    try:
-        if postgres is None:
+    if postgres is None:
+        with LogLock(LogFiles(storage.log_file).lock).held():
             run(_check(position))
             write_skip(storage.log_file, skipped)
-        else:
-            _skip_on_postgres(postgres, skipped)
-    finally:
-        lock.release()
+    else:
+        _skip_on_postgres(postgres, skipped)
     print(f"skipped: position {position}; `ws-service log verify` will always list it")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from service.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -46,6 +48,14 @@ class LogLock:
         self._file.write(f"{os.getpid()}\n")
         self._file.truncate()
         self._file.flush()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Release the lock at the end of the block."""
+        try:
+            yield
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Release the lock."""

@@ -31,7 +31,7 @@ def locked(conninfo: str) -> Iterator[None]:
     """Hold the lock of the log; raise `LogInUse` while a service runs on it."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         if not take_lock(connection, TRY_LOCK):
-            raise LogInUse("a ws-service is using the log of this database; stop it first")
+            raise LogInUse("another ws-service is using the log of this database; stop it first")
         yield
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance import log_databases
 from tests.acceptance.service_process import Running, StartService, close_clients
-from tests.postgres import running
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +20,17 @@ async def _closed_clients() -> AsyncIterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _databases() -> Iterator[None]:
-    """With TEST_DATABASE=postgres all services of these tests keep their logs on PostgreSQL."""
-    if os.environ.get("TEST_DATABASE") != "postgres":
+    with log_databases.available():
         yield
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of SQLite's files where the logs are on PostgreSQL."""
+    if not log_databases.IS_POSTGRES:
         return
-    with running() as server:
-        Running.new_database = server.create_log
-        yield
+    left_out = [item for item in items if item.get_closest_marker("sqlite") is not None]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 from urllib.parse import quote
 
 import jwt
@@ -40,6 +40,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests.acceptance import log_databases
 from tests.ecs import validation as ecs
 
 Message: TypeAlias = dict[str, Any]
@@ -94,9 +95,6 @@ def without(messages: Sequence[Message], *types: str) -> list[Message]:
 class Running:
     """A service; it may live several times on the same data."""
 
-    new_database: ClassVar[Callable[[], str] | None] = None
-    """Makes a database for each service; None for that of its data directory."""
-
     def __init__(self, data_dir: Path, settings: Mapping[str, str], *, dev: bool) -> None:
         self.data_dir = data_dir
         self.settings = {
@@ -107,10 +105,9 @@ class Running:
             # All clients come from one address.
             "WS_HANDSHAKES_PER_S_PER_IP": "0",
             "WS_REQUESTS_PER_S_PER_IP": "0",
+            **log_databases.settings_of(data_dir, is_migrated=True),
             **settings,
         }
-        if Running.new_database is not None:
-            self.settings.setdefault("WS_DATABASE_URL", Running.new_database())
         self.lines: list[str] = []
         """All log lines of all lives."""
         self.errors: list[str] = []

@@ -129,6 +129,11 @@ class LogFile:
                 database.execute(statement)
             database.commit()
 
+    @staticmethod
+    def blob(data: bytes) -> str:
+        """Return bytes as they are written in a statement."""
+        return f"x'{data.hex()}'"
+
     def insert(self, table: str, row: tuple[Any, ...]) -> None:
         """Put a row back as it was."""
         with closing(self.connect()) as database, database:

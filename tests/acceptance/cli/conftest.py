@@ -9,12 +9,22 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.acceptance import log_databases
 from tests.acceptance.crash import begin_match
 from tests.acceptance.service_process import Running, close_clients
 from tests.command_line import CommandLine
 from tests.integration.log_file import LogFile
+from tests.integration.postgres_log import PostgresLog
 
 DURATION_S = 2
+
+
+def log_of(data_dir: Path) -> LogFile | PostgresLog:
+    """Return the log of a data directory, which may be on PostgreSQL."""
+    settings = log_databases.settings_of(data_dir)
+    if settings:
+        return PostgresLog(settings["WS_DATABASE_URL"])
+    return LogFile(data_dir / "ws-service.db")
 
 
 class Recorded(NamedTuple):
@@ -28,13 +38,14 @@ class Recorded(NamedTuple):
     """The match that its second player left, after the first one."""
 
     @property
-    def file(self) -> LogFile:
+    def file(self) -> LogFile | PostgresLog:
         """The log itself."""
-        return LogFile(self.ws_service.data_dir / "ws-service.db")
+        return log_of(self.ws_service.data_dir)
 
     def copied(self, directory: Path) -> Recorded:
         """Return a copy that a test may spoil."""
         shutil.copytree(self.ws_service.data_dir, directory / "data")
+        log_databases.copy(self.ws_service.data_dir, directory / "data")
         return self._replace(ws_service=CommandLine(directory / "data"))
 
 

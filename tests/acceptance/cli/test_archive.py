@@ -10,10 +10,12 @@ import aiohttp
 import pytest
 
 from service.eventstore import migrate
+from tests.acceptance import log_databases
+from tests.acceptance.cli.conftest import log_of
 from tests.acceptance.service_process import Running, token
 from tests.command_line import CommandLine
 from tests.integration.eventstore.test_archiving import ANA, BEN, evening
-from tests.integration.log_file import LogFile, append_of
+from tests.integration.log_file import append_of
 
 HOURS_US = 2 * 3_600_000_000
 SETTINGS = {"WS_RESTART_GRACE_S": "1"}
@@ -22,8 +24,8 @@ SETTINGS = {"WS_RESTART_GRACE_S": "1"}
 @pytest.fixture
 def old(tmp_path: Path) -> CommandLine:
     """Return a data directory in which three matches ended two hours ago."""
-    log = LogFile(tmp_path / "data" / "ws-service.db")
-    log.path.parent.mkdir()
+    (tmp_path / "data").mkdir()
+    log = log_of(tmp_path / "data")
     migrate.upgrade(log.url)
     store = log.store()
     store.commit([append_of(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))])
@@ -59,11 +61,12 @@ def test_archived_matches_are_read_by_every_command(old: CommandLine, tmp_path: 
         refused = old.run(*command)
         assert refused.code == 1
         assert f"ARCHIVED: the events are in the archive {file.name}" in refused.complaint
-    # A backup checks the chain over the gaps, without the file.
-    assert "ok" in old("log", "backup", str(tmp_path / "backups"))
-    (backup,) = (tmp_path / "backups").iterdir()
-    assert "ok" in old("log", "restore", str(backup), "--replace")
-    assert old.run("log", "verify", **known).output.startswith("ok: ")
+    if not log_databases.IS_POSTGRES:
+        # A backup checks the chain over the gaps, without the file.
+        assert "ok" in old("log", "backup", str(tmp_path / "backups"))
+        (backup,) = (tmp_path / "backups").iterdir()
+        assert "ok" in old("log", "restore", str(backup), "--replace")
+        assert old.run("log", "verify", **known).output.startswith("ok: ")
     counts = json.loads(old("log", "stats", "--json"))
     assert counts["archived"] == counts["events"] - sum(counts["types"].values()) > 0
     again = old.run("log", "archive", "--before", "1h", **known)

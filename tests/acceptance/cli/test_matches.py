@@ -33,10 +33,10 @@ def test_matches_are_listed_newest_first_with_all_fields(recorded: Recorded) -> 
     )
     assert (played["reason"], played["ticks"]) == ("timeup", 60 * DURATION_S)
     assert (left["reason"], left["winner"]) == ("left", 0)
-    ((scores,),) = recorded.file.query(
-        "SELECT data ->> 'scores' FROM events WHERE type = 'match.ended' ORDER BY position LIMIT 1"
+    ((data,),) = recorded.file.query(
+        "SELECT data FROM events WHERE type = 'match.ended' ORDER BY position LIMIT 1"
     )
-    assert played["scores"] == json.loads(scores)
+    assert played["scores"] == json.loads(data)["scores"]
 
 
 def test_each_end_reason_has_a_label() -> None:
@@ -97,7 +97,16 @@ def test_an_invalid_time_is_reported(recorded: Recorded) -> None:
     assert "2h" in refused.err
 
 
-@pytest.mark.parametrize("command", [("matches",), ("replay", "x"), ("log", "verify")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("matches",),
+        ("replay", "x"),
+        ("log", "verify"),
+        ("log", "rebuild"),
+        ("log", "skip", "1", "--reason", "x"),
+    ],
+)
 def test_a_missing_log_is_reported(tmp_path: Path, command: tuple[str, ...]) -> None:
     refused = CommandLine(tmp_path / "data").run(*command)
     assert refused.code == 2

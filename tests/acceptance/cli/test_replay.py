@@ -82,15 +82,16 @@ def test_verify_accepts_an_intact_recording(recorded: Recorded) -> None:
 @pytest.mark.parametrize("chained", [False, True], ids=["chain-broken", "chain-made-anew"])
 def test_verify_names_the_tick_of_a_changed_recording(spoiled: Recorded, *, chained: bool) -> None:
     match = spoiled.played
-    ((position, tick, data),) = spoiled.file.query(
-        "SELECT position, data ->> 'tick', data FROM events"
+    ((position, data),) = spoiled.file.query(
+        "SELECT position, data FROM events"
         " WHERE type = 'match.checkpoint' AND stream = ? ORDER BY position LIMIT 1 OFFSET 1",
         f"match:{match}",
     )
     changed = json.loads(data)
+    tick = changed["tick"]
     changed["state"]["scores"] = [9, 9]
     spoiled.file.change(
-        f"UPDATE events SET data = x'{json.dumps(changed).encode().hex()}'"  # noqa: S608 - hex
+        f"UPDATE events SET data = {spoiled.file.blob(json.dumps(changed).encode())}"  # noqa: S608 - hex
         f" WHERE position = {position}"
     )
     if chained:
@@ -125,12 +126,11 @@ def test_an_unknown_or_ambiguous_prefix_is_reported(
 
 
 def test_a_match_with_missing_rules_is_reported(spoiled: Recorded) -> None:
-    spoiled.file.change(
-        """
-        UPDATE events SET data = replace(data, '"rules_version":1', '"rules_version":99')
-        WHERE type = 'match.started'
-        """
-    )
+    for position, data in spoiled.file.query(
+        "SELECT position, data FROM events WHERE type = 'match.started'"
+    ):
+        changed = spoiled.file.blob(data.replace(b'"rules_version":1', b'"rules_version":99'))
+        spoiled.file.change(f"UPDATE events SET data = {changed} WHERE position = {position}")  # noqa: S608 - hex
     refused = spoiled.ws_service.run("replay", spoiled.played, "--verify")
     assert refused.code == 1
     assert "version 99" in refused.complaint
