@@ -81,6 +81,9 @@ class Keys(Protocol):
         fetched that was not known before.
         """
 
+    def known(self, token: str) -> Sequence[Any] | None:
+        """Return what `candidates` returns; None if that has to fetch a key first."""
+
 
 class FixedKey:
     """One key that never changes: a secret, or a public key in PEM."""
@@ -91,6 +94,10 @@ class FixedKey:
         self._keys = (key,)
 
     async def candidates(self, _token: str) -> Sequence[str]:
+        """Return the key."""
+        return self._keys
+
+    def known(self, _token: str) -> Sequence[str]:
         """Return the key."""
         return self._keys
 
@@ -128,17 +135,13 @@ class Authenticator:
         return self._identity(claims, times)
 
     def check_at_once(self, token: str) -> Identity | None:
-        """Return the user of a token; None if `check` has to tell, or to refuse it.
-
-        It tells for most tokens that are signed with a secret.
-        """
-        issuer = self._only
-        if issuer is None or not isinstance(issuer.keys, FixedKey):
-            return None
+        """Return the user of a token; None if `check` has to refuse it, or to fetch a key first."""
         try:
-            claims = self._quickly_decoded(token, issuer.keys.key, issuer)
-            if claims is None:
+            issuer = self._only or self._issuer_of(token)
+            keys = issuer.keys.known(token)
+            if not keys:
                 return None
+            claims = self._decode_by_any(token, keys, issuer)
             times = read_times(claims, self._now(), self._leeway_s)
             return self._identity(claims, times)
         except (*_INVALID, AuthenticationError):
@@ -174,6 +177,10 @@ class Authenticator:
         keys = await issuer.keys.candidates(token)
         if not keys:
             raise AuthenticationError("Invalid or expired token", "UNKNOWN_TOKEN_KEY")
+        return self._decode_by_any(token, keys, issuer)
+
+    def _decode_by_any(self, token: str, keys: Sequence[Any], issuer: Issuer) -> dict[str, Any]:
+        """Return the claims of a token that one of these keys has signed."""
         for key in keys[:-1]:
             with contextlib.suppress(jwt.InvalidSignatureError):
                 return self._decode(token, key, issuer)

@@ -49,9 +49,12 @@ class Upgrades:
             handshake = read_handshake(request)
         except web.HTTPException:
             return False
+        # Before the token is verified: with a public key that takes time.
+        if not self._handshakes.would_allow(request):
+            return False
         token = token_of(request)
         identity = None if token is None else self._endpoint.admission.admit_at_once(request, token)
-        if token is None or identity is None or not self._handshakes.would_allow(request):
+        if token is None or identity is None:
             return False
         if not connection.begins_upgrade(request):
             return False

@@ -55,14 +55,26 @@ class Jwks:
         However many tokens name unknown keys, there is at most one fetch at a time, and none
         within the cooldown. Raises `jwt.InvalidAlgorithmError` for other algorithms.
         """
+        known = self.known(token)
+        if known is not None:
+            return known
+        await self.fetch()
+        return self._keys.get(self._wanted(token), ())
+
+    def known(self, token: str) -> Sequence[jwt.PyJWK] | None:
+        """Return what `candidates` returns; None if that has to fetch first."""
+        wanted = self._wanted(token)
+        if wanted not in self._keys and (self._fetching or self._clock() >= self._cooldown_until):
+            return None
+        return self._keys.get(wanted, ())
+
+    def _wanted(self, token: str) -> tuple[str | None, str]:
+        """Return the `kid` and the algorithm of the key that a token names."""
         header = jwt.get_unverified_header(token)
         algorithm = header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in self._algorithms:
             raise jwt.InvalidAlgorithmError("not an accepted algorithm")
-        wanted = (header.get("kid"), algorithm)
-        if wanted not in self._keys and (self._fetching or self._clock() >= self._cooldown_until):
-            await self.fetch()
-        return self._keys.get(wanted, ())
+        return header.get("kid"), algorithm
 
     async def start(self) -> None:
         """Fetch for the first time; a failure does not keep the service from starting."""

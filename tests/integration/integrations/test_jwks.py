@@ -71,8 +71,25 @@ async def test_a_token_of_each_kind_is_checked_with_the_published_key(
     door = authenticator(Issuer(keys=jwks))
 
     assert (await door.check(key.sign(name="Ana"))).name == "Ana"
+    assert door.check_at_once(key.sign(name="Ana")) is not None
+    assert door.check_at_once(stranger.sign()) is None
     assert await refusal(door, stranger.sign()) == "INVALID_WEBSOCKET_TOKEN"
     assert await refusal(door, key.sign(exp=1)) == "INVALID_WEBSOCKET_TOKEN"
+    assert provider.requests == 1
+
+
+async def test_a_key_that_has_to_be_fetched_is_not_waited_for_where_that_is_impossible(
+    provider: Provider, clock: Clock
+) -> None:
+    key = SigningKey("k", "ES256")
+    provider.publish(key)
+    door = authenticator(Issuer(keys=jwks_of(provider, clock)))
+
+    assert door.check_at_once(key.sign()) is None
+    assert provider.requests == 0
+    identity = await door.check(key.sign())
+    assert door.check_at_once(key.sign()) == identity
+    assert door.check_at_once(SigningKey("other", "ES256").sign()) is None
     assert provider.requests == 1
 
 
