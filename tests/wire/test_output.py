@@ -83,6 +83,7 @@ class Node:
         self._made: asyncio.Queue[asyncio.Transport] = asyncio.Queue()
         self.queues: dict[object, Any] = {}
         self.clients: list[socket.socket] = []
+        self.links: list[Link] = []
 
     def failed(self, connection: object, error: Exception) -> None:
         self.failures.append((connection, error))
@@ -199,6 +200,18 @@ async def test_the_frames_of_a_queue_are_all_that_were_queued_for_it(kind: str) 
         node.output.flush()
         assert await links[3].read(4) == b"a-bc"
         assert await links[4].read(3) == b"abc"
+
+
+async def test_the_frames_of_a_queue_are_complete_where_there_are_two_outputs(kind: str) -> None:
+    async with node_of(kind) as node, node_of(kind) as other:
+        for one in (node, other):
+            one.links = [await one.connect() for _ in range(MEMBERS)]
+        for _ in range(2):
+            for one in (node, other):
+                one.output.queue(b"x", one.links)
+        for one in (node, other):
+            assert [link.send_queue.frames for link in one.links] == [[b"x", b"x"]] * MEMBERS
+            assert one.output.flush() == 2 * MEMBERS
 
 
 async def test_slow_connections_of_a_list_miss_each_frame_that_they_may_miss(kind: str) -> None:

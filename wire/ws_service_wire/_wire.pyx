@@ -153,6 +153,8 @@ cdef class Output:
             and may_miss == self.group_may_miss and at_tick == self.group_at_tick
         ):
             self.group_frames.append(frame)
+            if grouping is not None and grouping is not self:
+                grouping._settle()
             grouping = self
             return self.group_slow
         self._settle()
