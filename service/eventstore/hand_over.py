@@ -69,9 +69,13 @@ class HandOver:
             self._timer = loop.call_later(due_at - now, self._run)
 
     def hurry(self) -> None:
-        """Hand over what waits, if anything does: it is needed now."""
+        """Hand over what waits, if anything does: it is needed now.
+
+        That is done at once, and not in the next turn of the loop, which may be milliseconds later.
+        """
         if self._timer is not None:
-            self.schedule()
+            self._timer.cancel()
+            self._run()
 
     def committed(self, took_s: float) -> None:
         """Note that a commit has succeeded, and how long it took until now."""

@@ -107,12 +107,13 @@ class Ticker:
 
     def advance(self, phase: int, now: float) -> None:
         """Step the matches of one phase that are due at `now`."""
-        is_blocked = False
+        needs_commit = False
         for live in self._slots.due(phase, now):
             self._advance(live, now)
-            is_blocked |= live.is_overdue
+            needs_commit |= live.is_overdue or live.recording
         self._recorder.write_checkpoints()
-        if is_blocked:
+        if needs_commit:
+            # Before the frames of this visit are written, so that the commit begins meanwhile.
             self._engine.hurry()
 
     def _advance(self, live: LiveMatch, now: float) -> None:

@@ -117,6 +117,8 @@ async def test_who_needs_what_waits_can_hurry_it() -> None:
     assert await log.turn() == 0
     log.hand_over.schedule(60.0)
     log.hand_over.hurry()
+    # At once, without a turn of the loop.
+    assert log.count == 1
     log.hand_over.hurry()
     assert await log.turn() == 1
     log.hand_over.hurry()
