@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 import sys
 import threading
@@ -23,6 +22,9 @@ LEFT_OUT = ("telemetry/", "settings/", "app.py")
 
 TIMERS = {"runtime/ticker.py", "edge/hub.py", "edge/feeds.py", "edge/backlog.py"}
 """Files whose callbacks run by the clock: what they call is not caused by the message."""
+
+NOT_EVERY_TICK = {"runtime/engine.py", "fanout/audience.py"}
+"""What a tick passes that has a point, which is appended, or shows another second of the match."""
 
 
 def table(*headings: str) -> list[str]:
@@ -131,7 +133,8 @@ def test_a_move_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
     listed = set(table("Receiving a message", "`game:move`"))
     # Outcomes and checkpoints of the match may be in the same batch as the move, or none may be.
     recorded = {"runtime/record.py", "domain/projections/nodes.py"}
-    of_the_match = {*table("A tick"), *recorded}
+    # Whether frames of the match are still unread when the ack is written is up to chance.
+    of_the_match = {*table("A tick"), *recorded, "edge/connection.py"}
     assert files - listed - of_the_match == set()
     assert listed - files <= {"eventstore/completions.py"}
 
@@ -140,20 +143,20 @@ def test_a_tick_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         tabs = await stage.connect(), await stage.connect()
         await room_of(tabs, "pong")
-        # The ball is in play, and the first point is more than a second away.
         await tabs[0].until(lambda message: "ballX" in message.get("state", ()))
-        trace.only_from, trace.is_on = {"runtime/ticker.py"}, True
-        await frames(tabs[0], 3)
-        trace.only_from = {"runtime/ticker.py", "edge/flush.py"}
-        await frames(tabs[0], 3)
+        trace.is_on = True
+        while not trace.files or not NOT_EVERY_TICK.isdisjoint(trace.files):
+            trace.files.clear()
+            trace.only_from = {"runtime/ticker.py"}
+            await frames(tabs[0], 3)
+            trace.only_from = {"runtime/ticker.py", "edge/flush.py"}
+            await frames(tabs[0], 3)
         trace.is_on = False
 
     # No checkpoint is due meanwhile: it would be appended as a command is.
     with Theatre.opened(tmp_path, WS_CHECKPOINT_S=60, WS_WIRE="python") as theatre:
         theatre.runner.run(story(theatre.stage))
-    # On a busy machine a point may come meanwhile, which the engine appends.
-    steps = itertools.takewhile(lambda file: file != "runtime/engine.py", trace.files)
-    passed_files, listed = list(steps), table("A tick")
+    passed_files, listed = list(trace.files), table("A tick")
     # It is called at the end of each phase, of which any may be the first here.
     recorder = "runtime/match_recorder.py"
     assert recorder in passed_files
