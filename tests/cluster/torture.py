@@ -40,7 +40,7 @@ MATCH_S = 5
 CALM_S = 1.5
 """Between two faults."""
 
-SETTLES_WITHIN_S = 45.0
+SETTLES_WITHIN_S = 30.0
 """How long the matches that are live at the last fault may take to end."""
 
 
@@ -96,28 +96,38 @@ class Torture:
         """Let `pairs` of users play for so long, and check everything at the end."""
         async with AsyncExitStack() as stack:
             url = await self.start(stack)
-            for _ in range(2 * pairs):
-                user = fresh_id()
-                player = Player(url, user, f"P{user}")
-                self.players.append(await stack.enter_async_context(player))
-            playing = [
-                asyncio.create_task(self._play(number, one, other))
-                for number, (one, other) in enumerate(
-                    zip(self.players[::2], self.players[1::2], strict=True)
+            async with AsyncExitStack() as players:
+                for _ in range(2 * pairs):
+                    user = fresh_id()
+                    player = Player(url, user, f"P{user}")
+                    self.players.append(await players.enter_async_context(player))
+                await self._play_and_hurt(time.monotonic() + seconds)
+            await self._check_ends()
+
+    async def _play_and_hurt(self, until: float) -> None:
+        pairs = zip(self.players[::2], self.players[1::2], strict=True)
+        playing = [
+            asyncio.create_task(self._play(number, *pair)) for number, pair in enumerate(pairs)
+        ]
+        await self._hurt(until)
+        self._is_over = True
+        say("the last matches end")
+        _, late = await asyncio.wait(playing, timeout=SETTLES_WITHIN_S)
+        for number, task in enumerate(playing):
+            if task in late:
+                self.faults.append(
+                    f"the match of pair {number} has not ended: {self._told(number)}"
                 )
-            ]
-            await self._hurt(time.monotonic() + seconds)
-            self._is_over = True
-            _, late = await asyncio.wait(playing, timeout=SETTLES_WITHIN_S)
-            for task in playing:
-                if task in late:
-                    self.faults.append(f"a match has not ended: {task.get_coro()}")
-                    task.cancel()
-                elif task.exception() is not None:
-                    self.faults.append(f"a player failed: {task.exception()!r}")
-            self.faults += [fault for one in self.players for fault in one.watch.faults]
-            self._check_acks()
-        await self._check_ends()
+                task.cancel()
+            elif task.exception() is not None:
+                self.faults.append(f"pair {number} failed: {task.exception()!r}")
+        self.faults += [fault for one in self.players for fault in one.watch.faults]
+        self._check_acks()
+
+    def _told(self, number: int) -> str:
+        """Tell what the players of a pair have seen last."""
+        pair = self.players[2 * number : 2 * number + 2]
+        return " | ".join(f"{one.user}: {one.state} {one.seen[-3:]}" for one in pair)
 
     # Play
 
@@ -282,6 +292,7 @@ class Torture:
             await asyncio.sleep(0.5)
         self.faults += wrong
         self.faults += two_matches(self._events())
+        say("\n".join(["the log is verified", *self.faults]))
         for name in NAMES:
             await self._again(self.cluster[name])
         await asyncio.to_thread(self.cluster.stop)
