@@ -21,6 +21,7 @@ from service.settings import Settings, describe
 from tests.acceptance import handbook
 from tests.acceptance.handbook import Command, Sandbox, pattern_of, procedures
 from tests.acceptance.service_process import Running, make_token
+from tests.nats_server import running as nats_running
 from tests.postgres import running
 from tests.unit.test_deploy import series
 from tests.unit.test_security import anchors
@@ -98,6 +99,29 @@ async def test_the_procedures_of_the_handbook_work_one_after_the_other(sandbox: 
         assert "Server" not in answer.headers
 
 
+async def meet_at_another_node(sandbox: Sandbox, database: str, bus: str) -> None:
+    """Start a second node of the cluster, at which a user meets one of the first."""
+    settings = sandbox.settings | {
+        "WS_DATA_DIR": str(sandbox.directory / "node2"),
+        "WS_DATABASE_URL": database,
+        "WS_BUS_URL": bus,
+        "WS_NODE": "node2",
+    }
+    first, second = (
+        Running(sandbox.directory / f"node{number}", settings, dev=False) for number in (1, 2)
+    )
+    first.url = sandbox.url
+    second.start()
+    try:
+        ana, ben = await first.connect_v1(11, "Ana"), await second.connect_v1(12, "Ben")
+        room = (await ana.command("room:create", game="pong"))["roomId"]
+        assert (await ben.command("room:join", roomId=room))["type"] == "ack"
+        await ana.close()
+        await ben.close()
+    finally:
+        second.stop()
+
+
 OLD = ROOT / "tests" / "compat" / "0.1.0"
 
 
@@ -116,6 +140,10 @@ async def test_the_data_of_0_1_0_moves_to_postgresql_as_the_handbook_says(tmp_pa
             assert '"match recovered"' in (sandbox.directory / "log").read_text()
             # By another user than in the old log, which has commands with the same ids.
             await chat(sandbox, 9)
+            with nats_running() as nats:
+                run(sandbox, "to-cluster", WS_DATABASE_URL=url, NATS_URL=nats.url)
+                await meet_at_another_node(sandbox, url, nats.url)
+                sandbox.systemctl("stop")
         finally:
             sandbox.systemctl("stop")
         with psycopg.connect(conninfo(url)) as moved:
