@@ -60,13 +60,9 @@ _rows = select(*(events.c[name] for name in Row._fields))
 def open_database(url: str) -> AsyncEngine:
     """Open the database at `url` read-only; the WAL of SQLite is not changed either."""
     if is_postgres(url):
-        return create_async_engine(
-            url,
-            isolation_level="AUTOCOMMIT",
-            # Connections do not survive a restart of the server.
-            pool_pre_ping=True,
-            connect_args={"options": "-c default_transaction_read_only=on"},
-        )
+        from service.eventstore.postgres_search import open_postgres  # noqa: PLC0415 - slow to import
+
+        return open_postgres(url)
     engine = create_async_engine(migrate.read_only(url))
 
     @sqlalchemy_event.listens_for(engine.sync_engine, "connect")

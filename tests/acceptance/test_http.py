@@ -150,6 +150,7 @@ async def test_a_token_with_invalid_bytes_is_refused(
     assert await tab.closed() == (1008, "Invalid or expired token")
 
 
+@pytest.mark.sqlite
 def test_files_are_private_whatever_the_umask(start_service: StartService) -> None:
     before = os.umask(0)
     try:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.acceptance.crash import begin_match, check_data, logged
-from tests.acceptance.service_process import Running, StartService, clean_environment
+from tests.acceptance.service_process import Running, StartService, clean_environment, token
 from tests.command_line import Finished
 from tests.postgres import Postgres, running
 
 pytestmark = pytest.mark.postgres
+
+PART = (
+    "tests/acceptance/cli/test_log.py",
+    "tests/acceptance/cli/test_skip.py",
+    "tests/acceptance/cli/test_archive.py",
+)
+"""Files that use all of a log, and take half a minute together."""
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +115,27 @@ async def test_a_service_survives_a_crash_of_the_server(
     service.kill()
     log = await check_data(service)
     assert len(log.of_type["chat.said"]) == 2
+
+
+async def test_texts_that_postgresql_cannot_hold_are_not_found(
+    start_service: StartService, postgres: Postgres
+) -> None:
+    service = start_service(WS_DATABASE_URL=postgres.create_log())
+    headers = {"Authorization": f"Bearer {token(7)}"}
+    async with aiohttp.ClientSession(service.url, headers=headers) as http:
+        for path, status in (("matches/%00", 404), ("matches?user=%00", 200)):
+            async with http.get(f"/api/v1/{path}") as answer:
+                assert answer.status == status, path
+
+
+def test_a_part_of_the_acceptance_tests_passes_on_postgresql() -> None:
+    """The rest of them is run by `make postgres`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *PART],
+        env=os.environ | {"TEST_DATABASE": "postgres"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout

@@ -80,7 +80,7 @@ suite("Engine.IO: requests", () => {
     const many = await Promise.all(Array.from({ length: 20 }, () => new Polls(service).open()));
     const sids = many.map((polls) => polls.handshake.sid);
     assert.equal(new Set(sids).size, 20);
-    for (const sid of sids) assert.match(sid, /^[\w-]{20,}$/);
+    for (const sid of sids) assert.match(sid, /^n1\.[\w-]{20,}$/);
   });
 
   test("polls are answered by uncacheable text", async () => {
