@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,20 @@ def test_without_a_compiler_one_line_says_so(python: Path) -> None:
 def test_a_compiler_that_is_named_but_missing_is_told_by_its_name(python: Path) -> None:
     (line,) = build(python, CC="a-compiler-that-is-not-here -O3")
     assert line == f"{NOTICE}there is no C compiler (a-compiler-that-is-not-here -O3)"
+
+
+def test_without_the_headers_of_python_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    module: Any = runpy.run_path(str(BUILD))
+    names = module["main"].__globals__
+    monkeypatch.setattr(sys, "argv", ["build.py"])
+    monkeypatch.setattr(shutil, "which", str)
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tmp_path))
+    monkeypatch.setitem(names, "uninstall", lambda: None)
+    assert module["main"]() == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{NOTICE}there is no {tmp_path}/Python.h")
 
 
 def test_any_other_failure_is_told_in_one_line_and_the_old_wheel_goes(
