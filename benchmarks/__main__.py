@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks import contenders, report, workloads
+from benchmarks import cluster_figures, clusters, contenders, report, workloads
+from benchmarks.clusters import Clusters
 from benchmarks.contenders import FASTIFY, ROOT, bun, newest_node, system_node, version_of
 from benchmarks.figures import ONE_BY_ONE, Measured, figures, schedule
 from benchmarks.interpreters import node_build, pythons, service_python, wire_of
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FrameType
 
-    from benchmarks.figures import Step
+    from benchmarks.figures import Figure, Step
     from benchmarks.scale import Scale
 
 PAGE = ROOT / "docs/performance.md"
 PLOTS = ROOT / "docs/performance"
 
 LOADS = (1.0, 0.5, 0.25, 0.125)
-LOADED = ("F1", "F2", "F3", "G", "E")
+LOADED = ("F1", "F2", "F3", "G", "E", cluster_figures.RELAY)
 BUSY_MAX = 0.8
 TRIAL = Span(0.3, 1.0)
 
@@ -126,8 +127,10 @@ def _bearable_load(only: Sequence[str]) -> float:
 
 
 def _measure(scale: Scale, only: Sequence[str]) -> Mapping[str, Measured]:
-    with Logs() as logs:
-        chosen = [figure for figure in figures(scale, logs) if _is_wanted(figure.key, only)]
+    with Logs() as logs, Clusters() as servers:
+        chosen = [
+            figure for figure in _figures(scale, logs, servers) if _is_wanted(figure.key, only)
+        ]
         if not chosen:
             raise BenchmarkError(f"there is no figure {' or '.join(only)}")
         results = {figure.key: Measured(figure) for figure in chosen}
@@ -139,6 +142,16 @@ def _measure(scale: Scale, only: Sequence[str]) -> Mapping[str, Measured]:
             if line is not None:
                 console.print(f"{line} [dim]{progress}[/]", highlight=False, soft_wrap=True)
         return results
+
+
+def _figures(scale: Scale, logs: Logs, servers: Clusters) -> list[Figure]:
+    """Return all figures that can be measured here."""
+    chosen = figures(scale, logs)
+    lacking = clusters.missing()
+    if lacking is None:
+        return chosen + cluster_figures.cluster_figures(scale, servers)
+    console.print(f"The rows of clusters are LEFT OUT: {lacking} is missing.")
+    return chosen
 
 
 def _is_wanted(key: str, only: Sequence[str]) -> bool:

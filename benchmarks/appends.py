@@ -107,7 +107,7 @@ class _Producer:
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._log = log
         self._origin = Origin("0123456789abcdef0123456789abcdef", 1000 + number)
-        self._events = _inputs(number)
+        self._events = inputs(f"{number:012x}-1")
         self._until = until
         self._waits_ms = waits_ms
         self._began = 0.0
@@ -128,16 +128,16 @@ class _Producer:
         self.append()
 
 
-def _inputs(number: int) -> Iterator[Event]:
+def inputs(match: str) -> Iterator[Event]:
     """Yield the events of an endless match."""
     tick = 0
     while True:
         tick += 15
         yield MatchInput(
-            match=f"{number:012x}-1",
+            match=match,
             tick=tick,
             seat=tick % 2,
-            socket=f"n1.1.{number}",
+            socket="n1.1.1000",
             input=msgspec.Raw(b'{"type":"keys_held","seat":0,"up":true,"down":false}'),
         )
 

@@ -2,6 +2,8 @@
 
     python -m benchmarks.capacity --matches 3000 --nodes 3     predict one load
     python -m benchmarks.capacity --write                      write the tables of docs/scaling.md
+    python -m benchmarks --json FILE "A nodes" "P nodes"       measure what the constants are from,
+    python -m benchmarks.capacity --samples FILE --write       and take them
 
 The constants, each with its source, and the runs that predictions are compared with are in
 `capacity.json`. The model is linear in the number of matches, so the greatest load is that of the
@@ -10,6 +12,7 @@ scarcest resource.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -50,8 +53,12 @@ class Constants(msgspec.Struct, frozen=True):
     """All costs of the model; the units are in their names."""
 
     append_us: Constant
+    batch_us: Constant
+    batches_per_s: Constant
     commit_ms: Constant
+    idle_share: Constant
     follow_us: Constant
+    follow_batch_us: Constant
     match_ms: Constant
     frame_us: Constant
     join_ms: Constant
@@ -73,7 +80,7 @@ class Run(msgspec.Struct, frozen=True):
     database_share: float
     """The share of a core that PostgreSQL used."""
     commit_ms: float
-    """The median time from an append to its answer."""
+    """The mean time of a commit, from the loop to the database and back."""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -95,6 +102,8 @@ class Load(NamedTuple):
     """Users without a match, as a share of those in one."""
     joins_share: float = 1 / 600
     """Connections that join each second, as a share of all: each lasts ten minutes."""
+    are_apart: bool = False
+    """The players of each match are at different nodes; else they are by chance."""
 
     @property
     def events_per_s(self) -> float:
@@ -127,16 +136,20 @@ def predict(constants: Constants, load: Load, nodes: int) -> Prediction:
     """Return what a load costs that is spread evenly over `nodes`."""
     events, others = load.events_per_s, 1 - 1 / nodes
     matches, users = load.matches / nodes, load.users / nodes
-    # A room lives at the node of one of its players; the other one is elsewhere by chance.
-    remote_frames = FRAME_HZ * matches * others
+    # A room lives at the node of one of its players; the other one is elsewhere, maybe by chance.
+    remote_frames = FRAME_HZ * matches * (float(nodes > 1) if load.are_apart else others)
+    batches = min(events / nodes, constants.batches_per_s.value)
     return Prediction(
         events_per_s=events,
-        node_share=matches * constants.match_ms.value / 1e3
+        node_share=constants.idle_share.value
+        + matches * constants.match_ms.value / 1e3
+        + (nodes - 1) * batches * constants.follow_batch_us.value / 1e6
         + events * others * constants.follow_us.value / 1e6
         # It sends as many as it gets.
         + 2 * remote_frames * constants.frame_us.value / 1e6
         + users * load.joins_share * constants.join_ms.value / 1e3,
-        database_share=events * constants.append_us.value / 1e6,
+        database_share=events * constants.append_us.value / 1e6
+        + nodes * batches * constants.batch_us.value / 1e6,
         commit_ms=nodes * constants.commit_ms.value,
         node_mib=constants.base_mib.value
         + users * constants.connection_kib.value / 1024
@@ -148,14 +161,20 @@ def predict(constants: Constants, load: Load, nodes: int) -> Prediction:
 
 def greatest(constants: Constants, nodes: int, load: Load) -> tuple[int, str]:
     """Return how many matches `nodes` can carry, and what is used up then."""
-    many = 10_000
-    costs = predict(constants, load._replace(matches=many), nodes)
+    # Linear from here on: each node has as many batches a second as it can have.
+    few, many = 1_000, 10_000
+    low, high = (predict(constants, load._replace(matches=one), nodes) for one in (few, many))
+
+    def most(at_few: float, at_many: float, limit: float) -> float:
+        slope = (at_many - at_few) / (many - few)
+        return few + (limit - at_few) / max(slope, NOTHING)
+
     limits = {
-        "the nodes": many * CORE_SHARE_MAX / max(costs.node_share, NOTHING),
-        "the database": many * DATABASE_SHARE_MAX / max(costs.database_share, NOTHING),
+        "the nodes": most(low.node_share, high.node_share, CORE_SHARE_MAX),
+        "the database": most(low.database_share, high.database_share, DATABASE_SHARE_MAX),
     }
     scarce = min(limits, key=limits.__getitem__)
-    return int(limits[scarce]), scarce
+    return max(0, int(limits[scarce])), scarce
 
 
 def read() -> Measured:
@@ -204,7 +223,9 @@ def _runs(measured: Measured) -> list[str]:
         return ["No run of a whole cluster is recorded yet: the table above is a prediction."]
     rows = []
     for run in measured.runs:
-        costs = predict(measured.constants, Load(run.matches), run.nodes)
+        # Of users who are all in a match, and stay.
+        load = Load(run.matches, idle_share=0, joins_share=0, are_apart=True)
+        costs = predict(measured.constants, load, run.nodes)
         rows.append(
             f"| {run.date} | {run.nodes} | {run.matches:,} | "
             f"{costs.node_share:.0%} / {run.node_share:.0%} | "
@@ -223,16 +244,27 @@ def page_with_tables(page: str, measured: Measured) -> str:
     return _PART.sub(lambda found: f"{found[1]}{tables(measured)}{found[2]}", page)
 
 
-def main(
+def main(  # noqa: PLR0913 - each is an option of the command
     *,
     matches: Annotated[int, typer.Option(min=1, help="Live matches of Pong.")] = 1000,
     nodes: Annotated[int, typer.Option(min=1, max=100, help="Nodes.")] = 3,
     keys: Annotated[float, typer.Option(help="Changes of keys of a player and second.")] = 2.0,
     checkpoint: Annotated[float, typer.Option(min=0.1, help="WS_CHECKPOINT_S.")] = 1.0,
+    samples: Annotated[
+        list[Path] | None,
+        typer.Option(help="Take the constants from what benchmarks --json wrote."),
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write docs/scaling.md.")] = False,
 ) -> None:
     """Print what a load costs, and how much the nodes could carry."""
     measured = read()
+    if samples:
+        # Imported here, since a prediction needs nothing of the benchmarks.
+        from benchmarks.calibration import calibrated, read_samples  # noqa: PLC0415 - see above
+
+        today = dt.datetime.now(dt.UTC).date().isoformat()
+        measured = calibrated(measured, read_samples(samples), today)
+        FILE.write_bytes(msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
     if write:
         PAGE.write_text(page_with_tables(PAGE.read_text(), measured))
         return

@@ -54,6 +54,7 @@ typedef struct {
 
 typedef struct {
     int fd;
+    in_port_t port; /* in network order; that of the plan unless given */
     enum state state;
     char *target;
     step *steps;
@@ -132,7 +133,8 @@ static void add_connection(char *target) {
         capacity = capacity ? capacity * 2 : 1024;
         connections = realloc(connections, capacity * sizeof(connection));
     }
-    connections[connections_count++] = (connection){.fd = -1, .target = target};
+    connections[connections_count++] =
+        (connection){.fd = -1, .port = plan.address.sin_port, .target = target};
 }
 
 static void add_message(char *text) {
@@ -170,6 +172,8 @@ static void take_line(char *line) {
     else if ((rest = rest_of(line, "latencies"))) plan.latencies = rest;
     else if ((rest = rest_of(line, "arrivals"))) plan.arrivals = rest;
     else if ((rest = rest_of(line, "connection"))) add_connection(rest);
+    else if (connections_count && (rest = rest_of(line, "port")))
+        connections[connections_count - 1].port = htons(atoi(rest));
     else if ((rest = rest_of(line, "send"))) add_step(STEP_SEND, NULL, rest);
     else if ((rest = rest_of(line, "await"))) add_step(STEP_AWAIT, rest, NULL);
     else if ((rest = rest_of(line, "room"))) add_step(STEP_ROOM, rest, NULL);
@@ -462,7 +466,9 @@ static void open_one(void) {
     source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + index / PER_ADDRESS);
     setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     if (bind(c->fd, (struct sockaddr *)&source, sizeof source)) fail("bind: %s", strerror(errno));
-    if (connect(c->fd, (struct sockaddr *)&plan.address, sizeof plan.address) &&
+    struct sockaddr_in target = plan.address;
+    target.sin_port = c->port;
+    if (connect(c->fd, (struct sockaddr *)&target, sizeof target) &&
         errno != EINPROGRESS)
         fail("connect: %s", strerror(errno));
     c->state = CONNECTING;
@@ -497,7 +503,7 @@ static void shake(connection *c) {
                           "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
                           "Sec-WebSocket-Version: 13\r\n%s%s\r\n",
                           c->target, inet_ntoa(plan.address.sin_addr),
-                          ntohs(plan.address.sin_port), plan.header ? plan.header : "",
+                          ntohs(c->port), plan.header ? plan.header : "",
                           plan.header ? "\r\n" : "");
     if (length >= (int)sizeof request) fail("a target is too long");
     c->state = SHAKING;

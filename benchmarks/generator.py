@@ -45,6 +45,8 @@ class Connection:
     target: str
     script: Sequence[str] = ()
     messages: Sequence[str] = ()
+    port: int | None = None
+    """Of the server, if it is not that of the plan."""
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Plan:
     port: int
     connections: Sequence[Connection]
     pids: Sequence[int] = ()
-    """The process whose CPU time is measured."""
+    """The processes whose CPU time is measured, as a sum."""
     header: str = ""
     concurrency: int = 64
     """Connections that run their scripts at a time."""
@@ -103,6 +105,8 @@ class Plan:
         lines += [f"{name} {value}" for name, value in options.items() if value != ""]
         for connection in self.connections:
             lines.append(f"connection {connection.target}")
+            if connection.port is not None:
+                lines.append(f"port {connection.port}")
             lines += connection.script
             lines += [f"message {message}" for message in connection.messages]
         return lines

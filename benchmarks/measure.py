@@ -30,6 +30,27 @@ def cpu_s(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | _CPU_CLOCK_SCHED)
 
 
+def family_cpu_s(pid: int) -> float:
+    """Return the CPU time of a process and of its children that live."""
+    return sum(cpu_s(one) for one in family(pid))
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and its children that live."""
+    return [pid, *_children(pid)]
+
+
+def _children(pid: int) -> Iterator[int]:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # Behind the name, which may contain spaces and parentheses.
+            _state, parent, *_ = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(parent) == pid:
+            yield int(stat.parent.name)
+
+
 def core_busy_s(core: int) -> float:
     """Return how long a core has worked, or was taken away by the host, for whomever."""
     for line in Path("/proc/stat").read_text().splitlines():

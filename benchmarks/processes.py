@@ -42,6 +42,11 @@ def pinned(core: int, command: Sequence[str]) -> list[str]:
     return ["taskset", "--cpu-list", str(core), *command]
 
 
+def pin(pid: int, core: int | None) -> None:
+    """Let a process that runs already run on one core, or on all if it is None."""
+    os.sched_setaffinity(pid, range(os.cpu_count() or 1) if core is None else {core})
+
+
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Return this environment without settings of a service, but those given."""
     ours = ("WS_", "JWT_", "LOG_LEVEL", "VAULT_", "USER_SERVICE_", "NODE_OPTIONS")

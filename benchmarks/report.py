@@ -69,6 +69,12 @@ _HOW_TO_READ = """\
   took 2.3 CPU seconds per million deliveries; this one may be slower.
 - A: `raw sqlite3` encodes and hashes the same events and writes the same rows in the same
   batches, on one thread and with nothing else; `rows ready` skips the encoding as well.
+- `nodes` rows: PostgreSQL (`fsync` on) and NATS run on the same machine. In `A nodes` up to three
+  nodes, PostgreSQL and NATS **share its two cores**, and all producers together are 128 whatever
+  the number of nodes; in `F1 nodes` and `P nodes` all of them **share the core of the server**, and
+  the generator has the other one. So throughput and latencies say what a cluster costs, not what
+  several machines can carry: compare CPU time, and see [scaling.md](scaling.md). CPU time is that
+  of all nodes, without PostgreSQL and NATS. In `P nodes`, p50 and p99 are how late frames are.
 - M counts the resident memory of the process; kernel memory of sockets is not included.
 """
 
@@ -87,7 +93,7 @@ _NOT_SHOWN = """\
 
 - No network: everything is loopback, where `send` also includes the receiver's interrupt. Real
   connections are slower and lose packets; TLS is left to a proxy.
-- One core: Node and Python use one each; the service runs as one process.
+- One core: Node and Python use one each; the service runs as one process, but for the `nodes` rows.
 - The peers store nothing, and their matches end with their process. The service logs
   connections, rooms, seats, inputs and points before it publishes them. F, G and E are
   measured without logged messages (`G logged` with them); P includes everything that the
@@ -96,7 +102,7 @@ _NOT_SHOWN = """\
   instance by corking a socket.
 - The C programs check no token, parse no JSON and have no rooms. They are lower bounds, no peers.
 - Not measured: memory and start-up after weeks of operation, clients of different speeds, and
-  several nodes.
+  nodes on several machines.
 """
 
 

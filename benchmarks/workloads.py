@@ -91,10 +91,10 @@ def relay(contender: Contender, rooms: Rooms, span: Span) -> Sample:
     """Let messages be relayed in rooms; the value is CPU seconds for a million deliveries."""
     rooms = rooms.scaled(span.load)
     with contender.started() as server:
-        result = generator.run(_rooms_plan(contender, server, rooms, span))
+        result = generator.run(rooms_plan(contender, server, rooms, span))
     counts = result.counts
     expected = rooms.deliveries_per_s * counts.window_s
-    return _sample(result, counts.deliveries, kept_up=counts.deliveries / expected)
+    return sample(result, counts.deliveries, kept_up=counts.deliveries / expected)
 
 
 def round_trips(contender: Contender, clients: int, rate_per_s: float, span: Span) -> Sample:
@@ -118,7 +118,7 @@ def round_trips(contender: Contender, clients: int, rate_per_s: float, span: Spa
         result = generator.run(plan)
     counts = result.counts
     expected = clients * rate_per_s * span.load * counts.window_s
-    return _sample(result, counts.deliveries, kept_up=counts.deliveries / expected)
+    return sample(result, counts.deliveries, kept_up=counts.deliveries / expected)
 
 
 def matches(contender: Contender, count: int, span: Span, frame_hz: int | None = None) -> Sample:
@@ -158,8 +158,8 @@ def matches(contender: Contender, count: int, span: Span, frame_hz: int | None =
 
 def match_cpu(contender: Contender, count: int, span: Span, frame_hz: int | None = None) -> Sample:
     """Do as `matches`; the value is CPU ms per second of a match."""
-    sample = matches(contender, count, span, frame_hz)
-    return msgspec.structs.replace(sample, value=sample.details["cpu_ms_per_match_s"])
+    played = matches(contender, count, span, frame_hz)
+    return msgspec.structs.replace(played, value=played.details["cpu_ms_per_match_s"])
 
 
 def idle(contender: Contender, connections: int) -> Sample:
@@ -224,7 +224,8 @@ def _await_welcome(port: int) -> None:
             received += some
 
 
-def _sample(result: Result, units: int, *, kept_up: float) -> Sample:
+def sample(result: Result, units: int, *, kept_up: float) -> Sample:
+    """Return the CPU seconds of the servers for a million units of work."""
     counts = result.counts
     if not units:
         raise BenchmarkError("nothing was delivered")
@@ -252,7 +253,8 @@ def _connection(
     return Connection(dialect.target(token(user)), [*dialect.greeting, *script], messages)
 
 
-def _rooms_plan(contender: Contender, server: Server, rooms: Rooms, span: Span) -> Plan:
+def rooms_plan(contender: Contender, server: Server, rooms: Rooms, span: Span) -> Plan:
+    """Return the plan of a relay: all members come to one server."""
     connections = [
         _member(contender, rooms, member, room)
         for room, member in itertools.product(range(rooms.rooms), range(rooms.members))

@@ -56,6 +56,12 @@ class NatsServer:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def freeze(self) -> None:
         """Stop it: connections stay, and nothing is answered."""
         self._signal(signal.SIGSTOP)

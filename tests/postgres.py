@@ -38,12 +38,13 @@ def binaries() -> Path | None:
 class Postgres:
     """A server that listens at 127.0.0.1 and at a unix socket."""
 
-    def __init__(self, directory: Path) -> None:
-        """Create the cluster in `directory`; only `start` starts the server."""
+    def __init__(self, directory: Path, *settings: str) -> None:
+        """Create the cluster in `directory`; only `start` starts the server, with `settings`."""
         found = binaries()
         assert found is not None, "apt-get install postgresql"
         self._binaries = found
         self._directory = directory
+        self._settings = settings
         self._data = directory / "data"
         self._log = directory / "server.log"
         self._port = _free_port()
@@ -65,6 +66,7 @@ class Postgres:
             *("-p", str(self._port), "-c", "max_connections=100", "-c", "shared_buffers=32MB"),
             # Nothing here outlives a failure of the machine.
             *("-c", "fsync=off"),
+            *(option for setting in self._settings for option in ("-c", setting)),
         )
         until = time.monotonic() + PATIENCE_S
         while True:
@@ -90,6 +92,12 @@ class Postgres:
             self._process.send_signal(number)
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    @property
+    def pid(self) -> int:
+        """The first of its processes, whose children the others are."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def port(self) -> int:
@@ -142,12 +150,12 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """Start a server; at the end stop it and remove its files."""
+def running(*settings: str) -> Iterator[Postgres]:
+    """Start a server with settings like `fsync=on`; at the end stop it and remove its files."""
     # Not below pytest's own directory, which is closed to the user that the server runs as.
     directory = Path(tempfile.mkdtemp(prefix="ws-postgres-"))
     try:
-        server = Postgres(directory)
+        server = Postgres(directory, *settings)
         server.start()
         try:
             yield server

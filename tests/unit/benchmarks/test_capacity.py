@@ -48,6 +48,23 @@ def test_the_database_costs_the_same_with_any_number_of_nodes() -> None:
         assert predict(costs, Load(1000), nodes).database_share == pytest.approx(0.11)
 
 
+def test_batches_are_as_many_as_events_until_a_node_has_as_many_as_it_can() -> None:
+    costs = constants(batch_us=500, batches_per_s=60, follow_batch_us=300)
+    few = predict(costs, Load(10), 2)
+    assert few.database_share == pytest.approx(55 * 500e-6)
+    assert few.node_share == pytest.approx(55 / 2 * 300e-6)
+    many = predict(costs, Load(1000), 3)
+    assert many.database_share == pytest.approx(3 * 60 * 500e-6)
+    assert many.node_share == pytest.approx(2 * 60 * 300e-6)
+
+
+def test_of_players_who_are_apart_one_gets_all_frames_from_another_node() -> None:
+    costs = constants(frame_us=3)
+    apart = Load(1000, are_apart=True)
+    assert predict(costs, apart, 1).node_share == 0
+    assert predict(costs, apart, 2).node_share == pytest.approx(2 * 60 * 500 * 3e-6)
+
+
 def test_an_append_waits_for_the_commits_of_all_nodes() -> None:
     assert predict(constants(commit_ms=2), Load(1), 3).commit_ms == 6
 
@@ -74,6 +91,12 @@ def test_the_greatest_load_is_that_of_the_scarcest_resource(
     assert at_most.database_share <= DATABASE_SHARE_MAX
     more = predict(made, Load(most + 1), 1)
     assert more.node_share > CORE_SHARE_MAX or more.database_share > DATABASE_SHARE_MAX
+
+
+def test_the_greatest_load_leaves_room_for_what_each_node_costs_anyway() -> None:
+    made = constants(match_ms=2.0, idle_share=0.1, follow_batch_us=500, batches_per_s=60)
+    most, _ = greatest(made, 3, Load(0))
+    assert predict(made, Load(most), 3).node_share == pytest.approx(CORE_SHARE_MAX, abs=0.002)
 
 
 def test_runs_stand_beside_their_predictions() -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.cluster_figures import cluster_figures
+from benchmarks.clusters import Clusters
 from benchmarks.figures import Figure, Goal, figures, schedule
 from benchmarks.logs import Logs
 from benchmarks.progress import Progress
@@ -18,8 +20,14 @@ if TYPE_CHECKING:
 LOGS = Logs()
 """Not entered: none is written."""
 
+CLUSTERS = Clusters()
+"""Not entered: no server is started."""
+
 OLD_FULL_S = 2400
 """Five rounds in windows of 5 s, 20,000 idle connections, a log of ten million events."""
+
+FULL_MAX_S = 11 * 60
+"""With the figures of clusters."""
 
 
 def nothing() -> Sample:
@@ -63,7 +71,7 @@ def test_a_figure_may_have_fewer_rounds() -> None:
 
 @pytest.mark.parametrize("scale", [QUICK, FULL])
 def test_every_goal_is_about_rows_that_are_measured(scale: Scale) -> None:
-    chosen = figures(scale, LOGS)
+    chosen = figures(scale, LOGS) + cluster_figures(scale, CLUSTERS)
     rows = {(one.key, contender) for one in chosen for contender in one.measurements}
     assert len({one.key for one in chosen}) == len(chosen)
     ours = {(one.key, one.ours) for one in chosen if one.goal is not None}
@@ -80,6 +88,10 @@ def test_a_full_run_takes_a_fifth_of_its_former_time_and_a_quick_one_a_minute() 
     )
     assert full < OLD_FULL_S / 5
     assert quick < 60
+    clusters = cluster_figures(FULL, CLUSTERS)
+    of_clusters = sum(step.figure.seconds for step in schedule(clusters, FULL.rounds))
+    assert full + of_clusters < FULL_MAX_S
+    assert cluster_figures(QUICK, CLUSTERS) == []
 
 
 def test_the_time_left_follows_the_pace_so_far() -> None:

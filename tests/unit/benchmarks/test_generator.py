@@ -225,3 +225,15 @@ async def test_the_header_is_sent_with_the_handshake() -> None:
         await run(Plan(server.port, [Connection("/?token=x")], header="X-Test: yes", window_s=0))
     assert server.requests[0].startswith(b"GET /?token=x HTTP/1.1\r\n")
     assert b"\r\nX-Test: yes\r\n\r\n" in server.requests[0]
+
+
+async def test_connections_may_go_to_several_servers() -> None:
+    def answer(payload: bytes) -> list[bytes]:
+        return [frame(payload)]
+
+    async with Server(answer).running() as one, Server(answer).running() as other:
+        script = ("send hello", "await hello")
+        connections = [sender([], script), Connection("/", script, port=other.port)]
+        await run(Plan(one.port, connections, window_s=0, drain_s=0))
+    assert one.texts == other.texts == [b"hello"]
+    assert f"Host: 127.0.0.1:{other.port}".encode() in other.requests[0]
