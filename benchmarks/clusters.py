@@ -123,9 +123,15 @@ class Cluster:
             *(sum(values) for values in zip(*commits, strict=True)),
         )
 
-    def measure(self, plan: Plan) -> tuple[generator.Result, dict[str, float]]:
-        """Carry a plan out; return its result and the details of a sample."""
+    def measure(
+        self, plan: Plan, after_s: float = 0.0
+    ) -> tuple[generator.Result, dict[str, float]]:
+        """Carry a plan out, so long after all connections are ready.
+
+        Returns its result and the details of a sample, which are of the warm-up as well.
+        """
         with generator.Generator(plan) as running:
+            time.sleep(after_s)
             before = self.usage()
             result = running.measure()
             details = before.until(self.usage())
@@ -213,7 +219,8 @@ class Clusters:
         """
         with self._running(nodes) as cluster:
             plan = _match_plan(cluster, count, span, are_apart=are_apart)
-            result, details = cluster.measure(plan)
+            # The clock of the last match starts a second after it has begun.
+            result, details = cluster.measure(plan, workloads.START_DELAY_S)
         counts = result.counts
         late = measure.percentiles(
             [
@@ -325,8 +332,7 @@ def _match_plan(cluster: Cluster, count: int, span: Span, *, are_apart: bool) ->
         concurrency=16,
         leaders=count,
         period_s=workloads.KEY_S,
-        # The clock of the last match starts a second after it has begun.
-        warmup_s=workloads.START_DELAY_S + span.warmup_s,
+        warmup_s=span.warmup_s,
         window_s=span.window_s,
         drain_s=0,
         watch='"type":"game:update"',
