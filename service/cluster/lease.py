@@ -332,7 +332,7 @@ class PostgresLease:
         if refused:
             raise NodesDiffer(
                 "these settings must be equal at all nodes of a cluster, and differ here: "
-                + "; ".join(refused)
+                f"{'; '.join(refused)}; set the same here as there, or stop the other nodes first"
             )
 
     def _note_state(self) -> None:

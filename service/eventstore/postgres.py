@@ -39,6 +39,15 @@ if TYPE_CHECKING:
     from service.domain.events.base import Position
     from service.eventstore.plan import Append, Committed
 
+_IN_USE: Final = (
+    "another ws-service is using the log of this database; stop it first, or set WS_DATABASE_URL "
+    "to another one, or join its cluster by WS_BUS_URL"
+)
+_IN_USE_BY_SINGLE: Final = (
+    "another ws-service is using the log of this database alone; stop it first, and set WS_BUS_URL "
+    "there as well to make it a node of this cluster"
+)
+
 OTHER_HEAD: Final = "WS003"
 """The SQLSTATE by which `ws_append` refuses a log that does not end where this process left it."""
 
@@ -152,10 +161,7 @@ class PostgresStore:
         if self._session is not None:
             connection.execute(END_SESSION, self._session)
         if not take_lock(connection, TRY_SHARED_LOCK if self._is_shared else TRY_LOCK):
-            raise LogInUse(
-                "another ws-service is using the log of this database; stop it first, or set "
-                "WS_DATABASE_URL to another one"
-            )
+            raise LogInUse(_IN_USE_BY_SINGLE if self._is_shared else _IN_USE)
 
     def _read_head(self) -> Head:
         row = self._one(_HEAD)

@@ -184,3 +184,25 @@ def test_migrating_to_the_stream_index_and_back_keeps_all_events(
     store = SqliteStore(path, "n1", 20)
     assert (store.unindexed, store.last_version("user:1")) == (0, 2)
     store.close()
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0006"])
+def test_every_revision_is_upgraded_with_its_events(
+    url: str, connection: Connection, revision: str
+) -> None:
+    store = SqliteStore(migrate.database_path(url), "n1", 20)
+    store.commit([append_of(joined(1), joined(2))])
+    store.close()
+    everything = "SELECT * FROM events ORDER BY position"
+    before, events = schema(connection), connection.exec_driver_sql(everything).fetchall()
+    connection.commit()
+    run(connection, revision)
+    assert migrate.current(url) == revision
+    with pytest.raises(ConfigurationError):
+        migrate.check(url)
+    run(connection, "head")
+    assert schema(connection) == before
+    assert connection.exec_driver_sql(everything).fetchall() == events
+    store = SqliteStore(migrate.database_path(url), "n1", 20)
+    store.commit([append_of(joined(3))])
+    store.close()

@@ -461,15 +461,25 @@ def test_a_fold_that_counts_what_would_leave_refuses_the_archive(
     assert not log.directory.exists()
 
 
-def test_a_copy_of_a_log_goes_on_with_its_archives(log: Log, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_copy_of_a_log_goes_on_with_its_archives(
+    log: Log, tmp_path: Path, request: pytest.FixtureRequest, to: str
+) -> None:
     log.append(*evening("club", ANA, BEN), *evening("r2", ANA, BEN))
     assert log.archive().rooms == 1
-    copy = Log(Database(f"sqlite+aiosqlite:///{tmp_path}/copy.db"), log.directory)
-    migrate.database_path(copy.database.url).unlink()
-    copy_log(log.database.url, copy.database.url, lambda *_: None)
+    if to == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path}/copy.db"
+    else:
+        url = request.getfixturevalue("postgres").create_database()
+    copy_log(log.database.url, url, lambda *_: None)
+    copy = Log(Database(url), log.directory)
+    for table in ("archives", "archive_gaps", "archived_streams", "baselines"):
+        rows = log.database.query(f"SELECT * FROM {table}")  # noqa: S608 - a name of ours
+        assert sorted(copy.database.query(f"SELECT * FROM {table}")) == sorted(rows) != []  # noqa: S608 - the same
     assert copy.events() == log.events()
     assert copy.read(lambda reader: match_events(reader, "club-1"))
     copy.append(*evening("r3", ANA, BEN))
     copy.verify()
-    with pytest.raises(sqlite3.Error, match="immutable"):
+    with pytest.raises((sqlite3.Error, psycopg.Error), match="immutable"):
         copy.change("DELETE FROM events WHERE position = 1")
+    copy.database.close()

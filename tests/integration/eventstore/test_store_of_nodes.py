@@ -17,6 +17,7 @@ from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.nodes import NodeLost, NodeStarted
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.eventstore import postgres as postgres_module
+from service.eventstore.lock import LogInUse
 from service.eventstore.plan import (
     Append,
     Committed,
@@ -584,12 +585,14 @@ class TestTheLog:
 
     def test_a_single_process_and_nodes_refuse_each_other(self, database: Database) -> None:
         database.node("a")
-        with pytest.raises(Exception, match="another ws-service is using the log"):
+        with pytest.raises(LogInUse, match=r"using the log.* stop it first.* join its cluster by"):
             PostgresStore(database.conninfo, "n1", 100)
         database.close()
         single = PostgresStore(database.conninfo, "n1", 100)
-        with pytest.raises(Exception, match="another ws-service is using the log"):
+        with pytest.raises(LogInUse, match=r"using the log.* alone; stop it first, and set WS_BUS"):
             PostgresStore(database.conninfo, "a", 100, is_shared=True)
+        with pytest.raises(LogInUse, match=r"using the log.* stop it first"):
+            PostgresStore(database.conninfo, "n1", 100)
         single.close()
 
     def test_times_are_those_of_the_database(
