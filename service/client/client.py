@@ -297,7 +297,7 @@ class Client:
         self._end_sending()
         former, self._link = self._link, successor.link
         self._greeting.begin()
-        for message in successor.after(self._cursor.position):
+        for message in successor.after(self._cursor):
             self._take_all(message)
         self._begin_sending()
         await former.drop(CODE_SILENT)

@@ -19,6 +19,8 @@ class Cursor:
         self.position = 0
         self.is_resuming = False
         """Whether the current connection resumes."""
+        self.shown: dict[str, tuple[int, int]] = {}
+        """The run and the tick of the newest state of each room."""
 
     def forget(self) -> None:
         """Drop the position: the next connection needs a whole greeting."""
@@ -41,6 +43,11 @@ class Cursor:
                 self.epoch, self.position = epoch, position
             case {"type": "resumed", "to": position}:
                 self.position = max(self.position, position)
+            case {"type": "game:update", "roomId": room, "run": run, "tick": tick}:
+                self.shown[room] = run, tick
+            case {"type": "game:start" | "room:closed", "roomId": room}:
+                self.shown.pop(room, None)
+                self.position = max(self.position, message.get("position", 0))
             case {"type": "ack"}:
                 # Messages caused by other sockets may follow with lower positions.
                 pass

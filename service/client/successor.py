@@ -14,7 +14,7 @@ from service.client.retry import RETRY_FIRST_S
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from service.client.state import Message
+    from service.client.state import Cursor, Message
 
 OPEN_WITHIN_S = 10.0
 """Timeout of each message of the greeting."""
@@ -28,11 +28,12 @@ class Successor:
         self.link = link
         self._messages = messages
 
-    def after(self, position: int) -> list[Message]:
-        """Return the messages that the former connection, which came to `position`, has not had."""
-        if any(message["type"] == "resync" for message in self._messages):
-            return self._messages
-        return [one for one in self._messages if _is_after(one, position)]
+    def after(self, cursor: Cursor) -> list[Message]:
+        """Return the messages that the former connection, which came to `cursor`, has not had."""
+        messages = [one for one in self._messages if not _is_older(one, cursor.shown)]
+        if any(message["type"] == "resync" for message in messages):
+            return messages
+        return [one for one in messages if _is_after(one, cursor.position)]
 
 
 async def open_successor(
@@ -75,6 +76,13 @@ def _is_complete(messages: list[Message]) -> bool:
     if "resync" in types and "greeted" in messages[0].get("features", ()):
         return "greeted" in types
     return bool(types & {"resumed", "resync"})
+
+
+def _is_older(message: Message, shown: dict[str, tuple[int, int]]) -> bool:
+    """Return whether a state is older than that which was shown last."""
+    if message["type"] != "game:update" or message["roomId"] not in shown:
+        return False
+    return (message["run"], message["tick"]) < shown[message["roomId"]]
 
 
 def _is_after(message: Message, position: int) -> bool:

@@ -168,7 +168,9 @@ class Torture:
                     await asyncio.sleep(0.2)
                 else:
                     state = players[0].states.get(room)
-                    turn = state["state"]["turn"] if state else chance.randrange(2)
+                    turn = state["state"]["turn"] if state else None
+                    if turn is None:
+                        turn = chance.randrange(2)
                     await players[turn].client.command(
                         "game:move", roomId=room, move={"column": chance.randrange(7)}, timeout_s=5
                     )

@@ -491,6 +491,8 @@ export class Client {
   /** The socket that takes over from one that is about to be closed. */
   #successor = null;
   #successorTimer;
+  /** The newest state of each room. */
+  #shown = new Map();
 
   #token = null;
   /** Whether the token was fetched for this connection. */
@@ -782,8 +784,15 @@ export class Client {
     const isWhole = held.some(({ type }) => type === "resync");
     for (const message of held) {
       if (socket !== this.#socket) return;
+      if (this.#isOlderState(message)) continue;
       if (isWhole || isAfter(message, position)) this.#received(message);
     }
+  }
+
+  #isOlderState({ type, roomId, run, tick }) {
+    const shown = this.#shown.get(roomId);
+    if (type !== "game:update" || !shown) return false;
+    return run < shown.run || (run === shown.run && tick < shown.tick);
   }
 
   #noteHeard() {
@@ -1120,10 +1129,17 @@ export class Client {
         }
         break;
       case "room:closed":
+        this.#shown.delete(message.roomId);
         this.#rooms.forget(message.roomId);
         break;
       case "room:list":
         this.#page = message;
+        break;
+      case "game:update":
+        this.#shown.set(message.roomId, message);
+        break;
+      case "game:start":
+        this.#shown.delete(message.roomId);
         break;
       case "server:draining":
         if (message.closesInMs === undefined) this.#drainMs = message.retryMs;
