@@ -74,10 +74,15 @@ def has_user(claims: Mapping[str, Any]) -> bool:
     return any(claims.get(name) is not None for name in ID_CLAIMS)
 
 
+def may_be_user_id(text: str) -> bool:
+    """Return whether a token may name a user by this text."""
+    return _UNFIT_FOR_IDS.search(text) is None
+
+
 def read_user(claims: Mapping[str, Any]) -> UserId:
     """Return the user id, from the first claim that has one; raise `BadUser`."""
     raw = next((claims[name] for name in ID_CLAIMS if claims.get(name) is not None), None)
-    if isinstance(raw, str) and _UNFIT_FOR_IDS.search(raw):
+    if isinstance(raw, str) and not may_be_user_id(raw):
         raise BadUser
     try:
         return parse_user_id(raw)

@@ -13,7 +13,13 @@ import aiohttp
 import pytest
 
 from tests.acceptance.crash import begin_match, check_data, logged
-from tests.acceptance.service_process import Running, StartService, clean_environment, token
+from tests.acceptance.service_process import (
+    Running,
+    StartService,
+    clean_environment,
+    make_token,
+    token,
+)
 from tests.command_line import Finished
 from tests.postgres import Postgres, running
 
@@ -126,6 +132,12 @@ async def test_texts_that_postgresql_cannot_hold_are_not_found(
         for path, status in (("matches/%00", 404), ("matches?user=%00", 200)):
             async with http.get(f"/api/v1/{path}") as answer:
                 assert answer.status == status, path
+    admin = {"Authorization": f"Bearer {make_token({'id': 'ops', 'scope': 'admin'})}"}
+    async with aiohttp.ClientSession(service.url, headers=admin) as http:
+        for user in ("%00", "9"):
+            async with http.delete(f"/api/v1/sessions?user={user}") as answer:
+                assert answer.status == 204, user
+    assert [line for line in service.logs if line["log.level"] == "error"] == []
 
 
 def test_a_part_of_the_acceptance_tests_passes_on_postgresql() -> None:

@@ -34,7 +34,7 @@ from service.domain.ids import parse_user_id
 from service.edge.api import shapes
 from service.edge.api.calls import CACHE_IMMUTABLE, Call, Dependencies, Route
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
-from service.edge.claims import Scope
+from service.edge.claims import Scope, may_be_user_id
 from service.edge.paging import first_page
 from service.edge.room_list import room_page
 from service.eventstore.read_models.match_history import MatchQuery, find_matches, private_matches
@@ -188,6 +188,9 @@ async def verify_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> sh
 
 async def revoke_sessions(deps: Dependencies, call: Call[shapes.UserParams]) -> None:
     """Closes a user's sockets with 4503, and revokes all of their tokens issued until now."""
+    if not may_be_user_id(call.params.user):
+        # No token is taken for such a user, and PostgreSQL could not store the id.
+        return
     user, caller = parse_user_id(call.params.user), call.caller.identity
     origin = Origin(uuid.uuid4().hex, NAMELESS_SERVICE if caller is None else caller.user)
     await deps.engine.execute(RevokeSessions(user, int(deps.now())), origin)
