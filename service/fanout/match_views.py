@@ -140,6 +140,6 @@ def match_state(  # noqa: PLR0913 - what a state is, and who gets it
     return Delivery(
         audience,
         classic.GameUpdate(room, view) if has_classic else None,
-        v1.GameUpdate(room, match.run, run.tick, view, turn_ends_in_ms),
+        v1.GameUpdate(room, match.shown_run, run.tick, view, turn_ends_in_ms),
         rates=rates,
     )

@@ -49,7 +49,7 @@ class OpenSocket(msgspec.Struct, frozen=True):
         sockets = world.presence.sockets.get(self.user)
         if sockets is None:
             return [UserCameOnline(user=self.user), self._opened(world)]
-        if len(_lasting(sockets, world)) >= context.rules.sockets_per_user_max:
+        if _too_many(sockets, world, context):
             raise TooManySockets
         return [self._opened(world), *pair_returning(self.user, world, context)]
 
@@ -74,8 +74,8 @@ class ReplaceSocket(OpenSocket, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Open it, and close the oldest silent socket, or else the oldest of all."""
-        sockets = _lasting(world.presence.sockets.get(self.user, set()), world)
-        if len(sockets) < context.rules.sockets_per_user_max:
+        sockets = _too_many(world.presence.sockets.get(self.user, set()), world, context)
+        if not sockets:
             return super().decide(world, context)
         oldest = min(sockets & self.silent or sockets, key=opening_order)
         return [self._opened(world), *_close_socket(self.user, oldest, self.code, world, context)]
@@ -104,12 +104,17 @@ class CloseSocket(msgspec.Struct, frozen=True):
         return events
 
 
-def _lasting(sockets: set[SocketId], world: World) -> set[SocketId]:
-    """Return the sockets that count: not those of draining nodes, which are being replaced."""
+def _too_many(sockets: set[SocketId], world: World, context: Context) -> set[SocketId]:
+    """Return the sockets of which one has to be closed before another is opened; or none.
+
+    Those of draining nodes do not count, since they are being replaced, up to as many again.
+    """
+    sockets_max = context.rules.sockets_per_user_max
     draining = [name for name, node in world.nodes.live.items() if node.draining]
-    if not draining:
-        return sockets
-    return {one for one in sockets if not any(opened_on(one, name) for name in draining)}
+    lasting = {one for one in sockets if not any(opened_on(one, name) for name in draining)}
+    if len(lasting) >= sockets_max:
+        return lasting
+    return sockets if len(sockets) >= 2 * sockets_max else set()
 
 
 def _close_socket(

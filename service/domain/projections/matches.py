@@ -62,6 +62,13 @@ class Match(msgspec.Struct):
     """Whether the service was shut down gracefully: the match continues without a rewind."""
     pressing: dict[int, dict[SocketId, list[str]]] = {}
     """The keys that each seat holds, by socket."""
+    rewound: bool = False
+    """Whether frames of its run were discarded: the next run has begun, though it is paused."""
+
+    @property
+    def shown_run(self) -> int:
+        """The run that clients are shown: within a run, the tick never falls."""
+        return self.run + self.rewound
 
 
 def pause_left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
@@ -139,14 +146,16 @@ class Matches(msgspec.Struct):
         """Resume the match."""
         match = self._advance(event)
         if match is not None:
-            match.paused = match.suspended = False
+            match.paused = match.suspended = match.rewound = False
             match.turn_since = match.turn_noted = position
             match.run = event.run
             match.spent_ms = event.spent_ms or match.spent_ms
 
     def on_match_rewound(self, event: MatchRewound, _position: Position) -> None:
-        """Record the tick."""
-        self._advance(event)
+        """Record the tick, and that frames after it were discarded."""
+        match = self._advance(event)
+        if match is not None:
+            match.rewound = True
 
     def on_match_suspended(self, event: MatchSuspended, _position: Position) -> None:
         """Record that every frame shown is covered by the log."""

@@ -48,7 +48,11 @@ class WorldInvariants:
 
     @invariant()
     def nobody_has_too_many_sockets(self) -> None:
-        assert all(len(one) <= self.sockets_max for one in self.world.presence.sockets.values())
+        draining = [name for name, node in self.world.nodes.live.items() if node.draining]
+        for sockets in self.world.presence.sockets.values():
+            assert len(sockets) <= 2 * self.sockets_max
+            lasting = [one for one in sockets if one.rsplit(".", 2)[0] not in draining]
+            assert len(lasting) <= self.sockets_max
 
     @invariant()
     def all_who_are_ready_and_here_play(self) -> None:

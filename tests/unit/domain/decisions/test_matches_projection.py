@@ -113,6 +113,7 @@ def test_a_match_of_which_nothing_was_logged_is_at_its_beginning() -> None:
         "covered_tick": 0,
         "suspended": False,
         "pressing": {},
+        "rewound": False,
     }
 
 
@@ -243,3 +244,10 @@ def test_what_comes_after_the_end_changes_nothing(event: Event) -> None:
     matches = Matches()
     fold(matches, event, 1)
     assert matches == Matches()
+
+
+def test_a_match_that_was_rewound_is_shown_as_of_the_run_that_will_resume_it() -> None:
+    match = Match("room-1-1", "pong", 1, RoomOptions(), [ANA, BEN], 7, "ticks", run=3)
+    assert match.shown_run == 3
+    match.rewound = True
+    assert match.shown_run == 4
