@@ -11,10 +11,6 @@ from tests.cluster.torture import torture
 pytestmark = [pytest.mark.postgres, pytest.mark.balancers]
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="a match that is rewound and then paused is shown at its earlier tick with its old run",
-)
 async def test_a_cluster_that_is_hurt_loses_nothing_and_ends_all_matches(tmp_path: Path) -> None:
     found = await torture(tmp_path, seconds=15, seed=1, pairs=4)
     assert found.done
