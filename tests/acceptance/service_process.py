@@ -453,7 +453,7 @@ class Client:
         await self._read_all()
 
     async def _read_all(self) -> None:
-        """Wait until the last frame is read, also where reading was cancelled with a test's task."""
+        """Wait until the last frame is read, or reading was cancelled with a task of the test."""
         await asyncio.wait([self._reader])
         if not self._reader.cancelled():
             self._reader.result()
