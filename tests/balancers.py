@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.self_signed import write_certificate
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -21,14 +22,6 @@ NGINX, NGINX_FILE = "/usr/sbin/nginx", DEPLOY / "nginx" / "nginx.conf"
 
 PATIENCE_S = 20.0
 NOWHERE = "127.0.0.1:1"
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def haproxy_environment(nodes: Mapping[str, str], bind: str) -> dict[str, str]:

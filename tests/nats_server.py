@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.ports import free_port
 
 PATIENCE_S = 30.0
 
@@ -30,7 +32,7 @@ class NatsServer:
         """Keep its log in `directory`; only `start` starts the server."""
         self._log = directory / "nats.log"
         self._options = options
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,10 +95,3 @@ def running(*options: str) -> Iterator[NatsServer]:
     finally:
         server.kill()
         shutil.rmtree(directory)
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

@@ -12,7 +12,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 import psycopg
 
 from service.eventstore import migrate
+from tests.ports import free_port
 
 PATIENCE_S = 30.0
 UNPRIVILEGED = "nobody"
@@ -47,7 +47,7 @@ class Postgres:
         self._settings = settings
         self._data = directory / "data"
         self._log = directory / "server.log"
-        self._port = _free_port()
+        self._port = free_port()
         self._numbers = count(1)
         self._template = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -163,10 +163,3 @@ def running(*settings: str) -> Iterator[Postgres]:
             server.stop()
     finally:
         shutil.rmtree(directory)
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

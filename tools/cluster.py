@@ -23,6 +23,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tests import balancers, nats_server, postgres
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ class Node:
     def __init__(self, name: str, directory: Path, settings: dict[str, str]) -> None:
         """Keep its log lines and its data in `directory`; only `start` starts it."""
         self.name = name
-        self.port = balancers.free_port()
+        self.port = free_port()
         self.log = directory / f"{name}.log"
         self._settings = settings | {
             "WS_NODE": name,

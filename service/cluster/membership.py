@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, final
 
 from service.bus.port import RequestFailed
 from service.cluster.port import NodeReport
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.bus.port import Bus
+    from service.cluster.port import Lease
     from service.domain.events.base import Event, Position
     from service.domain.ids import Owner
     from service.eventstore.reader import Reader
@@ -44,31 +45,6 @@ CUT_OFF_S = 3.0
 ORIGIN = Origin("cluster")
 
 logger = get_logger(__name__)
-
-
-class Lease(Protocol):
-    """The lease of this incarnation of the node, which has begun."""
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether no other node can have declared this one lost yet."""
-
-    @property
-    def suspended_s(self) -> float:
-        """How long it has not been valid, in seconds."""
-
-    @property
-    def others_on_bus(self) -> bool:
-        """Whether a live node was connected to the bus, when last asked; only without it here."""
-
-    async def run(self, report: Callable[[], NodeReport], on_gone: Callable[[Owner], None]) -> None:
-        """Renew the lease until it is lost; raise `LeaseLost` then.
-
-        `on_gone` is called, repeatedly, with each other node that may be declared lost.
-        """
-
-    async def leave(self) -> None:
-        """Give the lease up."""
 
 
 @final

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.domain.ids import Owner
 
 
 class LeaseState(Enum):
@@ -31,26 +36,25 @@ class NodeReport(msgspec.Struct, frozen=True):
 
 
 class Lease(Protocol):
-    """The right of an incarnation of this node to acknowledge and to send."""
-
-    @property
-    def state(self) -> LeaseState:
-        """The state by the clock of this machine, without asking anybody."""
+    """The lease of this incarnation of the node, which has begun."""
 
     @property
     def is_valid(self) -> bool:
-        """Whether the state is `VALID`."""
-
-
-class SingleLease:
-    """The lease of a node that has no others beside it: always valid."""
+        """Whether no other node can have declared this one lost yet."""
 
     @property
-    def state(self) -> LeaseState:
-        """Always `VALID`."""
-        return LeaseState.VALID
+    def suspended_s(self) -> float:
+        """How long it has not been valid, in seconds."""
 
     @property
-    def is_valid(self) -> bool:
-        """Always true."""
-        return True
+    def others_on_bus(self) -> bool:
+        """Whether a live node was connected to the bus, when last asked; only without it here."""
+
+    async def run(self, report: Callable[[], NodeReport], on_gone: Callable[[Owner], None]) -> None:
+        """Renew the lease until it is lost; raise `LeaseLost` then.
+
+        `on_gone` is called, repeatedly, with each other node that may be declared lost.
+        """
+
+    async def leave(self) -> None:
+        """Give the lease up."""

@@ -96,7 +96,7 @@ class Router:
         self._subject = f"ws.{link.realm}.node."
         self._numbers = itertools.count(1)
         self._tasks = Tasks()
-        self._server = RequestServer(engine, matches, link, self._place_of)
+        self._server = RequestServer(engine, matches, link, self._is_elsewhere)
         link.bus.serve(self._subject + self._node.node, self._server.serve)
 
     async def stop(self) -> None:
@@ -155,6 +155,7 @@ class Router:
         return nodes.owner_of(command.room)
 
     def _is_elsewhere(self, command: Routed) -> bool:
+        """Return whether another node carries a command out."""
         place = self._place_of(command)
         return place is not None and place != self._node
 

@@ -84,15 +84,14 @@ class RequestServer:
         engine: Engine,
         matches: LiveMatches,
         link: Link,
-        place_of: Callable[[Routed], Owner | None],
+        is_elsewhere: Callable[[Routed], bool],
     ) -> None:
-        """Carry out by `engine` what this node decides according to `place_of`."""
+        """Carry out by `engine` what is not decided elsewhere."""
         self._engine = engine
         self._world = engine.world
-        self._node = engine.context.node
         self._matches = matches
         self._link = link
-        self._place_of = place_of
+        self._is_elsewhere = is_elsewhere
         self._lanes: OrderedDict[str, int] = OrderedDict()
         """The number of the last request that was carried out, by its lane."""
         self._tasks = Tasks()
@@ -144,10 +143,6 @@ class RequestServer:
                 self._engine.dispatch(job.command, origin, partial(self._conclude, job))
             except Exception as error:  # noqa: BLE001 - the log is closing
                 self._conclude(job, error)
-
-    def _is_elsewhere(self, command: Routed) -> bool:
-        place = self._place_of(command)
-        return place is not None and place != self._node
 
     def _note(self, request: Request) -> None:
         """Refuse earlier requests of the same lane from now on."""

@@ -19,6 +19,7 @@ from service.cluster.envelopes import (
     delivery_of,
     delivery_of_state,
 )
+from service.cluster.frames import ROOMS_SPARE
 from service.domain.events.matches import room_of
 from service.domain.ids import Owner
 from service.protocol import v1
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 WAITING_BYTES_MAX = 8 * 1024 * 1024
 """How much of one node may wait for the fold; beyond it the oldest is dropped."""
-
-ROOMS_SPARE = 1000
-"""How many rooms that are closed may be remembered before they are forgotten."""
 
 logger = get_logger(__name__)
 

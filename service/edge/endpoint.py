@@ -207,7 +207,10 @@ class Endpoint:
         They stay as long as they like, at most until `stop`, in about `closes_in_ms`.
         """
         self._refuses_new = True
-        draining = v1.ServerDraining(self._limits.drain_retry_ms, closes_in_ms)
+        self._tell_draining(v1.ServerDraining(self._limits.drain_retry_ms, closes_in_ms))
+
+    def _tell_draining(self, draining: v1.ServerDraining) -> None:
+        """Send this to all clients of v1, and write what is queued for any client."""
         for conversation in self._visits.open.values():
             if conversation.connection.is_v1:
                 self._hub.send(conversation.connection, draining)
@@ -238,12 +241,7 @@ class Endpoint:
             self._hub.abort_arriving()
             connections = (one.connection for one in self._visits.open.values())
             self._hub.flush_scope.begin_farewell(connections)
-        for conversation in self._visits.open.values():
-            if conversation.connection.is_v1:
-                draining = v1.ServerDraining(self._limits.drain_retry_ms)
-                self._hub.send(conversation.connection, draining)
-        self._hub.flush_arriving()
-        self._hub.flush()
+        self._tell_draining(v1.ServerDraining(self._limits.drain_retry_ms))
         closing = [
             asyncio.create_task(
                 conversation.channel.close(code=CloseCode.DRAINING, message=b"Server is restarting")

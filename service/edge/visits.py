@@ -118,11 +118,7 @@ class Visits:
             except (TooManySockets, InternalError, Unavailable) as error:
                 if not await self._replaced(visit, error):
                     return
-            await self._queries.greeted(connection)
-            if self._welcomed(visit):
-                await conversation.run()
-            else:
-                await conversation.channel.close(code=CloseCode.REVOKED, message=b"Revoked")
+            await self._converse(visit)
         finally:
             self._ended(conversation, visit.opened_at)
 
@@ -241,14 +237,19 @@ class Visits:
             # It has the head of the response, which the greeting would send.
             self._flush(conversation.connection)
             if error is None or await self._replaced(visit, error):
-                await self._queries.greeted(conversation.connection)
-                if self._welcomed(visit):
-                    await conversation.run()
-                else:
-                    await ws.close(code=CloseCode.REVOKED, message=b"Revoked")
+                await self._converse(visit)
         finally:
             self._ended(conversation, visit.opened_at)
             ws.release()
+
+    async def _converse(self, visit: Visit) -> None:
+        """Serve an open socket once it is greeted, or close it."""
+        conversation = visit.conversation
+        await self._queries.greeted(conversation.connection)
+        if self._welcomed(visit):
+            await conversation.run()
+        else:
+            await conversation.channel.close(code=CloseCode.REVOKED, message=b"Revoked")
 
     async def _refuse(self, ws: EagerResponse, connection: Connection) -> None:
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import socket
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from service.client import connect
 from tests.acceptance.service_process import PATIENCE_S, Running, token
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +31,6 @@ GRACES = {
     "WS_PRESENCE_GRACE_S": "0.3",
     "WS_ROOM_EMPTY_S": "0.3",
 }
-
-
-def free_port() -> int:
-    """Return a port where nothing listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 async def outage(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.service_process import Running, clean_environment, fresh_id, make_token
-from tests.balancers import free_port
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.postgres, pytest.mark.balancers]
 

@@ -25,10 +25,11 @@ from urllib.parse import urlsplit
 from service.client import NoAnswer, Refused
 from tests import nats_server, postgres
 from tests.acceptance.service_process import Event, Running, fresh_id
-from tests.balancers import free_port, haproxy
+from tests.balancers import haproxy
 from tests.cluster.cluster import Cluster
 from tests.cluster.frame_gaps import Player
 from tests.nats_server import NatsServer
+from tests.ports import free_port
 from tests.postgres import Postgres
 from tests.proxy import Proxy
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from service.domain.events.base import Event, Position
 from service.domain.events.lobby import LobbyJoined
+from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.personal_data import NO_PERSONAL_DATA
 from service.eventstore.completions import Completion
 from service.eventstore.plan import Append, Committed
@@ -32,6 +33,19 @@ from service.eventstore.writer import EventLog
 NODE = "n1"
 ORIGIN = Origin("test", 7)
 BUSY_MS = 20
+
+STARTED = MatchStarted(
+    match="r-1",
+    tick=0,
+    game="pong",
+    rules_version=1,
+    players=[7, "ana"],
+    seed=1,
+    options={},
+    pace="ticks",
+    turn_s=None,
+)
+ENDED = MatchEnded(match="r-1", tick=60, reason="timeup", winner=1, scores=[0, 2], hash="h")
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 

@@ -18,7 +18,7 @@ import pytest
 
 from service.cluster import lease as lease_module
 from service.cluster.lease import NodeNameTaken, NodesDiffer, PostgresLease
-from service.cluster.port import LeaseState, NodeReport, SingleLease
+from service.cluster.port import LeaseState, NodeReport
 from service.domain.events.nodes import NodeLost
 from service.domain.ids import Owner
 from service.errors import Unavailable
@@ -259,10 +259,6 @@ async def test_a_lease_that_has_expired_is_renewed_unless_somebody_has_said_so(
     assert lease.state is LeaseState.SUSPENDED
     await lease.renew(NodeReport())
     assert lease.is_valid
-
-
-async def test_the_lease_of_a_single_node_is_always_valid() -> None:
-    assert (SingleLease().state, SingleLease().is_valid) == (LeaseState.VALID, True)
 
 
 class TestWhoIsGone:

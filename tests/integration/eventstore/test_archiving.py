@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -67,18 +67,6 @@ Result = TypeVar("Result")
 PATIENCE_S = 10.0
 
 ANA, BEN, CAT, DAN = 70_001, 70_002, 70_003, 70_004
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty log on each database."""
-    if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path}/log.db"
-    else:
-        url = request.getfixturevalue("postgres").create_log()
-    found = Database(url)
-    yield found
-    found.close()
 
 
 class Log:

@@ -2,27 +2,13 @@
 
 import pytest
 
-from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
 from service.errors import Unavailable
 from service.eventstore.plan import Append, Committed, VersionConflict
 from service.eventstore.records import GENESIS
 from service.eventstore.sqlite import SqliteStore
 from service.eventstore.store import LogDiverged
-from tests.integration.log_file import LogFile, append_of, joined, proposed
-
-STARTED = MatchStarted(
-    match="r-1",
-    tick=0,
-    game="pong",
-    rules_version=1,
-    players=[7, "ana"],
-    seed=1,
-    options={},
-    pace="ticks",
-    turn_s=None,
-)
-ENDED = MatchEnded(match="r-1", tick=60, reason="timeup", winner=1, scores=[0, 2], hash="h")
+from tests.integration.log_file import ENDED, STARTED, LogFile, append_of, joined, proposed
 
 
 def committed(store: SqliteStore, *appends: Append) -> list[list[int]]:

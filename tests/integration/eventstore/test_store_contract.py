@@ -7,12 +7,10 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.outbox import USER_SERVICE, ConsumerSubscribed, ResultRejected
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData, Text
 from service.errors import ServiceError, Unavailable
@@ -25,33 +23,8 @@ from service.eventstore.read_models.outbox_notes import OutboxNotes
 from service.eventstore.records import GENESIS, Origin, RecordedEvent, propose
 from service.eventstore.store import LogDiverged
 from tests.integration.eventstore.store_database import Database, LostAnswer, committed
-from tests.integration.log_file import BUSY_MS, NODE, append_of, joined, proposed
+from tests.integration.log_file import BUSY_MS, ENDED, NODE, STARTED, append_of, joined, proposed
 from tests.postgres import Postgres
-
-STARTED = MatchStarted(
-    match="r-1",
-    tick=0,
-    game="pong",
-    rules_version=1,
-    players=[7, "ana"],
-    seed=1,
-    options={},
-    pace="ticks",
-    turn_s=None,
-)
-ENDED = MatchEnded(match="r-1", tick=60, reason="timeup", winner=1, scores=[0, 2], hash="h")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty log on each database."""
-    if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path}/log.db"
-    else:
-        url = request.getfixturevalue("postgres").create_log()
-    found = Database(url)
-    yield found
-    found.close()
 
 
 @pytest.fixture

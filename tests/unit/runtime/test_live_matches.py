@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
 import msgspec
 import pytest
 
 from service.domain.commands.ending import VoidMatch
 from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchPaused
-from service.domain.projections.matches import Match
-from service.domain.projections.room_options import RoomOptions
 from service.errors import Unavailable
-from service.games.catalogue import GAMES
 from service.games.pong import KeysHeld
 from service.replay.run import Run
-from service.runtime.live_match import LiveMatch
 from service.runtime.live_matches import GROUP_S, MOVE_FAULTS_MAX, LiveMatches
 from service.telemetry import Metrics
+from tests.unit.runtime.live_pong import live_pong
 
 MATCH, STREAM = "r-1", "room:r"
 
@@ -29,19 +24,7 @@ class Matches(LiveMatches):
 
     def __init__(self) -> None:
         super().__init__(lambda: 0.0, Metrics())
-        game = GAMES["pong"]
-        match = Match(
-            id=MATCH,
-            game="pong",
-            rules_version=game.rules_version,
-            options=RoomOptions(),
-            players=[7, 8],
-            seed=1,
-            pace="ticks",
-            spent_ms=[0, 0],
-        )
-        room: Any = SimpleNamespace(id="r", created_at=0)
-        self.live = LiveMatch(match, room, Run(game, game.setup(1, {}, 2)), 60)
+        self.live = live_pong(MATCH)
         self.live.resume(0.0)
         self.add(self.live)
 

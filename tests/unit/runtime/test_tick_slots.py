@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from service.domain.projections.matches import Match
-from service.domain.projections.room_options import RoomOptions
-from service.games.catalogue import GAMES
 from service.protocol.frame_rates import ALL_RATES
-from service.replay.run import Run
 from service.runtime.live_match import LiveMatch
 from service.runtime.tick_slots import (
     BLOCKED_ROUNDS,
@@ -25,6 +19,7 @@ from service.runtime.tick_slots import (
     TickSlots,
     visits_of,
 )
+from tests.unit.runtime.live_pong import live_pong
 
 TICK_S = 1 / GRID_HZ
 AFTER_S = 1e-6
@@ -32,19 +27,7 @@ AFTER_S = 1e-6
 
 
 def live_match(number: int = 0, rates: frozenset[int] = ALL_RATES) -> LiveMatch:
-    game = GAMES["pong"]
-    match = Match(
-        id=f"r-{number}",
-        game="pong",
-        rules_version=game.rules_version,
-        options=RoomOptions(),
-        players=[7, 8],
-        seed=1,
-        pace="ticks",
-        spent_ms=[0, 0],
-    )
-    room: Any = SimpleNamespace(id="r", created_at=0)
-    live = LiveMatch(match, room, Run(game, game.setup(1, {}, 2)), 60)
+    live = live_pong(f"r-{number}")
     live.wanted = rates
     return live
 
