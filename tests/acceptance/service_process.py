@@ -445,18 +445,12 @@ class Client:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the tab."""
         await self.connection.close(code, reason)
-        await self._read_all()
+        await self._reader
 
     async def drop(self) -> None:
         """Break the connection, without a close."""
         self.connection.transport.abort()
-        await self._read_all()
-
-    async def _read_all(self) -> None:
-        """Wait until the last frame is read, or reading was cancelled with a task of the test."""
-        await asyncio.wait([self._reader])
-        if not self._reader.cancelled():
-            self._reader.result()
+        await self._reader
 
     async def closed(self) -> tuple[int | None, str | None]:
         """Wait until the service closes; return its code and reason."""

@@ -221,6 +221,7 @@ async def test_socketio_polls_of_real_nodes_reach_the_one_that_has_the_connectio
             services[0].url, direct = url, services[0].url
             ana: Client = await services[0].connect(7, "Ana")
             await ana.sync()
+            await ana.close()
             services[0].url = direct
     finally:
         for service in services:

@@ -227,10 +227,12 @@ class Theatre:
                 patch.setattr(module, "time", CLOCK)
             # Tracebacks of faults that are wanted would take most of the time.
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
-            stage = Stage(data_dir, **settings)
-            runner.run(stage.__aenter__())
             try:
-                yield cls(runner, stage)
+                stage = Stage(data_dir, **settings)
+                runner.run(stage.__aenter__())
+                try:
+                    yield cls(runner, stage)
+                finally:
+                    runner.run(stage.__aexit__())
             finally:
-                runner.run(stage.__aexit__())
                 structlog.reset_defaults()

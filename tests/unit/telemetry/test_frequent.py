@@ -1,14 +1,12 @@
 """Frequent lines are those that the logger itself would write."""
 
 import json
-import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from typing import Literal
 
 import pytest
-import structlog
 
 from service.telemetry import FrequentLine, configure_logging, get_logger, logs
 from service.telemetry.ecs import EcsFormatter
@@ -22,10 +20,8 @@ Configure = Callable[..., StringIO]
 
 
 @pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
     """Configure logging, and return standard output; the time stands still."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
 
     def configure(level: str, format_: Literal["ecs", "console"]) -> StringIO:
         out = StringIO()
@@ -34,10 +30,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
         return out
 
     monkeypatch.setattr(EcsFormatter, "now", lambda _self: "2026-11-26T08:00:00.000Z")
-    yield configure
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return configure
 
 
 def expected(user: str, lasted_ns: int) -> None:

@@ -4,12 +4,11 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jwt
 import pytest
-import structlog
 
 from service import __version__
 from service.telemetry import configure_logging, get_logger
@@ -21,10 +20,8 @@ Configure = Callable[..., None]
 
 
 @pytest.fixture
-def configure() -> Iterator[Configure]:
-    """Configure logging for one test and put everything back after it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+def configure() -> Configure:
+    """Return what configures the logs of one test."""
 
     def configure(
         level: str = "info",
@@ -33,10 +30,7 @@ def configure() -> Iterator[Configure]:
     ) -> None:
         configure_logging(level, format_, node=node)
 
-    yield configure
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return configure
 
 
 @pytest.fixture
