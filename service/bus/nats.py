@@ -51,6 +51,16 @@ UNHANDLED_BYTES_MAX = 32 * 1024 * 1024
 PAYLOAD_MAX = 1024 * 1024
 """The greatest size of a message, in bytes, until a server has told its own."""
 
+CLOSED_BY_SERVER = "the server closed the connection"
+"""Why there is no connection, when the server gave no reason or it was lost on the way."""
+
+_CLOSED = (
+    ConnectionResetError,
+    BrokenPipeError,
+    nats.errors.UnexpectedEOF,
+    nats.errors.ConnectionClosedError,
+)
+
 logger = get_logger(__name__)
 
 
@@ -316,4 +326,6 @@ def _without_credentials(urls: Sequence[str]) -> tuple[list[str], dict[str, Any]
 
 def _reason(error: Exception) -> str:
     """Return what went wrong in words, which never include the URL with its password."""
+    if isinstance(error, _CLOSED):
+        return CLOSED_BY_SERVER
     return str(error) or type(error).__name__

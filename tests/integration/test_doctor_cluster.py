@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,3 +142,38 @@ def test_the_bus_is_connected_to_and_a_wrong_token_is_told(
     assert (refused["status"], "uthorization" in refused["found"]) == ("fail", True)
     assert "another-token" not in str(refused)
     assert bus("nats://the-token@127.0.0.1:1")["status"] == "fail"
+
+
+def test_a_server_that_closes_before_it_tells_why_is_asked_again(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    # A reset overtakes the reason when the server has not read all that the client has sent.
+    info = b'INFO {"server_id": "a", "version": "2.10.0", "max_payload": 1048576}\r\n'
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+
+        def serve() -> None:
+            for answer in (None, b"-ERR 'Authorization Violation'\r\n"):
+                connection, _ = server.accept()
+                connection.sendall(info)
+                connection.recv(1)
+                if answer is None:
+                    no_linger = struct.pack("ii", 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+                    connection.close()
+                    continue
+                connection.sendall(answer)
+                # Until the client closes it.
+                while connection.recv(4096):
+                    pass
+                connection.close()
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        settings = {
+            "WS_DATABASE_URL": postgres.create_log(),
+            "WS_BUS_URL": f"nats://the-token@127.0.0.1:{server.getsockname()[1]}",
+        }
+        (found,) = examined(tmp_path, **settings)["bus"]
+        serving.join()
+    assert (found["status"], "uthorization" in found["found"]) == ("fail", True)

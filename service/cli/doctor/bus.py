@@ -25,14 +25,16 @@ async def check_bus(settings: Settings) -> list[Finding]:
     if settings.bus.url is None:
         return [Finding(CHECK, "ok", "WS_BUS_URL is not set: this is the only node")]
     # Its client is slow to import.
-    from service.bus.nats import NatsBus  # noqa: PLC0415 - only a cluster needs it
+    from service.bus.nats import CLOSED_BY_SERVER, NatsBus  # noqa: PLC0415 - only a cluster needs it
 
     bus = NatsBus(settings.bus, "ws-service doctor", jitter=random.random)
     began = time.monotonic()
     await bus.start()
     try:
         while not bus.is_connected and time.monotonic() - began < TIMEOUT_S:
-            if bus.last_failure:
+            # A server that refuses the credentials may be heard to close the connection before it
+            # is heard to say why; then the next attempt tells.
+            if bus.last_failure not in ("", CLOSED_BY_SERVER):
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
         took_ms = (time.monotonic() - began) * 1000
