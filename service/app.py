@@ -13,28 +13,17 @@ from service.cluster.routing import Router
 from service.cluster.showing import FrameReceiver
 from service.domain.names import clean_name
 from service.edge.admission import Admission
-from service.edge.admission_control import AdmissionControl
-from service.edge.api.calls import Dependencies
-from service.edge.api.replays import Replays
-from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator
 from service.edge.backend import Backend
 from service.edge.backlog import Backlog
 from service.edge.endpoint import Endpoint
 from service.edge.greeting import Greeter
-from service.edge.http.addresses import Addresses, AddressRate, Handshakes
-from service.edge.http.dev_tokens import dev_token_routes
-from service.edge.http.pages import Pages
-from service.edge.http.probes import Probes
-from service.edge.http.site import Site
 from service.edge.hub import Hub
 from service.edge.moves import MoveHistory
 from service.edge.passwords import Passwords
 from service.edge.queries import Queries
 from service.edge.refill_progress import RefillProgress
 from service.edge.session.rate_limit import Budgets
-from service.edge.socketio.server import SocketIo
-from service.edge.upgrades import Upgrades
 from service.edge.wire.choice import choose
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
@@ -85,9 +74,8 @@ class Parts:
         node: Owner,
         membership: Membership | None = None,
         metrics: Metrics,
-        dev: bool,
     ) -> None:
-        """Create them on the `world` rebuilt from `log`; `dev` adds `POST /dev/token`.
+        """Create them on the `world` rebuilt from `log`.
 
         `node` is the incarnation of this node that is about to start; `membership` is that of a
         node of a cluster.
@@ -106,7 +94,6 @@ class Parts:
         self._make_integrations()
         self._make_edge()
         self._make_endpoint()
-        self._make_http(dev=dev)
         self._subscribe()
 
     def _make_engine(self) -> None:
@@ -251,34 +238,6 @@ class Parts:
             new_socket_id=lambda: f"{node.node}.{node.incarnation}.{next(numbers)}",
             new_token=new_token,
         )
-
-    def _make_http(self, *, dev: bool) -> None:
-        settings, limits = self.settings, self.settings.connections
-        clock, metrics = time.monotonic, self.metrics
-        addresses = Addresses(settings.addresses.trusted_hops)
-        handshake_rate = AddressRate(settings.addresses.handshakes_per_s, addresses, clock)
-        request_rate = AddressRate(settings.addresses.requests_per_s, addresses, clock)
-        handshakes = Handshakes(handshake_rate, addresses, metrics, clock)
-        self.admission_control = control = AdmissionControl(
-            settings.admission, lambda: self.ticker.lateness_s, metrics, clock
-        )
-        cap = settings.http.unauthenticated_max
-        self.socket_io = SocketIo(
-            self.endpoint, handshakes, control, limits, node=self.node.node, unauthenticated_max=cap
-        )
-        replays = Replays(self.reader, GAMES)
-        deps = Dependencies(
-            self.dispatcher, self.hub, self.reader, replays, announcer=self.publisher, now=time.time
-        )
-        api = Api(deps, self.authenticator, request_rate, limits.origins, metrics)
-        routes = [
-            *Pages(self.endpoint, handshakes, control).routes(),
-            *Probes(self.log, self.world, metrics, self.membership).routes(),
-            *(dev_token_routes(settings.tokens, self.secret) if dev else ()),
-            *self.socket_io.routes(),
-        ]
-        upgrade = Upgrades(self.endpoint, handshakes, control).take
-        self.site = Site(settings, handshakes, routes, {PREFIX: api.app()}, upgrade)
 
     def _subscribe(self) -> None:
         """Subscribe the observers of committed events; they are called in this order."""

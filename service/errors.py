@@ -7,6 +7,7 @@ Every exception that a public function raises is in this tree:
         * BadBody
         * BadParameter
         * BodyTooLarge
+        * DeliveryNotFound
         * EventsArchived
         * MatchIsLive
         * MatchNotFound
@@ -62,6 +63,7 @@ Every exception that a public function raises is in this tree:
         * MatchAlreadyStarted
         * MatchIsPaused
         * MatchNotRunning
+        * NodesTooOld
         * NotConnected
         * NotHost
         * NotInRoom

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from service.app import Parts
     from service.domain.ids import Owner
     from service.domain.projections.world import World
+    from service.http_parts import HttpParts
 
 
-def expose_gauges(parts: Parts) -> None:
-    """Let the metrics read the state of `parts` whenever they are scraped."""
+def expose_gauges(parts: Parts, http: HttpParts) -> None:
+    """Let the metrics read the state of the parts whenever they are scraped."""
     parts.metrics.node(parts.node.node, parts.node.incarnation)
     log, world, member, node = parts.log, parts.world, parts.membership, parts.node
     parts.metrics.read(
         sockets_open=lambda: len(parts.hub),
-        connections_waiting=lambda: len(parts.admission_control),
+        connections_waiting=lambda: len(http.admission_control),
         users_online=lambda: _users_online(world, node),
         rooms_open=lambda: _rooms_open(world, node),
         matches_live=lambda: _matches_live(world, node),

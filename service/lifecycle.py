@@ -25,6 +25,7 @@ from service.eventstore.records import Origin
 from service.eventstore.store import LeaseLost
 from service.eventstore.writer import EventLog, writer_error_raised
 from service.gauges import expose_gauges
+from service.http_parts import HttpParts
 from service.recovery import recover
 from service.refilling import BacklogRefill, refill
 from service.settings.fingerprint import fingerprint
@@ -169,9 +170,9 @@ class Service:
             else membership.node,
             membership=membership,
             metrics=self._metrics,
-            dev=self._dev,
         )
-        expose_gauges(parts)
+        self.http = http = HttpParts(parts, dev=self._dev)
+        expose_gauges(parts, http)
         self._is_snapshot_due = recovered.folded >= settings.storage.snapshot_events
         await parts.profile_cache.load()
         parts.engine.recall.begin()
@@ -212,6 +213,7 @@ class Service:
             asyncio.create_task(parts.hub.watch_stalls(), name="stalls"),
             asyncio.create_task(parts.hub.beat(heartbeat_s), name="heartbeat"),
             asyncio.create_task(_collect_garbage(parts.matches), name="garbage"),
+            asyncio.create_task(self.http.figures.run(), name="figures"),
             asyncio.create_task(self._refill(backlog, until), name="refill"),
             *(asyncio.create_task(keys.run(), name="keys") for keys in polled_keys(self._issuers)),
         ]
@@ -238,7 +240,7 @@ class Service:
     async def _listen(self) -> None:
         parts = self.parts
         world, scope = parts.world, parts.hub.flush_scope
-        self.url = await parts.site.start()
+        self.url = await self.http.site.start()
         logger.info(
             "listening",
             **{"url.full": self.url, "process.pid": os.getpid()},
@@ -286,7 +288,7 @@ class Service:
         """
         parts, member = self.parts, self.parts.membership
         parts.endpoint.refuse_new()
-        parts.admission_control.stop()
+        self.http.admission_control.stop()
         is_lost = member is not None and member.is_suspended()
         if is_lost:
             # The database may not answer, and others have taken over: clients go first.
@@ -319,10 +321,10 @@ class Service:
             parts.ticker.stop,
             parts.snapshots.stop,
             *(() if is_lost else (parts.endpoint.stop,)),
-            parts.socket_io.stop,
+            self.http.socket_io.stop,
             *(() if parts.router is None else (parts.router.stop,)),
             parts.move_history.stop,
-            parts.site.stop,
+            self.http.site.stop,
             parts.profile_lookup.stop,
             parts.outbox.stop,
             parts.user_tokens.stop,

@@ -20,7 +20,7 @@ from service.edge.dialect import CLASSIC, SOCKET_IO, V1, Dialect
 PAGE = Path(__file__).parent.parent / "docs" / "authorisation.md"
 
 Role: TypeAlias = Literal["anyone", "kicked", "member", "seated", "host", "admin"]
-Caller: TypeAlias = Literal["nobody", "revoked", "anyone", "player", "publish", "admin"]
+Caller: TypeAlias = Literal["nobody", "revoked", "anyone", "player", "publish", "observe", "admin"]
 Setting: TypeAlias = Literal["open", "private", "password", "locked", "playing"]
 
 ROLES: dict[Role, str] = {
@@ -38,7 +38,8 @@ CALLERS: dict[Caller, str] = {
     "anyone": "is a user who has not played the match",
     "player": "is a user who has played the match",
     "publish": "is a service with the scope `publish`",
-    "admin": "is a service with the scope `admin`",
+    "observe": "is an operator with the scope `observe`",
+    "admin": "is an operator with the scope `admin`",
 }
 
 YES = "yes"
@@ -228,6 +229,24 @@ REST_ROWS: tuple[RestRow, ...] = (
     RestRow("DELETE", "/sessions", "send a user away", _rest(403, admin=204), query="?user=20"),
     RestRow("POST", "/messages", "publish a message", _rest(403, publish=200),
             body={"to": "all", "data": 1}),
+    *(
+        RestRow("GET", f"/admin/{path}", name, _rest(403, observe=200, admin=200))
+        for path, name in (("figures", "see the figures"), ("nodes", "list the nodes"),
+                           ("users", "list users with their sockets"),
+                           ("rooms", "list all rooms"), ("log", "read the log"),
+                           ("deliveries", "list deliveries"))
+    ),
+    *(
+        RestRow("POST", f"/admin/{path}", name, _rest(403, admin=200), body=body)
+        for path, name, body in (
+            ("kick", "kick a member", {"roomId": ROOM, "user": OPPONENT}),
+            ("close-room", "close a room", {"roomId": ROOM}),
+            ("void-match", "void a match", {"matchId": f"{ROOM}-1"}),
+            ("revoke", "revoke a user's sessions", {"user": OPPONENT}),
+            ("message", "send a text to all", {"text": "hello"}),
+            ("retry-delivery", "retry a delivery", {"matchId": f"{ROOM}-1"}),
+        )
+    ),
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import msgspec
 from service.domain.commands.hosting import JoinRoom, KickFromRoom, LockRoom
 from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.moves import Move
+from service.domain.commands.operators import CloseRoom, EndMatch, KickMember
 from service.domain.commands.seats import BeginMatch, LeaveRoom, SetReady, TakeSeat
 from service.domain.events.base import Position
 from service.domain.ids import RoomId, UserId
@@ -32,6 +33,9 @@ Routed: TypeAlias = (
     | Move
     | KickFromRoom
     | LockRoom
+    | KickMember
+    | CloseRoom
+    | EndMatch
     | JoinQueue
     | LeaveQueue
 )

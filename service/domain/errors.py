@@ -165,3 +165,9 @@ class UnknownGame(ClientError):
     """This service has no such game; choose another one."""
 
     code = "UNKNOWN_GAME"
+
+
+class NodesTooOld(ClientError):
+    """A node of an older version is live, which can't read this; finish the deploy first."""
+
+    code = "NODES_TOO_OLD"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -23,10 +23,18 @@ _UNFIT_FOR_IDS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Scope(StrEnum):
-    """A permission of the token of another service of the platform, in its claim `scope`."""
+    """A permission of the token of an operator or of another service, in its claim `scope`."""
 
     ADMIN = "admin"
+    """Everything that operators do; it includes what `observe` allows."""
+    OBSERVE = "observe"
+    """Everything that operators see."""
     PUBLISH = "publish"
+
+
+def includes(scopes: Collection[Scope], wanted: Scope) -> bool:
+    """Return whether a token with these scopes may do what `wanted` is for."""
+    return wanted in scopes or (wanted is Scope.OBSERVE and Scope.ADMIN in scopes)
 
 
 class BadTime(ServiceError):

@@ -26,7 +26,7 @@ from prometheus_client.utils import floatToGoString
 from service import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ResumeOutcome: TypeAlias = Literal["resumed", "too_old", "wrong_epoch", "from_the_future"]
 
@@ -105,7 +105,7 @@ class Metrics:
             "Time to write the queued frames of all sockets in one iteration of the event loop.",
             _FANOUT_SECONDS,
         )
-        self._tick = self._histogram(
+        self.tick = self._histogram(
             "tick_lateness_seconds",
             "Lateness of the last match that was stepped in a tick.",
             _SECONDS,
@@ -145,7 +145,7 @@ class Metrics:
         self._commits_failed = self._total(
             "commits_failed", "Batches of events that could not be committed."
         )
-        self._commit = self._histogram(
+        self.commit = self._histogram(
             "commit_duration_seconds",
             "Time to commit a batch of events, including the hops to the writer thread and back.",
             _SECONDS,
@@ -199,6 +199,11 @@ class Metrics:
         """Count a slow consumer that was aborted."""
         self._slow_clients.count += 1
 
+    @property
+    def slow_clients(self) -> int:
+        """How many slow consumers were aborted so far."""
+        return self._slow_clients.count
+
     def resumed(self, outcome: ResumeOutcome) -> None:
         """Count a resume by its outcome."""
         self._resumes[outcome].inc()
@@ -206,7 +211,7 @@ class Metrics:
     def committed(self, events: int, duration_s: float) -> None:
         """Record a committed batch."""
         self._batch.observe(events)
-        self._commit.observe(duration_s)
+        self.commit.observe(duration_s)
 
     def commit_failed(self) -> None:
         """Count a batch that could not be committed."""
@@ -230,7 +235,7 @@ class Metrics:
 
     def ticked(self, lateness_s: float) -> None:
         """Record how late the last due match was stepped."""
-        self._tick.observe(lateness_s)
+        self.tick.observe(lateness_s)
 
     def _counters(self, name: str, label: str, help_: str) -> _Counters:
         self.labels[f"ws_{name}"] = label
@@ -247,8 +252,8 @@ class Metrics:
         self.registry.register(total)
         return total
 
-    def _histogram(self, name: str, help_: str, buckets: tuple[float, ...]) -> _Histogram:
-        histogram = _Histogram(f"ws_{name}", help_, buckets)
+    def _histogram(self, name: str, help_: str, buckets: tuple[float, ...]) -> Histogram:
+        histogram = Histogram(f"ws_{name}", help_, buckets)
         self.registry.register(histogram)
         return histogram
 
@@ -282,10 +287,11 @@ class _Total(Collector):
         yield CounterMetricFamily(self._name, self._help, self.count)
 
 
-class _Histogram(Collector):
+class Histogram(Collector):
     """A histogram without labels."""
 
     def __init__(self, name: str, help_: str, bounds: tuple[float, ...]) -> None:
+        """Count in buckets with these upper bounds, and one above them."""
         self._name = name
         self._help = help_
         self._bounds = bounds
@@ -296,6 +302,21 @@ class _Histogram(Collector):
         """Count a value."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
+
+    def counts(self) -> tuple[int, ...]:
+        """Return how many values each bucket has so far."""
+        return tuple(self._counts)
+
+    def quantile_since(self, before: Sequence[int], quantile: float) -> float | None:
+        """Return the upper bound of the bucket with this quantile of the values since `before`.
+
+        None without any value; the highest bound for values above it.
+        """
+        counts = [now - then for now, then in zip(self._counts, before, strict=True)]
+        if not any(counts):
+            return None
+        index = bisect_left(list(accumulate(counts)), quantile * sum(counts))
+        return self._bounds[min(index, len(self._bounds) - 1)]
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """Yield the present value, with cumulative buckets."""

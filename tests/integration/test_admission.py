@@ -22,7 +22,7 @@ DOORS = {
 @contextmanager
 def busy(stage: Stage, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the service admit nobody."""
-    rate = stage.service.parts.admission_control._rate  # noqa: SLF001 - how busy it is
+    rate = stage.service.http.admission_control._rate  # noqa: SLF001 - how busy it is
     with patch.context() as patched:
         patched.setattr(type(rate), "take", lambda _: False)
         yield
@@ -47,7 +47,7 @@ async def test_a_busy_service_lets_connections_wait_and_refuses_those_that_do_no
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Stage(tmp_path, WS_ADMISSION_QUEUE_MAX=1) as stage:
-        control = stage.service.parts.admission_control
+        control = stage.service.http.admission_control
         for door in DOORS:
             with busy(stage, monkeypatch):
                 waiting = asyncio.create_task(ask(stage, door))
@@ -66,10 +66,10 @@ async def test_a_service_that_stops_refuses_those_who_wait(
         parts = stage.service.parts
         with busy(stage, monkeypatch):
             waiting = [asyncio.create_task(ask(stage, door)) for door in DOORS]
-            while len(parts.admission_control) < len(DOORS):  # noqa: ASYNC110 - as above
+            while len(stage.service.http.admission_control) < len(DOORS):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.001)
             parts.endpoint.refuse_new()
-            parts.admission_control.stop()
+            stage.service.http.admission_control.stop()
             assert [status for status, _ in await asyncio.gather(*waiting)] == [503, 503, 503]
 
 

@@ -215,7 +215,7 @@ async def test_a_connection_waits_for_its_admission_or_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with warm_stage(tmp_path, WS_ADMISSION_QUEUE_MAX=1) as stage:
-        control = stage.service.parts.admission_control
+        control = stage.service.http.admission_control
         async with connected(stage, 1) as waiting:
             with monkeypatch.context() as patched:
                 patched.setattr(type(control._rate), "take", lambda _: False)  # noqa: SLF001 - busy

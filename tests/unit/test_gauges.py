@@ -28,11 +28,11 @@ def gauges(world: World, node: Owner) -> dict[str, float | None]:
         membership=None,
         log=SimpleNamespace(position=world.position, waiting=0),
         hub=(),
-        admission_control=(),
         snapshots=SimpleNamespace(age_s=0),
         outbox=SimpleNamespace(lag_s={}),
     )
-    expose_gauges(parts)
+    http: Any = SimpleNamespace(admission_control=())
+    expose_gauges(parts, http)
     value = metrics.registry.get_sample_value
     assert value("ws_node_info", {"node": node.node, "incarnation": str(node.incarnation)}) == 1
     return {name: value(f"ws_{name}") for name in WORLD_GAUGES}

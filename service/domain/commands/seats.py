@@ -241,7 +241,7 @@ class LeaveRoom(SeatCommand, frozen=True):
         if match is None:
             return leave_room(room, {self.user}, context)
         left = SeatLeft(room=room.id, user=self.user)
-        follows = _play_on_without(room, match, index, "left", context)
+        follows = play_on_without(room, match, index, "left", context)
         return [left, *new_host(room, {self.user}), *follows]
 
 
@@ -277,10 +277,10 @@ class ForfeitSeat(SeatCommand, frozen=True):
         others = room.seats_without({self.user})
         if others and not any(other.sockets for other in others):
             return gone
-        return [*gone, *_play_on_without(room, match, index, "forfeit", context)]
+        return [*gone, *play_on_without(room, match, index, "forfeit", context)]
 
 
-def _play_on_without(
+def play_on_without(
     room: Room, match: Match, gone: int, reason: Literal["left", "forfeit"], context: Context
 ) -> list[Event]:
     """Decide what follows for a match whose player in seat `gone` has left for good."""

@@ -9,13 +9,27 @@ from service.domain.events import (
     matches,
     matchmaking,
     nodes,
+    operators,
     outbox,
     presence,
     rooms,
 )
 from service.domain.events.base import Event
 
-_MODULES = (nodes, presence, lobby, invites, matchmaking, rooms, matches, chat, access, outbox, log)
+_MODULES = (
+    nodes,
+    presence,
+    lobby,
+    invites,
+    matchmaking,
+    rooms,
+    matches,
+    chat,
+    access,
+    operators,
+    outbox,
+    log,
+)
 
 EVENT_TYPES: tuple[type[Event], ...] = tuple(
     dict.fromkeys(

@@ -15,7 +15,8 @@ Visibility = Literal["public", "private", "password"]
 LeaveReason = Literal["left", "kicked"]
 
 
-CloseReason = Literal["untaken", "left", "forfeited", "empty"]
+CloseReason = Literal["untaken", "left", "forfeited", "empty", "operator"]
+"""Of these, nodes below level 3 can't read `operator`."""
 
 
 class RoomEvent(Event, frozen=True):
@@ -70,7 +71,7 @@ class SeatTaken(_MemberEvent, frozen=True):
 
 
 class SeatLeft(_MemberEvent, frozen=True):
-    """A player left their seat, or was kicked by the host."""
+    """A player left their seat, or was kicked by the host or an operator."""
 
     type: ClassVar[str] = "seat.left"
     reason: LeaveReason = "left"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from service.domain.events.log import LogArchived
+from service.domain.events.operators import OperatorActed
 from service.domain.projections import (
     access,
     chat,
@@ -85,6 +86,8 @@ _MODULES = {
 _FOLDS: dict[type[Event], list[tuple[str, Callable[[Any, Any, Position], None]]]] = {
     # Events leave the log only if the world is the same without them.
     LogArchived: [],
+    # What operators have done is told by the events beside it.
+    OperatorActed: [],
 }
 
 

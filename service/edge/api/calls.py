@@ -11,14 +11,17 @@ import msgspec
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from service.domain.ids import Owner
     from service.domain.projections.world import World
     from service.edge.api.replays import Replays
     from service.edge.auth import Caller
     from service.edge.claims import Scope
     from service.edge.hub import Hub
+    from service.eventstore.read_models.outbox_notes import OutboxNotes
     from service.eventstore.reader import Reader
     from service.fanout.audience import Delivery
     from service.fanout.profiles import Profiles
+    from service.figures import Figures
     from service.runtime.dispatcher import Dispatcher
 
 CACHE_MAX_AGE_S = 24 * 3600
@@ -54,9 +57,15 @@ class Dependencies:
         replays: Replays,
         *,
         announcer: Announcer,
+        figures: Figures,
+        node: Owner,
+        outbox_notes: OutboxNotes,
         now: Callable[[], float],
     ) -> None:
         """Take the components; `now` returns the seconds since 1970."""
+        self.figures = figures
+        self.node = node
+        self.outbox_notes = outbox_notes
         self.engine = engine
         self.hub = hub
         self.announcer = announcer

@@ -101,6 +101,13 @@ class MatchIsLive(ApiError):
     code = "MATCH_IS_LIVE"
 
 
+class DeliveryNotFound(ApiError):
+    """No delivery of this match is pending or rejected."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "DELIVERY_NOT_FOUND"
+
+
 class NotReplayable(ApiError):
     """The match can't be replayed: its version of the rules is missing, or it is too long."""
 

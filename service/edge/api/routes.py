@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
-from service.domain.commands.access import RevokeSessions
+from service.domain.commands.operators import RevokeSessions
 from service.domain.events.base import match_stream
 from service.domain.events.matches import (
     MatchCheckpoint,
@@ -33,6 +33,7 @@ from service.domain.events.matches import (
 from service.domain.ids import parse_user_id
 from service.edge.api import shapes
 from service.edge.api.calls import CACHE_IMMUTABLE, Call, Dependencies, Route
+from service.edge.api.operators import OPERATOR_ROUTES
 from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
 from service.edge.claims import Scope, may_be_user_id
 from service.edge.paging import first_page
@@ -210,6 +211,7 @@ async def publish_message(deps: Dependencies, call: Call[shapes.Announcement]) -
 
 
 ROUTES: tuple[Route[Any], ...] = (
+    *OPERATOR_ROUTES,
     Route(
         "GET", "/users", list_users, params_type=shapes.UsersParams, response_type=shapes.UserPage
     ),

@@ -26,6 +26,7 @@ from service.edge.api.reading import read_body, read_parameters
 from service.edge.api.routes import ROUTES
 from service.edge.api.shapes import Parameters
 from service.edge.auth import AuthenticationError, bearer_of
+from service.edge.claims import includes
 from service.edge.http.cors import Cors
 from service.edge.http.server import admit
 from service.errors import ClientError, Unavailable
@@ -94,7 +95,7 @@ class Api:
         async def answer(request: web.Request) -> web.StreamResponse:
             caller = await self._caller(request)
             admit(request)
-            if route.scope is not None and route.scope not in caller.scopes:
+            if route.scope is not None and not includes(caller.scopes, route.scope):
                 raise ScopeMissing(f"This needs the token of a service with scope `{route.scope}`.")
             params = await _params_of(route, request)
             answer = await route.handler(self._deps, Call(params, caller, request))

@@ -175,7 +175,7 @@ async def oldest(reader: Reader, consumer: Consumer) -> int | None:
         return (await connection.execute(statement)).scalar_one_or_none()
 
 
-async def entries(reader: Reader, *, start: str = "") -> list[Entry]:
+async def entries(reader: Reader, *, start: str = "", limit: int | None = None) -> list[Entry]:
     """Return pending and rejected deliveries, oldest first, of matches whose id has this start."""
     statement = (
         select(
@@ -190,6 +190,7 @@ async def entries(reader: Reader, *, start: str = "") -> list[Entry]:
         .join(matches, matches.c.match == outbox.c.match)
         .where(outbox.c.match.startswith(start, autoescape=True))
         .order_by(outbox.c.position, outbox.c.consumer)
+        .limit(limit)
     )
     async with reader.engine.connect() as connection:
         rows = (await connection.execute(statement)).mappings().all()

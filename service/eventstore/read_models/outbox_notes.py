@@ -101,6 +101,10 @@ class OutboxNotes:
         """Make a delivery due if it waits for a token."""
         await self._execute(_MARK_DUE, {"consumer": consumer, "match": match})
 
+    async def retry(self, consumer: Consumer, match: MatchId) -> None:
+        """Make a delivery due, also a rejected one; the worker requeues that."""
+        await self._execute(_RETRY, {"consumer": consumer, "match": match})
+
     async def keep_token(self, match: MatchId, user: UserId, sealed: bytes) -> None:
         """Store the encrypted token of `user` until `match` is delivered to the user service."""
         await self._execute(

@@ -145,7 +145,7 @@ class RoomClosed(ToClientMessage, frozen=True, tag="room:closed"):
     """Your room was closed; has a `position`."""
 
     room_id: RoomId
-    reason: Literal["untaken", "left", "forfeited", "empty"]
+    reason: Literal["untaken", "left", "forfeited", "empty", "operator"]
 
 
 class RoomSummary(msgspec.Struct, frozen=True, rename="camel"):

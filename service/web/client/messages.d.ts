@@ -914,7 +914,7 @@ export interface RoomLeft {
 export interface RoomClosed {
     type: "room:closed";
     roomId: string;
-    reason: "empty" | "forfeited" | "left" | "untaken";
+    reason: "empty" | "forfeited" | "left" | "operator" | "untaken";
     /**
      * The position of its event in the log; absent in messages about present state.
      */

@@ -7,19 +7,28 @@ from contextlib import nullcontext
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.domain.events.access import SessionsRevoked
-from service.edge.api import routes
+from service.domain.ids import Owner
+from service.edge.api import operators, routes
 from service.edge.api.calls import Dependencies
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
 from service.edge.http.addresses import Addresses, AddressRate
+from service.eventstore.log_search import Found
 from service.eventstore.read_models.match_history import PlayedMatch
+from service.eventstore.read_models.outbox import Entry
+from service.eventstore.records import Head
 from service.fanout.profiles import Profiles
+from service.figures import Figures
+from service.runtime.idempotency import CommandResult
+from service.runtime.pending import Executed
 from service.settings.sections.tokens import TokenSettings
+from service.telemetry import Metrics
 from tests.unit.authorisation.test_messages import told
 from tools.authorisation import CALLERS, OPPONENT, REST_ROWS, ROOM, Caller, RestRow
 
@@ -34,6 +43,7 @@ TOKENS: dict[Caller, dict[str, Any] | None] = {
     "anyone": {"id": 80},
     "player": {"id": OPPONENT},
     "publish": {"scope": "publish"},
+    "observe": {"scope": "observe"},
     "admin": {"scope": "admin"},
 }
 
@@ -51,8 +61,9 @@ class Stub:
 
     # The engine and the hub
 
-    async def execute(self, command: object, *_: object, **__: object) -> None:
+    async def execute(self, command: object, *_: object, **__: object) -> Executed:
         self.revoked.append(command)
+        return Executed((), CommandResult(1))
 
     async def announce(self, _delivery: object) -> int:
         """Announce to no one."""
@@ -65,7 +76,16 @@ class Stub:
     async def released(self) -> bool:
         return True
 
-    # The reader and the replays
+    def __len__(self) -> int:
+        return 0
+
+    # The reader, the replays, and the notes of the outbox
+
+    async def head(self) -> Head:
+        return Head(1, b"", "e")
+
+    async def retry(self, *_: object) -> None:
+        """Retry nothing."""
 
     async def page(self, *_: object, **__: object) -> list[object]:
         return []
@@ -113,6 +133,24 @@ async def client(
 
     monkeypatch.setattr(routes, "find_matches", find)
     monkeypatch.setattr(routes, "private_matches", hidden)
+
+    async def no_nodes(*_: object) -> list[object]:
+        return []
+
+    async def deliveries(*_: object, **__: object) -> list[Entry]:
+        one = {"consumer": "webhook:1", "state": "rejected", "next_at": None}
+        return [
+            msgspec.convert(
+                {**one, "match": MATCH, "attempts": 1, "last_error": None, "ended_at": 1}, Entry
+            )
+        ]
+
+    async def search(*_: object) -> Found:
+        return Found([], 1)
+
+    monkeypatch.setattr(operators, "read_nodes", no_nodes)
+    monkeypatch.setattr(operators, "entries", deliveries)
+    monkeypatch.setattr(operators, "search_log", search)
     stub: Any = Stub(row)
     authenticator = Authenticator(
         [Issuer(keys=FixedKey(SECRET))],
@@ -120,7 +158,17 @@ async def client(
     )
     rate = AddressRate(0, Addresses(0), lambda: 0)
     api = Api(
-        Dependencies(stub, stub, stub, stub, announcer=stub, now=lambda: 0),
+        Dependencies(
+            stub,
+            stub,
+            stub,
+            stub,
+            announcer=stub,
+            figures=Figures(stub.world, lambda: 0, Metrics(), now=lambda: 0),
+            node=Owner("n1", 1),
+            outbox_notes=stub,
+            now=lambda: 0,
+        ),
         authenticator,
         rate,
         ("*",),

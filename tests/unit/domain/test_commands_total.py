@@ -319,6 +319,7 @@ class TotalMachine(RuleBasedStateMachine):
             "outcome": chance.choice([Delivered(), Rejected(400, "no")]),
             "consumers": frozenset(chance.sample(["user-service", "webhook-a"], 1)),
             "consumer": "user-service",
+            "action": "message",
             "tick": 0,
         }
         if name in users:

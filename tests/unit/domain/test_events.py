@@ -73,6 +73,7 @@ LOG: dict[str, tuple[int, str]] = {
     "chat.said": (1, "room:r"),
     "user.muted": (1, "user:7"),
     "sessions.revoked": (1, "user:7"),
+    "operator.acted": (1, "operators"),
     "consumer.subscribed": (1, "outbox:c"),
     "consumer.unsubscribed": (1, "outbox:c"),
     "result.delivered": (1, "outbox:c"),

@@ -7,7 +7,6 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from service.domain.commands.access import RevokeSessions
 from service.domain.commands.base import Command, Context, MatchSnapshot
 from service.domain.commands.chat import Mute, Say
 from service.domain.commands.deadlines import pending
@@ -18,6 +17,7 @@ from service.domain.commands.lobby import JoinLobby, LeaveLobby
 from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.moves import Move
 from service.domain.commands.nodes import StartNode
+from service.domain.commands.operators import RevokeSessions
 from service.domain.commands.outbox import Delivered, Rejected, Settle, Subscribe
 from service.domain.commands.pauses import TakeOver
 from service.domain.commands.presence import CloseSocket, OpenSocket, SetStatus

@@ -28,6 +28,7 @@ from service.domain.events.matches import (
 )
 from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
 from service.domain.events.nodes import NodeDraining, NodeLost, NodeStarted
+from service.domain.events.operators import OperatorActed
 from service.domain.events.outbox import (
     USER_SERVICE,
     ConsumerSubscribed,
@@ -124,6 +125,7 @@ HISTORY = (
     HostChanged("r2", 7),
     SocketClosed(9, "n1.1.9", 1000),
     UserWentOffline(9),
+    OperatorActed("revoke", user=8),
     SessionsRevoked(8, 1),
     LogArchived(first=1, last=2, count=2, digest="00ff", file="archive"),
 )

@@ -1,0 +1,395 @@
+"""Handlers of the operators' part of the HTTP API: what goes on, and the means to step in."""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from service import __version__
+from service.cluster.status import NodeStatus, read_nodes
+from service.domain.commands.operators import (
+    CloseRoom,
+    EndMatch,
+    KickMember,
+    NoteAction,
+    RevokeSessions,
+)
+from service.domain.events.matches import room_of
+from service.domain.ids import UserId, parse_user_id
+from service.edge.api import operator_shapes as shapes
+from service.edge.api.calls import Call, Dependencies, Params, Route
+from service.edge.api.problems import BadParameter, DeliveryNotFound
+from service.edge.api.shapes import datetime_of, user_sort_key
+from service.edge.claims import Scope
+from service.eventstore.log_search import LogQuery, search_log
+from service.eventstore.read_models.outbox import entries
+from service.eventstore.records import Origin
+from service.fanout.audience import Delivery, Everyone, Sockets, Users
+from service.fanout.views import user_entry
+from service.figures import EVERY_S
+from service.protocol import v1
+from service.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from service.domain.commands.base import Command
+    from service.domain.projections.room import Room
+    from service.eventstore.records import Row
+    from service.fanout.audience import Audience
+
+logger = get_logger(__name__)
+
+NAMELESS_OPERATOR = "operator"
+"""The actor of actions by a token without a user id."""
+
+DELIVERIES_MAX = 200
+"""The maximum number of deliveries that are listed."""
+
+MASKED_FIELDS = frozenset({"password"})
+"""Fields of events that no operator sees."""
+
+
+# Looking
+
+
+async def show_figures(deps: Dependencies, call: Call[shapes.NoParams]) -> shapes.FigureSeries:
+    """Shows the figures of the last quarter of an hour."""
+    figures = deps.figures
+    return shapes.FigureSeries(
+        node=deps.node.node,
+        version=__version__,
+        every_s=EVERY_S,
+        position=deps.world.position,
+        samples=[*figures.samples, figures.present()],
+        can_act=Scope.ADMIN in call.caller.scopes,
+    )
+
+
+async def list_nodes(deps: Dependencies, _call: Call[shapes.NoParams]) -> shapes.NodeList:
+    """Lists the nodes of the cluster, or the one that there is."""
+    nodes = await read_nodes(deps.reader)
+    if not nodes:
+        return shapes.NodeList(nodes=[_single_node(deps)])
+    return shapes.NodeList(nodes=[_node_view(node, deps) for node in nodes])
+
+
+def _single_node(deps: Dependencies) -> shapes.NodeView:
+    return shapes.NodeView(
+        node=deps.node.node,
+        incarnation=deps.node.incarnation,
+        lease="single",
+        renewed_ago_s=0,
+        level=deps.world.nodes.level,
+        lag=0,
+        sockets=len(deps.hub),
+        rooms=len(deps.world.rooms.rooms),
+        is_on_bus=False,
+        is_draining=False,
+        answers=True,
+    )
+
+
+def _node_view(node: NodeStatus, deps: Dependencies) -> shapes.NodeView:
+    report = node.report
+    return shapes.NodeView(
+        node=node.node,
+        incarnation=node.incarnation,
+        lease=node.lease,  # type: ignore[arg-type]  # the query returns no other texts
+        renewed_ago_s=node.renewed_s,
+        level=node.level,
+        lag=node.lag,
+        sockets=report.sockets,
+        rooms=report.rooms,
+        is_on_bus=report.bus_ok,
+        is_draining=report.draining,
+        answers=node.node == deps.node.node,
+    )
+
+
+async def search_users(
+    deps: Dependencies, call: Call[shapes.UserSearchParams]
+) -> shapes.OnlineUserPage:
+    """Lists the users who are online with their sockets, hidden ones included."""
+    params, presence = call.params, deps.world.presence
+    after = None if params.cursor is None else user_sort_key(parse_user_id(params.cursor))
+    wanted = None if params.q is None else params.q.casefold()
+    found = (
+        user
+        for user in presence.sockets
+        if (after is None or user_sort_key(user) > after)
+        and (wanted is None or _is_meant(user, wanted, deps))
+    )
+    page = heapq.nsmallest(params.limit + 1, found, user_sort_key)
+    shown = page[: params.limit]
+    return shapes.OnlineUserPage(
+        users=[_online_user(user, deps) for user in shown],
+        cursor=str(shown[-1]) if len(page) > len(shown) else None,
+    )
+
+
+def _is_meant(user: UserId, wanted: str, deps: Dependencies) -> bool:
+    return wanted in str(user).casefold() or wanted in deps.profiles.name(user).casefold()
+
+
+def _online_user(user: UserId, deps: Dependencies) -> shapes.OnlineUser:
+    world = deps.world
+    sockets = sorted(world.presence.sockets[user])
+    entry = user_entry(user, world, deps.profiles)
+    return shapes.OnlineUser(
+        user=deps.profiles.user(user),
+        status="online" if entry is None else entry.status,
+        is_hidden=user in world.presence.hidden,
+        in_grace=not sockets,
+        sockets=sockets,
+        room_id=world.rooms.seated.get(user),
+        watching=sorted(world.rooms.watched_by(set(sockets))),
+    )
+
+
+async def search_rooms(
+    deps: Dependencies, call: Call[shapes.RoomSearchParams]
+) -> shapes.RoomDetailPage:
+    """Lists all rooms with their members, private ones included."""
+    params = call.params
+    wanted = None if params.q is None else params.q.casefold()
+    found = (
+        room.id
+        for room in deps.world.rooms.rooms.values()
+        if (params.cursor is None or room.id > params.cursor)
+        and params.game in {None, room.game}
+        and params.phase in {None, room.phase}
+        and (wanted is None or _has(room, wanted, deps))
+    )
+    page = heapq.nsmallest(params.limit + 1, found)
+    shown = page[: params.limit]
+    return shapes.RoomDetailPage(
+        rooms=[_room_detail(deps.world.rooms.rooms[room], deps) for room in shown],
+        cursor=shown[-1] if len(page) > len(shown) else None,
+    )
+
+
+def _has(room: Room, wanted: str, deps: Dependencies) -> bool:
+    members = (*room.players, *room.spectators)
+    return wanted in room.id.casefold() or any(_is_meant(one, wanted, deps) for one in members)
+
+
+def _room_detail(room: Room, deps: Dependencies) -> shapes.RoomDetail:
+    world, profiles = deps.world, deps.profiles
+    match = world.matches.live.get(room.match or "")
+    return shapes.RoomDetail(
+        room_id=room.id,
+        game=room.game,
+        phase=room.phase,
+        visibility=room.visibility,
+        is_locked=room.locked,
+        is_paused=match is not None and bool(match.paused),
+        host=room.host,
+        seats=[
+            shapes.SeatDetail(
+                user=None if seat.user is None else profiles.user(seat.user),
+                is_away=seat.gone or seat.away_since is not None,
+                is_ready=seat.user in room.ready,
+                sockets=sorted(seat.sockets),
+            )
+            for seat in room.seats
+        ],
+        spectators=profiles.users(room.spectators),
+        banned=list(room.banned),
+        options=room.options.as_written,
+        metadata=room.metadata,
+        match_id=room.match,
+        node=(world.nodes.owner_of(room.id) or deps.node).node,
+    )
+
+
+async def read_log(deps: Dependencies, call: Call[shapes.LogParams]) -> shapes.LogPage:
+    """Reads the log backwards, by stream, type and user; archived events are left out."""
+    params = call.params
+    head = await deps.reader.head()
+    if any("\0" in text for text in (params.stream, params.type, params.user) if text is not None):
+        return shapes.LogPage(events=[], cursor=None, head=head.position)
+    found = await search_log(
+        deps.reader,
+        LogQuery(
+            before=head.position + 1 if params.before is None else params.before,
+            limit=params.limit,
+            stream=params.stream,
+            type=params.type,
+            user=params.user,
+        ),
+    )
+    return shapes.LogPage(
+        events=[_logged(row) for row in found.rows],
+        cursor=found.searched_to if found.searched_to > 1 else None,
+        head=head.position,
+    )
+
+
+def _logged(row: Row) -> shapes.LoggedEvent:
+    data = msgspec.json.decode(row.data, type=dict[str, Any])
+    return shapes.LoggedEvent(
+        position=row.position,
+        recorded_at=datetime_of(row.recorded_at),
+        stream=row.stream,
+        version=row.version,
+        type=row.type,
+        actor=row.actor,
+        node=row.node,
+        correlation_id=row.correlation_id,
+        data={
+            name: "hidden" if name in MASKED_FIELDS and value is not None else value
+            for name, value in data.items()
+        },
+        hash=row.hash.hex(),
+    )
+
+
+async def list_deliveries(deps: Dependencies, _call: Call[shapes.NoParams]) -> shapes.DeliveryList:
+    """Lists the results that wait for other services, or were rejected by them."""
+    found = await entries(deps.reader, limit=DELIVERIES_MAX)
+    return shapes.DeliveryList(
+        deliveries=[
+            shapes.Delivery(
+                match_id=entry.match,
+                consumer=entry.consumer,
+                state=entry.state,
+                ended_at=datetime_of(entry.ended_at),
+                attempts=entry.attempts,
+                next_at=datetime_of(entry.next_at) if entry.next_at else None,
+                last_error=entry.last_error,
+            )
+            for entry in found
+        ]
+    )
+
+
+# Acting
+
+
+async def kick_member(deps: Dependencies, call: Call[shapes.Kick]) -> shapes.Done:
+    """Removes a player or spectator from a room, also from a running match."""
+    params = call.params
+    user = parse_user_id(params.user)
+    return await _act(deps, call, KickMember(params.room_id, user, params.reason))
+
+
+async def close_room(deps: Dependencies, call: Call[shapes.RoomAction]) -> shapes.Done:
+    """Closes a room; a running match of it is void."""
+    return await _act(deps, call, CloseRoom(call.params.room_id, call.params.reason))
+
+
+async def void_match(deps: Dependencies, call: Call[shapes.MatchAction]) -> shapes.Done:
+    """Voids a running match: it has no result, and its room stays."""
+    match = call.params.match_id
+    return await _act(deps, call, EndMatch(room_of(match), match, call.params.reason))
+
+
+async def revoke_user(deps: Dependencies, call: Call[shapes.UserAction]) -> shapes.Done:
+    """Closes a user's sockets, and revokes all of their tokens issued until now."""
+    user = parse_user_id(call.params.user)
+    return await _act(deps, call, RevokeSessions(user, int(deps.now()), call.params.reason))
+
+
+async def send_message(deps: Dependencies, call: Call[shapes.OperatorMessage]) -> shapes.Done:
+    """Sends a text to a user, to a room, or to all who are connected, as `server:message`."""
+    params = call.params
+    room = None if params.room_id is UNSET else params.room_id
+    user = None if params.user is UNSET else parse_user_id(params.user)
+    if room is not None and user is not None:
+        raise BadParameter("Name either a `user` or a `roomId`, or neither for all.", "user")
+    note = NoteAction("message", room=room, user=user, reason=params.reason)
+    done = await _act(deps, call, note)
+    audience: Audience = Everyone()
+    if room is not None:
+        audience = Sockets(tuple(deps.world.rooms.get(room).sockets))
+    elif user is not None:
+        audience = Users((user,))
+    data = msgspec.Raw(msgspec.json.encode({"from": "operator", "text": params.text}))
+    await deps.announcer.announce(Delivery(audience, v1=v1.ServerMessage(data)))
+    return done
+
+
+async def retry_delivery(deps: Dependencies, call: Call[shapes.MatchAction]) -> shapes.Done:
+    """Makes the deliveries of a match due at once, rejected ones included."""
+    match = call.params.match_id
+    found = [] if "\0" in match else await entries(deps.reader, start=match, limit=DELIVERIES_MAX)
+    consumers = [entry.consumer for entry in found if entry.match == match]
+    if not consumers:
+        raise DeliveryNotFound
+    done = await _act(
+        deps, call, NoteAction("retry_delivery", match=match, reason=call.params.reason)
+    )
+    for consumer in consumers:
+        await deps.outbox_notes.retry(consumer, match)
+    return done
+
+
+async def _act(deps: Dependencies, call: Call[Any], command: Command) -> shapes.Done:
+    """Carry an action out; the log has who did it."""
+    caller = call.caller.identity
+    actor = NAMELESS_OPERATOR if caller is None else caller.user
+    origin = Origin(uuid.uuid4().hex, actor)
+    executed = await deps.engine.execute(command, origin)
+    logger.warning(
+        "operator acted",
+        correlation_id=origin.correlation_id,
+        metadata={"action": type(command).__name__, "actor": str(actor)},
+    )
+    return shapes.Done(position=executed.result.position)
+
+
+def _view(
+    path: str,
+    handler: Callable[[Dependencies, Call[Params]], Awaitable[Any]],
+    params_type: type[Params],
+    response_type: type[msgspec.Struct],
+    *,
+    problems: tuple[int, ...] = (),
+) -> Route[Params]:
+    return Route(
+        "GET",
+        f"/admin/{path}",
+        handler,
+        params_type=params_type,
+        response_type=response_type,
+        scope=Scope.OBSERVE,
+        problems=problems,
+    )
+
+
+def _action(
+    path: str,
+    handler: Callable[[Dependencies, Call[Params]], Awaitable[shapes.Done]],
+    params_type: type[Params],
+) -> Route[Params]:
+    return Route(
+        "POST",
+        f"/admin/{path}",
+        handler,
+        params_type=params_type,
+        response_type=shapes.Done,
+        scope=Scope.ADMIN,
+        problems=(404, 409, 413, 415, 503),
+    )
+
+
+OPERATOR_ROUTES: tuple[Route[Any], ...] = (
+    _view("figures", show_figures, shapes.NoParams, shapes.FigureSeries),
+    _view("nodes", list_nodes, shapes.NoParams, shapes.NodeList),
+    _view("users", search_users, shapes.UserSearchParams, shapes.OnlineUserPage),
+    _view("rooms", search_rooms, shapes.RoomSearchParams, shapes.RoomDetailPage),
+    _view("log", read_log, shapes.LogParams, shapes.LogPage),
+    _view("deliveries", list_deliveries, shapes.NoParams, shapes.DeliveryList),
+    _action("kick", kick_member, shapes.Kick),
+    _action("close-room", close_room, shapes.RoomAction),
+    _action("void-match", void_match, shapes.MatchAction),
+    _action("revoke", revoke_user, shapes.UserAction),
+    _action("message", send_message, shapes.OperatorMessage),
+    _action("retry-delivery", retry_delivery, shapes.MatchAction),
+)
+"""Operators look with the scope `observe`, and act with `admin`."""
