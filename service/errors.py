@@ -40,6 +40,7 @@ Every exception that a public function raises is in this tree:
         * BadJson
         * BadMessage
         * BadName
+        * BadScope
         * BadToken
         * BadValue
         * Banned
