@@ -47,6 +47,16 @@ def _match_input_2(data: bytes) -> bytes:
     return data[:-1] + b',"held":' + msgspec.json.encode(held) + b"}"
 
 
+def _match_input_3(data: bytes) -> bytes:
+    """Return it unchanged: no time was measured in version 2, which is the default."""
+    return data
+
+
+def _match_started_2(data: bytes) -> bytes:
+    """Return it unchanged: version 1 had no clocks but `turn_s`."""
+    return data
+
+
 def _match_ended_2(data: bytes) -> bytes:
     """Return it unchanged: version 2 only adds the reason `void`."""
     return data
@@ -67,6 +77,8 @@ UPCASTS: dict[tuple[str, int], Upcast] = {
     ("room.created", 2): _room_created_3,
     ("node.started", 1): _node_started_2,
     ("match.input", 1): _match_input_2,
+    ("match.input", 2): _match_input_3,
+    ("match.started", 1): _match_started_2,
     ("match.ended", 1): _match_ended_2,
     ("match.paused", 1): _match_paused_2,
     ("match.resumed", 1): _match_resumed_2,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from service.domain.events.matches import BY_THE_RULES, MatchEnded
 from service.domain.ids import RoomId
 from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.room import Room
 from service.fanout.audience import Audience, Delivery, Sockets, to_both_dialects
+from service.fanout.clocks import NO_CLOCKS, clocks_shown
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 from service.replay.run import Run
@@ -60,12 +61,15 @@ def game_paused_v1(
         if (user := room.seats[seat].user) is not None
         and (left := pause_left_ms(match, seat, spent_ms)) is not None
     }
+    ends_in_ms, clocks_ms = NO_CLOCKS if turn_left_ms is None else clocks_shown(match, turn_left_ms)
     return v1.GamePaused(
         room.id,
         room.away,
         _grace_ms(room, grace_left_s),
         left or UNSET,
-        UNSET if turn_left_ms is None else turn_left_ms,
+        ends_in_ms,
+        ends_in_ms,
+        clocks_ms,
     )
 
 
@@ -127,7 +131,7 @@ def match_state(  # noqa: PLR0913 - what a state is, and who gets it
     room: RoomId,
     match: Match,
     run: Run,
-    turn_ends_in_ms: int | UnsetType,
+    turn_left_ms: int | None,
     *,
     rates: frozenset[int] | None,
     has_classic: bool = True,
@@ -137,9 +141,10 @@ def match_state(  # noqa: PLR0913 - what a state is, and who gets it
     Without `has_classic` there is no socket in the room that gets the classic message.
     """
     view = run.game.view(run.state, None)
+    clocks = NO_CLOCKS if turn_left_ms is None else clocks_shown(match, turn_left_ms)
     return Delivery(
         audience,
         classic.GameUpdate(room, view) if has_classic else None,
-        v1.GameUpdate(room, match.shown_run, run.tick, view, turn_ends_in_ms),
+        v1.GameUpdate(room, match.shown_run, run.tick, view, *clocks),
         rates=rates,
     )

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET
 
 from service.domain.events.base import Event
 from service.domain.events.chat import ChatSaid
@@ -62,6 +61,7 @@ from service.fanout.audience import (
     to_match,
     to_spectators,
 )
+from service.fanout.clocks import NO_CLOCKS, clocks_shown
 from service.fanout.joining import show_room, show_seat
 from service.fanout.match_views import (
     AT_ONCE_MS,
@@ -301,8 +301,9 @@ def _match_resumed(event: MatchResumed, world: World, _profiles: Profiles) -> It
     starts_in_ms = START_DELAY_S * 1000 if match.pace == "ticks" else AT_ONCE_MS
     resumed = classic.GameResumed(room.id, starts_in_ms)
     yield Delivery(Sockets(tuple(room.player_sockets)), classic=resumed)
-    turn_ends_in_ms = UNSET if match.turn_left_ms is None else match.turn_left_ms
-    yield from to_match(room, v1.GameResumed(room.id, starts_in_ms, turn_ends_in_ms))
+    left_ms = match.turn_left_ms
+    clocks = NO_CLOCKS if left_ms is None else clocks_shown(match, left_ms)
+    yield from to_match(room, v1.GameResumed(room.id, starts_in_ms, *clocks))
     yield RoomChanged(room.id)
 
 

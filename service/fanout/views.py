@@ -9,6 +9,7 @@ from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.room import Room
 from service.domain.projections.world import World
 from service.fanout.audience import Delivery, Users
+from service.fanout.clocks import NO_CLOCKS, clocks_shown
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 
@@ -44,6 +45,11 @@ def user_entry(user: UserId, world: World, profiles: Profiles) -> v1.UserEntry |
 def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
     """Return a room as its members see it; hidden spectators are counted but not listed."""
     watching = (user for user in room.spectators if user not in world.presence.hidden)
+    match = world.matches.live.get(room.match or "")
+    left_ms = None if match is None else match.turn_left_ms
+    ends_in_ms, clocks_ms = (
+        NO_CLOCKS if match is None or left_ms is None else clocks_shown(match, left_ms)
+    )
     return v1.RoomState(
         room_id=room.id,
         v=room.changed_at,
@@ -59,13 +65,15 @@ def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
                 user=None if seat.user is None else profiles.user(seat.user),
                 ready=seat.user in room.ready,
                 away=seat.gone or seat.away_since is not None,
-                pause_left_ms=_pause_left(world.matches.live.get(room.match or ""), index),
+                pause_left_ms=_pause_left(match, index),
             )
             for index, seat in enumerate(room.seats)
         ],
         spectators=len(room.spectators),
         watching=profiles.users(itertools.islice(watching, WATCHING_SHOWN_MAX)),
         match_id=room.match,
+        turn_ends_in_ms=ends_in_ms,
+        clocks_ms=clocks_ms,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from service.games.chance import Chance
+from service.games.clocks import FixedTurn
 from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, OnlyInputs, Result
 
 COLUMNS = 7
@@ -86,7 +87,7 @@ class ConnectFourView(msgspec.Struct, frozen=True, rename="camel", gc=False):
     timed_out: int | None
 
 
-class ConnectFour(OnlyInputs):
+class ConnectFour(FixedTurn, OnlyInputs):
     """The rules of connect four; see `service.games.protocol.Game`."""
 
     name = "connect_four"

@@ -23,6 +23,10 @@ class InvalidMove(ClientError):
     code = "INVALID_MOVE"
 
 
+class OutOfTime(InvalidMove):
+    """The time for this move is up."""
+
+
 class RulesFailed(ServiceError):
     """The rules of a game raised an unexpected error, or are not available."""
 
@@ -46,6 +50,17 @@ class Result(msgspec.Struct, frozen=True):
     """`turn_timeout` if the loser's turn took too long."""
 
 
+class TurnClock(msgspec.Struct, frozen=True):
+    """The clocks that run in a state, before any more time is spent."""
+
+    ends_in_ms: int
+    """How long they may run, in ms, until `Game.timeout` is asked for an input."""
+    clocks_ms: Sequence[int] = ()
+    """What each seat has left on a clock of its own, in ms; empty without such clocks."""
+    running: Sequence[int] = ()
+    """The seats whose clocks run."""
+
+
 class Game(Protocol):
     """The rules of one game. All methods are pure, but `apply` and `step` mutate their `state`."""
 
@@ -59,6 +74,8 @@ class Game(Protocol):
     """The names of the options that are the game's own."""
     ordered: bool
     """Whether each move is decided only after the one before it is committed."""
+    has_clocks: bool
+    """Whether `clock` may return one: only in an `ordered` game without ticks."""
     state_type: type[msgspec.Struct]
     event_type: Any
     """The closed union of the game's events."""
@@ -82,11 +99,20 @@ class Game(Protocol):
     def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
         """Return the input after which `seat` holds exactly these `keys`, as named by `key_in`."""
 
-    def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:
-        """Return the limit of the current turn in seconds, or None without a turn clock."""
+    def clock(self, state: State, options: Mapping[str, Any]) -> TurnClock | None:
+        """Return the clocks that run in this state, or None when none does."""
+
+    def elapse(self, state: State, ms: int) -> None:
+        """Let the clocks of `state` run for `ms`, as measured before the next input.
+
+        It is called in a match with clocks before each `apply`.
+        """
 
     def timeout(self, state: State) -> tuple[int, GameEvent]:
-        """Return the seat whose turn timed out, and the input that the service makes of it."""
+        """Return the seat whose time is up, and the input that the service makes of it.
+
+        `state` is the one whose clock has ended, before `elapse`.
+        """
 
     def apply(self, state: State, event: GameEvent) -> None:
         """Apply an input to `state`, or raise `InvalidMove` and leave it unchanged."""
@@ -116,9 +142,14 @@ class InvalidOptions(ClientError):
 class NoTurnClock:
     """Mixin for games without a turn clock."""
 
-    def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:  # noqa: ARG002 - none ever
+    has_clocks = False
+
+    def clock(self, state: State, options: Mapping[str, Any]) -> TurnClock | None:  # noqa: ARG002 - none ever
         """Return None: there is no turn clock."""
         return None
+
+    def elapse(self, state: State, ms: int) -> None:
+        """Do nothing: no clock runs."""
 
     def timeout(self, state: State) -> tuple[int, GameEvent]:
         """Raise `NotImplementedError`: no turn times out."""

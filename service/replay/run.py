@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome
 from service.games.protocol import InvalidMove, RulesFailed
@@ -60,11 +61,11 @@ class Run:
         self.tick = tick
         self.refused: InvalidMove | None = None
         """The error of the latest input that the rules refused; it was left out."""
-        self._inputs: deque[tuple[int, GameEvent]] = deque()
+        self._inputs: deque[tuple[int, GameEvent, int | UnsetType]] = deque()
 
     def add_input(self, event: MatchInput) -> None:
         """Queue a recorded input for its tick; inputs must be added in the order of the log."""
-        self._inputs.append((event.tick, decode_event(self.game, event.input)))
+        self._inputs.append((event.tick, decode_event(self.game, event.input), event.spent_ms))
 
     @property
     def has_inputs(self) -> bool:
@@ -101,26 +102,34 @@ class Run:
         if not self._inputs and not more:
             return self.state
         state = msgspec.json.decode(msgspec.json.encode(self.state), type=self.game.state_type)
-        for _, event in self._inputs:
-            self.game.apply(state, event)
+        for _, event, spent_ms in self._inputs:
+            _apply(self.game, state, event, spent_ms)
         for recorded in more:
-            self.game.apply(state, decode_event(self.game, recorded.input))
+            event = decode_event(self.game, recorded.input)
+            _apply(self.game, state, event, recorded.spent_ms)
         return state
 
     def _apply_inputs(self) -> None:
         if self.game.tick_hz:
             while self._inputs and self._inputs[0][0] <= self.tick:
-                self._apply(self._inputs.popleft()[1])
+                self._apply(*self._inputs.popleft()[1:])
         else:
             self.tick = self.next_tick
-            self._apply(self._inputs.popleft()[1])
+            self._apply(*self._inputs.popleft()[1:])
 
-    def _apply(self, event: GameEvent) -> None:
+    def _apply(self, event: GameEvent, spent_ms: int | UnsetType) -> None:
         try:
-            self.game.apply(self.state, event)
+            _apply(self.game, self.state, event, spent_ms)
         except InvalidMove as error:
             # The input is committed and acknowledged, so no error can be sent; the match goes on.
             self.refused = error
+
+
+def _apply(game: Game, state: State, event: GameEvent, spent_ms: int | UnsetType) -> None:
+    """Let the recorded time pass, and apply an input."""
+    if spent_ms is not UNSET:
+        game.elapse(state, spent_ms)
+    game.apply(state, event)
 
 
 def decode_event(game: Game, raw: msgspec.Raw) -> GameEvent:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec import UNSET, UnsetType
-
 from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
 from service.fanout.joining import repeat_join
 from service.fanout.match_views import match_paused, match_running, match_state, match_timer
@@ -164,19 +162,18 @@ class MatchPublisher:
         has_classic: bool = True,
     ) -> Delivery:
         match = live.match
-        ends_in_ms = UNSET if match.turn_s is None else self._turn_ends_in_ms(live)
+        left_ms = None if match.turn_left_ms is None else self._turn_left_ms(live)
         return match_state(
             audience,
             live.room.id,
             match,
             live.run,
-            ends_in_ms,
+            left_ms,
             rates=rates,
             has_classic=has_classic,
         )
 
-    def _turn_ends_in_ms(self, live: LiveMatch) -> int | UnsetType:
+    def _turn_left_ms(self, live: LiveMatch) -> int | None:
         if live.run.game.result(live.run.state) is not None:
-            return UNSET
-        left_ms = live.clock.turn_left_ms(self._clock())
-        return UNSET if left_ms is None else left_ms
+            return None
+        return live.clock.turn_left_ms(self._clock())

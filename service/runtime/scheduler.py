@@ -14,6 +14,7 @@ from service.domain.commands.deadlines import (
     with_restart_grace,
 )
 from service.domain.commands.seats import ForfeitSeat
+from service.domain.commands.turns import TimeOutTurn
 from service.domain.events.nodes import NodeDraining, NodeLost, NodeStarted
 from service.domain.events.presence import SocketOpened
 from service.domain.events.rooms import RoomMoved
@@ -23,6 +24,7 @@ from service.tasks import Tasks
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from service.domain.commands.base import Command
     from service.domain.events.base import Event, Position
     from service.domain.projections.room import Room
     from service.runtime.engine import Engine
@@ -117,7 +119,10 @@ class DeadlineScheduler:
             self._timers.pop(deadline, None)
             if isinstance(command, ForfeitSeat):
                 self._forfeits.pop(command, None)
-            if self._is_ours(deadline):
+            left_s = self._left_s(command)
+            if left_s:
+                self._start(deadline, left_s)
+            elif self._is_ours(deadline):
                 self._running.spawn(self._carry_out(deadline))
 
         loop = asyncio.get_running_loop()
@@ -125,6 +130,20 @@ class DeadlineScheduler:
         if isinstance(command, ForfeitSeat):
             # Not `timer.when()`: uvloop makes no timer of what is due at once.
             self._forfeits[command] = loop.time() + after_s
+
+    def _left_s(self, command: Command) -> float:
+        """Return how much too early a timer has fired, in seconds.
+
+        What is left of a turn is what players are shown: the clock of the match. A timer counts
+        from the start of the turn of the loop in which it was made, which may have taken longer.
+        """
+        if not isinstance(command, TimeOutTurn):
+            return 0
+        try:
+            left_ms = self._engine.context.match_snapshot(command.match).turn_left_ms
+        except Unavailable:
+            return 0
+        return (left_ms or 0) / 1000
 
     async def _carry_out(self, deadline: Deadline) -> None:
         try:

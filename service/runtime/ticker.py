@@ -199,7 +199,7 @@ class Ticker:
         if event.socket is not None:
             live.move_faults.pop(event.seat, None)
         live.add_input(event)
-        if live.match.turn_s is not None:
+        if live.match.pace == "turns":
             live.clock.begin_turn(self._clock())
         if not live.is_stepped_by_inputs:
             self._advance_late(live)

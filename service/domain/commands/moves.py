@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from service.domain.commands.clocks import check_in_time, with_times
 from service.domain.commands.ending import end_failed_match
 from service.domain.commands.rules import as_logged, call_rules, call_rules_for_move
 from service.domain.errors import MatchIsPaused, MatchNotRunning
@@ -38,7 +39,7 @@ def pace_of(game: Game) -> Pace:
 
 def input_events(
     match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
-) -> list[Event]:
+) -> list[MatchInput]:
     """Return the inputs for a seat's game events, which take effect at `tick`."""
     return [
         as_logged(
@@ -129,7 +130,9 @@ class Move(msgspec.Struct, frozen=True):
             if key is not None:
                 after = after_key(snapshot.held.get(seat, {}), self.socket, key)
                 return held_keys_input(match, seat, after, snapshot, game, socket=self.socket)
+            check_in_time(snapshot)
             events = game.decide(snapshot.state, seat, self.move)
-            return input_events(match, snapshot.input_tick, seat, self.socket, events)
+            inputs = input_events(match, snapshot.input_tick, seat, self.socket, events)
+            return with_times(inputs, game, match, snapshot)
 
         return call_rules_for_move(match, context, seat, decided)

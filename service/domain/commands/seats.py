@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from service.domain.commands.boundaries import MemberCommand, SeatCommand
+from service.domain.commands.clocks import clock_state
 from service.domain.commands.ending import end_match
 from service.domain.commands.moves import pace_of, release_keys
 from service.domain.commands.pauses import resume_match_without
@@ -210,6 +211,7 @@ def _start_match(room: Room, players: list[UserId], context: Context) -> MatchSt
     game = check_game(room.game, context)
     seed, options = context.new_seed(), room.options.as_written
     state = game.setup(seed, options, len(players))
+    clock = clock_state(game.clock(state, options), len(players))
     return as_logged(
         MatchStarted(
             match=f"{room.id}-{room.last_match + 1}",
@@ -220,7 +222,8 @@ def _start_match(room: Room, players: list[UserId], context: Context) -> MatchSt
             seed=seed,
             options=options,
             pace=pace_of(game),
-            turn_s=game.turn_s(state, options),
+            turn_s=clock.ends_in_ms / 1000 if clock else None,
+            clock=clock,
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.domain.commands.boundaries import MatchCommand
+from service.domain.commands.clocks import with_times
 from service.domain.commands.ending import end_failed_match, result_of
 from service.domain.commands.moves import input_events
 from service.domain.commands.rules import call_rules
@@ -25,9 +26,14 @@ NOTES_PER_TURN = 10
 NOTE_EVERY_S_MIN = 0.5
 
 
+NOTE_EVERY_S_MAX = 5.0
+"""For clocks that run for minutes, and would gain as much by a crash."""
+
+
 def note_every_s(match: Match) -> float:
     """Return the interval in seconds at which the time left is logged: a crash gains no more."""
-    return max(NOTE_EVERY_S_MIN, (match.turn_s or 0) / NOTES_PER_TURN)
+    turn_s = match.turn_s or 0 if match.clock is None else match.clock.ends_in_ms / 1000
+    return min(max(NOTE_EVERY_S_MIN, turn_s / NOTES_PER_TURN), NOTE_EVERY_S_MAX)
 
 
 class NoteTurn(MatchCommand, frozen=True):
@@ -71,4 +77,5 @@ def _timed_out(game: Game, match: Match, snapshot: MatchSnapshot) -> list[Event]
     seat, event = game.timeout(snapshot.state)
     if seat not in range(len(match.players)):
         raise RulesFailed(f"The rules of {match.game} let the turn of seat {seat!r} time out.")
-    return input_events(match, snapshot.input_tick, seat, None, [event])
+    inputs = input_events(match, snapshot.input_tick, seat, None, [event])
+    return with_times(inputs, game, match, snapshot, is_timeout=True)

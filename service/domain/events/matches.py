@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from service.domain.events.base import Event, match_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId
@@ -51,10 +52,30 @@ class MatchEvent(Event, frozen=True):
         return room_of(self.match)
 
 
+class ClockState(msgspec.Struct, frozen=True, gc=False):
+    """The clocks of a match as its rules set them, before any more time is spent."""
+
+    ends_in_ms: int
+    """How long they may run, in ms, until the service makes an input of the timeout."""
+    clocks_ms: list[int] = []
+    """What each seat has left on a clock of its own, in ms; empty without such clocks."""
+    running: list[int] = []
+    """The seats whose clocks run."""
+
+    def after(self, spent_ms: int) -> list[int]:
+        """Return what each seat has left after the clocks have run for `spent_ms`."""
+        return [
+            max(0, left - spent_ms) if seat in self.running else left
+            for seat, left in enumerate(self.clocks_ms)
+        ]
+
+
 class MatchStarted(MatchEvent, frozen=True):
     """A match started. Seed, options and the inputs that follow determine everything in it."""
 
     type: ClassVar[str] = "match.started"
+    schema_version: ClassVar[int] = 2
+    needs_level: ClassVar[int] = 2
     opens_stream: ClassVar[bool] = True
     game: str
     rules_version: int
@@ -63,20 +84,30 @@ class MatchStarted(MatchEvent, frozen=True):
     options: dict[str, Any]
     pace: Pace
     turn_s: float | None
-    """The limit of a turn in seconds, or None without a turn clock."""
+    """The limit of the first turn in seconds, or None without a clock."""
+    clock: ClockState | UnsetType = UNSET
+    """The clocks of the first turn; not there without any, and in version 1."""
 
 
 class MatchInput(MatchEvent, frozen=True):
     """A player's input, decided by the rules; it takes effect before `tick` is stepped."""
 
     type: ClassVar[str] = "match.input"
-    schema_version: ClassVar[int] = 2
+    schema_version: ClassVar[int] = 3
+    needs_level: ClassVar[int] = 2
     seat: int
     socket: SocketId | None
-    """The socket that sent it; None when the service released the keys of a closed one."""
+    """The socket that sent it; None for an input that the service made, as for a bot or a timeout,
+    or when it released the keys of a closed socket."""
     input: msgspec.Raw
     held: dict[SocketId, list[str]] = msgspec.field(default_factory=dict)
     """The keys that each socket of the player holds from now on."""
+    spent_ms: int | UnsetType = UNSET
+    """How long the clocks of the match ran before it, since the input before it, in ms, as the
+    service has measured. It is given to the rules: a player's clock is a sum over such times. Not
+    there where no clock ran, and in earlier versions."""
+    clock: ClockState | UnsetType = UNSET
+    """The clocks after it; not there when none runs."""
 
 
 class MatchOutcome(MatchEvent, frozen=True):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from service.domain.events.base import Position
 from service.domain.events.matches import (
+    ClockState,
     MatchCheckpoint,
     MatchEnded,
     MatchEvent,
@@ -42,9 +44,11 @@ class Match(msgspec.Struct):
     turn_since: Position = 0
     """The event that started or continued the current turn."""
     turn_left_ms: int | None = None
-    """What was left of the turn, in ms, at `turn_noted`; None without a turn clock."""
+    """What was left of the turn, in ms, at `turn_noted`; None while no clock runs."""
     turn_noted: Position = 0
     """The event that logged `turn_left_ms`."""
+    clock: ClockState | None = None
+    """The clocks at the last input, or at the start; None without any."""
     spent_ms: list[int] = []
     """The pause that each seat has used up, in ms."""
     paused_at: Position = 0
@@ -70,6 +74,16 @@ class Match(msgspec.Struct):
         """The run that clients are shown: within a run, the tick never falls."""
         return self.run + self.rewound
 
+    def clocks_ms(self, turn_left_ms: int | None) -> list[int]:
+        """Return what each seat has left on its clock when so much of the turn is left.
+
+        Empty in a match without clocks per seat.
+        """
+        clock = self.clock
+        if clock is None or not clock.clocks_ms:
+            return []
+        return clock.after(0 if turn_left_ms is None else clock.ends_in_ms - turn_left_ms)
+
 
 def pause_left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
     """Return the pause budget that `seat` has left, in ms, or None without a limit."""
@@ -94,8 +108,9 @@ class Matches(msgspec.Struct):
             pace=event.pace,
             turn_s=event.turn_s,
             turn_since=position,
-            turn_left_ms=_whole_turn_ms(event.turn_s),
+            turn_left_ms=(event.clock.ends_in_ms if event.clock else _whole_turn_ms(event.turn_s)),
             turn_noted=position,
+            clock=event.clock or None,
             spent_ms=[0] * len(event.players),
             replay_from=position,
             checkpoint_at=position,
@@ -107,7 +122,11 @@ class Matches(msgspec.Struct):
         if match is None:
             return
         match.turn_since = match.turn_noted = position
-        match.turn_left_ms = _whole_turn_ms(match.turn_s)
+        if event.spent_ms is UNSET:
+            match.turn_left_ms = _whole_turn_ms(match.turn_s)
+        else:
+            match.clock = event.clock or None
+            match.turn_left_ms = event.clock.ends_in_ms if event.clock else None
         if event.held:
             match.pressing[event.seat] = event.held
         elif match.pressing:

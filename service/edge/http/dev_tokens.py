@@ -81,7 +81,7 @@ def _scope(raw: object) -> dict[str, str]:
     """Return the claim of the scope; raise `BadScope`."""
     if raw is None:
         return {}
-    if raw not in (Scope.OBSERVE, Scope.ADMIN):  # noqa: PLR6201 - it may not be hashable
+    if raw not in (Scope.OBSERVE, Scope.ADMIN):
         raise BadScope
     return {"scope": str(raw)}
 

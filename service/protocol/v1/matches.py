@@ -48,7 +48,8 @@ class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
     """The authoritative state before `tick`; `run` counts how often the match was resumed.
 
     It is sent at the frame rate of the socket, and at once after an event. `turnEndsInMs` is there
-    if turns are timed; it does not run while the match is paused.
+    if turns are timed, `clocksMs` (what each seat has left) if players have clocks of their own;
+    they do not run while the match is paused.
     """
 
     room_id: RoomId
@@ -56,13 +57,15 @@ class GameUpdate(ToClientMessage, frozen=True, tag="game:update"):
     tick: int
     state: Any
     turn_ends_in_ms: int | UnsetType = UNSET
+    clocks_ms: list[int] | UnsetType = UNSET
 
 
 class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
     """A player disconnected, and forfeits after `graceMs`; has a `position` when the pause starts.
 
     `pauseLeftMs` is what is left of each player's pause budget: when the absent players have used
-    it up, the match continues without them. `turnLeftMs` is what the player to move has left.
+    it up, the match continues without them. `turnEndsInMs`, also called `turnLeftMs`, is what the
+    player to move has left, `clocksMs` is what each seat has left on its clock.
     """
 
     room_id: RoomId
@@ -70,6 +73,8 @@ class GamePaused(ToClientMessage, frozen=True, tag="game:paused"):
     grace_ms: int
     pause_left_ms: dict[UserId, int] | UnsetType = UNSET
     turn_left_ms: int | UnsetType = UNSET
+    turn_ends_in_ms: int | UnsetType = UNSET
+    clocks_ms: list[int] | UnsetType = UNSET
 
 
 class GameResumed(ToClientMessage, frozen=True, tag="game:resumed"):
@@ -78,6 +83,7 @@ class GameResumed(ToClientMessage, frozen=True, tag="game:resumed"):
     room_id: RoomId
     starts_in_ms: int
     turn_ends_in_ms: int | UnsetType = UNSET
+    clocks_ms: list[int] | UnsetType = UNSET
 
 
 class GameMoved(ToClientMessage, frozen=True, tag="game:moved"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from service.domain.ids import MatchId, RoomId, UserId, WireUserId
 from service.protocol.base import DEFAULT_GAME, ToClientMessage, WireGame, WireRoomId
@@ -106,7 +107,9 @@ class SeatView(msgspec.Struct, frozen=True, rename="camel"):
 class RoomState(ToClientMessage, frozen=True, tag="room:state"):
     """The present state of a room; sent to its members after changes, coalesced.
 
-    `watching` are the first spectators, `spectators` is how many there are.
+    `watching` are the first spectators, `spectators` is how many there are. In a match with clocks,
+    `turnEndsInMs` and `clocksMs` (by seat) are those of its last move, pause or resume; the
+    `game:update` has the running ones.
     """
 
     room_id: RoomId
@@ -122,6 +125,8 @@ class RoomState(ToClientMessage, frozen=True, tag="room:state"):
     spectators: int
     watching: list[User]
     match_id: MatchId | None
+    turn_ends_in_ms: int | UnsetType = UNSET
+    clocks_ms: list[int] | UnsetType = UNSET
 
 
 class RoomJoined(ToClientMessage, frozen=True, tag="room:joined"):

@@ -848,7 +848,7 @@ export interface RoomStart {
 /**
  * The present state of a room; sent to its members after changes, coalesced.
  *
- * `watching` are the first spectators, `spectators` is how many there are.
+ * `watching` are the first spectators, `spectators` is how many there are. In a match with clocks, `turnEndsInMs` and `clocksMs` (by seat) are those of its last move, pause or resume; the `game:update` has the running ones.
  */
 export interface RoomState {
     type: "room:state";
@@ -869,6 +869,8 @@ export interface RoomState {
     spectators: number;
     watching: User[];
     matchId: string | null;
+    turnEndsInMs?: number;
+    clocksMs?: number[];
 }
 /**
  * A seat; `user` is null while it is free.
@@ -999,7 +1001,7 @@ export interface GameStart {
 /**
  * The authoritative state before `tick`; `run` counts how often the match was resumed.
  *
- * It is sent at the frame rate of the socket, and at once after an event. `turnEndsInMs` is there if turns are timed; it does not run while the match is paused.
+ * It is sent at the frame rate of the socket, and at once after an event. `turnEndsInMs` is there if turns are timed, `clocksMs` (what each seat has left) if players have clocks of their own; they do not run while the match is paused.
  */
 export interface GameUpdate {
     type: "game:update";
@@ -1008,6 +1010,7 @@ export interface GameUpdate {
     tick: number;
     state: unknown;
     turnEndsInMs?: number;
+    clocksMs?: number[];
 }
 /**
  * The seconds left on the match clock.
@@ -1020,7 +1023,7 @@ export interface GameTimer {
 /**
  * A player disconnected, and forfeits after `graceMs`; has a `position` when the pause starts.
  *
- * `pauseLeftMs` is what is left of each player's pause budget: when the absent players have used it up, the match continues without them. `turnLeftMs` is what the player to move has left.
+ * `pauseLeftMs` is what is left of each player's pause budget: when the absent players have used it up, the match continues without them. `turnEndsInMs`, also called `turnLeftMs`, is what the player to move has left, `clocksMs` is what each seat has left on its clock.
  */
 export interface GamePaused {
     type: "game:paused";
@@ -1031,6 +1034,8 @@ export interface GamePaused {
         [k: string]: number;
     };
     turnLeftMs?: number;
+    turnEndsInMs?: number;
+    clocksMs?: number[];
     /**
      * The position of its event in the log; absent in messages about present state.
      */
@@ -1044,6 +1049,7 @@ export interface GameResumed {
     roomId: string;
     startsInMs: number;
     turnEndsInMs?: number;
+    clocksMs?: number[];
     /**
      * The position of its event in the log; absent in messages about present state.
      */

@@ -18,7 +18,7 @@ from service.domain.events.matches import MatchEnded
 from service.eventstore.codec import decode, encode
 from service.games.connect_four import ConnectFour, Dropped
 from service.games.pong import Pong
-from service.games.protocol import Key, Result
+from service.games.protocol import Key, Result, RulesFailed
 from tests.unit.domain.story import ROOM, Story
 
 
@@ -106,6 +106,6 @@ def test_an_invalid_turn_length_from_the_rules_prevents_the_match(
     story = Story()
     says(monkeypatch, ConnectFour, "turn_s", answer)
     # The engine answers it, as any fault of the rules.
-    with suppress(msgspec.ValidationError):
+    with suppress(msgspec.ValidationError, RulesFailed, OverflowError, TypeError, ValueError):
         story.match("connect_four", 7, 8)
     readable(story.events)

@@ -97,7 +97,7 @@ def test_a_game_without_ticks_has_no_keys_steps_or_clock(game: Game) -> None:
 @pytest.mark.parametrize("game", [PONG, RELAY])
 def test_a_game_without_turns_has_no_turn_clock(game: Game) -> None:
     state = game.setup(7, {}, 2)
-    assert game.turn_s(state, {"turn_s": 20}) is None
+    assert game.clock(state, {"turn_s": 20}) is None
     with pytest.raises(NotImplementedError):
         game.timeout(state)
 

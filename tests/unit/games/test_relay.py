@@ -128,7 +128,7 @@ def test_the_relay_refuses_other_seat_counts() -> None:
 
 def test_the_relay_has_no_clock() -> None:
     state = after([(0, {})])
-    assert RELAY.turn_s(state, {"turn_s": 5}) is None
+    assert RELAY.clock(state, {"turn_s": 5}) is None
     assert RELAY.remaining_ticks(state) is None
     with pytest.raises(NotImplementedError):
         RELAY.timeout(state)

@@ -53,6 +53,7 @@ def encoded(state: object) -> bytes:
 
 
 def started(game: Game, seed: int, options: dict[str, Any], players: int) -> MatchStarted:
+    clock = game.clock(game.setup(seed, options, players), options)
     return MatchStarted(
         match=MATCH,
         tick=0,
@@ -62,7 +63,7 @@ def started(game: Game, seed: int, options: dict[str, Any], players: int) -> Mat
         seed=seed,
         options=options,
         pace=pace_of(game),
-        turn_s=game.turn_s(game.setup(seed, options, players), options),
+        turn_s=None if clock is None else clock.ends_in_ms / 1000,
     )
 
 

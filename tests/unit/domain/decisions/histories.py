@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from service.domain.commands.base import Command
 from service.domain.events.base import Event
 from service.domain.events.matches import (
+    ClockState,
     EndReason,
     MatchEnded,
     MatchInput,
@@ -126,7 +128,11 @@ def started(*players: int, number: int = 1, room: str = ROOM, **fields: Any) -> 
         "options": {},
         "pace": "ticks",
         "turn_s": float(turn_s(len(players))),
+        "clock": ClockState(1000 * turn_s(len(players))),
     }
+    if fields.get("turn_s", begun["turn_s"]) != begun["turn_s"]:
+        limit_s = fields["turn_s"]
+        begun["clock"] = UNSET if limit_s is None else ClockState(round(1000 * limit_s))
     return MatchStarted(**(begun | fields))
 
 

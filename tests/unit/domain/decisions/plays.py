@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from service.domain.commands.base import Context, MatchSnapshot
 from service.domain.commands.moves import pace_of
 from service.domain.events.base import Event
 from service.domain.events.matches import (
+    ClockState,
     EndReason,
     MatchCheckpoint,
     MatchEnded,
@@ -123,17 +125,28 @@ def checkpoint(tick: int) -> Event:
     return MatchCheckpoint(match=MATCH, tick=tick, state=msgspec.Raw(b"{}"), hash="hash")
 
 
-def entered(
+def entered(  # noqa: PLR0913 - what an input is
     event: GameEvent,
     *,
     tick: int = 0,
     seat: int = 0,
     by: SocketId | None = None,
     held: dict[SocketId, list[str]] | None = None,
+    spent_ms: int | UnsetType = UNSET,
+    clock: ClockState | UnsetType = UNSET,
 ) -> MatchInput:
     """Return the input with this content."""
     raw = msgspec.Raw(msgspec.json.encode(event))
-    return MatchInput(match=MATCH, tick=tick, seat=seat, socket=by, input=raw, held=held or {})
+    return MatchInput(
+        match=MATCH,
+        tick=tick,
+        seat=seat,
+        socket=by,
+        input=raw,
+        held=held or {},
+        spent_ms=spent_ms,
+        clock=clock,
+    )
 
 
 def left(user: int) -> Event:

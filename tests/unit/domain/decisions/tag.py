@@ -12,6 +12,7 @@ import msgspec
 
 from service.domain.projections.matches import Match
 from service.games.catalogue import GAMES, Catalogue
+from service.games.clocks import FixedTurn
 from service.games.protocol import GameEvent, InvalidOptions, Key
 from service.games.relay import Relay, RelayState
 from service.replay.run import Run
@@ -35,7 +36,7 @@ class TagState(RelayState):
     seed: int = 0
 
 
-class Tag(Relay):
+class Tag(FixedTurn, Relay):
     """The rules of tag: moves are passed on, but for keys."""
 
     name = "tag"

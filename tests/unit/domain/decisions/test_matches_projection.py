@@ -103,6 +103,7 @@ def test_a_match_of_which_nothing_was_logged_is_at_its_beginning() -> None:
         "turn_since": 0,
         "turn_left_ms": None,
         "turn_noted": 0,
+        "clock": None,
         "spent_ms": [],
         "paused_at": 0,
         "run": 0,

@@ -19,6 +19,7 @@ from service.domain.commands.moves import (
 from service.domain.commands.rules import MoveFailed
 from service.domain.errors import MatchIsPaused, MatchNotRunning, NotInRoom, RoomNotFound
 from service.domain.events.base import Event
+from service.domain.events.matches import ClockState
 from service.games.catalogue import GAMES
 from service.games.connect_four import Dropped, NoSuchColumn, NotYourTurn
 from service.games.pong import KeysHeld, UnknownAction, UnknownKey
@@ -161,7 +162,9 @@ def test_a_move_against_the_rules_is_refused_by_them(
 
 def test_a_disc_falls_at_the_tick_of_the_input() -> None:
     one = measured(play("connect_four"), state=connect_four_state(turn=1))
-    one.when(move(BEN, column=3)).then(entered(Dropped(1, 3), tick=9, seat=1, by=tab(BEN)))
+    one.when(move(BEN, column=3)).then(
+        entered(Dropped(1, 3), tick=9, seat=1, by=tab(BEN), spent_ms=0, clock=ClockState(20_000))
+    )
 
 
 def test_a_move_out_of_turn_is_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.commands.turns import NoteTurn, TimeOutTurn, note_every_s
 from service.domain.events.base import Event
-from service.domain.events.matches import MatchEnded, MatchTurnNoted
+from service.domain.events.matches import ClockState, MatchEnded, MatchTurnNoted
 from service.games.connect_four import Dropped, TimedOut
 from tests.unit.domain.decisions.plays import (
     MATCH,
@@ -90,7 +90,8 @@ def test_no_turn_runs_in_a_pause_or_after_the_end(
 
 def test_a_turn_that_takes_too_long_is_an_input_of_the_service() -> None:
     one, since = turn()
-    one.when(TimeOutTurn(MATCH, since)).then(entered(TimedOut(1), tick=9, seat=1))
+    timed_out = entered(TimedOut(1), tick=9, seat=1, spent_ms=20_000)
+    one.when(TimeOutTurn(MATCH, since)).then(timed_out)
 
 
 @pytest.mark.parametrize("late", [-1, 1])
@@ -137,7 +138,9 @@ def test_rules_that_end_the_turn_of_nobody_make_the_match_void(seat: object) -> 
 def test_the_turn_of_every_seat_may_end(seat: int) -> None:
     one, since = turn()
     by_rules(one, TimesOutSeat(seat))
-    one.when(TimeOutTurn(MATCH, since)).then(entered(Dropped(0, 0), tick=9, seat=seat))
+    one.when(TimeOutTurn(MATCH, since)).then(
+        entered(Dropped(0, 0), tick=9, seat=seat, spent_ms=20_000, clock=ClockState(20_000))
+    )
 
 
 def test_rules_that_are_not_available_make_the_match_void() -> None:
