@@ -3,7 +3,8 @@
     python -m tools.asyncapi            # writes service/web/docs/contract/
     python -m tools.asyncapi --check    # fails when what is committed is not that
 
-There is an AsyncAPI document for each dialect, and one JSON Schema with every message.
+There is an AsyncAPI document for each dialect, one JSON Schema with every message, and one with
+what each game takes and shows.
 """
 
 import json
@@ -21,6 +22,7 @@ from service.protocol import FromClientMessage, ToClientMessage, classic, v1
 from service.protocol.frame_rates import FRAME_HZ, FRAME_HZ_MAX
 from tools import reference
 from tools.examples import FROM_CLIENT, TO_CLIENT
+from tools.game_types import games_schema
 from tools.schemas import (
     CLASSIC,
     V1,
@@ -229,6 +231,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         "asyncapi-classic.json": document(CLASSIC),
         "asyncapi-v1.json": document(V1),
         "messages.schema.json": all_schemas(),
+        "games.schema.json": games_schema(),
     }
     for name, content in written.items():
         yield CONTRACT / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -80,9 +80,9 @@ V1 = DialectOfContract("v1", "ws-service.v1", messages.FromV1Client, messages.To
 def schemas_of(dialect: DialectOfContract, ref_template: str) -> dict[str, Schema]:
     """Return the schemas of all messages and of their components by name."""
     _, found = msgspec.json.schema_components(dialect.types(), ref_template=ref_template)
-    schemas = {name: _readable(schema) for name, schema in found.items()}
-    for struct in _structs_in(dialect.to_client):
-        _require_all(struct, schemas[struct.__name__])
+    schemas = {name: readable(schema) for name, schema in found.items()}
+    for struct in structs_in(dialect.to_client):
+        require_all(struct, schemas[struct.__name__])
     for message in dialect.types():
         properties = schemas[message.__name__]["properties"]
         if not dialect.has_ids:
@@ -127,13 +127,13 @@ def unwrapped(docstring: str | None) -> str:
     return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
-def _readable(schema: Any) -> Any:
+def readable(schema: Any) -> Any:
     """Return a schema without keywords that AsyncAPI lacks; one allowed value becomes `const`."""
     if isinstance(schema, list):
-        return [_readable(one) for one in schema]
+        return [readable(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: _readable(value) for key, value in schema.items() if key != "discriminator"}
+    kept = {key: readable(value) for key, value in schema.items() if key != "discriminator"}
     if isinstance(kept.get("enum"), list) and len(kept["enum"]) == 1:
         (kept["const"],) = kept.pop("enum")
     if isinstance(kept.get("description"), str):
@@ -153,7 +153,7 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
     return {key: _renamed(value, names) for key, value in schema.items()}
 
 
-def _require_all(struct: type[msgspec.Struct], schema: Schema) -> None:
+def require_all(struct: type[msgspec.Struct], schema: Schema) -> None:
     """Mark all fields of sent structs as required, except those that may be unset."""
     tag = [struct.__struct_config__.tag_field] if struct.__struct_config__.tag else []
     schema["required"] = tag + [
@@ -165,7 +165,7 @@ def _require_all(struct: type[msgspec.Struct], schema: Schema) -> None:
         property_.pop("default", None)
 
 
-def _structs_in(type_: Any) -> set[type[msgspec.Struct]]:
+def structs_in(type_: Any) -> set[type[msgspec.Struct]]:
     """Return the structs of a type, nested ones included."""
     found: set[type[msgspec.Struct]] = set()
 

@@ -67,8 +67,11 @@ def test_the_package_has_the_client_its_types_and_the_service_version() -> None:
         "README.md",
         "client.d.ts",
         "client.js",
+        "games.d.ts",
         "messages.d.ts",
         "package.json",
+        "testing.d.ts",
+        "testing.js",
     }
 
 

@@ -3,10 +3,16 @@
 import {
     Client,
     type Command,
+    type ErrorCode,
+    type Game,
     type Incoming,
     Interpolation,
+    Playback,
+    Prediction,
     Refused,
+    Room,
 } from "../../service/web/client/client.js";
+import { delayedWebSocket } from "../../service/web/client/testing.js";
 
 const client = new Client({
     url: "wss://play.example.org/",
@@ -76,4 +82,81 @@ const next: Incoming<"signal"> = await client.once("signal");
 console.log(next.data);
 const loop = client.messages("signal");
 console.log((await loop.next()).value, (await loop.return()).done);
+
+const four: Room<"connect_four"> = await client.createRoom({
+    game: "connect_four",
+    options: { turn_s: 20 },
+    visibility: "public",
+});
+four.on("game:update", ({ state }) =>
+    console.log(state.board[5][state.lastColumn ?? 0], state.line),
+);
+four.on("game:moved", ({ input }) => {
+    if (input.kind === "dropped") console.log(input.column);
+    // @ts-expect-error Only a drop has a column.
+    else console.log(input.column);
+});
+await four.move({ column: 3 });
+// @ts-expect-error There are seven columns.
+four.move({ column: 7 });
+// @ts-expect-error A disc is dropped into a column, not a row.
+four.move({ row: 3 });
+// @ts-expect-error A message of another place is none of a room.
+four.on("user:list", () => {});
+// @ts-expect-error The service makes rooms.
+new Room();
+const isFull: Game<"connect_four">["state"]["turn"] = null;
+const key: Game<"pong">["move"] = { direction: "ArrowUp", action: "down" };
+// @ts-expect-error Pong has no such key.
+const wrong: Game<"pong">["move"] = { direction: "ArrowLeft", action: "down" };
+const pongRoom = client.room<"pong">("r1");
+pongRoom.on("game:update", ({ state }) => console.log(state.p1Y + (state.ballX ?? 0)));
+// @ts-expect-error Pong has no board.
+pongRoom.on("game:update", ({ state }) => console.log(state.board));
+console.log(pongRoom.press(key), pongRoom.seat, pongRoom.state?.phase, isFull, wrong);
+// @ts-expect-error There is no such game.
+client.room<"chess">("r2");
+// @ts-expect-error Nor can a room of it be created.
+client.createRoom({ game: "chess" });
+await client.room("r3").join({ role: "spectator" });
+// Of a game that is not known when this is compiled, a move is any of those that are.
+client.room("r3").move({ column: 3 });
+
+declare module "../../service/web/client/games.js" {
+    interface Games {
+        rps: { options: {}; move: { hand: "paper" | "rock" }; state: { round: number }; input: {} };
+    }
+}
+client.room<"rps">("r4").move({ hand: "rock" });
+// @ts-expect-error A game that others have declared is as strict.
+client.room<"rps">("r4").move({ hand: "well" });
+
+const busy: ErrorCode = "USER_BUSY";
+// @ts-expect-error There is no such code.
+const odd: ErrorCode = "USER_ODD";
+client.on("error", ({ code }) => code === busy || code === odd);
+// @ts-expect-error Nor is there one to compare with.
+client.on("error", ({ code }) => code === "USER_ODD");
+
+const slow = new Client({
+    url: "/ws",
+    token: () => "a.b.c",
+    WebSocket: delayedWebSocket({ delayMs: 50, jitterMs: 10 }),
+});
+slow.simulateCut({ forMs: 500 });
+console.log((await slow.ping()) + 1);
+const even = new Playback<Game<"pong">["state"]>({ fields: ["ballX", "ballY"] });
+console.log(even.at(performance.now())?.ballX);
+const own = new Prediction({
+    start: { y: 37.5, speed: 0 },
+    input: { up: false, down: false },
+    step: ({ y, speed }, { up }) => ({ y: y - (up ? speed : 0), speed }),
+    field: "y",
+    leap: 15,
+    drift: 0.2,
+});
+own.input({ up: true, down: false }, 0);
+console.log(own.at(1).speed, own.lagMs);
+// @ts-expect-error There is no such key.
+own.input({ left: true }, 0);
 client.close();

@@ -1,7 +1,9 @@
 // The types of client.js. Those of the messages are generated from the service's own.
 
+import type { ErrorCode, GameName, Games } from "./games.js";
 import type { FromV1Client, ToV1Client } from "./messages.js";
 
+export type * from "./games.js";
 export type * from "./messages.js";
 
 type Typed<Message> = Extract<Message, { type: string }>;
@@ -90,6 +92,12 @@ export interface Options {
     frameHz?: FrameHz;
 }
 
+/** What a room is created with; `options` are those of its game. */
+export type RoomOptions<Name extends GameName> = Omit<
+    Command<"room:create">,
+    "type" | "game" | "options"
+> & { game: Name; options?: Games[Name]["options"] & { [name: string]: unknown } };
+
 /**
  * A connection that reconnects after every loss, resumes, joins its rooms again, and sends commands
  * without a reply again.
@@ -151,6 +159,27 @@ export class Client {
         options?: { timeoutMs?: number },
     ): Promise<Answer<Type>>;
 
+    /** A room as an object, whether this client is in it or not; `Name` types its game. */
+    room<Name extends GameName = GameName>(roomId: string): Room<Name>;
+
+    /**
+     * Creates a room, with this user in its first seat.
+     * @throws what `request` throws
+     */
+    createRoom<Name extends GameName>(options: RoomOptions<Name>): Promise<Room<Name>>;
+
+    /**
+     * Measures how long a message to the service and its answer take, in milliseconds.
+     * @throws what `request` throws
+     */
+    ping(): Promise<number>;
+
+    /**
+     * Breaks the connection as a lost network does, for tests and demonstrations; for `forMs` from now on
+     * every attempt to connect again fails.
+     */
+    simulateCut(options?: { forMs?: number }): void;
+
     /**
      * Adds a listener. One that throws does not stop the others; one that is removed is not called any
      * more, even for an event that is being emitted. Events caused by a listener are emitted after it.
@@ -173,6 +202,66 @@ export class Client {
         ...types: Type[]
     ): Required<Pick<AsyncIterableIterator<Incoming<Type>>, "next" | "return" | "throw">> &
         AsyncIterableIterator<Incoming<Type>>;
+}
+
+/** The types of messages that concern a room. */
+type RoomMessageType = {
+    [Type in IncomingType]: "roomId" extends keyof Incoming<Type> ? Type : never;
+}[IncomingType];
+
+/** A message of a room, with the states and inputs of its game. */
+export type RoomMessage<
+    Name extends GameName,
+    Type extends RoomMessageType,
+> = Type extends "game:update"
+    ? Omit<Incoming<"game:update">, "state"> & { state: Games[Name]["state"] }
+    : Type extends "game:moved"
+      ? Omit<Incoming<"game:moved">, "input"> & { input: Games[Name]["input"] }
+      : Incoming<Type>;
+
+/**
+ * A room by its id. It keeps nothing itself: its state is the client's, so any number of them may be
+ * made, and none has to be disposed of. Commands throw what `Client.request` throws.
+ */
+export class Room<Name extends GameName = GameName> {
+    private constructor();
+
+    readonly id: string;
+    /** The newest `room:state`; null for a room that this client is not in. */
+    readonly state: Incoming<"room:state"> | null;
+    /** The seat of this user; null if they watch, or are not in the room. */
+    readonly seat: number | null;
+
+    /**
+     * Calls `listener` for the messages of this room.
+     * @returns a function that removes it
+     */
+    on<Type extends RoomMessageType>(
+        type: Type,
+        listener: (message: RoomMessage<Name, Type>) => void,
+    ): () => void;
+    /**
+     * Resolves with the next message of a type in this room.
+     * @throws {Closed} if the client is closed before
+     */
+    once<Type extends RoomMessageType>(type: Type): Promise<RoomMessage<Name, Type>>;
+
+    /** Joins to play, or to watch. */
+    join(options?: Omit<Command<"room:join">, "type" | "roomId">): Promise<Answer<"room:join">>;
+    /** Leaves; a player who leaves a live match loses it. */
+    leave(): Promise<Answer<"room:leave">>;
+    /** Tells that this user is ready; the match begins, or a rematch, once all players are. */
+    ready(ready?: boolean): Promise<Answer<"room:ready">>;
+    /** Makes a move, at most once. */
+    move(move: Games[Name]["move"]): Promise<Answer<"game:move">>;
+    /**
+     * Sends a move without an answer; for keys, which are of no use later.
+     * @returns whether it was sent
+     */
+    press(move: Games[Name]["move"]): boolean;
+    say(text: string): Promise<Answer<"chat:send">>;
+    /** Sends `data` to all others in the room, once. */
+    signal(data: unknown): boolean;
 }
 
 /**
@@ -214,11 +303,67 @@ export class Interpolation<State extends object> {
     reset(): void;
 }
 
+/**
+ * Plays the states of a match evenly, also when frames arrive unevenly: it shows them later than an
+ * `Interpolation`, by as much as they are late at times. The options are the same.
+ */
+export class Playback<State extends object> {
+    constructor(options: {
+        fields: readonly (keyof State)[];
+        isJump?: (before: State, after: State) => boolean;
+        tickHz?: number;
+    });
+
+    /** Takes a frame; what does not continue the former ones, and the first after a pause, is shown at once. */
+    push(frame: { run: number; tick: number; state: State }, now: number): void;
+    /** The state to show now; null before the first frame. Call it once for each picture. */
+    at(now: number): State | null;
+    /** Whether the newest frame was not reached by the last picture. */
+    isMoving(): boolean;
+    /** Forgets the frames, as before another match. */
+    reset(): void;
+}
+
+/**
+ * Predicts what this player moves, so that it follows their inputs at once. The service, which decides,
+ * shows the same a while later (`lagMs`, which is measured): where it differs, the prediction glides there,
+ * and never back while it moves.
+ */
+export class Prediction<Own extends object, Input> {
+    constructor(options: {
+        /** The state at the start. */
+        start: Own;
+        /** The input at the start, such as no held keys. */
+        input: Input;
+        /** The rules of the game for what this player moves: the state a tick later. Changes nothing. */
+        step: (own: Own, input: Input) => Own;
+        /** The number in it that the service shows. */
+        field: keyof Own;
+        /** A difference that is no jitter: after several frames, the value of the service is taken. */
+        leap: number;
+        /** How much is corrected with each tick at rest. */
+        drift: number;
+        /** How many ticks the game has per second; 60 unless it is given. */
+        tickHz?: number;
+    });
+
+    /** How long the service takes to show an input, in milliseconds. */
+    readonly lagMs: number;
+    /** The player's input from now on. */
+    input(input: Input, now: number): void;
+    /** The predicted state. */
+    at(now: number): Own;
+    /** Compares with the newest value that the service has shown. */
+    reconcile(value: number, now: number): void;
+    /** Begins anew, as when a match starts or continues. */
+    reset(own?: Own): void;
+}
+
 /** The service refused a command; nothing has changed. */
 export class Refused extends Error {
     readonly name: "Refused";
-    /** One of the error codes in docs/reference.md. */
-    readonly code: string;
+    /** An error code; a service that is newer than this client may have others. */
+    readonly code: ErrorCode;
 }
 
 /** There was no reply in time: the command may have been carried out or not. */

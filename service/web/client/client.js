@@ -49,6 +49,9 @@ const LIMITED_TYPES = new Set(["chat:send", "room:join"]);
 /** Events of the client itself; a message of the service with such a type is only a `message`. */
 const OWN_EVENTS = new Set(["message", "status", "users", "rooms"]);
 
+/** Why a connection was lost in a test. */
+const CUT = "The connection was cut, as wanted";
+
 const CODE_NORMAL = 1000;
 const CODE_ABNORMAL = 1006;
 /** Close code when the service is silent: not a clean close, since this client will reconnect. */
@@ -60,8 +63,6 @@ const FINAL_CODES = new Set([4503, 4504]);
 
 /** The frame rate of a service that says none. */
 const FRAME_HZ = 60;
-/** A match that has gone on for longer between two frames is shown where it is at once. */
-const INTERPOLATED_TICKS_MAX = 12;
 
 const ENCODER = new TextEncoder();
 
@@ -377,79 +378,6 @@ class Rooms {
   }
 }
 
-/**
- * A state between two others; `share` is 0 at the first and 1 at the second. Only `fields` are between
- * them, where both states have a number; all others are those of the second state.
- */
-export function interpolate(before, after, share, fields) {
-  const state = { ...after };
-  for (const field of fields) {
-    const [from, to] = [before[field], after[field]];
-    if (Number.isFinite(from) && Number.isFinite(to)) state[field] = from + (to - from) * share;
-  }
-  return state;
-}
-
-/**
- * Turns the states of a match into smooth motion: it shows what is between the last two frames, and so
- * is one frame behind. Times are in milliseconds of any clock that does not go back.
- */
-export class Interpolation {
-  #fields;
-  #isJump;
-  #tickHz;
-  #newest = null;
-  /** What was shown when the newest frame came, and when that frame is reached. */
-  #from = null;
-  #startedAt = 0;
-  #endsAt = 0;
-
-  constructor({ fields, isJump = () => false, tickHz = 60 }) {
-    this.#fields = fields;
-    this.#isJump = isJump;
-    this.#tickHz = tickHz;
-  }
-
-  /** Takes a `game:update`. */
-  push({ run, tick, state }, now) {
-    const before = this.#newest;
-    this.#newest = { run, tick, state };
-    const ticks = before !== null && before.run === run ? tick - before.tick : -1;
-    // The same tick again, as to a tab that has joined once more.
-    if (ticks === 0 && !this.#isJump(before.state, state)) return;
-    if (ticks > 0 && ticks <= INTERPOLATED_TICKS_MAX && !this.#isJump(before.state, state)) {
-      this.#from = this.#between(before.state, now);
-      this.#endsAt = now + (ticks * 1000) / this.#tickHz;
-    } else {
-      this.#from = state;
-      this.#endsAt = now;
-    }
-    this.#startedAt = now;
-  }
-
-  /** The state to show now; null before the first frame. */
-  at(now) {
-    return this.#newest && this.#between(this.#newest.state, now);
-  }
-
-  /** Whether the newest frame is not reached yet, so that the next picture differs. */
-  isMoving(now) {
-    return now < this.#endsAt;
-  }
-
-  /** Forgets the frames, as before another match. */
-  reset() {
-    this.#newest = null;
-    this.#endsAt = 0;
-  }
-
-  #between(state, now) {
-    if (now >= this.#endsAt) return state;
-    const share = Math.max(0, (now - this.#startedAt) / (this.#endsAt - this.#startedAt));
-    return interpolate(this.#from, state, share, this.#fields);
-  }
-}
-
 export class Client {
   #url;
   #askToken;
@@ -477,6 +405,8 @@ export class Client {
   #opening = 0;
   #attempt = 0;
   #retryTimer;
+  /** The end of a simulated cut. */
+  #cutEndsAt = 0;
   #checkTimer;
   /** Since the last message of this socket, or since it was created. */
   #silence = new Stopwatch();
@@ -650,6 +580,35 @@ export class Client {
     });
   }
 
+  /** A room as an object, whether this client is in it or not. */
+  room(roomId) {
+    return new Room(this, roomId);
+  }
+
+  /** Creates a room, with this user in its first seat. */
+  async createRoom(options) {
+    const { roomId } = await this.request({ type: "room:create", ...options });
+    return this.room(roomId);
+  }
+
+  /** Measures how long a message to the service and its answer take, in milliseconds. */
+  async ping() {
+    const watch = new Stopwatch();
+    await this.request({ type: "ping" });
+    return watch.steadyMs;
+  }
+
+  /**
+   * Breaks the connection as a lost network does, for tests and demonstrations; for `forMs` from now on
+   * every attempt to connect again fails.
+   */
+  simulateCut({ forMs = 0 } = {}) {
+    this.#cutEndsAt = performance.now() + forMs;
+    if (!this.#socket) return;
+    this.#socket.close(CODE_SILENT);
+    this.#lost(CODE_ABNORMAL, CUT);
+  }
+
   /** Calls `listener` for every event of a type; returns a function that removes it. */
   on(type, listener) {
     const listeners = this.#listeners.get(type) ?? [];
@@ -719,6 +678,7 @@ export class Client {
   }
 
   #newSocket() {
+    if (performance.now() < this.#cutEndsAt) throw new Error(CUT);
     const url = new URL(this.#url);
     if (this.#cursor !== null) {
       url.searchParams.set("since", this.#cursor.position);
@@ -1343,5 +1303,414 @@ export class Client {
         });
       }
     }
+  }
+}
+
+/**
+ * A room by its id. It keeps nothing itself: its state is the client's, so any number of them may be
+ * made, and none has to be disposed of.
+ */
+export class Room {
+  #client;
+  #id;
+
+  constructor(client, roomId) {
+    this.#client = client;
+    this.#id = roomId;
+  }
+
+  get id() {
+    return this.#id;
+  }
+
+  /** The newest `room:state`; null for a room that this client is not in. */
+  get state() {
+    return this.#client.rooms.get(this.#id) ?? null;
+  }
+
+  /** The seat of this user; null if they watch, or are not in the room. */
+  get seat() {
+    const me = this.#client.user?.id;
+    const seat = this.state?.seats.findIndex(({ user }) => user && user.id === me) ?? -1;
+    return seat < 0 ? null : seat;
+  }
+
+  /** Calls `listener` for the messages of this room; returns a function that removes it. */
+  on(type, listener) {
+    return this.#client.on(type, (message) => {
+      if (message.roomId === this.#id) listener(message);
+    });
+  }
+
+  /** Resolves with the next message of a type in this room; rejects if the client is closed before. */
+  async once(type) {
+    for (;;) {
+      const message = await this.#client.once(type);
+      if (message.roomId === this.#id) return message;
+    }
+  }
+
+  join(options = {}) {
+    return this.#request({ type: "room:join", ...options });
+  }
+
+  leave() {
+    return this.#request({ type: "room:leave" });
+  }
+
+  /** Tells that this user is ready; the match begins, or a rematch, once all are. */
+  ready(ready = true) {
+    return this.#request({ type: "room:ready", ready });
+  }
+
+  move(move) {
+    return this.#request({ type: "game:move", move });
+  }
+
+  /** Sends a move once, without an answer: for keys, which are of no use later. */
+  press(move) {
+    return this.#client.send({ type: "game:move", roomId: this.#id, move });
+  }
+
+  say(text) {
+    return this.#request({ type: "chat:send", text });
+  }
+
+  /** Sends `data` to all others in the room, once. */
+  signal(data) {
+    return this.#client.send({ type: "signal", roomId: this.#id, data });
+  }
+
+  #request(command) {
+    return this.#client.request({ ...command, roomId: this.#id });
+  }
+}
+
+// Motion of a live match: between frames (`Interpolation`, `Playback`), and of what this player moves,
+// before the service has answered (`Prediction`). It is pure: times are given, in milliseconds of any
+// clock that does not go back.
+
+/** A match that has gone on for longer between two frames is shown where it is at once. */
+const INTERPOLATED_TICKS_MAX = 12;
+
+/**
+ * A state between two others; `share` is 0 at the first and 1 at the second. Only `fields` are between
+ * them, where both states have a number; all others are those of the second state.
+ */
+export function interpolate(before, after, share, fields) {
+  const state = { ...after };
+  for (const field of fields) {
+    const [from, to] = [before[field], after[field]];
+    if (Number.isFinite(from) && Number.isFinite(to)) state[field] = from + (to - from) * share;
+  }
+  return state;
+}
+
+/**
+ * Turns the states of a match into smooth motion: it shows what is between the last two frames, and so
+ * is one frame behind. Times are in milliseconds of any clock that does not go back.
+ */
+export class Interpolation {
+  #fields;
+  #isJump;
+  #tickHz;
+  #newest = null;
+  /** What was shown when the newest frame came, and when that frame is reached. */
+  #from = null;
+  #startedAt = 0;
+  #endsAt = 0;
+
+  constructor({ fields, isJump = () => false, tickHz = 60 }) {
+    this.#fields = fields;
+    this.#isJump = isJump;
+    this.#tickHz = tickHz;
+  }
+
+  /** Takes a `game:update`. */
+  push({ run, tick, state }, now) {
+    const before = this.#newest;
+    this.#newest = { run, tick, state };
+    const ticks = before !== null && before.run === run ? tick - before.tick : -1;
+    // The same tick again, as to a tab that has joined once more.
+    if (ticks === 0 && !this.#isJump(before.state, state)) return;
+    if (ticks > 0 && ticks <= INTERPOLATED_TICKS_MAX && !this.#isJump(before.state, state)) {
+      this.#from = this.#between(before.state, now);
+      this.#endsAt = now + (ticks * 1000) / this.#tickHz;
+    } else {
+      this.#from = state;
+      this.#endsAt = now;
+    }
+    this.#startedAt = now;
+  }
+
+  /** The state to show now; null before the first frame. */
+  at(now) {
+    return this.#newest && this.#between(this.#newest.state, now);
+  }
+
+  /** Whether the newest frame is not reached yet, so that the next picture differs. */
+  isMoving(now) {
+    return now < this.#endsAt;
+  }
+
+  /** Forgets the frames, as before another match. */
+  reset() {
+    this.#newest = null;
+    this.#endsAt = 0;
+  }
+
+  #between(state, now) {
+    if (now >= this.#endsAt) return state;
+    const share = Math.max(0, (now - this.#startedAt) / (this.#endsAt - this.#startedAt));
+    return interpolate(this.#from, state, share, this.#fields);
+  }
+}
+
+/** How far the speed of a playback may differ from that of the match. */
+const STEERING_MAX = 0.1;
+/** How quickly a playback comes back to its delay: the share of the difference per millisecond. */
+const STEERING_PER_MS = 1 / 400;
+/** How late frames are expected to be, beyond the time between two of them. */
+const LATENESS_MS_MIN = 4;
+const LATENESS_MS_MAX = 100;
+/** How much of the lateness of frames is forgotten with each one. */
+const LATENESS_DECAY = 0.98;
+/** A frame that is later than this shows that the match had paused. */
+const PAUSE_MS = 250;
+const FRAMES_KEPT_MAX = 30;
+
+/**
+ * Plays the states of a match evenly, also when frames arrive unevenly: it shows them later than an
+ * `Interpolation`, by as much as they are late at times.
+ */
+export class Playback {
+  #fields;
+  #isJump;
+  #tickMs;
+  /** @type {{run: number, tick: number, state: any}[]} */ #frames = [];
+  /** When a tick would have come by the quickest way: `tick * tickMs` later than this. */
+  #origin = 0;
+  #latenessMs = LATENESS_MS_MIN;
+  #intervalTicks = 0;
+  /** The tick that was shown last, and when. */
+  #shownTick = 0;
+  #shownAt = 0;
+
+  constructor({ fields, isJump = () => false, tickHz = 60 }) {
+    this.#fields = fields;
+    this.#isJump = isJump;
+    this.#tickMs = 1000 / tickHz;
+  }
+
+  /** Takes a `game:update`. */
+  push({ run, tick, state }, now) {
+    const last = this.#frames.at(-1);
+    const ticks = last && last.run === run ? tick - last.tick : -1;
+    const lateMs = now - tick * this.#tickMs - this.#origin;
+    if (ticks < 0 || ticks > INTERPOLATED_TICKS_MAX || lateMs > PAUSE_MS) {
+      this.#frames = [{ run, tick, state }];
+      this.#origin = now - tick * this.#tickMs;
+      this.#latenessMs = LATENESS_MS_MIN;
+      this.#shownTick = tick;
+      this.#shownAt = now;
+      return;
+    }
+    if (ticks === 0) this.#frames.pop();
+    else this.#intervalTicks = ticks;
+    this.#frames.push({ run, tick, state });
+    // A hidden page draws nothing.
+    if (this.#frames.length > FRAMES_KEPT_MAX) this.#frames.shift();
+    // The quickest way may have changed, so it is slowly forgotten.
+    this.#origin += Math.min(lateMs, 0.01 * Math.max(0, lateMs));
+    this.#latenessMs = Math.max(
+      Math.min(lateMs, LATENESS_MS_MAX),
+      this.#latenessMs * LATENESS_DECAY,
+      LATENESS_MS_MIN,
+    );
+  }
+
+  /** The state to show now; null before the first frame. */
+  at(now) {
+    if (!this.#frames.length) return null;
+    const tick = this.#advance(now);
+    while (this.#frames.length > 1 && this.#frames[1].tick <= tick) this.#frames.shift();
+    const [before, after] = this.#frames;
+    if (!after || this.#isJump(before.state, after.state)) return before.state;
+    const share = Math.max(0, (tick - before.tick) / (after.tick - before.tick));
+    return interpolate(before.state, after.state, share, this.#fields);
+  }
+
+  /** Whether the newest frame is not reached yet, so that the next picture differs. */
+  isMoving() {
+    return this.#frames.length > 0 && this.#shownTick < this.#frames.at(-1).tick;
+  }
+
+  /** Forgets the frames, as before another match. */
+  reset() {
+    this.#frames = [];
+    this.#intervalTicks = 0;
+  }
+
+  /** Moves on to the tick to show now: at the speed of the match, or nearly so. */
+  #advance(now) {
+    const elapsedMs = Math.max(0, now - this.#shownAt);
+    this.#shownAt = now;
+    const delayMs = this.#latenessMs + this.#intervalTicks * this.#tickMs;
+    const wanted = (now - this.#origin - delayMs) / this.#tickMs;
+    const next = this.#shownTick + elapsedMs / this.#tickMs;
+    const steered = Math.min(1, elapsedMs * STEERING_PER_MS) * (wanted - next);
+    const most = (STEERING_MAX * elapsedMs) / this.#tickMs;
+    const tick = next + Math.max(-most, Math.min(most, steered));
+    return (this.#shownTick = Math.min(tick, this.#frames.at(-1).tick));
+  }
+}
+
+/** How long predicted states are kept, to be compared with those of the service. */
+const PREDICTED_MS = 1500;
+/** The first guess of how long the service takes to show an input; it is measured from then on. */
+const LAG_MS = 60;
+const LAG_MS_MAX = 1200;
+/** Share of a measured difference by which the lag is changed. */
+const LAG_GAIN = 0.15;
+/** How much of its way may be early or late in the service, since each input takes its own time. */
+const JITTER_MS = 12;
+/** Share of its speed by which a moving value is corrected at the most: it never goes back. */
+const CORRECTION_MOVING = 0.4;
+/** After so many frames in a row that differ by more than `leap`, the state of the service is taken. */
+const LEAPS_MAX = 3;
+
+/**
+ * Predicts what this player moves, so that it follows their inputs at once. The service, which decides,
+ * shows the same a while later: where it differs, the prediction glides there, and never back while it
+ * moves.
+ */
+export class Prediction {
+  #step;
+  #field;
+  #tickMs;
+  #leap;
+  #drift;
+  #start;
+  #input;
+  #own;
+  /** The time of `#own`; null before the first `at`. */
+  #time = null;
+  /** @type {{time: number, own: any}[]} Predicted states, oldest first. */ #past = [];
+  /** What is still to be corrected. */
+  #owed = 0;
+  /** The part of it that the coming tick repays, and the state after that tick. */
+  #part = 0;
+  #next;
+  #leaps = 0;
+  #lagMs = LAG_MS;
+
+  /** `step(own, input)` returns the state a tick later; its `field` is what the service shows. */
+  constructor({ start, input, step, field, tickHz = 60, leap, drift }) {
+    this.#start = start;
+    this.#step = step;
+    this.#field = field;
+    this.#tickMs = 1000 / tickHz;
+    this.#leap = leap;
+    this.#drift = drift;
+    this.#input = input;
+    this.#own = this.#next = start;
+  }
+
+  /** How long the service takes to show an input, in milliseconds. */
+  get lagMs() {
+    return this.#lagMs;
+  }
+
+  /** The player's input from now on, such as the keys that they hold. */
+  input(input, now) {
+    this.#advance(now);
+    this.#input = input;
+    this.#plan();
+  }
+
+  /** The predicted state: the ticks up to now, and the part of the next one that has passed. */
+  at(now) {
+    this.#advance(now);
+    const share = (now - this.#time) / this.#tickMs;
+    return interpolate(this.#own, this.#next, share, [this.#field]);
+  }
+
+  /** Compares with the newest value that the service has shown. */
+  reconcile(value, now) {
+    this.#advance(now);
+    const at = now - this.#lagMs;
+    const index = this.#past.findLastIndex(({ time }) => time <= at);
+    if (index < 0 || index === this.#past.length - 1) {
+      if (index < 0 && !this.#isMoving) this.#owed = value - this.#own[this.#field];
+      return;
+    }
+    const [before, after] = this.#past.slice(index, index + 2);
+    const [from, to] = [before.own[this.#field], after.own[this.#field]];
+    const perMs = (to - from) / this.#tickMs;
+    const error = value - (from + perMs * (at - before.time));
+    this.#measureLag(error, perMs);
+    this.#leaps = Math.abs(error) > this.#leap ? this.#leaps + 1 : 0;
+    if (this.#leaps >= LEAPS_MAX) {
+      this.reset({ ...this.#start, [this.#field]: value });
+      return;
+    }
+    const tolerance = Math.abs(perMs) * JITTER_MS;
+    this.#owed = error - Math.max(-tolerance, Math.min(tolerance, error));
+  }
+
+  /** Begins anew, as when a match starts or continues. */
+  reset(own = this.#start) {
+    this.#own = own;
+    this.#time = null;
+    this.#past = [];
+    this.#owed = 0;
+    this.#leaps = 0;
+  }
+
+  get #isMoving() {
+    return this.#next[this.#field] !== this.#own[this.#field];
+  }
+
+  /** The service shows inputs later, or sooner, than was assumed if it is behind, or ahead. */
+  #measureLag(error, perMs) {
+    if (Math.abs(perMs) * this.#tickMs <= this.#drift || Math.abs(error) > this.#leap) return;
+    const lagMs = this.#lagMs - (LAG_GAIN * error) / perMs;
+    this.#lagMs = Math.max(0, Math.min(LAG_MS_MAX, lagMs));
+  }
+
+  #advance(now) {
+    // A page that was frozen does not repeat what it missed.
+    if (this.#time === null || now - this.#time > PREDICTED_MS) {
+      this.#time = now;
+      this.#plan();
+    }
+    while (now - this.#time >= this.#tickMs) {
+      this.#own = this.#next;
+      this.#time += this.#tickMs;
+      this.#repay();
+      this.#past.push({ time: this.#time, own: this.#own });
+      this.#plan();
+    }
+    while (this.#past.length && this.#past[0].time < now - PREDICTED_MS) this.#past.shift();
+  }
+
+  /** Computes the state after the coming tick, with a part of what is owed. */
+  #plan() {
+    const next = this.#step(this.#own, this.#input);
+    const moved = Math.abs(next[this.#field] - this.#own[this.#field]);
+    const most = Math.max(CORRECTION_MOVING * moved, this.#drift);
+    this.#part = Math.max(-most, Math.min(most, this.#owed));
+    this.#next = this.#shifted(next);
+  }
+
+  /** What was predicted before would have been there as well. */
+  #repay() {
+    if (this.#part === 0) return;
+    this.#owed -= this.#part;
+    for (const entry of this.#past) entry.own = this.#shifted(entry.own);
+  }
+
+  #shifted(own) {
+    return this.#part ? { ...own, [this.#field]: own[this.#field] + this.#part } : own;
   }
 }

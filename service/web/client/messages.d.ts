@@ -1,5 +1,7 @@
-// The types of all messages, of both dialects and directions. Generated from
-// the service's JSON Schema by `make reference`; do not edit.
+// The types of all messages. Generated from the service's JSON Schema by
+// `make reference`; do not edit.
+
+import type {ErrorCode} from "./games.js";
 
 /**
  * Every message of both dialects and directions; take one by its name.
@@ -563,7 +565,7 @@ export interface AuthRefresh {
  */
 export interface Error {
     type: "error";
-    code: string;
+    code: ErrorCode;
     message: string;
     id?: string;
     retryAfterMs?: number;
@@ -1260,7 +1262,7 @@ export interface ClassicGameLeave {
  */
 export interface ClassicError {
     type: "error";
-    code: string;
+    code: ErrorCode;
     message: string;
     retryAfterMs?: number;
 }
