@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from service.edge.handshake import wants_websocket
+from service.edge.http.assets import asset_routes
 
 if TYPE_CHECKING:
     from service.edge.admission_control import AdmissionControl
@@ -50,6 +51,7 @@ class Pages:
             web.get("/ws", self._connect),
             web.get("/web/{part}/{file}", self._file),
             web.get("/web/{file}", self._file_of_any_part),
+            *asset_routes(WEB, _HEADERS),
             web.get("/docs", self._docs),
             web.get("/docs/{file}", self._document),
         ]

@@ -1,0 +1,94 @@
+"""The scripts and style sheets of the pages, served without their comments and indentation.
+
+That saves about a third of their bytes, and needs no build: each file is shortened when it is first
+asked for, and again when it has changed. `/web/` has the files as they are written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import ETag, web
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
+
+_TYPE_COMMENT = re.compile(r"/\*\* @.*?\*/ ?")
+"""A type within a line, such as `/** @type {HTMLElement} */`."""
+
+
+class Asset(msgspec.Struct, frozen=True):
+    """A file as it is served."""
+
+    body: bytes
+    zipped: bytes
+    etag: str
+
+
+def shortened(text: str) -> str:
+    """Return JavaScript or CSS without lines that are blank or comments, and without indentation.
+
+    It works line by line: no string may go over several lines, nor have a comment in it.
+    """
+    return "\n".join(_kept_lines(text)) + "\n"
+
+
+def _kept_lines(text: str) -> Iterator[str]:
+    is_comment = False
+    for raw in text.splitlines():
+        line = _TYPE_COMMENT.sub("", raw).strip()
+        if line.startswith("/*"):
+            is_comment = True
+        if is_comment:
+            _, end, line = line.partition("*/")
+            is_comment = not end
+            line = line.strip()
+        if line and not line.startswith("//"):
+            yield line
+
+
+@lru_cache(maxsize=256)
+def _asset(path: Path, _changed_ns: int) -> Asset:
+    body = shortened(path.read_text()).encode()
+    return Asset(body, gzip.compress(body, mtime=0), sha256(body).hexdigest()[:32])
+
+
+def asset_routes(directory: Path, headers: Mapping[str, str]) -> list[web.AbstractRouteDef]:
+    """Serve the scripts and style sheets below a directory, listed once, at `/app/PATH`."""
+    files = {
+        path.relative_to(directory).as_posix(): path
+        for path in directory.rglob("*")
+        if path.suffix in CONTENT_TYPES
+    }
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        path = files.get(request.match_info["path"])
+        if path is None:
+            raise web.HTTPNotFound
+        return _response(request, path, headers)
+
+    return [web.get("/app/{path:.+}", serve)]
+
+
+def _response(request: web.Request, path: Path, headers: Mapping[str, str]) -> web.StreamResponse:
+    asset = _asset(path, path.stat().st_mtime_ns)
+    content_type = CONTENT_TYPES[path.suffix]
+    response = web.Response(content_type=content_type, charset="utf-8", headers=headers)
+    response.etag = asset.etag
+    response.headers["Vary"] = "Accept-Encoding"
+    if ETag(asset.etag) in (request.if_none_match or ()):
+        response.set_status(304)
+    elif "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.headers["Content-Encoding"] = "gzip"
+        response.body = asset.zipped
+    else:
+        response.body = asset.body
+    return response
