@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from tests.acceptance.service_process import PATIENCE_S, Running
+from tests.acceptance.service_process import PATIENCE_S, Running, token
 from tests.acceptance.test_page import ARGUMENTS
 
 CONTRACT = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract"
@@ -96,3 +97,34 @@ async def test_search_filters_by_all_words_and_anchors_link_to_entries(
     await page.locator("#documents a", has_text="Classic").click()
     await expect(page.locator("h1")).to_have_text("ws-service: the classic contract")
     await expect(page.locator('[id="classic/UserOnline"]')).to_be_visible()
+
+
+@pytest.mark.browser
+async def test_messages_can_be_tried_in_both_dialects(service: Running, page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda one: errors.append(one.text) if one.type == "error" else None)
+    await page.goto(f"{service.url}/docs#v1")
+    await page.locator('[id="v1/RoomCreate"]').get_by_role("link", name="Try it").click()
+    button, frames = partial(page.get_by_role, "button"), page.locator(".try-frames")
+    await page.get_by_label("Who").fill(token(4711))
+    await button(name="Connect", exact=True).click()
+    await expect(frames).to_contain_text("welcome")
+    await page.get_by_label("game optional").fill("pong")
+    await page.get_by_label("options optional").fill("{}")
+    await button(name="Send").click()
+    await expect(frames).to_contain_text("ack")
+    await button(name="Cut the connection").click()
+    await button(name="Connect again and resume").click()
+    await expect(frames).to_contain_text("resumed")
+    # What is not in the schema is answered by an error.
+    await page.get_by_label("As it is sent").fill('{"type": "room:lock", "roomid": "x"}')
+    await button(name="Send").click()
+    await expect(frames).to_contain_text("UNKNOWN_FIELD")
+    await button(name="Disconnect").click()
+    await page.get_by_label("Dialect").select_option("classic")
+    await page.goto(f"{service.url}/docs#try/classic/LobbyJoin")
+    await button(name="Connect", exact=True).click()
+    await button(name="Send").click()
+    await expect(frames).to_contain_text("lobby:list")
+    assert errors == []

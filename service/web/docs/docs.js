@@ -3,17 +3,25 @@
 
 import { byId, element } from "../common/dom.js";
 import { fieldsOf, nameOf, partsOf, remarkOn, typeOf } from "./docs_schema.js";
+import { PlaygroundPage } from "./playground.js";
 
 const DOCUMENTS = [
   { id: "v1", title: "Protocol v1", file: "asyncapi-v1.json" },
   { id: "classic", title: "Classic", file: "asyncapi-classic.json" },
   { id: "rest", title: "REST", file: "openapi.json" },
 ];
+const TRY_TEXT =
+  "Connect to this service, send messages and see every frame. Who has lost their connection may " +
+  "come back within their grace period: cut it, connect again, and `resumed` brings what was missed.";
 const METHODS = ["get", "post", "put", "patch", "delete"];
+
+const TRY = { id: "try", title: "Try it" };
 
 /** The documents, by their ids. */
 const loaded = new Map();
 let shown = "";
+/** Made when it is first shown. @type {PlaygroundPage | null} */
+let playground = null;
 
 async function load({ id, file }) {
   const response = await fetch(`/docs/${file}`);
@@ -133,6 +141,11 @@ function asyncapi(document) {
   const { query, headers } = channels.socket.bindings.ws;
   const messagesOf = (operation) =>
     operation.messages.map((one) => messageArticle(document, nameOf(one)));
+  const toTry = messagesOf(operations.fromClient);
+  operations.fromClient.messages.forEach((one, index) => {
+    const target = `#${TRY.id}/${shown}/${nameOf(one)}`;
+    toTry[index].append(element("p", { className: "files" }, link("Try it", target)));
+  });
   const payloads = Object.values(components.messages).map(({ payload }) => nameOf(payload));
   const parts = partsOf(components.schemas, payloads).map((name) =>
     article(
@@ -154,7 +167,7 @@ function asyncapi(document) {
       element("h4", { text: "Headers" }),
       fieldsTable(fieldsOf(headers)),
     ),
-    section("from-client", "From a client", ...messagesOf(operations.fromClient)),
+    section("from-client", "From a client", ...toTry),
     section("to-client", "To a client", ...messagesOf(operations.toClient)),
     section("parts", "Parts of messages", ...parts),
     section("errors", "Error codes", codeTable(document["x-error-codes"])),
@@ -236,16 +249,24 @@ function openapi(document) {
 function show(id) {
   if (shown === id) return;
   shown = id;
-  const { file } = DOCUMENTS.find((one) => one.id === id);
+  const isTry = id === TRY.id;
   const document_ = loaded.get(id);
-  const sections = document_.openapi ? openapi(document_) : asyncapi(document_);
-  byId("content").replaceChildren(...title(document_, file), ...sections);
+  const sections = isTry ? tried() : document_.openapi ? openapi(document_) : asyncapi(document_);
+  const head = isTry
+    ? [element("h1", { text: "Try it" }), ...paragraphs(TRY_TEXT)]
+    : title(document_, DOCUMENTS.find((one) => one.id === id).file);
+  byId("content").replaceChildren(...head, ...sections);
   byId("contents").replaceChildren(...sections.flatMap(contentsOf));
   for (const tab of byId("documents").children) {
     if (tab.hash === `#${id}`) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   }
   search();
+}
+
+function tried() {
+  playground ??= new PlaygroundPage(loaded);
+  return playground.sections;
 }
 
 function contentsOf(made) {
@@ -272,24 +293,24 @@ function search() {
       const text = one.textContent.toLowerCase();
       hide(one, !words.every((word) => text.includes(word)));
     }
-    hide(
-      made,
-      found.every((one) => one.hidden),
-    );
+    hide(made, found.length > 0 && found.every((one) => one.hidden));
   }
 }
 
 /** Shows the document, or the entry in it, that the URL fragment names. */
 function follow() {
-  const [id, name] = decodeURIComponent(location.hash.slice(1)).split("/");
-  const wanted = loaded.has(id) ? id : [...loaded.keys()][0];
+  const [id, name, part] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const wanted = id === TRY.id || loaded.has(id) ? id : [...loaded.keys()][0];
   show(wanted);
-  if (name) document.getElementById(`${wanted}/${name}`)?.scrollIntoView();
+  if (wanted === TRY.id && part) {
+    playground.choose(name, part);
+    document.getElementById("try/send").scrollIntoView();
+  } else if (name) document.getElementById(`${wanted}/${name}`)?.scrollIntoView();
   else scrollTo(0, 0);
 }
 
 await Promise.all(DOCUMENTS.map(load));
-const tabs = DOCUMENTS.filter(({ id }) => loaded.has(id));
+const tabs = [...DOCUMENTS.filter(({ id }) => loaded.has(id)), TRY];
 byId("documents").append(...tabs.map(({ id, title: text }) => link(text, `#${id}`)));
 byId("search").addEventListener("input", () => {
   search();
