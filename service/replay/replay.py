@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +19,8 @@ from service.domain.events.matches import (
 )
 from service.errors import ServiceError
 from service.games.protocol import RulesFailed
-from service.replay.run import Run, decode_event, state_hash, ticks_taken
+from service.replay.run import decode_event, state_hash, ticks_taken
+from service.replay.track import RecordedRun, Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -77,9 +77,10 @@ class Replay:
         self.rewinds = [one.tick for one in self.events if isinstance(one, MatchRewound)]
         """The ticks that the match was rewound to, after a restart of the service."""
         self.ticks = self.ended.tick if self.ended else self._ticks_so_far()
-        self._checkpoints = [one for one in self.events if isinstance(one, MatchCheckpoint)]
+        checkpoints = [one for one in self.events if isinstance(one, MatchCheckpoint)]
+        self._track = Track(self.game, self._first_state, self.inputs, checkpoints)
         self._checkpoints_at: dict[int, list[MatchCheckpoint]] = {}
-        for checkpoint in self._checkpoints:
+        for checkpoint in checkpoints:
             self._checkpoints_at.setdefault(checkpoint.tick, []).append(checkpoint)
 
     @property
@@ -89,8 +90,7 @@ class Replay:
 
     def last_input(self, tick: int) -> MatchInput | None:
         """Return the last input before `tick`, or None at the start."""
-        after = bisect_left(self.inputs, tick, key=lambda one: one.tick)
-        return self.inputs[after - 1] if after else None
+        return self._track.last_input(tick)
 
     def at(self, tick: int) -> State:
         """Return the state before `tick` is stepped, or the last one of a shorter match."""
@@ -117,7 +117,7 @@ class Replay:
         A void match is compared up to the tick at which its rules failed; only what was recorded
         after that tick counts as a difference.
         """
-        run: Run | None = None
+        run: RecordedRun | None = None
         try:
             run = self._run_from(0)
             difference = self._verify(run)
@@ -153,7 +153,7 @@ class Replay:
         records = (MatchOutcome, MatchCheckpoint)
         return any(isinstance(event, records) and event.reaches > tick for event in self.events)
 
-    def _verify(self, run: Run) -> Difference | None:
+    def _verify(self, run: RecordedRun) -> Difference | None:
         recorded: dict[int, list[GameEvent]] = {}
         for event in self.events:
             if isinstance(event, MatchOutcome):
@@ -176,14 +176,14 @@ class Replay:
             return Difference(min(late), f"recorded was {recorded[min(late)]}, after the end")
         return self._verify_checkpoints(run) or self._verify_end(run)
 
-    def _verify_checkpoints(self, run: Run) -> Difference | None:
+    def _verify_checkpoints(self, run: RecordedRun) -> Difference | None:
         for checkpoint in self._checkpoints_at.get(run.tick, ()):
             state = self._ask(partial(self._decoded, checkpoint))
             if not checkpoint.hash == state_hash(state) == state_hash(run.state):
                 return Difference(run.tick, "the state is not that of the checkpoint")
         return None
 
-    def _verify_turn(self, run: Run) -> Difference | None:
+    def _verify_turn(self, run: RecordedRun) -> Difference | None:
         """Check that a turn-based game has an input for its next tick.
 
         Ticks are skipped only where an append failed, which can't happen in games that decide each
@@ -191,11 +191,11 @@ class Replay:
         """
         if self.game.tick_hz:
             return None
-        if not run.has_inputs or (self.game.ordered and run.next_tick > run.tick):
+        if not run.has_input or (self.game.ordered and run.next_tick > run.tick):
             return Difference(run.tick, "the input of this tick is missing")
         return None
 
-    def _verify_end(self, run: Run) -> Difference | None:
+    def _verify_end(self, run: RecordedRun) -> Difference | None:
         if self.ended is None or self.is_void:
             return None
         scores = self.scores(run.state)
@@ -214,28 +214,14 @@ class Replay:
         ticks = max(one.reaches for one in self.events if not isinstance(one, MatchInput))
         return ticks if self.game.tick_hz else max(ticks, ticks_taken(self.inputs))
 
-    def _run_to(self, tick: int) -> Run:
+    def _run_to(self, tick: int) -> RecordedRun:
         run = self._run_from(tick)
-        while run.next_tick < tick:
-            run.step()
-        run.tick = tick
+        run.run_to(tick)
         return run
 
-    def _run_from(self, tick: int) -> Run:
+    def _run_from(self, tick: int) -> RecordedRun:
         """Start at the last checkpoint before `tick`; tick 0 runs the match from its start."""
-        base = max(
-            (one for one in self._checkpoints if 0 < one.tick <= tick),
-            key=lambda one: one.tick,
-            default=None,
-        )
-        if base is None:
-            run = Run(self.game, self._ask(self._first_state))
-        else:
-            run = Run(self.game, self._ask(lambda: self._decoded(base)), base.tick)
-        for event in self.inputs:
-            if event.tick >= run.tick:
-                run.add_input(event)
-        return run
+        return self._ask(lambda: self._track.start(tick))
 
     def _first_state(self) -> State:
         started = self.started
