@@ -7,6 +7,7 @@ import msgspec
 
 from service.games.chance import Chance
 from service.games.clocks import FixedTurn
+from service.games.figures import Course, Figure, turn_figures
 from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, OnlyInputs, Result
 
 COLUMNS = 7
@@ -161,6 +162,10 @@ class ConnectFour(FixedTurn, OnlyInputs):
             last_column=state.last_column,
             timed_out=state.timed_out,
         )
+
+    def figures(self, course: Course) -> list[Figure]:
+        """Return the longest turn of each player."""
+        return turn_figures(course)
 
 
 def _turn_s(options: Mapping[str, Any]) -> float:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.games.chance import Chance
+from service.games.figures import Course, Figure, pong_figures
 from service.games.protocol import (
     GameEvent,
     InvalidMove,
@@ -262,6 +263,10 @@ class Pong(NoTurnClock):
             ball_x=UNSET if ball is None else round(ball.x, WIRE_DECIMALS),
             ball_y=UNSET if ball is None else round(ball.y, WIRE_DECIMALS),
         )
+
+    def figures(self, course: Course) -> list[Figure]:
+        """Return the longest rally and the fastest ball."""
+        return pong_figures(course, TICK_HZ)
 
 
 def _duration_s(options: Mapping[str, Any]) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -62,9 +64,12 @@ def _rules_of(started: MatchStarted, games: Catalogue) -> Game:
 class Replay:
     """A recorded match that can be looked at, at any tick."""
 
-    def __init__(self, events: Sequence[Event], games: Catalogue) -> None:
+    def __init__(
+        self, events: Sequence[Event], games: Catalogue, times: Sequence[int] = ()
+    ) -> None:
         """Take all events of the match in their order; raise `NotAMatch` for anything else.
 
+        `times` are when they were recorded, in microseconds since 1970, if that is known.
         Raises `RulesMissing` when this build lacks the version of the rules that it began with.
         """
         if not events or not isinstance(events[0], MatchStarted):
@@ -72,7 +77,17 @@ class Replay:
         self.started = events[0]
         self.game = _rules_of(self.started, games)
         self.events = [event for event in events if isinstance(event, MatchEvent)]
+        # The clock of the machine may have been set back in between.
+        self.times = list(accumulate(times, max))
+        """When each of `events` was recorded, in microseconds since 1970, or none of them."""
+        if self.times and len(self.times) != len(self.events):
+            raise NotAMatch
         self.inputs = [event for event in self.events if isinstance(event, MatchInput)]
+        self._input_times = [
+            at
+            for event, at in zip(self.events, self.times, strict=False)
+            if isinstance(event, MatchInput)
+        ]
         self.ended = next((one for one in self.events if isinstance(one, MatchEnded)), None)
         self.rewinds = [one.tick for one in self.events if isinstance(one, MatchRewound)]
         """The ticks that the match was rewound to, after a restart of the service."""
@@ -91,6 +106,17 @@ class Replay:
     def last_input(self, tick: int) -> MatchInput | None:
         """Return the last input before `tick`, or None at the start."""
         return self._track.last_input(tick)
+
+    def seconds_at(self, tick: int) -> float:
+        """Return how long after the start `tick` was, in seconds.
+
+        By the clock of the match; in a turn-based game by when its moves were recorded, or with one
+        second a move where that is not known.
+        """
+        if self.game.tick_hz or not self.times:
+            return round(tick / self.tick_hz, 3)
+        taken = bisect_left(self._track.input_ticks, tick)
+        return round((self._input_times[taken - 1] - self.times[0]) / 1e6, 3) if taken else 0.0
 
     def at(self, tick: int) -> State:
         """Return the state before `tick` is stepped, or the last one of a shorter match."""
@@ -130,6 +156,10 @@ class Replay:
     def view(self, state: State) -> msgspec.Struct:
         """Return what a spectator may see of a state; raise `RulesFailed`."""
         return self._ask(lambda: self.game.view(state, None))
+
+    def shown(self, event: MatchInput) -> msgspec.Raw:
+        """Return what a spectator may see of an input."""
+        return event.input
 
     def scores(self, state: State) -> list[int]:
         """Return the points by seat in a state; raise `RulesFailed`."""
