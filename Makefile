@@ -35,7 +35,7 @@ NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: postgres help run cluster platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
-.PHONY: takeover torture-cluster mutants pythons bench bench-quick check format wire reference lock clean
+.PHONY: takeover drains torture-cluster mutants pythons bench bench-quick check format wire reference lock clean
 # A failed recipe leaves no stamp behind.
 .DELETE_ON_ERROR:
 
@@ -107,6 +107,9 @@ torture: $(DEV_READY) $(WIRE_READY) ## Inject ROUNDS=200 faults, a reconnect sto
 
 takeover: $(DEV_READY) $(WIRE_READY) ## Kill the node of a match TIMES=50 times, HOW=kill or stop, and measure takeovers
 	$(BIN)/python -m tests.cluster.takeover --times $(or $(TIMES),50) --how $(or $(HOW),kill)
+
+drains: $(DEV_READY) $(WIRE_READY) ## Drain nodes under play TIMES=20 times, and measure what players notice
+	$(BIN)/python -m tests.cluster.drains --times $(or $(TIMES),20)
 
 torture-cluster: $(DEV_READY) $(WIRE_READY) ## Hurt a cluster under play for SECONDS=600 with SEED
 	$(BIN)/python -m tests.cluster.torture --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))

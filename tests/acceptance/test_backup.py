@@ -14,6 +14,8 @@ import pytest
 from tests.acceptance.crash import begin_match
 from tests.acceptance.service_process import Running, StartService, clean_environment, make_token
 
+pytestmark = pytest.mark.sqlite
+
 
 def vacuum_into(database: Path, backup: Path) -> None:
     with closing(sqlite3.connect(database)) as source:

@@ -41,10 +41,10 @@ class Watch:
 class Player:
     """A user of the Python client, who keeps every message type and the newest of each."""
 
-    def __init__(self, url: str, user: int, name: str) -> None:
+    def __init__(self, url: str, user: int, name: str, *, frame_hz: int | None = None) -> None:
         """Connect to `url` within the `async with` block."""
         self.user = user
-        self.client: Client = connect(url, token(user, name))
+        self.client: Client = connect(url, token(user, name), frame_hz=frame_hz)
         self.watch = Watch()
         self.seen: list[dict[str, Any]] = []
         self.acks: list[int] = []
@@ -102,8 +102,12 @@ class Player:
         assert self.state is not None
         return self.state
 
+    def take(self, message: dict[str, Any]) -> None:
+        """Take each message, before anybody who waits for it."""
+
     async def _read(self) -> None:
         async for message in self.client:
+            self.take(message)
             if message["type"] == "game:update":
                 self.state = self.states[message["roomId"]] = message
                 self.watch.note(message)

@@ -2,9 +2,14 @@
 
 Three nodes behind HAProxy, each with a proxy of its own before PostgreSQL and NATS. Users of the
 Python client play matches, while nodes are killed, stopped and continued, drained, and cut from
-either server, and both servers are restarted. At the end every acknowledged event must be in the
-log, every match must have ended, nobody may be in two matches or online who is not, and no client
-may have seen a run fall, or a tick fall within a run.
+either server, their connections are slowed down, and both servers are restarted. At the end,
+
+- every acknowledged command is in the log, once, with its events at the acknowledged position, no
+  other one was carried out twice, and no event that was seen in the log has become another one,
+- every match has ended, and verifies by its replay; nobody was in two matches,
+- all nodes show the same users as online, who are those that are; nobody is, once all have left,
+- no client has seen a run fall, or a tick fall within a run, and each has been shown what was
+  written to them once.
 """
 
 from __future__ import annotations
@@ -17,32 +22,36 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from service.client import NoAnswer, Refused
 from tests import nats_server, postgres
-from tests.acceptance.service_process import Event, Running, fresh_id
+from tests.acceptance.service_process import Running, clean_environment, close_clients, fresh_id
 from tests.balancers import haproxy
+from tests.cluster import torture_log
 from tests.cluster.cluster import Cluster
-from tests.cluster.frame_gaps import Player
+from tests.cluster.torture_log import Row, Witness
+from tests.cluster.torture_players import Pair, TorturePlayer
 from tests.nats_server import NatsServer
 from tests.ports import free_port
 from tests.postgres import Postgres
 from tests.proxy import Proxy
 
 NAMES = ("node1", "node2", "node3")
-GAMES = ("pong", "connect_four")
-MATCH_S = 5
-"""The length of a match of Pong."""
 
 CALM_S = 1.5
 """Between two faults."""
 
-SETTLES_WITHIN_S = 30.0
+SETTLES_WITHIN_S = 60.0
 """How long the matches that are live at the last fault may take to end."""
+
+AGREE_WITHIN_S = 20.0
+"""How long nodes may take to agree on who is online, graces included."""
+
+CONNECT_AT_ONCE = 20
 
 
 class Torture:
@@ -63,14 +72,20 @@ class Torture:
         """What is wrong."""
         self.proxies: dict[str, tuple[Proxy, Proxy]] = {}
         """The proxies of each node, before PostgreSQL and before NATS."""
-        self.players: list[Player] = []
-        self.matches = 0
+        self.players: list[TorturePlayer] = []
+        self.pairs: list[Pair] = []
+        self.verified = 0
+        """How many matches were verified."""
         self.done: list[str] = []
         """The faults that were injected."""
         self._postgres = postgres_
         self._nats = nats
         self._random = random.Random(seed)  # noqa: S311 - it has to be repeatable
-        self._is_over = False
+
+    @property
+    def matches(self) -> int:
+        """How many matches have been played to their end."""
+        return sum(pair.matches for pair in self.pairs)
 
     async def start(self, stack: AsyncExitStack) -> str:
         """Start proxies, nodes and balancer; return the URL."""
@@ -95,95 +110,41 @@ class Torture:
 
     async def run(self, seconds: float, pairs: int) -> None:
         """Let `pairs` of users play for so long, and check everything at the end."""
+        witness = Witness(self.cluster.url)
+        watching = asyncio.create_task(witness.watch())
         async with AsyncExitStack() as stack:
             url = await self.start(stack)
             async with AsyncExitStack() as players:
-                for _ in range(2 * pairs):
-                    user = fresh_id()
-                    player = Player(url, user, f"P{user}")
-                    self.players.append(await players.enter_async_context(player))
+                await self._connect(url, players, 2 * pairs)
                 await self._play_and_hurt(time.monotonic() + seconds)
-            await self._check_ends()
+                await self._check_online()
+            watching.cancel()
+            await asyncio.wait([watching])
+            self._check(await self._settled(witness), witness)
+            await asyncio.to_thread(self.cluster.stop)
+            await self._verify()
+
+    async def _connect(self, url: str, stack: AsyncExitStack, count: int) -> None:
+        for _ in range(0, count, CONNECT_AT_ONCE):
+            users = [fresh_id() for _ in range(min(CONNECT_AT_ONCE, count - len(self.players)))]
+            new = [TorturePlayer(url, user, f"P{user}") for user in users]
+            self.players += await asyncio.gather(*map(stack.enter_async_context, new))
+        seats = zip(self.players[::2], self.players[1::2], strict=True)
+        self.pairs = [Pair(number, two) for number, two in enumerate(seats)]
 
     async def _play_and_hurt(self, until: float) -> None:
-        pairs = zip(self.players[::2], self.players[1::2], strict=True)
-        playing = [
-            asyncio.create_task(self._play(number, *pair)) for number, pair in enumerate(pairs)
-        ]
+        playing = [asyncio.create_task(pair.play()) for pair in self.pairs]
         await self._hurt(until)
-        self._is_over = True
         say("the last matches end")
-        _, late = await asyncio.wait(playing, timeout=SETTLES_WITHIN_S)
-        for number, task in enumerate(playing):
-            if task in late:
-                self.faults.append(
-                    f"the match of pair {number} has not ended: {self._told(number)}"
-                )
+        for pair in self.pairs:
+            pair.stop()
+        await asyncio.wait(playing, timeout=SETTLES_WITHIN_S)
+        for number, (task, pair) in enumerate(zip(playing, self.pairs, strict=True)):
+            if not task.done():
+                self.faults.append(f"the match of pair {number} has not ended: {pair.told()}")
                 task.cancel()
             elif task.exception() is not None:
                 self.faults.append(f"pair {number} failed: {task.exception()!r}")
-        self.faults += [fault for one in self.players for fault in one.watch.faults]
-        self._check_acks()
-
-    def _told(self, number: int) -> str:
-        """Tell what the players of a pair have seen last."""
-        pair = self.players[2 * number : 2 * number + 2]
-        return " | ".join(f"{one.user}: {one.state} {one.seen[-3:]}" for one in pair)
-
-    # Play
-
-    async def _play(self, number: int, one: Player, other: Player) -> None:
-        """Play one match after the other, until it is over."""
-        game = GAMES[number % len(GAMES)]
-        chance = random.Random(number)  # noqa: S311 - the same
-        while not self._is_over:
-            options = {"duration_s": MATCH_S} if game == "pong" else {}
-            room = str((await one.do("room:create", game=game, options=options))["roomId"])
-            await other.do("room:join", roomId=room)
-            for player in (one, other):
-                await self._ready(player, room)
-            await self._play_to_end(game, room, (one, other), chance)
-            self.matches += 1
-            for player in (one, other):
-                with suppress(Refused):
-                    await player.do("room:leave", roomId=room)
-
-    async def _ready(self, player: Player, room: str) -> None:
-        try:
-            await player.do("room:ready", roomId=room)
-        except Refused as refused:
-            if refused.code not in {"INVALID_STATE", "NOT_SEATED"}:
-                raise
-
-    async def _play_to_end(
-        self, game: str, room: str, players: tuple[Player, Player], chance: random.Random
-    ) -> None:
-        while not self._has_ended(room, players):
-            with suppress(Refused, NoAnswer):
-                if game == "pong":
-                    player = chance.choice(players)
-                    action = chance.choice(["down", "up"])
-                    await player.client.command(
-                        "game:move", roomId=room, direction="w", action=action, timeout_s=5
-                    )
-                    await asyncio.sleep(0.2)
-                else:
-                    state = players[0].states.get(room)
-                    turn = state["state"]["turn"] if state else None
-                    if turn is None:
-                        turn = chance.randrange(2)
-                    await players[turn].client.command(
-                        "game:move", roomId=room, move={"column": chance.randrange(7)}, timeout_s=5
-                    )
-            await asyncio.sleep(0.05)
-
-    @staticmethod
-    def _has_ended(room: str, players: tuple[Player, Player]) -> bool:
-        return any(
-            m["type"] in {"game:over", "room:closed"} and m.get("roomId") == room
-            for player in players
-            for m in player.seen
-        )
 
     # Faults
 
@@ -196,6 +157,7 @@ class Torture:
             self._cut_from_bus,
             self._restart_database,
             self._restart_bus,
+            self._slow_down,
         ]
         faults = [one for one in faults if not self._only or one.__name__[1:] in self._only]
         while True:
@@ -249,6 +211,16 @@ class Torture:
         proxy.heal()
         await self._ended_or_fine(node)
 
+    async def _slow_down(self, node: Running, name: str) -> None:
+        """Let everything between a node and both servers take longer for a while."""
+        for proxy in self.proxies[name]:
+            for way in (proxy.to_client, proxy.to_server):
+                way.delay_s = self._random.uniform(0.01, 0.15)
+        await asyncio.sleep(self._random.uniform(1, 4))
+        for proxy in self.proxies[name]:
+            proxy.heal()
+        await self._ended_or_fine(node)
+
     async def _restart_database(self, _node: Running, _name: str) -> None:
         await asyncio.to_thread(self._postgres.kill)
         await asyncio.sleep(self._random.random())
@@ -274,84 +246,71 @@ class Torture:
 
     # Checks
 
-    def _events(self) -> list[Event]:
-        """Read the log, not by a proxy: those run in this loop."""
-        return Running(Path(), self.cluster.settings, dev=False).events()
-
-    def _check_acks(self) -> None:
-        positions = [event.position for event in self._events()]
-        if positions != list(range(1, len(positions) + 1)):
-            self.faults.append("the positions of the log have gaps or repetitions")
-        last = positions[-1]
-        lost = [ack for player in self.players for ack in player.acks if ack > last]
-        if lost:
-            self.faults.append(f"acknowledged, but not in the log: {lost}")
-
-    async def _check_ends(self) -> None:
-        """Check that all matches have ended, and that nobody is online any more."""
-        for _ in range(40):
-            wrong = self._unsettled()
-            if not wrong:
-                break
-            await asyncio.sleep(0.5)
-        self.faults += wrong
-        self.faults += two_matches(self._events())
-        say("\n".join(["the log is verified", *self.faults]))
+    async def _check_online(self) -> None:
+        """Check that each node shows those as online who are, while they still are."""
         for name in NAMES:
             await self._again(self.cluster[name])
-        await asyncio.to_thread(self.cluster.stop)
-        self.faults += await self._verify()
+        expected = {player.user for player in self.players}
+        for name in NAMES:
+            until = time.monotonic() + AGREE_WITHIN_S
+            while (shown := await self._shown_at(name)) != expected:
+                if time.monotonic() > until:
+                    wrong = f"missing {expected - shown}, too many {shown - expected}"
+                    self.faults.append(f"{name} shows other users as online: {wrong}")
+                    break
+                await asyncio.sleep(0.5)
 
-    def _unsettled(self) -> list[str]:
-        matches, online = set(), set()
-        for event in self._events():
-            match event.type:
-                case "match.started":
-                    matches.add(event.data["match"])
-                case "match.ended":
-                    matches.discard(event.data["match"])
-                case "user.came_online":
-                    online.add(event.data["user"])
-                case "user.went_offline":
-                    online.discard(event.data["user"])
-                case _:
-                    pass
-        return [
-            *(f"match {match} has not ended" for match in matches),
-            *(f"user {user} is online" for user in online),
-        ]
+    async def _shown_at(self, name: str) -> set[int]:
+        """Return whom a node shows as online, besides the one who asks it."""
+        asking = fresh_id()
+        client = await self.cluster[name].connect_v1(asking)
+        shown = next(one for one in client.received if one["type"] == "user:list")
+        await close_clients()
+        # Whoever has asked before may be in their grace.
+        return {user["id"] for user in shown["users"] if str(user["name"]).startswith("P")}
 
-    async def _verify(self) -> list[str]:
-        """Verify the log, and every match in it, by the command line."""
-        node, faults = self.cluster[NAMES[0]], []
-        environment = os.environ | node.settings | self.cluster.settings
-        matches = [e.data["match"] for e in self._events() if e.type == "match.ended"]
-        commands = [["log", "verify"], *(["replay", match, "--verify"] for match in matches[-20:])]
-        for command in commands:
+    async def _settled(self, witness: Witness) -> Sequence[Row]:
+        """Return the log once nobody is online any more, or when that has taken too long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AGREE_WITHIN_S):
+                await witness.look()
+                while torture_log.still_online(witness.seen):
+                    await asyncio.sleep(0.5)
+                    await witness.look()
+        return await asyncio.to_thread(torture_log.read, self.cluster.url)
+
+    def _check(self, rows: Sequence[Row], witness: Witness) -> None:
+        acked = [ack for player in self.players for ack in player.acked]
+        say(f"{len(rows)} events, {len(acked)} acknowledged commands")
+        self.faults += [fault for player in self.players for fault in player.watch.faults]
+        self.faults += torture_log.changed(witness.seen, rows)
+        self.faults += torture_log.wrong_order(rows)
+        self.faults += torture_log.wrong_acks(rows, acked)
+        self.faults += torture_log.wrong_matches(rows)
+        self.faults += torture_log.still_online(rows)
+        for pair in self.pairs:
+            for reader, text in pair.said:
+                shown = Counter(reader.texts)[text]
+                if shown > 1 or (reader.is_complete and shown < 1):
+                    self.faults.append(f"{reader.user} was shown {text!r} {shown} times")
+
+    async def _verify(self) -> None:
+        """Verify the log, and every match in it by its replay."""
+        say("verifying")
+        environment = clean_environment(self.cluster[NAMES[0]].settings | self.cluster.settings)
+        for command in (["service", "log", "verify"], ["tests.cluster.verify_matches"]):
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "service", *command),
+                *(sys.executable, "-m", *command),
                 env=environment,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
-            output = (await process.communicate())[0].decode()
+            output = (await process.communicate())[0].decode().strip()
             if process.returncode != 0:
-                faults.append(f"{' '.join(command)}: {output.strip()[-400:]}")
-        return faults
-
-
-def two_matches(events: list[Event]) -> list[str]:
-    """Return who was in two live matches at once."""
-    live: dict[str, list[int]] = {}
-    faults = []
-    for event in events:
-        if event.type == "match.started":
-            busy = {user for users in live.values() for user in users}
-            faults += [f"{one} is in two matches" for one in busy & set(event.data["players"])]
-            live[event.data["match"]] = event.data["players"]
-        elif event.type == "match.ended":
-            live.pop(event.data["match"], None)
-    return faults
+                self.faults.append(f"{' '.join(command)}: {output[-400:]}")
+        *wrong, last = output.splitlines()
+        self.faults += wrong
+        self.verified = int(last) if last.isdigit() else 0
 
 
 def say(line: str) -> None:
@@ -379,7 +338,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10_000)
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--only", action="append", help="a fault, as it is printed")
     given = parser.parse_args()
     say(f"seed {given.seed}")
@@ -395,7 +354,10 @@ def main() -> None:
         )
     for fault in found.faults:
         say(f"FAULT: {fault}")
-    say(f"{len(found.done)} faults injected, {found.matches} matches, {len(found.faults)} wrong")
+    say(
+        f"{len(found.done)} faults injected, {found.verified} matches verified, "
+        f"{len(found.faults)} wrong"
+    )
     sys.exit(bool(found.faults))
 
 
