@@ -234,6 +234,7 @@ REST_ROWS: tuple[RestRow, ...] = (
         for path, name in (("figures", "see the figures"), ("nodes", "list the nodes"),
                            ("users", "list users with their sockets"),
                            ("rooms", "list all rooms"), ("log", "read the log"),
+                           ("matches/{matchId}/state", "see a match at a tick"),
                            ("deliveries", "list deliveries"))
     ),
     *(

@@ -83,6 +83,12 @@ class LogParams(shapes.Parameters, frozen=True):
     limit: shapes.EventsLimit = shapes.EVENTS_LIMIT
 
 
+class StateParams(shapes.MatchParams, frozen=True):
+    """A match at a tick; without one at the latest that is in the log."""
+
+    tick: shapes.LastTick | None = None
+
+
 class Kick(shapes.Parameters, frozen=True):
     """Whom to remove from which room."""
 
@@ -239,6 +245,44 @@ class LogPage(shapes.Response, frozen=True):
     events: list[LoggedEvent]
     cursor: int | None
     head: int
+
+
+class Sight(shapes.Response, frozen=True):
+    """What a viewer sees of a match: a seat, or null for spectators."""
+
+    seat: int | None
+    view: dict[str, Any]
+
+
+class MatchEventView(shapes.Response, frozen=True):
+    """An event of a match, with all of its fields but whole states."""
+
+    tick: int
+    type: str
+    data: dict[str, Any]
+
+
+class MatchAtTick(shapes.Response, frozen=True):
+    """A match at a tick: its whole state, and what each viewer sees of it."""
+
+    match_id: MatchId
+    game: str
+    rules_version: int
+    players: list[User]
+    is_live: bool
+    tick: int
+    ticks: int
+    tick_hz: int
+    state: dict[str, Any]
+    hash: str
+    """The hash of this state, as in checkpoints."""
+    sights: list[Sight]
+    checkpoints: list[int]
+    """The ticks near this one at which the log has a checkpoint."""
+    rewinds: list[int]
+    """The ticks to which the match was rewound."""
+    events: list[MatchEventView]
+    """The events of the match near this tick."""
 
 
 class Delivery(shapes.Response, frozen=True):

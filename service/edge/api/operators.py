@@ -1,51 +1,36 @@
-"""Handlers of the operators' part of the HTTP API: what goes on, and the means to step in."""
+"""Handlers of the operators' part of the HTTP API: what goes on."""
 
 from __future__ import annotations
 
 import heapq
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET
 
 from service import __version__
 from service.cluster.status import NodeStatus, read_nodes
-from service.domain.commands.operators import (
-    CloseRoom,
-    EndMatch,
-    KickMember,
-    NoteAction,
-    RevokeSessions,
-)
-from service.domain.events.matches import room_of
 from service.domain.ids import UserId, parse_user_id
 from service.edge.api import operator_shapes as shapes
 from service.edge.api.calls import Call, Dependencies, Params, Route
-from service.edge.api.problems import BadParameter, DeliveryNotFound
+from service.edge.api.match_state import match_at_tick, state_at
+from service.edge.api.operator_actions import OPERATOR_ACTIONS
+from service.edge.api.problems import MatchNotFound
 from service.edge.api.shapes import datetime_of, user_sort_key
 from service.edge.claims import Scope
 from service.eventstore.log_search import LogQuery, search_log
+from service.eventstore.read_models.match_history import MatchQuery, find_matches
 from service.eventstore.read_models.outbox import entries
-from service.eventstore.records import Origin
-from service.fanout.audience import Delivery, Everyone, Sockets, Users
 from service.fanout.views import user_entry
 from service.figures import EVERY_S
-from service.protocol import v1
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from service.domain.commands.base import Command
     from service.domain.projections.room import Room
     from service.eventstore.records import Row
-    from service.fanout.audience import Audience
 
 logger = get_logger(__name__)
-
-NAMELESS_OPERATOR = "operator"
-"""The actor of actions by a token without a user id."""
 
 DELIVERIES_MAX = 200
 """The maximum number of deliveries that are listed."""
@@ -249,6 +234,17 @@ def _logged(row: Row) -> shapes.LoggedEvent:
     )
 
 
+async def show_state(deps: Dependencies, call: Call[shapes.StateParams]) -> shapes.MatchAtTick:
+    """Shows a match, live or finished, at a tick: its state, what each side sees, its events."""
+    match, tick = call.params.match_id, call.params.tick
+    if not await find_matches(deps.reader, MatchQuery(match=match)):
+        raise MatchNotFound
+    with deps.replays.turn():
+        replay = await deps.replays.load(match)
+        found = await deps.replays.ask(replay, lambda one: state_at(one, tick))
+    return match_at_tick(found, replay, deps.profiles)
+
+
 async def list_deliveries(deps: Dependencies, _call: Call[shapes.NoParams]) -> shapes.DeliveryList:
     """Lists the results that wait for other services, or were rejected by them."""
     found = await entries(deps.reader, limit=DELIVERIES_MAX)
@@ -266,81 +262,6 @@ async def list_deliveries(deps: Dependencies, _call: Call[shapes.NoParams]) -> s
             for entry in found
         ]
     )
-
-
-# Acting
-
-
-async def kick_member(deps: Dependencies, call: Call[shapes.Kick]) -> shapes.Done:
-    """Removes a player or spectator from a room, also from a running match."""
-    params = call.params
-    user = parse_user_id(params.user)
-    return await _act(deps, call, KickMember(params.room_id, user, params.reason))
-
-
-async def close_room(deps: Dependencies, call: Call[shapes.RoomAction]) -> shapes.Done:
-    """Closes a room; a running match of it is void."""
-    return await _act(deps, call, CloseRoom(call.params.room_id, call.params.reason))
-
-
-async def void_match(deps: Dependencies, call: Call[shapes.MatchAction]) -> shapes.Done:
-    """Voids a running match: it has no result, and its room stays."""
-    match = call.params.match_id
-    return await _act(deps, call, EndMatch(room_of(match), match, call.params.reason))
-
-
-async def revoke_user(deps: Dependencies, call: Call[shapes.UserAction]) -> shapes.Done:
-    """Closes a user's sockets, and revokes all of their tokens issued until now."""
-    user = parse_user_id(call.params.user)
-    return await _act(deps, call, RevokeSessions(user, int(deps.now()), call.params.reason))
-
-
-async def send_message(deps: Dependencies, call: Call[shapes.OperatorMessage]) -> shapes.Done:
-    """Sends a text to a user, to a room, or to all who are connected, as `server:message`."""
-    params = call.params
-    room = None if params.room_id is UNSET else params.room_id
-    user = None if params.user is UNSET else parse_user_id(params.user)
-    if room is not None and user is not None:
-        raise BadParameter("Name either a `user` or a `roomId`, or neither for all.", "user")
-    note = NoteAction("message", room=room, user=user, reason=params.reason)
-    done = await _act(deps, call, note)
-    audience: Audience = Everyone()
-    if room is not None:
-        audience = Sockets(tuple(deps.world.rooms.get(room).sockets))
-    elif user is not None:
-        audience = Users((user,))
-    data = msgspec.Raw(msgspec.json.encode({"from": "operator", "text": params.text}))
-    await deps.announcer.announce(Delivery(audience, v1=v1.ServerMessage(data)))
-    return done
-
-
-async def retry_delivery(deps: Dependencies, call: Call[shapes.MatchAction]) -> shapes.Done:
-    """Makes the deliveries of a match due at once, rejected ones included."""
-    match = call.params.match_id
-    found = [] if "\0" in match else await entries(deps.reader, start=match, limit=DELIVERIES_MAX)
-    consumers = [entry.consumer for entry in found if entry.match == match]
-    if not consumers:
-        raise DeliveryNotFound
-    done = await _act(
-        deps, call, NoteAction("retry_delivery", match=match, reason=call.params.reason)
-    )
-    for consumer in consumers:
-        await deps.outbox_notes.retry(consumer, match)
-    return done
-
-
-async def _act(deps: Dependencies, call: Call[Any], command: Command) -> shapes.Done:
-    """Carry an action out; the log has who did it."""
-    caller = call.caller.identity
-    actor = NAMELESS_OPERATOR if caller is None else caller.user
-    origin = Origin(uuid.uuid4().hex, actor)
-    executed = await deps.engine.execute(command, origin)
-    logger.warning(
-        "operator acted",
-        correlation_id=origin.correlation_id,
-        metadata={"action": type(command).__name__, "actor": str(actor)},
-    )
-    return shapes.Done(position=executed.result.position)
 
 
 def _view(
@@ -362,22 +283,6 @@ def _view(
     )
 
 
-def _action(
-    path: str,
-    handler: Callable[[Dependencies, Call[Params]], Awaitable[shapes.Done]],
-    params_type: type[Params],
-) -> Route[Params]:
-    return Route(
-        "POST",
-        f"/admin/{path}",
-        handler,
-        params_type=params_type,
-        response_type=shapes.Done,
-        scope=Scope.ADMIN,
-        problems=(404, 409, 413, 415, 503),
-    )
-
-
 OPERATOR_ROUTES: tuple[Route[Any], ...] = (
     _view("figures", show_figures, shapes.NoParams, shapes.FigureSeries),
     _view("nodes", list_nodes, shapes.NoParams, shapes.NodeList),
@@ -385,11 +290,13 @@ OPERATOR_ROUTES: tuple[Route[Any], ...] = (
     _view("rooms", search_rooms, shapes.RoomSearchParams, shapes.RoomDetailPage),
     _view("log", read_log, shapes.LogParams, shapes.LogPage),
     _view("deliveries", list_deliveries, shapes.NoParams, shapes.DeliveryList),
-    _action("kick", kick_member, shapes.Kick),
-    _action("close-room", close_room, shapes.RoomAction),
-    _action("void-match", void_match, shapes.MatchAction),
-    _action("revoke", revoke_user, shapes.UserAction),
-    _action("message", send_message, shapes.OperatorMessage),
-    _action("retry-delivery", retry_delivery, shapes.MatchAction),
+    _view(
+        "matches/{matchId}/state",
+        show_state,
+        shapes.StateParams,
+        shapes.MatchAtTick,
+        problems=(404, 409, 503),
+    ),
+    *OPERATOR_ACTIONS,
 )
 """Operators look with the scope `observe`, and act with `admin`."""

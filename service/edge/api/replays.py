@@ -79,6 +79,10 @@ class Replays:
                 raise NotReplayable("The match is too long to be replayed.")
         return await self._in_thread(lambda: Replay(events, self._games))
 
+    async def ask(self, replay: Replay, question: Callable[[Replay], Result]) -> Result:
+        """Return what a function says of a replay; it runs on the thread."""
+        return await self._in_thread(lambda: question(replay))
+
     async def frames(self, replay: Replay, wanted: FramesParams) -> AsyncIterator[bytes]:
         """Yield the selected frames as chunks of NDJSON."""
         lines = frame_lines(replay, wanted.hz, wanted.start, wanted.to)

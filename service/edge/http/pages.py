@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from service.edge.http.addresses import Handshakes
 
 WEB = Path(__file__).parent.parent.parent / "web"
-PARTS = ("client", "play", "docs", "common")
+PARTS = ("client", "play", "docs", "common", "admin")
 """The folders of `WEB`; no two have a file of the same name."""
 
 CONTRACT = WEB / "docs" / "contract"
@@ -52,6 +52,8 @@ class Pages:
             web.get("/web/{part}/{file}", self._file),
             web.get("/web/{file}", self._file_of_any_part),
             *asset_routes(WEB, _HEADERS),
+            web.get("/admin", self._console),
+            web.get("/admin/{place:.+}", self._console),
             web.get("/docs", self._docs),
             web.get("/docs/{file}", self._document),
         ]
@@ -84,6 +86,9 @@ class Pages:
         if part == "client":
             return _response(self._parts[part], name)
         raise web.HTTPMovedPermanently(f"/web/{part}/{name}", headers=_HEADERS)
+
+    async def _console(self, _request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(WEB / "admin" / "console.html", headers=_HEADERS)
 
     async def _docs(self, _request: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "docs" / "docs.html", headers=_HEADERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.domain.events.access import SessionsRevoked
+from service.domain.events.matches import MatchStarted
 from service.domain.ids import Owner
-from service.edge.api import operators, routes
+from service.edge.api import operator_actions, operators, routes
 from service.edge.api.calls import Dependencies
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
@@ -25,6 +26,8 @@ from service.eventstore.read_models.outbox import Entry
 from service.eventstore.records import Head
 from service.fanout.profiles import Profiles
 from service.figures import Figures
+from service.games.catalogue import GAMES
+from service.replay.replay import Replay
 from service.runtime.idempotency import CommandResult
 from service.runtime.pending import Executed
 from service.settings.sections.tokens import TokenSettings
@@ -36,6 +39,18 @@ SECRET = "a-secret-that-is-long-enough-" * 3
 NOW = 1_000_000_000
 REVOKED = 90
 MATCH = f"{ROOM}-1"
+
+RELAY_STARTED = MatchStarted(
+    match=MATCH,
+    tick=0,
+    game="relay",
+    rules_version=1,
+    players=[OPPONENT, 10],
+    seed=1,
+    options={},
+    pace="free",
+    turn_s=None,
+)
 
 TOKENS: dict[Caller, dict[str, Any] | None] = {
     "nobody": None,
@@ -93,8 +108,11 @@ class Stub:
     def turn(self) -> Any:
         return nullcontext()
 
-    async def load(self, _match: str) -> None:
-        """Load nothing."""
+    async def load(self, _match: str) -> Replay:
+        return Replay([RELAY_STARTED], GAMES)
+
+    async def ask(self, replay: Replay, question: Callable[[Replay], Any]) -> Any:
+        return question(replay)
 
     async def verify(self, _replay: object) -> None:
         """Find no difference."""
@@ -132,6 +150,7 @@ async def client(
         return {MATCH} if row.private else set()
 
     monkeypatch.setattr(routes, "find_matches", find)
+    monkeypatch.setattr(operators, "find_matches", find)
     monkeypatch.setattr(routes, "private_matches", hidden)
 
     async def no_nodes(*_: object) -> list[object]:
@@ -150,6 +169,7 @@ async def client(
 
     monkeypatch.setattr(operators, "read_nodes", no_nodes)
     monkeypatch.setattr(operators, "entries", deliveries)
+    monkeypatch.setattr(operator_actions, "entries", deliveries)
     monkeypatch.setattr(operators, "search_log", search)
     stub: Any = Stub(row)
     authenticator = Authenticator(
