@@ -66,7 +66,7 @@ async def test_an_operator_sees_and_ends_what_goes_on(service: Running) -> None:
         assert (await of_type(ana, "room:closed"))["reason"] == "operator"
         assert (await act(service, "close-room", roomId=room)).status == 404
 
-        page = await get(service, "/admin/log", OBSERVER, stream="operators")
+        events = (await get(service, "/admin/log", OBSERVER, stream="operators"))["events"]
         acted = [
             (one["data"]["action"], one["data"]["reason"], one["actor"]) for one in page["events"]
         ]
