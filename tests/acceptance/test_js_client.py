@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import service
+from service.edge.http.pages import WEB
+from service.edge.http.shorten import short_script
 
 pytestmark = pytest.mark.node
 
@@ -90,6 +92,17 @@ def test_the_package_installs_with_its_class_and_types(tmp_path: Path) -> None:
     options = ("--strict", "--target", "es2022", "--module", "nodenext")
     run(find_node(), str(compiler), *options, "page.ts", cwd=tmp_path)
     assert run(find_node(), "page.js", cwd=tmp_path) == "idle 0\n"
+
+
+def test_a_script_as_it_is_served_has_the_same_tokens(tmp_path: Path) -> None:
+    scripts = [path.relative_to(WEB) for path in WEB.rglob("*.js")]
+    for script in scripts:
+        short = tmp_path / script
+        short.parent.mkdir(parents=True, exist_ok=True)
+        short.write_text(short_script((WEB / script).read_text()))
+    tool = ROOT / "tests" / "node" / "same_tokens.js"
+    output = run(find_node(), str(tool), str(WEB), str(tmp_path), *map(str, scripts))
+    assert int(output) == len(scripts)
 
 
 def test_the_client_has_no_dependencies() -> None:

@@ -1,13 +1,12 @@
-"""The scripts and style sheets of the pages, served without their comments and indentation.
+"""The scripts and style sheets of the pages, shortened.
 
-That saves about a third of their bytes, and needs no build: each file is shortened when it is first
-asked for, and again when it has changed. `/web/` has the files as they are written.
+That saves half of their bytes, and needs no build: each file is shortened when it is first asked
+for, and again when it has changed. `/web/` has the files as they are written.
 """
 
 from __future__ import annotations
 
 import gzip
-import re
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -15,14 +14,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import ETag, web
 
+from service.edge.http.shorten import short_script, short_style
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
-
-_TYPE_COMMENT = re.compile(r"/\*\* @.*?\*/ ?")
-"""A type within a line, such as `/** @type {HTMLElement} */`."""
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -33,31 +31,10 @@ class Asset(msgspec.Struct, frozen=True):
     etag: str
 
 
-def shortened(text: str) -> str:
-    """Return JavaScript or CSS without lines that are blank or comments, and without indentation.
-
-    It works line by line: no string may go over several lines, nor have a comment in it.
-    """
-    return "\n".join(_kept_lines(text)) + "\n"
-
-
-def _kept_lines(text: str) -> Iterator[str]:
-    is_comment = False
-    for raw in text.splitlines():
-        line = _TYPE_COMMENT.sub("", raw).strip()
-        if line.startswith("/*"):
-            is_comment = True
-        if is_comment:
-            _, end, line = line.partition("*/")
-            is_comment = not end
-            line = line.strip()
-        if line and not line.startswith("//"):
-            yield line
-
-
 @lru_cache(maxsize=256)
 def _asset(path: Path, _changed_ns: int) -> Asset:
-    body = shortened(path.read_text()).encode()
+    shorten = short_script if path.suffix == ".js" else short_style
+    body = shorten(path.read_text()).encode()
     return Asset(body, gzip.compress(body, mtime=0), sha256(body).hexdigest()[:32])
 
 
