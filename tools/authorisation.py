@@ -222,7 +222,8 @@ REST_ROWS: tuple[RestRow, ...] = (
         RestRow("GET", MATCH + path, name, _rest(anyone=404) if private else _rest(),
                 private=private)
         for path, what in (("", "show"), ("/events", "list the events of"),
-                           ("/verify", "verify"), ("/frames", "play again"))
+                           ("/verify", "verify"), ("/frames", "play again"),
+                           ("/summary", "sum up"), ("/recording", "export"))
         for private, name in ((False, f"{what} a match"),
                               (True, f"{what} a match of a room that was not public"))
     ),

@@ -67,7 +67,8 @@ class Ending(_Part, frozen=True):
 class EventOfRecording(_Part, frozen=True):
     """A row of the log. `hash` is the SHA-256 of `previous` and of the other fields.
 
-    `data` and `meta`, which may be null, count byte by byte. `recorded_at` is in microseconds since 1970.
+    `data` and `meta`, which may be null, count byte by byte. `recorded_at` is in microseconds
+    since 1970.
     """
 
     position: Annotated[int, Meta(ge=1)]

@@ -41,6 +41,10 @@ _KINDS: dict[type[MatchEvent], Kind] = {
 }
 
 
+_LATER: dict[Kind, int] = {"point": 1, "ended": 2}
+"""Where they stand among the marks of the same tick: a point follows the move that made it."""
+
+
 class Mark(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Something that happened in a match, at `tick` and `atS`, seconds from its start.
 
@@ -90,6 +94,7 @@ class Inputs(msgspec.Struct, frozen=True, rename="camel"):
 class Summary(msgspec.Struct, frozen=True, rename="camel"):
     """A match summed up; `tickHz` is 0 for a turn-based game."""
 
+    match_id: str
     game: str
     rules_version: int
     tick_hz: int
@@ -111,6 +116,7 @@ def summarise(replay: Replay) -> Summary:
         pass
     duration_s = replay.seconds_at(replay.ticks)
     return Summary(
+        match_id=replay.started.match,
         game=replay.started.game,
         rules_version=replay.started.rules_version,
         tick_hz=replay.game.tick_hz,
@@ -126,9 +132,8 @@ def summarise(replay: Replay) -> Summary:
 
 def timeline(replay: Replay, scores: list[Score]) -> list[Mark]:
     """Return what happened, in order; `scores` are those over time."""
-    marks = [*_points(scores), *_marks(replay)]
-    # What the log has comes after the points of the same tick, since these led to it.
-    return sorted(marks, key=lambda mark: (mark.tick, mark.kind == "ended"))
+    marks = [*_marks(replay), *_points(scores)]
+    return sorted(marks, key=lambda mark: (mark.tick, _LATER.get(mark.kind, 0)))
 
 
 def runs_of(replay: Replay) -> list[RunOf]:

@@ -17,6 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 
+from service.games.catalogue import GAMES
+from service.replay import recording
+from service.replay.replay import Replay
 from tests.acceptance.service_process import (
     PATIENCE_S,
     Client,
@@ -285,6 +288,79 @@ async def test_the_frames_of_a_game_without_ticks_have_the_moves(service: Runnin
     assert second["input"] == {"kind": "relayed", "seat": 0, "move": {"step": 1}}
 
 
+async def test_a_recording_verifies_elsewhere_and_is_sent_once(service: Running) -> None:
+    match = await played(*await two(service))
+    path = f"/matches/{match}/recording"
+
+    plain = await ask(service, path, headers={"Accept-Encoding": "identity"})
+    packed = await ask(service, path, headers={"Accept-Encoding": "gzip"})
+
+    content = plain.text.encode()
+    found = recording.read(content)
+    recording.check(found, content)
+    assert Replay(*recording_events(found)).verify() is None
+    assert (found.match, found.names) == (match, ["Ana", "Ben"])
+    assert packed.text == plain.text
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert plain.headers["ETag"] != packed.headers["ETag"]
+    for answer in (plain, packed):
+        again = await ask(service, path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status, again.text) == (304, "")
+    head = await ask(service, path, method="HEAD")
+    assert (head.status, head.text, "ETag" in head.headers) == (200, "", True)
+
+
+def recording_events(found: recording.Recording) -> tuple[Any, Any, Any]:
+    events, times = found.decoded()
+    return events, GAMES, times
+
+
+async def test_a_summary_tells_when_the_score_changed(service: Running) -> None:
+    ana, ben = await two(service)
+    match = await played(ana, ben)
+
+    summary = await get(service, f"/matches/{match}/summary")
+
+    assert (summary["matchId"], summary["game"], summary["tickHz"]) == (match, "relay", 0)
+    assert [one["scores"] for one in summary["scores"]] == [[0, 0], [2, 1]]
+    kinds = [one["kind"] for one in summary["timeline"]]
+    assert kinds == ["started", "move", "move", "move", "point", "ended"]
+    assert [one["inputs"] for one in summary["inputs"]] == [2, 1]
+
+
+async def test_who_is_in_the_room_may_go_back_in_a_live_match(service: Running) -> None:
+    ana, ben = await two(service)
+    cleo = await service.connect_v1(fresh_id(), "Cleo")
+    room, match = await match_of(ana, ben, "relay")
+    await ana.command("game:move", roomId=room, move={"step": 1})
+    live: dict[str, Any] = {"live": "true"}
+    for what in ("frames", "summary"):
+        refused = await ask(service, f"/matches/{match}/{what}", token(cleo.id), **live)
+        assert (refused.status, refused.json["code"]) == (409, "MATCH_IS_LIVE")
+    await cleo.command("room:join", roomId=room, role="spectator")
+
+    shown = await ask(service, f"/matches/{match}/frames", token(cleo.id), **live)
+    summary = await get(service, f"/matches/{match}/summary", token(ana.id), **live)
+
+    assert shown.headers["Cache-Control"] == "no-store"
+    assert [frame["tick"] for frame in shown.lines] == [0, 1]
+    assert summary["ticks"] == 1
+    for what in ("recording", "summary"):
+        refused = await ask(service, f"/matches/{match}/{what}", token(ana.id))
+        assert (refused.status, refused.json["code"]) == (409, "MATCH_IS_LIVE")
+
+
+async def test_a_live_match_can_be_gone_back_in_with_the_delay_of_spectators(
+    service: Running,
+) -> None:
+    ana, ben = await two(service)
+    _, match = await match_of(ana, ben, "relay", options={"spectator_delay_s": 60})
+    refused = await ask(service, f"/matches/{match}/frames", token(ana.id), live="true")
+    assert (refused.status, refused.json["code"]) == (409, "MATCH_IS_LIVE")
+    assert "not been shown" in refused.json["detail"]
+
+
 @pytest.mark.parametrize("room", [{"visibility": "private"}, {"visibility": "password"}])
 async def test_a_non_public_match_is_visible_to_its_players_only(
     service: Running, room: dict[str, str]
@@ -295,7 +371,10 @@ async def test_a_non_public_match_is_visible_to_its_players_only(
 
     async def sees(by: str) -> bool:
         found = (await get(service, "/matches", by, user=ana.id))["matches"]
-        paths = [f"/matches/{match}", *(f"/matches/{match}/{one}" for one in ("events", "frames"))]
+        paths = [
+            f"/matches/{match}",
+            *(f"/matches/{match}/{one}" for one in ("events", "frames", "recording", "summary")),
+        ]
         statuses = {(await ask(service, path, by)).status for path in paths}
         assert statuses == ({200} if found else {404})
         return bool(found)

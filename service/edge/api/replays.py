@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from service.domain.events.base import match_stream
 from service.edge.api.problems import NotReplayable, TooManyReplays
 from service.eventstore.integrity import broken_match
+from service.eventstore.skips import read_skips
 from service.eventstore.stored import UnreadableEvent
 from service.games.protocol import RulesFailed
 from service.replay.export import frame_lines
+from service.replay.loading import TooLong, load_source
+from service.replay.recording import VERSION, NotARecording, write
 from service.replay.replay import Difference, NotAMatch, Replay
+from service.replay.summary import summarise
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,15 +30,22 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId
     from service.edge.api.shapes import FramesParams
+    from service.eventstore.read_models.match_history import PlayedMatch
     from service.eventstore.reader import Reader
     from service.eventstore.records import RecordedEvent
     from service.games.catalogue import Catalogue
+    from service.replay.summary import Summary
 
 REPLAYS_MAX = 16
 """Limit of requests that replay a match at the same time."""
 
 EVENTS_MAX = 200_000
 """The longest match that is replayed, since all of its events are held in memory."""
+
+TOO_LONG = "The match is too long to be replayed."
+
+GZIP_BITS = 31
+"""The largest window, in the format of gzip."""
 
 EVENTS_PER_READ = 200
 """Events read for one request before others get their turn."""
@@ -68,16 +83,55 @@ class Replays:
         finally:
             self._under_way -= 1
 
-    async def load(self, match: MatchId) -> Replay:
-        """Read a match; raise `NotReplayable` if it can't be replayed."""
+    async def load(self, match: MatchId, until: int | None = None) -> Replay:
+        """Read a match, or its part that was recorded `until` then, in microseconds since 1970.
+
+        Raises `NotReplayable` if it can't be replayed.
+        """
         events: list[Event] = []
+        times: list[int] = []
         after, stream = 0, match_stream(match)
         while page := await self._page(stream, after):
-            events += [recorded.event for recorded in page]
             after = page[-1].position
+            shown = [one for one in page if until is None or one.recorded_at <= until]
+            events += [recorded.event for recorded in shown]
+            times += [recorded.recorded_at for recorded in shown]
             if len(events) > EVENTS_MAX:
-                raise NotReplayable("The match is too long to be replayed.")
-        return await self._in_thread(lambda: Replay(events, self._games))
+                raise NotReplayable(TOO_LONG)
+            if len(shown) < len(page):
+                break
+        return await self._in_thread(lambda: Replay(events, self._games, times))
+
+    async def summary(self, match: MatchId, until: int | None = None) -> Summary:
+        """Sum a match up, or its part until then; raise `NotReplayable`."""
+        replay = await self.load(match, until)
+        return await self._in_thread(lambda: summarise(replay))
+
+    async def etag(self, match: PlayedMatch) -> str:
+        """Return what identifies the recording of a finished match, without reading its events.
+
+        These never change; names and what is skipped may.
+        """
+        skipped = [skip.position for skip in await read_skips(self._reader)]
+        epoch = (await self._reader.head()).epoch
+        parts = (VERSION, epoch, match.id, match.position, match.ended_at, match.players, skipped)
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+    async def recording(self, match: MatchId, *, gzip: bool) -> AsyncIterator[bytes]:
+        """Yield the recording of a match in parts; raise `NotReplayable`."""
+        try:
+            source = await load_source(
+                self._reader,
+                match,
+                self._games,
+                rows_at_once=EVENTS_PER_READ,
+                rows_max=EVENTS_MAX,
+            )
+        except TooLong as error:
+            raise NotReplayable(TOO_LONG) from error
+        lines = _packed(write(source)) if gzip else write(source)
+        while some := await self._in_thread(lambda: _slice(lines)):
+            yield some
 
     async def ask(self, replay: Replay, question: Callable[[Replay], Result]) -> Result:
         """Return what a function says of a replay; it runs on the thread."""
@@ -113,8 +167,16 @@ class Replays:
         """Run `work` on the thread; raise `NotReplayable` if the rules are missing or fail."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (NotAMatch, RulesFailed) as error:
+        except (NotAMatch, NotARecording, RulesFailed) as error:
             raise NotReplayable(error.message) from error
+
+
+def _packed(lines: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=GZIP_BITS)
+    for line in lines:
+        if packed := packer.compress(line):
+            yield packed
+    yield packer.flush()
 
 
 def _slice(lines: Iterator[bytes]) -> bytes:

@@ -5,14 +5,11 @@ The served paths and the OpenAPI document are both derived from `ROUTES`.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import uuid
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from aiohttp import web
 from msgspec import UNSET
 
 from service.domain.commands.operators import RevokeSessions
@@ -32,36 +29,29 @@ from service.domain.events.matches import (
 )
 from service.domain.ids import parse_user_id
 from service.edge.api import shapes
-from service.edge.api.calls import CACHE_IMMUTABLE, Call, Dependencies, Route
+from service.edge.api.access import find, find_over, seen_by
+from service.edge.api.calls import Call, Dependencies, Route
 from service.edge.api.operators import OPERATOR_ROUTES
-from service.edge.api.problems import BadParameter, MatchIsLive, MatchNotFound
+from service.edge.api.problems import BadParameter
+from service.edge.api.streams import show_summary, stream_frames, stream_recording
 from service.edge.claims import Scope, may_be_user_id
 from service.edge.paging import first_page
 from service.edge.room_list import room_page
-from service.eventstore.read_models.match_history import MatchQuery, find_matches, private_matches
+from service.eventstore.read_models.match_history import MatchQuery, find_matches
 from service.eventstore.records import Origin
 from service.fanout.audience import Delivery, Everyone, Sockets, Users
 from service.fanout.views import room_summary, user_entry
-from service.games.catalogue import GAMES
 from service.protocol import v1
+from service.replay.recording import Recording
+from service.replay.summary import Summary
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
 
-    from service.domain.ids import MatchId
-    from service.edge.auth import Caller
-    from service.eventstore.read_models.match_history import PlayedMatch
     from service.eventstore.records import RecordedEvent
     from service.fanout.audience import Audience
 
 logger = get_logger(__name__)
-
-FRAMES_MAX = 100_000
-"""Limit of frames per request."""
-
-STALL_S = 10
-"""How long a client may read nothing of a stream before it is aborted, in seconds."""
 
 NAMELESS_SERVICE = "service"
 """The actor of commands by a service token without a user id."""
@@ -130,7 +120,7 @@ async def list_matches(deps: Dependencies, call: Call[shapes.MatchesParams]) -> 
     )
     found = await find_matches(deps.reader, wanted)
     page = found[: params.limit]
-    seen = await _seen_by(call.caller, page, deps)
+    seen = await seen_by(call.caller, page, deps)
     return shapes.MatchPage(
         matches=[shapes.match_of(match) for match in seen],
         cursor=page[-1].position if len(found) > len(page) else None,
@@ -139,13 +129,13 @@ async def list_matches(deps: Dependencies, call: Call[shapes.MatchesParams]) -> 
 
 async def show_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.Match:
     """Shows a match, live or finished."""
-    return shapes.match_of(await _find(call.params.match_id, call.caller, deps))
+    return shapes.match_of(await find(call.params.match_id, call.caller, deps))
 
 
 async def list_events(deps: Dependencies, call: Call[shapes.EventsParams]) -> shapes.EventPage:
     """Lists the events of a finished match, with the fields that a spectator may see."""
     params = call.params
-    match = await _find_over(params.match_id, call.caller, deps)
+    match = await find_over(params.match_id, call.caller, deps)
     found = await deps.reader.page(
         params.cursor, stream=match_stream(match.id), limit=params.limit + 1
     )
@@ -156,28 +146,9 @@ async def list_events(deps: Dependencies, call: Call[shapes.EventsParams]) -> sh
     )
 
 
-async def stream_frames(deps: Dependencies, call: Call[shapes.FramesParams]) -> web.StreamResponse:
-    """Replays a finished match: a line of NDJSON for each frame, as a spectator saw it."""
-    params, request = call.params, call.request
-    match = await _find_over(params.match_id, call.caller, deps)
-    _check_length(match, params)
-    response = web.StreamResponse(headers=CACHE_IMMUTABLE)
-    response.content_type = "application/x-ndjson"
-    if request.method == "HEAD":
-        return response
-    with deps.replays.turn():
-        frames = deps.replays.frames(await deps.replays.load(match.id), params)
-        # Errors of the first frame still get their own status.
-        first = await anext(frames, b"")
-        await response.prepare(request)
-        with suppress(ConnectionError):  # The client closed the connection.
-            await _send(first, frames, response, request)
-    return response
-
-
 async def verify_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.Verification:
     """Verifies a finished match: the hashes of its events, and its states by a replay."""
-    match = await _find_over(call.params.match_id, call.caller, deps)
+    match = await find_over(call.params.match_id, call.caller, deps)
     with deps.replays.turn():
         difference = await deps.replays.verify(match.id)
     return shapes.Verification(
@@ -262,6 +233,23 @@ ROUTES: tuple[Route[Any], ...] = (
     ),
     Route(
         "GET",
+        "/matches/{matchId}/summary",
+        show_summary,
+        params_type=shapes.SummaryParams,
+        response_type=Summary,
+        immutable=True,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "GET",
+        "/matches/{matchId}/recording",
+        stream_recording,
+        params_type=shapes.MatchParams,
+        response_type=Recording,
+        problems=(404, 409, 503),
+    ),
+    Route(
+        "GET",
         "/matches/{matchId}/verify",
         verify_match,
         params_type=shapes.MatchParams,
@@ -292,34 +280,6 @@ ROUTES: tuple[Route[Any], ...] = (
 # Matches
 
 
-async def _find(match: MatchId, caller: Caller, deps: Dependencies) -> PlayedMatch:
-    """Return a match that the caller may see; raise `MatchNotFound`."""
-    found = await find_matches(deps.reader, MatchQuery(match=match))
-    seen = await _seen_by(caller, found, deps)
-    if not seen:
-        raise MatchNotFound
-    return seen[0]
-
-
-async def _find_over(match: MatchId, caller: Caller, deps: Dependencies) -> PlayedMatch:
-    """Return a finished match; raise `MatchIsLive`, since spectators may have a delay."""
-    found = await _find(match, caller, deps)
-    if found.ended_at is None:
-        raise MatchIsLive
-    return found
-
-
-async def _seen_by(
-    caller: Caller, found: Sequence[PlayedMatch], deps: Dependencies
-) -> Sequence[PlayedMatch]:
-    """Leave out matches that were not public, unless the caller played in them or is a service."""
-    if caller.scopes:
-        return found
-    hidden = await private_matches(deps.reader, found)
-    user = None if caller.identity is None else str(caller.identity.user)
-    return [match for match in found if match.id not in hidden or user in match.users]
-
-
 def _event(recorded: RecordedEvent) -> shapes.Event:
     event = recorded.event
     if not isinstance(event, MatchEvent):
@@ -331,42 +291,6 @@ def _event(recorded: RecordedEvent) -> shapes.Event:
         tick=event.tick,
         data={name: getattr(event, name) for name in PUBLIC_FIELDS[type(event)]},
     )
-
-
-def _check_length(match: PlayedMatch, wanted: shapes.FramesParams) -> None:
-    """Raise `BadParameter` for more than `FRAMES_MAX` frames."""
-    game = GAMES.get(match.game)
-    tick_hz = 0 if game is None else game.tick_hz
-    every = max(1, round(tick_hz / wanted.hz)) if wanted.hz else 1
-    frames = (min(wanted.to, match.ticks or 0) - wanted.start) // every
-    if frames > FRAMES_MAX:
-        message = f"These are more than {FRAMES_MAX} frames: select fewer by `hz`, `from` and `to`."
-        raise BadParameter(message, "to")
-
-
-async def _send(
-    first: bytes,
-    frames: AsyncIterator[bytes],
-    response: web.StreamResponse,
-    request: web.Request,
-) -> None:
-    """Send a stream; abort the connection on failure, since the status was sent already."""
-    try:
-        some = first
-        while some:
-            async with asyncio.timeout(STALL_S):
-                await response.write(some)
-            some = await anext(frames, b"")
-    except TimeoutError:
-        _cut(request)
-    except BaseException:
-        _cut(request)
-        raise
-
-
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
 
 
 # Messages

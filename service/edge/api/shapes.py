@@ -61,6 +61,12 @@ FirstTick: TypeAlias = Annotated[
 LastTick: TypeAlias = Annotated[
     int, Meta(ge=0, le=TICK_MAX, description="The last tick, by the match's own clock.")
 ]
+AlsoLive: TypeAlias = Annotated[
+    Literal["true", "false"],
+    Meta(
+        description="`true` also takes a live match whose room you are in, as far as it is shown."
+    ),
+]
 
 
 # Requests: parameters in the path and the query, or the body
@@ -145,6 +151,13 @@ class FramesParams(MatchParams, frozen=True, rename={"match_id": "matchId", "sta
     ) = None
     start: FirstTick = 0
     to: LastTick = TICK_MAX
+    live: AlsoLive | None = None
+
+
+class SummaryParams(MatchParams, frozen=True):
+    """One match, which may be live."""
+
+    live: AlsoLive | None = None
 
 
 class UserParams(Parameters, frozen=True):

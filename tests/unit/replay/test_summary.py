@@ -188,6 +188,7 @@ def test_a_game_without_figures_has_none() -> None:
 def test_a_summary_is_json_with_names_as_on_the_wire() -> None:
     written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(summarise(pong())))
     assert written.keys() == {
+        "matchId",
         "game",
         "rulesVersion",
         "tickHz",
