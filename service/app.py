@@ -33,6 +33,8 @@ from service.outbox.routes import routes_of
 from service.outbox.tokens import UserTokens, token_cipher
 from service.outbox.worker import OutboxRunner
 from service.recovery import ProfileCache, match_events
+from service.runtime.bot_thread import BotThread
+from service.runtime.bots import BotPlayers
 from service.runtime.decision_context import decision_context, new_token
 from service.runtime.engine import Engine
 from service.runtime.idempotency import Fingerprints
@@ -139,6 +141,13 @@ class Parts:
             GAMES,
             self.match_publisher,
             checkpoint_s=settings.storage.checkpoint_s,
+            clock=time.monotonic,
+            metrics=self.metrics,
+        )
+        self.bots = BotPlayers(
+            self.engine,
+            self.matches,
+            BotThread(),
             clock=time.monotonic,
             metrics=self.metrics,
         )

@@ -210,6 +210,7 @@ class Service:
         self._background = [
             writer,
             asyncio.create_task(parts.ticker.run(), name="ticker"),
+            asyncio.create_task(parts.bots.run(), name="bots"),
             asyncio.create_task(parts.hub.watch_stalls(), name="stalls"),
             asyncio.create_task(parts.hub.beat(heartbeat_s), name="heartbeat"),
             asyncio.create_task(_collect_garbage(parts.matches), name="garbage"),
@@ -318,6 +319,7 @@ class Service:
         parts = self.parts
         for stop in (
             parts.ownership.stop,
+            parts.bots.stop,
             parts.ticker.stop,
             parts.snapshots.stop,
             *(() if is_lost else (parts.endpoint.stop,)),

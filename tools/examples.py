@@ -55,6 +55,8 @@ FROM_CLIENT: Mapping[type[FromClientMessage], Wire] = {
     v1.RoomJoin: {"roomId": ROOM, "role": "spectator"},
     v1.RoomLeave: {"roomId": ROOM},
     v1.RoomReady: {"roomId": ROOM},
+    v1.MatchmakingAcceptBot: {"game": "pong", "level": 2},
+    v1.RoomAddBot: {"roomId": ROOM, "level": 2},
     v1.RoomKick: {"roomId": ROOM, "userId": 8},
     v1.RoomLock: {"roomId": ROOM, "locked": True},
     v1.RoomList: {"game": "connect_four", "limit": 20},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, get_args
 
 import msgspec
 
+from service.domain.commands.bots import AcceptBot, AddBot
 from service.domain.commands.hosting import JoinRoom, KickFromRoom, LockRoom
 from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.moves import Move
@@ -23,6 +24,9 @@ from service.errors import ClientError, ServiceError
 
 if TYPE_CHECKING:
     from service.domain.commands.base import Command
+
+Queued: TypeAlias = JoinQueue | LeaveQueue | AcceptBot
+"""The commands about a queue."""
 
 Routed: TypeAlias = (
     JoinRoom
@@ -36,8 +40,8 @@ Routed: TypeAlias = (
     | KickMember
     | CloseRoom
     | EndMatch
-    | JoinQueue
-    | LeaveQueue
+    | AddBot
+    | Queued
 )
 """The commands about a room, which its owner carries out; and those about a queue, which its home
 carries out, so that they rarely conflict. They carry no personal data, and passwords as hashes."""

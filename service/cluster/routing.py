@@ -17,6 +17,7 @@ import msgspec
 from service.bus.port import NoResponders, RequestTimeout
 from service.cluster.requests import (
     Answer,
+    Queued,
     Request,
     error_in,
     fields_of,
@@ -24,7 +25,6 @@ from service.cluster.requests import (
 )
 from service.cluster.serving import RequestServer, awaits_match, called, folded, match_taken_over
 from service.domain.commands.hosting import JoinRoom
-from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.commands.moves import Move
 from service.domain.events.base import queue_stream
 from service.domain.personal_data import NO_PERSONAL_DATA, PersonalData
@@ -150,7 +150,7 @@ class Router:
     def _place_of(self, command: Routed) -> Owner | None:
         """Return the node that carries a command out; None if there is no such room."""
         nodes = self.world.nodes
-        if isinstance(command, JoinQueue | LeaveQueue):
+        if isinstance(command, Queued):
             return nodes.home(queue_stream(command.game))
         return nodes.owner_of(command.room)
 
@@ -197,7 +197,7 @@ class Router:
     async def _without(self, errand: _Errand) -> Executed | None:
         """Decide what follows when the other node can't be reached, and has not got the request."""
         if not errand.is_doubtful:
-            if isinstance(errand.command, JoinQueue | LeaveQueue):
+            if isinstance(errand.command, Queued):
                 # The home of a queue only makes conflicts rare.
                 return await self._engine.execute(errand.command, errand.origin)
             if not self._bus.is_connected:

@@ -11,12 +11,12 @@ import msgspec
 
 from service.cluster.requests import (
     Answer,
+    Queued,
     Request,
     UnknownRequest,
     command_in,
     refusal_of,
 )
-from service.domain.commands.matchmaking import JoinQueue, LeaveQueue
 from service.domain.events.base import room_stream
 from service.errors import ClientError, InternalError, Unavailable
 from service.eventstore.records import Origin
@@ -178,12 +178,12 @@ async def called(wait: Callable[[Callable[[], None]], None]) -> None:
 
 def awaits_match(command: Routed, matches: LiveMatches) -> bool:
     """Return whether the match in the room of a command is being taken over."""
-    if isinstance(command, JoinQueue | LeaveQueue):
+    if isinstance(command, Queued):
         return False
     return matches.is_expected(command.room)
 
 
 async def match_taken_over(command: Routed, matches: LiveMatches) -> None:
     """Wait while the match in the room of a command is being taken over."""
-    if not isinstance(command, JoinQueue | LeaveQueue) and matches.is_expected(command.room):
+    if not isinstance(command, Queued) and matches.is_expected(command.room):
         await matches.settled({room_stream(command.room)})

@@ -41,6 +41,18 @@ class Banned(ClientError):
     code = "BANNED"
 
 
+class NoSuchBot(ClientError):
+    """This game has no bots of this level."""
+
+    code = "NO_SUCH_BOT"
+
+
+class NoBotOffered(ClientError):
+    """No bot was offered to you; wait for `matchmaking:botOffer`."""
+
+    code = "NO_BOT_OFFERED"
+
+
 class NotHost(ClientError):
     """Only the host of the room may do that; ask them to."""
 

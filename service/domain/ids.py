@@ -53,6 +53,31 @@ def parse_user_id(raw: object) -> UserId:
     raise ValueError(message)
 
 
+_BOT = re.compile(r"bot:([a-z]{1,32}):([1-9])")
+
+
+def bot_id(name: str, level: int) -> UserId:
+    """Return the user id of a bot of the service: `bot:<name>:<level>`."""
+    return f"bot:{name}:{level}"
+
+
+def is_bot(user: UserId | None) -> bool:
+    """Return whether this is a bot of the service, and nobody who could have a socket."""
+    # Most ids are refused by the prefix.
+    return isinstance(user, str) and user.startswith("bot:") and _BOT.fullmatch(user) is not None
+
+
+def bot_level(user: UserId | None) -> int | None:
+    """Return how strong a bot is, from 1; None for anybody else."""
+    found = _BOT.fullmatch(user) if isinstance(user, str) else None
+    return None if found is None else int(found[2])
+
+
+def bot_name(user: UserId) -> str:
+    """Return the name in the id of a bot."""
+    return str(user).split(":")[1]
+
+
 class Owner(msgspec.Struct, frozen=True, gc=False):
     """An incarnation of a node, as the owner of a room."""
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from service.domain.ids import UserId
-
+from service.domain.ids import UserId, bot_level, bot_name, is_bot
 
 # Control and zero-width characters, blank letters, direction marks, and lone surrogates, which JSON
 # can contain but UTF-8 cannot encode.
@@ -27,5 +24,10 @@ def clean_name(raw: str) -> str:
 
 
 def placeholder_name(user: UserId) -> str:
-    """Return the display name of a user without a known one: `User#<id>`, with the id sanitised."""
+    """Return the display name of a user without a known one: `User#<id>`, with the id sanitised.
+
+    That of a bot is its name and level.
+    """
+    if is_bot(user):
+        return f"{bot_name(user).capitalize()} (bot, level {bot_level(user)})"
     return f"User#{user}" if isinstance(user, int) else f"User#{clean_name(user)}"

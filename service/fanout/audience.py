@@ -114,7 +114,7 @@ def to_spectators(room: Room, message: ToClient) -> Delivery:
 
 def to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
     """Deliver `message` to the players who have not left, and to the spectators."""
-    yield Delivery(Users(tuple(room.staying_players)), v1=message, durable=True)
+    yield Delivery(Users(tuple(room.staying_people)), v1=message, durable=True)
     yield to_spectators(room, message)
 
 

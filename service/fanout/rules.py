@@ -22,7 +22,12 @@ from service.domain.events.matches import (
     MatchResumed,
     MatchStarted,
 )
-from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.matchmaking import (
+    SearchBotOffered,
+    SearchCancelled,
+    SearchGaveUp,
+    SearchStarted,
+)
 from service.domain.events.nodes import NodeLost
 from service.domain.events.presence import (
     SocketClosed,
@@ -44,7 +49,7 @@ from service.domain.events.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from service.domain.ids import UserId, opened_until
+from service.domain.ids import UserId, is_bot, opened_until
 from service.domain.projections.matches import START_DELAY_S
 from service.domain.projections.world import World
 from service.fanout.audience import (
@@ -167,6 +172,12 @@ def _search_started(event: SearchStarted, _world: World, _profiles: Profiles) ->
     yield to_both_dialects(Users((event.user,)), classic.MatchmakingSearching(), durable=True)
 
 
+def _bot_offered(event: SearchBotOffered, _world: World, _profiles: Profiles) -> Iterator[Message]:
+    """Deliver the offer to v1 clients: classic ones could not accept it."""
+    offer = v1.MatchmakingBotOffer(event.game, event.levels)
+    yield Delivery(Users((event.user,)), v1=offer, durable=True)
+
+
 def _search_ended(
     event: SearchCancelled | SearchGaveUp, _world: World, _profiles: Profiles
 ) -> Iterator[Message]:
@@ -174,9 +185,10 @@ def _search_ended(
 
 
 def _room_created(event: RoomCreated, world: World, profiles: Profiles) -> Iterator[Message]:
-    if event.players:
+    people = tuple(user for user in event.players if not is_bot(user))
+    if people:
         start = room_start(world.rooms.rooms[event.room], profiles)
-        yield to_both_dialects(Users(tuple(event.players)), start, durable=True)
+        yield to_both_dialects(Users(people), start, durable=True)
     yield RoomChanged(event.room)
 
 
@@ -231,7 +243,8 @@ def _player_gone(
     reason = event.reason if isinstance(event, SeatLeft) else "forfeited"
     left = v1.RoomLeft(room.id, event.user, reason)
     yield Delivery(Users(tuple(room.members)), v1=left, durable=True)
-    yield UserChanged(event.user)
+    if not is_bot(event.user):
+        yield UserChanged(event.user)
 
 
 def _seat_left(event: SeatLeft, world: World, profiles: Profiles) -> Iterator[Message]:
@@ -270,7 +283,7 @@ def _match_started(event: MatchStarted, world: World, profiles: Profiles) -> Ite
         if seat.sockets:
             start = game_start(room, index, duration_s or 0, profiles)
             yield Delivery(Sockets(tuple(seat.sockets)), classic=start)
-        if seat.user is not None:
+        if seat.user is not None and not seat.is_bot:
             start_v1 = game_start_v1(room, index, duration_s, profiles)
             yield Delivery(Users((seat.user,)), v1=start_v1, durable=True)
             yield UserChanged(seat.user)
@@ -314,7 +327,7 @@ def _match_ended(event: MatchEnded, world: World, _profiles: Profiles) -> Iterat
     yield from classic_end(event, room)
     over = v1.GameOver(room.id, event.match, event.reason, event.winner, event.scores)
     yield from to_match(room, over)
-    yield from (UserChanged(user) for user in room.players)
+    yield from (UserChanged(user) for user in room.players if not is_bot(user))
     yield RoomChanged(room.id)
 
 
@@ -357,6 +370,7 @@ _AFTER_FOLD: dict[type[Event], _Make] = {
     InviteDeclined: _invite_declined,
     InviteExpired: _invite_expired,
     SearchStarted: _search_started,
+    SearchBotOffered: _bot_offered,
     SearchCancelled: _search_ended,
     SearchGaveUp: _search_ended,
     RoomCreated: _room_created,

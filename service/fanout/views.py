@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from service.domain.ids import UserId
+from msgspec import UNSET
+
+from service.domain.ids import UserId, bot_level
 from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.room import Room
 from service.domain.projections.world import World
@@ -63,9 +65,10 @@ def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
         seats=[
             v1.SeatView(
                 user=None if seat.user is None else profiles.user(seat.user),
-                ready=seat.user in room.ready,
+                ready=seat.user in room.ready or seat.is_bot,
                 away=seat.gone or seat.away_since is not None,
                 pause_left_ms=_pause_left(match, index),
+                bot=bot_level(seat.user) or UNSET,
             )
             for index, seat in enumerate(room.seats)
         ],

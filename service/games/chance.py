@@ -5,7 +5,12 @@ state of SplitMix64 (Steele, Lea and Flood, 2014) is one 64-bit integer, which i
 state and survives JSON.
 """
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import msgspec
+
+Item = TypeVar("Item")
 
 MASK_64 = 0xFFFF_FFFF_FFFF_FFFF
 """Truncates to 64 bits, since integers in Python are unbounded."""
@@ -30,6 +35,14 @@ class Chance(msgspec.Struct, gc=False):
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58_476D_1CE4_E5B9) & MASK_64
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D0_49BB_1331_11EB) & MASK_64
         return mixed ^ (mixed >> 31)
+
+    def below(self, limit: int) -> int:
+        """Return one of the integers from 0 to `limit` - 1."""
+        return (self.next_64_bits() * limit) >> 64
+
+    def choice(self, items: Sequence[Item]) -> Item:
+        """Return one of `items`, of which there must be at least one."""
+        return items[self.below(len(items))]
 
     def flip(self) -> bool:
         """Toss a coin."""

@@ -8,7 +8,14 @@ import msgspec
 from service.games.chance import Chance
 from service.games.clocks import FixedTurn
 from service.games.figures import Course, Figure, turn_figures
-from service.games.protocol import GameEvent, InvalidMove, InvalidOptions, OnlyInputs, Result
+from service.games.protocol import (
+    GameEvent,
+    InvalidMove,
+    InvalidOptions,
+    OnlyInputs,
+    Result,
+    SimpleBots,
+)
 
 COLUMNS = 7
 ROWS = 6
@@ -88,7 +95,7 @@ class ConnectFourView(msgspec.Struct, frozen=True, rename="camel", gc=False):
     timed_out: int | None
 
 
-class ConnectFour(FixedTurn, OnlyInputs):
+class ConnectFour(FixedTurn, OnlyInputs, SimpleBots):
     """The rules of connect four; see `service.games.protocol.Game`."""
 
     name = "connect_four"

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from service.errors import ClientError, ServiceError
+from service.games.chance import Chance
 
 State: TypeAlias = Any
 """A game's own mutable msgspec struct; a round trip through JSON must not change it."""
@@ -61,6 +62,24 @@ class TurnClock(msgspec.Struct, frozen=True):
     """The seats whose clocks run."""
 
 
+Move: TypeAlias = Mapping[str, Any]
+"""A move as on the wire."""
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """What a bot decides by: no more than the player of its seat is shown."""
+
+    seat: int
+    view: Any
+    """`Game.view` for its seat."""
+    moves: Sequence[Move]
+    """`Game.legal_moves` for its seat."""
+    before: Any = None
+    """The view at its previous decision; None for the first one."""
+    ticks: int = 0
+    """How many ticks ago that was."""
+
+
 class Game(Protocol):
     """The rules of one game. All methods are pure, but `apply` and `step` mutate their `state`."""
 
@@ -76,6 +95,8 @@ class Game(Protocol):
     """Whether each move is decided only after the one before it is committed."""
     has_clocks: bool
     """Whether `clock` may return one: only in an `ordered` game without ticks."""
+    bot_levels: int
+    """How many levels of strength its bots have; 0 for a game without bots."""
     state_type: type[msgspec.Struct]
     event_type: Any
     """The closed union of the game's events."""
@@ -132,6 +153,16 @@ class Game(Protocol):
     def view(self, state: State, viewer: int | None) -> msgspec.Struct:
         """Return what a seat, or None for a spectator, may see, in wire form."""
 
+    def legal_moves(self, state: State, seat: int) -> Sequence[Move]:
+        """Return the moves that `decide` takes from a seat now; none when it has none to make."""
+
+    def bot(self, sight: Sight, level: int, chance: Chance) -> Sequence[Move]:
+        """Return the moves of a bot, in order; none to wait.
+
+        `level` is from 1 to `bot_levels`. The same sight, level and `chance` give the same moves.
+        It is called in a thread of its own, and may take a few milliseconds.
+        """
+
 
 class InvalidOptions(ClientError):
     """The game cannot be played with these options."""
@@ -154,6 +185,23 @@ class NoTurnClock:
     def timeout(self, state: State) -> tuple[int, GameEvent]:
         """Raise `NotImplementedError`: no turn times out."""
         raise NotImplementedError
+
+
+class SimpleBots:
+    """Mixin for games whose bots, if any, choose among the legal moves at random.
+
+    A game with such bots sets `bot_levels` to 1 and defines `legal_moves`.
+    """
+
+    bot_levels = 0
+
+    def legal_moves(self, state: State, seat: int) -> Sequence[Move]:  # noqa: ARG002 - not listed
+        """List no moves."""
+        return ()
+
+    def bot(self, sight: Sight, level: int, chance: Chance) -> Sequence[Move]:  # noqa: ARG002 - one level
+        """Return one of the legal moves, or none if there are none."""
+        return [chance.choice(sight.moves)] if sight.moves else []
 
 
 class OnlyInputs:

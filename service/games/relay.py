@@ -11,7 +11,14 @@ from typing import Any
 
 import msgspec
 
-from service.games.protocol import GameEvent, InvalidMove, NoTurnClock, OnlyInputs, Result
+from service.games.protocol import (
+    GameEvent,
+    InvalidMove,
+    NoTurnClock,
+    OnlyInputs,
+    Result,
+    SimpleBots,
+)
 
 PLAYERS_MAX = 16
 
@@ -58,7 +65,7 @@ class RelayView(msgspec.Struct, frozen=True, gc=False):
     moves: int
 
 
-class Relay(NoTurnClock, OnlyInputs):
+class Relay(NoTurnClock, SimpleBots, OnlyInputs):
     """The rules of the relay; see `service.games.protocol.Game`."""
 
     name = "relay"

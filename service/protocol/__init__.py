@@ -45,6 +45,7 @@ FromV1Client: TypeAlias = (
     | classic.InviteDeclinedByClient
     | classic.MatchmakingJoin
     | classic.MatchmakingLeave
+    | v1.MatchmakingAcceptBot
     | classic.GameJoin
     | classic.GameBegin
     | classic.GameLeave
@@ -58,6 +59,7 @@ FromV1Client: TypeAlias = (
     | v1.RoomLeave
     | v1.RoomReady
     | v1.RoomKick
+    | v1.RoomAddBot
     | v1.RoomLock
     | v1.RoomList
     | v1.RoomSubscribe
@@ -126,6 +128,7 @@ ToV1Client: TypeAlias = (
     | v1.InviteExpired
     | classic.MatchmakingSearching
     | classic.MatchmakingCancelled
+    | v1.MatchmakingBotOffer
     | classic.RoomStart
     | v1.RoomState
     | v1.RoomJoined

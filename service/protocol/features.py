@@ -42,6 +42,14 @@ FEATURES: tuple[tuple[str, str], ...] = (
         "closes_in",
         "`server:draining` may say in `closesInMs` when the connection ends: replace it before.",
     ),
+    (
+        "clocks",
+        "Games may have clocks per player: `clocksMs` beside `turnEndsInMs`, also in room states.",
+    ),
+    (
+        "bots",
+        "`room:addBot` seats a bot, `matchmaking:acceptBot` accepts one that was offered.",
+    ),
 )
 """The name and the meaning of each feature, in the order in which they were added."""
 

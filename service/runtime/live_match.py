@@ -110,6 +110,12 @@ class LiveMatch:
         """Whether the game has no ticks, so that each input advances the match by one."""
         return not self.run.game.tick_hz
 
+    @property
+    def is_playable(self) -> bool:
+        """Whether moves would be taken now."""
+        is_over = self.failed or self.finishing
+        return not (is_over or self.paused or self.match.paused or self.recording)
+
     def resume(self, at: float) -> None:
         """Step the next tick at the time `at`, and the others at the rate of the game."""
         self.paused = self.is_overdue = False

@@ -9,6 +9,7 @@ from service.domain.commands.base import MatchSnapshot
 from service.domain.commands.ending import VoidMatch
 from service.domain.events.base import room_stream
 from service.domain.events.matches import MatchCheckpoint, MatchInput
+from service.domain.ids import is_bot
 from service.errors import Unavailable
 from service.replay.run import state_hash
 from service.runtime.alarm import Alarm
@@ -44,6 +45,9 @@ class LiveMatches:
         self._by_stream: dict[str, LiveMatch] = {}
         """The matches by the stream of their room."""
         self._failed: list[VoidMatch] = []
+        self._with_bots: dict[MatchId, LiveMatch] = {}
+        self.bots_play = asyncio.Event()
+        """Set while bots play in any of them."""
         self.alarm = Alarm(clock)
         """Rings when a match has failed or is resumed, for the ticker."""
         self._expected: dict[str, asyncio.Event] = {}
@@ -65,6 +69,9 @@ class LiveMatches:
         """Add a match that has begun or was rebuilt."""
         self._matches[live.id] = live
         self._by_stream[room_stream(live.room.id)] = live
+        if any(map(is_bot, live.match.players)):
+            self._with_bots[live.id] = live
+            self.bots_play.set()
         if self._expected:
             self.expect_no_longer(live.room.id)
 
@@ -87,6 +94,12 @@ class LiveMatches:
         live = self._matches.pop(match, None)
         if live is not None:
             del self._by_stream[room_stream(live.room.id)]
+            if self._with_bots.pop(match, None) and not self._with_bots:
+                self.bots_play.clear()
+
+    def with_bots(self) -> list[LiveMatch]:
+        """Return those in which bots play."""
+        return list(self._with_bots.values())
 
     def snapshot(self, match: MatchId) -> MatchSnapshot:
         """Return the current state of a live match, for decisions.

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from service.telemetry.metrics import Metrics
 
 FaultPart: TypeAlias = Literal[
-    "bus", "command", "delivery", "feed", "greeting", "message", "move", "observer", "request",
-    "rules", "task", "write",
+    "bot", "bus", "command", "delivery", "feed", "greeting", "message", "move", "observer",
+    "request", "rules", "task", "write",
 ]  # fmt: skip
 """The part of the service that caught the fault."""
 

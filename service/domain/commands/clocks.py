@@ -23,9 +23,14 @@ CLOCK_MS_MAX = 2**53 - 1
 """What a client can read as an integer."""
 
 
+def is_out_of_time(snapshot: MatchSnapshot) -> bool:
+    """Return whether the turn is over: `TimeOutTurn` is about to record that."""
+    return snapshot.turn_left_ms == 0
+
+
 def check_in_time(snapshot: MatchSnapshot) -> None:
-    """Raise `OutOfTime` when the turn is over: `TimeOutTurn` is about to record that."""
-    if snapshot.turn_left_ms == 0:
+    """Raise `OutOfTime` when the turn is over."""
+    if is_out_of_time(snapshot):
         raise OutOfTime
 
 
@@ -45,7 +50,7 @@ def with_times(
     if not game.has_clocks:
         return list(inputs)
     options = match.options.as_written
-    state = _copy(game, snapshot.state)
+    state = copy_state(game, snapshot.state)
     spent_ms = _spent_ms(game.clock(state, options), snapshot, is_timeout=is_timeout)
     events: list[Event] = []
     for one in inputs:
@@ -86,5 +91,6 @@ def _is_ms(value: object) -> bool:
     return type(value) is int and 0 <= value <= CLOCK_MS_MAX
 
 
-def _copy(game: Game, state: State) -> State:
+def copy_state(game: Game, state: State) -> State:
+    """Return a copy of the state of a match, as it would be read from a checkpoint."""
     return msgspec.json.decode(msgspec.json.encode(state), type=game.state_type)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.commands.bots import OfferBot
 from service.domain.commands.hosting import CloseEmptyRoom, CloseUntakenRoom
 from service.domain.commands.invites import EndInviteCooldown, ExpireInvite
 from service.domain.commands.matchmaking import GiveUpSearch
@@ -161,6 +162,8 @@ def _of_search(user: UserId, game: str, world: World, times: Times) -> Iterator[
     since = world.matchmaking.waiting_since(user, game)
     if since is not None:
         yield Deadline(since, times.matchmaking_timeout_s, GiveUpSearch(user, game, since))
+        if times.bot_after_s and not world.matchmaking.is_offered_bot(user, game):
+            yield Deadline(since, times.bot_after_s, OfferBot(user, game, since))
 
 
 def _of_turn(match: Match) -> Iterator[Deadline]:

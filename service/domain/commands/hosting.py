@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from service.domain.commands.boundaries import MemberCommand, RoomCommand
+from service.domain.commands.ending import end_match
 from service.domain.commands.room_options import checked_options, seats_of
 from service.domain.commands.rooms import (
     new_host,
@@ -145,7 +146,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
         if seat is None or room.phase == "playing":
             raise RoomFull
         others = room.seats_without(())
-        everybody = all(other.sockets for other in others)
+        everybody = all(other.is_present for other in others)
         return [
             *leave_finished_rooms([self.user], world, context),
             PlayerSeated(room=room.id, user=self.user, seat=seat),
@@ -248,7 +249,7 @@ class KickFromRoom(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Kick a spectator at any time, or a player while no match is running."""
-        room = _hosted_by(self.user, self.room, world)
+        room = hosted_by(self.user, self.room, world)
         if self.target in room.spectators:
             return stop_spectating(room, self.target, "kicked")
         if room.seat_of(self.target) is None:
@@ -269,13 +270,14 @@ class LockRoom(MemberCommand, frozen=True):
 
     def decide(self, world: World, _context: Context) -> list[Event]:
         """Lock or unlock it, unless nothing changes."""
-        room = _hosted_by(self.user, self.room, world)
+        room = hosted_by(self.user, self.room, world)
         if room.locked == self.locked:
             return []
         return [RoomLocked(room=room.id, locked=self.locked)]
 
 
-def _hosted_by(user: UserId, room_id: RoomId, world: World) -> Room:
+def hosted_by(user: UserId, room_id: RoomId, world: World) -> Room:
+    """Return the room whose host `user` is, or raise `NotHost`."""
     room = world.rooms.get(room_id)
     if room.host != user or user not in room.members:
         raise NotHost
@@ -298,9 +300,15 @@ class CloseEmptyRoom(RoomCommand, frozen=True):
 
     since: Position
 
-    def decide(self, world: World, _context: Context) -> list[Event]:
-        """Close it, unless somebody has joined it since."""
+    def decide(self, world: World, context: Context) -> list[Event]:
+        """Close it, unless somebody has joined it since; a match of its bots is abandoned."""
         room = world.rooms.rooms.get(self.room)
         if room is None or room.empty_since != self.since:
             return []
-        return [RoomClosed(room=room.id, reason="empty")]
+        closed = RoomClosed(room=room.id, reason="empty")
+        match = world.matches.live.get(room.match or "")
+        if match is None:
+            return [closed]
+        snapshot = context.match_snapshot(match.id)
+        abandoned = end_match(match, snapshot, context, reason="abandoned", winner=None)
+        return [abandoned, closed]

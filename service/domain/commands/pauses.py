@@ -35,7 +35,7 @@ def is_waited_for(room: Room, match: Match, seat: int, spent_ms: Sequence[int]) 
     Time that the service itself was down counts against no budget.
     """
     place = room.seats[seat]
-    if place.gone or place.sockets:
+    if place.gone or place.is_present:
         return False
     return place.excused or pause_left_ms(match, seat, spent_ms) != 0
 

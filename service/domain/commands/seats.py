@@ -27,7 +27,7 @@ from service.domain.events.rooms import (
     SeatTaken,
     SpectatorLeft,
 )
-from service.domain.ids import RoomId, SocketId, UserId
+from service.domain.ids import RoomId, SocketId, UserId, is_bot
 from service.domain.projections.matches import Match
 from service.domain.projections.room import Room
 
@@ -90,7 +90,7 @@ def leave_room(room: Room, leavers: set[UserId], context: Context) -> list[Event
 def continue_without(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Make the room ready, or start the match, if nobody but `leavers` was missing."""
     seats = room.seats_without(leavers)
-    if not all(seat.sockets for seat in seats):
+    if not all(seat.is_present for seat in seats):
         return []
     return [*become_ready(room, len(seats)), *_start_if_all_ready(room, leavers, context)]
 
@@ -117,7 +117,7 @@ class TakeSeat(msgspec.Struct, frozen=True):
         if match is not None:
             return [taken, *_player_returned(room, match, index, context)]
         others = room.seats_without({self.user})
-        if not all(other.sockets for other in others):
+        if not all(other.is_present for other in others):
             return [taken]
         return [
             taken,
@@ -129,11 +129,11 @@ class TakeSeat(msgspec.Struct, frozen=True):
 def _start_if_all_ready(room: Room, leavers: set[UserId], context: Context) -> list[Event]:
     """Start the match if all players except `leavers` are ready, and there are enough."""
     players = [user for user in room.players if user not in leavers]
-    all_ready = len(players) >= room.seats_min and set(players) <= room.ready
-    if not all_ready:
+    all_ready = len(players) >= room.seats_min and set(room.unready) <= leavers
+    if not all_ready or all(map(is_bot, players)):
         return []
     try:
-        return [_start_match(room, players, context)]
+        return [start_match(room, players, context)]
     except Exception:  # noqa: BLE001 - rules may raise anything
         # Failed rules must not keep anybody from joining or leaving; `BeginMatch` reports them.
         return []
@@ -166,10 +166,12 @@ class BeginMatch(MemberCommand, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Start it if everybody is connected; a rematch or a hosted match once all players ask."""
         room = _room_to_start(self.user, self.room, world)
-        if not _is_complete(room):
+        if not is_complete_with(room, 0):
             raise RoomNotReady
+        if room.seat_of(self.user) is None:
+            return [start_match(room, room.players, context)]
         if room.phase == "ready" and not room.hosted:
-            return [_start_match(room, room.players, context)]
+            return [start_match(room, room.players, context)]
         return mark_ready(room, self.user, context, ready=True)
 
 
@@ -181,15 +183,29 @@ class SetReady(MemberCommand, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Record it; the last player to be ready starts the match."""
         room = _room_to_start(self.user, self.room, world)
+        if room.seat_of(self.user) is None:
+            return [start_match(room, room.players, context)] if self.ready else []
         return mark_ready(room, self.user, context, ready=self.ready)
 
 
 def _room_to_start(user: UserId, room_id: RoomId, world: World) -> Room:
-    """Return the room where `user` has a seat; raise `MatchAlreadyStarted` during a match."""
-    room, _ = world.rooms.seat_of(user, room_id)
+    """Return the room where `user` has a seat, or is the host of bots alone.
+
+    Raises `MatchAlreadyStarted` during a match.
+    """
+    room = world.rooms.get(room_id)
+    if not _is_host_of_bots(user, room):
+        world.rooms.seat_of(user, room_id)
     if room.phase == "playing":
         raise MatchAlreadyStarted
     return room
+
+
+def _is_host_of_bots(user: UserId, room: Room) -> bool:
+    """Return whether `user` watches a room, as its host, in which bots alone are to play."""
+    if room.host != user or user not in room.spectators:
+        return False
+    return room.seats_min <= len(room.players) == len(room.bots)
 
 
 def mark_ready(room: Room, user: UserId, context: Context, *, ready: bool) -> list[Event]:
@@ -197,17 +213,19 @@ def mark_ready(room: Room, user: UserId, context: Context, *, ready: bool) -> li
     if (user in room.ready) == ready:
         return []
     noted = PlayerReadied(room=room.id, user=user, ready=ready)
-    if ready and _is_complete(room) and set(room.players) <= room.ready | {user}:
-        return [noted, _start_match(room, room.players, context)]
+    if ready and is_complete_with(room, 0) and set(room.unready) <= {user}:
+        return [noted, start_match(room, room.players, context)]
     return [noted]
 
 
-def _is_complete(room: Room) -> bool:
+def is_complete_with(room: Room, more: int) -> bool:
+    """Return whether nobody is missing for a match once `more` players are there."""
     seats = room.seats_without(())
-    return len(seats) >= room.seats_min and all(seat.sockets for seat in seats)
+    return len(seats) + more >= room.seats_min and all(seat.is_present for seat in seats)
 
 
-def _start_match(room: Room, players: list[UserId], context: Context) -> MatchStarted:
+def start_match(room: Room, players: list[UserId], context: Context) -> MatchStarted:
+    """Return the start of a match of `players`; raise what the rules raise."""
     game = check_game(room.game, context)
     seed, options = context.new_seed(), room.options.as_written
     state = game.setup(seed, options, len(players))
@@ -249,9 +267,9 @@ class LeaveRoom(SeatCommand, frozen=True):
 
 
 def stop_spectating(room: Room, user: UserId, reason: Literal["left", "kicked"]) -> list[Event]:
-    """Remove a spectator; the last member closes the room."""
+    """Remove a spectator; the last member closes the room, but not at once a match of bots."""
     gone = SpectatorLeft(room=room.id, user=user, reason=reason)
-    if set(room.members) <= {user}:
+    if set(room.members) <= {user} and room.phase != "playing":
         return [gone, RoomClosed(room=room.id, reason="left")]
     return [gone, *new_host(room, {user})]
 
@@ -278,7 +296,7 @@ class ForfeitSeat(SeatCommand, frozen=True):
                 return [*gone, *continue_without(room, {self.user}, context)]
             return [*gone, RoomClosed(room=room.id, reason="forfeited")]
         others = room.seats_without({self.user})
-        if others and not any(other.sockets for other in others):
+        if others and not any(other.is_present for other in others):
             return gone
         return [*gone, *play_on_without(room, match, index, "forfeit", context)]
 

@@ -30,6 +30,15 @@ class SearchCancelled(_QueueEvent, frozen=True):
     type: ClassVar[str] = "search.cancelled"
 
 
+class SearchBotOffered(_QueueEvent, frozen=True):
+    """No opponent was found for a while, and the user was offered a bot."""
+
+    type: ClassVar[str] = "search.bot_offered"
+    needs_level: ClassVar[int] = 2
+    levels: int
+    """How many levels of strength the bots of the game have."""
+
+
 class SearchGaveUp(_QueueEvent, frozen=True):
     """No opponent was found before the timeout."""
 

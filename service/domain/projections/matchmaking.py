@@ -8,7 +8,12 @@ import msgspec
 
 from service.domain.events.base import Position
 from service.domain.events.matches import MatchStarted
-from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.matchmaking import (
+    SearchBotOffered,
+    SearchCancelled,
+    SearchGaveUp,
+    SearchStarted,
+)
 from service.domain.events.presence import UserWentOffline
 from service.domain.events.rooms import PlayerSeated, RoomCreated
 from service.domain.ids import UserId
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
 
 class Matchmaking(msgspec.Struct):
     """The queues by game: users in the order of joining, with the position of that event."""
+
+    offered: dict[UserId, list[str]] = {}
+    """The games of whose searches each user was offered a bot."""
 
     queues: dict[str, dict[UserId, Position]] = {}
 
@@ -38,6 +46,15 @@ class Matchmaking(msgspec.Struct):
     def on_search_started(self, event: SearchStarted, position: Position) -> None:
         """Add the user to the queue."""
         self.queues.setdefault(event.game, {})[event.user] = position
+
+    def is_offered_bot(self, user: UserId, game: str) -> bool:
+        """Return whether `user`, who waits for an opponent, was offered a bot."""
+        return game in self.offered.get(user, ())
+
+    def on_search_bot_offered(self, event: SearchBotOffered, _position: Position) -> None:
+        """Record the offer, unless the search is over."""
+        if self.waiting_since(event.user, event.game) is not None:
+            self.offered.setdefault(event.user, []).append(event.game)
 
     def on_search_ended(self, event: SearchCancelled | SearchGaveUp, _position: Position) -> None:
         """Remove the user from the queue of this game."""
@@ -71,10 +88,16 @@ class Matchmaking(msgspec.Struct):
             return
         if not queue:
             del self.queues[game]
+        offered = self.offered.get(user, [])
+        if game in offered:
+            offered.remove(game)
+            if not offered:
+                del self.offered[user]
 
 
 FOLD = {
     SearchStarted: Matchmaking.on_search_started,
+    SearchBotOffered: Matchmaking.on_search_bot_offered,
     SearchCancelled: Matchmaking.on_search_ended,
     SearchGaveUp: Matchmaking.on_search_ended,
     UserWentOffline: Matchmaking.on_user_went_offline,

@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.events.base import Position
 from service.domain.events.rooms import Visibility
-from service.domain.ids import MatchId, RoomId, SocketId, UserId
+from service.domain.ids import MatchId, RoomId, SocketId, UserId, is_bot
 from service.domain.projections.room_options import RoomOptions
 
 if TYPE_CHECKING:
@@ -39,6 +39,16 @@ class Seat(msgspec.Struct):
     A gone seat has no sockets: a player who has left gets no further messages.
     """
 
+    @property
+    def is_bot(self) -> bool:
+        """Whether a bot of the service has the seat."""
+        return is_bot(self.user)
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the player has a socket in the room, or needs none."""
+        return bool(self.sockets) or (is_bot(self.user) and not self.gone)
+
 
 class Room(msgspec.Struct):
     """A room; its match, if any, is in `Matches`."""
@@ -68,7 +78,7 @@ class Room(msgspec.Struct):
     changed_at: Position = 0
     """The latest event that changed the room state shown to clients."""
     empty_since: Position | None = None
-    """The position since which no socket is in the room, while no match is running."""
+    """The position since which no socket is in the room, while no person plays in it."""
 
     @property
     def players(self) -> list[UserId]:
@@ -104,14 +114,29 @@ class Room(msgspec.Struct):
         """The players who have neither left nor forfeited."""
         return [user for user, seat in self._taken_seats() if not seat.gone]
 
+    @property
+    def staying_people(self) -> list[UserId]:
+        """Those of them who are no bots."""
+        return [user for user in self.staying_players if not is_bot(user)]
+
+    @property
+    def bots(self) -> list[UserId]:
+        """The bots of the service among the players."""
+        return [user for user in self.players if is_bot(user)]
+
+    @property
+    def unready(self) -> list[UserId]:
+        """The players who are not ready; a bot always is."""
+        return [user for user in self.players if user not in self.ready and not is_bot(user)]
+
     def seats_without(self, leavers: Collection[UserId]) -> list[Seat]:
         """Return the seats of the staying players who are none of `leavers`."""
         return [seat for user, seat in self._taken_seats() if not seat.gone and user not in leavers]
 
     @property
     def members(self) -> list[UserId]:
-        """The players who stay, and the spectators."""
-        return [*self.staying_players, *self.spectators]
+        """The players who stay, and the spectators; no bots, which are sent nothing."""
+        return [*self.staying_people, *self.spectators]
 
     @property
     def away(self) -> list[UserId]:
@@ -166,8 +191,9 @@ class Room(msgspec.Struct):
             self.note_empty(position)
 
     def note_empty(self, position: Position) -> None:
-        """Set `empty_since` if no socket is in the room and no match is running."""
-        if self.phase != "playing" and self.empty_since is None and not self.sockets:
+        """Set `empty_since` if no socket is in the room, and nobody plays but bots."""
+        is_kept = self.phase == "playing" and self.staying_people
+        if not is_kept and self.empty_since is None and not self.sockets:
             self.empty_since = position
 
     def ban(self, user: UserId) -> None:

@@ -25,7 +25,7 @@ from service.domain.events.rooms import (
     SpectatorJoined,
     SpectatorLeft,
 )
-from service.domain.ids import RoomId, SocketId, UserId, opened_on, opened_until
+from service.domain.ids import RoomId, SocketId, UserId, is_bot, opened_on, opened_until
 from service.domain.projections.room import Room, Seat
 from service.domain.projections.room_options import RoomOptions
 
@@ -121,7 +121,7 @@ class Rooms(msgspec.Struct):
             changed_at=position,
         )
         for user in event.players:
-            self.seated[user] = event.room
+            self._seat(user, event.room)
 
     def on_player_seated(self, event: PlayerSeated, position: Position) -> None:
         """Give the user the seat; they stop watching."""
@@ -129,7 +129,7 @@ class Rooms(msgspec.Struct):
         room.seats[event.seat] = Seat(user=event.user)
         room.changed_at = position
         self._stop_watching(room, event.user)
-        self.seated[event.user] = event.room
+        self._seat(event.user, event.room)
 
     def on_seat_taken(self, event: SeatTaken, position: Position) -> None:
         """Add a socket of the player, who is no longer away."""
@@ -152,7 +152,9 @@ class Rooms(msgspec.Struct):
         self.seated.pop(event.user, None)
         room.ready.discard(event.user)
         room.changed_at = position
-        if isinstance(event, SeatLeft):
+        if is_bot(event.user):
+            pass
+        elif isinstance(event, SeatLeft):
             _remember(self.left, event.user, event.room)
             if event.reason == "kicked":
                 room.ban(event.user)
@@ -285,6 +287,11 @@ class Rooms(msgspec.Struct):
                 room.remove_spectator_sockets(user, lost, position)
         for socket in [socket for socket in self.watching if is_lost(socket)]:
             del self.watching[socket]
+
+    def _seat(self, user: UserId, room: RoomId) -> None:
+        """Note the room of a player; a bot may play in many."""
+        if not is_bot(user):
+            self.seated[user] = room
 
     def _stop_watching(self, room: Room, user: UserId) -> None:
         for socket in room.spectators.pop(user, ()):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import msgspec
 
+from service.domain.commands.bots import AcceptBot, AddBot
 from service.domain.commands.chat import Mute
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
@@ -31,6 +32,7 @@ CommandMessage: TypeAlias = (
     | classic.InviteDeclinedByClient
     | classic.MatchmakingJoin
     | classic.MatchmakingLeave
+    | v1.MatchmakingAcceptBot
     | classic.GameJoin
     | classic.GameBegin
     | classic.GameLeave
@@ -40,6 +42,7 @@ CommandMessage: TypeAlias = (
     | v1.RoomLeave
     | v1.RoomReady
     | v1.RoomKick
+    | v1.RoomAddBot
     | v1.RoomLock
     | v1.ChatMute
 )
@@ -84,6 +87,10 @@ def command_of(  # noqa: C901, PLR0911, PLR0912 - one case per message
             return JoinRoom(user, socket, message.room_id, message.role, None, wanted)
         case v1.RoomReady():
             return SetReady(user, message.room_id, message.ready)
+        case v1.MatchmakingAcceptBot():
+            return AcceptBot(user, message.game, message.level)
+        case v1.RoomAddBot():
+            return AddBot(user, message.room_id, message.level)
         case v1.RoomKick():
             return KickFromRoom(user, message.room_id, parse_user_id(message.user_id))
         case v1.RoomLock():

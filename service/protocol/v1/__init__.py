@@ -33,6 +33,8 @@ from service.protocol.v1.connection import Welcome as Welcome
 from service.protocol.v1.invites import InviteExpired as InviteExpired
 from service.protocol.v1.invites import InviteReceived as InviteReceived
 from service.protocol.v1.invites import InviteSent as InviteSent
+from service.protocol.v1.invites import MatchmakingAcceptBot as MatchmakingAcceptBot
+from service.protocol.v1.invites import MatchmakingBotOffer as MatchmakingBotOffer
 from service.protocol.v1.matches import GameHistory as GameHistory
 from service.protocol.v1.matches import GameMove as GameMove
 from service.protocol.v1.matches import GameMoved as GameMoved
@@ -47,6 +49,7 @@ from service.protocol.v1.rooms import NewRoomId as NewRoomId
 from service.protocol.v1.rooms import PageLimit as PageLimit
 from service.protocol.v1.rooms import Password as Password
 from service.protocol.v1.rooms import Role as Role
+from service.protocol.v1.rooms import RoomAddBot as RoomAddBot
 from service.protocol.v1.rooms import RoomAdded as RoomAdded
 from service.protocol.v1.rooms import RoomClosed as RoomClosed
 from service.protocol.v1.rooms import RoomCreate as RoomCreate

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
+import msgspec
+
 from service.domain.ids import UserId
-from service.protocol.base import ToClientMessage
+from service.protocol.base import DEFAULT_GAME, ToClientMessage, WireGame
 from service.protocol.classic import User
+from service.protocol.v1.base import V1Command
+
+BotLevel: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=9)]
 
 
 class InviteReceived(
@@ -28,3 +35,20 @@ class InviteExpired(ToClientMessage, frozen=True, tag="invite:expired", rename={
 
     inviter: UserId
     to: UserId
+
+
+class MatchmakingAcceptBot(V1Command, frozen=True, tag="matchmaking:acceptBot"):
+    """Plays against the bot that was offered by `matchmaking:botOffer`, instead of waiting on."""
+
+    game: WireGame = DEFAULT_GAME
+    level: BotLevel = 1
+
+
+class MatchmakingBotOffer(ToClientMessage, frozen=True, tag="matchmaking:botOffer"):
+    """No opponent was found for a while: a bot is offered; has a `position`.
+
+    The search goes on. `matchmaking:acceptBot` accepts with a level from 1 to `levels`.
+    """
+
+    game: str
+    levels: int

@@ -11,6 +11,7 @@ from service.domain.ids import MatchId, RoomId, UserId, WireUserId
 from service.protocol.base import DEFAULT_GAME, ToClientMessage, WireGame, WireRoomId
 from service.protocol.classic import User
 from service.protocol.v1.base import V1Command, Whole
+from service.protocol.v1.invites import BotLevel
 
 NewRoomId: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^(?![.]{1,2}$)[A-Za-z0-9_.~-]{1,64}$(?!\n)")
@@ -67,6 +68,16 @@ class RoomKick(V1Command, frozen=True, tag="room:kick"):
     user_id: WireUserId
 
 
+class RoomAddBot(V1Command, frozen=True, tag="room:addBot"):
+    """The host gives a free seat to a bot of the service; `room:kick` removes it.
+
+    The levels of a game's bots go from 1 to the `botLevels` of the game.
+    """
+
+    room_id: WireRoomId
+    level: BotLevel = 1
+
+
 class RoomLock(V1Command, frozen=True, tag="room:lock"):
     """The host locks the room against joining, or unlocks it."""
 
@@ -95,13 +106,15 @@ class RoomUnsubscribe(V1Command, frozen=True, tag="room:unsubscribe"):
 class SeatView(msgspec.Struct, frozen=True, rename="camel"):
     """A seat; `user` is null while it is free.
 
-    `pauseLeftMs` is how long the player may still make the match wait, null without a limit.
+    `pauseLeftMs` is how long the player may still make the match wait, null without a limit. `bot`
+    is the level of a bot of the service, and not there for anybody else.
     """
 
     user: User | None
     ready: bool = False
     away: bool = False
     pause_left_ms: int | None = None
+    bot: int | UnsetType = UNSET
 
 
 class RoomState(ToClientMessage, frozen=True, tag="room:state"):

@@ -97,6 +97,14 @@ class Times:
         ge=1,
         le=86400,
     )
+    bot_after_s: float = setting(
+        "WS_BOT_AFTER_S",
+        0,
+        "Time after which a user who searches for an opponent is offered a bot; 0 offers none.",
+        unit="s",
+        ge=0,
+        le=86400,
+    )
     restart_grace_s: float = setting(
         "WS_RESTART_GRACE_S",
         60,

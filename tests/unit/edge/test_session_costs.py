@@ -53,7 +53,8 @@ UNITS = {
     "room:subscribe room:unsubscribe game:begin game:leave game:move signal chat:mute",
     2: "frames:set invite invite:send chat:send",
     3: "room:join game:join",
-    5: "user:status lobby:join lobby:leave invite:accepted matchmaking:join room:create",
+    5: "user:status lobby:join lobby:leave invite:accepted matchmaking:join room:create "
+    "room:addBot matchmaking:acceptBot",
     10: "resume auth:refresh user:list:request user:sync lobby:request friends:subscribe "
     "friends:status:request room:list game:history",
 }
