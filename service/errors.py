@@ -29,8 +29,10 @@ Every exception that a public function raises is in this tree:
         * UnsupportedVersion
     * BadTime
     * BadUser
+    * BotTooSlow
     * BrokenChain
     * BrokenProjection
+    * BrokenRecording
     * CannotWrite
     * ClientError
         * AlreadyInRoom
@@ -49,11 +51,14 @@ Every exception that a public function raises is in this tree:
         * IdReused
         * InternalError
         * InvalidMove
+            * AlreadyMoved
             * ColumnFull
             * GameIsOver
             * InvalidResult
             * NoSuchColumn
+            * NotAsked
             * NotYourTurn
+            * OutOfTime
             * UnknownAction
             * UnknownKey
         * InvalidOptions
@@ -64,6 +69,8 @@ Every exception that a public function raises is in this tree:
         * MatchAlreadyStarted
         * MatchIsPaused
         * MatchNotRunning
+        * NoBotOffered
+        * NoSuchBot
         * NodesTooOld
         * NotConnected
         * NotHost
@@ -132,6 +139,7 @@ Every exception that a public function raises is in this tree:
     * NoToken
     * NotAMatch
         * RulesMissing
+    * NotARecording
     * NotProved
     * NotSkipped
     * Refused
@@ -141,6 +149,7 @@ Every exception that a public function raises is in this tree:
     * ResponseTooLong
     * RulesFailed
         * MoveFailed
+    * TooLong
     * UnknownEvent
     * UnknownPart
     * UnknownRequest

@@ -143,6 +143,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
     ),
     v1.InviteReceived(ANA, "pong"),
     v1.InviteSent(BEN, "pong"),
+    v1.MatchmakingBotOffer("pong", 3),
     v1.InviteExpired(7, 8),
     v1.RoomState(
         room_id=ROOM,

@@ -25,6 +25,7 @@ WITH_POSITION: frozenset[type[ToClientMessage]] = frozenset(
         v1.InviteExpired,
         classic.MatchmakingSearching,
         classic.MatchmakingCancelled,
+        v1.MatchmakingBotOffer,
         classic.RoomStart,
         v1.RoomJoined,
         v1.RoomLeft,

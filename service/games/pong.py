@@ -13,16 +13,14 @@ from msgspec import UNSET, UnsetType
 
 from service.games.chance import Chance
 from service.games.figures import Course, Figure, pong_figures
-from service.games.pong_bot import steer
+from service.games.pong_bot import PongBots
 from service.games.protocol import (
     GameEvent,
     InvalidMove,
     InvalidOptions,
     Key,
-    Move,
     NoTurnClock,
     Result,
-    Sight,
 )
 
 TICK_HZ = 60
@@ -72,9 +70,6 @@ RIGHT_GOAL_X = FIELD - BALL_WIDTH / 2
 """Right of it, the ball's middle is out of the field."""
 
 WIRE_DECIMALS = 2
-
-
-KEYS = ("w", "s", "ArrowUp", "ArrowDown")
 
 
 class UnknownKey(InvalidMove):
@@ -149,12 +144,6 @@ class PongState(msgspec.Struct, gc=False):
     """Which of the coming steps serves, while the ball is out of play: 1 is the next one."""
 
 
-KEY_MOVES: Sequence[Move] = [
-    {"direction": key, "action": action} for key in KEYS for action in ("down", "up")
-]
-"""The moves of a player, whose left and right hand have keys of their own."""
-
-
 class PongView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """What everybody sees, named as on the wire: `p1Y`, `p2Y`, `s1`, `s2`, `ballX`, `ballY`."""
 
@@ -166,7 +155,7 @@ class PongView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     ball_y: float | UnsetType = UNSET
 
 
-class Pong(NoTurnClock):
+class Pong(PongBots, NoTurnClock):
     """The rules of Pong; see `service.games.protocol.Game`."""
 
     name = "pong"
@@ -175,7 +164,6 @@ class Pong(NoTurnClock):
     tick_hz = TICK_HZ
     options: tuple[str, ...] = ("duration_s",)
     ordered = False
-    bot_levels = 3
     state_type: type[msgspec.Struct] = PongState
     event_type: Any = PongEvent
 
@@ -263,14 +251,6 @@ class Pong(NoTurnClock):
     def remaining_ticks(self, state: PongState) -> int:
         """Return the ticks left on the clock."""
         return state.ticks_left
-
-    def legal_moves(self, state: PongState, seat: int) -> Sequence[Move]:  # noqa: ARG002 - at any time
-        """Return every key, pressed and released."""
-        return KEY_MOVES
-
-    def bot(self, sight: Sight, level: int, chance: Chance) -> Sequence[Move]:
-        """Return the keys to press and to release; see `pong_bot`."""
-        return steer(sight, level, chance)
 
     def view(self, state: PongState, viewer: int | None) -> PongView:  # noqa: ARG002 - no secrets
         """Return what everybody sees."""

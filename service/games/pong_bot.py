@@ -6,16 +6,16 @@ comes; level 3 works out where it will arrive, bounces included.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from service.games.protocol import Move, Sight, State
 
+if TYPE_CHECKING:
     from service.games.chance import Chance
     from service.games.pong import PongView
-    from service.games.protocol import Move, Sight
 
 PADDLE_MIDDLE = 12.5
 BALL_MIDDLE = 2.5
@@ -37,6 +37,26 @@ SLACK: tuple[float, ...] = (9.0, 7.0, 4.0)
 """By level, how far off its aim a paddle may stay."""
 
 KEYS = "ArrowUp", "ArrowDown"
+
+
+KEY_MOVES: Sequence[Move] = [
+    {"direction": key, "action": action} for key in ("w", "s", *KEYS) for action in ("down", "up")
+]
+"""The moves of a player, whose left and right hand have keys of their own."""
+
+
+class PongBots:
+    """The bots of Pong, which are a part of its rules."""
+
+    bot_levels = 3
+
+    def legal_moves(self, state: State, seat: int) -> Sequence[Move]:  # noqa: ARG002 - at any time
+        """Return every key, pressed and released."""
+        return KEY_MOVES
+
+    def bot(self, sight: Sight, level: int, chance: Chance) -> Sequence[Move]:
+        """Return the keys to press and to release."""
+        return steer(sight, level, chance)
 
 
 class _Seen(NamedTuple):

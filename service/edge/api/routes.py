@@ -47,7 +47,6 @@ from service.replay.summary import Summary
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
-
     from service.eventstore.records import RecordedEvent
     from service.fanout.audience import Audience
 

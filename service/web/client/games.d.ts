@@ -32,6 +32,8 @@ export type ErrorCode =
     | "NOT_CONNECTED"
     | "NOT_HOST"
     | "NOT_IN_ROOM"
+    | "NO_BOT_OFFERED"
+    | "NO_SUCH_BOT"
     | "OTHER_USER"
     | "RATE_LIMITED"
     | "ROOM_EXISTS"

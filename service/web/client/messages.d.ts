@@ -20,6 +20,7 @@ export type FromV1Client =
     | InviteDeclinedByClient
     | MatchmakingJoin
     | MatchmakingLeave
+    | MatchmakingAcceptBot
     | GameJoin
     | GameBegin
     | GameLeave
@@ -33,6 +34,7 @@ export type FromV1Client =
     | RoomLeave
     | RoomReady
     | RoomKick
+    | RoomAddBot
     | RoomLock
     | RoomList
     | RoomSubscribe
@@ -69,6 +71,7 @@ export type ToV1Client =
     | InviteExpired
     | MatchmakingSearching
     | MatchmakingCancelled
+    | MatchmakingBotOffer
     | RoomStart
     | RoomState
     | RoomJoined
@@ -266,6 +269,18 @@ export interface MatchmakingLeave {
     id?: string;
 }
 /**
+ * Plays against the bot that was offered by `matchmaking:botOffer`, instead of waiting on.
+ */
+export interface MatchmakingAcceptBot {
+    type: "matchmaking:acceptBot";
+    game?: string;
+    level?: number;
+    /**
+     * Asks for an answer, which has it, too; the same id again changes nothing.
+     */
+    id?: string;
+}
+/**
  * Joins a room with this socket: takes the user's seat, and gets the messages of the room.
  */
 export interface GameJoin {
@@ -429,6 +444,20 @@ export interface RoomKick {
     type: "room:kick";
     roomId: string;
     userId: number | string;
+    /**
+     * Asks for an answer, which has it, too; the same id again changes nothing.
+     */
+    id?: string;
+}
+/**
+ * The host gives a free seat to a bot of the service; `room:kick` removes it.
+ *
+ * The levels of a game's bots go from 1 to the `botLevels` of the game.
+ */
+export interface RoomAddBot {
+    type: "room:addBot";
+    roomId: string;
+    level?: number;
     /**
      * Asks for an answer, which has it, too; the same id again changes nothing.
      */
@@ -614,6 +643,8 @@ export interface Welcome {
         | "void_matches"
         | "frame_hz"
         | "closes_in"
+        | "clocks"
+        | "bots"
     )[];
     frameHz: 60 | 30 | 20;
     frameHzAllowed: (60 | 30 | 20)[];
@@ -836,6 +867,20 @@ export interface MatchmakingCancelled {
     position?: number;
 }
 /**
+ * No opponent was found for a while: a bot is offered; has a `position`.
+ *
+ * The search goes on. `matchmaking:acceptBot` accepts with a level from 1 to `levels`.
+ */
+export interface MatchmakingBotOffer {
+    type: "matchmaking:botOffer";
+    game: string;
+    levels: number;
+    /**
+     * The position of its event in the log; absent in messages about present state.
+     */
+    position?: number;
+}
+/**
  * A room was created for you; open the game page and send `game:join`.
  */
 export interface RoomStart {
@@ -877,13 +922,14 @@ export interface RoomState {
 /**
  * A seat; `user` is null while it is free.
  *
- * `pauseLeftMs` is how long the player may still make the match wait, null without a limit.
+ * `pauseLeftMs` is how long the player may still make the match wait, null without a limit. `bot` is the level of a bot of the service, and not there for anybody else.
  */
 export interface SeatView {
     user: User | null;
     ready: boolean;
     away: boolean;
     pauseLeftMs: number | null;
+    bot?: number;
 }
 /**
  * A user, maybe you, joined your room; `seat` is null for a spectator; has a `position`.

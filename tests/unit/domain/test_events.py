@@ -45,6 +45,7 @@ LOG: dict[str, tuple[int, str]] = {
     "invite.expired": (1, "user:7"),
     "invite.cooldown_ended": (1, "user:7"),
     "search.started": (1, "user:7"),
+    "search.bot_offered": (1, "user:7"),
     "search.cancelled": (1, "user:7"),
     "search.gave_up": (1, "user:7"),
     "room.created": (3, "room:r"),

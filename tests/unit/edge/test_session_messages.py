@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from service.domain.commands.base import Command
+from service.domain.commands.bots import AcceptBot, AddBot
 from service.domain.commands.chat import Mute, Say, digest_of
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, LockRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
@@ -123,6 +124,10 @@ V1_COMMANDS: list[tuple[dict[str, Any], Command]] = [
     ({"type": "room:ready", "roomId": "r"}, SetReady(7, "r", ready=True)),
     ({"type": "room:ready", "roomId": "r", "ready": False}, SetReady(7, "r", ready=False)),
     ({"type": "room:kick", "roomId": "r", "userId": "8"}, KickFromRoom(7, "r", 8)),
+    ({"type": "room:addBot", "roomId": "r"}, AddBot(7, "r", 1)),
+    ({"type": "room:addBot", "roomId": "r", "level": 3}, AddBot(7, "r", 3)),
+    ({"type": "matchmaking:acceptBot", "game": "relay"}, AcceptBot(7, "relay", 1)),
+    ({"type": "matchmaking:acceptBot", "level": 2}, AcceptBot(7, "pong", 2)),
     ({"type": "room:lock", "roomId": "r"}, LockRoom(7, "r", locked=True)),
     ({"type": "room:lock", "roomId": "r", "locked": False}, LockRoom(7, "r", locked=False)),
     ({"type": "chat:mute", "userId": "8"}, Mute(7, 8, muted=True)),

@@ -26,7 +26,12 @@ from service.domain.events.matches import (
     MatchSuspended,
     MatchTurnNoted,
 )
-from service.domain.events.matchmaking import SearchCancelled, SearchGaveUp, SearchStarted
+from service.domain.events.matchmaking import (
+    SearchBotOffered,
+    SearchCancelled,
+    SearchGaveUp,
+    SearchStarted,
+)
 from service.domain.events.nodes import NodeDraining, NodeLost, NodeStarted
 from service.domain.events.operators import OperatorActed
 from service.domain.events.outbox import (
@@ -88,6 +93,7 @@ HISTORY = (
     SearchStarted(9, "relay"),
     SearchCancelled(9, "relay"),
     SearchStarted(9, "relay"),
+    SearchBotOffered(9, "relay", 3),
     SearchGaveUp(9, "relay"),
     InviteSent(7, 8, "relay"),
     InviteAccepted(7, 8),
