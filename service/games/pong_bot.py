@@ -7,15 +7,16 @@ comes; level 3 works out where it will arrive, bounces included.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec import UNSET
 
 from service.games.protocol import Move, Sight, State
 
 if TYPE_CHECKING:
+    from msgspec import UnsetType
+
     from service.games.chance import Chance
-    from service.games.pong import PongView
 
 PADDLE_MIDDLE = 12.5
 BALL_MIDDLE = 2.5
@@ -59,6 +60,15 @@ class PongBots:
         return steer(sight, level, chance)
 
 
+class _View(Protocol):
+    """The view of Pong, as far as bots use it."""
+
+    p1_y: float
+    p2_y: float
+    ball_x: float | UnsetType
+    ball_y: float | UnsetType
+
+
 class _Seen(NamedTuple):
     """What two views say of the paddle and the ball, in units and units per tick."""
 
@@ -74,8 +84,8 @@ def steer(sight: Sight, level: int, chance: Chance) -> Sequence[Move]:
     """Return the keys to press and to release."""
     if level == 1 and chance.below(IDLE) == 0:
         return []
-    view: PongView = sight.view
-    before: PongView | None = sight.before
+    view: _View = sight.view
+    before: _View | None = sight.before
     seen = _seen(view, before, sight)
     aim_y = CENTRE_Y if seen is None else _aim_y(seen, sight.seat, level)
     paddle_y = view.p1_y if sight.seat == 0 else view.p2_y
@@ -92,7 +102,7 @@ def _keys(held: str | None = None) -> list[Move]:
     return released if held is None else [*released, {"direction": held, "action": "down"}]
 
 
-def _seen(view: PongView, before: PongView | None, sight: Sight) -> _Seen | None:
+def _seen(view: _View, before: _View | None, sight: Sight) -> _Seen | None:
     """Return what the views say, or None while the ball is out of play, or has just come."""
     if before is None or not sight.ticks:
         return None
