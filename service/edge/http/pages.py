@@ -16,15 +16,23 @@ if TYPE_CHECKING:
     from service.edge.http.addresses import Handshakes
 
 WEB = Path(__file__).parent.parent.parent / "web"
-PARTS = ("client", "play", "docs", "common", "admin")
-"""The folders of `WEB`; no two have a file of the same name."""
+HIDDEN = "docs/contract/"
+"""The documents, which are served at `/docs/FILE` only."""
+
+PLACES = ("/room/{id}", "/replay/{id}", "/player/{id}", "/matches", "/live")
+"""What the page shows besides the lobby, each with a URL of its own; its script reads them."""
+
+FLAT = ("client", "play", "docs", "common")
+"""The folders whose files 0.1.0 served without their folder; the first one that has it counts."""
 
 CONTRACT = WEB / "docs" / "contract"
 
 _HEADERS = {
     "Cache-Control": "no-cache",
+    # Nothing is loaded from, or sent to, another server; 'self' includes its WebSockets.
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -41,16 +49,25 @@ class Pages:
         self._endpoint = endpoint
         self._handshakes = handshakes
         self._admission = admission
-        self._parts = {part: _files_in(WEB / part) for part in PARTS}
-        self._documents = _files_in(CONTRACT)
+        self._documents = _files_below(CONTRACT)
+        self._files = {
+            path: file for path, file in _files_below(WEB).items() if not path.startswith(HIDDEN)
+        }
+        self._by_name = {
+            file.name: path
+            for part in reversed(FLAT)
+            for path, file in self._files.items()
+            if path == f"{part}/{file.name}"
+        }
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """List the routes."""
         return [
             web.get("/", self._root),
             web.get("/ws", self._connect),
-            web.get("/web/{part}/{file}", self._file),
-            web.get("/web/{file}", self._file_of_any_part),
+            *(web.get(place, self._page) for place in PLACES),
+            web.get("/web/{file}", self._file_by_name),
+            web.get("/web/{path:.+}", self._file),
             *asset_routes(WEB, _HEADERS),
             web.get("/admin", self._console),
             web.get("/admin/{place:.+}", self._console),
@@ -62,6 +79,9 @@ class Pages:
         """Serve a WebSocket to requests that ask for an upgrade, and the page to all others."""
         if wants_websocket(request):
             return await self._connect(request)
+        return await self._page(request)
+
+    async def _page(self, _request: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "play" / "index.html", headers=_HEADERS)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
@@ -71,21 +91,19 @@ class Pages:
         return await self._endpoint.serve(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        files = self._parts.get(request.match_info["part"], {})
-        return _response(files, request.match_info["file"])
+        return _response(self._files, request.match_info["path"])
 
-    async def _file_of_any_part(self, request: web.Request) -> web.StreamResponse:
+    async def _file_by_name(self, request: web.Request) -> web.StreamResponse:
         """Serve a file of the client by its published URL, and redirect to those of the pages.
 
         The pages' modules import each other by relative URLs, so they load from their folder only.
         """
-        name = request.match_info["file"]
-        part = next((part for part, files in self._parts.items() if name in files), None)
-        if part is None:
+        path = self._by_name.get(request.match_info["file"])
+        if path is None:
             raise web.HTTPNotFound
-        if part == "client":
-            return _response(self._parts[part], name)
-        raise web.HTTPMovedPermanently(f"/web/{part}/{name}", headers=_HEADERS)
+        if path.startswith("client/"):
+            return _response(self._files, path)
+        raise web.HTTPMovedPermanently(f"/web/{path}", headers=_HEADERS)
 
     async def _console(self, _request: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "admin" / "console.html", headers=_HEADERS)
@@ -97,17 +115,18 @@ class Pages:
         return _response(self._documents, request.match_info["file"])
 
 
-def _files_in(directory: Path) -> dict[str, Path]:
-    """List a directory, once: a name from a URL is looked up here, never joined to a path.
+def _files_below(directory: Path) -> dict[str, Path]:
+    """List a directory, once: a path from a URL is looked up here, never joined to a path.
 
-    So no name can leave the directory, and names that the file system would refuse with an
+    So no path can leave the directory, and names that the file system would refuse with an
     `OSError` are simply not found.
     """
-    return {path.name: path for path in directory.iterdir() if path.is_file()}
+    found = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path for path in found}
 
 
-def _response(files: dict[str, Path], name: str) -> web.FileResponse:
-    """Serve one of these files; raise 404 for a name that is none of theirs."""
-    if name not in files:
+def _response(files: dict[str, Path], path: str) -> web.FileResponse:
+    """Serve one of these files; raise 404 for a path that is none of theirs."""
+    if path not in files:
         raise web.HTTPNotFound
-    return web.FileResponse(files[name], headers=_HEADERS)
+    return web.FileResponse(files[path], headers=_HEADERS)

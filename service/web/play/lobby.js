@@ -1,220 +1,174 @@
-// The start page: who is online, invitations, the queue for a match.
+// The lobby: who asks me, what can I play now, what is on, who is here.
 
-import { button, byId, element, setText } from "../common/dom.js";
-import { GAMES } from "./games.js";
-import { toast } from "./notices.js";
+import { clone, element, glyph, icon, keyed, part, setText } from "../common/dom.js";
+import { Chat } from "./chat.js";
+import { LiveList } from "./live_list.js";
+import { Messages } from "./messages.js";
+import { People } from "./people.js";
+import { Quick } from "./quick.js";
+import { RoomForm } from "./room_form.js";
+import { Rooms, roomUrl } from "./rooms.js";
+import { optionWords } from "./words.js";
 
-const ROWS_MAX = 200;
-const FILTER_FROM = 13;
+const LIVE_MAX = 8;
+const ROOMS_MAX = 30;
 
-/** Labels by status, in the order in which users are listed. */
-const PLACES = {
-  lobby: "in the lobby",
-  online: "elsewhere",
-  busy: "busy",
-  away: "away",
-  playing: "playing",
-};
+/** @type {import("./places.js").Module["mount"]} */
+export function mount(root, app) {
+  app.style("/app/play/style.css");
+  root.className = "with-side";
+  for (const column of [...clone("t-lobby").children]) root.append(column);
+  new LobbyPage(root, app);
+  return { unmount() {} };
+}
 
-/** @typedef {{id: number | string, name: string, status: keyof typeof PLACES}} User */
+class LobbyPage {
+  #root;
+  #app;
+  #rooms;
+  #live;
+  #form;
+  #people;
 
-export class Lobby {
-  #act;
-  #meId = /** @type {number | string | null} */ (null);
-  /** @type {Map<string, User>} */ #users = new Map();
-  /** Users with a pending invite from this page. @type {Set<string>} */ #invited = new Set();
-  /** The rows of received invitations. @type {Map<string, HTMLElement>} */
-  #received = new Map();
-  #searching = false;
-
-  /**
-   * @param {(command: {type: string}) => Promise<boolean>} act returns whether it was executed
-   */
-  constructor(act) {
-    this.#act = act;
-    byId("queue").addEventListener("click", () => this.#toggleQueue());
-    byId("filter").addEventListener("input", () => this.#renderPeople());
+  constructor(root, app) {
+    this.#root = root;
+    this.#app = app;
+    this.#live = new LiveList(part(root, "live"), app);
+    this.#rooms = new Rooms(app, () => this.#render());
+    const quick = new Quick(part(root, "quick"), app);
+    this.#form = new RoomForm(/** @type {HTMLFormElement} */ (part(root, "form")), app);
+    const chat = new Chat({
+      title: "Lobby chat",
+      say: (text) => app.act({ type: "lobby:say", text }),
+      sideOf: (userId) => (userId === app.me?.id ? "you" : "other"),
+    });
+    part(root, "chat").replaceWith(chat.root);
+    const messages = new Messages(part(root, "messages"), app, (id, isMuted) => chat.mute(id, isMuted));
+    this.#people = new People(part(root, "people"), app, this.#rooms, (user) => messages.open(user));
+    part(root, "make").addEventListener("click", () => this.#form.focus());
+    part(root, "copy").addEventListener("click", () => copyLink(app, `${location.origin}/`));
+    part(root, "filter-rooms").addEventListener("change", () => this.#renderRooms());
+    app.on("lobby:history", ({ messages: lines }) => chat.history(lines));
+    app.on("lobby:message", (line) => chat.said(line));
+    app.on("lobby:live", ({ waiting, matches }) => {
+      quick.waiting = waiting;
+      this.#live.preview(matches);
+    });
+    app.on("rooms", () => this.#renderRooms());
+    app.whenOnline(() => {
+      chat.lengthMax = app.client.limits?.chatLengthMax ?? 500;
+      app.send({ type: "lobby:watch" });
+    });
+    app.atEnd(() => app.client?.status.state === "online" && app.send({ type: "lobby:unwatch" }));
+    this.#form.render();
+    this.#render();
   }
 
-  /** @param {{id: number | string}} me */
-  set me({ id }) {
-    this.#meId = id;
+  gamesChanged() {
+    this.#form.render();
+    this.#render();
   }
 
-  /** @param {string} note shown at the top; may be empty */
-  set note(note) {
-    setText(byId("note"), note);
-    byId("note").hidden = !note;
+  #render() {
+    const live = this.#rooms.live;
+    setText(part(this.#root, "live-count"), live.length ? String(live.length) : "");
+    part(this.#root, "live-more").hidden = live.length <= LIVE_MAX;
+    part(this.#root, "live").hidden = live.length === 0;
+    part(this.#root, "no-live").hidden = live.length > 0;
+    this.#live.show(live.slice(0, LIVE_MAX));
+    this.#renderRooms();
+    this.#people?.render();
   }
 
-  /** A lost connection may have ended the search. */
-  searchAgain() {
-    if (this.#searching) this.#act({ type: "matchmaking:join", game: this.#game });
+  /** Rooms with a free seat, and the own ones, of which only those by link are not listed. */
+  #renderRooms() {
+    const meId = this.#app.me?.id;
+    const listed = this.#rooms.open.map((room) => ({ ...room, isMine: room.players.some(({ id }) => id === meId) }));
+    const known = new Set(listed.map(({ roomId }) => roomId));
+    for (const room of this.#app.client?.rooms.values() ?? []) {
+      const isMine = room.seats.some(({ user }) => user?.id === meId);
+      if (isMine && !known.has(room.roomId) && room.phase !== "finished") listed.push(this.#own(room));
+    }
+    keyed(
+      part(this.#root, "filter-rooms"),
+      [{ name: "", title: "All" }, ...this.#app.games],
+      ({ name }) => name || "all",
+      ({ name, title }) => segment(name, title),
+    );
+    const chosen = this.#root.querySelector('[name="rooms-of"]:checked');
+    const game = /** @type {HTMLInputElement | null} */ (chosen)?.value ?? "";
+    const found = listed.filter((room) => !game || room.game === game);
+    setText(part(this.#root, "rooms-count"), listed.length ? String(listed.length) : "");
+    part(this.#root, "rooms").hidden = found.length === 0;
+    part(this.#root, "no-rooms").hidden = found.length > 0;
+    keyed(
+      part(this.#root, "rooms"),
+      found.slice(0, ROOMS_MAX),
+      ({ roomId }) => roomId,
+      (room) => this.#row(room),
+      (row, room) => this.#renderRow(row, room),
+    );
   }
 
-  /** Clears sent and received invitations. */
-  clear() {
-    this.#invited.clear();
-    for (const id of [...this.#received.keys()]) this.#forget(id);
-    this.#renderPeople();
+  #own({ seats, ...room }) {
+    const players = seats.flatMap(({ user }) => user ?? []);
+    return { ...room, players, seats: seats.length, spectatorsMax: 0, isMine: true };
   }
 
-  /** @param {ReadonlyMap<number | string, User>} users everyone online */
-  setUsers(users) {
-    this.#users = new Map([...users].map(([id, user]) => [String(id), user]));
-    for (const id of [...this.#received.keys()]) if (!this.#users.has(id)) this.#forget(id);
-    for (const id of [...this.#invited]) if (!this.#users.has(id)) this.#invited.delete(id);
-    this.#renderPeople();
-  }
-
-  /** @param {{from: {id: number | string, name: string}, game: string}} invite */
-  inviteReceived({ from, game }) {
-    const id = String(from.id);
-    this.#forget(id);
-    const answer = (type) => () => {
-      this.#act({ type, from: from.id });
-      this.#forget(id);
-    };
-    const row = element(
+  #row({ roomId, game }) {
+    const link = element("a", { className: "b s", data: { part: "join" }, attrs: { href: roomUrl(roomId) } });
+    return element(
       "li",
-      { data: { userId: id } },
-      element(
-        "p",
-        {},
-        element("strong", { text: from.name }),
-        ` wants to play ${GAMES[game] ?? game}.`,
-      ),
+      { data: { roomId } },
+      element("span", { className: "sign" }, glyph(game)),
       element(
         "div",
-        { className: "actions" },
-        button("Accept", answer("invite:accepted"), { className: "primary accept" }),
-        button("Decline", answer("invite:declined"), { className: "decline" }),
+        { className: "grow" },
+        element("span", { className: "name cut", data: { part: "name" } }),
+        element("span", { className: "sub", data: { part: "what" } }),
       ),
-    );
-    this.#received.set(id, row);
-    byId("invites").append(row);
-    this.#renderInvites();
-  }
-
-  /** @param {{id: number | string}} to the invited user, sent by the server after a reload */
-  inviteSent({ id }) {
-    this.#invited.add(String(id));
-    this.#renderPeople();
-  }
-
-  /** @param {number | string} from the user who declined */
-  inviteDeclined(from) {
-    const user = this.#users.get(String(from));
-    this.#uninvite(String(from));
-    toast(`${user?.name ?? "Your opponent"} declined.`);
-  }
-
-  /** @param {{from: number | string, to: number | string}} invite that expired */
-  inviteExpired({ from, to }) {
-    this.#forget(String(from));
-    this.#uninvite(String(to));
-  }
-
-  /** @param {boolean} searching whether the user is in the queue */
-  setSearching(searching) {
-    this.#searching = searching;
-    byId("queue").classList.toggle("searching", searching);
-    /** @type {HTMLFieldSetElement} */ (byId("games")).disabled = searching;
-    setText(byId("queue"), searching ? "Stop searching" : "Find a match");
-    setText(
-      byId("queue-hint"),
-      searching ? "Looking for an opponent…" : "You play against the next player who searches.",
+      element("span", { className: "num muted small seats", data: { part: "seats" } }),
+      link,
     );
   }
 
-  /** The game that is chosen for invites and the queue. */
-  get #game() {
-    const chosen = document.querySelector("#games input:checked");
-    return /** @type {HTMLInputElement} */ (chosen).value;
+  #renderRow(row, room) {
+    const { players, seats, visibility, metadata, host, isMine, game } = room;
+    const owner = players.find(({ id }) => id === host) ?? players[0];
+    const title = typeof metadata.title === "string" ? metadata.title : isMine ? "Your room" : owner?.name;
+    const name = part(row, "name");
+    setText(name, title ?? "");
+    if (visibility === "password") name.append(icon("lock", "with password"));
+    if (visibility === "private") name.append(icon("link", "by link only"));
+    const words = [this.#app.gameOf(game).title, ...optionWords(room.options)];
+    if (visibility === "password") words.push("password");
+    if (visibility === "private") words.push("by link only");
+    if (room.spectatorsMax === 0 && !isMine) words.push("no watchers");
+    setText(part(row, "what"), words.join(" · "));
+    setText(part(row, "seats"), `${players.length}/${seats}`);
+    row.classList.toggle("is-you", isMine);
+    const join = part(row, "join");
+    setText(join, isMine ? "Open" : "Join");
+    join.setAttribute("aria-label", `${join.textContent} ${title}`);
   }
+}
 
-  #toggleQueue() {
-    if (this.#searching) this.#act({ type: "matchmaking:leave" });
-    else this.#act({ type: "matchmaking:join", game: this.#game });
-  }
+function segment(value, title) {
+  const input = element("input", { attrs: { type: "radio", name: "rooms-of", value } });
+  /** @type {HTMLInputElement} */ (input).checked = value === "";
+  return element("label", {}, input, title);
+}
 
-  /** @param {User} user */
-  async #invite(user) {
-    const id = String(user.id);
-    this.#invited.add(id);
-    this.#renderPeople();
-    if (!(await this.#act({ type: "invite", to: user.id, game: this.#game }))) this.#uninvite(id);
-  }
-
-  #uninvite(id) {
-    if (this.#invited.delete(id)) this.#renderPeople();
-  }
-
-  #forget(id) {
-    this.#received.get(id)?.remove();
-    if (this.#received.delete(id)) this.#renderInvites();
-  }
-
-  #renderInvites() {
-    const count = this.#received.size;
-    byId("invites-section").hidden = count === 0;
-    document.title = `${count ? `(${count}) ` : ""}Play · ws-service`;
-  }
-
-  /** Rows that stay are kept as elements, so that the focus stays where it is. */
-  #renderPeople() {
-    const others = [...this.#users.values()].filter(({ id }) => id !== this.#meId);
-    const words = /** @type {HTMLInputElement} */ (byId("filter")).value.trim().toLowerCase();
-    const found = words ? others.filter(({ name }) => name.toLowerCase().includes(words)) : others;
-    const rank = ({ status }) => Object.keys(PLACES).indexOf(status);
-    found.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
-
-    const list = byId("online");
-    const kept = new Map(
-      [...list.children].map((row) => [/** @type {HTMLElement} */ (row).dataset.userId, row]),
-    );
-    const me = this.#users.get(String(this.#meId));
-    [...(me && !words ? [me] : []), ...found.slice(0, ROWS_MAX)].forEach((user, place) => {
-      const id = String(user.id);
-      const row = /** @type {HTMLElement} */ (kept.get(id) ?? this.#row(user));
-      kept.delete(id);
-      this.#renderRow(row, user);
-      if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
-    });
-    for (const row of kept.values()) row.remove();
-
-    setText(byId("online-count"), String(this.#users.size));
-    const left = found.length - ROWS_MAX;
-    setText(byId("online-more"), left > 0 ? `and ${left} more` : "");
-    byId("filter-label").hidden = others.length < FILTER_FROM && !words;
-    byId("alone").hidden = others.length > 0 || !me;
-  }
-
-  /** @param {User} user */
-  #row(user) {
-    const id = String(user.id);
-    const row = element(
-      "li",
-      { data: { userId: id } },
-      element("span", { className: "name" }),
-      element("span", { className: "where" }),
-    );
-    if (user.id !== this.#meId) {
-      row.append(button("Invite", () => this.#invite(user), { data: { invite: id } }));
-    }
-    return row;
-  }
-
-  #renderRow(row, user) {
-    const id = String(user.id);
-    const isMe = user.id === this.#meId;
-    row.classList.toggle("elsewhere", !isMe && user.status !== "lobby");
-    setText(row.querySelector(".name"), user.name);
-    setText(row.querySelector(".where"), isMe ? "you" : PLACES[user.status]);
-    const invite = row.querySelector("button");
-    if (!invite) return;
-    invite.disabled = this.#invited.has(id) || user.status === "playing";
-    setText(invite, this.#invited.has(id) ? "Invited" : "Invite");
-    invite.setAttribute("aria-label", `${invite.textContent} ${user.name}`);
+/**
+ * Copies a link, and says so.
+ * @param {import("./main.js").App} app
+ * @param {string} url
+ */
+export async function copyLink(app, url) {
+  try {
+    await navigator.clipboard.writeText(url);
+    app.toast("The link is copied.");
+  } catch {
+    app.toast(url); // Where the clipboard is not allowed, as without TLS.
   }
 }

@@ -1,133 +1,275 @@
-// Wires the page: one client, three views, and a table from message to reaction.
+// The page's frame: one client, the place of the current URL, and what stands above every place.
 
 import { Client, NoAnswer, Refused } from "../client/client.js";
-import { byId, setText } from "../common/dom.js";
-import { Game } from "./game.js";
-import { Lobby } from "./lobby.js";
-import { plainWords, showStatus, toast } from "./notices.js";
-import { LiveRooms } from "./rooms.js";
-import {
-  NotInDevelopmentMode,
-  canRenew,
-  currentToken,
-  forget,
-  keep,
-  renewedToken,
-  tokenForName,
-} from "./session.js";
+import { avatar, byId, clone, setText } from "../common/dom.js";
+import { allGames, gameOf, setGames } from "./games.js";
+import { Invites } from "./invites.js";
+import { plainWords, showPing, showStatus, toast } from "./notices.js";
+import { placeOf, urlOf } from "./places.js";
+import * as session from "./session.js";
+import { mountSignIn } from "./sign_in.js";
+import { listenToTheme } from "./theme_choice.js";
 
 const BAD_TOKEN = 1008;
-/** Half of all states: the field shows the motion between them. */
+/** Half of all states: the views show the motion between them. */
 const FRAME_HZ = 30;
-const ROOMS_SHOWN_MAX = 100;
-/** Errors that mean that the room was closed, or that this user is not in it. */
-const ROOM_IS_GONE = new Set(["ROOM_NOT_FOUND", "NOT_IN_ROOM"]);
+const PING_INTERVAL_MS = 10_000;
 /** Errors that need no message: both may press "Start", and a key may arrive after the end. */
 const HARMLESS = new Set(["MATCH_ALREADY_STARTED", "MATCH_NOT_RUNNING", "MATCH_PAUSED"]);
 
+/** @typedef {{id: number | string, name: string}} User */
+
+/** The answer of the service to a REST request that it did not carry out. */
+export class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status of HTTP; 0 without an answer
+   */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What a place may use; what it listens to ends when it is left. */
+export class App {
+  /** @type {(() => void)[]} */ #ends = [];
+
+  /** @returns {Client} */
+  get client() {
+    return /** @type {Client} */ (client);
+  }
+
+  /** @returns {User | null} null until the first connection */
+  get me() {
+    return client?.user ?? null;
+  }
+
+  get games() {
+    return allGames();
+  }
+
+  gameOf = gameOf;
+  toast = toast;
+  urlOf = urlOf;
+  go = go;
+
+  /**
+   * Executes a command; errors are shown to the user.
+   * @param {any} command
+   * @returns {Promise<boolean>} whether it was executed
+   */
+  async act(command) {
+    try {
+      await client?.request(command);
+      return true;
+    } catch (error) {
+      this.failed(error);
+      return false;
+    }
+  }
+
+  /** @param {unknown} error of a request; it is shown to the user */
+  failed(error) {
+    if (error instanceof NoAnswer) toast("The server did not answer. Try again.");
+    else if (error instanceof ApiError) toast(error.message);
+    else if (error instanceof Refused && !HARMLESS.has(error.code)) toast(plainWords(error));
+  }
+
+  /**
+   * @param {any} command
+   * @returns {Promise<any>} the answer
+   */
+  request(command) {
+    return this.client.request(command);
+  }
+
+  /** @param {any} message @returns {boolean} whether it was sent */
+  send(message) {
+    return Boolean(client?.send(message));
+  }
+
+  /**
+   * Listens to the client until the place is left.
+   * @param {string} type
+   * @param {(event: any) => void} listener
+   */
+  on(type, listener) {
+    this.atEnd(this.client.on(/** @type {any} */ (type), listener));
+  }
+
+  /**
+   * Calls `react` now, if the client is online, and whenever it comes online.
+   * @param {(resumed: boolean) => void} react `resumed`: all missed messages were delivered
+   */
+  whenOnline(react) {
+    this.on("status", (status) => status.state === "online" && react(status.resumed));
+    if (client?.status.state === "online") react(false);
+  }
+
+  /**
+   * Calls `react` at an interval while the page can be seen, until the place is left.
+   * @param {number} intervalMs
+   * @param {() => void} react
+   */
+  every(intervalMs, react) {
+    const timer = setInterval(() => document.hidden || react(), intervalMs);
+    this.atEnd(() => clearInterval(timer));
+  }
+
+  /** @param {() => void} end is called when the place is left */
+  atEnd(end) {
+    this.#ends.push(end);
+  }
+
+  end() {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  /**
+   * The answer of the HTTP API.
+   * @param {string} path below /api/v1
+   * @returns {Promise<any>}
+   * @throws {ApiError}
+   */
+  async api(path, isRetry = false) {
+    const headers = { Authorization: `Bearer ${session.currentToken() ?? ""}` };
+    const response = await fetch(`/api/v1${path}`, { headers }).catch(() => null);
+    if (response?.ok) return response.json();
+    if (response?.status === 401 && !isRetry && session.canRenew()) {
+      await session.renewedToken();
+      return this.api(path, true);
+    }
+    const problem = await response?.json().catch(() => null);
+    throw new ApiError(problem?.detail ?? "The server does not answer.", response?.status ?? 0);
+  }
+
+  /** @param {string} title of the place that is shown */
+  set title(title) {
+    placeTitle = title;
+    showTitle();
+  }
+
+  /**
+   * Loads a style sheet, once.
+   * @param {string} href
+   * @returns {Promise<void>} when it is there
+   */
+  style(href) {
+    if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
+    const link = document.createElement("link");
+    link.rel = "stylesheet";
+    link.href = href;
+    document.head.append(link);
+    return new Promise((resolve) => (link.onload = link.onerror = () => resolve()));
+  }
+}
+
 /** @type {Client | null} */
 let client = null;
-/** Whether this client was online before, so that the page shows its state. */
-let hasBegun = false;
+let placeTitle = "";
+/** The shown place. */
+let shown = {
+  name: "",
+  key: "",
+  app: new App(),
+  mounted: /** @type {import("./places.js").Mounted | null} */ (null),
+};
+/** Whether the present state is being sent, in which `room:start` is no news. */
+let isGreeting = false;
+/** The room in which this user has a seat. */
+let seatedIn = "";
 
-const lobby = new Lobby(act);
-const live = new LiveRooms(watch);
-const game = new Game({
-  act,
-  send: (message) => Boolean(client?.send(message)),
-  onLeave: () => showLobby(),
-});
+const frame = new App();
+const invites = new Invites(byId("invites"), frame, showTitle);
+
+function showTitle() {
+  document.title = `${invites.count ? `(${invites.count}) ` : ""}${placeTitle} · Play`;
+}
 
 /**
- * Executes a command; errors are shown to the user.
- * @param {any} command
- * @returns {Promise<boolean>} whether it was executed
+ * Shows a URL of this page.
+ * @param {string} url
+ * @param {{replace?: boolean}} [options] `replace`: without a step to go back to
  */
-async function act(command) {
+function go(url, { replace = false } = {}) {
+  if (replace) history.replaceState(null, "", url);
+  else history.pushState(null, "", url);
+  show({ isNew: true });
+}
+
+/**
+ * Shows the place of the current URL, or the sign-in form before it.
+ * @param {{isNew?: boolean, problem?: string}} [options] `isNew`: the user went here, not back
+ */
+async function show({ isNew = false, problem = "" } = {}) {
+  const place = client ? placeOf(location) : null;
+  const name = place?.name ?? (client ? "missing" : "signin");
+  const key = client ? location.pathname : name;
+  if (shown.key === key && place && shown.mounted?.changed) {
+    shown.mounted.changed(place.params);
+    return;
+  }
+  shown.mounted?.unmount();
+  shown.app.end();
+  const app = new App();
+  shown = { name, key, app, mounted: null };
+  const root = freshMain();
+  document.body.dataset.place = name;
+  for (const link of document.querySelectorAll(".tabs a[data-place]")) {
+    const isHere = /** @type {HTMLElement} */ (link).dataset.place === name;
+    if (isHere) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  showSeat();
+  app.title = place?.title ?? (client ? "Not found" : "Sign in");
+  if (!client) mountSignIn(root, signIn, problem);
+  else if (!place) root.append(clone("t-missing"));
+  else await load(place, root, app);
+  if (isNew && shown.app === app) {
+    scrollTo(0, 0);
+    if (!root.contains(document.activeElement)) root.focus({ preventScroll: true });
+  }
+}
+
+/** A new, empty `<main>`: what a place that was left still does is not seen. */
+function freshMain() {
+  const root = document.createElement("main");
+  root.id = "main";
+  root.tabIndex = -1;
+  byId("main").replaceWith(root);
+  return root;
+}
+
+/**
+ * @param {import("./places.js").Place} place
+ * @param {HTMLElement} root
+ * @param {App} app
+ */
+async function load(place, root, app) {
   try {
-    await client?.request(command);
-    return true;
+    const module = await place.load();
+    if (shown.app === app) shown.mounted = module.mount(root, app, place.params);
   } catch (error) {
-    if (error instanceof Refused) refused(error, command.roomId);
-    else if (error instanceof NoAnswer) toast("The server did not answer. Try again.");
-    return false;
+    console.error(error);
+    toast("This page could not be loaded. Reload it.");
   }
-}
-
-/** @param {{code: string, message: string}} error */
-function refused(error, roomId = "") {
-  if (HARMLESS.has(error.code)) return;
-  if (error.code === "ALREADY_SEARCHING") {
-    lobby.setSearching(true); // In another tab.
-  } else if (ROOM_IS_GONE.has(error.code) && roomId && roomId === game.roomId) {
-    roomGone("That match is no longer there.");
-  } else {
-    toast(plainWords(error));
-  }
-}
-
-/** @param {"signin" | "lobby" | "game"} view */
-function show(view) {
-  if (document.body.dataset.view === view) return;
-  document.body.dataset.view = view;
-  const first = { signin: "name", lobby: "lobby-title", game: "game-title" }[view];
-  byId(first).focus({ preventScroll: true });
-  scrollTo(0, 0);
 }
 
 function showSignIn(problem = "") {
   client?.close();
   client = null;
-  forget();
-  game.leave();
-  lobby.clear();
-  setText(byId("signin-error"), problem);
-  show("signin");
-}
-
-function showLobby(note = "") {
-  game.leave();
-  lobby.note = note;
-  show("lobby");
-  if (client?.status.state === "online") attendLobby();
-}
-
-/** Subscribes to the messages that the lobby shows. */
-function attendLobby() {
-  act({ type: "lobby:join" });
-  act({ type: "room:subscribe" });
-  act({ type: "room:list", limit: ROOMS_SHOWN_MAX });
-  lobby.searchAgain();
-}
-
-function showGame() {
-  if (document.body.dataset.view === "lobby") {
-    act({ type: "lobby:leave" });
-    act({ type: "room:unsubscribe" });
-    lobby.setSearching(false);
-    lobby.clear();
-  }
-  show("game");
-}
-
-/** @param {string} roomId */
-async function watch(roomId) {
-  const isIn = game.watch(roomId);
-  showGame();
-  if (!(await isIn) && game.roomId === roomId) showLobby();
-}
-
-/** A result stays visible when its room was closed. */
-function roomGone(note) {
-  if (game.phase === "result") game.roomGone();
-  else showLobby(note);
+  session.forget();
+  seatedIn = "";
+  invites.clear();
+  for (const id of ["me", "signout"]) byId(id).hidden = true;
+  show({ problem });
 }
 
 /** @param {import("../client/client.js").Status} status */
 function statusChanged(status) {
   showStatus(status);
   if (status.state === "online") online(status.resumed);
-  else game.disconnected();
   if (needsSignIn(status)) {
     showSignIn(`You need to sign in again: ${status.reason || "token refused"}.`);
   }
@@ -139,125 +281,108 @@ function statusChanged(status) {
  */
 function needsSignIn(status) {
   if (status.state === "closed") return status.code === BAD_TOKEN;
-  return status.state === "waiting" && status.code === BAD_TOKEN && !canRenew();
+  return status.state === "waiting" && status.code === BAD_TOKEN && !session.canRenew();
 }
 
 /** @param {boolean} resumed whether all missed messages were delivered, so that the page is current */
 function online(resumed) {
-  game.me = lobby.me = client.user;
-  game.chatLengthMax = client.limits.chatLengthMax;
-  setText(byId("who"), client.user.name);
-  setText(byId("signin-error"), "");
-  // A page without any state can't resume.
-  if (!resumed || !hasBegun) startAnew();
-  hasBegun = true;
-  if (document.body.dataset.view === "lobby") attendLobby();
+  const me = /** @type {User} */ (client.user);
+  setText(byId("who"), me.name);
+  byId("me-avatar").replaceWith(Object.assign(avatar(me.name, "you"), { id: "me-avatar" }));
+  const mine = `/player/${encodeURIComponent(me.id)}`;
+  for (const id of ["me", "nav-you"]) byId(id).setAttribute("href", mine);
+  for (const id of ["me", "signout"]) byId(id).hidden = false;
+  if (!resumed) {
+    isGreeting = true;
+    if (!client.session?.inRoom) seatedIn = "";
+    invites.clear();
+  }
+  showSeat();
+  frame.act({ type: "lobby:join" });
+  frame.api("/games").then(({ games }) => setGames(games), () => {}); // Else what is known here.
+  ping();
 }
 
-/** The server has sent which room the user is in; the rest of the greeting follows. */
-function startAnew() {
-  lobby.clear();
-  if (client.session.inRoom) {
-    game.expect();
-    showGame();
-  } else if (game.phase === "lost" && game.isPlayer) {
-    showLobby("That match is over.");
-  } else if (document.body.dataset.view !== "game") {
-    show("lobby");
+/** What leads back to the own seat, where the page shows something else. */
+function showSeat() {
+  byId("your-match").hidden = !seatedIn || location.pathname === roomPath(seatedIn);
+  setText(byId("your-match-text"), "You have a seat in a match.");
+  if (seatedIn) byId("your-match-link").setAttribute("href", roomPath(seatedIn));
+}
+
+const roomPath = (roomId) => `/room/${encodeURIComponent(roomId)}`;
+
+/** A match was made, or is still there after a reload, which leaves a link that was opened alone. */
+function seated({ roomId }) {
+  seatedIn = roomId;
+  const isHere = location.pathname === roomPath(roomId);
+  if (!isHere && (!isGreeting || ["lobby", "live"].includes(shown.name))) {
+    go(roomPath(roomId), { replace: isGreeting });
   }
+  showSeat();
+}
+
+/** @param {string} roomId that this user has left, or that is closed */
+function unseated(roomId) {
+  if (roomId === seatedIn) seatedIn = "";
+  showSeat();
+}
+
+function ping() {
+  if (document.hidden || client?.status.state !== "online") return;
+  client.ping().then(showPing, () => {}); // A lost connection shows itself.
 }
 
 function signIn(token, name = null) {
-  keep(token, name);
+  session.keep(token, name);
   start(token);
 }
 
 /** @param {string} token */
 function start(token) {
-  hasBegun = false;
   client = new Client({
     url: "/ws",
     frameHz: FRAME_HZ,
-    token: (reason) => (reason === "connect" ? token : renewedToken()),
+    token: (reason) => (reason === "connect" ? token : session.renewedToken()),
   });
   client.on("status", statusChanged);
-  for (const [type, react] of Object.entries(reactions)) client.on(type, react);
-  client.connect();
+  client.on("greeted", () => (isGreeting = false));
+  client.on("room:start", seated);
+  client.on("room:left", ({ roomId, userId, reason }) => {
+    // After a disconnect the client rejoins by itself.
+    if (userId === client.user.id && reason !== "offline") unseated(roomId);
+  });
+  client.on("room:closed", ({ roomId }) => unseated(roomId));
+  client.on("session:kickIntro", () =>
+    toast("You lost your seat in the last match while you were away."),
+  );
+  client.on("error", (error) => frame.failed(new Refused(error.code, error.message)));
+  invites.listen(client);
+  show(); // Its first paint needs no connection.
+  client.connect().catch(() => {}); // Its status is shown.
 }
 
-const toGame = (message) => game.handle(message);
-
-/** @type {Record<string, (message: any) => void>} */
-const reactions = {
-  "session:kickIntro": () => showLobby("You lost your seat in the last match while you were away."),
-  users: (users) => lobby.setUsers(users),
-  "invite:received": (invite) => lobby.inviteReceived(invite),
-  "invite:sent": ({ to }) => lobby.inviteSent(to),
-  "invite:declined": ({ from }) => lobby.inviteDeclined(from),
-  "invite:expired": (invite) => lobby.inviteExpired(invite),
-  "matchmaking:searching": () => lobby.setSearching(true),
-  "matchmaking:cancelled": () => lobby.setSearching(false),
-  "room:list": ({ rooms }) => live.replace(rooms, client.user.id),
-  "room:added": ({ room }) => live.put(room),
-  "room:updated": ({ room }) => live.put(room),
-  "room:removed": ({ roomId }) => live.remove(roomId),
-  "room:start": (message) => {
-    game.join(message);
-    showGame();
-  },
-  "room:left": (message) => {
-    if (message.userId !== client.user.id) game.handle(message);
-    // After a disconnect the client rejoins by itself.
-    else if (message.roomId === game.roomId && message.reason !== "offline") {
-      roomGone("You are out of that room.");
-    }
-  },
-  "room:closed": ({ roomId }) => {
-    if (roomId === game.roomId) roomGone("That room is closed.");
-  },
-  "room:state": toGame,
-  "game:ready": toGame,
-  "game:start": toGame,
-  "game:update": toGame,
-  "game:timer": toGame,
-  "game:paused": toGame,
-  "game:resumed": toGame,
-  "game:over": toGame,
-  "chat:history": toGame,
-  "chat:message": toGame,
-  error: (error) => refused(error, error.roomId),
-};
-
-byId("signin").addEventListener("submit", async (event) => {
+document.addEventListener("click", (event) => {
+  const target = /** @type {Element} */ (event.target);
+  const link = /** @type {HTMLAnchorElement | null} */ (target.closest("a[href]"));
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)
+    return;
+  const url = new URL(link.href);
+  const isForeign = url.origin !== location.origin || !placeOf(url);
+  if (isForeign || link.target || link.hasAttribute("download")) return;
   event.preventDefault();
-  const name = /** @type {HTMLInputElement} */ (byId("name")).value.trim();
-  try {
-    const token = await tokenForName(name);
-    if (!client) signIn(token, name); // The button may have been pressed twice.
-  } catch (error) {
-    const needsToken = error instanceof NotInDevelopmentMode;
-    setText(
-      byId("signin-error"),
-      needsToken ? "This server requires a token. Paste yours below." : error.message,
-    );
-    if (!needsToken) return;
-    /** @type {HTMLDetailsElement} */ (byId("token-details")).open = true;
-    byId("token").focus();
-  }
+  go(url.pathname + url.search + url.hash);
 });
-byId("token-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const field = /** @type {HTMLInputElement} */ (byId("token"));
-  signIn(field.value.trim());
-  field.value = "";
-});
-byId("signout").addEventListener("click", () => showSignIn());
-byId("reconnect").addEventListener("click", () => client?.connect());
+addEventListener("popstate", () => show());
 addEventListener("online", () => {
   if (client?.status.state === "waiting") client.connect();
 });
+byId("signout").addEventListener("click", () => showSignIn());
+byId("reconnect").addEventListener("click", () => client?.connect());
+setInterval(ping, PING_INTERVAL_MS);
+listenToTheme(byId("theme"));
 
 showStatus({ state: "idle" });
-const token = currentToken();
+const token = session.currentToken();
 if (token) start(token);
-else show("signin");
+else show();

@@ -17,7 +17,9 @@ const PLAIN_WORDS = new Map([
   ],
   ["RATE_LIMITED", "That was too fast. Wait a moment."],
   ["ROOM_NOT_FOUND", "That match is no longer there."],
-  ["ROOM_FULL", "Nobody else can watch there."],
+  ["ROOM_FULL", "That room is full."],
+  ["WRONG_PASSWORD", "That is not the password of this room."],
+  ["USER_BUSY", "That player is in a match right now."],
 ]);
 
 /**
@@ -55,7 +57,7 @@ const FINAL_WORDS = new Map([
   [4504, "You have opened too many tabs: a newer one replaced this one."],
 ]);
 
-/** The values of `data-connection`, which style.css uses, by the client's state. */
+/** The values of `data-connection` by the client's state. */
 const CONNECTION = {
   idle: "offline",
   connecting: "connecting",
@@ -79,6 +81,9 @@ export function showStatus(status) {
     stuckTimer = setTimeout(() => (byId("reconnect").hidden = false), STUCK_AFTER_MS);
   }
   setText(byId("status-text"), statusText(status.state, Boolean(reason)));
+  const isOnline = status.state === "online";
+  byId("status-text").className = isOnline ? "unseen" : "";
+  byId("status-dot").className = `dot ${isOnline ? "" : status.state === "closed" ? "bad" : "away"}`;
   setText(byId("banner"), reason ?? "");
   byId("banner").hidden = !reason;
   const detail = byId("status-detail");
@@ -95,4 +100,10 @@ function statusText(state, isStopped) {
   if (state === "waiting") return "Reconnecting…";
   if (state === "connecting") return "Connecting…";
   return isStopped ? "Stopped" : "Not connected";
+}
+
+/** @param {number} ms the round trip to the server */
+export function showPing(ms) {
+  if (document.body.dataset.connection === "online")
+    setText(byId("status-detail"), `${Math.max(1, Math.round(ms))} ms`);
 }

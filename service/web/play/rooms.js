@@ -1,83 +1,73 @@
-// Matches of other players, to watch.
+// The rooms that the service lists, for all places that show some of them.
 
-import { button, byId, element, setText } from "../common/dom.js";
-import { GAMES } from "./games.js";
-
-const ROWS_MAX = 20;
+const ROOMS_MAX = 100;
 
 /** @typedef {{roomId: string, game: string, phase: string, visibility: string, locked: boolean,
- *   players: {id: number | string, name: string}[], spectators: number, spectatorsMax: number}} Summary */
+ *   host: number | string | null, metadata: Record<string, any>, options?: Record<string, any>,
+ *   players: {id: number | string, name: string}[], seats: number, spectators: number,
+ *   spectatorsMax: number}} Summary */
 
-export class LiveRooms {
-  #watch;
-  #meId = /** @type {number | string | null} */ (null);
+export class Rooms {
   /** @type {Map<string, Summary>} */ #rooms = new Map();
+  #changed;
 
-  /** @param {(roomId: string) => void} watch */
-  constructor(watch) {
-    this.#watch = watch;
+  /**
+   * Follows the list until the place is left.
+   * @param {import("./main.js").App} app
+   * @param {() => void} changed
+   */
+  constructor(app, changed) {
+    this.#changed = changed;
+    app.on("room:list", ({ rooms }) => this.#replace(rooms));
+    app.on("room:added", ({ room }) => this.#put(room));
+    app.on("room:updated", ({ room }) => this.#put(room));
+    app.on("room:removed", ({ roomId }) => {
+      if (this.#rooms.delete(roomId)) changed();
+    });
+    app.whenOnline(() => {
+      app.send({ type: "room:subscribe" });
+      app.act({ type: "room:list", limit: ROOMS_MAX });
+    });
+    app.atEnd(() => app.client?.status.state === "online" && app.send({ type: "room:unsubscribe" }));
+  }
+
+  /** @returns {Summary[]} rooms with a free seat */
+  get open() {
+    return [...this.#rooms.values()].filter(
+      ({ phase, locked, players, seats }) =>
+        phase !== "playing" && !locked && players.length > 0 && players.length < seats,
+    );
+  }
+
+  /** @returns {Summary[]} rooms with a live match that anyone may watch */
+  get live() {
+    return [...this.#rooms.values()].filter(
+      ({ phase, visibility, locked, spectators, spectatorsMax }) =>
+        phase === "playing" && visibility === "public" && !locked && spectators < spectatorsMax,
+    );
   }
 
   /**
-   * @param {Summary[]} rooms all public rooms
-   * @param {number | string} meId
+   * The live match that a user plays, if others may watch it.
+   * @param {number | string} userId
    */
-  replace(rooms, meId) {
-    this.#meId = meId;
+  playedBy(userId) {
+    return this.live.find(({ players }) => players.some(({ id }) => id === userId));
+  }
+
+  #replace(rooms) {
     this.#rooms = new Map(rooms.map((room) => [room.roomId, room]));
-    this.#render();
+    this.#changed();
   }
 
-  /** @param {Summary} room */
-  put(room) {
+  #put(room) {
     this.#rooms.set(room.roomId, room);
-    this.#render();
-  }
-
-  /** @param {string} roomId */
-  remove(roomId) {
-    if (this.#rooms.delete(roomId)) this.#render();
-  }
-
-  #canBeWatched(room) {
-    return (
-      room.phase === "playing" &&
-      room.visibility === "public" &&
-      !room.locked &&
-      room.spectators < room.spectatorsMax &&
-      room.game in GAMES &&
-      room.players.every(({ id }) => id !== this.#meId)
-    );
-  }
-
-  /** Rows that stay are kept as elements, so that the focus stays where it is. */
-  #render() {
-    const shown = [...this.#rooms.values()].filter((room) => this.#canBeWatched(room));
-    const list = byId("live");
-    const kept = new Map(
-      [...list.children].map((row) => [/** @type {HTMLElement} */ (row).dataset.roomId, row]),
-    );
-    for (const room of shown.slice(0, ROWS_MAX)) {
-      const row = /** @type {HTMLElement} */ (kept.get(room.roomId) ?? this.#row(room));
-      kept.delete(room.roomId);
-      const names = room.players.map(({ name }) => name).join(" and ");
-      setText(row.querySelector(".name"), names);
-      const watching = room.spectators ? `, ${room.spectators} watching` : "";
-      setText(row.querySelector(".where"), `${GAMES[room.game]}${watching}`);
-      row.querySelector("button").setAttribute("aria-label", `Watch ${names}`);
-      if (!row.isConnected) list.append(row);
-    }
-    for (const row of kept.values()) row.remove();
-    byId("live-section").hidden = shown.length === 0;
-  }
-
-  #row({ roomId }) {
-    return element(
-      "li",
-      { data: { roomId } },
-      element("span", { className: "name" }),
-      element("span", { className: "where" }),
-      button("Watch", () => this.#watch(roomId), { data: { watch: roomId } }),
-    );
+    this.#changed();
   }
 }
+
+/**
+ * @param {string} roomId
+ * @returns {string} its URL
+ */
+export const roomUrl = (roomId) => `/room/${encodeURIComponent(roomId)}`;

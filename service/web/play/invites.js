@@ -1,0 +1,136 @@
+// Received invitations, which stand above every place until they are answered or have expired.
+
+import { avatar, button, element, part, setText } from "../common/dom.js";
+
+/** How long the end of an invite is shown. */
+const OVER_SHOWN_MS = 4_000;
+const TICK_MS = 250;
+
+/** @typedef {{from: {id: number | string, name: string}, game: string, expiresInMs?: number}} Received */
+
+export class Invites {
+  #root;
+  #app;
+  #changed;
+  /** The open invites by the inviter: their cards, and when they expire by `performance.now()`.
+   * @type {Map<string, {card: HTMLElement, from: any, until: number, lastsMs: number}>} */
+  #open = new Map();
+  #timer = 0;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {import("./main.js").App} app
+   * @param {() => void} changed is called when `count` has changed
+   */
+  constructor(root, app, changed) {
+    this.#root = root;
+    this.#app = app;
+    this.#changed = changed;
+  }
+
+  /** @returns {number} how many can be accepted */
+  get count() {
+    return this.#open.size;
+  }
+
+  /** @param {import("../client/client.js").Client} client */
+  listen(client) {
+    client.on("invite:received", (invite) => this.#received(invite));
+    client.on("invite:expired", ({ from }) => this.#over(String(from), "That invitation has expired."));
+    client.on("room:start", () => this.clear());
+    client.on("users", (users) => {
+      for (const [key, { from }] of this.#open)
+        if (!users.has(from.id)) this.#over(key, `${from.name} has gone offline.`);
+    });
+  }
+
+  clear() {
+    for (const { card } of this.#open.values()) card.remove();
+    this.#open.clear();
+    this.#shown();
+  }
+
+  /** @param {Received} invite */
+  #received({ from, game, expiresInMs = 0 }) {
+    const key = String(from.id);
+    this.#open.get(key)?.card.remove();
+    const card = this.#card(from, game);
+    const until = expiresInMs ? performance.now() + expiresInMs : 0;
+    this.#open.set(key, { card, from, until, lastsMs: expiresInMs });
+    this.#root.append(card);
+    this.#shown();
+    this.#tick();
+  }
+
+  #card(from, game) {
+    const answer = async (type) => {
+      this.#drop(String(from.id));
+      await this.#app.act({ type, from: from.id });
+    };
+    const options = (className) => ({ className });
+    return element(
+      "div",
+      { className: "invite", data: { userId: String(from.id) } },
+      avatar(from.name),
+      element(
+        "p",
+        {},
+        element("b", { className: "other", text: from.name }),
+        " invites you to ",
+        element("b", { text: this.#app.gameOf(game).title }),
+        element("br"),
+        element("span", { className: "muted small", data: { part: "left" } }),
+      ),
+      element(
+        "div",
+        { className: "actions" },
+        button("Accept", () => answer("invite:accepted"), options("b primary accept")),
+        button("Decline", () => answer("invite:declined"), options("b decline")),
+      ),
+      element("span", { className: "left", attrs: { "aria-hidden": "true" } }),
+    );
+  }
+
+  /** The time left is no live text: it would be read out each second. */
+  #tick() {
+    const now = performance.now();
+    for (const { card, until, lastsMs } of this.#open.values()) {
+      const leftMs = Math.max(0, until - now);
+      const bar = /** @type {HTMLElement} */ (card.querySelector(".left"));
+      bar.hidden = !until;
+      bar.style.transform = `scaleX(${lastsMs ? leftMs / lastsMs : 1})`;
+      const words = until ? `Open for ${Math.ceil(leftMs / 1000)} s more` : "Open";
+      setText(part(card, "left"), words);
+    }
+    clearTimeout(this.#timer);
+    if (this.#open.size) this.#timer = setTimeout(() => this.#tick(), TICK_MS);
+  }
+
+  /** Shows for a moment why it can't be accepted any more. */
+  #over(key, words) {
+    const invite = this.#open.get(key);
+    if (!invite) return;
+    this.#open.delete(key);
+    const { card } = invite;
+    card.classList.add("over");
+    card.querySelector(".actions")?.remove();
+    card.querySelector(".left")?.remove();
+    setText(part(card, "left"), words);
+    setTimeout(() => {
+      card.remove();
+      this.#shown();
+    }, OVER_SHOWN_MS);
+    this.#shown();
+  }
+
+  #drop(key) {
+    this.#open.get(key)?.card.remove();
+    this.#open.delete(key);
+    this.#shown();
+  }
+
+  #shown() {
+    this.#root.hidden = this.#root.childElementCount === 0;
+    this.#changed();
+  }
+}

@@ -1,0 +1,107 @@
+// Messages between two users: they are kept while the page is open, whatever place is shown.
+
+import { button, icon } from "../common/dom.js";
+import { Chat } from "./chat.js";
+
+const LINES_MAX = 200;
+
+/** @typedef {{id: number | string, name: string}} User */
+/** What was said with each user, by the user's id. @type {Map<string, {user: User, lines: any[]}>} */
+const talks = new Map();
+
+/**
+ * Keeps the messages of a client, and tells of those that no open chat shows.
+ * @param {import("../client/client.js").Client} client
+ * @param {(user: User, text: string) => void} unseen
+ */
+export function keepMessages(client, unseen) {
+  talks.clear();
+  client.on("chat:message", (line) => {
+    if (line.roomId || line.to == null) return;
+    const isMine = line.from.id === client.user.id;
+    const user = isMine ? (client.users.get(line.to) ?? { id: line.to, name: "" }) : line.from;
+    const talk = talkWith(user);
+    talk.lines.push(line);
+    talk.lines.splice(0, talk.lines.length - LINES_MAX);
+    if (openChats.size === 0 && !isMine) unseen(user, line.text);
+    for (const shown of openChats) shown(user, line);
+  });
+}
+
+/** @type {Set<(user: User, line: any) => void>} */
+const openChats = new Set();
+
+function talkWith(user) {
+  const key = String(user.id);
+  const talk = talks.get(key) ?? { user, lines: [] };
+  talks.set(key, talk);
+  return talk;
+}
+
+/** The conversations beside the lobby, each a chat of its own. */
+export class Messages {
+  #root;
+  #app;
+  #muted;
+  /** @type {Map<string, Chat>} */ #open = new Map();
+
+  /**
+   * @param {HTMLElement} root
+   * @param {import("./main.js").App} app
+   * @param {(userId: number | string, isMuted: boolean) => void} muted
+   */
+  constructor(root, app, muted) {
+    this.#root = root;
+    this.#app = app;
+    this.#muted = muted;
+    const said = (user, line) => this.#chat(user).said(line);
+    openChats.add(said);
+    app.atEnd(() => openChats.delete(said));
+    for (const { user, lines } of talks.values()) this.#chat(user).history(lines);
+  }
+
+  /** @param {User} user */
+  open(user) {
+    this.#chat(user).focus();
+  }
+
+  /** @param {User} user */
+  #chat(user) {
+    const key = String(user.id);
+    const known = this.#open.get(key);
+    if (known) return known;
+    const chat = new Chat({
+      title: user.name,
+      label: `Messages with ${user.name}`,
+      say: (text) => this.#app.act({ type: "chat:send", to: user.id, text }),
+      sideOf: (userId) => (userId === user.id ? "other" : "you"),
+    });
+    chat.lengthMax = this.#app.client.limits?.chatLengthMax ?? 500;
+    const options = { className: "b s quiet" };
+    const mute = button("Mute", () => this.#mute(user, chat, mute), options);
+    const close = button("", () => this.#close(key), { className: "b s icon quiet" });
+    close.append(icon("close"));
+    close.setAttribute("aria-label", `Close the messages with ${user.name}`);
+    chat.note.className = "actions";
+    chat.note.append(mute, close);
+    this.#open.set(key, chat);
+    this.#root.append(chat.root);
+    return chat;
+  }
+
+  /** A muted user's messages are sent neither here nor in rooms and the lobby. */
+  async #mute(user, chat, mute) {
+    const muted = mute.textContent === "Mute";
+    if (!(await this.#app.act({ type: "chat:mute", userId: user.id, muted }))) return;
+    mute.textContent = muted ? "Unmute" : "Mute";
+    chat.mute(user.id, muted);
+    this.#muted(user.id, muted);
+    this.#app.toast(muted ? `You no longer get messages of ${user.name}.` : `You get messages of ${user.name} again.`);
+  }
+
+  #close(key) {
+    this.#open.get(key)?.root.remove();
+    this.#open.delete(key);
+    talks.delete(key);
+  }
+}
