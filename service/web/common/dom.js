@@ -36,7 +36,11 @@ export function part(root, name) {
  * @param {...(Node | string)} children
  * @returns {HTMLElement}
  */
-export function element(tag, { className = "", text = "", data = {}, attrs = {} } = {}, ...children) {
+export function element(
+  tag,
+  { className = "", text = "", data = {}, attrs = {} } = {},
+  ...children
+) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text) made.textContent = text;

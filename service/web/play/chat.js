@@ -80,7 +80,13 @@ export class Chat {
     this.#shown.add(chatId);
     const when = sentAt ? new Date(sentAt) : new Date();
     const name = element("b", { className: this.#sideOf(from.id), text: from.name });
-    const line = element("li", { data: { userId: String(from.id) } }, timeOf(when), name, ` ${text}`);
+    const line = element(
+      "li",
+      { data: { userId: String(from.id) } },
+      timeOf(when),
+      name,
+      ` ${text}`,
+    );
     line.hidden = this.#muted.has(String(from.id));
     this.#add(line);
   }

@@ -36,7 +36,9 @@ export class Invites {
   /** @param {import("../client/client.js").Client} client */
   listen(client) {
     client.on("invite:received", (invite) => this.#received(invite));
-    client.on("invite:expired", ({ from }) => this.#over(String(from), "That invitation has expired."));
+    client.on("invite:expired", ({ from }) =>
+      this.#over(String(from), "That invitation has expired."),
+    );
     client.on("room:start", () => this.clear());
     client.on("users", (users) => {
       for (const [key, { from }] of this.#open)

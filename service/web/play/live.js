@@ -30,7 +30,7 @@ export function mount(root, app) {
   const rooms = new Rooms(app, render);
   chooser.addEventListener("change", render);
   app.on("lobby:live", ({ matches }) => list.preview(matches));
-  app.whenOnline(() => app.send({ type: "lobby:watch" }));
+  app.whenOnline(() => app.request({ type: "lobby:watch" }).catch(() => {}));
   app.atEnd(() => app.client?.status.state === "online" && app.send({ type: "lobby:unwatch" }));
   render();
   return { unmount() {} };

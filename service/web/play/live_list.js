@@ -31,9 +31,15 @@ export class LiveList {
 
   /** @param {import("./rooms.js").Summary[]} rooms */
   show(rooms) {
-    keyed(this.list, rooms, ({ roomId }) => roomId, (room) => this.#item(room), (item, room) => {
-      this.#update(item, room);
-    });
+    keyed(
+      this.list,
+      rooms,
+      ({ roomId }) => roomId,
+      (room) => this.#item(room),
+      (item, room) => {
+        this.#update(item, room);
+      },
+    );
   }
 
   #item({ roomId, game }) {
@@ -45,7 +51,12 @@ export class LiveList {
       element("span", { className: "unseen", text: "watching: " }),
       element("span", { data: { part: "watching" } }),
     );
-    const sub = element("span", { className: "sub" }, element("span", { data: { part: "what" } }), eye);
+    const sub = element(
+      "span",
+      { className: "sub" },
+      element("span", { data: { part: "what" } }),
+      eye,
+    );
     const stage = element("div", { className: "stage", data: { part: "stage" } }, glyph(game));
     const attrs = { href: roomUrl(roomId) };
     return element("li", {}, element("a", { className: "watch", attrs }, stage, pair, sub));
@@ -64,7 +75,12 @@ export class LiveList {
       ({ seat }) => {
         const side = seat === 0 ? "you" : "other";
         const score = element("span", { className: `num ${side}`, data: { part: `score${seat}` } });
-        return element("span", { className: `side ${side}` }, element("span", { className: "cut" }), score);
+        return element(
+          "span",
+          { className: `side ${side}` },
+          element("span", { className: "cut" }),
+          score,
+        );
       },
       (row, { name }) => setText(row.firstElementChild, name),
     );
@@ -76,7 +92,10 @@ export class LiveList {
     const preview = this.#previews.get(roomId);
     if (!preview) return;
     const { game, state, scores } = preview;
-    const words = preview.remainingMs == null ? this.#app.gameOf(game).title : `${minutes(preview.remainingMs)} left`;
+    const words =
+      preview.remainingMs == null
+        ? this.#app.gameOf(game).title
+        : `${minutes(preview.remainingMs)} left`;
     setText(part(item, "what"), preview.moves == null ? words : `Move ${preview.moves}`);
     scores?.forEach((score, seat) => {
       const shown = item.querySelector(`[data-part="score${seat}"]`);

@@ -43,8 +43,12 @@ class LobbyPage {
       sideOf: (userId) => (userId === app.me?.id ? "you" : "other"),
     });
     part(root, "chat").replaceWith(chat.root);
-    const messages = new Messages(part(root, "messages"), app, (id, isMuted) => chat.mute(id, isMuted));
-    this.#people = new People(part(root, "people"), app, this.#rooms, (user) => messages.open(user));
+    const messages = new Messages(part(root, "messages"), app, (id, isMuted) =>
+      chat.mute(id, isMuted),
+    );
+    this.#people = new People(part(root, "people"), app, this.#rooms, (user) =>
+      messages.open(user),
+    );
     part(root, "make").addEventListener("click", () => this.#form.focus());
     part(root, "copy").addEventListener("click", () => copyLink(app, `${location.origin}/`));
     part(root, "filter-rooms").addEventListener("change", () => this.#renderRooms());
@@ -57,7 +61,7 @@ class LobbyPage {
     app.on("rooms", () => this.#renderRooms());
     app.whenOnline(() => {
       chat.lengthMax = app.client.limits?.chatLengthMax ?? 500;
-      app.send({ type: "lobby:watch" });
+      app.request({ type: "lobby:watch" }).catch(() => {});
     });
     app.atEnd(() => app.client?.status.state === "online" && app.send({ type: "lobby:unwatch" }));
     this.#form.render();
@@ -83,11 +87,15 @@ class LobbyPage {
   /** Rooms with a free seat, and the own ones, of which only those by link are not listed. */
   #renderRooms() {
     const meId = this.#app.me?.id;
-    const listed = this.#rooms.open.map((room) => ({ ...room, isMine: room.players.some(({ id }) => id === meId) }));
+    const listed = this.#rooms.open.map((room) => ({
+      ...room,
+      isMine: room.players.some(({ id }) => id === meId),
+    }));
     const known = new Set(listed.map(({ roomId }) => roomId));
     for (const room of this.#app.client?.rooms.values() ?? []) {
       const isMine = room.seats.some(({ user }) => user?.id === meId);
-      if (isMine && !known.has(room.roomId) && room.phase !== "finished") listed.push(this.#own(room));
+      if (isMine && !known.has(room.roomId) && room.phase !== "finished")
+        listed.push(this.#own(room));
     }
     keyed(
       part(this.#root, "filter-rooms"),
@@ -116,7 +124,11 @@ class LobbyPage {
   }
 
   #row({ roomId, game }) {
-    const link = element("a", { className: "b s", data: { part: "join" }, attrs: { href: roomUrl(roomId) } });
+    const link = element("a", {
+      className: "b s",
+      data: { part: "join" },
+      attrs: { href: roomUrl(roomId) },
+    });
     return element(
       "li",
       { data: { roomId } },
@@ -135,7 +147,8 @@ class LobbyPage {
   #renderRow(row, room) {
     const { players, seats, visibility, metadata, host, isMine, game } = room;
     const owner = players.find(({ id }) => id === host) ?? players[0];
-    const title = typeof metadata.title === "string" ? metadata.title : isMine ? "Your room" : owner?.name;
+    const title =
+      typeof metadata.title === "string" ? metadata.title : isMine ? "Your room" : owner?.name;
     const name = part(row, "name");
     setText(name, title ?? "");
     if (visibility === "password") name.append(icon("lock", "with password"));

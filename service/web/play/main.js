@@ -299,7 +299,10 @@ function online(resumed) {
   }
   showSeat();
   frame.act({ type: "lobby:join" });
-  frame.api("/games").then(({ games }) => setGames(games), () => {}); // Else what is known here.
+  frame.api("/games").then(
+    ({ games }) => setGames(games),
+    () => {},
+  ); // Else what is known here.
   ping();
 }
 

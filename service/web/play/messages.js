@@ -96,7 +96,11 @@ export class Messages {
     mute.textContent = muted ? "Unmute" : "Mute";
     chat.mute(user.id, muted);
     this.#muted(user.id, muted);
-    this.#app.toast(muted ? `You no longer get messages of ${user.name}.` : `You get messages of ${user.name} again.`);
+    this.#app.toast(
+      muted
+        ? `You no longer get messages of ${user.name}.`
+        : `You get messages of ${user.name} again.`,
+    );
   }
 
   #close(key) {

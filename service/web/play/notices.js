@@ -83,7 +83,8 @@ export function showStatus(status) {
   setText(byId("status-text"), statusText(status.state, Boolean(reason)));
   const isOnline = status.state === "online";
   byId("status-text").className = isOnline ? "unseen" : "";
-  byId("status-dot").className = `dot ${isOnline ? "" : status.state === "closed" ? "bad" : "away"}`;
+  byId("status-dot").className =
+    `dot ${isOnline ? "" : status.state === "closed" ? "bad" : "away"}`;
   setText(byId("banner"), reason ?? "");
   byId("banner").hidden = !reason;
   const detail = byId("status-detail");

@@ -122,7 +122,10 @@ export class People {
       element("span", { className: "cut", data: { part: "where" } }),
     );
     const message = button("", () => this.#message(user), { className: "b s icon quiet" });
-    message.append(icon("chat"), element("span", { className: "unseen", text: `Message ${user.name}` }));
+    message.append(
+      icon("chat"),
+      element("span", { className: "unseen", text: `Message ${user.name}` }),
+    );
     const invite = button("Invite", () => this.#ask(String(user.id)), { className: "b s" });
     invite.dataset.part = "invite";
     const watch = element("a", { className: "b s quiet", text: "Watch", data: { part: "watch" } });
@@ -172,7 +175,8 @@ export class People {
       place,
       games,
       ({ name }) => name,
-      ({ name, title }) => button(title, () => this.#invite(user, name), { className: "b s", data: { invite: name } }),
+      ({ name, title }) =>
+        button(title, () => this.#invite(user, name), { className: "b s", data: { invite: name } }),
     );
   }
 

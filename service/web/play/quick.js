@@ -25,7 +25,10 @@ export class Quick {
     this.#app = app;
     app.on("matchmaking:searching", () => this.#searched(this.#search.game));
     app.on("matchmaking:cancelled", () => this.#searched(""));
-    app.on("error", ({ code }) => code === "ALREADY_SEARCHING" && this.#searched(this.#search.game));
+    app.on(
+      "error",
+      ({ code }) => code === "ALREADY_SEARCHING" && this.#searched(this.#search.game),
+    );
     app.every(1000, () => this.render());
     // A lost connection may have ended the search.
     app.whenOnline(() => this.#search.game && this.#join(this.#search.game));
@@ -42,7 +45,8 @@ export class Quick {
   render() {
     const games = this.#app.games.filter(({ seats }) => seats.min <= 2);
     const tiles = games.map(({ name, title }) => ({ game: name, title, isBot: false }));
-    for (const { name, title, bots } of games) if (bots) tiles.push({ game: name, title, isBot: true });
+    for (const { name, title, bots } of games)
+      if (bots) tiles.push({ game: name, title, isBot: true });
     keyed(
       this.#root,
       tiles,
@@ -90,7 +94,8 @@ export class Quick {
 
   #words(game, isBot, isSearching) {
     if (isBot) return ["Against a bot", "Begins at once"];
-    if (isSearching) return [`Looking… ${minutes(Date.now() - this.#search.since)}`, "Press to stop"];
+    if (isSearching)
+      return [`Looking… ${minutes(Date.now() - this.#search.since)}`, "Press to stop"];
     const waiting = this.#waiting[game] ?? 0;
     return ["Against the next player", waiting ? `${waiting} waiting` : "Nobody waits yet"];
   }
@@ -120,7 +125,11 @@ export class Quick {
     if (this.#isBusy) return;
     this.#isBusy = true;
     try {
-      const { roomId } = await this.#app.request({ type: "room:create", game, visibility: "private" });
+      const { roomId } = await this.#app.request({
+        type: "room:create",
+        game,
+        visibility: "private",
+      });
       await this.#app.request({ type: "room:addBot", roomId, level: BOT_LEVEL });
       this.#app.go(roomUrl(roomId));
     } catch (error) {

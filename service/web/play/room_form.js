@@ -123,7 +123,11 @@ function fieldOf(name, option) {
   return element(
     "div",
     { className: "field" },
-    element("label", { className: "label", text: unit ? `${label} (${unit})` : label, attrs: { for: id } }),
+    element("label", {
+      className: "label",
+      text: unit ? `${label} (${unit})` : label,
+      attrs: { for: id },
+    }),
     control,
     element("span", { className: "hint", text: hint, attrs: { id: `${id}-hint` } }),
   );
@@ -142,7 +146,12 @@ function numbersOf(option) {
   const { type, minimum, maximum } = option;
   const value = option.default == null ? "" : String(option.default);
   if (type !== "number" && type !== "integer") return { type: "text", value };
-  const attrs = { type: "number", inputmode: "decimal", value, step: type === "integer" ? "1" : "any" };
+  const attrs = {
+    type: "number",
+    inputmode: "decimal",
+    value,
+    step: type === "integer" ? "1" : "any",
+  };
   if (minimum != null) attrs.min = String(minimum);
   if (maximum != null) attrs.max = String(maximum);
   return attrs;

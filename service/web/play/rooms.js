@@ -28,7 +28,9 @@ export class Rooms {
       app.send({ type: "room:subscribe" });
       app.act({ type: "room:list", limit: ROOMS_MAX });
     });
-    app.atEnd(() => app.client?.status.state === "online" && app.send({ type: "room:unsubscribe" }));
+    app.atEnd(
+      () => app.client?.status.state === "online" && app.send({ type: "room:unsubscribe" }),
+    );
   }
 
   /** @returns {Summary[]} rooms with a free seat */
