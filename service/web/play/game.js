@@ -1,165 +1,300 @@
-// One room, from joining to the result, for players and spectators. The server is
-// authoritative; this module displays.
+// What is shown at /room/ID: a match, to play or to watch, and all that stands around it.
 
-import { Board } from "./board.js";
+import { byId, clone, element, icon, setText } from "../common/dom.js";
+import { isBuiltIn, viewOf } from "../games/register.js";
+import { Actions } from "./actions.js";
 import { Chat } from "./chat.js";
-import { Controls, listenToKeyboard, listenToTouch } from "./controls.js";
-import { byId, setText } from "../common/dom.js";
-import { Field } from "./field.js";
-import { GAMES } from "./games.js";
+import { Moves } from "./moves.js";
+import { Series, reasonWords, resultWords } from "./outcome.js";
+import { LOW_MS, Scoreboard } from "./scoreboard.js";
+import { Sound } from "./sound.js";
 
-/** Between `game:start` and the first tick. */
-const START_DELAY_MS = 1_000;
-/** After this long without a start, show that the other player is missing. */
-const BEGIN_PATIENCE_MS = 1_200;
+/** As in the service, at the start of a match with a clock. */
+const START_DELAY_MS = 3000;
+/** A start that waits for other players for longer than this says so. */
+const BEGIN_PATIENCE_MS = 2000;
 const TICK_MS = 100;
+const PING_MS = 5000;
+/** How many of the newest matches are asked for those of this room. */
+const SERIES_MAX = 50;
 
-const KEYS = [
-  { up: "w", down: "s" },
-  { up: "ArrowUp", down: "ArrowDown" },
-];
+/** @typedef {import("./outcome.js").User} User */
+/** @typedef {"joining" | "password" | "gone" | "waiting" | "ready" | "starting" | "countdown" | "playing"
+ *   | "paused" | "lost" | "result"} Phase */
 
-/** The control mode of each phase; in the others, keys have their normal function. */
-const MODES = { playing: "live", countdown: "ready", paused: "ready" };
+const MESSAGES = /** @type {const} */ ([
+  "room:state",
+  "room:left",
+  "room:closed",
+  "game:ready",
+  "game:start",
+  "game:update",
+  "game:timer",
+  "game:moved",
+  "game:moves",
+  "game:paused",
+  "game:resumed",
+  "game:over",
+]);
 
 /**
- * @typedef {"idle" | "joining" | "waiting" | "ready" | "starting" | "countdown" | "playing"
- *   | "paused" | "result" | "lost"} Phase lost: disconnected
- * @typedef {{id: number | string, name: string}} User
+ * Shows the room.
+ * @param {HTMLElement} root
+ * @param {any} app
+ * @param {{roomId: string}} params
  */
+export function mount(root, app, { roomId }) {
+  const view = clone("t-room");
+  view.hidden = true;
+  app.style("/app/play/game.css").then(() => (view.hidden = false));
+  root.className = "with-side";
+  root.replaceChildren(view);
+  const page = new RoomPage(app, roomId);
+  page.open();
+  return { unmount: () => page.unmount() };
+}
 
-export class Game {
-  #act;
-  #send;
-  #onLeave;
-  #field = new Field(/** @type {HTMLCanvasElement} */ (byId("field")));
-  #board = new Board((column) => this.#drop(column));
-  #chat = new Chat({
-    say: (roomId, text) => this.#act({ type: "chat:send", roomId, text }),
-    sideOf: (userId) => this.#sideOf(userId),
-  });
-  #controls = new Controls((direction, pressed) => this.#press(direction, pressed));
-  /** @type {Phase} */ #phase = "idle";
-  #roomId = "";
-  #game = "pong";
-  #isPlayer = true;
-  #me = /** @type {User | null} */ (null);
-  /** @type {User[]} */ #players = [];
-  #youIndex = 0;
-  /** The newest `room:state`. */
-  #room = /** @type {any} */ (null);
-  /** End of the countdown of the current phase, in the time of `performance.now()`. */
+class RoomPage {
+  #app;
+  #roomId;
+  /** The room of the client, typed by none of the games. */
+  #room;
+  #board = new Scoreboard();
+  #sound = new Sound();
+  #series = new Series();
+  #moves;
+  #actions;
+  #chat;
+  /** @type {Phase} */ #phase = "joining";
+  /** When the phase ends, as `performance.now()`; 0 if it just lasts. */
   #deadline = 0;
-  #phaseTimer = 0;
-  /** @type {string[]} */ #awayNames = [];
-  #outcome = { text: "", detail: "" };
-  #isRematch = false;
+  #timer = 0;
+  #isUnmounted = false;
 
-  /**
-   * @param {{act: (command: {type: string}) => Promise<boolean>,
-   *   send: (message: {type: string}) => boolean, onLeave: () => void}} ports
-   *   `act` returns whether the command was executed
-   */
-  constructor({ act, send, onLeave }) {
-    this.#act = act;
-    this.#send = send;
-    this.#onLeave = onLeave;
-    listenToKeyboard(this.#controls);
-    listenToTouch(this.#controls, byId("pads"));
-    listenToTouch(this.#controls, byId("field"));
-    byId("start").addEventListener("click", () => this.#begin());
-    byId("again").addEventListener("click", () => this.#begin());
-    byId("leave").addEventListener("click", () => {
-      if (this.#roomId) this.#act({ type: "room:leave", roomId: this.#roomId });
-      this.#onLeave();
+  /** The newest `room:state`. */ #state = null;
+  /** What the service tells of the game. */ #game = null;
+  /** @type {import("../games/register.js").View | null} */ #view = null;
+  /** @type {import("../games/register.js").Shown | null} */ #shown = null;
+  /** Messages that came before the view. @type {any[]} */ #early = [];
+  /** @type {User[]} */ #players = [];
+  /** @type {number | null} */ #seat = null;
+  #update = null;
+  /** @type {import("./scoreboard.js").Turn} */
+  #turn = { turn: null, endsAt: null, totalMs: null, clocks: null };
+  #hasWarned = false;
+  #totalS = null;
+  #startedAt = 0;
+  #matchId = "";
+  /** @type {string[]} */ #awayNames = [];
+  /** @type {import("./outcome.js").Result | null} */ #outcome = null;
+  /** Why the room is not shown. */ #problem = "";
+
+  constructor(app, roomId) {
+    this.#app = app;
+    this.#roomId = roomId;
+    this.#room = app.client.room(roomId);
+    this.#moves = new Moves();
+    this.#chat = new Chat({
+      title: "Chat",
+      say: (text) => app.act({ type: "chat:send", roomId, text }),
+      sideOf: (id) => this.#sideOf(id),
+    });
+    byId("room-side").append(this.#chat.root);
+    this.#actions = new Actions({
+      sound: this.#sound,
+      toast: app.toast,
+      begin: () => this.#begin(),
+      leave: () => this.#leave(),
+      sit: () => this.#join("player"),
+      addBot: (level) => app.act({ type: "room:addBot", roomId, level }),
+      enter: (password) => this.#join("spectator", password),
     });
   }
 
-  /** @returns {Phase} */
-  get phase() {
-    return this.#phase;
+  // Coming and going
+
+  async open() {
+    const { client } = this.#app;
+    for (const type of MESSAGES) this.#app.on(type, (message) => this.#received(message));
+    this.#app.on("chat:history", (message) => {
+      if (this.#isHere(message)) this.#chat.history(message.messages);
+    });
+    this.#app.on("chat:message", (message) => this.#isHere(message) && this.#chat.said(message));
+    this.#app.on("status", (status) => this.#connection(status));
+    this.#app.every(PING_MS, () => this.#ping());
+    this.#enter("joining");
+    await client.connect().catch(() => {});
+    if (this.#isUnmounted) return;
+    this.#ping();
+    const isMine = client.session?.roomId === this.#roomId || this.#room.seat !== null;
+    await this.#join(isMine ? "player" : "spectator");
   }
 
-  /** @returns {boolean} whether this user is a player, not a spectator */
-  get isPlayer() {
-    return this.#isPlayer;
+  unmount() {
+    this.#isUnmounted = true;
+    clearInterval(this.#timer);
+    this.#shown?.unmount();
+    this.#actions.unmount();
+    // A seat in a match, or in a room that waits for others, is kept.
+    const keepsSeat = this.#seat !== null && this.#phase !== "result";
+    if (this.#state && !keepsSeat)
+      this.#app.request({ type: "room:leave", roomId: this.#roomId }).catch(() => {});
   }
 
-  /** @returns {string} */
-  get roomId() {
-    return this.#roomId;
+  /** @param {"player" | "spectator"} role @param {string} [password] */
+  async #join(role, password) {
+    try {
+      await this.#app.request({ type: "room:join", roomId: this.#roomId, role, password });
+    } catch (error) {
+      if (!this.#isUnmounted) this.#refused(error);
+    }
   }
 
-  /** @param {User} me */
-  set me(me) {
-    this.#me = me;
+  #refused(error) {
+    if (this.#state) return this.#app.failed(error);
+    const { code, message } = error;
+    if (code === "WRONG_PASSWORD") return this.#enter("password");
+    this.#problem = code === "ROOM_NOT_FOUND" ? "This room is closed." : message;
+    this.#enter("gone");
   }
 
-  /** @param {number} lengthMax */
-  set chatLengthMax(lengthMax) {
-    this.#chat.lengthMax = lengthMax;
+  /** Leaves for good; a player of a live match has confirmed that they give it up. */
+  async #leave() {
+    const isHere = this.#state !== null;
+    this.#state = null;
+    if (isHere) await this.#app.act({ type: "room:leave", roomId: this.#roomId });
+    this.#app.go("/");
   }
 
-  /** The server has announced a room; its id follows. */
-  expect() {
-    if (this.#phase !== "result") this.#enter("joining");
+  async #ping() {
+    if (this.#app.client.status.state !== "online") return;
+    const ms = await this.#app.client.ping().catch(() => null);
+    if (ms !== null && !this.#isUnmounted) this.#board.pingMs = ms;
   }
 
-  /**
-   * Takes the user's seat, unless it is taken already.
-   * @param {{roomId: string, players: User[]}} start
-   */
-  join({ roomId, players }) {
-    if (roomId === this.#roomId) return;
-    if (this.#roomId && !this.#isPlayer) this.#act({ type: "room:leave", roomId: this.#roomId });
-    this.#show(roomId, true);
-    this.#seat(players, this.#indexOfMe(players));
-    this.#act({ type: "game:join", roomId });
+  /** @param {{state: string}} status */
+  #connection({ state }) {
+    if (state === "online" || this.#isUnmounted) return;
+    if (!["joining", "password", "gone", "result"].includes(this.#phase)) this.#enter("lost");
   }
 
-  /**
-   * Watches the match of other players.
-   * @param {string} roomId
-   * @returns {Promise<boolean>} whether joining as a spectator succeeded
-   */
-  watch(roomId) {
-    this.#show(roomId, false);
-    return this.#act({ type: "room:join", roomId, role: "spectator" });
+  // Messages
+
+  #isHere({ roomId }) {
+    return roomId === this.#roomId;
   }
 
-  /** The match is no longer shown. */
-  leave() {
-    this.#roomId = "";
-    this.#room = null;
-    this.#chat.open("");
-    this.#enter("idle");
+  #received(message) {
+    if (!this.#isHere(message)) return;
+    if (message.type === "room:state") this.#takeState(message);
+    else if (message.type === "room:left") this.#left(message);
+    else if (message.type === "room:closed") this.#closed();
+    else if (this.#shown) this.#ofMatch(message);
+    else this.#early.push(message);
   }
 
-  /** The connection was lost; a result stays visible. */
-  disconnected() {
-    if (this.#phase !== "idle" && this.#phase !== "result") this.#enter("lost");
+  #takeState(state) {
+    const isFirst = this.#state === null;
+    this.#state = state;
+    this.#showWatching(state);
+    if (isFirst) this.#loadView(state.game);
+    const seated = state.seats.flatMap(({ user }) => user ?? []);
+    this.#board.away = state.seats.flatMap(({ away }, seat) => (away ? seat : []));
+    // The name of a player who left after the result stays beside their score.
+    if (!this.#outcome || seated.length >= this.#players.length) this.#seatPlayers(seated);
+    const phase = this.#phaseOf(state);
+    const replaces = ["joining", "password", "waiting", "ready", "starting", "lost"];
+    if (phase && replaces.includes(this.#phase) && this.#phase !== phase) {
+      if (this.#phase !== "starting") this.#enter(phase);
+    } else this.#render();
   }
 
-  /** The room was closed; only a result stays visible. */
-  roomGone() {
-    this.#roomId = "";
-    this.#room = null;
-    this.#enter("result");
+  /** @param {{spectators: number, watching: User[]}} state */
+  #showWatching({ spectators, watching }) {
+    const { note } = this.#chat;
+    const names = watching.map(({ name }) => name).join(", ");
+    note.id = "watching";
+    note.title = spectators > watching.length ? `${names}, …` : names;
+    setText(note, spectators ? `${spectators} watching` : "");
   }
 
-  /**
-   * Handles a message of the room that is shown, and ignores those of a room that was left.
-   * @param {any} message
-   */
-  handle(message) {
-    if (message.roomId !== this.#roomId) return;
+  async #loadView(name) {
+    const game = await this.#gameOf(name);
+    const view = await viewOf(name, game.page);
+    if (this.#isUnmounted) return;
+    this.#game = game;
+    this.#view = view;
+    this.#board.layout = view.layout ?? "turns";
+    byId("stage").style.setProperty("--ratio", String(view.ratio ?? ""));
+    byId("stage").classList.toggle("free", !view.ratio);
+    byId("match").style.setProperty("--ratio", String(view.ratio ?? 1.5));
+    this.#moves.view = view;
+    this.#shown = view.mount(byId("stage"), this.#context());
+    this.#shown.phase?.(this.#phase);
+    for (const message of this.#early.splice(0)) this.#ofMatch(message);
+    this.#loadSeries();
+    this.#render();
+  }
+
+  /** What the service tells of a game; of a game that was not listed yet it is asked. */
+  async #gameOf(name) {
+    const known = this.#app.gameOf(name);
+    if (known.page !== undefined || isBuiltIn(name)) return known;
+    const listed = await this.#app.api("/games").catch(() => null);
+    return listed?.games.find((game) => game.name === name) ?? known;
+  }
+
+  /** What a view may know and do. */
+  #context() {
+    const page = this;
+    const [app, roomId] = [this.#app, this.#roomId];
+    return {
+      get seat() {
+        return page.#seat;
+      },
+      get you() {
+        return page.#you;
+      },
+      get players() {
+        return page.#players;
+      },
+      get options() {
+        return page.#state?.options ?? {};
+      },
+      controls: byId("controls"),
+      move: (move) => app.act({ type: "game:move", roomId, move }),
+      press: (move) => app.client.send({ type: "game:move", roomId, move }),
+      legalMoves: () => page.#legalMoves(),
+      announce: (text) => setText(byId("announce"), text),
+      sound: (name) => page.#sound.play(name),
+    };
+  }
+
+  async #legalMoves() {
+    if (!this.#app.client.knows?.("legal_moves")) return [];
+    const answer = await this.#app
+      .request({ type: "game:legal", roomId: this.#roomId })
+      .catch(() => null);
+    return answer?.moves ?? [];
+  }
+
+  /** The earlier matches of this room. */
+  async #loadSeries() {
+    const id = this.#players[0]?.id;
+    if (id === undefined) return;
+    const query = new URLSearchParams({ user: String(id), limit: String(SERIES_MAX) });
+    const page = await this.#app.api(`/matches?${query}`).catch(() => null);
+    for (const match of page?.matches ?? []) {
+      if (match.roomId !== this.#roomId || match.endedAt === null) continue;
+      if (!["void", "abandoned"].includes(match.reason)) {
+        this.#series.add(match.matchId, match.players, match.winner);
+      }
+    }
+    this.#render();
+  }
+
+  #ofMatch(message) {
     switch (message.type) {
-      case "room:state":
-        this.#changed(message);
-        break;
-      case "room:left":
-        this.#left(message.userId);
-        break;
       case "game:ready":
         if (this.#phase === "waiting") this.#enter("ready");
         break;
@@ -170,331 +305,383 @@ export class Game {
         this.#updated(message);
         break;
       case "game:timer":
-        this.#showClock(message.remaining);
+        this.#board.clock(message.remaining, this.#totalS);
+        break;
+      case "game:moved":
+        this.#moved(message);
+        break;
+      case "game:moves":
+        for (const move of message.moves) this.#moved({ ...move, isPast: true });
         break;
       case "game:paused":
         this.#paused(message);
         break;
       case "game:resumed":
+        this.#takeTurn(message);
         this.#enter("countdown", message.startsInMs);
         break;
       case "game:over":
         this.#ended(message);
         break;
-      case "chat:history":
-        this.#chat.history(message);
-        break;
-      case "chat:message":
-        this.#chat.said(message);
-        break;
     }
   }
 
-  get #opponent() {
-    return this.#players[1 - this.#youIndex];
+  #left({ userId, reason }) {
+    const isMe = userId === this.#app.client.user?.id;
+    // After a disconnect the client joins again by itself.
+    if (isMe && reason !== "offline") {
+      if (this.#outcome) return;
+      this.#problem =
+        reason === "kicked" ? "You were removed from this room." : "You left this room.";
+      if (reason === "forfeited") this.#problem = "You did not come back in time.";
+      this.#state = null;
+      this.#enter("gone");
+    } else if (this.#state) {
+      const seats = this.#state.seats.map((seat) =>
+        seat.user?.id === userId ? { ...seat, user: null, ready: false } : seat,
+      );
+      this.#state = { ...this.#state, seats };
+      this.#render();
+    }
   }
 
-  get #opponentName() {
-    return this.#opponent?.name ?? "the other player";
+  /** A result stays visible. */
+  #closed() {
+    this.#state = null;
+    if (this.#outcome) return this.#render();
+    this.#problem = "This room is closed.";
+    this.#enter("gone");
   }
 
-  get #opponentSeat() {
-    return this.#room?.seats.find(({ user }) => user && user.id !== this.#me?.id);
-  }
-
-  get #canPlayAgain() {
-    return this.#isPlayer && Boolean(this.#opponentSeat) && !this.#opponentSeat.away;
-  }
-
-  /** Only the player whose turn it is may drop a disc. */
-  get #isMyTurn() {
-    return this.#isPlayer && this.#board.state.turn === this.#youIndex;
-  }
-
-  /** Spectators see the left side in the own colour. */
-  #sideOf(userId) {
-    const index = this.#players.findIndex(({ id }) => id === userId);
-    return index === -1 ? "" : index === this.#youIndex ? "you" : "other";
-  }
-
-  #indexOfMe(players) {
-    return players.findIndex(({ id }) => id === this.#me?.id);
-  }
-
-  #show(roomId, isPlayer) {
-    this.#roomId = roomId;
-    this.#room = null;
-    this.#isPlayer = isPlayer;
-    this.#isRematch = false;
-    this.#field.reset();
-    this.#board.reset();
-    this.#showScore(0, 0);
-    setText(byId("clock"), "");
-    this.#chat.open(roomId);
-    this.#chat.watching = 0;
-    this.#seat([], 0);
-    this.#enter("waiting");
-  }
-
-  #seat(players, youIndex) {
-    this.#players = players;
-    this.#youIndex = youIndex === 1 ? 1 : 0;
-    this.#field.youIndex = this.#youIndex;
-    [byId("player1"), byId("player2")].forEach((label, index) => {
-      setText(label, players[index]?.name ?? "");
-      label.classList.toggle("you", index === this.#youIndex);
-    });
-  }
-
-  #changed(room) {
-    this.#room = room;
-    this.#game = room.game;
-    this.#chat.watching = room.spectators;
-    const players = room.seats.flatMap(({ user }) => user ?? []);
-    // The name of a player who left after the result stays beside their score.
-    if (players.length > 1) this.#seat(players, this.#indexOfMe(players));
-    const phase = this.#phaseOf(room);
-    if (phase && ["waiting", "lost"].includes(this.#phase)) this.#enter(phase);
-    else this.#render();
-  }
-
-  /** The room's state shows this as well, but slightly later. */
-  #left(userId) {
-    if (!this.#room) return;
-    const seats = this.#room.seats.map((seat) =>
-      seat.user?.id === userId ? { ...seat, user: null } : seat,
-    );
-    this.#room = { ...this.#room, seats };
-    this.#render();
-  }
-
-  /** Shows a room without a live match; a live match has its own messages. */
-  #phaseOf({ phase }) {
-    if (phase === "playing") return null;
-    if (phase === "finished") return "result";
-    return phase === "ready" && this.#isPlayer ? "ready" : "waiting";
-  }
-
-  #begin() {
-    this.#isRematch = this.#phase === "result";
-    this.#enter("starting", BEGIN_PATIENCE_MS);
-    this.#act({ type: "game:begin", roomId: this.#roomId }).then((isDone) => {
-      if (!isDone && this.#phase === "starting") this.#enter(this.#isRematch ? "result" : "ready");
-    });
-  }
-
-  #started({ game, duration, playerIndex, players }) {
-    this.#game = game;
-    this.#seat(players, playerIndex);
-    if (duration !== null) this.#showClock(duration);
+  #started({ matchId, duration, playerIndex, players }) {
+    const isNew = matchId !== this.#matchId;
+    this.#matchId = matchId;
+    this.#outcome = null;
+    this.#seatPlayers(players, playerIndex);
+    if (isNew) {
+      this.#startedAt = performance.now();
+      this.#shown?.reset?.();
+      this.#moves.reset();
+      this.#board.scores = players.map(() => 0);
+      this.#turn = { turn: null, endsAt: null, totalMs: null, clocks: null };
+    }
+    this.#totalS = this.#state?.options.duration_s ?? duration;
+    this.#board.clock(duration, this.#totalS);
     // When rejoining a match, a pause that was announced first is kept.
-    if (this.#phase === "paused" || this.#phase === "countdown") return;
-    if (this.#phase !== "lost") {
-      this.#field.reset();
-      this.#board.reset();
-      this.#showScore(0, 0);
-    }
-    if (game === "pong") this.#enter("countdown", START_DELAY_MS);
+    if (this.#phase === "paused" || this.#phase === "countdown") return this.#render();
+    if (duration !== null && isNew) this.#enter("countdown", START_DELAY_MS);
     else this.#enter("playing");
   }
 
   #updated(update) {
     if (this.#phase === "result") return;
-    if (this.#game === "pong") this.#updatedField(update);
-    else {
-      this.#board.show(update.state);
-      this.#render();
-    }
-  }
-
-  #updatedField(update) {
-    const before = this.#field.state;
+    const before = this.#update?.state;
+    this.#update = update;
     const { state } = update;
-    this.#field.show(update);
-    this.#showScore(state.s1, state.s2);
-    // A spectator or tab that joins a running match has no countdown.
-    const ballMoves =
-      before.ballX !== undefined && state.ballX !== undefined && before.ballX !== state.ballX;
-    if (ballMoves && this.#phase === "countdown") this.#enter("playing");
+    this.#shown?.update(update);
+    if (this.#view?.layout === "score") {
+      this.#board.scores = [state.s1, state.s2];
+      // A spectator or tab that joins a running match has no countdown.
+      const isMoving = before && state.ballX !== undefined && before.ballX !== state.ballX;
+      if (isMoving && before.ballX !== undefined && this.#phase === "countdown")
+        this.#enter("playing");
+    }
+    this.#takeTurn(update);
+    this.#render();
   }
 
-  #paused({ away, graceMs }) {
-    const names = this.#players.filter(({ id }) => away.includes(id) && id !== this.#me?.id);
+  /** @param {{turnEndsInMs?: number, clocksMs?: number[]}} message */
+  #takeTurn({ turnEndsInMs, clocksMs }) {
+    const now = performance.now();
+    const state = this.#update?.state;
+    const turn = state ? (this.#view?.turn?.(state) ?? state.turn ?? null) : null;
+    const options = this.#state?.options ?? {};
+    if (turn !== this.#turn.turn) {
+      this.#hasWarned = false;
+      if (turn === this.#seat && turn !== null && this.#phase === "playing")
+        this.#sound.play("turn");
+    }
+    this.#turn = {
+      turn,
+      endsAt: turnEndsInMs === undefined ? null : now + turnEndsInMs,
+      totalMs:
+        turnEndsInMs === undefined ? null : Math.max(1000 * (options.turn_s ?? 0), turnEndsInMs),
+      clocks: clocksMs?.length ? { at: now, leftMs: clocksMs } : null,
+    };
+  }
+
+  #moved(moved) {
+    const { seat, input, isPast } = moved;
+    this.#shown?.moved?.(moved);
+    this.#moves.add(moved, this.#sideOfSeat(seat));
+    if (isPast || seat === this.#seat) return;
+    const name = this.#players[seat]?.name ?? "The other player";
+    setText(byId("announce"), this.#view?.said?.(input, name) ?? `${name} moved.`);
+  }
+
+  #paused({ away, graceMs, turnLeftMs, turnEndsInMs = turnLeftMs, clocksMs }) {
+    const me = this.#app.client.user?.id;
+    const names = this.#players.filter(({ id }) => away.includes(id) && id !== me);
     this.#awayNames = names.map(({ name }) => name);
+    this.#takeTurn({ turnEndsInMs, clocksMs });
     this.#enter("paused", graceMs);
   }
 
-  #ended({ reason, winner, scores }) {
-    this.#showScore(scores[0], scores[1]);
-    byId("result").classList.toggle("won", this.#isPlayer && winner === this.#youIndex);
-    this.#outcome = {
-      text: this.#resultWords(winner, reason, scores),
-      detail: this.#resultDetail(winner, reason),
-    };
+  #ended({ matchId, reason, winner, scores }) {
+    this.#board.scores = scores;
+    this.#matchId = matchId;
+    this.#outcome = { reason, winner, scores };
+    if (reason !== "void" && reason !== "abandoned") {
+      this.#series.add(matchId, this.#players, winner);
+    }
+    if (this.#seat !== null) this.#sound.play("point");
     this.#enter("result");
   }
 
-  #resultWords(winner, reason, scores) {
-    if (reason === "abandoned") return "No winner";
-    if (reason === "void") return "Void: the game has failed";
-    const isPlayedOut = this.#game === "pong" && reason === "timeup";
-    const [s1, s2] = scores;
-    const [yours, theirs] = this.#youIndex === 0 ? [s1, s2] : [s2, s1];
-    const count = isPlayedOut ? `, ${yours} to ${theirs}` : "";
-    if (winner === null) return `A draw${count}`;
-    if (!this.#isPlayer) return `${this.#players[winner]?.name} won${count}`;
-    return `You ${winner === this.#youIndex ? "won" : "lost"}${count}`;
+  // Who is who
+
+  /** Spectators see the first seat in amber. */
+  get #you() {
+    return this.#seat ?? 0;
   }
 
-  #resultDetail(winner, reason) {
-    const loser = this.#players[1 - winner];
-    const isMine = this.#isPlayer && loser?.id === this.#me?.id;
-    if (winner === null || isMine) return "";
-    if (reason === "left") return `${loser?.name} left the match.`;
-    if (reason === "turn_timeout") return `${loser?.name} took too long.`;
-    if (reason === "forfeit") return `${loser?.name} did not come back in time.`;
-    return "";
+  /** @param {number} seat */
+  #sideOfSeat(seat) {
+    return seat === this.#you ? "you" : "other";
   }
 
-  #press(direction, pressed) {
-    this.#send({
-      type: "game:move",
-      roomId: this.#roomId,
-      direction: KEYS[this.#youIndex][direction],
-      action: pressed ? "down" : "up",
-    });
+  #sideOf(userId) {
+    const seat = this.#players.findIndex(({ id }) => id === userId);
+    return seat === -1 ? "" : this.#sideOfSeat(seat);
   }
 
-  #drop(column) {
-    this.#act({ type: "game:move", roomId: this.#roomId, move: { column } });
+  #seatPlayers(players, seat = this.#seatOfMe(players)) {
+    this.#players = players;
+    this.#seat = seat;
+    this.#board.seat(players, this.#you, seat);
+    this.#shown?.phase?.(this.#phase);
   }
 
-  #showScore(s1, s2) {
-    setText(byId("s1"), String(s1));
-    setText(byId("s2"), String(s2));
+  #seatOfMe(players) {
+    const seat = players.findIndex(({ id }) => id === this.#app.client.user?.id);
+    return seat === -1 ? null : seat;
   }
 
-  #showClock(seconds) {
-    const whole = Math.max(0, Math.ceil(seconds));
-    setText(byId("clock"), `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`);
+  get #others() {
+    return this.#players.filter((_, seat) => seat !== this.#seat);
   }
 
-  /**
-   * @param {Phase} phase
-   * @param {number} [lastsMs] for phases that count down
-   */
+  get #othersWords() {
+    const names = this.#others.map(({ name }) => name);
+    return names.length ? names.join(" and ") : "another player";
+  }
+
+  get #seatsOfOthers() {
+    const me = this.#app.client.user?.id;
+    return this.#state?.seats.filter(({ user }) => user && user.id !== me) ?? [];
+  }
+
+  get #canPlayAgain() {
+    const others = this.#seatsOfOthers;
+    const isAlone = this.#players.length < 2;
+    return (
+      this.#seat !== null && (isAlone || others.length > 0) && others.every(({ away }) => !away)
+    );
+  }
+
+  get #isReady() {
+    const me = this.#app.client.user?.id;
+    return Boolean(this.#state?.seats.some(({ user, ready }) => ready && user?.id === me));
+  }
+
+  // Phases
+
+  /** Shows a room without a live match; a live match has its own messages. */
+  #phaseOf({ phase }) {
+    if (phase === "playing") return null;
+    if (phase === "finished") return this.#outcome ? "result" : "waiting";
+    return phase === "ready" && this.#seat !== null ? "ready" : "waiting";
+  }
+
+  async #begin() {
+    const before = this.#phase;
+    this.#enter("starting", BEGIN_PATIENCE_MS);
+    const isDone = await this.#app.act({ type: "game:begin", roomId: this.#roomId });
+    if (!isDone && this.#phase === "starting") this.#enter(before);
+  }
+
+  /** @param {Phase} phase @param {number} [lastsMs] for phases that count down */
   #enter(phase, lastsMs = 0) {
+    if (this.#isUnmounted) return;
     const isNew = phase !== this.#phase;
     this.#phase = phase;
-    this.#deadline = performance.now() + lastsMs;
-    clearInterval(this.#phaseTimer);
-    this.#phaseTimer = lastsMs ? setInterval(() => this.#tick(), TICK_MS) : 0;
-    const plays = this.#isPlayer && this.#game === "pong";
-    this.#controls.setMode((plays && MODES[phase]) || "off");
+    this.#deadline = lastsMs ? performance.now() + lastsMs : 0;
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#shown?.phase?.(phase);
     this.#render();
-    if (!isNew || document.activeElement === byId("chat-text")) return;
-    if (phase === "ready") byId("start").focus({ preventScroll: true });
-    if (phase === "result")
-      byId(this.#canPlayAgain ? "again" : "leave").focus({ preventScroll: true });
+    if (isNew) this.#actions.focus(phase);
   }
 
   #tick() {
-    if (performance.now() < this.#deadline) return this.#render();
-    clearInterval(this.#phaseTimer);
-    if (this.#phase === "countdown") this.#enter("playing");
-    else this.#render();
+    if (this.#phase === "countdown" && performance.now() >= this.#deadline) this.#enter("playing");
+    else this.#renderTimes();
   }
 
+  // Rendering
+
   #render() {
-    const leftMs = Math.max(0, this.#deadline - performance.now());
     const phase = this.#phase;
-    const { title, text = "", count = "" } = this.#words(leftMs);
-    const isOver = phase === "result";
-    const view = byId("view-game");
-    view.dataset.game = this.#game;
-    view.dataset.role = this.#isPlayer ? "player" : "spectator";
-    byId("field").hidden = this.#game !== "pong";
-    byId("board").hidden = this.#game === "pong";
+    const isPlayer = this.#seat !== null;
+    const view = byId("match");
+    view.dataset.role = isPlayer ? "player" : "spectator";
+    view.dataset.game = this.#state?.game ?? view.dataset.game ?? "";
     byId("stage").dataset.phase = phase;
-    byId("overlay").hidden = phase === "playing" || phase === "idle";
-    setText(byId("result"), isOver ? this.#outcome.text : "");
-    byId("result").hidden = !isOver || !this.#outcome.text;
+    const title = this.#game?.title ?? "Match";
+    const names = this.#players.map(({ name }) => name).join(" against ");
+    setText(byId("game-title"), names ? `${title}, ${names}` : title);
+    this.#app.title = names ? `${names} · ${title}` : title;
+    this.#renderTimes();
+    this.#renderOutcome();
+    this.#actions.render({
+      phase,
+      isPlayer,
+      canStart: phase === "ready" && isPlayer,
+      canSit: this.#canSit,
+      canPlayAgain: phase === "result" && this.#canPlayAgain && !this.#isReady,
+      bots: this.#botLevels,
+      matchId: this.#outcome ? this.#matchId : "",
+      others: this.#othersWords,
+      keys: (isPlayer && this.#view?.keys) || [],
+    });
+  }
+
+  get #canSit() {
+    const { phase, seats } = this.#state ?? { phase: "playing", seats: [] };
+    return this.#seat === null && phase !== "playing" && seats.some(({ user }) => !user);
+  }
+
+  /** The levels of bots that this user may add. */
+  get #botLevels() {
+    const isHost = this.#state?.host === this.#app.client.user?.id;
+    const isFree = this.#state?.seats.some(({ user }) => !user);
+    return this.#phase === "waiting" && isHost && isFree
+      ? (this.#game?.botLevels ?? this.#game?.bots ?? 0)
+      : 0;
+  }
+
+  #renderTimes() {
+    const phase = this.#phase;
+    const leftMs = this.#deadline ? Math.max(0, this.#deadline - performance.now()) : 0;
+    const { title, text = "", count = "" } = this.#words(leftMs);
+    byId("overlay").hidden = phase === "playing" || phase === "result";
     setText(byId("overlay-title"), title);
     byId("overlay-title").hidden = !title;
     setText(byId("overlay-text"), text);
-    byId("overlay-text").hidden = !text;
     setText(byId("overlay-count"), count);
     byId("overlay-count").hidden = !count;
-    byId("start").hidden = phase !== "ready";
-    byId("again").hidden = !(isOver && this.#canPlayAgain);
-    this.#renderBoard();
-    this.#placeLeave(isOver || (phase === "starting" && this.#isRematch));
+    this.#renderTurn();
   }
 
-  #renderBoard() {
-    const isLive = this.#game === "connect_four" && this.#phase === "playing";
-    this.#board.play({
-      youIndex: this.#youIndex,
-      names: this.#players.map(({ name }) => name),
-      canDrop: isLive && this.#isMyTurn,
-    });
-    const { turn } = this.#board.state;
-    const whose = this.#isMyTurn ? "Your turn" : `${this.#players[turn]?.name}’s turn`;
+  #renderTurn() {
+    const { turn, endsAt } = this.#turn;
+    const isLive = this.#phase === "playing";
+    if (this.#view?.layout !== "score" && (isLive || this.#phase === "result")) {
+      this.#board.turn(isLive ? this.#turn : { ...this.#turn, turn: null, endsAt: null }, isLive);
+    }
+    const isMine = turn !== null && turn === this.#seat;
+    const leftMs = endsAt === null ? Infinity : endsAt - performance.now();
+    if (isLive && isMine && leftMs <= LOW_MS && !this.#hasWarned) {
+      this.#hasWarned = true;
+      setText(byId("announce"), `${Math.round(LOW_MS / 1000)} seconds left.`);
+    }
+    const whose = isMine ? "Your turn" : `${this.#players[turn ?? -1]?.name}’s turn`;
     setText(byId("turn"), isLive && turn !== null ? whose : "");
-    byId("turn").classList.toggle("you", this.#isMyTurn);
   }
 
-  /** After the result, the leave button is next to the rematch button; before, in the header. */
-  #placeLeave(isOver) {
-    const leave = byId("leave");
-    const place = byId(isOver ? "overlay-actions" : "leave-place");
-    if (leave.parentElement !== place) place.append(leave);
-    setText(leave, isOver ? "Back to lobby" : this.#isPlayer ? "Give up" : "Stop watching");
+  #renderOutcome() {
+    const isOver =
+      this.#phase === "result" || (this.#phase === "starting" && this.#outcome !== null);
+    byId("outcome").hidden = !isOver;
+    if (!isOver || !this.#outcome) return;
+    const won = this.#outcome.winner !== null && this.#outcome.winner === this.#seat;
+    byId("outcome").classList.toggle("won", won);
+    setText(byId("result"), resultWords(this.#outcome, this.#players, this.#seat));
+    setText(byId("result-text"), this.#afterwards());
+    const series = this.#series.words(this.#players);
+    setText(byId("series"), series);
+    byId("series").hidden = !series;
+  }
+
+  #afterwards() {
+    const reason = reasonWords(this.#outcome, this.#players, this.#seat);
+    if (this.#seat === null) return reason;
+    if (this.#phase === "starting" || this.#isReady) return `Waiting for ${this.#othersWords}…`;
+    const others = this.#seatsOfOthers;
+    if (!this.#canPlayAgain && this.#players.length > 1) {
+      return `${reason} ${this.#othersWords} is gone.`.trim();
+    }
+    const eager = others.find(({ ready }) => ready);
+    return eager ? `${eager.user.name} wants to play again.` : reason;
   }
 
   /** @param {number} leftMs */
   #words(leftMs) {
-    const seconds = String(Math.ceil(leftMs / 1000));
+    const seconds = Math.ceil(leftMs / 1000);
     switch (this.#phase) {
       case "joining":
-        return { title: "Finding your match…" };
+        return { title: "Opening the room…" };
+      case "password":
+        return { title: "This room has a password" };
+      case "gone":
+        return { title: this.#problem };
       case "waiting":
-        return {
-          title: this.#isPlayer
-            ? `Waiting for ${this.#opponentName} to sit down…`
-            : "Waiting for the match to begin…",
-        };
+        return this.#waitingWords();
       case "ready":
-        return {
-          title: GAMES[this.#game],
-          text: "Either player may start.",
-        };
+        return { title: this.#game?.title ?? "", text: this.#readyWords() };
       case "starting":
-        return { title: leftMs ? "Starting…" : `Waiting for ${this.#opponentName}…` };
+        return { title: leftMs ? "Starting…" : `Waiting for ${this.#othersWords}…` };
       case "countdown":
-        return { title: "Get ready", count: seconds };
-      case "paused": {
-        const names = this.#awayNames.join(" and ");
-        const title = names ? `${names} lost the connection` : "The match is paused";
-        return leftMs
-          ? { title, text: "The match waits for them.", count: seconds }
-          : { title, text: "Time is up." };
-      }
-      case "result":
-        return { title: this.#outcome.detail || this.#afterwards };
+        return { title: "", count: String(Math.max(1, seconds)) };
+      case "paused":
+        return this.#pausedWords(leftMs);
       case "lost":
         return {
-          title: "Connection lost",
-          text: this.#isPlayer ? "Your seat is kept for a moment." : "",
+          title: "Connecting again…",
+          text: this.#seat === null ? "" : "Your place is kept for a moment.",
         };
       default:
         return { title: "" };
     }
   }
 
-  get #afterwards() {
-    if (!this.#isPlayer) return "";
-    if (!this.#canPlayAgain) return `${this.#opponentName} is gone.`;
-    return this.#opponentSeat.ready ? `${this.#opponentName} wants to play again.` : "";
+  #waitingWords() {
+    if (this.#seat === null) return { title: "Waiting for the match to begin…" };
+    const free = this.#state?.seats.filter(({ user }) => !user).length ?? 0;
+    if (!free) return { title: `Waiting for ${this.#othersWords} to sit down…` };
+    return {
+      title: "Waiting for another player…",
+      text: "Copy the link below and send it to a friend.",
+    };
+  }
+
+  #readyWords() {
+    if (!this.#state?.host) return "Either player may start.";
+    const waits = this.#seatsOfOthers.filter(({ ready }) => !ready).map(({ user }) => user.name);
+    if (!this.#isReady) return waits.length ? "" : "All others are ready.";
+    return `Waiting for ${waits.join(" and ")}…`;
+  }
+
+  /** @param {number} leftMs */
+  #pausedWords(leftMs) {
+    const names = this.#awayNames.join(" and ");
+    const title = names ? `${names} lost the connection` : "The match is paused";
+    if (!leftMs) return { title, text: "Time is up." };
+    const seconds = Math.ceil(leftMs / 1000);
+    const isMine = this.#seat !== null && this.#players.length === 2 && names;
+    return {
+      title,
+      text: `The match waits ${seconds} s more${isMine ? ", then it is yours." : "."}`,
+    };
   }
 }

@@ -83,49 +83,48 @@ export class Controls {
 /**
  * Binds W and S and the arrow keys, for players on either side.
  * @param {Controls} controls
+ * @returns {() => void} undoes it
  */
 export function listenToKeyboard(controls) {
-  addEventListener("keydown", (event) => {
-    if (controls.mode === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof HTMLInputElement) return; // The user is typing in the chat.
-    const direction = BY_KEY.get(event.key.toLowerCase()) ?? BY_CODE.get(event.code);
-    if (!direction) return;
-    event.preventDefault(); // Arrows would scroll the page.
-    controls.press(event.code, /** @type {Direction} */ (direction));
-  });
-  addEventListener("keyup", ({ code }) => controls.release(code));
-  addEventListener("blur", () => controls.releaseAll());
-  document.addEventListener("visibilitychange", () => document.hidden && controls.releaseAll());
+  const end = new AbortController();
+  const options = { signal: end.signal };
+  addEventListener(
+    "keydown",
+    (event) => {
+      if (controls.mode === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
+      // The user is typing, as in the chat.
+      if (event.target instanceof HTMLElement && event.target.matches("input, textarea, select"))
+        return;
+      const direction = BY_KEY.get(event.key.toLowerCase()) ?? BY_CODE.get(event.code);
+      if (!direction) return;
+      event.preventDefault(); // Arrows would scroll the page.
+      controls.press(event.code, /** @type {Direction} */ (direction));
+    },
+    options,
+  );
+  addEventListener("keyup", ({ code }) => controls.release(code), options);
+  addEventListener("blur", () => controls.releaseAll(), options);
+  const hidden = () => document.hidden && controls.releaseAll();
+  document.addEventListener("visibilitychange", hidden, options);
+  return () => end.abort();
 }
 
 /**
- * Binds touches: the upper half of the area is up, the lower half down, and a finger may
- * slide from one to the other.
+ * Binds a button that holds a direction while a finger is on it.
  * @param {Controls} controls
- * @param {HTMLElement} area
+ * @param {HTMLElement} pad
+ * @param {Direction} direction
  */
-export function listenToTouch(controls, area) {
+export function listenToTouch(controls, pad, direction) {
   const source = (event) => `pointer ${event.pointerId}`;
-  const point = (event) => {
-    const { top, height } = area.getBoundingClientRect();
-    const direction = event.clientY < top + height / 2 ? "up" : "down";
-    area.dataset.held = direction;
-    controls.press(source(event), direction);
-  };
-  area.addEventListener("pointerdown", (event) => {
+  pad.addEventListener("pointerdown", (event) => {
     if (controls.mode === "off") return;
-    area.setPointerCapture(event.pointerId);
+    pad.setPointerCapture(event.pointerId);
     event.preventDefault();
-    point(event);
-  });
-  area.addEventListener("pointermove", (event) => {
-    if (area.hasPointerCapture(event.pointerId)) point(event);
+    controls.press(source(event), direction);
   });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-    area.addEventListener(end, (event) => {
-      delete area.dataset.held;
-      controls.release(source(event));
-    });
+    pad.addEventListener(end, (event) => controls.release(source(event)));
   }
-  area.addEventListener("contextmenu", (event) => event.preventDefault());
+  pad.addEventListener("contextmenu", (event) => event.preventDefault());
 }
