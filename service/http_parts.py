@@ -11,7 +11,8 @@ from service.edge.api.replays import Replays
 from service.edge.api.server import PREFIX, Api
 from service.edge.http.addresses import Addresses, AddressRate, Handshakes
 from service.edge.http.dev_tokens import dev_token_routes
-from service.edge.http.pages import Pages
+from service.edge.http.game_pages import game_page_routes
+from service.edge.http.pages import HEADERS, Pages
 from service.edge.http.probes import Probes
 from service.edge.http.site import Site
 from service.edge.socketio.server import SocketIo
@@ -61,6 +62,7 @@ class HttpParts:
         api = Api(deps, parts.authenticator, request_rate, limits.origins, metrics)
         routes = [
             *Pages(parts.endpoint, handshakes, control).routes(),
+            *game_page_routes(GAMES.values(), HEADERS),
             *Probes(parts.log, parts.world, metrics, parts.membership).routes(),
             *(dev_token_routes(settings.tokens, parts.secret) if dev else ()),
             *self.socket_io.routes(),

@@ -22,12 +22,12 @@ HIDDEN = "docs/contract/"
 PLACES = ("/room/{id}", "/replay/{id}", "/player/{id}", "/matches", "/live")
 """What the page shows besides the lobby, each with a URL of its own; its script reads them."""
 
-FLAT = ("client", "play", "docs", "common")
+FLAT = ("client", "play", "docs", "common", "games")
 """The folders whose files 0.1.0 served without their folder; the first one that has it counts."""
 
 CONTRACT = WEB / "docs" / "contract"
 
-_HEADERS = {
+HEADERS = {
     "Cache-Control": "no-cache",
     # Nothing is loaded from, or sent to, another server; 'self' includes its WebSockets.
     "Content-Security-Policy": (
@@ -68,7 +68,7 @@ class Pages:
             *(web.get(place, self._page) for place in PLACES),
             web.get("/web/{file}", self._file_by_name),
             web.get("/web/{path:.+}", self._file),
-            *asset_routes(WEB, _HEADERS),
+            *asset_routes(WEB, HEADERS),
             web.get("/admin", self._console),
             web.get("/admin/{place:.+}", self._console),
             web.get("/docs", self._docs),
@@ -82,7 +82,7 @@ class Pages:
         return await self._page(request)
 
     async def _page(self, _request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(WEB / "play" / "index.html", headers=_HEADERS)
+        return web.FileResponse(WEB / "play" / "index.html", headers=HEADERS)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if not self._handshakes.allows(request):
@@ -103,13 +103,13 @@ class Pages:
             raise web.HTTPNotFound
         if path.startswith("client/"):
             return _response(self._files, path)
-        raise web.HTTPMovedPermanently(f"/web/{path}", headers=_HEADERS)
+        raise web.HTTPMovedPermanently(f"/web/{path}", headers=HEADERS)
 
     async def _console(self, _request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(WEB / "admin" / "console.html", headers=_HEADERS)
+        return web.FileResponse(WEB / "admin" / "console.html", headers=HEADERS)
 
     async def _docs(self, _request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(WEB / "docs" / "docs.html", headers=_HEADERS)
+        return web.FileResponse(WEB / "docs" / "docs.html", headers=HEADERS)
 
     async def _document(self, request: web.Request) -> web.StreamResponse:
         return _response(self._documents, request.match_info["file"])
@@ -129,4 +129,4 @@ def _response(files: dict[str, Path], path: str) -> web.FileResponse:
     """Serve one of these files; raise 404 for a path that is none of theirs."""
     if path not in files:
         raise web.HTTPNotFound
-    return web.FileResponse(files[path], headers=_HEADERS)
+    return web.FileResponse(files[path], headers=HEADERS)
