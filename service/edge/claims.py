@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from service.domain.ids import UserId, parse_user_id
+from service.domain.ids import UserId, is_bot, parse_user_id
 from service.errors import ServiceError
 
 ID_CLAIMS = ("id", "userId", "userID", "sub")
@@ -83,8 +83,8 @@ def has_user(claims: Mapping[str, Any]) -> bool:
 
 
 def may_be_user_id(text: str) -> bool:
-    """Return whether a token may name a user by this text."""
-    return _UNFIT_FOR_IDS.search(text) is None
+    """Return whether a token may name a user by this text: no bot of the service, for one."""
+    return _UNFIT_FOR_IDS.search(text) is None and not is_bot(text)
 
 
 def read_user(claims: Mapping[str, Any]) -> UserId:

@@ -62,6 +62,11 @@ def _match_ended_2(data: bytes) -> bytes:
     return data
 
 
+def _match_ended_3(data: bytes) -> bytes:
+    """Return it unchanged: there were no bots."""
+    return data
+
+
 def _match_paused_2(data: bytes) -> bytes:
     """Add empty times, which were not measured in version 1."""
     return data[:-1] + b',"turn_left_ms":null,"spent_ms":[]}'
@@ -80,6 +85,7 @@ UPCASTS: dict[tuple[str, int], Upcast] = {
     ("match.input", 2): _match_input_3,
     ("match.started", 1): _match_started_2,
     ("match.ended", 1): _match_ended_2,
+    ("match.ended", 2): _match_ended_3,
     ("match.paused", 1): _match_paused_2,
     ("match.resumed", 1): _match_resumed_2,
 }

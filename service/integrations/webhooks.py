@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from service.domain.ids import UserId, bot_level
 from service.integrations.http import iso_time, open_session, post
 
 if TYPE_CHECKING:
@@ -77,6 +78,12 @@ class Webhook:
         await self._session.close()
 
 
+def _bot(user: UserId) -> dict[str, int]:
+    """Return the level of a bot; nothing for anybody else."""
+    level = bot_level(user)
+    return {} if level is None else {"bot": level}
+
+
 def webhook_body(match: FinishedMatch) -> dict[str, Any]:
     """Return the body for a match: ids only, since names are personal data."""
     winner = None if match.winner is None else match.players[match.winner]
@@ -89,7 +96,7 @@ def webhook_body(match: FinishedMatch) -> dict[str, Any]:
             "reason": match.reason,
             "winner": winner,
             "players": [
-                {"id": user, "score": score}
+                {"id": user, "score": score} | _bot(user)
                 for user, score in zip(match.players, match.scores, strict=False)
             ],
             "startedAt": iso_time(match.started_at),

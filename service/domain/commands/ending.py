@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET, UnsetType
+
 from service.domain.commands.boundaries import MatchCommand
 from service.domain.commands.rules import as_logged, call_rules
 from service.domain.events.matches import EndReason, MatchEnded, room_of
+from service.domain.ids import is_bot
 from service.domain.projections.matches import Match
 from service.games.protocol import RulesFailed
 
@@ -41,6 +44,7 @@ def end_match(
                 winner=winner if result is None else result.winner,
                 scores=game.scores(snapshot.state),
                 hash=snapshot.state_hash(),
+                bots=_bots(match),
             )
         )
 
@@ -66,7 +70,19 @@ def _result(game: Game, match: Match, snapshot: MatchSnapshot) -> Result | None:
 def void_match(match: Match, tick: int) -> MatchEnded:
     """Return the event that ends `match` without a result, and without a call of its rules."""
     scores = [0] * len(match.players)
-    return MatchEnded(match=match.id, tick=tick, reason="void", winner=None, scores=scores, hash="")
+    return MatchEnded(
+        match=match.id,
+        tick=tick,
+        reason="void",
+        winner=None,
+        scores=scores,
+        hash="",
+        bots=_bots(match),
+    )
+
+
+def _bots(match: Match) -> list[int] | UnsetType:
+    return [seat for seat, user in enumerate(match.players) if is_bot(user)] or UNSET
 
 
 def end_failed_match(

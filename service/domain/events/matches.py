@@ -177,9 +177,12 @@ class MatchEnded(MatchEvent, frozen=True):
     """The match ended; `winner` is a seat, or None for a draw, an abandoned or a void match."""
 
     type: ClassVar[str] = "match.ended"
-    schema_version: ClassVar[int] = 2
+    schema_version: ClassVar[int] = 3
+    needs_level: ClassVar[int] = 2
     reason: EndReason
     winner: int | None
     scores: list[int]
     hash: str
     """The hash of the last state, as in a checkpoint; empty for a void match."""
+    bots: list[int] | UnsetType = UNSET
+    """The seats of bots; not there without any, and in earlier versions."""

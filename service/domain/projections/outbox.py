@@ -43,10 +43,14 @@ def reporting_seat(players: Sequence[UserId]) -> int:
 
 
 def is_delivered_to(consumer: Consumer, event: MatchEnded) -> bool:
-    """Return whether the result of a match is delivered to a consumer."""
+    """Return whether the result of a match is delivered to a consumer.
+
+    The user service gets those between two people: a bot has no account there.
+    """
     if event.reason in WITHOUT_RESULT:
         return False
-    return consumer != USER_SERVICE or len(event.scores) == PLAYERS_OF_USER_SERVICE
+    is_of_people = len(event.scores) == PLAYERS_OF_USER_SERVICE and not event.bots
+    return consumer != USER_SERVICE or is_of_people
 
 
 class Outbox(msgspec.Struct):

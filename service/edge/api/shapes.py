@@ -16,6 +16,7 @@ from service.domain.ids import (
     RoomId,
     UserId,
     WireUserId,
+    bot_level,
     parse_user_id,
 )
 from service.games.catalogue import GAMES
@@ -214,6 +215,12 @@ class Room(v1.RoomSummary, frozen=True, rename="camel", kw_only=True):
     match_id: MatchId | None
 
 
+class Player(User, frozen=True):
+    """A player of a match; `bot` is the level of a bot, and not there for anybody else."""
+
+    bot: int | UnsetType = UNSET
+
+
 class Match(Response, frozen=True):
     """A match; the fields of its end are null while it is live. `winner` is a seat.
 
@@ -224,7 +231,7 @@ class Match(Response, frozen=True):
     match_id: MatchId
     room_id: RoomId
     game: str
-    players: list[User]
+    players: list[Player]
     started_at: datetime
     ended_at: datetime | None
     ticks: int | None
@@ -242,7 +249,7 @@ def match_of(match: PlayedMatch) -> Match:
         room_id=room_of(match.id),
         game=match.game,
         players=[
-            User(parse_user_id(user), name)
+            Player(parse_user_id(user), name, bot_level(user) or UNSET)
             for user, name in zip(match.users, match.players, strict=True)
         ],
         started_at=datetime_of(match.started_at),

@@ -70,7 +70,7 @@ LOG: dict[str, tuple[int, str]] = {
     "match.rewound": (1, "match:r-1"),
     "match.suspended": (1, "match:r-1"),
     "match.turn_noted": (1, "match:r-1"),
-    "match.ended": (2, "match:r-1"),
+    "match.ended": (3, "match:r-1"),
     "chat.said": (1, "room:r"),
     "user.muted": (1, "user:7"),
     "sessions.revoked": (1, "user:7"),
