@@ -75,7 +75,7 @@ class MatchStarted(MatchEvent, frozen=True):
 
     type: ClassVar[str] = "match.started"
     schema_version: ClassVar[int] = 2
-    needs_level: ClassVar[int] = 2
+    needs_level: ClassVar[int] = 3
     opens_stream: ClassVar[bool] = True
     game: str
     rules_version: int
@@ -94,7 +94,7 @@ class MatchInput(MatchEvent, frozen=True):
 
     type: ClassVar[str] = "match.input"
     schema_version: ClassVar[int] = 3
-    needs_level: ClassVar[int] = 2
+    needs_level: ClassVar[int] = 3
     seat: int
     socket: SocketId | None
     """The socket that sent it; None for an input that the service made, as for a bot or a timeout,
@@ -178,7 +178,7 @@ class MatchEnded(MatchEvent, frozen=True):
 
     type: ClassVar[str] = "match.ended"
     schema_version: ClassVar[int] = 3
-    needs_level: ClassVar[int] = 2
+    needs_level: ClassVar[int] = 3
     reason: EndReason
     winner: int | None
     scores: list[int]

@@ -34,7 +34,7 @@ class SearchBotOffered(_QueueEvent, frozen=True):
     """No opponent was found for a while, and the user was offered a bot."""
 
     type: ClassVar[str] = "search.bot_offered"
-    needs_level: ClassVar[int] = 2
+    needs_level: ClassVar[int] = 3
     levels: int
     """How many levels of strength the bots of the game have."""
 

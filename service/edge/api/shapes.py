@@ -215,7 +215,7 @@ class Room(v1.RoomSummary, frozen=True, rename="camel", kw_only=True):
     match_id: MatchId | None
 
 
-class Player(User, frozen=True):
+class Participant(User, frozen=True):
     """A player of a match; `bot` is the level of a bot, and not there for anybody else."""
 
     bot: int | UnsetType = UNSET
@@ -231,7 +231,7 @@ class Match(Response, frozen=True):
     match_id: MatchId
     room_id: RoomId
     game: str
-    players: list[Player]
+    players: list[Participant]
     started_at: datetime
     ended_at: datetime | None
     ticks: int | None
@@ -249,7 +249,7 @@ def match_of(match: PlayedMatch) -> Match:
         room_id=room_of(match.id),
         game=match.game,
         players=[
-            Player(parse_user_id(user), name, bot_level(user) or UNSET)
+            Participant(parse_user_id(user), name, bot_level(user) or UNSET)
             for user, name in zip(match.users, match.players, strict=True)
         ],
         started_at=datetime_of(match.started_at),
