@@ -62,8 +62,6 @@ Every exception that a public function raises is in this tree:
             * UnknownAction
             * UnknownKey
         * InvalidOptions
-            * InvalidDuration
-            * InvalidTurnTime
         * InviteNotFound
         * InviteNotWanted
         * MatchAlreadyStarted

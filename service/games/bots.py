@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from service.games.chance import Chance
+from service.games.options import set_up
 from service.games.protocol import Sight
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def play_bots(
 
     The result is None for a match without an end: one that no bot moves on.
     """
-    state = game.setup(seed, options, len(levels))
+    state = set_up(game, seed, options, len(levels))
     memories = [Memory() for _ in levels]
     every = max(1, game.tick_hz // BOT_HZ)
     tick = 0

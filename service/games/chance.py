@@ -36,10 +36,6 @@ class Chance(msgspec.Struct, gc=False):
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D0_49BB_1331_11EB) & MASK_64
         return mixed ^ (mixed >> 31)
 
-    def below(self, limit: int) -> int:
-        """Return one of the integers from 0 to `limit` - 1."""
-        return (self.next_64_bits() * limit) >> 64
-
     def choice(self, items: Sequence[Item]) -> Item:
         """Return one of `items`, of which there must be at least one."""
         return items[self.below(len(items))]
@@ -47,3 +43,7 @@ class Chance(msgspec.Struct, gc=False):
     def flip(self) -> bool:
         """Toss a coin."""
         return self.next_64_bits() >> 63 == 1
+
+    def below(self, limit: int) -> int:
+        """Return an integer from 0 to `limit` - 1, each as likely; `limit` is at most 2^32."""
+        return self.next_64_bits() * limit >> 64

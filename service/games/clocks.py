@@ -5,7 +5,7 @@ records that with the later one (`spent_ms`), and gives it to `Game.elapse` befo
 input. What a player has left is therefore a sum over recorded times.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -78,11 +78,11 @@ class FixedTurn:
 
     has_clocks = True
 
-    def turn_s(self, state: State, options: Mapping[str, Any]) -> float | None:
+    def turn_s(self, state: State, options: Any) -> float | None:
         """Return the limit of a turn in seconds, or None when nobody has to move."""
         raise NotImplementedError
 
-    def clock(self, state: State, options: Mapping[str, Any]) -> TurnClock | None:
+    def clock(self, state: State, options: Any) -> TurnClock | None:
         """Return the whole turn: each begins with an input."""
         turn_s = self.turn_s(state, options)
         return None if turn_s is None else TurnClock(_ms(turn_s))

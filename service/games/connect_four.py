@@ -1,7 +1,7 @@
 """Connect four: drop discs into seven columns, four in a row win; `docs/connect-four.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -11,8 +11,8 @@ from service.games.figures import Course, Figure, turn_figures
 from service.games.protocol import (
     GameEvent,
     InvalidMove,
-    InvalidOptions,
     OnlyInputs,
+    OpenToAll,
     Result,
     SimpleBots,
 )
@@ -21,7 +21,7 @@ COLUMNS = 7
 ROWS = 6
 IN_A_ROW = 4
 
-TURN_DEFAULT_S = 30
+TURN_DEFAULT_S = 30.0
 TURN_MIN_S = 1
 TURN_MAX_S = 3600
 
@@ -48,10 +48,6 @@ class GameIsOver(InvalidMove):
     """The game is over; ask for a rematch by `room:ready`."""
 
 
-class InvalidTurnTime(InvalidOptions):
-    """The option `turn_s` must be a number of seconds from 1 to 3600."""
-
-
 class Dropped(GameEvent, frozen=True, tag="dropped"):
     """An input: `seat` let a disc fall into `column`."""
 
@@ -66,6 +62,17 @@ class TimedOut(GameEvent, frozen=True, tag="timed_out"):
 
 
 ConnectFourEvent: TypeAlias = Dropped | TimedOut
+
+
+class ConnectFourOptions(msgspec.Struct, frozen=True):
+    """The options of connect four."""
+
+    turn_s: Annotated[
+        float,
+        msgspec.Meta(
+            ge=TURN_MIN_S, le=TURN_MAX_S, description="How long a turn may take, in seconds."
+        ),
+    ] = TURN_DEFAULT_S
 
 
 class ConnectFourState(msgspec.Struct, gc=False):
@@ -95,20 +102,21 @@ class ConnectFourView(msgspec.Struct, frozen=True, rename="camel", gc=False):
     timed_out: int | None
 
 
-class ConnectFour(FixedTurn, OnlyInputs, SimpleBots):
+class ConnectFour(OpenToAll, FixedTurn, OnlyInputs, SimpleBots):
     """The rules of connect four; see `service.games.protocol.Game`."""
 
     name = "connect_four"
+    title = "Connect four"
     rules_version = 1
     seats = range(2, 3)
-    options: tuple[str, ...] = ("turn_s",)
+    options_type: type[msgspec.Struct] = ConnectFourOptions
     ordered = True
     state_type: type[msgspec.Struct] = ConnectFourState
     event_type: Any = ConnectFourEvent
+    bot_levels = 1
 
-    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> ConnectFourState:  # noqa: ARG002 - always two
-        """Choose at random who begins; raise `InvalidTurnTime` for an invalid `turn_s`."""
-        _turn_s(options)
+    def setup(self, seed: int, options: ConnectFourOptions, players: int) -> ConnectFourState:  # noqa: ARG002 - always two, who begins depends on the seed alone
+        """Choose at random who begins."""
         return ConnectFourState(
             columns=[[] for _ in range(COLUMNS)], turn=0 if Chance(seed).flip() else 1
         )
@@ -124,9 +132,17 @@ class ConnectFour(FixedTurn, OnlyInputs, SimpleBots):
         _check(state, seat, column)
         return [Dropped(seat, column)]
 
-    def turn_s(self, state: ConnectFourState, options: Mapping[str, Any]) -> float | None:
+    def legal_moves(self, state: ConnectFourState, seat: int) -> list[dict[str, Any]]:
+        """Return a move for each column that is not full, if it is the turn of `seat`."""
+        if state.turn != seat:
+            return []
+        return [
+            {"column": column} for column in range(COLUMNS) if len(state.columns[column]) < ROWS
+        ]
+
+    def turn_s(self, state: ConnectFourState, options: ConnectFourOptions) -> float | None:
         """Return the option `turn_s`, or None once the game is over."""
-        return None if state.turn is None else _turn_s(options)
+        return None if state.turn is None else options.turn_s
 
     def timeout(self, state: ConnectFourState) -> tuple[int, GameEvent]:
         """Return the player whose turn it is, who loses."""
@@ -173,14 +189,6 @@ class ConnectFour(FixedTurn, OnlyInputs, SimpleBots):
     def figures(self, course: Course) -> list[Figure]:
         """Return the longest turn of each player."""
         return turn_figures(course)
-
-
-def _turn_s(options: Mapping[str, Any]) -> float:
-    turn_s = options.get("turn_s", TURN_DEFAULT_S)
-    is_number = isinstance(turn_s, int | float) and not isinstance(turn_s, bool)
-    if not is_number or not TURN_MIN_S <= turn_s <= TURN_MAX_S:
-        raise InvalidTurnTime
-    return float(turn_s)
 
 
 def _check_turn(state: ConnectFourState, seat: int) -> None:

@@ -13,7 +13,6 @@ from service.games.chance import Chance
 from service.games.clocks import Clocks, clocks_of
 from service.games.connect_four import (
     COLUMNS,
-    ROWS,
     TURN_DEFAULT_S,
     TURN_MAX_S,
     TURN_MIN_S,
@@ -97,14 +96,6 @@ class ConnectFour2(ConnectFour):
             clocks.stop()
         else:
             clocks.begin([state.turn])
-
-    def legal_moves(self, state: ConnectFourState, seat: int) -> Sequence[Move]:
-        """Return a move for each column that is not full, if it is the turn of `seat`."""
-        if state.turn != seat:
-            return []
-        return [
-            {"column": column} for column in range(COLUMNS) if len(state.columns[column]) < ROWS
-        ]
 
     def bot(self, sight: Sight, level: int, chance: Chance) -> Sequence[Move]:
         """Return the column that a bot chooses; see `connect_four_bot`."""

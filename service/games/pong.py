@@ -6,7 +6,7 @@ unless their comment says that they are ours. Seat 0 plays on the left, seat 1 o
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,15 +17,15 @@ from service.games.pong_bot import PongBots
 from service.games.protocol import (
     GameEvent,
     InvalidMove,
-    InvalidOptions,
     Key,
     NoTurnClock,
+    OpenToAll,
     Result,
 )
 
 TICK_HZ = 60
 
-DURATION_DEFAULT_S = 30
+DURATION_DEFAULT_S = 30.0
 DURATION_MAX_S = 3600
 """Our limit, not of the contract: one hour."""
 
@@ -80,10 +80,6 @@ class UnknownAction(InvalidMove):
     """The `action` of a move must be one of: down, up."""
 
 
-class InvalidDuration(InvalidOptions):
-    """The option `duration_s` must be a number of seconds above 0 and at most 3600."""
-
-
 class KeysHeld(GameEvent, frozen=True, tag="keys_held"):
     """An input: from now on `seat` holds exactly these keys."""
 
@@ -107,6 +103,15 @@ class Scored(GameEvent, frozen=True, tag="scored"):
 
 
 PongEvent: TypeAlias = KeysHeld | Served | Scored
+
+
+class PongOptions(msgspec.Struct, frozen=True):
+    """The options of Pong."""
+
+    duration_s: Annotated[
+        float,
+        msgspec.Meta(gt=0, le=DURATION_MAX_S, description="How long a match takes, in seconds."),
+    ] = DURATION_DEFAULT_S
 
 
 class Paddle(msgspec.Struct, gc=False):
@@ -155,24 +160,24 @@ class PongView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     ball_y: float | UnsetType = UNSET
 
 
-class Pong(PongBots, NoTurnClock):
+class Pong(OpenToAll, PongBots, NoTurnClock):
     """The rules of Pong; see `service.games.protocol.Game`."""
 
     name = "pong"
+    title = "Pong"
     rules_version = 1
     seats = range(2, 3)
     tick_hz = TICK_HZ
-    options: tuple[str, ...] = ("duration_s",)
+    options_type: type[msgspec.Struct] = PongOptions
     ordered = False
     state_type: type[msgspec.Struct] = PongState
     event_type: Any = PongEvent
 
-    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> PongState:  # noqa: ARG002 - always two
-        """Return the state before the first step; raise `InvalidDuration`."""
-        duration_s = _duration_s(options)
+    def setup(self, seed: int, options: PongOptions, players: int) -> PongState:  # noqa: ARG002 - always two
+        """Return the state before the first step."""
         chance = Chance(seed)
         return PongState(
-            ticks_left=max(1, round(duration_s * TICK_HZ)),
+            ticks_left=max(1, round(options.duration_s * TICK_HZ)),
             serve_side=LEFT if chance.flip() else RIGHT,
             chance=chance,
             paddles=(Paddle(), Paddle()),
@@ -268,14 +273,6 @@ class Pong(PongBots, NoTurnClock):
     def figures(self, course: Course) -> list[Figure]:
         """Return the longest rally and the fastest ball."""
         return pong_figures(course, TICK_HZ)
-
-
-def _duration_s(options: Mapping[str, Any]) -> float:
-    duration_s = options.get("duration_s", DURATION_DEFAULT_S)
-    is_number = isinstance(duration_s, int | float) and not isinstance(duration_s, bool)
-    if not is_number or not 0 < duration_s <= DURATION_MAX_S:
-        raise InvalidDuration
-    return float(duration_s)
 
 
 def _is_up_key(move: Mapping[str, Any]) -> bool:

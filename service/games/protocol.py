@@ -80,31 +80,48 @@ class Sight(msgspec.Struct, frozen=True):
     """How many ticks ago that was."""
 
 
+class NoOptions(msgspec.Struct, frozen=True):
+    """The options of a game that has none."""
+
+
 class Game(Protocol):
     """The rules of one game. All methods are pure, but `apply` and `step` mutate their `state`."""
 
     name: str
+    """Lower-case letters, digits and underscores; what clients and the log call the game."""
+    title: str
+    """The name for people."""
     rules_version: int
+    """From 1; a change after which an old match would go on or replay otherwise needs a new one."""
     seats: range
     """The numbers of players that a match may have."""
     tick_hz: int
     """Steps per second; 0 for a game without ticks, where each input takes one."""
-    options: tuple[str, ...]
-    """The names of the options that are the game's own."""
+    options_type: type[msgspec.Struct]
+    """A frozen struct of the game's own options.
+
+    Each field has a default, and its range and a description by `msgspec.Meta`; all names differ
+    from those of the room's own options. Checked values reach `setup` and `clock` as this struct.
+    """
     ordered: bool
     """Whether each move is decided only after the one before it is committed."""
     has_clocks: bool
     """Whether `clock` may return one: only in an `ordered` game without ticks."""
     bot_levels: int
-    """How many levels of strength its bots have; 0 for a game without bots."""
+    """How many levels of strength its bots have, the first one being 1; 0 without bots."""
     state_type: type[msgspec.Struct]
     event_type: Any
     """The closed union of the game's events."""
+    has_secrets: bool
+    """Whether viewers differ in what they may see; if not, one view serves all of them."""
+    shown_at_end: bool
+    """Whether everything that was secret may be seen by anybody once the match is over."""
 
-    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> State:
-        """Return the state before the first tick; raise `InvalidOptions`.
+    def setup(self, seed: int, options: Any, players: int) -> State:
+        """Return the state before the first tick.
 
-        `options` include those of the room, which the game ignores. `players` is one of `seats`.
+        `options` is an `options_type`; `players` is one of `seats`. Raises `InvalidOptions` for
+        options that only together, or only for so many players, are wrong.
         """
 
     def decide(self, state: State, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
@@ -120,8 +137,11 @@ class Game(Protocol):
     def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
         """Return the input after which `seat` holds exactly these `keys`, as named by `key_in`."""
 
-    def clock(self, state: State, options: Mapping[str, Any]) -> TurnClock | None:
-        """Return the clocks that run in this state, or None when none does."""
+    def clock(self, state: State, options: Any) -> TurnClock | None:
+        """Return the clocks that run in this state, or None when none does.
+
+        `options` is an `options_type`.
+        """
 
     def elapse(self, state: State, ms: int) -> None:
         """Let the clocks of `state` run for `ms`, as measured before the next input.
@@ -153,6 +173,13 @@ class Game(Protocol):
     def view(self, state: State, viewer: int | None) -> msgspec.Struct:
         """Return what a seat, or None for a spectator, may see, in wire form."""
 
+    def shown(self, state: State, event: GameEvent, viewer: int | None) -> msgspec.Struct | None:
+        """Return what a seat, or None for a spectator, may see of an input or outcome.
+
+        The event itself, a part of it, or None if not even its existence may be seen. `state` is
+        the one after the event. Only called for a game with secrets.
+        """
+
     def legal_moves(self, state: State, seat: int) -> Sequence[Move]:
         """Return the moves that `decide` takes from a seat now; none when it has none to make."""
 
@@ -169,13 +196,29 @@ class InvalidOptions(ClientError):
 
     code = "INVALID_OPTIONS"
 
+    def __init__(self, message: str | None = None, *, field: str | None = None) -> None:
+        """Take the message, and which option is wrong, if it is one alone."""
+        super().__init__(message)
+        self.field = field
+
+
+class OpenToAll:
+    """Mixin for games without secrets: everybody sees everything."""
+
+    has_secrets = False
+    shown_at_end = True
+
+    def shown(self, state: State, event: GameEvent, viewer: int | None) -> msgspec.Struct | None:  # noqa: ARG002 - the same for all
+        """Return the event itself."""
+        return event
+
 
 class NoTurnClock:
     """Mixin for games without a turn clock."""
 
     has_clocks = False
 
-    def clock(self, state: State, options: Mapping[str, Any]) -> TurnClock | None:  # noqa: ARG002 - none ever
+    def clock(self, state: State, options: Any) -> TurnClock | None:  # noqa: ARG002 - none ever
         """Return None: there is no turn clock."""
         return None
 

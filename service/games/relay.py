@@ -14,8 +14,10 @@ import msgspec
 from service.games.protocol import (
     GameEvent,
     InvalidMove,
+    NoOptions,
     NoTurnClock,
     OnlyInputs,
+    OpenToAll,
     Result,
     SimpleBots,
 )
@@ -65,18 +67,19 @@ class RelayView(msgspec.Struct, frozen=True, gc=False):
     moves: int
 
 
-class Relay(NoTurnClock, SimpleBots, OnlyInputs):
+class Relay(OpenToAll, NoTurnClock, OnlyInputs, SimpleBots):
     """The rules of the relay; see `service.games.protocol.Game`."""
 
     name = "relay"
+    title = "Relay"
     rules_version = 1
     seats = range(1, PLAYERS_MAX + 1)
-    options: tuple[str, ...] = ()
+    options_type: type[msgspec.Struct] = NoOptions
     ordered = False
     state_type: type[msgspec.Struct] = RelayState
     event_type: Any = Relayed | Claimed
 
-    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> RelayState:  # noqa: ARG002 - what they are is left to the clients
+    def setup(self, seed: int, options: NoOptions, players: int) -> RelayState:  # noqa: ARG002 - what they are is left to the clients
         """Return a state without moves."""
         return RelayState(players)
 

@@ -20,6 +20,7 @@ from service.domain.events.matches import (
     MatchStarted,
 )
 from service.errors import ServiceError
+from service.games.options import set_up
 from service.games.protocol import RulesFailed
 from service.replay.run import decode_event, state_hash, ticks_taken
 from service.replay.track import RecordedRun, Track
@@ -255,7 +256,7 @@ class Replay:
 
     def _first_state(self) -> State:
         started = self.started
-        return self.game.setup(started.seed, started.options, len(started.players))
+        return set_up(self.game, started.seed, started.options, len(started.players))
 
     def _decoded(self, checkpoint: MatchCheckpoint) -> State:
         return msgspec.json.decode(checkpoint.state, type=self.game.state_type)

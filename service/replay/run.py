@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome
+from service.games.options import set_up
 from service.games.protocol import InvalidMove, RulesFailed
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, lis
     """
     base = next((one for one in reversed(events) if isinstance(one, MatchCheckpoint)), None)
     if base is None:
-        run = Run(game, game.setup(match.seed, match.options.as_written, len(match.players)))
+        options = match.options.as_written
+        run = Run(game, set_up(game, match.seed, options, len(match.players)))
     else:
         run = Run(game, msgspec.json.decode(base.state, type=game.state_type), base.tick)
     inputs = [one for one in events if isinstance(one, MatchInput) and one.tick >= run.tick]

@@ -11,7 +11,7 @@ import pytest
 
 from service.errors import ConfigurationError
 from service.games.catalogue import Catalogue
-from service.games.protocol import Game, InvalidMove
+from service.games.protocol import Game, InvalidMove, NoOptions
 from service.settings.load import read
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def test_the_game_satisfies_the_protocol_and_can_be_won(example: dict[str, Any])
     members = {*Game.__annotations__, *(name for name in vars(Game) if not name.startswith("_"))}
     assert [name for name in sorted(members) if not hasattr(game, name)] == []
 
-    state = game.setup(1, {}, 2)
+    state = game.setup(1, NoOptions(), 2)
     with pytest.raises(InvalidMove):
         game.decide(state, 0, {"number": 4})
     for turn in range(7):

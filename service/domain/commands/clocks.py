@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.domain.events.matches import ClockState, MatchInput
+from service.games.options import read_options
 from service.games.protocol import InvalidMove, OutOfTime, RulesFailed
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def with_times(
     """
     if not game.has_clocks:
         return list(inputs)
-    options = match.options.as_written
+    options = read_options(game, match.options.as_written)
     state = copy_state(game, snapshot.state)
     spent_ms = _spent_ms(game.clock(state, options), snapshot, is_timeout=is_timeout)
     events: list[Event] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from service.errors import UnknownField
+from service.games.options import check_options, fits, set_up
 from service.games.protocol import InvalidOptions
 
 if TYPE_CHECKING:
@@ -37,10 +37,17 @@ PAUSE_BUDGET_S_MAX = 3600
 SPECTATOR_DELAY_S_MAX = 600
 
 
-def default_options(context: Context) -> dict[str, Any]:
-    """Return the default options of a room, from the settings."""
+def default_options(game: Game, context: Context) -> dict[str, Any]:
+    """Return the default options of a room, from the settings.
+
+    Rooms of every game record a duration, as they always have; but where a game has an option of
+    that name which must be something else, its own default holds.
+    """
+    duration = {"duration_s": context.rules.match_duration_s}
+    if not fits(game, duration):
+        duration = {}
     return {
-        "duration_s": context.rules.match_duration_s,
+        **duration,
         "reconnect_grace_s": context.rules.reconnect_grace_s,
         "pause_budget_s": context.rules.pause_budget_s,
     }
@@ -72,17 +79,14 @@ def checked_options(
 
     Raises `UnknownField`, `InvalidOptions`, or what the game raises for its own.
     """
-    known = (*ROOM_OPTIONS, *game.options)
-    for name in options:
-        if name not in known:
-            raise UnknownField(f"options of {game.name}", name, known)
-    complete = {**default_options(context), **options}
+    check_options(game, options, ROOM_OPTIONS)
+    complete = {**default_options(game, context), **options}
     _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
     _check_number(complete, "pause_budget_s", PAUSE_BUDGET_S_MAX)
     _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)
     if complete.get("frame_ms", 0) not in FRAME_MS:
         raise InvalidOptions("The option `frame_ms` must be 0 or 16.")
-    game.setup(0, complete, players)
+    set_up(game, 0, complete, players)
     return complete
 
 

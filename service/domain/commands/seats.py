@@ -30,6 +30,7 @@ from service.domain.events.rooms import (
 from service.domain.ids import RoomId, SocketId, UserId, is_bot
 from service.domain.projections.matches import Match
 from service.domain.projections.room import Room
+from service.games.options import read_options
 
 if TYPE_CHECKING:
     from service.domain.commands.base import Context
@@ -54,7 +55,7 @@ def create_room_for(
         room=room,
         game=game,
         players=players,
-        options=default_options(context),
+        options=default_options(check_game(game, context), context),
         seats_min=len(players),
         seats_max=len(players),
         spectators_max=context.rules.spectators_max,
@@ -227,7 +228,8 @@ def is_complete_with(room: Room, more: int) -> bool:
 def start_match(room: Room, players: list[UserId], context: Context) -> MatchStarted:
     """Return the start of a match of `players`; raise what the rules raise."""
     game = check_game(room.game, context)
-    seed, options = context.new_seed(), room.options.as_written
+    seed, written = context.new_seed(), room.options.as_written
+    options = read_options(game, written)
     state = game.setup(seed, options, len(players))
     clock = clock_state(game.clock(state, options), len(players))
     return as_logged(
@@ -238,7 +240,7 @@ def start_match(room: Room, players: list[UserId], context: Context) -> MatchSta
             rules_version=game.rules_version,
             players=players,
             seed=seed,
-            options=options,
+            options=written,
             pace=pace_of(game),
             turn_s=clock.ends_in_ms / 1000 if clock else None,
             clock=clock,

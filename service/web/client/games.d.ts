@@ -62,31 +62,34 @@ export type ErrorCode =
  */
 export interface Games {
     connect_four: {
-        options: {
-            [k: string]: unknown;
-        };
+        options: ConnectFourOptions;
         move: ConnectFourMove;
         state: ConnectFourView;
         input: Dropped | TimedOut;
     };
     pong: {
-        options: {
-            [k: string]: unknown;
-        };
+        options: PongOptions;
         move: PongMove;
         state: PongView;
         input: KeysHeld;
     };
     relay: {
-        options: {
-            [k: string]: unknown;
-        };
+        options: NoOptions;
         move: {
             [k: string]: unknown;
         };
         state: RelayView;
         input: Relayed | Claimed;
     };
+}
+/**
+ * The options of connect four.
+ */
+export interface ConnectFourOptions {
+    /**
+     * How long a turn may take, in seconds.
+     */
+    turn_s?: number;
 }
 /**
  * Drops a disc.
@@ -121,6 +124,15 @@ export interface TimedOut {
     seat: number;
 }
 /**
+ * The options of Pong.
+ */
+export interface PongOptions {
+    /**
+     * How long a match takes, in seconds.
+     */
+    duration_s?: number;
+}
+/**
  * Presses or releases a key; either pair of keys is good for either seat.
  */
 export interface PongMove {
@@ -146,6 +158,12 @@ export interface KeysHeld {
     seat: number;
     up: boolean;
     down: boolean;
+}
+/**
+ * The options of a game that has none.
+ */
+export interface NoOptions {
+    tsType?: "unknown";
 }
 /**
  * The number of moves; the moves themselves are relayed one by one.

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from service.domain.events.access import SessionsRevoked
 from service.domain.events.matches import MatchStarted
 from service.domain.ids import Owner
-from service.edge.api import operator_actions, operators, routes
+from service.edge.api import access, operator_actions, operators, routes
 from service.edge.api.calls import Dependencies
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
@@ -149,9 +149,9 @@ async def client(
     async def hidden(*_: object) -> set[str]:
         return {MATCH} if row.private else set()
 
-    monkeypatch.setattr(routes, "find_matches", find)
-    monkeypatch.setattr(operators, "find_matches", find)
-    monkeypatch.setattr(routes, "private_matches", hidden)
+    for module in (access, operators, routes):
+        monkeypatch.setattr(module, "find_matches", find)
+    monkeypatch.setattr(access, "private_matches", hidden)
 
     async def no_nodes(*_: object) -> list[object]:
         return []

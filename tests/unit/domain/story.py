@@ -18,6 +18,7 @@ from service.domain.ids import Owner
 from service.domain.projections.matches import Match
 from service.domain.projections.world import World
 from service.games.catalogue import GAMES
+from service.games.options import set_up
 from service.replay.run import Run, state_hash
 from service.settings.sections.play import Rules
 
@@ -81,7 +82,7 @@ class Story:
     def run_of(self, match: Match) -> Run:
         if match.id not in self.runs:
             game = GAMES[match.game]
-            state = game.setup(match.seed, match.options.as_written, len(match.players))
+            state = set_up(game, match.seed, match.options.as_written, len(match.players))
             self.runs[match.id] = Run(game, state)
         return self.runs[match.id]
 

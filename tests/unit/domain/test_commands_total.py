@@ -44,6 +44,7 @@ from service.eventstore.records import RecordedEvent
 from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
 from service.games.catalogue import GAMES, Catalogue
+from service.games.options import set_up
 from service.replay.run import Run, state_hash
 from service.settings.sections.play import Rules, Times
 from tests.effort import effort
@@ -180,7 +181,7 @@ class TotalMachine(RuleBasedStateMachine):
         match event:
             case MatchStarted():
                 game = GAMES[event.game]
-                state = game.setup(event.seed, event.options, len(event.players))
+                state = set_up(game, event.seed, event.options, len(event.players))
                 self.runs[event.match] = Run(game, state)
             case MatchInput() if event.match in self.runs:
                 run = self.runs[event.match]

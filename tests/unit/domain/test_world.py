@@ -31,6 +31,7 @@ from service.domain.projections.world import World
 from service.errors import ClientError
 from service.eventstore.codec import decode, encode
 from service.games.catalogue import GAMES
+from service.games.options import set_up
 from service.replay.run import Run, encode_state, state_hash
 from service.runtime.snapshots import dump, restore
 from service.settings.sections.play import Rules, Times
@@ -85,7 +86,7 @@ class WorldMachine(RuleBasedStateMachine):
     def run_of(self, match: Match) -> Run:
         if match.id not in self.runs:
             game = GAMES[match.game]
-            state = game.setup(match.seed, match.options.as_written, len(match.players))
+            state = set_up(game, match.seed, match.options.as_written, len(match.players))
             self.runs[match.id] = Run(game, state)
         return self.runs[match.id]
 

@@ -19,6 +19,7 @@ from service.edge.hub import Hub
 from service.fanout.audience import Delivery
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES
+from service.games.options import set_up
 from service.protocol import v1
 from service.replay.run import Run
 from service.runtime.live_match import LiveMatch
@@ -77,7 +78,7 @@ class Arena:
             clock=lambda: 0.0,
             grace_left_s=lambda _room: 10.0,
         )
-        run = Run(PONG, PONG.setup(1, {}, 2))
+        run = Run(PONG, set_up(PONG, 1, {}, 2))
         self.live = LiveMatch(self.match, self.room, run, 60)
         self.live.paused = False
         matches.add(self.live)

@@ -8,9 +8,10 @@ import pytest
 
 from service.games.catalogue import GAMES
 from service.games.chance import Chance
-from service.games.connect_four import CONNECT_FOUR, InvalidTurnTime
-from service.games.pong import PONG, Ball, InvalidDuration, PongState
-from service.games.protocol import Game
+from service.games.connect_four import CONNECT_FOUR, ConnectFourOptions
+from service.games.options import check_options, option_names, set_up
+from service.games.pong import PONG, Ball, PongState
+from service.games.protocol import Game, InvalidOptions
 from service.games.relay import RELAY
 
 ROLLS_OUT_TO_A_THOUSANDTH = 0.0011111111111111111
@@ -35,24 +36,25 @@ def test_each_game_has_its_range_of_seats(game: Game, seats: range) -> None:
 def test_a_game_advances_by_ticks_turns_or_free_moves(
     game: Game, tick_hz: int, options: tuple[str, ...], *, ordered: bool
 ) -> None:
-    assert (game.tick_hz, game.ordered, game.options) == (tick_hz, ordered, options)
+    assert (game.tick_hz, game.ordered, option_names(game)) == (tick_hz, ordered, options)
     assert game.rules_version == 1
 
 
 @pytest.mark.parametrize("turn_s", [1, 1.0, 3600, 3600.0])
 def test_a_turn_may_take_from_a_second_to_an_hour(turn_s: float) -> None:
-    state = CONNECT_FOUR.setup(7, {"turn_s": turn_s}, 2)
-    assert CONNECT_FOUR.turn_s(state, {"turn_s": turn_s}) == turn_s
+    state = set_up(CONNECT_FOUR, 7, {"turn_s": turn_s}, 2)
+    options = check_options(CONNECT_FOUR, {"turn_s": turn_s})
+    assert CONNECT_FOUR.turn_s(state, options) == turn_s
 
 
 @pytest.mark.parametrize("turn_s", [0.999, 0, -1, 3600.001, True, "20", None])
 def test_an_out_of_range_turn_time_is_refused(turn_s: object) -> None:
-    with pytest.raises(InvalidTurnTime):
-        CONNECT_FOUR.setup(7, {"turn_s": turn_s}, 2)
+    with pytest.raises(InvalidOptions, match=r"`turn_s` must be a number from 1 to 3600"):
+        check_options(CONNECT_FOUR, {"turn_s": turn_s})
 
 
 def test_the_turn_time_defaults_to_30_seconds() -> None:
-    assert CONNECT_FOUR.turn_s(CONNECT_FOUR.setup(7, {}, 2), {}) == 30
+    assert CONNECT_FOUR.turn_s(set_up(CONNECT_FOUR, 7, {}, 2), ConnectFourOptions()) == 30
 
 
 @pytest.mark.parametrize(
@@ -62,14 +64,14 @@ def test_the_turn_time_defaults_to_30_seconds() -> None:
 def test_the_duration_of_pong_is_rounded_up_to_at_least_one_tick(
     duration_s: float, ticks: int
 ) -> None:
-    state = PONG.setup(7, {"duration_s": duration_s}, 2)
+    state = set_up(PONG, 7, {"duration_s": duration_s}, 2)
     assert PONG.remaining_ticks(state) == ticks
 
 
 @pytest.mark.parametrize("duration_s", [0, -1, 3600.001, True, "30", None])
 def test_an_out_of_range_duration_of_pong_is_refused(duration_s: object) -> None:
-    with pytest.raises(InvalidDuration):
-        PONG.setup(7, {"duration_s": duration_s}, 2)
+    with pytest.raises(InvalidOptions, match=r"`duration_s` must be a number above 0 and at most"):
+        check_options(PONG, {"duration_s": duration_s})
 
 
 @pytest.mark.parametrize(("seed", "state"), [(5, 5), (2**64 + 5, 5), (-1, 2**64 - 1)])
@@ -84,7 +86,7 @@ def test_the_catalogue_has_all_games_once() -> None:
 
 @pytest.mark.parametrize("game", [CONNECT_FOUR, RELAY])
 def test_a_game_without_ticks_has_no_keys_steps_or_clock(game: Game) -> None:
-    state: Any = game.setup(7, {}, 2)
+    state: Any = set_up(game, 7, {}, 2)
     before = game.view(state, None)
     assert game.key_in({"direction": "w", "action": "down"}) is None
     assert list(game.step(state)) == []
@@ -96,15 +98,15 @@ def test_a_game_without_ticks_has_no_keys_steps_or_clock(game: Game) -> None:
 
 @pytest.mark.parametrize("game", [PONG, RELAY])
 def test_a_game_without_turns_has_no_turn_clock(game: Game) -> None:
-    state = game.setup(7, {}, 2)
-    assert game.clock(state, {"turn_s": 20}) is None
+    state = set_up(game, 7, {}, 2)
+    assert game.clock(state, game.options_type()) is None
     with pytest.raises(NotImplementedError):
         game.timeout(state)
 
 
 def rolling(**ball: float) -> PongState:
     """Return a match of Pong with a ball in play."""
-    state = PONG.setup(7, {}, 2)
+    state: PongState = set_up(PONG, 7, {}, 2)
     state.ball = Ball(**({"x": 50.0, "y": 50.0, "speed_x": 1.0, "speed_y": 1.0} | ball))
     return state
 
@@ -137,7 +139,7 @@ def test_a_ball_near_the_top_meets_a_paddle_that_it_overlaps(
 
 
 def test_a_paddle_stops_below_a_thousandth_of_a_step() -> None:
-    state = PONG.setup(7, {}, 2)
+    state = set_up(PONG, 7, {}, 2)
     paddle = state.paddles[0]
     paddle.speed = ROLLS_OUT_TO_A_THOUSANDTH
     PONG.step(state)
@@ -148,4 +150,4 @@ def test_a_paddle_stops_below_a_thousandth_of_a_step() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_seed_decides_the_first_serve(seed: int) -> None:
-    assert PONG.setup(seed, {}, 2).serve_side == (0 if Chance(seed).flip() else 1)
+    assert set_up(PONG, seed, {}, 2).serve_side == (0 if Chance(seed).flip() else 1)

@@ -11,6 +11,7 @@ from service.games.connect_four import (
     CONNECT_FOUR,
     ROWS,
     ColumnFull,
+    ConnectFourOptions,
     ConnectFourState,
     Dropped,
     GameIsOver,
@@ -18,6 +19,7 @@ from service.games.connect_four import (
     NotYourTurn,
     TimedOut,
 )
+from service.games.options import check_options, set_up
 from service.games.protocol import InvalidMove, InvalidOptions, Result
 from tests.effort import effort
 
@@ -33,7 +35,8 @@ CHOICES = st.lists(st.integers(0, COLUMNS - 1), min_size=COLUMNS * ROWS, max_siz
 
 
 def beginning(seed: int = SEAT_0_BEGINS, **options: Any) -> ConnectFourState:
-    return CONNECT_FOUR.setup(seed, options, 2)
+    state: ConnectFourState = set_up(CONNECT_FOUR, seed, options, 2)
+    return state
 
 
 def move(state: ConnectFourState, column: object) -> None:
@@ -109,7 +112,7 @@ def test_the_board_is_7_wide_and_6_high_and_empty() -> None:
     ("options", "turn_s"), [({}, 30), ({"turn_s": 1}, 1), ({"turn_s": 90}, 90)]
 )
 def test_the_turn_time_is_30_seconds_or_the_option(options: dict[str, Any], turn_s: float) -> None:
-    assert CONNECT_FOUR.turn_s(beginning(**options), options) == turn_s
+    assert CONNECT_FOUR.turn_s(beginning(**options), ConnectFourOptions(**options)) == turn_s
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ def test_the_turn_time_is_30_seconds_or_the_option(options: dict[str, Any], turn
 )
 def test_an_invalid_turn_time_is_refused_with_a_message(turn_s: object) -> None:
     with pytest.raises(InvalidOptions, match=r"`turn_s`.* 1 to 3600") as caught:
-        beginning(turn_s=turn_s)
+        check_options(CONNECT_FOUR, {"turn_s": turn_s})
     assert caught.value.code == "INVALID_OPTIONS"
 
 
@@ -246,7 +249,7 @@ def test_the_state_is_final_after_the_end(columns: list[int]) -> None:
             CONNECT_FOUR.apply(state, TimedOut(seat))
     with pytest.raises(GameIsOver):
         CONNECT_FOUR.timeout(state)
-    assert CONNECT_FOUR.turn_s(state, {}) is None
+    assert CONNECT_FOUR.turn_s(state, ConnectFourOptions()) is None
     assert encoded(state) == before
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.games.chance import Chance
+from service.games.options import check_options, set_up
 from service.games.pong import (
     BALL_SPEED_MAX,
     LEFT,
@@ -45,7 +46,8 @@ HOLDS = st.lists(
 
 
 def beginning(seed: int = 1, **options: Any) -> PongState:
-    return PONG.setup(seed, options, 2)
+    state: PongState = set_up(PONG, seed, options, 2)
+    return state
 
 
 def playing(ball: Ball | None, left: float = 37.5, right: float = 37.5) -> PongState:
@@ -469,7 +471,7 @@ def test_the_scores_are_a_copy() -> None:
 )
 def test_an_invalid_duration_is_refused_with_a_message(duration: object) -> None:
     with pytest.raises(InvalidOptions, match=r"`duration_s`.* 3600") as caught:
-        PONG.setup(1, {"duration_s": duration}, 2)
+        check_options(PONG, {"duration_s": duration})
     assert caught.value.code == "INVALID_OPTIONS"
 
 
@@ -666,7 +668,7 @@ def test_the_collision_uses_the_height_at_the_face(
     y: float, speed_y: float, *, is_hit: bool
 ) -> None:
     # Half a step before the left face; the paddle reaches from 37.5 to 62.5.
-    state = PONG.setup(1, {}, 2)
+    state = set_up(PONG, 1, {}, 2)
     state.ball = ball = Ball(3.3 + 0.75, y, -1.5, speed_y)
     PONG.step(state)
     assert (ball.speed_x > 0) is is_hit

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.games.options import set_up
+from service.games.protocol import NoOptions
 from service.games.relay import RELAY, Relayed, RelayState
 from tests.effort import effort
 
@@ -23,7 +25,7 @@ Moves = list[tuple[int, dict[str, Any]]]
 
 
 def after(moves: Moves) -> RelayState:
-    state = RELAY.setup(1, {}, 16)
+    state: RelayState = set_up(RELAY, 1, {}, 16)
     for seat, move in moves:
         (event,) = RELAY.decide(state, seat, move)
         RELAY.apply(state, event)
@@ -115,7 +117,7 @@ def test_the_state_has_a_constant_size() -> None:
 @pytest.mark.parametrize("players", [1, 2, 16])
 def test_the_relay_has_1_to_16_seats_and_no_winner_of_its_own(players: int) -> None:
     assert players in RELAY.seats
-    state = RELAY.setup(1, {}, players)
+    state = set_up(RELAY, 1, {}, players)
     RELAY.apply(state, Relayed(0, msgspec.Raw(b"{}")))
     assert RELAY.result(state) is None
     assert RELAY.scores(state) == [0] * players
@@ -128,7 +130,7 @@ def test_the_relay_refuses_other_seat_counts() -> None:
 
 def test_the_relay_has_no_clock() -> None:
     state = after([(0, {})])
-    assert RELAY.clock(state, {"turn_s": 5}) is None
+    assert RELAY.clock(state, NoOptions()) is None
     assert RELAY.remaining_ticks(state) is None
     with pytest.raises(NotImplementedError):
         RELAY.timeout(state)

@@ -7,16 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.games.options import set_up
 from service.games.protocol import Result
 from service.games.relay import RELAY, Claim, Claimed, InvalidResult, Relayed, RelayState, RelayView
 
 
 def state(players: int, *claims: Claim) -> RelayState:
     """Return the state in which the first seats say this."""
-    one = RELAY.setup(7, {}, players)
+    one = set_up(RELAY, 7, {}, players)
     for seat, claim in enumerate(claims):
         RELAY.apply(one, Claimed(seat, claim))
-    return one
+    state: RelayState = one
+    return state
 
 
 WON = Claim(1, [2, 3])

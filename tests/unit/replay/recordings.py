@@ -17,6 +17,7 @@ from service.domain.events.matches import (
 )
 from service.domain.projections.matches import FOLD, Match, Matches
 from service.games.catalogue import GAMES
+from service.games.options import read_options, set_up
 from service.games.protocol import Game, GameEvent, State
 from service.replay.replay import Difference, Replay
 from service.replay.run import encode_state, state_hash
@@ -53,7 +54,7 @@ def encoded(state: object) -> bytes:
 
 
 def started(game: Game, seed: int, options: dict[str, Any], players: int) -> MatchStarted:
-    clock = game.clock(game.setup(seed, options, players), options)
+    clock = game.clock(set_up(game, seed, options, players), read_options(game, options))
     return MatchStarted(
         match=MATCH,
         tick=0,

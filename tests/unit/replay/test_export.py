@@ -5,6 +5,7 @@ import pytest
 
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.options import set_up
 from service.games.pong import PONG
 from service.games.relay import RELAY, Relayed
 from service.replay.export import ndjson
@@ -21,7 +22,7 @@ def lines(replay: Replay, hz: float | None = None) -> list[dict[str, Any]]:
 
 
 def connect_four() -> Replay:
-    state = CONNECT_FOUR.setup(1, {"turn_s": 5}, 2)
+    state = set_up(CONNECT_FOUR, 1, {"turn_s": 5}, 2)
     inputs = [Dropped(0, 3), Dropped(1, 2)]
     for event in inputs:
         CONNECT_FOUR.apply(state, event)
@@ -79,7 +80,7 @@ def test_every_move_is_exported_at_any_frame_rate(hz: float | None) -> None:
 
 def test_pong_is_exported_at_the_requested_frame_rate_without_inputs() -> None:
     replay = Replay(
-        [started(PONG, 1, {}, 2), checkpoint(PONG.setup(1, {}, 2), PONG.tick_hz)], GAMES
+        [started(PONG, 1, {}, 2), checkpoint(set_up(PONG, 1, {}, 2), PONG.tick_hz)], GAMES
     )
     _, *all_frames = lines(replay)
     assert [frame["tick"] for frame in all_frames] == list(range(61))

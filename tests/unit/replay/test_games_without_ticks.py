@@ -15,6 +15,7 @@ from service.domain.events.matches import (
 )
 from service.games.catalogue import GAMES
 from service.games.connect_four import COLUMNS, CONNECT_FOUR, ROWS, Dropped, TimedOut
+from service.games.options import set_up
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
 from service.replay.replay import Replay
@@ -57,7 +58,7 @@ def play(
     game: Game, seed: int, inputs: Sequence[tuple[int, int, GameEvent]], *, late: int = 0
 ) -> Played:
     """Play a match of (tick, seat, event), which ends by the rules or because a player left."""
-    state = game.setup(seed, {}, PLAYERS[game.name])
+    state = set_up(game, seed, {}, PLAYERS[game.name])
     states = [encoded(state)]
     log: list[tuple[int, MatchEvent]] = []
     tick = 0
@@ -87,7 +88,7 @@ def connect_four(
     seed: int, choices: Sequence[int], *, late: int = 0, timeout: bool = False
 ) -> Played:
     """Play a random match, which ends early when the choices do, or by a timeout."""
-    state = CONNECT_FOUR.setup(seed, {}, 2)
+    state = set_up(CONNECT_FOUR, seed, {}, 2)
     inputs: list[tuple[int, int, GameEvent]] = []
     for tick, choice in enumerate(choices):
         if state.turn is None:
@@ -303,7 +304,7 @@ def test_a_checkpoint_beyond_the_last_input_is_found() -> None:
 def test_a_changed_checkpoint_is_found_at_its_tick(played: Played, data: st.DataObject) -> None:
     assume(played.all_of(MatchCheckpoint))  # Connect four may be over in seven moves.
     old = data.draw(st.sampled_from(played.all_of(MatchCheckpoint)))
-    state = played.replay().game.setup(5, {}, 2)
+    state = set_up(played.replay().game, 5, {}, 2)
     for new in (
         msgspec.structs.replace(old, hash=state_hash("another")),
         msgspec.structs.replace(old, state=encode_state(state)),
@@ -408,7 +409,7 @@ def test_ticks_of_lost_inputs_are_skipped_consistently(
 
 
 def test_each_step_takes_the_next_input_and_no_other() -> None:
-    run = Run(RELAY, RELAY.setup(1, {}, 3))
+    run = Run(RELAY, set_up(RELAY, 1, {}, 3))
     for tick in range(3):
         run.add_input(an_input(tick, tick, Relayed(tick, raw({}))))
     for moves in (1, 2, 3):
@@ -417,7 +418,7 @@ def test_each_step_takes_the_next_input_and_no_other() -> None:
 
 
 def test_a_live_match_continues_despite_an_illegal_logged_input() -> None:
-    run = Run(CONNECT_FOUR, CONNECT_FOUR.setup(1, {}, 2))
+    run = Run(CONNECT_FOUR, set_up(CONNECT_FOUR, 1, {}, 2))
     first = run.state.turn
     for tick, seat in enumerate((1 - first, first)):
         run.add_input(an_input(tick, seat, Dropped(seat, 3)))

@@ -14,6 +14,7 @@ from service.eventstore.codec import encode
 from service.eventstore.records import GENESIS, Row, chain
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.options import set_up
 from service.replay import recording
 from service.replay.recording import BrokenRecording, NotARecording, Source
 from service.replay.replay import Replay
@@ -27,7 +28,7 @@ GAP = 2
 
 def played() -> list[MatchEvent]:
     """Play connect four to its end."""
-    state = CONNECT_FOUR.setup(1, {"turn_s": 30}, 2)
+    state = set_up(CONNECT_FOUR, 1, {"turn_s": 30}, 2)
     events: list[MatchEvent] = [started(CONNECT_FOUR, 1, {"turn_s": 30}, 2)]
     for tick, column in enumerate(COLUMNS):
         assert state.turn is not None

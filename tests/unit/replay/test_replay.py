@@ -15,6 +15,7 @@ from service.domain.events.matches import (
     MatchStarted,
 )
 from service.games.catalogue import GAMES
+from service.games.options import set_up
 from service.games.pong import PONG, KeysHeld, PongState, Scored, Served
 from service.games.protocol import RulesFailed
 from service.games.relay import Relayed
@@ -59,7 +60,7 @@ def play(
     reason: EndReason = "timeup",
 ) -> Played:
     """Play a match of `ticks`; inputs are logged `lead` ticks before they take effect."""
-    state = PONG.setup(seed, {"duration_s": SECONDS}, 2)
+    state = set_up(PONG, seed, {"duration_s": SECONDS}, 2)
     states = [encoded(state)]
     log: list[tuple[int, MatchEvent]] = []
     for tick in range(ticks):
@@ -430,7 +431,7 @@ def test_a_rebuild_begins_at_the_newest_checkpoint() -> None:
 
 
 def test_the_predicted_state_includes_future_inputs() -> None:
-    run = Run(PONG, PONG.setup(1, {}, 2))
+    run = Run(PONG, set_up(PONG, 1, {}, 2))
     assert run.ahead() is run.state
     held = KeysHeld(0, up=True, down=False)
     run.add_input(an_input(2, 0, held))
@@ -445,7 +446,7 @@ def test_the_predicted_state_includes_future_inputs() -> None:
 
 
 def test_the_predicted_state_includes_uncommitted_inputs() -> None:
-    run = Run(PONG, PONG.setup(1, {}, 2))
+    run = Run(PONG, set_up(PONG, 1, {}, 2))
     run.add_input(an_input(2, 0, KeysHeld(0, up=True, down=False)))
     state = run.ahead([an_input(3, 1, KeysHeld(1, up=False, down=True))])
     assert state.paddles[0].up

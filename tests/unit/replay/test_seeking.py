@@ -10,6 +10,7 @@ import pytest
 from service.domain.events.matches import MatchEvent
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.options import set_up
 from service.games.pong import PONG, TICK_HZ, KeysHeld
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
@@ -32,7 +33,7 @@ INPUTS_A_SECOND = 10
 
 def an_hour() -> Replay:
     """Return an hour of Pong; nobody has stepped it, so its checkpoints are all of its start."""
-    state = PONG.setup(1, {"duration_s": 3600}, 2)
+    state = set_up(PONG, 1, {"duration_s": 3600}, 2)
     events: list[MatchEvent] = [started(PONG, 1, {"duration_s": 3600}, 2)]
     for tick in range(0, HOUR, TICK_HZ // INPUTS_A_SECOND):
         if tick % CHECKPOINT_TICKS == 0:
@@ -94,7 +95,7 @@ def test_the_frames_from_a_tick_on_are_decoded_as_they_are_asked_for(
 def test_a_seek_in_a_game_without_ticks_decodes_no_input_after_its_tick(
     monkeypatch: pytest.MonkeyPatch, tick: int
 ) -> None:
-    state = RELAY.setup(1, {}, 2)
+    state = set_up(RELAY, 1, {}, 2)
     events: list[MatchEvent] = [started(RELAY, 1, {}, 2)]
     for number in range(1000):
         move = Relayed(number % 2, raw({"n": number}))

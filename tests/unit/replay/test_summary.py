@@ -12,6 +12,7 @@ from service.domain.events.matches import (
 )
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.options import set_up
 from service.games.pong import PONG, TICK_HZ, KeysHeld
 from service.games.relay import RELAY, Relayed
 from service.replay.replay import NotAMatch, Replay
@@ -26,7 +27,7 @@ DURATION_S = 20
 def pong(*more: MatchEvent) -> Replay:
     """Play a match in which seat 0 moves once and nobody else does anything."""
     options = {"duration_s": DURATION_S}
-    state = PONG.setup(1, options, 2)
+    state = set_up(PONG, 1, options, 2)
     events: list[MatchEvent] = [started(PONG, 1, options, 2)]
     events.append(an_input(10, 0, KeysHeld(0, up=True, down=False)))
     for tick in range(DURATION_S * TICK_HZ):
@@ -42,7 +43,7 @@ def pong(*more: MatchEvent) -> Replay:
 
 def connect_four(*thinking_s: int) -> Replay:
     """Play a match in which each move takes so long."""
-    state = CONNECT_FOUR.setup(1, {}, 2)
+    state = set_up(CONNECT_FOUR, 1, {}, 2)
     events: list[MatchEvent] = [started(CONNECT_FOUR, 1, {}, 2)]
     times = [5 * SECOND]
     for tick, took_s in enumerate(thinking_s):
@@ -146,7 +147,7 @@ def test_the_figures_of_pong_are_the_longest_rally_and_the_fastest_ball() -> Non
 
 def test_the_figures_of_connect_four_are_the_longest_turns() -> None:
     replay = connect_four(1, 7, 3, 2)
-    first = CONNECT_FOUR.setup(1, {}, 2).turn
+    first = set_up(CONNECT_FOUR, 1, {}, 2).turn
     longest = {figure.seat: figure.value for figure in summarise(replay).figures}
     assert first is not None
     assert longest == {first: 3.0, 1 - first: 7.0}

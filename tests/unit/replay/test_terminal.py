@@ -7,6 +7,7 @@ import pytest
 from service.domain.events.matches import MatchRewound
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.options import set_up
 from service.games.pong import PONG
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
@@ -35,7 +36,7 @@ def dropped(columns: Sequence[int], *, timeout: bool = False) -> Replay:
         (move % 2, Dropped(move % 2, column)) for move, column in enumerate(columns)
     ]
     if timeout:
-        state = CONNECT_FOUR.setup(SEAT_0_BEGINS, {}, 2)
+        state = set_up(CONNECT_FOUR, SEAT_0_BEGINS, {}, 2)
         for _, event in inputs:
             CONNECT_FOUR.apply(state, event)
         inputs.append(CONNECT_FOUR.timeout(state))
@@ -56,7 +57,7 @@ def drawn(replay: Replay, tick: int | None = None, width: int = 36, height: int 
 
 def test_pong_is_drawn_with_its_score_and_the_time() -> None:
     start = started(PONG, 1, {"duration_s": 4}, 2)
-    last = checkpoint(PONG.setup(1, {"duration_s": 4}, 2), 90)
+    last = checkpoint(set_up(PONG, 1, {"duration_s": 4}, 2), 90)
     picture = drawn(Replay([start, last], GAMES), 30, width=40, height=14)
     assert picture[0].strip() == "Ana   0 : 0   Ben"
     assert picture[-1].strip() == "0.5 s   tick 30 of 90"

@@ -8,6 +8,7 @@ from typing import Any
 from service.domain.projections.matches import Match
 from service.domain.projections.room_options import RoomOptions
 from service.games.catalogue import GAMES
+from service.games.options import set_up
 from service.replay.run import Run
 from service.runtime.live_match import LiveMatch
 
@@ -26,4 +27,4 @@ def live_pong(match_id: str) -> LiveMatch:
         spent_ms=[0, 0],
     )
     room: Any = SimpleNamespace(id="r", created_at=0)
-    return LiveMatch(match, room, Run(game, game.setup(1, {}, 2)), 60)
+    return LiveMatch(match, room, Run(game, set_up(game, 1, {}, 2)), 60)

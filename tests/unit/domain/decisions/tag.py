@@ -30,6 +30,12 @@ class KeysHeld(GameEvent, frozen=True, tag="keys_held"):
     keys: list[str]
 
 
+class TagOptions(msgspec.Struct, frozen=True):
+    """Any number of teams, as far as their type goes."""
+
+    teams: int = 0
+
+
 class TagState(RelayState):
     """A match without a winner."""
 
@@ -43,14 +49,14 @@ class Tag(FixedTurn, Relay):
     rules_version = 3
     seats = range(2, 5)
     tick_hz = 10
-    options: tuple[str, ...] = ("teams",)
+    options_type: type[msgspec.Struct] = TagOptions
     state_type: type[msgspec.Struct] = TagState
     event_type: Any = KeysHeld
 
-    def setup(self, seed: int, options: Mapping[str, Any], players: int) -> TagState:
-        if options.get("teams") == players:
+    def setup(self, seed: int, options: Any, players: int) -> TagState:
+        if options.teams == players:
             raise InvalidOptions("There must not be one team for each player.")
-        if options.get("teams") == TEAMS_TOO_MANY:
+        if options.teams == TEAMS_TOO_MANY:
             raise ZeroDivisionError
         return TagState(players, seed=seed)
 
@@ -60,9 +66,9 @@ class Tag(FixedTurn, Relay):
     def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
         return KeysHeld(seat, sorted(keys))
 
-    def turn_s(self, state: TagState, options: Mapping[str, Any]) -> float | None:
+    def turn_s(self, state: TagState, options: Any) -> float | None:
         """Return what shows how the match was set up: the seed, the players, the teams."""
-        return 1000 * state.seed + 100 * state.players + float(options.get("teams", 0))
+        return 1000 * state.seed + 100 * state.players + float(options.teams)
 
 
 TAG = Tag()
