@@ -28,6 +28,7 @@ from service.fanout.profiles import Profiles
 from service.figures import Figures
 from service.games.catalogue import GAMES
 from service.replay.replay import Replay
+from service.replay.summary import Summary, summarise
 from service.runtime.idempotency import CommandResult
 from service.runtime.pending import Executed
 from service.settings.sections.tokens import TokenSettings
@@ -108,8 +109,17 @@ class Stub:
     def turn(self) -> Any:
         return nullcontext()
 
-    async def load(self, _match: str) -> Replay:
+    async def load(self, *_: object) -> Replay:
         return Replay([RELAY_STARTED], GAMES)
+
+    async def summary(self, *_: object) -> Summary:
+        return summarise(await self.load())
+
+    async def etag(self, _match: object) -> str:
+        return "e"
+
+    async def recording(self, *_: object, **__: object) -> AsyncIterator[bytes]:
+        yield b"{}"
 
     async def ask(self, replay: Replay, question: Callable[[Replay], Any]) -> Any:
         return question(replay)
