@@ -9,7 +9,7 @@ import pytest
 from service.games.bots import Memory, bot_chance, make_moves, play_bots
 from service.games.chance import Chance
 from service.games.connect_four_2 import CONNECT_FOUR_2, ConnectFourOptions2
-from service.games.pong import PONG
+from service.games.pong import PONG, PongOptions
 from service.games.protocol import Game
 
 OPTIONS: dict[str, Any] = {"pong": {}, "connect_four": ConnectFourOptions2()}
@@ -65,7 +65,7 @@ def test_a_bot_of_connect_four_takes_and_blocks_a_win(seat: int, column: int) ->
 
 
 def test_a_bot_sees_what_its_seat_sees_and_its_previous_view() -> None:
-    state, memory = PONG.setup(5, {}, 2), Memory()
+    state, memory = PONG.setup(5, PongOptions(), 2), Memory()
     first = memory.look(PONG, state, 0, 0)
     assert (first.seat, first.before) == (0, None)
     for _ in range(6):
