@@ -24,7 +24,9 @@ class Way:
     """How bytes travel in one direction, on all connections; it may be changed while they do."""
 
     delay_s: float = 0
-    """How much later every byte arrives."""
+    """How long each chunk takes; nothing else is read meanwhile."""
+    latency_s: float = 0
+    """How much later every byte arrives, as over a long line; for connections from now on."""
     trickle_bytes: int = 0
     """At most so many bytes at once, each `trickle_s` after the ones before; 0: all at once."""
     trickle_s: float = 0.001
@@ -91,6 +93,14 @@ class Proxy:
             for writer in pair:
                 writer.close()
 
+    def _line(self, reader: asyncio.StreamReader, way: Way) -> asyncio.StreamReader:
+        """Return what comes out of the far end of a long line."""
+        if not way.latency_s:
+            return reader
+        far = asyncio.StreamReader()
+        self._tasks.add(asyncio.create_task(_carry(reader, far, way.latency_s)))
+        return far
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         to_client = self.next_to_client.pop(0) if self.next_to_client else self.to_client
@@ -102,8 +112,12 @@ class Proxy:
         pair = (writer, target)
         self._pairs.add(pair)
         ways = [
-            asyncio.create_task(_pump(reader, target, self.to_server, pair)),
-            asyncio.create_task(_pump(target_reader, writer, to_client, pair)),
+            asyncio.create_task(
+                _pump(self._line(reader, self.to_server), target, self.to_server, pair)
+            ),
+            asyncio.create_task(
+                _pump(self._line(target_reader, to_client), writer, to_client, pair)
+            ),
         ]
         self._tasks.update(ways)
         await asyncio.wait(ways)
@@ -111,6 +125,14 @@ class Proxy:
         self._pairs.discard(pair)
         for one in pair:
             one.close()
+
+
+async def _carry(reader: asyncio.StreamReader, far: asyncio.StreamReader, latency_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    with suppress(ConnectionError, OSError):
+        while data := await reader.read(CHUNK_BYTES):
+            loop.call_later(latency_s, far.feed_data, data)
+    loop.call_later(latency_s, far.feed_eof)
 
 
 async def _pump(

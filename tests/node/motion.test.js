@@ -143,10 +143,13 @@ function play(inputs, { delayMs = 100, jitterMs = 0, durationMs = 5000, disturb 
       disturb(service, now);
       if (ticks++ % 2 === 0) {
         lastDown = Math.max(lastDown, now + delayMs + jitterMs * random());
-        down.push({ at: lastDown, y: service.y });
+        down.push({ at: lastDown, tick: ticks, y: service.y });
       }
     }
-    while (down.length && down[0].at <= now) own.reconcile(down.shift().y, now);
+    while (down.length && down[0].at <= now) {
+      const { tick, y } = down.shift();
+      own.reconcile({ run: 0, tick }, y, now);
+    }
     if (now >= drawn * DRAW_MS) {
       shown.push({ now, y: own.at(now).y });
       drawn++;

@@ -339,7 +339,7 @@ export class Prediction<Own extends object, Input> {
         step: (own: Own, input: Input) => Own;
         /** The number in it that the service shows. */
         field: keyof Own;
-        /** A difference that is no jitter: after several frames, the value of the service is taken. */
+        /** A difference that is no jitter: when it lasts, the value of the service is taken at once. */
         leap: number;
         /** How much is corrected with each tick at rest. */
         drift: number;
@@ -353,8 +353,8 @@ export class Prediction<Own extends object, Input> {
     input(input: Input, now: number): void;
     /** The predicted state. */
     at(now: number): Own;
-    /** Compares with the newest value that the service has shown. */
-    reconcile(value: number, now: number): void;
+    /** Compares with the value that a frame of the service shows, a `game:update`. */
+    reconcile(frame: { run: number; tick: number }, value: number, now: number): void;
     /** Begins anew, as when a match starts or continues. */
     reset(own?: Own): void;
 }

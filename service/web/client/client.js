@@ -1480,18 +1480,72 @@ const PAUSE_MS = 250;
 const FRAMES_KEPT_MAX = 30;
 
 /**
+ * Tells when a tick would have come by the quickest way: frames come unevenly, ticks are even.
+ */
+class TickClock {
+  #tickMs;
+  #run = -1;
+  #tick = -1;
+  /** When tick 0 would have come; null before the first frame. */
+  #origin = null;
+  /** How late frames are at times. */
+  latenessMs = LATENESS_MS_MIN;
+  /** The ticks between the last two frames. */
+  intervalTicks = 0;
+
+  constructor(tickHz) {
+    this.#tickMs = 1000 / tickHz;
+  }
+
+  get tickMs() {
+    return this.#tickMs;
+  }
+
+  /** Takes a frame; returns whether it continues the former ones. */
+  push({ run, tick }, now) {
+    const ticks = run === this.#run ? tick - this.#tick : -1;
+    const lateMs = now - this.at(tick);
+    const continues = ticks >= 0 && ticks <= INTERPOLATED_TICKS_MAX && lateMs <= PAUSE_MS;
+    this.#run = run;
+    this.#tick = tick;
+    if (!continues) {
+      this.#origin = now - tick * this.#tickMs;
+      this.latenessMs = LATENESS_MS_MIN;
+      return false;
+    }
+    if (ticks > 0) this.intervalTicks = ticks;
+    // The quickest way may have changed, so it is slowly forgotten.
+    this.#origin += Math.min(lateMs, 0.01 * Math.max(0, lateMs));
+    const late = Math.min(lateMs, LATENESS_MS_MAX);
+    this.latenessMs = Math.max(late, this.latenessMs * LATENESS_DECAY, LATENESS_MS_MIN);
+    return true;
+  }
+
+  /** When this tick would have come. */
+  at(tick) {
+    return this.#origin + tick * this.#tickMs;
+  }
+
+  /** The tick that would come now. */
+  tickAt(now) {
+    return (now - this.#origin) / this.#tickMs;
+  }
+
+  reset() {
+    this.#run = -1;
+    this.intervalTicks = 0;
+  }
+}
+
+/**
  * Plays the states of a match evenly, also when frames arrive unevenly: it shows them later than an
  * `Interpolation`, by as much as they are late at times.
  */
 export class Playback {
   #fields;
   #isJump;
-  #tickMs;
+  #clock;
   /** @type {{run: number, tick: number, state: any}[]} */ #frames = [];
-  /** When a tick would have come by the quickest way: `tick * tickMs` later than this. */
-  #origin = 0;
-  #latenessMs = LATENESS_MS_MIN;
-  #intervalTicks = 0;
   /** The tick that was shown last, and when. */
   #shownTick = 0;
   #shownAt = 0;
@@ -1499,34 +1553,21 @@ export class Playback {
   constructor({ fields, isJump = () => false, tickHz = 60 }) {
     this.#fields = fields;
     this.#isJump = isJump;
-    this.#tickMs = 1000 / tickHz;
+    this.#clock = new TickClock(tickHz);
   }
 
   /** Takes a `game:update`. */
-  push({ run, tick, state }, now) {
-    const last = this.#frames.at(-1);
-    const ticks = last && last.run === run ? tick - last.tick : -1;
-    const lateMs = now - tick * this.#tickMs - this.#origin;
-    if (ticks < 0 || ticks > INTERPOLATED_TICKS_MAX || lateMs > PAUSE_MS) {
-      this.#frames = [{ run, tick, state }];
-      this.#origin = now - tick * this.#tickMs;
-      this.#latenessMs = LATENESS_MS_MIN;
-      this.#shownTick = tick;
+  push(frame, now) {
+    if (!this.#clock.push(frame, now)) {
+      this.#frames = [frame];
+      this.#shownTick = frame.tick;
       this.#shownAt = now;
       return;
     }
-    if (ticks === 0) this.#frames.pop();
-    else this.#intervalTicks = ticks;
-    this.#frames.push({ run, tick, state });
+    if (this.#frames.at(-1)?.tick === frame.tick) this.#frames.pop();
+    this.#frames.push(frame);
     // A hidden page draws nothing.
     if (this.#frames.length > FRAMES_KEPT_MAX) this.#frames.shift();
-    // The quickest way may have changed, so it is slowly forgotten.
-    this.#origin += Math.min(lateMs, 0.01 * Math.max(0, lateMs));
-    this.#latenessMs = Math.max(
-      Math.min(lateMs, LATENESS_MS_MAX),
-      this.#latenessMs * LATENESS_DECAY,
-      LATENESS_MS_MIN,
-    );
   }
 
   /** The state to show now; null before the first frame. */
@@ -1548,18 +1589,18 @@ export class Playback {
   /** Forgets the frames, as before another match. */
   reset() {
     this.#frames = [];
-    this.#intervalTicks = 0;
+    this.#clock.reset();
   }
 
   /** Moves on to the tick to show now: at the speed of the match, or nearly so. */
   #advance(now) {
+    const { tickMs, latenessMs, intervalTicks } = this.#clock;
     const elapsedMs = Math.max(0, now - this.#shownAt);
     this.#shownAt = now;
-    const delayMs = this.#latenessMs + this.#intervalTicks * this.#tickMs;
-    const wanted = (now - this.#origin - delayMs) / this.#tickMs;
-    const next = this.#shownTick + elapsedMs / this.#tickMs;
+    const wanted = this.#clock.tickAt(now - latenessMs) - intervalTicks;
+    const next = this.#shownTick + elapsedMs / tickMs;
     const steered = Math.min(1, elapsedMs * STEERING_PER_MS) * (wanted - next);
-    const most = (STEERING_MAX * elapsedMs) / this.#tickMs;
+    const most = (STEERING_MAX * elapsedMs) / tickMs;
     const tick = next + Math.max(-most, Math.min(most, steered));
     return (this.#shownTick = Math.min(tick, this.#frames.at(-1).tick));
   }
@@ -1576,8 +1617,8 @@ const LAG_GAIN = 0.15;
 const JITTER_MS = 12;
 /** Share of its speed by which a moving value is corrected at the most: it never goes back. */
 const CORRECTION_MOVING = 0.4;
-/** After so many frames in a row that differ by more than `leap`, the state of the service is taken. */
-const LEAPS_MAX = 3;
+/** A difference of more than `leap` is no delay of inputs when it has lasted for this long. */
+const LEAP_MS = 300;
 
 /**
  * Predicts what this player moves, so that it follows their inputs at once. The service, which decides,
@@ -1601,7 +1642,8 @@ export class Prediction {
   /** The part of it that the coming tick repays, and the state after that tick. */
   #part = 0;
   #next;
-  #leaps = 0;
+  #agreedAt = 0;
+  #clock;
   #lagMs = LAG_MS;
 
   /** `step(own, input)` returns the state a tick later; its `field` is what the service shows. */
@@ -1609,7 +1651,8 @@ export class Prediction {
     this.#start = start;
     this.#step = step;
     this.#field = field;
-    this.#tickMs = 1000 / tickHz;
+    this.#clock = new TickClock(tickHz);
+    this.#tickMs = this.#clock.tickMs;
     this.#leap = leap;
     this.#drift = drift;
     this.#input = input;
@@ -1635,23 +1678,23 @@ export class Prediction {
     return interpolate(this.#own, this.#next, share, [this.#field]);
   }
 
-  /** Compares with the newest value that the service has shown. */
-  reconcile(value, now) {
+  /** Compares with what a frame of the service shows. */
+  reconcile(frame, value, now) {
     this.#advance(now);
-    const at = now - this.#lagMs;
+    this.#clock.push(frame, now);
+    const at = this.#clock.at(frame.tick) - this.#lagMs;
     const index = this.#past.findLastIndex(({ time }) => time <= at);
-    if (index < 0 || index === this.#past.length - 1) {
-      if (index < 0 && !this.#isMoving) this.#owed = value - this.#own[this.#field];
-      return;
-    }
+    if (index < 0 || index === this.#past.length - 1) return;
     const [before, after] = this.#past.slice(index, index + 2);
     const [from, to] = [before.own[this.#field], after.own[this.#field]];
     const perMs = (to - from) / this.#tickMs;
     const error = value - (from + perMs * (at - before.time));
-    this.#measureLag(error, perMs);
-    this.#leaps = Math.abs(error) > this.#leap ? this.#leaps + 1 : 0;
-    if (this.#leaps >= LEAPS_MAX) {
-      this.reset({ ...this.#start, [this.#field]: value });
+    if (Math.abs(error) <= this.#leap) {
+      this.#agreedAt = now;
+      this.#measureLag(error, perMs);
+    } else if (now - this.#agreedAt > LEAP_MS) {
+      this.#shift(error);
+      this.#owed = 0;
       return;
     }
     const tolerance = Math.abs(perMs) * JITTER_MS;
@@ -1664,16 +1707,12 @@ export class Prediction {
     this.#time = null;
     this.#past = [];
     this.#owed = 0;
-    this.#leaps = 0;
-  }
-
-  get #isMoving() {
-    return this.#next[this.#field] !== this.#own[this.#field];
+    this.#clock.reset();
   }
 
   /** The service shows inputs later, or sooner, than was assumed if it is behind, or ahead. */
   #measureLag(error, perMs) {
-    if (Math.abs(perMs) * this.#tickMs <= this.#drift || Math.abs(error) > this.#leap) return;
+    if (Math.abs(perMs) * this.#tickMs <= this.#drift) return;
     const lagMs = this.#lagMs - (LAG_GAIN * error) / perMs;
     this.#lagMs = Math.max(0, Math.min(LAG_MS_MAX, lagMs));
   }
@@ -1700,17 +1739,23 @@ export class Prediction {
     const moved = Math.abs(next[this.#field] - this.#own[this.#field]);
     const most = Math.max(CORRECTION_MOVING * moved, this.#drift);
     this.#part = Math.max(-most, Math.min(most, this.#owed));
-    this.#next = this.#shifted(next);
+    this.#next = this.#part ? this.#shifted(next, this.#part) : next;
   }
 
-  /** What was predicted before would have been there as well. */
   #repay() {
-    if (this.#part === 0) return;
     this.#owed -= this.#part;
-    for (const entry of this.#past) entry.own = this.#shifted(entry.own);
+    // What was predicted before would have been there as well.
+    if (this.#part) for (const one of this.#past) one.own = this.#shifted(one.own, this.#part);
   }
 
-  #shifted(own) {
-    return this.#part ? { ...own, [this.#field]: own[this.#field] + this.#part } : own;
+  /** Moves the present and the past state at once. */
+  #shift(by) {
+    this.#own = this.#shifted(this.#own, by);
+    for (const one of this.#past) one.own = this.#shifted(one.own, by);
+    this.#plan();
+  }
+
+  #shifted(own, by) {
+    return { ...own, [this.#field]: own[this.#field] + by };
   }
 }

@@ -126,7 +126,7 @@ export class Field {
     const now = performance.now();
     this.#state = update.state;
     this.#motion.push(update, now);
-    if (this.#isPredicted) this.#own.reconcile(this.#ownY(update.state), now);
+    if (this.#isPredicted) this.#own.reconcile(update, this.#ownY(update.state), now);
     this.#ask();
   }
 
