@@ -103,6 +103,7 @@ Every exception that a public function raises is in this tree:
     * ConfigurationError
         * ArchiveRefused
         * BackupError
+        * BusUnreachable
         * CannotListen
         * CopyRefused
         * DamagedHead
@@ -187,6 +188,9 @@ class ConfigurationError(ServiceError):
 
     error_code: ClassVar[str] = "START_REFUSED"
     """The `error_code` of the log line of a refused start."""
+
+    exit_code: ClassVar[int] = 2
+    """Of the process: 1 where another try may help, which supervisors make."""
 
 
 class ClientError(ServiceError):

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from service.app import Parts
+from service.cluster.bus_check import check_bus
 from service.cluster.membership import Membership
 from service.domain.commands.nodes import StartNode
 from service.domain.events import LEVEL
@@ -110,7 +111,7 @@ class Service:
     async def _claim_node(self) -> PostgresLease | None:
         """Take the name of this node in its cluster; return None where there is no other node.
 
-        Raises `NodeNameTaken` or `NodesDiffer`.
+        Raises `NodeNameTaken`, `NodesDiffer` or `BusUnreachable`.
         """
         settings = self._settings
         if settings.bus.url is None:
@@ -128,6 +129,7 @@ class Service:
             level=LEVEL,
         )
         await lease.claim()
+        await check_bus(settings.bus, lease, f"ws-service {settings.node_name}")
         return lease
 
     async def _join(

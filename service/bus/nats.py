@@ -74,10 +74,12 @@ class NatsBus:
         *,
         jitter: Callable[[], float],
         metrics: Metrics | None = None,
+        is_quiet: bool = False,
     ) -> None:
         """Connect to the servers of `settings` as the client `name`.
 
-        `jitter` returns a number from 0 to 1, for the pauses between attempts.
+        `jitter` returns a number from 0 to 1, for the pauses between attempts. With `is_quiet`
+        nothing is logged.
         """
         if settings.url is None:
             raise AssertionError(settings)
@@ -90,6 +92,7 @@ class NatsBus:
             self._tls = ssl.create_default_context()
         self._name = name
         self._jitter = jitter
+        self._is_quiet = is_quiet
         self._metrics = metrics or Metrics()
         self._handlers: list[tuple[str, Handler]] = []
         self._request_handlers: list[tuple[str, RequestHandler]] = []
@@ -219,7 +222,8 @@ class NatsBus:
             await client.flush()
         self._client = client
         self.last_failure = ""
-        logger.info("bus connected", metadata={"server_id": client.client_id})
+        if not self._is_quiet:
+            logger.info("bus connected", metadata={"server_id": client.client_id})
 
     async def _subscribe(self, client: Client, subject: str, deliver: Any) -> None:
         await client.subscribe(subject, cb=deliver, pending_bytes_limit=UNHANDLED_BYTES_MAX)
@@ -286,8 +290,10 @@ class NatsBus:
 
     def _note_failure(self, reason: str) -> None:
         """Log why there is no connection, once as long as that does not change."""
-        if reason != self.last_failure:
-            self.last_failure = reason
+        if reason == self.last_failure:
+            return
+        self.last_failure = reason
+        if not self._is_quiet:
             logger.warning(
                 "bus not connected: it will be tried again",
                 error_type="internal_error",

@@ -13,7 +13,7 @@ PRIVATE_UMASK = 0o077
 def main() -> None:
     """Run the command line; an error of the service is printed in one line, with exit code 1 or 2.
 
-    2 means wrong settings or arguments.
+    2 means wrong settings or arguments: another try would not help.
     """
     # All files (the log, secrets, exports) are created for the user of this process only.
     os.umask(PRIVATE_UMASK)
@@ -21,7 +21,7 @@ def main() -> None:
         app()
     except ServiceError as error:
         print(f"error: {error.message}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+        sys.exit(error.exit_code if isinstance(error, ConfigurationError) else 1)
     except Exception as error:
         reason = _outside_reason(error)
         if reason is None:

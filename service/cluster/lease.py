@@ -245,7 +245,7 @@ class PostgresLease:
                 known = report()
                 if began_at - self._renewed_at >= RENEW_INTERVAL_S - WATCH_INTERVAL_S / 2:
                     await self.renew(known)
-                self.others_on_bus = not known.bus_ok and await self._are_others_on_bus()
+                self.others_on_bus = not known.bus_ok and await self.are_others_on_bus()
                 for owner in await self.gone():
                     on_gone(owner)
             except (psycopg.Error, OSError) as error:
@@ -279,7 +279,8 @@ class PostgresLease:
             await self._session.run(_END_WRITERS, (names,))
         return found
 
-    async def _are_others_on_bus(self) -> bool:
+    async def are_others_on_bus(self) -> bool:
+        """Return whether another live node is connected to the bus."""
         rows = await self._session.run(_OTHERS_ON_BUS, (self._node,))
         return bool(rows[0][0])
 

@@ -41,6 +41,7 @@ class DatabaseUnreachable(ConfigurationError):
     """The database server can't be reached, or refuses the connection."""
 
     error_code = "DATABASE_UNREACHABLE"
+    exit_code = 1
 
 
 def is_postgres(url: str) -> bool:
