@@ -261,6 +261,29 @@ def nodes(
 
 
 @app.command()
+def bots(  # noqa: PLR0913 - these are the options
+    *,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many users.")] = 20,
+    game: Annotated[str, typer.Option(help="The game that they play.")] = "pong",
+    level: Annotated[int, typer.Option(help="How well they play, from 1.")] = 2,
+    url: Annotated[
+        str | None, typer.Option(help="The service; by default on this machine, at WS_PORT.")
+    ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(help="File with a token per line; else they are signed by JWT_SECRET."),
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option(help="How the ids of users begin whose tokens are signed.")
+    ] = "guest-",
+) -> None:
+    """Fill the lobby of a running service with users who play by themselves, until Ctrl-C."""
+    from service.cli.bots import bots
+
+    bots(count, game, level, url, tokens, prefix)
+
+
+@app.command()
 def token(
     user: Annotated[str | None, typer.Option("--id", help="The user's id.")] = None,
     name: Annotated[str | None, typer.Option(help="The user's display name, if any.")] = None,
