@@ -148,6 +148,7 @@ Every exception that a public function raises is in this tree:
     * ResponseTooLong
     * RulesFailed
         * MoveFailed
+    * ServiceNotReached
     * TooLong
     * UnknownEvent
     * UnknownPart

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from service.games.connect_four import CONNECT_FOUR
+from service.games.connect_four_2 import CONNECT_FOUR_2
 from service.games.pong import PONG
 from service.games.relay import RELAY
 
@@ -49,5 +50,5 @@ class Catalogue(Mapping[str, "Game"]):
         return len(self._present)
 
 
-GAMES = Catalogue(present=(PONG, CONNECT_FOUR, RELAY))
+GAMES = Catalogue(present=(PONG, CONNECT_FOUR_2, RELAY), earlier=(CONNECT_FOUR,))
 """New games and new versions are registered here, and nowhere else."""

@@ -28,7 +28,7 @@ CLOCK_MAX_S = 86_400
 INCREMENT_MAX_S = 3600
 
 
-class ConnectFourOptions2(msgspec.Struct, frozen=True):
+class ConnectFourOptions(msgspec.Struct, frozen=True):
     """The options of connect four."""
 
     turn_s: Annotated[
@@ -62,7 +62,7 @@ class ConnectFour2(ConnectFour):
     """The rules of connect four with clocks; see `service.games.protocol.Game`."""
 
     rules_version = 2
-    options_type: type[msgspec.Struct] = ConnectFourOptions2
+    options_type: type[msgspec.Struct] = ConnectFourOptions
     state_type: type[msgspec.Struct] = ConnectFourState2
     bot_levels = 3
 
@@ -99,6 +99,9 @@ class ConnectFour2(ConnectFour):
 
     def bot(self, sight: Sight, level: int, chance: Chance) -> Sequence[Move]:
         """Return the column that a bot chooses; see `connect_four_bot`."""
+        if sight.view.turn != sight.seat:
+            # Not its turn: from outside, it is asked at each state.
+            return []
         return [{"column": choose(sight.view.board, sight.seat, level, chance)}]
 
 

@@ -145,7 +145,7 @@ def test_a_result_withdrawn_at_once_does_not_block_the_end_of_matches(theatre: T
     theatre.runner.run(story(theatre.stage))
 
 
-@pytest.mark.parametrize("rule", ["setup", "turn_s"])
+@pytest.mark.parametrize("rule", ["setup", "clock"])
 def test_a_match_that_cannot_start_fails_only_its_command(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch, rule: str
 ) -> None:

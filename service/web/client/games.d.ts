@@ -87,9 +87,17 @@ export interface Games {
  */
 export interface ConnectFourOptions {
     /**
-     * How long a turn may take, in seconds.
+     * How long a turn may take, in seconds; by default 30, or with `clock_s` no limit.
      */
-    turn_s?: number;
+    turn_s?: number | null;
+    /**
+     * How long each player may take for the match, in seconds.
+     */
+    clock_s?: number | null;
+    /**
+     * What the clock of a player gets back for each move, in seconds.
+     */
+    increment_s?: number;
 }
 /**
  * Drops a disc.

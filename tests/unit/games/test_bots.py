@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from service.games.bots import Memory, bot_chance, make_moves, play_bots
 from service.games.chance import Chance
-from service.games.connect_four_2 import CONNECT_FOUR_2, ConnectFourOptions2
+from service.games.connect_four_2 import CONNECT_FOUR_2, ConnectFourOptions
 from service.games.pong import PONG, PongOptions
 from service.games.protocol import Game
 
-OPTIONS: dict[str, Any] = {"pong": {}, "connect_four": ConnectFourOptions2()}
 SEEDS = range(8)
 
 
@@ -23,7 +20,7 @@ def test_a_higher_level_wins_most_matches(game: Game, stronger: int, weaker: int
     for seed in SEEDS:
         seat = seed % 2
         levels = (stronger, weaker) if seat == 0 else (weaker, stronger)
-        result, _ = play_bots(game, levels, seed, OPTIONS[game.name])
+        result, _ = play_bots(game, levels, seed, {})
         assert result is not None
         won += result.winner == seat
         lost += result.winner == 1 - seat
@@ -34,13 +31,13 @@ def test_a_higher_level_wins_most_matches(game: Game, stronger: int, weaker: int
 @pytest.mark.parametrize("game", [PONG, CONNECT_FOUR_2], ids=lambda game: game.name)
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_the_same_seed_gives_the_same_match(game: Game, level: int) -> None:
-    matches = [play_bots(game, (level, level), 7, OPTIONS[game.name]) for _ in range(2)]
+    matches = [play_bots(game, (level, level), 7, {}) for _ in range(2)]
     assert matches[0] == matches[1]
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_every_move_of_connect_four_is_legal(level: int) -> None:
-    state = CONNECT_FOUR_2.setup(3, ConnectFourOptions2(), 2)
+    state = CONNECT_FOUR_2.setup(3, ConnectFourOptions(), 2)
     for tick in range(42):
         if CONNECT_FOUR_2.result(state) is not None:
             break
@@ -56,7 +53,7 @@ def test_every_move_of_connect_four_is_legal(level: int) -> None:
 @pytest.mark.parametrize("seat", [0, 1])
 @pytest.mark.parametrize("column", range(7))
 def test_a_bot_of_connect_four_takes_and_blocks_a_win(seat: int, column: int) -> None:
-    state = CONNECT_FOUR_2.setup(3, ConnectFourOptions2(), 2)
+    state = CONNECT_FOUR_2.setup(3, ConnectFourOptions(), 2)
     state.columns[column] = [0, 0, 0]
     state.turn = seat
     sight = Memory().look(CONNECT_FOUR_2, state, seat, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from service.domain.commands.base import Command
@@ -15,7 +16,7 @@ from service.domain.errors import (
     UnknownGame,
 )
 from service.domain.events.base import Event
-from service.domain.events.matches import MatchResumed
+from service.domain.events.matches import ClockState, MatchResumed
 from service.domain.events.rooms import PlayerReadied, SeatForfeited, SeatLeft, SeatTaken
 from service.domain.projections.world import World
 from service.games.catalogue import GAMES
@@ -260,9 +261,12 @@ def test_the_seed_the_options_and_the_number_of_players_set_the_match_up() -> No
 )
 def test_the_game_says_what_moves_the_match_on(game: str, pace: str, turn_s: float | None) -> None:
     given = [*online(ANA, BEN), *made(ANA, BEN, game=game), *taken(ANA, BEN), READY]
-    scenario().given(*given).when(BEGINS).then(
-        started(ANA, BEN, game=game, rules_version=1, pace=pace, turn_s=turn_s)
-    )
+    is_timed = turn_s is not None
+    begun = started(ANA, BEN, game=game, rules_version=1 + is_timed, pace=pace, turn_s=turn_s)
+    if is_timed:
+        # The seed says who begins.
+        begun = msgspec.structs.replace(begun, clock=ClockState(30_000, running=[1]))
+    scenario().given(*given).when(BEGINS).then(begun)
 
 
 @pytest.mark.parametrize("command", [BEGINS, READIES])
