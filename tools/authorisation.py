@@ -227,7 +227,8 @@ REST_ROWS: tuple[RestRow, ...] = (
                 private=private)
         for path, what in (("", "show"), ("/events", "list the events of"),
                            ("/verify", "verify"), ("/frames", "play again"),
-                           ("/summary", "sum up"), ("/recording", "export"))
+                           ("/summary", "sum up"), ("/recording", "export"),
+                           ("/legal-moves", "list one's moves in"))
         for private, name in ((False, f"{what} a match"),
                               (True, f"{what} a match of a room that was not public"))
     ),

@@ -57,7 +57,7 @@ def games_schema() -> Schema:
 
 
 def _types_of(game: Game) -> Iterator[tuple[str, Any]]:
-    yield "options", getattr(game, "options_type", dict[str, Any])
+    yield "options", game.options_type
     yield "move", MOVES[game.name]
     yield "state", get_type_hints(game.view)["return"]
     yield "input", _inputs(game.event_type)

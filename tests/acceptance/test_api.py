@@ -361,6 +361,21 @@ async def test_a_live_match_can_be_gone_back_in_with_the_delay_of_spectators(
     assert "not been shown" in refused.json["detail"]
 
 
+async def test_a_player_is_told_their_legal_moves(service: Running) -> None:
+    ana, ben = await two(service)
+    _, match = await match_of(ana, ben, "connect_four")
+
+    async def moves(by: str) -> tuple[int | None, list[dict[str, int]]]:
+        found = await get(service, f"/matches/{match}/legal-moves", by)
+        return found["seat"], found["moves"]
+
+    found = [await moves(token(user.id)) for user in (ana, ben)]
+    assert min(found, key=lambda one: len(one[1]))[1] == []
+    assert max((listed for _, listed in found), key=len) == [{"column": n} for n in range(7)]
+    assert [seat for seat, _ in found] == [0, 1]
+    assert await moves(token(fresh_id())) == (None, [])
+
+
 @pytest.mark.parametrize("room", [{"visibility": "private"}, {"visibility": "password"}])
 async def test_a_non_public_match_is_visible_to_its_players_only(
     service: Running, room: dict[str, str]

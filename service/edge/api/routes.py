@@ -31,6 +31,7 @@ from service.domain.ids import parse_user_id
 from service.edge.api import shapes
 from service.edge.api.access import find, find_over, seen_by
 from service.edge.api.calls import Call, Dependencies, Route
+from service.edge.api.legal_moves import show_legal_moves
 from service.edge.api.operators import OPERATOR_ROUTES
 from service.edge.api.problems import BadParameter
 from service.edge.api.streams import show_summary, stream_frames, stream_recording
@@ -238,6 +239,14 @@ ROUTES: tuple[Route[Any], ...] = (
         response_type=Summary,
         immutable=True,
         problems=(404, 409, 503),
+    ),
+    Route(
+        "GET",
+        "/matches/{matchId}/legal-moves",
+        show_legal_moves,
+        params_type=shapes.MatchParams,
+        response_type=shapes.LegalMoves,
+        problems=(404, 503),
     ),
     Route(
         "GET",

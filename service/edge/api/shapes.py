@@ -310,6 +310,14 @@ class Verification(Response, frozen=True):
     difference: str | None
 
 
+class LegalMoves(Response, frozen=True):
+    """Moves as a player may send them now; `seat` is null for who does not play."""
+
+    seat: int | None
+    tick: int
+    moves: list[dict[str, Any]]
+
+
 class Published(Response, frozen=True):
     """The number of sockets that the message was sent to; those of classic clients get none."""
 

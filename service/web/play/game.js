@@ -271,11 +271,8 @@ class RoomPage {
   }
 
   async #legalMoves() {
-    if (!this.#app.client.knows?.("legal_moves")) return [];
-    const answer = await this.#app
-      .request({ type: "game:legal", roomId: this.#roomId })
-      .catch(() => null);
-    return answer?.moves ?? [];
+    const path = `/matches/${encodeURIComponent(this.#matchId)}/legal-moves`;
+    return (await this.#app.api(path).catch(() => null))?.moves ?? [];
   }
 
   /** The earlier matches of this room. */
