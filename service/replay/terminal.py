@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -15,10 +16,15 @@ from service.games.pong import (
     PADDLE_WIDTH,
     PongView,
 )
-from service.games.relay import Relayed, RelayView
+from service.games.relay import RelayView
+from service.replay.colours import LINE, MUTED, SEATS, TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.replay.replay import Replay
+
+FULL = "█"
 
 WIDTH_MIN, HEIGHT_MIN = 24, 8
 
@@ -31,8 +37,19 @@ DISCS_IN_LINE = "◉◎"
 """The discs of the winning line."""
 
 
+class Span(NamedTuple):
+    """Some characters of a line, with the colours of the text and of its ground, as `#rrggbb`."""
+
+    text: str
+    colour: str | None = None
+    ground: str | None = None
+
+
+Line: TypeAlias = list[Span]
+
+
 def draw(replay: Replay, tick: int, names: list[str], width: int, height: int) -> str:
-    """Draw the state before `tick`, at most `width` columns by `height` lines."""
+    """Draw the state before `tick` without colours, at most `width` columns by `height` lines."""
     state = replay.at(tick)
     return draw_state(replay, state, tick, names, width, height)
 
@@ -41,23 +58,85 @@ def draw_state(  # noqa: PLR0913, PLR0917 - what a picture needs
     replay: Replay, state: object, tick: int, names: list[str], width: int, height: int
 ) -> str:
     """Draw a state that was computed before."""
-    view = replay.view(state)
-    scores = " : ".join(map(str, replay.scores(state)))
-    title = f"{names[0]}   {scores}   {names[-1]}"
+    return plain(paint(replay, state, tick, names, width, height))
+
+
+def plain(lines: list[Line]) -> str:
+    """Return the text of a picture without its colours."""
+    return "\n".join(
+        # Where a ground is coloured, both halves of a block are.
+        "".join(FULL * len(text) if ground else text for text, _, ground in line).rstrip()
+        for line in lines
+    )
+
+
+def paint(  # noqa: PLR0913, PLR0917 - as above
+    replay: Replay, state: object, tick: int, names: list[str], width: int, height: int
+) -> list[Line]:
+    """Draw a state in colours."""
+    view, scores = replay.view(state), replay.scores(state)
+    return [
+        *_painted(replay, view, scores, tick, names, width, height),
+        [Span(_centered(_clock(replay, tick), width), MUTED)],
+    ]
+
+
+def paint_view(
+    view: msgspec.Struct, scores: list[int], names: list[str], width: int, height: int
+) -> list[Line]:
+    """Draw what is shown of a match that is played elsewhere."""
     match view:
         case PongView():
-            field = draw_pong(view, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN))
+            field = paint_pong(view, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN))
+            return [_title(names, scores, width, ("", "")), *field]
         case ConnectFourView():
-            title = f"{DISCS[0]} {title} {DISCS[1]}"
-            field = _centered(draw_connect_four(view, names), width)
-        case RelayView():
-            title = ", ".join(names)
-            field = _draw_last_move(
-                replay, tick, names, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN)
-            )
+            field = _middle(paint_connect_four(view, names), width)
+            return [_title(names, scores, width, (DISCS[0], DISCS[1])), *field]
         case _:
-            field = msgspec.json.format(msgspec.json.encode(view)).decode()
-    return f"{_centered(title, width)}\n{field}\n{_centered(_clock(replay, tick), width)}"
+            text = msgspec.json.format(msgspec.json.encode(view)).decode()
+            return [_title(names, scores, width, ("", "")), *_lines(text)]
+
+
+def _painted(  # noqa: PLR0913, PLR0917 - as above
+    replay: Replay,
+    view: msgspec.Struct,
+    scores: list[int],
+    tick: int,
+    names: list[str],
+    width: int,
+    height: int,
+) -> list[Line]:
+    if isinstance(view, RelayView):
+        text = _draw_last_move(
+            replay, tick, names, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN)
+        )
+        return [[Span(_centered(", ".join(names), width))], *_lines(text)]
+    return paint_view(view, scores, names, width, height)
+
+
+def _title(names: list[str], scores: list[int], width: int, marks: tuple[str, str]) -> Line:
+    """Return the names in the colours of their seats, with the score between them."""
+    left = f"{marks[0]} {names[0]}".strip()
+    right = f"{names[-1]} {marks[1]}".strip()
+    score = f"   {' : '.join(map(str, scores))}   "
+    whole = left + score + right
+    before = " " * (len(whole.center(width)) - len(whole.center(width).lstrip()))
+    return [Span(before), Span(left, SEATS[0]), Span(score, TEXT), Span(right, SEATS[1])]
+
+
+def _lines(text: str) -> list[Line]:
+    return [[Span(line)] for line in text.split("\n")]
+
+
+def _middle(lines: list[Line], width: int) -> list[Line]:
+    """Centre each line."""
+    centred = []
+    for line in lines:
+        text = "".join(span.text for span in line)
+        before = len(text.center(width)) - len(text.center(width).lstrip())
+        inside = len(text) - len(text.lstrip())
+        centred.append([Span(" " * max(0, before - inside)), *line])
+    return centred
 
 
 def _clock(replay: Replay, tick: int) -> str:
@@ -73,59 +152,79 @@ def _centered(text: str, width: int) -> str:
     return "\n".join(line.center(width).rstrip() for line in text.split("\n"))
 
 
-def draw_pong(view: PongView, width: int, height: int) -> str:
+def paint_pong(view: PongView, width: int, height: int) -> list[Line]:
     """Draw a Pong field; half blocks show two rows of dots in each line."""
     columns, rows = width - 2, (height - 2) * 2
-    dots = [[False] * columns for _ in range(rows)]
-    _fill(dots, 0.0, view.p1_y, PADDLE_WIDTH, PADDLE_HEIGHT)
-    _fill(dots, FIELD - PADDLE_WIDTH, view.p2_y, PADDLE_WIDTH, PADDLE_HEIGHT)
+    dots: Dots = [[None] * columns for _ in range(rows)]
+    _fill(dots, SEATS[0], (0.0, view.p1_y), (PADDLE_WIDTH, PADDLE_HEIGHT))
+    _fill(dots, SEATS[1], (FIELD - PADDLE_WIDTH, view.p2_y), (PADDLE_WIDTH, PADDLE_HEIGHT))
     if isinstance(view.ball_x, float) and isinstance(view.ball_y, float):
-        _fill(dots, view.ball_x, view.ball_y, BALL_WIDTH, BALL_HEIGHT)
+        _fill(dots, TEXT, (view.ball_x, view.ball_y), (BALL_WIDTH, BALL_HEIGHT))
     lines = [
-        "".join(_BLOCKS[above, below] for above, below in zip(*pair, strict=True))
-        for pair in zip(dots[::2], dots[1::2], strict=True)
+        [Span("│", LINE), *_blocks(above, below), Span("│", LINE)]
+        for above, below in zip(dots[::2], dots[1::2], strict=True)
     ]
     edge = "─" * columns
-    return "\n".join((f"┌{edge}┐", *(f"│{line}│" for line in lines), f"└{edge}┘"))
+    return [[Span(f"┌{edge}┐", LINE)], *lines, [Span(f"└{edge}┘", LINE)]]
 
 
-_BLOCKS = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
+Dots: TypeAlias = list[list[str | None]]
+"""Rows of dots, each of a colour or none."""
 
 
-def _fill(dots: list[list[bool]], x: float, y: float, width: float, height: float) -> None:
+def _blocks(above: list[str | None], below: list[str | None]) -> Iterator[Span]:
+    """Yield spans of half blocks of the same colours."""
+    for (upper, lower), run in groupby(zip(above, below, strict=True)):
+        length = len(list(run))
+        if upper == lower:
+            yield Span((" " if upper is None else FULL) * length, upper)
+        elif upper is None:
+            yield Span("▄" * length, lower)
+        else:
+            yield Span("▀" * length, upper, lower)
+
+
+def _fill(dots: Dots, colour: str, at: tuple[float, float], size: tuple[float, float]) -> None:
     """Set the dots of a box given in per cent of the field; at least one dot is set."""
     rows, columns = len(dots), len(dots[0])
+    (x, y), (width, height) = at, size
     left, top = round(x / FIELD * columns), round(y / FIELD * rows)
     right = max(left + 1, round((x + width) / FIELD * columns))
     bottom = max(top + 1, round((y + height) / FIELD * rows))
     for row in dots[max(top, 0) : min(bottom, rows)]:
         for column in range(max(left, 0), min(right, columns)):
-            row[column] = True
+            row[column] = colour
 
 
-def draw_connect_four(view: ConnectFourView, names: list[str]) -> str:
+def paint_connect_four(view: ConnectFourView, names: list[str]) -> list[Line]:
     """Draw a Connect Four board, with a mark above the last disc and a status line below."""
     line = set(view.line)
     mark = ["▼" if column == view.last_column else " " for column in range(len(view.board[0]))]
     rows = [
-        [_disc(seat, in_line=(row, column) in line) for column, seat in enumerate(seats)]
+        [
+            Span("│ ", LINE),
+            *(
+                Span(*part)
+                for column, seat in enumerate(seats)
+                for part in (_disc(seat, in_line=(row, column) in line), (" ", None))
+            ),
+            Span("│", LINE),
+        ]
         for row, seats in enumerate(view.board)
     ]
-    return "\n".join(
-        (
-            f"  {' '.join(mark)}  ",
-            *(f"│ {' '.join(row)} │" for row in rows),
-            f"└{'─' * (2 * len(mark) + 1)}┘",
-            f"  {' '.join(map(str, range(len(mark))))}  ",
-            _status(view, names),
-        )
-    )
+    return [
+        [Span(f"  {' '.join(mark)}  ", MUTED)],
+        *rows,
+        [Span(f"└{'─' * (2 * len(mark) + 1)}┘", LINE)],
+        [Span(f"  {' '.join(map(str, range(len(mark))))}  ", MUTED)],
+        [Span(_status(view, names))],
+    ]
 
 
-def _disc(seat: int | None, *, in_line: bool) -> str:
+def _disc(seat: int | None, *, in_line: bool) -> tuple[str, str]:
     if seat is None:
-        return "·"
-    return (DISCS_IN_LINE if in_line else DISCS)[seat]
+        return "·", LINE
+    return (DISCS_IN_LINE if in_line else DISCS)[seat], SEATS[seat]
 
 
 def _status(view: ConnectFourView, names: list[str]) -> str:
@@ -140,12 +239,18 @@ def _status(view: ConnectFourView, names: list[str]) -> str:
 
 def _draw_last_move(replay: Replay, tick: int, names: list[str], width: int, height: int) -> str:
     """Show the last move as text, cut to the room there is; only its clients can interpret it."""
-    last = replay.last_input(tick)
-    if last is None:
-        return "no moves yet"
-    relayed = msgspec.json.decode(last.input, type=Relayed)
-    text = f"{names[relayed.seat]}: {bytes(relayed.move).decode()}"
-    # Moves are sent by clients: escape sequences must not reach the terminal.
-    text = "".join(character if character.isprintable() else "�" for character in text)
+    text = last_move(replay, tick, names) or "no moves yet"
     lines = [text[start : start + width] for start in range(0, len(text), width)]
     return "\n".join(lines[:height])
+
+
+def last_move(replay: Replay, tick: int, names: list[str]) -> str:
+    """Return who made the last move before `tick`, and the move; empty if there is none."""
+    last = None if replay.game.tick_hz else replay.last_input(tick)
+    if last is None:
+        return ""
+    shown = msgspec.json.decode(replay.shown(last))
+    move = msgspec.json.encode(shown["move"]) if "move" in shown else bytes(replay.shown(last))
+    # Moves are sent by clients: escape sequences must not reach the terminal.
+    text = f"{names[last.seat]}: {move.decode()}"
+    return "".join(character if character.isprintable() else "�" for character in text)
