@@ -77,6 +77,21 @@ class BotUser:
             return self._accept(message["from"]["id"])
         if kind in {"room:start", "game:ready"}:
             return self._join(message["roomId"], begins=kind == "game:ready")
+        if kind.startswith("game:"):
+            return self._follow(message)
+        has_left = kind == "room:left" and message["userId"] == self._id
+        if has_left or kind == "room:closed":
+            self._stand_up()
+        elif kind != "matchmaking:cancelled":
+            return None
+        return self._enter()
+
+    def _follow(self, message: Message) -> Any:
+        """Take a message about a match, and return the work that follows from it, if any."""
+        kind = message["type"]
+        if kind == "game:start" and message["game"] != self._game.name:
+            # A seat from before this client began.
+            return self._leave(message["roomId"])
         if kind == "game:start" and message["playerIndex"] is not None:
             self._sit_down(message)
         elif kind == "game:update" and message["roomId"] == self._room:
@@ -85,11 +100,6 @@ class BotUser:
         elif kind == "game:over" and message["roomId"] == self._room:
             self._count(message)
             return self._leave(message["roomId"])
-        elif kind == "room:closed" or (kind == "room:left" and message["userId"] == self._id):
-            self._stand_up()
-            return self._enter()
-        elif kind == "matchmaking:cancelled":
-            return self._enter()
         return None
 
     @property

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
-import sys
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -22,8 +22,9 @@ from service.games.chance import Chance
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
+    from service.client import Token
     from service.games.protocol import Game
     from service.settings import Settings
 
@@ -52,6 +53,8 @@ def bots(  # noqa: PLR0913, PLR0917 - these are the options
     rules = _game(game, level)
     settings = load_settings()
     users = _tokens(settings, count, tokens, prefix)
+    # The client warns of each refused token; the error at the end says it once.
+    logging.getLogger("service.client").setLevel(logging.ERROR)
     asyncio.run(_until_stopped(users, rules, level, url or _url(settings)))
 
 
@@ -71,29 +74,22 @@ def _url(settings: Settings) -> str:
     return f"ws://127.0.0.1:{settings.listen.port}"
 
 
-def _tokens(
-    settings: Settings, count: int, file: Path | None, prefix: str
-) -> list[Callable[[], Awaitable[str]]]:
+def _tokens(settings: Settings, count: int, file: Path | None, prefix: str) -> list[Token]:
     """Return what gives each user a token; raise `InvalidArgument` or `ConfigurationError`."""
     if file is not None:
         lines = [line.strip() for line in file.read_text().splitlines() if line.strip()]
         if len(lines) < count:
             raise InvalidArgument(f"--tokens {file} has {len(lines)} lines; --count is {count}")
-        return [_fixed(line) for line in lines[:count]]
-    made = [_signed(settings, f"{prefix}{number + 1}", number) for number in range(count)]
+        return [*lines[:count]]
+    made: list[Token] = [
+        _signed(settings, f"{prefix}{number + 1}", number) for number in range(count)
+    ]
     # An unusable secret is reported at once, and not by each user.
     make_token(settings, f"{prefix}1", None, TOKEN_TTL)
     return made
 
 
-def _fixed(token: str) -> Callable[[], Awaitable[str]]:
-    async def give() -> str:
-        return token
-
-    return give
-
-
-def _signed(settings: Settings, user: str, number: int) -> Callable[[], Awaitable[str]]:
+def _signed(settings: Settings, user: str, number: int) -> Token:
     name = NAMES[number % len(NAMES)].capitalize()
     name += f" {number // len(NAMES) + 1}" if number >= len(NAMES) else ""
 
@@ -103,9 +99,7 @@ def _signed(settings: Settings, user: str, number: int) -> Callable[[], Awaitabl
     return give
 
 
-async def _until_stopped(
-    users: list[Callable[[], Awaitable[str]]], game: Game, level: int, url: str
-) -> None:
+async def _until_stopped(users: list[Token], game: Game, level: int, url: str) -> None:
     tally = Tally()
     work = asyncio.create_task(_play(users, game, level, url, tally))
     loop = asyncio.get_running_loop()
@@ -120,12 +114,10 @@ async def _until_stopped(
         raise error or group from None
     finally:
         reports.cancel()
-        print(f"\n{_line(tally, len(users))}; all have left", file=sys.stderr)
+    print(f"{_line(tally, len(users))}; all have left")
 
 
-async def _play(
-    users: list[Callable[[], Awaitable[str]]], game: Game, level: int, url: str, tally: Tally
-) -> None:
+async def _play(users: list[Token], game: Game, level: int, url: str, tally: Tally) -> None:
     async with asyncio.TaskGroup() as tasks:
         for number, token in enumerate(users):
             tasks.create_task(_be_one(token, game, level, url, tally, number))
@@ -133,7 +125,7 @@ async def _play(
 
 
 async def _be_one(  # noqa: PLR0913, PLR0917 - one user of many
-    token: Callable[[], Awaitable[str]],
+    token: Token,
     game: Game,
     level: int,
     url: str,
@@ -178,19 +170,13 @@ def _unreachable(error: Exception, url: str) -> ServiceNotReached:
 
 
 async def _report(tally: Tally, count: int) -> None:
-    """Print the progress on one line of a terminal, or whenever it has changed."""
+    """Print the progress whenever it has changed."""
     last = ""
     while True:
         await asyncio.sleep(REPORT_EVERY_S)
         line = _line(tally, count)
-        if line != last:
-            is_terminal = sys.stderr.isatty()
-            print(
-                f"\r{line}" if is_terminal else line,
-                end="" if is_terminal else "\n",
-                file=sys.stderr,
-            )
-            sys.stderr.flush()
+        if tally.online and line != last:
+            print(line, flush=True)
             last = line
 
 
