@@ -200,6 +200,7 @@ class Parts:
             self.hub,
             self.backlog,
             limits,
+            invite_ttl_s=self.settings.times.invite_ttl_s,
             refill=self.refill_progress,
             epoch=self.log.head.epoch,
             metrics=metrics,

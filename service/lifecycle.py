@@ -215,6 +215,7 @@ class Service:
             asyncio.create_task(parts.bots.run(), name="bots"),
             asyncio.create_task(parts.hub.watch_stalls(), name="stalls"),
             asyncio.create_task(parts.hub.beat(heartbeat_s), name="heartbeat"),
+            asyncio.create_task(parts.hub.lobby.run(parts.match_publisher), name="lobby"),
             asyncio.create_task(_collect_garbage(parts.matches), name="garbage"),
             asyncio.create_task(self.http.figures.run(), name="figures"),
             asyncio.create_task(self._refill(backlog, until), name="refill"),

@@ -189,7 +189,7 @@ class ProfileCache:
         """
         profiles, world = self._profiles, self._world
         names_max = PROFILE_CACHE_MIN + 2 * len(world.presence.sockets)
-        texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * len(world.chat.rooms)
+        texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * (1 + len(world.chat.rooms))
         if isinstance(event, UserWentOffline) and len(profiles.names) > names_max:
             in_flight = {name for data in profiles.expected.values() for name in data.names}
             for user in profiles.names.keys() - _users_of(world):
@@ -206,9 +206,9 @@ def _users_of(world: World) -> set[UserId]:
     return {
         *world.presence.sockets,
         *(one for room in rooms for one in room.players),
-        *(line.author for lines in world.chat.rooms.values() for line in lines),
+        *(line.author for line in world.chat.lines),
     }
 
 
 def _texts_of(world: World) -> set[str]:
-    return {line.chat for lines in world.chat.rooms.values() for line in lines}
+    return {line.chat for line in world.chat.lines}

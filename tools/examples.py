@@ -62,6 +62,9 @@ FROM_CLIENT: Mapping[type[FromClientMessage], Wire] = {
     v1.RoomList: {"game": "connect_four", "limit": 20},
     v1.RoomSubscribe: {"game": "connect_four"},
     v1.RoomUnsubscribe: {},
+    v1.LobbyWatch: {},
+    v1.LobbyUnwatch: {},
+    v1.LobbySay: {"text": "Who plays?"},
     v1.GameHistory: {"roomId": ROOM, "after": 812},
     v1.GameMove: {"roomId": ROOM, "move": {"column": 3}},
     v1.SendSignal: {"to": 8, "data": {"sdp": "v=0"}},
@@ -126,7 +129,7 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
         epoch=EPOCH,
         position=812,
         heartbeat_ms=20_000,
-        limits=v1.Limits(65_536, 120.0, 240.0, 500, 4096, 16_384, 4096),
+        limits=v1.Limits(65_536, 120.0, 240.0, 500, 4096, 16_384, 4096, 60_000),
         features=FEATURE_NAMES,
         frame_hz=30,
     ),
@@ -187,6 +190,12 @@ _TO_CLIENT: Iterable[ToClientMessage] = (
     v1.GameOver(ROOM, MATCH, "timeup", 0, [3, 1]),
     v1.Signal(8, SOCKET, msgspec.Raw(b'{"sdp":"v=0"}')),
     v1.ChatMessage(CHAT, BEN, "Well played!", room_id=ROOM),
+    v1.LobbyHistory([v1.ChatMessage(CHAT, BEN, "Who plays?")]),
+    v1.LobbyMessage(v1.ChatMessage(CHAT, BEN, "Who plays?")),
+    v1.LobbyLive(
+        {"pong": 1},
+        [v1.LiveMatch(ROOM, "connect_four", {"turn": 1}, None, 12, None)],
+    ),
     v1.ChatHistory(ROOM, [v1.ChatMessage(CHAT, BEN, "Well played!", room_id=ROOM)]),
 )
 

@@ -161,6 +161,12 @@ class NotInRoom(ClientError):
     code = "NOT_IN_ROOM"
 
 
+class NotInLobby(ClientError):
+    """You are not in the lobby; send `lobby:join` first."""
+
+    code = "NOT_IN_LOBBY"
+
+
 class RoomNotReady(ClientError):
     """Not every player is in the room; wait for `game:ready`."""
 

@@ -45,6 +45,7 @@ class Greeter:
         backlog: Backlog,
         limits: ConnectionLimits,
         *,
+        invite_ttl_s: float,
         refill: RefillProgress,
         epoch: str,
         metrics: Metrics,
@@ -59,7 +60,7 @@ class Greeter:
         self._backlog = backlog
         self._refill = refill
         self._heartbeat_ms = limits.heartbeat_ms
-        self._limits = _limits_shown(limits.session)
+        self._limits = _limits_shown(limits.session, invite_ttl_s)
         self._epoch = epoch
         self._metrics = metrics
         self._unread_kicks: dict[UserId, None] = {}
@@ -244,6 +245,9 @@ class Greeter:
             yield frame(room_state(room, self._world, self._profiles))
 
 
-def _limits_shown(limits: SessionLimits) -> v1.Limits:
+def _limits_shown(limits: SessionLimits, invite_ttl_s: float) -> v1.Limits:
     """Return the limits that `welcome` contains."""
-    return v1.Limits(**{name: getattr(limits, name) for name in v1.Limits.__struct_fields__})
+    named = {name for name in v1.Limits.__struct_fields__ if hasattr(limits, name)}
+    return v1.Limits(
+        **{name: getattr(limits, name) for name in named}, invite_ttl_ms=round(1000 * invite_ttl_s)
+    )

@@ -20,6 +20,7 @@ from service.edge.dialect import SOCKET_IO
 from service.edge.feeds import RoomFeed, UserFeed, broadcast_interval_s
 from service.edge.flush import FlushScope
 from service.edge.frames import frame, type_in, type_of
+from service.edge.lobby_feed import LobbyFeed
 from service.edge.recipients import RecipientIndex
 from service.edge.slow_consumer import SKIPPABLE, conflation_key
 from service.edge.tail import keep
@@ -30,6 +31,7 @@ from service.fanout.audience import (
     InRoom,
     ListChanged,
     RoomChanged,
+    SaidInLobby,
     UserChanged,
 )
 from service.protocol import v1
@@ -92,6 +94,7 @@ class Hub:
         """Per room, the position up to which delayed spectators have been sent everything."""
         self.users = UserFeed(world, profiles, self._diff_pause_s, self._send_to_v1, metrics)
         self.rooms = RoomFeed(world, profiles, limits.user_diff_s, self._send_to_sockets, metrics)
+        self.lobby = LobbyFeed(world, profiles, self._send_to_sockets, metrics)
         self.lists = ClassicLists(world, profiles, self._index, limits.user_list_s, self._send)
 
     def __len__(self) -> int:
@@ -123,6 +126,7 @@ class Hub:
         """Remove a socket that is closed."""
         self._index.remove(connection)
         self.rooms.unsubscribe(connection.socket)
+        self.lobby.unwatch(connection.socket)
         self._arriving.pop(connection.socket, None)
         self.flush_scope.discard(connection)
 
@@ -164,6 +168,8 @@ class Hub:
                 self.users.change(message.user)
             case RoomChanged():
                 self.rooms.change(message.room)
+            case SaidInLobby():
+                self.lobby.said(message.message)
             case _:
                 assert_never(message)
 

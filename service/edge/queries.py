@@ -15,6 +15,7 @@ from service.edge.session.actions import (
     ShowUsers,
     SubscribeRooms,
     WatchFriends,
+    WatchLobby,
 )
 from service.edge.session.costs import BYTES_PER_UNIT
 from service.edge.session.errors import RateLimited
@@ -36,6 +37,7 @@ Query: TypeAlias = (
     | ShowLobby
     | ShowRooms
     | SubscribeRooms
+    | WatchLobby
     | SetFrameHz
     | WatchFriends
     | ShowMoves
@@ -68,7 +70,7 @@ class Queries:
         self._profile_lookup = profile_lookup
         self._friends_max = friends_max
 
-    def answer(self, query: Query, connection: Connection) -> None:  # noqa: C901 - one case each
+    def answer(self, query: Query, connection: Connection) -> None:  # noqa: C901, PLR0912 - one case each
         """Queue the answer for `connection`; raise the `ClientError` of a query that has none."""
         hub = self._hub
         match query:
@@ -86,6 +88,8 @@ class Queries:
                     hub.rooms.subscribe(connection.socket, game)
                 else:
                     hub.rooms.unsubscribe(connection.socket)
+            case WatchLobby(wanted):
+                hub.lobby.set(connection.socket, connection.user, watching=wanted)
             case SetFrameHz(frame_hz):
                 hub.set_frame_hz(connection, frame_hz)
             case WatchFriends(friends):

@@ -28,6 +28,7 @@ _CONFLATED: dict[str, str | None] = {
         classic.UserOffline: "user_id",
         classic.FriendsStatusUpdate: "user_id",
         v1.Heartbeat: None,
+        v1.LobbyLive: None,
         v1.RoomState: "room_id",
         v1.RoomRemoved: "room_id",
     }.items()

@@ -15,7 +15,7 @@ import msgspec
 from service.domain.ids import RoomId, SocketId, UserId
 from service.domain.projections.room import Room
 from service.domain.projections.world import World
-from service.protocol import ToClient
+from service.protocol import ToClient, v1
 
 
 class Everyone(msgspec.Struct, frozen=True):
@@ -87,7 +87,13 @@ class RoomChanged(msgspec.Struct, frozen=True):
     room: RoomId
 
 
-Message: TypeAlias = Delivery | ListChanged | UserChanged | RoomChanged
+class SaidInLobby(msgspec.Struct, frozen=True):
+    """Something was said in the lobby, to all who watch it."""
+
+    message: v1.ChatMessage
+
+
+Message: TypeAlias = Delivery | ListChanged | UserChanged | RoomChanged | SaidInLobby
 
 
 def to_both_dialects(audience: Audience, message: ToClient, *, durable: bool = False) -> Delivery:

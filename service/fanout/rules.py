@@ -66,6 +66,7 @@ from service.fanout.audience import (
     to_match,
     to_spectators,
 )
+from service.fanout.chat import chat_said
 from service.fanout.clocks import NO_CLOCKS, clocks_shown
 from service.fanout.joining import show_room, show_seat
 from service.fanout.match_views import (
@@ -331,22 +332,6 @@ def _match_ended(event: MatchEnded, world: World, _profiles: Profiles) -> Iterat
     yield RoomChanged(room.id)
 
 
-def _chat_said(event: ChatSaid, world: World, profiles: Profiles) -> Iterator[Message]:
-    text = profiles.texts.get(event.chat)
-    if text is None:
-        return
-    author = profiles.user(event.author)
-    if event.room is not None:
-        message = v1.ChatMessage(event.chat, author, text, room_id=event.room)
-        members = world.rooms.rooms[event.room].members
-    else:
-        to = event.author if event.to is None else event.to
-        message = v1.ChatMessage(event.chat, author, text, to=to)
-        members = [to, event.author]
-    hearing = [user for user in dict.fromkeys(members) if world.chat.hears(user, event.author)]
-    yield Delivery(Users(tuple(hearing)), v1=message, durable=True)
-
-
 _Make: TypeAlias = Callable[[Any, World, Profiles], Iterable[Message]]
 
 
@@ -388,7 +373,7 @@ _AFTER_FOLD: dict[type[Event], _Make] = {
     MatchInput: _match_input,
     MatchPaused: _match_paused,
     MatchResumed: _match_resumed,
-    ChatSaid: _chat_said,
+    ChatSaid: chat_said,
 }
 
 

@@ -100,6 +100,7 @@ def room_summary(room: Room, profiles: Profiles) -> v1.RoomSummary:
         seats=len(room.seats),
         spectators=len(room.spectators),
         spectators_max=room.spectators_max,
+        options=room.options.as_written,
     )
 
 
@@ -114,6 +115,17 @@ def chat_history(room: Room, user: UserId, world: World, profiles: Profiles) -> 
             for line in world.chat.rooms.get(room.id, ())
             if line.chat in profiles.texts and world.chat.hears(user, line.author)
         ],
+    )
+
+
+def lobby_history(user: UserId, world: World, profiles: Profiles) -> v1.LobbyHistory:
+    """Return what was said in the lobby last, without what `user` does not want to hear."""
+    return v1.LobbyHistory(
+        [
+            v1.ChatMessage(line.chat, profiles.user(line.author), profiles.texts[line.chat])
+            for line in world.chat.lobby
+            if line.chat in profiles.texts and world.chat.hears(user, line.author)
+        ]
     )
 
 

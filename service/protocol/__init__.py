@@ -54,6 +54,9 @@ FromV1Client: TypeAlias = (
     | v1.FramesSet
     | v1.UserSync
     | v1.UserStatus
+    | v1.LobbyWatch
+    | v1.LobbyUnwatch
+    | v1.LobbySay
     | v1.RoomCreate
     | v1.RoomJoin
     | v1.RoomLeave
@@ -118,6 +121,9 @@ ToV1Client: TypeAlias = (
     | v1.ServerMessage
     | v1.UserList
     | v1.UserDiff
+    | v1.LobbyHistory
+    | v1.LobbyMessage
+    | v1.LobbyLive
     | classic.LobbyList
     | classic.FriendsStatus
     | classic.FriendsStatusUpdate

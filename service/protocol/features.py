@@ -50,6 +50,12 @@ FEATURES: tuple[tuple[str, str], ...] = (
         "bots",
         "`room:addBot` seats a bot, `matchmaking:acceptBot` accepts one that was offered.",
     ),
+    (
+        "lobby_watch",
+        "`lobby:watch` sends who waits, live matches and what is said; `lobby:say` says something.",
+    ),
+    ("room_options", "Rooms in lists have their `options`."),
+    ("invite_ttl", "`welcome.limits.inviteTtlMs` is how long an invite is open."),
 )
 """The name and the meaning of each feature, in the order in which they were added."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
 from service.fanout.joining import repeat_join
 from service.fanout.match_views import match_paused, match_running, match_state, match_timer
+from service.protocol import v1
 from service.protocol.frame_rates import FRAME_HZ_MAX
 from service.runtime.projector import Publisher
 
@@ -108,6 +109,24 @@ class MatchPublisher:
         if room.match is not None and self._matches.get(room.match) is None:
             self._publisher.ask_to_show(room.id, user, socket)
         self.show(room, room.seat_of(user), socket)
+
+    def seen_by_spectators(self, room: Room) -> v1.LiveMatch:
+        """Return the live match of a room as its spectators see it now.
+
+        Without its state where another node runs it, or where spectators are shown all later.
+        """
+        live = self._matches.get(room.match)
+        if live is None or live.failed or live.recording or room.options.spectator_delay_s:
+            return v1.LiveMatch(room.id, room.game, None, None, None, None)
+        run, remaining_s = live.run, live.remaining_s
+        return v1.LiveMatch(
+            room.id,
+            room.game,
+            run.game.view(run.state, None),
+            run.game.scores(run.state) if run.game.tick_hz else None,
+            None if run.game.tick_hz else run.tick,
+            None if remaining_s is None else 1000 * remaining_s,
+        )
 
     def _publish_state(self, live: LiveMatch, rates: frozenset[int] | None) -> None:
         room = live.room

@@ -189,6 +189,7 @@ class SessionsWithStore:
             hub,
             backlog,
             ConnectionLimits(),
+            invite_ttl_s=60,
             refill=RefillProgress(backlog),
             epoch="e",
             metrics=metrics,

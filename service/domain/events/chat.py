@@ -9,7 +9,7 @@ from service.domain.ids import RoomId, UserId
 
 
 class ChatSaid(Event, frozen=True):
-    """A user sent a chat message to a room or to another user."""
+    """A user sent a chat message: to a room, to another user, or else to the lobby."""
 
     type: ClassVar[str] = "chat.said"
     chat: str
@@ -22,7 +22,7 @@ class ChatSaid(Event, frozen=True):
 
     @property
     def stream(self) -> str:
-        """The room's stream; the author's for a direct message."""
+        """The room's stream; the author's for a direct message, or one to the lobby."""
         return user_stream(self.author) if self.room is None else room_stream(self.room)
 
 

@@ -12,7 +12,7 @@ from service.domain.events.rooms import RoomClosed
 from service.domain.ids import RoomId, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 HISTORY_MAX = 50
@@ -31,10 +31,18 @@ class ChatLine(msgspec.Struct, frozen=True):
 
 
 class Chat(msgspec.Struct):
-    """The latest messages of each room, and the users that each user has muted."""
+    """The latest messages of each room and of the lobby, and the users that each has muted."""
 
     rooms: dict[RoomId, list[ChatLine]] = {}
     muted: dict[UserId, dict[UserId, None]] = {}
+    lobby: list[ChatLine] = []
+
+    @property
+    def lines(self) -> Iterator[ChatLine]:
+        """All messages of the histories."""
+        yield from self.lobby
+        for lines in self.rooms.values():
+            yield from lines
 
     def hears(self, user: UserId, author: UserId) -> bool:
         """Return whether `user` has not muted `author`."""
@@ -46,8 +54,9 @@ class Chat(msgspec.Struct):
 
     def on_chat_said(self, event: ChatSaid, _position: Position) -> None:
         """Append a message to the room's history; direct messages have none."""
-        if event.room is not None:
-            lines = self.rooms.setdefault(event.room, [])
+        if event.to is None:
+            room = event.room
+            lines = self.lobby if room is None else self.rooms.setdefault(room, [])
             lines.append(ChatLine(event.chat, event.author))
             del lines[:-HISTORY_MAX]
 

@@ -54,6 +54,12 @@ class SubscribeRooms(msgspec.Struct, frozen=True):
     wanted: bool
 
 
+class WatchLobby(msgspec.Struct, frozen=True):
+    """Begin or end to send what the page of the lobby shows."""
+
+    wanted: bool
+
+
 class ShowFriends(msgspec.Struct, frozen=True):
     """Answer with the status of the user's friends, as the user service knows them."""
 
@@ -118,6 +124,7 @@ Action: TypeAlias = (
     | ShowLobby
     | ShowRooms
     | SubscribeRooms
+    | WatchLobby
     | SetFrameHz
     | ShowFriends
     | WatchFriends

@@ -86,6 +86,10 @@ COSTS: dict[type[FromClient], Cost] = {
     v1.RoomList: LIST,
     v1.RoomSubscribe: PLAIN,
     v1.RoomUnsubscribe: PLAIN,
+    # The page of the lobby
+    v1.LobbyWatch: LIST,
+    v1.LobbyUnwatch: PLAIN,
+    v1.LobbySay: BROADCAST,
     # Matches
     classic.GameJoin: SHOWS_ROOM,
     classic.GameBegin: COMMAND,

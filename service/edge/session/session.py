@@ -11,7 +11,7 @@ import msgspec
 
 from service.domain.commands.chat import Say, digest_of
 from service.domain.commands.moves import Move
-from service.domain.ids import SocketId, UserId, parse_user_id
+from service.domain.ids import RoomId, SocketId, UserId, parse_user_id
 from service.domain.personal_data import PersonalData, Text
 from service.edge.close_codes import CloseCode
 from service.edge.dialect import CLASSIC, SOCKET_IO, Dialect
@@ -33,6 +33,7 @@ from service.edge.session.actions import (
     ShowUsers,
     SubscribeRooms,
     WatchFriends,
+    WatchLobby,
 )
 from service.edge.session.commands import command_of, move_of
 from service.edge.session.costs import (
@@ -243,6 +244,8 @@ class Session:
                 return SubscribeRooms(message.game, wanted=True)
             case v1.RoomUnsubscribe():
                 return SubscribeRooms(None, wanted=False)
+            case v1.LobbyWatch() | v1.LobbyUnwatch():
+                return WatchLobby(isinstance(message, v1.LobbyWatch))
             case v1.Resume():
                 return Resume(ResumeFrom(message.position, message.epoch))
             case v1.FramesSet():
@@ -253,6 +256,8 @@ class Session:
                 return RefreshToken(message.token)
             case v1.ChatSend():
                 return self._chat(message)
+            case v1.LobbySay():
+                return self._say(message, message.text, None, None)
             case v1.SendSignal() | v1.Ping() | classic.GameMove() | v1.GameMove():
                 raise AssertionError(message)
             case v1.RoomCreate() | v1.RoomJoin():
@@ -292,8 +297,16 @@ class Session:
     def _chat(self, message: v1.ChatSend) -> Action:
         if (message.to is None) == (message.room_id is None):
             raise BadMessage("chat:send: send it to one of `to` and `roomId`.")
-        if len(message.text) > self._limits.chat_length_max:
-            raise BadMessage(f"chat:send: at most {self._limits.chat_length_max} characters.")
+        to = None if message.to is None else parse_user_id(message.to)
+        return self._say(message, message.text, message.room_id, to)
+
+    def _say(
+        self, message: FromClient, text: str, room: RoomId | None, to: UserId | None
+    ) -> Action:
+        if len(text) > self._limits.chat_length_max:
+            raise BadMessage(
+                f"{self.type_received}: at most {self._limits.chat_length_max} characters."
+            )
         _take(
             self._budget.chat(self._now),
             self._now,
@@ -301,10 +314,8 @@ class Session:
             "You send chat messages too fast; wait a little.",
         )
         chat, salt = self._new_token(), self._new_token()
-        digest = digest_of(salt, message.text)
-        to = None if message.to is None else parse_user_id(message.to)
-        say = Say(self.user, chat, digest, message.room_id, to)
-        return Execute(say, message, PersonalData(texts={chat: Text(salt, message.text)}))
+        say = Say(self.user, chat, digest_of(salt, text), room, to)
+        return Execute(say, message, PersonalData(texts={chat: Text(salt, text)}))
 
     _FREQUENT: ClassVar[dict[type[FromClient], Callable[[Session, Any, str | None], Action]]] = {
         v1.SendSignal: _signal,

@@ -35,6 +35,13 @@ from service.protocol.v1.invites import InviteReceived as InviteReceived
 from service.protocol.v1.invites import InviteSent as InviteSent
 from service.protocol.v1.invites import MatchmakingAcceptBot as MatchmakingAcceptBot
 from service.protocol.v1.invites import MatchmakingBotOffer as MatchmakingBotOffer
+from service.protocol.v1.lobby import LiveMatch as LiveMatch
+from service.protocol.v1.lobby import LobbyHistory as LobbyHistory
+from service.protocol.v1.lobby import LobbyLive as LobbyLive
+from service.protocol.v1.lobby import LobbyMessage as LobbyMessage
+from service.protocol.v1.lobby import LobbySay as LobbySay
+from service.protocol.v1.lobby import LobbyUnwatch as LobbyUnwatch
+from service.protocol.v1.lobby import LobbyWatch as LobbyWatch
 from service.protocol.v1.matches import GameHistory as GameHistory
 from service.protocol.v1.matches import GameMove as GameMove
 from service.protocol.v1.matches import GameMoved as GameMoved

@@ -67,6 +67,7 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
     move_bytes_max: int
     signal_bytes_max: int
     room_bytes_max: int
+    invite_ttl_ms: int
 
 
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):

@@ -180,6 +180,7 @@ class RoomSummary(msgspec.Struct, frozen=True, rename="camel"):
     seats: int
     spectators: int
     spectators_max: int
+    options: dict[str, Any] = {}
 
 
 class RoomPage(ToClientMessage, frozen=True, tag="room:list"):

@@ -31,6 +31,7 @@ export type ErrorCode =
     | "NOTHING_SHARED"
     | "NOT_CONNECTED"
     | "NOT_HOST"
+    | "NOT_IN_LOBBY"
     | "NOT_IN_ROOM"
     | "NO_BOT_OFFERED"
     | "NO_SUCH_BOT"

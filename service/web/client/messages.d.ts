@@ -29,6 +29,9 @@ export type FromV1Client =
     | FramesSet
     | UserSync
     | UserStatus
+    | LobbyWatch
+    | LobbyUnwatch
+    | LobbySay
     | RoomCreate
     | RoomJoin
     | RoomLeave
@@ -61,6 +64,9 @@ export type ToV1Client =
     | ServerMessage
     | UserList
     | UserDiff
+    | LobbyHistory
+    | LobbyMessage
+    | LobbyLive
     | LobbyList
     | FriendsStatus
     | FriendsStatusUpdate
@@ -371,6 +377,37 @@ export interface UserStatus {
     id?: string;
 }
 /**
+ * Asks for `lobby:history` now, and for `lobby:live` and `lobby:message` from now on.
+ */
+export interface LobbyWatch {
+    type: "lobby:watch";
+    /**
+     * Asks for an answer, which has it, too; the same id again changes nothing.
+     */
+    id?: string;
+}
+/**
+ * Ends what `lobby:watch` began.
+ */
+export interface LobbyUnwatch {
+    type: "lobby:unwatch";
+    /**
+     * Asks for an answer, which has it, too; the same id again changes nothing.
+     */
+    id?: string;
+}
+/**
+ * Says something to all who watch the lobby; you have to be in the lobby (`lobby:join`).
+ */
+export interface LobbySay {
+    type: "lobby:say";
+    text: string;
+    /**
+     * Asks for an answer, which has it, too; the same id again changes nothing.
+     */
+    id?: string;
+}
+/**
  * Creates a room and takes its first seat; the creator is the host.
  */
 export interface RoomCreate {
@@ -645,6 +682,9 @@ export interface Welcome {
         | "closes_in"
         | "clocks"
         | "bots"
+        | "lobby_watch"
+        | "room_options"
+        | "invite_ttl"
     )[];
     frameHz: 60 | 30 | 20;
     frameHzAllowed: (60 | 30 | 20)[];
@@ -667,6 +707,7 @@ export interface Limits {
     moveBytesMax: number;
     signalBytesMax: number;
     roomBytesMax: number;
+    inviteTtlMs: number;
 }
 /**
  * The second message: the room that you are in.
@@ -764,6 +805,58 @@ export interface UserDiff {
     joins: UserEntry[];
     leaves: (number | string)[];
     updates: UserEntry[];
+}
+/**
+ * What was said in the lobby last.
+ */
+export interface LobbyHistory {
+    type: "lobby:history";
+    messages: ChatMessage[];
+}
+/**
+ * A chat message in your room, or to you; has a `position`, except in a history.
+ */
+export interface ChatMessage {
+    type: "chat:message";
+    chatId: string;
+    from: User;
+    text: string;
+    roomId?: string;
+    to?: number | string;
+    /**
+     * The position of its event in the log; absent in messages about present state.
+     */
+    position?: number;
+}
+/**
+ * Something was said in the lobby.
+ */
+export interface LobbyMessage {
+    type: "lobby:message";
+    message: ChatMessage;
+}
+/**
+ * How many users wait for each game, and the most watched live matches; coalesced.
+ */
+export interface LobbyLive {
+    type: "lobby:live";
+    waiting: {
+        [k: string]: number;
+    };
+    matches: LiveMatch[];
+}
+/**
+ * A live match of a public room, as its spectators see it.
+ *
+ * `state` is null for a match that another node runs. `moves` counts those of a turn-based game, `remainingMs` is the time left of a match by the clock.
+ */
+export interface LiveMatch {
+    roomId: string;
+    game: string;
+    state: unknown;
+    scores: number[] | null;
+    moves: number | null;
+    remainingMs: number | null;
 }
 /**
  * All users in the lobby.
@@ -995,6 +1088,9 @@ export interface RoomSummary {
     seats: number;
     spectators: number;
     spectatorsMax: number;
+    options: {
+        [k: string]: unknown;
+    };
 }
 /**
  * A room that is not private was created; sent to subscribers.
@@ -1164,21 +1260,6 @@ export interface Signal {
     sessionId: string;
     data: unknown;
     roomId?: string;
-}
-/**
- * A chat message in your room, or to you; has a `position`, except in a history.
- */
-export interface ChatMessage {
-    type: "chat:message";
-    chatId: string;
-    from: User;
-    text: string;
-    roomId?: string;
-    to?: number | string;
-    /**
-     * The position of its event in the log; absent in messages about present state.
-     */
-    position?: number;
 }
 /**
  * The last chat messages of a room that you have joined.

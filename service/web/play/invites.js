@@ -6,13 +6,15 @@ import { avatar, button, element, part, setText } from "../common/dom.js";
 const OVER_SHOWN_MS = 4_000;
 const TICK_MS = 250;
 
-/** @typedef {{from: {id: number | string, name: string}, game: string, expiresInMs?: number}} Received */
+const ARRIVALS = "ws-service.invites";
+
+/** @typedef {{from: {id: number | string, name: string}, game: string}} Received */
 
 export class Invites {
   #root;
   #app;
   #changed;
-  /** The open invites by the inviter: their cards, and when they expire by `performance.now()`.
+  /** The open invites by the inviter: their cards, and when they expire by `Date.now()`.
    * @type {Map<string, {card: HTMLElement, from: any, until: number, lastsMs: number}>} */
   #open = new Map();
   #timer = 0;
@@ -53,12 +55,13 @@ export class Invites {
   }
 
   /** @param {Received} invite */
-  #received({ from, game, expiresInMs = 0 }) {
+  #received({ from, game }) {
     const key = String(from.id);
     this.#open.get(key)?.card.remove();
     const card = this.#card(from, game);
-    const until = expiresInMs ? performance.now() + expiresInMs : 0;
-    this.#open.set(key, { card, from, until, lastsMs: expiresInMs });
+    const lastsMs = this.#app.client.limits?.inviteTtlMs ?? 0;
+    const until = lastsMs ? arrivedAt(`${key} ${game}`, lastsMs) + lastsMs : 0;
+    this.#open.set(key, { card, from, until, lastsMs });
     this.#root.append(card);
     this.#shown();
     this.#tick();
@@ -95,7 +98,7 @@ export class Invites {
 
   /** The time left is no live text: it would be read out each second. */
   #tick() {
-    const now = performance.now();
+    const now = Date.now();
     for (const { card, until, lastsMs } of this.#open.values()) {
       const leftMs = Math.max(0, until - now);
       const bar = /** @type {HTMLElement} */ (card.querySelector(".left"));
@@ -134,5 +137,24 @@ export class Invites {
   #shown() {
     this.#root.hidden = this.#root.childElementCount === 0;
     this.#changed();
+  }
+}
+
+/**
+ * When an invite has arrived, also if that was before a reload of the page.
+ * @param {string} key
+ * @param {number} lastsMs
+ * @returns {number} as `Date.now()`
+ */
+function arrivedAt(key, lastsMs) {
+  const now = Date.now();
+  try {
+    const known = JSON.parse(sessionStorage.getItem(ARRIVALS) ?? "{}");
+    const fresh = Object.entries(known).filter(([, at]) => at > now - lastsMs && at <= now);
+    const arrivals = { [key]: now, ...Object.fromEntries(fresh) };
+    sessionStorage.setItem(ARRIVALS, JSON.stringify(arrivals));
+    return arrivals[key];
+  } catch {
+    return now; // Storage may be disabled.
   }
 }

@@ -53,6 +53,7 @@ def make_node(world: World | None = None) -> Node:
             hub,
             backlog,
             ConnectionLimits(),
+            invite_ttl_s=60,
             refill=refill,
             epoch="e",
             metrics=metrics,

@@ -50,13 +50,14 @@ def test_every_client_message_has_a_cost() -> None:
 
 UNITS = {
     1: "ping invite:declined matchmaking:leave room:leave room:ready room:kick room:lock "
-    "room:subscribe room:unsubscribe game:begin game:leave game:move signal chat:mute",
+    "room:subscribe room:unsubscribe lobby:unwatch game:begin game:leave game:move signal "
+    "chat:mute",
     2: "frames:set invite invite:send chat:send",
     3: "room:join game:join",
     5: "user:status lobby:join lobby:leave invite:accepted matchmaking:join room:create "
-    "room:addBot matchmaking:acceptBot",
+    "room:addBot matchmaking:acceptBot lobby:say",
     10: "resume auth:refresh user:list:request user:sync lobby:request friends:subscribe "
-    "friends:status:request room:list game:history",
+    "friends:status:request room:list lobby:watch game:history",
 }
 """The messages by their cost in units, a unit being about the CPU time of a `ping`."""
 

@@ -35,6 +35,7 @@ from service.edge.session.actions import (
     ShowUsers,
     SubscribeRooms,
     WatchFriends,
+    WatchLobby,
 )
 from service.edge.session.errors import MessageRefused
 from service.edge.session.frame_rate import frame_rate_in_url
@@ -155,6 +156,8 @@ V1_ACTIONS: list[tuple[dict[str, Any], Action]] = [
     ({"type": "room:subscribe"}, SubscribeRooms(None, wanted=True)),
     ({"type": "room:subscribe", "game": "relay"}, SubscribeRooms("relay", wanted=True)),
     ({"type": "room:unsubscribe"}, SubscribeRooms(None, wanted=False)),
+    ({"type": "lobby:watch"}, WatchLobby(wanted=True)),
+    ({"type": "lobby:unwatch"}, WatchLobby(wanted=False)),
     ({"type": "resume", "position": 3, "epoch": "e"}, Resume(ResumeFrom(3, "e"))),
     ({"type": "game:history", "roomId": "r", "after": 4}, ShowMoves("r", 4)),
     ({"type": "frames:set", "frameHz": 20}, SetFrameHz(20)),
@@ -208,7 +211,7 @@ def test_classic_clients_can_request_the_user_list() -> None:
 def test_every_client_message_is_covered_here() -> None:
     tables = [*COMMANDS, *V1_COMMANDS, *ACTIONS, *V1_ACTIONS]
     tried = {message["type"] for message, _ in tables}
-    elsewhere = {"signal", "chat:send", "user:list:request"}
+    elsewhere = {"signal", "chat:send", "lobby:say", "user:list:request"}
     known = {
         str(message.__struct_config__.tag)
         for message in (*get_args(FromClassicClient), *get_args(FromV1Client))

@@ -5,9 +5,18 @@ import hashlib
 import pytest
 
 from service.domain.commands.chat import Mute, Say, digest_of
-from service.domain.errors import NotInRoom, RoomNotFound, TooManyMuted, UserOffline
+from service.domain.errors import (
+    NodesTooOld,
+    NotInLobby,
+    NotInRoom,
+    RoomNotFound,
+    TooManyMuted,
+    UserOffline,
+)
 from service.domain.events.base import Event
 from service.domain.events.chat import ChatSaid, UserMuted
+from service.domain.events.lobby import LobbyJoined
+from service.domain.events.nodes import NodeStarted
 from service.domain.events.presence import UserStatusSet, UserWentOffline
 from service.domain.events.rooms import RoomClosed, SeatLeft, SpectatorLeft
 from service.domain.ids import UserId
@@ -105,6 +114,30 @@ def test_a_message_to_a_room_locks_it_and_a_direct_message_locks_nothing() -> No
 
 def test_a_digest_is_the_hash_of_salt_and_text() -> None:
     assert digest_of("salt", "häh?") == hashlib.sha256("salthäh?".encode()).hexdigest()
+
+
+IN_LOBBY = [*online(ANA), LobbyJoined(user=ANA, socket="n1.1.7")]
+TO_LOBBY = Say(ANA, "c1", "d1", None, None)
+
+
+def test_a_user_in_the_lobby_says_something_there() -> None:
+    scenario().given(*IN_LOBBY).when(TO_LOBBY).then(ChatSaid(chat="c1", author=ANA, digest="d1"))
+
+
+def test_a_user_who_is_not_in_the_lobby_says_nothing_there() -> None:
+    scenario().given(*online(ANA)).when(TO_LOBBY).then_refused(NotInLobby)
+
+
+def test_nothing_is_said_in_the_lobby_while_a_node_takes_it_for_a_direct_message() -> None:
+    older = NodeStarted(node="n2", incarnation=1, level=2)
+    scenario().given(*IN_LOBBY, older).when(TO_LOBBY).then_refused(NodesTooOld)
+
+
+def test_the_lobby_keeps_what_was_said_there_last_and_no_direct_messages() -> None:
+    world = world_after(*(said(number, None) for number in range(60)))
+    world.fold(ChatSaid(chat="direct", author=ANA, digest="", to=BEN), 100)
+    assert [line.chat for line in world.chat.lobby] == [f"c{number}" for number in range(10, 60)]
+    assert world.chat.rooms == {}
 
 
 # Mute
