@@ -26,7 +26,6 @@ from service.edge.refill_progress import RefillProgress
 from service.edge.session.rate_limit import Budgets
 from service.edge.wire.choice import choose
 from service.fanout.profiles import Profiles
-from service.games.catalogue import GAMES
 from service.integrations.profile_lookup import ProfileLookup
 from service.integrations.user_service import user_service_of
 from service.outbox.routes import routes_of
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from service.edge.auth import Issuer
     from service.eventstore.reader import Reader
     from service.eventstore.writer import EventLog
+    from service.games.catalogue import Catalogue
     from service.runtime.dispatcher import Dispatcher
     from service.settings import Settings
     from service.telemetry import Metrics
@@ -70,6 +70,7 @@ class Parts:
         secret: str,
         issuers: Sequence[Issuer],
         *,
+        games: Catalogue,
         log: EventLog,
         reader: Reader,
         world: World,
@@ -85,6 +86,7 @@ class Parts:
         self.settings = settings
         self.secret = secret
         self.issuers = issuers
+        self.games = games
         self.log = log
         self.reader = reader
         self.world = world
@@ -113,7 +115,7 @@ class Parts:
             self.world,
             self.profiles,
             self.hub,
-            context=decision_context(self.node, settings.rules, self.matches),
+            context=decision_context(self.node, settings.rules, self.games, self.matches),
             gate=self.matches,
             conditions=member and member.conditions,
             metrics=metrics,
@@ -138,7 +140,7 @@ class Parts:
         self.ticker = Ticker(
             self.engine,
             self.matches,
-            GAMES,
+            self.games,
             self.match_publisher,
             checkpoint_s=settings.storage.checkpoint_s,
             clock=time.monotonic,
@@ -203,6 +205,7 @@ class Parts:
             invite_ttl_s=self.settings.times.invite_ttl_s,
             refill=self.refill_progress,
             epoch=self.log.head.epoch,
+            games=self.games,
             metrics=metrics,
         )
         self.move_history = MoveHistory(

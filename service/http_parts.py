@@ -18,7 +18,6 @@ from service.edge.http.site import Site
 from service.edge.socketio.server import SocketIo
 from service.edge.upgrades import Upgrades
 from service.figures import Figures
-from service.games.catalogue import GAMES
 
 if TYPE_CHECKING:
     from service.app import Parts
@@ -46,7 +45,7 @@ class HttpParts:
             node=parts.node.node,
             unauthenticated_max=settings.http.unauthenticated_max,
         )
-        replays = Replays(parts.reader, GAMES)
+        replays = Replays(parts.reader, parts.games)
         self.figures = Figures(parts.world, lambda: parts.log.position, metrics, now=time.time)
         deps = Dependencies(
             parts.dispatcher,
@@ -55,6 +54,7 @@ class HttpParts:
             replays,
             announcer=parts.publisher,
             figures=self.figures,
+            games=parts.games,
             node=parts.node,
             outbox_notes=parts.log.outbox_notes,
             now=time.time,
@@ -62,7 +62,7 @@ class HttpParts:
         api = Api(deps, parts.authenticator, request_rate, limits.origins, metrics)
         routes = [
             *Pages(parts.endpoint, handshakes, control).routes(),
-            *game_page_routes(GAMES.values(), HEADERS),
+            *game_page_routes(parts.games.registered, HEADERS),
             *Probes(parts.log, parts.world, metrics, parts.membership).routes(),
             *(dev_token_routes(settings.tokens, parts.secret) if dev else ()),
             *self.socket_io.routes(),

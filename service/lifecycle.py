@@ -13,11 +13,13 @@ from service.app import Parts
 from service.cluster.bus_check import check_bus
 from service.cluster.membership import Membership
 from service.domain.commands.nodes import StartNode
+from service.domain.commands.room_options import ROOM_OPTIONS
 from service.domain.events import LEVEL
 from service.domain.ids import Owner
 from service.draining import Drain
 from service.edge.http.bind import check_address
 from service.edge.issuers import issuers_of, polled_keys
+from service.errors import ConfigurationError
 from service.eventstore import migrate
 from service.eventstore.postgres_schema import conninfo, driver_url
 from service.eventstore.private_files import make_private
@@ -25,6 +27,7 @@ from service.eventstore.reader import Reader, open_database
 from service.eventstore.records import Origin
 from service.eventstore.store import LeaseLost
 from service.eventstore.writer import EventLog, writer_error_raised
+from service.games.installed import installed_games
 from service.gauges import expose_gauges
 from service.http_parts import HttpParts
 from service.recovery import recover
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from service.cluster.lease import PostgresLease
     from service.domain.events.base import Position
     from service.domain.projections.nodes import Nodes
+    from service.games.catalogue import Catalogue
     from service.settings import Settings
 
 COLLECT_INTERVAL_S = 3600.0
@@ -74,10 +78,31 @@ class Service:
         check_address(self._settings.listen.host, self._settings.listen.port)
         self._metrics = Metrics()
         asyncio.get_running_loop().set_exception_handler(self._note_loop_fault)
+        self._games = self._installed_games()
         log, reader = await self._open_log(accept_lost_tail=accept_lost_tail)
         await self._make_parts(log, reader, await self._claim_node())
         await self._start_parts()
         await self._listen()
+
+    def _installed_games(self) -> Catalogue:
+        """Load the games of packages; raise `ConfigurationError` when none of them may fail."""
+        chosen = self._settings.games
+        installed = installed_games(chosen.allowed, room_options=ROOM_OPTIONS)
+        for fault in installed.faults:
+            logger.error(
+                "game left out",
+                error_type="internal_error",
+                error_code="GAME_FAULTY",
+                metadata={"game": fault.name, "package": fault.package, "reason": fault.reason},
+            )
+        if installed.faults and chosen.is_strict:
+            raise ConfigurationError(
+                "WS_GAMES_STRICT is set, and there are games that can't be used: "
+                + "; ".join(
+                    f"{one.name} of {one.package}: {one.reason}" for one in installed.faults
+                )
+            )
+        return installed.games
 
     async def _open_log(self, *, accept_lost_tail: bool) -> tuple[EventLog, Reader]:
         """Open the log for writing and reading, when nothing else refuses the start."""
@@ -164,6 +189,7 @@ class Service:
             settings,
             self._secret,
             self._issuers,
+            games=self._games,
             log=log,
             reader=reader,
             world=recovered.world,

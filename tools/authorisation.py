@@ -222,6 +222,7 @@ def _rest(least: int = 200, **others: int) -> dict[Caller, int]:
 MATCH = "/matches/{matchId}"
 
 REST_ROWS: tuple[RestRow, ...] = (
+    RestRow("GET", "/games", "list games", _rest()),
     RestRow("GET", "/users", "list users", _rest()),
     RestRow("GET", "/rooms", "list rooms", _rest()),
     RestRow("GET", "/rooms/{roomId}", "show a room", _rest()),

@@ -171,6 +171,27 @@ def retry(
     retry(match)
 
 
+games = typer.Typer(
+    help="List the games: built in, and of installed packages.",
+    add_completion=False,
+    invoke_without_command=True,
+)
+app.add_typer(games, name="games")
+
+
+@games.callback()
+def list_games(
+    context: typer.Context,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """List the games: built in, and of installed packages."""
+    if context.invoked_subcommand is None:
+        from service.cli.games import list_games
+
+        list_games(as_json=json)
+
+
 @app.command()
 def replay(  # noqa: PLR0913 - these are the options
     match: Annotated[str, typer.Argument(metavar="ID", help="A match, or how its id begins.")],

@@ -7,10 +7,12 @@ import signal
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from rich.console import Console
 
+from service.domain.commands.room_options import ROOM_OPTIONS
 from service.errors import ServiceError
 from service.eventstore import migrate
 from service.eventstore.reader import Reader, open_database
@@ -19,6 +21,8 @@ from service.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
     from pathlib import Path
+
+    from service.games.catalogue import Catalogue
 
 Result = TypeVar("Result")
 
@@ -62,6 +66,14 @@ def opened_output(path: Path | None) -> Iterator[BinaryIO]:
                 yield file
     except OSError as error:
         raise CannotWrite(f"{path or 'standard output'} can't be written: {error}") from error
+
+
+@cache
+def known_games() -> Catalogue:
+    """Return all games, built in or of installed packages, with every version of their rules."""
+    from service.games.installed import installed_games  # noqa: PLC0415 - packages may be slow
+
+    return installed_games(room_options=ROOM_OPTIONS).games
 
 
 @asynccontextmanager

@@ -10,10 +10,9 @@ import msgspec
 import typer
 from rich.table import Table
 
-from service.cli.common import console, format_time, opened_log, run
+from service.cli.common import console, format_time, known_games, opened_log, run
 from service.edge.api.shapes import match_of
 from service.eventstore.read_models.match_history import MatchQuery, PlayedMatch, find_matches
-from service.games.catalogue import GAMES
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -42,7 +41,7 @@ async def _list(wanted: MatchQuery, *, as_json: bool) -> None:
         found = await find_matches(reader, wanted)
     if as_json:
         for match in found:
-            print(msgspec.json.encode(match_of(match)).decode())
+            print(msgspec.json.encode(match_of(match, known_games())).decode())
     elif not found:
         print("no matches found")
     else:
@@ -67,11 +66,11 @@ def _table(found: list[PlayedMatch]) -> Table:
 
 def seconds_of(match: PlayedMatch) -> float | None:
     """Return the duration of a match by its own clock, else by its times if they are plausible."""
-    game = GAMES.get(match.game)
+    game = known_games().newest(match.game)
     if match.ended_at is None or match.ticks is None:
         return None
     if game is not None and game.tick_hz:
-        return match.ticks / game.tick_hz
+        return float(match.ticks / game.tick_hz)
     # The system clock may have been set back in between.
     seconds = (match.ended_at - match.started_at) / 1e6
     return seconds if seconds > 0 else None

@@ -18,13 +18,12 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from service.cli.common import console, opened_log, opened_output, run
+from service.cli.common import console, known_games, opened_log, opened_output, run
 from service.domain.names import placeholder_name
 from service.errors import ServiceError
 from service.eventstore.integrity import broken_match
 from service.eventstore.read_models.match_history import find_match, match_events
 from service.eventstore.stored import UnreadableEvent
-from service.games.catalogue import GAMES
 from service.replay.export import ndjson
 from service.replay.replay import Replay
 from service.replay.terminal import draw, draw_state
@@ -75,7 +74,7 @@ def show_match(match: str, speed: float, at: str | None, *, as_json: bool) -> No
 async def _load(start: str) -> tuple[Replay, list[str]]:
     async with opened_log() as reader:
         match = await find_match(reader, start)
-        replay = Replay(await match_events(reader, match), GAMES)
+        replay = Replay(await match_events(reader, match), known_games())
         users = [str(user) for user in replay.started.players]
         known = await reader.names(users)
     return replay, [known.get(user, placeholder_name(user)) for user in users]
@@ -86,7 +85,7 @@ async def _verify(start: str) -> None:
         match = await find_match(reader, start)
         broken = await broken_match(reader, match)
         try:
-            replay = Replay(await match_events(reader, match), GAMES)
+            replay = Replay(await match_events(reader, match), known_games())
         except (UnreadableEvent, ValueError) as error:
             raise broken or VerificationFailed(f"match {match} can't be read: {error}") from error
     difference = replay.verify()

@@ -15,19 +15,43 @@ if TYPE_CHECKING:
 
     from service.games.protocol import Game
 
+OWN_PACKAGE = "ws-service"
+"""The package of the built-in games."""
+
 
 class Catalogue(Mapping[str, "Game"]):
-    """Games by name in their current version; `rules` finds any registered version."""
+    """The games that can be played, by name; `rules` finds any version of any known game."""
 
-    def __init__(self, present: Iterable[Game], earlier: Iterable[Game] = ()) -> None:
-        """Register current rules, and earlier ones to finish and replay old matches by."""
-        self._present = {game.name: game for game in present}
-        every = (*earlier, *self._present.values())
-        self._rules = {(game.name, game.rules_version): game for game in every}
+    def __init__(
+        self,
+        rules: Iterable[Game],
+        *,
+        offered: Iterable[str] | None = None,
+        packages: Mapping[str, str] | None = None,
+    ) -> None:
+        """Register rules: new matches are played by the highest version of each game.
+
+        Only those `offered` can be played, in this order; by default all, in the order of `rules`.
+        The rules of the others serve to finish and to replay their matches. `packages` are those
+        of the games, by name, that are not built in.
+        """
+        self._rules = {(game.name, game.rules_version): game for game in rules}
+        newest: dict[str, Game] = {}
+        for game in self._rules.values():
+            if game.name not in newest or newest[game.name].rules_version < game.rules_version:
+                newest[game.name] = game
+        names = newest if offered is None else [name for name in offered if name in newest]
+        self._newest = newest
+        self._offered = {name: newest[name] for name in names}
+        self._packages = packages or {}
 
     def rules(self, name: str, version: int) -> Game | None:
         """Return a version of the rules of a game, or None if it is not registered."""
         return self._rules.get((name, version))
+
+    def newest(self, name: str) -> Game | None:
+        """Return the newest rules of a game, also of one that is not offered, or None."""
+        return self._newest.get(name)
 
     def versions(self, name: str) -> list[int]:
         """Return the registered versions of a game's rules in ascending order."""
@@ -37,18 +61,27 @@ class Catalogue(Mapping[str, "Game"]):
         """Return each game with each registered version of its rules, in order."""
         return sorted(self._rules)
 
+    @property
+    def registered(self) -> list[Game]:
+        """Every version of every game, in the order of its registration."""
+        return list(self._rules.values())
+
+    def package_of(self, name: str) -> str:
+        """Return the package that a game is from."""
+        return self._packages.get(name, OWN_PACKAGE)
+
     def __getitem__(self, name: str) -> Game:
-        """Return the current version of a game."""
-        return self._present[name]
+        """Return the newest version of a game that can be played."""
+        return self._offered[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the games that can be played."""
-        return iter(self._present)
+        return iter(self._offered)
 
     def __len__(self) -> int:
         """Count the games that can be played."""
-        return len(self._present)
+        return len(self._offered)
 
 
-GAMES = Catalogue(present=(PONG, CONNECT_FOUR_2, RELAY), earlier=(CONNECT_FOUR,))
-"""New games and new versions are registered here, and nowhere else."""
+GAMES = Catalogue((PONG, CONNECT_FOUR, CONNECT_FOUR_2, RELAY))
+"""The built-in games, each with every version of its rules; those of packages come beside them."""

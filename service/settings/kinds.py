@@ -52,6 +52,10 @@ ServiceUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[^/\s,]+[^\s,]*
 
 ServiceUrls: TypeAlias = Annotated[tuple[ServiceUrl, ...], BeforeValidator(_split)]
 
+GameNames: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], ...], BeforeValidator(_split)
+]
+
 Origins: TypeAlias = Annotated[
     tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")], ...], BeforeValidator(_split)
 ]

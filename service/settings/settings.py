@@ -16,7 +16,7 @@ from service.settings.sections.integrations import (
     UserServiceSettings,
     WebhookSettings,
 )
-from service.settings.sections.play import Rules, Times
+from service.settings.sections.play import GameSettings, Rules, Times
 from service.settings.sections.process import ListenSettings, LogSettings, WireSettings
 from service.settings.sections.storage import BacklogLimits, StorageSettings
 from service.settings.sections.tokens import TokenSettings, VaultSettings
@@ -40,6 +40,7 @@ class Settings:
     addresses: AddressLimits = part(AddressLimits)
     http: HttpLimits = part(HttpLimits)
     admission: AdmissionLimits = part(AdmissionLimits)
+    games: GameSettings = part(GameSettings)
     rules: Rules = part(Rules)
     times: Times = part(Times)
     broadcasts: BroadcastLimits = part(BroadcastLimits)

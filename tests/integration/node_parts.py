@@ -100,8 +100,7 @@ class Node:
         self.time = time
         self.matches = LiveMatches(time, Metrics())
         context = msgspec.structs.replace(
-            decision_context(self.owner, Rules(**rules), self.matches),
-            games=games,
+            decision_context(self.owner, Rules(**rules), games, self.matches),
             new_token=lambda: "token",
             new_room_id=lambda: "room",
             new_seed=lambda: 7,

@@ -31,7 +31,7 @@ class Later:
 
 def another_version(patch: pytest.MonkeyPatch) -> None:
     later = Later(GAMES[CHANGED])
-    patch.setitem(GAMES._present, CHANGED, later)  # noqa: SLF001 - another build
+    patch.setitem(GAMES._offered, CHANGED, later)  # noqa: SLF001 - another build
     patch.setattr(
         GAMES, "_rules", {(game.name, game.rules_version): game for game in GAMES.values()}
     )
@@ -39,7 +39,7 @@ def another_version(patch: pytest.MonkeyPatch) -> None:
 
 def gone(patch: pytest.MonkeyPatch) -> None:
     # In place of taking it out, so that the order of the games is theirs again afterwards.
-    patch.setattr(GAMES, "_present", {name: GAMES[name] for name in GAMES if name != CHANGED})
+    patch.setattr(GAMES, "_offered", {name: GAMES[name] for name in GAMES if name != CHANGED})
     patch.setattr(
         GAMES, "_rules", {(game.name, game.rules_version): game for game in GAMES.values()}
     )

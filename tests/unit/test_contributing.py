@@ -64,7 +64,7 @@ def test_the_setting_is_read_from_its_variable_within_its_bounds(
 
 
 def test_the_game_satisfies_the_protocol_and_can_be_won(example: dict[str, Any]) -> None:
-    game = Catalogue(present=(example["TwentyOne"](),))["twenty_one"]
+    game = Catalogue((example["TwentyOne"](),))["twenty_one"]
     members = {*Game.__annotations__, *(name for name in vars(Game) if not name.startswith("_"))}
     assert [name for name in sorted(members) if not hasattr(game, name)] == []
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.fanout.audience import Delivery
     from service.fanout.profiles import Profiles
     from service.figures import Figures
+    from service.games.catalogue import Catalogue
     from service.runtime.dispatcher import Dispatcher
 
 CACHE_MAX_AGE_S = 24 * 3600
@@ -58,12 +59,14 @@ class Dependencies:
         *,
         announcer: Announcer,
         figures: Figures,
+        games: Catalogue,
         node: Owner,
         outbox_notes: OutboxNotes,
         now: Callable[[], float],
     ) -> None:
         """Take the components; `now` returns the seconds since 1970."""
         self.figures = figures
+        self.games = games
         self.node = node
         self.outbox_notes = outbox_notes
         self.engine = engine

@@ -71,6 +71,11 @@ PUBLIC_FIELDS: dict[type[MatchEvent], tuple[str, ...]] = {
 """The fields that a spectator may see: not the seed, a whole state, or a player's socket."""
 
 
+async def list_games(deps: Dependencies, _call: Call[shapes.Parameters]) -> shapes.GameList:
+    """Lists the games that can be played, with their options, seats and versions."""
+    return shapes.GameList(games=[shapes.game_of(game, deps.games) for game in deps.games.values()])
+
+
 async def list_users(deps: Dependencies, call: Call[shapes.UsersParams]) -> shapes.UserPage:
     """Lists online users, with the status that others see."""
     after = (
@@ -122,14 +127,15 @@ async def list_matches(deps: Dependencies, call: Call[shapes.MatchesParams]) -> 
     page = found[: params.limit]
     seen = await seen_by(call.caller, page, deps)
     return shapes.MatchPage(
-        matches=[shapes.match_of(match) for match in seen],
+        matches=[shapes.match_of(match, deps.games) for match in seen],
         cursor=page[-1].position if len(found) > len(page) else None,
     )
 
 
 async def show_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.Match:
     """Shows a match, live or finished."""
-    return shapes.match_of(await find(call.params.match_id, call.caller, deps))
+    match = await find(call.params.match_id, call.caller, deps)
+    return shapes.match_of(match, deps.games)
 
 
 async def list_events(deps: Dependencies, call: Call[shapes.EventsParams]) -> shapes.EventPage:
@@ -182,6 +188,13 @@ async def publish_message(deps: Dependencies, call: Call[shapes.Announcement]) -
 
 
 ROUTES: tuple[Route[Any], ...] = (
+    Route(
+        "GET",
+        "/games",
+        list_games,
+        params_type=shapes.Parameters,
+        response_type=shapes.GameList,
+    ),
     *OPERATOR_ROUTES,
     Route(
         "GET", "/users", list_users, params_type=shapes.UsersParams, response_type=shapes.UserPage

@@ -19,13 +19,16 @@ from service.domain.ids import (
     bot_level,
     parse_user_id,
 )
-from service.games.catalogue import GAMES
+from service.edge.http.game_pages import page_url
+from service.games.options import options_schema
 from service.protocol import v1
 from service.protocol.base import WireGame, WireRoomId
 from service.protocol.classic import User
 
 if TYPE_CHECKING:
     from service.eventstore.read_models.match_history import PlayedMatch
+    from service.games.catalogue import Catalogue
+    from service.games.protocol import Game
 
 PAGE_LIMIT = 50
 EVENTS_LIMIT = 100
@@ -194,6 +197,59 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The body of a response."""
 
 
+class SeatRange(Response, frozen=True):
+    """How many players a match may have."""
+
+    min: int
+    max: int
+
+
+class GameInfo(Response, frozen=True):
+    """A game; `options` is the JSON Schema of those that a room may be created with.
+
+    New matches are played by `rulesVersion`; `versions` are all that can be played on and replayed.
+    `page` is the URL of an ES module that draws the game, null for one that the client knows.
+    """
+
+    name: str
+    title: str
+    package: str
+    rules_version: int
+    versions: list[int]
+    seats: SeatRange
+    tick_hz: int
+    has_clocks: bool
+    has_secrets: bool
+    bots: int
+    """How many levels of bots it has; 0 if it has none."""
+    options: dict[str, Any]
+    page: str | None
+
+
+class GameList(Response, frozen=True):
+    """The games in the order in which they are offered."""
+
+    games: list[GameInfo]
+
+
+def game_of(game: Game, games: Catalogue) -> GameInfo:
+    """Describe a game, for the API and `ws-service games --json`."""
+    return GameInfo(
+        name=game.name,
+        title=game.title,
+        package=games.package_of(game.name),
+        rules_version=game.rules_version,
+        versions=games.versions(game.name),
+        seats=SeatRange(min=game.seats.start, max=game.seats.stop - 1),
+        tick_hz=game.tick_hz,
+        has_clocks=game.has_clocks,
+        has_secrets=game.has_secrets,
+        bots=game.bot_levels,
+        options=options_schema(game.options_type),
+        page=page_url(game),
+    )
+
+
 class UserPage(Response, frozen=True):
     """Online users, ordered by id; `cursor` is null on the last page."""
 
@@ -241,9 +297,9 @@ class Match(Response, frozen=True):
     scores: list[int] | None
 
 
-def match_of(match: PlayedMatch) -> Match:
+def match_of(match: PlayedMatch, games: Catalogue) -> Match:
     """Convert a match of the history, for the API and `ws-service matches --json`."""
-    game = GAMES.get(match.game)
+    game = games.newest(match.game)
     return Match(
         match_id=match.id,
         room_id=room_of(match.id),

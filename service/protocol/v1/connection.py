@@ -74,7 +74,8 @@ class Welcome(ToClientMessage, frozen=True, tag="welcome"):
     """The first message: your user, the head of the log, and the limits.
 
     `features` lists what the service supports beyond 0.1.0; ignore unknown names. `frameHz` is the
-    frame rate of this socket, one of those in `frameHzAllowed`.
+    frame rate of this socket, one of those in `frameHzAllowed`. `games` can be played;
+    `GET /api/v1/games` describes them.
     """
 
     user: User
@@ -87,6 +88,7 @@ class Welcome(ToClientMessage, frozen=True, tag="welcome"):
     features: tuple[Feature, ...] = FEATURE_NAMES
     frame_hz: FrameHz = FRAME_HZ_MAX
     frame_hz_allowed: tuple[FrameHz, ...] = FRAME_HZ
+    games: tuple[str, ...] = ()
 
 
 class Heartbeat(ToClientMessage, frozen=True, tag="heartbeat"):

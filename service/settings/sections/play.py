@@ -1,6 +1,25 @@
 """What the domain depends on: rules of decisions, and times of deadlines."""
 
 from service.settings.fields import section, setting
+from service.settings.kinds import GameNames
+
+
+@section
+class GameSettings:
+    """Which of the installed games can be played."""
+
+    allowed: GameNames = setting(
+        "WS_GAMES",
+        (),
+        "The games that can be played, in the order in which they are listed; unset: all games "
+        "that are installed.",
+        allowed="names of games, separated by commas",
+    )
+    is_strict: bool = setting(
+        "WS_GAMES_STRICT",
+        default=False,
+        help_="Whether a game that can't be used stops the start; else it is left out.",
+    )
 
 
 @section

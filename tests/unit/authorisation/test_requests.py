@@ -194,6 +194,7 @@ async def client(
             stub,
             stub,
             announcer=stub,
+            games=GAMES,
             figures=Figures(stub.world, lambda: 0, Metrics(), now=lambda: 0),
             node=Owner("n1", 1),
             outbox_notes=stub,

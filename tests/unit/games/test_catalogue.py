@@ -17,7 +17,7 @@ class Later(ConnectFour):
 def test_a_game_name_means_the_current_rules_version() -> None:
     before: Any = ConnectFour()
     later: Any = Later()
-    games = Catalogue(present=[later], earlier=[before])
+    games = Catalogue([before, later])
     assert games["connect_four"] is later
     assert games.rules("connect_four", 2) is later
     assert games.rules("connect_four", 1) is before

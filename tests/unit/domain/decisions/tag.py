@@ -79,7 +79,7 @@ class TagStory(Story):
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
-        games = Catalogue(present=(*GAMES.values(), TAG))
+        games = Catalogue((*GAMES.values(), TAG))
         self.context = msgspec.structs.replace(self.context, games=games)
 
     def run_of(self, match: Match) -> Run:

@@ -54,7 +54,7 @@ def test_the_rules_of_the_version_are_asked_that_the_match_started_with(
     version: int, game: Game
 ) -> None:
     one = later(version)
-    games = Catalogue(present=[PongTwo()], earlier=[PONG])
+    games = Catalogue([PongTwo(), PONG])
     context = msgspec.structs.replace(context_of(one), games=games)
     asked = call_rules(match_of(one), context, lambda one: one)
     assert type(asked) is type(game)
