@@ -125,6 +125,7 @@ Every exception that a public function raises is in this tree:
     * DuplicateVersion
     * FileMoved
     * FoldFailed
+    * GameFaulty
     * InvalidArgument
     * InvalidPacket
     * KeyConflict

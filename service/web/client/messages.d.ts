@@ -655,7 +655,7 @@ export interface Pong {
 /**
  * The first message: your user, the head of the log, and the limits.
  *
- * `features` lists what the service supports beyond 0.1.0; ignore unknown names. `frameHz` is the frame rate of this socket, one of those in `frameHzAllowed`.
+ * `features` lists what the service supports beyond 0.1.0; ignore unknown names. `frameHz` is the frame rate of this socket, one of those in `frameHzAllowed`. `games` can be played; `GET /api/v1/games` describes them.
  */
 export interface Welcome {
     type: "welcome";
@@ -685,9 +685,11 @@ export interface Welcome {
         | "lobby_watch"
         | "room_options"
         | "invite_ttl"
+        | "games"
     )[];
     frameHz: 60 | 30 | 20;
     frameHzAllowed: (60 | 30 | 20)[];
+    games: string[];
 }
 /**
  * The id and the display name of a user.
