@@ -247,10 +247,8 @@ class SimpleBots:
         return [chance.choice(sight.moves)] if sight.moves else []
 
 
-class OnlyInputs:
-    """Mixin for games without ticks: nothing happens but inputs."""
-
-    tick_hz = 0
+class NoKeys:
+    """Mixin for games whose moves are not keys."""
 
     def key_in(self, move: Mapping[str, Any]) -> Key | None:  # noqa: ARG002 - there are no keys
         """Return None: moves are not keys."""
@@ -259,6 +257,12 @@ class OnlyInputs:
     def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
         """Raise `NotImplementedError`: there are no keys."""
         raise NotImplementedError
+
+
+class OnlyInputs(NoKeys):
+    """Mixin for games without ticks: nothing happens but inputs."""
+
+    tick_hz = 0
 
     def step(self, state: State) -> Sequence[GameEvent]:  # noqa: ARG002 - it stays as it is
         """Return no outcomes."""

@@ -1,0 +1,6 @@
+from race.rules import RULES
+from service.games.testing import GameTests
+
+
+class TestRace(GameTests):
+    game = RULES
