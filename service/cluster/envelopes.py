@@ -73,6 +73,16 @@ class State(msgspec.Struct, array_like=True, tag=1):
     """The frame rates that the sender believes the sockets in the room have."""
 
 
+class SeatState(msgspec.Struct, array_like=True, tag=5):
+    """What the player in one seat alone may see of the state of a live match.
+
+    A node that does not know of secrets passes it over.
+    """
+
+    seat: int
+    state: State
+
+
 class Text(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """Another message."""
 
@@ -104,7 +114,7 @@ class Show(msgspec.Struct, frozen=True, array_like=True, tag=4):
     socket: SocketId
 
 
-Part: TypeAlias = State | Text | Wanted | Show
+Part: TypeAlias = State | SeatState | Text | Wanted | Show
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
@@ -186,12 +196,22 @@ def delivery_of(part: Text) -> Delivery:
     )
 
 
-def delivery_of_state(part: State) -> Delivery:
-    """Return the delivery of a state to the sockets of this node."""
+def for_seat(state: State, seat: int | None) -> State | SeatState:
+    """Return the part by which a state gets to one seat, or with None to all that it names."""
+    return state if seat is None else SeatState(seat, state)
+
+
+def seen_by(part: State | SeatState) -> tuple[State, int | None]:
+    """Return a state, and the seat that alone may see it, if it is for one."""
+    return (part.state, part.seat) if isinstance(part, SeatState) else (part, None)
+
+
+def delivery_of_state(part: State, seat: int | None = None) -> Delivery:
+    """Return the delivery of a state to the sockets of this node, or to one seat's."""
     state = msgspec.Raw(part.state)
     ends_in_ms = UNSET if part.turn_ends_in_ms is None else part.turn_ends_in_ms
     return Delivery(
-        InRoom(part.room, part.players, part.spectators),
+        InRoom(part.room, part.players, part.spectators, seat=seat),
         classic.GameUpdate(part.room, state),
         v1.GameUpdate(part.room, part.run, part.tick, state, ends_in_ms),
         delay_s=part.delay_s,
@@ -206,6 +226,9 @@ def _json(message: ToClient | None) -> bytes | None:
 def _written(audience: Audience) -> ToRoom | ToSockets | ToUsers | ToEveryone:
     match audience:
         case InRoom():
+            if audience.seat is not None:
+                # Older nodes would show it to all players.
+                raise AssertionError(audience)
             return ToRoom(audience.room, audience.players, audience.spectators, audience.excluding)
         case Sockets():
             return ToSockets(list(audience.sockets))

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from service.bus.port import RequestFailed
-from service.cluster.envelopes import Envelope, Show, State, Wanted, encode, text_of
+from service.cluster.envelopes import (
+    Envelope,
+    SeatState,
+    Show,
+    State,
+    Wanted,
+    encode,
+    for_seat,
+    seen_by,
+    text_of,
+)
 from service.domain.ids import node_of
 from service.fanout.audience import Delivery, Everyone, InRoom, Sockets, Users
 from service.protocol import v1
@@ -77,6 +87,8 @@ class _Elsewhere(msgspec.Struct):
     changed_at: Position
     players: frozenset[str]
     """The nodes of the players' sockets."""
+    seats: list[frozenset[str]]
+    """The same by seat."""
     spectators: frozenset[str]
     wanted: dict[str, frozenset[int]]
     """The frame rates of the sockets of each node, all of them until it has told."""
@@ -85,6 +97,8 @@ class _Elsewhere(msgspec.Struct):
 
     def nodes(self, audience: InRoom) -> frozenset[str]:
         """Return the nodes that have sockets of an audience."""
+        if audience.seat is not None:
+            return self.seats[audience.seat]
         if audience.players and audience.spectators:
             return self.players | self.spectators
         return self.players if audience.players else self.spectators
@@ -101,12 +115,13 @@ class _Outbox:
 
     def add(self, part: Part, size: int) -> bool:
         """Add a part; return False if there is no room for it."""
-        if isinstance(part, State):
-            key: object = (part.room, part.players, part.spectators)
+        if isinstance(part, State | SeatState):
+            state, seat = seen_by(part)
+            key: object = (state.room, state.players, state.spectators, seat)
             older = self.parts.pop(key, None)
-            if isinstance(older, State):
+            if isinstance(older, State | SeatState):
                 self.size -= self._sizes.pop(key)
-                part.rates = _both(part.rates, older.rates)
+                state.rates = _both(state.rates, seen_by(older)[0].rates)
         else:
             key = self._next = self._next + 1
         if self.size + size > WAITING_BYTES_MAX:
@@ -244,7 +259,7 @@ class FrameSender:
                     delivery.delay_s,
                     sorted(wanted),
                 )
-                self._add(node, part, PART_BYTES + len(part.state))
+                self._add(node, for_seat(part, audience.seat), PART_BYTES + len(part.state))
 
     def _send(self, delivery: Delivery, match: MatchId | None) -> None:
         """Send a message to the sockets of its audience on other nodes."""
@@ -296,10 +311,11 @@ class FrameSender:
     def _find_elsewhere(self, room: Room) -> _Elsewhere:
         here = {self._node.node}
         players = frozenset(node_of(one).node for one in room.player_sockets) - here
+        seats = [frozenset(node_of(one).node for one in seat.sockets) - here for seat in room.seats]
         spectators = frozenset(node_of(one).node for one in room.spectator_sockets) - here
         wanted = dict.fromkeys(players | spectators, ALL_RATES)
         rates = ALL_RATES if wanted else frozenset[int]()
-        return _Elsewhere(room.changed_at, players, spectators, wanted, rates)
+        return _Elsewhere(room.changed_at, players, seats, spectators, wanted, rates)
 
     # Sending
 

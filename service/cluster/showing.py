@@ -10,6 +10,7 @@ import msgspec
 
 from service.cluster.envelopes import (
     Envelope,
+    SeatState,
     Show,
     State,
     Text,
@@ -18,6 +19,7 @@ from service.cluster.envelopes import (
     decode,
     delivery_of,
     delivery_of_state,
+    seen_by,
 )
 from service.cluster.frames import ROOMS_SPARE
 from service.domain.events.matches import room_of
@@ -75,8 +77,8 @@ class FrameReceiver:
         self._link = link
         self._shows = shows
         self._waiting: dict[Owner, _Waiting] = {}
-        self._newest: dict[tuple[RoomId, bool], tuple[MatchId, int, int]] = {}
-        """The match, run and tick that were shown last, by room; apart for spectators alone."""
+        self._newest: dict[tuple[RoomId, bool, int | None], tuple[MatchId, int, int]] = {}
+        """The match, run and tick that were shown last, by room; apart for spectators and seats."""
         link.bus.subscribe(f"ws.{link.realm}.to.{link.node.node}", self._receive)
         link.bus.serve(f"ws.{link.realm}.announce.{link.node.node}", self._announce)
 
@@ -107,8 +109,8 @@ class FrameReceiver:
             return
         for part in envelope.parts:
             match part:
-                case State():
-                    self._show_state(node, part)
+                case State() | SeatState():
+                    self._show_state(node, *seen_by(part))
                 case Text():
                     self._show_text(node, part)
                 case Wanted():
@@ -116,18 +118,21 @@ class FrameReceiver:
                 case Show():
                     self._show_match(part)
 
-    def _show_state(self, node: Owner, part: State) -> None:
-        """Show a state, unless a newer one was shown, or another node runs the match by now."""
+    def _show_state(self, node: Owner, part: State, seat: int | None) -> None:
+        """Show a state, to one seat or to all that it names, unless it is outdated.
+
+        Then a newer one was shown, or another node runs the match by now.
+        """
         if not self._is_run_by(node, part.match):
             return
-        key, moment = (part.room, not part.players), (part.match, part.run, part.tick)
+        key, moment = (part.room, not part.players, seat), (part.match, part.run, part.tick)
         newest = self._newest.get(key)
         if newest is not None and newest[0] == part.match and moment < newest:
             return
         if len(self._newest) > 2 * len(self._world.rooms.rooms) + ROOMS_SPARE:
             self._newest.clear()
         self._newest[key] = moment
-        self._local.deliver(delivery_of_state(part))
+        self._local.deliver(delivery_of_state(part, seat))
         rates = self._local.frame_rates(part.room)
         if rates and rates != frozenset(part.assumed):
             self._sender.tell_wanted(part.room, node, rates)

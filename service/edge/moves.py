@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from service.domain.errors import MatchNotRunning, NotInRoom
-from service.domain.events.base import match_stream
-from service.domain.events.matches import MatchInput
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.edge.frames import frame
+from service.edge.past_moves import PastMoves
 from service.edge.session.costs import BYTES_PER_UNIT
 from service.edge.session.errors import RateLimited
+from service.games.sight import SPECTATOR, seated
 from service.protocol import v1
 from service.tasks import Tasks
 from service.telemetry import note_fault
@@ -28,26 +28,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.domain.events.base import Event, Position
-    from service.domain.ids import MatchId, RoomId, SocketId
+    from service.domain.ids import RoomId, SocketId
+    from service.domain.projections.matches import Match
     from service.domain.projections.room import Room
     from service.domain.projections.world import World
     from service.edge.connection import Connection
     from service.edge.hub import Hub
     from service.eventstore.reader import Reader
+    from service.games.sight import Viewer
     from service.telemetry import Metrics
-
-PAGE_MOVES = 64
-"""Events per page, of the reads and of the messages."""
 
 
 class _Job(msgspec.Struct):
-    """Moves to send to one socket: after the version `after`, up to the position `until`."""
+    """Moves to send to one socket: after the cursor `after`, up to the position `until`."""
 
     connection: Connection
     room: RoomId
-    match: MatchId
+    match: Match
     until: Position
+    viewer: Viewer
     after: int = 0
+    """The cursor of `PastMoves`."""
     is_first: bool = True
 
 
@@ -82,7 +83,7 @@ class MoveHistory:
             self._joined(event, position)
 
     def ask(self, connection: Connection, room_id: RoomId, after: int) -> None:
-        """Send the moves after a version to a socket in a room.
+        """Send the moves after a cursor to a socket in a room.
 
         Raises `NotInRoom`, `MatchNotRunning`, or `RateLimited` while others are on their way.
         """
@@ -95,7 +96,8 @@ class MoveHistory:
         if connection.socket in self._jobs:
             raise RateLimited("Moves are on their way already; wait for them.")
         until = self._seen(room, connection, self._world.position)
-        self._send_soon(_Job(connection, room.id, match.id, until, after))
+        viewer = _viewer(room, connection)
+        self._send_soon(_Job(connection, room.id, match, until, viewer, after))
 
     async def stop(self) -> None:
         """Cancel what is being sent."""
@@ -107,7 +109,8 @@ class MoveHistory:
         connection = self._hub.connection(event.socket)
         if match is None or match.pace != "free" or connection is None or not connection.is_v1:
             return
-        job = _Job(connection, room.id, match.id, self._seen(room, connection, position))
+        until, viewer = self._seen(room, connection, position), _viewer(room, connection)
+        job = _Job(connection, room.id, match, until, viewer)
         self._send_soon(job)
         if job.until < self._began:
             # The service started less than the delay ago: what was before is due later.
@@ -148,7 +151,7 @@ class MoveHistory:
                 try:
                     await self._send(job)
                 except Exception as error:  # noqa: BLE001 - it costs this history alone
-                    note_fault(self._metrics, "delivery", error, socket=socket, match=job.match)
+                    note_fault(self._metrics, "delivery", error, socket=socket, match=job.match.id)
                 job.connection.end_hold()
                 self._hub.send_frames(job.connection, ())
         finally:
@@ -156,16 +159,10 @@ class MoveHistory:
 
     async def _send(self, job: _Job) -> None:
         sent, is_over = 0, False
+        pages = PastMoves(self._reader, job.match, job.viewer, job.until, job.after)
         while not is_over:
-            rows = await self._reader.of_match(match_stream(job.match), job.after, PAGE_MOVES)
-            moves: list[v1.PastMove] = []
-            for version, position, event in rows:
-                if position > job.until:
-                    break
-                job.after = version
-                if isinstance(event, MatchInput):
-                    moves.append(v1.PastMove(event.seat, event.tick, event.input))
-            is_over = len(rows) < PAGE_MOVES or rows[-1][1] > job.until
+            moves = await pages.page()
+            is_over, job.after = pages.is_over, pages.after
             data, size = self._page(job, moves, is_over=is_over, sent=sent)
             sent += size
             if moves or (is_over and job.is_first):
@@ -179,11 +176,16 @@ class MoveHistory:
     ) -> tuple[bytes, int]:
         """Return a page as a frame, and its size; the last one has the next cursor."""
         after = None if is_over else job.after
-        page = v1.GameMoves(job.room, job.match, moves, more=not is_over, next=after)
+        page = v1.GameMoves(job.room, job.match.id, moves, more=not is_over, next=after)
         data = frame(page)
         if not is_over and sent + len(data) >= self._bytes_max:
             data = frame(msgspec.structs.replace(page, more=False))
         return data, len(data)
+
+
+def _viewer(room: Room, connection: Connection) -> Viewer:
+    seat = room.seat_of(connection.user)
+    return SPECTATOR if seat is None else seated(seat)
 
 
 def _delay_s(room: Room, connection: Connection) -> float:

@@ -53,8 +53,10 @@ class RoomRecipients(NamedTuple):
     """Everybody except a sender, by sender."""
     rates: frozenset[int]
     """The frame rates of all of them."""
-    at_rates: dict[tuple[bool, bool, frozenset[int]], Recipients]
-    """Players, spectators or both that have one of these frame rates."""
+    at_rates: dict[tuple[bool, bool, int | None, frozenset[int]], Recipients]
+    """Players, spectators or both, or those of a seat, that have one of these frame rates."""
+    seats: dict[int, Recipients]
+    """The players by seat, where they are shown different things."""
 
 
 NOBODY = Recipients([], [], [])
@@ -167,7 +169,7 @@ class RecipientIndex:
         shown = self._in_room(audience.room)
         if shown is None:
             return NOBODY
-        key = audience.players, audience.spectators, rates
+        key = audience.players, audience.spectators, audience.seat, rates
         found = shown.at_rates.get(key)
         if found is None:
             found = shown.at_rates[key] = _at_rates(self._of_room(audience), rates)
@@ -189,6 +191,7 @@ class RecipientIndex:
                 {},
                 frozenset(one.frame_hz for some in everybody for one in some),
                 {},
+                {},
             )
         return shown
 
@@ -198,9 +201,19 @@ class RecipientIndex:
             return NOBODY
         if audience.excluding is not None:
             return shown.others.get(audience.excluding) or _others(shown, audience.excluding)
+        if audience.seat is not None:
+            return shown.seats.get(audience.seat) or self._in_seat(
+                shown, audience.room, audience.seat
+            )
         if audience.players and audience.spectators:
             return shown.everybody
         return shown.players if audience.players else shown.spectators
+
+    def _in_seat(self, shown: RoomRecipients, room: RoomId, seat: int) -> Recipients:
+        seats = self._world.rooms.rooms[room].seats
+        sockets = seats[seat].sockets if seat < len(seats) else ()
+        found = shown.seats[seat] = by_dialect(self.known(sockets))
+        return found
 
 
 def by_dialect(connections: Iterable[Connection]) -> Recipients:

@@ -48,12 +48,17 @@ def _match_input_2(data: bytes) -> bytes:
 
 
 def _match_input_3(data: bytes) -> bytes:
-    """Return it unchanged: no time was measured in version 2, which is the default."""
+    """Return it unchanged: in version 2 no time was measured and nothing hidden: the defaults."""
     return data
 
 
 def _match_started_2(data: bytes) -> bytes:
-    """Return it unchanged: version 1 had no clocks but `turn_s`."""
+    """Return it unchanged: version 1 had no clocks but `turn_s`, and no secrets."""
+    return data
+
+
+def _match_outcome_2(data: bytes) -> bytes:
+    """Return it unchanged: nothing was hidden in version 1."""
     return data
 
 
@@ -81,9 +86,10 @@ UPCASTS: dict[tuple[str, int], Upcast] = {
     ("room.created", 1): _room_created_2,
     ("room.created", 2): _room_created_3,
     ("node.started", 1): _node_started_2,
+    ("match.started", 1): _match_started_2,
     ("match.input", 1): _match_input_2,
     ("match.input", 2): _match_input_3,
-    ("match.started", 1): _match_started_2,
+    ("match.outcome", 1): _match_outcome_2,
     ("match.ended", 1): _match_ended_2,
     ("match.ended", 2): _match_ended_3,
     ("match.paused", 1): _match_paused_2,

@@ -15,6 +15,7 @@ import msgspec
 from service.domain.ids import RoomId, SocketId, UserId
 from service.domain.projections.room import Room
 from service.domain.projections.world import World
+from service.games.sight import Viewer
 from service.protocol import ToClient, v1
 
 
@@ -42,6 +43,8 @@ class InRoom(msgspec.Struct, frozen=True):
     spectators: bool = True
     excluding: SocketId | None = None
     """The sender's socket, which does not get the message."""
+    seat: int | None = None
+    """Of the players only the one in this seat; without `spectators`."""
 
 
 class Watchers(msgspec.Struct, frozen=True):
@@ -122,6 +125,13 @@ def to_match(room: Room, message: ToClient) -> Iterator[Delivery]:
     """Deliver `message` to the players who have not left, and to the spectators."""
     yield Delivery(Users(tuple(room.staying_people)), v1=message, durable=True)
     yield to_spectators(room, message)
+
+
+def to_viewer(room: Room, viewer: Viewer) -> tuple[InRoom, float]:
+    """Return the sockets in a room of a seat, or of the spectators, and their delay in seconds."""
+    if viewer.seat is None:
+        return InRoom(room.id, players=False), room.options.spectator_delay_s
+    return InRoom(room.id, spectators=False, seat=viewer.seat), 0
 
 
 def with_spectator_delay(room: Room, delivery: Delivery) -> Sequence[Delivery]:

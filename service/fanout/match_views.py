@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import UNSET
 
-from service.domain.events.matches import BY_THE_RULES, MatchEnded
+from service.domain.events.matches import BY_THE_RULES, MatchEnded, MatchInput
 from service.domain.ids import RoomId
 from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.room import Room
-from service.fanout.audience import Audience, Delivery, Sockets, to_both_dialects
+from service.fanout.audience import (
+    Audience,
+    Delivery,
+    Sockets,
+    Users,
+    to_both_dialects,
+    to_match,
+    to_spectators,
+)
 from service.fanout.clocks import NO_CLOCKS, clocks_shown
 from service.fanout.profiles import Profiles
+from service.games.sight import SPECTATOR, View, part_for, seated
 from service.protocol import classic, v1
-from service.replay.run import Run
 
 AT_ONCE_MS = 1
 """Countdown in ms of a match without ticks; the page of 0.1.0 never ends one of 0."""
@@ -126,25 +135,45 @@ def match_timer(audience: Audience, room: Room, remaining_s: int) -> Delivery:
     return to_both_dialects(audience, classic.GameTimer(room.id, remaining_s))
 
 
-def match_state(  # noqa: PLR0913 - what a state is, and who gets it
+def moved(event: MatchInput, room: Room, match: Match) -> Iterator[Delivery]:
+    """Deliver an input: to all the same, or in a match with secrets what each viewer may see."""
+    if not match.has_secrets:
+        yield from to_match(room, v1.GameMoved(room.id, event.seat, event.tick, event.input))
+        return
+    for viewer in (*map(seated, room.staying), SPECTATOR):
+        part = part_for(viewer, event.input, event.shown)
+        user = None if viewer.seat is None else room.seats[viewer.seat].user
+        if part is not None:
+            tick = match.tick_shown(viewer.key, event.tick)
+            message = v1.GameMoved(room.id, event.seat, tick, part)
+            if user is None:
+                yield to_spectators(room, message)
+            else:
+                yield Delivery(Users((user,)), v1=message, durable=True)
+
+
+def match_state(  # noqa: PLR0913, PLR0917 - what a state is, and who gets it
     audience: Audience,
     room: RoomId,
     match: Match,
-    run: Run,
+    tick: int,
+    view: View | msgspec.Raw,
     turn_left_ms: int | None,
     *,
     rates: frozenset[int] | None,
     has_classic: bool = True,
+    delay_s: float = 0,
 ) -> Delivery:
-    """Deliver the state of a match to `rates`, None for all; raise what its rules raise.
+    """Deliver the state of a match before `tick`, as the audience may see it, to `rates`.
 
-    Without `has_classic` there is no socket in the room that gets the classic message.
+    None is all of them. Without `has_classic` there is no socket in the room that gets the classic
+    message.
     """
-    view = run.game.view(run.state, None)
     clocks = NO_CLOCKS if turn_left_ms is None else clocks_shown(match, turn_left_ms)
     return Delivery(
         audience,
         classic.GameUpdate(room, view) if has_classic else None,
-        v1.GameUpdate(room, match.shown_run, run.tick, view, *clocks),
+        v1.GameUpdate(room, match.shown_run, tick, view, *clocks),
         rates=rates,
+        delay_s=delay_s,
     )

@@ -76,6 +76,7 @@ from service.fanout.match_views import (
     game_paused_v1,
     game_start,
     game_start_v1,
+    moved,
 )
 from service.fanout.profiles import Profiles
 from service.fanout.views import invite_received, room_players, room_start
@@ -297,8 +298,7 @@ def _match_input(event: MatchInput, world: World, _profiles: Profiles) -> Iterat
     match = world.matches.live.get(event.match)
     if match is not None and match.pace != "ticks":
         room = world.rooms.rooms[event.room]
-        moved = v1.GameMoved(event.room, event.seat, event.tick, event.input)
-        for delivery in to_match(room, moved):
+        for delivery in moved(event, room, match):
             yield msgspec.structs.replace(delivery, frame_ms=room.options.frame_ms)
 
 

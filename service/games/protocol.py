@@ -177,7 +177,8 @@ class Game(Protocol):
         """Return what a seat, or None for a spectator, may see of an input or outcome.
 
         The event itself, a part of it, or None if not even its existence may be seen. `state` is
-        the one after the event. Only called for a game with secrets.
+        the one that an input was decided in, and the one after the step that made an outcome. Only
+        called for a game with secrets, when the event is made: the answer is recorded with it.
         """
 
     def legal_moves(self, state: State, seat: int) -> Sequence[Move]:

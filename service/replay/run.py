@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 from service.domain.events.matches import MatchCheckpoint, MatchInput, MatchOutcome
 from service.games.options import set_up
 from service.games.protocol import InvalidMove, RulesFailed
+from service.games.sight import shown_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -153,6 +154,20 @@ def outcomes_at(match: str, tick: int, events: Sequence[GameEvent]) -> list[Matc
     ]
 
 
+def with_shown(outcomes: list[MatchOutcome], run: Run, players: int) -> list[MatchOutcome]:
+    """Return the outcomes of the latest step with what viewers are shown of them.
+
+    It is recorded in a match with secrets alone. Raises what the rules raise.
+    """
+    game, state = run.game, run.state
+    if not game.has_secrets:
+        return outcomes
+    return [
+        msgspec.structs.replace(one, shown=shown_of(game, state, one.outcome, players))
+        for one in outcomes
+    ]
+
+
 def ticks_taken(inputs: Iterable[MatchInput], tick: int = 0) -> int:
     """Return the tick that a turn-based game reaches by `inputs`, starting at `tick`."""
     for event in inputs:
@@ -182,5 +197,6 @@ def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, lis
         tick = run.tick
         outcomes = run.step()
         if outcomes and tick not in logged:
-            unlogged += outcomes_at(match.id, tick, outcomes)
+            made = outcomes_at(match.id, tick, outcomes)
+            unlogged += with_shown(made, run, len(match.players))
     return run, unlogged

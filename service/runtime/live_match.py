@@ -10,19 +10,23 @@ from service.domain.commands.moves import INPUT_LEAD_TICKS_MAX
 from service.domain.events.matches import MatchInput, MatchPaused
 from service.errors import Unavailable
 from service.fanout.audience import InRoom
+from service.games.sight import common_view, views_of
 from service.protocol.frame_rates import ALL_RATES
-from service.replay.run import outcomes_at
+from service.replay.run import outcomes_at, with_shown
 from service.runtime.frame_schedule import FrameSchedule
 from service.runtime.match_clock import MatchClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import msgspec
 
     from service.domain.events.matches import MatchEvent, MatchOutcome
     from service.domain.ids import SocketId
     from service.domain.projections.matches import Match
     from service.domain.projections.room import Room
     from service.games.protocol import State
+    from service.games.sight import View, Viewer
     from service.replay.run import Run
 
 CATCH_UP_TICKS_MAX = INPUT_LEAD_TICKS_MAX
@@ -57,6 +61,7 @@ class LiveMatch:
         "recording",
         "room",
         "run",
+        "views",
         "wake_at",
         "wanted",
     )
@@ -74,6 +79,8 @@ class LiveMatch:
         self.room = room
         self.audience = InRoom(room.id)
         self.run = run
+        self.views = views_of(run.game, len(match.players))
+        """Makes what each viewer may see of a match with secrets; None without secrets."""
         self.frames = FrameSchedule(run.game.tick_hz, frame_phase, run.tick)
         self.clock = MatchClock(match)
         self.paused = True
@@ -147,7 +154,10 @@ class LiveMatch:
         self._due_at = max(self._due_at + self._period_s, now - self._caught_up_s)
         tick = self.run.tick
         outcomes = self.run.step()
-        return outcomes_at(self.id, tick, outcomes) if outcomes else ()
+        if not outcomes:
+            return ()
+        made = outcomes_at(self.id, tick, outcomes)
+        return with_shown(made, self.run, len(self.match.players))
 
     def input_tick(self, now: float) -> int:
         """Return the tick at which an input that arrives now takes effect: the next not yet due.
@@ -193,6 +203,27 @@ class LiveMatch:
         hold = MatchHold(self._holds, event)
         self._holds.append(hold)
         return hold
+
+    def view(self, viewer: Viewer) -> View | msgspec.Raw:
+        """Return what a viewer may see now; one with secrets is encoded already."""
+        state = self.run.state
+        if self.views is not None:
+            return self.views.encoded(state, viewer)
+        return common_view(self.run.game, state)
+
+    def all_views(self) -> dict[str, bytes]:
+        """Return what each viewer of a match with secrets may see now, as JSON by their keys."""
+        views = self.views
+        if views is None:
+            return {}
+        return {one.key: bytes(views.encoded(self.run.state, one)) for one in views.viewers}
+
+    def watched_by(self) -> Iterator[Viewer]:
+        """Iterate over the viewers of a match with secrets who have sockets in the room."""
+        seats, spectators = self.room.seats, self.room.spectators
+        for viewer in self.views.viewers if self.views else ():
+            if spectators if viewer.seat is None else seats[viewer.seat].sockets:
+                yield viewer
 
     def add_input(self, event: MatchInput) -> None:
         """Apply a committed input, whose hold is released."""

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from service.fanout.audience import Audience, Delivery, Sockets, with_spectator_delay
+from service.fanout.audience import Audience, Delivery, Sockets, to_viewer, with_spectator_delay
 from service.fanout.joining import repeat_join
 from service.fanout.match_views import match_paused, match_running, match_state, match_timer
+from service.games.sight import SPECTATOR, Viewer, common_view, seated
 from service.protocol import v1
 from service.protocol.frame_rates import FRAME_HZ_MAX
 from service.runtime.projector import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from service.domain.events.matches import MatchInput, MatchOutcome
     from service.domain.ids import RoomId, SocketId, UserId
     from service.domain.projections.room import Room
     from service.domain.projections.world import World
     from service.fanout.profiles import Profiles
+    from service.games.sight import Views
     from service.runtime.live_match import LiveMatch
     from service.runtime.live_matches import LiveMatches
 
@@ -69,6 +72,31 @@ class MatchPublisher:
         live.frames.show_all(live.run.tick)
         self._publish(live, None)
 
+    def publish_outcomes(
+        self, live: LiveMatch, views: Views, outcomes: Sequence[MatchOutcome]
+    ) -> None:
+        """Publish a state with secrets after a step with outcomes, which are committed.
+
+        Viewers who are shown nothing of them get it as after any other step.
+        """
+        hidden = frozenset.intersection(*(frozenset(one.hidden_from) for one in outcomes))
+        rates = live.frames.advance(live.run.tick)
+        self._publish(live, None, views.keys - hidden)
+        if hidden:
+            self._publish(live, rates, hidden)
+
+    def publish_input(
+        self, live: LiveMatch, event: MatchInput, before: Mapping[str, bytes]
+    ) -> None:
+        """Publish the state after an input in a game without ticks, with secrets.
+
+        Viewers who are shown nothing of it, and who see what they saw in the views `before` it,
+        get no state.
+        """
+        views, hidden = live.all_views(), event.hidden_from
+        told = {key for key in views if key not in hidden or views[key] != before[key]}
+        self._publish(live, None, told)
+
     def publish_tick(self, live: LiveMatch) -> None:
         """Publish the state after steps without an event, at the frame rates that are due."""
         self._publish(live, live.frames.advance(live.run.tick))
@@ -83,9 +111,14 @@ class MatchPublisher:
             live.frames.show_all(live.run.tick)
             self._publish(live, behind)
 
-    def _publish(self, live: LiveMatch, rates: frozenset[int] | None) -> None:
+    def _publish(
+        self,
+        live: LiveMatch,
+        rates: frozenset[int] | None,
+        viewers: Collection[str] | None = None,
+    ) -> None:
         try:
-            self._publish_state(live, rates)
+            self._publish_state(live, rates, viewers)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.fail(live, error)
 
@@ -118,17 +151,22 @@ class MatchPublisher:
         live = self._matches.get(room.match)
         if live is None or live.failed or live.recording or room.options.spectator_delay_s:
             return v1.LiveMatch(room.id, room.game, None, None, None, None)
-        run, remaining_s = live.run, live.remaining_s
+        run, remaining_s, has_secrets = live.run, live.remaining_s, live.views is not None
+        if has_secrets and run.game.tick_hz:
+            # That it is missing, as above, would tell of a hidden outcome.
+            return v1.LiveMatch(room.id, room.game, None, None, None, None)
         return v1.LiveMatch(
             room.id,
             room.game,
-            run.game.view(run.state, None),
+            live.view(SPECTATOR),
             run.game.scores(run.state) if run.game.tick_hz else None,
-            None if run.game.tick_hz else run.tick,
+            None if run.game.tick_hz else live.match.tick_shown(SPECTATOR.key, run.tick),
             None if remaining_s is None else 1000 * remaining_s,
         )
 
-    def _publish_state(self, live: LiveMatch, rates: frozenset[int] | None) -> None:
+    def _publish_state(
+        self, live: LiveMatch, rates: frozenset[int] | None, viewers: Collection[str] | None
+    ) -> None:
         room = live.room
         remaining_s = live.remaining_s
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
@@ -142,7 +180,20 @@ class MatchPublisher:
             has_classic = FRAME_HZ_MAX in wanted
             if wanted <= rates:
                 rates = None
-        state = self._state(live, live.audience, rates, has_classic=has_classic)
+        if live.views is not None:
+            self._publish_views(live, rates, viewers, has_classic=has_classic)
+            return
+        run = live.run
+        state = match_state(
+            live.audience,
+            room.id,
+            live.match,
+            run.tick,
+            common_view(run.game, run.state),
+            None if live.match.turn_left_ms is None else self._turn_left_ms(live),
+            rates=rates,
+            has_classic=has_classic,
+        )
         if room.spectators:
             self._publish_to_room(room, state)
         else:
@@ -159,7 +210,8 @@ class MatchPublisher:
             return
         if remaining_s is not None:
             self._publisher.publish(match_timer(here, room, remaining_s))
-        self._publisher.publish(self._state(live, here, None))
+        viewer = SPECTATOR if seat is None else seated(seat)
+        self._publisher.publish(self._state(live, viewer, here))
         if room.away and live.match.pace != "free":
             now = self._clock()
             paused = match_paused(
@@ -172,24 +224,48 @@ class MatchPublisher:
             )
             self._publisher.publish(paused)
 
-    def _state(
+    def _publish_views(
         self,
         live: LiveMatch,
-        audience: Audience,
         rates: frozenset[int] | None,
+        viewers: Collection[str] | None,
+        *,
+        has_classic: bool,
+    ) -> None:
+        """Publish a state with secrets: to each seat, and to spectators, what they see of it.
+
+        Only to those with the keys `viewers`; None for all.
+        """
+        for viewer in live.watched_by():
+            if viewers is None or viewer.key in viewers:
+                audience, delay_s = to_viewer(live.room, viewer)
+                self._publisher.publish(
+                    self._state(
+                        live, viewer, audience, rates, has_classic=has_classic, delay_s=delay_s
+                    )
+                )
+
+    def _state(  # noqa: PLR0913 - what a state is, and who gets it
+        self,
+        live: LiveMatch,
+        viewer: Viewer,
+        audience: Audience,
+        rates: frozenset[int] | None = None,
         *,
         has_classic: bool = True,
+        delay_s: float = 0,
     ) -> Delivery:
         match = live.match
-        left_ms = None if match.turn_left_ms is None else self._turn_left_ms(live)
         return match_state(
             audience,
             live.room.id,
             match,
-            live.run,
-            left_ms,
+            match.tick_shown(viewer.key, live.run.tick),
+            live.view(viewer),
+            None if match.turn_left_ms is None else self._turn_left_ms(live),
             rates=rates,
             has_classic=has_classic,
+            delay_s=delay_s,
         )
 
     def _turn_left_ms(self, live: LiveMatch) -> int | None:

@@ -47,7 +47,7 @@ class MatchRecorder:
         self,
         engine: Engine,
         matches: LiveMatches,
-        on_recorded: Callable[[LiveMatch], None],
+        on_recorded: Callable[[LiveMatch, Sequence[MatchOutcome]], None],
         metrics: Metrics,
     ) -> None:
         """Call `on_recorded` when the outcomes of a step are committed."""
@@ -67,7 +67,7 @@ class MatchRecorder:
             if isinstance(result, Exception):
                 self._tasks.spawn(self._record_again(live, outcomes, result))
             else:
-                self._end_recording(live)
+                self._end_recording(live, outcomes)
 
         self._engine.dispatch(Record(outcomes), ORIGIN, done)
 
@@ -106,12 +106,12 @@ class MatchRecorder:
             await self._engine.execute(Record([*self._checkpoints, *last]), ORIGIN)
         await self._tasks.stop()
 
-    def _end_recording(self, live: LiveMatch) -> None:
+    def _end_recording(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
         live.end_recording()
         if not self._is_run_here(live):
             return
         is_over = live.finishing
-        self._on_recorded(live)
+        self._on_recorded(live, outcomes)
         if is_over:
             self.finish(live)
 
@@ -130,7 +130,7 @@ class MatchRecorder:
             except Exception as again:  # noqa: BLE001 - it harms this match alone
                 error = again
             else:
-                self._end_recording(live)
+                self._end_recording(live, outcomes)
                 return
         live.end_recording()
         note_fault(self._metrics, "rules", error, match=live.id)

@@ -124,9 +124,12 @@ class Ticker:
             self._matches.fail(live, error)
         live.is_overdue = live.wake_at <= now
 
-    def _recorded(self, live: LiveMatch) -> None:
-        """Publish the frame of an outcome that is committed, and step what has become due."""
-        self._publisher.publish_frame(live)
+    def _recorded(self, live: LiveMatch, outcomes: Sequence[MatchOutcome]) -> None:
+        """Publish the frame of outcomes that are committed, and step what has become due."""
+        if live.views is None or live.finishing:
+            self._publisher.publish_frame(live)
+        else:
+            self._publisher.publish_outcomes(live, live.views, outcomes)
         self._advance_late(live)
 
     def _advance_late(self, live: LiveMatch) -> None:
@@ -204,7 +207,7 @@ class Ticker:
         if not live.is_stepped_by_inputs:
             self._advance_late(live)
         elif not live.failed:
-            self._step_by_input(live)
+            self._step_by_input(live, event)
 
     def _start(self, event: MatchStarted) -> None:
         world = self._engine.world
@@ -313,8 +316,9 @@ class Ticker:
             self._publisher.publish_tick(live)
         live.plan_wake()
 
-    def _step_by_input(self, live: LiveMatch) -> None:
+    def _step_by_input(self, live: LiveMatch, event: MatchInput) -> None:
         """Step a game without ticks, where each input advances the match by one."""
+        before = live.all_views()
         live.run.step()
         if live.run.game.result(live.run.state) is not None and not live.finishing:
             live.finishing = True
@@ -322,5 +326,9 @@ class Ticker:
         if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
             self._recorder.add_checkpoint(live)
             self._recorder.write_checkpoints()
-        if live.match.pace == "turns":
+        if live.match.pace != "turns":
+            return
+        if live.views is None or live.finishing:
             self._publisher.publish_frame(live)
+        else:
+            self._publisher.publish_input(live, event, before)

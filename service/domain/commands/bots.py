@@ -23,6 +23,7 @@ from service.domain.commands.seats import (
     play_on_without,
     start_match,
 )
+from service.domain.commands.secrets import with_shown
 from service.domain.errors import (
     MatchAlreadyStarted,
     NoBotOffered,
@@ -185,10 +186,11 @@ class MoveBot(msgspec.Struct, frozen=True):
         state, inputs = copy_state(game, snapshot.state), list[MatchInput]()
         for move in self.moves[:MOVES_MAX]:
             events = game.decide(state, self.seat, move)
+            tick = snapshot.input_tick + (len(inputs) if match.pace == "turns" else 0)
+            made = input_events(match, tick, self.seat, None, events)
+            inputs += with_shown(made, game, match, state)
             for event in events:
                 game.apply(state, event)
-            tick = snapshot.input_tick + (len(inputs) if match.pace == "turns" else 0)
-            inputs += input_events(match, tick, self.seat, None, events)
         if match.pace == "ticks":
             # All of them take effect at one tick, and the last one says which keys are held.
             inputs = inputs[-1:]

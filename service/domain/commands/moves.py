@@ -10,6 +10,7 @@ import msgspec
 from service.domain.commands.clocks import check_in_time, with_times
 from service.domain.commands.ending import end_failed_match
 from service.domain.commands.rules import as_logged, call_rules, call_rules_for_move
+from service.domain.commands.secrets import with_shown
 from service.domain.errors import MatchIsPaused, MatchNotRunning
 from service.domain.events.base import Event, room_stream
 from service.domain.events.matches import MatchInput, Pace
@@ -76,7 +77,7 @@ def held_keys_input(  # noqa: PLR0913 - what an input is
         input=msgspec.Raw(msgspec.json.encode(event)),
         held=dict(after),
     )
-    return [as_logged(written)]
+    return [as_logged(one) for one in with_shown([written], game, match, snapshot.state)]
 
 
 def release_keys(match: Match, seat: int, snapshot: MatchSnapshot, context: Context) -> list[Event]:
@@ -133,6 +134,7 @@ class Move(msgspec.Struct, frozen=True):
             check_in_time(snapshot)
             events = game.decide(snapshot.state, seat, self.move)
             inputs = input_events(match, snapshot.input_tick, seat, self.socket, events)
-            return with_times(inputs, game, match, snapshot)
+            shown = with_shown(inputs, game, match, snapshot.state)
+            return with_times(shown, game, match, snapshot)
 
         return call_rules_for_move(match, context, seat, decided)

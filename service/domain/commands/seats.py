@@ -14,6 +14,7 @@ from service.domain.commands.pauses import resume_match_without
 from service.domain.commands.room_options import default_options
 from service.domain.commands.rooms import new_host, newest_socket, owner_of_new_room
 from service.domain.commands.rules import as_logged
+from service.domain.commands.secrets import secrets_of
 from service.domain.errors import MatchAlreadyStarted, RoomNotReady, UnknownGame
 from service.domain.events.base import Event, Position, room_stream, user_stream
 from service.domain.events.matches import MatchStarted
@@ -244,6 +245,7 @@ def start_match(room: Room, players: list[UserId], context: Context) -> MatchSta
             pace=pace_of(game),
             turn_s=clock.ends_in_ms / 1000 if clock else None,
             clock=clock,
+            secrets=secrets_of(game),
         )
     )
 

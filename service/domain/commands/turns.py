@@ -9,6 +9,7 @@ from service.domain.commands.clocks import with_times
 from service.domain.commands.ending import end_failed_match, result_of
 from service.domain.commands.moves import input_events
 from service.domain.commands.rules import call_rules
+from service.domain.commands.secrets import with_shown
 from service.domain.events.base import Event, Position
 from service.domain.events.matches import MatchTurnNoted
 from service.domain.projections.matches import Match
@@ -78,4 +79,5 @@ def _timed_out(game: Game, match: Match, snapshot: MatchSnapshot) -> list[Event]
     if seat not in range(len(match.players)):
         raise RulesFailed(f"The rules of {match.game} let the turn of seat {seat!r} time out.")
     inputs = input_events(match, snapshot.input_tick, seat, None, [event])
-    return with_times(inputs, game, match, snapshot, is_timeout=True)
+    shown = with_shown(inputs, game, match, snapshot.state)
+    return with_times(shown, game, match, snapshot, is_timeout=True)

@@ -87,6 +87,13 @@ class MatchStarted(MatchEvent, frozen=True):
     """The limit of the first turn in seconds, or None without a clock."""
     clock: ClockState | UnsetType = UNSET
     """The clocks of the first turn; not there without any, and in version 1."""
+    secrets: Literal["until_end", "always"] | UnsetType = UNSET
+    """How long viewers differ in what they may see of the match; not there without secrets."""
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether viewers differ in what they may see."""
+        return self.secrets is not UNSET
 
 
 class MatchInput(MatchEvent, frozen=True):
@@ -108,18 +115,43 @@ class MatchInput(MatchEvent, frozen=True):
     there where no clock ran, and in earlier versions."""
     clock: ClockState | UnsetType = UNSET
     """The clocks after it; not there when none runs."""
+    shown: dict[str, msgspec.Raw] | UnsetType = UNSET
+    """What viewers are shown in place of `input`, by their keys (see `service.games.sight`).
+
+    JSON null is nothing, and who is not named is shown all of it. Unset in a game without secrets.
+    """
+
+    @property
+    def hidden_from(self) -> list[str]:
+        """The keys of the viewers who are shown nothing of it."""
+        return _hidden_from(self.shown)
 
 
 class MatchOutcome(MatchEvent, frozen=True):
     """An outcome of the step of `tick` that must not be lost, such as a serve or a point."""
 
     type: ClassVar[str] = "match.outcome"
+    schema_version: ClassVar[int] = 2
+    needs_level: ClassVar[int] = 3
     outcome: msgspec.Raw
+    shown: dict[str, msgspec.Raw] | UnsetType = UNSET
+    """What viewers are shown in place of `outcome`, as in `MatchInput`."""
+
+    @property
+    def hidden_from(self) -> list[str]:
+        """The keys of the viewers who are shown nothing of it."""
+        return _hidden_from(self.shown)
 
     @property
     def reaches(self) -> int:
         """The tick after the one that made it: stepping that one again would repeat the outcome."""
         return self.tick + 1
+
+
+def _hidden_from(shown: dict[str, msgspec.Raw] | UnsetType) -> list[str]:
+    if shown is UNSET:
+        return []
+    return [viewer for viewer, part in shown.items() if bytes(part) == b"null"]
 
 
 class MatchCheckpoint(MatchEvent, frozen=True):

@@ -68,6 +68,10 @@ class Match(msgspec.Struct):
     """The keys that each seat holds, by socket."""
     rewound: bool = False
     """Whether frames of its run were discarded: the next run has begun, though it is paused."""
+    has_secrets: bool = False
+    """Whether viewers differ in what they may see."""
+    hidden: dict[str, int] = {}
+    """How many inputs each viewer was shown nothing of, in a game without ticks with secrets."""
 
     @property
     def shown_run(self) -> int:
@@ -83,6 +87,13 @@ class Match(msgspec.Struct):
         if clock is None or not clock.clocks_ms:
             return []
         return clock.after(0 if turn_left_ms is None else clock.ends_in_ms - turn_left_ms)
+
+    def tick_shown(self, viewer: str, tick: int) -> int:
+        """Return what a viewer is told that the latest tick is; `viewer` is their key.
+
+        Where each input takes a tick, an input that is hidden from them takes none.
+        """
+        return tick - self.hidden.get(viewer, 0)
 
 
 def pause_left_ms(match: Match, seat: int, spent_ms: Sequence[int]) -> int | None:
@@ -114,6 +125,7 @@ class Matches(msgspec.Struct):
             spent_ms=[0] * len(event.players),
             replay_from=position,
             checkpoint_at=position,
+            has_secrets=event.has_secrets,
         )
 
     def on_match_input(self, event: MatchInput, position: Position) -> None:
@@ -131,6 +143,9 @@ class Matches(msgspec.Struct):
             match.pressing[event.seat] = event.held
         elif match.pressing:
             match.pressing.pop(event.seat, None)
+        if match.has_secrets and match.pace != "ticks":
+            for viewer in event.hidden_from:
+                match.hidden[viewer] = match.hidden.get(viewer, 0) + 1
 
     def on_match_outcome(self, event: MatchOutcome, _position: Position) -> None:
         """Record the tick."""

@@ -8,6 +8,7 @@ import msgspec
 
 from service.domain.events.matches import MatchCheckpoint
 from service.edge.api import operator_shapes as shapes
+from service.games.sight import SPECTATOR, Views, seated
 from service.replay.run import encode_state, state_hash
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ def state_at(replay: Replay, tick: int | None) -> StateAt:
     """Return the state before a tick is stepped, by default the latest; raise `RulesFailed`."""
     wanted = replay.ticks if tick is None else min(tick, replay.ticks)
     state = replay.at(wanted)
-    viewers = [None, *range(len(replay.started.players))]
+    views = Views(replay.game, len(replay.started.players))
+    viewers = [SPECTATOR, *map(seated, range(len(replay.started.players)))]
     return StateAt(
         wanted,
         msgspec.json.decode(encode_state(state)),
         state_hash(state),
-        [msgspec.to_builtins(replay.game.view(state, viewer)) for viewer in viewers],
+        [msgspec.to_builtins(views.view(state, viewer)) for viewer in viewers],
         _near(replay.events, wanted),
     )
 

@@ -63,7 +63,7 @@ LOG: dict[str, tuple[int, str]] = {
     "room.moved": (1, "room:r"),
     "match.started": (2, "match:r-1"),
     "match.input": (3, "match:r-1"),
-    "match.outcome": (1, "match:r-1"),
+    "match.outcome": (2, "match:r-1"),
     "match.checkpoint": (1, "match:r-1"),
     "match.paused": (2, "match:r-1"),
     "match.resumed": (2, "match:r-1"),

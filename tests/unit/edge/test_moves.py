@@ -14,7 +14,8 @@ from service.domain.errors import MatchNotRunning, NotInRoom
 from service.domain.events.base import Event
 from service.edge.connection import Connection
 from service.edge.dialect import V1
-from service.edge.moves import PAGE_MOVES, MoveHistory
+from service.edge.moves import MoveHistory
+from service.edge.past_moves import PAGE_MOVES
 from service.edge.session.errors import RateLimited
 from service.errors import ClientError
 from service.settings.sections.connections import SlowLimits

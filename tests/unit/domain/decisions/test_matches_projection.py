@@ -115,6 +115,8 @@ def test_a_match_of_which_nothing_was_logged_is_at_its_beginning() -> None:
         "suspended": False,
         "pressing": {},
         "rewound": False,
+        "has_secrets": False,
+        "hidden": {},
     }
 
 
