@@ -162,6 +162,7 @@ export class Field {
     const { width, height } = this.#canvas;
     if (!width || !height) return;
     const now = performance.now();
+    /** @type {State} */
     const state = this.#motion.at(now) ?? AT_REST;
     const { ballX } = state;
     const [p1Y, p2Y] = this.#paddles(state, now);

@@ -581,14 +581,14 @@ class RoomPage {
   }
 
   #renderTurn() {
-    const { turn, endsAt } = this.#turn;
+    const { turn, endsAt, totalMs } = this.#turn;
     const isLive = this.#phase === "playing";
     if (this.#view?.layout !== "score" && (isLive || this.#phase === "result")) {
       this.#board.turn(isLive ? this.#turn : { ...this.#turn, turn: null, endsAt: null }, isLive);
     }
     const isMine = turn !== null && turn === this.#seat;
     const leftMs = endsAt === null ? Infinity : endsAt - performance.now();
-    if (isLive && isMine && leftMs <= LOW_MS && !this.#hasWarned) {
+    if (isLive && isMine && totalMs > LOW_MS && leftMs <= LOW_MS && !this.#hasWarned) {
       this.#hasWarned = true;
       setText(byId("announce"), `${Math.round(LOW_MS / 1000)} seconds left.`);
     }
