@@ -71,6 +71,8 @@ class State(msgspec.Struct, array_like=True, tag=1):
     delay_s: float
     assumed: list[int]
     """The frame rates that the sender believes the sockets in the room have."""
+    clocks_ms: list[int] = []
+    """What each seat has left on its clock; empty without clocks."""
 
 
 class SeatState(msgspec.Struct, array_like=True, tag=5):
@@ -213,7 +215,7 @@ def delivery_of_state(part: State, seat: int | None = None) -> Delivery:
     return Delivery(
         InRoom(part.room, part.players, part.spectators, seat=seat),
         classic.GameUpdate(part.room, state),
-        v1.GameUpdate(part.room, part.run, part.tick, state, ends_in_ms),
+        v1.GameUpdate(part.room, part.run, part.tick, state, ends_in_ms, part.clocks_ms or UNSET),
         delay_s=part.delay_s,
         rates=None if part.rates is None else frozenset(part.rates),
     )

@@ -258,6 +258,7 @@ class FrameSender:
                     None if delivery.rates is None else sorted(delivery.rates),
                     delivery.delay_s,
                     sorted(wanted),
+                    update.clocks_ms or [],
                 )
                 self._add(node, for_seat(part, audience.seat), PART_BYTES + len(part.state))
 

@@ -73,11 +73,13 @@ class Site:
     def show(self, room: Any, seat: int | None, socket: str) -> None:
         self.shown.append((room.id, seat, socket))
 
-    def state(self, tick: int, *, run: int = 0, **fields: Any) -> None:
+    def state(
+        self, tick: int, *, run: int = 0, clocks: tuple[Any, ...] = (), **fields: Any
+    ) -> None:
         """Publish a state of the match that this node runs."""
         fields = {"audience": InRoom("room"), **fields}
         view = {"tick": tick}
-        update = v1.GameUpdate("room", run, tick, view)
+        update = v1.GameUpdate("room", run, tick, view, *clocks)
         self.sender.publish(Delivery(classic=classic.GameUpdate("room", view), v1=update, **fields))
 
 
@@ -138,6 +140,14 @@ async def test_what_is_for_one_node_within_a_turn_is_one_message_in_its_order() 
         classic.GameUpdate("room", {"tick": 2})
     )
     assert pair.one.local.ticks == [1, 2]
+
+
+async def test_clocks_are_shown_by_every_node() -> None:
+    pair = await Pair.begun("n1", "n2")
+    pair.one.state(1, clocks=(7000, [7000, 9000]))
+    await pair.carry()
+    (state,) = pair.two.local.delivered
+    assert (state.v1.turn_ends_in_ms, state.v1.clocks_ms) == (7000, [7000, 9000])
 
 
 async def test_only_nodes_with_sockets_of_the_audience_are_sent_anything() -> None:
