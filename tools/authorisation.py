@@ -227,6 +227,7 @@ REST_ROWS: tuple[RestRow, ...] = (
     RestRow("GET", "/rooms", "list rooms", _rest()),
     RestRow("GET", "/rooms/{roomId}", "show a room", _rest()),
     RestRow("GET", "/matches", "list matches", _rest()),
+    RestRow("GET", "/players/{userId}", "see how somebody has played", _rest()),
     *(
         RestRow("GET", MATCH + path, name, _rest(anyone=404) if private else _rest(),
                 private=private)

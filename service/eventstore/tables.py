@@ -148,6 +148,7 @@ profiles = Table(
     metadata,
     Column("user", String(128), primary_key=True),
     Column("name", Text, nullable=False),
+    Index(None, "name"),
 )
 """Display names: personal data, kept outside the log so that it can be erased."""
 

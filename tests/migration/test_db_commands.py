@@ -17,16 +17,16 @@ def ws_service(tmp_path: Path) -> CommandLine:
 
 
 def test_db_upgrade_current_and_check_work(ws_service: CommandLine) -> None:
-    assert ws_service("db", "current") == "schema none, newest is 0007\n"
+    assert ws_service("db", "current") == "schema none, newest is 0008\n"
     check = ws_service.run("db", "check")
     assert check.code == 2
     assert check.complaint.startswith(f"error: there is no event log at {ws_service.data_dir}")
     assert "check WS_DATA_DIR" in check.complaint
     assert not ws_service.data_dir.exists()
 
-    assert ws_service("db", "upgrade") == "schema none -> 0007\n"
-    assert ws_service("db", "upgrade") == "schema 0007, as before\n"
-    assert ws_service("db", "current") == "schema 0007, newest is 0007\n"
+    assert ws_service("db", "upgrade") == "schema none -> 0008\n"
+    assert ws_service("db", "upgrade") == "schema 0008, as before\n"
+    assert ws_service("db", "current") == "schema 0008, newest is 0008\n"
     assert ws_service("db", "check") == "the database has the newest schema\n"
 
 

@@ -94,6 +94,13 @@ class MatchNotFound(ApiError):
     code = "MATCH_NOT_FOUND"
 
 
+class PlayerNotFound(ApiError):
+    """Nobody with this id has been here."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "PLAYER_NOT_FOUND"
+
+
 class MatchIsLive(ApiError):
     """The match is still live; join its room as a spectator to watch it."""
 

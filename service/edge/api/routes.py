@@ -28,9 +28,10 @@ from service.domain.events.matches import (
     MatchTurnNoted,
 )
 from service.domain.ids import parse_user_id
-from service.edge.api import shapes
-from service.edge.api.access import find, find_over, seen_by
+from service.edge.api import player_shapes, shapes
+from service.edge.api.access import find, find_over
 from service.edge.api.calls import Call, Dependencies, Route
+from service.edge.api.history import list_matches, show_player
 from service.edge.api.legal_moves import show_legal_moves
 from service.edge.api.operators import OPERATOR_ROUTES
 from service.edge.api.problems import BadParameter
@@ -38,7 +39,6 @@ from service.edge.api.streams import show_summary, stream_frames, stream_recordi
 from service.edge.claims import Scope, may_be_user_id
 from service.edge.paging import first_page
 from service.edge.room_list import room_page
-from service.eventstore.read_models.match_history import MatchQuery, find_matches
 from service.eventstore.records import Origin
 from service.fanout.audience import Delivery, Everyone, Sockets, Users
 from service.fanout.views import room_summary, user_entry
@@ -108,28 +108,7 @@ async def show_room(deps: Dependencies, call: Call[shapes.RoomParams]) -> shapes
     """Shows a room; for a private one it is enough to know its id, as for joining it."""
     room = deps.world.rooms.get(call.params.room_id)
     summary = msgspec.structs.asdict(room_summary(room, deps.profiles))
-    return shapes.Room(**summary, options=room.options.as_written, match_id=room.match)
-
-
-async def list_matches(deps: Dependencies, call: Call[shapes.MatchesParams]) -> shapes.MatchPage:
-    """Lists matches, live and finished; those of rooms that aren't public to their players only."""
-    params = call.params
-    since = 0 if params.since is None else int(params.since.timestamp() * 1_000_000)
-    wanted = MatchQuery(
-        user_id=None if params.user is None else str(parse_user_id(params.user)),
-        game=params.game,
-        since=since,
-        reason=params.reason,
-        before=params.cursor,
-        limit=params.limit + 1,
-    )
-    found = await find_matches(deps.reader, wanted)
-    page = found[: params.limit]
-    seen = await seen_by(call.caller, page, deps)
-    return shapes.MatchPage(
-        matches=[shapes.match_of(match, deps.games) for match in seen],
-        cursor=page[-1].position if len(found) > len(page) else None,
-    )
+    return shapes.Room(**summary, match_id=room.match)
 
 
 async def show_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.Match:
@@ -216,6 +195,14 @@ ROUTES: tuple[Route[Any], ...] = (
         list_matches,
         params_type=shapes.MatchesParams,
         response_type=shapes.MatchPage,
+    ),
+    Route(
+        "GET",
+        "/players/{userId}",
+        show_player,
+        params_type=player_shapes.PlayerParams,
+        response_type=player_shapes.Player,
+        problems=(404,),
     ),
     Route(
         "GET",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Float, and_, case, cast, exists, or_, select
 
 from service.domain.events.base import match_stream, room_stream
 from service.domain.events.matches import EndReason, MatchEnded, MatchStarted, room_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement
 
     from service.domain.events.base import Event, Position
     from service.eventstore.reader import Reader
@@ -39,6 +40,13 @@ _ENDED = """
 
 PROJECTED_EVENTS = frozenset({MatchStarted, MatchEnded})
 """The events that change the match history."""
+
+
+MatchResult: TypeAlias = Literal["won", "lost", "drawn"]
+MatchOrder: TypeAlias = Literal["newest", "oldest", "longest", "shortest"]
+
+WITHOUT_RESULT: frozenset[EndReason] = frozenset({"abandoned", "void"})
+"""The reasons of an end at which a match without a winner is not a draw."""
 
 
 class NoSuchMatch(ServiceError):
@@ -71,13 +79,26 @@ class MatchQuery(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     """A user's id or display name."""
     user_id: str | None = None
+    opponent: str | None = None
+    """The id or display name of another player of the match than `user` or `user_id`."""
     game: str | None = None
     since: int = 0
     """Only matches that started at this time or later, in microseconds since 1970."""
+    until: int | None = None
+    """Only matches that started before this time, in microseconds since 1970."""
     reason: str | None = None
     """The reason of the end, or `live`."""
+    result: MatchResult | None = None
+    """How it ended for `user` or `user_id`; without one, whether somebody won (or lost)."""
+    seconds_min: float | None = None
+    """Only matches that took as long or longer, in seconds, by the clock of their game."""
+    seconds_max: float | None = None
+    tick_hz: Mapping[str, int] = {}
+    """The ticks per second of the games that have them; others took from start to end."""
     before: Position | None = None
     """Only matches that started before this position."""
+    sort: MatchOrder = "newest"
+    offset: int = 0
     limit: int = 20
 
 
@@ -112,9 +133,9 @@ def history_statements(recorded: RecordedEvent) -> Iterator[tuple[str, dict[str,
 
 
 async def find_matches(reader: Reader, query: MatchQuery) -> list[PlayedMatch]:
-    """Return the matches that `query` selects, the newest first."""
-    statement = select(matches).where(*_conditions(query))
-    statement = statement.order_by(matches.c.started_position.desc()).limit(query.limit)
+    """Return the matches that `query` selects, in its order."""
+    statement = select(matches).where(*_conditions(query)).order_by(*_order(query))
+    statement = statement.offset(query.offset or None).limit(query.limit)
     async with reader.engine.connect() as connection:
         rows = (await connection.execute(statement)).mappings().all()
         seats = (
@@ -199,20 +220,81 @@ def _conditions(wanted: MatchQuery) -> Iterator[ColumnElement[bool]]:
         yield matches.c.match == wanted.match
     if wanted.game is not None:
         yield matches.c.game == wanted.game
-    if wanted.user is not None:
-        yield matches.c.match.in_(_played_by(wanted.user))
-    if wanted.user_id is not None:
-        played = select(match_players.c.match).where(match_players.c.user == wanted.user_id)
-        yield matches.c.match.in_(played)
+    player = _player(wanted, match_players.c.user)
+    if player is not None:
+        yield matches.c.match.in_(select(match_players.c.match).where(player))
     if wanted.reason is not None:
         live = wanted.reason == "live"
         yield matches.c.reason.is_(None) if live else matches.c.reason == wanted.reason
     if wanted.before is not None:
         yield matches.c.started_position < wanted.before
+    yield from _conditions_on_results(wanted)
 
 
-def _played_by(user: str) -> Select[tuple[str]]:
-    named = select(profiles.c.user).where(profiles.c.name == user)
-    return select(match_players.c.match).where(
-        (match_players.c.user == user) | match_players.c.user.in_(named)
-    )
+def _conditions_on_results(wanted: MatchQuery) -> Iterator[ColumnElement[bool]]:
+    if wanted.until is not None:
+        yield matches.c.started_at < wanted.until
+    if wanted.opponent is not None:
+        yield _has_opponent(wanted)
+    if wanted.result is not None:
+        yield _has_result(wanted)
+    if wanted.seconds_min is not None:
+        yield _seconds(wanted.tick_hz) >= wanted.seconds_min
+    if wanted.seconds_max is not None:
+        yield _seconds(wanted.tick_hz) <= wanted.seconds_max
+
+
+def _order(wanted: MatchQuery) -> Iterator[ColumnElement[Any]]:
+    newest = matches.c.started_position.desc()
+    if wanted.sort == "oldest":
+        yield matches.c.started_position
+        return
+    if wanted.sort != "newest":
+        seconds = _seconds(wanted.tick_hz)
+        # Live matches are last in either order.
+        yield seconds.is_(None)
+        yield seconds.desc() if wanted.sort == "longest" else seconds
+    yield newest
+
+
+def _seconds(tick_hz: Mapping[str, int]) -> ColumnElement[Any]:
+    """Return how long a match took; null while it is live."""
+    by_clock = cast(matches.c.ended_at - matches.c.started_at, Float) / 1_000_000
+    ticked = [
+        (matches.c.game == game, cast(matches.c.ticks, Float) / hz)
+        for game, hz in tick_hz.items()
+        if hz
+    ]
+    return case(*ticked, else_=by_clock) if ticked else by_clock
+
+
+def _is(column: ColumnElement[str], user: str) -> ColumnElement[bool]:
+    """Return whether a column has the id of a user, who is given by id or display name."""
+    return or_(column == user, column.in_(select(profiles.c.user).where(profiles.c.name == user)))
+
+
+def _player(wanted: MatchQuery, column: ColumnElement[str]) -> ColumnElement[bool] | None:
+    """Return whether a column has the id of the user of the query; None without one."""
+    if wanted.user_id is not None:
+        return column == wanted.user_id
+    return None if wanted.user is None else _is(column, wanted.user)
+
+
+def _has_opponent(wanted: MatchQuery) -> ColumnElement[bool]:
+    seats = match_players.alias()
+    is_opponent = and_(seats.c.match == matches.c.match, _is(seats.c.user, wanted.opponent or ""))
+    own = _player(wanted, seats.c.user)
+    return exists().where(is_opponent if own is None else and_(is_opponent, ~own))
+
+
+def _has_result(wanted: MatchQuery) -> ColumnElement[bool]:
+    winner = matches.c.winner
+    if wanted.result == "drawn":
+        has_result = matches.c.reason.not_in(WITHOUT_RESULT)
+        return and_(winner.is_(None), matches.c.reason.is_not(None), has_result)
+    seats = match_players.alias()
+    own = _player(wanted, seats.c.user)
+    if own is None:
+        return winner.is_not(None)
+    is_own = exists().where(seats.c.match == matches.c.match, seats.c.seat == winner, own)
+    return is_own if wanted.result == "won" else and_(winner.is_not(None), ~is_own)

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from service.domain.events.access import SessionsRevoked
 from service.domain.events.matches import MatchStarted
 from service.domain.ids import Owner
-from service.edge.api import access, operator_actions, operators, routes
+from service.edge.api import access, history, operator_actions, operators
 from service.edge.api.calls import Dependencies
 from service.edge.api.server import PREFIX, Api
 from service.edge.auth import Authenticator, FixedKey, Issuer
@@ -106,6 +106,9 @@ class Stub:
     async def page(self, *_: object, **__: object) -> list[object]:
         return []
 
+    async def names(self, *_: object) -> dict[str, str]:
+        return {}
+
     def turn(self) -> Any:
         return nullcontext()
 
@@ -159,7 +162,7 @@ async def client(
     async def hidden(*_: object) -> set[str]:
         return {MATCH} if row.private else set()
 
-    for module in (access, operators, routes):
+    for module in (access, operators, history):
         monkeypatch.setattr(module, "find_matches", find)
     monkeypatch.setattr(access, "private_matches", hidden)
 
@@ -218,6 +221,7 @@ async def test_each_caller_is_authorised_as_the_table_says(
     client: TestClient[web.Request, web.Application], row: RestRow, caller: Caller
 ) -> None:
     path = row.path.replace("{roomId}", ROOM).replace("{matchId}", MATCH)
+    path = path.replace("{userId}", str(OPPONENT))
     claims = TOKENS[caller]
     headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"} if claims else {}
     url = f"{PREFIX}/v1{path}{row.query}"
