@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from service.domain.ids import is_bot, parse_user_id
-from service.edge.api import player_shapes, shapes
+from service.edge.api import history_shapes, shapes
 from service.edge.api.access import seen_by
 from service.edge.api.problems import BadParameter, PlayerNotFound
 from service.eventstore.read_models.match_history import WITHOUT_RESULT, MatchQuery, find_matches
@@ -30,7 +30,9 @@ OPPONENTS_MAX = 20
 Counts: TypeAlias = "Counter[MatchResult]"
 
 
-async def list_matches(deps: Dependencies, call: Call[shapes.MatchesParams]) -> shapes.MatchPage:
+async def list_matches(
+    deps: Dependencies, call: Call[history_shapes.MatchesParams]
+) -> shapes.MatchPage:
     """Lists matches, live and finished; those of rooms that aren't public to their players only."""
     params = call.params
     if params.result is not None and params.user is None:
@@ -64,8 +66,8 @@ async def list_matches(deps: Dependencies, call: Call[shapes.MatchesParams]) -> 
 
 
 async def show_player(
-    deps: Dependencies, call: Call[player_shapes.PlayerParams]
-) -> player_shapes.Player:
+    deps: Dependencies, call: Call[history_shapes.PlayerParams]
+) -> history_shapes.Player:
     """Shows how somebody has played, by those of their matches that you may see."""
     user = parse_user_id(call.params.user_id)
     wanted = MatchQuery(user_id=str(user), limit=MATCHES_MAX + 1)
@@ -86,7 +88,7 @@ async def show_player(
 
 def player_of(
     user: User, matches: Sequence[PlayedMatch], *, status: v1.Status | None, is_all: bool
-) -> player_shapes.Player:
+) -> history_shapes.Player:
     """Return how `user` has played in `matches`, the newest first."""
     played = [(match, result) for match in matches if (result := result_of(match, user.id))]
     games: dict[str, Counts] = {}
@@ -100,7 +102,7 @@ def player_of(
                 names.setdefault(other, name)
     results = [result for _, result in played]
     often = sorted(opponents.items(), key=lambda one: -one[1].total())[:OPPONENTS_MAX]
-    return player_shapes.Player(
+    return history_shapes.Player(
         user=user,
         status=status,
         record=_record(Counter(results)),
@@ -108,11 +110,11 @@ def player_of(
         streak=_streak(results),
         last=results[:LAST_MAX],
         games=[
-            player_shapes.GameRecord(game=game, record=_record(counts))
+            history_shapes.GameRecord(game=game, record=_record(counts))
             for game, counts in sorted(games.items(), key=lambda one: -one[1].total())
         ],
         opponents=[
-            player_shapes.OpponentRecord(
+            history_shapes.OpponentRecord(
                 user=User(parse_user_id(other), names[other]), record=_record(counts)
             )
             for other, counts in often
@@ -131,8 +133,8 @@ def result_of(match: PlayedMatch, user: object) -> MatchResult | None:
     return "won" if match.users[match.winner] == str(user) else "lost"
 
 
-def _record(counts: Counts) -> player_shapes.Record:
-    return player_shapes.Record(won=counts["won"], lost=counts["lost"], drawn=counts["drawn"])
+def _record(counts: Counts) -> history_shapes.Record:
+    return history_shapes.Record(won=counts["won"], lost=counts["lost"], drawn=counts["drawn"])
 
 
 def _streak(results: Iterable[MatchResult]) -> int:

@@ -28,7 +28,7 @@ from service.domain.events.matches import (
     MatchTurnNoted,
 )
 from service.domain.ids import parse_user_id
-from service.edge.api import player_shapes, shapes
+from service.edge.api import history_shapes, shapes
 from service.edge.api.access import find, find_over
 from service.edge.api.calls import Call, Dependencies, Route
 from service.edge.api.history import list_matches, show_player
@@ -193,15 +193,15 @@ ROUTES: tuple[Route[Any], ...] = (
         "GET",
         "/matches",
         list_matches,
-        params_type=shapes.MatchesParams,
+        params_type=history_shapes.MatchesParams,
         response_type=shapes.MatchPage,
     ),
     Route(
         "GET",
         "/players/{userId}",
         show_player,
-        params_type=player_shapes.PlayerParams,
-        response_type=player_shapes.Player,
+        params_type=history_shapes.PlayerParams,
+        response_type=history_shapes.Player,
         problems=(404,),
     ),
     Route(

@@ -20,7 +20,6 @@ from service.domain.ids import (
     parse_user_id,
 )
 from service.edge.http.game_pages import page_url
-from service.eventstore.read_models.match_history import MatchOrder, MatchResult
 from service.games.options import options_schema
 from service.protocol import v1
 from service.protocol.base import WireGame, WireRoomId
@@ -102,57 +101,6 @@ class RoomParams(Parameters, frozen=True):
     """One room."""
 
     room_id: AnyRoomId
-
-
-class MatchesParams(Parameters, frozen=True):
-    """A page of matches, and filters."""
-
-    user: AnyUserId | None = None
-    opponent: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=USER_ID_LENGTH_MAX,
-                description="Only those with this other player: an id or a display name.",
-            ),
-        ]
-        | None
-    ) = None
-    game: GameName | None = None
-    since: (
-        Annotated[
-            datetime, Meta(tz=True, description="Only those that started at this time or later.")
-        ]
-        | None
-    ) = None
-    until: (
-        Annotated[datetime, Meta(tz=True, description="Only those that started before this time.")]
-        | None
-    ) = None
-    result: (
-        Annotated[MatchResult, Meta(description="Only those that ended so for `user`.")] | None
-    ) = None
-    seconds_min: (
-        Annotated[
-            float, Meta(ge=0, le=TICK_MAX, description="Only those that took as long or longer.")
-        ]
-        | None
-    ) = None
-    seconds_max: (
-        Annotated[float, Meta(ge=0, le=TICK_MAX, description="Only those that took no longer.")]
-        | None
-    ) = None
-    sort: Annotated[MatchOrder, Meta(description="The order of the matches.")] = "newest"
-    reason: (
-        Annotated[
-            EndReason | Literal["live"],
-            Meta(description="Only those that ended for this reason, or live ones."),
-        ]
-        | None
-    ) = None
-    cursor: NumberCursor | None = None
-    limit: PageLimit = PAGE_LIMIT
 
 
 class MatchParams(Parameters, frozen=True):

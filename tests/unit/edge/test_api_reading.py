@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
+from service.edge.api.history_shapes import MatchesParams
 from service.edge.api.problems import ApiError, BadBody, BadParameter
 from service.edge.api.reading import read_body, read_parameters
 from service.edge.api.routes import ROUTES
@@ -19,7 +20,6 @@ from service.edge.api.shapes import (
     Announcement,
     EventsParams,
     FramesParams,
-    MatchesParams,
     Recipient,
     RoomsParams,
 )
