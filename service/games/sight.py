@@ -13,7 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from service.games.protocol import Game, GameEvent, State
 
-View = NewType("View", object)
+View = NewType("View", msgspec.Struct)
 """What one viewer may see of a state, to be encoded for them."""
 
 Shown = dict[str, msgspec.Raw]

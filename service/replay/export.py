@@ -16,7 +16,9 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
     """Yield a line `{match, game, players, names, tick_hz, ticks, ...}`, then one for each frame.
 
     A frame is `{tick, state}`. `hz` is the number of frames per second of the match; None is every
-    tick. In a turn-based game each frame also has the `input` that led to it.
+    tick. In a turn-based game each frame also has the `input` that led to it. Of a game with
+    secrets, a viewer with full sight also gets `views`, what each seat sees; one without does not
+    get the seed.
     """
     started, ended = replay.started, replay.ended
     yield _line(
@@ -27,7 +29,7 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
             "players": started.players,
             "names": names,
             "options": started.options,
-            "seed": started.seed,
+            "seed": started.seed if replay.viewer.is_full else None,
             "tick_hz": replay.game.tick_hz,
             "ticks": replay.ticks,
             "rewinds": replay.rewinds,
@@ -46,7 +48,10 @@ def frame_lines(
     for tick, state in replay.frames(hz, start):
         if to is not None and tick > to:
             return
-        frame = {"tick": tick, "state": replay.view(state)}
+        frame: dict[str, object] = {"tick": tick, "state": replay.view(state)}
+        views = replay.views(state)
+        if views is not None:
+            frame["views"] = views
         last = None if replay.game.tick_hz else replay.last_input(tick)
         yield _line(frame if last is None else {**frame, "input": last.input})
 

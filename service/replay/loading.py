@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.domain.events.base import match_stream
+from service.domain.events.matches import MatchStarted
 from service.domain.names import placeholder_name
 from service.errors import ServiceError
 from service.eventstore.codec import decode
@@ -55,6 +56,13 @@ async def load_rows(
         missing = [row.position - 1 for row in page if row.position - 1 not in known]
         previous |= known | await reader.hashes([position for position in missing if position])
     return rows, previous
+
+
+def is_secret(source: Source) -> bool:
+    """Return whether a match keeps its secrets after its end, so that its recording has some."""
+    first = source.rows[0]
+    started = decode(first.type, first.schema_version, first.data)
+    return isinstance(started, MatchStarted) and started.secrets == "always"
 
 
 async def load_source(

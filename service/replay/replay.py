@@ -22,6 +22,7 @@ from service.domain.events.matches import (
 from service.errors import ServiceError
 from service.games.options import set_up
 from service.games.protocol import RulesFailed
+from service.games.sight import FULL, View, Views
 from service.replay.run import decode_event, state_hash, ticks_taken
 from service.replay.track import RecordedRun, Track
 
@@ -77,6 +78,9 @@ class Replay:
             raise NotAMatch
         self.started = events[0]
         self.game = _rules_of(self.started, games)
+        self.viewer = FULL
+        """Who looks at it (see `service.replay.seen`): as made here somebody with full sight."""
+        self._views = Views(self.game, len(self.started.players))
         self.events = [event for event in events if isinstance(event, MatchEvent)]
         # The clock of the machine may have been set back in between.
         self.times = list(accumulate(times, max))
@@ -154,12 +158,21 @@ class Replay:
             return None
         return difference
 
-    def view(self, state: State) -> msgspec.Struct:
-        """Return what a spectator may see of a state; raise `RulesFailed`."""
-        return self._ask(lambda: self.game.view(state, None))
+    @property
+    def input_ticks(self) -> Sequence[int]:
+        """The tick at which each of `inputs` takes effect."""
+        return self._track.input_ticks
+
+    def view(self, state: State) -> View:
+        """Return what the viewer's seat may see of a state, or spectators; raise `RulesFailed`."""
+        return self._ask(lambda: self._views.view(state, self.viewer))
+
+    def views(self, state: State) -> list[View] | None:
+        """Return what each seat may see, for a viewer with full sight of a game with secrets."""
+        return self._ask(lambda: self._views.views(state, self.viewer))
 
     def shown(self, event: MatchInput) -> msgspec.Raw:
-        """Return what a spectator may see of an input."""
+        """Return what the viewer may see of one of `inputs`."""
         return event.input
 
     def scores(self, state: State) -> list[int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from service.domain.events.matches import room_of
 from service.edge.api.problems import MatchIsLive, MatchNotFound
 from service.eventstore.read_models.match_history import MatchQuery, find_matches, private_matches
+from service.games.sight import SPECTATOR, seated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from service.edge.api.calls import Dependencies
     from service.edge.auth import Caller
     from service.eventstore.read_models.match_history import PlayedMatch
+    from service.games.sight import Viewer
 
 
 async def find(match: MatchId, caller: Caller, deps: Dependencies) -> PlayedMatch:
@@ -43,6 +45,20 @@ async def seen_by(
     hidden = await private_matches(deps.reader, found)
     user = None if caller.identity is None else str(caller.identity.user)
     return [match for match in found if match.id not in hidden or user in match.users]
+
+
+def viewer_of(match: PlayedMatch, caller: Caller, deps: Dependencies) -> Viewer:
+    """Return what a caller is in a match: its player in a seat, or else a spectator.
+
+    Who has left a match that goes on is a spectator of it.
+    """
+    user = None if caller.identity is None else caller.identity.user
+    room = deps.world.rooms.rooms.get(room_of(match.id))
+    if match.ended_at is None and room is not None and room.match == match.id:
+        seat = None if user is None else room.seat_of(user)
+    else:
+        seat = match.users.index(str(user)) if str(user) in match.users else None
+    return SPECTATOR if seat is None else seated(seat)
 
 
 async def find_watchable(

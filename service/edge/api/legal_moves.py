@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.edge.api import shapes
 from service.edge.api.access import find
+from service.games.sight import seated
 
 if TYPE_CHECKING:
     from service.edge.api.calls import Call, Dependencies
@@ -23,7 +24,7 @@ async def show_legal_moves(deps: Dependencies, call: Call[shapes.MatchParams]) -
         return shapes.LegalMoves(seat=None, tick=0, moves=[])
     seat = match.users.index(user)
     with deps.replays.turn():
-        replay = await deps.replays.load(match.id)
+        replay = await deps.replays.load(match.id, viewer=seated(seat))
         tick = replay.ticks
         moves = await deps.replays.ask(
             replay, lambda one: [dict(move) for move in one.game.legal_moves(one.at(tick), seat)]

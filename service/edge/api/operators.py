@@ -22,6 +22,7 @@ from service.eventstore.read_models.match_history import MatchQuery, find_matche
 from service.eventstore.read_models.outbox import entries
 from service.fanout.views import user_entry
 from service.figures import EVERY_S
+from service.games.sight import FULL
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ async def show_state(deps: Dependencies, call: Call[shapes.StateParams]) -> shap
     if not await find_matches(deps.reader, MatchQuery(match=match)):
         raise MatchNotFound
     with deps.replays.turn():
-        replay = await deps.replays.load(match)
+        replay = await deps.replays.load(match, viewer=FULL)
         found = await deps.replays.ask(replay, lambda one: state_at(one, tick))
     return match_at_tick(found, replay, deps.profiles)
 

@@ -18,10 +18,12 @@ from service.eventstore.integrity import broken_match
 from service.eventstore.skips import read_skips
 from service.eventstore.stored import UnreadableEvent
 from service.games.protocol import RulesFailed
+from service.games.sight import SPECTATOR
 from service.replay.export import frame_lines
-from service.replay.loading import TooLong, load_source
+from service.replay.loading import TooLong, is_secret, load_source
 from service.replay.recording import VERSION, NotARecording, write
 from service.replay.replay import Difference, NotAMatch, Replay
+from service.replay.seen import seen_by
 from service.replay.summary import summarise
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from service.eventstore.reader import Reader
     from service.eventstore.records import RecordedEvent
     from service.games.catalogue import Catalogue
+    from service.games.sight import Viewer
     from service.replay.summary import Summary
 
 REPLAYS_MAX = 16
@@ -83,10 +86,12 @@ class Replays:
         finally:
             self._under_way -= 1
 
-    async def load(self, match: MatchId, until: int | None = None) -> Replay:
-        """Read a match, or its part that was recorded `until` then, in microseconds since 1970.
+    async def load(
+        self, match: MatchId, until: int | None = None, viewer: Viewer = SPECTATOR
+    ) -> Replay:
+        """Read a match as a viewer may see it; raise `NotReplayable` if it can't be replayed.
 
-        Raises `NotReplayable` if it can't be replayed.
+        With `until` it is its part that was recorded until then, in microseconds since 1970.
         """
         events: list[Event] = []
         times: list[int] = []
@@ -100,11 +105,13 @@ class Replays:
                 raise NotReplayable(TOO_LONG)
             if len(shown) < len(page):
                 break
-        return await self._in_thread(lambda: Replay(events, self._games, times))
+        return await self._in_thread(lambda: seen_by(Replay(events, self._games, times), viewer))
 
-    async def summary(self, match: MatchId, until: int | None = None) -> Summary:
-        """Sum a match up, or its part until then; raise `NotReplayable`."""
-        replay = await self.load(match, until)
+    async def summary(
+        self, match: MatchId, until: int | None = None, viewer: Viewer = SPECTATOR
+    ) -> Summary:
+        """Sum a match up, or its part until then, as a viewer sees it; raise `NotReplayable`."""
+        replay = await self.load(match, until, viewer)
         return await self._in_thread(lambda: summarise(replay))
 
     async def etag(self, match: PlayedMatch) -> str:
@@ -129,6 +136,8 @@ class Replays:
             )
         except TooLong as error:
             raise NotReplayable(TOO_LONG) from error
+        if source.rows and is_secret(source):
+            raise NotReplayable("What players could not see of this match stays secret.")
         lines = _packed(write(source)) if gzip else write(source)
         while some := await self._in_thread(lambda: _slice(lines)):
             yield some
@@ -143,14 +152,14 @@ class Replays:
         while some := await self._in_thread(lambda: _slice(lines)):
             yield some
 
-    async def verify(self, match: MatchId) -> Difference | None:
+    async def verify(self, match: MatchId, viewer: Viewer = SPECTATOR) -> Difference | None:
         """Verify a recording by the hash chain and by a replay; return the first difference.
 
         A broken chain is reported at tick 0, since it can't be assigned to a tick.
         """
         async with self._reading:
             broken = await broken_match(self._reader, match, rows_at_once=EVENTS_PER_READ)
-        difference = await self._in_thread((await self.load(match)).verify)
+        difference = await self._in_thread((await self.load(match, viewer=viewer)).verify)
         if difference is None and broken is not None:
             return Difference(0, broken.message)
         return difference

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import UNSET
 
 from service.domain.commands.operators import RevokeSessions
-from service.domain.events.base import match_stream
 from service.domain.events.matches import (
     MatchCheckpoint,
     MatchEnded,
@@ -29,10 +28,11 @@ from service.domain.events.matches import (
 )
 from service.domain.ids import parse_user_id
 from service.edge.api import history_shapes, shapes
-from service.edge.api.access import find, find_over
+from service.edge.api.access import find, find_over, viewer_of
 from service.edge.api.calls import Call, Dependencies, Route
 from service.edge.api.history import list_matches, show_player
 from service.edge.api.legal_moves import show_legal_moves
+from service.edge.api.match_events import events_after
 from service.edge.api.operators import OPERATOR_ROUTES
 from service.edge.api.problems import BadParameter
 from service.edge.api.streams import show_summary, stream_frames, stream_recording
@@ -118,13 +118,12 @@ async def show_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> shap
 
 
 async def list_events(deps: Dependencies, call: Call[shapes.EventsParams]) -> shapes.EventPage:
-    """Lists the events of a finished match, with the fields that a spectator may see."""
+    """Lists the events of a finished match, with what you may see of them."""
     params = call.params
     match = await find_over(params.match_id, call.caller, deps)
-    found = await deps.reader.page(
-        params.cursor, stream=match_stream(match.id), limit=params.limit + 1
-    )
-    page = first_page(_event(recorded) for recorded in found[: params.limit])
+    viewer = viewer_of(match, call.caller, deps)
+    found = await events_after(deps.reader, match, viewer, params.cursor, params.limit + 1)
+    page = first_page(_event(recorded, event) for recorded, event in found[: params.limit])
     return shapes.EventPage(
         events=page,
         cursor=page[-1].position if len(found) > len(page) else None,
@@ -135,7 +134,8 @@ async def verify_match(deps: Dependencies, call: Call[shapes.MatchParams]) -> sh
     """Verifies a finished match: the hashes of its events, and its states by a replay."""
     match = await find_over(call.params.match_id, call.caller, deps)
     with deps.replays.turn():
-        difference = await deps.replays.verify(match.id)
+        viewer = viewer_of(match, call.caller, deps)
+        difference = await deps.replays.verify(match.id, viewer)
     return shapes.Verification(
         holds=difference is None,
         tick=None if difference is None else difference.tick,
@@ -288,10 +288,7 @@ ROUTES: tuple[Route[Any], ...] = (
 # Matches
 
 
-def _event(recorded: RecordedEvent) -> shapes.Event:
-    event = recorded.event
-    if not isinstance(event, MatchEvent):
-        raise TypeError(event)
+def _event(recorded: RecordedEvent, event: MatchEvent) -> shapes.Event:
     return shapes.Event(
         position=recorded.position,
         recorded_at=shapes.datetime_of(recorded.recorded_at),

@@ -329,10 +329,15 @@ class EventPage(Response, frozen=True):
 
 
 class Frame(Response, frozen=True, omit_defaults=True):
-    """The state before `tick`; in a turn-based game also the `input` that led to it."""
+    """The state before `tick`; in a turn-based game also the `input` that led to it.
+
+    `state` is what you saw as a player, or what spectators saw. In a game with secrets that are
+    shown by now, `views` is what each seat saw.
+    """
 
     tick: int
     state: dict[str, Any]
+    views: list[dict[str, Any]] | UnsetType = UNSET
     input: dict[str, Any] | UnsetType = UNSET
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.edge.api.access import find_over, find_watchable
+from service.edge.api.access import find_over, find_watchable, viewer_of
 from service.edge.api.calls import CACHE_IMMUTABLE, CACHE_NONE, CACHE_REVALIDATE
 from service.edge.api.problems import BadParameter, MatchIsLive
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from service.domain.ids import MatchId
     from service.edge.api import shapes
     from service.edge.api.calls import Call, Dependencies
+    from service.eventstore.read_models.match_history import PlayedMatch
     from service.replay.replay import Replay
     from service.replay.summary import Summary
 
@@ -39,12 +40,13 @@ async def stream_frames(deps: Dependencies, call: Call[shapes.FramesParams]) -> 
     """
     params, request = call.params, call.request
     match, until = await _wanted(params.match_id, params.live, call, deps)
+    viewer = viewer_of(match, call.caller, deps)
     response = web.StreamResponse(headers=CACHE_IMMUTABLE if until is None else CACHE_NONE)
     response.content_type = "application/x-ndjson"
     if request.method == "HEAD":
         return response
     with deps.replays.turn():
-        replay = await deps.replays.load(match, until)
+        replay = await deps.replays.load(match.id, until, viewer)
         _check_length(replay, params)
         frames = deps.replays.frames(replay, params)
         # Errors of the first frame still get their own status.
@@ -62,7 +64,7 @@ async def show_summary(deps: Dependencies, call: Call[shapes.SummaryParams]) -> 
     """
     match, until = await _wanted(call.params.match_id, call.params.live, call, deps)
     with deps.replays.turn():
-        return await deps.replays.summary(match, until)
+        return await deps.replays.summary(match.id, until, viewer_of(match, call.caller, deps))
 
 
 async def stream_recording(
@@ -104,14 +106,14 @@ async def _wanted(
     live: str | None,
     call: Call[shapes.FramesParams] | Call[shapes.SummaryParams],
     deps: Dependencies,
-) -> tuple[MatchId, int | None]:
+) -> tuple[PlayedMatch, int | None]:
     """Return the match, and up to when it may be shown while it is live; raise `MatchIsLive`."""
     if live != "true":
-        return (await find_over(match, call.caller, deps)).id, None
+        return await find_over(match, call.caller, deps), None
     found, until = await find_watchable(match, call.caller, deps)
     if until is not None and until < found.started_at:
         raise MatchIsLive("Spectators have not been shown the start of the match yet.")
-    return found.id, until
+    return found, until
 
 
 def _check_length(replay: Replay, wanted: shapes.FramesParams) -> None:
