@@ -67,7 +67,7 @@ async def list_matches(
 
 async def show_player(
     deps: Dependencies, call: Call[history_shapes.PlayerParams]
-) -> history_shapes.Player:
+) -> history_shapes.PlayerHistory:
     """Shows how somebody has played, by those of their matches that you may see."""
     user = parse_user_id(call.params.user_id)
     wanted = MatchQuery(user_id=str(user), limit=MATCHES_MAX + 1)
@@ -88,7 +88,7 @@ async def show_player(
 
 def player_of(
     user: User, matches: Sequence[PlayedMatch], *, status: v1.Status | None, is_all: bool
-) -> history_shapes.Player:
+) -> history_shapes.PlayerHistory:
     """Return how `user` has played in `matches`, the newest first."""
     played = [(match, result) for match in matches if (result := result_of(match, user.id))]
     games: dict[str, Counts] = {}
@@ -102,7 +102,7 @@ def player_of(
                 names.setdefault(other, name)
     results = [result for _, result in played]
     often = sorted(opponents.items(), key=lambda one: -one[1].total())[:OPPONENTS_MAX]
-    return history_shapes.Player(
+    return history_shapes.PlayerHistory(
         user=user,
         status=status,
         record=_record(Counter(results)),

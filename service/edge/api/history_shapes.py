@@ -103,7 +103,7 @@ class OpponentRecord(Response, frozen=True):
     record: Record
 
 
-class Player(Response, frozen=True):
+class PlayerHistory(Response, frozen=True):
     """How somebody has played, by the matches that you may see.
 
     `isAll` is false where only the newest ones are counted. `streak` counts the last matches that

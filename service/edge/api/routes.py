@@ -201,7 +201,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "/players/{userId}",
         show_player,
         params_type=history_shapes.PlayerParams,
-        response_type=history_shapes.Player,
+        response_type=history_shapes.PlayerHistory,
         problems=(404,),
     ),
     Route(
