@@ -14,7 +14,7 @@ from service.edge.api import operator_shapes as shapes
 from service.edge.api.calls import Call, Dependencies, Params, Route
 from service.edge.api.match_state import match_at_tick, state_at
 from service.edge.api.operator_actions import OPERATOR_ACTIONS
-from service.edge.api.problems import MatchNotFound
+from service.edge.api.problems import MatchNotFound, ScopeMissing
 from service.edge.api.shapes import datetime_of, user_sort_key
 from service.edge.claims import Scope
 from service.eventstore.log_search import LogQuery, search_log
@@ -209,15 +209,32 @@ async def read_log(deps: Dependencies, call: Call[shapes.LogParams]) -> shapes.L
             user=params.user,
         ),
     )
+    is_admin = Scope.ADMIN in call.caller.scopes
     return shapes.LogPage(
-        events=[_logged(row) for row in found.rows],
+        events=[
+            _logged(row, is_hidden=not is_admin and _is_secret(row, deps)) for row in found.rows
+        ],
         cursor=found.searched_to if found.searched_to > 1 else None,
         head=head.position,
     )
 
 
-def _logged(row: Row) -> shapes.LoggedEvent:
-    data = msgspec.json.decode(row.data, type=dict[str, Any])
+def _is_secret(row: Row, deps: Dependencies) -> bool:
+    """Return whether an event tells secrets of a match that is still being played."""
+    kind, _, match = row.stream.partition(":")
+    return kind == "match" and _has_live_secrets(match, deps)
+
+
+def _has_live_secrets(match: str, deps: Dependencies) -> bool:
+    live = deps.world.matches.live.get(match)
+    if live is None:
+        return False
+    game = deps.games.rules(live.game, live.rules_version)
+    return game is None or game.has_secrets
+
+
+def _logged(row: Row, *, is_hidden: bool) -> shapes.LoggedEvent:
+    data = {} if is_hidden else msgspec.json.decode(row.data, type=dict[str, Any])
     return shapes.LoggedEvent(
         position=row.position,
         recorded_at=datetime_of(row.recorded_at),
@@ -240,6 +257,8 @@ async def show_state(deps: Dependencies, call: Call[shapes.StateParams]) -> shap
     match, tick = call.params.match_id, call.params.tick
     if not await find_matches(deps.reader, MatchQuery(match=match)):
         raise MatchNotFound
+    if Scope.ADMIN not in call.caller.scopes and _has_live_secrets(match, deps):
+        raise ScopeMissing("A live match with secrets is shown to the scope `admin` only.")
     with deps.replays.turn():
         replay = await deps.replays.load(match, viewer=FULL)
         found = await deps.replays.ask(replay, lambda one: state_at(one, tick))
