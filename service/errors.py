@@ -15,6 +15,7 @@ Every exception that a public function raises is in this tree:
         * NotJson
         * NotReplayable
         * PathNotFound
+        * PlayerNotFound
         * ScopeMissing
         * ServerFault
         * TooManyReplays
@@ -72,6 +73,7 @@ Every exception that a public function raises is in this tree:
         * NodesTooOld
         * NotConnected
         * NotHost
+        * NotInLobby
         * NotInRoom
         * NothingShared
         * OtherUser
@@ -203,10 +205,17 @@ class ClientError(ServiceError):
 
     code: ClassVar[str]
 
-    def __init__(self, message: str | None = None, *, retry_after_ms: int | None = None) -> None:
-        """Take the message, and when a retry may succeed, if that is known."""
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after_ms: int | None = None,
+        field: str | None = None,
+    ) -> None:
+        """Take the message; if known, when a retry may succeed, and which field is wrong."""
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+        self.field = field
 
 
 class InternalError(ClientError):
@@ -230,8 +239,8 @@ class UnknownField(ClientError):
         """Take the unknown `name`, what it was given in, and the names that are known there."""
         hint = nearest(name, known)
         meant = "" if hint is None else f"; did you mean `{hint}`?"
-        super().__init__(f"{where} has no `{name[:_NAME_LENGTH_MAX]}`{meant or '.'}")
-        self.field = name
+        shown = name[:_NAME_LENGTH_MAX]
+        super().__init__(f"{where} has no `{shown}`{meant or '.'}", field=shown)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -91,6 +91,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     code: str = ""
     message: str = ""
     retry_after_ms: int | None = None
+    field: str | None = None
 
 
 def is_routed(command: Command) -> TypeGuard[Routed]:
@@ -131,6 +132,7 @@ def refusal_of(error: ClientError, position: Position) -> Answer:
         code=error.code,
         message=error.message,
         retry_after_ms=error.retry_after_ms,
+        field=error.field,
     )
 
 
@@ -139,7 +141,9 @@ def error_in(answer: Answer) -> ClientError:
     kind = _error_types().get(answer.code) or _unknown_code(answer.code)
     error = kind.__new__(kind)
     # Some have constructors of their own, which make the message.
-    ClientError.__init__(error, answer.message, retry_after_ms=answer.retry_after_ms)
+    ClientError.__init__(
+        error, answer.message, retry_after_ms=answer.retry_after_ms, field=answer.field
+    )
     return error
 
 

@@ -53,6 +53,7 @@ class Replies:
             error.message,
             msgspec.UNSET if id_ is None else id_,
             msgspec.UNSET if error.retry_after_ms is None else error.retry_after_ms,
+            msgspec.UNSET if error.field is None else error.field,
         )
         self._hub.send(self._connection, answer)
 

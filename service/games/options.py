@@ -7,9 +7,10 @@ them never fails.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
 
@@ -75,7 +76,8 @@ def fits(game: Game, options: Mapping[str, Any]) -> bool:
 
 def wrong_option(name: str, wanted: str, default: object = msgspec.UNSET) -> InvalidOptions:
     """Return the error for an option that is not what it must be."""
-    advice = "." if default is msgspec.UNSET else f"; leave it out for {_text(default)}."
+    told = default is not msgspec.UNSET and default is not None
+    advice = f"; leave it out for {_text(default)}." if told else "."
     return InvalidOptions(f"The option `{name}` must be {wanted}{advice}", field=name)
 
 
@@ -163,7 +165,7 @@ def _bounds(schema: Mapping[str, Any]) -> list[str]:
 def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) and value else msgspec.json.encode(value).decode()
 
 
 def read_options(game: Game, recorded: Mapping[str, Any]) -> Any:
@@ -181,15 +183,17 @@ def read_options(game: Game, recorded: Mapping[str, Any]) -> Any:
 
 def _read_one_by_one(options_type: type[msgspec.Struct], recorded: Mapping[str, Any]) -> Any:
     values = {}
+    # Without `msgspec.Meta`, that is without ranges.
+    kinds = get_type_hints(options_type)
     for field in msgspec.structs.fields(options_type):
         if field.encode_name in recorded:
-            # Without `msgspec.Meta`, that is without ranges.
-            kind = getattr(field.type, "__origin__", field.type)
-            try:
-                values[field.name] = msgspec.convert(recorded[field.encode_name], kind)
-            except (msgspec.ValidationError, RecursionError, OverflowError):
-                continue
-    return options_type(**values)
+            value = recorded[field.encode_name]
+            with contextlib.suppress(msgspec.ValidationError, RecursionError, OverflowError):
+                values[field.name] = msgspec.convert(value, kinds[field.name])
+    try:
+        return options_type(**values)
+    except Exception:  # noqa: BLE001 - what the type checks of options together may raise anything
+        return options_type()
 
 
 def set_up(game: Game, seed: int, recorded: Mapping[str, Any], players: int) -> State:

@@ -197,11 +197,6 @@ class InvalidOptions(ClientError):
 
     code = "INVALID_OPTIONS"
 
-    def __init__(self, message: str | None = None, *, field: str | None = None) -> None:
-        """Take the message, and which option is wrong, if it is one alone."""
-        super().__init__(message)
-        self.field = field
-
 
 class OpenToAll:
     """Mixin for games without secrets: everybody sees everything."""

@@ -135,13 +135,15 @@ class Scores(msgspec.Struct, frozen=True):
 class Error(ToClientMessage, frozen=True, tag="error"):
     """The last message could not be carried out, and nothing has changed.
 
-    `retryAfterMs` says when a retry may succeed, if that is known.
+    `retryAfterMs` says when a retry may succeed, and `field` which field or option is wrong, if
+    that is known.
     """
 
     code: str
     message: str
     id: str | UnsetType = UNSET
     retry_after_ms: int | UnsetType = UNSET
+    field: str | UnsetType = UNSET
 
 
 class Welcome(ToClientMessage, frozen=True, tag="welcome"):

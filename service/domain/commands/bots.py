@@ -14,6 +14,7 @@ from service.domain.commands.boundaries import MatchCommand, MemberCommand
 from service.domain.commands.clocks import copy_state, is_out_of_time, with_times
 from service.domain.commands.hosting import hosted_by
 from service.domain.commands.moves import input_events
+from service.domain.commands.room_options import PAIR
 from service.domain.commands.rules import call_rules
 from service.domain.commands.seats import (
     become_ready,
@@ -52,10 +53,6 @@ NAMES = (
     "ines", "jan", "kira", "luis", "mona", "nils", "olga", "pia",
 )  # fmt: skip
 """The names of bots: more than a room has seats."""
-
-
-PAIR = 2
-"""How many players matchmaking brings together."""
 
 
 def check_level(game: Game, level: int) -> None:

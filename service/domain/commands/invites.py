@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.commands.room_options import check_pair
 from service.domain.commands.seats import check_game, create_room_for
 from service.domain.errors import (
     AlreadyInvited,
@@ -49,7 +50,7 @@ class SendInvite(_InviteCommand, frozen=True):
         """Send it, if the invitee is online, free, and accepts invites from the inviter."""
         if self.inviter == self.invitee:
             raise SelfInvite
-        check_game(self.game, context)
+        check_pair(check_game(self.game, context))
         if not world.presence.is_online(self.invitee):
             raise UserOffline("That user is not online, so nobody would see the invite.")
         if context.rules.invite_needs_lobby and self.invitee not in world.lobby.members:

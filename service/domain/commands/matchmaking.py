@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from service.domain.commands.room_options import check_pair
 from service.domain.commands.seats import check_game, create_room_for
 from service.domain.errors import AlreadySearching
 from service.domain.events.base import Event, Position, queue_stream, user_stream
@@ -34,7 +35,7 @@ class JoinQueue(msgspec.Struct, frozen=True):
 
     def decide(self, world: World, context: Context) -> list[Event]:
         """Pair the user with the one who has waited longest, or add them to the queue."""
-        check_game(self.game, context)
+        check_pair(check_game(self.game, context))
         if world.matchmaking.waiting_since(self.user, self.game) is not None:
             raise AlreadySearching
         world.presence.check_connected([self.user])

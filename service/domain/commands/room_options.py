@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from service.games.options import check_options, fits, set_up
+from service.games.options import check_options, fits, set_up, wrong_option
 from service.games.protocol import InvalidOptions
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ ROOM_OPTIONS = (
     "frame_ms",
 )
 """The options of every room; each game adds its own."""
+
+
+PAIR = 2
+"""How many players an invite or a queue brings together."""
 
 
 FRAME_MS = (0, 16)
@@ -65,10 +69,22 @@ def seats_of(game: Game, options: Mapping[str, Any]) -> tuple[int, int]:
     return _seats(options, "seats_min", default, least, seats_max), seats_max
 
 
+def check_pair(game: Game) -> None:
+    """Raise `InvalidOptions` unless two players, as invites and queues bring them, can play."""
+    if PAIR not in game.seats:
+        least, most = game.seats.start, game.seats.stop - 1
+        players = f"{least} to {most} players" if most > least else f"{least} players"
+        raise InvalidOptions(
+            f"{game.title} is a game for {players}, not for two; create a room for it by"
+            " `room:create`.",
+            field="game",
+        )
+
+
 def _seats(options: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
     seats = options.get(name, default)
     if not isinstance(seats, int) or isinstance(seats, bool) or not least <= seats <= most:
-        raise InvalidOptions(f"The option `{name}` must be from {least} to {most}.")
+        raise wrong_option(name, f"from {least} to {most}")
     return seats
 
 
@@ -84,8 +100,9 @@ def checked_options(
     _check_number(complete, "reconnect_grace_s", GRACE_S_MAX)
     _check_number(complete, "pause_budget_s", PAUSE_BUDGET_S_MAX)
     _check_number(complete, "spectator_delay_s", SPECTATOR_DELAY_S_MAX)
-    if complete.get("frame_ms", 0) not in FRAME_MS:
-        raise InvalidOptions("The option `frame_ms` must be 0 or 16.")
+    frame_ms = complete.get("frame_ms", 0)
+    if isinstance(frame_ms, bool) or frame_ms not in FRAME_MS:
+        raise wrong_option("frame_ms", "0 or 16")
     set_up(game, 0, complete, players)
     return complete
 
@@ -94,4 +111,4 @@ def _check_number(options: Mapping[str, Any], name: str, most: float) -> None:
     value = options.get(name, 0)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= most:
-        raise InvalidOptions(f"The option `{name}` must be a number from 0 to {most}.")
+        raise wrong_option(name, f"a number from 0 to {most}")

@@ -194,7 +194,7 @@ def client_error_response(error: ClientError) -> web.Response:
     """Return the response for an error that sockets get as well."""
     status = _STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
     headers = RETRY_SOON if status is HTTPStatus.SERVICE_UNAVAILABLE else NONE
-    return _response(status, error.code, error.message, headers)
+    return _response(status, error.code, error.message, headers, error.field)
 
 
 def http_error_response(error: web.HTTPException) -> web.Response:

@@ -627,7 +627,7 @@ export interface AuthRefresh {
 /**
  * The last message could not be carried out, and nothing has changed.
  *
- * `retryAfterMs` says when a retry may succeed, if that is known.
+ * `retryAfterMs` says when a retry may succeed, and `field` which field or option is wrong, if that is known.
  */
 export interface Error {
     type: "error";
@@ -635,6 +635,7 @@ export interface Error {
     message: string;
     id?: string;
     retryAfterMs?: number;
+    field?: string;
 }
 /**
  * The command `id` was carried out; its events are in the log up to `position`.
@@ -685,6 +686,7 @@ export interface Welcome {
         | "lobby_watch"
         | "room_options"
         | "invite_ttl"
+        | "error_fields"
         | "games"
     )[];
     frameHz: 60 | 30 | 20;
@@ -1387,13 +1389,14 @@ export interface ClassicGameLeave {
 /**
  * The last message could not be carried out, and nothing has changed.
  *
- * `retryAfterMs` says when a retry may succeed, if that is known.
+ * `retryAfterMs` says when a retry may succeed, and `field` which field or option is wrong, if that is known.
  */
 export interface ClassicError {
     type: "error";
     code: ErrorCode;
     message: string;
     retryAfterMs?: number;
+    field?: string;
 }
 /**
  * The first message: your user.
