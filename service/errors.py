@@ -23,6 +23,7 @@ Every exception that a public function raises is in this tree:
         * Unauthorized
     * Archived
     * AuthenticationError
+    * BadGameName
     * BadRequest
         * BadHandshakeMethod
         * UnknownSession
@@ -124,6 +125,7 @@ Every exception that a public function raises is in this tree:
     * DamagedSideFile
     * DamagedSnapshot
     * DatabaseUnusable
+    * DirectoryTaken
     * DuplicateVersion
     * FileMoved
     * FoldFailed

@@ -172,7 +172,7 @@ def retry(
 
 
 games = typer.Typer(
-    help="List the games: built in, and of installed packages.",
+    help="List the games, built in and of installed packages, or begin a new one.",
     add_completion=False,
     invoke_without_command=True,
 )
@@ -190,6 +190,18 @@ def list_games(
         from service.cli.games import list_games
 
         list_games(as_json=json)
+
+
+@games.command()
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Lower-case letters, digits and underscores: my_game.")
+    ],
+) -> None:
+    """Write the package of a new game into ./NAME: rules, a page, tests and an entry point."""
+    from service.cli.new_game import new_game
+
+    new_game(name)
 
 
 @app.command()

@@ -43,7 +43,7 @@ OVERTIME = 4
 class Options(msgspec.Struct, frozen=True):
     """What the host chooses."""
 
-    length_m: Annotated[int, msgspec.Meta(ge=50, le=400, description="Metres to run")] = 100
+    length_m: Annotated[int, msgspec.Meta(ge=20, le=400, description="Metres to run")] = 100
     hurdles: Annotated[
         Literal["few", "many"], msgspec.Meta(description="How close the hurdles are")
     ] = "few"

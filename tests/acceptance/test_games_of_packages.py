@@ -1,0 +1,122 @@
+"""Games of packages, beside the wheel of the service: installed, tested, played, recovered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.service_process import Client, Running, clean_environment, fresh_id
+from tests.game_venv import EXAMPLES, GameVenv, build_wheel, run
+
+PLAYERS = 3
+HANDS = ("rock", "paper", "scissors")
+
+
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory: pytest.TempPathFactory) -> GameVenv:
+    """An environment with the wheel, both examples, and a new game."""
+    directory = tmp_path_factory.mktemp("games")
+    made = GameVenv(directory / "venv")
+    made.install(build_wheel(directory))
+    made.ws_service("games", "new", "dice_duel", cwd=directory)
+    made.install(EXAMPLES / "race", EXAMPLES / "rock_paper_scissors", directory / "dice_duel")
+    return made
+
+
+@pytest.fixture
+def service(venv: GameVenv, tmp_path: Path) -> Iterator[Running]:
+    """The service of the wheel."""
+    running = Running(tmp_path / "data", {"WS_CHECKPOINT_S": "0.4"}, dev=False)
+    running.command = [str(venv.python), "-m", "service"]
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_a_new_game_is_installed_and_passes_its_tests_at_once(venv: GameVenv) -> None:
+    directory = venv.bin.parent.parent
+    listed = json.loads(venv.ws_service("games", "--json", cwd=directory))
+    packages = {game["name"]: game["package"] for game in listed["games"]}
+    assert packages["dice_duel"] == "ws-game-dice_duel"
+    assert packages.keys() >= {"race", "rock_paper_scissors", "pong"}
+    assert listed["faults"] == []
+    assert " passed" in run(venv.python, "-m", "pytest", "dice_duel", cwd=directory)
+
+
+def test_the_example_games_pass_the_tests_of_the_kit(venv: GameVenv, tmp_path: Path) -> None:
+    tests = [EXAMPLES / name / "tests" for name in ("race", "rock_paper_scissors")]
+    options = ["--import-mode=importlib", "-c", "/dev/null", "-p", "no:cacheprovider"]
+    printed = run(venv.python, "-m", "pytest", *options, *tests, cwd=tmp_path)
+    assert "27 passed, 1 skipped" in printed
+
+
+async def room_of(players: list[Client], game: str, **options: object) -> str:
+    """Open a room in which the players are ready; return it once their match has begun."""
+    host, *others = players
+    seats = {"seats": len(players)} if len(players) > 2 else {}
+    ack = await host.command("room:create", game=game, options=options, **seats)
+    room: str = ack["roomId"]
+    for other in others:
+        assert (await other.command("room:join", roomId=room))["type"] == "ack"
+    for player in players:
+        assert (await player.command("room:ready", roomId=room))["type"] == "ack"
+    for player in players:
+        await player.expect("game:start", roomId=room)
+    return room
+
+
+async def test_they_are_played_recover_from_a_kill_and_verify(
+    service: Running, venv: GameVenv
+) -> None:
+    ids = [fresh_id() for _ in range(2 + PLAYERS)]
+    tabs = [await service.connect_v1(user) for user in ids]
+    hands, racers = tabs[:2], tabs[2:]
+    duel = await room_of(hands, "rock_paper_scissors", wins=2)
+    race = await room_of(racers, "race", length_m=20)
+    await throw(hands[0], duel, "rock")
+    # The other one learns nothing of it, not even that it was made.
+    assert not [one for one in await hands[1].sync() if one["type"].startswith("game:moved")]
+    for racer in racers:
+        await racer.expect("game:update", where=lambda one: one["state"]["runners"][0]["at"] > 0)
+    service.kill()
+
+    service.restart()
+    tabs = [await service.connect_v1(user) for user in ids]
+    hands, racers = tabs[:2], tabs[2:]
+    overs = [asyncio.create_task(racer.expect("game:over", roomId=race)) for racer in racers]
+    await throw(hands[1], duel, "paper")
+    for _ in range(1):
+        await throw(hands[0], duel, "rock")
+        await throw(hands[1], duel, "paper")
+    over = await hands[0].expect("game:over", roomId=duel)
+    assert (over["winner"], over["reason"]) == (1, "finished")
+    assert len({json.dumps(one["scores"]) for one in await asyncio.gather(*overs)}) == 1
+    await service.terminate()
+
+    ended = {one.data["match"] for one in service.events() if one.type == "match.ended"}
+    assert {match.rpartition("-")[0] for match in ended} == {duel, race}
+    for match in ended:
+        assert "verified" in run_command(venv, service, "replay", match, "--verify")
+    assert "ok" in run_command(venv, service, "log", "verify")
+
+
+async def throw(player: Client, room: str, hand: str) -> None:
+    """Choose a hand."""
+    ack = await player.command("game:move", roomId=room, move={"hand": hand})
+    assert ack["type"] == "ack", ack
+
+
+def run_command(venv: GameVenv, service: Running, *arguments: str) -> str:
+    """Run a command of the wheel on the log of the service."""
+    return run(
+        "env",
+        "-i",
+        *[f"{name}={text}" for name, text in clean_environment(service.settings).items()],
+        venv.bin / "ws-service",
+        *arguments,
+        cwd=service.data_dir,
+    )

@@ -1,0 +1,53 @@
+"""A fresh environment with the wheel of this checkout, in which packages of games are installed.
+
+What the service needs is taken from the environment of the tests, so nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[1]
+EXAMPLES = CHECKOUT / "examples" / "games"
+
+
+class GameVenv:
+    """An environment in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bin = directory / "bin"
+        self.python = self.bin / "python"
+        run(sys.executable, "-m", "venv", "--without-pip", directory)
+        (packages,) = directory.glob("lib/python*/site-packages")
+        # A line of a .pth file adds this directory, but not what its own .pth files add: the
+        # checkout itself, which is installed in place there.
+        (packages / "tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+
+    def install(self, *packages: Path) -> None:
+        """Install wheels, or packages from their directories."""
+        options = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+        pip = [sys.executable, "-m", "pip", "--python", self.python]
+        run(*pip, "install", "--quiet", *options, *packages)
+
+    def ws_service(self, *arguments: str, cwd: Path) -> str:
+        """Run the command of the installed wheel, and return what it prints."""
+        return run(self.bin / "ws-service", *arguments, cwd=cwd)
+
+
+def build_wheel(directory: Path) -> Path:
+    """Build the wheel of this checkout."""
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", directory, cwd=CHECKOUT)
+    (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a command that must succeed."""
+    done = subprocess.run(
+        command, cwd=cwd, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    return done.stdout
