@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
@@ -44,10 +45,18 @@ def build_wheel(directory: Path) -> Path:
     return wheel
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a command that must succeed."""
+def run(
+    *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a command that must succeed, and return what it prints."""
     done = subprocess.run(
-        command, cwd=cwd, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=cwd,
+        env=environment,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}"
     return done.stdout
