@@ -54,6 +54,10 @@ async def test_an_operator_sees_and_ends_what_goes_on(service: Running) -> None:
         assert (state["tick"], state["isLive"]) == (0, True)
         assert [sight["seat"] for sight in state["sights"]] == [None, 0, 1]
         assert state["events"][0]["type"] == "match.started"
+        latest = await get(service, f"/admin/matches/{match}/state", OBSERVER)
+        while "match.outcome" not in {event["type"] for event in latest["events"]}:
+            latest = await get(service, f"/admin/matches/{match}/state", OBSERVER)
+        assert latest["tick"] == latest["ticks"] > 0
 
         assert (await act(service, "kick", OBSERVER, roomId=room, user=second)).status == 403
         assert (await act(service, "message", user=second, text="Be kind")).status == 200

@@ -79,7 +79,7 @@ def _near(events: Sequence[MatchEvent], tick: int) -> list[MatchEvent]:
 
 
 def _view(event: MatchEvent) -> shapes.MatchEventView:
-    data = msgspec.to_builtins(event, str_keys=True)
+    data = msgspec.json.decode(msgspec.json.encode(event), type=dict[str, Any])
     hidden = {"match", "tick", "state"} if isinstance(event, MatchCheckpoint) else {"match", "tick"}
     return shapes.MatchEventView(
         tick=event.tick,
