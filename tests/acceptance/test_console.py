@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
 from service.client import Client, connect
 from tests.acceptance.axe import serious_findings
@@ -22,7 +22,7 @@ PLACES = ("", "/rooms", "/users", "/matches", "/log", "/outbox")
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    """A page whose complaints fail the test: errors, failed requests, violations of the policy."""
+    """A page whose complaints fail the test: errors, failed requests, violations of the CSP."""
     path = shutil.which("chromium")
     assert path is not None, "chromium is missing: apt-get install chromium"
     expect.set_options(timeout=PATIENCE_S * 1000)
@@ -32,12 +32,15 @@ async def page() -> AsyncIterator[Page]:
         page = await browser.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console", lambda one: complaints.append(one.text) if one.type == "error" else None
-        )
+        page.on("console", lambda one: complaints.append(one.text) if one.type == "error" else None)
         yield page
         await browser.close()
     assert complaints == []
+
+
+def _is_bad(message: ConsoleMessage) -> bool:
+    """Return whether the console tells of an error; a refused token is none."""
+    return message.type == "error" and "403" not in message.text
 
 
 async def sign_in(page: Page, service: Running, scope: str) -> None:
