@@ -32,7 +32,7 @@ async def page() -> AsyncIterator[Page]:
         page = await browser.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda one: complaints.append(one.text) if one.type == "error" else None)
+        page.on("console", lambda one: complaints.append(one.text) if _is_bad(one) else None)
         yield page
         await browser.close()
     assert complaints == []
