@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from service.domain.commands.hosting import CreateRoom, RoomPlan
+from service.domain.commands.matchmaking import JoinQueue
 from service.domain.commands.moves import Move
 from service.domain.commands.nodes import DrainNode
 from service.domain.commands.presence import CloseSocket, OpenSocket
@@ -352,3 +353,18 @@ async def test_a_match_that_was_begun_by_rules_of_another_node_is_handed_to_it()
     assert len(cluster.events(MatchStarted)) == 1
     assert (one.live(), two.live()) == ([], [MATCH])
     assert cluster.events(MatchEnded) == []
+
+
+async def test_a_room_is_made_where_its_game_runs_also_for_a_player_at_another_node() -> None:
+    without = Catalogue([game for game in GAMES.values() if game.name != "pong"])
+    cluster = Cluster()
+    one = await cluster.start("n1", without)
+    two = await cluster.start("n2")
+    await cluster.open(ANA, two)
+    await cluster.open(BEN, two)
+    await cluster.do(two, JoinQueue(ANA, "pong"))
+    # Rooms are made near the newest socket of their first player.
+    await cluster.open(ANA, one)
+    await cluster.do(two, JoinQueue(BEN, "pong"))
+    (made,) = cluster.events(RoomCreated)
+    assert made.owner == two.owner

@@ -198,7 +198,7 @@ def _open_room(
         metadata=plan.metadata,
         spectators_max=spectators_max,
         named=command.room is not None,
-        owner=owner_of_new_room(room_id, socket, world, context),
+        owner=owner_of_new_room(room_id, game.name, socket, world, context),
     )
     if not plays:
         released = release_keys_of_tab(user, socket, world, context)

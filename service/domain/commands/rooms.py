@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from service.domain.projections.world import World
 
 
-def owner_of_new_room(room: RoomId, near: SocketId | None, world: World, context: Context) -> Owner:
+def owner_of_new_room(
+    room: RoomId, game: str, near: SocketId | None, world: World, context: Context
+) -> Owner:
     """Return the owner for a new room: the node of the socket `near`, if it stays, or its home.
+
+    Either one has the game.
 
     So matches are spread over the nodes as their players are.
     """
     node = None if near is None else node_of(near)
-    return world.nodes.owner_of_new_room(room, node) or context.node
+    return world.nodes.owner_of_new_room(room, game, node) or context.node
 
 
 def newest_socket(user: UserId, world: World) -> SocketId | None:

@@ -60,7 +60,7 @@ def create_room_for(
         seats_min=len(players),
         seats_max=len(players),
         spectators_max=context.rules.spectators_max,
-        owner=owner_of_new_room(room, newest_socket(players[0], world), world, context),
+        owner=owner_of_new_room(room, game, newest_socket(players[0], world), world, context),
     )
     return [*leave_finished_rooms(players, world, context), created]
 

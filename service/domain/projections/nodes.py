@@ -47,6 +47,10 @@ class Node(msgspec.Struct, frozen=True):
     code: str
     draining: bool = False
 
+    def plays(self, game: str) -> bool:
+        """Return whether the node has any version of the rules of a game."""
+        return any(name == game for name, _ in self.rules)
+
 
 class Nodes(msgspec.Struct):
     """The live nodes by name, and the owners of rooms.
@@ -60,6 +64,8 @@ class Nodes(msgspec.Struct):
     owners: dict[RoomId, Owner] = {}
     playing: dict[RoomId, RulesId] = {}
     """The rules of the live match in each room."""
+    games: dict[RoomId, str] = {}
+    """The game of each room."""
 
     @property
     def level(self) -> int:
@@ -118,21 +124,30 @@ class Nodes(msgspec.Struct):
                 return owner
         return self.home(min(streams))
 
-    def owner_of_new_room(self, room: RoomId, near: Owner | None) -> Owner | None:
-        """Return the owner for a new room: `near` if it stays, else the room's home."""
-        if near is not None and self.is_live(near) and not self.live[near.node].draining:
+    def owner_of_new_room(self, room: RoomId, game: str, near: Owner | None) -> Owner | None:
+        """Return the owner for a new room: `near` if it stays and has the game, or else a home.
+
+        That is one of the nodes that have the game, if there are any.
+        """
+        lasting = self._lasting()
+        nodes = [name for name in lasting if self.live[name].plays(game)] or lasting
+        is_near = near is not None and self.is_live(near) and near.node in nodes
+        if near is not None and is_near and not self.live[near.node].draining:
             return near
-        return self.home(room)
+        return self._owner(rendezvous(room, nodes)) if nodes else None
 
     def heir_of(self, room: RoomId, *, excluding: str | None = None) -> Owner | None:
         """Return the node that a room falls to, without the node `excluding`; None without any.
 
-        It is not draining, and runs the rules of the room's match. If no such node runs them, the
-        heir has to void the match.
+        It is not draining, and runs the rules of the room's match, or without one any version of
+        its game. If no such node runs them, the heir has to void the match.
         """
         nodes = [name for name in self._lasting() if name != excluding]
-        rules = self.playing.get(room)
-        able = [name for name in nodes if rules is None or rules in self.live[name].rules]
+        rules, game = self.playing.get(room), self.games.get(room, "")
+        if rules is None:
+            able = [name for name in nodes if self.live[name].plays(game)]
+        else:
+            able = [name for name in nodes if rules in self.live[name].rules]
         return self._owner(rendezvous(room, able or nodes)) if nodes else None
 
     def abler_than(self, node: Owner, room: RoomId) -> Owner | None:
@@ -183,6 +198,7 @@ class Nodes(msgspec.Struct):
 
     def on_room_created(self, event: RoomCreated, _position: Position) -> None:
         """Record the owner, or the heir of one that is not live, as in logs without owners."""
+        self.games[event.room] = event.game
         self._own(event.room, event.owner)
 
     def on_room_moved(self, event: RoomMoved, _position: Position) -> None:
@@ -194,6 +210,7 @@ class Nodes(msgspec.Struct):
         """Forget the room."""
         self.owners.pop(event.room, None)
         self.playing.pop(event.room, None)
+        self.games.pop(event.room, None)
 
     def on_match_started(self, event: MatchStarted, _position: Position) -> None:
         """Record the rules that the room's owner has to run."""

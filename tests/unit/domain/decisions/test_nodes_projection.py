@@ -122,7 +122,7 @@ def test_nothing_has_a_home_without_a_node() -> None:
     assert nodes.home("snapshot") is None
     assert not nodes.writes_snapshots(N1)
     assert nodes.heir_of(ROOM) is None
-    assert nodes.owner_of_new_room(ROOM, N1) is None
+    assert nodes.owner_of_new_room(ROOM, "pong", N1) is None
 
 
 def test_one_of_the_nodes_with_the_same_code_writes_snapshots() -> None:
@@ -234,12 +234,48 @@ def test_a_closed_room_has_no_owner() -> None:
     closed = RoomClosed(room=ROOM, reason="empty")
     nodes = nodes_after(*hosted(), started(room=ROOM), closed)
     assert nodes.owner_of(ROOM) is None
-    assert (nodes.owners, nodes.playing) == ({}, {})
+    assert (nodes.owners, nodes.playing, nodes.games) == ({}, {}, {})
 
 
 def test_a_room_without_a_match_moves_to_the_heir_without_a_node() -> None:
     nodes = nodes_after(start("n2"), *hosted(owner=N1))
     assert nodes.heir_of(ROOM, excluding="n1") == N2
+
+
+# Games that only some nodes have
+
+
+def without_pong(node: str) -> NodeStarted:
+    return start(node, rules=[("connect_four", 1)])
+
+
+def test_a_waiting_room_falls_to_a_node_that_has_its_game() -> None:
+    rooms = [room(f"r{number}", owner=N3) for number in range(40)]
+    nodes = nodes_after(without_pong("n2"), start("n3"), *rooms, lost("n3"))
+    assert set(nodes.owners.values()) == {N1}
+    assert {nodes.heir_of(one.room, excluding="n1") for one in rooms} == {N2}
+
+
+def test_a_waiting_room_falls_to_a_node_with_another_version_of_its_rules() -> None:
+    rooms = [room(f"r{number}", owner=N1) for number in range(20)]
+    nodes = nodes_after(without_pong("n2"), start("n3", rules=[("pong", 9)]), *rooms, lost("n1"))
+    assert set(nodes.owners.values()) == {N3}
+
+
+def test_a_new_room_is_near_its_player_only_on_a_node_that_has_the_game() -> None:
+    nodes = nodes_after(without_pong("n2"), start("n3"))
+    rooms = [f"r{number}" for number in range(40)]
+    assert {nodes.owner_of_new_room(one, "pong", N3) for one in rooms} == {N3}
+    assert {nodes.owner_of_new_room(one, "connect_four", N2) for one in rooms} == {N2}
+    assert {nodes.owner_of_new_room(one, "pong", N2) for one in rooms} == {N1, N3}
+    assert {nodes.owner_of_new_room(one, "chess", N2) for one in rooms} == {N2}
+
+
+def test_a_draining_node_gets_no_new_rooms() -> None:
+    draining = NodeDraining(node="n1", incarnation=1)
+    nodes = nodes_after(without_pong("n2"), draining)
+    rooms = [f"r{number}" for number in range(20)]
+    assert {nodes.owner_of_new_room(one, "connect_four", N1) for one in rooms} == {N2}
 
 
 # What the loss of a node does to its sockets
