@@ -193,6 +193,16 @@ class PostgresStore:
         if row is not None:
             check_end(Head(*row[:3]), None if row[3] is None else row[3:])
 
+    def has_other_writers(self) -> bool:
+        """Return whether other nodes of a cluster write to this log now."""
+        if not self._is_shared:
+            return False
+        row = self._one(TRY_LOCK)
+        if row is None or not row[0]:
+            return True
+        self._connection.execute(UNLOCK)
+        return False
+
     def begin_epoch(self) -> None:
         """Begin a new epoch, for a log whose history may differ from the one that clients know.
 

@@ -155,6 +155,14 @@ class SideFile:
             found = bytes.fromhex(side.hash)
         side.check(head, found)
 
+    def is_of_other_epoch(self, head: Head) -> bool:
+        """Return whether an undamaged file records another epoch than that of `head`."""
+        try:
+            side = self.read()
+        except DamagedSideFile:
+            return False
+        return side is not None and side.epoch != head.epoch
+
     def write(self, head: Head) -> None:
         """Replace the file by one that records `head`, synced to the disk."""
         draft = self._path.with_suffix(".draft")

@@ -138,6 +138,10 @@ class SqliteStore:
         """Raise `LostTail` or `DamagedHead` unless the last event is the one of the head."""
         check_end(self.head, self._last())
 
+    def has_other_writers(self) -> bool:
+        """Return False: a lock keeps others away."""
+        return False
+
     def begin_epoch(self) -> None:
         """Begin a new epoch, for a log whose history may differ from the one that clients know."""
         position, hash_ = self._last() or (0, GENESIS)

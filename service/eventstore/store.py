@@ -48,6 +48,9 @@ class Store(Protocol):
     def begin_epoch(self) -> None:
         """Begin a new epoch, for a log whose history may differ from the one that clients know."""
 
+    def has_other_writers(self) -> bool:
+        """Return whether other nodes write to this log now."""
+
     def begin_incarnation(self, incarnation: int) -> None:
         """Append as this incarnation of one of several nodes, until it is declared lost."""
 

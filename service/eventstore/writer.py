@@ -102,11 +102,24 @@ class EventLog:
             store = self._store
             self._side_file.check(store.head, store.hash_at, store.is_archived)
         except (LostTail, DamagedHead) as error:
+            if isinstance(error, LostTail) and self._is_loss_accepted():
+                self._side_file.write(self._store.head)
+                logger.warning(
+                    "side file of a former epoch replaced: other nodes go on under this one",
+                    error_code="TAIL_GIVEN_UP",
+                    metadata={"reason": error.message},
+                )
+                return
             if isinstance(error, DamagedHead) or not accept_lost_tail:
                 self._store.close()
                 self._lock.release()
                 raise
             self._accept_lost_tail()
+
+    def _is_loss_accepted(self) -> bool:
+        """Return whether the loss was accepted at another node, which goes on under a new epoch."""
+        head = self._store.head
+        return self._side_file.is_of_other_epoch(head) and self._store.has_other_writers()
 
     def _accept_lost_tail(self) -> None:
         """Begin a new epoch without the lost tail, and log what was lost."""

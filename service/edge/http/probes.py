@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 LAG_MAX_S = 1.0
 """How far a ready node of a cluster may be behind the log."""
+
+PROBE_S = 1.0
+"""How long a node of a cluster waits for the database before it is not ready."""
 
 
 class Probes:
@@ -57,7 +61,7 @@ class Probes:
         Of several nodes each one is a little behind the others; and it needs a valid lease.
         """
         try:
-            await self._log.probe()
+            await self._probe()
         except Unavailable as error:
             return web.json_response({"status": "unavailable", "reason": str(error)}, status=503)
         position, head = self._world.position, self._log.position
@@ -70,6 +74,21 @@ class Probes:
             body["bus"] = "connected" if is_connected else "disconnected"
         body = {"status": status, **body}
         return web.json_response(body, status=200 if status == "ready" else 503)
+
+    async def _probe(self) -> None:
+        """Raise `Unavailable` unless the log can be written.
+
+        A node of a cluster repeats what it writes until the database answers, so the probe may
+        have to wait; a node without a valid lease is not ready in any case.
+        """
+        if self._membership is None:
+            await self._log.probe()
+        elif not self._membership.is_suspended():
+            try:
+                async with asyncio.timeout(PROBE_S):
+                    await self._log.probe()
+            except TimeoutError:
+                raise Unavailable("the database does not answer") from None
 
     async def _scrape(self, request: web.Request) -> web.Response:
         """Answer in the text format of Prometheus, or in OpenMetrics if `Accept` prefers it."""
