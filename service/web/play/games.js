@@ -27,7 +27,11 @@ export function gameOf(name) {
   return games.get(name) ?? { name, title, seats: { min: 1, max: 2 }, options: {} };
 }
 
-/** @param {any[]} listed the games of `GET /games` */
+/**
+ * @param {any[]} listed the games of `GET /games`; relay is left out, whose rules are those of other
+ *   pages
+ */
 export function setGames(listed) {
-  games = new Map(listed.map((game) => [game.name, game]));
+  const shown = listed.filter(({ name }) => name !== "relay");
+  games = new Map(shown.map((game) => [game.name, game]));
 }

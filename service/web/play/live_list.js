@@ -77,7 +77,7 @@ export class LiveList {
         const score = element("span", { className: `num ${side}`, data: { part: `score${seat}` } });
         return element(
           "span",
-          { className: `side ${side}` },
+          { className: `one ${side}` },
           element("span", { className: "cut" }),
           score,
         );

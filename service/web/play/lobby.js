@@ -3,6 +3,7 @@
 import { clone, element, glyph, icon, keyed, part, setText } from "../common/dom.js";
 import { Chat } from "./chat.js";
 import { LiveList } from "./live_list.js";
+import { copyLink } from "./links.js";
 import { Messages } from "./messages.js";
 import { People } from "./people.js";
 import { Quick } from "./quick.js";
@@ -53,7 +54,7 @@ class LobbyPage {
     part(root, "copy").addEventListener("click", () => copyLink(app, `${location.origin}/`));
     part(root, "filter-rooms").addEventListener("change", () => this.#renderRooms());
     app.on("lobby:history", ({ messages: lines }) => chat.history(lines));
-    app.on("lobby:message", (line) => chat.said(line));
+    app.on("lobby:message", ({ message }) => chat.said(message));
     app.on("lobby:live", ({ waiting, matches }) => {
       quick.waiting = waiting;
       this.#live.preview(matches);
@@ -64,13 +65,10 @@ class LobbyPage {
       app.request({ type: "lobby:watch" }).catch(() => {});
     });
     app.atEnd(() => app.client?.status.state === "online" && app.send({ type: "lobby:unwatch" }));
-    this.#form.render();
-    this.#render();
-  }
-
-  gamesChanged() {
-    this.#form.render();
-    this.#render();
+    app.whenGames(() => {
+      this.#form.render();
+      this.#render();
+    });
   }
 
   #render() {
@@ -170,18 +168,4 @@ function segment(value, title) {
   const input = element("input", { attrs: { type: "radio", name: "rooms-of", value } });
   /** @type {HTMLInputElement} */ (input).checked = value === "";
   return element("label", {}, input, title);
-}
-
-/**
- * Copies a link, and says so.
- * @param {import("./main.js").App} app
- * @param {string} url
- */
-export async function copyLink(app, url) {
-  try {
-    await navigator.clipboard.writeText(url);
-    app.toast("The link is copied.");
-  } catch {
-    app.toast(url); // Where the clipboard is not allowed, as without TLS.
-  }
 }

@@ -108,6 +108,16 @@ export class App {
   }
 
   /**
+   * Calls `react` now, and when the service has listed its games.
+   * @param {() => void} react
+   */
+  whenGames(react) {
+    gameListeners.add(react);
+    this.atEnd(() => gameListeners.delete(react));
+    react();
+  }
+
+  /**
    * Calls `react` at an interval while the page can be seen, until the place is left.
    * @param {number} intervalMs
    * @param {() => void} react
@@ -167,6 +177,8 @@ export class App {
 
 /** @type {Client | null} */
 let client = null;
+/** @type {Set<() => void>} */
+const gameListeners = new Set();
 let placeTitle = "";
 /** The shown place. */
 let shown = {
@@ -299,11 +311,14 @@ function online(resumed) {
   }
   showSeat();
   frame.act({ type: "lobby:join" });
-  frame.api("/games").then(
-    ({ games }) => setGames(games),
-    () => {},
-  ); // Else what is known here.
+  frame.api("/games").then(gamesListed, () => {}); // Else what is known here.
   ping();
+}
+
+/** @param {{games: any[]}} listed */
+function gamesListed({ games }) {
+  setGames(games);
+  for (const react of gameListeners) react();
 }
 
 /** What leads back to the own seat, where the page shows something else. */

@@ -2,7 +2,7 @@
 
 import { element, glyph, keyed, part, setText } from "../common/dom.js";
 import { roomUrl } from "./rooms.js";
-import { minutes } from "./words.js";
+import { minutes, optionWords } from "./words.js";
 
 const BOT_LEVEL = 2;
 
@@ -33,7 +33,7 @@ export class Quick {
     // A lost connection may have ended the search.
     app.whenOnline(() => this.#search.game && this.#join(this.#search.game));
     app.atEnd(() => this.#search.game && app.send({ type: "matchmaking:leave" }));
-    this.render();
+    app.whenGames(() => this.render());
   }
 
   /** @param {Record<string, number>} waiting users by game */
@@ -93,11 +93,18 @@ export class Quick {
   }
 
   #words(game, isBot, isSearching) {
-    if (isBot) return ["Against a bot", "Begins at once"];
+    if (isBot) return ["Against a bot", "At once"];
     if (isSearching)
       return [`Looking… ${minutes(Date.now() - this.#search.since)}`, "Press to stop"];
     const waiting = this.#waiting[game] ?? 0;
-    return ["Against the next player", waiting ? `${waiting} waiting` : "Nobody waits yet"];
+    return [this.#usual(game), waiting ? `${waiting} waiting` : "Nobody yet"];
+  }
+
+  /** What a game is played by, unless a room has other options. */
+  #usual(game) {
+    const properties = Object.entries(this.#app.gameOf(game).options?.properties ?? {});
+    const usual = properties.map(([name, option]) => [name, option.default]);
+    return optionWords(Object.fromEntries(usual))[0] ?? "Two players";
   }
 
   #toggle(game) {
