@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.edge.api import shapes
 from service.edge.api.access import find
@@ -10,6 +10,7 @@ from service.games.sight import seated
 
 if TYPE_CHECKING:
     from service.edge.api.calls import Call, Dependencies
+    from service.replay.replay import Replay
 
 
 async def show_legal_moves(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.LegalMoves:
@@ -21,12 +22,14 @@ async def show_legal_moves(deps: Dependencies, call: Call[shapes.MatchParams]) -
     match = await find(call.params.match_id, call.caller, deps)
     user = None if call.caller.identity is None else str(call.caller.identity.user)
     if user not in match.users or match.ended_at is not None:
-        return shapes.LegalMoves(seat=None, tick=0, moves=[])
+        return shapes.LegalMoves(seat=None, moves=[])
     seat = match.users.index(user)
     with deps.replays.turn():
         replay = await deps.replays.load(match.id, viewer=seated(seat))
-        tick = replay.ticks
-        moves = await deps.replays.ask(
-            replay, lambda one: [dict(move) for move in one.game.legal_moves(one.at(tick), seat)]
-        )
-    return shapes.LegalMoves(seat=seat, tick=tick, moves=moves)
+        # Without its tick, which would tell that others have made hidden moves.
+        moves = await deps.replays.ask(replay, lambda one: _legal_moves(one, seat))
+    return shapes.LegalMoves(seat=seat, moves=moves)
+
+
+def _legal_moves(replay: Replay, seat: int) -> list[dict[str, Any]]:
+    return [dict(move) for move in replay.game.legal_moves(replay.at(replay.ticks), seat)]

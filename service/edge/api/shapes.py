@@ -353,7 +353,6 @@ class LegalMoves(Response, frozen=True):
     """Moves as a player may send them now; `seat` is null for who does not play."""
 
     seat: int | None
-    tick: int
     moves: list[dict[str, Any]]
 
 
