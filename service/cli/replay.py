@@ -24,7 +24,7 @@ from service.errors import ServiceError
 from service.eventstore.integrity import broken_match
 from service.eventstore.read_models.match_history import find_match, match_events
 from service.eventstore.stored import UnreadableEvent
-from service.replay.export import ndjson
+from service.replay.export import clocks, ndjson
 from service.replay.replay import Replay
 from service.replay.terminal import draw, draw_state
 
@@ -111,7 +111,7 @@ def _export(replay: Replay, names: list[str], hz: float | None, output: Path | N
 def _print_state(replay: Replay, names: list[str], tick: int, *, as_json: bool) -> None:
     if as_json:
         view = replay.view(replay.at(tick))
-        print(msgspec.json.encode({"tick": tick, "state": view}).decode())
+        print(msgspec.json.encode({"tick": tick, "state": view, **clocks(replay, tick)}).decode())
     else:
         width, height = _size()
         print(draw(replay, tick, names, width, height))

@@ -54,7 +54,9 @@ class Memory:
         """Return what a seat sees at `tick`, and remember it; raise what the rules raise."""
         # A copy: the view may share lists with the state, which changes while the bot decides.
         view = deepcopy(game.view(state, seat))
-        sight = Sight(seat, view, game.legal_moves(state, seat), self._seen, tick - self._tick)
+        # Without ticks, each input takes one, and some of them may be hidden from the bot.
+        ticks = tick - self._tick if game.tick_hz else 0
+        sight = Sight(seat, view, game.legal_moves(state, seat), self._seen, ticks)
         self._seen, self._tick = view, tick
         return sight
 

@@ -77,7 +77,7 @@ class Sight(msgspec.Struct, frozen=True):
     before: Any = None
     """The view at its previous decision; None for the first one."""
     ticks: int = 0
-    """How many ticks ago that was."""
+    """How many ticks ago that was; 0 in a game without ticks."""
 
 
 class NoOptions(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
     tick. In a turn-based game each frame also has the `input` that led to it. Of a game with
     secrets, a viewer with full sight also gets `views`, what each seat sees; one without does not
     get the seed.
+        frame |= clocks(replay, tick)
     """
     started, ended = replay.started, replay.ended
     yield _line(
@@ -52,8 +53,18 @@ def frame_lines(
         views = replay.views(state)
         if views is not None:
             frame["views"] = views
+        frame |= clocks(replay, tick)
         last = None if replay.game.tick_hz else replay.last_input(tick)
         yield _line(frame if last is None else {**frame, "input": last.input})
+
+
+def clocks(replay: Replay, tick: int) -> dict[str, Any]:
+    """Return the clocks at a tick, named as on the wire; nothing without any."""
+    clock = replay.clock(tick)
+    if clock is None:
+        return {}
+    seats = {"clocksMs": clock.clocks_ms} if clock.clocks_ms else {}
+    return {"turnEndsInMs": clock.ends_in_ms, **seats}
 
 
 def _line(value: object) -> bytes:

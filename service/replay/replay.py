@@ -11,6 +11,7 @@ import msgspec
 
 from service.domain.events.matches import (
     BY_THE_RULES,
+    ClockState,
     MatchCheckpoint,
     MatchEnded,
     MatchEvent,
@@ -122,6 +123,11 @@ class Replay:
             return round(tick / self.tick_hz, 3)
         taken = bisect_left(self._track.input_ticks, tick)
         return round((self._input_times[taken - 1] - self.times[0]) / 1e6, 3) if taken else 0.0
+
+    def clock(self, tick: int) -> ClockState | None:
+        """Return the clocks at a tick, as the last input before it has left them; None without."""
+        last = self.last_input(tick)
+        return (self.started.clock if last is None else last.clock) or None
 
     def at(self, tick: int) -> State:
         """Return the state before `tick` is stepped, or the last one of a shorter match."""

@@ -141,7 +141,10 @@ def _middle(lines: list[Line], width: int) -> list[Line]:
 
 def _clock(replay: Replay, tick: int) -> str:
     if not replay.game.tick_hz:
-        return f"move {tick} of {replay.ticks}"
+        running = replay.clock(tick)
+        left_ms = [] if running is None else running.clocks_ms
+        clocks = " : ".join(f"{ms // 60_000}:{ms // 1000 % 60:02}" for ms in left_ms)
+        return f"move {tick} of {replay.ticks}{clocks and f'   {clocks}'}"
     clock = f"{tick / replay.game.tick_hz:6.1f} s   tick {tick} of {replay.ticks}"
     shown = range(tick - REWIND_SHOWN_S * replay.game.tick_hz, tick + 1)
     rewound = any(rewind in shown for rewind in replay.rewinds)

@@ -3,13 +3,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.domain.events.matches import ClockState
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
+from service.games.connect_four_2 import CONNECT_FOUR_2
 from service.games.options import set_up
 from service.games.pong import PONG
 from service.games.relay import RELAY, Relayed
 from service.replay.export import ndjson
 from service.replay.replay import Replay
+from service.replay.terminal import draw
 from tests.unit.replay.recordings import MATCH, an_input, checkpoint, ended, raw, started
 
 NAMES = ["Ana", "Ben"]
@@ -88,3 +91,24 @@ def test_pong_is_exported_at_the_requested_frame_rate_without_inputs() -> None:
     assert [frame["tick"] for frame in frames] == list(range(0, 61, 6))
     assert set(frames[-1]) == {"tick", "state"}
     assert frames[-1] == all_frames[-1]
+
+
+def test_a_match_with_clocks_shows_them_at_every_move() -> None:
+    state = set_up(CONNECT_FOUR_2, 1, {"clock_s": 60}, 2)
+    turn = state.turn
+    dropped = Dropped(turn, 3)
+    CONNECT_FOUR_2.elapse(state, 2500)
+    CONNECT_FOUR_2.apply(state, dropped)
+    left = [57_500 if seat == turn else 60_000 for seat in (0, 1)]
+    begun = msgspec.structs.replace(
+        started(CONNECT_FOUR_2, 1, {"clock_s": 60}, 2), clock=ClockState(60_000, [60_000] * 2)
+    )
+    moved = msgspec.structs.replace(
+        an_input(0, turn, dropped), spent_ms=2500, clock=ClockState(60_000, left)
+    )
+    replay = Replay([begun, moved, ended(CONNECT_FOUR_2, state, 1, "left", 1)], GAMES)
+    assert replay.verify() is None
+    frames = [(one["turnEndsInMs"], one["clocksMs"]) for one in lines(replay)[1:]]
+    assert frames == [(60_000, [60_000, 60_000]), (60_000, left)]
+    shown = " : ".join(["0:57" if seat == turn else "1:00" for seat in (0, 1)])
+    assert draw(replay, 1, NAMES, 60, 20).endswith(f"move 1 of 1   {shown}")
