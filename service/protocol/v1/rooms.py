@@ -71,7 +71,7 @@ class RoomKick(V1Command, frozen=True, tag="room:kick"):
 class RoomAddBot(V1Command, frozen=True, tag="room:addBot"):
     """The host gives a free seat to a bot of the service; `room:kick` removes it.
 
-    The levels of a game's bots go from 1 to the `botLevels` of the game.
+    The levels of a game's bots go from 1 to its `bots` in the list of games.
     """
 
     room_id: WireRoomId

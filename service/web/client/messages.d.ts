@@ -489,7 +489,7 @@ export interface RoomKick {
 /**
  * The host gives a free seat to a bot of the service; `room:kick` removes it.
  *
- * The levels of a game's bots go from 1 to the `botLevels` of the game.
+ * The levels of a game's bots go from 1 to its `bots` in the list of games.
  */
 export interface RoomAddBot {
     type: "room:addBot";
