@@ -70,7 +70,8 @@ def test_a_fresh_machine_has_nothing_wrong(command: CommandLine) -> None:
     assert code == 0
     assert {one["status"] for ones in found.values() for one in ones} <= {"ok", "warn"}
     assert "the first start makes one" in found["database"][0]["found"]
-    assert found.keys() >= {"settings", "secret", "database", "disk", "open-files", "memory", "bus"}
+    assert found.keys() >= {"settings", "secret", "database", "games", "disk", "open-files"}
+    assert found.keys() >= {"memory", "bus"}
     assert not command.data_dir.exists()
 
 
@@ -230,3 +231,52 @@ def test_the_worst_finding_counts() -> None:
         "warn",
         "fail",
     ]
+
+
+# Games
+
+
+def record_match(path: Path, match: str, game: str, version: int, ended_at: int | None) -> None:
+    with closing(sqlite3.connect(path)) as log, log:
+        log.execute(
+            "INSERT INTO matches (match, game, rules_version, started_position, started_at,"
+            " ended_at) VALUES (?, ?, ?, 1, 1, ?)",
+            (match, game, version, ended_at),
+        )
+
+
+def test_games_whose_rules_are_all_here_are_well(command: CommandLine) -> None:
+    path = make_log(command, 1.0)
+    record_match(path, "a-1", "connect_four", 1, None)
+    record_match(path, "a-2", "connect_four", 2, 9)
+    _, found = examined(command)
+    assert judged(found, "games") == {"ok"}
+    assert "connect_four" in found["games"][0]["found"]
+
+
+@pytest.mark.parametrize(
+    ("live", "status", "words"),
+    [(0, "warn", "3 can't be replayed"), (2, "fail", "and 2 that are live will be void")],
+)
+def test_rules_that_recorded_matches_need_and_that_are_not_here_are_named(
+    command: CommandLine, live: int, status: str, words: str
+) -> None:
+    path = make_log(command, 1.0)
+    for number in range(3):
+        record_match(path, f"a-{number}", "pong", 9, None if number < live else 9)
+    code, found = examined(command)
+    assert code == (status == "fail")
+    (finding,) = found["games"]
+    assert finding["status"] == status
+    assert "version 9 of the rules of pong is not here" in finding["found"]
+    assert words in finding["found"]
+    assert "(here: 1)" in finding["advice"]
+
+
+@pytest.mark.parametrize(("strict", "status"), [("false", "warn"), ("true", "fail")])
+def test_a_game_that_cannot_be_used_is_named(
+    command: CommandLine, strict: str, status: str
+) -> None:
+    _, found = examined(command, WS_GAMES="pong,chess", WS_GAMES_STRICT=strict)
+    assert judged(found, "games") == {status}
+    assert "chess of WS_GAMES is left out" in found["games"][0]["found"]

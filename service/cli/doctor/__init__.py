@@ -18,6 +18,7 @@ from service.cli.doctor.bus import check_bus
 from service.cli.doctor.configuration import check_settings
 from service.cli.doctor.database import check_database
 from service.cli.doctor.findings import Finding, worst
+from service.cli.doctor.games import check_games
 from service.cli.doctor.machine import (
     check_archives,
     check_disk,
@@ -79,6 +80,7 @@ CHECKS: dict[str, Callable[[Settings], Iterable[Finding]]] = {
     "secret": check_secrets,
     "secret-files": check_secret_files,
     "database": check_database,
+    "games": check_games,
     "disk": check_disk,
     "archives": check_archives,
     "open-files": check_open_files,
