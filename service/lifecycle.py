@@ -28,10 +28,12 @@ from service.eventstore.records import Origin
 from service.eventstore.store import LeaseLost
 from service.eventstore.writer import EventLog, writer_error_raised
 from service.games.installed import installed_games
+from service.games.reloading import Reloader
 from service.gauges import expose_gauges
 from service.http_parts import HttpParts
 from service.recovery import recover
 from service.refilling import BacklogRefill, refill
+from service.reloading import reload_changed
 from service.settings.fingerprint import fingerprint
 from service.settings.secrets import command_secret, dev_secret, seal_secret
 from service.telemetry import Metrics, get_logger, note_fault, traces
@@ -247,8 +249,16 @@ class Service:
             asyncio.create_task(self._refill(backlog, until), name="refill"),
             *(asyncio.create_task(keys.run(), name="keys") for keys in polled_keys(self._issuers)),
         ]
+        if self._dev:
+            self._background.append(asyncio.create_task(self._reload_games(), name="reloading"))
         if member is not None:
             self._background.append(asyncio.create_task(member.run(), name="membership"))
+
+    async def _reload_games(self) -> None:
+        """Reload changed rules of packages, for development."""
+        allowed = self._settings.games.allowed
+        reloader = Reloader(self.parts.games, allowed, room_options=ROOM_OPTIONS)
+        await reload_changed(reloader, self.parts.world.matches)
 
     async def _refill(self, backlog: BacklogRefill, until: Position) -> None:
         """Refill what clients need from before the start, and then do nothing, for ever."""

@@ -27,8 +27,8 @@ class GameVenv:
         # checkout itself, which is installed in place there.
         (packages / "tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
 
-    def install(self, *packages: Path) -> None:
-        """Install wheels, or packages from their directories."""
+    def install(self, *packages: str | Path) -> None:
+        """Install wheels, or packages from their directories, also `--editable`."""
         options = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
         pip = [sys.executable, "-m", "pip", "--python", self.python]
         run(*pip, "install", "--quiet", *options, *packages)

@@ -234,7 +234,7 @@ class Router:
         match = self.world.matches.live.get(room.match or "") if room is not None else None
         if match is None:
             return False
-        game = self.context.games.rules(match.game, match.rules_version)
+        game = self.context.games.rules(match.game, match.rules_version, match.id)
         try:
             return game is not None and game.key_in(move.move) is not None
         except Exception:  # noqa: BLE001 - its owner refuses the move

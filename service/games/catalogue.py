@@ -44,10 +44,26 @@ class Catalogue(Mapping[str, "Game"]):
         self._newest = newest
         self._offered = {name: newest[name] for name in names}
         self._packages = packages or {}
+        self._kept: dict[str, Game] = {}
 
-    def rules(self, name: str, version: int) -> Game | None:
-        """Return a version of the rules of a game, or None if it is not registered."""
-        return self._rules.get((name, version))
+    def rules(self, name: str, version: int, match: str = "") -> Game | None:
+        """Return a version of the rules of a game, or None if it is not registered.
+
+        Of a `match` that is live while rules are replaced, those that it began with.
+        """
+        return self._kept.get(match) or self._rules.get((name, version))
+
+    def replace(self, other: Catalogue, live: Mapping[str, tuple[str, int]]) -> None:
+        """Take the rules of `other` for matches to come, as when they are developed.
+
+        `live` matches, by id with their game and version, keep the rules that they have.
+        """
+        for match, (name, version) in live.items():
+            rules = self.rules(name, version, match)
+            if rules is not None and rules is not other.rules(name, version):
+                self._kept[match] = rules
+        self._rules, self._newest = other._rules, other._newest
+        self._offered, self._packages = other._offered, other._packages
 
     def newest(self, name: str) -> Game | None:
         """Return the newest rules of a game, also of one that is not offered, or None."""

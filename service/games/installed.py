@@ -6,6 +6,7 @@ a sequence of games: several games, or several versions of the rules of one.
 
 from __future__ import annotations
 
+import traceback
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -81,11 +82,19 @@ def _games_of(entry: metadata.EntryPoint, package: str, faults: list[Fault]) -> 
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        faults.append(Fault(package, entry.name, f"{entry.value} can't be loaded: {error!r}"))
+        faults.append(Fault(package, entry.name, f"{entry.value} can't be loaded: {_told(error)}"))
         return
     if not games:
         faults.append(Fault(package, entry.name, f"{entry.value} has no game"))
     yield from games
+
+
+def _told(error: BaseException) -> str:
+    """Return an error with the line that raised it."""
+    lines = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError) or not lines:
+        return repr(error)
+    return f"{error!r} ({lines[-1].filename}, line {lines[-1].lineno})"
 
 
 def _refusal(

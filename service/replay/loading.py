@@ -78,7 +78,7 @@ async def load_source(
     started = decode(rows[0].type, rows[0].schema_version, rows[0].data) if rows else None
     users = [str(user) for user in getattr(started, "players", ())]
     known = await reader.names(users)
-    game = games.rules(getattr(started, "game", ""), getattr(started, "rules_version", 0))
+    game = games.rules(getattr(started, "game", ""), getattr(started, "rules_version", 0), match)
     return Source(
         rows,
         previous,

@@ -53,7 +53,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def _rules_of(started: MatchStarted, games: Catalogue) -> Game:
-    game = games.rules(started.game, started.rules_version)
+    game = games.rules(started.game, started.rules_version, started.match)
     if game is not None:
         return game
     here = ", ".join(map(str, games.versions(started.game))) or "none"

@@ -79,7 +79,7 @@ class Ticker:
 
     def rebuild(self, match: Match, events: Sequence[Event]) -> tuple[Run, list[MatchOutcome]]:
         """Rebuild a match at its last logged tick; raise what its rules raise, or `RulesFailed`."""
-        game = self._games.rules(match.game, match.rules_version)
+        game = self._games.rules(match.game, match.rules_version, match.id)
         if game is None:
             raise RulesFailed(
                 f"Match {match.id} began with version {match.rules_version} of the rules of "
@@ -214,9 +214,9 @@ class Ticker:
         nodes, node = world.nodes, self._engine.context.node
         if nodes.is_elsewhere(event.room, node):
             return
-        if self._games.rules(event.game, event.rules_version) is None and nodes.abler_than(
-            node, event.room
-        ):
+        if self._games.rules(
+            event.game, event.rules_version, event.match
+        ) is None and nodes.abler_than(node, event.room):
             # The room is handed over.
             return
         match = world.matches.live[event.match]

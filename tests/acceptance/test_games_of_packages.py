@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.service_process import Client, Running, clean_environment, fresh_id
+from tests.acceptance.service_process import (
+    PATIENCE_S,
+    Client,
+    Running,
+    clean_environment,
+    fresh_id,
+)
 from tests.game_venv import EXAMPLES, GameVenv, build_wheel, run
 
 RACERS = 3
@@ -124,3 +130,36 @@ def run_command(venv: GameVenv, service: Running, *arguments: str) -> str:
         *arguments,
         cwd=service.data_dir,
     )
+
+
+async def test_in_development_changed_rules_are_played_by_new_matches(
+    venv: GameVenv, tmp_path: Path
+) -> None:
+    venv.ws_service("games", "new", "coin_duel", cwd=tmp_path)
+    rules = tmp_path / "coin_duel" / "coin_duel" / "rules.py"
+    venv.install("--editable", tmp_path / "coin_duel")
+    service = Running(tmp_path / "data", {}, dev=True)
+    service.command = [str(venv.python), "-m", "service"]
+    service.start()
+    try:
+        tabs = [await service.connect_v1(fresh_id()) for _ in range(4)]
+        before = await room_of(tabs[:2], "coin_duel")
+        old = rules.read_text()
+        rules.write_text(old.replace("(1, 2, 3)", "(1, 2, 3, 4"))
+        await logged(service, "game not reloaded")
+        rules.write_text(old.replace("(1, 2, 3)", "(1, 2, 3, 40)"))
+        await logged(service, "games reloaded")
+        after = await room_of(tabs[2:], "coin_duel")
+        for players, room, answer in ((tabs[:2], before, "error"), (tabs[2:], after, "ack")):
+            turn = (await players[0].expect("game:update", roomId=room))["state"]["turn"]
+            ack = await players[turn].command("game:move", roomId=room, move={"number": 40})
+            assert ack["type"] == answer, ack
+    finally:
+        service.stop()
+
+
+async def logged(service: Running, message: str) -> None:
+    """Wait until the service has logged a message."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not any(message in line for line in service.lines):  # noqa: ASYNC110 - read by a thread
+            await asyncio.sleep(0.02)

@@ -40,7 +40,7 @@ def call_rules(match: Match, context: Context, call: Callable[[Game], Returned])
 
     Raises `RulesFailed` if they are not available, or raise anything.
     """
-    game = context.games.rules(match.game, match.rules_version)
+    game = context.games.rules(match.game, match.rules_version, match.id)
     if game is None:
         raise RulesFailed(
             f"Version {match.rules_version} of the rules of {match.game} is not available."

@@ -158,7 +158,7 @@ def _player_returned(room: Room, match: Match, index: int, context: Context) -> 
 
 def _players_min(match: Match, context: Context) -> int:
     """Return how many players a match needs to continue, which the game says, not the room."""
-    game = context.games.rules(match.game, match.rules_version)
+    game = context.games.rules(match.game, match.rules_version, match.id)
     return len(match.players) if game is None else game.seats.start
 
 
