@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from service.errors import ServiceError
 from service.games.options import option_names, options_schema, set_up
-from service.games.protocol import Game
+from service.games.protocol import Game, GameEvent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -28,6 +28,8 @@ VIEW_BYTES_MAX = 16 * 1024
 """The greatest size of a view, which is sent up to 60 times a second."""
 STATE_BYTES_MAX = 256 * 1024
 """The greatest size of a state, which is logged about once a second."""
+EVENT_BYTES_MAX = 16 * 1024
+"""The greatest size of an input, each of which is logged."""
 OPTIONS_MAX = 32
 
 SEED = 7
@@ -135,6 +137,10 @@ def _options(game: Game, room_options: Collection[str]) -> Iterator[str]:
     except Exception as error:  # noqa: BLE001 - types of others may do anything
         yield f"`options_type` must have a default for each field, and a JSON Schema: {error}"
         return
+    try:
+        msgspec.convert(msgspec.to_builtins(game.options_type()), game.options_type)
+    except Exception as error:  # noqa: BLE001 - as above
+        yield f"a default of `options_type` is not what it allows: {error}"
     if len(names) > OPTIONS_MAX:
         yield f"there are more than {OPTIONS_MAX} options"
     for name in sorted(set(names) & set(room_options)):
@@ -146,13 +152,21 @@ def _events(game: Game) -> Iterator[str]:
         msgspec.json.Decoder(game.event_type)
     except Exception as error:  # noqa: BLE001 - as above
         yield f"`event_type` must be a union of tagged structs: {error}"
+        return
+    for kind in get_args(game.event_type) or (game.event_type,):
+        if not (isinstance(kind, type) and issubclass(kind, GameEvent)):
+            yield f"`event_type` must be a union of GameEvents, and {kind!r} is none"
 
 
 def _first_states(game: Game) -> Iterator[str]:
     """Yield what is wrong with first states and what is shown of them."""
     for players in sorted({game.seats.start, game.seats.stop - 1}):
         try:
-            faults = [*_recorded(game, players), *_shown(game, players)]
+            faults = [
+                *_recorded(game, players),
+                *_shown(game, players),
+                *_moved(game, players),
+            ]
         except Exception as error:  # noqa: BLE001 - rules may raise anything
             faults = [f"they raise {error!r}"]
         for fault in faults:
@@ -189,3 +203,22 @@ def _shown(game: Game, players: int) -> Iterator[str]:
         list(game.legal_moves(state, seat))
     if msgspec.json.encode(state) != before:
         yield "looking at a state changes it"
+
+
+def _moved(game: Game, players: int) -> Iterator[str]:
+    """Yield what is wrong with the first legal move of each seat, if the game lists them."""
+    for seat in range(players):
+        state = set_up(game, SEED, {}, players)
+        for move in list(game.legal_moves(state, seat))[:1]:
+            before = msgspec.json.encode(state)
+            events = game.decide(state, seat, move)
+            if msgspec.json.encode(state) != before:
+                yield "`decide` changes the state, which is up to `apply`"
+            for event in events:
+                encoded = msgspec.json.encode(event)
+                if len(encoded) > EVENT_BYTES_MAX:
+                    size = len(encoded)
+                    yield f"an input has {size} bytes, at most {EVENT_BYTES_MAX} are allowed"
+                if msgspec.json.decode(encoded, type=game.event_type) != event:
+                    yield f"the input {event!r} is another one after a round trip through JSON"
+                game.apply(state, event)

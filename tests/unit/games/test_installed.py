@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -49,6 +49,30 @@ class Needed(msgspec.Struct, frozen=True):
     """Options without a default."""
 
     target: int
+
+
+class Strict(msgspec.Struct, frozen=True):
+    """Options whose default is out of its range."""
+
+    target: Annotated[int, msgspec.Meta(ge=5)] = 3
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """An event without a tag."""
+
+    seat: int
+
+
+class Odd(GameEvent, frozen=True, tag="odd"):
+    """An event that JSON changes."""
+
+    seats: Any
+
+
+class Long(GameEvent, frozen=True, tag="long"):
+    """An event of any size."""
+
+    text: str
 
 
 class Count(msgspec.Struct):
@@ -205,6 +229,12 @@ def drifting(_self: object, _seed: int, _options: object, players: int) -> Count
 numbers = itertools.count()
 
 
+def with_move(kind: Any, type_: Any, event: GameEvent) -> None:
+    kind.event_type = type_
+    kind.legal_moves = lambda *_: [{}]
+    kind.decide = lambda *_: [event]
+
+
 def with_set(kind: Any) -> None:
     class Odd(msgspec.Struct):
         """A state that JSON changes."""
@@ -234,6 +264,13 @@ def with_set(kind: Any) -> None:
         (lambda kind: setattr(kind, "options_type", Clashing), "`seats` is one of every room"),
         (lambda kind: setattr(kind, "options_type", Needed), "default"),
         (lambda kind: setattr(kind, "event_type", Added | Options), "`event_type`"),
+        (lambda kind: setattr(kind, "event_type", Plain), "GameEvents"),
+        (lambda kind: setattr(kind, "event_type", dict), "GameEvents"),
+        (lambda kind: setattr(kind, "options_type", Strict), "a default of `options_type`"),
+        (lambda kind: with_move(kind, Odd, Odd({1})), "round trip"),
+        (lambda kind: with_move(kind, Long, Long("x" * 20_000)), "an input has"),
+        (lambda kind: with_move(kind, Long, Added(0)), "they raise ValidationError"),
+        (lambda kind: setattr(kind, "legal_moves", lambda *_: [{"a": 1}]), "InvalidMove"),
         (lambda kind: setattr(kind, "scores", None), "`scores`"),
         (lambda kind: setattr(kind, "scores", lambda _self: []), "`scores` must take (state)"),
         (lambda kind: setattr(kind, "scores", lambda *_: [1]), "one for each player"),
