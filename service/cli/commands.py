@@ -6,13 +6,14 @@ Each imports the module that does its work when it runs, so that `--help` is fas
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from service import __version__
 from service.cli.log_commands import log
+from service.cli.match_commands import matches, replay
 from service.edge.claims import Scope
 
 
@@ -121,28 +122,7 @@ def copy(
 app.add_typer(log, name="log")
 
 
-@app.command()
-def matches(
-    *,
-    user: Annotated[
-        str | None, typer.Option(help="Only matches of this user, by id or name.")
-    ] = None,
-    game: Annotated[str | None, typer.Option(help="Only matches of this game.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only matches since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The most matches to list.")] = 20,
-    json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="As JSON, one match per line, in the form of `/api/v1/matches`."
-        ),
-    ] = False,
-) -> None:
-    """List matches, the newest first."""
-    from service.cli.matches import list_matches
-
-    list_matches(user, game, since, limit, as_json=json)
+app.add_typer(matches, name="matches")
 
 
 app.add_typer(outbox, name="outbox")
@@ -204,42 +184,7 @@ def new(
     new_game(name)
 
 
-@app.command()
-def replay(  # noqa: PLR0913 - these are the options
-    match: Annotated[str, typer.Argument(metavar="ID", help="A match, or how its id begins.")],
-    *,
-    speed: Annotated[
-        float, typer.Option(min=0.01, max=1000, help="Playback speed; 2 is twice real time.")
-    ] = 1.0,
-    at: Annotated[
-        str | None, typer.Option(help="Print one state: 12s, or 720t for a tick.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")] = False,
-    verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Verify the hashes of the log, and every outcome and state."),
-    ] = False,
-    export: Annotated[
-        Literal["ndjson"] | None, typer.Option(help="Write every frame as NDJSON.")
-    ] = None,
-    hz: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="With --export: frames per second, instead of every tick."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="With --export: a file, instead of standard output."),
-    ] = None,
-) -> None:
-    """Replay a match in the terminal, verify it, or export its frames."""
-    from service.cli import replay
-
-    if verify:
-        replay.verify_match(match)
-    elif export is not None:
-        replay.export_frames(match, hz, output)
-    else:
-        replay.show_match(match, speed, at, as_json=json)
+app.command()(replay)
 
 
 @app.command()

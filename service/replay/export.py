@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from service.replay.replay import Replay
 
 
-def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes]:
+def ndjson(
+    replay: Replay, names: list[str], hz: float | None, start: int = 0, to: int | None = None
+) -> Iterator[bytes]:
     """Yield a line `{match, game, players, names, tick_hz, ticks, ...}`, then one for each frame.
 
     A frame is `{tick, state}`. `hz` is the number of frames per second of the match; None is every
     tick. In a turn-based game each frame also has the `input` that led to it. Of a game with
     secrets, a viewer with full sight also gets `views`, what each seat sees; one without does not
     get the seed.
-        frame |= clocks(replay, tick)
     """
     started, ended = replay.started, replay.ended
     yield _line(
@@ -39,7 +40,7 @@ def ndjson(replay: Replay, names: list[str], hz: float | None) -> Iterator[bytes
             else {"reason": ended.reason, "winner": ended.winner, "scores": ended.scores},
         }
     )
-    yield from frame_lines(replay, hz)
+    yield from frame_lines(replay, hz, start, to)
 
 
 def frame_lines(
@@ -55,7 +56,7 @@ def frame_lines(
             frame["views"] = views
         frame |= clocks(replay, tick)
         last = None if replay.game.tick_hz else replay.last_input(tick)
-        yield _line(frame if last is None else {**frame, "input": last.input})
+        yield _line(frame if last is None else {**frame, "input": replay.shown(last)})
 
 
 def clocks(replay: Replay, tick: int) -> dict[str, Any]:

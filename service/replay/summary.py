@@ -152,6 +152,11 @@ def runs_of(replay: Replay) -> list[RunOf]:
     ]
 
 
+def run_at(replay: Replay, tick: int) -> int:
+    """Return the run that shows `tick` last: the one that was not rewound before it."""
+    return next(one.run for one in reversed(runs_of(replay)) if one.from_tick <= tick)
+
+
 def _course(replay: Replay, scores: list[Score]) -> Iterator[Moment]:
     """Yield each tick of the match, and note in `scores` when they change."""
     last: list[int] | None = None

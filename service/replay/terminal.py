@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from service.replay.replay import Replay
 
+SECONDS_A_MINUTE = 60
+
 FULL = "█"
 
 WIDTH_MIN, HEIGHT_MIN = 24, 8
@@ -257,3 +259,12 @@ def last_move(replay: Replay, tick: int, names: list[str]) -> str:
     # Moves are sent by clients: escape sequences must not reach the terminal.
     text = f"{names[last.seat]}: {move.decode()}"
     return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def seconds_as_text(seconds: float) -> str:
+    """Return a time as `12.5 s`, `1:02.5` or `1:02:03.5`."""
+    if seconds < SECONDS_A_MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds, 1), SECONDS_A_MINUTE)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -25,6 +25,7 @@ LIGHT = {
     "service.cli",
     "service.cli.commands",
     "service.cli.log_commands",
+    "service.cli.match_commands",
     "service.domain",
     "service.domain.errors",
     "service.domain.ids",

@@ -126,10 +126,13 @@ def check_left_as_it_was(terminal: Terminal) -> None:
 
 def test_a_replay_plays_to_the_end(recorded: Recorded) -> None:
     with playing(recorded, "--speed", "4") as terminal:
-        assert re.search(r"Ana   \d+ : \d+   Ben", terminal.text)
-        assert "█" in terminal.text
-        assert "4x" in terminal.text
-        assert "q quit" in terminal.text
+        terminal.until(lambda one: re.search(r"Ana   \d+ : \d+   Ben", one.text))
+        terminal.until(lambda one: "█" in one.text)
+        terminal.until(lambda one: "4x" in one.text and "q quit" in one.text)
+        # It stays open at the end, so that one can go back.
+        terminal.until(lambda one: "4x  over" in one.text)
+        assert terminal.process.poll() is None
+        terminal.press("q")
         assert terminal.end() == 0
         assert terminal.tick == TICKS
         check_left_as_it_was(terminal)
@@ -160,8 +163,7 @@ def test_arrows_seek_forward_and_back(recorded: Recorded) -> None:
         terminal.press(RIGHT, RIGHT, RIGHT)
         terminal.until(lambda one: one.tick == TICKS)
         terminal.press(LEFT)
-        terminal.until(lambda one: one.tick == 0)
-        assert "paused" in terminal.text
+        terminal.until(lambda one: one.tick == 0 and "paused" in one.text)
 
 
 def test_keys_pressed_together_are_all_handled(recorded: Recorded) -> None:
@@ -197,3 +199,17 @@ def test_ctrl_c_exits_without_a_traceback(recorded: Recorded, how: str) -> None:
             terminal.process.send_signal(signal.SIGINT)
         assert terminal.end() == 130
         check_left_as_it_was(terminal)
+
+
+def test_n_and_p_jump_between_points_and_the_timeline_says_what_happened(
+    recorded: Recorded,
+) -> None:
+    with paused(recorded) as terminal:
+        terminal.press("n")
+        terminal.until(lambda one: "scores" in one.text)
+        point = terminal.tick
+        assert 0 < (point or 0) < TICKS
+        terminal.press(".")
+        terminal.until(lambda one: one.tick == (point or 0) + 1)
+        terminal.press("p")
+        terminal.until(lambda one: one.tick == point)

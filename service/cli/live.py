@@ -1,0 +1,139 @@
+"""`ws-service replay --live`: watch a room of the running service, as a spectator."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import aiohttp
+import msgspec
+from rich.live import Live
+
+from service.cli.common import console, known_games, run
+from service.cli.replay import picture_size
+from service.cli.token import make_token
+from service.client import Closed, Refused, connect
+from service.errors import ServiceError
+from service.replay.terminal import paint_view, plain
+from service.settings import load_settings
+
+if TYPE_CHECKING:
+    from service.client import Client, Message
+    from service.replay.terminal import Line
+
+USER = "ws-service-replay"
+NAME = "Terminal"
+TOKEN_TTL = timedelta(hours=1)
+
+
+class CannotWatch(ServiceError):
+    """The room can't be watched."""
+
+
+def watch_room(room: str, url: str | None, token: str | None, password: str | None) -> None:
+    """Show the match of a room until it is over; raise `CannotWatch`."""
+    settings = load_settings()
+    used = token or make_token(settings, USER, NAME, TOKEN_TTL)
+    run(_watch(room, url or f"ws://127.0.0.1:{settings.listen.port}", used, password))
+
+
+async def _watch(room: str, url: str, token: str, password: str | None) -> None:
+    async def give() -> str:
+        return token
+
+    fields: dict[str, Any] = {} if password is None else {"password": password}
+    try:
+        async with connect(url, give) as client:
+            await client.command("room:join", roomId=room, role="spectator", **fields)
+            await _show(client, Watched(room))
+    except Refused as error:
+        raise CannotWatch(f"room {room} can't be watched: {error}") from error
+    except (Closed, aiohttp.ClientError, OSError) as error:
+        raise CannotWatch(f"the service at {url} can't be reached: {error}") from error
+
+
+class Watched:
+    """What is known of a room that is watched."""
+
+    def __init__(self, room: str) -> None:
+        """Know nothing but its id."""
+        self.room = room
+        self.game = ""
+        self.names: list[str] = []
+        self.update: Message | None = None
+        self.note = "waiting for a match"
+        self.is_over = False
+
+    def take(self, message: Message) -> bool:
+        """Take a message; return whether there is something new to be seen."""
+        if message.get("roomId") != self.room:
+            return False
+        match message["type"]:
+            case "game:start":
+                self.game = message["game"]
+                self.names = [player["name"] for player in message["players"]]
+                self.note = ""
+            case "game:update":
+                self.update = message
+                self.note = ""
+            case "game:paused":
+                self.note = "paused: a player is away"
+            case "game:resumed":
+                self.note = ""
+            case "game:over":
+                self.note = f"over: {message['reason']}   {' : '.join(map(str, message['scores']))}"
+                self.is_over = True
+            case "room:closed":
+                self.note = "the room was closed"
+                self.is_over = True
+            case _:
+                return False
+        return True
+
+    def picture(self, width: int, height: int) -> list[Line]:
+        """Draw the latest state."""
+        if self.update is None:
+            return []
+        view = self.update["state"]
+        if self.game in known_games():
+            view = msgspec.convert(view, _view_type(self.game))
+        scores = [view.s1, view.s2] if hasattr(view, "s1") else []
+        return paint_view(view, scores, self.names or [""], width, height)
+
+    def status(self) -> str:
+        """Return the line below the picture."""
+        shown = self.update
+        at = "" if shown is None else f"run {shown['run']}   tick {shown['tick']}"
+        return f"{at}   {self.note}   Ctrl-C ends".strip()
+
+
+async def _show(client: Client, watched: Watched) -> None:
+    """Draw on a terminal as messages come; otherwise print the state when it is over."""
+    if not sys.stdout.isatty():
+        async for message in client:
+            watched.take(message)
+            if watched.is_over:
+                print(plain(watched.picture(*picture_size())))
+                print(watched.status())
+                return
+        return
+    from service.cli.replay_app import as_text  # noqa: PLC0415 - slow to import
+
+    with Live(console=console(), auto_refresh=False, screen=True) as screen:
+        async for message in client:
+            if watched.take(message):
+                picture = as_text(watched.picture(*picture_size()))
+                screen.update(picture.append(f"\n{watched.status()}"), refresh=True)
+            if watched.is_over:
+                await asyncio.sleep(0)
+                break
+    print(plain(watched.picture(*picture_size())))
+    print(watched.status())
+
+
+@cache
+def _view_type(game: str) -> Any:
+    return get_type_hints(type(known_games()[game]).view)["return"]
