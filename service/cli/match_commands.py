@@ -17,30 +17,69 @@ matches = typer.Typer(
 )
 
 
+_ListUser = Annotated[str | None, typer.Option(help="Only matches of this user, by id or name.")]
+_ListOpponent = Annotated[
+    str | None, typer.Option(help="Only matches with this other player, by id or name.")
+]
+_ListGame = Annotated[str | None, typer.Option(help="Only matches of this game.")]
+_ListSince = Annotated[
+    str | None, typer.Option(help="Only matches since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
+]
+_ListUntil = Annotated[
+    str | None, typer.Option(help="Only matches that started before then, as in --since.")
+]
+_ListResult = Annotated[
+    Literal["won", "lost", "drawn"] | None,
+    typer.Option(help="Only matches that --user won, lost or drew."),
+]
+_ListReason = Annotated[
+    str | None, typer.Option(help="Only matches that ended so, as `forfeit`, or `live` ones.")
+]
+_ListLonger = Annotated[
+    str | None, typer.Option(help="Only matches that took so long or longer: 30s, 5m.")
+]
+_ListShorter = Annotated[
+    str | None, typer.Option(help="Only matches that took so long or less: 30s, 5m.")
+]
+_ListSort = Annotated[
+    Literal["newest", "oldest", "longest", "shortest"], typer.Option(help="The order.")
+]
+_ListLimit = Annotated[int, typer.Option(min=1, max=10_000, help="The most matches to list.")]
+_ListPage = Annotated[
+    int, typer.Option(min=1, max=1_000_000, help="Which page of --limit matches.")
+]
+_ListJson = Annotated[
+    bool,
+    typer.Option("--json", help="As JSON, one match per line, in the form of `/api/v1/matches`."),
+]
+_ListCsv = Annotated[bool, typer.Option("--csv", help="As CSV, with a line of names.")]
+
+
 @matches.callback()
 def list_(  # noqa: PLR0913 - these are the options
     context: typer.Context,
     *,
-    user: Annotated[
-        str | None, typer.Option(help="Only matches of this user, by id or name.")
-    ] = None,
-    game: Annotated[str | None, typer.Option(help="Only matches of this game.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only matches since then: 30m, 2h, 7d or 2026-11-24[T15:00].")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The most matches to list.")] = 20,
-    json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="As JSON, one match per line, in the form of `/api/v1/matches`."
-        ),
-    ] = False,
+    user: _ListUser = None,
+    opponent: _ListOpponent = None,
+    game: _ListGame = None,
+    since: _ListSince = None,
+    until: _ListUntil = None,
+    result: _ListResult = None,
+    reason: _ListReason = None,
+    longer: _ListLonger = None,
+    shorter: _ListShorter = None,
+    sort: _ListSort = "newest",
+    limit: _ListLimit = 20,
+    page: _ListPage = 1,
+    json: _ListJson = False,
+    csv: _ListCsv = False,
 ) -> None:
     """List matches, the newest first."""
     if context.invoked_subcommand is None:
-        from service.cli.matches import list_matches
+        from service.cli.matches import Wanted, list_matches
 
-        list_matches(user, game, since, limit, as_json=json)
+        wanted = Wanted(user, opponent, game, since, until, result, reason, longer, shorter, sort)
+        list_matches(wanted, limit, page, form="json" if json else "csv" if csv else "table")
 
 
 @matches.command()
@@ -57,64 +96,81 @@ def show(
     show_match(match, as_json=json)
 
 
+_ReplayMatch = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="A match, or how its id begins.")
+]
+_ReplaySpeed = Annotated[
+    float, typer.Option(min=0.01, max=1000, help="Playback speed; 2 is twice real time.")
+]
+_ReplayAt = Annotated[str | None, typer.Option(help="Print one state: 12s, or 720t for a tick.")]
+_ReplayJson = Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")]
+_ReplayVerify = Annotated[
+    bool,
+    typer.Option("--verify", help="Verify the hashes, and every outcome and state."),
+]
+_ReplayImport = Annotated[
+    Path | None,
+    typer.Option("--import", metavar="FILE", help="Use a recording instead of the log."),
+]
+_ReplayExport = Annotated[
+    Literal["json", "ndjson", "cast", "gif", "svg"] | None,
+    typer.Option(help="Write a recording, all frames, or a picture."),
+]
+_ReplayHz = Annotated[
+    float | None,
+    typer.Option(min=0.1, max=60, help="With --export: frames per second of the match."),
+]
+_ReplayStart = Annotated[
+    str | None, typer.Option("--from", help="With --export: the first moment, as in --at.")
+]
+_ReplayTo = Annotated[str | None, typer.Option(help="With --export: the last moment, as in --at.")]
+_ReplayOutput = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="With --export: a file, instead of standard output."),
+]
+_ReplaySecrets = Annotated[
+    bool, typer.Option("--secrets", help="Show also what players could not see.")
+]
+_ReplayLive = Annotated[
+    str | None,
+    typer.Option(metavar="ROOM", help="Watch a room of the running service instead."),
+]
+_ReplayUrl = Annotated[
+    str | None, typer.Option(help="With --live: the service, as ws://127.0.0.1:4000.")
+]
+_ReplayToken = Annotated[
+    str | None,
+    typer.Option(
+        envvar="WS_TOKEN",
+        help="With --live: who watches; by default a user whose token is signed here.",
+    ),
+]
+_ReplayPassword = Annotated[str | None, typer.Option(help="With --live: that of the room.")]
+
+
 def replay(  # noqa: PLR0913 - these are the options
-    match: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A match, or how its id begins.")
-    ] = None,
+    match: _ReplayMatch = None,
     *,
-    speed: Annotated[
-        float, typer.Option(min=0.01, max=1000, help="Playback speed; 2 is twice real time.")
-    ] = 1.0,
-    at: Annotated[
-        str | None, typer.Option(help="Print one state: 12s, or 720t for a tick.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="With --at: the state as JSON.")] = False,
-    verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Verify the hashes, and every outcome and state."),
-    ] = False,
-    import_: Annotated[
-        Path | None,
-        typer.Option("--import", metavar="FILE", help="Use a recording instead of the log."),
-    ] = None,
-    export: Annotated[
-        Literal["json", "ndjson", "cast", "gif", "svg"] | None,
-        typer.Option(help="Write a recording, all frames, or a picture."),
-    ] = None,
-    hz: Annotated[
-        float | None,
-        typer.Option(min=0.1, max=60, help="With --export: frames per second of the match."),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="With --export: the first moment, as in --at.")
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option(help="With --export: the last moment, as in --at.")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="With --export: a file, instead of standard output."),
-    ] = None,
-    live: Annotated[
-        str | None,
-        typer.Option(metavar="ROOM", help="Watch a room of the running service instead."),
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option(help="With --live: the service, as ws://127.0.0.1:4000.")
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="WS_TOKEN",
-            help="With --live: who watches; by default a user whose token is signed here.",
-        ),
-    ] = None,
-    password: Annotated[str | None, typer.Option(help="With --live: that of the room.")] = None,
+    speed: _ReplaySpeed = 1.0,
+    at: _ReplayAt = None,
+    json: _ReplayJson = False,
+    verify: _ReplayVerify = False,
+    import_: _ReplayImport = None,
+    export: _ReplayExport = None,
+    hz: _ReplayHz = None,
+    start: _ReplayStart = None,
+    to: _ReplayTo = None,
+    output: _ReplayOutput = None,
+    secrets: _ReplaySecrets = False,
+    live: _ReplayLive = None,
+    url: _ReplayUrl = None,
+    token: _ReplayToken = None,
+    password: _ReplayPassword = None,
 ) -> None:
     """Replay a match in the terminal, verify it, or export it; from the log or a recording."""
     from service.cli import replay
 
-    source = replay.Source(match, import_)
+    source = replay.Source(match, import_, secrets)
     if live is not None:
         from service.cli.live import watch_room
 

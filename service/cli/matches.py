@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import sys
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple, get_args
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 
 from service.cli.common import console, format_time, known_games, opened_log, run
+from service.domain.events.matches import EndReason
 from service.edge.api.shapes import match_of
-from service.eventstore.read_models.match_history import MatchQuery, PlayedMatch, find_matches
+from service.eventstore.read_models.match_history import (
+    MatchOrder,
+    MatchQuery,
+    MatchResult,
+    PlayedMatch,
+    find_matches,
+)
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -28,24 +40,118 @@ _REASONS = {
 }
 
 
-def list_matches(
-    user: str | None, game: str | None, since: str | None, limit: int, *, as_json: bool
-) -> None:
-    """List matches, the newest first."""
-    wanted = MatchQuery(user=user, game=game, since=parse_since(since, time.time()), limit=limit)
-    run(_list(wanted, as_json=as_json))
+WIDE = 110
+"""From so many columns on the table has all fields; below it is a narrow one."""
+
+CSV_FIELDS = (
+    "match",
+    "game",
+    "players",
+    "users",
+    "started",
+    "ended",
+    "seconds",
+    "scores",
+    "winner",
+    "reason",
+)
 
 
-async def _list(wanted: MatchQuery, *, as_json: bool) -> None:
+class Wanted(NamedTuple):
+    """The filters and the order, as they were typed."""
+
+    user: str | None = None
+    opponent: str | None = None
+    game: str | None = None
+    since: str | None = None
+    until: str | None = None
+    result: MatchResult | None = None
+    reason: str | None = None
+    longer: str | None = None
+    shorter: str | None = None
+    sort: MatchOrder = "newest"
+
+
+def list_matches(wanted: Wanted, limit: int, page: int, form: str) -> None:
+    """List matches; `form` is `table`, `json` or `csv`. Raises `BadParameter`."""
+    run(_list(_query(wanted, limit, page, time.time()), page, form))
+
+
+def _query(wanted: Wanted, limit: int, page: int, now: float) -> MatchQuery:
+    reasons = (*get_args(EndReason), "live")
+    if wanted.reason not in {None, *reasons}:
+        raise typer.BadParameter(f"choose one of {', '.join(reasons)}", param_hint="--reason")
+    for option, value in (("--opponent", wanted.opponent), ("--result", wanted.result)):
+        if value is not None and wanted.user is None:
+            raise typer.BadParameter("this also needs --user", param_hint=option)
+    return MatchQuery(
+        user=wanted.user,
+        opponent=wanted.opponent,
+        game=wanted.game,
+        since=parse_since(wanted.since, now),
+        until=None if wanted.until is None else parse_since(wanted.until, now, "--until"),
+        result=wanted.result,
+        reason=wanted.reason,
+        seconds_min=_duration_s(wanted.longer, "--longer"),
+        seconds_max=_duration_s(wanted.shorter, "--shorter"),
+        tick_hz={game.name: game.tick_hz for game in known_games().values() if game.tick_hz},
+        sort=wanted.sort,
+        offset=(page - 1) * limit,
+        limit=limit + 1,
+    )
+
+
+def _duration_s(text: str | None, option: str) -> float | None:
+    if text is None:
+        return None
+    found = _AGO.fullmatch(text)
+    if not found:
+        raise typer.BadParameter("give a duration like 30s, 5m or 1h", param_hint=option)
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+async def _list(wanted: MatchQuery, page: int, form: str) -> None:
     async with opened_log() as reader:
-        found = await find_matches(reader, wanted)
-    if as_json:
+        more = await find_matches(reader, wanted)
+    found = more[: wanted.limit - 1]
+    if form == "json":
         for match in found:
             print(msgspec.json.encode(match_of(match, known_games())).decode())
+    elif form == "csv":
+        _write_csv(found)
     elif not found:
-        print("no matches found")
+        print("no matches found" if page == 1 else f"no matches found on page {page}")
     else:
-        console().print(_table(found))
+        out = console()
+        out.print(_table(found) if out.width >= WIDE else _narrow_table(found))
+        if len(more) > len(found):
+            out.print(f"There are more: --page {page + 1}", style="dim")
+
+
+def _write_csv(found: list[PlayedMatch]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(CSV_FIELDS)
+    for match in found:
+        seconds = seconds_of(match)
+        writer.writerow(
+            (
+                match.id,
+                match.game,
+                " : ".join(map(_plain, match.players)),
+                " : ".join(map(_plain, match.users)),
+                format_time(match.started_at),
+                "" if match.ended_at is None else format_time(match.ended_at),
+                "" if seconds is None else f"{seconds:.3f}",
+                ":".join(map(str, match.scores or [])),
+                "" if match.winner is None else match.winner,
+                match.reason or "live",
+            )
+        )
+
+
+def _plain(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _table(found: list[PlayedMatch]) -> Table:
@@ -55,13 +161,39 @@ def _table(found: list[PlayedMatch]) -> Table:
         table.add_row(
             match.id,
             match.game,
-            " : ".join(match.players),
+            Text(" : ".join(match.players)),
             format_time(match.started_at)[:19],
             "" if seconds is None else f"{seconds:.0f}",
             ":".join(map(str, match.scores or [])),
-            result_of(match),
+            Text(result_of(match)),
         )
     return table
+
+
+def _narrow_table(found: list[PlayedMatch]) -> Table:
+    """Return a table for 80 columns: a line for each match."""
+    table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("match", "started (UTC)", "game"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("players", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("s", no_wrap=True, justify="right")
+    table.add_column("end", no_wrap=True)
+    for match in found:
+        seconds = seconds_of(match)
+        score = f" {':'.join(map(str, match.scores))} " if match.scores else " : "
+        players = [*match.players[:1], score, *match.players[-1:]]
+        table.add_row(
+            match.id,
+            format_time(match.started_at)[5:16],
+            match.game,
+            Text("".join(players) if len(match.players) == PAIR else ", ".join(match.players)),
+            "" if seconds is None else f"{seconds:.0f}",
+            match.reason or "live",
+        )
+    return table
+
+
+PAIR = 2
 
 
 def seconds_of(match: PlayedMatch) -> float | None:

@@ -16,10 +16,12 @@ from service.errors import ServiceError
 from service.eventstore.integrity import BrokenChain, broken_match
 from service.eventstore.read_models.match_history import find_match
 from service.eventstore.stored import UnreadableEvent
+from service.games.sight import FULL, SPECTATOR, Viewer
 from service.replay.export import clocks
 from service.replay.loading import load_replay, load_rows
 from service.replay.recording import BrokenRecording, Recording, check, read, same_as
 from service.replay.replay import Replay
+from service.replay.seen import seen_by
 from service.replay.summary import run_at
 from service.replay.terminal import draw
 
@@ -43,6 +45,13 @@ class Source(NamedTuple):
     match: str | None
     """The id of a match, or how it begins."""
     file: Path | None
+    secrets: bool = False
+    """Whether everything is shown, also what players could not see."""
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who looks at it."""
+        return FULL if self.secrets else SPECTATOR
 
 
 class Loaded(NamedTuple):
@@ -53,10 +62,12 @@ class Loaded(NamedTuple):
 
 
 def load(source: Source) -> Loaded:
-    """Read a match from the log or from a file."""
+    """Read a match from the log or from a file, as its viewer may see it."""
     if source.file is not None:
-        return _of_recording(_recording(source.file)[0])
-    return run(_load(_named(source)))
+        replay, names = _of_recording(_recording(source.file)[0])
+    else:
+        replay, names = run(_load(_named(source)))
+    return Loaded(seen_by(replay, source.viewer), names)
 
 
 def verify_match(source: Source) -> None:

@@ -20,7 +20,7 @@ from service.cli.replay import Loaded, Source, load, tick_of
 from service.errors import ServiceError
 from service.eventstore.read_models.match_history import find_match
 from service.replay import cast, export
-from service.replay.loading import load_source
+from service.replay.loading import has_secrets_now, load_source
 from service.replay.recording import write
 from service.replay.scene import Scene
 from service.replay.svg import svg
@@ -92,17 +92,22 @@ def _export_recording(source: Source, part: Part, output: Path | None) -> None:
         raise typer.BadParameter(
             "a recording is made from a match in the log: name one", param_hint="ID"
         )
-    content = run(_recording(source.match))
+    content = run(_recording(source.match, secrets=source.secrets))
     with opened_output(output) as file, _progress("writing", len(content)) as advance:
         for line in content:
             file.write(line)
             advance()
 
 
-async def _recording(start: str) -> list[bytes]:
+async def _recording(start: str, *, secrets: bool) -> list[bytes]:
     async with opened_log() as reader:
         match = await find_match(reader, start)
-        return list(write(await load_source(reader, match, known_games())))
+        source = await load_source(reader, match, known_games())
+    if not secrets and has_secrets_now(source):
+        raise CannotExport(
+            f"a recording of match {match} has what players could not see: --secrets exports it"
+        )
+    return list(write(source))
 
 
 def _export_gif(loaded: Loaded, span: Span, output: Path | None) -> None:

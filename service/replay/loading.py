@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.domain.events.base import match_stream
-from service.domain.events.matches import MatchStarted
+from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.names import placeholder_name
 from service.errors import ServiceError
 from service.eventstore.codec import decode
@@ -63,6 +63,18 @@ def is_secret(source: Source) -> bool:
     first = source.rows[0]
     started = decode(first.type, first.schema_version, first.data)
     return isinstance(started, MatchStarted) and started.secrets == "always"
+
+
+def has_secrets_now(source: Source) -> bool:
+    """Return whether a recording has secrets that not everybody may see yet, or ever."""
+    if not source.rows:
+        return False
+    first = source.rows[0]
+    started = decode(first.type, first.schema_version, first.data)
+    if not isinstance(started, MatchStarted) or not started.has_secrets:
+        return False
+    is_over = any(row.type == MatchEnded.type for row in source.rows)
+    return not is_over or started.secrets == "always"
 
 
 async def load_source(

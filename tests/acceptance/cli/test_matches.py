@@ -1,5 +1,6 @@
 """`ws-service matches`: the match history with all its filters."""
 
+import csv
 import json
 from datetime import datetime
 from pathlib import Path
@@ -88,6 +89,62 @@ def test_matches_are_filtered_by_time(recorded: Recorded) -> None:
 def test_an_empty_list_is_mentioned_in_the_table_only(recorded: Recorded) -> None:
     assert "no match" in recorded.ws_service("matches", "--game", "chess")
     assert recorded.ws_service("matches", "--game", "chess", "--json") == ""
+
+
+def test_matches_are_filtered_by_opponent_result_end_and_duration(recorded: Recorded) -> None:
+    left, played = found(recorded)
+    winner, loser = (one["name"] for one in left["players"])
+    both = [left["matchId"], played["matchId"]]
+    ana, ben = (str(one["id"]) for one in left["players"])
+    assert ids(recorded, "--user", ana, "--opponent", ben) == both[:1]
+    assert ids(recorded, "--user", ana, "--opponent", "Nobody") == []
+    assert ids(recorded, "--user", ana, "--result", "won") == both[:1]
+    assert ids(recorded, "--user", ana, "--result", "lost") == []
+    assert ids(recorded, "--user", ben, "--result", "lost") == both[:1]
+    assert ids(recorded, "--reason", "left") == both[:1]
+    assert ids(recorded, "--longer", f"{DURATION_S}s") == both[1:]
+    assert ids(recorded, "--shorter", f"{DURATION_S - 1}s") == both[:1]
+    assert (winner, loser) == ("Ana", "Ben")
+
+
+def test_matches_are_sorted_and_paged(recorded: Recorded) -> None:
+    left, played = (one["matchId"] for one in found(recorded))
+    assert ids(recorded, "--sort", "oldest") == [played, left]
+    assert ids(recorded, "--sort", "longest", "--limit", "1") == [played]
+    assert ids(recorded, "--sort", "longest", "--limit", "1", "--page", "2") == [left]
+    assert ids(recorded, "--page", "9") == []
+    assert "--page 2" in recorded.ws_service("matches", "--limit", "1")
+
+
+def test_the_table_fits_80_columns(recorded: Recorded) -> None:
+    table = recorded.ws_service("matches", COLUMNS="80")
+    assert max(map(len, table.splitlines())) <= 80
+    assert recorded.played in table
+    assert "timeup" in table
+
+
+def test_matches_are_listed_as_csv(recorded: Recorded) -> None:
+    rows = list(csv.DictReader(recorded.ws_service("matches", "--csv").splitlines()))
+    assert [row["match"] for row in rows] == [recorded.left, recorded.played]
+    assert (rows[1]["players"], rows[1]["reason"]) == ("Ana : Ben", "timeup")
+    assert float(rows[1]["seconds"]) == DURATION_S
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--longer", "soon"), "--longer"),
+        (("--reason", "bored"), "--reason"),
+        (("--result", "won"), "--result"),
+        (("--until", "soon"), "--until"),
+        (("--page", "0"), "--page"),
+    ],
+)
+def test_an_invalid_filter_is_reported(
+    recorded: Recorded, options: tuple[str, ...], named: str
+) -> None:
+    refused = recorded.ws_service.run("matches", *options)
+    assert (refused.code, refused.out, named in refused.err) == (2, "", True)
 
 
 def test_an_invalid_time_is_reported(recorded: Recorded) -> None:
