@@ -6,6 +6,7 @@ from collections import Counter
 
 from hypothesis.stateful import invariant
 
+from service.domain.ids import is_bot
 from service.domain.projections.world import World
 
 
@@ -30,7 +31,7 @@ class WorldInvariants:
     @invariant()
     def nobody_sits_in_two_rooms(self) -> None:
         rooms = self.world.rooms.rooms.values()
-        seats = Counter(user for room in rooms for user in room.staying_players)
+        seats = Counter(user for room in rooms for user in room.staying_people)
         assert all(count == 1 for count in seats.values())
         assert seats.keys() == self.world.rooms.seated.keys()
 
@@ -58,6 +59,17 @@ class WorldInvariants:
     def all_who_are_ready_and_here_play(self) -> None:
         for room in self.world.rooms.rooms.values():
             seats = [room.seats[index] for index in room.staying]
-            complete = len(seats) >= room.seats_min and all(seat.sockets for seat in seats)
-            if complete and room.phase != "playing":
-                assert not set(room.staying_players) <= room.ready
+            complete = len(seats) >= room.seats_min and all(seat.is_present for seat in seats)
+            # Bots are always ready, and do not begin without anybody.
+            if complete and room.phase != "playing" and room.staying_people:
+                assert not set(room.staying_people) <= room.ready
+
+    @invariant()
+    def bots_are_nowhere_but_in_seats(self) -> None:
+        assert not any(map(is_bot, self.world.presence.sockets))
+        assert not any(map(is_bot, self.world.rooms.seated))
+        for room in self.world.rooms.rooms.values():
+            assert not any(seat.sockets or seat.away_since for seat in room.seats if seat.is_bot)
+            assert not any(map(is_bot, [room.host, *room.members, *room.ready, *room.banned]))
+            bots = [seat.user for seat in room.seats if seat.is_bot]
+            assert len(bots) == len(set(bots))

@@ -50,7 +50,8 @@ from service.settings.sections.play import Rules, Times
 from tests.effort import effort
 
 RULES = (
-    "setup", "decide", "key_in", "hold", "turn_s", "timeout", "apply", "step", "result", "scores",
+    "setup", "decide", "key_in", "hold", "clock", "elapse", "timeout", "apply", "step", "result",
+    "scores",
 )  # fmt: skip
 
 USERS: list[int | str] = [1, 2, 3, "ana"]
@@ -152,7 +153,7 @@ class TotalMachine(RuleBasedStateMachine):
             return
         except ZeroDivisionError:
             # What begins no match may fail; the engine answers it.
-            assert self.raising & {"setup", "turn_s"}
+            assert self.raising & {"setup", "clock"}
             return
         for event in events:
             self._fold(event)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.commands.bots import AcceptBot, AddBot, ForfeitBot, MoveBot, OfferBot
 from service.domain.commands.conditions import Keys, keys_of
 from service.domain.commands.deadlines import pending, responsible_for
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
@@ -180,6 +181,7 @@ class Node(Story):
 
     def _follow_up(self) -> None:
         for match in list(self.world.matches.live.values()):
+            assert room_of(match.id) in self.world.rooms.rooms, "a match goes on without its room"
             room = self.world.rooms.rooms[room_of(match.id)]
             if self.world.nodes.owner_of(room.id) != self.identity:
                 continue
@@ -225,6 +227,9 @@ class Cluster(WorldInvariants):
             self.begin: 40,
             self.leave: 3,
             self.send_out: 2,
+            self.add_a_bot: 8,
+            self.move_a_bot: 4,
+            self.play_against_a_bot: 4,
             self.move_a_room: 5,
             self.subscribe: 2,
             self.lose_another: 1,
@@ -441,7 +446,29 @@ class Cluster(WorldInvariants):
         node.decide(LeaveRoom(self.user(node), self.room(node)))
 
     def send_out(self, node: Node) -> None:
-        node.decide(KickFromRoom(self.user(node), self.room(node), self.chance.choice(USERS)))
+        bots = [bot for room in node.world.rooms.rooms.values() for bot in room.bots]
+        target = self.chance.choice([*USERS, *bots])
+        node.decide(KickFromRoom(self.user(node), self.room(node), target))
+
+    # Bots
+
+    def add_a_bot(self, node: Node) -> None:
+        node.decide(AddBot(self.user(node), self.room(node), self.chance.randint(1, 3)))
+
+    def move_a_bot(self, node: Node) -> None:
+        for match in list(node.world.matches.live.values()):
+            seat = self.chance.randrange(len(match.players))
+            moves = [{"direction": "w", "action": "down"}] if match.game == "pong" else []
+            node.decide(MoveBot(match.id, seat, match.tick, moves))
+            if self.chance.random() < 0.2:
+                node.decide(ForfeitBot(match.id, seat))
+
+    def play_against_a_bot(self, node: Node) -> None:
+        user = self.user(node)
+        since = node.world.matchmaking.waiting_since(user, "pong")
+        if since is not None:
+            node.decide(OfferBot(user, "pong", since))
+        node.decide(AcceptBot(user, "pong", 1))
 
 
 @given(seed=st.integers(0, 2**32))

@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from service.domain.commands.bots import AcceptBot, AddBot, ForfeitBot, MoveBot, OfferBot
 from service.domain.commands.deadlines import pending
 from service.domain.commands.hosting import CreateRoom, JoinRoom, KickFromRoom, RoomPlan
 from service.domain.commands.invites import AcceptInvite, DeclineInvite, SendInvite
@@ -155,6 +156,32 @@ class WhoIsWhere(WorldInvariants, RuleBasedStateMachine):
     @rule(user=USERS, room=INDEX)
     def leaves(self, user: int, room: int) -> None:
         self.do(LeaveRoom(user, self.room(room)))
+
+    @rule(user=USERS, room=INDEX, level=st.integers(1, 3))
+    def adds_a_bot(self, user: int, room: int, level: int) -> None:
+        self.do(AddBot(user, self.room(room), level))
+
+    @rule(user=USERS, level=st.integers(1, 3))
+    def plays_against_a_bot(self, user: int, level: int) -> None:
+        since = self.story.world.matchmaking.waiting_since(user, "pong")
+        if since is not None:
+            self.do(OfferBot(user, "pong", since))
+        self.do(AcceptBot(user, "pong", level))
+
+    @rule(index=INDEX, forfeits=st.booleans())
+    def bots_play(self, index: int, *, forfeits: bool) -> None:
+        for match in list(self.story.world.matches.live.values()):
+            seat = index % len(match.players)
+            moves = [{"direction": "w", "action": "down"}] if match.game == "pong" else []
+            self.do(MoveBot(match.id, seat, match.tick, moves))
+            if forfeits:
+                self.do(ForfeitBot(match.id, seat))
+
+    @rule(user=USERS, index=INDEX, room=INDEX)
+    def sends_a_bot_out(self, user: int, index: int, room: int) -> None:
+        bots = [bot for one in self.story.world.rooms.rooms.values() for bot in one.bots]
+        if bots:
+            self.do(KickFromRoom(user, self.room(room), bots[index % len(bots)]))
 
     @rule(user=USERS, member=USERS, room=INDEX)
     def sends_out(self, user: int, member: int, room: int) -> None:
