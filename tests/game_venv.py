@@ -30,7 +30,7 @@ class GameVenv:
     def install(self, *packages: str | Path) -> None:
         """Install wheels, or packages from their directories, also `--editable`."""
         options = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
-        pip = [sys.executable, "-m", "pip", "--python", self.python]
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", self.python]
         run(*pip, "install", "--quiet", *options, *packages)
 
     def ws_service(self, *arguments: str, cwd: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from tests.acceptance.service_process import (
     PATIENCE_S,
@@ -16,6 +17,7 @@ from tests.acceptance.service_process import (
     clean_environment,
     fresh_id,
 )
+from tests.acceptance.test_page_room import Come, browser, come, two_at  # noqa: F401 - fixtures
 from tests.game_venv import EXAMPLES, GameVenv, build_wheel, run
 
 RACERS = 3
@@ -163,3 +165,30 @@ async def logged(service: Running, message: str) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not any(message in line for line in service.lines):  # noqa: ASYNC110 - read by a thread
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.browser
+async def test_the_page_draws_the_games_of_packages(
+    service: Running,
+    come: Come,  # noqa: F811 - the fixture
+) -> None:
+    ana, ben = await two_at(service, come, "rock_paper_scissors", options={"wins": 1})
+    for person in (ana, ben):
+        await person.phase("playing")
+    await ana.page.get_by_role("button", name="rock").click()
+    await expect(ana.page.locator("#stage")).to_contain_text("You chose rock.")
+    await expect(ben.page.locator("#stage")).to_contain_text("Round 1: 0 to 0.")
+    await ben.presses("2")
+    assert (await ana.result(), await ben.result()) == ("You lost", "You won")
+
+    cleo, dan = await two_at(service, come, "race", options={"length_m": 20, "seats": 2})
+    for person in (cleo, dan):
+        await person.phase("playing")
+        await expect(person.page.locator("#stage svg rect")).not_to_have_count(0)
+    await dan.presses(" ")
+    await cleo.result()
+    jumped = [
+        one for one in service.events() if one.type == "match.input" and "jumped" in str(one.data)
+    ]
+    assert [one.data["seat"] for one in jumped] == [1]
+    assert ana.complaints + ben.complaints + cleo.complaints + dan.complaints == []
