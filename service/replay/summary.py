@@ -157,6 +157,14 @@ def run_at(replay: Replay, tick: int) -> int:
     return next(one.run for one in reversed(runs_of(replay)) if one.from_tick <= tick)
 
 
+def was_rewound(replay: Replay, run: int, tick: int) -> bool:
+    """Return whether a state that was shown as of this run and tick was taken back later.
+
+    The replay has another one at this tick, or none.
+    """
+    return any(one.run == run and one.rewound and tick > one.to_tick for one in runs_of(replay))
+
+
 def _course(replay: Replay, scores: list[Score]) -> Iterator[Moment]:
     """Yield each tick of the match, and note in `scores` when they change."""
     last: list[int] | None = None

@@ -60,6 +60,8 @@ class Shown:
     def __init__(self) -> None:
         self.frames: list[tuple[int, int]] = []
         self.all: list[tuple[str, int, int]] = []
+        self.states: dict[tuple[str, int, int], bytes] | None = None
+        """What was shown, as v1 clients key it: by match, run and tick; None if nobody asks."""
 
     def frame_rates(self, _room: object) -> frozenset[int]:
         return ALL_RATES
@@ -81,6 +83,10 @@ class Shown:
     def _note(self, live: LiveMatch) -> None:
         self.frames.append((live.match.run, live.run.tick))
         self.all.append((live.id, live.match.run, live.run.tick))
+        if self.states is not None:
+            key = live.id, live.match.shown_run, live.run.tick
+            view = msgspec.json.encode(live.run.game.view(live.run.state, None))
+            assert self.states.setdefault(key, view) == view
 
 
 class Node:
@@ -163,12 +169,15 @@ class Cluster:
         self.names = names
         self.shown: list[tuple[str, int, int]] = []
         """The match, run and tick of each frame, in the order in which they were shown."""
+        self.states: dict[tuple[str, int, int], bytes] | None = None
+        """What was shown by match, run and tick; None if nobody asks."""
 
     async def start(self, name: str, games: Catalogue = GAMES) -> Node:
         """Start one more node."""
         number = 1 + len([one for one in self.events(NodeStarted) if one.node == name])
         node = Node(self.shared, Owner(name, number), self.time, games, **self.rules)
         node.shown.all = self.shown
+        node.shown.states = self.states
         others = frozenset(one.owner for one in self.nodes.values())
         self.nodes[name] = node
         node.log.deliver()
