@@ -62,6 +62,10 @@ class GameTests:
         """
         return None
 
+    def test_the_service_takes_the_game(self) -> None:
+        """It has what the protocol asks for; otherwise the service leaves it out at its start."""
+        rules.check_members(self.game)
+
     def test_the_same_moves_make_the_same_match(self) -> None:
         """Nothing but the state, the seed and the moves decides what happens."""
         rules.check_same_every_time(self._subject())

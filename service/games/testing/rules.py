@@ -7,7 +7,8 @@ from functools import partial
 
 import msgspec
 
-from service.games.protocol import InvalidMove, Result
+from service.games.checking import GameFaulty, check_game
+from service.games.protocol import Game, InvalidMove, Result
 from service.games.testing.playing import (
     Played,
     Subject,
@@ -27,6 +28,14 @@ from service.replay.run import Run
 
 RESTARTS = 6
 """From how many ticks of a match it is replayed."""
+
+
+def check_members(game: Game) -> None:
+    """The game has all members of the protocol, and what it says first can be recorded and sent."""
+    try:
+        check_game(game)
+    except GameFaulty as error:
+        fail(f"The service would leave this game out: {error.message}.", error)
 
 
 def check_same_every_time(subject: Subject) -> None:

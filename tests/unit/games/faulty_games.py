@@ -88,6 +88,12 @@ class Nim(OpenToAll, SimpleBots, NoTurnClock, OnlyInputs):
         return [{"number": number} for number in range(1, 1 + min(3, state.left))]
 
 
+class WithoutTitle(Nim):
+    """Has no name for people."""
+
+    title = ""
+
+
 class ByRandom(Nim):
     """Uses Python's own generator."""
 

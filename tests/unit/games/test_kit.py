@@ -40,6 +40,7 @@ def test_a_correct_game_passes(game: Game, tmp_path: Path) -> None:
 
 
 FAULTS: list[tuple[Any, str, str]] = [
+    (games.WithoutTitle, "the_service_takes_the_game", "`title` must be"),
     (games.ByRandom, "the_same_moves_make_the_same_match", "no `random`"),
     (games.ByInstance, "the_same_moves_make_the_same_match", "nothing kept in the game"),
     (games.BySet, "other_processes_play_the_same_match", "iterate over a set"),
