@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
 from aiohttp import web
 
 from service.edge.api.access import find_over, find_watchable, viewer_of
@@ -57,14 +58,21 @@ async def stream_frames(deps: Dependencies, call: Call[shapes.FramesParams]) -> 
     return response
 
 
-async def show_summary(deps: Dependencies, call: Call[shapes.SummaryParams]) -> Summary:
+async def show_summary(
+    deps: Dependencies, call: Call[shapes.SummaryParams]
+) -> Summary | web.Response:
     """Sums a match up: score over time, what happened when, runs, inputs, figures of its game.
 
     With `live` also a match that is being played, up to what spectators have been shown.
     """
     match, until = await _wanted(call.params.match_id, call.params.live, call, deps)
     with deps.replays.turn():
-        return await deps.replays.summary(match.id, until, viewer_of(match, call.caller, deps))
+        summary = await deps.replays.summary(match.id, until, viewer_of(match, call.caller, deps))
+    if until is None:
+        return summary
+    # That of a live match changes.
+    body = msgspec.json.encode(summary)
+    return web.Response(body=body, content_type="application/json", headers=CACHE_NONE)
 
 
 async def stream_recording(

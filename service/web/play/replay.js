@@ -46,6 +46,15 @@ export function mount(root, app, params) {
   );
   /** @type {HTMLElement[]} */
   let rows = [];
+  /** @type {import("../games/register.js").View | null} */
+  let view = null;
+
+  /** @param {any} summary */
+  function showCourse(summary) {
+    chart.replaceChildren(scoreChart(summary, replay.names));
+    rows = summary.timeline.map((/** @type {any} */ mark) => eventRow(mark));
+    events.replaceChildren(...rows);
+  }
 
   replay.addEventListener("ws-replay-summary", async (event) => {
     const { summary, match } = /** @type {CustomEvent} */ (event).detail;
@@ -55,14 +64,16 @@ export function mount(root, app, params) {
     const began = new Date(match.startedAt);
     const date = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
     facts.textContent = `${app.gameOf(match.game)?.title ?? match.game} · ${date.format(began)}`;
-    chart.replaceChildren(scoreChart(summary, replay.names));
-    const view = await viewOf(summary.game);
-    rows = summary.timeline.map((/** @type {any} */ mark) => eventRow(mark, view));
-    events.replaceChildren(...rows);
+    view = await viewOf(summary.game);
+    showCourse(summary);
     showFigures(summary, match);
     const tick = tickIn(summary, location.hash);
     if (tick !== null) replay.seek(tick);
     else if (!params.query.has("live")) replay.play();
+  });
+
+  replay.addEventListener("ws-replay-extended", (event) => {
+    showCourse(/** @type {CustomEvent} */ (event).detail.summary);
   });
 
   replay.addEventListener("ws-replay-tick", (event) => {
@@ -100,14 +111,11 @@ export function mount(root, app, params) {
   };
   addEventListener("hashchange", follow);
 
-  /**
-   * @param {any} mark
-   * @param {import("../games/register.js").View} view
-   */
-  function eventRow(mark, view) {
+  /** @param {any} mark */
+  function eventRow(mark) {
     const summary = /** @type {import("../replay/timeline.js").Summary} */ (replay.summary);
     const go = /** @type {HTMLAnchorElement} */ (
-      element("a", { text: said(mark, replay.names, view.said) })
+      element("a", { text: said(mark, replay.names, view?.said) })
     );
     go.href = `#${summary.tickHz ? `t=${mark.tick / summary.tickHz}` : `move=${mark.tick}`}`;
     go.addEventListener("click", (event) => {

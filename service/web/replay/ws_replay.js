@@ -3,7 +3,8 @@
 // Attributes: `match`; `service`, the URL of the service (default: where this module is from);
 // `at`, the tick to begin at; `live`, to watch a match from its start while it is played. The
 // property `token` is the JWT of the user, or a function that returns one.
-// Events: `ws-replay-summary` when the match is known, `ws-replay-tick` at each tick that is shown,
+// Events: `ws-replay-summary` when the match is known, `ws-replay-extended` when more is known of a
+// live match, `ws-replay-tick` at each tick that is shown,
 // `ws-replay-share` with the fragment of the moment, `ws-replay-live` when the user wants to go to
 // the live match. All have a `detail`.
 
@@ -298,6 +299,7 @@ export class WsReplay extends HTMLElement {
     this.summary = summary;
     this.#frames?.extend(summary.ticks);
     this.#showMarks();
+    this.#tell("extended", { summary });
     this.#show();
     if (summary.timeline.some(({ kind }) => kind === "ended")) {
       this.#isLive = false;
