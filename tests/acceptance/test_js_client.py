@@ -94,13 +94,13 @@ def test_the_package_installs_with_its_class_and_types(tmp_path: Path) -> None:
     assert run(find_node(), "page.js", cwd=tmp_path) == "idle 0\n"
 
 
-def test_a_script_as_it_is_served_has_the_same_tokens(tmp_path: Path) -> None:
+def test_a_script_as_it_is_served_means_the_same(tmp_path: Path) -> None:
     scripts = [path.relative_to(WEB) for path in WEB.rglob("*.js")]
     for script in scripts:
         short = tmp_path / script
         short.parent.mkdir(parents=True, exist_ok=True)
         short.write_text(short_script((WEB / script).read_text()))
-    tool = ROOT / "tests" / "node" / "same_tokens.js"
+    tool = ROOT / "tests" / "node" / "same_meaning.js"
     output = run(find_node(), str(tool), str(WEB), str(tmp_path), *map(str, scripts))
     assert int(output) == len(scripts)
 

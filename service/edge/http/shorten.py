@@ -11,6 +11,8 @@ from itertools import product
 from string import ascii_letters
 from typing import TYPE_CHECKING
 
+from service.edge.http.short_names import short_variables
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -21,7 +23,7 @@ _JS = re.compile(
   | (?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')
   | (?P<template>`)
   | (?P<word>[\w$\#]+)
-  | (?P<mark>=>|&&|\|\||\?\?|\?\.|\+\+|--|\*\*|[^\s\w])
+  | (?P<mark>\.\.\.|=>|&&|\|\||\?\?|\?\.|\+\+|--|\*\*|[^\s\w])
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -42,7 +44,7 @@ _CSS_STRING = re.compile(r'("[^"]*")')
 
 def short_script(text: str) -> str:
     """Return JavaScript that does the same."""
-    return _joined(_renamed(_Scanner(text).tokens()))
+    return _joined(_renamed(short_variables(_Scanner(text).tokens())))
 
 
 def short_style(text: str) -> str:

@@ -11,14 +11,14 @@ from service.edge.http.assets import asset_routes
 async def test_an_asset_is_served_anew_only_when_it_has_changed(tmp_path: Path) -> None:
     (tmp_path / "play").mkdir()
     script = tmp_path / "play" / "main.js"
-    script.write_text("// One.\n  let one = 1;\n")
+    script.write_text("// One.\n  let x = 1;\n")
     (tmp_path / "secret.txt").write_text("no")
     app = web.Application()
     app.add_routes(asset_routes(tmp_path, {"X-Content-Type-Options": "nosniff"}))
     async with TestClient(TestServer(app)) as client:
         response = await client.get("/app/play/main.js")
         assert (await response.text(), response.headers["Content-Encoding"]) == (
-            "let one=1;\n",
+            "let x=1;\n",
             "gzip",
         )
         assert response.content_type == "text/javascript"
@@ -28,10 +28,10 @@ async def test_an_asset_is_served_anew_only_when_it_has_changed(tmp_path: Path) 
         plain = await client.get("/app/play/main.js", headers={"Accept-Encoding": "identity"})
         assert ("Content-Encoding" in plain.headers, await plain.text()) == (
             False,
-            "let one=1;\n",
+            "let x=1;\n",
         )
-        script.write_text("let two = 22;\n")
+        script.write_text("let y = 22;\n")
         changed = await client.get("/app/play/main.js", headers=condition)
-        assert (changed.status, await changed.text()) == (200, "let two=22;\n")
+        assert (changed.status, await changed.text()) == (200, "let y=22;\n")
         for path in ("secret.txt", "play", "../secret.txt", "play/%2e%2e/play/other.js"):
             assert (await client.get(f"/app/{path}")).status == 404
