@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from service.cli.bot_user import BotUser, Tally, first_error
+from service.cli.common import known_games
 from service.cli.token import InvalidArgument, make_token
 from service.client import Closed, connect
 from service.domain.commands.bots import NAMES
 from service.errors import ServiceError
-from service.games.catalogue import GAMES
 from service.games.chance import Chance
 from service.settings import load_settings
 
@@ -59,11 +59,12 @@ def bots(  # noqa: PLR0913, PLR0917 - these are the options
 
 
 def _game(name: str, level: int) -> Game:
-    game = GAMES.get(name)
+    games = known_games()
+    game = games.get(name)
     if game is None:
-        raise InvalidArgument(f"--game {name} is not here; choose one of: {', '.join(GAMES)}")
+        raise InvalidArgument(f"--game {name} is not here; choose one of: {', '.join(games)}")
     if not game.bot_levels:
-        able = [one for one in GAMES if GAMES[one].bot_levels]
+        able = [one for one in games if games[one].bot_levels]
         raise InvalidArgument(f"--game {name} has no bots; choose one of: {', '.join(able)}")
     if not 1 <= level <= game.bot_levels:
         raise InvalidArgument(f"--level {level} must be from 1 to {game.bot_levels} for {name}")

@@ -94,7 +94,7 @@ def _query(wanted: Wanted, limit: int, page: int, now: float) -> MatchQuery:
         reason=wanted.reason,
         seconds_min=_duration_s(wanted.longer, "--longer"),
         seconds_max=_duration_s(wanted.shorter, "--shorter"),
-        tick_hz={game.name: game.tick_hz for game in known_games().values() if game.tick_hz},
+        tick_hz=known_games().tick_rates(),
         sort=wanted.sort,
         offset=(page - 1) * limit,
         limit=limit + 1,
@@ -198,7 +198,7 @@ PAIR = 2
 
 def seconds_of(match: PlayedMatch) -> float | None:
     """Return the duration of a match by its own clock, else by its times if they are plausible."""
-    game = known_games().newest(match.game)
+    game = known_games().rules(match.game, match.rules_version)
     if match.ended_at is None or match.ticks is None:
         return None
     if game is not None and game.tick_hz:

@@ -41,7 +41,6 @@ class Catalogue(Mapping[str, "Game"]):
             if game.name not in newest or newest[game.name].rules_version < game.rules_version:
                 newest[game.name] = game
         names = newest if offered is None else [name for name in offered if name in newest]
-        self._newest = newest
         self._offered = {name: newest[name] for name in names}
         self._packages = packages or {}
         self._kept: dict[str, Game] = {}
@@ -62,12 +61,8 @@ class Catalogue(Mapping[str, "Game"]):
             rules = self.rules(name, version, match)
             if rules is not None and rules is not other.rules(name, version):
                 self._kept[match] = rules
-        self._rules, self._newest = other._rules, other._newest
+        self._rules = other._rules
         self._offered, self._packages = other._offered, other._packages
-
-    def newest(self, name: str) -> Game | None:
-        """Return the newest rules of a game, also of one that is not offered, or None."""
-        return self._newest.get(name)
 
     def versions(self, name: str) -> list[int]:
         """Return the registered versions of a game's rules in ascending order."""
@@ -76,6 +71,10 @@ class Catalogue(Mapping[str, "Game"]):
     def every_rules(self) -> list[tuple[str, int]]:
         """Return each game with each registered version of its rules, in order."""
         return sorted(self._rules)
+
+    def tick_rates(self) -> dict[tuple[str, int], int]:
+        """Return the ticks per second of each version of the rules that has ticks."""
+        return {key: game.tick_hz for key, game in self._rules.items() if game.tick_hz}
 
     @property
     def registered(self) -> list[Game]:

@@ -48,7 +48,7 @@ async def list_matches(
         result=params.result,
         seconds_min=params.seconds_min,
         seconds_max=params.seconds_max,
-        tick_hz={game.name: game.tick_hz for game in deps.games.values() if game.tick_hz},
+        tick_hz=deps.games.tick_rates(),
         sort=params.sort,
         before=params.cursor if is_newest else None,
         offset=0 if is_newest else params.cursor or 0,

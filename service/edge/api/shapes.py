@@ -258,13 +258,14 @@ class Participant(User, frozen=True):
 class Match(Response, frozen=True):
     """A match; the fields of its end are null while it is live. `winner` is a seat.
 
-    `players` are ordered by seat. `tickHz` is 0 for a turn-based game, and null for a game that
-    this version does not have.
+    `players` are ordered by seat. `tickHz` is 0 for a turn-based game, and null where this build
+    does not have the version of the rules that the match was played by.
     """
 
     match_id: MatchId
     room_id: RoomId
     game: str
+    rules_version: int
     players: list[Participant]
     started_at: datetime
     ended_at: datetime | None
@@ -277,11 +278,12 @@ class Match(Response, frozen=True):
 
 def match_of(match: PlayedMatch, games: Catalogue) -> Match:
     """Convert a match of the history, for the API and `ws-service matches --json`."""
-    game = games.newest(match.game)
+    game = games.rules(match.game, match.rules_version)
     return Match(
         match_id=match.id,
         room_id=room_of(match.id),
         game=match.game,
+        rules_version=match.rules_version,
         players=[
             Participant(parse_user_id(user), name, bot_level(user) or UNSET)
             for user, name in zip(match.users, match.players, strict=True)

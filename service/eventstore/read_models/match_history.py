@@ -58,6 +58,7 @@ class PlayedMatch(msgspec.Struct, frozen=True, kw_only=True):
 
     id: MatchId
     game: str
+    rules_version: int
     players: list[str]
     """Display names, by seat; `User#<id>` where none is known."""
     users: list[str]
@@ -93,8 +94,11 @@ class MatchQuery(msgspec.Struct, frozen=True, kw_only=True):
     seconds_min: float | None = None
     """Only matches that took as long or longer, in seconds, by the clock of their game."""
     seconds_max: float | None = None
-    tick_hz: Mapping[str, int] = {}
-    """The ticks per second of the games that have them; others took from start to end."""
+    tick_hz: Mapping[tuple[str, int], int] = {}
+    """The ticks per second of each version of the rules that has them, by game and version.
+
+    Matches by others took from start to end.
+    """
     before: Position | None = None
     """Only matches that started before this position."""
     sort: MatchOrder = "newest"
@@ -155,6 +159,7 @@ async def find_matches(reader: Reader, query: MatchQuery) -> list[PlayedMatch]:
         PlayedMatch(
             id=row["match"],
             game=row["game"],
+            rules_version=row["rules_version"],
             players=players[row["match"]],
             users=users[row["match"]],
             position=row["started_position"],
@@ -257,12 +262,15 @@ def _order(wanted: MatchQuery) -> Iterator[ColumnElement[Any]]:
     yield newest
 
 
-def _seconds(tick_hz: Mapping[str, int]) -> ColumnElement[Any]:
+def _seconds(tick_hz: Mapping[tuple[str, int], int]) -> ColumnElement[Any]:
     """Return how long a match took; null while it is live."""
     by_clock = cast(matches.c.ended_at - matches.c.started_at, Float) / 1_000_000
     ticked = [
-        (matches.c.game == game, cast(matches.c.ticks, Float) / hz)
-        for game, hz in tick_hz.items()
+        (
+            and_(matches.c.game == game, matches.c.rules_version == version),
+            cast(matches.c.ticks, Float) / hz,
+        )
+        for (game, version), hz in tick_hz.items()
         if hz
     ]
     return case(*ticked, else_=by_clock) if ticked else by_clock

@@ -48,6 +48,7 @@ def test_each_end_reason_has_a_label() -> None:
                 id="r-1",
                 position=1,
                 game="pong",
+                rules_version=1,
                 players=["Ana", "Ben"],
                 users=["1", "2"],
                 started_at=0,

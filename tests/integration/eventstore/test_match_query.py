@@ -80,6 +80,6 @@ def test_matches_are_found_by_filters(
     database: Database, wanted: dict[str, Any], found: str
 ) -> None:
     committed(database.opened(), Append(proposed(*HISTORY), {}, PERSONAL))
-    query = MatchQuery(tick_hz={"pong": 60}, **wanted)
+    query = MatchQuery(tick_hz={("pong", 2): 1, ("pong", 1): 60}, **wanted)
     matches = database.read(lambda reader: find_matches(reader, query))
     assert [match.id for match in matches] == found.split()

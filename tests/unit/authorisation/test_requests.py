@@ -145,6 +145,7 @@ async def client(
     match = PlayedMatch(
         id=MATCH,
         game="relay",
+        rules_version=1,
         players=["Ana", "Ben"],
         users=[str(OPPONENT), "10"],
         position=1,

@@ -62,6 +62,7 @@ def test_the_duration_of_a_match_follows_from_its_ticks(
     match = PlayedMatch(
         id="r-1",
         game=game,
+        rules_version=1,
         players=[],
         users=[],
         position=1,

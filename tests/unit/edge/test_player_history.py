@@ -16,6 +16,7 @@ def match(winner: int | None, *users: str, reason: Any = "timeup", game: str = "
     return PlayedMatch(
         id=f"r-{winner}",
         game=game,
+        rules_version=1,
         players=[names[user] for user in users],
         users=list(users),
         position=1,
