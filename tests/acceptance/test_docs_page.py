@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from tests.acceptance.page_people import ARGUMENTS
 from tests.acceptance.service_process import PATIENCE_S, Running, token
-from tests.acceptance.test_page import ARGUMENTS
 
 CONTRACT = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract"
 DOCUMENTS = {"v1": "asyncapi-v1.json", "classic": "asyncapi-classic.json"}

@@ -1,168 +1,30 @@
-"""The page in two browsers.
+"""The page's frame and the lobby, in several browsers."""
 
-With PAGE_SCREENSHOTS set to a directory, pictures of the lobby and of a match are left there.
-"""
-
-import asyncio
-import os
 import re
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Browser, WebSocketRoute, expect
 
-from tests.acceptance.service_process import (
-    PATIENCE_S,
-    Running,
-    StartService,
-    fresh_id,
-    make_token,
-)
+from tests.acceptance.page_people import Person, SignIn, chromium, signing_in
+from tests.acceptance.service_process import Running, StartService, fresh_id, make_token
 
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-PADDLE_TOP = """
-() => {
-  const canvas = document.getElementById("field");
-  const { width, height } = canvas;
-  const pixels = canvas.getContext("2d").getImageData(SIDE, 0, 1, height).data;
-  const isPaddle = (y) => pixels[4 * y + 3] > 200;
-  for (let y = 0; y < height; y++) {
-    // A paddle is a quarter of the field high, a ball only a twentieth.
-    if (isPaddle(y) && isPaddle(Math.min(y + Math.round(height / 5), height - 1))) {
-      return (100 * y) / height;
-    }
-  }
-  return null;
-}
-"""
-LEFT = PADDLE_TOP.replace("SIDE", "Math.round(0.016 * width)")
-RIGHT = PADDLE_TOP.replace("SIDE", "Math.round(0.984 * width)")
-
-SignIn = Callable[[Running, str], Awaitable["Person"]]
-
-
-class Person:
-    """A user of the page."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        page.on("console", lambda one: self._note(one.type, one.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    async def enter(self, url: str, name: str) -> None:
-        await self.page.goto(url)
-        await self.page.locator("#name").fill(name)
-        await self.page.locator("#signin button[type=submit]").click()
-        await self.sees('body[data-view="lobby"][data-connection="online"]')
-
-    async def sees(self, selector: str) -> None:
-        await expect(self.page.locator(selector)).to_be_visible()
-
-    async def phase(self, *phases: str) -> None:
-        await expect(self.page.locator("#stage")).to_have_attribute(
-            "data-phase", re.compile("|".join(phases))
-        )
-
-    async def score(self) -> str:
-        return await self.page.locator("#score").inner_text()
-
-    async def scored(self) -> None:
-        """Wait for a point."""
-        await expect(self.page.locator("#score")).not_to_have_text(re.compile(r"0\s*:\s*0"))
-
-    async def watches(self, condition: str) -> None:
-        """Check the condition in each animation frame until it holds; the CSP forbids `eval`."""
-        frames = f"while (!({condition})) await new Promise(requestAnimationFrame)"
-        async with asyncio.timeout(PATIENCE_S):
-            await self.page.evaluate(f"async () => {{ {frames} }}")
-
-    async def result(self) -> str:
-        await self.phase("result")
-        await self.sees("#result")
-        return await self.page.locator("#result").inner_text()
-
-    def _note(self, type_: str, text: str) -> None:
-        # Browsers warn of reading pixels, as this test does.
-        if type_ == "error":
-            self.complaints.append(text)
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is missing: apt-get install chromium"
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture
 def sign_in(browser: Browser) -> SignIn:
-    async def sign_in(service: Running, name: str) -> Person:
-        context = await browser.new_context(viewport={"width": 1000, "height": 800})
-        context.set_default_timeout(PATIENCE_S * 1000)
-        person = Person(await context.new_page())
-        await person.enter(service.url, name)
-        return person
-
-    return sign_in
+    return signing_in(browser)
 
 
-async def invite(ana: Person, ben: Person, name: str, game: str = "Pong") -> None:
-    """Let Ana ask Ben, and both come to the match."""
-    await ana.page.locator("#games label", has_text=game).click()
-    row = ana.page.locator("#online li[data-user-id]", has_text=name)
-    await row.locator("button[data-invite]").click()
-    await ben.page.locator("#invites .accept").click()
-    for person in (ana, ben):
-        await person.sees('body[data-view="game"]')
-        await person.phase("ready")
-
-
-async def watch(eve: Person, name: str) -> None:
-    """Let Eve watch the match of somebody."""
-    row = eve.page.locator("#live li", has_text=name)
-    await row.locator("button[data-watch]").click()
-    await eve.sees('#view-game[data-role="spectator"]')
-
-
-async def say(person: Person, text: str) -> None:
-    await person.page.locator("#chat-text").fill(text)
-    await person.page.locator("#chat-text").press("Enter")
-
-
-async def picture(person: Person, name: str) -> None:
-    directory = os.environ.get("PAGE_SCREENSHOTS")
-    if directory:
-        await person.page.screenshot(path=Path(directory) / name)
-
-
-async def scores_of(service: Running) -> list[tuple[str, list[int]]]:
-    return [
-        (event.data["reason"], event.data["scores"])
-        for event in service.events()
-        if event.type == "match.ended"
-    ]
-
-
-def numbers(text: str) -> list[int]:
-    return [int(found) for found in re.findall(r"\d+", text)]
+async def two(service: Running, sign_in: SignIn) -> tuple[Person, Person]:
+    return await sign_in(service, "Ana"), await sign_in(service, "Ben")
 
 
 async def test_two_tabs_of_one_browser_can_be_two_users(
@@ -170,30 +32,69 @@ async def test_two_tabs_of_one_browser_can_be_two_users(
 ) -> None:
     service = start_service(dev=True)
     ana = await sign_in(service, "Ana")
-    ben = Person(await ana.page.context.new_page())
-    await ben.enter(service.url, "Ben")
-    await invite(ana, ben, "Ben")
+    ben = Person(await ana.page.context.new_page(), service)
+    await ben.enter("Ben")
+    await ana.invite("Ben")
+    await ben.page.locator("#invites .accept").click()
     for person, name in ((ana, "Ana"), (ben, "Ben")):
+        await person.phase("ready")
         await person.page.reload()
         await person.phase("ready")
         await expect(person.page.locator("#who")).to_have_text(name)
     assert ana.complaints + ben.complaints == []
 
 
-async def test_the_matchmaking_button_pairs_two_users(
+async def test_a_quick_game_pairs_two_users_and_can_be_stopped(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)
-    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
-    await ana.page.locator("#queue").click()
-    await expect(ana.page.locator("#queue")).to_have_text("Stop searching")
-    await ana.page.locator("#queue").click()
-    await expect(ana.page.locator("#queue")).to_have_text("Find a match")
+    ana, ben = await two(service, sign_in)
+    tile, other = (
+        one.page.locator('.tile[data-game="pong"][data-bot=false]') for one in (ana, ben)
+    )
+    await tile.click()
+    await expect(tile).to_have_attribute("aria-pressed", "true")
+    await expect(tile).to_contain_text("Press to stop")
+    await expect(other).to_contain_text("1 waiting")
+    await tile.click()
+    await expect(tile).to_have_attribute("aria-pressed", "false")
+    for one in (tile, other):
+        await one.click()
     for person in (ana, ben):
-        await person.page.locator("#queue").click()
-    for person in (ana, ben):
-        await person.sees('body[data-view="game"]')
+        await person.is_at("room")
         await person.phase("ready")
+    assert ana.complaints + ben.complaints == []
+
+
+async def test_a_bot_plays_at_once(start_service: StartService, sign_in: SignIn) -> None:
+    ana = await sign_in(start_service(dev=True), "Ana")
+    await ana.page.locator('.tile[data-game="connect_four"][data-bot=true]').click()
+    await ana.is_at("room")
+    await expect(ana.page.locator("main")).to_contain_text("level 2")
+    assert ana.complaints == []
+
+
+async def test_an_invite_is_seen_at_every_place_and_leads_to_the_match(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana, ben = await two(service, sign_in)
+    await ben.page.locator(".tabs a", has_text="Matches").click()
+    await ben.is_at("matches")
+    await ana.invite("Ben", "connect_four")
+    card = ben.page.locator("#invites .invite")
+    await expect(card).to_contain_text("Ana invites you to Connect four")
+    await expect(card).to_contain_text(re.compile("Open for [0-9]+ s more"))
+    await expect(ben.page).to_have_title("(1) Matches · Play")
+    await ben.page.reload()
+    await card.locator(".accept").click()
+    for person in (ana, ben):
+        await person.is_at("room")
+        await person.phase("ready")
+    await expect(card).to_have_count(0)
+    await ben.goes_to("/matches")
+    await ben.page.locator("#your-match-link").click()
+    await ben.phase("ready")
     assert ana.complaints + ben.complaints == []
 
 
@@ -201,17 +102,84 @@ async def test_sent_invites_are_shown_after_a_reload(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)
-    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
-    row = ana.page.locator("#online li[data-user-id]", has_text="Ben").locator("button")
-    await row.click()
+    ana, ben = await two(service, sign_in)
+    await ana.invite("Ben")
     await ben.sees("#invites .accept")
     await ana.page.reload()
-    await ana.sees('body[data-view="lobby"][data-connection="online"]')
-    await expect(row).to_have_text("Invited")
-    await expect(row).to_be_disabled()
-    await picture(ana, "page-invited.png")
+    await ana.is_at("lobby")
+    invite = ana.row("Ben").locator("[data-part=invite]")
+    await expect(invite).to_have_text("Invited")
+    await expect(invite).to_be_disabled()
     await ben.page.locator("#invites .decline").click()
-    await expect(row).to_have_text("Invite")
+    await expect(invite).to_have_text("Invite")
+    assert ana.complaints + ben.complaints == []
+
+
+async def test_who_follows_a_link_chooses_a_name_and_lands_in_that_room(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana = await sign_in(service, "Ana")
+    form = ana.page.locator("form.form")
+    await form.get_by_text("Connect four").click()
+    turn = form.get_by_label("Turn (s)")
+    await expect(turn).to_have_attribute("max", re.compile("[0-9]+"))
+    await turn.fill("45")
+    await form.get_by_text("By link").click()
+    await form.get_by_role("button", name="Create room").click()
+    await ana.is_at("room")
+    room = ana.page.url.removeprefix(service.url)
+    ben = await sign_in(service, "Ben", room)
+    await expect(ben.page).to_have_url(f"{service.url}{room}")
+    await ben.page.locator("#sit").click()
+    await ben.phase("ready")
+    created = [one.data for one in service.events() if one.type == "room.created"]
+    assert [(one["visibility"], one["options"]["turn_s"]) for one in created] == [("private", 45)]
+    await ana.page.go_back()
+    await ana.is_at("lobby")
+    await ana.page.go_forward()
+    await ana.is_at("room")
+    assert ana.complaints + ben.complaints == []
+
+
+async def test_a_room_with_a_password_stands_in_the_lobby(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana, ben = await two(service, sign_in)
+    form = ana.page.locator("form.form")
+    await form.get_by_text("Password", exact=True).first.click()
+    await form.get_by_label("Name of the room").fill("Sunday cup")
+    await form.locator("[name=password]").fill("blue door")
+    await form.get_by_role("button", name="Create room").click()
+    await ana.is_at("room")
+    row = ben.page.locator(".rooms li", has_text="Sunday cup")
+    await expect(row).to_contain_text("password")
+    await row.get_by_text("Join").click()
+    await ben.phase("password")
+    assert ana.complaints + ben.complaints == []
+
+
+async def test_the_lobby_has_a_chat_and_users_have_messages_and_mute_each_other(
+    start_service: StartService, sign_in: SignIn
+) -> None:
+    service = start_service(dev=True)
+    ana, ben = await two(service, sign_in)
+    await ana.say("Lobby chat", "who plays?")
+    await expect(ben.chat("Lobby chat").locator("li")).to_contain_text("Ana who plays?")
+    await ben.page.reload()
+    await expect(ben.chat("Lobby chat").locator("li")).to_contain_text("Ana who plays?")
+    await ana.row("Ben").get_by_text("Message Ben").click(force=True)
+    await ana.say("Messages with Ben", "a word?")
+    await expect(ben.chat("Messages with Ana").locator("li")).to_contain_text("Ana a word?")
+    await ben.chat("Messages with Ana").get_by_text("Mute").click()
+    await expect(ben.page.locator("#toasts")).to_contain_text("no longer")
+    await ana.say("Lobby chat", "again?")
+    await ben.say("Lobby chat", "quiet here")
+    await expect(ben.chat("Lobby chat").locator("li:visible")).to_have_count(1)
+    await expect(ana.chat("Lobby chat").locator("li")).to_have_count(3)
+    await ben.page.locator("[data-part=status]").select_option("away")
+    await expect(ana.row("Ben")).to_contain_text("Away")
     assert ana.complaints + ben.complaints == []
 
 
@@ -219,9 +187,8 @@ async def test_an_interrupted_greeting_does_not_leave_a_blank_page(
     start_service: StartService, sign_in: SignIn
 ) -> None:
     service = start_service(dev=True)
-    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
-    row = ana.page.locator("#online li[data-user-id]", has_text="Ben").locator("button")
-    await row.click()
+    ana, ben = await two(service, sign_in)
+    await ana.invite("Ben")
     await ben.sees("#invites .accept")
     cuts = 2
 
@@ -242,7 +209,7 @@ async def test_an_interrupted_greeting_does_not_leave_a_blank_page(
 
     await ben.page.route_web_socket(re.compile("/ws"), cut)
     await ben.page.reload()
-    await ben.sees('body[data-view="lobby"][data-connection="online"]')
+    await ben.is_at("lobby")
     await ben.sees("#invites .accept")
     await expect(ben.page.locator("#invites .accept")).to_have_count(1)
     assert cuts == 0
@@ -252,15 +219,15 @@ async def test_a_stale_token_leads_to_the_sign_in_form(
     start_service: StartService, browser: Browser
 ) -> None:
     service = start_service(dev=True)
-    person = Person(await (await browser.new_context()).new_page())
+    person = Person(await (await browser.new_context()).new_page(), service)
     stale = make_token({"id": fresh_id(), "name": "Ana"}, ttl_s=-3600)
     await person.page.goto(f"{service.url}/?token={stale}")
-    await person.sees('body[data-view="signin"]')
+    await person.sees('body[data-place="signin"]')
     await expect(person.page.locator("#signin-error")).to_contain_text("sign in again")
     await person.page.locator("#name").fill("Ana")
     await person.page.locator("#signin button[type=submit]").click()
-    await person.sees('body[data-view="lobby"][data-connection="online"]')
-    await expect(person.page.locator("#signin-error")).to_have_text("")
+    await person.is_at("lobby")
+    await expect(person.page.locator("#signin-error")).to_have_count(0)
 
 
 async def test_a_stuck_connection_attempt_can_be_restarted_by_hand(
@@ -279,7 +246,8 @@ async def test_a_stuck_connection_attempt_can_be_restarted_by_hand(
     await ana.page.route_web_socket(re.compile("/ws"), hang_once)
     await ana.page.reload()
     await ana.sees('body[data-connection="connecting"]')
+    await ana.sees(".quick")  # The lobby is painted before there is a connection.
     await expect(ana.page.locator("#reconnect")).to_be_hidden()
     await ana.page.locator("#reconnect").click()
-    await ana.sees('body[data-view="lobby"][data-connection="online"]')
+    await ana.is_at("lobby")
     assert tries == 2

@@ -7,7 +7,7 @@ import { Invites } from "./invites.js";
 import { plainWords, showPing, showStatus, toast } from "./notices.js";
 import { placeOf, urlOf } from "./places.js";
 import * as session from "./session.js";
-import { mountSignIn } from "./sign_in.js";
+import { keepTalks } from "./talks.js";
 import { listenToTheme } from "./theme_choice.js";
 
 const BAD_TOKEN = 1008;
@@ -235,7 +235,7 @@ async function show({ isNew = false, problem = "" } = {}) {
   }
   showSeat();
   app.title = place?.title ?? (client ? "Not found" : "Sign in");
-  if (!client) mountSignIn(root, signIn, problem);
+  if (!client) await import("./sign_in.js").then((form) => form.mountSignIn(root, signIn, problem));
   else if (!place) root.append(clone("t-missing"));
   else await load(place, root, app);
   if (isNew && shown.app === app) {
@@ -376,6 +376,7 @@ function start(token) {
   );
   client.on("error", (error) => frame.failed(new Refused(error.code, error.message)));
   invites.listen(client);
+  keepTalks(client, (user, text) => toast(`${user.name}: ${text}`));
   show(); // Its first paint needs no connection.
   client.connect().catch(() => {}); // Its status is shown.
 }

@@ -1,44 +1,11 @@
-// Messages between two users: they are kept while the page is open, whatever place is shown.
+// Messages between two users, each conversation a chat of its own beside the lobby.
 
 import { button, icon } from "../common/dom.js";
 import { Chat } from "./chat.js";
-
-const LINES_MAX = 200;
+import { openTalks, talks } from "./talks.js";
 
 /** @typedef {{id: number | string, name: string}} User */
-/** What was said with each user, by the user's id. @type {Map<string, {user: User, lines: any[]}>} */
-const talks = new Map();
 
-/**
- * Keeps the messages of a client, and tells of those that no open chat shows.
- * @param {import("../client/client.js").Client} client
- * @param {(user: User, text: string) => void} unseen
- */
-export function keepMessages(client, unseen) {
-  talks.clear();
-  client.on("chat:message", (line) => {
-    if (line.roomId || line.to == null) return;
-    const isMine = line.from.id === client.user.id;
-    const user = isMine ? (client.users.get(line.to) ?? { id: line.to, name: "" }) : line.from;
-    const talk = talkWith(user);
-    talk.lines.push(line);
-    talk.lines.splice(0, talk.lines.length - LINES_MAX);
-    if (openChats.size === 0 && !isMine) unseen(user, line.text);
-    for (const shown of openChats) shown(user, line);
-  });
-}
-
-/** @type {Set<(user: User, line: any) => void>} */
-const openChats = new Set();
-
-function talkWith(user) {
-  const key = String(user.id);
-  const talk = talks.get(key) ?? { user, lines: [] };
-  talks.set(key, talk);
-  return talk;
-}
-
-/** The conversations beside the lobby, each a chat of its own. */
 export class Messages {
   #root;
   #app;
@@ -55,8 +22,8 @@ export class Messages {
     this.#app = app;
     this.#muted = muted;
     const said = (user, line) => this.#chat(user).said(line);
-    openChats.add(said);
-    app.atEnd(() => openChats.delete(said));
+    openTalks.add(said);
+    app.atEnd(() => openTalks.delete(said));
     for (const { user, lines } of talks.values()) this.#chat(user).history(lines);
   }
 

@@ -7,10 +7,13 @@ import { roomUrl } from "./rooms.js";
  *   maximum?: number, exclusiveMinimum?: number, exclusiveMaximum?: number, default?: any,
  *   description?: string, title?: string, anyOf?: any[]}} Option */
 
+const NONE = Object.freeze({});
+
 export class RoomForm {
   #form;
   #app;
   #game = "";
+  /** The options that the fields are for. @type {Record<string, Option> | null} */ #shown = null;
 
   /**
    * @param {HTMLFormElement} form
@@ -37,8 +40,9 @@ export class RoomForm {
     );
     const data = new FormData(this.#form);
     const game = String(data.get("game") ?? games[0]?.name ?? "");
-    if (game !== this.#game) {
-      this.#game = game;
+    this.#game = game;
+    if (this.#properties !== this.#shown) {
+      this.#shown = this.#properties;
       part(this.#form, "options").replaceChildren(...this.#fields());
     }
     const needsPassword = data.get("visibility") === "password";
@@ -54,7 +58,7 @@ export class RoomForm {
 
   /** @returns {Record<string, Option>} */
   get #properties() {
-    return this.#app.gameOf(this.#game).options?.properties ?? {};
+    return this.#app.gameOf(this.#game).options?.properties ?? NONE;
   }
 
   #input(name) {

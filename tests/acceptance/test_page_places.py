@@ -1,0 +1,143 @@
+"""All places of the page: what they show of the log, their sizes, and that all can use them."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.acceptance.axe import serious_findings
+from tests.acceptance.page_people import (
+    DESK,
+    PHONE,
+    Person,
+    chromium,
+    play_pong,
+    signing_in,
+    token_of,
+)
+from tests.acceptance.service_process import Running, StartService
+
+pytestmark = pytest.mark.browser
+
+BYTES_MAX = 100_000
+"""Scripts and style sheets of a page, uncompressed."""
+
+LOADED = """
+() => performance.getEntriesByType("resource")
+  .filter(({ name }) => /\\.(js|css)$/.test(new URL(name).pathname))
+  .map(({ decodedBodySize }) => decodedBodySize)
+"""
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+async def opened(browser: Browser, service: Running, token: str, path: str = "/") -> Person:
+    context = await browser.new_context(viewport=DESK, color_scheme="light")
+    person = Person(await context.new_page(), service)
+    joint = "&" if "?" in path else "?"
+    await person.goes_to(f"{path}{joint}token={token}")
+    return person
+
+
+async def test_the_history_is_filtered_shared_and_leads_to_players(
+    start_service: StartService, browser: Browser
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="1")
+    (ana_id, ana), (_, ben) = token_of("Ana"), token_of("Ben")
+    await play_pong(service, ana, ben)
+    person = await opened(browser, service, ana, "/matches")
+    rows = person.page.locator(".history [data-match-id]")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("Ben")
+    await expect(rows.locator(".cover")).to_have_attribute("href", re.compile("^/replay/"))
+    await expect(rows.locator("svg[role=img]")).to_have_attribute("aria-label", "Score over time")
+    await person.page.get_by_text("Connect four").first.click()
+    await expect(person.page).to_have_url(f"{service.url}/matches?game=connect_four")
+    await expect(rows).to_have_count(0)
+    await person.sees("text=No match fits these filters")
+    await person.page.reload()
+    await person.sees("text=Nothing was played in Connect four, so far.")
+    await person.page.locator("[data-part=all]").click()
+    await expect(rows).to_have_count(1)
+    await person.page.go_back()
+    await expect(rows).to_have_count(0)
+    await person.goes_to(f"/player/{ana_id}")
+    await expect(person.page.locator("h1")).to_have_text("Ana")
+    await expect(person.page.locator("dl > div").first).to_have_text("Matches1")
+    await person.page.locator("[data-part=opponents] a", has_text="Ben").click()
+    await expect(person.page.locator("h1")).to_have_text("Ben")
+    await expect(person.page.locator("[data-part=versus]")).to_be_visible()
+    await person.goes_to("/player/nobody")
+    await person.sees("text=There is nothing here")
+    # What a browser says of an answer 404 is no fault of the page.
+    assert [one for one in person.complaints if "404" not in one] == []
+
+
+async def test_every_place_fits_a_phone_and_has_no_barriers_in_either_theme(
+    start_service: StartService, browser: Browser
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="1")
+    (ana_id, ana), (_, ben) = token_of("Ana"), token_of("Maximiliana-Alexandra von Hohenfels")
+    await play_pong(service, ana, ben)
+    sign_in = signing_in(browser)
+    guest = await sign_in(service, "Ben", viewport=DESK)
+    person = await opened(browser, service, ana)
+    await guest.invite("Ana")
+    await person.sees("#invites .accept")
+    for path in ("/", "/live", "/matches", f"/player/{ana_id}", "/nowhere"):
+        if path == "/nowhere":
+            await person.page.evaluate("history.pushState(null, '', '/room/a/b')")
+            await person.page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+        else:
+            await person.goes_to(path)
+            await expect(person.page.locator("main h1")).to_have_count(1)
+        for viewport, scheme in ((DESK, "light"), (PHONE, "dark")):
+            await person.page.set_viewport_size(viewport)
+            await person.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal
+            assert await serious_findings(person.page) == [], (path, scheme)
+            width = await person.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= viewport["width"], path
+    assert person.complaints == []
+
+
+async def test_the_sign_in_form_has_no_barriers(
+    start_service: StartService, browser: Browser
+) -> None:
+    service = start_service(dev=True)
+    for scheme in ("dark", "light"):
+        context = await browser.new_context(viewport=PHONE, color_scheme=scheme)
+        person = Person(await context.new_page(), service)
+        await person.page.goto(f"{service.url}/room/some-room")
+        await person.sees("#signin")
+        assert await serious_findings(person.page) == []
+        assert person.complaints == []
+
+
+async def test_the_scripts_and_styles_of_each_place_are_small(
+    start_service: StartService, browser: Browser
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="30")
+    sign_in = signing_in(browser)
+    ana, ben = await sign_in(service, "Ana"), await sign_in(service, "Ben")
+    await ana.invite("Ben")
+    await ben.page.locator("#invites .accept").click()
+    for person in (ana, ben):
+        await person.page.locator("#start").click()
+    await ana.phase("countdown", "playing")
+    eve = await sign_in(service, "Eve")
+    await eve.sees(".live .stage svg:not(.glyph)")
+    room = ana.page.url.removeprefix(service.url)
+    sizes: dict[str, int] = {}
+    for path in ("/", "/live", "/matches?of=all", "/player/me", room):
+        await eve.page.context.clear_cookies()
+        await eve.goes_to(path)
+        await eve.page.wait_for_load_state("networkidle")
+        if path in {"/", "/live"}:
+            await eve.sees(".live .stage svg:not(.glyph)")
+        sizes[path.partition("?")[0]] = sum(await eve.page.evaluate(LOADED))
+    assert {path: size for path, size in sizes.items() if size >= BYTES_MAX} == {}
