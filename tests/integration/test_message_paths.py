@@ -20,7 +20,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 LEFT_OUT = ("telemetry/", "settings/", "app.py")
 """The modules that the page's tables leave out."""
 
-TIMERS = {"runtime/ticker.py", "edge/hub.py", "edge/feeds.py", "edge/backlog.py"}
+TIMERS = {
+    "runtime/ticker.py",
+    "edge/hub.py",
+    "edge/feeds.py",
+    "edge/lobby_feed.py",
+    "edge/backlog.py",
+    "figures.py",
+}
 """Files whose callbacks run by the clock: what they call is not caused by the message."""
 
 NOT_EVERY_TICK = {"runtime/engine.py", "fanout/audience.py"}
