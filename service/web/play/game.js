@@ -128,6 +128,9 @@ class RoomPage {
     this.#ping();
     const isMine = client.session?.roomId === this.#roomId || this.#room.seat !== null;
     await this.#join(isMine ? "player" : "spectator");
+    // A state that the client has already, as after creating the room, is not told again.
+    const known = client.rooms.get(this.#roomId);
+    if (known && !this.#state && !this.#isUnmounted) this.#takeState(known);
   }
 
   unmount() {
