@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from service import __version__
 from service.cli.log_commands import log
-from service.cli.match_commands import matches, replay
+from service.cli.match_commands import at, matches, replay, top
 from service.edge.claims import Scope
 
 
@@ -185,6 +185,8 @@ def new(
 
 
 app.command()(replay)
+app.command()(at)
+app.command()(top)
 
 
 @app.command()

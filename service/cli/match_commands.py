@@ -183,3 +183,34 @@ def replay(  # noqa: PLR0913 - these are the options
         export_match(source, export, Part(start, to, hz, speed), output)
     else:
         replay.show_match(source, speed, at, as_json=json)
+
+
+def at(
+    time: Annotated[str, typer.Argument(help="As 2026-11-23T10:00:00Z, or 2h ago as 2h.")],
+    *,
+    room: Annotated[str | None, typer.Option(help="Only this room, with its match.")] = None,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Show also what players could not see.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Show users, rooms and matches as they were at a time."""
+    from service.cli.at import show_then
+
+    show_then(time, room, secrets=secrets, as_json=as_json)
+
+
+def top(
+    *,
+    url: Annotated[str | None, typer.Option(help="The service, as http://127.0.0.1:4000.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="WS_TOKEN", help="A token with the scope observe; else one is signed."),
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between looks.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs, once.")] = False,
+) -> None:
+    """Show users, rooms, matches, events and latencies of the running service, as they change."""
+    from service.cli.top import show_figures
+
+    show_figures(url, token, every, as_json=as_json)

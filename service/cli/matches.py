@@ -219,11 +219,16 @@ def result_of(match: PlayedMatch) -> str:
 
 def parse_since(since: str | None, now: float, option: str = "--since") -> int:
     """Parse `option` to microseconds since 1970; raise `BadParameter` if it is not a time."""
-    if since is None:
-        return 0
+    return 0 if since is None else parse_time(since, option, now)
+
+
+def parse_time(since: str, option: str, now: float | None = None) -> int:
+    """Parse a time, or how long ago it was, to microseconds since 1970; raise `BadParameter`."""
     ago = _AGO.fullmatch(since)
     if ago:
-        return int((now - int(ago[1]) * _SECONDS[ago[2]]) * 1_000_000)
+        return int(
+            ((time.time() if now is None else now) - int(ago[1]) * _SECONDS[ago[2]]) * 1_000_000
+        )
     try:
         date = datetime.fromisoformat(since)
     except ValueError:
@@ -231,6 +236,8 @@ def parse_since(since: str | None, now: float, option: str = "--since") -> int:
             "give a time like 30m, 2h or 7d, or a date like 2026-11-24 or 2026-11-24T15:00",
             param_hint=option,
         ) from None
+    if not 1970 <= date.year < 9999:  # noqa: PLR2004 - what can be counted from 1970, in any zone
+        raise typer.BadParameter("give a date from 1970 on", param_hint=option)
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
     return int(date.timestamp() * 1_000_000)
