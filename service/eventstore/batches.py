@@ -74,7 +74,7 @@ def encode_message(
             one.version,
             one.recorded_at,
             one.event.type,
-            one.event.schema_version,
+            one.event.written_version,
             encode(one.event),
             one.actor,
             encode_meta(one.meta),

@@ -19,6 +19,12 @@ _CURRENT = {
     (event_type.type, event_type.schema_version): _DECODERS[event_type.type]
     for event_type in EVENT_TYPES
 }
+# Such a version lacks fields alone, which may be unset.
+_CURRENT |= {
+    (event_type.type, event_type.former.schema_version): _DECODERS[event_type.type]
+    for event_type in EVENT_TYPES
+    if event_type.former is not None
+}
 _encoder = msgspec.json.Encoder()
 
 encode: Callable[[Event], bytes] = _encoder.encode

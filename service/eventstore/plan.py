@@ -155,7 +155,7 @@ class Plan:
             stream,
             version,
             event.type,
-            event.schema_version,
+            event.written_version,
             proposed.event_id,
             origin.correlation_id,
             actor,

@@ -73,9 +73,10 @@ class Call:
         for proposed in self._events:
             event, origin = proposed.event, proposed.origin
             actor = None if origin.actor is None else str(origin.actor)
+            schema_version = event.written_version
             columns = (
                 event.type,
-                event.schema_version,
+                schema_version,
                 proposed.event_id,
                 origin.correlation_id,
                 actor,
@@ -83,7 +84,7 @@ class Call:
             )
             streams.append(event.stream)
             types.append(event.type)
-            schemas.append(event.schema_version)
+            schemas.append(schema_version)
             ids.append(proposed.event_id)
             correlations.append(origin.correlation_id)
             actors.append(actor)

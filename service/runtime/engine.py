@@ -255,7 +255,7 @@ class Engine:
         """Decide with the locks held, and append the events."""
         try:
             with traces.within(pending.span):
-                events = pending.command.decide(self.world, self.context)
+                events = pending.decide(self.world, self.context)
                 if events or pending.personal_data.names:
                     self._append(pending, events)
                     return

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from service.domain.errors import NodesTooOld
+from service.domain.events import LEVEL
 from service.errors import InternalError, Unavailable
 from service.runtime.idempotency import IdReused, are_equal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from service.domain.commands.base import Command
+    from service.domain.commands.base import Command, Context
     from service.domain.events.base import Event
     from service.domain.personal_data import PersonalData
+    from service.domain.projections.world import World
     from service.eventstore.records import Origin
     from service.fanout.profiles import Expectation
     from service.runtime.idempotency import CommandKey, CommandResult, CommandResults
@@ -55,6 +58,18 @@ class PendingCommand(msgspec.Struct, eq=False):
     """How often another node has changed what it was decided on."""
     is_confirmed: bool = False
     """It was decided, or is about to be, on all that the log had after it was dispatched."""
+
+    def decide(self, world: World, context: Context) -> Sequence[Event]:
+        """Return the events of the command; raise a `ClientError` to refuse.
+
+        That is `NodesTooOld` where a live node of an older version could not read them, which would
+        end it.
+        """
+        events = self.command.decide(world, context)
+        level = world.nodes.level
+        if 0 < level < LEVEL and any(event.written_level > level for event in events):
+            raise NodesTooOld
+        return events
 
     def is_doubtful(self, outcome: Executed | Exception) -> bool:
         """Return whether a client's command may have been decided on a world that is behind.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from service.domain.ids import MatchId, RoomId, UserId
 
@@ -14,6 +15,15 @@ Position: TypeAlias = int
 
 LOG_STREAM = "log"
 """The name of the stream of the log itself."""
+
+
+class FormerVersion(NamedTuple):
+    """A schema version of an event that lacks fields of the next one, and else is the same."""
+
+    schema_version: int
+    needs_level: int
+    lacks: tuple[str, ...]
+    """The fields, which are unset where an event can be recorded with this version."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +43,25 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     A new type or schema version gets the next level. It must not be written before all live nodes
     have reached it, by `world.nodes.level`: an older node stops at an event that it can't read.
     """
+
+    former: ClassVar[FormerVersion | None] = None
+    """The schema version before, where the present one has only added fields that may be unset."""
+
+    @property
+    def written_version(self) -> int:
+        """The lowest schema version that has all of this event: it is recorded with that one."""
+        former = self.former
+        if former is None or any(getattr(self, name) is not UNSET for name in former.lacks):
+            return self.schema_version
+        return former.schema_version
+
+    @property
+    def written_level(self) -> int:
+        """The level that a node needs to read this event as it is recorded."""
+        former = self.former
+        if former is None or self.written_version == self.schema_version:
+            return self.needs_level
+        return former.needs_level
 
     @property
     def stream(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from service.domain.events.base import Event, match_stream
+from service.domain.events.base import Event, FormerVersion, match_stream
 from service.domain.ids import MatchId, RoomId, SocketId, UserId
 
 EndReason = Literal["timeup", "finished", "turn_timeout", "left", "forfeit", "abandoned", "void"]
@@ -76,6 +76,7 @@ class MatchStarted(MatchEvent, frozen=True):
     type: ClassVar[str] = "match.started"
     schema_version: ClassVar[int] = 2
     needs_level: ClassVar[int] = 3
+    former: ClassVar[FormerVersion] = FormerVersion(1, 1, ("clock", "secrets"))
     opens_stream: ClassVar[bool] = True
     game: str
     rules_version: int
@@ -102,6 +103,7 @@ class MatchInput(MatchEvent, frozen=True):
     type: ClassVar[str] = "match.input"
     schema_version: ClassVar[int] = 3
     needs_level: ClassVar[int] = 3
+    former: ClassVar[FormerVersion] = FormerVersion(2, 1, ("spent_ms", "clock", "shown"))
     seat: int
     socket: SocketId | None
     """The socket that sent it; None for an input that the service made, as for a bot or a timeout,
@@ -133,6 +135,7 @@ class MatchOutcome(MatchEvent, frozen=True):
     type: ClassVar[str] = "match.outcome"
     schema_version: ClassVar[int] = 2
     needs_level: ClassVar[int] = 3
+    former: ClassVar[FormerVersion] = FormerVersion(1, 1, ("shown",))
     outcome: msgspec.Raw
     shown: dict[str, msgspec.Raw] | UnsetType = UNSET
     """What viewers are shown in place of `outcome`, as in `MatchInput`."""
@@ -211,6 +214,7 @@ class MatchEnded(MatchEvent, frozen=True):
     type: ClassVar[str] = "match.ended"
     schema_version: ClassVar[int] = 3
     needs_level: ClassVar[int] = 3
+    former: ClassVar[FormerVersion] = FormerVersion(2, 1, ("bots",))
     reason: EndReason
     winner: int | None
     scores: list[int]
