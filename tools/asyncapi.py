@@ -18,6 +18,7 @@ import msgspec
 from service import __version__
 from service.edge.close_codes import CloseCode
 from service.edge.http.dev_tokens import BadName
+from service.games.catalogue import GAMES
 from service.protocol import FromClientMessage, ToClientMessage, classic, v1
 from service.protocol.frame_rates import FRAME_HZ, FRAME_HZ_MAX
 from tools import reference
@@ -30,6 +31,7 @@ from tools.schemas import (
     DialectOfContract,
     Schema,
     all_schemas,
+    readable,
     schemas_of,
     unwrapped,
 )
@@ -59,6 +61,13 @@ DESCRIPTIONS = {
         "away resumes with `?since=`. docs/protocol.md tells the whole."
     ),
 }
+
+
+OPTIONS = (
+    "The options of every room, which docs/protocol.md lists, and those of the game: `x-games` has "
+    "their schemas for the built-in games, and `GET /api/v1/games` for all. One that is left out "
+    "has its default."
+)
 
 
 def example_of(
@@ -101,7 +110,7 @@ def document(dialect: DialectOfContract) -> dict[str, Any]:
         "operations": operations(dialect),
         "components": {
             "messages": {one.__name__: message(one, dialect) for one in dialect.types()},
-            "schemas": schemas_of(dialect, SCHEMA + "{name}"),
+            "schemas": schemas(dialect),
             "securitySchemes": security_schemes(dialect),
         },
         "x-error-codes": [
@@ -111,6 +120,24 @@ def document(dialect: DialectOfContract) -> dict[str, Any]:
         ],
         "x-close-codes": [{"code": int(one), "description": one.description} for one in CloseCode],
     }
+
+
+def schemas(dialect: DialectOfContract) -> dict[str, Schema]:
+    """Return the schemas of all messages; those that create rooms name the options of games."""
+    written = schemas_of(dialect, SCHEMA + "{name}")
+    if dialect is V1:
+        types = {name: game.options_type for name, game in GAMES.items()}
+        refs, options = msgspec.json.schema_components(
+            types.values(), ref_template=SCHEMA + "{name}"
+        )
+        for name, schema in options.items():
+            written[name] = {**readable(schema), "additionalProperties": False}
+        for message in ("RoomCreate", "RoomJoin"):
+            written[message]["properties"]["options"] |= {
+                "description": OPTIONS,
+                "x-games": dict(zip(types, refs, strict=True)),
+            }
+    return written
 
 
 def channel(dialect: DialectOfContract) -> dict[str, Any]:
