@@ -12,7 +12,7 @@ from service.games.installed import Fault, Installed, installed_games
 from service.settings import load_settings
 
 
-class Listing(msgspec.Struct, frozen=True):
+class Listing(msgspec.Struct, frozen=True, rename="camel"):
     """What `--json` prints."""
 
     games: list[GameInfo]

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+PAGE = re.compile(r"[A-Za-z0-9_./-]{1,200}\.js")
+"""The path of an ES module within the package, if the game brings a view."""
+
+TITLE_LENGTH_MAX = 64
+BOT_LEVELS_MAX = 9
 
 SEATS_MAX = 64
 TICK_HZ_MAX = 60
@@ -111,8 +116,11 @@ def _values(game: Game, room_options: Collection[str]) -> Iterator[str]:
     """Yield which values are out of their ranges."""
     if not NAME.fullmatch(game.name):
         yield f"`name` must be lower-case letters, digits and underscores, not {game.name!r}"
-    if not game.title.strip():
-        yield "`title` must be a name for people"
+    if not game.title.strip() or len(game.title) > TITLE_LENGTH_MAX or not game.title.isprintable():
+        yield f"`title` must be a name for people, of at most {TITLE_LENGTH_MAX} characters"
+    page = getattr(game, "page", None)
+    if page is not None and not (isinstance(page, str) and PAGE.fullmatch(page)):
+        yield f"`page` must be the path of an ES module in the package, not {page!r}"
     if not 1 <= game.rules_version <= VERSION_MAX:
         yield f"`rules_version` must be from 1 on, not {game.rules_version}"
     seats = game.seats
@@ -122,8 +130,8 @@ def _values(game: Game, room_options: Collection[str]) -> Iterator[str]:
         yield f"`tick_hz` must be 0 or divide {TICK_HZ_MAX}, not {game.tick_hz}"
     if game.has_clocks and (game.tick_hz or not game.ordered):
         yield "only an `ordered` game without ticks has clocks"
-    if game.bot_levels < 0:
-        yield f"`bot_levels` must not be negative, not {game.bot_levels}"
+    if not 0 <= game.bot_levels <= BOT_LEVELS_MAX:
+        yield f"`bot_levels` must be from 0 to {BOT_LEVELS_MAX}, not {game.bot_levels}"
     yield from _options(game, room_options)
     yield from _events(game)
 
@@ -167,7 +175,7 @@ def _first_states(game: Game) -> Iterator[str]:
                 *_shown(game, players),
                 *_moved(game, players),
             ]
-        except Exception as error:  # noqa: BLE001 - rules may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - rules may raise anything
             faults = [f"they raise {error!r}"]
         for fault in faults:
             yield f"with {players} players: {fault}"

@@ -6,7 +6,9 @@ a sequence of games: several games, or several versions of the rules of one.
 
 from __future__ import annotations
 
+import sys
 import traceback
+from contextlib import redirect_stdout
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +79,10 @@ def _package_of(entry: metadata.EntryPoint) -> str:
 def _games_of(entry: metadata.EntryPoint, package: str, faults: list[Fault]) -> Iterator[Any]:
     """Yield the games of an entry point; one that fails is a fault."""
     try:
-        loaded = entry.load()
-        games = [loaded] if hasattr(loaded, "rules_version") else list(loaded)
+        # What a module prints must not stand in the log, or in the output of a command.
+        with redirect_stdout(sys.stderr):
+            loaded = entry.load()
+            games = [loaded] if hasattr(loaded, "rules_version") else list(loaded)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -106,10 +110,11 @@ def _refusal(
 ) -> str | None:
     """Return why a game is left out, or None."""
     try:
-        check_game(game, room_options)
+        with redirect_stdout(sys.stderr):
+            check_game(game, room_options)
     except GameFaulty as error:
         return error.message
-    except Exception as error:  # noqa: BLE001 - members of others may do anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - members of others may do anything
         return f"it can't be checked: {error!r}"
     owner = packages.get(game.name)
     if owner is not None and owner != package:

@@ -222,6 +222,10 @@ def raising(*_: object) -> None:
     raise ZeroDivisionError
 
 
+def leaving(*_: object) -> None:
+    raise SystemExit(3)
+
+
 def drifting(_self: object, _seed: int, _options: object, players: int) -> Count:
     return Count(1000 + next(numbers), players)
 
@@ -251,6 +255,14 @@ def with_set(kind: Any) -> None:
         (lambda kind: setattr(kind, "name", "Counting!"), "`name`"),
         (lambda kind: setattr(kind, "name", "pong\n"), "`name`"),
         (lambda kind: setattr(kind, "title", " "), "`title`"),
+        (lambda kind: setattr(kind, "title", "x" * 65), "`title`"),
+        (lambda kind: setattr(kind, "title", "Two\nlines"), "`title`"),
+        (lambda kind: setattr(kind, "page", 5), "`page`"),
+        (lambda kind: setattr(kind, "page", ""), "`page`"),
+        (lambda kind: setattr(kind, "page", "view.js\0"), "`page`"),
+        (lambda kind: setattr(kind, "page", "view.py"), "`page`"),
+        (lambda kind: setattr(kind, "bot_levels", 10), "`bot_levels`"),
+        (lambda kind: setattr(kind, "setup", leaving), "SystemExit"),
         (lambda kind: setattr(kind, "rules_version", 0), "`rules_version`"),
         (lambda kind: setattr(kind, "rules_version", True), "`rules_version`"),
         (lambda kind: setattr(kind, "seats", (2, 3)), "`seats`"),
@@ -302,3 +314,26 @@ def test_looking_must_change_nothing() -> None:
 )
 def test_the_built_in_games_pass(game: Any) -> None:
     check_game(game, ROOM_OPTIONS)
+
+
+def test_what_a_game_prints_does_not_stand_in_the_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def setup(self: Any, _seed: int, options: Any, players: int) -> Any:
+        sys.stdout.write(f"{self.name} begins")
+        return Count(options.target, players)
+
+    installed(entry(monkeypatch, broken(lambda kind: setattr(kind, "setup", setup))))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "counting begins" in printed.err
+
+
+def test_a_property_that_raises_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def title(_self: Any) -> str:
+        raise SystemExit
+
+    found = installed(
+        entry(monkeypatch, broken(lambda kind: setattr(kind, "title", property(title))))
+    )
+    assert "SystemExit" in found.faults[0].reason
