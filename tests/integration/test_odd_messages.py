@@ -41,6 +41,7 @@ LOOSE: Mapping[str, object] = {
     "WS_INVITES_BURST": 1_000_000,
     "WS_CHAT_PER_S": 1000,
     "WS_CHAT_BURST": 10_000,
+    "WS_BOT_AFTER_S": 0.1,
 }
 """Nothing is refused for how much it is."""
 
@@ -111,6 +112,7 @@ def good_values(user: int, friend: int, room: str, tab: Tab) -> dict[str, object
         "direction": "w",
         "action": "down",
         "after": 0,
+        "level": 1,
         "data": 1,
         "sessionId": welcome["sessionId"],
         "text": "hi",
@@ -129,6 +131,11 @@ async def prepared(
         await two.insist("invite", to=one.user, game="relay")
     elif type_ == "room:join":
         await two.insist("room:create", roomId=room, game="relay", options={"seats": 8})
+    elif type_ == "room:addBot":
+        await one.insist("room:create", roomId=room, game="pong")
+    elif type_ == "matchmaking:acceptBot":
+        await one.insist("matchmaking:join", game="connect_four")
+        await one.until("matchmaking:botOffer")
     elif type_ in {"room:kick", "room:lock", "room:ready", "game:begin"}:
         await one.insist("room:create", roomId=room, game="relay")
         await two.insist("room:join", roomId=room)
@@ -141,7 +148,7 @@ async def prepared(
         await one.insist("room:create", roomId=room, game="relay")
     else:
         return
-    if type_ != "room:join":
+    if type_ not in {"room:join", "matchmaking:acceptBot"}:
         join = {"type": "game:join", "roomId": room}
         is_event = isinstance(speaker, SocketIo)
         socket.send(f'42["game:join",{json.dumps(join)}]' if is_event else json.dumps(join))
@@ -156,9 +163,12 @@ async def try_type(
     socket = await greeted(stage.service.url, speaker, token(user))
     room = f"r{user}"
     await prepared(socket, speaker, type_, room, tabs)
+    good = good_values(user, friend, room, one)
+    if type_ == "matchmaking:acceptBot":
+        good["game"] = "connect_four"
     odds = [
         odd
-        for odd in odd_messages(type_, schema, good_values(user, friend, room, one))
+        for odd in odd_messages(type_, schema, good)
         # By Socket.IO, what is no JSON is no packet, and ends the connection.
         if odd.is_json or not isinstance(speaker, SocketIo)
     ]
