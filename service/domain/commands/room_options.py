@@ -73,7 +73,8 @@ def check_pair(game: Game) -> None:
     """Raise `InvalidOptions` unless two players, as invites and queues bring them, can play."""
     if PAIR not in game.seats:
         least, most = game.seats.start, game.seats.stop - 1
-        players = f"{least} to {most} players" if most > least else f"{least} players"
+        count = f"{least}" if most == least else f"{least} to {most}"
+        players = "1 player" if most == 1 else f"{count} players"
         raise InvalidOptions(
             f"{game.title} is a game for {players}, not for two; create a room for it by"
             " `room:create`.",
