@@ -67,6 +67,7 @@ lint-docs:
 	$(BIN)/python -m tools.authorisation --check
 	$(BIN)/python -m tools.asyncapi --check
 	$(BIN)/python tools/openapi.py --check
+	$(BIN)/python tools/recording_schema.py --check
 
 # Two processes with about half of the tests each. Those of pytest-xdist would each collect all of
 # them and send every result to a third one, which takes half as much time again.
@@ -149,6 +150,7 @@ reference: $(DEV_READY) ## Generate docs/reference.md and the contract documents
 	$(BIN)/python -m tools.authorisation
 	$(BIN)/python -m tools.asyncapi
 	$(BIN)/python tools/openapi.py
+	$(BIN)/python tools/recording_schema.py
 	node tools/message_types.js
 
 lock: ## Pin the requirements again, with hashes (needs uv; UPGRADE=1 takes the newest versions)

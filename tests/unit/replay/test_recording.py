@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 
+import jsonschema  # type: ignore[import-untyped]  # it has no types
 import msgspec
 import pytest
 
@@ -19,6 +21,7 @@ from service.replay import recording
 from service.replay.recording import BrokenRecording, NotARecording, Source
 from service.replay.replay import Replay
 from tests.unit.replay.recordings import MATCH, an_input, checkpoint, ended, started
+from tools.recording_schema import SCHEMA
 
 NAMES = {"1": "Zoë 🎈", "2": "Ben"}
 COLUMNS = (3, 2, 3, 2, 3, 2, 3)
@@ -222,3 +225,12 @@ def test_an_event_of_a_later_version_is_named() -> None:
     content = b"".join(recording.write(msgspec.structs.replace(SOURCE, rows=later)))
     with pytest.raises(NotARecording, match=r"event 2 .* can't be read"):
         recording.read(content).decoded()
+
+
+def test_a_recording_is_what_its_schema_says() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert list(validator.iter_errors(json.loads(CONTENT))) == []
+    wrong = {**json.loads(CONTENT), "digest": "ABC"}
+    assert [error.json_path for error in validator.iter_errors(wrong)] == ["$.digest"]
