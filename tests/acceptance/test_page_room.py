@@ -4,12 +4,13 @@ import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from service.client import connect
+from tests.acceptance.axe import serious_findings
 from tests.acceptance.crash import check_data
 from tests.acceptance.service_process import (
     PATIENCE_S,
@@ -229,6 +230,7 @@ async def test_connect_four_is_played_by_keyboard_alone_and_again(
         await drop(first, "3")
         await drop(second, "5")
     await second.reads("#announce", f"{name_of(first, ana)} dropped in column 3.")
+    assert await serious_findings(first.page) == []
     # Aimed at by arrows: the first key goes to the middle, the others along the columns.
     await first.reads("#turn", "Your turn")
     await first.presses("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowLeft", "Enter")
@@ -239,6 +241,7 @@ async def test_connect_four_is_played_by_keyboard_alone_and_again(
         await expect(person.page.locator("#board .line")).to_have_count(4)
         await expect(person.page.locator("#overlay")).to_be_hidden()
         await expect(person.page.locator("#moves li")).to_have_count(7)
+    assert await serious_findings(second.page) == []
     await second.page.locator("#again").press("Enter")
     await first.reads("#result-text", re.compile("wants to play again"))
     await first.page.locator("#again").press("Enter")
@@ -254,6 +257,19 @@ async def test_connect_four_is_played_by_keyboard_alone_and_again(
     await expect(ana.page.locator("#series")).to_have_text(re.compile(r"^Series \d : \d$"))
     assert [reason for reason, _ in await results_of(service)] == ["finished", "turn_timeout"]
     assert ana.complaints + ben.complaints == []
+
+
+async def test_a_host_plays_against_a_bot(start_service: StartService, come: Come) -> None:
+    service = start_service()
+    ana, _room = await room_of_ana(service, come, "connect_four")
+    await ana.page.get_by_role("button", name="Bot: easy").click()
+    await ana.page.locator("#start").click()
+    await ana.reads("#turn", "Your turn")
+    await ana.presses("4")
+    await ana.reads("#turn", "Your turn")
+    await expect(ana.page.locator("#board .other")).not_to_have_count(0)
+    await ana.reads("#announce", re.compile(r"dropped in column \d"))
+    assert ana.complaints == []
 
 
 async def by_turn(ana: Person, ben: Person) -> tuple[Person, Person]:
@@ -290,6 +306,12 @@ async def test_a_room_asks_for_its_password_and_giving_up_asks_first(
         await person.page.locator("#start").click()
     for person in (ana, ben):
         await person.phase("playing")
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        await ana.page.emulate_media(color_scheme=scheme)
+        await ana.page.locator("#leave").click()
+        assert await serious_findings(ana.page) == []
+        await ana.page.locator("#keep").click()
     await ana.page.locator("#leave").click()
     await ana.reads("#confirm-text", "Give up? The match then goes to Ben.")
     await ana.presses("Escape")
@@ -349,6 +371,7 @@ async def test_a_phone_has_pads_and_a_game_without_a_view_has_the_plain_one(
     await field.fill('{"say": "hello"}')
     await field.press("Enter")
     await ben.reads(".plain-log li", "Ana: say hello")
+    assert await serious_findings(ben.page) == []
     eve, room = await room_of_ana(service, come, "pong")
     small = await come(service, "Fay", **phone)
     await small.goes_to(service, room)
@@ -364,6 +387,7 @@ async def test_a_phone_has_pads_and_a_game_without_a_view_has_the_plain_one(
     await small.page.mouse.down()
     await eve.watches(f"({RIGHT})() < 20")
     await small.page.mouse.up()
+    assert await serious_findings(small.page) == []
     width = await small.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360
     assert ana.complaints + ben.complaints + eve.complaints + small.complaints == []

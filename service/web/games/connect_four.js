@@ -1,7 +1,6 @@
 // The view of connect four.
 
 import { svg } from "../common/dom.js";
-import { Board } from "./board.js";
 import { registerGame } from "./register.js";
 
 /** @type {import("./register.js").View} */
@@ -15,7 +14,9 @@ const view = {
   notation: ({ kind, column }) => (kind === "dropped" ? "abcdefg"[column] : "time"),
   said: ({ kind, column }, name) =>
     kind === "dropped" ? `${name} dropped in column ${column + 1}.` : `${name} ran out of time.`,
-  mount(stage, context) {
+  async mount(stage, context) {
+    // Previews do without it.
+    const { Board } = await import("./board.js");
     const board = new Board(stage, (column) => void context.move({ column }));
     let phase = "waiting";
     const render = () =>

@@ -29,7 +29,7 @@
 /**
  * A view of a game.
  * @typedef {object} View
- * @property {(stage: HTMLElement, context: Context) => Shown} mount
+ * @property {(stage: HTMLElement, context: Context) => Shown | Promise<Shown>} mount
  * @property {number} [ratio] of the stage's width to its height; without one it is as high as its content
  * @property {"score" | "turns"} [layout] points between two names, or a strip with a clock for each player
  * @property {[string[], string][]} [keys] keys, and what they do
@@ -50,11 +50,6 @@ const BUILT_IN = {
   connect_four: () => import("./connect_four.js"),
   relay: () => import("./generic.js"),
 };
-
-/** @param {string} name of a game */
-export function isBuiltIn(name) {
-  return name in BUILT_IN;
-}
 
 /**
  * Registers the view of a game.

@@ -6,6 +6,8 @@ import { button, byId, element, icon, setText } from "../common/dom.js";
  *   leave: () => void, sit: () => void, addBot: (level: number) => void,
  *   enter: (password: string) => void}} Ports */
 
+/** Phases in which leaving gives the match up. */
+const LIVE = new Set(["playing", "countdown", "paused", "lost"]);
 const BOT_WORDS = ["easy", "medium", "hard"];
 
 export class Actions {
@@ -13,9 +15,7 @@ export class Actions {
   #start = button("Start", () => this.#ports.begin(), { className: "b primary" });
   #sit = button("Take a seat", () => this.#ports.sit(), { className: "b primary" });
   #again = button("Play again", () => this.#ports.begin(), { className: "b primary" });
-  #watch = /** @type {HTMLAnchorElement} */ (
-    element("a", { className: "b" }, icon("play"), text("Watch again"))
-  );
+  #watch = /** @type {HTMLAnchorElement} */ (element("a", { className: "b s" }));
   #leave = button("", () => this.#pressedLeave(), { className: "b s" });
   #mute = button("", () => this.#toggleSound(), { className: "b icon s quiet" });
   #full = button("", () => toggleFullScreen(), { className: "b icon s quiet" });
@@ -43,7 +43,7 @@ export class Actions {
     this.#full.append(icon("full"));
     this.#full.hidden = !document.fullscreenEnabled;
     byId("overlay-actions").append(this.#start, this.#sit, this.#bots);
-    byId("outcome-actions").append(this.#again, this.#watch);
+    byId("outcome-actions").append(this.#again);
     byId("room-actions").append(this.#mute, this.#full, share, this.#leave);
     byId("keep").addEventListener("click", () => this.#ask(false));
     byId("give-up").addEventListener("click", () => {
@@ -66,33 +66,33 @@ export class Actions {
    *   bots: number, matchId: string, others: string, keys: [string[], string][]}} shown */
   render({ phase, isPlayer, canStart, canSit, canPlayAgain, bots, matchId, others, keys }) {
     const isOver = phase === "result";
+    const isLive = LIVE.has(phase);
+    const isAtStake = isLive && isPlayer;
     this.#start.hidden = !canStart;
     this.#sit.hidden = !canSit;
     this.#again.hidden = !canPlayAgain;
-    this.#watch.hidden = !(isOver && matchId);
-    this.#watch.href = `/replay/${encodeURIComponent(matchId)}`;
     byId("room-password").hidden = phase !== "password";
     this.#renderBots(bots);
-    const isLive = isPlayer && ["playing", "countdown", "paused", "lost"].includes(phase);
-    this.#mayLeaveAtOnce = !isLive;
-    if (!isLive) this.#ask(false);
+    this.#renderWatch(matchId, isOver, isLive && !isPlayer);
+    this.#mayLeaveAtOnce = !isAtStake;
+    if (!isAtStake) this.#ask(false);
     setText(byId("confirm-text"), `Give up? The match then goes to ${others}.`);
-    const words =
-      isOver || phase === "gone"
-        ? "Back to lobby"
-        : isLive
-          ? "Give up"
-          : isPlayer
-            ? "Leave"
-            : "Stop watching";
-    if (this.#leave.textContent !== words) {
-      this.#leave.replaceChildren(...(isLive ? [icon("flag")] : []), text(words));
-    }
-    const place = byId(
-      isOver ? "outcome-actions" : phase === "gone" ? "overlay-actions" : "room-actions",
-    );
-    if (this.#leave.parentElement !== place) place.append(this.#leave);
+    const isDone = isOver || phase === "gone";
+    const words = isPlayer ? (isLive ? "Give up" : "Leave") : "Stop watching";
+    relabel(this.#leave, isAtStake ? "flag" : "", isDone ? "Back to lobby" : words);
+    const place = isOver ? "outcome-actions" : isDone ? "overlay-actions" : "room-actions";
+    put(this.#leave, place);
+    put(this.#sit, isOver ? "outcome-actions" : "overlay-actions");
     this.#renderKeys(keys);
+  }
+
+  /** A match that is over can be watched again, a live one from its start by those who do not play. */
+  #renderWatch(matchId, isOver, isWatched) {
+    this.#watch.hidden = !matchId || !(isOver || isWatched);
+    if (this.#watch.hidden) return;
+    this.#watch.href = `/replay/${encodeURIComponent(matchId)}${isOver ? "" : "?live=1"}`;
+    relabel(this.#watch, "play", isOver ? "Watch again" : "From the start");
+    put(this.#watch, isOver ? "outcome-actions" : "room-actions");
   }
 
   /** Brings the focus to what a new phase offers, unless the user is typing. @param {string} phase */
@@ -172,6 +172,19 @@ export class Actions {
     this.#mute.title = isOn ? "Sound is on" : "Sound is off";
     this.#mute.replaceChildren(icon(isOn ? "sound" : "mute"));
   }
+}
+
+/** Changes the words of a button or link, if they differ, and its icon. */
+function relabel(target, sign, words) {
+  if (target.textContent === words) return;
+  target.replaceChildren(...(sign ? [icon(sign)] : []), text(words));
+}
+
+/** Moves an element to a place, unless it is there, so that it keeps the focus. */
+function put(target, id) {
+  if (target.parentElement?.id === id) return;
+  if (id === "room-actions") byId(id).insertBefore(target, byId(id).lastElementChild);
+  else byId(id).append(target);
 }
 
 /** @param {string} words */

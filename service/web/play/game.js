@@ -1,7 +1,7 @@
 // What is shown at /room/ID: a match, to play or to watch, and all that stands around it.
 
 import { byId, clone, element, icon, setText } from "../common/dom.js";
-import { isBuiltIn, viewOf } from "../games/register.js";
+import { viewOf } from "../games/register.js";
 import { Actions } from "./actions.js";
 import { Chat } from "./chat.js";
 import { Moves } from "./moves.js";
@@ -232,8 +232,10 @@ class RoomPage {
     byId("stage").classList.toggle("free", !view.ratio);
     byId("match").style.setProperty("--ratio", String(view.ratio ?? 1.5));
     this.#moves.view = view;
-    this.#shown = view.mount(byId("stage"), this.#context());
-    this.#shown.phase?.(this.#phase);
+    const shown = await view.mount(byId("stage"), this.#context());
+    if (this.#isUnmounted) return shown.unmount();
+    this.#shown = shown;
+    shown.phase?.(this.#phase);
     for (const message of this.#early.splice(0)) this.#ofMatch(message);
     this.#loadSeries();
     this.#render();
@@ -242,7 +244,7 @@ class RoomPage {
   /** What the service tells of a game; of a game that was not listed yet it is asked. */
   async #gameOf(name) {
     const known = this.#app.gameOf(name);
-    if (known.page !== undefined || isBuiltIn(name)) return known;
+    if (known.bots !== undefined) return known;
     const listed = await this.#app.api("/games").catch(() => null);
     return listed?.games.find((game) => game.name === name) ?? known;
   }
@@ -550,7 +552,7 @@ class RoomPage {
       canSit: this.#canSit,
       canPlayAgain: phase === "result" && this.#canPlayAgain && !this.#isReady,
       bots: this.#botLevels,
-      matchId: this.#outcome ? this.#matchId : "",
+      matchId: this.#matchId,
       others: this.#othersWords,
       keys: (isPlayer && this.#view?.keys) || [],
     });
@@ -565,9 +567,7 @@ class RoomPage {
   get #botLevels() {
     const isHost = this.#state?.host === this.#app.client.user?.id;
     const isFree = this.#state?.seats.some(({ user }) => !user);
-    return this.#phase === "waiting" && isHost && isFree
-      ? (this.#game?.botLevels ?? this.#game?.bots ?? 0)
-      : 0;
+    return this.#phase === "waiting" && isHost && isFree ? (this.#game?.bots ?? 0) : 0;
   }
 
   #renderTimes() {

@@ -109,7 +109,7 @@ export class LiveList {
 
   async #load(game) {
     const { viewOf } = await import("../games/register.js");
-    const view = await viewOf(game);
+    const view = await viewOf(game, this.#app.gameOf(game).page);
     this.#views.set(game, view);
     return view;
   }
