@@ -20,6 +20,11 @@ def test_the_typescript_types_match_the_schemas() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_scripts_of_the_page_agree_with_the_types_in_their_comments() -> None:
+    done = run("node", "node_modules/typescript/bin/tsc", "--project", "tests/node/page")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_a_program_using_the_types_compiles() -> None:
     done = run("node", "node_modules/typescript/bin/tsc", "--project", "tests/node")
     assert (done.returncode, done.stdout) == (0, "")

@@ -116,6 +116,7 @@ class LobbyPage {
     );
   }
 
+  /** @param {any} state of the room @returns {any} */
   #own({ seats, ...room }) {
     const players = seats.flatMap(({ user }) => user ?? []);
     return { ...room, players, seats: seats.length, spectatorsMax: 0, isMine: true };

@@ -73,7 +73,7 @@ export class App {
   failed(error) {
     if (error instanceof NoAnswer) toast("The server did not answer. Try again.");
     else if (error instanceof ApiError) toast(error.message);
-    else if (error instanceof Refused && !HARMLESS.has(error.code)) toast(plainWords(error));
+    else if (error instanceof Refused) refused(error);
   }
 
   /**
@@ -173,6 +173,11 @@ export class App {
     document.head.append(link);
     return new Promise((resolve) => (link.onload = link.onerror = () => resolve()));
   }
+}
+
+/** @param {{code: string, message: string}} error of the service */
+function refused(error) {
+  if (!HARMLESS.has(error.code)) toast(plainWords(error));
 }
 
 /** @type {Client | null} */
@@ -283,7 +288,8 @@ function statusChanged(status) {
   showStatus(status);
   if (status.state === "online") online(status.resumed);
   if (needsSignIn(status)) {
-    showSignIn(`You need to sign in again: ${status.reason || "token refused"}.`);
+    const reason = "reason" in status && status.reason;
+    showSignIn(`You need to sign in again: ${reason || "token refused"}.`);
   }
 }
 
@@ -374,7 +380,7 @@ function start(token) {
   client.on("session:kickIntro", () =>
     toast("You lost your seat in the last match while you were away."),
   );
-  client.on("error", (error) => frame.failed(new Refused(error.code, error.message)));
+  client.on("error", refused);
   invites.listen(client);
   keepTalks(client, (user, text) => toast(`${user.name}: ${text}`));
   show(); // Its first paint needs no connection.

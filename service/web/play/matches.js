@@ -77,7 +77,7 @@ class MatchesPage {
       ({ name, title }) => radio("game", name, title, name === ""),
     );
     for (const name of FILTERS) {
-      const field = this.#form.elements.namedItem(name);
+      const field = /** @type {any} */ (this.#form.elements.namedItem(name));
       if (field && "value" in field && document.activeElement !== field) {
         field.value = this.#query.get(name) ?? "";
       }

@@ -46,7 +46,8 @@ class PlayerPage {
       const path = `/players/${encodeURIComponent(this.#userId)}`;
       this.#player = await this.#app.api(path);
     } catch (error) {
-      if (error.status === 404) this.#root.replaceChildren(clone("t-missing"));
+      if (/** @type {{status?: number}} */ (error).status === 404)
+        this.#root.replaceChildren(clone("t-missing"));
       else this.#app.failed(error);
       return;
     }

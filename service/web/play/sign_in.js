@@ -24,7 +24,8 @@ export function mountSignIn(root, signIn, problem) {
     try {
       const text = name.value.trim();
       signIn(await tokenForName(text), text);
-    } catch (error) {
+    } catch (caught) {
+      const error = /** @type {Error} */ (caught);
       isWaiting = false;
       if (error instanceof NotInDevelopmentMode) askForToken();
       else setText(byId("signin-error"), error.message);
