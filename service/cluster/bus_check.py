@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from service.cluster.lease import PostgresLease
     from service.settings.sections.cluster import BusSettings
 
+ATTEMPTS = 3
+"""A server that has just been started, or a busy machine, may let the first one fail."""
+
 
 class BusUnreachable(ConfigurationError):
     """The bus can't be reached from here, while other nodes are connected to it."""
@@ -26,8 +29,11 @@ async def check_bus(settings: BusSettings, lease: PostgresLease, name: str) -> N
     """
     if not await lease.are_others_on_bus():
         return
-    failure = await connection_failure(settings, name)
-    if failure is not None:
+    for _ in range(ATTEMPTS):
+        failure = await connection_failure(settings, name)
+        if failure is None:
+            break
+    else:
         raise BusUnreachable(
             f"the bus can't be reached, while other nodes are connected to it: {failure}; {ADVICE}"
         )

@@ -22,6 +22,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
@@ -52,6 +53,8 @@ AGREE_WITHIN_S = 20.0
 """How long nodes may take to agree on who is online, graces included."""
 
 CONNECT_AT_ONCE = 20
+
+STARTS_MAX = 5
 
 
 class Torture:
@@ -171,18 +174,29 @@ class Torture:
                 say(f"{self.done[-1]} ({self.matches} matches)")
                 await fault(self.cluster[name], name)
 
+    async def _start(self, node: Running) -> None:
+        """Start a node, as a supervisor does: again after an exit code of 1."""
+        for _ in range(STARTS_MAX):
+            try:
+                await asyncio.to_thread(node.start)
+            except AssertionError as error:
+                say(f"not started: {str(error).splitlines()[-1][:300]}")
+            else:
+                return
+        raise RuntimeError("a node does not start")
+
     async def _again(self, node: Running) -> None:
         """Start a node again, however it has ended."""
         if node.is_alive:
             return
         with suppress(AssertionError):
             await asyncio.to_thread(node.wait)
-        await asyncio.to_thread(node.start)
+        await self._start(node)
 
     async def _kill(self, node: Running, _name: str) -> None:
         await asyncio.to_thread(node.kill)
         await asyncio.sleep(self._random.random() * 2)
-        await asyncio.to_thread(node.start)
+        await self._start(node)
 
     async def _stop_and_continue(self, node: Running, _name: str) -> None:
         os.kill(node.pid, signal.SIGSTOP)
@@ -193,7 +207,7 @@ class Torture:
     async def _drain(self, node: Running, _name: str) -> None:
         if await node.terminate() != 0:
             self.faults.append("a drained node ended with a failure")
-        await asyncio.to_thread(node.start)
+        await self._start(node)
 
     async def _cut_from_database(self, node: Running, name: str) -> None:
         await self._cut(node, self.proxies[name][0])
@@ -329,7 +343,12 @@ async def torture(
         cluster = Cluster(directory, database, nats, settings)
         stack.callback(cluster.stop)
         found = Torture(cluster, database, nats, seed, only)
-        await found.run(seconds, pairs)
+        try:
+            await found.run(seconds, pairs)
+        except Exception:
+            # What follows may fail over it.
+            traceback.print_exc()
+            raise
     return found
 
 

@@ -492,16 +492,23 @@ def rings() -> set[int]:
 async def test_a_closed_connection_ends_at_once_for_its_client(kind: str) -> None:
     """A table of the kernel that still had the socket would keep the connection open."""
     async with node_of(kind) as node:
-        links = [await node.connect() for _ in range(8)]
-        node.output.queue(b"x", links)
-        node.output.flush()
-        began = time.monotonic()
-        for link in links:
-            link.send_queue.transport.close()
-        for link in links:
-            assert await link.read(1) == b"x"
-            assert await asyncio.get_running_loop().sock_recv(link.client, 1) == b""
-        assert time.monotonic() - began < 0.5
+        # The quickest of three counts: other processes have their turns as well.
+        took_s = [await ends_of_eight_s(node) for _ in range(3)]
+        assert min(took_s) < 0.5, took_s
+
+
+async def ends_of_eight_s(node: Node) -> float:
+    """Close connections after a byte; return how long it takes until all clients have seen it."""
+    links = [await node.connect() for _ in range(8)]
+    node.output.queue(b"x", links)
+    node.output.flush()
+    began = time.monotonic()
+    for link in links:
+        link.send_queue.transport.close()
+    for link in links:
+        assert await link.read(1) == b"x"
+        assert await asyncio.get_running_loop().sock_recv(link.client, 1) == b""
+    return time.monotonic() - began
 
 
 async def test_a_queue_that_was_not_detached_writes_to_nobody_else(kind: str) -> None:
