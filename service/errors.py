@@ -35,6 +35,9 @@ Every exception that a public function raises is in this tree:
     * BrokenChain
     * BrokenProjection
     * BrokenRecording
+    * CannotExport
+    * CannotRead
+    * CannotWatch
     * CannotWrite
     * ClientError
         * AlreadyInRoom
@@ -137,6 +140,7 @@ Every exception that a public function raises is in this tree:
     * LogDiverged
     * MessageRefused
     * NoAnswer
+    * NoFigures
     * NoResponse
     * NoSuchDelivery
     * NoSuchMatch
@@ -146,6 +150,7 @@ Every exception that a public function raises is in this tree:
     * NotARecording
     * NotProved
     * NotSkipped
+    * NothingThen
     * Refused
     * RequestFailed
         * NoResponders
