@@ -86,7 +86,7 @@ class Play:
         self.ticker = Ticker(
             engine,
             self.live,
-            SimpleNamespace(rules=lambda name, _version: GAMES[name]),  # type: ignore[arg-type]  # the part of a catalogue that it needs
+            SimpleNamespace(rules=lambda name, *_: GAMES[name]),  # type: ignore[arg-type]  # the part of a catalogue that it needs
             shown,
             checkpoint_s=1,
             clock=lambda: self.now,
