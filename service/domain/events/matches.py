@@ -215,7 +215,6 @@ class MatchEnded(MatchEvent, frozen=True):
     schema_version: ClassVar[int] = 3
     needs_level: ClassVar[int] = 3
     former: ClassVar[FormerVersion] = FormerVersion(2, 1, ("bots",))
-    former: ClassVar[FormerVersion] = FormerVersion(2, 1, ("bots",))
     reason: EndReason
     winner: int | None
     scores: list[int]
