@@ -30,11 +30,12 @@ export function part(root, name) {
 
 /**
  * A new element; `attrs` are set as attributes.
- * @param {string} tag
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
  * @param {{className?: string, text?: string, data?: Record<string, any>,
  *   attrs?: Record<string, string>}} [options]
  * @param {...(Node | string)} children
- * @returns {HTMLElement}
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function element(
   tag,

@@ -131,7 +131,7 @@ function messageArticle(document, name) {
   for (const tag of message.tags ?? []) {
     const badge = element("span", { className: `badge ${tag.name}`, text: tag.name });
     badge.title = tag.description;
-    made.querySelector("h3").append(badge);
+    made.querySelector("h3")?.append(badge);
   }
   return made;
 }
@@ -221,7 +221,7 @@ function operationArticle(document, path, method, operation, shared) {
     table(["status", ""], responses),
   );
   const verb = element("span", { className: "method", text: method.toUpperCase() });
-  made.querySelector("h3").prepend(verb);
+  made.querySelector("h3")?.prepend(verb);
   return made;
 }
 
@@ -237,7 +237,7 @@ function openapi(document) {
       name,
       ...paragraphs(schema.description),
       schema.properties
-        ? fieldsTable(fieldsOf(schema, { tag: null }))
+        ? fieldsTable(fieldsOf(schema, { tag: "" }))
         : element("p", {}, ...typeCell(typeOf(schema))),
     ),
   );
@@ -252,12 +252,13 @@ function show(id) {
   const isTry = id === TRY.id;
   const document_ = loaded.get(id);
   const sections = isTry ? tried() : document_.openapi ? openapi(document_) : asyncapi(document_);
+  const file = DOCUMENTS.find((one) => one.id === id)?.file ?? "";
   const head = isTry
     ? [element("h1", { text: "Try it" }), ...paragraphs(TRY_TEXT)]
-    : title(document_, DOCUMENTS.find((one) => one.id === id).file);
+    : title(document_, file);
   byId("content").replaceChildren(...head, ...sections);
   byId("contents").replaceChildren(...sections.flatMap(contentsOf));
-  for (const tab of byId("documents").children) {
+  for (const tab of byId("documents").querySelectorAll("a")) {
     if (tab.hash === `#${id}`) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   }
@@ -281,14 +282,16 @@ function contentsOf(made) {
 
 /** Hides all entries but those that contain every search word. */
 function search() {
-  const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const input = /** @type {HTMLInputElement} */ (byId("search"));
+  const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
   const hide = (node, hidden) => {
     node.hidden = hidden;
-    const entry = byId("contents").querySelector(`[href="#${CSS.escape(node.id)}"]`);
-    if (node.id && entry) (entry.closest("h2") ?? entry).hidden = hidden;
+    const entry = node.id && byId("contents").querySelector(`a[href="#${CSS.escape(node.id)}"]`);
+    if (entry) (entry.closest("h2") ?? entry).hidden = hidden;
   };
   for (const made of byId("content").querySelectorAll("section")) {
-    const found = [...made.querySelectorAll(":scope > article, :scope > .scroll tbody tr")];
+    const rows = made.querySelectorAll(":scope > article, :scope > .scroll tbody tr");
+    const found = /** @type {HTMLElement[]} */ ([...rows]);
     for (const one of found) {
       const text = one.textContent.toLowerCase();
       hide(one, !words.every((word) => text.includes(word)));
@@ -303,8 +306,8 @@ function follow() {
   const wanted = id === TRY.id || loaded.has(id) ? id : [...loaded.keys()][0];
   show(wanted);
   if (wanted === TRY.id && part) {
-    playground.choose(name, part);
-    document.getElementById("try/send").scrollIntoView();
+    playground?.choose(name, part);
+    document.getElementById("try/send")?.scrollIntoView();
   } else if (name) document.getElementById(`${wanted}/${name}`)?.scrollIntoView();
   else scrollTo(0, 0);
 }

@@ -19,10 +19,27 @@ export class PlaygroundPage {
   #documents;
   #dialect = "v1";
   #socket = new Playground({ onChange: () => this.#update(), onSeen: (seen) => this.#add(seen) });
-  #form = null;
+  #form = /** @type {ReturnType<typeof formOf> | null} */ (null);
   /** How many commands have got an id; the same id again would only repeat the first answer. */
   #ids = 0;
   #sections;
+
+  dialect = element("select", { className: "input" });
+  who = element("input", { className: "input" });
+  state = element("p", { className: "files" });
+  connectButton = element("button", { className: "b primary", text: "Connect" });
+  cutButton = button("Cut the connection", () => this.#socket.cut(), { className: "b" });
+  resumeButton = button("Connect again and resume", () => this.#socket.resume(), {
+    className: "b",
+  });
+  closeButton = button("Disconnect", () => this.#socket.disconnect(), { className: "b" });
+  message = element("select", { className: "input" });
+  fields = element("div", { className: "try-fields" });
+  raw = element("textarea", { className: "input mono" });
+  summary = element("p", { className: "files" });
+  sendButton = element("button", { className: "b primary", text: "Send" });
+  frames = element("ol", { className: "try-frames" });
+  showAll = element("input");
 
   /** @param {Map<string, any>} documents the AsyncAPI documents by dialect */
   constructor(documents) {
@@ -55,21 +72,12 @@ export class PlaygroundPage {
   // Connect
 
   #connectSection() {
-    this.dialect = element("select", { className: "input" });
     this.dialect.append(...Object.entries(NAMES).map(([id, text]) => new Option(text, id)));
     this.dialect.addEventListener("change", () => this.#useDialect(this.dialect.value));
-    this.who = element("input", { className: "input" });
     this.who.placeholder = "a name, or a JWT";
     this.who.autocomplete = "off";
     this.who.spellcheck = false;
-    this.state = element("p", { className: "files" });
     this.state.setAttribute("role", "status");
-    this.connectButton = element("button", { className: "b primary", text: "Connect" });
-    this.cutButton = button("Cut the connection", () => this.#socket.cut(), { className: "b" });
-    this.resumeButton = button("Connect again and resume", () => this.#socket.resume(), {
-      className: "b",
-    });
-    this.closeButton = button("Disconnect", () => this.#socket.disconnect(), { className: "b" });
     const form = element(
       "form",
       { className: "try-row" },
@@ -97,7 +105,7 @@ export class PlaygroundPage {
       const token = who.split(".").length === 3 ? who : await devToken(who);
       this.#socket.connect(token, this.#dialect);
     } catch (error) {
-      this.state.textContent = error.message;
+      this.state.textContent = error instanceof Error ? error.message : String(error);
     }
   }
 
@@ -118,14 +126,9 @@ export class PlaygroundPage {
   // Send
 
   #sendSection() {
-    this.message = element("select", { className: "input" });
     this.message.addEventListener("change", () => this.#useMessage());
-    this.fields = element("div", { className: "try-fields" });
-    this.raw = element("textarea", { className: "input mono" });
     this.raw.rows = 4;
     this.raw.spellcheck = false;
-    this.summary = element("p", { className: "files" });
-    this.sendButton = element("button", { className: "b primary", text: "Send" });
     const form = element(
       "form",
       {},
@@ -160,18 +163,19 @@ export class PlaygroundPage {
     const { messages, schemas } = this.#documents.get(this.#dialect).components;
     const message = messages[this.message.value];
     this.summary.textContent = (message.summary ?? "").replaceAll("`", "");
-    this.#form = formOf(schemas[nameOf(message.payload)], schemas, {
-      onInput: () => this.#write(this.#form.read()),
+    const form = formOf(schemas[nameOf(message.payload)], schemas, {
+      onInput: () => this.#write(form.read()),
     });
-    this.fields.replaceChildren(...this.#form.fields);
+    this.#form = form;
+    this.fields.replaceChildren(...form.fields);
     const example = message.examples?.[0]?.payload ?? {};
     this.#fill("id" in example ? { ...example, id: this.#newId() } : example);
   }
 
   #send() {
     this.#socket.send(this.raw.value);
-    const message = this.#form.read();
-    if (message.id) this.#fill({ ...message, id: this.#newId() });
+    const message = this.#form?.read();
+    if (message?.id) this.#fill({ ...message, id: this.#newId() });
   }
 
   #newId() {
@@ -180,7 +184,7 @@ export class PlaygroundPage {
   }
 
   #fill(message) {
-    this.#form.write(message);
+    this.#form?.write(message);
     this.#write(message);
   }
 
@@ -191,10 +195,8 @@ export class PlaygroundPage {
   // Frames
 
   #framesSection() {
-    this.frames = element("ol", { className: "try-frames" });
     this.frames.tabIndex = 0;
     this.frames.setAttribute("aria-label", "Frames, newest first");
-    this.showAll = element("input");
     this.showAll.type = "checkbox";
     this.showAll.addEventListener("change", () => {
       this.frames.classList.toggle("shows-all", this.showAll.checked);
@@ -235,7 +237,7 @@ export class PlaygroundPage {
         : element("details", {}, head, element("pre", { text: whole })),
     );
     this.frames.prepend(row);
-    while (this.frames.children.length > FRAMES_MAX) this.frames.lastChild.remove();
+    while (this.frames.children.length > FRAMES_MAX) this.frames.lastChild?.remove();
   }
 }
 

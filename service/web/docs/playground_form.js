@@ -36,18 +36,17 @@ function valueOf(text, schema) {
 
 function controlOf(schema, name) {
   const choices = schema.enum ?? (schema.type === "boolean" ? [true, false] : null);
-  const control = element(choices ? "select" : "input", { className: "input" });
-  control.name = name;
   if (choices) {
-    control.append(new Option("", ""), ...choices.map((one) => new Option(String(one))));
-  } else {
-    control.autocomplete = "off";
-    control.spellcheck = false;
-    control.placeholder = typeOf(schema)
-      .map((piece) => piece.part ?? piece)
-      .join("");
+    const select = element("select", { className: "input" });
+    select.append(new Option("", ""), ...choices.map((one) => new Option(String(one))));
+    select.name = name;
+    return select;
   }
-  return control;
+  const input = element("input", { className: "input" });
+  const pieces = typeOf(schema).map((piece) => (typeof piece === "string" ? piece : piece.part));
+  Object.assign(input, { name, autocomplete: "off", spellcheck: false });
+  input.placeholder = pieces.join("");
+  return input;
 }
 
 /**

@@ -14,11 +14,11 @@ const CUT = 4999;
 
 /** One user's connection in one dialect. */
 export class Playground {
-  #socket = null;
+  #socket = /** @type {WebSocket | null} */ (null);
   #token = "";
   #dialect = "v1";
   /** The position and epoch to resume from; null before a `welcome`. */
-  #cursor = null;
+  #cursor = /** @type {{position: number, epoch: string} | null} */ (null);
   #onChange;
   #onSeen;
 
@@ -53,13 +53,15 @@ export class Playground {
   /** Connects again, and asks for what was missed. */
   resume() {
     const url = new URL("/ws", location.href);
-    url.searchParams.set("since", this.#cursor.position);
-    url.searchParams.set("epoch", this.#cursor.epoch);
+    if (this.#cursor) {
+      url.searchParams.set("since", String(this.#cursor.position));
+      url.searchParams.set("epoch", this.#cursor.epoch);
+    }
     this.#open(url);
   }
 
   send(text) {
-    this.#socket.send(text);
+    this.#socket?.send(text);
     this.#onSeen({ kind: "sent", text, message: parsed(text) });
   }
 

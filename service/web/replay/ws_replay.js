@@ -77,6 +77,23 @@ export class WsReplay extends HTMLElement {
   /** The names of the players by seat. @type {string[]} */
   names = [];
 
+  /** The parts of the player, made once. */
+  left = element("span", { className: "cut you" });
+  right = element("span", { className: "cut other right" });
+  score = element("span", { className: "score" });
+  stage = element("div", { className: "stage" });
+  marks = element("div", { className: "marks" });
+  past = element("span", { className: "past" });
+  range = /** @type {HTMLInputElement} */ (element("input"));
+  clock = element("b");
+  whole = element("span", { className: "muted" });
+  problem = element("p", { className: "panel problem" });
+  playButton = iconButton("play", "Play", () => (this.#isPlaying ? this.pause() : this.play()));
+  liveButton = button("Go to live", () => this.#tell("live", {}), { className: "b" });
+  main = element("div", { className: "stack" });
+  /** @type {HTMLInputElement[]} */
+  radios = [];
+
   #tick = 0;
   #speed = 1;
   #isPlaying = false;
@@ -177,22 +194,12 @@ export class WsReplay extends HTMLElement {
 
   /** @param {ShadowRoot} root */
   #build(root) {
-    this.left = element("span", { className: "cut you" });
-    this.right = element("span", { className: "cut other right" });
-    this.score = element("span", { className: "score" });
-    this.sides = element("div", { className: "sides" }, this.left, this.score, this.right);
-    this.stage = element("div", { className: "stage" });
-    this.marks = element("div", { className: "marks" });
-    this.past = element("span", { className: "past" });
-    this.range = /** @type {HTMLInputElement} */ (element("input"));
+    const sides = element("div", { className: "sides" }, this.left, this.score, this.right);
     Object.assign(this.range, { type: "range", min: "0", step: "1", value: "0" });
     this.range.setAttribute("aria-label", "Time");
     this.range.addEventListener("input", () => this.seek(Number(this.range.value)));
     const track = element("div", { className: "track" }, this.past);
     const scrub = element("div", { className: "scrub" }, track, this.marks, this.range);
-    this.playButton = iconButton("play", "Play", () =>
-      this.#isPlaying ? this.pause() : this.play(),
-    );
     this.playButton.classList.add("primary");
     const buttons = element(
       "div",
@@ -203,10 +210,7 @@ export class WsReplay extends HTMLElement {
       iconButton("on", "One step on", () => this.step(1)),
       iconButton("next", "Next point", () => this.jump(1)),
     );
-    this.clock = element("b");
-    this.whole = element("span", { className: "muted" });
     const when = element("span", { className: "when" }, this.clock, " / ", this.whole);
-    this.liveButton = button("Go to live", () => this.#tell("live", {}), { className: "b" });
     const share = button("Share this moment", () => this.#share(), { className: "b" });
     const transport = element(
       "div",
@@ -219,9 +223,8 @@ export class WsReplay extends HTMLElement {
     );
     const bar = element("section", { className: "panel player-bar" }, scrub, transport, legend());
     bar.setAttribute("aria-label", "Replay");
-    this.main = element("div", { className: "stack" }, this.sides, this.stage, bar);
+    this.main.append(sides, this.stage, bar);
     this.main.tabIndex = -1;
-    this.problem = element("p", { className: "panel problem" });
     this.problem.setAttribute("role", "status");
     root.append(this.problem, this.main);
     this.addEventListener("keydown", (event) => this.#press(event));
