@@ -32,6 +32,7 @@ from service.runtime.live_matches import LiveMatches
 from service.runtime.match_publisher import MatchPublisher
 from service.runtime.ownership import MatchOwnership
 from service.runtime.pending import Executed
+from service.runtime.projector import Observer, Publisher
 from service.runtime.tick_slots import GRID_HZ, PHASES
 from service.runtime.ticker import Ticker
 from service.settings.sections.play import Rules
@@ -104,18 +105,20 @@ class Node:
         self.world = World()
         self.owner = owner
         self.time = time
+        self.seed = 7
+        """That of the matches that it starts."""
         self.matches = LiveMatches(time, Metrics())
         context = msgspec.structs.replace(
             decision_context(self.owner, Rules(**rules), games, self.matches),
             new_token=lambda: "token",
             new_room_id=lambda: "room",
-            new_seed=lambda: 7,
+            new_seed=lambda: self.seed,
         )
         self.engine = Engine(
             cast("EventLog", self.log),
             self.world,
             Profiles(),
-            NoRecipients(),
+            self.recipients(),
             context=context,
             gate=self.matches,
             conditions=Conditions(lambda: 0.0, self.log.sync),
@@ -125,19 +128,31 @@ class Node:
             self.engine,
             self.matches,
             games,
-            cast("MatchPublisher", self.shown),
+            self.publisher(),
             checkpoint_s=1,
             clock=time,
             metrics=Metrics(),
         )
         self.ownership = MatchOwnership(self.engine, self.matches, self.ticker, self.read, time)
-        for observe in (self.ticker.observe, self.ownership.observe):
+        for observe in (*self.observers(), self.ticker.observe, self.ownership.observe):
             self.engine.subscribe(observe)
         self.log.start(self.engine.followed)
         self.results: list[Executed | Exception] = []
         self.sockets = itertools.count(1)
         self.unreadable = 0
         """How often the next reads of a match fail."""
+
+    def recipients(self) -> Publisher:
+        """Return what publishes the messages of events."""
+        return NoRecipients()
+
+    def publisher(self) -> MatchPublisher:
+        """Return what publishes live matches."""
+        return cast("MatchPublisher", self.shown)
+
+    def observers(self) -> Sequence[Observer]:
+        """Return what observes events before the ticker does."""
+        return ()
 
     async def read(self, match: Match) -> Sequence[Event]:
         """Return the events of a match since its last checkpoint."""
@@ -161,6 +176,8 @@ class Node:
 class Cluster:
     """Nodes, all of which follow the log, but for those that are dead."""
 
+    node_type = Node
+
     def __init__(self, *names: str, **rules: Any) -> None:
         self.shared = SharedLog()
         self.time = Time()
@@ -175,7 +192,7 @@ class Cluster:
     async def start(self, name: str, games: Catalogue = GAMES) -> Node:
         """Start one more node."""
         number = 1 + len([one for one in self.events(NodeStarted) if one.node == name])
-        node = Node(self.shared, Owner(name, number), self.time, games, **self.rules)
+        node = self.node_type(self.shared, Owner(name, number), self.time, games, **self.rules)
         node.shown.all = self.shown
         node.shown.states = self.states
         others = frozenset(one.owner for one in self.nodes.values())
