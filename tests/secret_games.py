@@ -284,7 +284,7 @@ class DigsView(msgspec.Struct, frozen=True):
     marks: list[str]
 
 
-DIG_TICKS = 600
+DIG_TICKS = 150
 
 
 class Digs(NoTurnClock, SimpleBots):
@@ -329,7 +329,7 @@ class Digs(NoTurnClock, SimpleBots):
             what = state.chance.below(100)
             state.found[0].append(what)
             outcomes.append(Found(0, what))
-        if state.tick % 100 == 0:
+        if state.tick % 40 == 0:
             outcomes.append(Bell())
         return outcomes
 

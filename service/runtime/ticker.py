@@ -130,6 +130,10 @@ class Ticker:
             self._publisher.publish_frame(live)
         else:
             self._publisher.publish_outcomes(live, live.views, outcomes)
+            if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
+                # One that is missing would tell of an outcome that is hidden.
+                self._recorder.add_checkpoint(live)
+                self._recorder.write_checkpoints()
         self._advance_late(live)
 
     def _advance_late(self, live: LiveMatch) -> None:
