@@ -186,6 +186,7 @@ class Run:
         match = PlayedMatch(
             id=MATCH,
             game=self.game,
+            rules_version=1,
             players=[],
             users=[],
             position=1,
