@@ -14,6 +14,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[1]
 EXAMPLES = CHECKOUT / "examples" / "games"
 
+OFFLINE = ("--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
+"""Options of pip by which it downloads nothing."""
+
 
 class GameVenv:
     """An environment in `directory`."""
@@ -29,9 +32,8 @@ class GameVenv:
 
     def install(self, *packages: str | Path) -> None:
         """Install wheels, or packages from their directories, also `--editable`."""
-        options = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
         pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", self.python]
-        run(*pip, "install", "--quiet", *options, *packages)
+        run(*pip, "install", "--quiet", *OFFLINE, *packages)
 
     def ws_service(self, *arguments: str, cwd: Path) -> str:
         """Run the command of the installed wheel, and return what it prints."""

@@ -61,11 +61,12 @@ def procedures() -> dict[str, list[Command]]:
     for page in sorted(PAGES.glob("*.md")):
         for name, block in _BLOCK.findall(page.read_text()):
             assert name not in found, name
-            found[name] = _commands(block)
+            found[name] = commands_of(block)
     return found
 
 
-def _commands(block: str) -> list[Command]:
+def commands_of(block: str) -> list[Command]:
+    """Read the commands of a block, with what each is to print."""
     commands: list[Command] = []
     for line in block.splitlines():
         if line.startswith("$ "):

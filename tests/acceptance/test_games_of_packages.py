@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,13 +52,20 @@ def test_a_new_game_is_installed_and_passes_its_tests_at_once(venv: GameVenv) ->
     assert packages["dice_duel"] == "ws-game-dice_duel"
     assert packages.keys() >= {"race", "rock_paper_scissors", "pong"}
     assert listed["faults"] == []
-    assert " passed" in run(venv.python, "-m", "pytest", "dice_duel", cwd=directory)
+    assert " passed" in pytest_of(venv, Path("dice_duel"), directory)
+
+
+def pytest_of(venv: GameVenv, package: Path, directory: Path | None = None) -> str:
+    """Run the tests of a package, without the plugins of this project."""
+    # The tests of this process have put their own settings of pytest into the environment.
+    environment = {"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = (venv.python, "-m", "pytest", "-p", "no:cacheprovider", package)
+    return run(*command, cwd=directory, environment=environment)
 
 
 @pytest.mark.parametrize("name", ["race", "rock_paper_scissors"])
 def test_an_example_game_passes_the_tests_of_the_kit(name: str, venv: GameVenv) -> None:
-    printed = run(venv.python, "-m", "pytest", "-p", "no:cacheprovider", EXAMPLES / name)
-    assert " passed" in printed
+    assert " passed" in pytest_of(venv, EXAMPLES / name)
 
 
 async def room_of(players: list[Client], game: str, **options: object) -> str:
