@@ -176,7 +176,7 @@ def test_settings_commands_metrics_and_links_of_a_page_exist(page: Path) -> None
     text = page.read_text()
     known = {row.env for row in describe(Settings())} | NOT_SETTINGS
     assert set(SETTING.findall(text)) - known == set()
-    metrics = set(re.findall(r"\bws_(?!append\b)[a-z_]+\b", text))
+    metrics = set(re.findall(r"\bws_(?!append\b|service\b)[a-z_]+\b", text))
     assert not [name for name in metrics if not any(one.startswith(name) for one in series())]
     commands = {*typer.main.get_group(app).commands, "--version"}
     assert set(re.findall(r"(?:^\$ |`)ws-service ([\w-]+)", text, re.MULTILINE)) - commands == set()
