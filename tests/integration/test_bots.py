@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import jwt
 import pytest
 
 from service.domain.events.matches import MatchEnded, MatchInput
@@ -12,6 +14,7 @@ from service.domain.ids import is_bot
 from service.eventstore.read_models.match_history import match_events
 from service.games.catalogue import GAMES
 from service.replay.replay import Replay
+from tests.acceptance.service_process import SECRET
 from tests.integration.stage import Message, Stage, Tab, Theatre, holds
 
 
@@ -56,6 +59,7 @@ def test_a_bot_takes_a_seat_and_plays_a_whole_match_that_verifies(theatre: Theat
         assert {(one.seat, one.socket) for one in moved} == {(1, None)}
         assert Replay(events, GAMES).verify() is None
         assert not [one for one in ana.of("user:list") if any(map(is_bot_entry, one["users"]))]
+        assert await listed(stage, ana.user) == [("U", None), ("Ada (bot, level 3)", 3)]
         # A rematch needs nobody else to be ready.
         since = len(ana.got)
         await ana.insist("room:ready", roomId=room)
@@ -64,6 +68,15 @@ def test_a_bot_takes_a_seat_and_plays_a_whole_match_that_verifies(theatre: Theat
         await ana.insist("room:leave", roomId=room)
 
     theatre.runner.run(story(theatre.stage))
+
+
+async def listed(stage: Stage, user: int) -> list[tuple[str, int | None]]:
+    """Return the players of the user's last match, by the HTTP API."""
+    token = jwt.encode({"id": user, "exp": time.time() + 600}, SECRET)
+    url = f"{stage.service.url}/api/v1/matches?user={user}&limit=1"
+    async with stage.http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+        (match,) = (await answer.json())["matches"]
+    return [(one["name"].rstrip("0123456789"), one.get("bot")) for one in match["players"]]
 
 
 def is_bot_entry(user: Message) -> bool:

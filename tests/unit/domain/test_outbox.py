@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +110,13 @@ def test_the_user_service_gets_two_player_matches_only() -> None:
     history = OutboxHistory()
     history.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
     history.fold(ended("r-1", scores=(3, 2, 1)))
+    assert history.waiting == {"webhook-a": {"r-1"}}
+
+
+def test_the_user_service_is_not_told_of_matches_against_bots() -> None:
+    history = OutboxHistory()
+    history.execute(Subscribe(frozenset({USER_SERVICE, "webhook-a"})))
+    history.fold(msgspec.structs.replace(ended("r-1"), bots=[1]))
     assert history.waiting == {"webhook-a": {"r-1"}}
 
 

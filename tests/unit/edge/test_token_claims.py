@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from service.edge.auth import AuthenticationError, Authenticator, FixedKey, Issuer
-from service.edge.claims import TIME_MAX_S, BadTime, read_times
+from service.edge.claims import TIME_MAX_S, BadTime, BadUser, read_times, read_user
 from service.outbox.tokens import expires_at
 from service.settings.sections.tokens import TokenSettings
 
@@ -227,3 +227,14 @@ def test_the_name_claims_are_configurable() -> None:
         (("username",), None),
     ):
         assert asyncio.run(name_of(*names, **claims)) == expected
+
+
+@pytest.mark.parametrize("claims", [{"id": "bot:ada:3"}, {"sub": "bot:x:1"}])
+def test_no_token_is_of_a_bot(claims: dict[str, str]) -> None:
+    with pytest.raises(BadUser):
+        read_user(claims)
+
+
+@pytest.mark.parametrize("user", ["bot:ada", "bot:Ada:3", "bot:ada:0", "robot:ada:3", "bot"])
+def test_any_other_user_may_be_called_a_bot(user: str) -> None:
+    assert read_user({"id": user}) == user

@@ -57,6 +57,14 @@ def test_a_webhook_names_players_by_id_only() -> None:
     assert webhook_body(msgspec.structs.replace(MATCH, winner=None))["data"]["winner"] is None
 
 
+def test_a_webhook_says_which_player_is_a_bot() -> None:
+    match = msgspec.structs.replace(MATCH, players=[7, "bot:ada:3"])
+    assert webhook_body(match)["data"]["players"] == [
+        {"id": 7, "score": 3},
+        {"id": "bot:ada:3", "score": 5, "bot": 3},
+    ]
+
+
 def test_a_webhook_is_signed_as_the_reference_vector_of_standard_webhooks() -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
