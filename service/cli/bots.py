@@ -14,7 +14,6 @@ import aiohttp
 
 from service.cli.bot_user import BotUser, Tally, first_error
 from service.cli.common import known_games
-from service.cli.common import known_games
 from service.cli.token import InvalidArgument, make_token
 from service.client import Closed, connect
 from service.domain.commands.bots import NAMES
