@@ -99,6 +99,10 @@ class GameTests:
         """Where others may come first, an input still applies, or is refused as a whole."""
         moves.check_late_inputs(self._subject())
 
+    def test_keys_can_be_held(self) -> None:
+        """Where moves are keys, any of them can be held, and all can be released."""
+        moves.check_keys(self._subject())
+
     def test_turns_that_time_out_go_on(self) -> None:
         """When a clock ends, the input that the service makes of it applies."""
         rules.check_timeouts(self._subject())

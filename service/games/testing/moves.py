@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from service.games.protocol import InvalidMove, State
 from service.games.testing.playing import (
     Subject,
     apply,
+    ask,
     copy_of,
     decide,
     encoded,
@@ -178,6 +180,37 @@ def check_late_inputs(subject: Subject) -> None:
                     apply(subject.game, after, event)
                 except InvalidMove:
                     _check_unchanged(before, after, f"apply() of {event!r}, which it refused,")
+
+
+def check_keys(subject: Subject) -> None:
+    """Moves are keys or not, whatever they are; any keys can be held, also none."""
+    game, chance = subject.game, Chance(2)
+    for played, _, state in subject.samples(SAMPLES):
+        known = [moved.move for moved in spread(played.moves, LEGAL_MAX)]
+        names = set()
+        for move in _odd_moves([dict(move) for move in known], chance):
+            what = f"key_in() of the move {shortened(move)}"
+            try:
+                key = ask(what, partial(game.key_in, move))
+            except InvalidMove:
+                continue
+            if key is not None:
+                names.add(key.name)
+        if not names:
+            continue
+        for seat in range(played.start.players):
+            for held in ((), *((name,) for name in sorted(names)), tuple(sorted(names))):
+                _check_hold(subject, copy_of(game, state), seat, held)
+
+
+def _check_hold(subject: Subject, state: State, seat: int, held: Collection[str]) -> None:
+    """Holding keys is an input that always applies: the service makes it when a tab is closed."""
+    event = ask(f"hold({seat}, {held})", partial(subject.game.hold, seat, held))
+    encoded(f"the event {event!r}", event)
+    try:
+        apply(subject.game, state, event)
+    except InvalidMove as error:
+        fail(f"apply() refused {event!r}, made by hold({seat}, {held}): {error.message}")
 
 
 def _check_unchanged(before: bytes, state: State, what: str) -> None:

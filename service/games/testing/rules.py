@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from service.games.checking import GameFaulty, check_game
+from service.games.checking import STATE_BYTES_MAX, GameFaulty, check_game
 from service.games.protocol import Game, InvalidMove, Result
 from service.games.testing.playing import (
     Played,
@@ -76,6 +76,12 @@ def compare(one: Played, other: Played, advice: str) -> None:
 def check_storage(subject: Subject) -> None:
     """States and events are the same after a round trip through JSON."""
     for played in subject.matches:
+        size = max(map(len, played.states.values()))
+        if size > STATE_BYTES_MAX:
+            fail(
+                f"A state has {size} bytes, and is recorded about once a second: at most "
+                f"{STATE_BYTES_MAX} are allowed. Keep what decides how it goes on, and no history."
+            )
         for tick, state in played.states.items():
             again = encoded("the state", decoded(subject.game, state))
             if again != state:

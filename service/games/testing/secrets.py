@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from service.games.chance import Chance
+from service.games.checking import VIEW_BYTES_MAX
 from service.games.protocol import Game, GameEvent, InvalidMove, State
 from service.games.testing.playing import (
     Played,
@@ -24,6 +25,7 @@ from service.games.testing.playing import (
     Subject,
     apply,
     ask,
+    clock_of,
     copy_of,
     decide,
     encoded,
@@ -96,6 +98,12 @@ def _check_wire(game: Game, state: State, viewer: Viewer) -> None:
     view = game.view(state, viewer)
     if not isinstance(view, msgspec.Struct):
         fail(f"view() must return a msgspec struct, and returned {view!r}")
+    size = len(msgspec.json.encode(view))
+    if size > VIEW_BYTES_MAX:
+        fail(
+            f"view() for {name_of(viewer)} has {size} bytes, and is sent with each change: at most "
+            f"{VIEW_BYTES_MAX} are allowed. Show what is near, or what has changed."
+        )
     odd = next(_odd_numbers(msgspec.to_builtins(view, str_keys=True)), None)
     if odd is not None:
         fail(f"view() for {name_of(viewer)} has the number {odd!r}, which JSON clients can't read")
@@ -182,7 +190,7 @@ def _by_inputs(subject: Subject, played: Played, state: State, viewer: Viewer) -
             if game.result(after) is not None:
                 # The result is for everybody, and the secrets are often as well from then on.
                 continue
-            _check_unseen(game, state, after, events, viewer)
+            _check_unseen(game, played.start, state, after, events, viewer)
             seen = view_of(game, after, viewer)
             what = f"the move {shortened(move)} of seat {seat}"
             if seen not in first:
@@ -221,12 +229,24 @@ def shown(game: Game, state: State, event: GameEvent, viewer: Viewer) -> bytes:
     return encoded(f"what is shown of {event!r}", part)
 
 
-def _check_unseen(
-    game: Game, before: State, after: State, events: list[GameEvent], viewer: Viewer
+def _check_unseen(  # noqa: PLR0913, PLR0917 - a step of a match, and who looks at it
+    game: Game,
+    start: Start,
+    before: State,
+    after: State,
+    events: list[GameEvent],
+    viewer: Viewer,
 ) -> None:
     """An input of which a viewer is shown nothing at all must not be seen in their view."""
     if not events or any(shown(game, before, event, viewer) != b"null" for event in events):
         return
+    if clock_of(game, before, start) != clock_of(game, after, start):
+        fail(
+            f"shown() hides {events!r} from {name_of(viewer)}, even that it was made, but clock() "
+            f"changes by it from {clock_of(game, before, start)!r} to "
+            f"{clock_of(game, after, start)!r}, which everybody is told. Let a phase have one "
+            "clock, as service.games.phases.Phase does."
+        )
     if view_of(game, before, viewer) != view_of(game, after, viewer):
         fail(
             f"shown() hides {events!r} from {name_of(viewer)}, even that it was made, but their "

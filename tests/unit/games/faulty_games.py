@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -12,6 +12,7 @@ from service.games.chance import Chance
 from service.games.protocol import (
     GameEvent,
     InvalidMove,
+    Key,
     NoKeys,
     NoOptions,
     NoTurnClock,
@@ -92,6 +93,28 @@ class WithoutTitle(Nim):
     """Has no name for people."""
 
     title = ""
+
+
+class OtherViewEachTime(Nim):
+    """Shows something else each time."""
+
+    def view(self, state: Any, viewer: int | None) -> msgspec.Struct:
+        return Heap(state.left, state.turn, random.random())  # noqa: S311 - the fault
+
+
+class BigView(Nim):
+    """Shows too much to be sent."""
+
+    def view(self, state: Any, viewer: int | None) -> msgspec.Struct:
+        return Heap(state.left, state.turn, "a" * 20_000 if state.left < 5 else None)
+
+
+class BigState(Nim):
+    """Keeps too much to be recorded."""
+
+    def apply(self, state: Any, event: Any) -> None:
+        super().apply(state, event)
+        state.note = "a" * 300_000
 
 
 class ByRandom(Nim):
@@ -408,6 +431,57 @@ class LateHalf(Tug):
         super().apply(state, event)
 
 
+class Held(GameEvent, frozen=True, tag="held"):
+    """An input: `seat` holds keys."""
+
+    seat: int
+    keys: list[str]
+
+
+class Keys(Tug):
+    """Push by holding a key."""
+
+    event_type = Held
+
+    def decide(self, state: Any, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
+        key = self.key_in(move)
+        return [Held(seat, [key.name] if key.down else [])]
+
+    def apply(self, state: Any, event: Any) -> None:
+        state.pushed = [one for one in state.pushed if one != event.seat]
+        state.pushed += [event.seat] * len(event.keys)
+
+    def legal_moves(self, state: Any, seat: int) -> Sequence[Mapping[str, Any]]:
+        return [{"push": True}, {"push": False}]
+
+    def key_in(self, move: Mapping[str, Any]) -> Key:
+        if type(move.get("push")) is not bool:
+            raise InvalidMove("The field `push` must be true or false.")
+        return Key("push", move["push"])
+
+    def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
+        return Held(seat, sorted(keys))
+
+
+class KeyCrash(Keys):
+    """Fails over a move that is no key."""
+
+    def key_in(self, move: Mapping[str, Any]) -> Key:
+        return Key("push", move["push"])
+
+
+class HoldRefused(Keys):
+    """Can't release all keys."""
+
+    def hold(self, seat: int, keys: Collection[str]) -> GameEvent:
+        return Held(seat, sorted(keys) or ["none"])
+
+    def apply(self, state: Any, event: Any) -> None:
+        if event.keys == ["none"]:
+            raise InvalidMove("Hold a key.")
+        super().apply(state, event)
+
+
 class NegativeClock(Tug):
     """Counts below zero."""
 
@@ -536,6 +610,19 @@ class ErrorLeaks(Secret):
         return [move for move in super().legal_moves(state, seat) if move["number"] not in taken]
 
 
+class ClockLeaks(Secret):
+    """Has a clock that stops for who has chosen."""
+
+    has_clocks = True
+
+    def clock(self, state: Any, options: Any) -> TurnClock | None:
+        return TurnClock(5_000, running=[seat for seat in (0, 1) if seat not in state.chosen])
+
+    def timeout(self, state: Any) -> tuple[int, GameEvent]:
+        seat = 0 if 0 not in state.chosen else 1
+        return seat, Chose(seat, 1)
+
+
 class MovesLeak(Secret):
     """Lists moves by what was dealt to the other one."""
 
@@ -564,6 +651,7 @@ class DealLeaksLater(Secret):
         return super().view(state, viewer)
 
 
+KEYS = Keys()
 NIM = Nim()
 TUG = Tug()
 SECRET = Secret()

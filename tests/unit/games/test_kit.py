@@ -24,7 +24,7 @@ def names() -> list[str]:
     return [name for name in vars(GameTests) if name.startswith("test_")]
 
 
-@pytest.mark.parametrize("game", [games.NIM, games.TUG, games.SECRET, games.TIMED])
+@pytest.mark.parametrize("game", [games.NIM, games.TUG, games.KEYS, games.SECRET, games.TIMED])
 def test_a_correct_game_passes(game: Game, tmp_path: Path) -> None:
     tests = kit_of(game, tmp_path, games.TestsOfSecret if game.has_secrets else GameTests)
     with pytest.raises(AssertionError, match="has been made now"):
@@ -63,6 +63,12 @@ FAULTS: list[tuple[Any, str, str]] = [
     (games.ChangesByView, "views_can_be_shown", "changed the state"),
     (games.ViewForEach, "views_can_be_shown", "has_secrets = False"),
     (games.InfiniteView, "views_can_be_shown", "the number inf"),
+    (games.OtherViewEachTime, "views_can_be_shown", "another view of the same state"),
+    (games.BigView, "views_can_be_shown", "at most 16384"),
+    (games.BigState, "states_and_events_survive_storage", "at most 262144"),
+    (games.KeyCrash, "keys_can_be_held", "key_in.. of the move .* raised"),
+    (games.HoldRefused, "keys_can_be_held", "made by hold"),
+    (games.ClockLeaks, "secrets_are_kept", "clock.. changes by it"),
     (games.ViewLeaks, "secrets_are_kept", "nothing is hidden from spectators"),
     (games.ShownLeaks, "secrets_are_kept", "shown.. tells them apart"),
     (games.ExistenceLeaks, "secrets_are_kept", "view changed by it"),
