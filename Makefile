@@ -35,7 +35,7 @@ NODE_READY := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: postgres help run cluster platform lint lint-code lint-types lint-docs unit unit-pure unit-other test crash hostile torture
-.PHONY: takeover drains torture-cluster mutants pythons bench bench-quick check format wire reference lock clean
+.PHONY: screenshots takeover drains torture-cluster mutants pythons bench bench-quick check format wire reference lock clean
 # A failed recipe leaves no stamp behind.
 .DELETE_ON_ERROR:
 
@@ -114,6 +114,9 @@ drains: $(DEV_READY) $(WIRE_READY) ## Drain nodes under play TIMES=20 times, and
 
 torture-cluster: $(DEV_READY) $(WIRE_READY) ## Hurt a cluster under play for SECONDS=600 with SEED
 	$(BIN)/python -m tests.cluster.torture --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
+screenshots: $(DEV_READY) $(WIRE_READY) ## Take pictures of every page, dark, light and on a phone: docs/images
+	$(BIN)/python -m tools.screenshots $(ONLY)
 
 mutants: $(DEV_READY) ## Run mutation tests of the unit tests: PER_MODULE=30 SEED=1 ONLY=service/games
 	$(BIN)/python -m tools.mutants --per-module $(or $(PER_MODULE),30) --seed $(or $(SEED),1) $(ONLY)

@@ -152,7 +152,8 @@ class LobbyPage {
     setText(name, title ?? "");
     if (visibility === "password") name.append(icon("lock", "with password"));
     if (visibility === "private") name.append(icon("link", "by link only"));
-    const words = [this.#app.gameOf(game).title, ...optionWords(room.options)];
+    const info = this.#app.gameOf(game);
+    const words = [info.title, ...optionWords(info, room.options)];
     if (visibility === "password") words.push("password");
     if (visibility === "private") words.push("by link only");
     if (room.spectatorsMax === 0 && !isMine) words.push("no watchers");

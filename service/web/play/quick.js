@@ -102,9 +102,10 @@ export class Quick {
 
   /** What a game is played by, unless a room has other options. */
   #usual(game) {
-    const properties = Object.entries(this.#app.gameOf(game).options?.properties ?? {});
+    const info = this.#app.gameOf(game);
+    const properties = Object.entries(info.options?.properties ?? {});
     const usual = properties.map(([name, option]) => [name, option.default]);
-    return optionWords(Object.fromEntries(usual))[0] ?? "Two players";
+    return optionWords(info, Object.fromEntries(usual))[0] ?? "Two players";
   }
 
   #toggle(game) {

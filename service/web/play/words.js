@@ -35,12 +35,14 @@ const OPTIONS = {
 };
 
 /**
- * The options of a room that players choose it by.
+ * The options of a room that players choose it by: those of its game, and the delay of watchers.
+ * @param {{options: any}} game
  * @param {Record<string, any>} [options]
  * @returns {string[]}
  */
-export function optionWords(options = {}) {
+export function optionWords(game, options = {}) {
+  const known = { spectator_delay_s: true, ...game.options?.properties };
   return Object.entries(OPTIONS)
-    .map(([name, words]) => (options[name] == null ? "" : words(options[name])))
+    .map(([name, words]) => (options[name] == null || !known[name] ? "" : words(options[name])))
     .filter(Boolean);
 }
