@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from service.domain.events.matches import BY_THE_RULES, MatchEnded, MatchInput
 from service.domain.ids import RoomId
 from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.room import Room
+from service.domain.projections.world import World
 from service.fanout.audience import (
     Audience,
     Delivery,
@@ -103,6 +104,22 @@ def classic_end(event: MatchEnded, room: Room) -> Iterator[Delivery]:
                     room.id, "you" if index == event.winner else "opponent", scores
                 )
                 yield Delivery(Sockets(tuple(seat.sockets)), classic=end)
+
+
+def why_void(event: MatchEnded, world: World) -> str | UnsetType:
+    """Return why a match is void, for people; UNSET for one that is not. `world` is from before."""
+    match = world.matches.live.get(event.match)
+    if event.reason != "void" or match is None:
+        return UNSET
+    owner = world.nodes.owner_of(event.room)
+    node = None if owner is None else world.nodes.live.get(owner.node)
+    rules = (match.game, match.rules_version)
+    if node is not None and node.rules and rules not in node.rules:
+        return (
+            f"The match has no result: version {match.rules_version} of the rules of {match.game}, "
+            "by which it began, is not here any more. A new match is played by another version."
+        )
+    return "The match has no result: its rules have failed, or an operator has ended it."
 
 
 def match_running(

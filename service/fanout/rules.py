@@ -77,6 +77,7 @@ from service.fanout.match_views import (
     game_start,
     game_start_v1,
     moved,
+    why_void,
 )
 from service.fanout.profiles import Profiles
 from service.fanout.views import invite_received, room_players, room_start
@@ -326,7 +327,8 @@ def _match_ended(event: MatchEnded, world: World, _profiles: Profiles) -> Iterat
     if room is None:
         return
     yield from classic_end(event, room)
-    over = v1.GameOver(room.id, event.match, event.reason, event.winner, event.scores)
+    why = why_void(event, world)
+    over = v1.GameOver(room.id, event.match, event.reason, event.winner, event.scores, why)
     yield from to_match(room, over)
     yield from (UserChanged(user) for user in room.players if not is_bot(user))
     yield RoomChanged(room.id)

@@ -56,6 +56,7 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ),
     ("room_options", "Rooms in lists have their `options`."),
     ("invite_ttl", "`welcome.limits.inviteTtlMs` is how long an invite is open."),
+    ("void_message", "`game:over` of a void match says why in `message`, for people."),
     ("error_fields", "An `error` may name in `field` the field or option that is wrong."),
     ("games", "`welcome.games` lists the games, and `GET /api/v1/games` describes them."),
 )

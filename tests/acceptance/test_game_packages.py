@@ -221,7 +221,9 @@ async def test_a_room_that_was_played_in_tells_its_players_that_the_match_is_voi
         package.write("[Counting()]")
         service.restart()
         # The client resumes by itself.
-        assert (await over(players.first))["reason"] == "void"
+        ended = await over(players.first)
+        assert ended["reason"] == "void"
+        assert "version 2 of the rules of counting" in ended["message"]
 
 
 def test_a_strict_service_does_not_start_without_a_game(package: Package, tmp_path: Path) -> None:

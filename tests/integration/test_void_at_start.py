@@ -15,6 +15,7 @@ from tests.integration.log_file import LogFile
 from tests.integration.stage import Stage, Theatre, room_of
 
 CHANGED = "connect_four"
+VERSION = GAMES[CHANGED].rules_version
 
 
 class Later:
@@ -95,9 +96,9 @@ def test_a_match_with_failing_rules_is_void_at_start_and_others_continue(
         ended = LogFile(tmp_path / "ws-service.db").query(
             "SELECT rules_version, reason, winner, scores FROM matches WHERE game = ?", CHANGED
         )
-        assert ended == [(1, "void", None, "[0,0]")]
+        assert ended == [(VERSION, "void", None, "[0,0]")]
         if not is_kept:
-            with pytest.raises(RulesMissing, match="version 1 of the rules of connect_four"):
+            with pytest.raises(RulesMissing, match=f"version {VERSION} of the rules of {CHANGED}"):
                 Replay(_events(tmp_path), GAMES)
     assert Replay(_events(tmp_path), GAMES).verify() is None
 

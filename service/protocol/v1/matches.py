@@ -120,7 +120,8 @@ class GameMoves(ToClientMessage, frozen=True, tag="game:moves"):
 class GameOver(ToClientMessage, frozen=True, tag="game:over"):
     """A match is over; `winner` is a seat, null for a draw; has a `position`.
 
-    A match is `void` when its rules have failed, or are not here any more: it has no result.
+    A match is `void` when its rules have failed, or are not here any more: it has no result, and
+    `message` says why, for people.
     """
 
     room_id: RoomId
@@ -128,3 +129,4 @@ class GameOver(ToClientMessage, frozen=True, tag="game:over"):
     reason: Literal["timeup", "finished", "turn_timeout", "left", "forfeit", "abandoned", "void"]
     winner: int | None
     scores: list[int]
+    message: str | UnsetType = UNSET

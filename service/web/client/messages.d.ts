@@ -686,6 +686,7 @@ export interface Welcome {
         | "lobby_watch"
         | "room_options"
         | "invite_ttl"
+        | "void_message"
         | "error_fields"
         | "games"
     )[];
@@ -1241,7 +1242,7 @@ export interface PastMove {
 /**
  * A match is over; `winner` is a seat, null for a draw; has a `position`.
  *
- * A match is `void` when its rules have failed, or are not here any more: it has no result.
+ * A match is `void` when its rules have failed, or are not here any more: it has no result, and `message` says why, for people.
  */
 export interface GameOver {
     type: "game:over";
@@ -1250,6 +1251,7 @@ export interface GameOver {
     reason: "abandoned" | "finished" | "forfeit" | "left" | "timeup" | "turn_timeout" | "void";
     winner: number | null;
     scores: number[];
+    message?: string;
     /**
      * The position of its event in the log; absent in messages about present state.
      */

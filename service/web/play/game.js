@@ -429,10 +429,10 @@ class RoomPage {
     this.#enter("paused", graceMs);
   }
 
-  #ended({ matchId, reason, winner, scores }) {
+  #ended({ matchId, reason, winner, scores, message }) {
     this.#board.scores = scores;
     this.#matchId = matchId;
-    this.#outcome = { reason, winner, scores };
+    this.#outcome = { reason, winner, scores, message };
     if (reason !== "void" && reason !== "abandoned") {
       this.#series.add(matchId, this.#players, winner);
     }

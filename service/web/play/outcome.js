@@ -1,7 +1,7 @@
 // How a match ended, in words, and the score of a series of matches in one room.
 
 /** @typedef {{id: number | string, name: string}} User */
-/** @typedef {{reason: string, winner: number | null, scores: number[]}} Result */
+/** @typedef {{reason: string, winner: number | null, scores: number[], message?: string}} Result */
 
 /**
  * @param {Result} result
@@ -10,7 +10,7 @@
  */
 export function resultWords({ reason, winner, scores }, players, seat) {
   if (reason === "abandoned") return "No winner";
-  if (reason === "void") return "Void: the game has failed";
+  if (reason === "void") return "Void";
   const count = reason === "timeup" ? `, ${countWords(scores, seat)}` : "";
   if (winner === null) return `A draw${count}`;
   if (seat === null) return `${players[winner]?.name} won${count}`;
@@ -28,7 +28,8 @@ function countWords(scores, seat) {
  * @param {User[]} players
  * @param {number | null} seat
  */
-export function reasonWords({ reason, winner }, players, seat) {
+export function reasonWords({ reason, winner, message }, players, seat) {
+  if (reason === "void") return message ?? "";
   if (winner === null || players.length !== 2) return "";
   const loser = 1 - winner;
   const isMine = loser === seat;
