@@ -155,6 +155,11 @@ function isAfter(message, position) {
   return ["welcome", "ack"].includes(message.type) || !(message.position <= position);
 }
 
+/** @param {any} error whatever was thrown */
+function messageOf(error) {
+  return String(error?.message ?? error);
+}
+
 function warn(text) {
   console.warn(`ws-service-client: ${text}`);
 }
@@ -249,8 +254,8 @@ class PendingCommand {
   age = new Stopwatch();
   timeoutMs = Infinity;
   timer;
-  resolve = () => {};
-  reject = () => {};
+  /** @type {(answer?: any) => void} */ resolve = () => {};
+  /** @type {(error: unknown) => void} */ reject = () => {};
   /** Whether it was sent on the current connection. */
   isSent = false;
   /** Its number among the commands of this client, once it was sent. */
@@ -282,7 +287,7 @@ class PendingCommand {
 class Users {
   #entries = new Map();
   /** The version of the list; null until the next snapshot. */
-  #v = null;
+  /** @type {any} */ #v = null;
 
   get entries() {
     return this.#entries;
@@ -314,7 +319,7 @@ class Rooms {
   #versions = new Map();
   #joins = new Map();
   /** The room where this user has a seat, according to the service. */
-  #seat = null;
+  /** @type {any} */ #seat = null;
 
   get states() {
     return this.#states;
@@ -400,7 +405,7 @@ export class Client {
   #status = { state: "idle" };
   /** Pending calls of `connect`. */
   #waiters = [];
-  #socket = null;
+  /** @type {any} */ #socket = null;
   /** Counts the attempts to open a socket, so that a token that arrives late opens none. */
   #opening = 0;
   #attempt = 0;
@@ -415,28 +420,28 @@ export class Client {
   #isSuspect = false;
   #isProbed = false;
   /** Since the welcome of this connection. */
-  #welcomed = null;
+  /** @type {any} */ #welcomed = null;
   /** The bound of the next wait, sent by a stopping service in `server:draining`. */
-  #drainMs = null;
+  /** @type {any} */ #drainMs = null;
   /** The socket that takes over from one that is about to be closed. */
-  #successor = null;
+  /** @type {any} */ #successor = null;
   #successorTimer;
   /** The newest state of each room. */
   #shown = new Map();
 
-  #token = null;
+  /** @type {any} */ #token = null;
   /** Whether the token was fetched for this connection. */
   #tokenIsFresh = false;
   #tokenWasRefused = false;
   #refusals = 0;
-  #welcome = null;
-  #session = null;
+  /** @type {any} */ #welcome = null;
+  /** @type {any} */ #session = null;
   /** The cursor: the highest position that was processed, and the epoch of the log. */
-  #cursor = null;
+  /** @type {any} */ #cursor = null;
   /** Whether this connection resumes. */
   #resumes = false;
   /** Buffers the greeting until it is complete; no part of it is emitted before. */
-  #held = null;
+  /** @type {any} */ #held = null;
   #users = new Users();
   #rooms = new Rooms();
 
@@ -447,10 +452,10 @@ export class Client {
   /** Commands whose caller has given up waiting, by id; a reply may still arrive. */
   #late = new Map();
   /** The last page of rooms, which has no id; its ack follows. */
-  #page = null;
+  /** @type {any} */ #page = null;
   #rateLimiter = new RateLimiter();
   #rateLimiterTimer;
-  #pauseTimer = null;
+  /** @type {any} */ #pauseTimer = null;
   /** Rate-limited targets: each of their commands waits for the previous one. */
   #slowPlaces = new Set();
   /** Number of commands sent, without resends. */
@@ -671,7 +676,7 @@ export class Client {
       else this.#refused("The token is not a JWT");
     } catch (error) {
       if (opening !== this.#opening) return;
-      const reason = String(error?.message ?? error);
+      const reason = messageOf(error);
       warn(`no connection: ${reason}`);
       this.#retry(CODE_ABNORMAL, reason);
     }
@@ -707,7 +712,8 @@ export class Client {
   /** Connects elsewhere, while the socket that is about to be closed goes on. */
   #openSuccessor() {
     if (this.#token === null || this.#cursor === null) return;
-    const [socket, held] = [this.#newSocket(), []];
+    const socket = this.#newSocket();
+    /** @type {any[]} */ const held = [];
     this.#successor = socket;
     socket.onmessage = ({ data }) => {
       held.push(JSON.parse(data));
@@ -1242,7 +1248,7 @@ export class Client {
       if (life === this.#life) this.#token = token;
     } catch (error) {
       // The service then closes the socket when the token expires, and another token is requested.
-      warn(`the token was not renewed: ${error?.message ?? error}`);
+      warn(`the token was not renewed: ${messageOf(error)}`);
     }
   }
 
@@ -1390,6 +1396,8 @@ export class Room {
 // before the service has answered (`Prediction`). It is pure: times are given, in milliseconds of any
 // clock that does not go back.
 
+/** @type {(before: any, after: any) => boolean} */
+const NO_JUMP = () => false;
 /** A match that has gone on for longer between two frames is shown where it is at once. */
 const INTERPOLATED_TICKS_MAX = 12;
 
@@ -1414,13 +1422,13 @@ export class Interpolation {
   #fields;
   #isJump;
   #tickHz;
-  #newest = null;
+  /** @type {any} */ #newest = null;
   /** What was shown when the newest frame came, and when that frame is reached. */
-  #from = null;
+  /** @type {any} */ #from = null;
   #startedAt = 0;
   #endsAt = 0;
 
-  constructor({ fields, isJump = () => false, tickHz = 60 }) {
+  constructor({ fields, isJump = NO_JUMP, tickHz = 60 }) {
     this.#fields = fields;
     this.#isJump = isJump;
     this.#tickHz = tickHz;
@@ -1487,7 +1495,7 @@ class TickClock {
   #run = -1;
   #tick = -1;
   /** When tick 0 would have come; null before the first frame. */
-  #origin = null;
+  /** @type {any} */ #origin = null;
   /** How late frames are at times. */
   latenessMs = LATENESS_MS_MIN;
   /** The ticks between the last two frames. */
@@ -1550,7 +1558,7 @@ export class Playback {
   #shownTick = 0;
   #shownAt = 0;
 
-  constructor({ fields, isJump = () => false, tickHz = 60 }) {
+  constructor({ fields, isJump = NO_JUMP, tickHz = 60 }) {
     this.#fields = fields;
     this.#isJump = isJump;
     this.#clock = new TickClock(tickHz);
@@ -1583,7 +1591,8 @@ export class Playback {
 
   /** Whether the newest frame is not reached yet, so that the next picture differs. */
   isMoving() {
-    return this.#frames.length > 0 && this.#shownTick < this.#frames.at(-1).tick;
+    const newest = this.#frames.at(-1);
+    return newest !== undefined && this.#shownTick < newest.tick;
   }
 
   /** Forgets the frames, as before another match. */
@@ -1602,7 +1611,7 @@ export class Playback {
     const steered = Math.min(1, elapsedMs * STEERING_PER_MS) * (wanted - next);
     const most = (STEERING_MAX * elapsedMs) / tickMs;
     const tick = next + Math.max(-most, Math.min(most, steered));
-    return (this.#shownTick = Math.min(tick, this.#frames.at(-1).tick));
+    return (this.#shownTick = Math.min(tick, this.#frames.at(-1)?.tick ?? tick));
   }
 }
 
@@ -1635,7 +1644,7 @@ export class Prediction {
   #input;
   #own;
   /** The time of `#own`; null before the first `at`. */
-  #time = null;
+  /** @type {any} */ #time = null;
   /** @type {{time: number, own: any}[]} Predicted states, oldest first. */ #past = [];
   /** What is still to be corrected. */
   #owed = 0;

@@ -71,18 +71,18 @@ class RoomPage {
   #timer = 0;
   #isUnmounted = false;
 
-  /** The newest `room:state`. */ #state = null;
-  /** What the service tells of the game. */ #game = null;
+  /** The newest `room:state`. @type {any} */ #state = null;
+  /** What the service tells of the game. @type {any} */ #game = null;
   /** @type {import("../games/register.js").View | null} */ #view = null;
   /** @type {import("../games/register.js").Shown | null} */ #shown = null;
   /** Messages that came before the view. @type {any[]} */ #early = [];
   /** @type {User[]} */ #players = [];
   /** @type {number | null} */ #seat = null;
-  #update = null;
+  /** The newest state. @type {any} */ #update = null;
   /** @type {import("./scoreboard.js").Turn} */
   #turn = { turn: null, endsAt: null, totalMs: null, clocks: null };
   #hasWarned = false;
-  #totalS = null;
+  /** @type {number | null} */ #totalS = null;
   #startedAt = 0;
   #matchId = "";
   /** @type {string[]} */ #awayNames = [];
@@ -591,7 +591,7 @@ class RoomPage {
     }
     const isMine = turn !== null && turn === this.#seat;
     const leftMs = endsAt === null ? Infinity : endsAt - performance.now();
-    if (isLive && isMine && totalMs > LOW_MS && leftMs <= LOW_MS && !this.#hasWarned) {
+    if (isLive && isMine && (totalMs ?? 0) > LOW_MS && leftMs <= LOW_MS && !this.#hasWarned) {
       this.#hasWarned = true;
       setText(byId("announce"), `${Math.round(LOW_MS / 1000)} seconds left.`);
     }
@@ -614,7 +614,7 @@ class RoomPage {
   }
 
   #afterwards() {
-    const reason = reasonWords(this.#outcome, this.#players, this.#seat);
+    const reason = this.#outcome ? reasonWords(this.#outcome, this.#players, this.#seat) : "";
     if (this.#seat === null) return reason;
     if (this.#phase === "starting" || this.#isReady) return `Waiting for ${this.#othersWords}…`;
     const others = this.#seatsOfOthers;
