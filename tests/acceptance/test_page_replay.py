@@ -11,9 +11,9 @@ from playwright.async_api import Page, async_playwright, expect
 
 from service.client import Client, connect
 from tests.acceptance.axe import serious_findings
+from tests.acceptance.page_people import ARGUMENTS
 from tests.acceptance.service_process import PATIENCE_S, Running, fresh_id, token
 from tests.acceptance.test_operators import of_type
-from tests.acceptance.test_page import ARGUMENTS
 
 pytestmark = pytest.mark.browser
 
