@@ -15,7 +15,7 @@ from service.protocol import classic, v1
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from service.domain.events.base import Event, Position
     from service.domain.ids import SocketId, UserId
@@ -48,7 +48,7 @@ class Greeter:
         invite_ttl_s: float,
         refill: RefillProgress,
         epoch: str,
-        games: Iterable[str] = (),
+        games: Collection[str] = (),
         metrics: Metrics,
     ) -> None:
         """Show `world` to the connections of `hub`, and resume from `backlog`.
@@ -63,7 +63,7 @@ class Greeter:
         self._heartbeat_ms = limits.heartbeat_ms
         self._limits = _limits_shown(limits.session, invite_ttl_s)
         self._epoch = epoch
-        self._games = tuple(games)
+        self._games = games
         self._metrics = metrics
         self._unread_kicks: dict[UserId, None] = {}
         """Users whose v1 socket was notified of a lost seat, and has sent nothing since."""
@@ -185,7 +185,7 @@ class Greeter:
                 heartbeat_ms=self._heartbeat_ms,
                 limits=self._limits,
                 frame_hz=connection.frame_hz,
-                games=self._games,
+                games=tuple(self._games),
             )
         )
         is_kicked = opened.kicked or self._was_kicked(user)

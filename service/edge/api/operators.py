@@ -229,7 +229,7 @@ def _has_live_secrets(match: str, deps: Dependencies) -> bool:
     live = deps.world.matches.live.get(match)
     if live is None:
         return False
-    game = deps.games.rules(live.game, live.rules_version)
+    game = deps.games.rules(live.game, live.rules_version, match)
     return game is None or game.has_secrets
 
 

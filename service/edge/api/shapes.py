@@ -278,7 +278,7 @@ class Match(Response, frozen=True):
 
 def match_of(match: PlayedMatch, games: Catalogue) -> Match:
     """Convert a match of the history, for the API and `ws-service matches --json`."""
-    game = games.rules(match.game, match.rules_version)
+    game = games.rules(match.game, match.rules_version, match.id)
     return Match(
         match_id=match.id,
         room_id=room_of(match.id),
