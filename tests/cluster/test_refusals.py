@@ -29,7 +29,8 @@ def refusal(node: Running) -> tuple[int, str, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_S,
+        # Several start at the same time.
+        timeout=4 * PATIENCE_S,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     (line,) = [line for line in lines if line["log.level"] == "critical"]

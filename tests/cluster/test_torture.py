@@ -18,7 +18,7 @@ NICE = ["nice", "-n", "5"]
 """The tests that run at the same time have bounds in milliseconds, this one has none."""
 
 
-@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.timeout(SECONDS + 480)
 def test_a_cluster_that_is_hurt_loses_nothing_and_ends_all_matches() -> None:
     """With a hundred matches and two hundred users."""
     done = subprocess.run([*NICE, *COMMAND], capture_output=True, text=True, check=False)

@@ -46,7 +46,7 @@ NAMES = ("node1", "node2", "node3")
 CALM_S = 1.5
 """Between two faults."""
 
-SETTLES_WITHIN_S = 60.0
+SETTLES_WITHIN_S = 180.0
 """How long the matches that are live at the last fault may take to end."""
 
 AGREE_WITHIN_S = 20.0
