@@ -27,7 +27,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 async def test_a_wrong_option_is_named_with_what_it_must_be(service: Running, door: str) -> None:
     user = fresh_id()
     ana = await service.connect_v1(user, "Ana")
-    fields = {} if door == "room:create" else {"roomId": f"new-{user}", "orCreate": True}
+    fields: dict[str, Any] = (
+        {} if door == "room:create" else {"roomId": f"new-{user}", "orCreate": True}
+    )
     for game, options, wanted in WRONG:
         (name,) = options
         answer = await ana.command(door, game=game, options=options, **fields)
