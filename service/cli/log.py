@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +19,7 @@ from service.cli.common import (
     progress_console,
     run,
 )
+from service.cli.seen_rows import SeenRows
 from service.eventstore.postgres_schema import driver_url
 from service.settings import load_settings
 
@@ -36,9 +39,9 @@ def stats(*, as_json: bool) -> None:
     run(_stats(as_json=as_json))
 
 
-def tail(count: int, stream: str | None, *, follow: bool) -> None:
-    """Show the last events."""
-    run(_tail(count, stream, follow=follow))
+def tail(count: int, stream: str | None, *, follow: bool, secrets: bool) -> None:
+    """Show the last events; without `secrets` as spectators of live matches may see them."""
+    run(_tail(count, stream, follow=follow, secrets=secrets))
 
 
 def export(after: Position, stream: str | None, output: Path | None) -> None:
@@ -86,13 +89,16 @@ def _size(path: Path, postgres: str | None) -> int:
     )
 
 
-async def _tail(count: int, stream: str | None, *, follow: bool) -> None:
+async def _tail(count: int, stream: str | None, *, follow: bool, secrets: bool) -> None:
     async with opened_log() as reader:
         after = await _before_last(reader, count, stream)
+        seen = SeenRows(reader, cache(_hint))
         while True:
             async for page in reader.rows(after, stream=stream):
                 for row in page:
-                    print(_line(row), flush=True)
+                    data = row.data if secrets else await seen.data(row)
+                    if data is not None:
+                        print(_line(row, data), flush=True)
                 after = page[-1].position
             if not follow:
                 return
@@ -108,8 +114,12 @@ async def _before_last(reader: Reader, count: int, stream: str | None) -> Positi
     return positions[-count] - 1 if 0 < count <= len(positions) else head if not count else 0
 
 
-def _line(row: Row) -> str:
-    return f"{row.position:>8}  {format_time(row.recorded_at)}  {row.type:<20} {row.data.decode()}"
+def _hint() -> None:
+    print("Secrets of matches are left out; --secrets shows them.", file=sys.stderr, flush=True)
+
+
+def _line(row: Row, data: bytes) -> str:
+    return f"{row.position:>8}  {format_time(row.recorded_at)}  {row.type:<20} {data.decode()}"
 
 
 async def _export(after: Position, stream: str | None, output: Path | None) -> None:

@@ -120,11 +120,17 @@ def tail(
     count: Annotated[int, typer.Option("-n", min=0, help="The number of events.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new events.")] = False,
     stream: Annotated[str | None, typer.Option(help="Only events of this stream.")] = None,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Also what spectators of a live match may not see.")
+    ] = False,
 ) -> None:
-    """Show the last events."""
+    """Show the last events.
+
+    Of a match with secrets that goes on, or that keeps them, only what its spectators may see.
+    """
     from service.cli.log import tail
 
-    tail(count, stream, follow=follow)
+    tail(count, stream, follow=follow, secrets=secrets)
 
 
 @log.command()

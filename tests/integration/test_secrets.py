@@ -12,8 +12,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from service.cli.seen_rows import SeenRows
 from service.domain.commands.ending import FinishMatch
 from service.domain.commands.seats import SetReady
+from service.domain.events.base import match_stream
 from service.domain.events.matches import MatchEnded, MatchInput, MatchOutcome
 from service.edge.api.match_events import events_after
 from service.edge.api.routes import PUBLIC_FIELDS
@@ -34,6 +36,7 @@ from tests.integration.watched_parts import (
     WatchedNode,
     as_json,
     catalogue,
+    masked,
     match_events_of,
     missed,
     refilled,
@@ -154,6 +157,17 @@ class Run:
         found["lobby"] = [as_json(self.one.match_publisher.seen_by_spectators(self.room))]
         for viewer in (seated(1), seated(2), SPECTATOR):
             await self.replays(viewer, found)
+        found["log tail"] = await self._tail()
+        return found
+
+    async def _tail(self) -> list[bytes]:
+        reader: Any = self.one
+        seen = SeenRows(reader, lambda: None)
+        found: list[bytes] = []
+        async for rows in self.one.rows(stream=match_stream(MATCH)):
+            for row in rows:
+                data = await seen.data(row)
+                found += [] if data is None else [row.type.encode() + masked(data)]
         return found
 
     @property
@@ -248,7 +262,7 @@ HIDDEN = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(
     story=st.lists(STEP, max_size=6),
     before=st.integers(0, 1),
@@ -270,7 +284,7 @@ def test_hidden_moves_tell_others_nothing_not_even_that_they_exist(
     assert_same(one, other)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5, deadline=None, phases=[Phase.generate])
 @given(
     story=st.lists(
         st.one_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from service.edge.frames import texts_of
 from service.edge.hub import Hub
 from service.edge.moves import MoveHistory
 from service.edge.tail import Ages, Refill
-from service.eventstore.records import RecordedEvent
+from service.eventstore.records import RecordedEvent, Row
 from service.fanout.profiles import Profiles
 from service.games.catalogue import GAMES, Catalogue
 from service.games.protocol import Game
@@ -120,6 +120,31 @@ class WatchedNode(Node):
         ]
         return numbered[after : after + limit]
 
+    async def rows(self, after: Position = 0, *, stream: str | None) -> AsyncIterator[list[Row]]:
+        """Yield the rows of a stream."""
+        assert stream is not None
+        rows = [
+            Row(
+                one.position,
+                stream,
+                1,
+                one.event.type,
+                one.event.schema_version,
+                b"",
+                "",
+                None,
+                "n1",
+                one.recorded_at,
+                msgspec.json.encode(one.event),
+                None,
+                b"",
+            )
+            for one in self.recorded(stream)
+            if one.position > after
+        ]
+        await asyncio.sleep(0)
+        yield rows
+
     async def page(self, after: Position, *, stream: str, limit: int) -> list[RecordedEvent]:
         """Return a page of a stream."""
         await asyncio.sleep(0)
@@ -206,7 +231,8 @@ class WatchedCluster(Cluster):
         """Let a spectator, or one more tab of a player, join the room."""
         client = await self.client(user, node, dialect)
         join = JoinRoom(user, client.connection.socket, ROOM, "spectator", None, None)
-        await self.do(node, join)
+        # As the router does: the node that runs the match decides.
+        await self.do(next(iter(self.nodes.values())), join)
         return client
 
     async def move(self, node: Node, user: int, move: Mapping[str, Any]) -> Executed | Exception:
