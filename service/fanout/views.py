@@ -48,7 +48,8 @@ def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
     """Return a room as its members see it; hidden spectators are counted but not listed."""
     watching = (user for user in room.spectators if user not in world.presence.hidden)
     match = world.matches.live.get(room.match or "")
-    left_ms = None if match is None else match.turn_left_ms
+    # What is logged as left dates from the last input, which may be hidden.
+    left_ms = None if match is None or match.has_secrets else match.turn_left_ms
     ends_in_ms, clocks_ms = (
         NO_CLOCKS if match is None or left_ms is None else clocks_shown(match, left_ms)
     )
