@@ -189,9 +189,8 @@ class ProfileCache:
         """
         profiles, world = self._profiles, self._world
         names_max = PROFILE_CACHE_MIN + 2 * len(world.presence.sockets)
-        texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * (
-            bool(world.chat.lobby) + len(world.chat.rooms)
-        )
+        histories = len(world.chat.rooms) + bool(world.chat.lobby)
+        texts_max = PROFILE_CACHE_MIN + 2 * HISTORY_MAX * histories
         if isinstance(event, UserWentOffline) and len(profiles.names) > names_max:
             in_flight = {name for data in profiles.expected.values() for name in data.names}
             for user in profiles.names.keys() - _users_of(world):

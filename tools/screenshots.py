@@ -153,7 +153,7 @@ async def lobby(camera: Camera) -> None:
         await page.get_by_label("Lobby chat").locator("input").press("Enter")
         await asyncio.sleep(0.3)
     await room(ben, "Connect four", title="")
-    await room(noor, "Pong", title="Sunday cup", secret="blue door")
+    await room(noor, "Pong", title="Sunday cup", opens="blue door")
     row = cleo.locator("[data-part=people] li", has_text="Ana")
     await row.locator("[data-part=invite]").click()
     await row.locator('[data-invite="connect_four"]').click()
@@ -162,14 +162,14 @@ async def lobby(camera: Camera) -> None:
         await page.context.close()
 
 
-async def room(page: Page, game: str, *, title: str, secret: str = "") -> None:
+async def room(page: Page, game: str, *, title: str, opens: str = "") -> None:
     """Create a room by the form."""
     form = page.locator("form.form")
     await form.get_by_text(game).click()
     await form.get_by_label("Name of the room").fill(title)
-    if secret:
+    if opens:
         await form.get_by_text("Password", exact=True).first.click()
-        await form.locator("[name=password]").fill(secret)
+        await form.locator("[name=password]").fill(opens)
     await form.get_by_role("button", name="Create room").click()
     await page.locator('body[data-place="room"]').wait_for()
 
