@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
 import msgspec
 
@@ -13,8 +13,12 @@ from service.games.chance import Chance
 from service.games.protocol import Sight
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from service.client import Client, Message
     from service.games.protocol import Game, Move
+
+    LegalMoves: TypeAlias = Callable[[str], Awaitable[Sequence[Move]]]
 
 PAUSE_S = 1.0
 """Between a match and the search for the next one, on average; and before an invite is accepted."""
@@ -38,15 +42,28 @@ class Tally(msgspec.Struct):
 class BotUser:
     """Plays match after match; made for one connection of a client."""
 
-    def __init__(
-        self, client: Client, game: Game, level: int, tally: Tally, chance: Chance
+    def __init__(  # noqa: PLR0913 - what a user plays by
+        self,
+        client: Client,
+        game: Game,
+        level: int,
+        *,
+        tally: Tally,
+        chance: Chance,
+        legal_moves: LegalMoves,
     ) -> None:
-        """Play `game` at a level of its bots, and count in `tally`."""
+        """Play `game` at a level of its bots, and count in `tally`.
+
+        `legal_moves` asks for the moves that this user may make in a match without ticks; it raises
+        `OSError` or `TimeoutError` when there is no answer.
+        """
         self._client = client
         self._game = game
         self._level = level
         self._tally = tally
         self._chance = chance
+        self._legal_moves = legal_moves
+        self._match = ""
         self._view_type: Any = get_type_hints(type(game).view)["return"]
         self._room: str | None = None
         self._seat: int | None = None
@@ -146,6 +163,7 @@ class BotUser:
     def _sit_down(self, message: Message) -> None:
         if self._room is None:
             self._tally.playing += 1
+        self._match = message["matchId"]
         self._room, self._seat = message["roomId"], message["playerIndex"]
         self._latest, self._before, self._keys = None, (0, None), {}
 
@@ -165,19 +183,29 @@ class BotUser:
             self._is_new.clear()
             if not self._game.tick_hz:
                 await asyncio.sleep(MOVE_S)
-            for move in self._moves():
+            try:
+                moves = await self._moves()
+            except (OSError, TimeoutError):
+                # There may be no further state before its move.
+                await asyncio.sleep(PAUSE_S)
+                self._is_new.set()
+                continue
+            for move in moves:
                 await self._move(move)
             if self._game.tick_hz:
                 await asyncio.sleep(1 / BOT_HZ)
 
-    def _moves(self) -> list[Move]:
+    async def _moves(self) -> list[Move]:
+        legal = (
+            () if self._game.tick_hz or not self._match else await self._legal_moves(self._match)
+        )
         latest, seat = self._latest, self._seat
         if latest is None or seat is None:
             return []
         view = msgspec.convert(latest["state"], self._view_type)
         tick, before = self._before
-        # The moves that are legal are not told to clients.
-        sight = Sight(seat, view, (), before, latest["tick"] - tick)
+        ticks = latest["tick"] - tick if self._game.tick_hz else 0
+        sight = Sight(seat, view, legal, before, ticks)
         self._before = latest["tick"], view
         return list(self._game.bot(sight, self._level, self._chance))
 

@@ -7,6 +7,7 @@ import logging
 import signal
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.client import Token
-    from service.games.protocol import Game
+    from service.games.protocol import Game, Move
     from service.settings import Settings
 
 TOKEN_TTL = timedelta(hours=1)
@@ -136,9 +137,14 @@ async def _be_one(  # noqa: PLR0913, PLR0917 - one user of many
     """Be one of the users, for good; raise `ServiceNotReached` when the service refuses them."""
     for pause_s in _pauses():
         try:
-            async with connect(url, token, frame_hz=20) as client:
+            async with connect(url, token, frame_hz=20) as client, aiohttp.ClientSession() as http:
                 # Their chance need not be the same in every run.
-                await BotUser(client, game, level, tally, Chance(hash((number, id(client))))).run()
+                chance = Chance(hash((number, id(client))))
+                legal_moves = partial(legal_moves_of, http, url, token)
+                user = BotUser(
+                    client, game, level, tally=tally, chance=chance, legal_moves=legal_moves
+                )
+                await user.run()
         except* Closed as group:
             raise _refused(first_error(group, Closed), url) from None
         except* (aiohttp.ClientError, OSError) as group:
@@ -148,6 +154,21 @@ async def _be_one(  # noqa: PLR0913, PLR0917 - one user of many
         else:
             return
         await asyncio.sleep(pause_s or 0)
+
+
+async def legal_moves_of(
+    http: aiohttp.ClientSession, url: str, token: Token, match: str
+) -> list[Move]:
+    """Ask the HTTP API for the moves that a user may make; raise `OSError` or `TimeoutError`."""
+    bearer = token if isinstance(token, str) else await token()
+    path = f"{url.replace('ws', 'http', 1).rstrip('/')}/api/v1/matches/{match}/legal-moves"
+    headers = {"Authorization": f"Bearer {bearer}"}
+    try:
+        async with http.get(path, headers=headers, raise_for_status=True) as answer:
+            moves: list[Move] = (await answer.json())["moves"]
+            return moves
+    except aiohttp.ClientError as error:
+        raise OSError(str(error)) from error
 
 
 def _pauses() -> Iterator[float | None]:
