@@ -258,6 +258,7 @@ REST_ROWS: tuple[RestRow, ...] = (
             ("revoke", "revoke a user's sessions", {"user": OPPONENT}),
             ("message", "send a text to all", {"text": "hello"}),
             ("retry-delivery", "retry a delivery", {"matchId": f"{ROOM}-1"}),
+            ("fork", "fork a match", {"matchId": f"{ROOM}-1", "tick": 0, "players": [901, 902]}),
         )
     ),
 )  # fmt: skip

@@ -135,14 +135,26 @@ _ReplayLive = Annotated[
     str | None,
     typer.Option(metavar="ROOM", help="Watch a room of the running service instead."),
 ]
+_ReplayFork = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        help="Open a room of the running service with a match that goes on from there.",
+    ),
+]
+_ReplayPlayer = Annotated[
+    list[str] | None,
+    typer.Option(help="With --fork: the id of a player, by seat; else the same as before."),
+]
 _ReplayUrl = Annotated[
-    str | None, typer.Option(help="With --live: the service, as ws://127.0.0.1:4000.")
+    str | None,
+    typer.Option(help="With --live: the service, as ws://127.0.0.1:4000; with --fork as http://."),
 ]
 _ReplayToken = Annotated[
     str | None,
     typer.Option(
         envvar="WS_TOKEN",
-        help="With --live: who watches; by default a user whose token is signed here.",
+        help="With --live and --fork: who does it; by default a token is signed here.",
     ),
 ]
 _ReplayPassword = Annotated[str | None, typer.Option(help="With --live: that of the room.")]
@@ -162,6 +174,8 @@ def replay(  # noqa: PLR0913 - these are the options
     to: _ReplayTo = None,
     output: _ReplayOutput = None,
     secrets: _ReplaySecrets = False,
+    fork: _ReplayFork = None,
+    player: _ReplayPlayer = None,
     live: _ReplayLive = None,
     url: _ReplayUrl = None,
     token: _ReplayToken = None,
@@ -175,6 +189,10 @@ def replay(  # noqa: PLR0913 - these are the options
         from service.cli.live import watch_room
 
         watch_room(live, url, token, password)
+    elif fork is not None:
+        from service.cli.fork import fork_match
+
+        fork_match(source, fork, player or (), url, token)
     elif verify:
         replay.verify_match(source)
     elif export is not None:

@@ -17,6 +17,7 @@ from service.domain.commands.rooms import LosePlayer, ReleaseKeys
 from service.domain.events.base import room_stream
 from service.domain.events.matches import MatchStarted, MatchTurnNoted, room_of
 from service.domain.events.nodes import NodeLost, NodeStarted
+from service.domain.events.operators import OperatorActed
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import RoomMoved, SpectatorJoined
 from service.errors import ClientError, Unavailable
@@ -47,7 +48,15 @@ READ_TIMEOUT_S = 2.0
 """How long reading a match may take; the connection may be half-open."""
 
 _FOLLOWED = frozenset(
-    (NodeLost, NodeStarted, RoomMoved, MatchStarted, SocketClosed, SpectatorJoined)
+    (
+        NodeLost,
+        NodeStarted,
+        RoomMoved,
+        MatchStarted,
+        OperatorActed,
+        SocketClosed,
+        SpectatorJoined,
+    )
 )
 
 logger = get_logger(__name__)
@@ -105,6 +114,10 @@ class MatchOwnership:
                 self._follow_move(event)
             case MatchStarted():
                 self._follow_start(event)
+            case OperatorActed(action="fork", match=str(match)) if self._owns(room_of(match)):
+                # It does not begin at its start.
+                self._ticker.remove(match)
+                self._begin(match, moved=False)
             case SocketClosed() | SpectatorJoined() if len(self._world.nodes.live) > 1:
                 self._follow_socket(event, position)
             case _:

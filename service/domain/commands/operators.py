@@ -36,7 +36,7 @@ class KickMember(RoomCommand, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Kick them; in a match of two the other player wins, as if the player had left."""
         room = world.rooms.get(self.room)
-        acted = _acted(
+        acted = checked_action(
             world,
             OperatorActed(action="kick", room=room.id, user=self.target, reason=self.reason),
         )
@@ -65,7 +65,9 @@ class CloseRoom(RoomCommand, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Void the match, if there is one, and close the room."""
         room = world.rooms.get(self.room)
-        acted = _acted(world, OperatorActed(action="close_room", room=room.id, reason=self.reason))
+        acted = checked_action(
+            world, OperatorActed(action="close_room", room=room.id, reason=self.reason)
+        )
         match = world.matches.live.get(room.match or "")
         voided = []
         if match is not None:
@@ -84,7 +86,7 @@ class EndMatch(RoomCommand, frozen=True):
         match = world.matches.live.get(self.match)
         if match is None or room_of(match.id) != self.room:
             raise MatchNotRunning("This match is over; there is nothing to void.")
-        acted = _acted(
+        acted = checked_action(
             world,
             OperatorActed(action="void_match", room=self.room, match=match.id, reason=self.reason),
         )
@@ -139,10 +141,10 @@ class NoteAction(msgspec.Struct, frozen=True):
             match=self.match,
             reason=self.reason,
         )
-        return [_acted(world, note)]
+        return [checked_action(world, note)]
 
 
-def _acted(world: World, event: OperatorActed) -> OperatorActed:
+def checked_action(world: World, event: OperatorActed) -> OperatorActed:
     """Return the event; raise `NodesTooOld` while a node runs that can't read it."""
     if world.nodes.level < OperatorActed.needs_level:
         raise NodesTooOld

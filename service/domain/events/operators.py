@@ -10,7 +10,7 @@ from service.domain.ids import MatchId, RoomId, UserId
 OPERATORS_STREAM = "operators"
 
 OperatorAction: TypeAlias = Literal[
-    "kick", "close_room", "void_match", "revoke", "message", "retry_delivery"
+    "kick", "close_room", "void_match", "revoke", "message", "retry_delivery", "fork"
 ]
 
 

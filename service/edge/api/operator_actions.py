@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
+from service.domain.commands.forks import ForkMatch
 from service.domain.commands.operators import (
     CloseRoom,
     EndMatch,
@@ -16,22 +17,29 @@ from service.domain.commands.operators import (
     RevokeSessions,
 )
 from service.domain.events.matches import room_of
+from service.domain.events.operators import OperatorActed
 from service.domain.ids import parse_user_id
 from service.edge.api import operator_shapes as shapes
+from service.edge.api.access import find
 from service.edge.api.calls import Call, Dependencies, Params, Route
 from service.edge.api.problems import BadParameter, DeliveryNotFound
 from service.edge.claims import Scope
 from service.eventstore.read_models.outbox import entries
 from service.eventstore.records import Origin
 from service.fanout.audience import Delivery, Everyone, Sockets, Users
+from service.games.protocol import RulesFailed
+from service.games.sight import FULL
 from service.protocol import v1
+from service.replay.fork import CannotFork, fork
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from service.domain.commands.base import Command
-    from service.fanout.audience import Audience
+    from service.games.protocol import RulesFailed
+    from service.runtime.pending import Executed
+from service.fanout.audience import Audience
 
 logger = get_logger(__name__)
 
@@ -58,6 +66,32 @@ async def void_match(deps: Dependencies, call: Call[shapes.MatchAction]) -> shap
     """Voids a running match: it has no result, and its room stays."""
     match = call.params.match_id
     return await _act(deps, call, EndMatch(room_of(match), match, call.params.reason))
+
+
+async def fork_match(deps: Dependencies, call: Call[shapes.ForkAction]) -> shapes.Forked:
+    """Opens a private room with a match that goes on from a tick of another one.
+
+    It is paused until all of its players have joined the room.
+    """
+    params = call.params
+    await find(params.match_id, call.caller, deps)
+    found = await deps.replays.load(params.match_id, viewer=FULL)
+    players = found.started.players if params.players is None else params.players
+    if len(players) != len(found.started.players) or len(set(players)) < len(players):
+        message = f"Name {len(found.started.players)} different players, as the match has."
+        raise BadParameter(message, "players")
+    try:
+        events = fork(found, params.tick)
+    except (CannotFork, RulesFailed) as error:
+        raise BadParameter(f"It can't be forked: {error.message}.", "tick") from error
+    command = ForkMatch(params.match_id, list(players), tuple(events), params.reason)
+    executed = await _execute(deps, call, command)
+    acted = executed.events[-1]
+    if not isinstance(acted, OperatorActed):
+        raise TypeError(acted)
+    return shapes.Forked(
+        position=executed.result.position, room_id=acted.room or "", match_id=acted.match or ""
+    )
 
 
 async def revoke_user(deps: Dependencies, call: Call[shapes.UserAction]) -> shapes.Done:
@@ -102,6 +136,12 @@ async def retry_delivery(deps: Dependencies, call: Call[shapes.MatchAction]) -> 
 
 async def _act(deps: Dependencies, call: Call[Any], command: Command) -> shapes.Done:
     """Carry an action out; the log has who did it."""
+    executed = await _execute(deps, call, command)
+    return shapes.Done(position=executed.result.position)
+
+
+async def _execute(deps: Dependencies, call: Call[Any], command: Command) -> Executed:
+    """Execute the command of an action, and log who acted."""
     caller = call.caller.identity
     actor = NAMELESS_OPERATOR if caller is None else caller.user
     origin = Origin(uuid.uuid4().hex, actor)
@@ -111,7 +151,7 @@ async def _act(deps: Dependencies, call: Call[Any], command: Command) -> shapes.
         correlation_id=origin.correlation_id,
         metadata={"action": type(command).__name__, "actor": str(actor)},
     )
-    return shapes.Done(position=executed.result.position)
+    return executed
 
 
 def _action(
@@ -137,5 +177,14 @@ OPERATOR_ACTIONS: tuple[Route[Any], ...] = (
     _action("revoke", revoke_user, shapes.UserAction),
     _action("message", send_message, shapes.OperatorMessage),
     _action("retry-delivery", retry_delivery, shapes.MatchAction),
+    Route(
+        "POST",
+        "/admin/fork",
+        fork_match,
+        params_type=shapes.ForkAction,
+        response_type=shapes.Forked,
+        scope=Scope.ADMIN,
+        problems=(404, 409, 413, 415, 503),
+    ),
 )
 """They need the scope `admin`."""

@@ -111,6 +111,15 @@ class MatchAction(shapes.Parameters, frozen=True):
     reason: Reason = ""
 
 
+class ForkAction(shapes.Parameters, frozen=True):
+    """From which tick of which match to go on, and by whom: else by the same players."""
+
+    match_id: shapes.AnyMatchId
+    tick: shapes.FirstTick
+    players: Annotated[list[WireUserId], Meta(max_length=16)] | None = None
+    reason: Reason = ""
+
+
 class UserAction(shapes.Parameters, frozen=True):
     """Whose sessions to revoke."""
 
@@ -128,6 +137,14 @@ class OperatorMessage(shapes.Parameters, frozen=True):
 
 
 # Responses
+
+
+class Forked(shapes.Response, frozen=True):
+    """The room of a fork, which waits for its players; `position` is that of the action."""
+
+    position: int
+    room_id: str
+    match_id: str
 
 
 class FigureSeries(shapes.Response, frozen=True):

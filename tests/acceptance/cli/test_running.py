@@ -64,6 +64,12 @@ async def test_a_running_service_is_watched_and_remembered(start_service: StartS
     _, out, _ = await output(command, "at", during.isoformat(), "--room", match.room)
     assert "Ana" in out
     assert f"tick {live['tick']} of" in out
+    fork = ("--fork", "1t", "--player", "901", "--player", "902", "--url", service.url)
+    code, out, err = await output(command, "replay", match.match, *fork)
+    assert (code, err) == (0, "")
+    room = out.splitlines()[0].rpartition("/room/")[2]
+    started = await logged(service, "match.started", match=f"{room}-1")
+    assert started.data["players"] == [901, 902]
     _, out, _ = await output(command, "at", over.isoformat(), "--json")
     assert json.loads(out)["matches"] == []
 
