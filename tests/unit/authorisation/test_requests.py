@@ -12,8 +12,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from service.domain.commands.forks import ForkMatch
 from service.domain.events.access import SessionsRevoked
 from service.domain.events.matches import MatchStarted
+from service.domain.events.operators import OperatorActed
 from service.domain.ids import Owner
 from service.edge.api import access, history, operator_actions, operators
 from service.edge.api.calls import Dependencies
@@ -79,7 +81,8 @@ class Stub:
 
     async def execute(self, command: object, *_: object, **__: object) -> Executed:
         self.revoked.append(command)
-        return Executed((), CommandResult(1))
+        forked = OperatorActed(action="fork", room="r", match="r-1")
+        return Executed((forked,) if isinstance(command, ForkMatch) else (), CommandResult(1))
 
     async def announce(self, _delivery: object) -> int:
         """Announce to no one."""
@@ -112,7 +115,7 @@ class Stub:
     def turn(self) -> Any:
         return nullcontext()
 
-    async def load(self, *_: object) -> Replay:
+    async def load(self, *_: object, **__: object) -> Replay:
         return Replay([RELAY_STARTED], GAMES)
 
     async def summary(self, *_: object) -> Summary:
@@ -127,7 +130,7 @@ class Stub:
     async def ask(self, replay: Replay, question: Callable[[Replay], Any]) -> Any:
         return question(replay)
 
-    async def verify(self, _replay: object) -> None:
+    async def verify(self, *_: object, **__: object) -> None:
         """Find no difference."""
 
     async def frames(self, *_: object) -> AsyncIterator[bytes]:

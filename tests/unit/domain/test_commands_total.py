@@ -23,6 +23,7 @@ from service.domain.commands.base import Context, MatchSnapshot
 from service.domain.commands.chat import Say
 from service.domain.commands.deadlines import pending, started_by
 from service.domain.commands.ending import FinishMatch, VoidMatch
+from service.domain.commands.forks import ForkMatch
 from service.domain.commands.hosting import CreateRoom, JoinRoom, RoomPlan
 from service.domain.commands.moves import Move
 from service.domain.commands.nodes import StartNode
@@ -45,6 +46,8 @@ from service.fanout.profiles import Profiles
 from service.fanout.rules import after_fold, before_fold
 from service.games.catalogue import GAMES, Catalogue
 from service.games.options import set_up
+from service.replay.fork import fork
+from service.replay.replay import Replay
 from service.replay.run import Run, state_hash
 from service.settings.sections.play import Rules, Times
 from tests.effort import effort
@@ -84,6 +87,20 @@ COMMANDS = sorted(
     set(commands()) - {OpenSocket, CloseSocket, StartNode}, key=lambda one: one.__name__
 )
 """All but those that the service gives only once for each socket and life."""
+
+
+FORKED = MatchStarted(
+    match="other-1",
+    tick=0,
+    game="pong",
+    rules_version=1,
+    players=[1, 2],
+    seed=1,
+    options={},
+    pace="ticks",
+    turn_s=None,
+)
+FORK = tuple(fork(Replay([FORKED], GAMES), 0))
 
 
 class Faulty:
@@ -277,6 +294,8 @@ class TotalMachine(RuleBasedStateMachine):
     # Arguments
 
     def _made(self, command: type[msgspec.Struct], chance: random.Random) -> Any:
+        if command is ForkMatch:
+            return ForkMatch(FORKED.match, chance.sample(USERS, PLAYERS), FORK)
         hints: dict[str, object] = {}
         for part in reversed(command.__mro__):
             hints |= inspect.get_annotations(part)
