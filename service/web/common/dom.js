@@ -105,6 +105,7 @@ export function svg(tag, attrs = {}, ...children) {
  * @returns {SVGElement}
  */
 export function icon(name, label = "") {
+  /** @type {Record<string, string>} */
   const attrs = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   return svg("svg", { class: "i", ...attrs }, svg("use", { href: `#i-${name}` }));
 }

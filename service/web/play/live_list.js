@@ -82,7 +82,7 @@ export class LiveList {
           score,
         );
       },
-      (row, { name }) => setText(row.firstElementChild, name),
+      (row, { name }) => setText(/** @type {Element} */ (row.firstElementChild), name),
     );
     this.#draw(item, roomId);
   }

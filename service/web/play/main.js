@@ -304,7 +304,7 @@ function needsSignIn(status) {
 
 /** @param {boolean} resumed whether all missed messages were delivered, so that the page is current */
 function online(resumed) {
-  const me = /** @type {User} */ (client.user);
+  const me = /** @type {User} */ (frame.me);
   setText(byId("who"), me.name);
   byId("me-avatar").replaceWith(Object.assign(avatar(me.name, "you"), { id: "me-avatar" }));
   const mine = `/player/${encodeURIComponent(me.id)}`;
@@ -312,7 +312,7 @@ function online(resumed) {
   for (const id of ["me", "signout"]) byId(id).hidden = false;
   if (!resumed) {
     isGreeting = true;
-    if (!client.session?.inRoom) seatedIn = "";
+    if (!client?.session?.inRoom) seatedIn = "";
     invites.clear();
   }
   showSeat();
@@ -357,6 +357,7 @@ function ping() {
   client.ping().then(showPing, () => {}); // A lost connection shows itself.
 }
 
+/** @param {string} token @param {string | null} [name] */
 function signIn(token, name = null) {
   session.keep(token, name);
   start(token);
@@ -374,7 +375,7 @@ function start(token) {
   client.on("room:start", seated);
   client.on("room:left", ({ roomId, userId, reason }) => {
     // After a disconnect the client rejoins by itself.
-    if (userId === client.user.id && reason !== "offline") unseated(roomId);
+    if (userId === frame.me?.id && reason !== "offline") unseated(roomId);
   });
   client.on("room:closed", ({ roomId }) => unseated(roomId));
   client.on("session:kickIntro", () =>

@@ -19,7 +19,7 @@ export function keepTalks(client, unseen) {
   talks.clear();
   client.on("chat:message", (line) => {
     if (line.roomId || line.to == null) return;
-    const isMine = line.from.id === client.user.id;
+    const isMine = line.from.id === client.user?.id;
     const user = isMine ? (client.users.get(line.to) ?? { id: line.to, name: "" }) : line.from;
     const key = String(user.id);
     const talk = talks.get(key) ?? { user, lines: [] };
