@@ -179,7 +179,6 @@ def match_state(  # noqa: PLR0913, PLR0917 - what a state is, and who gets it
     *,
     rates: frozenset[int] | None,
     has_classic: bool = True,
-    delay_s: float = 0,
 ) -> Delivery:
     """Deliver the state of a match before `tick`, as the audience may see it, to `rates`.
 
@@ -192,5 +191,4 @@ def match_state(  # noqa: PLR0913, PLR0917 - what a state is, and who gets it
         classic.GameUpdate(room, view) if has_classic else None,
         v1.GameUpdate(room, match.shown_run, tick, view, *clocks),
         rates=rates,
-        delay_s=delay_s,
     )

@@ -6,7 +6,7 @@ shown; it has no other way to a state, which a test of the code enforces.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NewType, cast
+from typing import TYPE_CHECKING, Final, NewType
 
 import msgspec
 
@@ -59,7 +59,8 @@ def common_view(game: "Game", state: "State") -> View:
     """Return the one view of all viewers of a game without secrets; raise what the rules raise."""
     if game.has_secrets:
         raise AssertionError(game.name)
-    return cast("View", game.view(state, None))
+    # Without the call of `View`, or of `cast`: this is done for each frame of a live match.
+    return game.view(state, None)  # type: ignore[return-value]  # as above
 
 
 def views_of(game: "Game", players: int) -> "Views | None":

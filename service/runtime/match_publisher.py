@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from service.fanout.audience import Audience, Delivery, Sockets, to_viewer, with_spectator_delay
 from service.fanout.joining import repeat_join
 from service.fanout.match_views import match_paused, match_running, match_state, match_timer
@@ -239,13 +241,10 @@ class MatchPublisher:
         for viewer in live.watched_by():
             if viewers is None or viewer.key in viewers:
                 audience, delay_s = to_viewer(live.room, viewer)
-                self._publisher.publish(
-                    self._state(
-                        live, viewer, audience, rates, has_classic=has_classic, delay_s=delay_s
-                    )
-                )
+                state = self._state(live, viewer, audience, rates, has_classic=has_classic)
+                self._publisher.publish(msgspec.structs.replace(state, delay_s=delay_s))
 
-    def _state(  # noqa: PLR0913 - what a state is, and who gets it
+    def _state(
         self,
         live: LiveMatch,
         viewer: Viewer,
@@ -253,7 +252,6 @@ class MatchPublisher:
         rates: frozenset[int] | None = None,
         *,
         has_classic: bool = True,
-        delay_s: float = 0,
     ) -> Delivery:
         match = live.match
         return match_state(
@@ -265,7 +263,6 @@ class MatchPublisher:
             None if match.turn_left_ms is None else self._turn_left_ms(live),
             rates=rates,
             has_classic=has_classic,
-            delay_s=delay_s,
         )
 
     def _turn_left_ms(self, live: LiveMatch) -> int | None:

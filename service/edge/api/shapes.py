@@ -276,6 +276,11 @@ class Match(Response, frozen=True):
     scores: list[int] | None
 
 
+def hides_ticks(game: Game) -> bool:
+    """Return whether the ticks of a finished match would tell how many moves were hidden."""
+    return game.has_secrets and not game.shown_at_end and not game.tick_hz
+
+
 def match_of(match: PlayedMatch, games: Catalogue) -> Match:
     """Convert a match of the history, for the API and `ws-service matches --json`."""
     game = games.rules(match.game, match.rules_version, match.id)
@@ -290,7 +295,7 @@ def match_of(match: PlayedMatch, games: Catalogue) -> Match:
         ],
         started_at=datetime_of(match.started_at),
         ended_at=None if match.ended_at is None else datetime_of(match.ended_at),
-        ticks=match.ticks,
+        ticks=None if game is not None and hides_ticks(game) else match.ticks,
         tick_hz=None if game is None else game.tick_hz,
         reason=match.reason,
         winner=match.winner,
