@@ -44,7 +44,7 @@ def seats(state: Message) -> list[tuple[Any, Any]]:
 
 def test_a_bot_takes_a_seat_and_plays_a_whole_match_that_verifies(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
-        ana, room = await host(stage, duration_s=3)
+        ana, room = await host(stage, duration_s=12)
         await ana.insist("room:ready", roomId=room)
         await ana.insist("room:addBot", roomId=room, level=3)
         start = await ana.until("game:start")
@@ -100,7 +100,7 @@ def test_bots_alone_play_for_a_host_who_watches(theatre: Theatre) -> None:
     async def story(stage: Stage) -> None:
         ana = await stage.connect()
         joined = {"game": "pong", "role": "spectator", "orCreate": True}
-        await ana.insist("room:join", roomId="bots", options={"duration_s": 2}, **joined)
+        await ana.insist("room:join", roomId="bots", options={"duration_s": 20}, **joined)
         for level in (1, 3):
             await ana.insist("room:addBot", roomId="bots", level=level)
         assert not ana.of("game:start")
