@@ -22,6 +22,7 @@ class GameVenv:
     """An environment in `directory`."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.bin = directory / "bin"
         self.python = self.bin / "python"
         run(sys.executable, "-m", "venv", "--without-pip", directory)

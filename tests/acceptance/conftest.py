@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance import log_databases
 from tests.acceptance.service_process import Running, StartService, close_clients
+from tests.game_venv import GameVenv, build_wheel
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,15 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
             return running
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def game_venv(tmp_path_factory: pytest.TempPathFactory) -> GameVenv:
+    """An environment with the wheel of this checkout, in which tests install packages of games."""
+    directory = tmp_path_factory.mktemp("games")
+    made = GameVenv(directory / "venv")
+    made.install(build_wheel(directory))
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance.handbook import Command, commands_of, pattern_of
 from tests.acceptance.service_process import PATIENCE_S, clean_environment
-from tests.game_venv import OFFLINE, GameVenv, build_wheel
+from tests.game_venv import OFFLINE, GameVenv
 from tests.ports import free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "write-a-game.md"
@@ -25,10 +25,8 @@ SERVE = "ws-service serve --dev"
 class Author:
     """Somebody who follows the guide, in a directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, venv: GameVenv) -> None:
         self.directory = directory
-        venv = GameVenv(directory / "venv")
-        venv.install(build_wheel(directory))
         # As pip is in an environment of theirs, but without downloads.
         options = " ".join(OFFLINE)
         pip = f'{sys.executable} -m pip --python {venv.python} "$verb" {options}'
@@ -90,8 +88,8 @@ class Author:
 
 
 @pytest.fixture
-def author(tmp_path: Path) -> Iterator[Author]:
-    made = Author(tmp_path)
+def author(tmp_path: Path, game_venv: GameVenv) -> Iterator[Author]:
+    made = Author(tmp_path, game_venv)
     yield made
     made.stop()
 
