@@ -23,6 +23,12 @@ def check(settings: Settings) -> None:
         raise ConfigurationError(
             f"WS_SLOW_BYTES={slow.bytes_newest_only} must not be above WS_SLOW_BYTES_MAX"
         )
+    times = settings.times
+    if times.bot_after_s >= times.matchmaking_timeout_s:
+        raise ConfigurationError(
+            f"WS_BOT_AFTER_S={times.bot_after_s:g} must be below WS_MATCHMAKING_TIMEOUT_S"
+            f"={times.matchmaking_timeout_s:g}: by then the search is over"
+        )
     if settings.webhooks.urls and settings.webhooks.secret is None:
         raise ConfigurationError(
             "WS_WEBHOOK_URLS needs WS_WEBHOOK_SECRET, which webhooks are signed with"

@@ -597,3 +597,10 @@ def test_a_name_of_a_node_is_a_part_of_other_names(refusal: Refusal, name: str) 
     line = refusal(WS_NODE=name)
     assert "WS_NODE=" in line
     assert "it must be letters, digits, - and _, at most 63" in line
+
+
+@pytest.mark.parametrize("after_s", ["120", "121"])
+def test_a_bot_is_offered_before_the_search_is_over(after_s: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be below WS_MATCHMAKING_TIMEOUT_S=120"):
+        load_settings({"JWT_SECRET": "x" * 32, "WS_BOT_AFTER_S": after_s})
+    assert load_settings({"JWT_SECRET": "x" * 32, "WS_BOT_AFTER_S": "119"}).times.bot_after_s == 119
