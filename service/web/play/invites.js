@@ -1,6 +1,6 @@
 // Received invitations, which stand above every place until they are answered or have expired.
 
-import { avatar, button, element, part, setText } from "../common/dom.js";
+import { avatar, clone, part, setText } from "../common/dom.js";
 
 /** How long the end of an invite is shown. */
 const OVER_SHOWN_MS = 4_000;
@@ -72,28 +72,14 @@ export class Invites {
       this.#drop(String(from.id));
       await this.#app.act({ type, from: from.id });
     };
-    const options = (className) => ({ className });
-    return element(
-      "div",
-      { className: "invite", data: { userId: String(from.id) } },
-      avatar(from.name),
-      element(
-        "p",
-        {},
-        element("b", { className: "other", text: from.name }),
-        " invites you to ",
-        element("b", { text: this.#app.gameOf(game).title }),
-        element("br"),
-        element("span", { className: "muted small", data: { part: "left" } }),
-      ),
-      element(
-        "div",
-        { className: "actions" },
-        button("Accept", () => answer("invite:accepted"), options("b primary accept")),
-        button("Decline", () => answer("invite:declined"), options("b decline")),
-      ),
-      element("span", { className: "left", attrs: { "aria-hidden": "true" } }),
-    );
+    const card = clone("t-invite");
+    card.dataset.userId = String(from.id);
+    card.prepend(avatar(from.name));
+    setText(part(card, "from"), from.name);
+    setText(part(card, "game"), this.#app.gameOf(game).title);
+    part(card, "accept").addEventListener("click", () => answer("invite:accepted"));
+    part(card, "decline").addEventListener("click", () => answer("invite:declined"));
+    return card;
   }
 
   /** The time left is no live text: it would be read out each second. */

@@ -1,6 +1,6 @@
 // Live matches as previews of what is on, each a link to watch it.
 
-import { element, icon, glyph, keyed, part, setText } from "../common/dom.js";
+import { clone, element, glyph, keyed, part, setText } from "../common/dom.js";
 import { minutes } from "./words.js";
 import { roomUrl } from "./rooms.js";
 
@@ -43,23 +43,10 @@ export class LiveList {
   }
 
   #item({ roomId, game }) {
-    const pair = element("div", { className: "pair", data: { part: "pair" } });
-    const eye = element(
-      "span",
-      { className: "eye" },
-      icon("eye"),
-      element("span", { className: "unseen", text: "watching: " }),
-      element("span", { data: { part: "watching" } }),
-    );
-    const sub = element(
-      "span",
-      { className: "sub" },
-      element("span", { data: { part: "what" } }),
-      eye,
-    );
-    const stage = element("div", { className: "stage", data: { part: "stage" } }, glyph(game));
-    const attrs = { href: roomUrl(roomId) };
-    return element("li", {}, element("a", { className: "watch", attrs }, stage, pair, sub));
+    const item = clone("t-preview");
+    part(item, "link").setAttribute("href", roomUrl(roomId));
+    part(item, "stage").append(glyph(game));
+    return item;
   }
 
   #update(item, { roomId, game, players, spectators }) {

@@ -123,24 +123,11 @@ class LobbyPage {
   }
 
   #row({ roomId, game }) {
-    const link = element("a", {
-      className: "b s",
-      data: { part: "join" },
-      attrs: { href: roomUrl(roomId) },
-    });
-    return element(
-      "li",
-      { data: { roomId } },
-      element("span", { className: "sign" }, glyph(game)),
-      element(
-        "div",
-        { className: "grow" },
-        element("span", { className: "name cut", data: { part: "name" } }),
-        element("span", { className: "sub", data: { part: "what" } }),
-      ),
-      element("span", { className: "num muted small seats", data: { part: "seats" } }),
-      link,
-    );
+    const row = clone("t-open-room");
+    row.dataset.roomId = roomId;
+    part(row, "sign").append(glyph(game));
+    part(row, "join").setAttribute("href", roomUrl(roomId));
+    return row;
   }
 
   #renderRow(row, room) {

@@ -1,6 +1,6 @@
 // Who is online: their status, invites, messages, mutes; and one's own status.
 
-import { avatar, button, element, icon, keyed, part, setText } from "../common/dom.js";
+import { avatar, button, clone, keyed, part, setText } from "../common/dom.js";
 import { roomUrl } from "./rooms.js";
 
 const ROWS_MAX = 9;
@@ -110,35 +110,14 @@ export class People {
 
   /** @param {User} user */
   #row(user) {
-    const name = element("a", {
-      className: "name cut",
-      data: { part: "name" },
-      attrs: { href: `/player/${encodeURIComponent(user.id)}` },
-    });
-    const sub = element(
-      "span",
-      { className: "sub" },
-      element("span", { className: "dot", data: { part: "dot" } }),
-      element("span", { className: "cut", data: { part: "where" } }),
-    );
-    const message = button("", () => this.#message(user), { className: "b s icon quiet" });
-    message.append(
-      icon("chat"),
-      element("span", { className: "unseen", text: `Message ${user.name}` }),
-    );
-    const invite = button("Invite", () => this.#ask(String(user.id)), { className: "b s" });
-    invite.dataset.part = "invite";
-    const watch = element("a", { className: "b s quiet", text: "Watch", data: { part: "watch" } });
-    return element(
-      "li",
-      { data: { userId: String(user.id) } },
-      avatar(user.name),
-      element("div", { className: "grow" }, name, sub),
-      message,
-      watch,
-      invite,
-      element("div", { className: "actions ask", data: { part: "ask" } }),
-    );
+    const row = clone("t-person");
+    row.dataset.userId = String(user.id);
+    row.prepend(avatar(user.name));
+    part(row, "name").setAttribute("href", `/player/${encodeURIComponent(user.id)}`);
+    setText(part(row, "message-words"), `Message ${user.name}`);
+    part(row, "message").addEventListener("click", () => this.#message(user));
+    part(row, "invite").addEventListener("click", () => this.#ask(String(user.id)));
+    return row;
   }
 
   /**

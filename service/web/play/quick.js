@@ -1,6 +1,6 @@
 // Ready-made games: a click looks for an opponent, or begins against a bot.
 
-import { element, glyph, keyed, part, setText } from "../common/dom.js";
+import { clone, element, glyph, keyed, part, setText } from "../common/dom.js";
 import { roomUrl } from "./rooms.js";
 import { minutes, optionWords } from "./words.js";
 
@@ -59,19 +59,10 @@ export class Quick {
   /** @param {Tile} tile */
   #make(tile) {
     const { game, title, isBot } = tile;
-    const sign = element("span", { data: { part: "sign" } }, glyph(game));
-    const name = element("b", { text: title });
-    const what = element("small", { data: { part: "what" } });
-    const state = element("small", { data: { part: "state" } });
-    const tileButton = /** @type {HTMLButtonElement} */ (
-      element(
-        "button",
-        { className: "tile", data: { game, bot: String(isBot) } },
-        sign,
-        element("span", {}, name, what, state),
-      )
-    );
-    tileButton.type = "button";
+    const tileButton = clone("t-tile");
+    Object.assign(tileButton.dataset, { game, bot: String(isBot) });
+    part(tileButton, "sign").append(glyph(game));
+    setText(part(tileButton, "title"), title);
     tileButton.addEventListener("click", () => (isBot ? this.#playBot(game) : this.#toggle(game)));
     return tileButton;
   }
