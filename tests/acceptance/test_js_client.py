@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import service
+from service.edge.http.assets import short_script
 from service.edge.http.pages import WEB
-from service.edge.http.shorten import short_script
 
 pytestmark = pytest.mark.node
 

@@ -89,7 +89,7 @@ export class Closed extends Error {
   name = "Closed";
 
   constructor(code, reason) {
-    super(`closed with ${code}${reason && `: ${reason}`}`);
+    super(reason ? `closed with ${code}: ${reason}` : `closed with ${code}`);
     this.code = code;
     this.reason = reason;
   }

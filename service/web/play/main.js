@@ -201,7 +201,8 @@ const frame = new App();
 const invites = new Invites(byId("invites"), frame, showTitle);
 
 function showTitle() {
-  document.title = `${invites.count ? `(${invites.count}) ` : ""}${placeTitle} · Play`;
+  const invited = invites.count ? `(${invites.count}) ` : "";
+  document.title = `${invited}${placeTitle} · Play`;
 }
 
 /**

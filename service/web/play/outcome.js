@@ -73,6 +73,7 @@ export class Series {
     if (ours.length < 2) return "";
     const wins = ids.map((id) => ours.filter(({ winner }) => winner === id).length);
     const draws = ours.filter(({ winner }) => winner === null).length;
-    return `Series ${wins.join(" : ")}${draws ? `, ${draws} drawn` : ""}`;
+    const words = `Series ${wins.join(" : ")}`;
+    return draws ? `${words}, ${draws} drawn` : words;
   }
 }

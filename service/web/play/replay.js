@@ -193,10 +193,10 @@ function scoreChart(summary, names) {
   svg.setAttribute("class", "chart");
   svg.setAttribute("role", "img");
   const last = summary.scores.at(-1)?.scores ?? [];
-  svg.setAttribute(
-    "aria-label",
-    `Score over time: ${names.map((name, seat) => `${name} ${last[seat] ?? 0}`).join(", ")}`,
+  const standing = names.map(
+    (/** @type {string} */ name, /** @type {number} */ seat) => `${name} ${last[seat] ?? 0}`,
   );
+  svg.setAttribute("aria-label", `Score over time: ${standing.join(", ")}`);
   const most = Math.max(1, ...summary.scores.flatMap((/** @type {any} */ one) => one.scores));
   const y = (/** @type {number} */ score) => (76 - (score / most) * 68).toFixed(1);
   const add = (/** @type {string} */ name, /** @type {string} */ d) => {

@@ -5,7 +5,22 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from service.edge.http.assets import asset_routes
+from service.edge.http.assets import asset_routes, short_script, short_style
+
+
+def test_private_names_are_short_and_strings_stay() -> None:
+    text = """
+    // Comment.
+    class A {
+      #long = "#long";
+      #longer() { return this.#long + `#long ${this.#long}`; }
+    }
+    """
+    assert short_script(text) == 'class A{#a="#long";#b(){return this.#a+`#long ${this.#a}`;}}'
+
+
+def test_a_style_sheet_loses_its_comments() -> None:
+    assert short_style("/* A */ .a > .b { gap: calc(1px + 2px); }") == ".a>.b{gap:calc(1px + 2px)}"
 
 
 async def test_an_asset_is_served_anew_only_when_it_has_changed(tmp_path: Path) -> None:
@@ -18,7 +33,7 @@ async def test_an_asset_is_served_anew_only_when_it_has_changed(tmp_path: Path) 
     async with TestClient(TestServer(app)) as client:
         response = await client.get("/app/play/main.js")
         assert (await response.text(), response.headers["Content-Encoding"]) == (
-            "let x=1;\n",
+            "let x=1;",
             "gzip",
         )
         assert response.content_type == "text/javascript"
@@ -28,10 +43,10 @@ async def test_an_asset_is_served_anew_only_when_it_has_changed(tmp_path: Path) 
         plain = await client.get("/app/play/main.js", headers={"Accept-Encoding": "identity"})
         assert ("Content-Encoding" in plain.headers, await plain.text()) == (
             False,
-            "let x=1;\n",
+            "let x=1;",
         )
         script.write_text("let y = 22;\n")
         changed = await client.get("/app/play/main.js", headers=condition)
-        assert (changed.status, await changed.text()) == (200, "let y=22;\n")
+        assert (changed.status, await changed.text()) == (200, "let y=22;")
         for path in ("secret.txt", "play", "../secret.txt", "play/%2e%2e/play/other.js"):
             assert (await client.get(f"/app/{path}")).status == 404
