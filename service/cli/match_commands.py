@@ -118,7 +118,7 @@ _ReplayExport = Annotated[
 ]
 _ReplayHz = Annotated[
     float | None,
-    typer.Option(min=0.1, max=60, help="With --export: frames per second of the match."),
+    typer.Option(min=0.1, help="With --export: frames per second of the match."),
 ]
 _ReplayStart = Annotated[
     str | None, typer.Option("--from", help="With --export: the first moment, as in --at.")

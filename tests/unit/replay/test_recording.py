@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from typing import Literal
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 
 from service.domain.events.base import Event, match_stream
-from service.domain.events.matches import MatchEvent, MatchInput
+from service.domain.events.matches import MatchEvent, MatchInput, MatchStarted
 from service.eventstore.codec import encode
 from service.eventstore.records import GENESIS, Row, chain
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
 from service.games.options import set_up
 from service.replay import recording
+from service.replay.loading import has_secrets_now
 from service.replay.recording import BrokenRecording, NotARecording, Source
 from service.replay.replay import Replay
 from tests.unit.replay.recordings import MATCH, an_input, checkpoint, ended, started
@@ -225,6 +228,20 @@ def test_an_event_of_a_later_version_is_named() -> None:
     content = b"".join(recording.write(msgspec.structs.replace(SOURCE, rows=later)))
     with pytest.raises(NotARecording, match=r"event 2 .* can't be read"):
         recording.read(content).decoded()
+
+
+@pytest.mark.parametrize(
+    ("secrets", "events", "hidden"),
+    [(UNSET, 3, False), ("until_end", 3, True), ("until_end", 99, False), ("always", 99, True)],
+)
+def test_a_recording_of_secrets_is_known_as_one(
+    secrets: Literal["until_end", "always"] | UnsetType, events: int, *, hidden: bool
+) -> None:
+    began, *others = played()[:events]
+    assert isinstance(began, MatchStarted)
+    source = logged([msgspec.structs.replace(began, secrets=secrets), *others])
+    assert has_secrets_now(source) is hidden
+    assert not has_secrets_now(logged([]))
 
 
 def test_a_recording_is_what_its_schema_says() -> None:
