@@ -286,7 +286,9 @@ function search() {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
   const hide = (node, hidden) => {
     node.hidden = hidden;
-    const entry = node.id && byId("contents").querySelector(`a[href="#${CSS.escape(node.id)}"]`);
+    if (!node.id) return;
+    /** @type {HTMLElement | null} */
+    const entry = byId("contents").querySelector(`[href="#${CSS.escape(node.id)}"]`);
     if (entry) (entry.closest("h2") ?? entry).hidden = hidden;
   };
   for (const made of byId("content").querySelectorAll("section")) {
