@@ -18,6 +18,7 @@ export class Invites {
    * @type {Map<string, {card: HTMLElement, from: any, until: number, lastsMs: number}>} */
   #open = new Map();
   #timer = 0;
+  /** Users with a pending invite of this user. @type {Set<string>} */ sent = new Set();
 
   /**
    * @param {HTMLElement} root
@@ -42,13 +43,19 @@ export class Invites {
       this.#over(String(from), "That invitation has expired."),
     );
     client.on("room:start", () => this.clear());
+    // Told with the present state, when a place may not be loaded yet.
+    client.on("invite:sent", ({ to }) => this.sent.add(String(to.id)));
+    client.on("invite:declined", ({ from }) => this.sent.delete(String(from)));
+    client.on("invite:expired", ({ to }) => this.sent.delete(String(to)));
     client.on("users", (users) => {
       for (const [key, { from }] of this.#open)
         if (!users.has(from.id)) this.#over(key, `${from.name} has gone offline.`);
     });
   }
 
+  /** Forgets all, as at the beginning of the present state. */
   clear() {
+    this.sent.clear();
     for (const { card } of this.#open.values()) card.remove();
     this.#open.clear();
     this.#shown();

@@ -49,6 +49,11 @@ export class App {
     return allGames();
   }
 
+  /** @returns {Set<string>} users with a pending invite of this user */
+  get invited() {
+    return invites.sent;
+  }
+
   gameOf = gameOf;
   toast = toast;
   urlOf = urlOf;

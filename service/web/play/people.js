@@ -24,7 +24,6 @@ export class People {
   #app;
   #rooms;
   #message;
-  /** Users with a pending invite from this page. @type {Set<string>} */ #invited = new Set();
   /** The user whose row asks for the game of an invite. */
   #asks = "";
   #showsAll = false;
@@ -55,10 +54,7 @@ export class People {
       this.#mark(from, false);
     });
     app.on("invite:expired", ({ to }) => this.#mark(to, false));
-    app.whenOnline((resumed) => {
-      if (!resumed) this.#invited.clear();
-      this.render();
-    });
+    app.whenOnline(() => this.render());
   }
 
   get #status() {
@@ -66,8 +62,8 @@ export class People {
   }
 
   #mark(userId, isInvited) {
-    if (isInvited) this.#invited.add(String(userId));
-    else this.#invited.delete(String(userId));
+    if (isInvited) this.#app.invited.add(String(userId));
+    else this.#app.invited.delete(String(userId));
     this.render();
   }
 
@@ -127,7 +123,7 @@ export class People {
   #renderRow(row, user) {
     const id = String(user.id);
     const [words, sign] = STATUS[user.status];
-    const isInvited = this.#invited.has(id);
+    const isInvited = this.#app.invited.has(id);
     const match = this.#rooms.playedBy(user.id);
     setText(part(row, "name"), user.name);
     part(row, "dot").className = `dot ${sign}`;
