@@ -36,6 +36,7 @@ Every exception that a public function raises is in this tree:
     * BrokenProjection
     * BrokenRecording
     * CannotExport
+    * CannotFork
     * CannotRead
     * CannotWatch
     * CannotWrite
@@ -148,6 +149,7 @@ Every exception that a public function raises is in this tree:
     * NotAMatch
         * RulesMissing
     * NotARecording
+    * NotForked
     * NotProved
     * NotSkipped
     * NothingThen
