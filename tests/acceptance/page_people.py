@@ -46,7 +46,7 @@ class Person:
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("console", lambda one: self._note(one.type, one.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("requestfailed", lambda one: self.complaints.append(f"{one.url} failed"))
+        page.on("requestfailed", lambda one: self._failed(one.url, one.failure or ""))
         page.on("request", lambda one: self._check_origin(one.url))
 
     async def enter(self, name: str, path: str = "/") -> None:
@@ -91,6 +91,11 @@ class Person:
         # A violation of the Content-Security-Policy is an error as well.
         if type_ == "error":
             self.complaints.append(text)
+
+    def _failed(self, url: str, why: str) -> None:
+        # A page that is left aborts what it has asked for.
+        if why != "net::ERR_ABORTED":
+            self.complaints.append(f"{url}: {why}")
 
     def _check_origin(self, url: str) -> None:
         if urlsplit(url).netloc != urlsplit(self.service.url).netloc:
