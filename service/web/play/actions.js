@@ -2,7 +2,7 @@
 
 import { button, byId, element, icon, setText } from "../common/dom.js";
 
-/** @typedef {{sound: import("./sound.js").Sound, toast: (text: string) => void, begin: () => void,
+/** @typedef {{hasSound: boolean, toggleSound: () => Promise<boolean>, toast: (text: string) => void, begin: () => void,
  *   leave: () => void, sit: () => void, addBot: (level: number) => void,
  *   enter: (password: string) => void}} Ports */
 
@@ -59,7 +59,7 @@ export class Actions {
       this.#ports.enter(field.value);
       field.value = "";
     });
-    this.#renderSound();
+    this.#renderSound(ports.hasSound);
   }
 
   /** @param {{phase: string, isPlayer: boolean, canStart: boolean, canSit: boolean, canPlayAgain: boolean,
@@ -160,13 +160,12 @@ export class Actions {
     }
   }
 
-  #toggleSound() {
-    this.#ports.sound.toggle();
-    this.#renderSound();
+  async #toggleSound() {
+    this.#renderSound(await this.#ports.toggleSound());
   }
 
-  #renderSound() {
-    const { isOn } = this.#ports.sound;
+  /** @param {boolean} isOn */
+  #renderSound(isOn) {
     this.#mute.setAttribute("aria-label", "Sound");
     this.#mute.setAttribute("aria-pressed", String(isOn));
     this.#mute.title = isOn ? "Sound is on" : "Sound is off";

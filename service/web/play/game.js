@@ -4,10 +4,8 @@ import { byId, clone, element, icon, setText } from "../common/dom.js";
 import { viewOf } from "../games/register.js";
 import { Actions } from "./actions.js";
 import { Chat } from "./chat.js";
-import { Moves } from "./moves.js";
 import { Series, reasonWords, resultWords } from "./outcome.js";
 import { LOW_MS, Scoreboard } from "./scoreboard.js";
-import { Sound } from "./sound.js";
 
 /** As in the service, at the start of a match with a clock. */
 const START_DELAY_MS = 3000;
@@ -60,9 +58,9 @@ class RoomPage {
   /** The room of the client, typed by none of the games. */
   #room;
   #board = new Scoreboard();
-  #sound = new Sound();
+  /** Loaded when it is first turned on. @type {import("./sound.js").Sound | null} */ #sound = null;
   #series = new Series();
-  #moves;
+  /** Of games with moves. @type {import("./moves.js").Moves | null} */ #moves = null;
   #actions;
   #chat;
   /** @type {Phase} */ #phase = "joining";
@@ -93,7 +91,6 @@ class RoomPage {
     this.#app = app;
     this.#roomId = roomId;
     this.#room = app.client.room(roomId);
-    this.#moves = new Moves();
     this.#chat = new Chat({
       title: "Chat",
       say: (text) => app.act({ type: "chat:send", roomId, text }),
@@ -101,7 +98,8 @@ class RoomPage {
     });
     byId("room-side").append(this.#chat.root);
     this.#actions = new Actions({
-      sound: this.#sound,
+      hasSound: localStorage.getItem("sound") === "on",
+      toggleSound: () => this.#toggleSound(),
       toast: app.toast,
       begin: () => this.#begin(),
       leave: () => this.#leave(),
@@ -122,6 +120,7 @@ class RoomPage {
     this.#app.on("chat:message", (message) => this.#isHere(message) && this.#chat.said(message));
     this.#app.on("status", (status) => this.#connection(status));
     this.#app.every(PING_MS, () => this.#ping());
+    if (localStorage.getItem("sound") === "on") this.#loadSound();
     this.#enter("joining");
     await client.connect().catch(() => {});
     if (this.#isUnmounted) return;
@@ -167,6 +166,16 @@ class RoomPage {
     this.#state = null;
     if (isHere) await this.#app.act({ type: "room:leave", roomId: this.#roomId });
     this.#app.go("/");
+  }
+
+  async #loadSound() {
+    const { Sound } = await import("./sound.js");
+    return (this.#sound ??= new Sound());
+  }
+
+  /** Turns the sound on or off; returns whether it is on. */
+  async #toggleSound() {
+    return (await this.#loadSound()).toggle();
   }
 
   async #ping() {
@@ -231,7 +240,10 @@ class RoomPage {
     byId("stage").style.setProperty("--ratio", String(view.ratio ?? ""));
     byId("stage").classList.toggle("free", !view.ratio);
     byId("match").style.setProperty("--ratio", String(view.ratio ?? 1.5));
-    this.#moves.view = view;
+    if (view.notation) {
+      const { Moves } = await import("./moves.js");
+      this.#moves = new Moves(view);
+    }
     const shown = await view.mount(byId("stage"), this.#context());
     if (this.#isUnmounted) return shown.unmount();
     this.#shown = shown;
@@ -271,7 +283,7 @@ class RoomPage {
       press: (move) => app.client.send({ type: "game:move", roomId, move }),
       legalMoves: () => page.#legalMoves(),
       announce: (text) => setText(byId("announce"), text),
-      sound: (name) => page.#sound.play(name),
+      sound: (name) => page.#sound?.play(name),
     };
   }
 
@@ -363,7 +375,7 @@ class RoomPage {
     if (isNew) {
       this.#startedAt = performance.now();
       this.#shown?.reset?.();
-      this.#moves.reset();
+      this.#moves?.reset();
       this.#board.scores = players.map(() => 0);
       this.#turn = { turn: null, endsAt: null, totalMs: null, clocks: null };
     }
@@ -401,7 +413,7 @@ class RoomPage {
     if (turn !== this.#turn.turn) {
       this.#hasWarned = false;
       if (turn === this.#seat && turn !== null && this.#phase === "playing")
-        this.#sound.play("turn");
+        this.#sound?.play("turn");
     }
     this.#turn = {
       turn,
@@ -415,7 +427,7 @@ class RoomPage {
   #moved(moved) {
     const { seat, input, isPast } = moved;
     this.#shown?.moved?.(moved);
-    this.#moves.add(moved, this.#sideOfSeat(seat));
+    this.#moves?.add(moved, this.#sideOfSeat(seat));
     if (isPast || seat === this.#seat) return;
     const name = this.#players[seat]?.name ?? "The other player";
     setText(byId("announce"), this.#view?.said?.(input, name) ?? `${name} moved.`);
@@ -436,7 +448,7 @@ class RoomPage {
     if (reason !== "void" && reason !== "abandoned") {
       this.#series.add(matchId, this.#players, winner);
     }
-    if (this.#seat !== null) this.#sound.play("point");
+    if (this.#seat !== null) this.#sound?.play("point");
     this.#enter("result");
   }
 

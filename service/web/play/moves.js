@@ -5,13 +5,13 @@ import { byId, element, setText } from "../common/dom.js";
 const SHOWN_MAX = 400;
 
 export class Moves {
-  /** @type {import("../games/register.js").View | null} */ #view = null;
+  #view;
   /** The ticks that are listed, since a page of past moves may repeat some. @type {Set<number>} */
   #ticks = new Set();
   #lastAt = 0;
 
   /** @param {import("../games/register.js").View} view */
-  set view(view) {
+  constructor(view) {
     this.#view = view;
   }
 
@@ -27,7 +27,7 @@ export class Moves {
    * @param {"you" | "other"} side
    */
   add({ tick, input, isPast = false }, side) {
-    if (!this.#view?.notation || this.#ticks.has(tick)) return;
+    if (!this.#view.notation || this.#ticks.has(tick)) return;
     this.#ticks.add(tick);
     const now = performance.now();
     const list = byId("moves");

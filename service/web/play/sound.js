@@ -1,5 +1,6 @@
 // Sounds of a match, made when they are wanted; off until the user turns them on.
 
+/** Kept for the next match. */
 const STORED = "sound";
 /** Frequency in hertz and length in seconds, by what is heard. */
 const TONES = { hit: [330, 0.05], drop: [180, 0.09], point: [520, 0.18], turn: [660, 0.12] };
@@ -13,11 +14,15 @@ export class Sound {
     return this.#isOn;
   }
 
-  /** Turns it on or off; to be called by a click, since browsers allow sound only after one. */
+  /**
+   * Turns it on or off; to be called by a click, since browsers allow sound only after one.
+   * @returns {boolean} whether it is on
+   */
   toggle() {
     this.#isOn = !this.#isOn;
     localStorage.setItem(STORED, this.#isOn ? "on" : "off");
     this.play("turn");
+    return this.#isOn;
   }
 
   /** @param {keyof typeof TONES} name */
