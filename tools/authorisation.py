@@ -299,26 +299,31 @@ def _lines() -> Iterator[str]:
     for rest in REST_ROWS:
         statuses = " | ".join(str(status) for status in rest.cells.values())
         yield f"| `{rest.method} {rest.path}` | {rest.name} | {statuses} |"
-    yield from SIGHT.split("\n")
+    yield from _sight()
 
 
-SIGHT = """
-## What a viewer sees of a match
+SIGHT_ROWS = (
+    ("a player, by all sockets and the API", "what their seat sees", "what their seat saw"),
+    ("a spectator, or who may see the match", "what spectators see", "what spectators saw"),
+    ("a player who has left it", "what spectators see", "what their seat saw"),
+    ("a service with the scope `publish`", "what spectators see", "what spectators saw"),
+    ("`replay`, `at`, `log tail`", "what spectators see", "what spectators saw"),
+    ("an operator with `observe`, by `/admin`", "no state, and empty events", "everything"),
+    ("an operator with `admin`, by `/admin`", "everything", "everything"),
+    ("who has the database, or `--secrets`", "everything", "everything"),
+)
+"""Who sees what of a live match, and of one that is over whose game keeps its secrets."""
 
-Without secrets all see the same. In a game with secrets (`has_secrets`):
 
-| Who | of a live match | of one that is over | and where the game keeps its secrets |
-| --- | --- | --- | --- |
-| a player, by all sockets and the API | what their seat sees | everything | what their seat saw |
-| a spectator, or anybody else who may see the match | what spectators see | everything | what spectators saw |
-| a player who has left it | what spectators see | everything | what their seat saw |
-| a service with the scope `publish` or `admin` | what spectators see | everything | what spectators saw |
-| an operator with the scope `observe`, by `/admin` | everything | everything | everything |
-| who has the database: `log export`, `replay --secrets`, backups | everything | everything | everything |
-| `replay`, `at` and `log tail` without `--secrets` | what spectators see | everything | what spectators saw |
-
-[Decision 41](decisions/0041-what-a-viewer-is-shown-is-recorded.md) has the reasons.
-"""
+def _sight() -> Iterator[str]:
+    yield from ("", "## What a viewer sees of a match", "")
+    yield "Without secrets all see the same. In a game with secrets (`has_secrets`):"
+    yield ""
+    yield from _head("Who", "of a live match", ["of one that is over", "if the game keeps secrets"])
+    for who, live, kept in SIGHT_ROWS:
+        yield f"| {who} | {live} | everything | {kept} |"
+    yield ""
+    yield "[Decision 41](decisions/0041-what-a-viewer-is-shown-is-recorded.md) has the reasons."
 
 
 def _head(first: str, second: str, others: list[Any]) -> Iterator[str]:

@@ -20,8 +20,8 @@ from service.cli.common import (
     progress_console,
     run,
 )
+from service.cli.match_source import picture_size
 from service.cli.matches import parse_time
-from service.cli.replay import picture_size
 from service.domain.events.base import match_stream
 from service.domain.events.matches import MatchInput
 from service.domain.names import placeholder_name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from service.cli.common import run
-from service.cli.replay import Source, load, tick_of
+from service.cli.match_source import Source, load, tick_of
 from service.cli.token import make_token
 from service.domain.ids import parse_user_id
 from service.edge.claims import Scope

@@ -13,7 +13,7 @@ import msgspec
 from rich.live import Live
 
 from service.cli.common import console, known_games, run
-from service.cli.replay import picture_size
+from service.cli.match_source import picture_size
 from service.cli.token import make_token
 from service.client import Closed, Refused, connect
 from service.errors import ServiceError

@@ -183,8 +183,9 @@ def replay(  # noqa: PLR0913 - these are the options
 ) -> None:
     """Replay a match in the terminal, verify it, or export it; from the log or a recording."""
     from service.cli import replay
+    from service.cli.match_source import Source
 
-    source = replay.Source(match, import_, secrets)
+    source = Source(match, import_, secrets)
     if live is not None:
         from service.cli.live import watch_room
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli.common import console, format_time
-from service.cli.replay import Source, load
+from service.cli.match_source import Source, load
 from service.replay.colours import SEATS
 from service.replay.summary import summarise
 from service.replay.terminal import seconds_as_text

@@ -2,84 +2,50 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
-import typer
 
 from service.cli.common import known_games, opened_log, run
-from service.domain.names import placeholder_name
+from service.cli.match_source import (
+    Source,
+    load,
+    loaded_of,
+    named,
+    picture_size,
+    recording_in,
+    tick_of,
+)
 from service.errors import ServiceError
 from service.eventstore.integrity import BrokenChain, broken_match
 from service.eventstore.read_models.match_history import find_match
 from service.eventstore.stored import UnreadableEvent
-from service.games.sight import FULL, SPECTATOR, Viewer
 from service.replay.export import clocks
 from service.replay.loading import load_replay, load_rows
-from service.replay.recording import BrokenRecording, Recording, check, read, same_as
+from service.replay.recording import BrokenRecording, Recording, check, same_as
 from service.replay.replay import Replay
-from service.replay.seen import seen_by
 from service.replay.summary import run_at
 from service.replay.terminal import draw
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-_PLACE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|t)?")
+    pass
 
 
 class VerificationFailed(ServiceError):
     """The recording does not agree with the rules."""
 
 
-class CannotRead(ServiceError):
-    """The file can't be read."""
-
-
-class Source(NamedTuple):
-    """Where a match is: in the log, in a file, or for a comparison in both."""
-
-    match: str | None
-    """The id of a match, or how it begins."""
-    file: Path | None
-    secrets: bool = False
-    """Whether everything is shown, also what players could not see."""
-
-    @property
-    def viewer(self) -> Viewer:
-        """Who looks at it."""
-        return FULL if self.secrets else SPECTATOR
-
-
-class Loaded(NamedTuple):
-    """A match that can be replayed."""
-
-    replay: Replay
-    names: list[str]
-
-
-def load(source: Source) -> Loaded:
-    """Read a match from the log or from a file, as its viewer may see it."""
-    if source.file is not None:
-        replay, names = _of_recording(_recording(source.file)[0])
-    else:
-        replay, names = run(_load(_named(source)))
-    return Loaded(seen_by(replay, source.viewer), names)
-
-
 def verify_match(source: Source) -> None:
     """Check the hashes of a match, in the log or in a file, and every outcome and state of it."""
     if source.file is None:
-        run(_verify(_named(source)))
+        run(_verify(named(source)))
         return
-    recording, content = _recording(source.file)
+    recording, content = recording_in(source.file)
     check(recording, content)
     if source.match is not None:
         run(_compare(source.match, recording))
-    _verify_replay(_of_recording(recording).replay, _comparison(source))
+    _verify_replay(loaded_of(recording).replay, _comparison(source))
 
 
 def show_match(source: Source, speed: float, at: str | None, *, as_json: bool) -> None:
@@ -95,52 +61,8 @@ def show_match(source: Source, speed: float, at: str | None, *, as_json: bool) -
         _print_state(replay, names, replay.ticks, as_json=as_json)
 
 
-def tick_of(place: str, replay: Replay, option: str = "--at") -> int:
-    """Return the tick of a place like `12s` or `720t`; raise `BadParameter`."""
-    found = _PLACE.fullmatch(place)
-    if not found:
-        raise typer.BadParameter(
-            "give a time like 12s or 12.5s, or a tick like 720t", param_hint=option
-        )
-    number = float(found[1])
-    tick = round(number if found[2] == "t" else number * replay.tick_hz)
-    return min(tick, replay.ticks)
-
-
-def _named(source: Source) -> str:
-    if source.match is None:
-        raise typer.BadParameter(
-            "name a match: `ws-service matches` lists them; or give --import FILE or --live ROOM",
-            param_hint="ID",
-        )
-    return source.match
-
-
 def _comparison(source: Source) -> str:
     return "" if source.match is None else ", the same as in this log"
-
-
-async def _load(start: str) -> Loaded:
-    async with opened_log() as reader:
-        match = await find_match(reader, start)
-        replay = await load_replay(reader, match, known_games())
-        users = [str(user) for user in replay.started.players]
-        known = await reader.names(users)
-    return Loaded(replay, [known.get(user, placeholder_name(user)) for user in users])
-
-
-def _recording(file: Path) -> tuple[Recording, bytes]:
-    """Read a recording with its bytes; raise `CannotRead` and `NotARecording`."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise CannotRead(f"{file} can't be read: {error.strerror}") from error
-    return read(content), content
-
-
-def _of_recording(recording: Recording) -> Loaded:
-    events, times = recording.decoded()
-    return Loaded(Replay(events, known_games(), times), recording.names)
 
 
 async def _verify(start: str) -> None:
@@ -187,10 +109,3 @@ def _print_state(replay: Replay, names: list[str], tick: int, *, as_json: bool) 
     else:
         width, height = picture_size()
         print(draw(replay, tick, names, width, height))
-
-
-def picture_size() -> tuple[int, int]:
-    """Return the columns and lines of a picture; the field is twice as wide as high."""
-    columns, lines = shutil.get_terminal_size()
-    height = min(lines - 3, columns // 3)
-    return min(columns, height * 3), height

@@ -16,8 +16,8 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from service.cli.common import INTERRUPTED
+from service.cli.match_source import picture_size
 from service.cli.match_summary import describe
-from service.cli.replay import picture_size
 from service.replay.colours import MUTED, SEATS, STAGE, TEXT
 from service.replay.summary import summarise
 from service.replay.terminal import draw, paint

@@ -16,7 +16,7 @@ from service.cli.common import (
     progress_console,
     run,
 )
-from service.cli.replay import Loaded, Source, load, tick_of
+from service.cli.match_source import Loaded, Source, load, tick_of
 from service.errors import ServiceError
 from service.eventstore.read_models.match_history import find_match
 from service.replay import cast, export
