@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Params = TypeVar("Params", bound=msgspec.Struct)
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?")
+# Two digits of an exponent keep it finite.
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2}|[eE]-[0-9]{3})?")
 
 _PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _NAMED = re.compile(r"(?:unknown|required) field `(.*)`", re.DOTALL)

@@ -164,6 +164,7 @@ class Announcement(Parameters, frozen=True):
 
 BEYOND_TYPES: dict[str, dict[str, Any]] = {
     Recipient.__name__: {"minProperties": 1, "maxProperties": 1},
+    "OperatorMessage": {"not": {"required": ["roomId", "user"]}},
 }
 """JSON Schema keywords that the types can't express, by the name of the type."""
 
