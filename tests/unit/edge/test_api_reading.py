@@ -45,6 +45,8 @@ def test_parameters_are_parsed_by_their_type() -> None:
     )
     frames = read_parameters(FramesParams, {"matchId": "7"}, MultiDict({"hz": "2.5", "from": "0"}))
     assert frames == FramesParams(match_id="7", hz=2.5, start=0)
+    small = read_parameters(FramesParams, {"matchId": "7"}, MultiDict({"hz": "25e-1"}))
+    assert small.hz == 2.5
     assert read_parameters(RoomsParams, {}, MultiDict({"game": "null"})).game == "null"
 
 
