@@ -201,6 +201,22 @@ for (const jitterMs of [0, 20]) {
   });
 }
 
+test("a lag that is not known yet does not make a moving paddle leap", () => {
+  const { shown, service } = play(
+    [
+      { at: 500, keys: { up: true, down: false } },
+      { at: 620, keys: RELEASED },
+      { at: 1900, keys: { up: false, down: true } },
+      { at: 2020, keys: RELEASED },
+    ],
+    { delayMs: 400, durationMs: 7000 },
+  );
+  // As fast as a paddle is, in a picture of up to 18 ms.
+  assert.ok(Math.max(...steps(shown).map(Math.abs)) < 3.5);
+  assert.ok(Math.max(...steps(shown.filter(({ now }) => now < 1000))) < 0.16);
+  assert.ok(Math.abs(shown.at(-1).y - service.y) < 0.01);
+});
+
 test("the lag of the service is measured", () => {
   const inputs = [];
   for (let at = 500; at < 4500; at += 400) {

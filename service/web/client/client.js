@@ -1622,6 +1622,7 @@ const LAG_MS = 60;
 const LAG_MS_MAX = 1200;
 /** Share of a measured difference by which the lag is changed. */
 const LAG_GAIN = 0.15;
+const LAG_STEP_MS = 25;
 /** How much of its way may be early or late in the service, since each input takes its own time. */
 const JITTER_MS = 12;
 /** Share of its speed by which a moving value is corrected at the most: it never goes back. */
@@ -1698,12 +1699,13 @@ export class Prediction {
     const [from, to] = [before.own[this.#field], after.own[this.#field]];
     const perMs = (to - from) / this.#tickMs;
     const error = value - (from + perMs * (at - before.time));
-    if (Math.abs(error) <= this.#leap) {
-      this.#agreedAt = now;
-      this.#measureLag(error, perMs);
-    } else if (now - this.#agreedAt > LEAP_MS) {
-      this.#shift(error);
+    const isMoving = Math.abs(perMs) * this.#tickMs > this.#drift;
+    if (isMoving) this.#measureLag(error, perMs);
+    if (isMoving || Math.abs(error) <= this.#leap) this.#agreedAt = now;
+    if (Math.abs(error) > this.#leap) {
+      // In motion it is the lag that is not known yet.
       this.#owed = 0;
+      if (now - this.#agreedAt > LEAP_MS) this.#shift(error);
       return;
     }
     const tolerance = Math.abs(perMs) * JITTER_MS;
@@ -1721,8 +1723,8 @@ export class Prediction {
 
   /** The service shows inputs later, or sooner, than was assumed if it is behind, or ahead. */
   #measureLag(error, perMs) {
-    if (Math.abs(perMs) * this.#tickMs <= this.#drift) return;
-    const lagMs = this.#lagMs - (LAG_GAIN * error) / perMs;
+    const step = Math.max(-LAG_STEP_MS, Math.min(LAG_STEP_MS, (LAG_GAIN * error) / perMs));
+    const lagMs = this.#lagMs - step;
     this.#lagMs = Math.max(0, Math.min(LAG_MS_MAX, lagMs));
   }
 
