@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from tests.acceptance.axe import serious_findings
 from tests.acceptance.page_people import ARGUMENTS
 from tests.acceptance.service_process import PATIENCE_S, Running, token
 
@@ -128,3 +129,20 @@ async def test_messages_can_be_tried_in_both_dialects(service: Running, page: Pa
     await button(name="Send").click()
     await expect(frames).to_contain_text("lobby:list")
     assert errors == []
+
+
+@pytest.mark.browser
+async def test_the_page_follows_the_scheme_of_the_system_and_the_theme_that_was_chosen(
+    service: Running, page: Page
+) -> None:
+    grounds = {"dark": "rgb(13, 15, 18)", "light": "rgb(246, 244, 239)"}
+    await page.goto(f"{service.url}/docs#try")
+    await expect(page.locator(".try-frames")).to_be_attached()
+    for scheme in ("dark", "light"):
+        await page.emulate_media(color_scheme=scheme)
+        await expect(page.locator("body")).to_have_css("background-color", grounds[scheme])
+        assert await serious_findings(page) == []
+    await page.evaluate("localStorage.setItem('ws-service.theme', 'dark')")
+    for path in ("/docs", "/admin"):
+        await page.goto(f"{service.url}{path}")
+        await expect(page.locator("body")).to_have_css("background-color", grounds["dark"])
