@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
+from rich.box import SIMPLE
 from rich.table import Table
 
 from service.cli.common import console
 from service.domain.commands.room_options import ROOM_OPTIONS
 from service.edge.api.shapes import GameInfo, game_of
 from service.games.installed import Fault, Installed, installed_games
+from service.games.options import options_in_words
 from service.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Listing(msgspec.Struct, frozen=True, rename="camel"):
@@ -29,6 +36,8 @@ def list_games(*, as_json: bool) -> None:
         print(msgspec.json.format(msgspec.json.encode(_listing(found))).decode())
         return
     console().print(_table(found))
+    for line in _options(found):
+        print(line)
     for name in _not_offered(found):
         print(f"{name} is not offered: WS_GAMES leaves it out")
     for fault in found.faults:
@@ -46,24 +55,26 @@ def _not_offered(found: Installed) -> list[str]:
 
 
 def _table(found: Installed) -> Table:
-    table = Table("game", "title", "package", "versions", "players", "ticks", "bots", "options")
+    columns = ("game", "package", "versions", "players", "ticks", "bots")
+    table = Table(*columns, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in table.columns[:2]:
+        column.overflow = "fold"  # names are copied from here, so they are shown whole
     for name, game in found.games.items():
         seats = game.seats
         most = seats.stop - 1
         table.add_row(
             name,
-            game.title,
             found.games.package_of(name),
             ", ".join(map(str, found.games.versions(name))),
             str(most) if seats.start == most else f"{seats.start} to {most}",
             f"{game.tick_hz} Hz" if game.tick_hz else "turns",
             str(game.bot_levels or "none"),
-            "\n".join(_options(game_of(game, found.games))) or "none",
         )
     return table
 
 
-def _options(game: GameInfo) -> list[str]:
-    """Return a line for each option: its name, and its default."""
-    properties = game.options.get("properties", {})
-    return [f"{name} = {field.get('default')}" for name, field in properties.items()]
+def _options(found: Installed) -> Iterator[str]:
+    """Yield a line for each option of each game: what it may be, and its default."""
+    for name, game in found.games.items():
+        for option, wanted in options_in_words(game.options_type).items():
+            yield f"{name}: {option} is {wanted}"

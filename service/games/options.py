@@ -110,6 +110,16 @@ def options_schema(options_type: type[msgspec.Struct]) -> dict[str, Any]:
     return {**own, "additionalProperties": False, **({"$defs": definitions} if definitions else {})}
 
 
+def options_in_words(options_type: type[msgspec.Struct]) -> dict[str, str]:
+    """Return for each option what it may be and its default, for people."""
+    found = {}
+    for name in _names(options_type):
+        wanted, default = _wanted(options_type, name)
+        told = default is not msgspec.UNSET
+        found[name] = f"{wanted}; by default {_text(default)}" if told else wanted
+    return found
+
+
 def _wanted(options_type: type[msgspec.Struct], name: str) -> tuple[str, object]:
     """Return what an option must be, in words, and its default."""
     schema = options_schema(options_type)

@@ -35,3 +35,9 @@ def test_people_see_what_is_left_out_and_why(command: CommandLine) -> None:
     assert "relay" in out
     assert "pong is not offered: WS_GAMES leaves it out" in out
     assert "chess of WS_GAMES is left out: no package has this game" in out
+
+
+def test_people_see_whole_names_and_the_ranges_of_options(command: CommandLine) -> None:
+    out = command.run("games", COLUMNS="80").output
+    assert "connect_four" in out.split()
+    assert "pong: duration_s is a number above 0 and at most 3600; by default 30" in out

@@ -85,7 +85,7 @@ def check_pair(game: Game) -> None:
 def _seats(options: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
     seats = options.get(name, default)
     if not isinstance(seats, int) or isinstance(seats, bool) or not least <= seats <= most:
-        raise wrong_option(name, f"from {least} to {most}")
+        raise wrong_option(name, f"{least}" if least == most else f"from {least} to {most}")
     return seats
 
 

@@ -11,7 +11,13 @@ import pytest
 from service.errors import UnknownField
 from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, ConnectFourOptions
-from service.games.options import check_options, option_names, options_schema, read_options
+from service.games.options import (
+    check_options,
+    option_names,
+    options_in_words,
+    options_schema,
+    read_options,
+)
 from service.games.pong import PONG, PongOptions
 from service.games.protocol import Game, InvalidOptions
 from service.games.relay import Relay
@@ -176,3 +182,8 @@ def test_a_recorded_value_of_another_type_is_as_if_not_chosen() -> None:
 
 def test_recorded_options_that_are_wrong_together_are_as_if_not_chosen() -> None:
     assert read_options(BOARD, {"rows": 1, "walls": [1, 2, 3]}) == Board()
+
+
+def test_options_are_told_in_words_with_their_defaults() -> None:
+    wanted = "a number above 0 and at most 3600; by default 30"
+    assert options_in_words(PongOptions) == {"duration_s": wanted}

@@ -269,6 +269,7 @@ def test_a_room_has_as_many_seats_as_its_options_or_else_its_game_say(
         ({"seats_min": 1}, "`seats_min` must be from 2 to 4."),
         ({"seats_min": 5}, "`seats_min` must be from 2 to 4."),
         ({"seats": 3, "seats_min": 4}, "`seats_min` must be from 2 to 3."),
+        ({"seats": 2, "seats_min": 1}, "`seats_min` must be 2."),
         ({"frame_ms": 1}, "`frame_ms` must be 0 or 16."),
         ({"frame_ms": 15}, "`frame_ms` must be 0 or 16."),
         ({"frame_ms": None}, "`frame_ms` must be 0 or 16."),
