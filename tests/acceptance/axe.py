@@ -14,6 +14,8 @@ SERIOUS = ("serious", "critical")
 
 async def serious_findings(page: Page) -> list[str]:
     """Return what is seriously wrong with the page as it is shown now."""
+    # A colour that is about to change is no finding.
+    await page.emulate_media(reduced_motion="reduce")
     # Evaluated by the browser itself: the page's policy allows no script but its own.
     if not await page.evaluate("typeof globalThis.axe === 'object'"):
         await page.evaluate(SCRIPT.read_text())

@@ -72,6 +72,7 @@ def test_the_package_has_the_client_its_types_and_the_service_version() -> None:
         "games.d.ts",
         "messages.d.ts",
         "package.json",
+        "replay.d.ts",
         "testing.d.ts",
         "testing.js",
     }

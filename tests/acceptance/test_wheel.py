@@ -31,7 +31,7 @@ async def test_an_installed_wheel_migrates_and_serves(tmp_path: Path) -> None:
     with zipfile.ZipFile(await asyncio.to_thread(build_wheel, tmp_path)) as wheel:
         wheel.extractall(installed)
     parts = {path.name for path in (installed / "service" / "web").iterdir()}
-    assert parts == {"client", "play", "docs", "common"}
+    assert parts == {"admin", "client", "common", "docs", "games", "play", "replay"}
     assert (installed / "service/web/docs/contract/openapi.json").is_file()
     process = await asyncio.create_subprocess_exec(
         sys.executable,

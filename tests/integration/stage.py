@@ -29,7 +29,7 @@ from tests.acceptance.service_process import SECRET
 SPEED = 40
 """How many seconds of the loop pass in one second."""
 
-PATIENCE_S = 5 * SPEED
+PATIENCE_S = 20 * SPEED
 """The longest wait for anything, in seconds of the loop."""
 
 Message = dict[str, Any]
