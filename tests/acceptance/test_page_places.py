@@ -24,10 +24,14 @@ BYTES_MAX = 100_000
 """Scripts and style sheets of a page, uncompressed."""
 
 LOADED = """
-() => performance.getEntriesByType("resource")
-  .filter(({ name }) => /\\.(js|css)$/.test(new URL(name).pathname))
-  .map(({ decodedBodySize }) => decodedBodySize)
+async () => {
+  const urls = performance.getEntriesByType("resource").map(({ name }) => name);
+  const files = new Set(urls.filter((url) => /\\.(js|css)$/.test(new URL(url).pathname)));
+  const bodies = await Promise.all([...files].map(async (url) => (await fetch(url)).arrayBuffer()));
+  return bodies.map(({ byteLength }) => byteLength);
+}
 """
+"""The sizes of the files that a page has loaded, also of those from the cache of the browser."""
 
 
 @pytest.fixture

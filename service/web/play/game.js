@@ -240,6 +240,8 @@ class RoomPage {
     byId("stage").style.setProperty("--ratio", String(view.ratio ?? ""));
     byId("stage").classList.toggle("free", !view.ratio);
     byId("match").style.setProperty("--ratio", String(view.ratio ?? 1.5));
+    if (view.layout !== "score") await this.#app.style("/app/play/turns.css");
+    if (this.#isUnmounted) return;
     if (view.notation) {
       const { Moves } = await import("./moves.js");
       this.#moves = new Moves(view);

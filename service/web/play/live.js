@@ -9,6 +9,7 @@ const SHOWN_MAX = 60;
 
 /** @type {import("./places.js").Module["mount"]} */
 export function mount(root, app) {
+  app.style("/app/common/lists.css");
   app.style("/app/play/style.css");
   root.append(clone("t-live"));
   const list = new LiveList(part(root, "live"), app);

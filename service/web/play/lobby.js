@@ -16,6 +16,7 @@ const ROOMS_MAX = 30;
 
 /** @type {import("./places.js").Module["mount"]} */
 export function mount(root, app) {
+  app.style("/app/common/lists.css");
   app.style("/app/play/style.css");
   root.className = "with-side";
   for (const column of [...clone("t-lobby").children]) root.append(column);

@@ -246,13 +246,19 @@ async function show({ isNew = false, problem = "" } = {}) {
   }
   showSeat();
   app.title = place?.title ?? (client ? "Not found" : "Sign in");
-  if (!client) await import("./sign_in.js").then((form) => form.mountSignIn(root, signIn, problem));
+  if (!client) await showForm(root, app, problem);
   else if (!place) root.append(clone("t-missing"));
   else await load(place, root, app);
   if (isNew && shown.app === app) {
     scrollTo(0, 0);
     if (!root.contains(document.activeElement)) root.focus({ preventScroll: true });
   }
+}
+
+/** @param {HTMLElement} root @param {App} app @param {string} problem shown at first; may be empty */
+async function showForm(root, app, problem) {
+  const [form] = await Promise.all([import("./sign_in.js"), app.style("/app/play/sign_in.css")]);
+  if (shown.app === app) form.mountSignIn(root, signIn, problem);
 }
 
 /** A new, empty `<main>`: what a place that was left still does is not seen. */

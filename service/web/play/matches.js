@@ -13,6 +13,7 @@ const TYPING_MS = 300;
 
 /** @type {import("./places.js").Module["mount"]} */
 export function mount(root, app, { query }) {
+  app.style("/app/common/lists.css");
   app.style("/app/play/history.css");
   root.append(clone("t-matches"));
   const page = new MatchesPage(root, app);

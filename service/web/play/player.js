@@ -17,6 +17,7 @@ const STATUS = {
 
 /** @type {import("./places.js").Module["mount"]} */
 export function mount(root, app, { userId = "" }) {
+  app.style("/app/common/lists.css");
   app.style("/app/play/history.css");
   root.className = "with-side";
   const page = new PlayerPage(root, app, userId);

@@ -15,6 +15,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * @returns {import("./places.js").Mounted}
  */
 export function mount(root, app, params) {
+  app.style("/app/common/lists.css");
   app.style("/app/play/replay.css");
   root.className = "with-side";
   const heading = element("h1", { text: "Replay" });

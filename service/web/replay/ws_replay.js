@@ -29,7 +29,12 @@ const SPEED_TEXTS = ["¼", "½", "1×", "2×", "4×"];
 /** How often the summary of a live match is read again. */
 const LIVE_INTERVAL_MS = 2000;
 
-const STYLES = ["../common/tokens.css", "../common/base.css", "./replay.css"];
+const STYLES = [
+  "../common/tokens.css",
+  "../common/base.css",
+  "../common/lists.css",
+  "./replay.css",
+];
 
 const SVG = "http://www.w3.org/2000/svg";
 const PATHS = {
