@@ -62,10 +62,10 @@ def bots(  # noqa: PLR0913, PLR0917 - these are the options
 def _game(name: str, level: int) -> Game:
     games = known_games()
     game = games.get(name)
+    able = [one for one in games if games[one].bot_levels]
     if game is None:
-        raise InvalidArgument(f"--game {name} is not here; choose one of: {', '.join(games)}")
+        raise InvalidArgument(f"--game {name} is not here; choose one of: {', '.join(able)}")
     if not game.bot_levels:
-        able = [one for one in games if games[one].bot_levels]
         raise InvalidArgument(f"--game {name} has no bots; choose one of: {', '.join(able)}")
     if not 1 <= level <= game.bot_levels:
         raise InvalidArgument(f"--level {level} must be from 1 to {game.bot_levels} for {name}")
