@@ -125,7 +125,7 @@ async def test_the_sign_in_form_has_no_barriers(
         assert person.complaints == []
 
 
-async def test_the_scripts_and_styles_of_each_place_are_small(
+async def test_each_place_with_a_live_match_is_small_and_has_no_barriers(
     start_service: StartService, browser: Browser
 ) -> None:
     service = start_service(dev=True, WS_MATCH_DURATION_S="30")
@@ -145,5 +145,6 @@ async def test_the_scripts_and_styles_of_each_place_are_small(
         await eve.page.wait_for_load_state("networkidle")
         if path in {"/", "/live"}:
             await eve.sees(".live .stage svg:not(.glyph)")
+        assert await serious_findings(eve.page) == [], path
         sizes[path.partition("?")[0]] = sum(await eve.page.evaluate(LOADED))
     assert {path: size for path, size in sizes.items() if size >= BYTES_MAX} == {}

@@ -80,7 +80,7 @@ export class HistoryRows {
     const when = new Date(match.startedAt);
     const title = this.#app.gameOf(game).title;
     const href = endedAt ? `/replay/${encodeURIComponent(match.matchId)}` : roomUrl(match.roomId);
-    const label = `${endedAt ? "Watch again" : "Watch"}: ${title}, ${players.map((one) => one.name).join(" and ")}`;
+    const label = `${endedAt ? "Watch again" : "Watch"}: ${title}, ${name}`;
     return element(
       "li",
       { data: { matchId: match.matchId } },

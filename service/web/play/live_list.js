@@ -50,9 +50,7 @@ export class LiveList {
   }
 
   #update(item, { roomId, game, players, spectators }) {
-    const names = players.map(({ name }) => name).join(" and ");
     part(item, "stage").dataset.game = game;
-    item.firstElementChild.setAttribute("aria-label", `Watch ${names}`);
     setText(part(item, "watching"), String(spectators));
     const pair = part(item, "pair");
     keyed(
