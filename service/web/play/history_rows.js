@@ -75,7 +75,7 @@ export class HistoryRows {
     const name = others.join(seat === -1 ? " – " : ", ") || "Nobody";
     const order =
       seat > 0 ? [seat, ...players.keys()].filter((at, i) => i === 0 || at !== seat) : [];
-    const told = order.length ? order.map((at) => scores?.[at]) : scores;
+    const told = scores && order.length ? order.map((at) => scores[at]) : scores;
     const tally = tickHz || !endedAt ? (told ?? []).join(" : ") : `${ticks} moves`;
     const when = new Date(match.startedAt);
     const title = this.#app.gameOf(game).title;
