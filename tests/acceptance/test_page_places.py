@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, expect
 
+from service.client import Client, connect
 from tests.acceptance.axe import serious_findings
 from tests.acceptance.page_people import (
     DESK,
@@ -125,6 +126,16 @@ async def test_the_sign_in_form_has_no_barriers(
         assert person.complaints == []
 
 
+async def begin_connect_four(first: Client, second: Client) -> tuple[str, str]:
+    """Begin a match; return its room and its id."""
+    room: str = (await first.command("room:create", game="connect_four"))["roomId"]
+    await second.command("room:join", roomId=room)
+    for one in (first, second):
+        await one.command("room:ready", roomId=room)
+    started = await anext(one async for one in first if one["type"] == "game:start")
+    return room, started["matchId"]
+
+
 async def test_each_place_with_a_live_match_is_small_and_has_no_barriers(
     start_service: StartService, browser: Browser
 ) -> None:
@@ -138,13 +149,20 @@ async def test_each_place_with_a_live_match_is_small_and_has_no_barriers(
     eve = await sign_in(service, "Eve")
     await eve.sees(".live .stage svg:not(.glyph)")
     room = ana.page.url.removeprefix(service.url)
+    (_, cleo), (_, dan) = token_of("Cleo"), token_of("Dan")
     sizes: dict[str, int] = {}
-    for path in ("/", "/live", "/matches?of=all", "/player/me", room):
-        await eve.page.context.clear_cookies()
-        await eve.goes_to(path)
-        await eve.page.wait_for_load_state("networkidle")
-        if path in {"/", "/live"}:
-            await eve.sees(".live .stage svg:not(.glyph)")
-        assert await serious_findings(eve.page) == [], path
-        sizes[path.partition("?")[0]] = sum(await eve.page.evaluate(LOADED))
+    async with connect(service.url, cleo) as first, connect(service.url, dan) as second:
+        over, match = await begin_connect_four(first, second)
+        await second.command("room:leave", roomId=over)
+        await first.command("room:leave", roomId=over)
+        four = f"/room/{(await begin_connect_four(first, second))[0]}"
+        shown = dict.fromkeys(("/", "/live"), ".live .stage svg:not(.glyph)")
+        shown |= {"/matches?of=all": "main", "/player/me": "main", room: "#field"}
+        shown |= {four: "#board", f"/replay/{match}": "ws-replay .stage"}
+        for path, selector in shown.items():
+            await eve.goes_to(path)
+            await eve.page.wait_for_load_state("networkidle")
+            await expect(eve.page.locator(selector).first).to_be_visible()
+            assert await serious_findings(eve.page) == [], path
+            sizes[path.partition("?")[0]] = sum(await eve.page.evaluate(LOADED))
     assert {path: size for path, size in sizes.items() if size >= BYTES_MAX} == {}
