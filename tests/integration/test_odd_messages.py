@@ -166,6 +166,8 @@ async def try_type(
     good = good_values(user, friend, room, one)
     if type_ == "matchmaking:acceptBot":
         good["game"] = "connect_four"
+    elif type_ == "lobby:say":
+        socket.send('{"type": "lobby:join"}')
     odds = [
         odd
         for odd in odd_messages(type_, schema, good)
@@ -204,10 +206,20 @@ async def campaign(data_dir: Path, outcome: Outcome) -> None:
         async with at_once:
             await try_type(stage, speaker, type_, schema, outcome)
 
-    async with Stage(data_dir, **LOOSE) as stage, asyncio.TaskGroup() as group:
-        for speaker, union in SPEAKERS:
-            for type_, schema in types_of(union).items():
-                group.create_task(tried(speaker, type_, schema))
+    types = [
+        (speaker, type_, schema)
+        for speaker, union in SPEAKERS
+        for type_, schema in types_of(union).items()
+    ]
+    async with Stage(data_dir, **LOOSE) as stage:
+        # A bot is offered to who finds nobody: while nobody else searches.
+        for each in types:
+            if each[1] == "matchmaking:acceptBot":
+                await tried(*each)
+        async with asyncio.TaskGroup() as group:
+            for each in types:
+                if each[1] != "matchmaking:acceptBot":
+                    group.create_task(tried(*each))
     # From the snapshot, with the messages of the log published again.
     async with Stage(data_dir, **LOOSE) as stage:
         await works(stage)

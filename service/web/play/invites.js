@@ -3,6 +3,8 @@
 
 /** @typedef {import("./invite_cards.js").InviteCards} InviteCards */
 
+const AGAIN_AFTER_MS = 2000;
+
 export class Invites {
   #root;
   #app;
@@ -46,14 +48,26 @@ export class Invites {
   }
 
   async #load() {
-    const style = this.#app.style("/app/play/invites.css");
-    const { InviteCards } = await import("./invite_cards.js");
-    await style;
+    const { InviteCards } = await this.#module();
     const cards = new InviteCards(this.#root, this.#app, () => {
       this.count = cards.count;
       this.#changed();
     });
     return cards;
+  }
+
+  /** Loads the code and the sheet, again and again while the network is away. */
+  async #module() {
+    for (;;) {
+      try {
+        const style = this.#app.style("/app/play/invites.css");
+        const module = await import("./invite_cards.js");
+        await style;
+        return module;
+      } catch {
+        await new Promise((done) => setTimeout(done, AGAIN_AFTER_MS));
+      }
+    }
   }
 
   /** The cards are told in the order of the messages, also while they load. */
