@@ -72,6 +72,7 @@ async def test_a_fork_is_refused_while_its_players_are_busy() -> None:
     command = ForkMatch(original.started.match, original.started.players, tuple(fork(original, 10)))
     (refused,) = await cluster.do(cluster.nodes["n1"], command)
     assert isinstance(refused, AlreadyInRoom)
+    assert str(refused).startswith(f"User {original.started.players[0]} has a seat")
 
 
 async def test_only_a_tick_of_the_match_can_be_forked() -> None:

@@ -9,6 +9,7 @@ import msgspec
 from service.domain.commands.operators import checked_action
 from service.domain.commands.rooms import newest_socket, owner_of_new_room
 from service.domain.commands.seats import leave_finished_rooms
+from service.domain.errors import AlreadyInRoom
 from service.domain.events.base import Event, user_stream
 from service.domain.events.matches import MatchEvent, MatchStarted
 from service.domain.events.operators import OperatorActed
@@ -36,7 +37,8 @@ class ForkMatch(msgspec.Struct, frozen=True):
     def decide(self, world: World, context: Context) -> list[Event]:
         """Open it; raise `AlreadyInRoom` when a player is busy in another room."""
         for user in self.players:
-            world.rooms.check_free(user)
+            if world.rooms.is_busy(user):
+                raise AlreadyInRoom(f"User {user} has a seat in another room; name other players.")
         started, *others = self.match
         if not isinstance(started, MatchStarted):
             raise TypeError(started)
