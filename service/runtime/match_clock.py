@@ -30,8 +30,15 @@ class MatchClock:
         """How long each player was away in this pause, in absences that are over."""
 
     def begin_turn(self, now: float) -> None:
-        """Start the clock of a turn, with the time that is logged as left."""
-        self._turn_left_ms, self._turn_at = self._match.turn_left_ms, now
+        """Start the clock of a turn, with the time that is logged as left.
+
+        What has passed of a millisecond goes on: else who sees the clock could tell that an input
+        was made which is hidden from them.
+        """
+        part_s = 0.0
+        if self._turn_at is not None:
+            part_s = max(0.0, now - self._turn_at - _whole_ms(now - self._turn_at) / 1000)
+        self._turn_left_ms, self._turn_at = self._match.turn_left_ms, now - part_s
 
     def resume(self, now: float) -> None:
         """Start the clock of the turn after a pause, and stop measuring absences."""
@@ -60,7 +67,7 @@ class MatchClock:
         left_ms = self._turn_left_ms
         if left_ms is None or self._turn_at is None:
             return left_ms
-        return max(0, left_ms - math.floor((now - self._turn_at) * 1000))
+        return max(0, left_ms - _whole_ms(now - self._turn_at))
 
     def spent_ms(self, now: float) -> list[int]:
         """Return the pause that each player has used up in this match, in ms."""
@@ -75,6 +82,11 @@ class MatchClock:
     def _away_now_ms(self, seat: int, now: float) -> int:
         since = self._away_at.get(seat)
         return 0 if since is None or not self._match.paused else _ms(now - since)
+
+
+def _whole_ms(duration_s: float) -> int:
+    """Round down to milliseconds, but for what is lost in sums of floats."""
+    return math.floor(duration_s * 1000 + 1e-6)
 
 
 def _ms(duration_s: float) -> int:

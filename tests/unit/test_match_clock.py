@@ -127,3 +127,13 @@ def test_an_absence_without_a_pause_costs_nothing() -> None:
     assert clock.spent_ms(20) == [0, 0]
     clock.player_returned(0, 20)
     assert clock.spent_ms(20) == [0, 0]
+
+
+def test_an_input_gives_no_part_of_a_millisecond_back() -> None:
+    one = match(60_000)
+    clock = MatchClock(one)
+    clock.begin_turn(0)
+    one.turn_left_ms = clock.turn_left_ms(0.0155)
+    assert one.turn_left_ms == 59_985
+    clock.begin_turn(0.0155)
+    assert clock.turn_left_ms(0.031) == 60_000 - 31
