@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET, UnsetType
+
 if TYPE_CHECKING:
     from service.domain.projections.matches import Match
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 class MatchClock:
     """The turn and pause times of one live match; each `now` is monotonic, in seconds."""
 
-    __slots__ = ("_away_at", "_away_ms", "_match", "_turn_at", "_turn_left_ms")
+    __slots__ = ("_away_at", "_away_ms", "_ends_in_ms", "_match", "_turn_at", "_turn_left_ms")
 
     def __init__(self, match: Match) -> None:
         """Start from what is logged of `match`; no clock runs before `resume` or `begin_turn`."""
@@ -24,21 +26,41 @@ class MatchClock:
         self._turn_left_ms = match.turn_left_ms
         self._turn_at: float | None = None
         """When the clock of the turn was started; None while it is stopped."""
+        self._ends_in_ms: int | None = None
+        """What the clock of the rules had left at the last input, before any pause."""
         self._away_at: dict[int, float] = {}
         """Since when each absent player is away, as far as `_away_ms` does not count it."""
         self._away_ms: dict[int, int] = {}
         """How long each player was away in this pause, in absences that are over."""
 
     def begin_turn(self, now: float) -> None:
-        """Start the clock of a turn, with the time that is logged as left.
+        """Start the clock of a turn, with the time that is logged as left."""
+        self._turn_left_ms, self._turn_at = self._match.turn_left_ms, now
+        self._ends_in_ms = self._logged_end_ms()
 
-        What has passed of a millisecond goes on: else who sees the clock could tell that an input
-        was made which is hidden from them.
+    def take_input(self, spent_ms: int | UnsetType, now: float) -> None:
+        """Start the clock after an input, before which the clocks of the rules ran for `spent_ms`.
+
+        A turn that goes on, as a phase in which others have not moved yet, goes on from when the
+        input was decided on: else who sees its clock could tell that an input was made which is
+        hidden from them.
         """
-        part_s = 0.0
-        if self._turn_at is not None:
-            part_s = max(0.0, now - self._turn_at - _whole_ms(now - self._turn_at) / 1000)
-        self._turn_left_ms, self._turn_at = self._match.turn_left_ms, now - part_s
+        logged_ms = self._logged_end_ms()
+        if (
+            spent_ms is UNSET
+            or logged_ms is None
+            or self._turn_at is None
+            or self._turn_left_ms is None
+            or self._ends_in_ms is None
+            or logged_ms != self._ends_in_ms - spent_ms
+        ):
+            self.begin_turn(now)
+            return
+        self._turn_at += (self._turn_left_ms - logged_ms) / 1000
+        self._turn_left_ms = self._ends_in_ms = logged_ms
+
+    def _logged_end_ms(self) -> int | None:
+        return None if self._match.clock is None else self._match.clock.ends_in_ms
 
     def resume(self, now: float) -> None:
         """Start the clock of the turn after a pause, and stop measuring absences."""

@@ -207,7 +207,7 @@ class Ticker:
             live.move_faults.pop(event.seat, None)
         live.add_input(event)
         if live.match.pace == "turns":
-            live.clock.begin_turn(self._clock())
+            live.clock.take_input(event.spent_ms, self._clock())
         if not live.is_stepped_by_inputs:
             self._advance_late(live)
         elif not live.failed:

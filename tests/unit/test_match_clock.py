@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET
 
+from service.domain.events.matches import ClockState
 from service.domain.projections.matches import Match
 from service.domain.projections.room_options import RoomOptions
 from service.runtime.match_clock import MatchClock
@@ -129,11 +131,56 @@ def test_an_absence_without_a_pause_costs_nothing() -> None:
     assert clock.spent_ms(20) == [0, 0]
 
 
-def test_an_input_gives_no_part_of_a_millisecond_back() -> None:
-    one = match(60_000)
+def timed(left_ms: int) -> Match:
+    one = match(left_ms)
+    one.clock = ClockState(left_ms)
+    return one
+
+
+def spend(one: Match, left_ms: int) -> None:
+    one.clock, one.turn_left_ms = ClockState(left_ms), left_ms
+
+
+def test_a_turn_that_goes_on_after_an_input_loses_no_time_to_the_commit() -> None:
+    one = timed(60_000)
     clock = MatchClock(one)
     clock.begin_turn(0)
-    one.turn_left_ms = clock.turn_left_ms(0.0155)
-    assert one.turn_left_ms == 59_985
-    clock.begin_turn(0.0155)
+    assert clock.turn_left_ms(0.0155) == 59_985
+    # It is decided on after 15.5 ms, and committed 5 ms later.
+    spend(one, 59_985)
+    clock.take_input(15, 0.0205)
     assert clock.turn_left_ms(0.031) == 60_000 - 31
+    spend(one, 60_000 - 31)
+    clock.take_input(16, 0.04)
+    # Another one of the same commit.
+    clock.take_input(0, 0.04)
+    assert clock.turn_left_ms(1) == 59_000
+
+
+def test_a_turn_that_goes_on_after_a_pause_loses_no_time_to_the_commit() -> None:
+    one = timed(60_000)
+    clock = MatchClock(one)
+    clock.begin_turn(0)
+    one.turn_left_ms = 50_000
+    clock.pause(10)
+    clock.resume(100)
+    assert clock.turn_left_ms(101) == 49_000
+    spend(one, 49_000)
+    clock.take_input(11_000, 101.5)
+    assert clock.turn_left_ms(102) == 48_000
+
+
+def test_a_new_turn_of_timed_rules_has_its_full_time_from_the_commit_on() -> None:
+    one = timed(60_000)
+    clock = MatchClock(one)
+    clock.begin_turn(0)
+    spend(one, 30_000)
+    clock.take_input(5000, 5.5)
+    assert clock.turn_left_ms(6.5) == 29_000
+
+
+def test_a_new_turn_of_rules_without_clocks_has_its_full_time_from_the_commit_on() -> None:
+    clock = MatchClock(match())
+    clock.resume(0)
+    clock.take_input(UNSET, 1.9)
+    assert clock.turn_left_ms(2.9) == 1000
