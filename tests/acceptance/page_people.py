@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import (
     Browser,
+    ConsoleMessage,
     Locator,
     Page,
     ViewportSize,
@@ -112,6 +113,19 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         await browser.close()
+
+
+@asynccontextmanager
+async def quiet_page(is_bad: Callable[[ConsoleMessage], bool]) -> AsyncIterator[Page]:
+    """Open a page, and fail unless it has had no uncaught error and no bad line on its console."""
+    complaints: list[str] = []
+    async with chromium() as browser:
+        page = await browser.new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda one: complaints.append(one.text) if is_bad(one) else None)
+        yield page
+    assert complaints == []
 
 
 SignIn = Callable[..., Awaitable[Person]]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import ConsoleMessage, Page, expect
 
 from service.client import Client, connect
 from tests.acceptance.axe import serious_findings
-from tests.acceptance.page_people import ARGUMENTS
-from tests.acceptance.service_process import PATIENCE_S, Running, fresh_id, make_token, token
+from tests.acceptance.page_people import quiet_page
+from tests.acceptance.service_process import Running, fresh_id, make_token, token
 from tests.acceptance.test_operators import of_type
 
 pytestmark = pytest.mark.browser
@@ -23,19 +22,8 @@ PLACES = ("", "/rooms", "/users", "/matches", "/log", "/outbox")
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """A page whose complaints fail the test: errors, failed requests, violations of the CSP."""
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is missing: apt-get install chromium"
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        page = await browser.new_page()
-        page.set_default_timeout(PATIENCE_S * 1000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda one: complaints.append(one.text) if _is_bad(one) else None)
+    async with quiet_page(_is_bad) as page:
         yield page
-        await browser.close()
-    assert complaints == []
 
 
 def _is_bad(message: ConsoleMessage) -> bool:

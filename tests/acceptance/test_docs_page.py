@@ -1,7 +1,6 @@
 """The contract documents as served to programs, and the pages that show them."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -10,10 +9,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from tests.acceptance.axe import serious_findings
-from tests.acceptance.page_people import ARGUMENTS
+from tests.acceptance.page_people import chromium
 from tests.acceptance.service_process import PATIENCE_S, Running, token
 
 CONTRACT = Path(__file__).parents[2] / "service" / "web" / "docs" / "contract"
@@ -27,15 +26,10 @@ def committed(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is missing: apt-get install chromium"
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    async with chromium() as browser:
         page = await browser.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         yield page
-        await browser.close()
 
 
 async def test_the_committed_documents_are_served(service: Running) -> None:

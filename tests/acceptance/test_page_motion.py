@@ -9,7 +9,6 @@ import asyncio
 import json
 import math
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,9 +16,10 @@ from statistics import median
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from service.client import Client, connect
+from tests.acceptance.page_people import chromium
 from tests.acceptance.service_process import PATIENCE_S, Running, StartService, fresh_id, token
 from tests.proxy import Proxy
 
@@ -209,15 +209,8 @@ def ball_speeds(pictures: list[Picture], states: list[dict[str, Any]], since: fl
 
 async def test_pong_feels_immediate_over_a_slow_link(start_service: StartService) -> None:
     service = start_service(WS_MATCH_DURATION_S="60")
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is missing: apt-get install chromium"
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
+    async with chromium() as browser:
         figures = figures_of(await play_over_the_proxy(service, browser, DELAY_S))
-        await browser.close()
     report(figures)
     assert max(figures.pictures_to_own_move) <= PICTURES_MAX
     assert min(figures.ms_to_state_of_service) > 2000 * DELAY_S

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from service.client import Client, connect
 from tests.acceptance.axe import serious_findings
-from tests.acceptance.page_people import ARGUMENTS
+from tests.acceptance.page_people import quiet_page
 from tests.acceptance.service_process import PATIENCE_S, Running, fresh_id, token
 from tests.acceptance.test_operators import of_type
 
@@ -21,19 +20,8 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """A page whose complaints fail the test."""
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is missing: apt-get install chromium"
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        page = await browser.new_page()
-        page.set_default_timeout(PATIENCE_S * 1000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda one: complaints.append(one.text) if one.type == "error" else None)
+    async with quiet_page(lambda one: one.type == "error") as page:
         yield page
-        await browser.close()
-    assert complaints == []
 
 
 async def begun(first: Client, second: Client, game: str, **options: float) -> str:

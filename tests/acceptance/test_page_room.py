@@ -2,16 +2,16 @@
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from service.client import connect
 from tests.acceptance.axe import serious_findings
 from tests.acceptance.crash import check_data
+from tests.acceptance.page_people import chromium
 from tests.acceptance.service_process import (
     PATIENCE_S,
     Running,
@@ -94,14 +94,8 @@ Come = Callable[..., Awaitable[Person]]
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is missing: apt-get install chromium"
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture
