@@ -33,7 +33,7 @@ from service.gauges import expose_gauges
 from service.http_parts import HttpParts
 from service.recovery import recover
 from service.refilling import BacklogRefill, refill
-from service.reloading import reload_changed
+from service.reloading import log_faults, reload_changed
 from service.settings.fingerprint import fingerprint
 from service.settings.secrets import command_secret, dev_secret, seal_secret
 from service.telemetry import Metrics, get_logger, note_fault, traces
@@ -90,13 +90,7 @@ class Service:
         """Load the games of packages; raise `ConfigurationError` when none of them may fail."""
         chosen = self._settings.games
         installed = installed_games(chosen.allowed, room_options=ROOM_OPTIONS)
-        for fault in installed.faults:
-            logger.error(
-                "game left out",
-                error_type="internal_error",
-                error_code="GAME_FAULTY",
-                metadata={"game": fault.name, "package": fault.package, "reason": fault.reason},
-            )
+        log_faults("game left out", installed.faults)
         if installed.faults and chosen.is_strict:
             raise ConfigurationError(
                 "WS_GAMES_STRICT is set, and there are games that can't be used: "

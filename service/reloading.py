@@ -8,13 +8,27 @@ from typing import TYPE_CHECKING, NoReturn
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.domain.projections.matches import Matches
+    from service.games.installed import Fault
     from service.games.reloading import Reloader
 
 INTERVAL_S = 0.5
 """How often the files are looked at."""
 
 logger = get_logger(__name__)
+
+
+def log_faults(what: str, faults: Sequence[Fault]) -> None:
+    """Log games that can't be used, and why."""
+    for fault in faults:
+        logger.error(
+            what,
+            error_type="internal_error",
+            error_code="GAME_FAULTY",
+            metadata={"game": fault.name, "package": fault.package, "reason": fault.reason},
+        )
 
 
 async def reload_changed(reloader: Reloader, matches: Matches) -> NoReturn:
@@ -30,12 +44,6 @@ def reload_once(reloader: Reloader, changed: list[str], matches: Matches) -> Non
     """Reload packages for matches to come; live ones go on as they began."""
     live = {match.id: (match.game, match.rules_version) for match in matches.live.values()}
     reloaded = reloader.reload(changed, live)
-    for fault in reloaded.faults:
-        logger.error(
-            "game not reloaded",
-            error_type="internal_error",
-            error_code="GAME_FAULTY",
-            metadata={"game": fault.name, "package": fault.package, "reason": fault.reason},
-        )
+    log_faults("game not reloaded", reloaded.faults)
     if reloaded.games:
         logger.info("games reloaded", metadata={"games": reloaded.games})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,12 +48,7 @@ async def stream_frames(deps: Dependencies, call: Call[shapes.FramesParams]) -> 
     with deps.replays.turn():
         replay = await deps.replays.load(match.id, until, viewer)
         _check_length(replay, params)
-        frames = deps.replays.frames(replay, params)
-        # Errors of the first frame still get their own status.
-        first = await anext(frames, b"")
-        await response.prepare(request)
-        with suppress(ConnectionError):  # The client closed the connection.
-            await _send_all(first, frames, response, request)
+        await _send_all(deps.replays.frames(replay, params), response, request)
     return response
 
 
@@ -101,11 +95,7 @@ async def stream_recording(
     if response.status == 304 or request.method == "HEAD":  # noqa: PLR2004 - as above
         return response
     with deps.replays.turn():
-        parts = deps.replays.recording(match.id, gzip=gzip)
-        first = await anext(parts, b"")
-        await response.prepare(request)
-        with suppress(ConnectionError):  # The client closed the connection.
-            await _send_all(first, parts, response, request)
+        await _send_all(deps.replays.recording(match.id, gzip=gzip), response, request)
     return response
 
 
@@ -139,19 +129,18 @@ def _takes_gzip(request: web.Request) -> bool:
 
 
 async def _send_all(
-    first: bytes,
-    frames: AsyncIterator[bytes],
-    response: web.StreamResponse,
-    request: web.Request,
+    parts: AsyncIterator[bytes], response: web.StreamResponse, request: web.Request
 ) -> None:
-    """Send a stream; abort the connection on failure, since the status was sent already."""
+    """Send a stream; abort the connection on failure, once the status has been sent."""
+    # Errors of the first part still get their own status.
+    some = await anext(parts, b"")
+    await response.prepare(request)
     try:
-        some = first
         while some:
             async with asyncio.timeout(STALL_S):
                 await response.write(some)
-            some = await anext(frames, b"")
-    except TimeoutError:
+            some = await anext(parts, b"")
+    except (TimeoutError, ConnectionError):  # The client reads nothing, or has gone.
         _cut(request)
     except BaseException:
         _cut(request)
