@@ -22,7 +22,7 @@ from service.fanout.audience import (
     to_match,
     to_spectators,
 )
-from service.fanout.clocks import NO_CLOCKS, clocks_shown
+from service.fanout.clocks import clocks_shown
 from service.fanout.profiles import Profiles
 from service.games.sight import SPECTATOR, View, part_for, seated
 from service.protocol import classic, v1
@@ -71,7 +71,7 @@ def game_paused_v1(
         if (user := room.seats[seat].user) is not None
         and (left := pause_left_ms(match, seat, spent_ms)) is not None
     }
-    ends_in_ms, clocks_ms = NO_CLOCKS if turn_left_ms is None else clocks_shown(match, turn_left_ms)
+    ends_in_ms, clocks_ms = clocks_shown(match, turn_left_ms)
     return v1.GamePaused(
         room.id,
         room.away,
@@ -185,7 +185,7 @@ def match_state(  # noqa: PLR0913, PLR0917 - what a state is, and who gets it
     None is all of them. Without `has_classic` there is no socket in the room that gets the classic
     message.
     """
-    clocks = NO_CLOCKS if turn_left_ms is None else clocks_shown(match, turn_left_ms)
+    clocks = clocks_shown(match, turn_left_ms)
     return Delivery(
         audience,
         classic.GameUpdate(room, view) if has_classic else None,

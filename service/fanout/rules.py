@@ -67,7 +67,7 @@ from service.fanout.audience import (
     to_spectators,
 )
 from service.fanout.chat import chat_said
-from service.fanout.clocks import NO_CLOCKS, clocks_shown
+from service.fanout.clocks import clocks_shown
 from service.fanout.joining import show_room, show_seat
 from service.fanout.match_views import (
     AT_ONCE_MS,
@@ -316,8 +316,7 @@ def _match_resumed(event: MatchResumed, world: World, _profiles: Profiles) -> It
     starts_in_ms = START_DELAY_S * 1000 if match.pace == "ticks" else AT_ONCE_MS
     resumed = classic.GameResumed(room.id, starts_in_ms)
     yield Delivery(Sockets(tuple(room.player_sockets)), classic=resumed)
-    left_ms = match.turn_left_ms
-    clocks = NO_CLOCKS if left_ms is None else clocks_shown(match, left_ms)
+    clocks = clocks_shown(match, match.turn_left_ms)
     yield from to_match(room, v1.GameResumed(room.id, starts_in_ms, *clocks))
     yield RoomChanged(room.id)
 

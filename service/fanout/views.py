@@ -11,7 +11,7 @@ from service.domain.projections.matches import Match, pause_left_ms
 from service.domain.projections.room import Room
 from service.domain.projections.world import World
 from service.fanout.audience import Delivery, Users
-from service.fanout.clocks import NO_CLOCKS, clocks_shown
+from service.fanout.clocks import clocks_shown
 from service.fanout.profiles import Profiles
 from service.protocol import classic, v1
 
@@ -50,9 +50,7 @@ def room_state(room: Room, world: World, profiles: Profiles) -> v1.RoomState:
     match = world.matches.live.get(room.match or "")
     # What is logged as left dates from the last input, which may be hidden.
     left_ms = None if match is None or match.has_secrets else match.turn_left_ms
-    ends_in_ms, clocks_ms = (
-        NO_CLOCKS if match is None or left_ms is None else clocks_shown(match, left_ms)
-    )
+    ends_in_ms, clocks_ms = clocks_shown(match, left_ms)
     return v1.RoomState(
         room_id=room.id,
         v=room.changed_at,
