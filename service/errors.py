@@ -141,7 +141,6 @@ Every exception that a public function raises is in this tree:
     * LogDiverged
     * MessageRefused
     * NoAnswer
-    * NoFigures
     * NoResponse
     * NoSuchDelivery
     * NoSuchMatch
@@ -149,7 +148,6 @@ Every exception that a public function raises is in this tree:
     * NotAMatch
         * RulesMissing
     * NotARecording
-    * NotForked
     * NotProved
     * NotSkipped
     * NothingThen

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from service.cli.api import ServiceNotReached
 from service.cli.bot_user import BotUser, Tally, first_error
 from service.cli.common import known_games
 from service.cli.token import InvalidArgument, make_token
@@ -41,10 +42,6 @@ TRIES_MAX = 5
 """How often a user tries to connect for the first time."""
 
 CODE_BAD_TOKEN = 1008
-
-
-class ServiceNotReached(ServiceError):
-    """The service cannot be reached, or refuses these users."""
 
 
 def bots(  # noqa: PLR0913, PLR0917 - these are the options

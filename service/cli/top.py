@@ -12,10 +12,10 @@ import msgspec
 from rich.live import Live
 from rich.table import Table
 
+from service.cli.api import ask, base_url
 from service.cli.common import console, run
 from service.cli.token import make_token
 from service.edge.claims import Scope
-from service.errors import ServiceError
 from service.settings import load_settings
 
 if TYPE_CHECKING:
@@ -40,14 +40,10 @@ FIGURES = (
 """The field of a sample, what it is called, and its unit."""
 
 
-class NoFigures(ServiceError):
-    """The service does not tell its figures."""
-
-
 def show_figures(url: str | None, token: str | None, every_s: float, *, as_json: bool) -> None:
     """Show the figures until Ctrl-C; once, when output is no terminal or with `as_json`."""
     settings = load_settings()
-    base = (url or f"http://127.0.0.1:{settings.listen.port}").rstrip("/")
+    base = base_url(url, settings)
     used = token or make_token(settings, None, None, TOKEN_TTL, (Scope.OBSERVE,))
     run(_show(f"{base}/api/v1/admin/figures", used, every_s, as_json=as_json))
 
@@ -70,16 +66,8 @@ async def _show(url: str, token: str, every_s: float, *, as_json: bool) -> None:
 
 
 async def _ask(http: aiohttp.ClientSession, url: str) -> Sequence[dict[str, Any]]:
-    """Return the samples, the present one last; raise `NoFigures`."""
-    try:
-        async with http.get(url) as response:
-            body = await response.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise NoFigures(f"{url} can't be reached: {error}; is the service running?") from error
-    if response.status != 200 or not isinstance(body, dict):  # noqa: PLR2004 - it has worked
-        detail = body.get("detail", "") if isinstance(body, dict) else ""
-        raise NoFigures(f"{url} answers {response.status}. {detail}".strip())
-    samples: list[dict[str, Any]] = body["samples"]
+    """Return the samples, the present one last; raise `ServiceNotReached`."""
+    samples: list[dict[str, Any]] = (await ask(http, "GET", url))["samples"]
     return samples
 
 

@@ -15,6 +15,8 @@ from service.replay.recording import Source
 from service.replay.replay import Replay
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.domain.events.base import Event, Position
     from service.domain.ids import MatchId
     from service.eventstore.reader import Reader
@@ -60,21 +62,25 @@ async def load_rows(
 
 def is_secret(source: Source) -> bool:
     """Return whether a match keeps its secrets after its end, so that its recording has some."""
-    first = source.rows[0]
-    started = decode(first.type, first.schema_version, first.data)
-    return isinstance(started, MatchStarted) and started.secrets == "always"
+    started = _started(source.rows)
+    return started is not None and started.secrets == "always"
 
 
 def has_secrets_now(source: Source) -> bool:
     """Return whether a recording has secrets that not everybody may see yet, or ever."""
-    if not source.rows:
-        return False
-    first = source.rows[0]
-    started = decode(first.type, first.schema_version, first.data)
-    if not isinstance(started, MatchStarted) or not started.has_secrets:
+    started = _started(source.rows)
+    if started is None or not started.has_secrets:
         return False
     is_over = any(row.type == MatchEnded.type for row in source.rows)
     return not is_over or started.secrets == "always"
+
+
+def _started(rows: Sequence[Row]) -> MatchStarted | None:
+    """Return the start of a match by its rows, or None if they do not begin with one."""
+    if not rows:
+        return None
+    first = decode(rows[0].type, rows[0].schema_version, rows[0].data)
+    return first if isinstance(first, MatchStarted) else None
 
 
 async def load_source(
@@ -87,10 +93,12 @@ async def load_source(
 ) -> Source:
     """Return what a recording of a match is made of; raise `TooLong`."""
     rows, previous = await load_rows(reader, match, rows_at_once=rows_at_once, rows_max=rows_max)
-    started = decode(rows[0].type, rows[0].schema_version, rows[0].data) if rows else None
-    users = [str(user) for user in getattr(started, "players", ())]
+    started = _started(rows)
+    users = [] if started is None else [str(user) for user in started.players]
     known = await reader.names(users)
-    game = games.rules(getattr(started, "game", ""), getattr(started, "rules_version", 0), match)
+    game = None
+    if started is not None:
+        game = games.rules(started.game, started.rules_version, match)
     return Source(
         rows,
         previous,

@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from service.domain.commands.base import Command
-    from service.games.protocol import RulesFailed
+    from service.domain.events.matches import MatchEvent
+    from service.fanout.audience import Audience
+    from service.replay.replay import Replay
     from service.runtime.pending import Executed
-from service.fanout.audience import Audience
 
 logger = get_logger(__name__)
 
@@ -75,15 +76,13 @@ async def fork_match(deps: Dependencies, call: Call[shapes.ForkAction]) -> shape
     """
     params = call.params
     await find(params.match_id, call.caller, deps)
-    found = await deps.replays.load(params.match_id, viewer=FULL)
-    players = found.started.players if params.players is None else params.players
-    if len(players) != len(found.started.players) or len(set(players)) < len(players):
-        message = f"Name {len(found.started.players)} different players, as the match has."
-        raise BadParameter(message, "players")
-    try:
-        events = fork(found, params.tick)
-    except (CannotFork, RulesFailed) as error:
-        raise BadParameter(f"It can't be forked: {error.message}.", "tick") from error
+    with deps.replays.turn():
+        found = await deps.replays.load(params.match_id, viewer=FULL)
+        players = found.started.players if params.players is None else params.players
+        if len(players) != len(found.started.players) or len(set(players)) < len(players):
+            message = f"Name {len(found.started.players)} different players, as the match has."
+            raise BadParameter(message, "players")
+        events = await deps.replays.ask(found, lambda one: _forked(one, params))
     command = ForkMatch(params.match_id, list(players), tuple(events), params.reason)
     executed = await _execute(deps, call, command)
     acted = executed.events[-1]
@@ -92,6 +91,13 @@ async def fork_match(deps: Dependencies, call: Call[shapes.ForkAction]) -> shape
     return shapes.Forked(
         position=executed.result.position, room_id=acted.room or "", match_id=acted.match or ""
     )
+
+
+def _forked(replay: Replay, params: shapes.ForkAction) -> list[MatchEvent]:
+    try:
+        return fork(replay, params.tick)
+    except (CannotFork, RulesFailed) as error:
+        raise BadParameter(f"It can't be forked: {error.message}.", "tick") from error
 
 
 async def revoke_user(deps: Dependencies, call: Call[shapes.UserAction]) -> shapes.Done:

@@ -136,7 +136,7 @@ class Replays:
             )
         except TooLong as error:
             raise NotReplayable(TOO_LONG) from error
-        if source.rows and is_secret(source):
+        if is_secret(source):
             raise NotReplayable("What players could not see of this match stays secret.")
         lines = _packed(write(source)) if gzip else write(source)
         while some := await self._in_thread(lambda: _slice(lines)):

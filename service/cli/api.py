@@ -1,0 +1,40 @@
+"""Ask the HTTP API of the running service, for the commands that look at it or step in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+OK = 200
+
+
+class ServiceNotReached(ServiceError):
+    """The service cannot be reached, or refuses what it is asked for."""
+
+
+def base_url(url: str | None, settings: Settings) -> str:
+    """Return the address of the service: the one that was given, or that of this machine."""
+    return (url or f"http://127.0.0.1:{settings.listen.port}").rstrip("/")
+
+
+async def ask(
+    http: aiohttp.ClientSession, method: str, url: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the answer to a request, with a JSON body or without; raise `ServiceNotReached`."""
+    try:
+        async with http.request(method, url, json=body) as response:
+            answer = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        message = f"{url} can't be reached: {error}; is the service running?"
+        raise ServiceNotReached(message) from error
+    found: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    if response.status != OK or not found:
+        message = f"{url} answers {response.status}. {found.get('detail', '')}"
+        raise ServiceNotReached(message.strip())
+    return found
