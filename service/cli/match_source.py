@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,8 @@ from service.replay.seen import seen_by
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PLACE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|t)?")
+_PLACE = re.compile(r"(?:(?:(\d{1,5}):)?(\d{1,5}):)?(\d{1,9}(?:\.\d{1,9})?)(s|t)?")
+"""As 12s, 12.5, 2:05.3, 1:02:05.3 or 720t."""
 
 
 class CannotRead(ServiceError):
@@ -62,12 +64,14 @@ def load(source: Source) -> Loaded:
 def tick_of(place: str, replay: Replay, option: str = "--at") -> int:
     """Return the tick of a place like `12s` or `720t`; raise `BadParameter`."""
     found = _PLACE.fullmatch(place)
-    if not found:
+    hours, minutes, seconds, unit = found.groups() if found else (None, None, None, None)
+    if seconds is None or (minutes is not None and unit is not None):
         raise typer.BadParameter(
-            "give a time like 12s or 12.5s, or a tick like 720t", param_hint=option
+            "give a time like 12s, 12.5s or 2:05.3, or a tick like 720t", param_hint=option
         )
-    number = float(found[1])
-    tick = round(number if found[2] == "t" else number * replay.tick_hz)
+    number = float(seconds) + 60 * int(minutes or 0) + 3600 * int(hours or 0)
+    # Half a tick is rounded as the page does.
+    tick = math.floor((number if unit == "t" else number * replay.tick_hz) + 0.5)
     return min(tick, replay.ticks)
 
 

@@ -12,7 +12,7 @@ from service.cli.common import console, format_time
 from service.cli.match_source import Source, load
 from service.replay.colours import SEATS
 from service.replay.summary import summarise
-from service.replay.terminal import seconds_as_text
+from service.replay.times import seconds_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,6 +25,7 @@ from service.eventstore.read_models.match_history import (
     PlayedMatch,
     find_matches,
 )
+from service.replay.times import whole_seconds
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -163,7 +164,7 @@ def _table(found: list[PlayedMatch]) -> Table:
             match.game,
             Text(" : ".join(match.players)),
             format_time(match.started_at)[:19],
-            "" if seconds is None else f"{seconds:.0f}",
+            "" if seconds is None else str(whole_seconds(seconds)),
             ":".join(map(str, match.scores or [])),
             Text(result_of(match)),
         )
@@ -187,7 +188,7 @@ def _narrow_table(found: list[PlayedMatch]) -> Table:
             format_time(match.started_at)[5:16],
             match.game,
             Text("".join(players) if len(match.players) == PAIR else ", ".join(match.players)),
-            "" if seconds is None else f"{seconds:.0f}",
+            "" if seconds is None else str(whole_seconds(seconds)),
             match.reason or "live",
         )
     return table

@@ -18,13 +18,12 @@ from service.games.pong import (
 )
 from service.games.relay import RelayView
 from service.replay.colours import LINE, MUTED, SEATS, TEXT
+from service.replay.times import left_as_text, seconds_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.replay.replay import Replay
-
-SECONDS_A_MINUTE = 60
 
 FULL = "█"
 
@@ -145,9 +144,10 @@ def _clock(replay: Replay, tick: int) -> str:
     if not replay.game.tick_hz:
         running = replay.clock(tick)
         left_ms = [] if running is None else running.clocks_ms
-        clocks = " : ".join(f"{ms // 60_000}:{ms // 1000 % 60:02}" for ms in left_ms)
+        clocks = " : ".join(map(left_as_text, left_ms))
         return f"move {tick} of {replay.ticks}{clocks and f'   {clocks}'}"
-    clock = f"{tick / replay.game.tick_hz:6.1f} s   tick {tick} of {replay.ticks}"
+    time = seconds_as_text(tick / replay.game.tick_hz)
+    clock = f"{time:>8}   tick {tick} of {replay.ticks}"
     shown = range(tick - REWIND_SHOWN_S * replay.game.tick_hz, tick + 1)
     rewound = any(rewind in shown for rewind in replay.rewinds)
     return f"{clock}   {REWOUND}" if rewound else clock
@@ -259,12 +259,3 @@ def last_move(replay: Replay, tick: int, names: list[str]) -> str:
     # Moves are sent by clients: escape sequences must not reach the terminal.
     text = f"{names[last.seat]}: {move.decode()}"
     return "".join(character if character.isprintable() else "�" for character in text)
-
-
-def seconds_as_text(seconds: float) -> str:
-    """Return a time as `12.5 s`, `1:02.5` or `1:02:03.5`."""
-    if seconds < SECONDS_A_MINUTE:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds, 1), SECONDS_A_MINUTE)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

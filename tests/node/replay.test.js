@@ -1,8 +1,10 @@
 // Where a replay stands and can go, and how its frames are read.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { minutes, minutesLeft } from "../../service/web/play/words.js";
 import { Frames, parsedFrames } from "../../service/web/replay/frames.js";
 import {
   clockText,
@@ -11,9 +13,13 @@ import {
   nextStop,
   said,
   scoresAt,
+  spanText,
   tickIn,
   within,
 } from "../../service/web/replay/timeline.js";
+
+/** Times as the terminal and the page have to show them; Python's tests read the same file. */
+const TIMES = JSON.parse(readFileSync(new URL("../times.json", import.meta.url), "utf8"));
 
 const PONG = {
   matchId: "r-1",
@@ -88,6 +94,25 @@ test("times are read as minutes, seconds and tenths, or as moves", () => {
     ["0:00.0", "0:00.1", "0:15.9", "1:00.0"],
   );
   assert.equal(clockText(TURNS, 2), "2");
+});
+
+test("times are rounded as the terminal rounds them", () => {
+  for (const { seconds, page, terminal } of TIMES) {
+    assert.equal(clockText({ tickHz: 1 }, seconds), page);
+    assert.equal(spanText(seconds), terminal);
+    assert.equal(minutes(1000 * seconds), page.replace(/\.\d$/, ""));
+  }
+});
+
+test("a time that is left is rounded up, so that only what is over is shown as zero", () => {
+  assert.deepEqual([59_999, 1001, 1000, 1, 0, -5].map(minutesLeft), [
+    "1:00",
+    "0:02",
+    "0:01",
+    "0:01",
+    "0:00",
+    "0:00",
+  ]);
 });
 
 test("a shared moment is found again", () => {

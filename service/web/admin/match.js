@@ -2,6 +2,7 @@
 
 import { button, element } from "../common/dom.js";
 import { act, get } from "./api.js";
+import { clockText } from "../replay/timeline.js";
 import { cell, chip, link, table } from "./table.js";
 
 /**
@@ -110,7 +111,7 @@ export function mountMatch(root, app, id) {
     shownTick = match.tick;
     range.max = String(match.ticks);
     range.value = String(match.tick);
-    const seconds = match.tickHz ? `, ${(match.tick / match.tickHz).toFixed(2)} s` : "";
+    const seconds = match.tickHz ? `, ${clockText(match, match.tick)}` : "";
     where.textContent = `tick ${match.tick} of ${match.ticks}${seconds}`;
     latest.disabled = tick === null;
     const players = match.players.map((/** @type {any} */ one) => one.name).join(" and ");

@@ -208,9 +208,10 @@ function reasonOf({ reason, winner, players }) {
 /** @param {Match} match @returns {string} how long it took, by its own clock where it has one */
 function took({ ticks, tickHz, startedAt, endedAt }) {
   if (!endedAt) return "";
-  return minutes(
-    tickHz ? (1000 * (ticks ?? 0)) / tickHz : Date.parse(endedAt) - Date.parse(startedAt),
-  );
+  if (tickHz) return minutes((1000 * (ticks ?? 0)) / tickHz);
+  const ms = Date.parse(endedAt) - Date.parse(startedAt);
+  // The system clock may have been set back in between.
+  return ms > 0 ? minutes(ms) : "";
 }
 
 const clock = (when) =>

@@ -1,7 +1,7 @@
 // Live matches as previews of what is on, each a link to watch it.
 
 import { clone, element, glyph, keyed, part, setText } from "../common/dom.js";
-import { minutes } from "./words.js";
+import { minutesLeft } from "./words.js";
 import { roomUrl } from "./rooms.js";
 
 /** @typedef {{roomId: string, game: string, state?: any, scores?: number[] | null,
@@ -80,7 +80,7 @@ export class LiveList {
     const words =
       preview.remainingMs == null
         ? this.#app.gameOf(game).title
-        : `${minutes(preview.remainingMs)} left`;
+        : `${minutesLeft(preview.remainingMs)} left`;
     setText(part(item, "what"), preview.moves == null ? words : `Move ${preview.moves}`);
     scores?.forEach((score, seat) => {
       const shown = item.querySelector(`[data-part="score${seat}"]`);

@@ -2,7 +2,7 @@
 
 import { element, setText } from "../common/dom.js";
 import { WsReplay } from "../replay/ws_replay.js";
-import { clockText, markAt, said, tickIn } from "../replay/timeline.js";
+import { clockText, fragmentOf, markAt, said, tickIn } from "../replay/timeline.js";
 import { viewOf } from "../games/register.js";
 import { currentToken } from "./session.js";
 
@@ -118,7 +118,7 @@ export function mount(root, app, params) {
     const go = /** @type {HTMLAnchorElement} */ (
       element("a", { text: said(mark, replay.names, view?.said) })
     );
-    go.href = `#${summary.tickHz ? `t=${mark.tick / summary.tickHz}` : `move=${mark.tick}`}`;
+    go.href = `#${fragmentOf(summary, mark.tick)}`;
     go.addEventListener("click", (event) => {
       event.preventDefault();
       replay.pause();

@@ -1,6 +1,7 @@
 // Who plays, and what stands: points and a clock, or a strip with a clock for each player.
 
 import { byId, element, setText } from "../common/dom.js";
+import { minutesLeft } from "./words.js";
 
 /** Below this the clock of a turn is shown in red, and told once. */
 export const LOW_MS = 5_000;
@@ -66,7 +67,7 @@ export class Scoreboard {
    */
   clock(seconds, total = null) {
     byId("time").hidden = seconds === null;
-    setText(byId("clock"), seconds === null ? "" : minutes(1000 * seconds));
+    setText(byId("clock"), seconds === null ? "" : minutesLeft(1000 * seconds));
     const share = total ? Math.min(1, (seconds ?? 0) / total) : 0;
     for (const bar of byId("time").querySelectorAll(".meter > span")) {
       /** @type {HTMLElement} */ (bar).style.width = `${100 * share}%`;
@@ -89,7 +90,7 @@ export class Scoreboard {
       strip.classList.toggle("mine", seat === this.#you);
       strip.classList.toggle("low", isTurn && leftMs !== null && leftMs <= LOW_MS);
       const [clock, left] = strip.querySelectorAll(".clock, .left");
-      setText(/** @type {HTMLElement} */ (clock), leftMs === null ? "" : minutes(leftMs));
+      setText(/** @type {HTMLElement} */ (clock), leftMs === null ? "" : minutesLeft(leftMs));
       const share = isTurn && totalMs && turnMs !== null ? Math.min(1, turnMs / totalMs) : 0;
       /** @type {HTMLElement} */ (left).style.width = `${100 * share}%`;
     });
@@ -156,10 +157,4 @@ function strip() {
     timer,
     element("span", { className: "left" }),
   );
-}
-
-/** A time as `1:05`; the last second is not shown as over. @param {number} ms */
-export function minutes(ms) {
-  const whole = Math.max(0, Math.ceil(ms / 1000));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

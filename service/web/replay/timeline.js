@@ -80,15 +80,29 @@ export function markAt({ timeline }, tick) {
 }
 
 /**
- * A time as people read it, `1:05.3`; a game of turns counts moves.
- * @param {Summary} summary
+ * A time as people read it, `1:05.3` or `1:02:05.3`; a game of turns counts moves. Rounded down, as
+ * every time that has passed (the terminal does the same): a moment that is shown has been reached.
+ * @param {{tickHz: number}} summary
  * @param {number} tick
  */
-export function clockText(summary, tick) {
-  if (!summary.tickHz) return `${Math.round(tick)}`;
-  const tenths = Math.floor((tick / summary.tickHz) * 10 + 1e-6);
-  const seconds = String(Math.floor(tenths / 10) % 60).padStart(2, "0");
-  return `${Math.floor(tenths / 600)}:${seconds}.${tenths % 10}`;
+export function clockText({ tickHz }, tick) {
+  return tickHz ? timeText(tick / tickHz) : `${Math.round(tick)}`;
+}
+
+/** @param {number} passedS */
+function timeText(passedS) {
+  const tenths = Math.floor(passedS * 10 + 1e-6);
+  const [hours, minutes, seconds] = [36_000, 600, 10].map((one) => Math.floor(tenths / one));
+  const two = (/** @type {number} */ value) => String(value % 60).padStart(2, "0");
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds)}.${tenths % 10}`;
+}
+
+/**
+ * A span of time, `12.5 s` or `1:05.3`.
+ * @param {number} passedS
+ */
+export function spanText(passedS) {
+  return passedS < 60 ? `${timeText(passedS).replace(/^0:0?/, "")} s` : timeText(passedS);
 }
 
 /**
@@ -130,7 +144,7 @@ export function said(mark, names, said) {
     case "move":
       return said ? said(mark.input, name) : `${name} moves`;
     case "paused":
-      return mark.lastedS === undefined ? "Paused" : `Paused for ${mark.lastedS.toFixed(1)} s`;
+      return mark.lastedS === undefined ? "Paused" : `Paused for ${spanText(mark.lastedS)}`;
     case "resumed":
       return "Goes on";
     case "rewound":
