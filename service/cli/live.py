@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -14,14 +15,18 @@ from rich.live import Live
 
 from service.cli.common import console, known_games, run
 from service.cli.match_source import picture_size
+from service.cli.plain_frames import PlainFrames, ending_with_the_pipe
 from service.cli.token import make_token
 from service.client import Closed, Refused, connect
 from service.errors import ServiceError
 from service.replay.terminal import paint_view, plain
+from service.replay.times import seconds_as_text
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from service.client import Client, Message
+    from collections.abc import AsyncIterable
+
+    from service.client import Message
     from service.replay.terminal import Line
 
 USER = "ws-service-replay"
@@ -48,7 +53,7 @@ async def _watch(room: str, url: str, token: str, password: str | None) -> None:
     try:
         async with connect(url, give) as client:
             await client.command("room:join", roomId=room, role="spectator", **fields)
-            await _show(client, Watched(room))
+            await show(client, Watched(room, client.welcome["user"]["id"]))
     except Refused as error:
         raise CannotWatch(f"room {room} can't be watched: {error}") from error
     except (Closed, aiohttp.ClientError, OSError) as error:
@@ -58,9 +63,10 @@ async def _watch(room: str, url: str, token: str, password: str | None) -> None:
 class Watched:
     """What is known of a room that is watched."""
 
-    def __init__(self, room: str) -> None:
-        """Know nothing but its id."""
+    def __init__(self, room: str, user: int | str) -> None:
+        """Know nothing but its id, and who watches it."""
         self.room = room
+        self.user = user
         self.game = ""
         self.names: list[str] = []
         self.update: Message | None = None
@@ -89,6 +95,10 @@ class Watched:
             case "room:closed":
                 self.note = "the room was closed"
                 self.is_over = True
+            # Who was offline joins again.
+            case "room:left" if self._is_own(message) and message["reason"] != "offline":
+                self.note = f"no longer watching: {message['reason']}"
+                self.is_over = True
             case _:
                 return False
         return True
@@ -100,25 +110,47 @@ class Watched:
         view = self.update["state"]
         if self.game in known_games():
             view = msgspec.convert(view, _view_type(self.game))
-        scores = [view.s1, view.s2] if hasattr(view, "s1") else []
-        return paint_view(view, scores, self.names or [""], width, height)
+        return paint_view(view, self.scores(), self.names or [""], width, height)
+
+    def scores(self) -> list[int]:
+        """Return the points by seat, where the state has them."""
+        state = {} if self.update is None else self.update["state"]
+        return [state["s1"], state["s2"]] if isinstance(state, dict) and "s1" in state else []
+
+    def second(self) -> int:
+        """Return the second of the match, or the move; that of the clock for an unknown game."""
+        if self.update is None:
+            return 0
+        if self.game not in known_games():
+            return int(time.monotonic())
+        tick: int = self.update["tick"]
+        return tick // (known_games()[self.game].tick_hz or 1)
 
     def status(self) -> str:
         """Return the line below the picture."""
-        shown = self.update
-        at = "" if shown is None else f"run {shown['run']}   tick {shown['tick']}"
-        return f"{at}   {self.note}   Ctrl-C ends".strip()
+        return f"{self._when()}   {self.note}".strip()
+
+    def _is_own(self, message: Message) -> bool:
+        return bool(message["userId"] == self.user)
+
+    def _when(self) -> str:
+        if self.update is None:
+            return ""
+        run, tick = self.update["run"], self.update["tick"]
+        where = f"run {run}   tick {tick}"
+        game = known_games().get(self.game)
+        if game is None:
+            return where
+        return (
+            f"{seconds_as_text(tick / game.tick_hz)}   {where}" if game.tick_hz else f"move {tick}"
+        )
 
 
-async def _show(client: Client, watched: Watched) -> None:
-    """Draw on a terminal as messages come; otherwise print the state when it is over."""
+async def show(client: AsyncIterable[Message], watched: Watched) -> None:
+    """Draw on a terminal as messages come; otherwise print plain frames, until it is over."""
     if not sys.stdout.isatty():
-        async for message in client:
-            watched.take(message)
-            if watched.is_over:
-                print(plain(watched.picture(*picture_size())))
-                print(watched.status())
-                return
+        with ending_with_the_pipe():
+            await _print_frames(client, watched)
         return
     from service.cli.replay_app import as_text  # noqa: PLC0415 - slow to import
 
@@ -126,12 +158,25 @@ async def _show(client: Client, watched: Watched) -> None:
         async for message in client:
             if watched.take(message):
                 picture = as_text(watched.picture(*picture_size()))
-                screen.update(picture.append(f"\n{watched.status()}"), refresh=True)
+                screen.update(picture.append(f"\n{watched.status()}   Ctrl-C ends"), refresh=True)
             if watched.is_over:
                 await asyncio.sleep(0)
                 break
     print(plain(watched.picture(*picture_size())))
     print(watched.status())
+
+
+async def _print_frames(client: AsyncIterable[Message], watched: Watched) -> None:
+    frames = PlainFrames()
+    frames.print(watched.status())
+    async for message in client:
+        if not watched.take(message):
+            continue
+        if frames.wants(watched.second(), watched.note, watched.scores(), watched.update is None):
+            picture = plain(watched.picture(*picture_size()))
+            frames.print("\n".join(part for part in (picture, watched.status()) if part))
+        if watched.is_over:
+            return
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,6 +16,7 @@ from service.cli.match_source import (
     recording_in,
     tick_of,
 )
+from service.cli.plain_frames import PlainFrames
 from service.errors import ServiceError
 from service.eventstore.integrity import BrokenChain, broken_match
 from service.eventstore.read_models.match_history import find_match
@@ -26,10 +26,7 @@ from service.replay.loading import load_replay, load_rows
 from service.replay.recording import BrokenRecording, Recording, check, same_as
 from service.replay.replay import Replay
 from service.replay.summary import run_at
-from service.replay.terminal import draw
-
-if TYPE_CHECKING:
-    pass
+from service.replay.terminal import draw, draw_state
 
 
 class VerificationFailed(ServiceError):
@@ -49,7 +46,7 @@ def verify_match(source: Source) -> None:
 
 
 def show_match(source: Source, speed: float, at: str | None, *, as_json: bool) -> None:
-    """Play a match on a terminal; print one state for `at`, or the last one to a pipe."""
+    """Play a match on a terminal; print one state for `at`, or plain frames to a pipe."""
     replay, names = load(source)
     if at is not None:
         _print_state(replay, names, tick_of(at, replay), as_json=as_json)
@@ -57,8 +54,10 @@ def show_match(source: Source, speed: float, at: str | None, *, as_json: bool) -
         from service.cli.replay_app import play  # noqa: PLC0415 - slow to import
 
         play(replay, names, speed)
+    elif as_json:
+        _print_state(replay, names, replay.ticks, as_json=True)
     else:
-        _print_state(replay, names, replay.ticks, as_json=as_json)
+        _print_frames(replay, names)
 
 
 def _comparison(source: Source) -> str:
@@ -99,6 +98,15 @@ def _verify_replay(replay: Replay, also: str = "", broken: BrokenChain | None = 
         f"ok: match {match}, {replay.ticks} ticks, {len(replay.inputs)} inputs"
         f"{f', rewound to tick {rewound} after a restart' if rewound else ''}{also}"
     )
+
+
+def _print_frames(replay: Replay, names: list[str]) -> None:
+    """Print a state a second, and each one with another score, up to the last one."""
+    frames, size = PlainFrames(), picture_size()
+    for tick, state in replay.frames():
+        is_last = tick == replay.ticks
+        if frames.wants(tick // replay.tick_hz, replay.scores(state), is_last):
+            frames.print(draw_state(replay, state, tick, names, *size))
 
 
 def _print_state(replay: Replay, names: list[str], tick: int, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def test_without_a_terminal_the_final_state_is_printed(recorded: Recorded) -> No
         "SELECT scores FROM matches WHERE match = ?", recorded.played
     )
     assert "Ana   {} : {}   Ben".format(*json.loads(scores)) in shown
+
+
+def test_without_a_terminal_a_state_a_second_is_printed(recorded: Recorded) -> None:
+    shown = recorded.ws_service("replay", recorded.played)
+    ticks = [int(tick) for tick in re.findall(r"tick (\d+) of", shown)]
+    assert set(range(0, TICKS + 1, 60)) <= set(ticks)
+    assert ticks == sorted(set(ticks))
 
 
 def test_every_frame_is_exported(recorded: Recorded, tmp_path: Path) -> None:

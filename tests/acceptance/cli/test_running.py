@@ -49,6 +49,9 @@ async def test_a_running_service_is_watched_and_remembered(start_service: StartS
     code, out, err = await watching
     assert (code, err) == (0, "")
     assert "over: left" in out
+    # Plain frames, as the match went on: at the least one before the last.
+    assert out.startswith("waiting for a match\n")
+    assert out.count("   tick ") > 1
     last = of_type(match.left.received, "game:update")[-1]["state"]
     assert f"Ana   {last['s1']} : {last['s2']}   Ben" in out
 
