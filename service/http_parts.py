@@ -62,7 +62,7 @@ class HttpParts:
         api = Api(deps, parts.authenticator, request_rate, limits.origins, metrics)
         routes = [
             *Pages(parts.endpoint, handshakes, control).routes(),
-            *game_page_routes(parts.games.registered, HEADERS),
+            *game_page_routes(parts.games, HEADERS, dev=dev),
             *Probes(parts.log, parts.world, metrics, parts.membership).routes(),
             *(dev_token_routes(settings.tokens, parts.secret) if dev else ()),
             *self.socket_io.routes(),

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+    from service.games.catalogue import Catalogue
     from service.games.protocol import Game
 
 SERVED = frozenset(
@@ -31,12 +32,17 @@ def page_url(game: Game) -> str | None:
 
 
 def game_page_routes(
-    games: Iterable[Game], headers: Mapping[str, str]
+    games: Catalogue, headers: Mapping[str, str], *, dev: bool = False
 ) -> list[web.AbstractRouteDef]:
-    """Serve the files of all games that bring a view."""
-    files = {game.name: _files_of(game) for game in games}
+    """Serve the files of all games that bring a view.
+
+    They are listed at the start; with `dev` at each request, so that games and files that come
+    later are served too.
+    """
+    listed = _files(games)
 
     async def serve(request: web.Request) -> web.StreamResponse:
+        files = _files(games, request.match_info["game"]) if dev else listed
         found = files.get(request.match_info["game"], {}).get(request.match_info["path"])
         if found is None:
             raise web.HTTPNotFound
@@ -45,8 +51,13 @@ def game_page_routes(
     return [web.get("/games/{game}/{path:.+}", serve)]
 
 
+def _files(games: Catalogue, name: str | None = None) -> dict[str, dict[str, Path]]:
+    """List the files of each game's view, or only of the one with this name."""
+    return {game.name: _files_of(game) for game in games.registered if name in {None, game.name}}
+
+
 def _files_of(game: Game) -> dict[str, Path]:
-    """List the files of a game's view, once: a path from a URL is looked up, never joined."""
+    """List the files of a game's view: a path from a URL is looked up here, never joined."""
     entry = _entry(game)
     if entry is None:
         return {}

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.edge.http.game_pages import game_page_routes, page_url
+from service.games.catalogue import Catalogue
 from service.games.pong import Pong
 
 
@@ -48,7 +49,9 @@ async def test_the_files_of_a_view_are_served_and_nothing_else(
     game = game_in(package, "page/view.js", monkeypatch)
     assert page_url(game) == "/games/rps/view.js"
     app = web.Application()
-    app.add_routes(game_page_routes([game], {"Content-Security-Policy": "default-src 'self'"}))
+    app.add_routes(
+        game_page_routes(Catalogue([game]), {"Content-Security-Policy": "default-src 'self'"})
+    )
     async with TestClient(TestServer(app)) as client:
         for path in ("view.js", "hands/rock.js", "view.css"):
             response = await client.get(f"/games/rps/{path}")
@@ -71,6 +74,23 @@ async def test_the_files_of_a_view_are_served_and_nothing_else(
             response = await client.get(f"/games/rps/{path}")
             assert (response.status, "SECRET" in await response.text()) == (404, False), path
         assert (await client.get("/games/other/view.js")).status == 404
+
+
+@pytest.mark.parametrize("dev", [True, False])
+async def test_a_game_that_comes_later_has_its_view_in_development(
+    package: Path, monkeypatch: pytest.MonkeyPatch, *, dev: bool
+) -> None:
+    games = Catalogue([])
+    app = web.Application()
+    app.add_routes(game_page_routes(games, {}, dev=dev))
+    async with TestClient(TestServer(app)) as client:
+        assert (await client.get("/games/rps/view.js")).status == 404
+        # Its rules were faulty, and are reloaded.
+        games.replace(Catalogue([game_in(package, "page/view.js", monkeypatch)]), {})
+        assert (await client.get("/games/rps/view.js")).status == (200 if dev else 404)
+        (package / "page" / "late.js").write_text("export {};")
+        assert (await client.get("/games/rps/late.js")).status == (200 if dev else 404)
+        assert (await client.get("/games/rps/%2e%2e/beside.js")).status == 404
 
 
 @pytest.mark.parametrize("page", [None, "page/none.js", "page", "game.py", "../outside.js"])
