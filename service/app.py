@@ -40,6 +40,7 @@ from service.runtime.idempotency import Fingerprints
 from service.runtime.live_matches import LiveMatches
 from service.runtime.match_publisher import MatchPublisher
 from service.runtime.ownership import MatchOwnership
+from service.runtime.recorded_states import RecordedStates
 from service.runtime.scheduler import DeadlineScheduler
 from service.runtime.snapshots import Snapshots
 from service.runtime.ticker import Ticker
@@ -128,6 +129,8 @@ class Parts:
     def _make_runtime(self) -> None:
         settings, reader = self.settings, self.reader
         self.deadlines = DeadlineScheduler(self.engine, settings.times)
+        of_others = RecordedStates(self.world, self.games, self.node) if self.membership else None
+        self.recorded_states = of_others
         self.match_publisher = MatchPublisher(
             self.matches,
             self.world,
@@ -135,6 +138,7 @@ class Parts:
             self.publisher,
             clock=time.monotonic,
             grace_left_s=self.deadlines.grace_left_s,
+            recorded=of_others,
         )
         self.receiver = self.sender and FrameReceiver(self.sender, self.match_publisher)
         self.ticker = Ticker(
@@ -269,3 +273,5 @@ class Parts:
             self.profile_cache.observe,
         ):
             self.engine.subscribe(observer)
+        if self.recorded_states is not None:
+            self.engine.subscribe(self.recorded_states.observe)

@@ -6,6 +6,7 @@ sockets at a lower rate; a tick whose state nobody in the room is to be shown is
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from service.games.sight import Views
     from service.runtime.live_match import LiveMatch
     from service.runtime.live_matches import LiveMatches
+    from service.runtime.recorded_states import RecordedStates
 
 
 class FramePublisher(Publisher, Protocol):
@@ -53,10 +55,12 @@ class MatchPublisher:
         *,
         clock: Callable[[], float],
         grace_left_s: Callable[[Room], float | None],
+        recorded: RecordedStates | None = None,
     ) -> None:
         """Publish by `publisher`; `clock` is monotonic, in seconds.
 
         `grace_left_s` returns how much longer the players of a room may be away, in seconds.
+        `recorded` has the matches of the other nodes of a cluster.
         """
         self._matches = matches
         self._world = world
@@ -64,6 +68,7 @@ class MatchPublisher:
         self._publisher = publisher
         self._clock = clock
         self._grace_left_s = grace_left_s
+        self._recorded = recorded
 
     def frame_rates(self, room: Room) -> frozenset[int]:
         """Return the frame rates of the sockets in a room."""
@@ -148,9 +153,12 @@ class MatchPublisher:
     def seen_by_spectators(self, room: Room) -> v1.LiveMatch:
         """Return the live match of a room as its spectators see it now.
 
-        Without its state where another node runs it, or where spectators are shown all later.
+        As it is recorded where another node runs it, and without its state where that is not known,
+        or where spectators are shown all later.
         """
         live = self._matches.get(room.match)
+        if live is None and not room.options.spectator_delay_s:
+            return self._recorded_preview(room)
         if live is None or live.failed or live.recording or room.options.spectator_delay_s:
             return v1.LiveMatch(room.id, room.game, None, None, None, None)
         run, remaining_s, has_secrets = live.run, live.remaining_s, live.views is not None
@@ -164,6 +172,22 @@ class MatchPublisher:
             run.game.scores(run.state) if run.game.tick_hz else None,
             None if run.game.tick_hz else live.match.tick_shown(SPECTATOR.key, run.tick),
             None if remaining_s is None else 1000 * remaining_s,
+        )
+
+    def _recorded_preview(self, room: Room) -> v1.LiveMatch:
+        match = self._world.matches.live.get(room.match or "")
+        run = None if match is None or self._recorded is None else self._recorded.run_of(match)
+        if run is None:
+            return v1.LiveMatch(room.id, room.game, None, None, None, None)
+        game, state = run.game, run.state
+        ticks = game.remaining_ticks(state)
+        return v1.LiveMatch(
+            room.id,
+            room.game,
+            common_view(game, state),
+            game.scores(state) if game.tick_hz else None,
+            None if game.tick_hz else run.tick,
+            None if ticks is None else 1000 * math.ceil(ticks / game.tick_hz),
         )
 
     def _publish_state(

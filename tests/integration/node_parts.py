@@ -105,6 +105,7 @@ class Node:
         self.world = World()
         self.owner = owner
         self.time = time
+        self.games = games
         self.seed = 7
         """That of the matches that it starts."""
         self.matches = LiveMatches(time, Metrics())

@@ -154,7 +154,9 @@ class Run:
             for node in (self.one, self.two):
                 found[f"resume of {user} at {node.owner.node}"] = missed(node, int(user))
             found[f"resume of {user} after a start"] = refilled(self.one, int(user))
-        found["lobby"] = [as_json(self.one.match_publisher.seen_by_spectators(self.room))]
+        for node in (self.one, self.two):
+            preview = node.match_publisher.seen_by_spectators(self.room)
+            found[f"lobby of {node.owner.node}"] = [as_json(preview)]
         for viewer in (seated(1), seated(2), SPECTATOR):
             await self.replays(viewer, found)
         found["log tail"] = await self._tail()

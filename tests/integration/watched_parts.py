@@ -32,6 +32,7 @@ from service.games.protocol import Game
 from service.runtime.match_publisher import MatchPublisher
 from service.runtime.pending import Executed
 from service.runtime.projector import Observer, Publisher
+from service.runtime.recorded_states import RecordedStates
 from service.settings.sections.broadcasts import BroadcastLimits
 from service.settings.sections.connections import SlowLimits
 from service.settings.sections.storage import BacklogLimits
@@ -81,6 +82,7 @@ class WatchedNode(Node):
         self.match_publisher._publisher = self.sender  # noqa: SLF001 - the test makes it late
 
     def publisher(self) -> MatchPublisher:
+        self.recorded_states = RecordedStates(self.world, self.games, self.owner)
         self.match_publisher = MatchPublisher(
             self.matches,
             self.world,
@@ -88,6 +90,7 @@ class WatchedNode(Node):
             self.hub,
             clock=self.time,
             grace_left_s=lambda _room: 10.0,
+            recorded=self.recorded_states,
         )
         return self.match_publisher
 
@@ -100,7 +103,7 @@ class WatchedNode(Node):
             clock=self.time,
             metrics=Metrics(),
         )
-        return (self.hub.observe, self.history.observe)
+        return (self.hub.observe, self.history.observe, self.recorded_states.observe)
 
     # The reader
 
