@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.cluster.membership import Membership
+    from service.cluster.missed import MissedStates
     from service.domain.ids import Owner
     from service.domain.projections.world import World
     from service.edge.auth import Issuer
@@ -140,7 +141,9 @@ class Parts:
             grace_left_s=self.deadlines.grace_left_s,
             recorded=of_others,
         )
-        self.receiver = self.sender and FrameReceiver(self.sender, self.match_publisher)
+        self.missed_states: MissedStates | None = None
+        if self.sender is not None:
+            self.missed_states = FrameReceiver(self.sender, self.match_publisher).missed
         self.ticker = Ticker(
             self.engine,
             self.matches,
@@ -275,3 +278,5 @@ class Parts:
             self.engine.subscribe(observer)
         if self.recorded_states is not None:
             self.engine.subscribe(self.recorded_states.observe)
+        if self.missed_states is not None:
+            self.engine.subscribe(self.missed_states.observe)

@@ -245,8 +245,16 @@ class Service:
         ]
         if self._dev:
             self._background.append(asyncio.create_task(self._reload_games(), name="reloading"))
-        if member is not None:
-            self._background.append(asyncio.create_task(member.run(), name="membership"))
+        self._begin_membership()
+
+    def _begin_membership(self) -> None:
+        """Start the tasks that only a node of a cluster has."""
+        member, missed = self.parts.membership, self.parts.missed_states
+        if member is not None and missed is not None:
+            self._background += [
+                asyncio.create_task(member.run(), name="membership"),
+                asyncio.create_task(missed.run(), name="missed-states"),
+            ]
 
     async def _reload_games(self) -> None:
         """Reload changed rules of packages, for development."""

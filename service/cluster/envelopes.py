@@ -116,7 +116,15 @@ class Show(msgspec.Struct, frozen=True, array_like=True, tag=4):
     socket: SocketId
 
 
-Part: TypeAlias = State | SeatState | Text | Wanted | Show
+class Repeat(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """A wish to send the state of the live match of a room again, to the sockets of a seat."""
+
+    room: RoomId
+    seat: int | None
+    """None for the spectators."""
+
+
+Part: TypeAlias = State | SeatState | Text | Wanted | Show | Repeat
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

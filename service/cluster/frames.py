@@ -15,6 +15,7 @@ import msgspec
 from service.bus.port import RequestFailed
 from service.cluster.envelopes import (
     Envelope,
+    Repeat,
     SeatState,
     Show,
     State,
@@ -217,6 +218,17 @@ class FrameSender:
         owner = self.world.nodes.owner_of(room)
         if owner is not None and owner != self._node:
             self._add(owner.node, Show(room, user, socket), PART_BYTES)
+
+    def ask_to_repeat(self, room: RoomId, seat: int | None) -> None:
+        """Ask the owner of a room to send the state of its live match to a seat again."""
+        owner = self.world.nodes.owner_of(room)
+        if owner is not None and owner != self._node:
+            self._add(owner.node, Repeat(room, seat), PART_BYTES)
+
+    @property
+    def can_send(self) -> bool:
+        """Whether anything can be sent to other nodes now."""
+        return self.link.bus.is_connected and not self.link.is_suspended()
 
     def tell_wanted(self, room: RoomId, owner: Owner, rates: frozenset[int]) -> None:
         """Tell the owner of a room which frame rates the sockets of this node in it have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -10,10 +11,12 @@ import msgspec
 
 from service.cluster.envelopes import (
     Envelope,
+    Repeat,
     SeatState,
     Show,
     State,
     Text,
+    ToSockets,
     UnknownPart,
     Wanted,
     decode,
@@ -22,12 +25,15 @@ from service.cluster.envelopes import (
     seen_by,
 )
 from service.cluster.frames import ROOMS_SPARE
+from service.cluster.missed import MissedStates
 from service.domain.events.matches import room_of
 from service.domain.ids import Owner
 from service.protocol import v1
 from service.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.bus.port import Reply
     from service.cluster.frames import FrameSender
     from service.domain.ids import MatchId, RoomId, SocketId
@@ -44,6 +50,9 @@ class Shows(Protocol):
 
     def show(self, room: Room, seat: int | None, socket: SocketId) -> None:
         """Send the live match of a room to one socket."""
+
+    def repeat(self, room: Room, seat: int | None) -> None:
+        """Send the state of the live match of a room again: to a seat, or to its spectators."""
 
 
 class _Waiting:
@@ -68,7 +77,9 @@ class _Waiting:
 class FrameReceiver:
     """Receives what other nodes send to the sockets of this one."""
 
-    def __init__(self, sender: FrameSender, shows: Shows) -> None:
+    def __init__(
+        self, sender: FrameSender, shows: Shows, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Show it to the sockets of `sender`; matches that this node runs are shown by `shows`."""
         link = sender.link
         self._sender = sender
@@ -79,6 +90,7 @@ class FrameReceiver:
         self._waiting: dict[Owner, _Waiting] = {}
         self._newest: dict[tuple[RoomId, bool, int | None], tuple[MatchId, int, int]] = {}
         """The match, run and tick that were shown last, by room; apart for spectators and seats."""
+        self.missed = MissedStates(sender.world, link.node, sender, clock)
         link.bus.subscribe(f"ws.{link.realm}.to.{link.node.node}", self._receive)
         link.bus.serve(f"ws.{link.realm}.announce.{link.node.node}", self._announce)
 
@@ -117,6 +129,8 @@ class FrameReceiver:
                     self._sender.note_wanted(node.node, part.room, part.rates)
                 case Show():
                     self._show_match(part)
+                case Repeat():
+                    self._repeat(part)
 
     def _show_state(self, node: Owner, part: State, seat: int | None) -> None:
         """Show a state, to one seat or to all that it names, unless it is outdated.
@@ -125,6 +139,8 @@ class FrameReceiver:
         """
         if not self._is_run_by(node, part.match):
             return
+        audience = {"players": part.players, "spectators": part.spectators}
+        self.missed.state_shown(part.match, part.tick, seat, **audience)
         key, moment = (part.room, not part.players, seat), (part.match, part.run, part.tick)
         newest = self._newest.get(key)
         if newest is not None and newest[0] == part.match and moment < newest:
@@ -149,12 +165,19 @@ class FrameReceiver:
         if isinstance(delivery.v1, v1.GamePaused) and match is not None and not match.paused:
             # This node has folded, and told, that it goes on.
             return
+        if part.match is not None and isinstance(part.audience, ToSockets):
+            self.missed.match_shown(part.audience.sockets)
         self._local.deliver(delivery)
 
     def _show_match(self, part: Show) -> None:
         room = self._world.rooms.rooms.get(part.room)
         if room is not None and room.has_joined(part.user, part.socket):
             self._shows.show(room, room.seat_of(part.user), part.socket)
+
+    def _repeat(self, part: Repeat) -> None:
+        room = self._world.rooms.rooms.get(part.room)
+        if room is not None and (part.seat is None or part.seat < len(room.seats)):
+            self._shows.repeat(room, part.seat)
 
     def _is_run_by(self, node: Owner, match: MatchId) -> bool:
         """Return whether a match is live, and run by a node."""

@@ -86,11 +86,15 @@ class FlushScope:
         """Queue a frame; return the connections that are slow and do not get it, if they may not.
 
         It is flushed when the scope is left, or at the end of the loop's turn; with `frame_ms` at
-        the next frame tick, at most so long from now. While output is suspended, a frame that may
-        be missed is dropped.
+        the next frame tick, at most so long from now. While output is suspended, all connections
+        count as slow: nothing may follow a frame that they would miss.
         """
         if may_miss and self.is_suspended():
-            return ()
+            for connection in connections:
+                connection.send_queue.is_slow = True
+            # So that they catch up when output goes on.
+            self.output.mark(connections)
+            return connections
         if not frame_ms:
             return self.output.queue(frame, connections, may_miss=may_miss)
         if not self._is_tick_due:

@@ -139,6 +139,22 @@ class MatchPublisher:
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.fail(live, error)
 
+    def repeat(self, room: Room, seat: int | None) -> None:
+        """Publish the state of the live match of a room again, to a seat or to the spectators.
+
+        One that is being recorded or ended is published after that.
+        """
+        live = self._matches.get(room.match)
+        if live is None or live.failed or live.recording:
+            return
+        viewer = SPECTATOR if seat is None else seated(seat)
+        audience, delay_s = to_viewer(room, viewer)
+        try:
+            state = self._state(live, viewer, audience)
+            self._publisher.publish(msgspec.structs.replace(state, delay_s=delay_s))
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._matches.fail(live, error)
+
     def show_again(self, room_id: RoomId, user: UserId, socket: SocketId) -> None:
         """Repeat what a socket was sent when it joined a room; nothing if it has not."""
         room = self._world.rooms.rooms.get(room_id)

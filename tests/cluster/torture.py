@@ -8,8 +8,8 @@ either server, their connections are slowed down, and both servers are restarted
   other one was carried out twice, and no event that was seen in the log has become another one,
 - every match has ended, and verifies by its replay; nobody was in two matches,
 - all nodes show the same users as online, who are those that are; nobody is, once all have left,
-- no client has seen a run fall, or a tick fall within a run, and each has been shown what was
-  written to them once.
+- no client has seen a run fall, or a tick fall within a run, no player in a match by turns was
+  shown an outdated state for long, and each has been shown what was written to them once.
 """
 
 from __future__ import annotations
@@ -303,6 +303,7 @@ class Torture:
         self.faults += torture_log.wrong_matches(rows)
         self.faults += torture_log.still_online(rows)
         for pair in self.pairs:
+            self.faults += pair.faults
             for reader, text in pair.said:
                 shown = Counter(reader.texts)[text]
                 if shown > 1 or (reader.is_complete and shown < 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ SLOW_OF = 4
 """One pair of so many thinks five times as long: their matches live through many faults."""
 
 COMMAND_S = 5.0
+
+OUTDATED_S = 30.0
+"""How long a player may be shown an older state than the one in which their moves are decided."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,9 @@ class Pair:
         self._chance = random.Random(number)  # noqa: S311 - it has to be repeatable
         self._slowness = 5 if number % SLOW_OF == 1 else 1
         self._is_over = asyncio.Event()
+        self._wrong_turn: tuple[object, float] = None, 0.0
+        """In which state it was told that it is the other's turn, and when first (monotonic)."""
+        self.faults: list[str] = []
 
     def stop(self) -> None:
         """Play the present match to its end at once, and no other one."""
@@ -155,13 +162,30 @@ class Pair:
             if turn is None:
                 turn = self._chance.randrange(2)
             move = {"column": self._chance.randrange(7)}
-            await self.players[turn].tell(
-                "game:move",
-                "game:move of connect_four",
-                roomId=room,
-                move=move,
-                timeout_s=COMMAND_S,
-            )
+            try:
+                await self.players[turn].tell(
+                    "game:move",
+                    "game:move of connect_four",
+                    roomId=room,
+                    move=move,
+                    timeout_s=COMMAND_S,
+                )
+            except Refused as refused:
+                if state is not None and refused.code == "INVALID_MOVE":
+                    self._note_refusal(state, str(refused))
+                raise
+
+    def _note_refusal(self, state: dict[str, Any], reason: str) -> None:
+        """Take note that it is not the turn of the player whose turn the state shows."""
+        shown = state["roomId"], state["run"], state["tick"]
+        before, since = self._wrong_turn
+        if "turn" not in reason:
+            return
+        if before != shown:
+            self._wrong_turn = shown, time.monotonic()
+        elif time.monotonic() - since > OUTDATED_S:
+            self._wrong_turn = shown, float("inf")
+            self.faults.append(f"{shown} is shown to {self.players[0].user}, and is outdated")
 
     async def _think(self) -> None:
         """Wait as long as a move takes; at the end of all play hardly at all."""

@@ -68,10 +68,15 @@ class Site:
         self.local = local or Local()
         self.sender = FrameSender(self.local, node.world, self.link)
         self.shown: list[tuple[str, int | None, str]] = []
-        self.receiver = FrameReceiver(self.sender, self)
+        self.repeated: list[int | None] = []
+        self.receiver = FrameReceiver(self.sender, self, node.time)
+        node.engine.subscribe(self.receiver.missed.observe)
 
     def show(self, room: Any, seat: int | None, socket: str) -> None:
         self.shown.append((room.id, seat, socket))
+
+    def repeat(self, _room: Any, seat: int | None) -> None:
+        self.repeated.append(seat)
 
     def state(
         self, tick: int, *, run: int = 0, clocks: tuple[Any, ...] = (), **fields: Any
@@ -93,11 +98,11 @@ class Pair:
         self.one, self.two = sites[:2]
 
     @classmethod
-    async def begun(cls, *names: str, **options: Any) -> Pair:
+    async def begun(cls, *names: str, game: str = "pong", **options: Any) -> Pair:
         cluster = Cluster(*names)
         nodes = await cluster.started()
         players = (ANA, nodes[0]), (BEN, nodes[1])
-        _, sockets = await cluster.play("pong", *players, on=nodes[0], **options)
+        _, sockets = await cluster.play(game, *players, on=nodes[0], **options)
         net = Net()
         return cls(cluster, [Site(node, net) for node in nodes], sockets, net)
 

@@ -134,6 +134,10 @@ class Run:
                         self._node_of(client).hub.set_frame_hz(client.connection, frame_hz)
             case "time", ticks:
                 await self.cluster.tick(ticks)
+            case ("cut",):
+                self.cluster.is_cut = True
+            case ("heal",):
+                await self.cluster.heal()
             case _:
                 raise AssertionError(step)
         await self.cluster.settle()
@@ -146,7 +150,7 @@ class Run:
 
     async def told(self) -> Told:
         """Return what all others were told, by all doors."""
-        await self.cluster.settle()
+        await self.cluster.heal()
         found = Told()
         for number, client in enumerate(self.others):
             found[f"socket {number} of {client.connection.user}"] = client.texts
@@ -254,6 +258,7 @@ STEP = st.one_of(
     st.tuples(st.just("history"), st.integers(0, 9)),
     st.tuples(st.just("time"), st.integers(1, 30)),
     st.tuples(st.just("drop"), st.just(BEN)),
+    st.sampled_from([("cut",), ("heal",)]),
 )
 
 ROUND = ("round",)
@@ -295,6 +300,7 @@ def test_hidden_moves_tell_others_nothing_not_even_that_they_exist(
             st.tuples(st.just("tab"), st.sampled_from([BEN, CLEO])),
             st.tuples(st.just("move"), st.just(BEN), st.just({"play": 99})),
             st.tuples(st.just("drop"), st.just(BEN)),
+            st.sampled_from([("cut",), ("heal",)]),
         ),
         max_size=6,
     ),
@@ -387,6 +393,27 @@ async def test_a_player_is_no_spectator_of_their_own_match() -> None:
     assert b"of Cleo" in tab.texts[-1]
     assert run.room.seat_of(CLEO) == 2
     assert CLEO not in run.room.spectators
+
+
+async def test_a_state_that_was_lost_comes_again_to_those_who_were_to_be_shown_it() -> None:
+    run = Run("hands", ("n1", "n2"))
+    await run.begin()
+    ben, cleo, dan = run.others[:3]
+    for client in run.others:
+        client.texts.clear()
+    await run.do(("cut",))
+    await run.do(("move", BEN, {"hand": "paper", "note": "of Ben"}))
+    assert not any(b"game:update" in text for text in ben.texts)
+    await run.do(("heal",))
+    shown = [text for client in run.others for text in client.texts if b"game:update" in text]
+    # To all three sockets of Ben, one of each dialect.
+    assert len(shown) == 3
+    assert all(b'"own":"paper"' in text for text in shown)
+    assert not any(b"game:update" in text for text in [*cleo.texts, *dan.texts])
+    await run.do(("round",))
+    assert sum(b'"round":1' in text for text in dan.texts) == 1
+    await run.do(("heal",))
+    assert sum(b'"round":1' in text for text in dan.texts) == 1
 
 
 async def test_a_node_is_sent_only_what_its_own_sockets_may_see() -> None:

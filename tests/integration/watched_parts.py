@@ -11,6 +11,7 @@ import msgspec
 
 from service.cluster.envelopes import decode, encode
 from service.cluster.frames import FrameSender
+from service.cluster.missed import PAUSE_MAX_S
 from service.cluster.showing import FrameReceiver
 from service.domain.commands.hosting import JoinRoom
 from service.domain.commands.moves import Move
@@ -78,7 +79,8 @@ class WatchedNode(Node):
         """Let it reach the sockets of other nodes."""
         self.link = NodeLink(self, net)
         self.sender = FrameSender(self.hub, self.world, self.link)
-        self.receiver = FrameReceiver(self.sender, self.match_publisher)
+        self.missed = FrameReceiver(self.sender, self.match_publisher, self.time).missed
+        self.engine.subscribe(self.missed.observe)
         self.match_publisher._publisher = self.sender  # noqa: SLF001 - the test makes it late
 
     def publisher(self) -> MatchPublisher:
@@ -186,6 +188,18 @@ class WatchedCluster(Cluster):
         super().__init__(*names, **rules)
         self.clients: dict[SocketId, Client] = {}
         self.net: Net | None = None
+        self.is_cut = False
+        """Whether the bus loses all that is published."""
+
+    async def heal(self) -> None:
+        """Let the bus lose nothing any more, and the nodes ask for what they miss."""
+        self.is_cut = False
+        self.time.now += 2 * PAUSE_MAX_S
+        for node in self.nodes.values():
+            assert isinstance(node, WatchedNode)
+            if self.net is not None:
+                node.missed.check()
+        await self.settle()
 
     async def started(self) -> list[Any]:
         nodes = [await self.start(name, catalogue()) for name in self.names]
@@ -225,7 +239,7 @@ class WatchedCluster(Cluster):
             assert isinstance(node, WatchedNode)
             sent = [*node.link.bus.published]
             node.link.bus.published.clear()
-            for subject, data in sent:
+            for subject, data in () if self.is_cut else sent:
                 for expected, handler in self.net.subscribers:
                     if subject == expected:
                         handler(encode(decode(data)))

@@ -12,6 +12,7 @@ from service.edge.connection import Connection
 from service.edge.dialect import V1
 from service.edge.flush import SUSPENDED_CHECK_S, FlushScope
 from service.edge.frames import frame
+from service.edge.slow_consumer import conflation_key
 from service.edge.wire.choice import choose
 from service.protocol import v1
 from service.telemetry import Metrics
@@ -85,13 +86,49 @@ async def test_what_was_due_before_a_stop_of_the_process_is_checked_before_it_le
     assert node.types() == []
 
 
-async def test_frames_that_may_be_missed_are_dropped_while_suspended(node: Node) -> None:
+async def test_frames_that_may_be_missed_are_left_to_the_caller_while_suspended(
+    node: Node,
+) -> None:
     node.is_suspended = True
-    node.queue(STATE, may_miss=True)
+    assert node.scope.queue(STATE, (node.connection,), may_miss=True) == (node.connection,)
     node.queue(ACK)
     node.is_suspended = False
     await pause()
     assert node.types() == ["ack"]
+    assert node.scope.queue(STATE, (node.connection,), may_miss=True) == []
+    await pause()
+    assert node.types() == ["heartbeat"]
+
+
+async def test_the_newest_of_what_may_be_missed_leaves_when_the_lease_is_valid_again(
+    node: Node,
+) -> None:
+    """A move's state, or a list, may not be followed by another one for long."""
+    node.is_suspended = True
+    for position in (7, 8, 9):
+        heartbeat = v1.Heartbeat(position)
+        data = frame(heartbeat)
+        for slow in node.scope.queue(data, (node.connection,), may_miss=True):
+            slow.retain(conflation_key(heartbeat), data)
+    await pause()
+    assert node.types() == []
+    node.is_suspended = False
+    await pause()
+    assert node.line.take() == [{"type": "heartbeat", "position": 9}]
+    node.queue(STATE, may_miss=True)
+    await pause()
+    assert node.types() == ["heartbeat"]
+
+
+async def test_what_may_be_missed_is_dropped_when_the_node_is_lost(node: Node) -> None:
+    node.is_suspended = True
+    for slow in node.scope.queue(STATE, (node.connection,), may_miss=True):
+        slow.retain(conflation_key(v1.Heartbeat(7)), STATE)
+    node.scope.begin_farewell([node.connection])
+    node.queue(frame(v1.ServerDraining(100)))
+    node.scope.flush()
+    await pause()
+    assert node.types() == ["server:draining"]
 
 
 async def test_after_the_loss_only_the_farewell_leaves(node: Node) -> None:
