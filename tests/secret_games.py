@@ -354,7 +354,101 @@ class Digs(NoTurnClock, SimpleBots):
         return event if isinstance(event, Bell) or event.seat == viewer else None  # type: ignore[attr-defined]  # all others have one
 
 
+class Wrote(GameEvent, frozen=True, tag="wrote"):
+    """An input: `seat` wrote something in a diary of their own."""
+
+    seat: int
+    text: str
+
+
+class Said(GameEvent, frozen=True, tag="said"):
+    """An input: `seat` said something, which all hear."""
+
+    seat: int
+    text: str
+
+
+class LettersState(msgspec.Struct):
+    diaries: list[list[str]]
+    said: list[str] = []
+    turn: int = 0
+
+
+class LettersView(msgspec.Struct, frozen=True):
+    said: list[str]
+    diary: list[str]
+
+
+LETTERS = 6
+
+
+class Letters(NoTurnClock, OnlyInputs, SimpleBots):
+    """A move says something, and may write in a diary before: two inputs, one of them hidden.
+
+    Bots say a word of their own, as long as it is their turn.
+    """
+
+    name = "letters"
+    title = "Letters"
+    rules_version = 1
+    seats = range(2, 4)
+    ordered = True
+    has_secrets = True
+    shown_at_end = True
+    bot_levels = 1
+    options_type: type[msgspec.Struct] = NoOptions
+    state_type: type[msgspec.Struct] = LettersState
+    event_type: Any = Wrote | Said
+
+    def setup(self, seed: int, options: Any, players: int) -> LettersState:
+        del seed, options
+        return LettersState([[] for _ in range(players)])
+
+    def decide(self, state: LettersState, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
+        wrote = [Wrote(seat, str(text)) for text in move.get("write", [])]
+        if "say" not in move:
+            return list(wrote)
+        if self.ordered and state.turn != seat:
+            raise NotYourTurn
+        return [*wrote, Said(seat, str(move["say"]))]
+
+    def apply(self, state: LettersState, event: GameEvent) -> None:
+        if isinstance(event, Wrote):
+            state.diaries[event.seat].append(event.text)
+        elif isinstance(event, Said):
+            state.said.append(event.text)
+            state.turn = (state.turn + 1) % len(state.diaries)
+
+    def result(self, state: LettersState) -> Result | None:
+        return None if len(state.said) < LETTERS else Result(None)
+
+    def scores(self, state: LettersState) -> list[int]:
+        return [0] * len(state.diaries)
+
+    def view(self, state: LettersState, viewer: int | None) -> LettersView:
+        return LettersView(list(state.said), [] if viewer is None else list(state.diaries[viewer]))
+
+    def shown(
+        self, state: LettersState, event: GameEvent, viewer: int | None
+    ) -> msgspec.Struct | None:
+        del state
+        return event if isinstance(event, Said) or event.seat == viewer else None  # type: ignore[attr-defined]  # all others have one
+
+    def legal_moves(self, state: LettersState, seat: int) -> Sequence[Mapping[str, Any]]:
+        if state.turn != seat:
+            return []
+        return [{"say": letter} for letter in "abcdefghijklmnopqrstuvwxyz"]
+
+
+class LooseLetters(Letters):
+    """The same in any order."""
+
+    name = "loose_letters"
+    ordered = False
+
+
 HANDS, SEALED_HANDS, LOOSE_HANDS = Hands(), SealedHands(), LooseHands()
 CARDS, DIGS = Cards(), Digs()
+LETTERS_GAME, LOOSE_LETTERS = Letters(), LooseLetters()
 
-SECRET_GAMES = (HANDS, SEALED_HANDS, LOOSE_HANDS, CARDS, DIGS)
+SECRET_GAMES = (HANDS, SEALED_HANDS, LOOSE_HANDS, CARDS, DIGS, LETTERS_GAME, LOOSE_LETTERS)

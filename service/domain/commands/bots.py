@@ -183,7 +183,7 @@ class MoveBot(msgspec.Struct, frozen=True):
         state, inputs = copy_state(game, snapshot.state), list[MatchInput]()
         for move in self.moves[:MOVES_MAX]:
             events = game.decide(state, self.seat, move)
-            tick = snapshot.input_tick + (len(inputs) if match.pace == "turns" else 0)
+            tick = snapshot.input_tick + (0 if match.pace == "ticks" else len(inputs))
             made = input_events(match, tick, self.seat, None, events)
             inputs += with_shown(made, game, match, state)
             for event in events:

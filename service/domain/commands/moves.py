@@ -41,18 +41,22 @@ def pace_of(game: Game) -> Pace:
 def input_events(
     match: Match, tick: int, seat: int, socket: SocketId | None, events: Iterable[GameEvent]
 ) -> list[MatchInput]:
-    """Return the inputs for a seat's game events, which take effect at `tick`."""
+    """Return the inputs for a seat's game events, which take effect from `tick` on.
+
+    Without ticks each takes one, so that an input which is hidden leaves no gap for who counts on.
+    """
+    step = 0 if match.pace == "ticks" else 1
     return [
         as_logged(
             MatchInput(
                 match=match.id,
-                tick=tick,
+                tick=tick + step * number,
                 seat=seat,
                 socket=socket,
                 input=msgspec.Raw(msgspec.json.encode(event)),
             )
         )
-        for event in events
+        for number, event in enumerate(events)
     ]
 
 
