@@ -1,8 +1,9 @@
 """Bots of the service: what they are given, their chance, and matches between them.
 
 A bot is given no state, only a `Sight`, and a chance that follows from the seed of its match, its
-seat and the tick. So a decision depends on nothing that the node which runs the match would have to
-hand over, and tells nothing about what the chance of the match will do.
+seat and the tick that this is shown. So a decision depends on nothing that the node which runs the
+match would have to hand over, and tells nothing about what is hidden from the bot, or about what
+the chance of the match will do.
 """
 
 from __future__ import annotations
@@ -43,22 +44,27 @@ def bot_chance(seed: int, seat: int, tick: int) -> Chance:
 class Memory:
     """What one bot keeps between its decisions: the view at the last one."""
 
-    __slots__ = ("_seen", "_tick")
+    __slots__ = ("_before", "_seen", "_tick")
 
     def __init__(self) -> None:
         """Begin without any."""
+        self._before: msgspec.Struct | None = None
         self._seen: msgspec.Struct | None = None
         self._tick = 0
 
     def look(self, game: Game, state: State, seat: int, tick: int) -> Sight:
-        """Return what a seat sees at `tick`, and remember it; raise what the rules raise."""
+        """Return what a seat sees at `tick`, and remember it; raise what the rules raise.
+
+        `tick` is the one that the seat is shown. Without ticks, who looks twice at the same has
+        decided nothing in between, and sees the same: else it would tell of a hidden input.
+        """
         # A copy: the view may share lists with the state, which changes while the bot decides.
         view = deepcopy(game.view(state, seat))
-        # Without ticks, each input takes one, and some of them may be hidden from the bot.
+        # Without ticks, each input takes one.
         ticks = tick - self._tick if game.tick_hz else 0
-        sight = Sight(seat, view, game.legal_moves(state, seat), self._seen, ticks)
-        self._seen, self._tick = view, tick
-        return sight
+        if game.tick_hz or tick != self._tick or view != self._seen:
+            self._before, self._seen, self._tick = self._seen, view, tick
+        return Sight(seat, view, game.legal_moves(state, seat), self._before, ticks)
 
 
 def play_bots(

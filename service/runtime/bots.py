@@ -8,6 +8,7 @@ match.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from service.errors import Unavailable
 from service.eventstore.records import Origin
 from service.games.bots import BOT_HZ, MOVES_MAX, Memory, bot_chance
 from service.games.protocol import RulesFailed
+from service.games.sight import seated
 from service.telemetry import note_fault
 
 if TYPE_CHECKING:
@@ -54,14 +56,16 @@ ORIGIN = Origin("bot")
 class _Bot:
     """A bot in a live match."""
 
-    __slots__ = ("faults", "is_asked", "level", "memory", "next_at", "seat", "tick")
+    __slots__ = ("faults", "is_asked", "level", "memory", "next_at", "seat", "shown_tick", "tick")
 
     def __init__(self, seat: int, level: int) -> None:
         self.seat = seat
         self.level = level
         self.memory = Memory()
         self.tick = -1
-        """The tick that it has last seen."""
+        """The tick of its match when it was last considered."""
+        self.shown_tick = -1
+        """What the player of its seat took that tick for: hidden inputs take none."""
         self.next_at = 0.0
         self.is_asked = False
         """It is deciding, or its moves are not committed yet."""
@@ -120,29 +124,42 @@ class BotPlayers:
     def _consider(self, live: LiveMatch, bot: _Bot, now: float) -> None:
         """Ask a bot, if it is time."""
         tick = live.run.tick
-        if live.is_stepped_by_inputs and tick != bot.tick:
-            bot.tick = tick
-            bot.next_at = now + _think_s(live, now)
+        if tick != bot.tick:
+            self._see_tick(live, bot, now)
         if now < bot.next_at:
             return
         game = live.run.game
         try:
-            sight = bot.memory.look(game, live.run.state, bot.seat, tick)
+            sight = bot.memory.look(game, live.run.state, bot.seat, bot.shown_tick)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.fail(live, error)
             return
         if live.is_stepped_by_inputs and not sight.moves:
             # It is not its turn.
-            bot.next_at = float("inf")
+            bot.next_at = math.inf
             return
         bot.is_asked = True
-        chance = bot_chance(live.match.seed, bot.seat, tick)
+        chance = bot_chance(live.match.seed, bot.seat, bot.shown_tick)
         level = min(bot.level, max(1, game.bot_levels))
         self._thread.ask(
             asyncio.get_running_loop(),
             partial(game.bot, sight, level, chance),
             partial(self._answered, live, bot, tick, sight.moves),
         )
+
+    @staticmethod
+    def _see_tick(live: LiveMatch, bot: _Bot, now: float) -> None:
+        """Note that the match has moved on, and let a bot think about that.
+
+        An input that is hidden from it neither changes what it does nor makes it take longer, which
+        others would see; but its turn may come by it.
+        """
+        bot.tick = live.run.tick
+        shown = live.match.tick_shown(seated(bot.seat).key, bot.tick)
+        is_news = shown != bot.shown_tick or bot.next_at == math.inf
+        bot.shown_tick = shown
+        if live.is_stepped_by_inputs and is_news:
+            bot.next_at = now + _think_s(live, now)
 
     def _answered(  # noqa: PLR0913, PLR0917 - what was asked, and the answer
         self,
@@ -204,7 +221,7 @@ class BotPlayers:
             bot.is_asked = True
             self._engine.dispatch(ForfeitBot(live.id, bot.seat), ORIGIN, lambda _outcome: None)
         elif live.is_stepped_by_inputs and legal:
-            move = bot_chance(live.match.seed, bot.seat, tick).choice(legal)
+            move = bot_chance(live.match.seed, bot.seat, bot.shown_tick).choice(legal)
             self._move(live, bot, tick, legal, [move])
 
 

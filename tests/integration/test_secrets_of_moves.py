@@ -1,15 +1,30 @@
-"""A move of several inputs, some of them hidden: others count only what they are shown."""
+"""Hidden inputs tell nobody that they exist, by no tick of others and by nothing that bots do."""
 
 from __future__ import annotations
 
 import asyncio
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 import pytest
 
+from service.domain.commands.bots import AddBot
+from service.domain.commands.seats import SetReady
 from service.domain.events.matches import MatchInput
-from tests.integration.test_secrets import ANA, BEN, MATCH, assert_same, run_of
-from tests.integration.watched_parts import match_events_of
+from service.runtime.bots import BotPlayers
+from service.telemetry import Metrics
+from tests.integration.test_bots_of_a_cluster import AtOnce
+from tests.integration.test_secrets import (
+    ANA,
+    BEN,
+    MATCH,
+    Run,
+    assert_same,
+    run_of,
+)
+from tests.integration.watched_parts import ROOM, match_events_of
 
 STORY = [
     ("move", ANA, {"say": "a"}),
@@ -39,3 +54,53 @@ async def test_each_input_of_a_move_takes_a_tick_of_its_own() -> None:
     inputs = [one for one in match_events_of(run.one, MATCH) if isinstance(one, MatchInput)]
     kinds = [(one.tick, msgspec.json.decode(one.input)["kind"]) for one in inputs]
     assert kinds == [(0, "wrote"), (1, "wrote"), (2, "said"), (3, "said")]
+
+
+class BotRun(Run):
+    """Ana, Ben and a bot."""
+
+    async def begin(self, **options: Any) -> None:
+        (self.one,) = (self.two,) = await self.cluster.started()
+        players = (ANA, self.one), (BEN, self.one)
+        _, sockets = await self.cluster.play(
+            self.game, *players, on=self.one, begins=False, seats=3, **options
+        )
+        self.ana = self.cluster.clients[sockets[ANA]]
+        self.others = [self.cluster.clients[sockets[BEN]]]
+        thread: Any = AtOnce()
+        self.bots = BotPlayers(
+            self.one.engine, self.one.matches, thread, clock=self.one.time, metrics=Metrics()
+        )
+        await self.cluster.do(self.one, AddBot(ANA, ROOM, 1))
+        for user in (ANA, BEN):
+            await self.cluster.do(self.one, SetReady(user, ROOM, ready=True))
+
+    async def pass_s(self, seconds: float) -> None:
+        for _ in range(round(seconds * 10)):
+            self.one.time.now += 0.1
+            self.bots.step(self.one.time.now)
+            await self.cluster.settle()
+
+
+async def said_by_bots(secrets: Sequence[int]) -> list[bytes]:
+    """Return what Ben is told of a match in which Ana writes so often before each step of time."""
+    run = BotRun("letters")
+    await run.begin()
+    numbers = iter(secrets)
+    for say in "ab":
+        for user in (ANA, BEN):
+            await run.do(("move", user, {"say": say}))
+            # While the bot waits for its turn, and while it thinks.
+            for _ in range(5):
+                await run.pass_s(0.2)
+                for _ in range(next(numbers, 0)):
+                    await run.cluster.move(run.one, ANA, {"write": ["secret"]})
+    assert run.one.live() == []
+    return run.others[0].texts
+
+
+async def test_a_bot_does_the_same_whatever_is_hidden_from_it() -> None:
+    without = await said_by_bots([])
+    assert sum(b"game:moved" in text for text in without) == 6
+    for secrets in ([1], [0] * 5 + [1, 1, 1], [1, 0, 2] * 7):
+        assert await said_by_bots(secrets) == without
