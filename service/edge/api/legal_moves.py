@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from service.edge.api import shapes
-from service.edge.api.access import find
-from service.games.sight import seated
+from service.edge.api.access import find, viewer_of
 
 if TYPE_CHECKING:
     from service.edge.api.calls import Call, Dependencies
@@ -16,16 +15,16 @@ if TYPE_CHECKING:
 async def show_legal_moves(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.LegalMoves:
     """Lists the moves that you may make now; none if it is not your turn, or its game lists none.
 
-    A match that is over, or in which you have no seat, has none for you. The state is that of all
-    committed moves, on whichever node the match is.
+    A match that is over, or in which you have no seat, or have left it, has none for you. The state
+    is that of all committed moves, on whichever node the match is.
     """
     match = await find(call.params.match_id, call.caller, deps)
-    user = None if call.caller.identity is None else str(call.caller.identity.user)
-    if user not in match.users or match.ended_at is not None:
+    viewer = viewer_of(match, call.caller, deps)
+    seat = viewer.seat
+    if seat is None or match.ended_at is not None:
         return shapes.LegalMoves(seat=None, moves=[])
-    seat = match.users.index(user)
     with deps.replays.turn():
-        replay = await deps.replays.load(match.id, viewer=seated(seat))
+        replay = await deps.replays.load(match.id, viewer=viewer)
         # Without its tick, which would tell that others have made hidden moves.
         moves = await deps.replays.ask(replay, lambda one: _legal_moves(one, seat))
     return shapes.LegalMoves(seat=seat, moves=moves)
