@@ -11,6 +11,7 @@ from service.client import Refused
 from service.games.bots import BOT_HZ
 from service.games.chance import Chance
 from service.games.protocol import Sight
+from service.games.shield import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -64,7 +65,7 @@ class BotUser:
         self._chance = chance
         self._legal_moves = legal_moves
         self._match = ""
-        self._view_type: Any = get_type_hints(type(game).view)["return"]
+        self._view_type: Any = get_type_hints(type(rules_of(game)).view)["return"]
         self._room: str | None = None
         self._seat: int | None = None
         self._latest: Message | None = None

@@ -13,7 +13,8 @@ import msgspec
 
 from service.errors import ServiceError
 from service.games.options import option_names, options_schema, set_up
-from service.games.protocol import Game, GameEvent
+from service.games.protocol import Game, GameEvent, RulesFailed
+from service.games.shield import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -71,7 +72,7 @@ def check_game(game: Any, room_options: Collection[str] = ()) -> None:
     """
     faults = list(_members(game)) or list(_values(game, room_options))
     if not faults:
-        faults = list(_first_states(game))
+        faults = list(_first_states(shielded(game)))
     if faults:
         raise GameFaulty("; ".join(faults))
 
@@ -175,7 +176,9 @@ def _first_states(game: Game) -> Iterator[str]:
                 *_shown(game, players),
                 *_moved(game, players),
             ]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - rules may raise anything
+        except RulesFailed as error:
+            faults = [error.message]
+        except Exception as error:  # noqa: BLE001 - rules may raise anything
             faults = [f"they raise {error!r}"]
         for fault in faults:
             yield f"with {players} players: {fault}"

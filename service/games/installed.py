@@ -16,6 +16,7 @@ import msgspec
 
 from service.games.catalogue import GAMES, OWN_PACKAGE, Catalogue
 from service.games.checking import GameFaulty, check_game
+from service.games.shield import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from service.games.protocol import Game
 
 GROUP = "ws_service.games"
+
+_SHIELDS: dict[int, Game] = {}
+"""What calls the rules of packages, by the id of the rules, which it keeps."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -62,7 +66,7 @@ def installed_games(
         for game in _games_of(entry, package, faults):
             reason = _refusal(game, package, rules, packages, room_options)
             if reason is None:
-                rules[game.name, game.rules_version] = game
+                rules[game.name, game.rules_version] = _shield_of(game)
                 packages[game.name] = package
             else:
                 faults.append(Fault(package, str(getattr(game, "name", entry.name)), reason))
@@ -91,6 +95,14 @@ def _games_of(entry: metadata.EntryPoint, package: str, faults: list[Fault]) -> 
     if not games:
         faults.append(Fault(package, entry.name, f"{entry.value} has no game"))
     yield from games
+
+
+def _shield_of(game: Game) -> Game:
+    """Return what calls the rules of a package; the same for the same rules, as at a reload."""
+    known = _SHIELDS.get(id(game))
+    if known is None:
+        known = _SHIELDS[id(game)] = shielded(game)
+    return known
 
 
 def _told(error: BaseException) -> str:

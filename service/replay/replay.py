@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event
     from service.games.catalogue import Catalogue
     from service.games.protocol import Game, GameEvent, State
+    from service.games.protocol import Result as GameResult
 
 Result = TypeVar("Result")
 
@@ -185,6 +186,14 @@ class Replay:
         """Return the points by seat in a state; raise `RulesFailed`."""
         return self._ask(lambda: self.game.scores(state))
 
+    def result(self, state: State) -> GameResult | None:
+        """Return how the match ended by its rules in a state, or None; raise `RulesFailed`."""
+        return self._ask(lambda: self.game.result(state))
+
+    def legal_moves(self, state: State, seat: int) -> list[dict[str, Any]]:
+        """Return the moves that a seat may make in a state; raise `RulesFailed`."""
+        return self._ask(lambda: [dict(move) for move in self.game.legal_moves(state, seat)])
+
     def _ask(self, question: Callable[[], Result]) -> Result:
         """Call the rules; raise `RulesFailed` when they raise."""
         try:
@@ -253,7 +262,7 @@ class Replay:
             return Difference(run.tick, f"recorded was {self.ended.scores}, the score is {scores}")
         if state_hash(run.state) != self.ended.hash:
             return Difference(run.tick, "the last state is not the recorded one")
-        result = self._ask(lambda: self.game.result(run.state))
+        result = self.result(run.state)
         by_the_rules = self.ended.reason in BY_THE_RULES
         if by_the_rules and (result is None or result.winner != self.ended.winner):
             return Difference(run.tick, f"recorded was winner {self.ended.winner}, not {result}")

@@ -170,7 +170,7 @@ class SeenReplay(Replay):
     def scores(self, state: State) -> list[int]:
         """Return the points by seat once the match is over by its rules, and zeros before."""
         scores = super().scores(state)
-        return scores if self.game.result(state) is not None else [0] * len(scores)
+        return scores if self.result(state) is not None else [0] * len(scores)
 
     def verify(self) -> Difference | None:
         """Compare the whole recording with the rules, without telling what differs."""

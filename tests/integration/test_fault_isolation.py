@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pytest
 
 from service.domain.commands.moves import Move
@@ -13,8 +16,11 @@ from service.domain.events.matches import MatchEnded, MatchStarted
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.eventstore.records import Origin
 from service.fanout.rules import _AFTER_FOLD, _BEFORE_FOLD
-from service.games.catalogue import GAMES
+from service.games.catalogue import GAMES, Catalogue
+from service.games.shield import shielded
+from tests.acceptance.service_process import SECRET
 from tests.integration.stage import Message, Stage, Tab, Theatre, holds, room_of
+from tests.unit.games.faulty_games import Nim
 
 DIVIDED = "division by zero"
 
@@ -364,3 +370,39 @@ def test_an_unencodable_append_does_not_fail_its_batch(theatre: Theatre) -> None
         assert bad["code"] == "INTERNAL_ERROR"
 
     theatre.runner.run(story(theatre.stage))
+
+
+@pytest.mark.parametrize("rule", ["decide", "apply", "result", "view", "legal_moves"])
+def test_rules_of_a_package_that_exit_end_no_more_than_their_match(
+    theatre: Theatre, rule: str
+) -> None:
+    async def story(stage: Stage) -> None:
+        other = await bystander(stage)
+        nim: Any = Nim()
+        ana, ben = await stage.connect(), await stage.connect()
+        exits = [False]
+        real = getattr(nim, rule)
+        setattr(nim, rule, lambda *given: sys.exit(1) if exits[0] else real(*given))
+        stage.service.parts.games.replace(Catalogue([*GAMES.registered, shielded(nim)]), {})
+        room = await room_of((ana, ben), "nim")
+        exits[0] = True
+        if rule == "legal_moves":
+            assert await listed(stage, ana.user, f"{room}-1") == 409
+        for _ in range(3):
+            await ana.ask("game:move", roomId=room, move={"number": 1})
+        if rule != "legal_moves":
+            assert (await ben.until("game:over"))["reason"] == "void"
+        exits[0] = False
+        await ana.insist("room:leave", roomId=room)
+        await ben.insist("room:leave", roomId=room)
+        await plays_on(other, stage)
+
+    theatre.runner.run(story(theatre.stage))
+
+
+async def listed(stage: Stage, user: int, match: str) -> int:
+    """Ask for the legal moves of a user, and return the status of the answer."""
+    token = jwt.encode({"id": user, "exp": time.time() + 600}, SECRET)
+    url = f"{stage.service.url}/api/v1/matches/{match}/legal-moves"
+    async with stage.http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+        return answer.status

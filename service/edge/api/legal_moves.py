@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from service.edge.api import shapes
 from service.edge.api.access import find, viewer_of
 
 if TYPE_CHECKING:
     from service.edge.api.calls import Call, Dependencies
-    from service.replay.replay import Replay
 
 
 async def show_legal_moves(deps: Dependencies, call: Call[shapes.MatchParams]) -> shapes.LegalMoves:
@@ -26,9 +25,5 @@ async def show_legal_moves(deps: Dependencies, call: Call[shapes.MatchParams]) -
     with deps.replays.turn():
         replay = await deps.replays.load(match.id, viewer=viewer)
         # Without its tick, which would tell that others have made hidden moves.
-        moves = await deps.replays.ask(replay, lambda one: _legal_moves(one, seat))
+        moves = await deps.replays.ask(replay, lambda one: one.legal_moves(one.at(one.ticks), seat))
     return shapes.LegalMoves(seat=seat, moves=moves)
-
-
-def _legal_moves(replay: Replay, seat: int) -> list[dict[str, Any]]:
-    return [dict(move) for move in replay.game.legal_moves(replay.at(replay.ticks), seat)]

@@ -246,7 +246,7 @@ ROUTES: tuple[Route[Any], ...] = (
         show_legal_moves,
         params_type=shapes.MatchParams,
         response_type=shapes.LegalMoves,
-        problems=(404, 503),
+        problems=(404, 409, 503),
     ),
     Route(
         "GET",

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from service.games.shield import rules_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -72,7 +74,7 @@ def _entry(game: Game) -> Path | None:
     page: str | None = getattr(game, "page", None)
     if page is None:
         return None
-    source = getattr(sys.modules.get(type(game).__module__), "__file__", None)
+    source = getattr(sys.modules.get(type(rules_of(game)).__module__), "__file__", None)
     if source is None:
         return None
     directory = Path(source).resolve().parent

@@ -15,6 +15,7 @@ from service.cli.new_game import new_game
 from service.games.catalogue import Catalogue
 from service.games.installed import GROUP, installed_games
 from service.games.reloading import Reloader
+from service.games.shield import rules_of
 
 
 class Package:
@@ -108,7 +109,7 @@ def test_faulty_code_is_named_and_the_old_rules_stay_until_it_is_mended(
     assert [fault.package for fault in reloaded.faults] == ["dice_duel"]
     assert re.search(reason, reloaded.faults[0].reason), reloaded.faults[0].reason
     assert games["dice_duel"] is old
-    assert sys.modules["dice_duel"].RULES is old
+    assert sys.modules["dice_duel"].RULES is rules_of(old)
 
     package.edit(after, before)
     assert reloader.reload(reloader.changed(), LIVE).games == ["dice_duel"]

@@ -1,0 +1,118 @@
+"""Rules of packages that do the worst: it comes to their match as an error, and to nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from service.games import shield
+from service.games.checking import GameFaulty, check_game
+from service.games.figures import HasFigures
+from service.games.protocol import Game, InvalidMove, Result, RulesFailed
+from service.games.shield import rules_of, shielded
+from tests.unit.games.faulty_games import Nim
+
+
+def nim_that(rule: str, does: Callable[..., Any]) -> Game:
+    """Return rules of which one does something else."""
+    game: Any = Nim()
+    setattr(game, rule, does)
+    return shielded(game)
+
+
+def raises(error: BaseException) -> Callable[..., Any]:
+    def rule(*_: object) -> None:
+        raise error
+
+    return rule
+
+
+def busy(*_: object) -> None:
+    """Take a little time of the CPU."""
+    sum(range(10_000))
+
+
+def endless(*_: object) -> None:
+    while True:
+        with suppress(Exception):  # As rules may do.
+            pass
+
+
+WORST = [SystemExit(3), GeneratorExit(), asyncio.CancelledError(), BaseException("worst")]
+
+
+@pytest.mark.parametrize("error", WORST, ids=repr)
+@pytest.mark.parametrize("rule", ["setup", "decide", "apply", "view", "legal_moves", "scores"])
+def test_rules_that_would_end_the_service_have_failed(rule: str, error: BaseException) -> None:
+    game = nim_that(rule, raises(error))
+    arguments: dict[str, tuple[Any, ...]] = {
+        "setup": (1, None, 2),
+        "scores": (None,),
+        "decide": (None, 0, {}),
+    }
+    with pytest.raises(RulesFailed, match=r"of nim raised .*(Exit|Cancelled|worst)"):
+        getattr(game, rule)(*arguments.get(rule, (None, 0)))
+
+
+@pytest.mark.parametrize("error", [InvalidMove("no"), KeyError("x"), KeyboardInterrupt()])
+def test_all_else_is_raised_as_it_is(error: BaseException) -> None:
+    with pytest.raises(type(error)) as found:
+        nim_that("decide", raises(error)).decide(None, 0, {})
+    assert found.value is error
+
+
+def test_a_call_that_takes_too_long_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shield, "CPU_S_MAX", 0.0)
+    with pytest.raises(RulesFailed, match=r"rule.*|busy\(\) of nim took .* s, in which no match"):
+        nim_that("step", busy).step(None)
+    # It runs a whole match.
+    assert nim_that("figures", busy).figures([]) is None  # type: ignore[attr-defined]  # optional
+
+
+def test_a_call_that_does_not_return_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shield, "HANG_S", 0.02)
+    # With a thread of its own, which looks that often.
+    monkeypatch.setattr(shield, "_WATCH", shield._Watch())  # noqa: SLF001 - as above
+    with pytest.raises(RulesFailed, match=r"endless\(\) of nim has not returned"):
+        nim_that("step", endless).step(None)
+    game = nim_that("result", lambda _: Result(1))
+    assert [game.result(None) for _ in range(1000)] == [Result(1)] * 1000
+
+
+def test_rules_that_yield_run_where_they_are_called() -> None:
+    def step(state: list[int]) -> Iterator[int]:
+        state.append(1)
+        yield 7
+
+    game: Any = nim_that("step", step)
+    state: list[int] = []
+    assert game.step(state) == [7]
+    assert state == [1]
+
+
+def test_all_but_the_calls_is_that_of_the_game() -> None:
+    nim = Nim()
+    nim.page = "page/view.js"  # type: ignore[attr-defined]  # optional
+    game = shielded(nim)
+    assert (game.name, game.seats, game.options_type) == (nim.name, nim.seats, nim.options_type)
+    assert game.page == "page/view.js"  # type: ignore[attr-defined]  # optional
+    assert not isinstance(game, HasFigures)
+    assert isinstance(nim_that("figures", busy), HasFigures)
+    assert rules_of(game) is nim
+    assert rules_of(nim) is nim
+    with pytest.raises(AttributeError):
+        _ = game.other  # type: ignore[attr-defined]  # that is the point
+
+
+def test_a_game_that_hangs_or_exits_in_its_check_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shield, "HANG_S", 0.02)
+    monkeypatch.setattr(shield, "_WATCH", shield._Watch())  # noqa: SLF001 - as above
+    for rule, text in ((endless, "has not returned"), (raises(SystemExit(1)), "SystemExit")):
+        game: Any = Nim()
+        game.view = rule
+        with pytest.raises(GameFaulty, match=text):
+            check_game(game)
