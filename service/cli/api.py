@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
+import typer
 
 from service.errors import ServiceError
 
@@ -13,14 +15,22 @@ if TYPE_CHECKING:
 
 OK = 200
 
+_ADDRESS = re.compile(r"(?:http|ws)(s?://[^/?#\s]+(?:/[^?#\s]*)?)")
+
 
 class ServiceNotReached(ServiceError):
     """The service cannot be reached, or refuses what it is asked for."""
 
 
-def base_url(url: str | None, settings: Settings) -> str:
-    """Return the address of the service: the one that was given, or that of this machine."""
-    return (url or f"http://127.0.0.1:{settings.listen.port}").rstrip("/")
+def base_url(url: str | None, settings: Settings, scheme: Literal["http", "ws"] = "http") -> str:
+    """Return the address of the service for a scheme: the one given, or that of this machine.
+
+    Raises `BadParameter` for what is none; `http` and `ws` are taken for each other.
+    """
+    found = _ADDRESS.fullmatch(url or f"http://127.0.0.1:{settings.listen.port}")
+    if not found:
+        raise typer.BadParameter("give it like http://127.0.0.1:4000", param_hint="--url")
+    return f"{scheme}{found[1]}".rstrip("/")
 
 
 async def ask(
@@ -31,7 +41,8 @@ async def ask(
         async with http.request(method, url, json=body) as response:
             answer = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        message = f"{url} can't be reached: {error}; is the service running?"
+        reason = str(error) or "it does not answer"
+        message = f"{url} can't be reached: {reason}; is the service running?"
         raise ServiceNotReached(message) from error
     found: dict[str, Any] = answer if isinstance(answer, dict) else {}
     if response.status != OK or not found:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import typer
 from rich.box import SIMPLE
 from rich.progress import Progress
 from rich.table import Table
@@ -21,7 +22,7 @@ from service.cli.common import (
     run,
 )
 from service.cli.match_source import picture_size
-from service.cli.matches import parse_time
+from service.cli.matches import now_us, parse_time
 from service.domain.events.base import match_stream
 from service.domain.events.matches import MatchInput
 from service.domain.names import placeholder_name
@@ -93,6 +94,8 @@ class Then(msgspec.Struct, frozen=True):
 def show_then(time: str, room: str | None, *, secrets: bool, as_json: bool) -> None:
     """Print what there was at a time, or one room of it; raise `NothingThen`."""
     at_us = parse_time(time, "TIME")
+    if at_us > now_us():
+        raise typer.BadParameter("it is in the future", param_hint="TIME")
     then, pictures = run(_then(at_us, room, secrets=secrets))
     if as_json:
         print(msgspec.json.encode(then).decode())
@@ -121,7 +124,10 @@ async def _then(at_us: int, room: str | None, *, secrets: bool) -> tuple[Then, l
         world = await world_at(reader, position)
         rooms = [one for one in world.rooms.rooms.values() if room in {None, one.id}]
         if room is not None and not rooms:
-            raise NothingThen(f"there was no room {room} at {format_time(at_us)} UTC")
+            raise NothingThen(
+                f"there was no room {room} at {format_time(at_us)} UTC: "
+                "without --room all are listed"
+            )
         users = {str(user) for one in rooms for user in one.members} | {
             str(user) for user in world.presence.sockets
         }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from service.cli.api import ServiceNotReached
+from service.cli.api import ServiceNotReached, base_url
 from service.cli.bot_user import BotUser, Tally, first_error
 from service.cli.common import known_games
 from service.cli.token import InvalidArgument, make_token
@@ -53,7 +53,7 @@ def bots(  # noqa: PLR0913, PLR0917 - these are the options
     users = _tokens(settings, count, tokens, prefix)
     # The client warns of each refused token; the error at the end says it once.
     logging.getLogger("service.client").setLevel(logging.ERROR)
-    asyncio.run(_until_stopped(users, rules, level, url or _url(settings)))
+    asyncio.run(_until_stopped(users, rules, level, base_url(url, settings, "ws")))
 
 
 def _game(name: str, level: int) -> Game:
@@ -67,10 +67,6 @@ def _game(name: str, level: int) -> Game:
     if not 1 <= level <= game.bot_levels:
         raise InvalidArgument(f"--level {level} must be from 1 to {game.bot_levels} for {name}")
     return game
-
-
-def _url(settings: Settings) -> str:
-    return f"ws://127.0.0.1:{settings.listen.port}"
 
 
 def _tokens(settings: Settings, count: int, file: Path | None, prefix: str) -> list[Token]:

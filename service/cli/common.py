@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import signal
 import sys
-from contextlib import asynccontextmanager, contextmanager
+import tempfile
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -56,16 +59,45 @@ def run(work: Coroutine[None, None, Result]) -> Result:
 
 @contextmanager
 def opened_output(path: Path | None) -> Iterator[BinaryIO]:
-    """Open a file for writing, or use standard output; raise `CannotWrite`."""
+    """Open a file for writing, or use standard output; raise `CannotWrite`.
+
+    A file that is there is replaced when all is written: a failure leaves it as it was.
+    """
     try:
         if path is None:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
+        elif _is_replaceable(path):
+            with _replacement(path) as file:
+                yield file
         else:
             with path.open("wb") as file:
                 yield file
     except OSError as error:
-        raise CannotWrite(f"{path or 'standard output'} can't be written: {error}") from error
+        reason = error.strerror or error
+        raise CannotWrite(f"{path or 'standard output'} can't be written: {reason}") from error
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Return whether another file can take the place of one: it is no device, directory or pipe."""
+    is_file = path.is_file() or not path.exists()
+    return is_file and os.access(path.resolve().parent, os.W_OK)
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[BinaryIO]:
+    target = path.resolve()
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, name)
+        os.replace(name, target)  # noqa: PTH105 - it is a name
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)  # noqa: PTH108 - as above
+        raise
 
 
 @cache

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import typer
 
 from service.cli.api import ask, base_url
 from service.cli.common import run
@@ -17,6 +18,8 @@ from service.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from service.domain.ids import UserId
 
 TOKEN_TTL = timedelta(minutes=5)
 TIMEOUT_S = 30.0
@@ -35,12 +38,19 @@ def fork_match(
         "tick": tick_of(place, replay, "--fork"),
     }
     if players:
-        body["players"] = [parse_user_id(user) for user in players]
+        body["players"] = [_user(user) for user in players]
     used = token or make_token(settings, None, None, TOKEN_TTL, (Scope.ADMIN,))
     forked = run(_post(f"{base}/api/v1/admin/fork", used, body))
     print(f"{base}/room/{forked['roomId']}")
     waiting = body.get("players", replay.started.players)
     print(f"match {forked['matchId']} waits there for {', '.join(map(str, waiting))}")
+
+
+def _user(text: str) -> UserId:
+    try:
+        return parse_user_id(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--player") from error
 
 
 async def _post(url: str, token: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 from datetime import timedelta
@@ -13,6 +14,7 @@ import aiohttp
 import msgspec
 from rich.live import Live
 
+from service.cli.api import base_url
 from service.cli.common import console, known_games, run
 from service.cli.match_source import picture_size
 from service.cli.plain_frames import PlainFrames, ending_with_the_pipe
@@ -27,11 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     from service.client import Message
+    from service.client.tokens import Token
     from service.replay.terminal import Line
 
 USER = "ws-service-replay"
 NAME = "Terminal"
 TOKEN_TTL = timedelta(hours=1)
+
+BAD_MESSAGE = "BAD_MESSAGE"
+CODE_BAD_TOKEN = 1008
 
 
 class CannotWatch(ServiceError):
@@ -41,23 +47,35 @@ class CannotWatch(ServiceError):
 def watch_room(room: str, url: str | None, token: str | None, password: str | None) -> None:
     """Show the match of a room until it is over; raise `CannotWatch`."""
     settings = load_settings()
-    used = token or make_token(settings, USER, NAME, TOKEN_TTL)
-    run(_watch(room, url or f"ws://127.0.0.1:{settings.listen.port}", used, password))
+    # The client warns of each refused token; the error at the end says it once.
+    logging.getLogger("service.client").setLevel(logging.ERROR)
+
+    async def sign() -> str:
+        return make_token(settings, USER, NAME, TOKEN_TTL)
+
+    run(_watch(room, base_url(url, settings, "ws"), token or sign, password))
 
 
-async def _watch(room: str, url: str, token: str, password: str | None) -> None:
-    async def give() -> str:
-        return token
-
+async def _watch(room: str, url: str, token: Token, password: str | None) -> None:
     fields: dict[str, Any] = {} if password is None else {"password": password}
     try:
-        async with connect(url, give) as client:
+        async with connect(url, token) as client:
             await client.command("room:join", roomId=room, role="spectator", **fields)
             await show(client, Watched(room, client.welcome["user"]["id"]))
     except Refused as error:
-        raise CannotWatch(f"room {room} can't be watched: {error}") from error
-    except (Closed, aiohttp.ClientError, OSError) as error:
-        raise CannotWatch(f"the service at {url} can't be reached: {error}") from error
+        why = "it is no id of a room" if error.code == BAD_MESSAGE else error
+        raise CannotWatch(f"room {room} can't be watched: {why}") from error
+    except Closed as error:
+        why = f"{url} has closed the connection for good: {error}"
+        if error.code == CODE_BAD_TOKEN:
+            why = (
+                f"{url} refuses the token: JWT_SECRET must be the one of the service; or give "
+                "--token with one that it accepts"
+            )
+        raise CannotWatch(why) from error
+    except (aiohttp.ClientError, OSError) as error:
+        reason = str(error) or "it does not answer"
+        raise CannotWatch(f"the service at {url} can't be reached: {reason}") from error
 
 
 class Watched:
@@ -110,7 +128,7 @@ class Watched:
         view = self.update["state"]
         if self.game in known_games():
             view = msgspec.convert(view, _view_type(self.game))
-        return paint_view(view, self.scores(), self.names or [""], width, height)
+        return paint_view(view, self.scores(), self.names, width, height)
 
     def scores(self) -> list[int]:
         """Return the points by seat, where the state has them."""

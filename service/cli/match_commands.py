@@ -78,6 +78,8 @@ def list_(  # noqa: PLR0913 - these are the options
     if context.invoked_subcommand is None:
         from service.cli.matches import Wanted, list_matches
 
+        if json and csv:
+            raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
         wanted = Wanted(user, opponent, game, since, until, result, reason, longer, shorter, sort)
         list_matches(wanted, limit, page, form="json" if json else "csv" if csv else "table")
 
@@ -148,7 +150,7 @@ _ReplayPlayer = Annotated[
 ]
 _ReplayUrl = Annotated[
     str | None,
-    typer.Option(help="With --live: the service, as ws://127.0.0.1:4000; with --fork as http://."),
+    typer.Option(help="With --live and --fork: the service, as http://127.0.0.1:4000."),
 ]
 _ReplayToken = Annotated[
     str | None,
@@ -184,7 +186,27 @@ def replay(  # noqa: PLR0913 - these are the options
     """Replay a match in the terminal, verify it, or export it; from the log or a recording."""
     from service.cli import replay
     from service.cli.match_source import Source
+    from service.cli.replay_options import check_together
 
+    check_together(
+        {
+            "ID": match,
+            "--import": import_,
+            "--live": live,
+            "--fork": fork,
+            "--verify": verify,
+            "--export": export,
+            "--at": at,
+            "--json": json,
+            "--hz": hz,
+            "--from": start,
+            "--to": to,
+            "--output": output,
+            "--player": player,
+            "--url": url,
+            "--password": password,
+        }
+    )
     source = Source(match, import_, secrets)
     if live is not None:
         from service.cli.live import watch_room

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from service.replay.replay import Replay
     from service.replay.summary import Mark, Score, Summary
 
-CHART_WIDTH = 60
+CHART_WIDTH_MIN, CHART_WIDTH_MAX = 10, 60
+CHART_MARGIN = 8
+"""The columns beside the chart: its labels, and one that stays free."""
+
 CHART_HEIGHT_MAX = 8
 
 MARKS_SHOWN = 40
@@ -38,8 +41,9 @@ def show_match(match: str, *, as_json: bool) -> None:
         print(msgspec.json.encode(summary).decode())
         return
     out = console()
+    width = max(CHART_WIDTH_MIN, min(CHART_WIDTH_MAX, out.width - CHART_MARGIN))
     out.print(_head(replay, summary, names))
-    out.print(_chart(summary, names))
+    out.print(_chart(summary, names, width))
     out.print(_happened(summary.timeline, names))
     out.print(_figures(summary, names))
 
@@ -78,15 +82,15 @@ def _head(replay: Replay, summary: Summary, names: list[str]) -> Text:
     return text
 
 
-def _chart(summary: Summary, names: list[str]) -> Text:
+def _chart(summary: Summary, names: list[str], width: int) -> Text:
     """Draw the score of each seat over time."""
     most = max((max(one.scores, default=0) for one in summary.scores), default=0)
     if not most or summary.duration_s <= 0 or len(names) != len(SEATS):
         return Text("no points were made\n" if not most else "")
     height = min(most, CHART_HEIGHT_MAX)
-    rows = [[(" ", "")] * CHART_WIDTH for _ in range(height + 1)]
-    for column in range(CHART_WIDTH):
-        scores = _scores_at(summary.scores, (column + 1) / CHART_WIDTH * summary.duration_s)
+    rows = [[(" ", "")] * width for _ in range(height + 1)]
+    for column in range(width):
+        scores = _scores_at(summary.scores, (column + 1) / width * summary.duration_s)
         for seat, score in enumerate(scores):
             row = height - round(score / most * height)
             taken = rows[row][column][0] != " "
@@ -98,8 +102,8 @@ def _chart(summary: Summary, names: list[str]) -> Text:
         for sign, colour in cells:
             text.append(sign, colour)
         text.append("\n")
-    ends = f"0 s{seconds_as_text(summary.duration_s):>{CHART_WIDTH - 3}}"
-    return text.append(f"     └{'─' * CHART_WIDTH}\n      {ends}\n")
+    ends = f"0 s{seconds_as_text(summary.duration_s):>{width - 3}}"
+    return text.append(f"     └{'─' * width}\n      {ends}\n")
 
 
 def _scores_at(scores: Sequence[Score], at_s: float) -> Sequence[int]:

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from datetime import UTC, datetime
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 import typer
@@ -25,6 +25,7 @@ from service.eventstore.read_models.match_history import (
     PlayedMatch,
     find_matches,
 )
+from service.replay.columns import cut, cut_pair
 from service.replay.times import whole_seconds
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
@@ -85,12 +86,16 @@ def _query(wanted: Wanted, limit: int, page: int, now: float) -> MatchQuery:
     for option, value in (("--opponent", wanted.opponent), ("--result", wanted.result)):
         if value is not None and wanted.user is None:
             raise typer.BadParameter("this also needs --user", param_hint=option)
+    since = parse_since(wanted.since, now)
+    until = None if wanted.until is None else parse_since(wanted.until, now, "--until")
+    if until is not None and until < since:
+        raise typer.BadParameter("it is before --since", param_hint="--until")
     return MatchQuery(
         user=wanted.user,
         opponent=wanted.opponent,
         game=wanted.game,
-        since=parse_since(wanted.since, now),
-        until=None if wanted.until is None else parse_since(wanted.until, now, "--until"),
+        since=since,
+        until=until,
         result=wanted.result,
         reason=wanted.reason,
         seconds_min=_duration_s(wanted.longer, "--longer"),
@@ -124,7 +129,7 @@ async def _list(wanted: MatchQuery, page: int, form: str) -> None:
         print("no matches found" if page == 1 else f"no matches found on page {page}")
     else:
         out = console()
-        out.print(_table(found) if out.width >= WIDE else _narrow_table(found))
+        out.print(_table(found) if out.width >= WIDE else narrow_table(found, out.width))
         if len(more) > len(found):
             out.print(f"There are more: --page {page + 1}", style="dim")
 
@@ -171,30 +176,50 @@ def _table(found: list[PlayedMatch]) -> Table:
     return table
 
 
-def _narrow_table(found: list[PlayedMatch]) -> Table:
-    """Return a table for 80 columns: a line for each match."""
+def narrow_table(found: list[PlayedMatch], width: int) -> Table:
+    """Return a table for 80 columns: a line for each match, in which only names are cut."""
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("match", "started (UTC)", "game"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("players", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("s", no_wrap=True, justify="right")
-    table.add_column("end", no_wrap=True)
-    for match in found:
-        seconds = seconds_of(match)
-        score = f" {':'.join(map(str, match.scores))} " if match.scores else " : "
-        players = [*match.players[:1], score, *match.players[-1:]]
-        table.add_row(
-            match.id,
-            format_time(match.started_at)[5:16],
-            match.game,
-            Text("".join(players) if len(match.players) == PAIR else ", ".join(match.players)),
-            "" if seconds is None else str(whole_seconds(seconds)),
-            match.reason or "live",
-        )
+    names = ("match", "started (UTC)", "game", "s", "end")
+    rows = [_narrow_row(match) for match in found]
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    players_width = max(width - sum(widths) - BORDERS, PLAYERS_WIDTH_MIN)
+    for name, column_width in zip(names, widths, strict=True):
+        if name == "s":
+            table.add_column("players", no_wrap=True)
+        justify: Literal["left", "right"] = "right" if name == "s" else "left"
+        table.add_column(name, no_wrap=True, min_width=column_width, justify=justify)
+    for match, (*before, seconds, end) in zip(found, rows, strict=True):
+        table.add_row(*before, Text(_players(match, players_width)), seconds, end)
     return table
 
 
+def _narrow_row(match: PlayedMatch) -> tuple[str, ...]:
+    seconds = seconds_of(match)
+    return (
+        match.id,
+        format_time(match.started_at)[5:16],
+        match.game,
+        "" if seconds is None else str(whole_seconds(seconds)),
+        match.reason or "live",
+    )
+
+
+def _players(match: PlayedMatch, width: int) -> str:
+    """Return the players with the score between them, of two players at the least a part."""
+    if len(match.players) != PAIR:
+        return cut(", ".join(match.players), width)
+    score = f" {':'.join(map(str, match.scores))} " if match.scores else " : "
+    one, other = match.players
+    first, second = cut_pair(one, other, max(2, width - len(score)))
+    return f"{first}{score}{second}"
+
+
 PAIR = 2
+
+BORDERS = 13
+"""What is between and beside the columns of the narrow table."""
+
+PLAYERS_WIDTH_MIN = 15
 
 
 def seconds_of(match: PlayedMatch) -> float | None:
@@ -223,6 +248,11 @@ def parse_since(since: str | None, now: float, option: str = "--since") -> int:
     return 0 if since is None else parse_time(since, option, now)
 
 
+def now_us() -> int:
+    """Return the present time, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
 def parse_time(since: str, option: str, now: float | None = None) -> int:
     """Parse a time, or how long ago it was, to microseconds since 1970; raise `BadParameter`."""
     ago = _AGO.fullmatch(since)
@@ -238,7 +268,7 @@ def parse_time(since: str, option: str, now: float | None = None) -> int:
             param_hint=option,
         ) from None
     if not 1970 <= date.year < 9999:  # noqa: PLR2004 - what can be counted from 1970, in any zone
-        raise typer.BadParameter("give a date from 1970 on", param_hint=option)
+        raise typer.BadParameter("give a date from 1970 to 9998", param_hint=option)
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
     return int(date.timestamp() * 1_000_000)

@@ -18,6 +18,7 @@ from service.games.pong import (
 )
 from service.games.relay import RelayView
 from service.replay.colours import LINE, MUTED, SEATS, TEXT
+from service.replay.columns import centred, cut, cut_pair, width_of
 from service.replay.times import left_as_text, seconds_as_text
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ WIDTH_MIN, HEIGHT_MIN = 24, 8
 REWOUND = "rewound to here after a restart"
 REWIND_SHOWN_S = 2
 """How long the notice of a rewind is shown, in seconds of the match."""
+
+STATUS_NAME_MAX = 24
+"""The columns of a name in the line below a board."""
 
 DISCS = "●○"
 DISCS_IN_LINE = "◉◎"
@@ -111,17 +115,24 @@ def _painted(  # noqa: PLR0913, PLR0917 - as above
         text = _draw_last_move(
             replay, tick, names, max(width, WIDTH_MIN), max(height - 2, HEIGHT_MIN)
         )
-        return [[Span(_centered(", ".join(names), width))], *_lines(text)]
+        return [[Span(_centered(cut(", ".join(names), width), width))], *_lines(text)]
     return paint_view(view, scores, names, width, height)
 
 
 def _title(names: list[str], scores: list[int], width: int, marks: tuple[str, str]) -> Line:
-    """Return the names in the colours of their seats, with the score between them."""
-    left = f"{marks[0]} {names[0]}".strip()
-    right = f"{names[-1]} {marks[1]}".strip()
+    """Return the names in the colours of their seats, with the score between them.
+
+    They are cut where they are too long for the line. Other than two have each their score behind.
+    """
+    if len(names) != len(SEATS):
+        points: list[object] = [*scores] or [""] * len(names)
+        each = (f"{name} {score}".strip() for name, score in zip(names, points, strict=False))
+        return [Span(_centered(cut(", ".join(each), width), width))]
     score = f"   {' : '.join(map(str, scores))}   "
-    whole = left + score + right
-    before = " " * (len(whole.center(width)) - len(whole.center(width).lstrip()))
+    around = width_of(score) + sum(1 + width_of(mark) for mark in marks if mark)
+    first, second = cut_pair(names[0], names[1], max(2, width - around))
+    left, right = f"{marks[0]} {first}".strip(), f"{second} {marks[1]}".strip()
+    before = " " * centred(left + score + right, width)
     return [Span(before), Span(left, SEATS[0]), Span(score, TEXT), Span(right, SEATS[1])]
 
 
@@ -131,13 +142,9 @@ def _lines(text: str) -> list[Line]:
 
 def _middle(lines: list[Line], width: int) -> list[Line]:
     """Centre each line."""
-    centred = []
-    for line in lines:
-        text = "".join(span.text for span in line)
-        before = len(text.center(width)) - len(text.center(width).lstrip())
-        inside = len(text) - len(text.lstrip())
-        centred.append([Span(" " * max(0, before - inside)), *line])
-    return centred
+    return [
+        [Span(" " * centred("".join(span.text for span in line), width)), *line] for line in lines
+    ]
 
 
 def _clock(replay: Replay, tick: int) -> str:
@@ -154,7 +161,8 @@ def _clock(replay: Replay, tick: int) -> str:
 
 
 def _centered(text: str, width: int) -> str:
-    return "\n".join(line.center(width).rstrip() for line in text.split("\n"))
+    lines = text.split("\n")
+    return "\n".join(f"{' ' * centred(line, width)}{line}".rstrip() for line in lines)
 
 
 def paint_pong(view: PongView, width: int, height: int) -> list[Line]:
@@ -222,7 +230,7 @@ def paint_connect_four(view: ConnectFourView, names: list[str]) -> list[Line]:
         *rows,
         [Span(f"└{'─' * (2 * len(mark) + 1)}┘", LINE)],
         [Span(f"  {' '.join(map(str, range(len(mark))))}  ", MUTED)],
-        [Span(_status(view, names))],
+        [Span(_status(view, [cut(name, STATUS_NAME_MAX) for name in names]))],
     ]
 
 

@@ -110,5 +110,6 @@ def test_a_match_with_clocks_shows_them_at_every_move() -> None:
     assert replay.verify() is None
     frames = [(one["turnEndsInMs"], one["clocksMs"]) for one in lines(replay)[1:]]
     assert frames == [(60_000, [60_000, 60_000]), (60_000, left)]
-    shown = " : ".join(["0:57" if seat == turn else "1:00" for seat in (0, 1)])
+    # What is left is rounded up, as on the page.
+    shown = " : ".join(["0:58" if seat == turn else "1:00" for seat in (0, 1)])
     assert draw(replay, 1, NAMES, 60, 20).endswith(f"move 1 of 1   {shown}")

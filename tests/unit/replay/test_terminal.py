@@ -11,8 +11,9 @@ from service.games.options import set_up
 from service.games.pong import PONG
 from service.games.protocol import Game, GameEvent
 from service.games.relay import RELAY, Relayed
+from service.replay.columns import width_of
 from service.replay.replay import Replay
-from service.replay.terminal import REWOUND, draw
+from service.replay.terminal import REWOUND, draw, paint_view, plain
 from tests.unit.replay.recordings import MATCH, an_input, checkpoint, raw, started
 
 SEAT_0_BEGINS = 1
@@ -63,6 +64,40 @@ def test_pong_is_drawn_with_its_score_and_the_time() -> None:
     assert picture[-1].strip() == "0.5 s   tick 30 of 90"
     assert len(picture) == 14
     assert {len(line) for line in picture[1:-1]} == {40}
+
+
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [
+        (["A" * 64, "B" * 64], "AAAAAAAAAAAAA…   0 : 0   BBBBBBBBBBBBBB…"),
+        (["あ" * 64, "Ben"], "ああああああああああああ…   0 : 0   Ben"),
+        (["Ana", "B" * 64], "Ana   0 : 0   BBBBBBBBBBBBBBBBBBBBBBBBB…"),
+    ],
+)
+def test_long_names_leave_the_score_in_its_place(names: list[str], title: str) -> None:
+    start = started(PONG, 1, {"duration_s": 4}, 2)
+    last = checkpoint(set_up(PONG, 1, {"duration_s": 4}, 2), 90)
+    picture = draw(Replay([start, last], GAMES), 30, names, 40, 14).split("\n")
+    assert picture[0].strip() == title
+    assert all(width_of(line) <= 40 for line in picture)
+
+
+@pytest.mark.parametrize(
+    ("names", "scores", "title"),
+    [
+        (["Ana"], [7], "Ana 7"),
+        (["Ana", "Ben", "Cid"], [1, 2, 3], "Ana 1, Ben 2, Cid 3"),
+        (["Ana", "Ben", "Cid"], [], "Ana, Ben, Cid"),
+        ([], [], ""),
+    ],
+)
+def test_other_than_two_players_stand_side_by_side(
+    names: list[str], scores: list[int], title: str
+) -> None:
+    class View(msgspec.Struct):
+        here: int = 1
+
+    assert plain(paint_view(View(), scores, names, 40, 14)[:1]).strip() == title
 
 
 # Connect four

@@ -1,0 +1,48 @@
+"""Which options of `ws-service replay` go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ACTIONS = ("--live", "--fork", "--verify", "--export", "--at")
+"""What is done instead of playing the match; one of them at the most."""
+
+_ONLY_FOR = {
+    "--hz": ("--export",),
+    "--from": ("--export",),
+    "--to": ("--export",),
+    "--output": ("--export",),
+    "--player": ("--fork",),
+    "--password": ("--live",),
+    "--url": ("--live", "--fork"),
+}
+_NOT_FOR = {
+    "ID": ("--live",),
+    "--import": ("--live",),
+    "--json": ("--live", "--fork", "--verify", "--export"),
+}
+
+
+def check_together(given: Mapping[str, object]) -> None:
+    """Raise `BadParameter` for an option that another one makes useless.
+
+    `given` has the values of all options that may be; one is given if it is neither None, nor
+    False, nor an empty list.
+    """
+    used = [name for name, value in given.items() if value not in (None, False, [])]
+    actions = [name for name in used if name in ACTIONS]
+    if len(actions) > 1:
+        raise typer.BadParameter(
+            f"choose one of {' and '.join(actions)}", param_hint=" and ".join(actions)
+        )
+    for name in used:
+        allowed, refused = _ONLY_FOR.get(name), _NOT_FOR.get(name, ())
+        if allowed is not None and not set(actions) & set(allowed):
+            raise typer.BadParameter(f"it is only for {' and '.join(allowed)}", param_hint=name)
+        if set(actions) & set(refused):
+            raise typer.BadParameter(f"it does not go with {actions[0]}", param_hint=name)
