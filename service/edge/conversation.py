@@ -16,6 +16,7 @@ from service.domain.commands.hosting import CreateRoom, JoinRoom
 from service.edge.close_codes import CloseCode, recorded_code
 from service.edge.early import in_time, is_early
 from service.edge.relaying import relay_signal
+from service.edge.repeats import missed_seat, with_seat
 from service.edge.replies import Replies
 from service.edge.session.actions import (
     Close,
@@ -301,7 +302,8 @@ class Conversation:
             try:
                 self._charge_recipients(getattr(action.command, "room", None), units=2)
                 origin, data = self._origin_of(action, id_), action.personal_data
-                self._engine.dispatch(action.command, origin, done, personal_data=data)
+                told = with_seat(action.command, done, self.connection, self._engine, self.origin)
+                self._engine.dispatch(action.command, origin, told, personal_data=data)
             except Exception as error:  # noqa: BLE001 - it costs this message alone
                 done(error)
 
@@ -336,13 +338,16 @@ class Conversation:
     async def _execute(self, action: Execute, id_: str | None) -> Executed:
         """Carry a command out whose password is hashed before."""
         command, origin, data = action.command, self._origin_of(action, id_), action.personal_data
+        engine = self._engine
         if not isinstance(command, CreateRoom | JoinRoom):
             raise TypeError(command)
-        return await self._passwords.execute(
-            command,
-            action.password,
-            lambda prepared: self._engine.execute(prepared, origin, personal_data=data),
+        result = await self._passwords.execute(
+            command, action.password, lambda one: engine.execute(one, origin, personal_data=data)
         )
+        seat = missed_seat(command, result, self.connection, engine.world)
+        if seat is not None:
+            await engine.execute(seat, self.origin())
+        return result
 
     def _charge_recipients(self, room_id: RoomId | None, *, units: int) -> None:
         """Charge for the spectators who receive it; durable messages cost twice."""

@@ -87,6 +87,30 @@ async def test_the_ack_names_the_new_room_not_the_left_one(
     assert await ana.command("room:create", id_="next", game="relay", roomId="next") == ack
 
 
+@pytest.mark.parametrize("password", [None, "sesame"])
+async def test_a_command_that_is_repeated_after_a_lost_connection_joins_the_room(
+    start_service: StartService, password: str | None
+) -> None:
+    """Its answer was lost with the connection: without a socket no match would begin."""
+    service = start_service(WS_PRESENCE_GRACE_S="30")
+    ana, ben = await service.connect_v1(1, "Ana"), await service.connect_v1(2, "Ben")
+    room = {"game": "relay", "options": {"seats": 2}, "roomId": "r"}
+    room |= {} if password is None else {"password": password}
+    ack = await ana.command("room:create", id_="a", **room)
+    await ana.close()
+    ana = await service.connect_v1(1, "Ana")
+    assert await ana.command("room:create", id_="a", **room) == ack
+    joining: Message = {"roomId": "r"} | ({} if password is None else {"password": password})
+    await ben.command("room:join", id_="b", **joining)
+    await ben.close()
+    ben = await service.connect_v1(2, "Ben")
+    await ben.command("room:join", id_="b", **joining)
+    for player in (ana, ben):
+        await player.command("room:ready", roomId="r")
+    for player in (ana, ben):
+        await player.expect("game:start", roomId="r")
+
+
 async def test_an_error_carries_the_id_of_its_command(service: Running) -> None:
     ana, _ = await two(service)
     refused = await ana.command("room:join", roomId="nowhere")
