@@ -16,7 +16,7 @@ from service.domain.commands.hosting import CreateRoom, JoinRoom
 from service.edge.close_codes import CloseCode, recorded_code
 from service.edge.early import in_time, is_early
 from service.edge.relaying import relay_signal
-from service.edge.repeats import missed_seat, with_seat
+from service.edge.repeats import SEATING, missed_seat, with_seat
 from service.edge.replies import Replies
 from service.edge.session.actions import (
     Close,
@@ -302,8 +302,10 @@ class Conversation:
             try:
                 self._charge_recipients(getattr(action.command, "room", None), units=2)
                 origin, data = self._origin_of(action, id_), action.personal_data
-                told = with_seat(action.command, done, self.connection, self._engine, self.origin)
-                self._engine.dispatch(action.command, origin, told, personal_data=data)
+                command, told = action.command, done
+                if isinstance(command, SEATING):
+                    told = with_seat(command, done, self.connection, self._engine, self.origin)
+                self._engine.dispatch(command, origin, told, personal_data=data)
             except Exception as error:  # noqa: BLE001 - it costs this message alone
                 done(error)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from service.runtime.pending import Executed, OnResult
 
 
-_SEATING = CreateRoom | JoinRoom | TakeSeat
+SEATING = CreateRoom | JoinRoom | TakeSeat
 """Commands by which a socket may join the seat of its user."""
 
 
@@ -35,7 +35,7 @@ def missed_seat(
     None if there is nothing to do: the command was carried out now, or the socket is in the room,
     or the user has no seat there any more. Spectators have left with their last socket.
     """
-    if result.events or result.is_elsewhere or not isinstance(command, _SEATING):
+    if result.events or result.is_elsewhere or not isinstance(command, SEATING):
         return None
     user, socket = connection.user, connection.socket
     room = world.rooms.rooms.get(result.result.room or "")
@@ -55,8 +55,6 @@ def with_seat(
 
     `done` gets `Unavailable` if the seat can't be joined for now, so that the client tries again.
     """
-    if not isinstance(command, _SEATING):
-        return done
 
     def conclude(result: Executed | Exception) -> None:
         seat = None

@@ -93,12 +93,7 @@ def test_whoever_has_left_meanwhile_stays_outside(seats: Seats) -> None:
 
 
 def test_other_commands_let_no_socket_join(seats: Seats) -> None:
-    ready = SetReady(ANA, ROOM, ready=True)
-    assert seats.missed(ready) is None
-    told: list[Any] = []
-    assert with_seat(ready, told.append, seats.connection, cast(Any, seats), lambda: ORIGIN) == (
-        told.append
-    )
+    assert seats.missed(SetReady(ANA, ROOM, ready=True)) is None
 
 
 def test_the_client_is_told_the_first_result_once_the_socket_has_joined(seats: Seats) -> None:
