@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from service.edge.session.actions import Action
     from service.edge.session.session import Session
     from service.edge.token_timer import TokenTimer
-    from service.runtime.pending import Executed
+    from service.runtime.pending import Executed, OnResult
 
 _ACKNOWLEDGED_LATER = (Reply, ShowFriends)
 """Actions that acknowledge the id of their message by themselves."""
@@ -294,20 +294,21 @@ class Conversation:
         Only later frames of this connection wait for the commit.
         """
 
-        def done(result: Executed | Exception) -> None:
+        def report(result: Executed | Exception) -> None:
             self._report(action, id_, result)
             self._end_turn()
 
+        done: OnResult = report
         with self._span():
             try:
                 self._charge_recipients(getattr(action.command, "room", None), units=2)
                 origin, data = self._origin_of(action, id_), action.personal_data
-                command, told = action.command, done
+                command = action.command
                 if isinstance(command, SEATING):
-                    told = with_seat(command, done, self.connection, self._engine, self.origin)
-                self._engine.dispatch(command, origin, told, personal_data=data)
+                    done = with_seat(command, report, self.connection, self._engine, self.origin)
+                self._engine.dispatch(command, origin, done, personal_data=data)
             except Exception as error:  # noqa: BLE001 - it costs this message alone
-                done(error)
+                report(error)
 
     def _report(self, action: Execute, id_: str | None, result: Executed | Exception) -> None:
         """Answer a command that was carried out or refused."""
